@@ -1,0 +1,47 @@
+/**
+ * Message authentication under the deployment's SIGNING_SECRET, and comparisons that take the same time whatever they
+ * find. Everything that proves something at the edge (keys, referral codes) rests on this file.
+ */
+import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
+
+const encoder = new TextEncoder();
+/** Imported keys by secret: importing costs more than signing. */
+const imported = new Map<string, Promise<CryptoKey>>();
+
+/** HMAC-SHA-256 of the text for one purpose, base64url; a MAC for one purpose is worth nothing for another. */
+export async function macOf(secret: string, purpose: string, text: string): Promise<string> {
+  const mac = await crypto.subtle.sign("HMAC", await keyOf(secret), encoder.encode(`${purpose}\n${text}`));
+  return encodeBase64Url(mac);
+}
+
+export async function macMatches(secret: string, purpose: string, text: string, mac: string): Promise<boolean> {
+  return crypto.subtle.verify("HMAC", await keyOf(secret), bytesOf(mac), encoder.encode(`${purpose}\n${text}`));
+}
+
+/** SHA-256 as base64url. */
+export async function hashOf(text: string): Promise<string> {
+  return encodeBase64Url(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
+}
+
+/** Equality in constant time: of the hashes, so that not even the length shows. */
+export async function sameSecret(a: string, b: string): Promise<boolean> {
+  const [hashA, hashB] = await Promise.all([a, b].map((text) => crypto.subtle.digest("SHA-256", encoder.encode(text))));
+  return crypto.subtle.timingSafeEqual(hashA as ArrayBuffer, hashB as ArrayBuffer);
+}
+
+function keyOf(secret: string): Promise<CryptoKey> {
+  const known = imported.get(secret);
+  if (known !== undefined) return known;
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign", "verify"]);
+  imported.set(secret, key);
+  return key;
+}
+
+function bytesOf(base64Url: string): Uint8Array {
+  try {
+    return decodeBase64Url(base64Url);
+  } catch {
+    return new Uint8Array();
+  }
+}

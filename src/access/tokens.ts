@@ -1,0 +1,47 @@
+/**
+ * Short-lived signed tokens (JWT, HS256 under SIGNING_SECRET): sign-in links, dashboard sessions and embed tokens.
+ * Each names its kind, and is worth nothing as another. They expire by the real clock.
+ */
+import { sign, verify } from "hono/jwt";
+import type { Role } from "../ledger/callers.ts";
+
+export type TokenKind = "link" | "session" | "embed";
+
+export type TokenClaims = {
+  kind: TokenKind;
+  enterprise: string;
+  user: string;
+  role: Role;
+  /** Names a link, so that it can be used up. */
+  id: string;
+  /** The origin of the page that an embed token was made for; empty otherwise. */
+  origin: string;
+  expiresAtMs: number;
+};
+
+const ALGORITHM = "HS256";
+
+export async function mintToken(secret: string, claims: TokenClaims): Promise<string> {
+  const { kind, enterprise, user, role, id, origin, expiresAtMs } = claims;
+  const exp = Math.floor(expiresAtMs / 1000);
+  return sign({ kind, ent: enterprise, sub: user, role, jti: id, org: origin, exp }, secret, ALGORITHM);
+}
+
+/** The claims of a token of this kind; null when it is forged, expired or of another kind. */
+export async function readToken(secret: string, kind: TokenKind, token: string): Promise<TokenClaims | null> {
+  try {
+    const payload = (await verify(token, secret, ALGORITHM)) as Record<string, unknown>;
+    if (payload.kind !== kind) return null;
+    return {
+      kind,
+      enterprise: String(payload.ent),
+      user: String(payload.sub),
+      role: payload.role === "admin" ? "admin" : "member",
+      id: String(payload.jti),
+      origin: String(payload.org),
+      expiresAtMs: Number(payload.exp) * 1000,
+    };
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * PUT …/directory: what workspaces, groups and users are called, and which group a workspace is in.
+ */
+import { isRefusal } from "../ledger/refusals.ts";
+import { id, label } from "../wire/fields.ts";
+import { objectOf } from "./object.ts";
+import { refused } from "./problem.ts";
+import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+
+const named = z.strictObject({ id, name: label(200) });
+const MAX_NAMES = 5_000;
+
+const directorySchema = z
+  .strictObject({
+    workspaces: z
+      .array(named.extend({ group_id: id.nullable().optional() }))
+      .max(MAX_NAMES)
+      .default([]),
+    groups: z.array(named).max(MAX_NAMES).default([]),
+    users: z.array(named).max(MAX_NAMES).default([]),
+  })
+  .openapi("Directory");
+
+export const directoryRoutes = newRouter().openapi(
+  createRoute({
+    ...declare({
+      method: "put",
+      path: "/v1/enterprises/{e}/directory",
+      summary: "Name workspaces, groups and users",
+      tag: "Operator",
+      entrance: { scope: "operator" },
+      answers: {
+        200: {
+          description: "How many of each were put",
+          schema: z.object({ workspaces: z.int(), groups: z.int(), users: z.int() }),
+        },
+      },
+    }),
+    request: { params: inEnterprise, body: body(directorySchema) },
+  }),
+  async (c) => {
+    const { workspaces, groups, users } = c.req.valid("json");
+    const put = await objectOf(c).putDirectory({
+      workspaces: workspaces.map(({ id: workspace, name, group_id }) => ({ id: workspace, name, groupId: group_id })),
+      groups,
+      users,
+    });
+    return isRefusal(put) ? refused(c, put.refusal) : c.json(put);
+  },
+);

@@ -1,0 +1,125 @@
+/**
+ * Grants of bonus credits: added and voided by the operator, listed for readers.
+ */
+
+import { MAX_MICROS } from "../ledger/micros.ts";
+import { isRefusal } from "../ledger/refusals.ts";
+import { id, label, micros, time } from "../wire/fields.ts";
+import { cursorOf, limit, pageOf } from "./listing.ts";
+import { objectOf } from "./object.ts";
+import { refused } from "./problem.ts";
+import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+
+const newGrantSchema = z
+  .strictObject({
+    id,
+    amount_micros: micros.min(1, "must be at least 1"),
+    source: z.enum(["referral", "promotion", "goodwill", "purchase"]),
+    note: label(1_000).nullable().optional(),
+    expires_at: time.nullable().optional(),
+  })
+  .openapi("NewGrant");
+
+const grantSchema = z
+  .object({
+    id: z.string(),
+    amount_micros: z.int(),
+    drawn_micros: z.int(),
+    remaining_micros: z.int(),
+    source: z.enum(["referral", "promotion", "goodwill", "purchase"]),
+    note: z.string().nullable(),
+    granted_at: z.iso.datetime(),
+    expires_at: z.iso.datetime().nullable(),
+    state: z.enum(["active", "used", "expired", "voided"]),
+  })
+  .openapi("Grant");
+
+/** A grant's id in a path: those of referrals hold an enterprise's id and a prefix. */
+const inGrant = inEnterprise.extend({
+  id: z
+    .string()
+    .min(1)
+    .max(160)
+    .openapi({ param: { name: "id", in: "path" } }),
+});
+
+export const grantRoutes = newRouter()
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "post",
+        path: "/v1/enterprises/{e}/grants",
+        summary: "Grant bonus credits; the same again changes nothing",
+        tag: "Operator",
+        entrance: { scope: "operator" },
+        answers: {
+          200: { description: "The same grant was there", schema: grantSchema },
+          201: { description: "Granted", schema: grantSchema },
+        },
+      }),
+      request: { params: inEnterprise, body: body(newGrantSchema) },
+    }),
+    async (c) => {
+      const { id: grant, amount_micros, source, note, expires_at } = c.req.valid("json");
+      const added = await objectOf(c).addGrant({
+        id: grant,
+        amountMicros: amount_micros,
+        source,
+        note: note ?? null,
+        expiresAtMs: expires_at ?? null,
+      });
+      if (isRefusal(added)) return refused(c, added.refusal);
+      return c.json(added.grant, added.created ? 201 : 200);
+    },
+  )
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "get",
+        path: "/v1/enterprises/{e}/grants",
+        summary: "List grants, newest first",
+        tag: "Readers",
+        entrance: { scope: "read", session: true },
+        answers: {
+          200: {
+            description: "A page of grants",
+            schema: z.object({ rows: z.array(grantSchema), next_cursor: z.string().nullable() }),
+          },
+        },
+      }),
+      request: {
+        params: inEnterprise,
+        query: z.strictObject({ limit: limit.default(100), cursor: cursorOf("number").optional() }),
+      },
+    }),
+    async (c) => {
+      const { limit: rows, cursor } = c.req.valid("query");
+      const grants = await objectOf(c).grants(c.var.caller, Number(cursor?.[0] ?? MAX_MICROS), rows);
+      if (isRefusal(grants)) return refused(c, grants.refusal);
+      return c.json(
+        pageOf(
+          grants,
+          rows,
+          ({ view }) => view,
+          ({ seq }) => [seq],
+        ),
+      );
+    },
+  )
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "post",
+        path: "/v1/enterprises/{e}/grants/{id}/void",
+        summary: "Take back what remains of a grant",
+        tag: "Operator",
+        entrance: { scope: "operator" },
+        answers: { 200: { description: "The grant", schema: grantSchema } },
+      }),
+      request: { params: inGrant },
+    }),
+    async (c) => {
+      const grant = await objectOf(c).voidGrant(c.req.valid("param").id);
+      return isRefusal(grant) ? refused(c, grant.refusal) : c.json(grant);
+    },
+  );

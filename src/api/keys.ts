@@ -1,0 +1,107 @@
+/**
+ * Enterprise keys: made and shown once, listed without their secret, revoked for good. The operator makes keys of any
+ * scope; an admin key makes and revokes `debit` and `read` keys of its own enterprise.
+ */
+import { mintKey } from "../access/keys.ts";
+import { SCOPES } from "../ledger/callers.ts";
+import { isRefusal } from "../ledger/refusals.ts";
+import { label, time } from "../wire/fields.ts";
+import { objectOf } from "./object.ts";
+import { invalid, problem, refused } from "./problem.ts";
+import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+
+const newKeySchema = z
+  .strictObject({
+    name: label(200),
+    scopes: z
+      .array(z.enum(SCOPES))
+      .min(1)
+      .refine((scopes) => new Set(scopes).size === scopes.length, "must not name a scope twice"),
+    expires_at: time.nullable().optional(),
+  })
+  .openapi("NewKey");
+
+const keySchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  scopes: z.array(z.enum(SCOPES)),
+  created_at: z.iso.datetime(),
+  created_by: z.string(),
+  expires_at: z.iso.datetime().nullable(),
+  revoked_at: z.iso.datetime().nullable(),
+});
+
+const entrance = { scope: "admin" } as const;
+
+export const keyRoutes = newRouter()
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "post",
+        path: "/v1/enterprises/{e}/keys",
+        summary: "Make a key; it is shown this once",
+        tag: "Operator",
+        entrance,
+        answers: { 201: { description: "The key", schema: keySchema.extend({ key: z.string() }).openapi("MadeKey") } },
+      }),
+      request: { params: inEnterprise, body: body(newKeySchema) },
+    }),
+    async (c) => {
+      const { name, scopes, expires_at } = c.req.valid("json");
+      if (c.var.caller.kind !== "operator" && scopes.includes("admin")) return problem(c, "scope_denied");
+      const expiresAtMs = expires_at ?? null;
+      if (expiresAtMs !== null && expiresAtMs <= Date.now()) {
+        return invalid(c, [{ path: "expires_at", message: "must lie ahead" }]);
+      }
+      const id = crypto.randomUUID();
+      const { key, hash } = await mintKey(c.env.SIGNING_SECRET, {
+        enterprise: c.var.enterprise,
+        id,
+        scopes,
+        expiresAtMs,
+      });
+      const made = await objectOf(c).addKey(c.var.caller, { id, name, scopes, hash, expiresAtMs });
+      return isRefusal(made) ? refused(c, made.refusal) : c.json({ ...made, key }, 201);
+    },
+  )
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "get",
+        path: "/v1/enterprises/{e}/keys",
+        summary: "List keys, newest first, without their secrets",
+        tag: "Operator",
+        entrance,
+        answers: {
+          200: {
+            description: "All keys",
+            schema: z.object({ rows: z.array(keySchema), next_cursor: z.null() }),
+          },
+        },
+      }),
+      request: { params: inEnterprise },
+    }),
+    async (c) => {
+      const keys = await objectOf(c).keys(c.var.caller);
+      return isRefusal(keys) ? refused(c, keys.refusal) : c.json({ rows: keys, next_cursor: null });
+    },
+  )
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "delete",
+        path: "/v1/enterprises/{e}/keys/{id}",
+        summary: "Revoke a key; it stops at its next request",
+        tag: "Operator",
+        entrance,
+        answers: { 204: { description: "Revoked" } },
+      }),
+      request: {
+        params: inEnterprise.extend({ id: z.string().openapi({ param: { name: "id", in: "path" } }) }),
+      },
+    }),
+    async (c) => {
+      const revoked = await objectOf(c).revokeKey(c.var.caller, c.req.valid("param").id);
+      return isRefusal(revoked) ? refused(c, revoked.refusal) : c.body(null, 204);
+    },
+  );

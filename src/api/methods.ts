@@ -1,0 +1,19 @@
+/**
+ * Which methods a path knows: so that a wrong method is told from a wrong path.
+ */
+import type { RouterRoute } from "hono/types";
+
+/** The methods of the routes that match the path, sorted; none for a path that nothing serves. */
+export function allowedMethods(routes: readonly RouterRoute[], path: string): string[] {
+  const methods = routes.filter(({ method, path: pattern }) => method !== "ALL" && matches(pattern, path));
+  return [...new Set(methods.map(({ method }) => method))].sort();
+}
+
+function matches(pattern: string, path: string): boolean {
+  const wanted = pattern.split("/");
+  const given = path.split("/");
+  return (
+    wanted.length === given.length &&
+    wanted.every((part, i) => (part.startsWith(":") ? given[i] !== "" : part === given[i]))
+  );
+}

@@ -1,0 +1,149 @@
+/**
+ * The price book over HTTP, and this isolate's copy of it. The copy is at most 30 seconds old; it is renewed in the
+ * background before that, so that a debit rarely waits for it. When the catalog cannot be asked, the copy serves on.
+ */
+import type { Context } from "hono";
+import { catalogOf } from "../catalog/object.ts";
+import { indexPrices, type PriceIndex } from "../catalog/price-book.ts";
+import { parseRate } from "../ledger/prices.ts";
+import { id } from "../wire/fields.ts";
+import { invalid } from "./problem.ts";
+import { body, createRoute, declare, newRouter, z } from "./route.ts";
+
+const MAX_AGE_MS = 30_000;
+const RENEW_AGE_MS = 20_000;
+const MAX_MODELS = 5_000;
+
+let copy: { index: PriceIndex; readAtMs: number } | null = null;
+let renewing: Promise<PriceIndex> | null = null;
+
+/** The prices in force, not older than 30 seconds. */
+export async function currentPrices(env: Env, ctx: Pick<ExecutionContext, "waitUntil">): Promise<PriceIndex> {
+  const ageMs = copy === null ? Number.POSITIVE_INFINITY : Date.now() - copy.readAtMs;
+  if (copy !== null && ageMs < RENEW_AGE_MS) return copy.index;
+  renewing ??= renew(env).finally(() => {
+    renewing = null;
+  });
+  if (copy === null || ageMs >= MAX_AGE_MS) return renewing;
+  ctx.waitUntil(renewing);
+  return copy.index;
+}
+
+async function renew(env: Env): Promise<PriceIndex> {
+  const known = copy;
+  try {
+    const book = await catalogOf(env).currentBook(known?.index.book.version ?? null);
+    copy = {
+      index: book === null && known !== null ? known.index : indexPrices(book as NonNullable<typeof book>),
+      readAtMs: Date.now(),
+    };
+    return copy.index;
+  } catch (error) {
+    if (known === null) throw error;
+    console.error(JSON.stringify({ event: "price_book_not_renewed", error: String(error) }));
+    return known.index;
+  }
+}
+
+const rate = z
+  .string()
+  .refine(
+    (text) => parseRate(text) !== null,
+    'must be a decimal string of up to 7 digits and 6 decimals such as "0.075"',
+  )
+  .openapi({ type: "string", example: "0.075" });
+
+const modelName = z.union([z.literal("*"), id]);
+
+const modelSchema = z.strictObject({
+  id: modelName,
+  aliases: z.array(id).max(100).default([]),
+  input: rate,
+  output: rate,
+  cache_read: rate.optional(),
+  cache_write: rate.optional(),
+});
+
+const newBookSchema = z
+  .strictObject({
+    credits_per_usd: z.int().min(1).max(1_000_000).default(100),
+    models: z.array(modelSchema).min(1).max(MAX_MODELS),
+  })
+  .openapi("NewPriceBook");
+
+const bookSchema = z
+  .object({
+    version: z.int(),
+    credits_per_usd: z.int(),
+    models: z.array(
+      z.object({
+        id: z.string(),
+        aliases: z.array(z.string()),
+        input: z.string(),
+        output: z.string(),
+        cache_read: z.string(),
+        cache_write: z.string(),
+      }),
+    ),
+  })
+  .openapi("PriceBook");
+
+export const priceRoutes = newRouter()
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "get",
+        path: "/v1/price-book",
+        summary: "The price book in force",
+        tag: "Operator",
+        entrance: { scope: "any", session: true },
+        answers: { 200: { description: "The price book", schema: bookSchema } },
+      }),
+    }),
+    async (c) => c.json((await currentPrices(c.env, c.executionCtx)).book),
+  )
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "put",
+        path: "/v1/price-book",
+        summary: "Put the next price book in force, whole",
+        tag: "Operator",
+        entrance: { scope: "operator" },
+        answers: { 201: { description: "The new version", schema: bookSchema } },
+      }),
+      request: { body: body(newBookSchema) },
+    }),
+    async (c) => {
+      const { credits_per_usd, models } = c.req.valid("json");
+      const clash = findClash(models);
+      if (clash !== null) return clashed(c, clash);
+      const complete = models.map((model) => ({
+        ...model,
+        cache_read: model.cache_read ?? model.input,
+        cache_write: model.cache_write ?? model.input,
+      }));
+      const book = await catalogOf(c.env).addBook(credits_per_usd, complete);
+      copy = { index: indexPrices(book), readAtMs: Date.now() };
+      return c.json(book, 201);
+    },
+  );
+
+/** The first name that two entries share, with the place where it comes again. */
+function findClash(models: readonly { id: string; aliases: string[] }[]): { path: string; name: string } | null {
+  const seen = new Set<string>();
+  for (const [i, model] of models.entries()) {
+    for (const [place, name] of [
+      ["id", model.id],
+      ...model.aliases.map((alias, k) => [`aliases.${k}`, alias]),
+    ] as const) {
+      if (seen.has(name as string)) return { path: `models.${i}.${place}`, name: name as string };
+      seen.add(name as string);
+    }
+  }
+  return null;
+}
+
+function clashed(c: Context, { path, name }: { path: string; name: string }): Response {
+  return invalid(c, [{ path, message: `"${name}" names a model before` }]);
+}

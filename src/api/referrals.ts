@@ -1,0 +1,41 @@
+/**
+ * POST /v1/referrals: both sides get the referral bonus, once per referee. The code says whose it is and proves it.
+ */
+import { readReferralCode } from "../access/referral-code.ts";
+import { MICROS_PER_CREDIT } from "../ledger/micros.ts";
+import { isRefusal } from "../ledger/refusals.ts";
+import { id } from "../wire/fields.ts";
+import { enterpriseObject } from "./object.ts";
+import { refused } from "./problem.ts";
+import { body, createRoute, declare, newRouter, z } from "./route.ts";
+
+const referralSchema = z.strictObject({ code: z.string().min(1).max(200), referee: id }).openapi("NewReferral");
+
+export const referralRoutes = newRouter().openapi(
+  createRoute({
+    ...declare({
+      method: "post",
+      path: "/v1/referrals",
+      summary: "Grant both sides of a referral",
+      tag: "Operator",
+      entrance: { scope: "operator" },
+      answers: {
+        201: {
+          description: "Granted to both sides",
+          schema: z.object({ referrer: z.string(), referee: z.string(), bonus_micros: z.int() }),
+        },
+      },
+    }),
+    request: { body: body(referralSchema) },
+  }),
+  async (c) => {
+    const { code, referee } = c.req.valid("json");
+    const referrer = await readReferralCode(c.env.SIGNING_SECRET, code);
+    if (referrer === null) return refused(c, { code: "referral_code_unknown" });
+    if (referrer === referee) return refused(c, { code: "self_referral" });
+    const bonusMicros = Number(c.env.REFERRAL_BONUS_CREDITS) * MICROS_PER_CREDIT;
+    const accepted = await enterpriseObject(c.env, referee).acceptReferral(referrer, bonusMicros);
+    if (isRefusal(accepted)) return refused(c, accepted.refusal);
+    return c.json({ referrer, referee, bonus_micros: bonusMicros }, 201);
+  },
+);

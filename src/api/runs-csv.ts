@@ -1,0 +1,86 @@
+/**
+ * GET …/runs.csv: this cycle's runs as a table for spreadsheets, streamed page by page from the copy. `cycle_micros`
+ * is what this cycle bears of a run's charge: the column sums to what the gauge calls used. A cell that a spreadsheet
+ * would take for a formula is quoted with an apostrophe.
+ */
+import { isRefusal } from "../ledger/refusals.ts";
+import { type RunFilter, readCycleRuns } from "../rollups/read.ts";
+import { objectOf } from "./object.ts";
+import { refused } from "./problem.ts";
+import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+import { runFilter } from "./runs.ts";
+
+const COLUMNS = [
+  "run",
+  "surface",
+  "workspace",
+  "group",
+  "user",
+  "started_at",
+  "last_report_at",
+  "models",
+  "unit",
+  "charged_micros",
+  "cycle_micros",
+  "final",
+] as const;
+const PAGE = 1_000;
+
+export const runsCsvRoutes = newRouter().openapi(
+  createRoute({
+    ...declare({
+      method: "get",
+      path: "/v1/enterprises/{e}/runs.csv",
+      summary: "This cycle's runs as CSV",
+      tag: "Readers",
+      entrance: { scope: "read", session: true },
+      answers: { 200: { description: "The table", schema: z.string(), contentType: "text/csv" } },
+    }),
+    request: { params: inEnterprise, query: runFilter },
+  }),
+  async (c) => {
+    const view = await objectOf(c).copyView(c.var.caller);
+    if (isRefusal(view)) return refused(c, view.refusal);
+    const lines = csvLines(c.env.DB, c.var.enterprise, view.cycleStartsAtMs, c.req.valid("query"));
+    const name = `runs-${c.var.enterprise.replaceAll(/[^A-Za-z0-9_-]/g, "_")}-${view.gauge.cycle.starts_at.slice(0, 10)}.csv`;
+    return c.body(streamOf(lines), 200, {
+      "Content-Type": "text/csv; charset=utf-8",
+      "Content-Disposition": `attachment; filename="${name}"`,
+    });
+  },
+);
+
+/** The lines as they are asked for; a fault half-way breaks the transfer, so that a cut table is never taken for whole. */
+function streamOf(lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = await lines.next();
+      if (done === true) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+    async cancel() {
+      await lines.return(undefined);
+    },
+  });
+}
+
+async function* csvLines(db: D1Database, enterprise: string, cycleStartsAtMs: number, filter: RunFilter) {
+  yield `${COLUMNS.join(",")}\r\n`;
+  for (let after: { startedAtMs: number; run: string } | null = null; ; ) {
+    const runs = await readCycleRuns(db, enterprise, cycleStartsAtMs, filter, PAGE, after);
+    yield runs.map((run) => `${COLUMNS.map((column) => csvCell(run[column])).join(",")}\r\n`).join("");
+    const last = runs.at(-1);
+    if (last === undefined || runs.length < PAGE) return;
+    after = { startedAtMs: Date.parse(last.started_at), run: last.run };
+  }
+}
+
+/** One cell by RFC 4180; text that begins like a formula gets an apostrophe before it. */
+export function csvCell(value: string | number | boolean | string[] | null): string {
+  if (value === null) return "";
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  const text = Array.isArray(value) ? value.join(" ") : value;
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

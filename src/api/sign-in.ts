@@ -1,0 +1,77 @@
+/**
+ * Ways in for people, made by the operator: a link that signs a browser in once, and a short token for the usage bar
+ * that works on one origin only.
+ */
+import { mintToken } from "../access/tokens.ts";
+import { isoOf } from "../ledger/entries.ts";
+import { isRefusal } from "../ledger/refusals.ts";
+import { id } from "../wire/fields.ts";
+import { objectOf } from "./object.ts";
+import { refused } from "./problem.ts";
+import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+
+const LINK_MS = 300_000;
+const role = z.enum(["admin", "member"]);
+
+const origin = z
+  .string()
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).origin === text,
+    "must be an origin such as https://editor.example",
+  )
+  .openapi({ type: "string", example: "https://editor.example" });
+
+const embedSchema = z
+  .strictObject({ user: id, role, origin, ttl_seconds: z.int().min(1).max(3_600).default(900) })
+  .openapi("NewEmbedToken");
+
+export const signInRoutes = newRouter()
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "post",
+        path: "/v1/enterprises/{e}/sessions",
+        summary: "Make a link that signs a browser in, once, within 5 minutes",
+        tag: "Operator",
+        entrance: { scope: "operator" },
+        answers: {
+          201: { description: "The link", schema: z.object({ url: z.url(), expires_at: z.iso.datetime() }) },
+        },
+      }),
+      request: { params: inEnterprise, body: body(z.strictObject({ user: id, role }).openapi("NewSession")) },
+    }),
+    async (c) => {
+      const known = await objectOf(c).gauge(c.var.caller);
+      if (isRefusal(known)) return refused(c, known.refusal);
+      const expiresAtMs = Date.now() + LINK_MS;
+      const claims = { ...c.req.valid("json"), enterprise: c.var.enterprise, id: crypto.randomUUID(), origin: "" };
+      const token = await mintToken(c.env.SIGNING_SECRET, { ...claims, kind: "link", expiresAtMs });
+      const url = new URL("/signin", c.req.url);
+      url.searchParams.set("token", token);
+      return c.json({ url: url.href, expires_at: isoOf(expiresAtMs) }, 201);
+    },
+  )
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "post",
+        path: "/v1/enterprises/{e}/embed-tokens",
+        summary: "Make a token for the usage bar on one origin",
+        tag: "Operator",
+        entrance: { scope: "operator" },
+        answers: {
+          201: { description: "The token", schema: z.object({ token: z.string(), expires_at: z.iso.datetime() }) },
+        },
+      }),
+      request: { params: inEnterprise, body: body(embedSchema) },
+    }),
+    async (c) => {
+      const known = await objectOf(c).gauge(c.var.caller);
+      if (isRefusal(known)) return refused(c, known.refusal);
+      const { ttl_seconds, ...who } = c.req.valid("json");
+      const expiresAtMs = Date.now() + ttl_seconds * 1000;
+      const claims = { ...who, enterprise: c.var.enterprise, id: crypto.randomUUID(), kind: "embed" as const };
+      const token = await mintToken(c.env.SIGNING_SECRET, { ...claims, expiresAtMs });
+      return c.json({ token, expires_at: isoOf(expiresAtMs) }, 201);
+    },
+  );

@@ -1,0 +1,36 @@
+/**
+ * PUT …/spend-cap: the monthly limit of an enterprise that brings its own model. It counts from the next request on.
+ */
+import { isRefusal } from "../ledger/refusals.ts";
+import { micros } from "../wire/fields.ts";
+import { gaugeSchema } from "./gauge.ts";
+import { objectOf } from "./object.ts";
+import { refused } from "./problem.ts";
+import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+
+export const spendCapRoutes = newRouter().openapi(
+  createRoute({
+    ...declare({
+      method: "put",
+      path: "/v1/enterprises/{e}/spend-cap",
+      summary: "Set, change or remove (null) the monthly spend cap",
+      tag: "Operator",
+      entrance: { scope: "admin" },
+      answers: {
+        200: {
+          description: "The cap in force",
+          schema: z.object({ monthly_cap_micros: z.int().nullable(), gauge: gaugeSchema }),
+        },
+      },
+    }),
+    request: {
+      params: inEnterprise,
+      body: body(z.strictObject({ monthly_cap_micros: micros.nullable() }).openapi("SpendCap")),
+    },
+  }),
+  async (c) => {
+    const { monthly_cap_micros } = c.req.valid("json");
+    const gauge = await objectOf(c).setCap(c.var.caller, monthly_cap_micros);
+    return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json({ monthly_cap_micros, gauge });
+  },
+);

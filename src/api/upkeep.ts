@@ -1,0 +1,85 @@
+/**
+ * Upkeep, for the operator: the ledger's own audit, and the copy written anew. In local demo mode also the end of a
+ * demo enterprise's test clock: its history was played by that clock, and from then on it lives in real time.
+ */
+
+import { isoOf } from "../ledger/entries.ts";
+import { isRefusal } from "../ledger/refusals.ts";
+import { showEnterprise } from "./enterprises.ts";
+import { objectOf } from "./object.ts";
+import { problem, refused } from "./problem.ts";
+import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+
+const auditSchema = z
+  .object({
+    ok: z.boolean(),
+    checked_at: z.iso.datetime(),
+    checks: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string() })),
+  })
+  .openapi("Audit");
+
+const entrance = { scope: "operator" } as const;
+
+export const upkeepRoutes = newRouter()
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "get",
+        path: "/v1/enterprises/{e}/audit",
+        summary: "Recompute the books from their rows, and compare the copy with them",
+        tag: "Operator",
+        entrance,
+        answers: { 200: { description: "What was checked, and what is wrong", schema: auditSchema } },
+      }),
+      request: { params: inEnterprise },
+    }),
+    async (c) => {
+      const audit = await objectOf(c).audit();
+      if (isRefusal(audit)) return refused(c, audit.refusal);
+      const { checks, checkedAtMs } = audit;
+      return c.json({ ok: checks.every((check) => check.ok), checked_at: isoOf(checkedAtMs), checks });
+    },
+  )
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "post",
+        path: "/v1/enterprises/{e}/rebuild",
+        summary: "Delete the copy of an enterprise and write it anew",
+        tag: "Operator",
+        entrance,
+        answers: { 200: { description: "Rebuilt", schema: z.object({ rebuilt: z.boolean(), batches: z.int() }) } },
+      }),
+      request: { params: inEnterprise },
+    }),
+    async (c) => {
+      const rebuilt = await objectOf(c).rebuild();
+      return isRefusal(rebuilt) ? refused(c, rebuilt.refusal) : c.json({ rebuilt: true, ...rebuilt });
+    },
+  );
+
+// Not part of the interface: it exists in local demo mode only, so the OpenAPI document does not name it.
+upkeepRoutes.openapi(
+  createRoute({
+    ...declare({
+      method: "post",
+      path: "/v1/enterprises/{e}/demo/follow-real-clock",
+      summary: "End a demo enterprise's test clock and mark its history as demo data",
+      tag: "Operator",
+      entrance,
+      answers: { 200: { description: "The enterprise" } },
+    }),
+    request: { params: inEnterprise },
+    hide: true,
+  }),
+  async (c) => {
+    if (!isDemo(c.env)) return problem(c, "not_found");
+    const state = await objectOf(c).followRealClock();
+    return isRefusal(state) ? refused(c, state.refusal) : c.json(await showEnterprise(c, state));
+  },
+);
+
+/** True where `npm start` runs its demo; DEMO_MODE is never set in a deployment. */
+function isDemo(env: Env): boolean {
+  return (env as { DEMO_MODE?: string }).DEMO_MODE === "true";
+}

@@ -1,0 +1,138 @@
+/**
+ * Where the usage goes: over time by surface, and this cycle by workspace, group and user. Each question is one query
+ * to the copy; `as_of` says as of when the copy is complete.
+ */
+import type { Context } from "hono";
+import { spansOf } from "../ledger/calendar.ts";
+import { isoOf } from "../ledger/entries.ts";
+import { percentOf } from "../ledger/micros.ts";
+import { isRefusal } from "../ledger/refusals.ts";
+import { type Dimension, readCycleTotal, readTimeseries, readTop } from "../rollups/read.ts";
+import type { ApiEnv } from "./auth.ts";
+import { cursorOf, limit, pageOf } from "./listing.ts";
+import { objectOf } from "./object.ts";
+import { refused } from "./problem.ts";
+import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+
+const unit = z.enum(["credits", "usd"]);
+const instant = z.iso.datetime();
+const entrance = { scope: "read", session: true } as const;
+
+const timeseriesSchema = z
+  .object({
+    unit,
+    range: z.enum(["24h", "7d", "30d"]),
+    granularity: z.enum(["hour", "day", "week"]),
+    time_zone: z.string(),
+    as_of: instant,
+    buckets: z.array(z.object({ starts_at: instant, ends_at: instant, web_micros: z.int(), cli_micros: z.int() })),
+  })
+  .openapi("Timeseries");
+
+const topSchema = z
+  .object({
+    unit,
+    cycle: z.object({ starts_at: instant, ends_at: instant }),
+    as_of: instant,
+    total_micros: z.int(),
+    rows: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        requests: z.int(),
+        amount_micros: z.int(),
+        percent: z.number().nullable(),
+      }),
+    ),
+    next_cursor: z.string().nullable(),
+  })
+  .openapi("Top");
+
+const topQuery = z.strictObject({ limit: limit.default(10), cursor: cursorOf("number", "string").optional() });
+
+const top = (plural: string) =>
+  createRoute({
+    ...declare({
+      method: "get",
+      path: `/v1/enterprises/{e}/usage/top/${plural}`,
+      summary: `This cycle's ${plural} by amount, largest first`,
+      tag: "Readers",
+      entrance,
+      answers: { 200: { description: "A page of the table", schema: topSchema } },
+    }),
+    request: { params: inEnterprise, query: topQuery },
+  });
+
+export const usageRoutes = newRouter()
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "get",
+        path: "/v1/enterprises/{e}/usage/timeseries",
+        summary: "Consumption over time, by surface",
+        tag: "Readers",
+        entrance,
+        answers: { 200: { description: "Buckets, oldest first, empty ones included", schema: timeseriesSchema } },
+      }),
+      request: { params: inEnterprise, query: z.strictObject({ range: z.enum(["24h", "7d", "30d"]).default("7d") }) },
+    }),
+    async (c) => {
+      const { range } = c.req.valid("query");
+      const view = await objectOf(c).copyView(c.var.caller);
+      if (isRefusal(view)) return refused(c, view.refusal);
+      const { granularity, spans } = spansOf(range, view.nowMs, view.timeZone);
+      const buckets = await readTimeseries(c.env.DB, c.var.enterprise, view.gauge.unit, granularity, spans);
+      return c.json({
+        unit: view.gauge.unit,
+        range,
+        granularity,
+        time_zone: view.timeZone,
+        as_of: isoOf(view.copyAsOfMs),
+        buckets: buckets.map(({ startsAtMs, endsAtMs, webMicros, cliMicros }) => ({
+          starts_at: isoOf(startsAtMs),
+          ends_at: isoOf(endsAtMs),
+          web_micros: webMicros,
+          cli_micros: cliMicros,
+        })),
+      });
+    },
+  )
+  .openapi(top("workspaces"), (c) => answerTop(c, "workspace", c.req.valid("query")))
+  .openapi(top("groups"), (c) => answerTop(c, "group", c.req.valid("query")))
+  .openapi(top("users"), (c) => answerTop(c, "user", c.req.valid("query")));
+
+async function answerTop(
+  c: Context<ApiEnv>,
+  dimension: Dimension,
+  query: z.output<typeof topQuery>,
+): Promise<Response> {
+  const view = await objectOf(c).copyView(c.var.caller);
+  if (isRefusal(view)) return refused(c, view.refusal);
+  const { unit: shown, cycle } = view.gauge;
+  const question = { enterprise: c.var.enterprise, unit: shown, cycleStartsAtMs: view.cycleStartsAtMs };
+  const after =
+    query.cursor === undefined ? null : { amountMicros: Number(query.cursor[0]), id: String(query.cursor[1]) };
+  const [total, rows] = await Promise.all([
+    readCycleTotal(c.env.DB, question),
+    readTop(c.env.DB, { ...question, dimension }, query.limit, after),
+  ]);
+  const page = pageOf(
+    rows,
+    query.limit,
+    ({ id, name, requests, amountMicros }) => ({
+      id,
+      name: name ?? id,
+      requests,
+      amount_micros: amountMicros,
+      percent: percentOf(amountMicros, total.amountMicros),
+    }),
+    ({ id, amountMicros }) => [amountMicros, id],
+  );
+  return c.json({
+    unit: shown,
+    cycle: { starts_at: cycle.starts_at, ends_at: cycle.ends_at },
+    as_of: isoOf(view.copyAsOfMs),
+    total_micros: total.amountMicros,
+    ...page,
+  });
+}

@@ -1,0 +1,68 @@
+/**
+ * The map of the site: what every request passes, then the JSON interface, then what nobody claimed.
+ */
+import { bodyLimit } from "hono/body-limit";
+import { secureHeaders } from "hono/secure-headers";
+import { debitRoutes } from "./api/debits.ts";
+import { directoryRoutes } from "./api/directory.ts";
+import { enterpriseRoutes } from "./api/enterprises.ts";
+import { entryRoutes } from "./api/entries.ts";
+import { gaugeRoutes } from "./api/gauge.ts";
+import { grantRoutes } from "./api/grants.ts";
+import { keyRoutes } from "./api/keys.ts";
+import { allowedMethods } from "./api/methods.ts";
+import { priceRoutes } from "./api/prices.ts";
+import { problem, thrown } from "./api/problem.ts";
+import { referralRoutes } from "./api/referrals.ts";
+import { newRouter } from "./api/route.ts";
+import { runRoutes } from "./api/runs.ts";
+import { runsCsvRoutes } from "./api/runs-csv.ts";
+import { signInRoutes } from "./api/sign-in.ts";
+import { spendCapRoutes } from "./api/spend-cap.ts";
+import { upkeepRoutes } from "./api/upkeep.ts";
+import { usageRoutes } from "./api/usage.ts";
+
+const MAX_BODY_BYTES = 1_048_576;
+
+export const app = newRouter();
+
+app.use(secureHeaders());
+app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "body_too_large") }));
+
+app.get("/healthz", (c) => c.json({ ok: true }));
+
+for (const routes of [
+  debitRoutes,
+  runsCsvRoutes,
+  runRoutes,
+  gaugeRoutes,
+  usageRoutes,
+  entryRoutes,
+  grantRoutes,
+  spendCapRoutes,
+  enterpriseRoutes,
+  keyRoutes,
+  signInRoutes,
+  directoryRoutes,
+  referralRoutes,
+  priceRoutes,
+  upkeepRoutes,
+]) {
+  app.route("/", routes);
+}
+
+app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
+app.doc31("/openapi.json", {
+  openapi: "3.1.0",
+  info: {
+    title: "Fuelgauge",
+    version: "1.0.0",
+    description: "The credit ledger for platforms on which AI agents work.",
+  },
+});
+
+app.notFound((c) => {
+  const allowed = allowedMethods(app.routes, c.req.path);
+  return allowed.length > 0 ? problem(c, "method_not_allowed", { Allow: allowed.join(", ") }) : problem(c, "not_found");
+});
+app.onError(thrown);

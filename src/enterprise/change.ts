@@ -1,0 +1,164 @@
+/**
+ * One change of the books: the working set between load and commit, inside one transaction with no await. Decisions
+ * of the ledger replace its values; commit writes whatever was replaced, and nothing else. When the transaction fails
+ * the change is dropped whole, and the memory of the object still holds what is stored.
+ */
+import {
+  type Books,
+  byDrawOrder,
+  type Cycle,
+  type Grant,
+  grantRemaining,
+  type Meter,
+  type Run,
+} from "../ledger/books.ts";
+import { owesWithCredit, payDebt } from "../ledger/buckets.ts";
+import { settleDue } from "../ledger/due.ts";
+import type { Entry, NewEntry } from "../ledger/entries.ts";
+import { endHold } from "../ledger/holds.ts";
+import type { AtMs, Micros } from "../ledger/micros.ts";
+import { holdItem, type JournalItem } from "./journal.ts";
+import type { Identity } from "./rows.ts";
+import type { Store } from "./store.ts";
+
+export class Change {
+  books: Books;
+  identity: Identity;
+  readonly #runs = new Map<string, Run>();
+  readonly #meters = new Map<string, Meter[]>();
+  readonly #changedRuns = new Set<string>();
+  readonly #changedMeters = new Map<string, Meter>();
+  readonly #knownGrants: Map<string, Grant>;
+  readonly #cycles: Cycle[] = [];
+  readonly #entries: Entry[] = [];
+  readonly #items: JournalItem[] = [];
+
+  constructor(
+    readonly store: Store,
+    readonly before: { books: Books; identity: Identity },
+    readonly nowMs: AtMs,
+  ) {
+    this.books = before.books;
+    this.identity = before.identity;
+    this.#knownGrants = new Map(before.books.grants.map((grant) => [grant.id, grant]));
+  }
+
+  /** Everything that was due by now, in order: expiries of grants and holds, turns. */
+  settle(): void {
+    const settled = settleDue(this.books, this.nowMs);
+    this.books = settled.books;
+    this.#cycles.push(...settled.closed);
+    this.record(settled.entries);
+    for (const run of this.store.loadEndedHolds(this.nowMs)) {
+      const ended = endHold(this.books, run);
+      this.books = { ...ended.books, seq: ended.books.seq + 1 };
+      this.putRun(ended.run);
+      this.addItem(holdItem(run, this.books.seq));
+    }
+  }
+
+  /** Brings the runs and their meters into the working set. */
+  load(runs: readonly string[]): void {
+    const missing = runs.filter((run) => !this.#meters.has(run));
+    if (missing.length === 0) return;
+    for (const run of missing) this.#meters.set(run, []);
+    for (const run of this.store.loadRuns(missing)) if (!this.#runs.has(run.run)) this.#runs.set(run.run, run);
+    for (const meter of this.store.loadMeters(missing)) this.#meters.get(meter.run)?.push(meter);
+  }
+
+  run(name: string): Run | null {
+    return this.#runs.get(name) ?? null;
+  }
+
+  metersOf(run: string): readonly Meter[] {
+    return this.#meters.get(run) ?? [];
+  }
+
+  /** Brings the grants that these meters have drawn on, used up as they may be, so that a refund can find them. */
+  bringGrants(meters: readonly Meter[]): void {
+    const ids = meters.flatMap((meter) => meter.draws.flatMap((draw) => draw.grantId ?? []));
+    const missing = ids.filter((id) => !this.books.grants.some((grant) => grant.id === id));
+    if (missing.length > 0) this.addGrants(this.store.loadGrants(missing));
+  }
+
+  addGrants(grants: readonly Grant[]): void {
+    for (const grant of grants) this.#knownGrants.set(grant.id, grant);
+    this.books = { ...this.books, grants: [...this.books.grants, ...grants].sort(byDrawOrder) };
+  }
+
+  putRun(run: Run): void {
+    this.#runs.set(run.run, run);
+    this.#changedRuns.add(run.run);
+  }
+
+  putMeter(meter: Meter): void {
+    this.#changedMeters.set(`${meter.run} ${meter.model}`, meter);
+    const meters = this.#meters.get(meter.run);
+    if (meters === undefined) return;
+    const place = meters.findIndex((known) => known.model === meter.model);
+    if (place === -1) meters.push(meter);
+    else meters[place] = meter;
+  }
+
+  addItem(item: JournalItem): void {
+    this.#items.push(item);
+  }
+
+  /** Entries of a decision that has just raised seq by one for each of them. */
+  record(entries: readonly NewEntry[]): void {
+    const first = this.books.seq - entries.length + 1;
+    this.#entries.push(...entries.map((entry, i) => ({ ...entry, seq: first + i })));
+  }
+
+  /** Lets free credit pay this cycle's debt, oldest meters first; how much was paid. */
+  payDebt(): Micros {
+    let paidMicros = 0;
+    while (owesWithCredit(this.books, this.nowMs)) {
+      // Debtors are found by their rows, so what this change has made of them must be there.
+      this.#flushMeters();
+      const debtors = this.store.loadDebtors(this.books.cycle.startsAtMs);
+      const payment = payDebt(this.books, debtors, this.nowMs);
+      if (payment.paidMicros === 0) throw new Error("debt stands without a debtor");
+      this.books = payment.books;
+      for (const meter of payment.paid) this.putMeter(meter);
+      paidMicros += payment.paidMicros;
+    }
+    return paidMicros;
+  }
+
+  /** Writes what was replaced. True when anything was. */
+  commit(): boolean {
+    this.#flushMeters();
+    this.store.putRuns([...this.#changedRuns].map((run) => this.#runs.get(run) as Run));
+    this.store.putGrants(this.books.grants.filter((grant) => this.#knownGrants.get(grant.id) !== grant));
+    this.store.putCycles(this.#cycles);
+    this.store.putEntries(this.#entries);
+    this.store.putJournal(this.#items, this.nowMs, this.books.cycle.timeZone);
+    if (this.books === this.before.books && this.identity === this.before.identity) return false;
+    this.identity = { ...this.identity, lastAtMs: Math.max(this.identity.lastAtMs, this.nowMs) };
+    this.store.putEnterprise(this.identity, this.books);
+    if (this.books.grants !== this.before.books.grants) {
+      this.books = { ...this.books, grants: this.books.grants.filter((grant) => grantRemaining(grant) > 0) };
+    }
+    return true;
+  }
+
+  /** The soonest end of the holds that this change has put; Infinity when it put none. */
+  soonestHoldEnd(): AtMs {
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const name of this.#changedRuns) {
+      soonest = Math.min(soonest, this.#runs.get(name)?.hold?.expiresAtMs ?? Number.POSITIVE_INFINITY);
+    }
+    return soonest;
+  }
+
+  /** True when this change left something for the copy. */
+  get leavesWork(): boolean {
+    return this.#items.length > 0 || this.#entries.length > 0;
+  }
+
+  #flushMeters(): void {
+    this.store.putMeters([...this.#changedMeters.values()]);
+    this.#changedMeters.clear();
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Group commit. Debits that arrive in the same turn of the event loop are decided together and written in one
+ * transaction, because a commit costs far more than the statements in it. A debit that arrives alone waits for nothing
+ * but the turn it is in. When a group fails, each of its members is tried alone: a bug in one harms no other.
+ */
+
+type Waiting<Q, A> = {
+  requests: readonly Q[];
+  resolve(answers: A[]): void;
+  reject(error: unknown): void;
+};
+
+export class CommitQueue<Q, A> {
+  #waiting: Waiting<Q, A>[] = [];
+
+  constructor(
+    /** Decides and commits all of the requests in one transaction, answering in order. */
+    readonly commit: (requests: readonly Q[]) => A[],
+    /** Called once after each flush. */
+    readonly afterFlush: () => void,
+  ) {}
+
+  add(requests: readonly Q[]): Promise<A[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ requests, resolve, reject });
+      if (this.#waiting.length === 1) setTimeout(() => this.#flush(), 0);
+    });
+  }
+
+  #flush(): void {
+    const group = this.#waiting;
+    this.#waiting = [];
+    try {
+      const answers = this.commit(
+        group.length === 1 ? (group[0] as Waiting<Q, A>).requests : group.flatMap((w) => w.requests),
+      );
+      let from = 0;
+      for (const { requests, resolve } of group) {
+        resolve(answers.slice(from, from + requests.length));
+        from += requests.length;
+      }
+    } catch (error) {
+      for (const waiting of group) this.#commitAlone(waiting, group.length === 1 ? error : undefined);
+    }
+    this.afterFlush();
+  }
+
+  #commitAlone({ requests, resolve, reject }: Waiting<Q, A>, known: unknown): void {
+    if (known !== undefined) {
+      reject(known);
+      return;
+    }
+    try {
+      resolve(this.commit(requests));
+    } catch (error) {
+      reject(error);
+    }
+  }
+}

@@ -1,0 +1,349 @@
+/**
+ * The Durable Object of one enterprise: the only truth about its balance (rule R11). A thin shell around the
+ * bookkeeper: it guards the door, gathers debits into group commits, keeps one alarm for all that is due, and sends
+ * the copy what changed. What is in memory here is either reread from storage or harmless to lose, and says so.
+ */
+import { DurableObject } from "cloudflare:workers";
+import type { StartRequest } from "../ledger/admission.ts";
+import type { Settings } from "../ledger/books.ts";
+import { byOf, type Caller } from "../ledger/callers.ts";
+import type { DebitAnswer, Report } from "../ledger/debit.ts";
+import type { Entry } from "../ledger/entries.ts";
+import type { Gauge } from "../ledger/gauge.ts";
+import { type GrantRequest, type GrantView, viewGrant } from "../ledger/grants.ts";
+import type { AtMs, Micros } from "../ledger/micros.ts";
+import { type Receipt, viewMeter } from "../ledger/receipt.ts";
+import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
+import { compareCopy } from "../rollups/compare.ts";
+import { deleteCopy, writeBatch } from "../rollups/write.ts";
+import { type AuditCheck, auditBooks, checkOf } from "./audit.ts";
+import { Bookkeeper, type EnterpriseState, type StartAnswer, type TurnedAway } from "./bookkeeper.ts";
+import { CommitQueue } from "./commit-queue.ts";
+import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
+import { Keyring, type KeyView, type NewKey } from "./keyring.ts";
+import { confirmBatch, copyAsOfMs, copyIsBehind, loadRunRows, rebuildBatches, takeBatch } from "./projection.ts";
+import { prune } from "./pruning.ts";
+import { loadReferral, putReferral, refereeGrant, referrerGrant } from "./referral.ts";
+import { sqlOfStorage } from "./sql.ts";
+
+/** What a reader of the copy must know: the window, the unit, and as of when the copy is complete. */
+export type CopyView = { gauge: Gauge; timeZone: string; cycleStartsAtMs: AtMs; nowMs: AtMs; copyAsOfMs: AtMs };
+
+const PROJECT_DELAY_MS = 1_500;
+const RETRY_FIRST_MS = 1_000;
+const RETRY_LAST_MS = 60_000;
+const BATCHES_AT_ONCE = 50;
+const COPY_LOOKS = 5;
+
+export class EnterpriseObject extends DurableObject<Env> {
+  readonly #keeper = new Bookkeeper(sqlOfStorage(this.ctx.storage), () => Date.now());
+  readonly #keyring = new Keyring(this.#keeper.sql);
+  readonly #debits = new CommitQueue<Report, DebitAnswer | Refused>(
+    (reports) => this.#keeper.debit(reports),
+    () => this.#afterChange(),
+  );
+  /** The alarm as this instance last set it. Lost with memory: then it is set again, to the same or an earlier time. */
+  #alarmAtMs = Number.POSITIVE_INFINITY;
+  /** When the copy is to be written next; an alarm for it is stored before the change that asks for it is answered. */
+  #projectAtMs = Number.POSITIVE_INFINITY;
+  /** Failed projections in a row: only stretches the pause between tries. */
+  #failures = 0;
+  /** The projection on its way, so that two never overlap. */
+  #projecting: Promise<void> | null = null;
+
+  // ---- agents
+
+  async debit(caller: Caller, reports: readonly Report[]): Promise<(DebitAnswer | Refused)[] | Refused> {
+    return this.#fault(caller) ?? this.#debits.add(reports);
+  }
+
+  start(caller: Caller, request: StartRequest): StartAnswer | TurnedAway | Refused {
+    return this.#answer(caller, () => this.#keeper.start(request));
+  }
+
+  releaseHold(caller: Caller, run: string): Gauge | Refused {
+    return this.#answer(caller, () => this.#keeper.releaseHold(run));
+  }
+
+  // ---- readers
+
+  gauge(caller: Caller): Gauge | Refused {
+    return this.#answer(caller, () => this.#keeper.gauge());
+  }
+
+  /** What a question to the copy needs from the truth; guards the door for it. */
+  copyView(caller: Caller): CopyView | Refused {
+    return this.#answer(caller, () => {
+      const gauge = this.#keeper.gauge();
+      const { cycle } = this.#keeper.books;
+      return {
+        gauge,
+        timeZone: cycle.timeZone,
+        cycleStartsAtMs: cycle.startsAtMs,
+        nowMs: this.#keeper.nowMs(),
+        copyAsOfMs: copyAsOfMs(this.#keeper),
+      };
+    });
+  }
+
+  receipt(caller: Caller, run: string): Receipt | Refused {
+    return this.#answer(caller, () => {
+      const row = loadRunRows(this.#keeper, [run])[0];
+      if (row === undefined) return refuse({ code: "not_found" });
+      const { cycleStartsAtMs: _cycle, cycleMicros: _micros, ...view } = row;
+      return { ...view, meters: this.#keeper.store.loadMeters([run]).map(viewMeter) };
+    });
+  }
+
+  /** Entries newest first, those before `beforeSeq`; one more than `limit` tells that there are more. */
+  entries(caller: Caller, beforeSeq: number, limit: number): Entry[] | Refused {
+    return this.#answer(caller, () => this.#keeper.store.loadEntryPage(beforeSeq, limit + 1));
+  }
+
+  /** Grants newest first, with the seq that a page goes on from. */
+  grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantView }[] | Refused {
+    return this.#answer(caller, () => {
+      this.#keeper.settle();
+      const page = this.#keeper.store.loadGrantPage(beforeSeq, limit + 1);
+      return page.map((grant) => ({ seq: grant.seq, view: viewGrant(grant, this.#keeper.nowMs()) }));
+    });
+  }
+
+  // ---- operator and admins
+
+  /** Creates the enterprise, or changes what is given of it. `settings` is complete for a creation. */
+  provision(
+    id: string,
+    patch: Partial<Settings>,
+    complete: Settings | null,
+    testClockMs: AtMs | null | undefined,
+  ): { created: boolean; state: EnterpriseState } | Refused {
+    if (!this.#keeper.provisioned) {
+      if (complete === null) return refuse({ code: "validation_failed", errors: missingForCreation(patch) });
+      const state = this.#keeper.create(id, complete, testClockMs ?? null);
+      this.#afterChange();
+      return { created: true, state };
+    }
+    const { identity } = this.#keeper;
+    const named = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
+    if (!named || (typeof testClockMs === "number" && identity.testClockMs === null)) {
+      const message = "a clock is given at creation, and then only moved forward";
+      return refuse({ code: "validation_failed", errors: [{ path: "test_clock", message }] });
+    }
+    return this.#answer(OPERATOR, () => {
+      const state = this.#keeper.changeSettings(patch, byOf(OPERATOR));
+      return isRefusal(state) ? state : { created: false, state };
+    });
+  }
+
+  state(caller: Caller): EnterpriseState | Refused {
+    return this.#answer(caller, () => this.#keeper.state());
+  }
+
+  moveClock(toMs: AtMs): EnterpriseState | Refused {
+    return this.#answer(OPERATOR, () => this.#keeper.moveClock(toMs));
+  }
+
+  followRealClock(): EnterpriseState | Refused {
+    return this.#answer(OPERATOR, () => this.#keeper.followRealClock());
+  }
+
+  addGrant(request: GrantRequest): { grant: GrantView; created: boolean } | Refused {
+    return this.#answer(OPERATOR, () => this.#keeper.addGrant(request, byOf(OPERATOR)));
+  }
+
+  voidGrant(id: string): GrantView | Refused {
+    return this.#answer(OPERATOR, () => this.#keeper.voidGrant(id, byOf(OPERATOR)));
+  }
+
+  setCap(caller: Caller, capMicros: Micros | null): Gauge | Refused {
+    return this.#answer(caller, () => this.#keeper.setCap(capMicros, byOf(caller)));
+  }
+
+  putDirectory(change: DirectoryChange): DirectorySize | Refused {
+    return this.#answer(OPERATOR, () => putDirectory(this.#keeper.sql, change));
+  }
+
+  addKey(caller: Caller, key: NewKey): KeyView | Refused {
+    return this.#answer(caller, () => this.#keyring.add(key, byOf(caller), Date.now()));
+  }
+
+  keys(caller: Caller): KeyView[] | Refused {
+    return this.#answer(caller, () => this.#keyring.list());
+  }
+
+  revokeKey(caller: Caller, id: string): { revoked: true } | Refused {
+    return this.#answer(caller, () => {
+      return this.#keyring.revoke(id, caller.kind === "operator", Date.now()) ?? { revoked: true as const };
+    });
+  }
+
+  /** Uses a sign-in link up. */
+  useLink(id: string, expiresAtMs: AtMs): { used: true } | Refused {
+    return this.#answer(OPERATOR, () => {
+      const fresh = this.#keyring.useLink(id, expiresAtMs, Date.now());
+      return fresh ? { used: true as const } : refuse({ code: "link_used" });
+    });
+  }
+
+  /** Grants both sides of a referral; this object is the referee's and keeps the fact. */
+  async acceptReferral(referrer: string, bonusMicros: Micros): Promise<{ referrer: string } | Refused> {
+    const fault = this.#fault(OPERATOR) ?? this.#alreadyReferred();
+    if (fault !== null) return fault;
+    const known = await this.#stubOf(referrer).state(OPERATOR);
+    if (isRefusal(known)) return refuse({ code: "referral_code_unknown" });
+    // Other calls may have come in between: nothing that was true before the await is taken for granted.
+    const accepted = this.#answer(OPERATOR, () => {
+      const already = this.#alreadyReferred();
+      if (already !== null) return already;
+      const granted = this.#keeper.addGrant(refereeGrant(referrer, bonusMicros), byOf(OPERATOR));
+      if (isRefusal(granted)) return granted;
+      putReferral(this.#keeper.sql, { referrer, bonusMicros, atMs: this.#keeper.nowMs(), settled: false });
+      return { referrer };
+    });
+    if (!isRefusal(accepted)) await this.#settleReferral().catch(() => this.#armIn(RETRY_FIRST_MS));
+    return accepted;
+  }
+
+  async audit(): Promise<{ checkedAtMs: AtMs; checks: AuditCheck[] } | Refused> {
+    const fault = this.#fault(OPERATOR);
+    if (fault !== null) return fault;
+    this.#keeper.settle();
+    const checks = auditBooks(this.#keeper);
+    checks.push(await this.#auditCopy());
+    return { checkedAtMs: this.#keeper.nowMs(), checks };
+  }
+
+  /** Deletes the copy of this enterprise and writes it anew. */
+  async rebuild(): Promise<{ batches: number } | Refused> {
+    const fault = this.#fault(OPERATOR);
+    if (fault !== null) return fault;
+    this.#keeper.settle();
+    await deleteCopy(this.env.DB, this.#keeper.identity.id);
+    let batches = 0;
+    for (const batch of rebuildBatches(this.#keeper)) {
+      await writeBatch(this.env.DB, batch);
+      batches += 1;
+    }
+    await this.#project();
+    return { batches };
+  }
+
+  // ---- what happens without a caller
+
+  /** One alarm for all that is due. It never throws: a thrown alarm is retried a few times and then lost. */
+  override async alarm(): Promise<void> {
+    this.#alarmAtMs = Number.POSITIVE_INFINITY;
+    if (!this.#keeper.provisioned) return;
+    try {
+      this.#keeper.settle();
+      await this.#project();
+      await this.#settleReferral();
+      this.#failures = 0;
+      if (prune(this.#keeper)) this.#armIn(RETRY_FIRST_MS);
+    } catch (error) {
+      this.#failures += 1;
+      console.error(JSON.stringify({ event: "alarm_failed", failures: this.#failures, error: String(error) }));
+      this.#projectAtMs = Date.now() + Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(this.#failures, 10));
+    }
+    this.#arm();
+  }
+
+  // ---- below: how the above is done
+
+  #fault(caller: Caller): Refused | null {
+    if (!this.#keeper.provisioned) return refuse({ code: "not_found" });
+    const fault = this.#keyring.findFault(caller);
+    return fault === null ? null : refuse(fault);
+  }
+
+  #answer<T>(caller: Caller, act: () => T): T | Refused {
+    const fault = this.#fault(caller);
+    if (fault !== null) return fault;
+    const answer = act();
+    this.#afterChange();
+    return answer;
+  }
+
+  #alreadyReferred(): Refused | null {
+    return loadReferral(this.#keeper.sql) === null ? null : refuse({ code: "already_referred" });
+  }
+
+  #stubOf(enterprise: string) {
+    return this.env.ENTERPRISE.getByName(enterprise);
+  }
+
+  async #settleReferral(): Promise<void> {
+    const referral = loadReferral(this.#keeper.sql);
+    if (referral === null || referral.settled) return;
+    const grant = referrerGrant(this.#keeper.identity.id, referral.bonusMicros);
+    await this.#stubOf(referral.referrer).addGrant(grant);
+    putReferral(this.#keeper.sql, { ...referral, settled: true });
+  }
+
+  /** After any call that may have changed something: the copy is due soon, and the alarm knows it. */
+  #afterChange(): void {
+    if (this.#projectAtMs === Number.POSITIVE_INFINITY && copyIsBehind(this.#keeper)) {
+      this.#projectAtMs = Date.now() + PROJECT_DELAY_MS;
+    }
+    this.#arm();
+  }
+
+  /** Sets the alarm to the earliest of all that is due, unless it is set so early already. */
+  #arm(): void {
+    // An enterprise with a test clock is turned by whoever moves its clock.
+    const dueAtMs = this.#keeper.identity.testClockMs === null ? this.#keeper.nextDueAtMs() : Number.POSITIVE_INFINITY;
+    const wantedMs = Math.min(dueAtMs, this.#projectAtMs);
+    if (wantedMs >= this.#alarmAtMs) return;
+    this.#alarmAtMs = wantedMs;
+    this.ctx.storage.setAlarm(Math.max(wantedMs, Date.now()));
+  }
+
+  #armIn(delayMs: number): void {
+    this.#projectAtMs = Math.min(this.#projectAtMs, Date.now() + delayMs);
+    this.#arm();
+  }
+
+  async #project(): Promise<void> {
+    this.#projecting ??= this.#projectAll().finally(() => {
+      this.#projecting = null;
+    });
+    await this.#projecting;
+  }
+
+  async #projectAll(): Promise<void> {
+    this.#projectAtMs = Number.POSITIVE_INFINITY;
+    for (let sent = 0; sent < BATCHES_AT_ONCE; sent++) {
+      const batch = takeBatch(this.#keeper);
+      if (batch === null) return;
+      await writeBatch(this.env.DB, batch);
+      confirmBatch(this.#keeper, batch);
+    }
+    this.#armIn(0);
+  }
+
+  async #auditCopy(): Promise<AuditCheck> {
+    let looks = COPY_LOOKS;
+    try {
+      for (;;) {
+        await this.#project();
+        const { seq } = this.#keeper.books;
+        const { rows, faults } = await compareCopy(this.env.DB, this.#keeper.identity.id, rebuildBatches(this.#keeper));
+        const check = checkOf("copy_equals_ledger", rows, "rows of the copy equal the ledger's", faults);
+        // While debits go on, what differs may only be on its way: look again.
+        if (check.ok || seq === this.#keeper.books.seq || --looks === 0) return check;
+      }
+    } catch (error) {
+      return { name: "copy_equals_ledger", ok: false, detail: `the copy cannot be read: ${String(error)}` };
+    }
+  }
+}
+
+const OPERATOR: Caller = { kind: "operator" };
+
+function missingForCreation(patch: Partial<Settings>) {
+  const needed = { name: patch.name, billing_model: patch.billingModel, plan: patch.plan };
+  return Object.entries(needed)
+    .filter(([, value]) => value === undefined)
+    .map(([path]) => ({ path, message: "required to create an enterprise" }));
+}

@@ -1,0 +1,170 @@
+/**
+ * What the copy has to learn next, and what it has learned (rule R11). A batch holds absolute totals with revisions,
+ * so a batch that is sent twice, late, or in another order ends in the same copy. `takeBatch` and `confirm` are
+ * transactions of their own: debits go on while a batch is on its way, and only what was sent is forgotten.
+ */
+import { type Meter, type Run, unitOf } from "../ledger/books.ts";
+import type { AtMs } from "../ledger/micros.ts";
+import { viewRun } from "../ledger/receipt.ts";
+import type { Batch, NameRow, RunRow, Totals } from "../rollups/batch.ts";
+import type { Bookkeeper } from "./bookkeeper.ts";
+import type { JournalRow } from "./journal.ts";
+import { getProgress, nextRevision, setProgress } from "./progress.ts";
+import { runOfRow } from "./rows.ts";
+import type { Sql } from "./sql.ts";
+import { foldJournal, loadJournal, loadTouched } from "./totals.ts";
+
+const JOURNAL_ROWS = 500;
+const JOURNAL_ITEMS = 2_000;
+const ENTRY_ROWS = 500;
+const NAME_ROWS = 500;
+
+/** The next batch; null when the copy has everything. */
+export function takeBatch(keeper: Bookkeeper): Batch | null {
+  const { sql, store } = keeper;
+  const gauge = keeper.gauge();
+  return sql.transaction(() => {
+    while (foldJournal(sql));
+    const rows = upToItems(loadJournal(sql, 0, JOURNAL_ROWS));
+    const entries = store.loadEntriesAfter(getProgress(sql, "entries"), ENTRY_ROWS);
+    const names = loadNames(sql, getProgress(sql, "names"), NAME_ROWS);
+    const settingsBehind = getProgress(sql, "settings_revision") > getProgress(sql, "settings");
+    if (rows.length + entries.length + names.length === 0 && !settingsBehind) return null;
+    const dirty = [...new Set(rows.flatMap((row) => row.items.map((item) => item.run)))];
+    return {
+      ...headOf(keeper, gauge),
+      totals: loadTouched(sql, rows),
+      runs: loadRunRows(keeper, dirty),
+      entries,
+      names,
+      journalSeq: rows.at(-1)?.lastSeq ?? 0,
+    };
+  });
+}
+
+/** Forgets what the copy now has. */
+export function confirmBatch(keeper: Bookkeeper, batch: Batch): void {
+  const { sql } = keeper;
+  sql.transaction(() => {
+    sql.run("DELETE FROM journal WHERE last_seq <= ?", batch.journalSeq);
+    const entrySeq = batch.entries.at(-1)?.seq;
+    if (entrySeq !== undefined) setProgress(sql, "entries", Math.max(entrySeq, getProgress(sql, "entries")));
+    const nameRevision = batch.names.at(-1)?.revision;
+    setProgress(sql, "settings", Math.max(batch.settingsRevision, getProgress(sql, "settings")));
+    if (nameRevision !== undefined) setProgress(sql, "names", Math.max(nameRevision, getProgress(sql, "names")));
+  });
+}
+
+/** The moment as of which the copy is complete: now, or the first change that it lacks. */
+export function copyAsOfMs(keeper: Bookkeeper): AtMs {
+  const { sql } = keeper;
+  const firstMs = sql.all("SELECT at_ms FROM journal ORDER BY last_seq LIMIT 1")[0]?.at_ms ?? null;
+  const nowMs = keeper.nowMs();
+  return firstMs === null ? nowMs : Math.min(nowMs, firstMs as number);
+}
+
+/** True when the copy lacks something. */
+export function copyIsBehind(keeper: Bookkeeper): boolean {
+  const { sql } = keeper;
+  if (sql.all("SELECT 1 FROM journal LIMIT 1").length > 0) return true;
+  if (keeper.store.loadEntriesAfter(getProgress(sql, "entries"), 1).length > 0) return true;
+  if (getProgress(sql, "settings_revision") > getProgress(sql, "settings")) return true;
+  return getProgress(sql, "names_revision") > getProgress(sql, "names");
+}
+
+/** Everything the copy should hold, in batches, for writing it anew: totals first, then runs, entries and names. */
+export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
+  const { sql, store } = keeper;
+  sql.transaction(() => {
+    while (foldJournal(sql));
+  });
+  const empty = (): Batch => {
+    const gauge = keeper.gauge();
+    const head = sql.transaction(() => headOf(keeper, gauge));
+    return { ...head, totals: { time: [], cycle: [] }, runs: [], entries: [], names: [], journalSeq: 0 };
+  };
+  yield { ...empty(), totals: loadAllTotals(sql) };
+  for (let after = ""; ; ) {
+    const ids = sql.all("SELECT run FROM runs WHERE run > ? ORDER BY run LIMIT ?", after, JOURNAL_ITEMS);
+    if (ids.length === 0) break;
+    const runs = ids.map((row) => row.run as string);
+    after = runs.at(-1) as string;
+    yield { ...empty(), runs: loadRunRows(keeper, runs) };
+  }
+  for (let after = 0; ; ) {
+    const entries = store.loadEntriesAfter(after, ENTRY_ROWS);
+    if (entries.length === 0) break;
+    after = entries.at(-1)?.seq ?? after;
+    yield { ...empty(), entries };
+  }
+  for (let after = 0; ; ) {
+    const names = loadNames(sql, after, NAME_ROWS);
+    if (names.length === 0) break;
+    after = names.at(-1)?.revision ?? after;
+    yield { ...empty(), names };
+  }
+}
+
+function headOf(keeper: Bookkeeper, gauge: unknown) {
+  const revision = nextRevision(keeper.sql, "copy");
+  return {
+    enterprise: keeper.identity.id,
+    createdAtMs: keeper.identity.createdAtMs,
+    name: keeper.books.settings.name,
+    gauge: JSON.stringify(gauge),
+    revision,
+    settingsRevision: getProgress(keeper.sql, "settings_revision"),
+  };
+}
+
+/** As many of the rows as hold about JOURNAL_ITEMS items, at least one. */
+function upToItems(rows: JournalRow[]): JournalRow[] {
+  let items = 0;
+  return rows.filter((row, i) => {
+    const fits = i === 0 || items + row.items.length <= JOURNAL_ITEMS;
+    items = fits ? items + row.items.length : Number.POSITIVE_INFINITY;
+    return fits;
+  });
+}
+
+/** The rows of these runs; what was pruned stands as it was then. */
+export function loadRunRows(keeper: Bookkeeper, names: readonly string[]): RunRow[] {
+  const { store, sql } = keeper;
+  const meters = Map.groupBy(store.loadMeters(names), (meter) => meter.run);
+  const rows = sql.all("SELECT * FROM runs WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(names));
+  return rows.map((row) => {
+    if (row.pruned !== null) return JSON.parse(row.pruned as string) as RunRow;
+    return toRunRow(keeper, runOfRow(row), meters.get(row.run as string) ?? []);
+  });
+}
+
+function toRunRow(keeper: Bookkeeper, run: Run, meters: readonly Meter[]): RunRow {
+  const { settings, cycle } = keeper.books;
+  const view = viewRun(run, meters, unitOf(settings.billingModel));
+  const draws = meters.filter((meter) => meter.unit === view.unit).flatMap((meter) => meter.draws);
+  const cycleStartsAtMs = draws.reduce((last, draw) => Math.max(last, draw.cycleStartsAtMs), 0) || cycle.startsAtMs;
+  const inCycle = draws.filter((draw) => draw.cycleStartsAtMs === cycleStartsAtMs);
+  return { ...view, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
+}
+
+function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
+  const statement = "SELECT * FROM names WHERE revision > ? ORDER BY revision LIMIT ?";
+  return sql.all(statement, afterRevision, limit).map((row) => ({
+    kind: row.kind as string,
+    id: row.id as string,
+    name: row.name as string,
+    group: row.group_id as string | null,
+    revision: row.revision as number,
+  }));
+}
+
+function loadAllTotals(sql: Sql): Totals {
+  return {
+    time: sql
+      .all("SELECT span, unit, starts_at_ms, surface, amount_micros, revision FROM totals_time")
+      .map((row) => Object.values(row) as Totals["time"][number]),
+    cycle: sql
+      .all("SELECT unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision FROM totals_cycle")
+      .map((row) => Object.values(row) as Totals["cycle"][number]),
+  };
+}

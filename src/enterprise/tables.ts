@@ -1,0 +1,187 @@
+/**
+ * The object's own tables, as numbered steps. A step, once released, is never edited: a new one is added. An object
+ * that was never provisioned has no tables at all. STRICT integers with CHECKs keep every amount in its range;
+ * WITHOUT ROWID where the key is text halves the rows written; each index earns its written row.
+ */
+import type { Sql } from "./sql.ts";
+
+const AMOUNT = "INTEGER NOT NULL CHECK (%s BETWEEN 0 AND 9007199254740991)";
+const amount = (column: string) => `${column} ${AMOUNT.replace("%s", column)}`;
+const signed = (column: string) =>
+  `${column} INTEGER NOT NULL CHECK (${column} BETWEEN -9007199254740991 AND 9007199254740991)`;
+const optionalAmount = (column: string) =>
+  `${column} INTEGER CHECK (${column} IS NULL OR ${column} BETWEEN 0 AND 9007199254740991)`;
+
+const STEPS: readonly string[][] = [
+  [
+    // One row: settings, the running cycle with its balances, and where the journal stands.
+    `CREATE TABLE enterprise (
+      only INTEGER PRIMARY KEY CHECK (only = 1),
+      id TEXT NOT NULL,
+      settings TEXT NOT NULL,
+      created_at_ms INTEGER NOT NULL,
+      test_clock_ms INTEGER,
+      demo INTEGER NOT NULL CHECK (demo IN (0, 1)),
+      cycle_starts_at_ms INTEGER NOT NULL,
+      cycle_ends_at_ms INTEGER NOT NULL CHECK (cycle_ends_at_ms > cycle_starts_at_ms),
+      cycle_time_zone TEXT NOT NULL,
+      ${amount("allowance_micros")},
+      ${amount("monthly_used_micros")},
+      ${amount("bonus_used_micros")},
+      ${amount("debt_micros")},
+      ${amount("returned_micros")},
+      ${amount("spend_used_micros")},
+      ${optionalAmount("cap_micros")},
+      ${amount("held_credits_micros")},
+      ${amount("held_usd_micros")},
+      ${amount("seq")},
+      last_at_ms INTEGER NOT NULL,
+      CHECK (monthly_used_micros <= allowance_micros)
+    ) STRICT`,
+    `CREATE TABLE cycles (
+      starts_at_ms INTEGER PRIMARY KEY,
+      ends_at_ms INTEGER NOT NULL,
+      time_zone TEXT NOT NULL,
+      ${amount("allowance_micros")},
+      ${amount("monthly_used_micros")},
+      ${amount("bonus_used_micros")},
+      ${amount("debt_micros")},
+      ${amount("returned_micros")},
+      ${amount("spend_used_micros")}
+    ) STRICT`,
+    `CREATE TABLE grants (
+      id TEXT PRIMARY KEY,
+      ${amount("amount_micros")},
+      ${amount("drawn_micros")},
+      ${amount("expired_micros")},
+      ${amount("voided_micros")},
+      ${amount("pruned_micros")} DEFAULT 0,
+      source TEXT NOT NULL,
+      note TEXT,
+      granted_at_ms INTEGER NOT NULL,
+      expires_at_ms INTEGER,
+      voided INTEGER NOT NULL CHECK (voided IN (0, 1)),
+      seq INTEGER NOT NULL UNIQUE,
+      CHECK (drawn_micros + expired_micros + voided_micros <= amount_micros)
+    ) STRICT, WITHOUT ROWID`,
+    // Draws stand in their meter's row, as a JSON list: a debit that draws on the same bucket writes no row of its own.
+    `CREATE TABLE meters (
+      run TEXT NOT NULL,
+      model TEXT NOT NULL,
+      reported_as TEXT NOT NULL,
+      unit TEXT NOT NULL CHECK (unit IN ('credits', 'usd')),
+      book_version INTEGER NOT NULL,
+      credits_per_usd INTEGER NOT NULL,
+      ${amount("rate_input")},
+      ${amount("rate_output")},
+      ${amount("rate_cache_read")},
+      ${amount("rate_cache_write")},
+      ${amount("input_tokens")},
+      ${amount("output_tokens")},
+      ${amount("cache_read_tokens")},
+      ${amount("cache_write_tokens")},
+      ${amount("charged_micros")},
+      final INTEGER NOT NULL CHECK (final IN (0, 1)),
+      draws TEXT NOT NULL,
+      debt_cycle_ms INTEGER,
+      first_report_at_ms INTEGER NOT NULL,
+      last_report_at_ms INTEGER NOT NULL,
+      PRIMARY KEY (run, model)
+    ) STRICT, WITHOUT ROWID`,
+    "CREATE INDEX meters_in_debt ON meters (debt_cycle_ms, first_report_at_ms) WHERE debt_cycle_ms IS NOT NULL",
+    "CREATE INDEX meters_by_age ON meters (first_report_at_ms)",
+    `CREATE TABLE runs (
+      run TEXT PRIMARY KEY,
+      surface TEXT NOT NULL CHECK (surface IN ('web', 'cli')),
+      workspace TEXT NOT NULL,
+      user TEXT NOT NULL,
+      group_id TEXT,
+      started_at_ms INTEGER NOT NULL,
+      reported INTEGER NOT NULL CHECK (reported IN (0, 1)),
+      hold_unit TEXT,
+      ${optionalAmount("hold_micros")},
+      hold_ttl_ms INTEGER,
+      hold_expires_at_ms INTEGER,
+      pruned TEXT
+    ) STRICT, WITHOUT ROWID`,
+    "CREATE INDEX runs_with_hold ON runs (hold_expires_at_ms) WHERE hold_expires_at_ms IS NOT NULL",
+    "CREATE INDEX runs_by_age ON runs (started_at_ms)",
+    // What the copy has yet to learn: one row for each commit that changed meters or holds.
+    `CREATE TABLE journal (
+      last_seq INTEGER PRIMARY KEY,
+      at_ms INTEGER NOT NULL,
+      time_zone TEXT NOT NULL,
+      items TEXT NOT NULL
+    ) STRICT`,
+    `CREATE TABLE entries (
+      seq INTEGER PRIMARY KEY,
+      at_ms INTEGER NOT NULL,
+      caused_by TEXT NOT NULL,
+      facts TEXT NOT NULL
+    ) STRICT`,
+    `CREATE TABLE totals_time (
+      span TEXT NOT NULL CHECK (span IN ('hour', 'day')),
+      unit TEXT NOT NULL,
+      starts_at_ms INTEGER NOT NULL,
+      surface TEXT NOT NULL,
+      ${signed("amount_micros")},
+      revision INTEGER NOT NULL,
+      PRIMARY KEY (span, unit, starts_at_ms, surface)
+    ) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE totals_cycle (
+      unit TEXT NOT NULL,
+      cycle_starts_at_ms INTEGER NOT NULL,
+      dimension TEXT NOT NULL CHECK (dimension IN ('all', 'workspace', 'group', 'user')),
+      id TEXT NOT NULL,
+      ${amount("requests")},
+      ${signed("amount_micros")},
+      revision INTEGER NOT NULL,
+      PRIMARY KEY (unit, cycle_starts_at_ms, dimension, id)
+    ) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE names (
+      kind TEXT NOT NULL CHECK (kind IN ('workspace', 'group', 'user')),
+      id TEXT NOT NULL,
+      name TEXT NOT NULL,
+      group_id TEXT,
+      revision INTEGER NOT NULL,
+      PRIMARY KEY (kind, id)
+    ) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE keys (
+      id TEXT PRIMARY KEY,
+      name TEXT NOT NULL,
+      scopes TEXT NOT NULL,
+      hash TEXT NOT NULL,
+      created_by TEXT NOT NULL,
+      created_at_ms INTEGER NOT NULL,
+      expires_at_ms INTEGER,
+      revoked_at_ms INTEGER
+    ) STRICT, WITHOUT ROWID`,
+    // How far folding and projecting have come; the single-use links that were used; the referral this enterprise owes.
+    "CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE links_used (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    `CREATE TABLE referral (
+      only INTEGER PRIMARY KEY CHECK (only = 1),
+      referrer TEXT NOT NULL,
+      ${amount("bonus_micros")},
+      at_ms INTEGER NOT NULL,
+      settled INTEGER NOT NULL CHECK (settled IN (0, 1))
+    ) STRICT`,
+    "CREATE TABLE schema_steps (step INTEGER PRIMARY KEY) STRICT",
+  ],
+];
+
+/** How many steps the object's tables have taken; 0 for an object that was never provisioned. Writes nothing. */
+export function schemaStep(sql: Sql): number {
+  if (sql.all("SELECT 1 FROM sqlite_master WHERE name = 'schema_steps'").length === 0) return 0;
+  return Number(sql.all("SELECT max(step) AS step FROM schema_steps")[0]?.step ?? 0);
+}
+
+/** Takes the steps that are missing, each whole or not at all. */
+export function migrate(sql: Sql): void {
+  for (let step = schemaStep(sql); step < STEPS.length; step++) {
+    sql.transaction(() => {
+      for (const statement of STEPS[step] as string[]) sql.run(statement);
+      sql.run("INSERT INTO schema_steps (step) VALUES (?)", step + 1);
+    });
+  }
+}

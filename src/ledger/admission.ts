@@ -1,0 +1,82 @@
+/**
+ * May a new run start? Asked before it starts (rules R5, R6). What is asked and what is decided happen in one step, so
+ * however many agents ask at once, exactly those that fit are admitted. A run that is known is not new: asking again
+ * is answered as before, and may raise its hold.
+ */
+import { type Attribution, findConflict, findStartFault, openRun } from "./attribution.ts";
+import { balanceOf } from "./balance.ts";
+import { type Books, type Meter, type Run, unitOf } from "./books.ts";
+import { DEFAULT_HOLD_TTL_MS, holdLeft, raiseHold } from "./holds.ts";
+import type { AtMs, Micros } from "./micros.ts";
+import { type Refusal, type Refused, refuse } from "./refusals.ts";
+
+export type StartRequest = Attribution & {
+  run: string;
+  holdMicros: Micros | null;
+  holdTtlMs: number | null;
+};
+
+export type Admission = {
+  books: Books;
+  run: Run;
+  /** True for a run that nobody had heard of. */
+  created: boolean;
+  /** True when the run is new or its hold rose. */
+  changed: boolean;
+};
+
+export function decideAdmission(
+  known: { books: Books; run: Run | null; meters: readonly Meter[] },
+  request: StartRequest,
+  nowMs: AtMs,
+): Admission | Refused {
+  const { books } = known;
+  if (known.run !== null) return admitKnown(books, known.run, known.meters, request, nowMs);
+  const run = openRun(request.run, { ...request, startedAtMs: request.startedAtMs ?? nowMs });
+  if ("code" in run) return refuse(run);
+  const fault = findStartFault(run.startedAtMs, nowMs);
+  if (fault !== null) return refuse(fault);
+  if (books.settings.suspended) return refuse({ code: "enterprise_suspended" });
+  const lack = findLack(books, run, request.holdMicros, nowMs);
+  if (lack !== null) return refuse(lack);
+  return { ...withHold(books, run, request, nowMs), created: true, changed: true };
+}
+
+function admitKnown(
+  books: Books,
+  run: Run,
+  meters: readonly Meter[],
+  request: StartRequest,
+  nowMs: AtMs,
+): Admission | Refused {
+  const conflict = findConflict(run, request);
+  if (conflict !== null) return refuse(conflict);
+  if (meters.length > 0 && meters.every((meter) => meter.final)) return refuse({ code: "run_closed" });
+  const fault = findStartFault(run.startedAtMs, nowMs);
+  if (fault !== null && meters.length === 0) return refuse(fault);
+  const left = holdLeft(run, unitOf(books.settings.billingModel));
+  if (request.holdMicros === null || request.holdMicros <= left) return { books, run, created: false, changed: false };
+  const lack = findLack(books, run, request.holdMicros, nowMs);
+  if (lack !== null) return refuse(lack);
+  return { ...withHold(books, run, request, nowMs), created: false, changed: true };
+}
+
+/** What stands in the way of the run, or of raising its hold to this. */
+function findLack(books: Books, run: Run, holdMicros: Micros | null, nowMs: AtMs): Refusal | null {
+  const { unit, availableMicros } = balanceOf(books, unitOf(books.settings.billingModel), nowMs);
+  if (availableMicros === null) return null;
+  const wantedMicros = (holdMicros ?? 0) - holdLeft(run, unit);
+  if (unit === "usd") {
+    const fits = availableMicros > 0 && wantedMicros <= availableMicros;
+    return fits ? null : { code: "spend_cap_reached", availableMicros };
+  }
+  if (availableMicros === 0) return { code: "credits_exhausted", availableMicros };
+  return wantedMicros > availableMicros ? { code: "insufficient_credits", availableMicros } : null;
+}
+
+function withHold(books: Books, run: Run, request: StartRequest, nowMs: AtMs): { books: Books; run: Run } {
+  const counted = { ...books, seq: books.seq + 1 };
+  if (request.holdMicros === null || request.holdMicros === 0) return { books: counted, run };
+  const ttlMs = request.holdTtlMs ?? run.hold?.ttlMs ?? DEFAULT_HOLD_TTL_MS;
+  return raiseHold(counted, run, request.holdMicros, ttlMs, nowMs);
+}

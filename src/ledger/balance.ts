@@ -1,0 +1,55 @@
+/**
+ * The handful of sums that decide and that every screen shows, for one unit: the number shown is the number that
+ * blocks. Credits measure against allowance and usable bonus, USD against the spend cap (null: there is none).
+ */
+import type { Books } from "./books.ts";
+import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
+import type { AtMs, Micros, Unit } from "./micros.ts";
+
+export type Balance = {
+  unit: Unit;
+  usedMicros: Micros;
+  totalMicros: Micros | null;
+  remainingMicros: Micros | null;
+  heldMicros: Micros;
+  /** max(0, remaining − debt − active holds); null without a cap. */
+  availableMicros: Micros | null;
+};
+
+export function balanceOf(books: Books, unit: Unit, nowMs: AtMs): Balance {
+  return unit === "credits" ? creditsBalance(books, nowMs) : spendBalance(books);
+}
+
+/** This cycle's charges in credits, less their refunds. */
+export function creditsUsed(books: Books): Micros {
+  return books.cycle.monthlyUsedMicros + books.cycle.bonusUsedMicros + books.cycle.debtMicros;
+}
+
+function creditsBalance(books: Books, nowMs: AtMs): Balance {
+  const bonusMicros = bonusRemaining(books, nowMs);
+  const remainingMicros = monthlyRemaining(books) + bonusMicros;
+  const heldMicros = books.held.credits;
+  return {
+    unit: "credits",
+    usedMicros: creditsUsed(books),
+    totalMicros: books.cycle.allowanceMicros + books.cycle.bonusUsedMicros + bonusMicros,
+    remainingMicros,
+    heldMicros,
+    availableMicros: Math.max(0, remainingMicros - books.cycle.debtMicros - heldMicros),
+  };
+}
+
+function spendBalance(books: Books): Balance {
+  const { capMicros } = books;
+  const usedMicros = books.cycle.spendUsedMicros;
+  const heldMicros = books.held.usd;
+  const remainingMicros = capMicros === null ? null : Math.max(0, capMicros - usedMicros);
+  return {
+    unit: "usd",
+    usedMicros,
+    totalMicros: capMicros,
+    remainingMicros,
+    heldMicros,
+    availableMicros: remainingMicros === null ? null : Math.max(0, remainingMicros - heldMicros),
+  };
+}

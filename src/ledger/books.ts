@@ -1,0 +1,146 @@
+/**
+ * The books of one enterprise, as every decision of the ledger sees them: plain values, replaced and never changed.
+ * Amounts are micros, times are milliseconds by the enterprise's own clock. What a name means stands here once;
+ * how the values are stored is the object's business.
+ */
+import type { AtMs, Micros, Unit } from "./micros.ts";
+import type { Plan } from "./plans.ts";
+import type { Price, Tokens } from "./prices.ts";
+
+export type BillingModel = "credits" | "byom";
+export type Surface = "web" | "cli";
+export const SURFACES = ["web", "cli"] as const satisfies readonly Surface[];
+
+export type Settings = {
+  name: string;
+  billingModel: BillingModel;
+  plan: Plan;
+  allowanceOverrideMicros: Micros | null;
+  /** In force from the next turn on; the running cycle keeps its bounds. */
+  timeZone: string;
+  anchorDay: number;
+  suspended: boolean;
+  upgradeUrl: string | null;
+  referralUrl: string | null;
+  webhookUrl: string | null;
+};
+
+/** One billing cycle, half-open [startsAt, endsAt), with both sides: credits and spend. */
+export type Cycle = {
+  startsAtMs: AtMs;
+  endsAtMs: AtMs;
+  /** The zone that the bounds were made in: local hours and days of this cycle go by it. */
+  timeZone: string;
+  /** The highest allowance that was in force in this cycle. */
+  allowanceMicros: Micros;
+  /** Drawn from the allowance, from grants, and not covered: together this cycle's charges in credits. */
+  monthlyUsedMicros: Micros;
+  bonusUsedMicros: Micros;
+  debtMicros: Micros;
+  /** Given back to the allowance by refunds of this cycle: only so much of it can be free while bonus is in use. */
+  returnedMicros: Micros;
+  /** This cycle's charges in micros of USD. */
+  spendUsedMicros: Micros;
+};
+
+export type GrantSource = "referral" | "promotion" | "goodwill" | "purchase";
+
+export type Grant = {
+  id: string;
+  amountMicros: Micros;
+  drawnMicros: Micros;
+  expiredMicros: Micros;
+  voidedMicros: Micros;
+  source: GrantSource;
+  note: string | null;
+  grantedAtMs: AtMs;
+  expiresAtMs: AtMs | null;
+  /** True once voided: nothing returns to it. */
+  voided: boolean;
+  /** The order of arrival: the seq of its `grant_added`. */
+  seq: number;
+};
+
+export type Books = {
+  settings: Settings;
+  cycle: Cycle;
+  /** Grants with something left, and those that the decision at hand may refund; in the order of drawing. */
+  grants: readonly Grant[];
+  /** The sum of active holds, by the unit they were made in. */
+  held: Readonly<Record<Unit, Micros>>;
+  /** The monthly spend cap; null: no cap. */
+  capMicros: Micros | null;
+  /** Rises by one with each debit that changes a meter, each change of a hold and each entry. */
+  seq: number;
+};
+
+export type Bucket = "monthly" | "grant" | "debt" | "spend";
+
+/** One draw of a meter on a bucket. The last of a meter's draws is its most recent. */
+export type Draw = {
+  bucket: Bucket;
+  /** The grant's id, else null: the cycle says which allowance, debt or spend it was. */
+  grantId: string | null;
+  cycleStartsAtMs: AtMs;
+  micros: Micros;
+  /** Refunded to the meter but not given back, because its bucket had ended. */
+  lapsedMicros: Micros;
+};
+
+export type Meter = {
+  run: string;
+  model: string;
+  /** Names other than `model` under which it was reported: an alias stays with its meter. */
+  reportedAs: readonly string[];
+  unit: Unit;
+  price: Price;
+  tokens: Tokens;
+  chargedMicros: Micros;
+  final: boolean;
+  draws: readonly Draw[];
+  firstReportAtMs: AtMs;
+  lastReportAtMs: AtMs;
+};
+
+export type Hold = { unit: Unit; micros: Micros; ttlMs: number; expiresAtMs: AtMs };
+
+export type Run = {
+  run: string;
+  surface: Surface;
+  workspace: string;
+  user: string;
+  /** Null until known; fixed at the first charge. */
+  group: string | null;
+  startedAtMs: AtMs;
+  /** True from its first report on: only then it counts as a request. */
+  reported: boolean;
+  /** Null: never had one, or it was released, expired or closed. Zero micros: used up. */
+  hold: Hold | null;
+};
+
+/** The group of a workspace that belongs to none. */
+export const NO_GROUP = "none";
+
+export function unitOf(billingModel: BillingModel): Unit {
+  return billingModel === "byom" ? "usd" : "credits";
+}
+
+export function grantRemaining(grant: Grant): Micros {
+  return grant.amountMicros - grant.drawnMicros - grant.expiredMicros - grant.voidedMicros;
+}
+
+/** True in [granted_at, expires_at), unless voided. */
+export function grantUsable(grant: Grant, nowMs: AtMs): boolean {
+  return !grant.voided && (grant.expiresAtMs === null || nowMs < grant.expiresAtMs);
+}
+
+/** Soonest expiry first, those without expiry last, then the oldest, then the order of arrival. */
+export function byDrawOrder(a: Grant, b: Grant): number {
+  const expiry = (a.expiresAtMs ?? Number.POSITIVE_INFINITY) - (b.expiresAtMs ?? Number.POSITIVE_INFINITY);
+  if (expiry !== 0 && !Number.isNaN(expiry)) return expiry;
+  return a.grantedAtMs - b.grantedAtMs || a.seq - b.seq;
+}
+
+export function replaceGrant(books: Books, grant: Grant): Books {
+  return { ...books, grants: books.grants.map((other) => (other.id === grant.id ? grant : other)) };
+}

@@ -1,0 +1,191 @@
+/**
+ * Where a charge is drawn from and where a refund goes back to (rule R3; settled detail «Money»). Monthly before
+ * bonus, bonus by soonest expiry, and what nothing covers becomes debt. A refund undoes the most recent draw first.
+ * Every function takes books and draws and gives new ones; sums are conserved to the micro.
+ */
+import {
+  type Books,
+  type Bucket,
+  type Draw,
+  type Grant,
+  grantRemaining,
+  grantUsable,
+  type Meter,
+  replaceGrant,
+} from "./books.ts";
+import type { AtMs, Micros, Unit } from "./micros.ts";
+
+export type Drawn = { books: Books; draws: readonly Draw[] };
+/** `cycleMicros`: how much of the refund belongs to the running cycle and lowers its totals. */
+export type Refunded = Drawn & { cycleMicros: Micros };
+
+/** What is left of the allowance in this cycle. */
+export function monthlyRemaining(books: Books): Micros {
+  return books.cycle.allowanceMicros - books.cycle.monthlyUsedMicros;
+}
+
+/** What is left of all grants that can be used now. */
+export function bonusRemaining(books: Books, nowMs: AtMs): Micros {
+  let sum = 0;
+  for (const grant of books.grants) if (grantUsable(grant, nowMs)) sum += grantRemaining(grant);
+  return sum;
+}
+
+/** Draws a charge of `micros` ≥ 0. */
+export function drawCharge(books: Books, draws: readonly Draw[], unit: Unit, micros: Micros, nowMs: AtMs): Drawn {
+  if (unit === "usd") {
+    const cycle = { ...books.cycle, spendUsedMicros: books.cycle.spendUsedMicros + micros };
+    return { books: { ...books, cycle }, draws: push(draws, "spend", null, cycle.startsAtMs, micros) };
+  }
+  const covered = drawCredit({ books, draws }, micros, nowMs);
+  if (covered.uncoveredMicros === 0) return covered;
+  const cycle = { ...covered.books.cycle, debtMicros: covered.books.cycle.debtMicros + covered.uncoveredMicros };
+  return {
+    books: { ...covered.books, cycle },
+    draws: push(covered.draws, "debt", null, cycle.startsAtMs, covered.uncoveredMicros),
+  };
+}
+
+/** Gives `micros` > 0 back, most recent draw first; what came from an ended bucket lapses. */
+export function refundCharge(books: Books, draws: readonly Draw[], micros: Micros, nowMs: AtMs): Refunded {
+  const kept = [...draws];
+  let cycleMicros = 0;
+  for (let i = kept.length - 1, left = micros; left > 0; i--) {
+    const draw = kept[i];
+    if (draw === undefined) throw new Error(`a refund of ${micros} passes what the meter has drawn`);
+    const part = Math.min(left, draw.micros);
+    left -= part;
+    const back = giveBack(books, draw, part, nowMs);
+    books = back.books;
+    if (draw.cycleStartsAtMs === books.cycle.startsAtMs) cycleMicros += part;
+    const lapsedMicros = draw.lapsedMicros + (back.lapsed ? part : 0);
+    kept[i] = { ...draw, micros: draw.micros - part, lapsedMicros };
+  }
+  return { books, draws: kept.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0), cycleMicros };
+}
+
+/**
+ * Lets credit that has become free pay this cycle's debt. `debtors` are meters with debt of this cycle, oldest first.
+ * Paying is a draw at this moment, so it becomes the meter's most recent one.
+ * Returns the debtors that changed, and how much was paid.
+ */
+export function payDebt(
+  books: Books,
+  debtors: readonly Meter[],
+  nowMs: AtMs,
+): { books: Books; paid: Meter[]; paidMicros: Micros } {
+  const paid: Meter[] = [];
+  let paidMicros = 0;
+  for (const meter of debtors) {
+    const free = monthlyRemaining(books) + bonusRemaining(books, nowMs);
+    const owed = debtOf(meter, books.cycle.startsAtMs);
+    const part = Math.min(free, owed, books.cycle.debtMicros);
+    if (part === 0) continue;
+    const drawn = drawCredit({ books, draws: shrinkDebt(meter.draws, books.cycle.startsAtMs, part) }, part, nowMs);
+    books = { ...drawn.books, cycle: { ...drawn.books.cycle, debtMicros: drawn.books.cycle.debtMicros - part } };
+    paid.push({ ...meter, draws: drawn.draws });
+    paidMicros += part;
+  }
+  return { books, paid, paidMicros };
+}
+
+/** True when credit is free while debt stands: then debtors must be loaded and paid (invariant B4). */
+export function owesWithCredit(books: Books, nowMs: AtMs): boolean {
+  return books.cycle.debtMicros > 0 && (monthlyRemaining(books) > 0 || bonusRemaining(books, nowMs) > 0);
+}
+
+/** What the meter owes in the cycle. */
+export function debtOf(meter: Meter, cycleStartsAtMs: AtMs): Micros {
+  let sum = 0;
+  for (const draw of meter.draws) {
+    if (draw.bucket === "debt" && draw.cycleStartsAtMs === cycleStartsAtMs) sum += draw.micros;
+  }
+  return sum;
+}
+
+function drawCredit(from: Drawn, micros: Micros, nowMs: AtMs): Drawn & { uncoveredMicros: Micros } {
+  let { books, draws } = from;
+  const startsAtMs = books.cycle.startsAtMs;
+  const fromMonthly = Math.min(micros, Math.max(0, monthlyRemaining(books)));
+  let left = micros - fromMonthly;
+  let bonusDrawn = 0;
+  draws = push(draws, "monthly", null, startsAtMs, fromMonthly);
+  for (const grant of left > 0 ? books.grants : []) {
+    const part = grantUsable(grant, nowMs) ? Math.min(left, grantRemaining(grant)) : 0;
+    if (part === 0) continue;
+    left -= part;
+    bonusDrawn += part;
+    books = replaceGrant(books, { ...grant, drawnMicros: grant.drawnMicros + part });
+    draws = push(draws, "grant", grant.id, startsAtMs, part);
+  }
+  const cycle = {
+    ...books.cycle,
+    monthlyUsedMicros: books.cycle.monthlyUsedMicros + fromMonthly,
+    bonusUsedMicros: books.cycle.bonusUsedMicros + bonusDrawn,
+  };
+  return { books: { ...books, cycle }, draws, uncoveredMicros: left };
+}
+
+/** Adds to the most recent draw when it is on the same bucket, so that a meter's list stays as short as its story. */
+function push(
+  draws: readonly Draw[],
+  bucket: Bucket,
+  grantId: string | null,
+  cycleStartsAtMs: AtMs,
+  micros: Micros,
+): readonly Draw[] {
+  if (micros === 0) return draws;
+  const last = draws.at(-1);
+  if (last?.bucket === bucket && last.grantId === grantId && last.cycleStartsAtMs === cycleStartsAtMs) {
+    return [...draws.slice(0, -1), { ...last, micros: last.micros + micros }];
+  }
+  return [...draws, { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros: 0 }];
+}
+
+function giveBack(books: Books, draw: Draw, micros: Micros, nowMs: AtMs): { books: Books; lapsed: boolean } {
+  const { cycle } = books;
+  const current = draw.cycleStartsAtMs === cycle.startsAtMs;
+  switch (draw.bucket) {
+    case "spend": {
+      if (!current) return { books, lapsed: true };
+      return {
+        books: { ...books, cycle: { ...cycle, spendUsedMicros: cycle.spendUsedMicros - micros } },
+        lapsed: false,
+      };
+    }
+    case "debt": {
+      if (!current) return { books, lapsed: true };
+      return { books: { ...books, cycle: { ...cycle, debtMicros: cycle.debtMicros - micros } }, lapsed: false };
+    }
+    case "monthly": {
+      if (!current) return { books, lapsed: true };
+      const monthlyUsedMicros = cycle.monthlyUsedMicros - micros;
+      const returnedMicros = cycle.returnedMicros + micros;
+      return { books: { ...books, cycle: { ...cycle, monthlyUsedMicros, returnedMicros } }, lapsed: false };
+    }
+    case "grant": {
+      const bonusUsedMicros = cycle.bonusUsedMicros - (current ? micros : 0);
+      const next = { ...books, cycle: { ...cycle, bonusUsedMicros } };
+      const grant = books.grants.find((candidate) => candidate.id === draw.grantId);
+      if (grant === undefined || !grantUsable(grant, nowMs)) return { books: next, lapsed: true };
+      return { books: replaceGrant(next, withReturned(grant, micros)), lapsed: false };
+    }
+    default:
+      return draw.bucket satisfies never;
+  }
+}
+
+function withReturned(grant: Grant, micros: Micros): Grant {
+  return { ...grant, drawnMicros: grant.drawnMicros - micros };
+}
+
+function shrinkDebt(draws: readonly Draw[], cycleStartsAtMs: AtMs, micros: Micros): readonly Draw[] {
+  let left = micros;
+  const shrunk = draws.map((draw) => {
+    if (draw.bucket !== "debt" || draw.cycleStartsAtMs !== cycleStartsAtMs) return draw;
+    const part = Math.min(left, draw.micros);
+    left -= part;
+    return { ...draw, micros: draw.micros - part };
+  });
+  return shrunk.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0);
+}

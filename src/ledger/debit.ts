@@ -1,0 +1,196 @@
+/**
+ * One report becomes one debit (rules R1–R3, R6, R10). A report is a fact: it is never refused for lack of credit,
+ * only when it contradicts what is known or cannot be priced. `decideDebit` takes values and gives values; the ladder
+ * of guards stands in the order in which its refusals are documented.
+ */
+import { type Attribution, findConflict, findStartFault, openRun } from "./attribution.ts";
+import { balanceOf, creditsUsed } from "./balance.ts";
+import { type Books, type Meter, NO_GROUP, type Run, unitOf } from "./books.ts";
+import { drawCharge, refundCharge } from "./buckets.ts";
+import { endHold, holdLeft, spendHold } from "./holds.ts";
+import { isKept, joinReading } from "./meter.ts";
+import { type AtMs, MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
+import { costOf, type Price, type Tokens } from "./prices.ts";
+import { type Refused, refuse } from "./refusals.ts";
+
+export type Report = Attribution & {
+  run: string;
+  /** The canonical id of the model, and the name that the caller used. */
+  model: string;
+  reportedAs: string;
+  /** The price in force; null when the book has none, which only a known meter survives. */
+  price: Price | null;
+  tokens: Tokens;
+  final: boolean;
+};
+
+export type Debit = {
+  books: Books;
+  run: Run;
+  meter: Meter;
+  /** What this report charged; negative for a refund. */
+  chargedMicros: number;
+  /** The part of it that counts in the running cycle: a refund of an earlier cycle's charge does not. */
+  cycleMicros: number;
+  /** False for a duplicate: nothing but the time of the last report moved. */
+  changed: boolean;
+  /** True for the run's first report: the request is counted. */
+  firstOfRun: boolean;
+  /** True when this report made the last open meter of the run final. */
+  closedRun: boolean;
+};
+
+export type Action = "continue" | "wind_down" | "stop";
+export type StopReason = "credits_exhausted" | "spend_cap_reached" | "hold_exhausted" | "enterprise_suspended";
+
+/** What the agent is answered, as it goes over the wire. `unit` is the meter's, and the sums are of that unit. */
+export type DebitAnswer = {
+  run: string;
+  model: string;
+  charged_micros: number;
+  run_total_micros: Micros;
+  unit: Unit;
+  remaining_micros: Micros | null;
+  available_micros: Micros | null;
+  used_percent: number | null;
+  action: Action;
+  reason: StopReason | null;
+  seq: number;
+};
+
+const WIND_DOWN_PERCENT = 95;
+
+/**
+ * @param run what is known of the run, null when nothing is
+ * @param meters the run's meters
+ * @param groupOfWorkspace the directory's group for a workspace, asked only at the run's first charge
+ */
+export function decideDebit(
+  known: { books: Books; run: Run | null; meters: readonly Meter[] },
+  report: Report,
+  nowMs: AtMs,
+  groupOfWorkspace: (workspace: string) => string | null,
+): Debit | Refused {
+  const { books } = known;
+  const conflict = known.run === null ? null : findConflict(known.run, report);
+  if (conflict !== null) return refuse(conflict);
+  const opened = known.run ?? openRun(report.run, report);
+  if ("code" in opened) return refuse(opened);
+  const meter = findMeter(known.meters, report, opened, nowMs);
+  const fault = meter === null ? findStartFault(opened.startedAtMs, nowMs) : null;
+  if (fault !== null) return refuse(fault);
+  const price = meter?.price ?? report.price;
+  if (price === null) return refuse({ code: "unknown_model", model: report.reportedAs });
+
+  const unit = meter?.unit ?? unitOf(books.settings.billingModel);
+  const reading = joinReading(meter, report);
+  const costMicros = costOf(reading.tokens, price, unit);
+  const deltaMicros = costMicros === null ? 0 : costMicros - (meter?.chargedMicros ?? 0);
+  if (costMicros === null || usedOf(books, unit) + deltaMicros > MAX_MICROS)
+    return refuse({ code: "charge_too_large" });
+  if (runTotal(known.meters, unit) + deltaMicros > MAX_MICROS) return refuse({ code: "charge_too_large" });
+
+  const changed = reading !== meter;
+  const draws = meter?.draws ?? [];
+  const moved =
+    deltaMicros < 0
+      ? refundCharge(books, draws, -deltaMicros, nowMs)
+      : { ...drawCharge(books, draws, unit, deltaMicros, nowMs), cycleMicros: -deltaMicros };
+  const nextMeter: Meter = {
+    run: report.run,
+    model: meter?.model ?? report.model,
+    reportedAs: withName(meter?.reportedAs ?? [], report, meter?.model ?? report.model),
+    unit,
+    price,
+    tokens: reading.tokens,
+    chargedMicros: costMicros,
+    final: reading.final,
+    draws: moved.draws,
+    firstReportAtMs: meter?.firstReportAtMs ?? nowMs,
+    lastReportAtMs: nowMs,
+  };
+  const others = known.meters.filter((other) => other.model !== nextMeter.model);
+  const allFinal = nextMeter.final && others.every((other) => other.final);
+  const attributed = opened.reported ? opened : attribute(opened, report, groupOfWorkspace);
+  const spent = spendHold(moved.books, attributed, unit, deltaMicros, nowMs);
+  const held = allFinal ? endHold(spent.books, spent.run) : spent;
+  return {
+    books: changed ? { ...held.books, seq: held.books.seq + 1 } : held.books,
+    run: held.run,
+    meter: nextMeter,
+    chargedMicros: deltaMicros,
+    cycleMicros: deltaMicros < 0 ? -moved.cycleMicros : deltaMicros,
+    changed,
+    firstOfRun: !opened.reported,
+    closedRun: allFinal && meter?.final !== true,
+  };
+}
+
+/** The answer to a decided debit, with `books` as they stand once all of its consequences are in. */
+export function answerDebit(debit: Debit, books: Books, meters: readonly Meter[], nowMs: AtMs): DebitAnswer {
+  const { meter } = debit;
+  const balance = balanceOf(books, meter.unit, nowMs);
+  return {
+    run: meter.run,
+    model: meter.model,
+    charged_micros: debit.chargedMicros,
+    run_total_micros: runTotal(meters, meter.unit),
+    unit: meter.unit,
+    remaining_micros: balance.remainingMicros,
+    available_micros: balance.availableMicros,
+    used_percent: percentOf(balance.usedMicros, balance.totalMicros),
+    ...decideAction(books, debit.run, meter.unit, nowMs),
+    seq: books.seq,
+  };
+}
+
+/** What the agent is asked to do now; first match wins. */
+export function decideAction(
+  books: Books,
+  run: Run,
+  unit: Unit,
+  nowMs: AtMs,
+): { action: Action; reason: StopReason | null } {
+  if (books.settings.suspended) return { action: "stop", reason: "enterprise_suspended" };
+  if (holdLeft(run, unit) > 0) return { action: "continue", reason: null };
+  const balance = balanceOf(books, unit, nowMs);
+  const { totalMicros, usedMicros } = balance;
+  if (unit === "usd" && totalMicros !== null && usedMicros >= totalMicros) {
+    return { action: "stop", reason: "spend_cap_reached" };
+  }
+  if (balance.availableMicros === 0) {
+    if (run.hold !== null) return { action: "stop", reason: "hold_exhausted" };
+    return { action: "stop", reason: unit === "usd" ? "spend_cap_reached" : "credits_exhausted" };
+  }
+  const windDown = totalMicros !== null && totalMicros > 0 && reaches(usedMicros, totalMicros, WIND_DOWN_PERCENT);
+  return { action: windDown ? "wind_down" : "continue", reason: null };
+}
+
+/** What the run has been charged in the unit. */
+export function runTotal(meters: readonly Meter[], unit: Unit): Micros {
+  let sum = 0;
+  for (const meter of meters) if (meter.unit === unit) sum += meter.chargedMicros;
+  return sum;
+}
+
+function findMeter(meters: readonly Meter[], report: Report, run: Run, nowMs: AtMs): Meter | null {
+  // By the caller's name first: what an alias meant at the first report, it means for this run for good.
+  const meter =
+    meters.find((known) => known.reportedAs.includes(report.reportedAs)) ??
+    meters.find((known) => known.model === report.reportedAs) ??
+    meters.find((known) => known.model === report.model);
+  return meter !== undefined && isKept(meter, run.startedAtMs, nowMs) ? meter : null;
+}
+
+function withName(names: readonly string[], report: Report, model: string): readonly string[] {
+  return report.reportedAs === model || names.includes(report.reportedAs) ? names : [...names, report.reportedAs];
+}
+
+function attribute(run: Run, report: Report, groupOfWorkspace: (workspace: string) => string | null): Run {
+  const group = report.group ?? run.group ?? groupOfWorkspace(run.workspace) ?? NO_GROUP;
+  return { ...run, group, reported: true };
+}
+
+function usedOf(books: Books, unit: Unit): Micros {
+  return unit === "credits" ? creditsUsed(books) : books.cycle.spendUsedMicros;
+}

@@ -1,0 +1,119 @@
+/**
+ * What time brings by itself: grants expire and cycles turn (rule R4). At one instant expiries come first, then the
+ * turn, then whatever arrives. Settling twice is settling once; a clock that stands or steps back settles nothing.
+ */
+import { type Books, type Cycle, type Grant, grantRemaining, replaceGrant } from "./books.ts";
+import { type CycleBounds, cycleAfter } from "./cycle.ts";
+import { BY_CLOCK, isoOf, type NewEntry } from "./entries.ts";
+import type { AtMs } from "./micros.ts";
+import { allowanceOf } from "./plans.ts";
+
+export type Settled = {
+  books: Books;
+  entries: NewEntry[];
+  /** Cycles that ended, as they ended. */
+  closed: Cycle[];
+  expired: Grant[];
+};
+
+/**
+ * The books at `nowMs`, with everything that was due on the way, in order. Idle cycles in between leave no trace but
+ * the one turn into the current cycle: one allowance, one `cycle_started`.
+ */
+export function settleDue(books: Books, nowMs: AtMs): Settled {
+  const settled: Settled = { books, entries: [], closed: [], expired: [] };
+  for (;;) {
+    const ended = settled.books.cycle.endsAtMs <= nowMs;
+    const grant = soonestExpiry(settled.books);
+    const expiresAtMs = grant?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+    if (ended && expiresAtMs > settled.books.cycle.endsAtMs) writeDebtOff(settled);
+    const next = ended ? nextBounds(settled.books, nowMs) : null;
+    if (grant !== undefined && expiresAtMs <= Math.min(nowMs, next?.startsAtMs ?? nowMs)) expire(settled, grant);
+    else if (next !== null) turn(settled, next);
+    else return settled;
+  }
+}
+
+/** The next instant at which settleDue has something to do. */
+export function nextDueAt(books: Books): AtMs {
+  return Math.min(books.cycle.endsAtMs, soonestExpiry(books)?.expiresAtMs ?? Number.POSITIVE_INFINITY);
+}
+
+/** A cycle with nothing used yet, under the settings in force. */
+export function freshCycle(books: Pick<Books, "settings">, bounds: CycleBounds): Cycle {
+  const { plan, allowanceOverrideMicros, timeZone } = books.settings;
+  return {
+    ...bounds,
+    timeZone,
+    allowanceMicros: allowanceOf(plan, allowanceOverrideMicros),
+    monthlyUsedMicros: 0,
+    bonusUsedMicros: 0,
+    debtMicros: 0,
+    returnedMicros: 0,
+    spendUsedMicros: 0,
+  };
+}
+
+/** The entry of a cycle's start; `previous` is the cycle that ended, null for an enterprise's first. */
+export function cycleStarted(cycle: Cycle, previous: Cycle | null, atMs: AtMs, by: string): NewEntry {
+  return {
+    atMs,
+    by,
+    facts: {
+      type: "cycle_started",
+      starts_at: isoOf(cycle.startsAtMs),
+      ends_at: isoOf(cycle.endsAtMs),
+      allowance_micros: cycle.allowanceMicros,
+      time_zone: cycle.timeZone,
+      previous:
+        previous === null
+          ? null
+          : {
+              starts_at: isoOf(previous.startsAtMs),
+              used_micros: previous.monthlyUsedMicros + previous.bonusUsedMicros + previous.debtMicros,
+              spend_micros: previous.spendUsedMicros,
+            },
+    },
+  };
+}
+
+function nextBounds(books: Books, nowMs: AtMs): CycleBounds {
+  return cycleAfter(books.cycle.endsAtMs, nowMs, books.settings.timeZone, books.settings.anchorDay);
+}
+
+function soonestExpiry(books: Books): Grant | undefined {
+  // The order of drawing is the order of expiry; what is used up or ended has nothing left to expire.
+  return books.grants.find((grant) => grant.expiresAtMs !== null && grantRemaining(grant) > 0);
+}
+
+function expire(settled: Settled, grant: Grant): void {
+  const amountMicros = grantRemaining(grant);
+  const expired = { ...grant, expiredMicros: grant.expiredMicros + amountMicros };
+  settled.books = { ...replaceGrant(settled.books, expired), seq: settled.books.seq + 1 };
+  settled.expired.push(expired);
+  settled.entries.push({
+    atMs: grant.expiresAtMs as AtMs,
+    by: BY_CLOCK,
+    facts: { type: "grant_expired", grant: grant.id, amount_micros: amountMicros },
+  });
+}
+
+function writeDebtOff(settled: Settled): void {
+  const { cycle } = settled.books;
+  if (cycle.debtMicros === 0 || settled.closed.at(-1)?.startsAtMs === cycle.startsAtMs) return;
+  settled.closed.push(cycle);
+  settled.books = { ...settled.books, seq: settled.books.seq + 1 };
+  settled.entries.push({
+    atMs: cycle.endsAtMs,
+    by: BY_CLOCK,
+    facts: { type: "debt_written_off", amount_micros: cycle.debtMicros, cycle_starts_at: isoOf(cycle.startsAtMs) },
+  });
+}
+
+function turn(settled: Settled, bounds: CycleBounds): void {
+  const previous = settled.books.cycle;
+  if (settled.closed.at(-1)?.startsAtMs !== previous.startsAtMs) settled.closed.push(previous);
+  const cycle = freshCycle(settled.books, bounds);
+  settled.books = { ...settled.books, cycle, seq: settled.books.seq + 1 };
+  settled.entries.push(cycleStarted(cycle, previous, cycle.startsAtMs, BY_CLOCK));
+}

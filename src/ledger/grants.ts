@@ -1,0 +1,109 @@
+/**
+ * Grants: bonus credits that come, are voided, and are shown (rule R3). New credit pays this cycle's debt first; the
+ * debtors are loaded and paid by the caller with payDebt, in the same change.
+ */
+import { balanceOf } from "./balance.ts";
+import {
+  type Books,
+  byDrawOrder,
+  type Grant,
+  type GrantSource,
+  grantRemaining,
+  grantUsable,
+  replaceGrant,
+} from "./books.ts";
+import { isoOf, isoOrNull } from "./entries.ts";
+import { type AtMs, MAX_MICROS, type Micros } from "./micros.ts";
+import { type Refused, refuse } from "./refusals.ts";
+
+export type GrantRequest = {
+  id: string;
+  amountMicros: Micros;
+  source: GrantSource;
+  note: string | null;
+  expiresAtMs: AtMs | null;
+};
+
+export type GrantState = "active" | "used" | "expired" | "voided";
+
+/** A grant as readers get it. */
+export type GrantView = {
+  id: string;
+  amount_micros: Micros;
+  drawn_micros: Micros;
+  remaining_micros: Micros;
+  source: GrantSource;
+  note: string | null;
+  granted_at: string;
+  expires_at: string | null;
+  state: GrantState;
+};
+
+/** Adds a grant to the books, or finds that it is there already. Its seq is that of the entry that records it. */
+export function decideGrant(
+  books: Books,
+  known: Grant | null,
+  request: GrantRequest,
+  nowMs: AtMs,
+): { books: Books; grant: Grant; created: boolean } | Refused {
+  if (known !== null) {
+    const same =
+      known.amountMicros === request.amountMicros &&
+      known.source === request.source &&
+      known.note === request.note &&
+      known.expiresAtMs === request.expiresAtMs;
+    return same ? { books, grant: known, created: false } : refuse({ code: "grant_conflict", id: request.id });
+  }
+  if (request.expiresAtMs !== null && request.expiresAtMs <= nowMs) {
+    const message = `must be later than ${isoOf(nowMs)}`;
+    return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message }] });
+  }
+  if (request.amountMicros > MAX_MICROS - (balanceOf(books, "credits", nowMs).totalMicros ?? 0)) {
+    const message = "the enterprise's total would pass 9007199254740991";
+    return refuse({ code: "validation_failed", errors: [{ path: "amount_micros", message }] });
+  }
+  const seq = books.seq + 1;
+  const grant: Grant = {
+    ...request,
+    drawnMicros: 0,
+    expiredMicros: 0,
+    voidedMicros: 0,
+    grantedAtMs: nowMs,
+    voided: false,
+    seq,
+  };
+  return { books: { ...books, seq, grants: [...books.grants, grant].sort(byDrawOrder) }, grant, created: true };
+}
+
+/** Takes back what remains; a grant that has ended, or has been voided before, stays as it is. */
+export function decideVoid(
+  books: Books,
+  grant: Grant,
+  nowMs: AtMs,
+): { books: Books; grant: Grant; voidedMicros: Micros | null } {
+  if (!grantUsable(grant, nowMs)) return { books, grant, voidedMicros: null };
+  const voidedMicros = grantRemaining(grant);
+  const voided: Grant = { ...grant, voided: true, voidedMicros };
+  return { books: { ...replaceGrant(books, voided), seq: books.seq + 1 }, grant: voided, voidedMicros };
+}
+
+export function viewGrant(grant: Grant, nowMs: AtMs): GrantView {
+  return {
+    id: grant.id,
+    amount_micros: grant.amountMicros,
+    drawn_micros: grant.drawnMicros,
+    remaining_micros: grantRemaining(grant),
+    source: grant.source,
+    note: grant.note,
+    granted_at: isoOf(grant.grantedAtMs),
+    expires_at: isoOrNull(grant.expiresAtMs),
+    state: grantState(grant, nowMs),
+  };
+}
+
+function grantState(grant: Grant, nowMs: AtMs): GrantState {
+  if (grant.voided) return "voided";
+  if (grant.expiredMicros > 0) return "expired";
+  if (grantRemaining(grant) > 0) return "active";
+  return grantUsable(grant, nowMs) || grant.drawnMicros === grant.amountMicros ? "used" : "expired";
+}

@@ -1,0 +1,42 @@
+/**
+ * Holds (rule R6): credits or USD set aside for a run. Charges of the run come off its hold first; a hold ends with
+ * the run's final report, its release or its expiry. `books.held` is always the sum of the active holds by unit.
+ */
+import { type Books, type Hold, type Run, unitOf } from "./books.ts";
+import type { AtMs, Micros, Unit } from "./micros.ts";
+
+export const DEFAULT_HOLD_TTL_MS = 900_000;
+
+export type HoldChange = { books: Books; run: Run };
+
+/** Takes a charge of the run off what is left of its hold, and starts the hold's time anew. */
+export function spendHold(books: Books, run: Run, unit: Unit, chargedMicros: Micros, nowMs: AtMs): HoldChange {
+  if (run.hold === null) return { books, run };
+  const taken = run.hold.unit === unit ? Math.min(run.hold.micros, Math.max(0, chargedMicros)) : 0;
+  const hold = { ...run.hold, micros: run.hold.micros - taken, expiresAtMs: nowMs + run.hold.ttlMs };
+  return { books: withHeld(books, hold.unit, -taken), run: { ...run, hold } };
+}
+
+/** Gives what is left of the run's hold back. */
+export function endHold(books: Books, run: Run): HoldChange {
+  if (run.hold === null) return { books, run };
+  return { books: withHeld(books, run.hold.unit, -run.hold.micros), run: { ...run, hold: null } };
+}
+
+/** Makes the run's hold at least `micros`, which the caller has checked to fit. */
+export function raiseHold(books: Books, run: Run, micros: Micros, ttlMs: number, nowMs: AtMs): HoldChange {
+  const unit = unitOf(books.settings.billingModel);
+  const left = holdLeft(run, unit);
+  const ended = run.hold !== null && run.hold.unit !== unit ? endHold(books, run).books : books;
+  const hold: Hold = { unit, micros: Math.max(left, micros), ttlMs, expiresAtMs: nowMs + ttlMs };
+  return { books: withHeld(ended, unit, hold.micros - left), run: { ...run, hold } };
+}
+
+export function holdLeft(run: Run | null, unit: Unit): Micros {
+  return run?.hold?.unit === unit ? run.hold.micros : 0;
+}
+
+function withHeld(books: Books, unit: Unit, byMicros: number): Books {
+  if (byMicros === 0) return books;
+  return { ...books, held: { ...books.held, [unit]: books.held[unit] + byMicros } };
+}

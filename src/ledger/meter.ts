@@ -1,0 +1,46 @@
+/**
+ * How reports join into a meter (rules R1, R2). A report carries running totals: the meter keeps the largest it has
+ * seen of each kind, so duplicates, retries, reordering and loss change nothing. A final report closes the meter with
+ * exactly its totals; after it only another final counts, and joins to the larger of each kind.
+ */
+import type { Meter } from "./books.ts";
+import { type AtMs, DAY_MS } from "./micros.ts";
+import type { Tokens } from "./prices.ts";
+
+/** A meter is kept for this long after its last report; an unknown one that started earlier is refused (rule R10). */
+export const FENCE_MS = 35 * DAY_MS;
+
+export type Reading = { tokens: Tokens; final: boolean };
+
+/** The meter's reading after this report; the same object when the report changes nothing. */
+export function joinReading(known: Reading | null, report: Reading): Reading {
+  if (known === null) return report;
+  if (known.final && !report.final) return known;
+  const joined =
+    report.final && !known.final ? report : { tokens: largest(known.tokens, report.tokens), final: known.final };
+  return sameReading(known, joined) ? known : joined;
+}
+
+/** True while the meter is behind the fence and its totals still count. */
+export function isKept(meter: Meter, startedAtMs: AtMs, nowMs: AtMs): boolean {
+  return nowMs - Math.max(meter.lastReportAtMs, startedAtMs) <= FENCE_MS;
+}
+
+function largest(a: Tokens, b: Tokens): Tokens {
+  return {
+    input: Math.max(a.input, b.input),
+    output: Math.max(a.output, b.output),
+    cacheRead: Math.max(a.cacheRead, b.cacheRead),
+    cacheWrite: Math.max(a.cacheWrite, b.cacheWrite),
+  };
+}
+
+function sameReading(a: Reading, b: Reading): boolean {
+  return (
+    a.final === b.final &&
+    a.tokens.input === b.tokens.input &&
+    a.tokens.output === b.tokens.output &&
+    a.tokens.cacheRead === b.tokens.cacheRead &&
+    a.tokens.cacheWrite === b.tokens.cacheWrite
+  );
+}

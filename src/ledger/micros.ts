@@ -1,0 +1,39 @@
+/**
+ * Amounts. Everything Fuelgauge counts is an integer of micros: a millionth of a credit or of a US dollar.
+ * An amount fits a JavaScript number exactly (0 … 2^53−1); a product that may not goes through BigInt in prices.ts.
+ * Nothing here knows what an amount is for.
+ */
+
+export type Micros = number;
+/** Milliseconds since 1970-01-01T00:00:00Z, by the clock of the enterprise. */
+export type AtMs = number;
+
+export const MICROS_PER_CREDIT = 1_000_000;
+export const MAX_MICROS: Micros = Number.MAX_SAFE_INTEGER;
+export const DAY_MS = 86_400_000;
+
+/** What meters are charged in, and what an enterprise's screens show. */
+export type Unit = "credits" | "usd";
+
+/** Throws when our own arithmetic left the range of exact integers: a bug, never a caller's mistake. */
+export function assertMicros(amount: Micros, what: string): void {
+  if (!Number.isSafeInteger(amount) || amount < 0) throw new Error(`${what} is not an amount of micros: ${amount}`);
+}
+
+/**
+ * part ÷ whole × 100, rounded half up to two decimals; null where there is nothing to divide by.
+ * May pass 100: debt counts as used.
+ */
+export function percentOf(part: Micros, whole: Micros | null): number | null {
+  if (whole === null || whole <= 0) return null;
+  return Math.round((part / whole) * 10_000) / 100;
+}
+
+/** True when part is at least `percent` per cent of whole; exact at any size. */
+export function reaches(part: Micros, whole: Micros, percent: number): boolean {
+  return BigInt(part) * 100n >= BigInt(whole) * BigInt(percent);
+}
+
+export function roundToTwo(value: number): number {
+  return Math.round(value * 100) / 100;
+}

@@ -1,0 +1,46 @@
+/**
+ * Every refusal the ledger can answer, as plain values with a stable code. A refusal says that the caller's request
+ * cannot be met as things stand; it changes nothing. A bug of ours throws instead. How a refusal looks over HTTP is
+ * decided at the border, in one exhaustive table.
+ */
+import type { AtMs, Micros } from "./micros.ts";
+
+export type FieldError = { path: string; message: string };
+
+export type Refusal =
+  | { code: "not_found" }
+  | { code: "key_revoked" }
+  | { code: "key_invalid" }
+  | { code: "scope_denied" }
+  | { code: "validation_failed"; errors: FieldError[] }
+  | { code: "unknown_model"; model: string }
+  | { code: "run_attribution_conflict"; field: "workspace" | "user" | "surface"; known: string }
+  | { code: "run_too_old"; startedAtMs: AtMs }
+  | { code: "started_in_future"; startedAtMs: AtMs }
+  | { code: "charge_too_large" }
+  | { code: "run_closed" }
+  | { code: "credits_exhausted"; availableMicros: Micros }
+  | { code: "insufficient_credits"; availableMicros: Micros }
+  | { code: "spend_cap_reached"; availableMicros: Micros }
+  | { code: "enterprise_suspended" }
+  | { code: "grant_conflict"; id: string }
+  | { code: "already_referred" }
+  | { code: "self_referral" }
+  | { code: "referral_code_unknown" }
+  | { code: "clock_backwards"; clockAtMs: AtMs }
+  | { code: "not_a_test_clock" }
+  | { code: "not_byom" }
+  | { code: "link_used" };
+
+export type RefusalCode = Refusal["code"];
+
+/** Tells a refusal from an answer; both are plain values. */
+export function isRefusal(value: object): value is { refusal: Refusal } {
+  return "refusal" in value;
+}
+
+export type Refused = { refusal: Refusal };
+
+export function refuse(refusal: Refusal): Refused {
+  return { refusal };
+}

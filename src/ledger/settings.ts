@@ -1,0 +1,60 @@
+/**
+ * What changes when an operator or an admin changes an enterprise (rules R4, R7, R8). A larger allowance counts at
+ * once, a smaller one from the next cycle; zone and anchor wait for the turn; the billing model and the cap take
+ * effect with the next request. Each change that moves money leaves an entry.
+ */
+import { balanceOf } from "./balance.ts";
+import { type Books, type Settings, unitOf } from "./books.ts";
+import type { By, NewEntry } from "./entries.ts";
+import { type AtMs, MAX_MICROS, type Micros } from "./micros.ts";
+import { allowanceOf } from "./plans.ts";
+import { type Refused, refuse } from "./refusals.ts";
+
+export type Changed = { books: Books; entries: NewEntry[] };
+
+/**
+ * Puts new settings in force. Where the allowance rises, debt is paid by the caller in the same change, through
+ * `payDebt`, and written into the entry: the `plan_changed` entry is therefore last.
+ */
+export function decideSettings(books: Books, settings: Settings, by: By, nowMs: AtMs): Changed | Refused {
+  const entries: NewEntry[] = [];
+  const before = books.settings;
+  let next: Books = { ...books, settings };
+  if (settings.billingModel !== before.billingModel) {
+    next = { ...next, seq: next.seq + 1 };
+    const facts = { type: "billing_model_changed", from: before.billingModel, to: settings.billingModel } as const;
+    entries.push({ atMs: nowMs, by, facts });
+  }
+  const fromMicros = allowanceOf(before.plan, before.allowanceOverrideMicros);
+  const toMicros = allowanceOf(settings.plan, settings.allowanceOverrideMicros);
+  if (settings.plan === before.plan && fromMicros === toMicros) return { books: next, entries };
+  const allowanceMicros = Math.max(books.cycle.allowanceMicros, toMicros);
+  const others = (balanceOf(books, "credits", nowMs).totalMicros ?? 0) - books.cycle.allowanceMicros;
+  if (allowanceMicros > MAX_MICROS - others) {
+    const message = "the enterprise's total would pass 9007199254740991";
+    return refuse({ code: "validation_failed", errors: [{ path: "monthly_allowance_micros", message }] });
+  }
+  next = { ...next, seq: next.seq + 1, cycle: { ...next.cycle, allowanceMicros } };
+  entries.push({
+    atMs: nowMs,
+    by,
+    facts: {
+      type: "plan_changed",
+      from_plan: before.plan,
+      to_plan: settings.plan,
+      from_micros: fromMicros,
+      to_micros: toMicros,
+      allowance_micros: allowanceMicros,
+      debt_paid_micros: 0,
+    },
+  });
+  return { books: next, entries };
+}
+
+/** Sets, changes or removes (null) the monthly spend cap. The same cap again changes nothing. */
+export function decideCap(books: Books, capMicros: Micros | null, by: By, nowMs: AtMs): Changed | Refused {
+  if (unitOf(books.settings.billingModel) !== "usd") return refuse({ code: "not_byom" });
+  if (capMicros === books.capMicros) return { books, entries: [] };
+  const facts = { type: "cap_changed", from_micros: books.capMicros, to_micros: capMicros } as const;
+  return { books: { ...books, capMicros, seq: books.seq + 1 }, entries: [{ atMs: nowMs, by, facts }] };
+}

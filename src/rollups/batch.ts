@@ -1,0 +1,37 @@
+/**
+ * What travels from an enterprise's object to the copy: absolute rows with revisions, never increments. A batch may be
+ * written twice, late, or in another order; the copy ends the same.
+ */
+import type { Entry } from "../ledger/entries.ts";
+import type { AtMs, Micros } from "../ledger/micros.ts";
+import type { RunView } from "../ledger/receipt.ts";
+
+/** A total by local hour or day: [span, unit, starts_at_ms, surface, amount_micros, revision]. */
+export type TimeTotal = ["hour" | "day", string, AtMs, string, Micros, number];
+/** A total of a cycle: [unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision]. */
+export type CycleTotal = [string, AtMs, string, string, number, Micros, number];
+
+export type Totals = { time: TimeTotal[]; cycle: CycleTotal[] };
+
+/** A run as the copy lists it: the view, with the part of its charge that its latest cycle bears. */
+export type RunRow = RunView & { cycleStartsAtMs: AtMs; cycleMicros: Micros };
+
+export type NameRow = { kind: string; id: string; name: string; group: string | null; revision: number };
+
+export type Batch = {
+  enterprise: string;
+  createdAtMs: AtMs;
+  name: string;
+  /** The gauge as JSON. */
+  gauge: string;
+  totals: Totals;
+  runs: RunRow[];
+  entries: Entry[];
+  names: NameRow[];
+  /** The revision of the runs and of the enterprise in this batch: it rises with every batch. */
+  revision: number;
+  /** The journal up to here is in this batch; 0 when it holds none of it. */
+  journalSeq: number;
+  /** The settings of this revision are in this batch. */
+  settingsRevision: number;
+};

@@ -1,0 +1,129 @@
+/**
+ * Writes batches of an enterprise into the copy: one statement per table, each with one JSON parameter, all in one
+ * D1 batch. A row only replaces one of a lower revision, so any batch may be written again, late or out of order.
+ */
+import type { Batch } from "./batch.ts";
+
+/** Rows of one table; `values` are lists in the order of `columns`, of which the first `keys` name the row. */
+export type TableRows = { table: string; columns: readonly string[]; keys: number; values: unknown[][] };
+
+const TIME = ["unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
+
+const TABLES = [
+  "enterprises",
+  "usage_hourly",
+  "usage_daily",
+  "usage_by_dimension",
+  "runs",
+  "entries",
+  "names",
+] as const;
+
+export async function writeBatch(db: D1Database, batch: Batch): Promise<void> {
+  const { enterprise, createdAtMs, name, gauge, revision } = batch;
+  const head = db
+    .prepare(
+      `INSERT INTO enterprises (id, created_at_ms, name, gauge, revision) VALUES (?, ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE SET name = excluded.name, gauge = excluded.gauge, revision = excluded.revision
+        WHERE excluded.revision > enterprises.revision`,
+    )
+    .bind(enterprise, createdAtMs, name, gauge, revision);
+  await db.batch([head, ...rowsOf(batch).map((rows) => upsertOf(db, enterprise, rows))]);
+}
+
+/** Deletes all that the copy has of an enterprise. */
+export async function deleteCopy(db: D1Database, enterprise: string): Promise<void> {
+  await db.batch(
+    TABLES.map((table) =>
+      db.prepare(`DELETE FROM ${table} WHERE ${table === "enterprises" ? "id" : "enterprise"} = ?`).bind(enterprise),
+    ),
+  );
+}
+
+/** The rows of a batch by table, those of the enterprise itself aside; tables without rows are left out. */
+export function rowsOf(batch: Batch): TableRows[] {
+  return allRowsOf(batch).filter((rows) => rows.values.length > 0);
+}
+
+function allRowsOf(batch: Batch): TableRows[] {
+  const time = (span: string) => batch.totals.time.filter((total) => total[0] === span).map((total) => total.slice(1));
+  return [
+    { table: "usage_hourly", columns: TIME, keys: 3, values: time("hour") },
+    { table: "usage_daily", columns: TIME, keys: 3, values: time("day") },
+    {
+      table: "usage_by_dimension",
+      columns: ["unit", "cycle_starts_at_ms", "dimension", "id", "requests", "amount_micros", "revision"],
+      keys: 4,
+      values: batch.totals.cycle,
+    },
+    { table: "runs", columns: RUN_COLUMNS, keys: 1, values: batch.runs.map((run) => runToList(run, batch.revision)) },
+    {
+      table: "entries",
+      columns: ["seq", "at_ms", "type", "caused_by", "facts"],
+      keys: 1,
+      values: batch.entries.map(({ seq, atMs, by, facts }) => [seq, atMs, facts.type, by, JSON.stringify(facts)]),
+    },
+    {
+      table: "names",
+      columns: ["kind", "id", "name", "group_id", "revision"],
+      keys: 2,
+      values: batch.names.map(({ kind, id, name, group, revision }) => [kind, id, name, group, revision]),
+    },
+  ];
+}
+
+const RUN_COLUMNS = [
+  "run",
+  "surface",
+  "workspace",
+  "group_id",
+  "user",
+  "started_at_ms",
+  "last_report_at_ms",
+  "models",
+  "unit",
+  "charged_micros",
+  "cycle_starts_at_ms",
+  "cycle_micros",
+  "final",
+  "revision",
+] as const;
+
+function runToList(run: Batch["runs"][number], revision: number): unknown[] {
+  return [
+    run.run,
+    run.surface,
+    run.workspace,
+    run.group,
+    run.user,
+    Date.parse(run.started_at),
+    run.last_report_at === null ? null : Date.parse(run.last_report_at),
+    JSON.stringify(run.models),
+    run.unit,
+    run.charged_micros,
+    run.cycleStartsAtMs,
+    run.cycleMicros,
+    Number(run.final),
+    revision,
+  ];
+}
+
+function upsertOf(
+  db: D1Database,
+  enterprise: string,
+  { table, columns, keys, values }: TableRows,
+): D1PreparedStatement {
+  const selected = columns.map((_, i) => `value ->> ${i}`).join(", ");
+  const changing = columns.slice(keys);
+  const guarded = columns.includes("revision");
+  const update = guarded
+    ? `DO UPDATE SET ${changing.map((column) => `${column} = excluded.${column}`).join(", ")}
+        WHERE excluded.revision > ${table}.revision`
+    : "DO NOTHING"; // Entries are written once and never change.
+  return db
+    .prepare(
+      `INSERT INTO ${table} (enterprise, ${columns.join(", ")}) SELECT ?1, ${selected} FROM json_each(?2) WHERE true
+        ON CONFLICT (enterprise, ${columns.slice(0, keys).join(", ")}) ${update}`,
+    )
+    .bind(enterprise, JSON.stringify(values));
+}

@@ -1,0 +1,99 @@
+/**
+ * A report as it comes over the wire, in a request or through a socket: its schema, and how it becomes the ledger's
+ * Report with the price of its model. A batch is taken apart first and checked item by item.
+ */
+import { z } from "@hono/zod-openapi";
+import type { DebitAnswer, Report } from "../ledger/debit.ts";
+import type { Price } from "../ledger/prices.ts";
+import { type FieldError, type Refused, refuse } from "../ledger/refusals.ts";
+import { id, surface, time, tokens } from "./fields.ts";
+import { fieldErrors } from "./problems.ts";
+
+const MAX_REPORTS = 1_000;
+
+const reportSchema = z
+  .strictObject({
+    run: id,
+    model: id,
+    usage: z.strictObject({
+      input_tokens: tokens,
+      output_tokens: tokens,
+      cache_read_tokens: tokens.default(0),
+      cache_write_tokens: tokens.default(0),
+    }),
+    surface: surface.optional(),
+    workspace: id.optional(),
+    user: id.optional(),
+    group: id.optional(),
+    started_at: time.optional(),
+    final: z.boolean().default(false),
+  })
+  .openapi("Report");
+
+const batchSchema = z.strictObject({ reports: z.array(reportSchema).min(1).max(MAX_REPORTS) });
+
+const answerSchema = z
+  .object({
+    run: z.string(),
+    model: z.string(),
+    charged_micros: z.int(),
+    run_total_micros: z.int(),
+    unit: z.enum(["credits", "usd"]),
+    remaining_micros: z.int().nullable(),
+    available_micros: z.int().nullable(),
+    used_percent: z.number().nullable(),
+    action: z.enum(["continue", "wind_down", "stop"]),
+    reason: z.enum(["credits_exhausted", "spend_cap_reached", "hold_exhausted", "enterprise_suspended"]).nullable(),
+    seq: z.int(),
+  })
+  .openapi("DebitAnswer") satisfies z.ZodType<DebitAnswer>;
+
+const itemRefusalSchema = z.object({ status: z.int(), code: z.string(), detail: z.string() });
+
+/** What the OpenAPI document says of the route. */
+export const DEBITS_DOC = {
+  body: z.union([reportSchema, batchSchema]),
+  answer: z.union([answerSchema, z.object({ results: z.array(z.union([answerSchema, itemRefusalSchema])) })]),
+};
+
+/** How a model's name is priced; null when the book has no such name. */
+export type FindPrice = (name: string) => { model: string; price: Price } | null;
+
+/** Takes a body apart into its reports, unchecked; or says what is wrong with its outline. */
+export function reportsOf(body: unknown): { batch: boolean; reports: unknown[] } | { errors: FieldError[] } {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    return { errors: [{ path: "", message: "must be a report or {reports: […]}" }] };
+  }
+  if (!("reports" in body)) return { batch: false, reports: [body] };
+  const { reports, ...rest } = body;
+  const errors = Object.keys(rest).map((path) => ({ path, message: "unknown field" }));
+  const fits = Array.isArray(reports) && reports.length >= 1 && reports.length <= MAX_REPORTS;
+  if (!fits) errors.push({ path: "reports", message: `must be a list of 1 to ${MAX_REPORTS} reports` });
+  return errors.length > 0 ? { errors } : { batch: true, reports: reports as unknown[] };
+}
+
+/** Checks one report and prices its model. A model without a price is for the ledger to refuse: it may know the meter. */
+export function parseReport(report: unknown, find: FindPrice): Report | Refused {
+  const parsed = reportSchema.safeParse(report);
+  if (!parsed.success) return refuse({ code: "validation_failed", errors: fieldErrors(parsed.error) });
+  const { run, model, usage, surface: from, workspace, user, group, started_at, final } = parsed.data;
+  const found = find(model);
+  return {
+    run,
+    model: found?.model ?? model,
+    reportedAs: model,
+    price: found?.price ?? null,
+    tokens: {
+      input: usage.input_tokens,
+      output: usage.output_tokens,
+      cacheRead: usage.cache_read_tokens,
+      cacheWrite: usage.cache_write_tokens,
+    },
+    final,
+    surface: from,
+    workspace,
+    user,
+    group,
+    startedAtMs: started_at,
+  };
+}
