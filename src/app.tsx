@@ -18,6 +18,7 @@ import { newRouter } from "./api/route.ts";
 import { runRoutes } from "./api/runs.ts";
 import { runsCsvRoutes } from "./api/runs-csv.ts";
 import { signInRoutes } from "./api/sign-in.ts";
+import { socketRoutes } from "./api/sockets.ts";
 import { spendCapRoutes } from "./api/spend-cap.ts";
 import { upkeepRoutes } from "./api/upkeep.ts";
 import { usageRoutes } from "./api/usage.ts";
@@ -33,6 +34,7 @@ app.get("/healthz", (c) => c.json({ ok: true }));
 
 for (const routes of [
   debitRoutes,
+  socketRoutes,
   runsCsvRoutes,
   runRoutes,
   gaugeRoutes,

@@ -12,7 +12,11 @@ import type { Caller, Scope } from "../ledger/callers.ts";
 import { isId } from "../wire/fields.ts";
 import { type BorderCode, problem } from "./problem.ts";
 
-export type ApiEnv = { Bindings: Env; Variables: { caller: Caller; enterprise: string } };
+export type ApiEnv = {
+  Bindings: Env;
+  /** `expiresAtMs`: until when what the caller showed holds; null for good. */
+  Variables: { caller: Caller; enterprise: string; expiresAtMs: number | null };
+};
 
 export type Entrance = {
   /** The scope that an enterprise key needs; "operator": no enterprise key will do; "any": any key will. */
@@ -23,7 +27,7 @@ export type Entrance = {
   embed?: boolean;
 };
 
-type Entered = { caller: Caller; enterprise: string | null };
+type Entered = { caller: Caller; enterprise: string | null; expiresAtMs: number | null };
 
 /** Lets in who may enter, and puts the caller into `c.var`. Expects the enterprise's id as the path's `e`, where there is one. */
 export function allow(entrance: Entrance): MiddlewareHandler<ApiEnv> {
@@ -39,23 +43,32 @@ export function allow(entrance: Entrance): MiddlewareHandler<ApiEnv> {
     }
     c.set("caller", entered.caller);
     c.set("enterprise", asked ?? "");
+    c.set("expiresAtMs", entered.expiresAtMs);
     await next();
   });
 }
 
 async function identify(c: Context<ApiEnv>, entrance: Entrance): Promise<Entered | BorderCode> {
-  const header = c.req.header("Authorization");
+  const header = c.req.header("Authorization") ?? (entrance.embed === true ? subprotocolToken(c) : undefined);
   if (header === undefined) return entrance.session === true ? identifySession(c) : "key_missing";
   const token = /^Bearer ([!-~]+)$/i.exec(header.trim())?.[1];
   if (token === undefined) return "key_invalid";
-  if (await sameSecret(token, c.env.OPERATOR_KEY)) return { caller: { kind: "operator" }, enterprise: null };
+  if (await sameSecret(token, c.env.OPERATOR_KEY))
+    return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
   const key = await proveKey(c.env.SIGNING_SECRET, token);
   if (key === null) return entrance.embed === true ? identifyEmbed(c, token) : "key_invalid";
   if (key.expiresAtMs !== null && key.expiresAtMs <= Date.now()) return "key_expired";
   const asked = c.req.param("e");
   if (asked !== undefined && asked !== key.enterprise) return "not_found";
   if (!maySee(key.scopes, entrance.scope)) return "scope_denied";
-  return { caller: { kind: "key", id: key.id, hash: key.hash, scopes: key.scopes }, enterprise: key.enterprise };
+  const { id, hash, scopes, enterprise, expiresAtMs } = key;
+  return { caller: { kind: "key", id, hash, scopes }, enterprise, expiresAtMs };
+}
+
+/** The token of a browser's socket, from the subprotocol pair `fuelgauge, TOKEN`, as the header that it cannot send. */
+function subprotocolToken(c: Context<ApiEnv>): string | undefined {
+  const [name, token] = (c.req.header("Sec-WebSocket-Protocol") ?? "").split(",").map((part) => part.trim());
+  return name === "fuelgauge" && token !== undefined && token !== "" ? `Bearer ${token}` : undefined;
 }
 
 /** An admin key may read; it may not debit. */
@@ -68,13 +81,14 @@ function maySee(scopes: readonly Scope[], needed: Entrance["scope"]): boolean {
 async function identifySession(c: Context<ApiEnv>): Promise<Entered | BorderCode> {
   const session = await readSession(c);
   if (session === null) return "key_missing";
-  const { enterprise, user, role } = session;
-  return { caller: { kind: "user", user, role }, enterprise };
+  const { enterprise, user, role, expiresAtMs } = session;
+  return { caller: { kind: "user", user, role }, enterprise, expiresAtMs };
 }
 
 async function identifyEmbed(c: Context<ApiEnv>, token: string): Promise<Entered | BorderCode> {
   const claims = await readToken(c.env.SIGNING_SECRET, "embed", token);
   if (claims === null) return "key_invalid";
   if (c.req.header("Origin") !== claims.origin) return "origin_not_allowed";
-  return { caller: { kind: "embed", user: claims.user, role: claims.role }, enterprise: claims.enterprise };
+  const { user, role, enterprise, expiresAtMs } = claims;
+  return { caller: { kind: "embed", user, role }, enterprise, expiresAtMs };
 }

@@ -4,13 +4,12 @@
  * its own, in the order sent: one bad report never spoils the others.
  */
 
+import { currentPrices } from "../catalog/current-prices.ts";
 import type { DebitAnswer, Report } from "../ledger/debit.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
-import { problemOf } from "../wire/problems.ts";
-import { DEBITS_DOC, parseReport, reportsOf } from "../wire/report.ts";
+import { DEBITS_DOC, parseReport, reportsOf, showResult } from "../wire/report.ts";
 import { allow } from "./auth.ts";
 import { objectOf } from "./object.ts";
-import { currentPrices } from "./prices.ts";
 import { invalid, problem, refused } from "./problem.ts";
 import { declare, inEnterprise, newRouter } from "./route.ts";
 
@@ -42,16 +41,10 @@ debitRoutes.post("/v1/enterprises/:e/debits", allow({ scope: "debit" }), async (
   if (isRefusal(decided)) return refused(c, decided.refusal);
   const answers = decided[Symbol.iterator]();
   const results = parsed.map((item) => (isRefusal(item) ? item : (answers.next().value as DebitAnswer | Refused)));
-  if (sent.batch) return c.json({ results: results.map(resultOf) });
+  if (sent.batch) return c.json({ results: results.map(showResult) });
   const [result] = results as [DebitAnswer | Refused];
   return isRefusal(result) ? refused(c, result.refusal) : c.json(result);
 });
-
-function resultOf(result: DebitAnswer | Refused) {
-  if (!isRefusal(result)) return result;
-  const { status, code, detail } = problemOf(result.refusal);
-  return { status, code, detail };
-}
 
 function isJson(contentType: string | undefined): boolean {
   return /^application\/([a-z0-9.-]+\+)?json\s*(;|$)/i.test(contentType ?? "");

@@ -1,49 +1,13 @@
 /**
- * The price book over HTTP, and this isolate's copy of it. The copy is at most 30 seconds old; it is renewed in the
- * background before that, so that a debit rarely waits for it. When the catalog cannot be asked, the copy serves on.
+ * The price book over HTTP: read by any key, put whole by the operator.
  */
 import type { Context } from "hono";
+import { adoptBook, currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
-import { indexPrices, type PriceIndex } from "../catalog/price-book.ts";
 import { parseRate } from "../ledger/prices.ts";
 import { id } from "../wire/fields.ts";
 import { invalid } from "./problem.ts";
 import { body, createRoute, declare, newRouter, z } from "./route.ts";
-
-const MAX_AGE_MS = 30_000;
-const RENEW_AGE_MS = 20_000;
-const MAX_MODELS = 5_000;
-
-let copy: { index: PriceIndex; readAtMs: number } | null = null;
-let renewing: Promise<PriceIndex> | null = null;
-
-/** The prices in force, not older than 30 seconds. */
-export async function currentPrices(env: Env, ctx: Pick<ExecutionContext, "waitUntil">): Promise<PriceIndex> {
-  const ageMs = copy === null ? Number.POSITIVE_INFINITY : Date.now() - copy.readAtMs;
-  if (copy !== null && ageMs < RENEW_AGE_MS) return copy.index;
-  renewing ??= renew(env).finally(() => {
-    renewing = null;
-  });
-  if (copy === null || ageMs >= MAX_AGE_MS) return renewing;
-  ctx.waitUntil(renewing);
-  return copy.index;
-}
-
-async function renew(env: Env): Promise<PriceIndex> {
-  const known = copy;
-  try {
-    const book = await catalogOf(env).currentBook(known?.index.book.version ?? null);
-    copy = {
-      index: book === null && known !== null ? known.index : indexPrices(book as NonNullable<typeof book>),
-      readAtMs: Date.now(),
-    };
-    return copy.index;
-  } catch (error) {
-    if (known === null) throw error;
-    console.error(JSON.stringify({ event: "price_book_not_renewed", error: String(error) }));
-    return known.index;
-  }
-}
 
 const rate = z
   .string()
@@ -52,6 +16,8 @@ const rate = z
     'must be a decimal string of up to 7 digits and 6 decimals such as "0.075"',
   )
   .openapi({ type: "string", example: "0.075" });
+
+const MAX_MODELS = 5_000;
 
 const modelName = z.union([z.literal("*"), id]);
 
@@ -124,7 +90,7 @@ export const priceRoutes = newRouter()
         cache_write: model.cache_write ?? model.input,
       }));
       const book = await catalogOf(c.env).addBook(credits_per_usd, complete);
-      copy = { index: indexPrices(book), readAtMs: Date.now() };
+      adoptBook(book);
       return c.json(book, 201);
     },
   );

@@ -24,6 +24,7 @@ export const BORDER_PROBLEMS = {
     detail: "Send Content-Type: application/json.",
   },
   malformed_json: { status: 400, title: "Malformed JSON", detail: "The body cannot be parsed as JSON." },
+  upgrade_required: { status: 426, title: "Upgrade required", detail: "Open this address as a WebSocket." },
   rate_limited: { status: 429, title: "Rate limited", detail: "Too many requests; wait as Retry-After says." },
   ledger_busy: { status: 503, title: "Ledger busy", detail: "Try again as Retry-After says." },
   internal: { status: 500, title: "Internal error", detail: "Something went wrong here; it is noted." },

@@ -2,6 +2,7 @@
  * Runs for agents (may this one start?) and for readers: the list from the copy, the receipt from the object itself.
  */
 import type { Context } from "hono";
+import { currentPrices } from "../catalog/current-prices.ts";
 import type { TurnedAway } from "../enterprise/bookkeeper.ts";
 import { isoOf } from "../ledger/entries.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
@@ -11,7 +12,6 @@ import type { ApiEnv } from "./auth.ts";
 import { gaugeSchema } from "./gauge.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
 import { objectOf } from "./object.ts";
-import { currentPrices } from "./prices.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 

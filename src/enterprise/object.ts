@@ -4,8 +4,9 @@
  * the copy what changed. What is in memory here is either reread from storage or harmless to lose, and says so.
  */
 import { DurableObject } from "cloudflare:workers";
+import { currentPrices } from "../catalog/current-prices.ts";
 import type { StartRequest } from "../ledger/admission.ts";
-import type { Settings } from "../ledger/books.ts";
+import type { Books, Settings } from "../ledger/books.ts";
 import { byOf, type Caller } from "../ledger/callers.ts";
 import type { DebitAnswer, Report } from "../ledger/debit.ts";
 import type { Entry } from "../ledger/entries.ts";
@@ -21,15 +22,27 @@ import { Bookkeeper, type EnterpriseState, type StartAnswer, type TurnedAway } f
 import { CommitQueue } from "./commit-queue.ts";
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import { Keyring, type KeyView, type NewKey } from "./keyring.ts";
+import { LivePush } from "./live.ts";
 import { confirmBatch, copyAsOfMs, copyIsBehind, loadRunRows, rebuildBatches, takeBatch } from "./projection.ts";
 import { prune } from "./pruning.ts";
 import { loadReferral, putReferral, refereeGrant, referrerGrant } from "./referral.ts";
+import {
+  acceptSocket,
+  CLOSE_UNAUTHORIZED,
+  hasExpired,
+  OWNER_HEADER,
+  ownerOf,
+  type SocketOwner,
+  socketsOfKey,
+} from "./sockets.ts";
 import { sqlOfStorage } from "./sql.ts";
+import { parseMessage, replyTo, reportsToDecide } from "./stream.ts";
 
 /** What a reader of the copy must know: the window, the unit, and as of when the copy is complete. */
 export type CopyView = { gauge: Gauge; timeZone: string; cycleStartsAtMs: AtMs; nowMs: AtMs; copyAsOfMs: AtMs };
 
 const PROJECT_DELAY_MS = 1_500;
+const PROJECT_WATCHED_MS = 300;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 60_000;
 const BATCHES_AT_ONCE = 50;
@@ -48,8 +61,17 @@ export class EnterpriseObject extends DurableObject<Env> {
   #projectAtMs = Number.POSITIVE_INFINITY;
   /** Failed projections in a row: only stretches the pause between tries. */
   #failures = 0;
+  /** The books that watchers were last told of, or are about to be. */
+  #shown: Books | null = null;
+  readonly #live = new LivePush(() => this.#push());
   /** The projection on its way, so that two never overlap. */
   #projecting: Promise<void> | null = null;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    // Answered without waking the object.
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
+  }
 
   // ---- agents
 
@@ -107,6 +129,42 @@ export class EnterpriseObject extends DurableObject<Env> {
       const page = this.#keeper.store.loadGrantPage(beforeSeq, limit + 1);
       return page.map((grant) => ({ seq: grant.seq, view: viewGrant(grant, this.#keeper.nowMs()) }));
     });
+  }
+
+  // ---- sockets
+
+  /** Opens a socket for a caller whom the Worker has let in. */
+  override fetch(request: Request): Response {
+    const owner = JSON.parse(request.headers.get(OWNER_HEADER) ?? "") as SocketOwner;
+    const fault = this.#fault(owner.caller);
+    if (fault !== null) return Response.json(fault.refusal, { status: 403 });
+    const { client, server } = acceptSocket(this.ctx, owner);
+    if (owner.kind === "live") server.send(JSON.stringify(this.#keeper.gauge()));
+    this.#afterChange();
+    return new Response(null, { status: 101, webSocket: client });
+  }
+
+  override async webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): Promise<void> {
+    const owner = ownerOf(socket);
+    if (owner.kind === "live") return;
+    if (hasExpired(owner) || this.#fault(owner.caller) !== null) {
+      socket.close(CLOSE_UNAUTHORIZED, "unauthorized");
+      return;
+    }
+    const prices = await currentPrices(this.env, this.ctx);
+    const request = parseMessage(message, prices.find);
+    if ("reply" in request) {
+      socket.send(JSON.stringify(request.reply));
+      return;
+    }
+    const reports = reportsToDecide(request);
+    const decided = reports.length === 0 ? [] : await this.#debits.add(reports);
+    socket.send(JSON.stringify(replyTo(request, decided)));
+  }
+
+  override webSocketClose(socket: WebSocket, code: number): void {
+    // 1005 and 1006 say that no code came; they may not be sent.
+    socket.close(code === 1005 || code === 1006 ? 1000 : code);
   }
 
   // ---- operator and admins
@@ -174,7 +232,10 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   revokeKey(caller: Caller, id: string): { revoked: true } | Refused {
     return this.#answer(caller, () => {
-      return this.#keyring.revoke(id, caller.kind === "operator", Date.now()) ?? { revoked: true as const };
+      const refusal = this.#keyring.revoke(id, caller.kind === "operator", Date.now());
+      if (refusal !== null) return refusal;
+      for (const socket of socketsOfKey(this.ctx, id)) socket.close(CLOSE_UNAUTHORIZED, "key revoked");
+      return { revoked: true as const };
     });
   }
 
@@ -283,10 +344,24 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   /** After any call that may have changed something: the copy is due soon, and the alarm knows it. */
   #afterChange(): void {
+    const watched = this.ctx.getWebSockets("live").length > 0;
     if (this.#projectAtMs === Number.POSITIVE_INFINITY && copyIsBehind(this.#keeper)) {
-      this.#projectAtMs = Date.now() + PROJECT_DELAY_MS;
+      this.#projectAtMs = Date.now() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
     }
     this.#arm();
+    const { books } = this.#keeper;
+    if (books === this.#shown) return;
+    this.#shown = books;
+    if (watched) this.#live.changed();
+  }
+
+  /** Sends the gauge to everyone who watches; those whose token has expired are sent away for a fresh one. */
+  #push(): void {
+    const message = JSON.stringify(this.#keeper.gauge());
+    for (const socket of this.ctx.getWebSockets("live")) {
+      if (hasExpired(ownerOf(socket))) socket.close(CLOSE_UNAUTHORIZED, "expired");
+      else socket.send(message);
+    }
   }
 
   /** Sets the alarm to the earliest of all that is due, unless it is set so early already. */

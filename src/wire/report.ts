@@ -5,9 +5,9 @@
 import { z } from "@hono/zod-openapi";
 import type { DebitAnswer, Report } from "../ledger/debit.ts";
 import type { Price } from "../ledger/prices.ts";
-import { type FieldError, type Refused, refuse } from "../ledger/refusals.ts";
+import { type FieldError, isRefusal, type Refusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { id, surface, time, tokens } from "./fields.ts";
-import { fieldErrors } from "./problems.ts";
+import { fieldErrors, problemOf } from "./problems.ts";
 
 const MAX_REPORTS = 1_000;
 
@@ -96,4 +96,16 @@ export function parseReport(report: unknown, find: FindPrice): Report | Refused 
     group,
     startedAtMs: started_at,
   };
+}
+
+/** An answer, or the refusal, as an item of a batch and a message of a socket show it. */
+export function showResult(result: DebitAnswer | Refused): Record<string, unknown> {
+  return isRefusal(result) ? showRefusal(result.refusal) : result;
+}
+
+/** A refusal where there is no HTTP response of its own: status, code, detail, and the faults of a validation. */
+export function showRefusal(refusal: Refusal): Record<string, unknown> {
+  const { status, code, detail } = problemOf(refusal);
+  const shown = { status, code, detail };
+  return refusal.code === "validation_failed" ? { ...shown, errors: refusal.errors } : shown;
 }

@@ -1,0 +1,140 @@
+import { evictDurableObject } from "cloudflare:test";
+import { env, exports } from "cloudflare:workers";
+import { expect, it } from "vitest";
+import { newEnterprise, operator, report, senderWith } from "./client.ts";
+
+type Opened = { socket: WebSocket | null; status: number; next(): Promise<unknown>; closed: Promise<number> };
+
+/** Opens a socket with these headers and gives its messages one by one. */
+async function open(path: string, headers: Record<string, string>): Promise<Opened> {
+  const response = await exports.default.fetch(`https://fuelgauge.test${path}`, {
+    headers: { Upgrade: "websocket", ...headers },
+  });
+  const socket = response.webSocket;
+  const messages: unknown[] = [];
+  const waiting: ((message: unknown) => void)[] = [];
+  const { promise: closed, resolve } = Promise.withResolvers<number>();
+  socket?.addEventListener("message", ({ data }) => {
+    const message = data === "pong" ? data : JSON.parse(String(data));
+    const next = waiting.shift();
+    if (next === undefined) messages.push(message);
+    else next(message);
+  });
+  socket?.addEventListener("close", ({ code }) => resolve(code));
+  socket?.accept();
+  const next = () =>
+    messages.length > 0 ? Promise.resolve(messages.shift()) : new Promise<unknown>((done) => waiting.push(done));
+  return { socket, status: response.status, next, closed };
+}
+
+const bearer = (key: string) => ({ Authorization: `Bearer ${key}` });
+
+it("shows the gauge at once and after a change, and still does after the object was evicted", async () => {
+  const { id, path, key, debit, gauge } = await newEnterprise();
+  const live = await open(`${path}/live`, bearer(key));
+  expect(await live.next()).toMatchObject({ enterprise: id, used_micros: 0 });
+  await debit(report());
+  expect(await live.next()).toMatchObject({ used_micros: 225_000 });
+  await evictDurableObject(env.ENTERPRISE.getByName(id));
+  await debit(report({ usage: { input_tokens: 2_000, output_tokens: 100 } }));
+  expect(await live.next()).toEqual(await gauge());
+});
+
+it("pushes at most four times a second and never skips the last state", async () => {
+  const { path, key, debit } = await newEnterprise();
+  const live = await open(`${path}/live`, bearer(key));
+  await live.next();
+  const startedMs = Date.now();
+  for (let n = 1; n <= 40; n++) await debit(report({ usage: { input_tokens: n * 1_000, output_tokens: 0 } }));
+  let pushes = 0;
+  for (let used = 0; used !== 40 * 125_000; pushes++)
+    used = ((await live.next()) as { used_micros: number }).used_micros;
+  expect(pushes).toBeLessThanOrEqual(Math.ceil((Date.now() - startedMs) / 250) + 1);
+});
+
+it("answers a ping without waking anything", async () => {
+  const { path, key } = await newEnterprise();
+  const live = await open(`${path}/live`, bearer(key));
+  await live.next();
+  live.socket?.send("ping");
+  expect(await live.next()).toBe("pong");
+});
+
+it("lets nobody watch without a key, with a debit key, with a foreign one, or without an upgrade", async () => {
+  const { path } = await newEnterprise();
+  const other = await newEnterprise();
+  const debitKey = await operator("POST", `${path}/keys`, { name: "d", scopes: ["debit"] });
+  expect((await open(`${path}/live`, {})).status).toBe(401);
+  expect((await open(`${path}/live`, bearer(debitKey.body.key))).status).toBe(403);
+  expect((await open(`${path}/live`, bearer(other.key))).status).toBe(404);
+  expect((await senderWith(other.key)("GET", `${other.path}/live`)).status).toBe(426);
+});
+
+it("lets a browser watch with an embed token as subprotocol, from its own origin only", async () => {
+  const { path } = await newEnterprise();
+  const origin = "https://editor.example";
+  const { body } = await operator("POST", `${path}/embed-tokens`, { user: "u1", role: "member", origin });
+  const offered = { "Sec-WebSocket-Protocol": `fuelgauge, ${body.token}` };
+  const live = await open(`${path}/live`, { ...offered, Origin: origin });
+  expect(live.status).toBe(101);
+  expect(await live.next()).toMatchObject({ used_micros: 0 });
+  expect((await open(`${path}/live`, { ...offered, Origin: "https://evil.example" })).status).toBe(403);
+  expect((await open(`${path}/live`, offered)).status).toBe(403);
+});
+
+it("takes debits through a socket, answers each by its id, and batches too", async () => {
+  const { path, key, gauge } = await newEnterprise();
+  const stream = await open(`${path}/debits/stream`, bearer(key));
+  stream.socket?.send(JSON.stringify({ id: 7, ...report() }));
+  expect(await stream.next()).toMatchObject({ id: 7, run: "run-1", charged_micros: 225_000, action: "continue" });
+  stream.socket?.send(JSON.stringify({ id: "b", reports: [report(), report({ run: "run-2", model: "nope" })] }));
+  expect(await stream.next()).toMatchObject({
+    id: "b",
+    results: [{ charged_micros: 0 }, { status: 422, code: "unknown_model" }],
+  });
+  expect((await gauge()).used_micros).toBe(225_000);
+});
+
+it("answers what it cannot read and changes nothing", async () => {
+  const { path, key, gauge } = await newEnterprise();
+  const before = await gauge();
+  const stream = await open(`${path}/debits/stream`, bearer(key));
+  const messages = [
+    "{",
+    "NaN",
+    '"text"',
+    "{}",
+    '{"id":[]}',
+    '{"id":1,"reports":[]}',
+    `{"id":1,"run":"${"x".repeat(200)}"}`,
+  ];
+  const replies = [];
+  for (const message of messages) {
+    stream.socket?.send(message);
+    replies.push(await stream.next());
+  }
+  expect(replies).toMatchObject([
+    { id: null, status: 400, code: "malformed_json" },
+    { id: null, status: 400, code: "malformed_json" },
+    { id: null, status: 422, code: "validation_failed" },
+    { id: null, status: 422, code: "validation_failed" },
+    { id: null, status: 422, code: "validation_failed" },
+    { id: 1, status: 422, code: "validation_failed" },
+    { id: 1, status: 422, code: "validation_failed" },
+  ]);
+  stream.socket?.send(new Uint8Array([1, 2, 3]));
+  expect(await stream.next()).toMatchObject({ id: null, status: 400 });
+  expect((await gauge()).seq).toBe(before.seq);
+});
+
+it("closes the socket of a revoked key with 4401 and charges nothing more", async () => {
+  const { path, gauge } = await newEnterprise();
+  const made = (await operator("POST", `${path}/keys`, { name: "d", scopes: ["debit"] })).body;
+  const stream = await open(`${path}/debits/stream`, bearer(made.key));
+  stream.socket?.send(JSON.stringify({ id: 1, ...report() }));
+  await stream.next();
+  expect((await operator("DELETE", `${path}/keys/${made.id}`)).status).toBe(204);
+  expect(await stream.closed).toBe(4401);
+  expect((await open(`${path}/debits/stream`, bearer(made.key))).status).toBe(401);
+  expect((await gauge()).used_micros).toBe(225_000);
+});
