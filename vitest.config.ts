@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "core",
-          include: ["test/{ledger,tools,simulation,tidy}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{ledger,enterprise,pages,tools,simulation}/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 60_000,
         },
       },

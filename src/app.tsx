@@ -22,6 +22,7 @@ import { socketRoutes } from "./api/sockets.ts";
 import { spendCapRoutes } from "./api/spend-cap.ts";
 import { upkeepRoutes } from "./api/upkeep.ts";
 import { usageRoutes } from "./api/usage.ts";
+import { webhookRoutes } from "./api/webhooks.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
 
@@ -49,6 +50,7 @@ for (const routes of [
   referralRoutes,
   priceRoutes,
   upkeepRoutes,
+  webhookRoutes,
 ]) {
   app.route("/", routes);
 }

@@ -3,6 +3,7 @@
  */
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
+import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { EnterpriseState } from "../enterprise/bookkeeper.ts";
 import type { Settings } from "../ledger/books.ts";
@@ -53,6 +54,7 @@ const enterpriseSchema = z
     referral_code: z.string(),
     created_at: z.iso.datetime(),
     demo: z.boolean().optional(),
+    webhook_secret: z.string().optional(),
     gauge: gaugeSchema,
   })
   .openapi("Enterprise");
@@ -81,7 +83,12 @@ export const enterpriseRoutes = newRouter()
       const patch = patchOf(sent);
       const put = await objectOf(c).provision(c.var.enterprise, patch, completeOf(patch), sent.test_clock);
       if (isRefusal(put)) return refused(c, put.refusal);
-      return c.json(await showEnterprise(c, put.state), put.created ? 201 : 200);
+      const { state, created, newWebhookUrl } = put;
+      const shown = await showEnterprise(c, state);
+      if (newWebhookUrl === null) return c.json(shown, created ? 201 : 200);
+      // Shown this once: with it the receiver checks that a webhook is ours.
+      const webhook_secret = await webhookSecretOf(c.env.SIGNING_SECRET, c.var.enterprise, newWebhookUrl);
+      return c.json({ ...shown, webhook_secret }, created ? 201 : 200);
     },
   )
   .openapi(

@@ -4,7 +4,7 @@
  * it as it is. What is in memory is a copy of what is stored, replaced only after a commit.
  */
 import { decideAdmission, type StartRequest } from "../ledger/admission.ts";
-import type { Books, Settings } from "../ledger/books.ts";
+import { type Books, type Settings, unitOf } from "../ledger/books.ts";
 import { owesWithCredit } from "../ledger/buckets.ts";
 import { cycleAt } from "../ledger/cycle.ts";
 import { answerDebit, type DebitAnswer, decideDebit, type Report, runTotal } from "../ledger/debit.ts";
@@ -16,6 +16,7 @@ import { endHold } from "../ledger/holds.ts";
 import { type AtMs, MAX_MICROS, type Micros } from "../ledger/micros.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { decideCap, decideSettings } from "../ledger/settings.ts";
+import { nothingTold } from "../ledger/thresholds.ts";
 import { Change } from "./change.ts";
 import { debitItem, holdItem } from "./journal.ts";
 import { nextRevision } from "./progress.ts";
@@ -47,6 +48,8 @@ export class Bookkeeper {
   constructor(
     readonly sql: Sql,
     readonly realNowMs: () => AtMs,
+    /** Told when a commit has put an event into the outbox of webhooks. */
+    readonly onOutbox: () => void = () => {},
   ) {
     this.store = new Store(sql);
   }
@@ -81,7 +84,15 @@ export class Bookkeeper {
     const nowMs = testClockMs ?? this.realNowMs();
     const bounds = cycleAt(nowMs, settings.timeZone, settings.anchorDay);
     const cycle = freshCycle({ settings }, bounds);
-    const books: Books = { settings, cycle, grants: [], held: { credits: 0, usd: 0 }, capMicros: null, seq: 1 };
+    const books: Books = {
+      settings,
+      cycle,
+      grants: [],
+      held: { credits: 0, usd: 0 },
+      capMicros: null,
+      told: nothingTold(cycle.startsAtMs, unitOf(settings.billingModel)),
+      seq: 1,
+    };
     const identity = { id, createdAtMs: nowMs, testClockMs, demo: false, lastAtMs: nowMs };
     this.sql.transaction(() => {
       this.store.putEnterprise(identity, books);
@@ -279,10 +290,12 @@ export class Bookkeeper {
       const answer = this.sql.transaction(() => {
         if (due) change.settle();
         const decided = decide(change);
+        change.tell(this.realNowMs());
         change.commit();
         return decided;
       });
       this.#kept = { books: change.books, identity: change.identity };
+      if (change.outboxGrew) this.onOutbox();
       this.#holdEndMs = due ? this.#loadHoldEnd() : Math.min(this.#holdEndMs, change.soonestHoldEnd());
       return answer;
     } catch (error) {

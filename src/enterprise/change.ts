@@ -3,6 +3,8 @@
  * of the ledger replace its values; commit writes whatever was replaced, and nothing else. When the transaction fails
  * the change is dropped whole, and the memory of the object still holds what is stored.
  */
+
+import { wordingOf } from "../ledger/alerts.ts";
 import {
   type Books,
   byDrawOrder,
@@ -15,15 +17,20 @@ import {
 import { owesWithCredit, payDebt } from "../ledger/buckets.ts";
 import { settleDue } from "../ledger/due.ts";
 import type { Entry, NewEntry } from "../ledger/entries.ts";
+import { gaugeOf } from "../ledger/gauge.ts";
 import { endHold } from "../ledger/holds.ts";
 import type { AtMs, Micros } from "../ledger/micros.ts";
+import { decideCrossing } from "../ledger/thresholds.ts";
 import { holdItem, type JournalItem } from "./journal.ts";
 import type { Identity } from "./rows.ts";
 import type { Store } from "./store.ts";
+import { putWebhook } from "./webhooks.ts";
 
 export class Change {
   books: Books;
   identity: Identity;
+  /** True when an event was put into the outbox of webhooks. */
+  outboxGrew = false;
   readonly #runs = new Map<string, Run>();
   readonly #meters = new Map<string, Meter[]>();
   readonly #changedRuns = new Set<string>();
@@ -124,6 +131,18 @@ export class Change {
       paidMicros += payment.paidMicros;
     }
     return paidMicros;
+  }
+
+  /** Puts the threshold that this change crossed, if any, into the outbox of webhooks. */
+  tell(realNowMs: AtMs): void {
+    if (this.books === this.before.books) return;
+    const { books, crossed } = decideCrossing(this.books, this.nowMs);
+    this.books = books;
+    if (crossed === null || books.settings.webhookUrl === null) return;
+    const gauge = gaugeOf(this.identity.id, books, this.nowMs);
+    const data = { enterprise: this.identity.id, code: crossed, ...wordingOf(crossed), gauge };
+    putWebhook(this.store.sql, { type: "threshold.crossed", timestamp: gauge.as_of, data }, realNowMs);
+    this.outboxGrew = true;
   }
 
   /** Writes what was replaced. True when anything was. */

@@ -4,6 +4,7 @@
  * the copy what changed. What is in memory here is either reread from storage or harmless to lose, and says so.
  */
 import { DurableObject } from "cloudflare:workers";
+import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Books, Settings } from "../ledger/books.ts";
@@ -37,19 +38,30 @@ import {
 } from "./sockets.ts";
 import { sqlOfStorage } from "./sql.ts";
 import { parseMessage, replyTo, reportsToDecide } from "./stream.ts";
+import { deliverWebhooks, listWebhooks, nextWebhookAtMs, putWebhook, type WebhookView } from "./webhooks.ts";
 
 /** What a reader of the copy must know: the window, the unit, and as of when the copy is complete. */
 export type CopyView = { gauge: Gauge; timeZone: string; cycleStartsAtMs: AtMs; nowMs: AtMs; copyAsOfMs: AtMs };
+
+/** What a PUT has done; `newWebhookUrl` is set when webhooks go to another address from now on. */
+export type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
 
 const PROJECT_DELAY_MS = 1_500;
 const PROJECT_WATCHED_MS = 300;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 60_000;
+const PRUNE_PAUSE_MS = 1_000;
 const BATCHES_AT_ONCE = 50;
 const COPY_LOOKS = 5;
 
 export class EnterpriseObject extends DurableObject<Env> {
-  readonly #keeper = new Bookkeeper(sqlOfStorage(this.ctx.storage), () => Date.now());
+  readonly #keeper = new Bookkeeper(
+    sqlOfStorage(this.ctx.storage),
+    () => Date.now(),
+    () => {
+      this.#webhookAtMs = Date.now();
+    },
+  );
   readonly #keyring = new Keyring(this.#keeper.sql);
   readonly #debits = new CommitQueue<Report, DebitAnswer | Refused>(
     (reports) => this.#keeper.debit(reports),
@@ -59,8 +71,11 @@ export class EnterpriseObject extends DurableObject<Env> {
   #alarmAtMs = Number.POSITIVE_INFINITY;
   /** When the copy is to be written next; an alarm for it is stored before the change that asks for it is answered. */
   #projectAtMs = Number.POSITIVE_INFINITY;
-  /** Failed projections in a row: only stretches the pause between tries. */
-  #failures = 0;
+  /** When the next webhook is due; read from the outbox when the object wakes. */
+  #webhookAtMs = Number.POSITIVE_INFINITY;
+  #recalled = false;
+  /** How often each job has failed in a row: only stretches the pause between tries. */
+  readonly #failures = new Map<Job, number>();
   /** The books that watchers were last told of, or are about to be. */
   #shown: Books | null = null;
   readonly #live = new LivePush(() => this.#push());
@@ -175,12 +190,12 @@ export class EnterpriseObject extends DurableObject<Env> {
     patch: Partial<Settings>,
     complete: Settings | null,
     testClockMs: AtMs | null | undefined,
-  ): { created: boolean; state: EnterpriseState } | Refused {
+  ): Provisioned | Refused {
     if (!this.#keeper.provisioned) {
       if (complete === null) return refuse({ code: "validation_failed", errors: missingForCreation(patch) });
       const state = this.#keeper.create(id, complete, testClockMs ?? null);
       this.#afterChange();
-      return { created: true, state };
+      return { created: true, state, newWebhookUrl: complete.webhookUrl };
     }
     const { identity } = this.#keeper;
     const named = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
@@ -189,8 +204,11 @@ export class EnterpriseObject extends DurableObject<Env> {
       return refuse({ code: "validation_failed", errors: [{ path: "test_clock", message }] });
     }
     return this.#answer(OPERATOR, () => {
+      const before = this.#keeper.books.settings.webhookUrl;
       const state = this.#keeper.changeSettings(patch, byOf(OPERATOR));
-      return isRefusal(state) ? state : { created: false, state };
+      if (isRefusal(state)) return state;
+      const { webhookUrl } = state.settings;
+      return { created: false, state, newWebhookUrl: webhookUrl === before ? null : webhookUrl };
     });
   }
 
@@ -290,24 +308,39 @@ export class EnterpriseObject extends DurableObject<Env> {
     return { batches };
   }
 
+  /** The delivery log of webhooks, newest first, those before `beforeNumber`; one more than `limit`. */
+  webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookView }[] | Refused {
+    return this.#answer(OPERATOR, () => listWebhooks(this.#keeper.sql, beforeNumber, limit + 1));
+  }
+
+  testWebhook(): { queued: true } | Refused {
+    return this.#answer(OPERATOR, () => {
+      if (this.#keeper.books.settings.webhookUrl === null) return refuse(NO_WEBHOOK_URL);
+      const { id } = this.#keeper.identity;
+      const timestamp = new Date(this.#keeper.nowMs()).toISOString();
+      putWebhook(this.#keeper.sql, { type: "test", timestamp, data: { enterprise: id } }, Date.now());
+      this.#webhookAtMs = Date.now();
+      return { queued: true as const };
+    });
+  }
+
   // ---- what happens without a caller
 
-  /** One alarm for all that is due. It never throws: a thrown alarm is retried a few times and then lost. */
+  /**
+   * One alarm for all that is due. It never throws, because a thrown alarm is retried a few times and then lost; and
+   * its jobs do not stand in each other's way: while the copy cannot be written, cycles turn and webhooks go out.
+   */
   override async alarm(): Promise<void> {
     this.#alarmAtMs = Number.POSITIVE_INFINITY;
     if (!this.#keeper.provisioned) return;
-    try {
-      this.#keeper.settle();
-      await this.#project();
-      await this.#settleReferral();
-      this.#failures = 0;
-      if (prune(this.#keeper)) this.#armIn(RETRY_FIRST_MS);
-    } catch (error) {
-      this.#failures += 1;
-      console.error(JSON.stringify({ event: "alarm_failed", failures: this.#failures, error: String(error) }));
-      this.#projectAtMs = Date.now() + Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(this.#failures, 10));
-    }
-    this.#arm();
+    await this.#attempt("settle", async () => void this.#keeper.settle());
+    await this.#attempt("deliver", () => this.#deliver());
+    await this.#attempt("settle_referral", () => this.#settleReferral());
+    await this.#attempt("prune", async () => {
+      if (prune(this.#keeper)) this.#armIn(PRUNE_PAUSE_MS);
+    });
+    await this.#attempt("project", () => this.#project());
+    this.#afterChange();
   }
 
   // ---- below: how the above is done
@@ -326,12 +359,33 @@ export class EnterpriseObject extends DurableObject<Env> {
     return answer;
   }
 
+  /** Runs one job of the alarm; when it fails it comes again, later each time. */
+  async #attempt(job: Job, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+      this.#failures.delete(job);
+    } catch (error) {
+      const failures = (this.#failures.get(job) ?? 0) + 1;
+      this.#failures.set(job, failures);
+      console.error(JSON.stringify({ event: "job_failed", job, failures, error: String(error) }));
+      this.#armIn(Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 10)));
+    }
+  }
+
   #alreadyReferred(): Refused | null {
     return loadReferral(this.#keeper.sql) === null ? null : refuse({ code: "already_referred" });
   }
 
   #stubOf(enterprise: string) {
     return this.env.ENTERPRISE.getByName(enterprise);
+  }
+
+  async #deliver(): Promise<void> {
+    const { sql, books, identity } = this.#keeper;
+    const url = books.settings.webhookUrl;
+    const secret = url === null ? "" : await webhookSecretOf(this.env.SIGNING_SECRET, identity.id, url);
+    await deliverWebhooks(sql, url === null ? null : { url, secret }, () => Date.now());
+    this.#webhookAtMs = nextWebhookAtMs(sql) ?? Number.POSITIVE_INFINITY;
   }
 
   async #settleReferral(): Promise<void> {
@@ -366,12 +420,21 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   /** Sets the alarm to the earliest of all that is due, unless it is set so early already. */
   #arm(): void {
+    this.#recall();
     // An enterprise with a test clock is turned by whoever moves its clock.
     const dueAtMs = this.#keeper.identity.testClockMs === null ? this.#keeper.nextDueAtMs() : Number.POSITIVE_INFINITY;
-    const wantedMs = Math.min(dueAtMs, this.#projectAtMs);
+    const wantedMs = Math.min(dueAtMs, this.#projectAtMs, this.#webhookAtMs);
     if (wantedMs >= this.#alarmAtMs) return;
     this.#alarmAtMs = wantedMs;
     this.ctx.storage.setAlarm(Math.max(wantedMs, Date.now()));
+  }
+
+  /** Once after waking: what storage knows to be due, so that a new alarm never postpones it. */
+  #recall(): void {
+    if (this.#recalled) return;
+    this.#recalled = true;
+    this.#webhookAtMs = Math.min(this.#webhookAtMs, nextWebhookAtMs(this.#keeper.sql) ?? Number.POSITIVE_INFINITY);
+    if (loadReferral(this.#keeper.sql)?.settled === false) this.#projectAtMs = Math.min(this.#projectAtMs, Date.now());
   }
 
   #armIn(delayMs: number): void {
@@ -414,6 +477,11 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 }
 
+const NO_WEBHOOK_URL = {
+  code: "validation_failed" as const,
+  errors: [{ path: "webhook_url", message: "is not set for this enterprise" }],
+};
+type Job = "settle" | "deliver" | "settle_referral" | "prune" | "project";
 const OPERATOR: Caller = { kind: "operator" };
 
 function missingForCreation(patch: Partial<Settings>) {

@@ -4,6 +4,7 @@
  */
 import type { Books, Cycle, Draw, Grant, GrantSource, Meter, Run, Settings, Surface } from "../ledger/books.ts";
 import type { Unit } from "../ledger/micros.ts";
+import type { Told } from "../ledger/thresholds.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 
 /** What the object knows of its enterprise beside the books. */
@@ -266,6 +267,7 @@ const ENTERPRISE_COLUMNS = [
   "cap_micros",
   "held_credits_micros",
   "held_usd_micros",
+  "told",
   "seq",
   "last_at_ms",
 ] as const;
@@ -285,6 +287,7 @@ export function enterpriseToList(identity: Identity, books: Books): SqlValue[] {
     books.capMicros,
     books.held.credits,
     books.held.usd,
+    JSON.stringify(books.told),
     books.seq,
     identity.lastAtMs,
   ];
@@ -311,6 +314,7 @@ export function enterpriseOfRow(row: SqlRow): { identity: Identity; books: Books
       grants: [],
       held: { credits: row.held_credits_micros as number, usd: row.held_usd_micros as number },
       capMicros: row.cap_micros as number | null,
+      told: JSON.parse(row.told as string) as Told,
       seq: row.seq as number,
     },
   };

@@ -34,6 +34,7 @@ const STEPS: readonly string[][] = [
       ${optionalAmount("cap_micros")},
       ${amount("held_credits_micros")},
       ${amount("held_usd_micros")},
+      told TEXT NOT NULL,
       ${amount("seq")},
       last_at_ms INTEGER NOT NULL,
       CHECK (monthly_used_micros <= allowance_micros)
@@ -159,6 +160,19 @@ const STEPS: readonly string[][] = [
     // How far folding and projecting have come; the single-use links that were used; the referral this enterprise owes.
     "CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE links_used (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+    `CREATE TABLE webhooks (
+      number INTEGER PRIMARY KEY AUTOINCREMENT,
+      id TEXT NOT NULL,
+      type TEXT NOT NULL,
+      body TEXT NOT NULL,
+      created_at_ms INTEGER NOT NULL,
+      attempts INTEGER NOT NULL,
+      next_at_ms INTEGER,
+      delivered_at_ms INTEGER,
+      given_up_at_ms INTEGER,
+      last_status INTEGER,
+      last_error TEXT
+    ) STRICT`,
     `CREATE TABLE referral (
       only INTEGER PRIMARY KEY CHECK (only = 1),
       referrer TEXT NOT NULL,

@@ -70,6 +70,12 @@ export function alertsOf(books: Books, balance: Balance, forecast: Forecast, now
   return codes.map((code) => wordAlert(code, books));
 }
 
+/** How pressing an alert is, and its sentence. */
+export function wordingOf(code: AlertCode): Pick<Alert, "level" | "message"> {
+  const { level, message } = WORDING[code];
+  return { level, message };
+}
+
 /** The highest of the thresholds that usage has reached, in per cent; null below all of them. */
 export function highestThreshold<T extends number>(balance: Balance, thresholds: readonly T[]): T | null {
   const { usedMicros, totalMicros } = balance;

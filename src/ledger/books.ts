@@ -6,6 +6,7 @@
 import type { AtMs, Micros, Unit } from "./micros.ts";
 import type { Plan } from "./plans.ts";
 import type { Price, Tokens } from "./prices.ts";
+import type { Told } from "./thresholds.ts";
 
 export type BillingModel = "credits" | "byom";
 export type Surface = "web" | "cli";
@@ -70,6 +71,8 @@ export type Books = {
   held: Readonly<Record<Unit, Micros>>;
   /** The monthly spend cap; null: no cap. */
   capMicros: Micros | null;
+  /** Which threshold was last told outside the screens. */
+  told: Told;
   /** Rises by one with each debit that changes a meter, each change of a hold and each entry. */
   seq: number;
 };
