@@ -261,8 +261,10 @@ export class Bookkeeper {
     if (isRefusal(debit)) return debit;
     change.books = debit.books;
     if (debit.run !== run) change.putRun(debit.run);
-    change.putMeter(debit.meter);
-    if (debit.changed) change.addItem(debitItem(debit));
+    if (debit.changed) {
+      change.putMeter(debit.meter);
+      change.addItem(debitItem(debit));
+    }
     if (owesWithCredit(change.books, change.nowMs)) change.payDebt();
     const meters = change.metersOf(report.run);
     if (debit.closedRun) {

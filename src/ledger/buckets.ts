@@ -13,7 +13,7 @@ import {
   type Meter,
   replaceGrant,
 } from "./books.ts";
-import type { AtMs, Micros, Unit } from "./micros.ts";
+import { type AtMs, MAX_MICROS, type Micros, type Unit } from "./micros.ts";
 
 export type Drawn = { books: Books; draws: readonly Draw[] };
 /** `cycleMicros`: how much of the refund belongs to the running cycle and lowers its totals. */
@@ -160,7 +160,8 @@ function giveBack(books: Books, draw: Draw, micros: Micros, nowMs: AtMs): { book
     case "monthly": {
       if (!current) return { books, lapsed: true };
       const monthlyUsedMicros = cycle.monthlyUsedMicros - micros;
-      const returnedMicros = cycle.returnedMicros + micros;
+      // A bound, not a balance: charges given back again and again must not carry it out of range.
+      const returnedMicros = Math.min(MAX_MICROS, cycle.returnedMicros + micros);
       return { books: { ...books, cycle: { ...cycle, monthlyUsedMicros, returnedMicros } }, lapsed: false };
     }
     case "grant": {

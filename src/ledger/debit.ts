@@ -32,7 +32,7 @@ export type Debit = {
   chargedMicros: number;
   /** The part of it that counts in the running cycle: a refund of an earlier cycle's charge does not. */
   cycleMicros: number;
-  /** False for a duplicate: nothing but the time of the last report moved. */
+  /** False for a duplicate that moves nothing: there is nothing to write but the time of a hold. */
   changed: boolean;
   /** True for the run's first report: the request is counted. */
   firstOfRun: boolean;
@@ -59,6 +59,7 @@ export type DebitAnswer = {
 };
 
 const WIND_DOWN_PERCENT = 95;
+const TOUCH_MS = 60_000;
 
 /**
  * @param run what is known of the run, null when nothing is
@@ -90,7 +91,9 @@ export function decideDebit(
     return refuse({ code: "charge_too_large" });
   if (runTotal(known.meters, unit) + deltaMicros > MAX_MICROS) return refuse({ code: "charge_too_large" });
 
-  const changed = reading !== meter;
+  const reportedAs = withName(meter?.reportedAs ?? [], report, meter?.model ?? report.model);
+  // A duplicate only keeps the meter alive, to the minute: a flood of them writes nothing.
+  const changed = reading !== meter || reportedAs !== meter.reportedAs || nowMs - meter.lastReportAtMs >= TOUCH_MS;
   const draws = meter?.draws ?? [];
   const moved =
     deltaMicros < 0
@@ -99,7 +102,7 @@ export function decideDebit(
   const nextMeter: Meter = {
     run: report.run,
     model: meter?.model ?? report.model,
-    reportedAs: withName(meter?.reportedAs ?? [], report, meter?.model ?? report.model),
+    reportedAs,
     unit,
     price,
     tokens: reading.tokens,
@@ -107,7 +110,7 @@ export function decideDebit(
     final: reading.final,
     draws: moved.draws,
     firstReportAtMs: meter?.firstReportAtMs ?? nowMs,
-    lastReportAtMs: nowMs,
+    lastReportAtMs: changed ? nowMs : (meter?.lastReportAtMs ?? nowMs),
   };
   const others = known.meters.filter((other) => other.model !== nextMeter.model);
   const allFinal = nextMeter.final && others.every((other) => other.final);

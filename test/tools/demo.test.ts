@@ -1,0 +1,162 @@
+// The demo's past: local hours in any zone, steps that keep to their day, runs that are the same when asked again.
+import { describe, expect, it } from "vitest";
+import {
+  anchorDayFor,
+  busyness,
+  cycleStartDate,
+  historySteps,
+  LONGEST_STEP_MS,
+  localTime,
+  pastHours,
+} from "../../tools/demo-rhythm.ts";
+import { costOfMeters, runsOfHour } from "../../tools/demo-runs.ts";
+import { seedEnterprise } from "../../tools/demo-seed.ts";
+import { DEMO_ENTERPRISES, type DemoEnterprise } from "../../tools/demo-world.ts";
+import type { PriceBook } from "../../tools/expected-cost.ts";
+import type { Call } from "../../tools/http.ts";
+
+const HOUR_MS = 3_600_000;
+const NOW_MS = Date.parse("2026-11-23T14:20:00Z");
+const MODEL = { id: "m", aliases: [], input: "3", output: "15", cache_read: "0.3", cache_write: "3.75" };
+const BOOK: PriceBook = { version: 1, credits_per_usd: 100, models: [MODEL] };
+
+describe("past hours", () => {
+  it("are full local hours in a half-hour zone, the last one up to now", () => {
+    const hours = pastHours(NOW_MS - 5 * HOUR_MS, NOW_MS, "Asia/Kolkata");
+    expect(hours.map(({ hour }) => hour)).toEqual([15, 16, 17, 18, 19]);
+    expect(hours.every(({ minute }) => minute === 0)).toBe(true);
+    expect(hours.at(-1)).toMatchObject({ startsAtMs: Date.parse("2026-11-23T13:30:00Z"), endsAtMs: NOW_MS });
+  });
+
+  it("are busier by day than by night, and quiet at weekends", () => {
+    const week = pastHours(NOW_MS - 7 * 24 * HOUR_MS, NOW_MS, "Europe/Berlin");
+    const at = (date: string, hour: number) => busyness(week.find((past) => past.date === date && past.hour === hour)!);
+    expect(at("2026-11-19", 10)).toBeGreaterThan(10 * at("2026-11-19", 23));
+    expect(at("2026-11-21", 10)).toBeLessThan(0.2 * at("2026-11-20", 10));
+  });
+
+  it.each(["Europe/Berlin", "Asia/Kolkata", "America/New_York", "Pacific/Chatham"])(
+    "make steps that keep to their local day in %s",
+    (zone) => {
+      const hours = pastHours(NOW_MS - 34 * 24 * HOUR_MS, NOW_MS, zone);
+      const steps = historySteps(hours, NOW_MS);
+      expect(steps.flatMap((step) => step.hours)).toEqual(hours);
+      for (const { hours: own, arriveAtMs } of steps) {
+        expect(localTime(arriveAtMs, zone).date).toBe(own[0]!.date);
+        expect(own.at(-1)!.endsAtMs - own[0]!.startsAtMs).toBeLessThanOrEqual(LONGEST_STEP_MS);
+      }
+      const arrivals = steps.map(({ arriveAtMs }) => arriveAtMs);
+      expect(arrivals).toEqual(arrivals.toSorted((a, b) => a - b));
+      expect(arrivals.at(-1)).toBeLessThan(NOW_MS);
+    },
+  );
+});
+
+describe("the cycle", () => {
+  it("began on its anchor day, also when a day of 23 hours lies between", () => {
+    expect(cycleStartDate(Date.parse("2026-03-30T22:30:00Z"), "Europe/Berlin", 29)).toBe("2026-03-29");
+    expect(cycleStartDate(NOW_MS, "Europe/Berlin", 23)).toBe("2026-11-23");
+    expect(cycleStartDate(NOW_MS, "Europe/Berlin", 24)).toBe("2026-10-24");
+  });
+
+  it("is about as old as wished, with an anchor day that every month has", () => {
+    expect(anchorDayFor(NOW_MS, "Europe/Berlin", 20)).toBe(3);
+    expect(anchorDayFor(Date.parse("2026-11-20T12:00:00Z"), "UTC", 20)).toBe(28);
+  });
+});
+
+describe("the runs of an hour", () => {
+  const [hour] = pastHours(Date.parse("2026-11-19T09:00:00Z"), NOW_MS, "Europe/Berlin");
+
+  it("are the same when asked again, each with an id of its own", () => {
+    const runs = runsOfHour(DEMO_ENTERPRISES[0]!, hour!, BOOK);
+    expect(runs.length).toBeGreaterThan(2);
+    expect(runsOfHour(DEMO_ENTERPRISES[0]!, hour!, BOOK)).toEqual(runs);
+    expect(new Set(runs.map(({ run }) => run)).size).toBe(runs.length);
+    for (const { startedAtMs } of runs) expect(startedAtMs).toBeLessThan(hour!.endsAtMs);
+  });
+});
+
+describe("the demo enterprises", () => {
+  it("name only groups that they have, by ids that the interface takes", () => {
+    for (const { groups, workspaces, users, grants, id } of DEMO_ENTERPRISES) {
+      const known = new Set(groups.map((group) => group.id));
+      for (const { group_id } of workspaces) expect(group_id === undefined || known.has(group_id)).toBe(true);
+      for (const { group } of users) expect(known.has(group)).toBe(true);
+      for (const each of [id, ...[...groups, ...workspaces, ...users, ...grants].map((row) => row.id)]) {
+        expect(each).toMatch(/^[A-Za-z0-9_.:@/-]{1,128}$/);
+      }
+    }
+  });
+});
+
+describe("a seed", () => {
+  /** Keeps what the seed writes, and can be told to break off after some calls. */
+  function operatorInterface(enterprise: DemoEnterprise) {
+    let shown: Record<string, unknown> | null = null;
+    const runs = new Map<string, { arrivedAt: string; started_at: string }>();
+    let callsLeft = Number.POSITIVE_INFINITY;
+    const call: Call = async (method, path, body) => {
+      if (callsLeft-- <= 0) throw new Error("the power went out");
+      const rest = path.slice(`/v1/enterprises/${enterprise.id}`.length);
+      const input = body as Record<string, unknown>;
+      if (rest === "" && method === "GET")
+        return shown ? { status: 200, body: { ...shown } } : { status: 404, body: {} };
+      if (rest === "") shown = { ...input, gauge: { monthly: { allowance_micros: 25_000_000_000 } } };
+      if (rest === "/test-clock") {
+        expect(Date.parse(input.now as string)).toBeGreaterThanOrEqual(Date.parse(shown!.test_clock as string));
+        shown!.test_clock = input.now;
+      }
+      if (rest === "/demo/follow-real-clock") shown!.test_clock = null;
+      if (rest !== "/debits") return { status: 200, body: { ...shown } };
+      const reports = input.reports as { run: string; model: string; started_at: string }[];
+      for (const { run, model, started_at } of reports) {
+        runs.set(`${run} ${model}`, {
+          arrivedAt: shown!.test_clock as string,
+          started_at,
+          ...runs.get(`${run} ${model}`),
+        });
+      }
+      return { status: 200, body: { results: reports.map(() => ({})) } };
+    };
+    return { call, runs, breakAfter: (count: number) => (callsLeft = count), shown: () => shown };
+  }
+
+  const ACME = DEMO_ENTERPRISES[0]!;
+
+  it("plays a month and then follows the real clock, once", async () => {
+    const operator = operatorInterface(ACME);
+    expect(await seedEnterprise(ACME, BOOK, operator.call, NOW_MS)).toBe(true);
+    expect(operator.shown()).toMatchObject({ test_clock: null, anchor_day: 3 });
+    expect(operator.runs.size).toBeGreaterThan(500);
+    for (const { arrivedAt, started_at } of operator.runs.values()) {
+      expect(Date.parse(started_at)).toBeLessThan(Date.parse(arrivedAt) + 5000);
+    }
+    expect(await seedEnterprise(ACME, BOOK, operator.call, NOW_MS)).toBe(false);
+  });
+
+  it.each([5, 50, 121])(
+    "that was broken off after %i calls is taken up again and ends with the same runs",
+    async (count) => {
+      const [whole, broken] = [operatorInterface(ACME), operatorInterface(ACME)];
+      await seedEnterprise(ACME, BOOK, whole.call, NOW_MS);
+      broken.breakAfter(count);
+      await expect(seedEnterprise(ACME, BOOK, broken.call, NOW_MS)).rejects.toThrow("power");
+      broken.breakAfter(Number.POSITIVE_INFINITY);
+      expect(await seedEnterprise(ACME, BOOK, broken.call, NOW_MS)).toBe(true);
+      expect([...broken.runs.keys()].sort()).toEqual([...whole.runs.keys()].sort());
+    },
+  );
+
+  it("leaves an enterprise alone that somebody else keeps in the past", async () => {
+    const operator = operatorInterface(ACME);
+    await operator.call("PUT", "/v1/enterprises/acme", { name: "Another Acme", test_clock: "2020-01-01T00:00:00Z" });
+    expect(await seedEnterprise(ACME, BOOK, operator.call, NOW_MS)).toBe(false);
+  });
+
+  it("costs something at any price", () => {
+    const hours = pastHours(NOW_MS - 24 * HOUR_MS, NOW_MS, "Europe/Berlin");
+    const meters = hours.flatMap((hour) => runsOfHour(ACME, hour, BOOK)).flatMap((run) => run.meters);
+    expect(costOfMeters(meters, ACME, BOOK)).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,81 @@
+// What happens before anything runs: is everything installed, and where do the secrets come from.
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ensureSecrets, parseDevVars, writeOverrides } from "../../tools/dev-vars.mjs";
+import { installDifference } from "../../tools/install.mjs";
+
+describe("what is installed", () => {
+  const LOCKED = {
+    "": { version: "0.1.0" },
+    "node_modules/hono": { version: "4.0.0", integrity: "sha512-a" },
+    "node_modules/workerd-darwin": { version: "1.0.0", integrity: "sha512-b", optional: true },
+  };
+  const HONO = { "node_modules/hono": LOCKED["node_modules/hono"] };
+
+  it("is what the lock says, other platforms aside", () => {
+    expect(installDifference(LOCKED, HONO)).toBeNull();
+  });
+
+  it.each([
+    [{}, "node_modules/hono is missing"],
+    [{ "node_modules/hono": { version: "3.0.0" } }, "node_modules/hono is 3.0.0, not 4.0.0"],
+    [{ "node_modules/hono": { version: "4.0.0", integrity: "sha512-x" } }, "node_modules/hono has another content"],
+    [{ ...HONO, "node_modules/express": { version: "5.0.0" } }, "node_modules/express is not in package-lock.json"],
+  ])("differs in %j", (installed, difference) => {
+    expect(installDifference(LOCKED, installed)).toBe(difference);
+  });
+});
+
+describe(".dev.vars", () => {
+  let directory = "";
+  let path = "";
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), "fuelgauge-"));
+    path = join(directory, ".dev.vars");
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  it("is made from random bytes, for the user alone, and stays as it is", () => {
+    const first = ensureSecrets(path, {});
+    expect(first.OPERATOR_KEY).toMatch(/^[\w-]{43}$/);
+    expect(first.SIGNING_SECRET).not.toBe(first.OPERATOR_KEY);
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const text = readFileSync(path, "utf8");
+    expect(ensureSecrets(path, {})).toEqual(first);
+    expect(readFileSync(path, "utf8")).toBe(text);
+  });
+
+  it("takes what the environment has instead of random bytes", () => {
+    expect(ensureSecrets(path, { OPERATOR_KEY: "from outside" }).OPERATOR_KEY).toBe("from outside");
+    expect(parseDevVars(readFileSync(path, "utf8")).OPERATOR_KEY).toBe("from outside");
+  });
+
+  it("never overwrites a value, but the environment wins for this start", () => {
+    writeFileSync(path, "OPERATOR_KEY=mine\nEXTRA=1");
+    const secrets = ensureSecrets(path, { OPERATOR_KEY: "theirs" });
+    expect(secrets.OPERATOR_KEY).toBe("theirs");
+    const kept = parseDevVars(readFileSync(path, "utf8"));
+    expect(kept).toEqual({ OPERATOR_KEY: "mine", EXTRA: "1", SIGNING_SECRET: secrets.SIGNING_SECRET });
+  });
+
+  it("reads quotes, comments, spaces and export as dotenv does", () => {
+    const text = '# note\nexport A = \'x #y\' # z\nB="line\\nbreak"\n\nC=`it\'s "so"`\nD=plain # tail\nE=\n';
+    expect(parseDevVars(text)).toEqual({ A: "x #y", B: "line\nbreak", C: `it's "so"`, D: "plain", E: "" });
+  });
+
+  it("hands the environment's secrets on in a private file that is gone afterwards", () => {
+    const overrides = join(directory, "deeper", "start.env");
+    const remove = writeOverrides(overrides, { SIGNING_SECRET: "costs $5 and `more`" });
+    expect(readFileSync(overrides, "utf8")).toBe("SIGNING_SECRET='costs \\$5 and `more`'\n");
+    expect(statSync(overrides).mode & 0o777).toBe(0o600);
+    remove?.();
+    expect(() => statSync(overrides)).toThrow("ENOENT");
+    expect(writeOverrides(overrides, {})).toBeNull();
+  });
+
+  it("refuses a value that no quotes can carry", () => {
+    expect(() => ensureSecrets(path, { OPERATOR_KEY: "both ' and `" })).toThrow("OPERATOR_KEY holds both");
+  });
+});

@@ -1,0 +1,203 @@
+/**
+ * The maker of the built-in price book, and the committed book itself: it must be what the maker makes of the package's
+ * data, name every model once, and hold exact decimals. The package's own price lookup is the oracle for names and rates.
+ * Small providers written here show one rule each; the real data shows that the rules hold together.
+ */
+import { readFileSync } from "node:fs";
+import { calcPrice, type ModelInfo, type Provider, waitForUpdate } from "@pydantic/genai-prices";
+import { describe, expect, it } from "vitest";
+import { formatPriceBook, makePriceBook, PRICED_ON, pricesInForce, toRate } from "../../tools/make-price-book.ts";
+
+const providers = (await waitForUpdate()) ?? [];
+const text = readFileSync(new URL("../../src/catalog/built-in-prices.json", import.meta.url), "utf8");
+const { book: made } = makePriceBook(providers, PRICED_ON);
+const ratesByName = new Map(made.models.flatMap((model) => [model.id, ...model.aliases].map((name) => [name, model])));
+
+const MODEL: ModelInfo = { id: "m-1", match: { equals: "m-1" }, prices: { input_mtok: 2, output_mtok: 8 } };
+const PROVIDER: Provider = { id: "mistral", name: "A maker", api_pattern: "https://maker\\.test", models: [MODEL] };
+const makeOne = (model: Partial<ModelInfo>, provider: Partial<Provider> = {}) =>
+  makePriceBook([{ ...PROVIDER, ...provider, models: [{ ...MODEL, ...model }] }], PRICED_ON);
+const inForce = (prices: ModelInfo["prices"]) => pricesInForce(prices, "2026-11-23").input_mtok;
+
+describe("the committed price book", () => {
+  it("is to the byte what the maker makes of the package's data", () => {
+    expect(text).toBe(formatPriceBook(made));
+    expect(JSON.parse(text)).toEqual(made);
+  });
+
+  it("names the package, its version and its licence as the source", () => {
+    const manifest = new URL("../../node_modules/@pydantic/genai-prices/package.json", import.meta.url);
+    const { name, version, license } = JSON.parse(readFileSync(manifest, "utf8"));
+    expect(made.source).toContain(`${name} ${version}, ${license} licence`);
+  });
+
+  it("stays small enough to ship with the Worker", () => {
+    expect(text.length).toBeLessThan(300 * 1024);
+  });
+
+  it("writes one model per line, sorted by id", () => {
+    const ids = made.models.map(({ id }) => id);
+    expect(ids).toEqual([...ids].sort());
+    expect(text.split("\n").filter((line: string) => line.startsWith('    {"id":'))).toHaveLength(ids.length);
+  });
+
+  it("uses each id and alias once over the whole book, all of them valid and none of them `*`", () => {
+    const names = made.models.flatMap(({ id, aliases }) => [id, ...aliases]);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.filter((name) => !/^[A-Za-z0-9_.:@/-]{1,128}$/.test(name))).toEqual([]);
+  });
+
+  it("writes every rate as a plain decimal of at most six decimals without idle zeros", () => {
+    const rates = made.models.flatMap(({ input, output, cache_read, cache_write }) => [
+      input,
+      output,
+      cache_read,
+      cache_write,
+    ]);
+    expect(rates.filter((rate) => !/^(0|[1-9]\d{0,6})(\.\d{0,5}[1-9])?$/.test(rate))).toEqual([]);
+  });
+
+  it.each([
+    ["claude-sonnet-4-5", "3", "15", "0.3", "3.75"],
+    ["claude-sonnet-4-5-20250929", "3", "15", "0.3", "3.75"],
+    ["claude-haiku-4-5-20251001", "1", "5", "0.1", "1.25"],
+    ["claude-opus-4-1", "15", "75", "1.5", "18.75"],
+    ["gpt-5", "1.25", "10", "0.125", "1.25"],
+    ["gpt-4o-mini", "0.15", "0.6", "0.075", "0.15"],
+    ["o3", "2", "8", "0.5", "2"],
+    ["gemini-2.5-pro", "1.25", "10", "0.125", "1.25"],
+    ["grok-4", "3", "15", "0.75", "3"],
+    ["deepseek-chat", "0.27", "1.1", "0.07", "0.27"],
+    ["groq/llama-3.3-70b-versatile", "0.59", "0.79", "0.59", "0.59"],
+    ["text-embedding-3-small", "0.02", "0", "0.02", "0.02"],
+  ])("prices %s as its provider publishes it", (name, input, output, cache_read, cache_write) => {
+    expect(ratesByName.get(name)).toMatchObject({ input, output, cache_read, cache_write });
+  });
+
+  it.each([
+    ...["anthropic", "openai", "google", "x-ai", "mistral", "deepseek", "cohere", "moonshotai"].map((id) => [id, ""]),
+    ...["groq", "openrouter", "together", "cloudflare", "azure"].map((id) => [id, `${id}/`]),
+    ["aws", "bedrock/"],
+    ["google", "vertex/"],
+  ])("charges for each name of %s (%s) what the package charges", (providerId, prefix) => {
+    const provider = providers.find(({ id }) => id === providerId)!;
+    const ids = new Set(provider.models.map(({ id }) => prefix + id.replace(/^regional\./, "")));
+    const models = made.models.filter(({ id, aliases }) => [id, ...aliases].some((name) => ids.has(name)));
+    // At two in the morning UTC the prices by the hour are the dear ones; a short prompt stays in the base tier.
+    const timestamp = new Date(`${PRICED_ON}T02:00:00Z`);
+    const charges = models.flatMap(({ id, aliases, input, output }) =>
+      [id, ...aliases].flatMap((name) => {
+        const oracle = calcPrice({ input_tokens: 1000, output_tokens: 1000 }, name.replace(prefix, ""), {
+          provider,
+          timestamp,
+        });
+        return oracle ? [{ name, ours: (Number(input) + Number(output)) / 1000, theirs: oracle.total_price }] : [];
+      }),
+    );
+    expect(charges.length).toBeGreaterThan(models.length * 0.9);
+    expect(charges.filter(({ ours, theirs }) => Math.abs(ours - theirs) > 1e-9)).toEqual([]);
+  });
+});
+
+describe("a rate", () => {
+  it.each([
+    [0, "0"],
+    [3, "3"],
+    [150, "150"],
+    [0.3, "0.3"],
+    [0.075, "0.075"],
+    [1.005, "1.005"],
+    [0.1 + 0.2, "0.3"],
+    [0.18000000000000002, "0.18"],
+    [0.000001, "0.000001"],
+    [9_999_999.999999, "9999999.999999"],
+  ])("of %d is written exactly, as %s", (usd, decimal) => {
+    expect(toRate(usd)).toEqual({ decimal, roundedUp: false });
+  });
+
+  it("with more than six decimals is rounded up, and says so", () => {
+    expect(toRate(0.08333333333333334)).toEqual({ decimal: "0.083334", roundedUp: true });
+    expect(toRate(0.9999991)).toEqual({ decimal: "1", roundedUp: true });
+    expect(toRate(0.0000001)).toEqual({ decimal: "0.000001", roundedUp: true });
+    expect(makeOne({ prices: { input_mtok: 0.1234567 } }).remarks.get("rate rounded up to six decimals")).toHaveLength(
+      3,
+    );
+  });
+
+  it("that is no price is our bug and throws", () => {
+    for (const usd of [-1, Number.NaN, Number.POSITIVE_INFINITY, 10_000_000]) expect(() => toRate(usd)).toThrow();
+  });
+});
+
+describe("the prices in force", () => {
+  const from = (start_date: string, input_mtok: number) => ({
+    constraint: { type: "start_date" as const, start_date },
+    prices: { input_mtok },
+  });
+  const daily = (input_mtok: number) => ({
+    constraint: { type: "time_of_date" as const, start_time: "00:30:00Z", end_time: "16:30:00Z" },
+    prices: { input_mtok },
+  });
+
+  it("are the latest that have begun, on their first day too", () => {
+    expect(inForce([{ prices: { input_mtok: 1 } }, from("2026-11-23", 2), from("2026-11-24", 3)])).toBe(2);
+    expect(inForce([{ prices: { input_mtok: 1 } }, from("2026-11-24", 2)])).toBe(1);
+  });
+
+  it("are the dearest of the day, whether the hours are a discount or a surcharge", () => {
+    expect(inForce([{ prices: { input_mtok: 1 } }, daily(2)])).toBe(2);
+    expect(inForce([{ prices: { input_mtok: 2 } }, daily(1)])).toBe(2);
+    expect(inForce([{ prices: { input_mtok: 9 } }, from("2026-08-17", 3), daily(4)])).toBe(4);
+  });
+});
+
+describe("a model", () => {
+  it("has the base tier's rates, and its input rate where a cache rate is missing", () => {
+    const input_mtok = { base: 1.25, tiers: [{ start: 200_000, price: 2.5 }] };
+    const { book } = makeOne({ prices: { input_mtok, output_mtok: 10, cache_read_mtok: 0.125 } });
+    expect(book.models).toEqual([
+      { id: "m-1", aliases: [], input: "1.25", output: "10", cache_read: "0.125", cache_write: "1.25" },
+    ]);
+  });
+
+  it("priced by input alone costs nothing for output, and without a price per token is left out", () => {
+    expect(makeOne({ prices: { input_mtok: 0.1 } }).book.models[0]!.output).toBe("0");
+    const { book, remarks } = makeOne({ prices: { input_document_kpages: 1 } });
+    expect(book.models).toEqual([]);
+    expect(remarks.get("dropped, no price per token")).toEqual(["m-1"]);
+  });
+
+  it("keeps its plain id at its maker, and gets the reseller's name in front elsewhere, aliases too", () => {
+    const match = { or: [{ equals: "m-1" }, { equals: "m-1-latest" }, { starts_with: "m-1-x" }] };
+    expect(makeOne({ match }).book.models[0]).toMatchObject({ id: "m-1", aliases: ["m-1-latest"] });
+    const resold = makeOne({ match }, { id: "groq" }).book.models[0];
+    expect(resold).toMatchObject({ id: "groq/m-1", aliases: ["groq/m-1-latest"] });
+  });
+
+  it("takes a dated name that a rule knows only by its beginning, if the data names it elsewhere", () => {
+    const reseller = { ...PROVIDER, id: "openrouter", models: [{ ...MODEL, id: "maker/m-1-20260930" }] };
+    const maker = { ...PROVIDER, models: [{ ...MODEL, match: { starts_with: "m-1" } }] };
+    const { book } = makePriceBook([reseller, maker], PRICED_ON);
+    expect(book.models.find(({ id }) => id === "m-1")!.aliases).toEqual(["m-1-20260930"]);
+  });
+
+  it("loses an alias that another id or an earlier maker has, and the remarks say so", () => {
+    const alias = { or: [{ equals: "m-2" }, { equals: "shared" }] };
+    const models = [
+      { ...MODEL, match: alias },
+      { ...MODEL, id: "m-2", match: { equals: "m-2" } },
+    ];
+    const later = { ...PROVIDER, id: "cohere", models: [{ ...MODEL, id: "m-3", match: { equals: "shared" } }] };
+    const { book, remarks } = makePriceBook([later, { ...PROVIDER, models }], PRICED_ON);
+    expect(book.models.map(({ id, aliases }) => [id, aliases])).toEqual([
+      ["m-1", ["shared"]],
+      ["m-2", []],
+      ["m-3", []],
+    ]);
+    expect(remarks.get("alias dropped, taken")).toEqual(["m-2 (of m-1)", "shared (of m-3)"]);
+  });
+
+  it("whose id cannot be sent is left out, and the remarks say so", () => {
+    expect(makeOne({ id: "~m/latest" }).remarks.get("dropped, not a valid id")).toEqual(["~m/latest"]);
+  });
+});

@@ -1,0 +1,186 @@
+// `npm start`: from a fresh clone to a running Fuelgauge, one named step after another.
+// Plain JavaScript for Node 20, since its first step may be the install that brings a newer one. Everything it
+// starts is on a leash (leash.mjs): however this process ends, wrangler, workerd and the demo agent end with it.
+import { spawn, spawnSync } from "node:child_process";
+import { createServer } from "node:net";
+import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { ensureSecrets, SECRET_NAMES, writeOverrides } from "./dev-vars.mjs";
+import { ensureInstalled, localNode, ROOT, reportFailure, StepFailed } from "./install.mjs";
+import { whenNpmIsGone } from "./npm-parent.mjs";
+import { hostOf, OptionError, parseStartOptions, START_HELP } from "./start-options.mjs";
+import { copyVendorFiles } from "./vendor.mjs";
+
+const HEALTHY_WITHIN_MS = 60_000;
+const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
+
+/** Without these wrangler asks the network and writes traces, which makes every start and every request slower. */
+const WRANGLER_ENVIRONMENT = {
+  X_LOCAL_OBSERVABILITY: "false",
+  X_LOCAL_EXPLORER: "false",
+  CLOUDFLARE_CF_FETCH_ENABLED: "false",
+  WRANGLER_SEND_METRICS: "false",
+  WRANGLER_HIDE_BANNER: "true",
+};
+
+/** What has to be undone at the end, in this order. @type {(() => void)[]} */
+const cleanups = [];
+let stopping = false;
+
+main().catch((error) => {
+  stop();
+  if (!(error instanceof OptionError)) return reportFailure(error);
+  console.error(error.message);
+  process.exitCode = 1;
+});
+
+async function main() {
+  const options = parseStartOptions(process.argv.slice(2));
+  if (options.help) return console.log(START_HELP);
+  await assertPortIsFree(options.port);
+  ensureInstalled(console.log);
+  const secrets = ensureSecrets(join(ROOT, ".dev.vars"), process.env);
+  copyVendorFiles();
+  const persistTo = resolve(options.persistTo);
+  applyMigrations(persistTo);
+
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => {
+      stop();
+      process.exitCode = 0;
+    });
+  }
+  whenNpmIsGone(stop);
+  const base = `http://${hostOf(options.passedOn)}:${options.port}`;
+  const worker = startWorker(options, persistTo);
+  await waitUntilHealthy(base, worker);
+  if (stopping) return;
+  worker.on("exit", (code) => {
+    if (stopping) return;
+    console.error(`The Worker stopped by itself (exit code ${code}).`);
+    process.exitCode = 1;
+    stop();
+  });
+  console.log(`Fuelgauge is running at ${base}`);
+  console.log(
+    `The operator key is ${process.env.OPERATOR_KEY ? "that of the environment" : "OPERATOR_KEY in .dev.vars"}.`,
+  );
+  if (options.demo) startDemo(base, secrets);
+}
+
+/** Binding is the only sure test; wrangler itself would silently take another port or fail late. @param {number} port */
+async function assertPortIsFree(port) {
+  for (const host of ["127.0.0.1", "::1"]) {
+    const error = await new Promise((done) => {
+      const probe = createServer();
+      probe.once("error", done);
+      probe.listen({ port, host, exclusive: true }, () => probe.close(() => done(undefined)));
+    });
+    if (error?.code === "EADDRINUSE") {
+      throw new OptionError(
+        `Port ${port} is in use. Stop what listens there, or choose another: npm start -- --port ${port + 1}`,
+      );
+    }
+    if (error?.code === "EACCES")
+      throw new OptionError(`Port ${port} needs more rights than you have. Choose one above 1023.`);
+  }
+}
+
+/** @param {string} persistTo */
+function applyMigrations(persistTo) {
+  const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", persistTo];
+  const done = spawnSync(localNode(), [WRANGLER, ...args], {
+    cwd: ROOT,
+    env: { ...process.env, ...WRANGLER_ENVIRONMENT },
+    stdio: ["ignore", "pipe", "pipe"],
+    encoding: "utf8",
+  });
+  if (done.status !== 0) {
+    throw new StepFailed(
+      "Applying the migrations",
+      `wrangler ended with ${done.status ?? done.signal}`,
+      done.stdout + done.stderr,
+    );
+  }
+}
+
+/** @param {import("./start-options.mjs").StartOptions} options @param {string} persistTo */
+function startWorker({ port, demo, passedOn }, persistTo) {
+  const given = (/** @type {string} */ name) => passedOn.some((arg) => arg === name || arg.startsWith(`${name}=`));
+  const args = ["dev", "--port", String(port), "--persist-to", persistTo];
+  if (!given("--log-level")) args.push("--log-level", "warn");
+  if (!given("--show-interactive-dev-session")) args.push("--show-interactive-dev-session=false");
+  if (!given("--inspector-port")) args.push("--inspector-port", "0");
+  if (demo) args.push("--var", "DEMO_MODE:true");
+  // The private copy must live as long as wrangler does: it reads its files again when the configuration changes.
+  const overrides = join(ROOT, ".wrangler", `start-${port}.env`);
+  const removeOverrides = writeOverrides(overrides, process.env);
+  if (removeOverrides) cleanups.push(removeOverrides);
+  // With any --env-file wrangler no longer looks at .dev.vars by itself; later files win.
+  if (removeOverrides || given("--env-file")) args.push("--env-file", join(ROOT, ".dev.vars"));
+  args.push(...passedOn);
+  if (removeOverrides) args.push("--env-file", overrides);
+  return spawnOnLeash([WRANGLER, ...args], WRANGLER_ENVIRONMENT);
+}
+
+/** @param {string} base @param {import("node:child_process").ChildProcess} worker */
+async function waitUntilHealthy(base, worker) {
+  const deadline = Date.now() + HEALTHY_WITHIN_MS;
+  while (!stopping && Date.now() < deadline) {
+    if (worker.exitCode !== null)
+      throw new StepFailed("Starting the Worker", `wrangler dev ended with ${worker.exitCode} (its output is above)`);
+    const healthy = await fetch(`${base}/healthz`, { signal: AbortSignal.timeout(2000) }).then(
+      (answer) => answer.ok,
+      () => false,
+    );
+    if (healthy) return;
+    await sleep(100);
+  }
+  if (!stopping) {
+    throw new StepFailed(
+      "Starting the Worker",
+      `${base}/healthz did not answer 200 within ${HEALTHY_WITHIN_MS / 1000} s`,
+    );
+  }
+}
+
+/** @param {string} base @param {Record<string, string>} secrets */
+function startDemo(base, secrets) {
+  const environment = Object.fromEntries(SECRET_NAMES.map((name) => [name, ""]));
+  const demo = spawnOnLeash([join(ROOT, "tools", "demo.ts"), "--to", base], {
+    ...environment,
+    OPERATOR_KEY: secrets.OPERATOR_KEY,
+  });
+  demo.on("exit", (code) => {
+    if (!stopping) console.error(`The demo agent ended (exit code ${code}); the Worker goes on without it.`);
+  });
+}
+
+/** @param {string[]} args script and arguments for the local Node @param {Record<string, string | undefined>} environment */
+function spawnOnLeash(args, environment) {
+  const child = spawn(process.execPath, [join(ROOT, "tools", "leash.mjs"), localNode(), ...args], {
+    cwd: ROOT,
+    detached: process.platform !== "win32",
+    stdio: ["pipe", "inherit", "inherit"],
+    env: { ...process.env, ...environment },
+  });
+  child.stdin?.on("error", () => {});
+  cleanups.unshift(() => child.stdin?.destroy());
+  child.on("exit", () => killLeftovers(child.pid));
+  return child;
+}
+
+/** A command that crashed may leave processes in its group. @param {number | undefined} pid */
+function killLeftovers(pid) {
+  try {
+    if (pid !== undefined && process.platform !== "win32") process.kill(-pid, "SIGKILL");
+  } catch {
+    // Nobody was left.
+  }
+}
+
+/** Lets go of everything; this process ends by itself when its children have. */
+function stop() {
+  stopping = true;
+  for (const cleanup of cleanups.splice(0)) cleanup();
+}
