@@ -9,8 +9,8 @@ import { sameSecret } from "../access/mac.ts";
 import { readSession } from "../access/session.ts";
 import { readToken } from "../access/tokens.ts";
 import type { Caller, Scope } from "../ledger/callers.ts";
-import { isId } from "../wire/fields.ts";
-import { type BorderCode, problem } from "./problem.ts";
+import { ID_RULE, isId } from "../wire/fields.ts";
+import { type BorderCode, invalid, problem } from "./problem.ts";
 
 export type ApiEnv = {
   Bindings: Env;
@@ -39,10 +39,10 @@ export function allow(entrance: Entrance): MiddlewareHandler<ApiEnv> {
     const asked = c.req.param("e");
     if (asked !== undefined) {
       if (entered.enterprise !== null && entered.enterprise !== asked) return problem(c, "not_found");
-      if (!isId(asked)) return problem(c, "not_found");
+      if (!isId(asked)) return invalid(c, [{ path: "e", message: ID_RULE }]);
     }
     c.set("caller", entered.caller);
-    c.set("enterprise", asked ?? "");
+    c.set("enterprise", asked ?? entered.enterprise ?? "");
     c.set("expiresAtMs", entered.expiresAtMs);
     await next();
   });

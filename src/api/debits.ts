@@ -32,7 +32,9 @@ debitRoutes.openAPIRegistry.registerPath({
 // The body is parsed here and not by a validator: a batch is checked item by item.
 debitRoutes.post("/v1/enterprises/:e/debits", allow({ scope: "debit" }), async (c) => {
   if (!isJson(c.req.header("Content-Type"))) return problem(c, "unsupported_media_type");
-  const sent = reportsOf(await c.req.json());
+  const body = parseJson(await c.req.text());
+  if (body === undefined) return problem(c, "malformed_json");
+  const sent = reportsOf(body);
   if ("errors" in sent) return invalid(c, sent.errors);
   const prices = await currentPrices(c.env, c.executionCtx);
   const parsed = sent.reports.map((report) => parseReport(report, prices.find));
@@ -45,6 +47,15 @@ debitRoutes.post("/v1/enterprises/:e/debits", allow({ scope: "debit" }), async (
   const [result] = results as [DebitAnswer | Refused];
   return isRefusal(result) ? refused(c, result.refusal) : c.json(result);
 });
+
+/** What the text says; undefined, which JSON cannot say, when it says nothing. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 function isJson(contentType: string | undefined): boolean {
   return /^application\/([a-z0-9.-]+\+)?json\s*(;|$)/i.test(contentType ?? "");

@@ -78,10 +78,11 @@ export const enterpriseRoutes = newRouter()
     }),
     async (c) => {
       const sent = c.req.valid("json");
-      // Enrolled first: an enterprise that exists must be on the list, one on the list need not exist yet.
-      await catalogOf(c.env).enrol(c.var.enterprise);
       const patch = patchOf(sent);
-      const put = await objectOf(c).provision(c.var.enterprise, patch, completeOf(patch), sent.test_clock);
+      const complete = completeOf(patch);
+      // Enrolled first: an enterprise that exists must be on the list, one on the list need not exist yet.
+      if (complete !== null) await catalogOf(c.env).enrol(c.var.enterprise);
+      const put = await objectOf(c).provision(c.var.enterprise, patch, complete, sent.test_clock);
       if (isRefusal(put)) return refused(c, put.refusal);
       const { state, created, newWebhookUrl } = put;
       const shown = await showEnterprise(c, state);

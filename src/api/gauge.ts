@@ -1,6 +1,7 @@
 /**
  * GET …/gauge: the state of an enterprise at this moment, from its object.
  */
+import { cors } from "hono/cors";
 import type { Gauge } from "../ledger/gauge.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { objectOf } from "./object.ts";
@@ -58,7 +59,15 @@ export const gaugeSchema = z
   })
   .openapi("Gauge") satisfies z.ZodType<Omit<Gauge, "alerts">>;
 
-export const gaugeRoutes = newRouter().openapi(
+export const gaugeRoutes = newRouter();
+
+// The usage bar asks from its host's page. Any page may ask: the token is the permission, and cookies are not let in.
+gaugeRoutes.use(
+  "/v1/enterprises/:e/gauge",
+  cors({ origin: "*", allowMethods: ["GET"], allowHeaders: ["Authorization"], maxAge: 600 }),
+);
+
+gaugeRoutes.openapi(
   createRoute({
     ...declare({
       method: "get",

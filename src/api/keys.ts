@@ -6,6 +6,7 @@ import { mintKey } from "../access/keys.ts";
 import { SCOPES } from "../ledger/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { label, time } from "../wire/fields.ts";
+import { cursorOf, limit, pageOf } from "./listing.ts";
 import { objectOf } from "./object.ts";
 import { invalid, problem, refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -74,16 +75,29 @@ export const keyRoutes = newRouter()
         entrance,
         answers: {
           200: {
-            description: "All keys",
-            schema: z.object({ rows: z.array(keySchema), next_cursor: z.null() }),
+            description: "A page of keys",
+            schema: z.object({ rows: z.array(keySchema), next_cursor: z.string().nullable() }),
           },
         },
       }),
-      request: { params: inEnterprise },
+      request: {
+        params: inEnterprise,
+        query: z.strictObject({ limit: limit.default(100), cursor: cursorOf("string").optional() }),
+      },
     }),
     async (c) => {
+      const { limit: rows, cursor } = c.req.valid("query");
       const keys = await objectOf(c).keys(c.var.caller);
-      return isRefusal(keys) ? refused(c, keys.refusal) : c.json({ rows: keys, next_cursor: null });
+      if (isRefusal(keys)) return refused(c, keys.refusal);
+      const after = cursor === undefined ? 0 : keys.findIndex((key) => key.id === cursor[0]) + 1;
+      return c.json(
+        pageOf(
+          keys.slice(after),
+          rows,
+          (key) => key,
+          (key) => [key.id],
+        ),
+      );
     },
   )
   .openapi(

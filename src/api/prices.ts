@@ -5,8 +5,10 @@ import type { Context } from "hono";
 import { adoptBook, currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
 import { parseRate } from "../ledger/prices.ts";
+import { isRefusal } from "../ledger/refusals.ts";
 import { id } from "../wire/fields.ts";
-import { invalid } from "./problem.ts";
+import { objectOf } from "./object.ts";
+import { invalid, refused } from "./problem.ts";
 import { body, createRoute, declare, newRouter, z } from "./route.ts";
 
 const rate = z
@@ -66,7 +68,12 @@ export const priceRoutes = newRouter()
         answers: { 200: { description: "The price book", schema: bookSchema } },
       }),
     }),
-    async (c) => c.json((await currentPrices(c.env, c.executionCtx)).book),
+    async (c) => {
+      // No object is needed for the answer, but only the key's own one knows whether it was revoked.
+      const known = c.var.caller.kind === "key" ? await objectOf(c).gauge(c.var.caller) : null;
+      if (known !== null && isRefusal(known)) return refused(c, known.refusal);
+      return c.json((await currentPrices(c.env, c.executionCtx)).book);
+    },
   )
   .openapi(
     createRoute({

@@ -56,7 +56,11 @@ export function thrown(error: Error, c: Context): Response {
     if (error.status === 413) return problem(c, "body_too_large");
   }
   const { overloaded, retryable } = error as { overloaded?: boolean; retryable?: boolean };
-  if (overloaded === true || retryable === true) return problem(c, "ledger_busy", { "Retry-After": "1" });
+  // An object that restarts or has too much to do, or a copy that cannot be asked: it passes.
+  if (overloaded === true || retryable === true || /\bD1_[A-Z]*ERROR\b/.test(error.message)) {
+    console.error(JSON.stringify({ event: "ledger_busy", path: c.req.routePath, error: error.message }));
+    return problem(c, "ledger_busy", { "Retry-After": "1" });
+  }
   console.error(
     JSON.stringify({ event: "internal_error", path: c.req.routePath, error: String(error.stack ?? error) }),
   );

@@ -3,7 +3,7 @@
  */
 import type { Context } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
-import type { TurnedAway } from "../enterprise/bookkeeper.ts";
+import type { TurnedAway } from "../enterprise/acts.ts";
 import { isoOf } from "../ledger/entries.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { readRuns } from "../rollups/read.ts";

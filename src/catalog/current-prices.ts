@@ -27,6 +27,8 @@ async function renew(env: Env): Promise<PriceIndex> {
   const known = copy;
   try {
     const book = await catalogOf(env).currentBook(known?.index.book.version ?? null);
+    // A book may have been put here while the catalog was asked: it is the newer one.
+    if (copy !== null && copy !== known) return copy.index;
     copy = {
       index: book === null && known !== null ? known.index : indexPrices(book as NonNullable<typeof book>),
       readAtMs: Date.now(),

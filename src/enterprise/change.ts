@@ -17,12 +17,12 @@ import {
 import { owesWithCredit, payDebt } from "../ledger/buckets.ts";
 import { settleDue } from "../ledger/due.ts";
 import type { Entry, NewEntry } from "../ledger/entries.ts";
-import { gaugeOf } from "../ledger/gauge.ts";
+import { type Gauge, gaugeOf } from "../ledger/gauge.ts";
 import { endHold } from "../ledger/holds.ts";
 import type { AtMs, Micros } from "../ledger/micros.ts";
 import { decideCrossing } from "../ledger/thresholds.ts";
+import type { Identity } from "./enterprise-row.ts";
 import { holdItem, type JournalItem } from "./journal.ts";
-import type { Identity } from "./rows.ts";
 import type { Store } from "./store.ts";
 import { putWebhook } from "./webhooks.ts";
 
@@ -58,7 +58,8 @@ export class Change {
     this.record(settled.entries);
     for (const run of this.store.loadEndedHolds(this.nowMs)) {
       const ended = endHold(this.books, run);
-      this.books = { ...ended.books, seq: ended.books.seq + 1 };
+      this.books = ended.books;
+      this.countStep();
       this.putRun(ended.run);
       this.addItem(holdItem(run, this.books.seq));
     }
@@ -88,6 +89,11 @@ export class Change {
     if (missing.length > 0) this.addGrants(this.store.loadGrants(missing));
   }
 
+  /** A grant as it stands in this change: what time has just brought counts, written or not. */
+  findGrant(id: string): Grant | null {
+    return this.books.grants.find((grant) => grant.id === id) ?? this.store.loadGrants([id])[0] ?? null;
+  }
+
   addGrants(grants: readonly Grant[]): void {
     for (const grant of grants) this.#knownGrants.set(grant.id, grant);
     this.books = { ...this.books, grants: [...this.books.grants, ...grants].sort(byDrawOrder) };
@@ -109,6 +115,16 @@ export class Change {
 
   addItem(item: JournalItem): void {
     this.#items.push(item);
+  }
+
+  /** The gauge as this change leaves it. */
+  gauge(): Gauge {
+    return gaugeOf(this.identity.id, this.books, this.nowMs);
+  }
+
+  /** Takes the next step of the journal, for what is recorded next. */
+  countStep(): void {
+    this.books = { ...this.books, seq: this.books.seq + 1 };
   }
 
   /** Entries of a decision that has just raised seq by one for each of them. */
@@ -139,7 +155,7 @@ export class Change {
     const { books, crossed } = decideCrossing(this.books, this.nowMs);
     this.books = books;
     if (crossed === null || books.settings.webhookUrl === null) return;
-    const gauge = gaugeOf(this.identity.id, books, this.nowMs);
+    const gauge = this.gauge();
     const data = { enterprise: this.identity.id, code: crossed, ...wordingOf(crossed), gauge };
     putWebhook(this.store.sql, { type: "threshold.crossed", timestamp: gauge.as_of, data }, realNowMs);
     this.outboxGrew = true;

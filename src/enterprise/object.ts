@@ -4,7 +4,6 @@
  * the copy what changed. What is in memory here is either reread from storage or harmless to lose, and says so.
  */
 import { DurableObject } from "cloudflare:workers";
-import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Books, Settings } from "../ledger/books.ts";
@@ -16,17 +15,16 @@ import { type GrantRequest, type GrantView, viewGrant } from "../ledger/grants.t
 import type { AtMs, Micros } from "../ledger/micros.ts";
 import { type Receipt, viewMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
-import { compareCopy } from "../rollups/compare.ts";
-import { deleteCopy, writeBatch } from "../rollups/write.ts";
-import { type AuditCheck, auditBooks, checkOf } from "./audit.ts";
-import { Bookkeeper, type EnterpriseState, type StartAnswer, type TurnedAway } from "./bookkeeper.ts";
+import type { StartAnswer, TurnedAway } from "./acts.ts";
+import { type AuditCheck, auditBooks } from "./audit.ts";
+import { Background } from "./background.ts";
+import { Bookkeeper, type EnterpriseState } from "./bookkeeper.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import { Keyring, type KeyView, type NewKey } from "./keyring.ts";
 import { LivePush } from "./live.ts";
-import { confirmBatch, copyAsOfMs, copyIsBehind, loadRunRows, rebuildBatches, takeBatch } from "./projection.ts";
-import { prune } from "./pruning.ts";
-import { loadReferral, putReferral, refereeGrant, referrerGrant } from "./referral.ts";
+import { copyAsOfMs, loadRunRows } from "./projection.ts";
+import { loadReferral, putReferral, refereeGrant } from "./referral.ts";
 import {
   acceptSocket,
   CLOSE_UNAUTHORIZED,
@@ -38,7 +36,7 @@ import {
 } from "./sockets.ts";
 import { sqlOfStorage } from "./sql.ts";
 import { parseMessage, replyTo, reportsToDecide } from "./stream.ts";
-import { deliverWebhooks, listWebhooks, nextWebhookAtMs, putWebhook, type WebhookView } from "./webhooks.ts";
+import { listWebhooks, putWebhook, type WebhookView } from "./webhooks.ts";
 
 /** What a reader of the copy must know: the window, the unit, and as of when the copy is complete. */
 export type CopyView = { gauge: Gauge; timeZone: string; cycleStartsAtMs: AtMs; nowMs: AtMs; copyAsOfMs: AtMs };
@@ -46,41 +44,21 @@ export type CopyView = { gauge: Gauge; timeZone: string; cycleStartsAtMs: AtMs; 
 /** What a PUT has done; `newWebhookUrl` is set when webhooks go to another address from now on. */
 export type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
 
-const PROJECT_DELAY_MS = 1_500;
-const PROJECT_WATCHED_MS = 300;
-const RETRY_FIRST_MS = 1_000;
-const RETRY_LAST_MS = 60_000;
-const PRUNE_PAUSE_MS = 1_000;
-const BATCHES_AT_ONCE = 50;
-const COPY_LOOKS = 5;
-
 export class EnterpriseObject extends DurableObject<Env> {
   readonly #keeper = new Bookkeeper(
     sqlOfStorage(this.ctx.storage),
     () => Date.now(),
-    () => {
-      this.#webhookAtMs = Date.now();
-    },
+    () => this.#background.outboxGrew(),
   );
+  readonly #background = new Background(this.ctx, this.env, this.#keeper);
   readonly #keyring = new Keyring(this.#keeper.sql);
   readonly #debits = new CommitQueue<Report, DebitAnswer | Refused>(
     (reports) => this.#keeper.debit(reports),
     () => this.#afterChange(),
   );
-  /** The alarm as this instance last set it. Lost with memory: then it is set again, to the same or an earlier time. */
-  #alarmAtMs = Number.POSITIVE_INFINITY;
-  /** When the copy is to be written next; an alarm for it is stored before the change that asks for it is answered. */
-  #projectAtMs = Number.POSITIVE_INFINITY;
-  /** When the next webhook is due; read from the outbox when the object wakes. */
-  #webhookAtMs = Number.POSITIVE_INFINITY;
-  #recalled = false;
-  /** How often each job has failed in a row: only stretches the pause between tries. */
-  readonly #failures = new Map<Job, number>();
   /** The books that watchers were last told of, or are about to be. */
   #shown: Books | null = null;
   readonly #live = new LivePush(() => this.#push());
-  /** The projection on its way, so that two never overlap. */
-  #projecting: Promise<void> | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -269,7 +247,7 @@ export class EnterpriseObject extends DurableObject<Env> {
   async acceptReferral(referrer: string, bonusMicros: Micros): Promise<{ referrer: string } | Refused> {
     const fault = this.#fault(OPERATOR) ?? this.#alreadyReferred();
     if (fault !== null) return fault;
-    const known = await this.#stubOf(referrer).state(OPERATOR);
+    const known = await this.env.ENTERPRISE.getByName(referrer).state(OPERATOR);
     if (isRefusal(known)) return refuse({ code: "referral_code_unknown" });
     // Other calls may have come in between: nothing that was true before the await is taken for granted.
     const accepted = this.#answer(OPERATOR, () => {
@@ -280,7 +258,7 @@ export class EnterpriseObject extends DurableObject<Env> {
       putReferral(this.#keeper.sql, { referrer, bonusMicros, atMs: this.#keeper.nowMs(), settled: false });
       return { referrer };
     });
-    if (!isRefusal(accepted)) await this.#settleReferral().catch(() => this.#armIn(RETRY_FIRST_MS));
+    if (!isRefusal(accepted)) await this.#background.attempt("settle_referral");
     return accepted;
   }
 
@@ -289,7 +267,7 @@ export class EnterpriseObject extends DurableObject<Env> {
     if (fault !== null) return fault;
     this.#keeper.settle();
     const checks = auditBooks(this.#keeper);
-    checks.push(await this.#auditCopy());
+    checks.push(await this.#background.auditCopy());
     return { checkedAtMs: this.#keeper.nowMs(), checks };
   }
 
@@ -297,15 +275,7 @@ export class EnterpriseObject extends DurableObject<Env> {
   async rebuild(): Promise<{ batches: number } | Refused> {
     const fault = this.#fault(OPERATOR);
     if (fault !== null) return fault;
-    this.#keeper.settle();
-    await deleteCopy(this.env.DB, this.#keeper.identity.id);
-    let batches = 0;
-    for (const batch of rebuildBatches(this.#keeper)) {
-      await writeBatch(this.env.DB, batch);
-      batches += 1;
-    }
-    await this.#project();
-    return { batches };
+    return { batches: await this.#background.rebuild() };
   }
 
   /** The delivery log of webhooks, newest first, those before `beforeNumber`; one more than `limit`. */
@@ -319,27 +289,16 @@ export class EnterpriseObject extends DurableObject<Env> {
       const { id } = this.#keeper.identity;
       const timestamp = new Date(this.#keeper.nowMs()).toISOString();
       putWebhook(this.#keeper.sql, { type: "test", timestamp, data: { enterprise: id } }, Date.now());
-      this.#webhookAtMs = Date.now();
+      this.#background.outboxGrew();
       return { queued: true as const };
     });
   }
 
   // ---- what happens without a caller
 
-  /**
-   * One alarm for all that is due. It never throws, because a thrown alarm is retried a few times and then lost; and
-   * its jobs do not stand in each other's way: while the copy cannot be written, cycles turn and webhooks go out.
-   */
   override async alarm(): Promise<void> {
-    this.#alarmAtMs = Number.POSITIVE_INFINITY;
     if (!this.#keeper.provisioned) return;
-    await this.#attempt("settle", async () => void this.#keeper.settle());
-    await this.#attempt("deliver", () => this.#deliver());
-    await this.#attempt("settle_referral", () => this.#settleReferral());
-    await this.#attempt("prune", async () => {
-      if (prune(this.#keeper)) this.#armIn(PRUNE_PAUSE_MS);
-    });
-    await this.#attempt("project", () => this.#project());
+    await this.#background.runDue();
     this.#afterChange();
   }
 
@@ -359,50 +318,14 @@ export class EnterpriseObject extends DurableObject<Env> {
     return answer;
   }
 
-  /** Runs one job of the alarm; when it fails it comes again, later each time. */
-  async #attempt(job: Job, work: () => Promise<void>): Promise<void> {
-    try {
-      await work();
-      this.#failures.delete(job);
-    } catch (error) {
-      const failures = (this.#failures.get(job) ?? 0) + 1;
-      this.#failures.set(job, failures);
-      console.error(JSON.stringify({ event: "job_failed", job, failures, error: String(error) }));
-      this.#armIn(Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures, 10)));
-    }
-  }
-
   #alreadyReferred(): Refused | null {
     return loadReferral(this.#keeper.sql) === null ? null : refuse({ code: "already_referred" });
   }
 
-  #stubOf(enterprise: string) {
-    return this.env.ENTERPRISE.getByName(enterprise);
-  }
-
-  async #deliver(): Promise<void> {
-    const { sql, books, identity } = this.#keeper;
-    const url = books.settings.webhookUrl;
-    const secret = url === null ? "" : await webhookSecretOf(this.env.SIGNING_SECRET, identity.id, url);
-    await deliverWebhooks(sql, url === null ? null : { url, secret }, () => Date.now());
-    this.#webhookAtMs = nextWebhookAtMs(sql) ?? Number.POSITIVE_INFINITY;
-  }
-
-  async #settleReferral(): Promise<void> {
-    const referral = loadReferral(this.#keeper.sql);
-    if (referral === null || referral.settled) return;
-    const grant = referrerGrant(this.#keeper.identity.id, referral.bonusMicros);
-    await this.#stubOf(referral.referrer).addGrant(grant);
-    putReferral(this.#keeper.sql, { ...referral, settled: true });
-  }
-
-  /** After any call that may have changed something: the copy is due soon, and the alarm knows it. */
+  /** After any call that may have changed something: what is due in the background, and who watches, learn of it. */
   #afterChange(): void {
     const watched = this.ctx.getWebSockets("live").length > 0;
-    if (this.#projectAtMs === Number.POSITIVE_INFINITY && copyIsBehind(this.#keeper)) {
-      this.#projectAtMs = Date.now() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
-    }
-    this.#arm();
+    this.#background.changed(watched);
     const { books } = this.#keeper;
     if (books === this.#shown) return;
     this.#shown = books;
@@ -417,71 +340,12 @@ export class EnterpriseObject extends DurableObject<Env> {
       else socket.send(message);
     }
   }
-
-  /** Sets the alarm to the earliest of all that is due, unless it is set so early already. */
-  #arm(): void {
-    this.#recall();
-    // An enterprise with a test clock is turned by whoever moves its clock.
-    const dueAtMs = this.#keeper.identity.testClockMs === null ? this.#keeper.nextDueAtMs() : Number.POSITIVE_INFINITY;
-    const wantedMs = Math.min(dueAtMs, this.#projectAtMs, this.#webhookAtMs);
-    if (wantedMs >= this.#alarmAtMs) return;
-    this.#alarmAtMs = wantedMs;
-    this.ctx.storage.setAlarm(Math.max(wantedMs, Date.now()));
-  }
-
-  /** Once after waking: what storage knows to be due, so that a new alarm never postpones it. */
-  #recall(): void {
-    if (this.#recalled) return;
-    this.#recalled = true;
-    this.#webhookAtMs = Math.min(this.#webhookAtMs, nextWebhookAtMs(this.#keeper.sql) ?? Number.POSITIVE_INFINITY);
-    if (loadReferral(this.#keeper.sql)?.settled === false) this.#projectAtMs = Math.min(this.#projectAtMs, Date.now());
-  }
-
-  #armIn(delayMs: number): void {
-    this.#projectAtMs = Math.min(this.#projectAtMs, Date.now() + delayMs);
-    this.#arm();
-  }
-
-  async #project(): Promise<void> {
-    this.#projecting ??= this.#projectAll().finally(() => {
-      this.#projecting = null;
-    });
-    await this.#projecting;
-  }
-
-  async #projectAll(): Promise<void> {
-    this.#projectAtMs = Number.POSITIVE_INFINITY;
-    for (let sent = 0; sent < BATCHES_AT_ONCE; sent++) {
-      const batch = takeBatch(this.#keeper);
-      if (batch === null) return;
-      await writeBatch(this.env.DB, batch);
-      confirmBatch(this.#keeper, batch);
-    }
-    this.#armIn(0);
-  }
-
-  async #auditCopy(): Promise<AuditCheck> {
-    let looks = COPY_LOOKS;
-    try {
-      for (;;) {
-        await this.#project();
-        const { seq } = this.#keeper.books;
-        const { rows, faults } = await compareCopy(this.env.DB, this.#keeper.identity.id, rebuildBatches(this.#keeper));
-        const check = checkOf("copy_equals_ledger", rows, "rows of the copy equal the ledger's", faults);
-        // While debits go on, what differs may only be on its way: look again.
-        if (check.ok || seq === this.#keeper.books.seq || --looks === 0) return check;
-      }
-    } catch (error) {
-      return { name: "copy_equals_ledger", ok: false, detail: `the copy cannot be read: ${String(error)}` };
-    }
-  }
 }
 
 const NO_WEBHOOK_URL = {
   code: "validation_failed" as const,
   errors: [{ path: "webhook_url", message: "is not set for this enterprise" }],
 };
-type Job = "settle" | "deliver" | "settle_referral" | "prune" | "project";
 const OPERATOR: Caller = { kind: "operator" };
 
 function missingForCreation(patch: Partial<Settings>) {

@@ -2,21 +2,9 @@
  * How values of the ledger lie in rows, and back. Only this file and the store know the columns. Bulk writes go as one
  * JSON parameter, a list of lists in the order of the columns, so a commit of any size is one statement per table.
  */
-import type { Books, Cycle, Draw, Grant, GrantSource, Meter, Run, Settings, Surface } from "../ledger/books.ts";
+import type { Draw, Grant, GrantSource, Meter, Run, Surface } from "../ledger/books.ts";
 import type { Unit } from "../ledger/micros.ts";
-import type { Told } from "../ledger/thresholds.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
-
-/** What the object knows of its enterprise beside the books. */
-export type Identity = {
-  id: string;
-  createdAtMs: number;
-  /** Null: the enterprise goes by the real clock. */
-  testClockMs: number | null;
-  demo: boolean;
-  /** The latest instant that the books have seen: a clock that steps back is not followed. */
-  lastAtMs: number;
-};
 
 export const METER_COLUMNS = [
   "run",
@@ -67,18 +55,6 @@ export const GRANT_COLUMNS = [
   "expires_at_ms",
   "voided",
   "seq",
-] as const;
-
-export const CYCLE_COLUMNS = [
-  "starts_at_ms",
-  "ends_at_ms",
-  "time_zone",
-  "allowance_micros",
-  "monthly_used_micros",
-  "bonus_used_micros",
-  "debt_micros",
-  "returned_micros",
-  "spend_used_micros",
 ] as const;
 
 /** INSERT … SELECT … FROM json_each, replacing what changed of a row that is there. */
@@ -218,105 +194,6 @@ export function grantOfRow(row: SqlRow): Grant {
     expiresAtMs: row.expires_at_ms as number | null,
     voided: row.voided === 1,
     seq: row.seq as number,
-  };
-}
-
-export function cycleToList(cycle: Cycle): SqlValue[] {
-  return [
-    cycle.startsAtMs,
-    cycle.endsAtMs,
-    cycle.timeZone,
-    cycle.allowanceMicros,
-    cycle.monthlyUsedMicros,
-    cycle.bonusUsedMicros,
-    cycle.debtMicros,
-    cycle.returnedMicros,
-    cycle.spendUsedMicros,
-  ];
-}
-
-export function cycleOfRow(row: SqlRow): Cycle {
-  return {
-    startsAtMs: row.starts_at_ms as number,
-    endsAtMs: row.ends_at_ms as number,
-    timeZone: row.time_zone as string,
-    allowanceMicros: row.allowance_micros as number,
-    monthlyUsedMicros: row.monthly_used_micros as number,
-    bonusUsedMicros: row.bonus_used_micros as number,
-    debtMicros: row.debt_micros as number,
-    returnedMicros: row.returned_micros as number,
-    spendUsedMicros: row.spend_used_micros as number,
-  };
-}
-
-const ENTERPRISE_COLUMNS = [
-  "id",
-  "settings",
-  "created_at_ms",
-  "test_clock_ms",
-  "demo",
-  "cycle_starts_at_ms",
-  "cycle_ends_at_ms",
-  "cycle_time_zone",
-  "allowance_micros",
-  "monthly_used_micros",
-  "bonus_used_micros",
-  "debt_micros",
-  "returned_micros",
-  "spend_used_micros",
-  "cap_micros",
-  "held_credits_micros",
-  "held_usd_micros",
-  "told",
-  "seq",
-  "last_at_ms",
-] as const;
-
-export const PUT_ENTERPRISE = `INSERT INTO enterprise (only, ${ENTERPRISE_COLUMNS.join(", ")})
-  VALUES (1, ${ENTERPRISE_COLUMNS.map(() => "?").join(", ")})
-  ON CONFLICT (only) DO UPDATE SET ${ENTERPRISE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(", ")}`;
-
-export function enterpriseToList(identity: Identity, books: Books): SqlValue[] {
-  return [
-    identity.id,
-    JSON.stringify(books.settings),
-    identity.createdAtMs,
-    identity.testClockMs,
-    Number(identity.demo),
-    ...cycleToList(books.cycle),
-    books.capMicros,
-    books.held.credits,
-    books.held.usd,
-    JSON.stringify(books.told),
-    books.seq,
-    identity.lastAtMs,
-  ];
-}
-
-/** The enterprise's row, without the grants, which have rows of their own. */
-export function enterpriseOfRow(row: SqlRow): { identity: Identity; books: Books } {
-  return {
-    identity: {
-      id: row.id as string,
-      createdAtMs: row.created_at_ms as number,
-      testClockMs: row.test_clock_ms as number | null,
-      demo: row.demo === 1,
-      lastAtMs: row.last_at_ms as number,
-    },
-    books: {
-      settings: JSON.parse(row.settings as string) as Settings,
-      cycle: cycleOfRow({
-        ...row,
-        starts_at_ms: row.cycle_starts_at_ms ?? null,
-        ends_at_ms: row.cycle_ends_at_ms ?? null,
-        time_zone: row.cycle_time_zone ?? null,
-      }),
-      grants: [],
-      held: { credits: row.held_credits_micros as number, usd: row.held_usd_micros as number },
-      capMicros: row.cap_micros as number | null,
-      told: JSON.parse(row.told as string) as Told,
-      seq: row.seq as number,
-    },
   };
 }
 

@@ -5,21 +5,23 @@
 import { type Books, byDrawOrder, type Cycle, type Grant, type Meter, type Run } from "../ledger/books.ts";
 import type { Entry, EntryFacts } from "../ledger/entries.ts";
 import type { AtMs } from "../ledger/micros.ts";
-import type { JournalItem } from "./journal.ts";
 import {
   CYCLE_COLUMNS,
   cycleOfRow,
   cycleToList,
   enterpriseOfRow,
   enterpriseToList,
+  type Identity,
+  PUT_ENTERPRISE,
+} from "./enterprise-row.ts";
+import type { JournalItem } from "./journal.ts";
+import {
   GRANT_COLUMNS,
   grantOfRow,
   grantToList,
-  type Identity,
   METER_COLUMNS,
   meterOfRow,
   meterToList,
-  PUT_ENTERPRISE,
   RUN_COLUMNS,
   runOfRow,
   runToList,

@@ -7,7 +7,7 @@ import { type Attribution, findConflict, findStartFault, openRun } from "./attri
 import { balanceOf } from "./balance.ts";
 import { type Books, type Meter, type Run, unitOf } from "./books.ts";
 import { DEFAULT_HOLD_TTL_MS, holdLeft, raiseHold } from "./holds.ts";
-import type { AtMs, Micros } from "./micros.ts";
+import { type AtMs, MAX_MICROS, type Micros } from "./micros.ts";
 import { type Refusal, type Refused, refuse } from "./refusals.ts";
 
 export type StartRequest = Attribution & {
@@ -63,9 +63,10 @@ function admitKnown(
 
 /** What stands in the way of the run, or of raising its hold to this. */
 function findLack(books: Books, run: Run, holdMicros: Micros | null, nowMs: AtMs): Refusal | null {
-  const { unit, availableMicros } = balanceOf(books, unitOf(books.settings.billingModel), nowMs);
-  if (availableMicros === null) return null;
+  const { unit, availableMicros, heldMicros } = balanceOf(books, unitOf(books.settings.billingModel), nowMs);
   const wantedMicros = (holdMicros ?? 0) - holdLeft(run, unit);
+  // Without a cap any hold fits, as long as their sum is an amount.
+  if (availableMicros === null) return heldMicros + wantedMicros > MAX_MICROS ? { code: "charge_too_large" } : null;
   if (unit === "usd") {
     const fits = availableMicros > 0 && wantedMicros <= availableMicros;
     return fits ? null : { code: "spend_cap_reached", availableMicros };

@@ -9,7 +9,6 @@ export type Range = "24h" | "7d" | "30d";
 export type Granularity = "hour" | "day" | "week";
 export type Span = { startsAtMs: AtMs; endsAtMs: AtMs };
 
-const HOUR_MS = 3_600_000;
 const QUARTER_MS = 900_000;
 const WINDOW_DAYS = 30;
 const WEEKS = 5;
@@ -30,8 +29,10 @@ export function dayStart(atMs: AtMs, timeZone: string): AtMs {
 /** Whole days on the local clock from one instant to a later one: days around daylight saving count as one. */
 export function wholeDays(fromMs: AtMs, toMs: AtMs, timeZone: string): number {
   const from = Temporal.Instant.fromEpochMilliseconds(fromMs).toZonedDateTimeISO(timeZone);
-  return from.until(Temporal.Instant.fromEpochMilliseconds(toMs).toZonedDateTimeISO(timeZone), { largestUnit: "day" })
-    .days;
+  const to = Temporal.Instant.fromEpochMilliseconds(toMs).toZonedDateTimeISO(timeZone);
+  // From the start of a day, dates are counted: a day whose midnight the zone skips starts at 01:00 and is whole.
+  if (from.startOfDay().equals(from)) return from.toPlainDate().until(to.toPlainDate()).days;
+  return from.until(to, { largestUnit: "day" }).days;
 }
 
 /** hourStart and dayStart with a memory: both are constant within a quarter of an hour. */
@@ -74,8 +75,9 @@ function hourSpans(nowMs: AtMs, timeZone: string): Span[] {
 }
 
 function hourEnd(startsAtMs: AtMs, timeZone: string): AtMs {
-  const next = hourStart(startsAtMs + HOUR_MS, timeZone);
-  return next > startsAtMs ? next : startsAtMs + HOUR_MS;
+  let endsAtMs = startsAtMs + QUARTER_MS;
+  while (hourStart(endsAtMs, timeZone) === startsAtMs) endsAtMs += QUARTER_MS;
+  return endsAtMs;
 }
 
 /** Spans between days counted back from today: [6, 5, …, 0, −1] are the seven days up to tomorrow's start. */

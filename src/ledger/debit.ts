@@ -5,8 +5,8 @@
  */
 import { type Attribution, findConflict, findStartFault, openRun } from "./attribution.ts";
 import { balanceOf, creditsUsed } from "./balance.ts";
-import { type Books, type Meter, NO_GROUP, type Run, unitOf } from "./books.ts";
-import { drawCharge, refundCharge } from "./buckets.ts";
+import { type Books, type Draw, type Meter, NO_GROUP, type Run, unitOf } from "./books.ts";
+import { type Drawn, drawCharge, refundCharge } from "./buckets.ts";
 import { endHold, holdLeft, spendHold } from "./holds.ts";
 import { isKept, joinReading } from "./meter.ts";
 import { type AtMs, MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
@@ -73,15 +73,15 @@ export function decideDebit(
   groupOfWorkspace: (workspace: string) => string | null,
 ): Debit | Refused {
   const { books } = known;
-  const conflict = known.run === null ? null : findConflict(known.run, report);
-  if (conflict !== null) return refuse(conflict);
   const opened = known.run ?? openRun(report.run, report);
   if ("code" in opened) return refuse(opened);
   const meter = findMeter(known.meters, report, opened, nowMs);
-  const fault = meter === null ? findStartFault(opened.startedAtMs, nowMs) : null;
-  if (fault !== null) return refuse(fault);
   const price = meter?.price ?? report.price;
   if (price === null) return refuse({ code: "unknown_model", model: report.reportedAs });
+  const conflict = findConflict(opened, report);
+  if (conflict !== null) return refuse(conflict);
+  const fault = meter === null ? findStartFault(opened.startedAtMs, nowMs) : null;
+  if (fault !== null) return refuse(fault);
 
   const unit = meter?.unit ?? unitOf(books.settings.billingModel);
   const reading = joinReading(meter, report);
@@ -95,10 +95,7 @@ export function decideDebit(
   // A duplicate only keeps the meter alive, to the minute: a flood of them writes nothing.
   const changed = reading !== meter || reportedAs !== meter.reportedAs || nowMs - meter.lastReportAtMs >= TOUCH_MS;
   const draws = meter?.draws ?? [];
-  const moved =
-    deltaMicros < 0
-      ? refundCharge(books, draws, -deltaMicros, nowMs)
-      : { ...drawCharge(books, draws, unit, deltaMicros, nowMs), cycleMicros: -deltaMicros };
+  const moved = moveCredit(books, draws, unit, deltaMicros, nowMs);
   const nextMeter: Meter = {
     run: report.run,
     model: meter?.model ?? report.model,
@@ -122,7 +119,7 @@ export function decideDebit(
     run: held.run,
     meter: nextMeter,
     chargedMicros: deltaMicros,
-    cycleMicros: deltaMicros < 0 ? -moved.cycleMicros : deltaMicros,
+    cycleMicros: moved.cycleMicros,
     changed,
     firstOfRun: !opened.reported,
     closedRun: allFinal && meter?.final !== true,
@@ -162,7 +159,7 @@ export function decideAction(
     return { action: "stop", reason: "spend_cap_reached" };
   }
   if (balance.availableMicros === 0) {
-    if (run.hold !== null) return { action: "stop", reason: "hold_exhausted" };
+    if (run.hold?.unit === unit) return { action: "stop", reason: "hold_exhausted" };
     return { action: "stop", reason: unit === "usd" ? "spend_cap_reached" : "credits_exhausted" };
   }
   const windDown = totalMicros !== null && totalMicros > 0 && reaches(usedMicros, totalMicros, WIND_DOWN_PERCENT);
@@ -174,6 +171,20 @@ export function runTotal(meters: readonly Meter[], unit: Unit): Micros {
   let sum = 0;
   for (const meter of meters) if (meter.unit === unit) sum += meter.chargedMicros;
   return sum;
+}
+
+/** Draws a charge, gives a refund back, or does nothing; `cycleMicros` is the part that counts in this cycle. */
+function moveCredit(
+  books: Books,
+  draws: readonly Draw[],
+  unit: Unit,
+  deltaMicros: number,
+  nowMs: AtMs,
+): Drawn & { cycleMicros: number } {
+  if (deltaMicros === 0) return { books, draws, cycleMicros: 0 };
+  if (deltaMicros > 0) return { ...drawCharge(books, draws, unit, deltaMicros, nowMs), cycleMicros: deltaMicros };
+  const refunded = refundCharge(books, draws, -deltaMicros, nowMs);
+  return { ...refunded, cycleMicros: -refunded.cycleMicros };
 }
 
 function findMeter(meters: readonly Meter[], report: Report, run: Run, nowMs: AtMs): Meter | null {

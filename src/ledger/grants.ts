@@ -75,13 +75,8 @@ export function decideGrant(
   return { books: { ...books, seq, grants: [...books.grants, grant].sort(byDrawOrder) }, grant, created: true };
 }
 
-/** Takes back what remains; a grant that has ended, or has been voided before, stays as it is. */
-export function decideVoid(
-  books: Books,
-  grant: Grant,
-  nowMs: AtMs,
-): { books: Books; grant: Grant; voidedMicros: Micros | null } {
-  if (!grantUsable(grant, nowMs)) return { books, grant, voidedMicros: null };
+/** Takes back what remains of a usable grant. */
+export function decideVoid(books: Books, grant: Grant): { books: Books; grant: Grant; voidedMicros: Micros } {
   const voidedMicros = grantRemaining(grant);
   const voided: Grant = { ...grant, voided: true, voidedMicros };
   return { books: { ...replaceGrant(books, voided), seq: books.seq + 1 }, grant: voided, voidedMicros };

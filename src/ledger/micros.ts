@@ -26,7 +26,8 @@ export function assertMicros(amount: Micros, what: string): void {
  */
 export function percentOf(part: Micros, whole: Micros | null): number | null {
   if (whole === null || whole <= 0) return null;
-  return Math.round((part / whole) * 10_000) / 100;
+  // In whole numbers: a float quotient of 57 ÷ 800 lies below the tie that it is.
+  return Number((BigInt(part) * 20_000n + BigInt(whole)) / (BigInt(whole) * 2n)) / 100;
 }
 
 /** True when part is at least `percent` per cent of whole; exact at any size. */

@@ -53,7 +53,7 @@ export function costOf(tokens: Tokens, price: Price, unit: Unit): Micros | null 
   return costOfLarge(tokens, rates, factor);
 }
 
-/** Exact where Math.ceil(x / 10^6) is not: near 2^53 the quotient has too few bits left for its fraction. */
+/** By the remainder: the quotient of two whole numbers is never rounded. */
 function divideUp(scaled: number): Micros {
   const rest = scaled % RATE_SCALE;
   return (scaled - rest) / RATE_SCALE + (rest > 0 ? 1 : 0);

@@ -9,15 +9,14 @@ import { MAX_TOKENS } from "../ledger/prices.ts";
 const ID = /^[A-Za-z0-9_.:@/-]{1,128}$/;
 const LAST_DATE_MS = Date.UTC(10_000, 0, 1) - 1;
 
+export const ID_RULE = "must match ^[A-Za-z0-9_.:@/-]{1,128}$ and not be . or ..";
+
 /** True for an id; "." and ".." are none, because no path can hold them. */
 export function isId(text: string): boolean {
   return ID.test(text) && text !== "." && text !== "..";
 }
 
-export const id = z
-  .string()
-  .refine(isId, "must match ^[A-Za-z0-9_.:@/-]{1,128}$ and not be . or ..")
-  .openapi({ type: "string", pattern: ID.source, example: "acme" });
+export const id = z.string().refine(isId, ID_RULE).openapi({ type: "string", pattern: ID.source, example: "acme" });
 
 export const micros = z
   .int("must be an integer of micros")

@@ -1,0 +1,192 @@
+/**
+ * What an enterprise's object does without a caller: one alarm for all that is due (expiries, turns, the copy,
+ * webhooks, a referral that is owed, pruning). A job that fails comes again, later each time, and stands in no other
+ * job's way: while the copy cannot be written, cycles turn and webhooks go out. No debit ever waits for any of it.
+ */
+import { webhookSecretOf } from "../access/webhook-secret.ts";
+import { compareCopy } from "../rollups/compare.ts";
+import { deleteCopy, writeBatch } from "../rollups/write.ts";
+import { type AuditCheck, checkOf } from "./audit.ts";
+import type { Bookkeeper } from "./bookkeeper.ts";
+import { confirmBatch, copyIsBehind, rebuildBatches, takeBatch } from "./projection.ts";
+import { prune } from "./pruning.ts";
+import { loadReferral, putReferral, referrerGrant } from "./referral.ts";
+import { deliverWebhooks, nextWebhookAtMs } from "./webhooks.ts";
+
+export type Job = "settle" | "deliver" | "settle_referral" | "prune" | "project";
+
+const PROJECT_DELAY_MS = 1_500;
+const PROJECT_WATCHED_MS = 300;
+const RETRY_FIRST_MS = 1_000;
+const RETRY_LAST_MS = 60_000;
+const PRUNE_PAUSE_MS = 1_000;
+const BATCHES_AT_ONCE = 50;
+const COPY_LOOKS = 5;
+const NEVER = Number.POSITIVE_INFINITY;
+
+export class Background {
+  /** The alarm as this instance last set it. Lost with memory: then it is set again, to the same or an earlier time. */
+  #alarmAtMs = NEVER;
+  /** When the copy is written next; the alarm for it is stored before the change that asks for it is answered. */
+  #projectAtMs = NEVER;
+  /** When the next webhook is due, and when a failed job is tried again; recalled from storage after waking. */
+  #webhookAtMs = NEVER;
+  #retryAtMs = NEVER;
+  #recalled = false;
+  /** How often each job has failed in a row: only stretches the pause between tries. */
+  readonly #failures = new Map<Job, number>();
+  /** The projection on its way, so that two never overlap. */
+  #projecting: Promise<void> | null = null;
+  readonly #jobs: Record<Job, () => Promise<void>> = {
+    settle: async () => {
+      this.keeper.settle();
+    },
+    deliver: () => this.#deliver(),
+    settle_referral: () => this.#settleReferral(),
+    prune: async () => {
+      if (prune(this.keeper)) this.#retryIn(PRUNE_PAUSE_MS);
+    },
+    project: () => this.project(),
+  };
+
+  constructor(
+    readonly ctx: DurableObjectState,
+    readonly env: Env,
+    readonly keeper: Bookkeeper,
+  ) {}
+
+  /** Something may have changed: the copy is due soon, sooner while somebody watches. */
+  changed(watched: boolean): void {
+    if (this.#projectAtMs === NEVER && copyIsBehind(this.keeper)) {
+      this.#projectAtMs = Date.now() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
+    }
+    this.#arm();
+  }
+
+  /** An event was put into the outbox of webhooks; the change that did it arms the alarm. */
+  outboxGrew(): void {
+    this.#webhookAtMs = Date.now();
+  }
+
+  /** The alarm: runs every job. It never throws, because a thrown alarm is retried a few times and then lost. */
+  async runDue(): Promise<void> {
+    // While it runs nothing needs another one: what comes in meanwhile is armed for at the end.
+    this.#alarmAtMs = 0;
+    this.#retryAtMs = NEVER;
+    for (const job of Object.keys(this.#jobs) as Job[]) await this.attempt(job);
+    this.#alarmAtMs = NEVER;
+    this.#arm();
+  }
+
+  /** Runs one job; when it fails the alarm tries it again. */
+  async attempt(job: Job): Promise<void> {
+    try {
+      await this.#jobs[job]();
+      this.#failures.delete(job);
+    } catch (error) {
+      const failures = (this.#failures.get(job) ?? 0) + 1;
+      this.#failures.set(job, failures);
+      console.error(JSON.stringify({ event: "job_failed", job, failures, error: String(error) }));
+      const pauseMs = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
+      // The copy keeps to its pause even while changes ask for it to be written soon.
+      if (job === "project") this.#projectAtMs = Date.now() + pauseMs;
+      this.#retryIn(pauseMs);
+    }
+  }
+
+  /** Sends the copy everything that it lacks. */
+  async project(): Promise<void> {
+    this.#projecting ??= this.#projectAll().finally(() => {
+      this.#projecting = null;
+    });
+    await this.#projecting;
+  }
+
+  /** Deletes the copy of this enterprise and writes it anew; how many batches that took. */
+  async rebuild(): Promise<number> {
+    this.keeper.settle();
+    await deleteCopy(this.env.DB, this.keeper.identity.id);
+    let batches = 0;
+    for (const batch of rebuildBatches(this.keeper)) {
+      await writeBatch(this.env.DB, batch);
+      batches += 1;
+    }
+    await this.project();
+    return batches;
+  }
+
+  /** Compares the copy with the ledger, row by row. */
+  async auditCopy(): Promise<AuditCheck> {
+    const { keeper, env } = this;
+    try {
+      for (let look = 1; ; look++) {
+        await this.project();
+        const { seq } = keeper.books;
+        const { rows, faults } = await compareCopy(env.DB, keeper.identity.id, rebuildBatches(keeper));
+        const check = checkOf("copy_equals_ledger", rows, "rows of the copy equal the ledger's", faults);
+        // While debits go on, what differs may only be on its way: look again.
+        if (check.ok || seq === keeper.books.seq || look === COPY_LOOKS) return check;
+      }
+    } catch (error) {
+      return { name: "copy_equals_ledger", ok: false, detail: `the copy cannot be read: ${String(error)}` };
+    }
+  }
+
+  async #projectAll(): Promise<void> {
+    try {
+      for (let sent = 0; sent < BATCHES_AT_ONCE; sent++) {
+        const batch = takeBatch(this.keeper);
+        if (batch === null) return;
+        await writeBatch(this.env.DB, batch);
+        confirmBatch(this.keeper, batch);
+      }
+    } finally {
+      // Whatever came in meanwhile, or is left, asks for its own time.
+      this.#projectAtMs = NEVER;
+    }
+  }
+
+  async #deliver(): Promise<void> {
+    const { sql, books, identity } = this.keeper;
+    const url = books.settings.webhookUrl;
+    const secret = url === null ? "" : await webhookSecretOf(this.env.SIGNING_SECRET, identity.id, url);
+    try {
+      await deliverWebhooks(sql, url === null ? null : { url, secret }, () => Date.now());
+    } finally {
+      this.#webhookAtMs = nextWebhookAtMs(sql) ?? NEVER;
+    }
+  }
+
+  async #settleReferral(): Promise<void> {
+    const { sql, identity } = this.keeper;
+    const referral = loadReferral(sql);
+    if (referral === null || referral.settled) return;
+    const grant = referrerGrant(identity.id, referral.bonusMicros);
+    await this.env.ENTERPRISE.getByName(referral.referrer).addGrant(grant);
+    putReferral(sql, { ...referral, settled: true });
+  }
+
+  /** Sets the alarm to the earliest of all that is due, unless it is set so early already. */
+  #arm(): void {
+    this.#recall();
+    // An enterprise with a test clock is turned by whoever moves its clock.
+    const dueAtMs = this.keeper.identity.testClockMs === null ? this.keeper.nextDueAtMs() : NEVER;
+    const wantedMs = Math.min(dueAtMs, this.#projectAtMs, this.#webhookAtMs, this.#retryAtMs);
+    if (wantedMs >= this.#alarmAtMs) return;
+    this.#alarmAtMs = wantedMs;
+    this.ctx.storage.setAlarm(Math.max(wantedMs, Date.now()));
+  }
+
+  #retryIn(delayMs: number): void {
+    this.#retryAtMs = Math.min(this.#retryAtMs, Date.now() + delayMs);
+    this.#arm();
+  }
+
+  /** Once after waking: what storage knows to be due, so that a new alarm never postpones it. */
+  #recall(): void {
+    if (this.#recalled) return;
+    this.#recalled = true;
+    this.#webhookAtMs = Math.min(this.#webhookAtMs, nextWebhookAtMs(this.keeper.sql) ?? NEVER);
+    if (loadReferral(this.keeper.sql)?.settled === false) this.#retryAtMs = Math.min(this.#retryAtMs, Date.now());
+  }
+}

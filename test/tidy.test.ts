@@ -1,0 +1,106 @@
+/** What the project's conventions are worth: each that can be checked is checked here. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { expect, it } from "vitest";
+import { BORDER_PROBLEMS } from "../src/api/problem.ts";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const LAYERS: Record<string, readonly string[]> = {
+  ledger: [],
+  rollups: ["ledger"],
+  wire: ["ledger"],
+  catalog: ["ledger"],
+  access: ["ledger"],
+  enterprise: ["ledger", "rollups", "wire", "catalog", "access"],
+  api: ["ledger", "rollups", "wire", "catalog", "access", "enterprise"],
+  pages: ["ledger", "rollups", "wire", "catalog", "access", "enterprise"],
+  client: [],
+};
+/** The client shares only types with the Worker. */
+const TYPES_ONLY: Record<string, readonly string[]> = { client: ["wire", "api", "ledger"] };
+
+type Import = { from: string; to: string; typeOnly: boolean };
+
+const files = listFiles("src").filter((file) => /\.tsx?$/.test(file));
+const imports = files.flatMap(importsOf);
+
+function listFiles(folder: string): string[] {
+  return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    return entry.isDirectory() ? listFiles(path) : [path];
+  });
+}
+
+function read(path: string): string {
+  return readFileSync(join(ROOT, path), "utf8");
+}
+
+function importsOf(file: string): Import[] {
+  const statements = read(file).matchAll(/^(?:import|export)\s+(type\s)?[^;]*?from\s+"(\.[^"]+)"/gms);
+  return [...statements].map(([, typeOnly, path]) => ({
+    from: file,
+    to: relative(ROOT, resolve(ROOT, dirname(file), path as string)),
+    typeOnly: typeOnly !== undefined,
+  }));
+}
+
+function layerOf(file: string): string {
+  return file.split("/").length > 2 ? (file.split("/")[1] as string) : "";
+}
+
+it("lets imports point inward only", () => {
+  const wrong = imports.filter(({ from, to, typeOnly }) => {
+    const [layer, target] = [layerOf(from), layerOf(to)];
+    if (layer === "" || layer === target) return false;
+    if (typeOnly && TYPES_ONLY[layer]?.includes(target) === true) return false;
+    return LAYERS[layer]?.includes(target) !== true;
+  });
+  expect(wrong).toEqual([]);
+});
+
+it("keeps clock, randomness, waiting and I/O out of the ledger", () => {
+  const banned = /Date\.now|new Date\(\)|Math\.random|crypto\.|\bawait\b|\basync\b|\bfetch\(|setTimeout|console\./;
+  const wrong = files.filter((file) => layerOf(file) === "ledger" && banned.test(read(file)));
+  expect(wrong).toEqual([]);
+});
+
+it("has no file that nothing uses", () => {
+  const used = new Set(imports.map(({ to }) => to));
+  const entries = ["src/worker.ts", "src/rollups/schema.ts"];
+  const dead = files.filter((file) => !used.has(file) && !entries.includes(file) && layerOf(file) !== "client");
+  expect(dead).toEqual([]);
+});
+
+it("documents every code of refusal, and no other", () => {
+  const declared = [...read("src/ledger/refusals.ts").matchAll(/\{ code: "([a-z_]+)"/g)].map(([, code]) => code);
+  const codes = [...new Set([...declared, ...Object.keys(BORDER_PROBLEMS)])].sort();
+  const rows = read("docs/errors.md").matchAll(/^\| \d{3} \| (.+?) \|/gm);
+  const documented = [...rows].flatMap(([, cell]) =>
+    [...(cell as string).matchAll(/`([a-z_]+)`/g)].map(([, code]) => code),
+  );
+  expect(documented.sort()).toEqual(codes);
+});
+
+it("says at the head of every source file what it is", () => {
+  const bare = files.filter((file) => !read(file).startsWith("/**") && layerOf(file) !== "");
+  expect(bare).toEqual([]);
+});
+
+it("keeps source files short enough to be one idea", () => {
+  const long = files.map((file) => ({ file, lines: read(file).split("\n").length })).filter(({ lines }) => lines > 360);
+  expect(long).toEqual([]);
+});
+
+it("names no machine, and leaves nothing unfinished", () => {
+  const all = [...files, ...listFiles("tools"), ...listFiles("test"), ...listFiles("docs"), "README.md"];
+  const words = new RegExp(
+    ["TO" + "DO", "FIX" + "ME", "not " + "implemented", "/wo" + "rk/", "\\.\\./sha" + "red"].join("|"),
+  );
+  expect(all.filter((file) => /\.(tsx?|mjs|md|css|js)$/.test(file) && words.test(read(file)))).toEqual([]);
+});
+
+it("loads nothing from another host in what it serves", () => {
+  const served = listFiles("public").filter((file) => /\.(css|js|html)$/.test(file) && !file.includes("vendor"));
+  const foreign = served.filter((file) => /(?:src|href|url|import)\s*[=(]\s*["']?https?:/.test(read(file)));
+  expect(foreign).toEqual([]);
+});
