@@ -9,7 +9,7 @@ import { cycleAt } from "../ledger/cycle.ts";
 import type { DebitAnswer, Report } from "../ledger/debit.ts";
 import { cycleStarted, freshCycle, nextDueAt } from "../ledger/due.ts";
 import type { By } from "../ledger/entries.ts";
-import type { Gauge } from "../ledger/gauge.ts";
+import { type Gauge, gaugeOf } from "../ledger/gauge.ts";
 import type { GrantRequest, GrantView } from "../ledger/grants.ts";
 import type { AtMs, Micros } from "../ledger/micros.ts";
 import { type Refused, refuse } from "../ledger/refusals.ts";
@@ -99,17 +99,23 @@ export class Bookkeeper {
   }
 
   state(): EnterpriseState {
-    return this.#change((change) => stateOf(change));
+    const gauge = this.gauge();
+    const { identity, books } = this.#state();
+    return { identity, settings: books.settings, capMicros: books.capMicros, gauge };
   }
 
   gauge(): Gauge {
-    return this.#change((change) => change.gauge());
+    const nowMs = this.nowMs();
+    this.settle(nowMs);
+    const { identity, books } = this.#state();
+    return gaugeOf(identity.id, books, nowMs);
   }
 
   /** Brings the books up to the clock. True when something was due. */
-  settle(): boolean {
+  settle(nowMs = this.nowMs()): boolean {
+    if (nowMs < this.nextDueAtMs()) return false;
     const { seq } = this.books;
-    return this.#change((change) => change.books.seq !== seq);
+    return this.#change((change) => change.books.seq !== seq, nowMs);
   }
 
   changeSettings(patch: Partial<Settings>, by: By): EnterpriseState | Refused {

@@ -210,8 +210,12 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#answer(OPERATOR, () => this.#keeper.voidGrant(id, byOf(OPERATOR)));
   }
 
-  setCap(caller: Caller, capMicros: Micros | null): Gauge | Refused {
-    return this.#answer(caller, () => this.#keeper.setCap(capMicros, byOf(caller)));
+  /** With `fromMicros` only while that is the cap: else it stays as it is, which the gauge then shows. */
+  setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): Gauge | Refused {
+    return this.#answer(caller, () => {
+      if (fromMicros !== undefined && fromMicros !== this.#keeper.books.capMicros) return this.#keeper.gauge();
+      return this.#keeper.setCap(capMicros, byOf(caller));
+    });
   }
 
   putDirectory(change: DirectoryChange): DirectorySize | Refused {
