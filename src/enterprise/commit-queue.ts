@@ -4,6 +4,9 @@
  * but the turn it is in. When a group fails, each of its members is tried alone: a bug in one harms no other.
  */
 
+/** As many requests to a commit: its rows go as one JSON value per table, and SQLite holds none above 2 MB. */
+const MAX_GROUP = 1_000;
+
 type Waiting<Q, A> = {
   requests: readonly Q[];
   resolve(answers: A[]): void;
@@ -28,12 +31,15 @@ export class CommitQueue<Q, A> {
   }
 
   #flush(): void {
-    const group = this.#waiting;
+    const waiting = this.#waiting;
     this.#waiting = [];
+    for (const group of groupsOf(waiting)) this.#commitGroup(group);
+    this.afterFlush();
+  }
+
+  #commitGroup(group: Waiting<Q, A>[]): void {
     try {
-      const answers = this.commit(
-        group.length === 1 ? (group[0] as Waiting<Q, A>).requests : group.flatMap((w) => w.requests),
-      );
+      const answers = this.commit(group.flatMap(({ requests }) => requests));
       let from = 0;
       for (const { requests, resolve } of group) {
         resolve(answers.slice(from, from + requests.length));
@@ -42,7 +48,6 @@ export class CommitQueue<Q, A> {
     } catch (error) {
       for (const waiting of group) this.#commitAlone(waiting, group.length === 1 ? error : undefined);
     }
-    this.afterFlush();
   }
 
   #commitAlone({ requests, resolve, reject }: Waiting<Q, A>, known: unknown): void {
@@ -56,4 +61,19 @@ export class CommitQueue<Q, A> {
       reject(error);
     }
   }
+}
+
+/** Takes what waits in order, as many members to a group as fit; one that is larger alone is a group of its own. */
+function groupsOf<Q, A>(waiting: readonly Waiting<Q, A>[]): Waiting<Q, A>[][] {
+  const groups: Waiting<Q, A>[][] = [];
+  let room = 0;
+  for (const member of waiting) {
+    room -= member.requests.length;
+    if (room >= 0) groups.at(-1)?.push(member);
+    else {
+      groups.push([member]);
+      room = MAX_GROUP - member.requests.length;
+    }
+  }
+  return groups;
 }
