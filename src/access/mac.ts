@@ -15,7 +15,10 @@ export async function macOf(secret: string, purpose: string, text: string): Prom
 }
 
 export async function macMatches(secret: string, purpose: string, text: string, mac: string): Promise<boolean> {
-  return crypto.subtle.verify("HMAC", await keyOf(secret), bytesOf(mac), encoder.encode(`${purpose}\n${text}`));
+  const bytes = bytesOf(mac);
+  // base64url spells the same bytes in more than one way; only one of them was given out.
+  if (encodeBase64Url(bytes.buffer) !== mac) return false;
+  return crypto.subtle.verify("HMAC", await keyOf(secret), bytes, encoder.encode(`${purpose}\n${text}`));
 }
 
 /** SHA-256 as base64url. */
@@ -38,7 +41,7 @@ function keyOf(secret: string): Promise<CryptoKey> {
   return key;
 }
 
-function bytesOf(base64Url: string): Uint8Array {
+function bytesOf(base64Url: string): Uint8Array<ArrayBuffer> {
   try {
     return decodeBase64Url(base64Url);
   } catch {

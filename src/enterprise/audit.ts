@@ -257,10 +257,10 @@ function checkTotals(sql: Sql): AuditCheck {
   const bySpan = sql.all(
     "SELECT unit, surface, span, sum(amount_micros) AS amount FROM totals_time GROUP BY unit, surface, span",
   );
-  for (const hour of bySpan.filter((row) => row.span === "hour")) {
-    const day = bySpan.find((row) => row.span === "day" && row.unit === hour.unit && row.surface === hour.surface);
-    if (day?.amount !== hour.amount)
-      faults.push(`${hour.surface}: hours sum to ${hour.amount}, days to ${day?.amount}`);
+  const spans = Object.entries(Object.groupBy(bySpan, ({ unit, surface }) => `${surface} in ${unit}`));
+  for (const [label, rows = []] of spans) {
+    const [hours, days] = ["hour", "day"].map((span) => rows.find((row) => row.span === span)?.amount);
+    if (hours !== days) faults.push(`${label}: hours sum to ${hours}, days to ${days}`);
   }
   return checkOf(
     "totals_agree",

@@ -9,7 +9,7 @@ import { deleteCopy, writeBatch } from "../rollups/write.ts";
 import { type AuditCheck, checkOf } from "./audit.ts";
 import type { Bookkeeper } from "./bookkeeper.ts";
 import { confirmBatch, copyIsBehind, rebuildBatches, takeBatch } from "./projection.ts";
-import { prune } from "./pruning.ts";
+import { prune, RUN_HISTORY_MS } from "./pruning.ts";
 import { loadReferral, putReferral, referrerGrant } from "./referral.ts";
 import { deliverWebhooks, nextWebhookAtMs } from "./webhooks.ts";
 
@@ -122,7 +122,8 @@ export class Background {
       for (let look = 1; ; look++) {
         await this.project();
         const { seq } = keeper.books;
-        const { rows, faults } = await compareCopy(env.DB, keeper.identity.id, rebuildBatches(keeper));
+        const runsSinceMs = keeper.nowMs() - RUN_HISTORY_MS;
+        const { rows, faults } = await compareCopy(env.DB, keeper.identity.id, rebuildBatches(keeper), runsSinceMs);
         const check = checkOf("copy_equals_ledger", rows, "rows of the copy equal the ledger's", faults);
         // While debits go on, what differs may only be on its way: look again.
         if (check.ok || seq === keeper.books.seq || look === COPY_LOOKS) return check;

@@ -10,7 +10,8 @@ import type { Bookkeeper } from "./bookkeeper.ts";
 import { getProgress, setProgress } from "./progress.ts";
 import { loadRunRows } from "./projection.ts";
 
-const RUN_HISTORY_MS = 400 * DAY_MS;
+/** For so long a run's summary is kept. */
+export const RUN_HISTORY_MS = 400 * DAY_MS;
 const PRUNE_EVERY_MS = 3_600_000;
 const RUNS_AT_ONCE = 500;
 

@@ -7,6 +7,7 @@ import { type Attribution, findConflict, findStartFault, openRun } from "./attri
 import { balanceOf } from "./balance.ts";
 import { type Books, type Meter, type Run, unitOf } from "./books.ts";
 import { DEFAULT_HOLD_TTL_MS, holdLeft, raiseHold } from "./holds.ts";
+import { isKept } from "./meter.ts";
 import { type AtMs, MAX_MICROS, type Micros } from "./micros.ts";
 import { type Refusal, type Refused, refuse } from "./refusals.ts";
 
@@ -51,9 +52,11 @@ function admitKnown(
 ): Admission | Refused {
   const conflict = findConflict(run, request);
   if (conflict !== null) return refuse(conflict);
-  if (meters.length > 0 && meters.every((meter) => meter.final)) return refuse({ code: "run_closed" });
+  // What lies behind the fence is forgotten, whether its rows are pruned by now or not.
+  const kept = meters.filter((meter) => isKept(meter, run.startedAtMs, nowMs));
+  if (kept.length > 0 && kept.every((meter) => meter.final)) return refuse({ code: "run_closed" });
   const fault = findStartFault(run.startedAtMs, nowMs);
-  if (fault !== null && meters.length === 0) return refuse(fault);
+  if (fault !== null && kept.length === 0) return refuse(fault);
   const left = holdLeft(run, unitOf(books.settings.billingModel));
   if (request.holdMicros === null || request.holdMicros <= left) return { books, run, created: false, changed: false };
   const lack = findLack(books, run, request.holdMicros, nowMs);

@@ -2,17 +2,42 @@
  * Compares the copy with what the ledger would write anew, row by row (invariant D1). It reads both sides in batches
  * and reports the first rows that differ; traffic that goes on meanwhile is newer on one side and not a fault.
  */
+import type { AtMs } from "../ledger/micros.ts";
 import type { Batch } from "./batch.ts";
 import { rowsOf, type TableRows } from "./write.ts";
 
 export type Comparison = { rows: number; faults: string[] };
 
-export async function compareCopy(db: D1Database, enterprise: string, batches: Iterable<Batch>): Promise<Comparison> {
+const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"];
+
+/** @param runsSinceMs runs that started earlier may be in the copy alone: the ledger forgets them in time */
+export async function compareCopy(
+  db: D1Database,
+  enterprise: string,
+  batches: Iterable<Batch>,
+  runsSinceMs: AtMs,
+): Promise<Comparison> {
   const comparison: Comparison = { rows: 0, faults: [] };
+  const counts = new Map(TABLES.map((table) => [table, 0]));
   for (const batch of batches) {
-    for (const rows of rowsOf(batch)) await compareTable(db, enterprise, rows, comparison);
+    for (const rows of rowsOf(batch)) {
+      await compareTable(db, enterprise, rows, comparison);
+      counts.set(rows.table, (counts.get(rows.table) ?? 0) + countOf(rows, runsSinceMs));
+    }
+  }
+  for (const [table, wanted] of counts) {
+    const since = table === "runs" ? "AND started_at_ms >= ?2" : "AND ?2 IS NOT NULL";
+    const statement = `SELECT count(*) AS n FROM ${table} WHERE enterprise = ?1 ${since}`;
+    const found = (await db.prepare(statement).bind(enterprise, runsSinceMs).first<number>("n")) ?? 0;
+    if (found > wanted) comparison.faults.push(`${table}: ${found} rows, the ledger has ${wanted}`);
   }
   return comparison;
+}
+
+function countOf({ table, columns, values }: TableRows, runsSinceMs: AtMs): number {
+  if (table !== "runs") return values.length;
+  const startedAt = columns.indexOf("started_at_ms");
+  return values.filter((value) => (value[startedAt] as AtMs) >= runsSinceMs).length;
 }
 
 async function compareTable(db: D1Database, enterprise: string, rows: TableRows, into: Comparison): Promise<void> {

@@ -1,0 +1,312 @@
+// One report becomes one debit: the ladder of guards in its documented order, then what is charged and how it counts.
+import { describe, expect, it } from "vitest";
+import type { Books, Meter, Run } from "../../src/ledger/books.ts";
+import { type Debit, decideDebit, type Report } from "../../src/ledger/debit.ts";
+import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
+import {
+  books,
+  byomBooks,
+  DAY_MS,
+  MINUTE_MS,
+  meter,
+  NOON,
+  price,
+  report,
+  run,
+  settings,
+  tokens,
+  UNIT_PRICE,
+} from "./base.ts";
+
+type Known = { books?: Books; run?: Run | null; meters?: Meter[]; nowMs?: number; group?: string | null };
+
+function decide(
+  sent: Report,
+  { books: kept = books(), run: of = null, meters = [], nowMs = NOON, group = null }: Known = {},
+) {
+  return decideDebit({ books: kept, run: of, meters }, sent, nowMs, () => group);
+}
+
+function accept(sent: Report, known: Known = {}): Debit {
+  const decided = decide(sent, known);
+  if (isRefusal(decided)) throw new Error(`refused: ${decided.refusal.code}`);
+  return decided;
+}
+
+const refusal = (decided: Debit | Refused) => (isRefusal(decided) ? decided.refusal : null);
+
+describe("the ladder of guards", () => {
+  const unknown = { surface: undefined, workspace: undefined, user: undefined, startedAtMs: undefined };
+
+  it("first asks for what an unknown run must say", () => {
+    expect(refusal(decide(report(1, { ...unknown, price: null })))).toEqual({
+      code: "validation_failed",
+      errors: ["surface", "workspace", "user", "started_at"].map((path) => ({
+        path,
+        message: "required until the run is known",
+      })),
+    });
+    expect(refusal(decide(report(1, { user: undefined })))).toMatchObject({ errors: [{ path: "user" }] });
+    expect(refusal(decide(report(1, unknown), { run: run() }))).toBeNull();
+  });
+
+  it("then for a model that has a price, by the name that the caller used", () => {
+    const strange = report(1, {
+      model: "vendor/new",
+      reportedAs: "new",
+      price: null,
+      user: "someone else",
+      startedAtMs: NOON - 36 * DAY_MS,
+    });
+    expect(refusal(decide(strange, { run: run({ startedAtMs: NOON - 36 * DAY_MS }) }))).toEqual({
+      code: "unknown_model",
+      model: "new",
+    });
+  });
+
+  it("then for the workspace, user and surface that the run is known under", () => {
+    const old = run({ startedAtMs: NOON - 36 * DAY_MS });
+    const conflict = (over: Partial<Report>) => refusal(decide(report(1, over), { run: old }));
+    expect(conflict({ workspace: "w2" })).toEqual({
+      code: "run_attribution_conflict",
+      field: "workspace",
+      known: "w1",
+    });
+    expect(conflict({ user: "u2" })).toEqual({ code: "run_attribution_conflict", field: "user", known: "u1" });
+    expect(conflict({ surface: "cli" })).toEqual({ code: "run_attribution_conflict", field: "surface", known: "web" });
+  });
+
+  it("then for a start that is not older than 35 days, unless the meter is known", () => {
+    const startedAtMs = NOON - 35 * DAY_MS;
+    expect(refusal(decide(report(1, { startedAtMs })))).toBeNull();
+    expect(refusal(decide(report(1, { startedAtMs: startedAtMs - 1 })))).toEqual({
+      code: "run_too_old",
+      startedAtMs: startedAtMs - 1,
+    });
+    const old = run({ startedAtMs: startedAtMs - 1 });
+    expect(refusal(decide(report(1), { run: old, meters: [meter()] }))).toBeNull();
+    expect(refusal(decide(report(1, { model: "m2" }), { run: old, meters: [meter()] }))).toMatchObject({
+      code: "run_too_old",
+    });
+  });
+
+  it("refuses to charge a forgotten meter again", () => {
+    const longAgo = NOON - 36 * DAY_MS;
+    const forgotten = meter({ lastReportAtMs: longAgo, chargedMicros: 5, tokens: tokens({ input: 5 }) });
+    expect(refusal(decide(report(5), { run: run({ startedAtMs: longAgo }), meters: [forgotten] }))).toMatchObject({
+      code: "run_too_old",
+    });
+  });
+
+  it("then for a start that is at most five minutes ahead", () => {
+    expect(refusal(decide(report(1, { startedAtMs: NOON + 5 * MINUTE_MS })))).toBeNull();
+    expect(refusal(decide(report(1, { startedAtMs: NOON + 5 * MINUTE_MS + 1 })))).toMatchObject({
+      code: "started_in_future",
+    });
+  });
+
+  it("last refuses a charge, a run's total or a cycle's sum above 2^53−1", () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    const dear = (input: number) => price({ rates: { ...UNIT_PRICE.rates, input } });
+    const charging = (input: number, output: number) =>
+      refusal(decide(report(0, { price: dear(input), tokens: tokens({ input: 10 ** 12, output }) })));
+    expect(charging(9_007_199_254, 740_991_000_000)).toEqual({ code: "charge_too_large" });
+    expect(charging(9_007_199_254, 740_991)).toBeNull();
+    expect(charging(9_007_199_254, 740_992)).toEqual({ code: "charge_too_large" });
+
+    const nearly = books({ cycle: { allowanceMicros: most, monthlyUsedMicros: most - 10 } });
+    const owing = books({ cycle: { debtMicros: most - 10 } });
+    const spent = byomBooks({ cycle: { spendUsedMicros: most - 10 } });
+    for (const kept of [nearly, owing, spent]) {
+      expect(refusal(decide(report(10), { books: kept }))).toBeNull();
+      expect(refusal(decide(report(11), { books: kept }))).toEqual({ code: "charge_too_large" });
+    }
+    const huge = meter({ model: "m2", chargedMicros: most - 10 });
+    expect(refusal(decide(report(10), { run: run(), meters: [huge] }))).toBeNull();
+    expect(refusal(decide(report(11), { run: run(), meters: [huge] }))).toEqual({ code: "charge_too_large" });
+  });
+
+  it("never refuses for lack of credit, nor while suspended", () => {
+    expect(accept(report(50_000)).books.cycle.debtMicros).toBe(49_000);
+    expect(accept(report(5), { books: books({ settings: { suspended: true } }) }).chargedMicros).toBe(5);
+    expect(accept(report(5), { books: byomBooks({ capMicros: 0 }) }).books.cycle.spendUsedMicros).toBe(5);
+  });
+});
+
+describe("a report", () => {
+  it("charges the cost of its totals, and the next one the difference", () => {
+    const first = accept(report(100));
+    expect(first).toMatchObject({ chargedMicros: 100, changed: true, firstOfRun: true, closedRun: false });
+    const second = accept(report(140), { books: first.books, run: first.run, meters: [first.meter] });
+    expect(second).toMatchObject({ chargedMicros: 40, changed: true, firstOfRun: false });
+    expect(second.meter).toMatchObject({ chargedMicros: 140, tokens: tokens({ input: 140 }) });
+    expect(second.books.seq).toBe(12);
+  });
+
+  it("that came before charges nothing and writes nothing", () => {
+    const first = accept(report(100));
+    const known = { books: first.books, run: first.run, meters: [first.meter] };
+    const again = accept(report(100), { ...known, nowMs: NOON + MINUTE_MS - 1 });
+    expect(again).toMatchObject({ chargedMicros: 0, changed: false, firstOfRun: false, closedRun: false });
+    expect(again.books).toEqual(first.books);
+    expect(again.meter).toEqual(first.meter);
+  });
+
+  it("that came a minute ago keeps its meter from being forgotten, and charges nothing", () => {
+    const first = accept(report(100));
+    const again = accept(report(40), {
+      books: first.books,
+      run: first.run,
+      meters: [first.meter],
+      nowMs: NOON + MINUTE_MS,
+    });
+    expect(again).toMatchObject({ chargedMicros: 0, changed: true });
+    expect(again.books).toEqual({ ...first.books, seq: first.books.seq + 1 });
+    expect(again.meter).toEqual({ ...first.meter, lastReportAtMs: NOON + MINUTE_MS });
+  });
+
+  it("of no tokens opens the meter and counts the request", () => {
+    expect(accept(report(0))).toMatchObject({ chargedMicros: 0, changed: true, firstOfRun: true });
+  });
+
+  it("that is final and lower gives the difference back", () => {
+    const known = {
+      books: books({ cycle: { monthlyUsedMicros: 100 } }),
+      run: run(),
+      meters: [accept(report(100)).meter],
+    };
+    const last = accept(report(60, { final: true }), known);
+    expect(last).toMatchObject({ chargedMicros: -40, cycleMicros: -40, closedRun: true });
+    expect(last.meter).toMatchObject({ chargedMicros: 60, final: true });
+    expect(last.books.cycle.monthlyUsedMicros).toBe(60);
+  });
+
+  it("refunds a past cycle's charge without counting it in this cycle", () => {
+    const february = {
+      bucket: "monthly",
+      grantId: null,
+      cycleStartsAtMs: NOON - 40 * DAY_MS,
+      micros: 100,
+      lapsedMicros: 0,
+    } as const;
+    const known = meter({ tokens: tokens({ input: 100 }), chargedMicros: 100, draws: [february] });
+    const last = accept(report(60, { final: true }), { run: run(), meters: [known] });
+    expect(last.chargedMicros).toBe(-40);
+    expect(Math.abs(last.cycleMicros)).toBe(0);
+    expect(last.books.cycle.monthlyUsedMicros).toBe(0);
+  });
+
+  it("is priced as the meter's first report was, whatever the price book says now", () => {
+    const first = accept(report(100));
+    const dearer = price({ bookVersion: 2, creditsPerUsd: 50 });
+    const second = accept(report(110, { price: dearer }), {
+      books: first.books,
+      run: first.run,
+      meters: [first.meter],
+    });
+    expect(second.chargedMicros).toBe(10);
+    expect(second.meter.price).toEqual(UNIT_PRICE);
+  });
+
+  it("of a known meter needs no price any more", () => {
+    const first = accept(report(100));
+    expect(
+      accept(report(110, { price: null }), { books: first.books, run: first.run, meters: [first.meter] }).chargedMicros,
+    ).toBe(10);
+  });
+
+  it("opens a meter of its own for each model of the run", () => {
+    const first = accept(report(100));
+    const other = accept(report(30, { model: "m2" }), { books: first.books, run: first.run, meters: [first.meter] });
+    expect(other).toMatchObject({ chargedMicros: 30, firstOfRun: false });
+    expect(other.meter).toMatchObject({ model: "m2", chargedMicros: 30 });
+  });
+
+  it("closes the run with its last open meter only, and once", () => {
+    const m1 = meter({ model: "m1" });
+    const m2 = meter({ model: "m2", final: true });
+    expect(accept(report(1, { final: true }), { run: run(), meters: [m1, meter({ model: "m2" })] }).closedRun).toBe(
+      false,
+    );
+    expect(accept(report(1, { final: true }), { run: run(), meters: [m1, m2] }).closedRun).toBe(true);
+    expect(accept(report(9, { final: true }), { run: run(), meters: [{ ...m1, final: true }, m2] }).closedRun).toBe(
+      false,
+    );
+  });
+});
+
+describe("an alias", () => {
+  const first = accept(report(100, { model: "m1", reportedAs: "fast" }));
+  const known = { books: first.books, run: first.run, meters: [first.meter] };
+
+  it("is the same meter as its model, and the canonical id is kept", () => {
+    expect(first.meter).toMatchObject({ model: "m1", reportedAs: ["fast"] });
+    const byId = accept(report(130, { model: "m1", reportedAs: "m1" }), known);
+    expect(byId.chargedMicros).toBe(30);
+    expect(byId.meter).toMatchObject({ model: "m1", reportedAs: ["fast"] });
+  });
+
+  it("stays with its meter when the price book gives it to another model", () => {
+    const moved = accept(report(130, { model: "m2", reportedAs: "fast", price: price({ bookVersion: 2 }) }), known);
+    expect(moved.chargedMicros).toBe(30);
+    expect(moved.meter).toMatchObject({ model: "m1", chargedMicros: 130 });
+  });
+
+  it("stays with its meter when the price book drops it", () => {
+    const dropped = accept(report(130, { model: "fast", reportedAs: "fast", price: null }), known);
+    expect(dropped.meter).toMatchObject({ model: "m1", chargedMicros: 130 });
+  });
+
+  it("leaves the other model free to be reported by its own name", () => {
+    const other = accept(report(7, { model: "m2", reportedAs: "m2" }), known);
+    expect(other).toMatchObject({ chargedMicros: 7 });
+    expect(other.meter).toMatchObject({ model: "m2", reportedAs: [] });
+  });
+});
+
+describe("the attribution of a run", () => {
+  it("is fixed by its first report, the group too", () => {
+    const first = accept(report(1, { group: "team-a" }), { group: "team-b" });
+    expect(first.run).toMatchObject({ workspace: "w1", user: "u1", surface: "web", group: "team-a", reported: true });
+    const later = accept(report(2, { group: "team-c" }), { books: first.books, run: first.run, meters: [first.meter] });
+    expect(later.run.group).toBe("team-a");
+  });
+
+  it("takes the group from the start, else from the directory, else none", () => {
+    const admitted = run({ reported: false, group: null });
+    const groupOf = (known: Known) => accept(report(1), known).run.group;
+    expect(groupOf({ run: { ...admitted, group: "from start" }, group: "from directory" })).toBe("from start");
+    expect(groupOf({ run: admitted, group: "from directory" })).toBe("from directory");
+    expect(groupOf({ run: admitted })).toBe("none");
+  });
+
+  it("keeps the start that the run is known under", () => {
+    expect(accept(report(1, { startedAtMs: NOON - DAY_MS }), { run: run() }).run.startedAtMs).toBe(NOON);
+  });
+});
+
+describe("byom", () => {
+  it("charges USD against the cap and leaves allowance and grants alone", () => {
+    const decided = accept(report(100, { price: price({ creditsPerUsd: 100 }) }), {
+      books: byomBooks({ capMicros: 1_000 }),
+    });
+    expect(decided.meter).toMatchObject({ unit: "usd", chargedMicros: 100 });
+    expect(decided.books.cycle).toMatchObject({ spendUsedMicros: 100, monthlyUsedMicros: 0 });
+  });
+
+  it("keeps a meter in the model that it began under, when the model is switched under way", () => {
+    const hundred = price({ creditsPerUsd: 100 });
+    const inCredits = accept(report(2, { price: hundred }), {});
+    const switched = { ...inCredits.books, settings: settings({ billingModel: "byom" as const }) };
+    const goesOn = accept(report(3), { books: switched, run: inCredits.run, meters: [inCredits.meter] });
+    expect(goesOn).toMatchObject({ chargedMicros: 100, meter: { unit: "credits", chargedMicros: 300 } });
+    expect(goesOn.books.cycle).toMatchObject({ monthlyUsedMicros: 300, spendUsedMicros: 0 });
+    const opens = accept(report(3, { model: "m2", price: hundred }), {
+      books: goesOn.books,
+      run: goesOn.run,
+      meters: [goesOn.meter],
+    });
+    expect(opens).toMatchObject({ chargedMicros: 3, meter: { unit: "usd" } });
+    expect(opens.books.cycle).toMatchObject({ monthlyUsedMicros: 300, spendUsedMicros: 3 });
+  });
+});

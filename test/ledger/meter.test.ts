@@ -1,0 +1,105 @@
+// Rule R2: how running totals join, in any order.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { FENCE_MS, isKept, joinReading, type Reading } from "../../src/ledger/meter.ts";
+import { DAY_MS, meter, NOON, tokens } from "./base.ts";
+import { cases } from "./cases.ts";
+
+const open = (input: number, output = 0): Reading => ({ tokens: tokens({ input, output }), final: false });
+const final = (input: number, output = 0): Reading => ({ tokens: tokens({ input, output }), final: true });
+const joinAll = (readings: readonly Reading[]) =>
+  readings.reduce<Reading | null>((known, reading) => joinReading(known, reading), null);
+
+describe("a meter", () => {
+  it("takes the first report as it is", () => {
+    expect(joinReading(null, open(5, 7))).toEqual(open(5, 7));
+  });
+
+  it("keeps the largest total of each kind on its own", () => {
+    expect(joinReading(open(100, 1), open(50, 9))).toEqual(open(100, 9));
+    const known = { tokens: { input: 1, output: 8, cacheRead: 3, cacheWrite: 6 }, final: false };
+    const report = { tokens: { input: 5, output: 2, cacheRead: 7, cacheWrite: 4 }, final: false };
+    expect(joinReading(known, report).tokens).toEqual({ input: 5, output: 8, cacheRead: 7, cacheWrite: 6 });
+  });
+
+  it("is the very same reading after a duplicate or an older report", () => {
+    const known = open(100, 10);
+    expect(joinReading(known, open(100, 10))).toBe(known);
+    expect(joinReading(known, open(40, 10))).toBe(known);
+    expect(joinReading(known, open(0))).toBe(known);
+  });
+
+  it("closes with exactly the totals of a final report, lower ones included", () => {
+    expect(joinReading(open(100, 10), final(60, 20))).toEqual(final(60, 20));
+    expect(joinReading(open(100, 10), final(100, 10))).toEqual(final(100, 10));
+    expect(joinReading(null, final(1))).toEqual(final(1));
+  });
+
+  it("ignores further reports after a final one", () => {
+    const known = final(60);
+    expect(joinReading(known, open(500, 500))).toBe(known);
+    expect(joinReading(known, final(60))).toBe(known);
+    expect(joinReading(known, final(10))).toBe(known);
+  });
+
+  it("joins two finals with different totals to the larger of each kind", () => {
+    expect(joinReading(final(60, 5), final(50, 9))).toEqual(final(60, 9));
+  });
+
+  const count = fc.integer({ min: 0, max: 4 });
+  const reading: fc.Arbitrary<Reading> = fc.record({
+    tokens: fc.record({ input: count, output: count, cacheRead: count, cacheWrite: count }),
+    final: fc.boolean(),
+  });
+
+  it("ends the same for any order of the same reports, and however often each came", () => {
+    const story = fc.array(reading, { minLength: 1, maxLength: 6 }).chain((reports) =>
+      fc.record({
+        reports: fc.constant(reports),
+        shuffled: fc.shuffledSubarray([...reports, ...reports, ...reports], { minLength: reports.length * 3 }),
+      }),
+    );
+    fc.assert(
+      fc.property(story, ({ reports, shuffled }) => {
+        expect(joinAll(shuffled)).toEqual(joinAll(reports));
+      }),
+      cases(50),
+    );
+  });
+
+  it("ends at the largest of each kind among the finals, or among all reports while there is none", () => {
+    fc.assert(
+      fc.property(fc.array(reading, { minLength: 1, maxLength: 6 }), (reports) => {
+        const closed = reports.some((report) => report.final);
+        const counted = closed ? reports.filter((report) => report.final) : reports;
+        const largest = (kind: keyof Reading["tokens"]) => Math.max(...counted.map((report) => report.tokens[kind]));
+        expect(joinAll(reports)).toEqual({
+          tokens: {
+            input: largest("input"),
+            output: largest("output"),
+            cacheRead: largest("cacheRead"),
+            cacheWrite: largest("cacheWrite"),
+          },
+          final: closed,
+        });
+      }),
+      cases(50),
+    );
+  });
+});
+
+describe("the fence", () => {
+  it("keeps a meter for 35 days after its last report, to the millisecond", () => {
+    const reported = meter({ lastReportAtMs: NOON });
+    expect(FENCE_MS).toBe(35 * DAY_MS);
+    expect(isKept(reported, NOON, NOON + 35 * DAY_MS)).toBe(true);
+    expect(isKept(reported, NOON, NOON + 35 * DAY_MS + 1)).toBe(false);
+  });
+
+  it("keeps a meter whose run could still be taken for a new one", () => {
+    // Started five minutes ahead of its only report: forgotten at once it would be accepted, and charged, again.
+    const startedAtMs = NOON + 300_000;
+    expect(isKept(meter({ lastReportAtMs: NOON }), startedAtMs, NOON + 35 * DAY_MS + 1)).toBe(true);
+    expect(isKept(meter({ lastReportAtMs: NOON }), startedAtMs, startedAtMs + 35 * DAY_MS + 1)).toBe(false);
+  });
+});

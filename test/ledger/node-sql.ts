@@ -1,0 +1,48 @@
+/**
+ * The `Sql` door over node:sqlite, so that the real bookkeeper runs in plain Node, in memory. Like the storage of a
+ * Durable Object it is synchronous, nests transactions, and takes back every write of a body that throws.
+ * Statements are prepared once; amounts come back as numbers, and one that would be rounded throws.
+ */
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Sql, SqlRow, SqlValue } from "../../src/enterprise/sql.ts";
+
+export function openSql(path = ":memory:"): Sql {
+  const db = new DatabaseSync(path);
+  const prepared = new Map<string, StatementSync>();
+  let depth = 0;
+
+  function prepare(statement: string): StatementSync {
+    const known = prepared.get(statement) ?? db.prepare(statement);
+    prepared.set(statement, known);
+    return known;
+  }
+
+  return {
+    all: (statement, ...params) => prepare(statement).all(...params) as SqlRow[],
+    run: (statement: string, ...params: SqlValue[]) => {
+      prepare(statement).run(...params);
+    },
+    transaction: (body) => {
+      const name = `level_${depth}`;
+      prepare(`SAVEPOINT ${name}`).run();
+      depth += 1;
+      try {
+        const answer = body();
+        prepare(`RELEASE ${name}`).run();
+        return answer;
+      } catch (error) {
+        db.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
+        throw error;
+      } finally {
+        depth -= 1;
+      }
+    },
+  };
+}
+
+/** Empties the tables of an object, so that the next case need not make them anew. */
+export function wipe(sql: Sql): Sql {
+  const tables = sql.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'schema_steps'");
+  for (const { name } of tables) sql.run(`DELETE FROM ${name}`);
+  return sql;
+}
