@@ -1,11 +1,299 @@
-import { expect, it } from "vitest";
-import { newEnterprise, report } from "./client.ts";
+// Reports and what they charge (rules R1, R2, R10), one by one and in batches.
+import { describe, expect, it } from "vitest";
+import {
+  auditFaults,
+  CREDIT,
+  costing,
+  expectProblem,
+  faultyPaths,
+  MAX,
+  NOON,
+  newEnterprise,
+  report,
+  start,
+} from "./client.ts";
 
-it("charges a report once, however often it comes", async () => {
-  const { debit, gauge } = await newEnterprise();
-  const first = await debit(report());
-  expect(first.body).toMatchObject({ charged_micros: 225_000, run_total_micros: 225_000, action: "continue" });
-  const again = await debit(report());
-  expect(again.body).toMatchObject({ charged_micros: 0, run_total_micros: 225_000, seq: first.body.seq });
-  expect((await gauge()).used_micros).toBe(225_000);
+const usage = (input: number, output: number, read = 0, write = 0) => ({
+  input_tokens: input,
+  output_tokens: output,
+  cache_read_tokens: read,
+  cache_write_tokens: write,
+});
+
+describe("one report", () => {
+  it("is charged once, however often it comes", async () => {
+    const { debit, gauge, id } = await newEnterprise();
+    const first = await debit(report());
+    expect(first.status).toBe(200);
+    expect(first.body).toEqual({
+      run: "run-1",
+      model: "gpt-5",
+      charged_micros: 225_000,
+      run_total_micros: 225_000,
+      unit: "credits",
+      remaining_micros: 5_000 * CREDIT - 225_000,
+      available_micros: 5_000 * CREDIT - 225_000,
+      used_percent: 0,
+      action: "continue",
+      reason: null,
+      seq: expect.any(Number),
+    });
+    const again = await debit(report());
+    expect(again.body).toEqual({ ...first.body, charged_micros: 0 });
+    expect(await gauge()).toMatchObject({ enterprise: id, used_micros: 225_000, seq: first.body.seq });
+  });
+
+  it("carries running totals: any order, with losses and repeats, ends in the lump-sum cost", async () => {
+    const chunks = [usage(10, 1, 3, 1), usage(700, 30, 5_001, 7), usage(1_333, 77, 9_999, 13)];
+    // 1333 · 1.25 + 77 · 10 + 9999 · 0.125 + 13 · 1.25 = 3702.375 micro-USD, a hundredfold in micro-credits.
+    for (const order of [[0, 1, 2], [2, 1, 0], [2], [1, 2, 2, 0, 1], [0, 2, 1]]) {
+      const { debit, gauge } = await newEnterprise();
+      let sum = 0;
+      for (const i of order) sum += (await debit(report({ usage: chunks[i] }))).body.charged_micros;
+      expect(sum).toBe(370_238);
+      expect((await gauge()).used_micros).toBe(370_238);
+    }
+  });
+
+  it("keeps the largest of each kind, though no report had them together", async () => {
+    const { debit, receipt } = await newEnterprise();
+    await debit(report({ usage: usage(100, 5) }));
+    await debit(report({ usage: usage(50, 9, 40) }));
+    expect((await receipt("run-1")).meters[0].usage).toEqual(usage(100, 9, 40));
+  });
+
+  it("that is final closes the meter with exactly its totals and refunds the difference", async () => {
+    const { debit, gauge, receipt } = await newEnterprise();
+    await debit(costing(10));
+    expect((await debit(costing(4, { final: true }))).body).toMatchObject({
+      charged_micros: -6 * CREDIT,
+      run_total_micros: 4 * CREDIT,
+    });
+    expect((await debit(costing(9))).body).toMatchObject({ charged_micros: 0, run_total_micros: 4 * CREDIT });
+    expect((await receipt("run-1")).final).toBe(true);
+    // Two finals with different totals join to the larger of each kind.
+    await debit(report({ usage: usage(800, 1_000), final: true }));
+    expect((await receipt("run-1")).meters[0].usage).toEqual(usage(800, 4_000));
+    expect((await gauge()).used_micros).toBe(4_100_000);
+  });
+
+  it("may leave out who it is for once the run is known, and then names what it lacks", async () => {
+    const { debit, start: startRun } = await newEnterprise();
+    const { surface: _s, workspace: _w, user: _u, started_at: _at, ...bare } = report();
+    expect(faultyPaths(await debit(bare))).toEqual(["started_at", "surface", "user", "workspace"]);
+    expect(faultyPaths(await debit({ ...bare, surface: "cli", user: "u1" }))).toEqual(["started_at", "workspace"]);
+    await debit(report());
+    expect((await debit({ ...bare, usage: usage(2_000, 100) })).body.charged_micros).toBe(125_000);
+    await startRun(start({ run: "run-2" }));
+    expect((await debit({ ...bare, run: "run-2" })).body.charged_micros).toBe(225_000);
+  });
+
+  it("cannot move a run to another workspace, user or surface", async () => {
+    const { debit, gauge } = await newEnterprise();
+    await debit(report());
+    const before = await gauge();
+    for (const other of [{ workspace: "w2" }, { user: "u2" }, { surface: "cli" }]) {
+      const refusal = await debit(report({ ...other, usage: usage(9_999, 9_999) }));
+      expectProblem(refusal, 409, "run_attribution_conflict");
+    }
+    expect(await gauge()).toEqual(before);
+    // Another start or group is no conflict: the first stays.
+    expect((await debit(report({ started_at: "2026-03-09T00:00:00Z", group: "g9" }))).status).toBe(200);
+  });
+
+  it("is refused where it started over five minutes ahead, and taken at five", async () => {
+    const { debit } = await newEnterprise();
+    expectProblem(await debit(report({ started_at: "2026-03-10T12:05:00.001Z" })), 422, "started_in_future");
+    expect((await debit(report({ started_at: "2026-03-10T12:05:00Z" }))).status).toBe(200);
+  });
+
+  it("is refused where it started over 35 days ago, unless the meter is known", async () => {
+    const { debit, moveTo, gauge } = await newEnterprise();
+    expectProblem(await debit(report({ started_at: "2026-02-03T11:59:59.999Z" })), 410, "run_too_old");
+    const known = { run: "known", started_at: "2026-02-03T12:00:00Z" };
+    expect((await debit(costing(1, known))).status).toBe(200);
+    await moveTo("2026-03-20T12:00:00Z");
+    expect((await debit(costing(2, known))).body.charged_micros).toBe(CREDIT);
+    expectProblem(await debit(costing(2, { ...known, model: "gpt-4.1" })), 410, "run_too_old");
+    await moveTo("2026-04-24T12:00:00Z");
+    expect((await debit(costing(3, known))).body.charged_micros).toBe(CREDIT);
+    await moveTo("2026-05-29T12:00:00.001Z");
+    const before = await gauge();
+    expectProblem(await debit(costing(4, known)), 410, "run_too_old");
+    // Nor does a lie about the start bring a forgotten meter back.
+    expectProblem(await debit(costing(4, { ...known, started_at: "2026-05-29T00:00:00Z" })), 410, "run_too_old");
+    expect(await gauge()).toEqual(before);
+  });
+
+  it("that would carry a charge or the cycle past 2^53−1 is refused, and the one that just fits is not", async () => {
+    const { debit, gauge, get } = await newEnterprise({ monthly_allowance_micros: 0 });
+    const most = 10 ** 12;
+    // 10^15 micros a time: nine fit beside each other, the tenth does not, a smaller one does.
+    const reports = Array.from({ length: 10 }, (_, i) => report({ run: `r${i}`, usage: usage(0, most) }));
+    const { body } = await debit({ reports });
+    expect(body.results.map((result: { code?: string }) => result.code ?? "ok")).toEqual([
+      ...Array(9).fill("ok"),
+      "charge_too_large",
+    ]);
+    expectProblem(await debit(report({ run: "r10", usage: usage(0, most) })), 422, "charge_too_large");
+    expectProblem(await debit(start({ run: "r10" })), 422, "validation_failed");
+    // 7,199,254,740,991 micros are left: 7,199,254,740 output tokens and 991 micros.
+    expectProblem(await debit(report({ run: "r11", usage: usage(8, 7_199_254_740) })), 422, "charge_too_large");
+    const fits = await debit(report({ run: "r11", usage: usage(7, 7_199_254_740) }));
+    expect(fits.body).toMatchObject({ run_total_micros: 7_199_254_740_875, action: "stop" });
+    expect(await gauge()).toMatchObject({ used_micros: MAX - 116, debt_micros: MAX - 116, available_micros: 0 });
+    expect((await get("runs/r11")).charged_micros).toBe(7_199_254_740_875);
+  });
+
+  it("tells the agent what to do: continue, wind down from 95 %, stop when nothing is available", async () => {
+    const { debit } = await newEnterprise({ monthly_allowance_micros: 100 * CREDIT });
+    const actions: unknown[] = [];
+    for (const credits of [94.999, 95, 99.999, 100, 101]) {
+      const { action, reason, used_percent, available_micros } = (await debit(costing(credits))).body;
+      actions.push([action, reason, used_percent, available_micros]);
+    }
+    expect(actions).toEqual([
+      ["continue", null, 95, 5_001_000],
+      ["wind_down", null, 95, 5 * CREDIT],
+      ["wind_down", null, 100, 1_000],
+      ["stop", "credits_exhausted", 100, 0],
+      ["stop", "credits_exhausted", 101, 0],
+    ]);
+  });
+
+  it("fixes the run's group: its own before the start's, the start's before none", async () => {
+    const { debit, receipt, start: startRun } = await newEnterprise();
+    await startRun(start({ run: "a", group: "g1" }));
+    await debit(report({ run: "a", group: "g2" }));
+    await debit(report({ run: "a", group: "g3", usage: usage(5_000, 0) }));
+    await startRun(start({ run: "b", group: "g1" }));
+    await debit(report({ run: "b" }));
+    await debit(report({ run: "c" }));
+    const groups = await Promise.all(["a", "b", "c"].map(async (run) => (await receipt(run)).group));
+    expect(groups).toEqual(["g2", "g1", "none"]);
+  });
+
+  it("counts each of a run's models on a meter of its own", async () => {
+    const { debit, receipt } = await newEnterprise();
+    await debit(costing(2));
+    const second = await debit(costing(0, { model: "claude-sonnet-4-5", usage: usage(1_000_000, 0), final: true }));
+    expect(second.body).toMatchObject({ charged_micros: 300 * CREDIT, run_total_micros: 302 * CREDIT });
+    const { models, meters, final } = await receipt("run-1");
+    expect([...models].sort()).toEqual(["claude-sonnet-4-5", "gpt-5"]);
+    expect(final).toBe(false);
+    expect(
+      meters.map(({ model, charged_micros, final }: Record<string, unknown>) => [model, charged_micros, final]),
+    ).toEqual(
+      expect.arrayContaining([
+        ["gpt-5", 2 * CREDIT, false],
+        ["claude-sonnet-4-5", 300 * CREDIT, true],
+      ]),
+    );
+  });
+});
+
+describe("a batch", () => {
+  it("of a thousand reports is answered in order, and is the same as a thousand reports", async () => {
+    const e = await newEnterprise();
+    const reports = Array.from({ length: 1_000 }, (_, i) => costing((i % 7) + 1, { run: `r${i % 250}` }));
+    const { status, body } = await e.debit({ reports });
+    expect(status).toBe(200);
+    expect(body.results.map(({ run }: { run: string }) => run)).toEqual(reports.map(({ run }) => run));
+    const charged = body.results.reduce(
+      (sum: number, result: { charged_micros: number }) => sum + result.charged_micros,
+      0,
+    );
+    // Each run was reported four times; 250 ≡ 5 (mod 7), so its largest total is that of its four residues.
+    const largest = Array.from({ length: 250 }, (_, run) =>
+      Math.max(...[0, 1, 2, 3].map((k) => ((run + 250 * k) % 7) + 1)),
+    );
+    expect(charged).toBe(largest.reduce((a, b) => a + b) * CREDIT);
+    expect((await e.gauge()).used_micros).toBe(charged);
+    expect(body.results.at(-1)).toMatchObject({ remaining_micros: 5_000 * CREDIT - charged });
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("answers the others though some are bad, each bad one by its status and code", async () => {
+    const { debit, gauge } = await newEnterprise();
+    await debit(report());
+    const { status, body } = await debit({
+      reports: [
+        costing(1, { run: "a" }),
+        costing(1, { workspace: "w2" }),
+        costing(1, { run: "b", model: "no-such-model" }),
+        { run: "c" },
+        null,
+        "NaN",
+        costing(1, { run: "d", usage: { input_tokens: -1, output_tokens: 0 } }),
+        costing(1, { run: "e", started_at: "2026-01-01T00:00:00Z" }),
+        costing(1, { run: "f", started_at: "2026-03-11T00:00:00Z" }),
+        costing(1, { run: "g", colour: "red" }),
+        costing(2, { run: "a" }),
+      ],
+    });
+    expect(status).toBe(200);
+    const outcomes = body.results.map((result: Record<string, unknown>) => result.code ?? result.charged_micros);
+    expect(outcomes).toEqual([
+      CREDIT,
+      "run_attribution_conflict",
+      "unknown_model",
+      "validation_failed",
+      "validation_failed",
+      "validation_failed",
+      "validation_failed",
+      "run_too_old",
+      "started_in_future",
+      "validation_failed",
+      CREDIT,
+    ]);
+    for (const result of body.results.filter((item: { code?: string }) => item.code !== undefined)) {
+      const { status, code, detail, errors, ...rest } = result;
+      expect([typeof status, typeof code, typeof detail, rest]).toEqual(["number", "string", "string", {}]);
+      expect(errors !== undefined).toBe(code === "validation_failed");
+      expect(result.status).toBe({ run_attribution_conflict: 409, run_too_old: 410 }[result.code as string] ?? 422);
+    }
+    expect((await gauge()).used_micros).toBe(2 * CREDIT + 225_000);
+  });
+
+  it("has 1 to 1000 reports and nothing beside them", async () => {
+    const { debit, gauge } = await newEnterprise();
+    const before = await gauge();
+    expect(faultyPaths(await debit({ reports: [] }))).toEqual(["reports"]);
+    expect(faultyPaths(await debit({ reports: Array(1_001).fill(report()) }))).toEqual(["reports"]);
+    expect(faultyPaths(await debit({ reports: report() }))).toEqual(["reports"]);
+    expect(faultyPaths(await debit({ reports: [report()], final: true }))).toEqual(["final"]);
+    expect(faultyPaths(await debit({ ...report(), reports: [report()] }))).toContain("run");
+    for (const body of [[], [report()], null, "x", 7]) {
+      expectProblem(await debit(body === null ? "null" : body === "x" ? '"x"' : body), 422, "validation_failed");
+    }
+    expect(await gauge()).toEqual(before);
+  });
+
+  it("opens a run with its first report, so that the next may leave out who it is for", async () => {
+    const { debit } = await newEnterprise();
+    const { surface: _s, workspace: _w, user: _u, started_at: _at, ...bare } = costing(2);
+    const { body } = await debit({ reports: [costing(1), bare, { ...bare, run: "other" }] });
+    expect(body.results.map((result: Record<string, unknown>) => result.code ?? result.charged_micros)).toEqual([
+      CREDIT,
+      CREDIT,
+      "validation_failed",
+    ]);
+  });
+});
+
+describe("many agents at once", () => {
+  it("are each charged their own, and their seqs never repeat", async () => {
+    const e = await newEnterprise();
+    const reports = Array.from({ length: 120 }, (_, i) =>
+      costing(1 + (i % 3), { run: `r${i % 40}`, started_at: NOON }),
+    );
+    const answers = await Promise.all(reports.map(e.debit));
+    expect(answers.every(({ status }) => status === 200)).toBe(true);
+    const moved = answers.filter(({ body }) => body.charged_micros > 0).map(({ body }) => body.seq);
+    expect(new Set(moved).size).toBe(moved.length);
+    const charged = answers.reduce((sum, { body }) => sum + body.charged_micros, 0);
+    expect(charged).toBe(40 * 3 * CREDIT);
+    expect((await e.gauge()).used_micros).toBe(charged);
+    expect(await auditFaults(e)).toEqual([]);
+  });
 });

@@ -1,0 +1,326 @@
+// The copy in D1: behind by seconds, right in the end whatever D1 does, rebuilt from nothing; and what the object
+// survives: eviction, alarms that run twice.
+import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  auditFaults,
+  CREDIT,
+  copyNow,
+  costing,
+  type Enterprise,
+  expectProblem,
+  freshId,
+  NOON,
+  newEnterprise,
+  objectOf,
+  operator,
+  start,
+} from "./client.ts";
+
+const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"];
+
+/** Everything that the copy has of an enterprise, revisions aside: they tell how often it was written. */
+async function copyOf({ id }: Enterprise): Promise<Record<string, unknown[]>> {
+  const read = async (table: string) => {
+    const { results } = await env.DB.prepare(`SELECT * FROM ${table} WHERE enterprise = ?`).bind(id).all();
+    return results.map(({ revision: _, ...row }) => JSON.stringify(row)).sort();
+  };
+  return Object.fromEntries(await Promise.all(TABLES.map(async (table) => [table, await read(table)] as const)));
+}
+
+/** A report of a run that is known already, so that it says no more than what it used. */
+const more = (run: string, credits: number) => {
+  const { model, usage } = costing(credits);
+  return { run, model, usage };
+};
+
+/** An enterprise with something in every table. */
+async function newBusy(): Promise<Enterprise> {
+  const e = await newEnterprise({ test_clock: "2026-03-31T22:30:00Z" });
+  await operator("PUT", `${e.path}/directory`, {
+    workspaces: [{ id: "w1", name: "Shop", group_id: "g1" }],
+    groups: [{ id: "g1", name: "Web" }],
+    users: [{ id: "u1", name: "Ada" }],
+  });
+  await e.grant({ id: "g" });
+  const reports = (credits: number) =>
+    Array.from({ length: 30 }, (_, i) =>
+      costing(credits + i, { run: `r${i}`, workspace: `w${i % 4}`, user: `u${i % 5}`, surface: i % 2 ? "cli" : "web" }),
+    );
+  await e.debit({ reports: reports(1) });
+  await e.moveTo("2026-04-01T00:30:00Z");
+  await e.debit({ reports: reports(3) });
+  await e.debit({ ...more("r0", 1), final: true });
+  await e.start(start({ run: "held", hold_micros: CREDIT }));
+  return e;
+}
+
+/** The environment is one object for all: what a test breaks in it, it must mend. */
+const D1 = env.DB;
+afterEach(() => {
+  env.DB = D1;
+});
+
+type Fault = "before" | "after" | "slow";
+
+/** Makes D1 fail for the object: before it writes, after it has written, or only once the gate opens. */
+async function breakD1(e: Enterprise, fault: Fault, gate: Promise<void> = Promise.resolve()): Promise<void> {
+  const batch = async (statements: D1PreparedStatement[]) => {
+    if (fault === "before") throw new Error("D1_ERROR: Network connection lost.");
+    if (fault === "slow") await gate;
+    const results = await D1.batch(statements);
+    if (fault === "after") throw new Error("D1_ERROR: D1 DB storage operation exceeded timeout.");
+    return results;
+  };
+  await putD1(e, { prepare: (sql: string) => D1.prepare(sql), batch } as D1Database);
+}
+
+const healD1 = (e: Enterprise) => putD1(e, D1);
+
+async function putD1(e: Enterprise, db: D1Database): Promise<void> {
+  await runInDurableObject(objectOf(e.id), (object) => {
+    (object as unknown as { env: { DB: D1Database } }).env.DB = db;
+  });
+}
+
+const alarmOf = (e: Enterprise) => runInDurableObject(objectOf(e.id), (_, { storage }) => storage.getAlarm());
+
+describe("the copy", () => {
+  it("is there within five seconds, though nobody asks for it", async () => {
+    const e = await newEnterprise();
+    const sinceMs = Date.now();
+    await e.debit(costing(3));
+    let rows: unknown[] = [];
+    while (rows.length === 0 && Date.now() - sinceMs < 5_000) {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      rows = (await e.get("runs")).rows;
+    }
+    expect(rows).toMatchObject([{ run: "run-1", charged_micros: 3 * CREDIT }]);
+    expect((await e.get("usage/timeseries")).buckets.at(-1).web_micros).toBe(3 * CREDIT);
+  });
+
+  it("says as of when it is: the first change that it lacks, and now once it lacks none", async () => {
+    const e = await newEnterprise();
+    await copyNow(e.id);
+    await e.moveTo("2026-03-10T12:10:00Z");
+    await e.debit(costing(3));
+    await e.moveTo("2026-03-10T12:20:00Z");
+    expect((await e.get("usage/timeseries")).as_of).toBe("2026-03-10T12:10:00.000Z");
+    await copyNow(e.id);
+    expect((await e.get("usage/timeseries")).as_of).toBe("2026-03-10T12:20:00.000Z");
+  });
+
+  it("deleted altogether is rebuilt to the same rows", async () => {
+    const e = await newBusy();
+    await copyNow(e.id);
+    const before = await copyOf(e);
+    for (const table of TABLES) expect(before[table]?.length).toBeGreaterThan(0);
+    const shown = async () => [
+      await e.get("runs?limit=100"),
+      await e.get("usage/timeseries?range=30d"),
+      await e.get("usage/top/users"),
+      (await e.agent("GET", `${e.path}/runs.csv`)).text,
+    ];
+    const shownBefore = await shown();
+    await env.DB.batch(TABLES.map((table) => env.DB.prepare(`DELETE FROM ${table} WHERE enterprise = ?`).bind(e.id)));
+    expect(await auditFaults(e)).toEqual([expect.stringMatching(/^copy_equals_ledger: .*missing/)]);
+    expect((await operator("POST", `${e.path}/rebuild`)).status).toBe(200);
+    expect(await copyOf(e)).toEqual(before);
+    expect(await shown()).toEqual(shownBefore);
+    expect(await auditFaults(e)).toEqual([]);
+    await e.debit(more("r1", 9));
+    await copyNow(e.id);
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("rebuilt over wrong and foreign rows has none of them left", async () => {
+    const e = await newBusy();
+    await copyNow(e.id);
+    const before = await copyOf(e);
+    const wreck = (sql: string) => env.DB.prepare(sql).bind(e.id).run();
+    await wreck(
+      "UPDATE usage_by_dimension SET amount_micros = amount_micros + 1, revision = 9000000000000000 WHERE enterprise = ?",
+    );
+    await wreck("UPDATE runs SET workspace = 'nowhere', revision = 9000000000000000 WHERE enterprise = ?");
+    await wreck("INSERT INTO names (enterprise, kind, id, name, revision) VALUES (?, 'user', 'ghost', 'Ghost', 1)");
+    await operator("POST", `${e.path}/rebuild`);
+    expect(await copyOf(e)).toEqual(before);
+  });
+
+  it("is right in the end when D1 fails before it writes, and the alarm comes back by itself", async () => {
+    const e = await newBusy();
+    await breakD1(e, "before");
+    for (let i = 0; i < 3; i++) {
+      await runDurableObjectAlarm(objectOf(e.id));
+      expect(await alarmOf(e)).not.toBeNull();
+    }
+    expect((await copyOf(e)).runs).toEqual([]);
+    // What agents do goes on meanwhile.
+    expect((await e.debit(more("r2", 9))).status).toBe(200);
+    expect(Date.parse((await e.get("usage/timeseries")).as_of)).toBeLessThan(Date.parse((await e.gauge()).as_of));
+    await healD1(e);
+    await runDurableObjectAlarm(objectOf(e.id));
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("is right in the end when D1 times out after it has written", async () => {
+    const e = await newBusy();
+    await breakD1(e, "after");
+    await runDurableObjectAlarm(objectOf(e.id));
+    const once = await copyOf(e);
+    expect(once.runs?.length).toBe(31);
+    await runDurableObjectAlarm(objectOf(e.id));
+    expect(await copyOf(e)).toEqual(once);
+    await e.debit(more("r2", 9));
+    await runDurableObjectAlarm(objectOf(e.id));
+    await healD1(e);
+    await runDurableObjectAlarm(objectOf(e.id));
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("is right in the end when debits go on while a slow write is under way, and they do not wait for it", async () => {
+    const e = await newBusy();
+    let open: () => void = () => undefined;
+    await breakD1(
+      e,
+      "slow",
+      new Promise((resolve) => {
+        open = resolve;
+      }),
+    );
+    const projecting = runDurableObjectAlarm(objectOf(e.id));
+    // One run that is in the batch already, and one that is not.
+    expect((await e.debit(more("r3", 9))).body.charged_micros).toBe(3 * CREDIT);
+    expect((await e.debit(costing(9, { run: "new" }))).status).toBe(200);
+    open();
+    await projecting;
+    await healD1(e);
+    await runDurableObjectAlarm(objectOf(e.id));
+    expect(await auditFaults(e)).toEqual([]);
+    const { rows } = await e.get("runs?limit=100");
+    expect(rows.find(({ run }: { run: string }) => run === "r3").charged_micros).toBe(9 * CREDIT);
+  });
+
+  it("is not thrown back by an old write that arrives after a newer one", async () => {
+    const e = await newBusy();
+    let open: () => void = () => undefined;
+    let late: Promise<void> | null = new Promise((resolve) => {
+      open = resolve;
+    });
+    const batch = async (statements: D1PreparedStatement[]) => {
+      const mine = late;
+      late = null;
+      await mine;
+      return D1.batch(statements);
+    };
+    await putD1(e, { prepare: (sql: string) => D1.prepare(sql), batch } as D1Database);
+    const projecting = runDurableObjectAlarm(objectOf(e.id));
+    await e.debit(more("r3", 9));
+    const rebuilding = operator("POST", `${e.path}/rebuild`);
+    while ((await copyOf(e)).runs?.length !== 31) await new Promise((resolve) => setTimeout(resolve, 5));
+    open();
+    await Promise.all([projecting, rebuilding]);
+    const { rows } = await e.get("runs?limit=100");
+    expect(rows.find(({ run }: { run: string }) => run === "r3").charged_micros).toBe(9 * CREDIT);
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("catches up after an eviction in the middle of it", async () => {
+    const e = await newBusy();
+    await breakD1(e, "after");
+    await runDurableObjectAlarm(objectOf(e.id));
+    await evictDurableObject(objectOf(e.id));
+    await healD1(e);
+    await runDurableObjectAlarm(objectOf(e.id));
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("that cannot be reached fails the audit, and reading it is a matter of trying again", async () => {
+    const e = await newBusy();
+    await breakD1(e, "before");
+    expect(await auditFaults(e)).toEqual([expect.stringMatching(/^copy_equals_ledger: /)]);
+    const rebuild = await operator("POST", `${e.path}/rebuild`);
+    expect(expectProblem(rebuild, 503, "ledger_busy")).toBeDefined();
+    expect(rebuild.headers.get("Retry-After")).toMatch(/^\d+$/);
+    await healD1(e);
+    expect((await operator("POST", `${e.path}/rebuild`)).status).toBe(200);
+    expect(await auditFaults(e)).toEqual([]);
+  });
+});
+
+describe("while D1 is away", () => {
+  it("what is read from it is to be tried again, and all else goes on", async () => {
+    const e = await newBusy();
+    const prepare = () => {
+      throw new Error("D1_ERROR: Network connection lost.");
+    };
+    env.DB = { prepare, batch: prepare } as unknown as D1Database;
+    for (const question of ["runs", "usage/timeseries", "usage/top/users"]) {
+      const answer = await e.agent("GET", `${e.path}/${question}`);
+      expectProblem(answer, 503, "ledger_busy");
+      expect(answer.headers.get("Retry-After")).toMatch(/^\d+$/);
+    }
+    expect((await e.debit(more("r1", 9))).body.charged_micros).toBe(5 * CREDIT);
+    expect((await e.start(start({ run: "another" }))).status).toBe(201);
+    expect(await e.receipt("r1")).toMatchObject({ charged_micros: 9 * CREDIT });
+    expect((await e.entries()).length).toBeGreaterThan(0);
+  });
+});
+
+describe("the object", () => {
+  it("forgets nothing when it is evicted or the whole process restarts", async () => {
+    const e = await newBusy();
+    const shown = async () => [await e.gauge(), await e.receipt("r1"), await e.entries(), await e.get("grants")];
+    const before = await shown();
+    await evictDurableObject(objectOf(e.id));
+    expect(await shown()).toEqual(before);
+    await abortAllDurableObjects();
+    expect(await shown()).toEqual(before);
+    expect((await e.debit(more("r1", 9))).body.charged_micros).toBe(5 * CREDIT);
+    expect((await e.gauge()).held_micros).toBe(CREDIT);
+    await e.moveTo("2026-04-01T00:45:00Z");
+    expect((await e.gauge()).held_micros).toBe(0);
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("takes an alarm that runs twice, or at the same time as another, for one", async () => {
+    const e = await newBusy();
+    await runInDurableObject(objectOf(e.id), async (object) => {
+      await Promise.all([object.alarm(), object.alarm()]);
+      await object.alarm();
+    });
+    const before = [await e.gauge(), await e.entries(), await copyOf(e)];
+    await runInDurableObject(objectOf(e.id), (object) => object.alarm());
+    expect([await e.gauge(), await e.entries(), await copyOf(e)]).toEqual(before);
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("keeps a receipt for good, though the meters behind it are forgotten after 35 days", async () => {
+    const e = await newEnterprise();
+    await e.debit(costing(4, { run: "old", final: true }));
+    await e.start(start({ run: "silent" }));
+    await e.moveTo("2026-05-10T12:00:00Z");
+    await copyNow(e.id);
+    await runInDurableObject(objectOf(e.id), (object) => object.alarm());
+    expect(await e.receipt("old")).toMatchObject({
+      run: "old",
+      charged_micros: 4 * CREDIT,
+      final: true,
+      started_at: NOON,
+    });
+    const gauge = await e.gauge();
+    expectProblem(await e.debit(costing(5, { run: "old" })), 410, "run_too_old");
+    expect(await e.gauge()).toEqual(gauge);
+    expect((await operator("POST", `${e.path}/rebuild`)).status).toBe(200);
+    expect((await e.get("runs")).rows.map(({ run }: { run: string }) => run).sort()).toEqual(["old", "silent"]);
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("answers for a run or a grant that is not there with not_found", async () => {
+    const e = await newEnterprise();
+    expectProblem(await e.agent("GET", `${e.path}/runs/${freshId()}`), 404, "not_found");
+    expectProblem(await operator("POST", `${e.path}/grants/${freshId()}/void`), 404, "not_found");
+    expectProblem(await operator("GET", `/v1/enterprises/${freshId()}/audit`), 404, "not_found");
+  });
+});

@@ -1,0 +1,355 @@
+// The gauge (rule R9) by numbers worked out by hand, its alerts, and bring-your-own-model enterprises (rule R8).
+import { describe, expect, it } from "vitest";
+import {
+  auditFaults,
+  CREDIT,
+  costing,
+  type Enterprise,
+  expectProblem,
+  faultyPaths,
+  NOON,
+  newEnterprise,
+  operator,
+  start,
+} from "./client.ts";
+
+const USD = 1_000_000;
+const codesOf = async ({ gauge }: Enterprise) => (await gauge()).alerts.map(({ code }: { code: string }) => code);
+/** Settings and a cap: an enterprise that brings its own model, and its admin. */
+async function newByom(capMicros: number | null, settings: Record<string, unknown> = {}) {
+  const e = await newEnterprise({ billing_model: "byom", ...settings });
+  const { send } = await e.keyOf(["admin"]);
+  const setCap = (monthly_cap_micros: unknown) => send("PUT", `${e.path}/spend-cap`, { monthly_cap_micros });
+  if (capMicros !== null) expect((await setCap(capMicros)).status).toBe(200);
+  return { ...e, setCap };
+}
+
+describe("the gauge", () => {
+  it("of a new enterprise is whole, with nothing used and nothing to foretell", async () => {
+    const { gauge, id } = await newEnterprise();
+    expect(await gauge()).toEqual({
+      enterprise: id,
+      name: "Acme",
+      billing_model: "credits",
+      unit: "credits",
+      plan: "pro",
+      as_of: NOON,
+      seq: 1,
+      cycle: {
+        starts_at: "2026-03-01T00:00:00.000Z",
+        ends_at: "2026-04-01T00:00:00.000Z",
+        days_elapsed: 9,
+        days_remaining: 22,
+        days_total: 31,
+      },
+      monthly: { allowance_micros: 5_000 * CREDIT, used_micros: 0, remaining_micros: 5_000 * CREDIT },
+      bonus: { used_micros: 0, remaining_micros: 0, next_expiry: null },
+      spend: null,
+      used_micros: 0,
+      total_micros: 5_000 * CREDIT,
+      remaining_micros: 5_000 * CREDIT,
+      debt_micros: 0,
+      held_micros: 0,
+      available_micros: 5_000 * CREDIT,
+      used_percent: 0,
+      avg_per_day_micros: 0,
+      run_out_days: null,
+      run_out_at: null,
+      on_track_to_run_out: false,
+      alerts: [],
+    });
+  });
+
+  it("foretells by the exact days elapsed", async () => {
+    const e = await newEnterprise();
+    // 9.5 days have passed: 950 credits are 100 a day, and 4050 last for 40.5 days more.
+    await e.debit(costing(950));
+    expect(await e.gauge()).toMatchObject({
+      used_percent: 19,
+      avg_per_day_micros: 100 * CREDIT,
+      run_out_days: 40.5,
+      run_out_at: "2026-04-20T00:00:00.000Z",
+      on_track_to_run_out: false,
+    });
+    // 300 a day: 2150 last for 7.1666… days, which is before the reset.
+    await e.debit(costing(2_850));
+    expect(await e.gauge()).toMatchObject({
+      used_percent: 57,
+      avg_per_day_micros: 300 * CREDIT,
+      run_out_days: 7.17,
+      run_out_at: "2026-03-17T16:00:00.000Z",
+      on_track_to_run_out: true,
+    });
+    await e.debit(costing(5_000));
+    expect(await e.gauge()).toMatchObject({ run_out_days: 0, run_out_at: NOON, on_track_to_run_out: true });
+  });
+
+  it("takes the first day of a cycle for a whole one", async () => {
+    const e = await newEnterprise({ test_clock: "2026-03-01T06:00:00Z" });
+    await e.debit(costing(100, { started_at: "2026-03-01T05:00:00Z" }));
+    expect(await e.gauge()).toMatchObject({
+      cycle: { days_elapsed: 0, days_remaining: 31 },
+      avg_per_day_micros: 100 * CREDIT,
+      run_out_days: 49,
+      run_out_at: "2026-04-19T06:00:00.000Z",
+    });
+  });
+
+  it("names no day more than ten years ahead", async () => {
+    const e = await newEnterprise();
+    await e.debit(costing(0.001));
+    const gauge = await e.gauge();
+    expect(gauge).toMatchObject({ run_out_at: null, on_track_to_run_out: false });
+    expect(gauge.run_out_days).toBeGreaterThan(10 * 365);
+  });
+
+  it("counts the bonus of this cycle in the total: what was drawn in it and what remains", async () => {
+    const e = await newEnterprise({ monthly_allowance_micros: 100 * CREDIT });
+    await e.grant({ id: "g", amount_micros: 60 * CREDIT });
+    await e.grant({ id: "soon", amount_micros: 40 * CREDIT, expires_at: "2026-05-01T00:00:00Z" });
+    await e.grant({ id: "same", amount_micros: 10 * CREDIT, expires_at: "2026-05-01T00:00:00Z" });
+    await e.debit(costing(120));
+    expect(await e.gauge()).toMatchObject({
+      monthly: { used_micros: 100 * CREDIT, remaining_micros: 0 },
+      bonus: {
+        used_micros: 20 * CREDIT,
+        remaining_micros: 90 * CREDIT,
+        next_expiry: { at: "2026-05-01T00:00:00.000Z", micros: 30 * CREDIT },
+      },
+      total_micros: 210 * CREDIT,
+      used_percent: 57.14,
+    });
+    await e.moveTo("2026-04-01T00:00:00Z");
+    expect(await e.gauge()).toMatchObject({ total_micros: 190 * CREDIT, used_percent: 0, bonus: { used_micros: 0 } });
+    await e.moveTo("2026-05-01T00:00:00Z");
+    expect(await e.gauge()).toMatchObject({ total_micros: 160 * CREDIT, bonus: { next_expiry: null } });
+  });
+
+  it("counts whole local days, of which those around daylight saving are one each", async () => {
+    const { gauge, moveTo } = await newEnterprise({ time_zone: "Europe/Berlin" });
+    await moveTo("2026-03-29T21:59:59Z");
+    expect((await gauge()).cycle).toMatchObject({ days_elapsed: 28, days_remaining: 3, days_total: 31 });
+    await moveTo("2026-03-29T22:00:00Z");
+    expect((await gauge()).cycle).toMatchObject({ days_elapsed: 29, days_remaining: 2, days_total: 31 });
+  });
+
+  it("rises in seq with what changes it, and only then", async () => {
+    const { gauge, debit, grant, start: startRun } = await newEnterprise();
+    const seqs: number[] = [];
+    for (const change of [
+      () => debit(costing(1)),
+      () => startRun(start({ run: "r2", hold_micros: CREDIT })),
+      () => grant({ id: "g" }),
+    ]) {
+      seqs.push((await gauge()).seq);
+      await change();
+      await change();
+    }
+    expect([...seqs, (await gauge()).seq]).toEqual([1, 2, 3, 4]);
+  });
+});
+
+describe("the alerts of credits", () => {
+  it("are the highest threshold only, and the exhausted alone", async () => {
+    const e = await newEnterprise({ monthly_allowance_micros: 100 * CREDIT, test_clock: "2026-03-31T12:00:00Z" });
+    const seen: [number, string[]][] = [];
+    for (const credits of [49.999, 50, 74.999, 75, 89.999, 90, 99.999, 100]) {
+      await e.debit(costing(credits));
+      seen.push([credits, (await codesOf(e)).filter((code: string) => code !== "on_track_to_run_out")]);
+    }
+    expect(seen).toEqual([
+      [49.999, []],
+      [50, ["usage_50"]],
+      [74.999, ["usage_50"]],
+      [75, ["usage_75"]],
+      [89.999, ["usage_75"]],
+      [90, ["usage_90"]],
+      [99.999, ["usage_90"]],
+      [100, ["exhausted"]],
+    ]);
+  });
+
+  it("say when it runs out too soon, when bonus is in use or ends within seven days, and on the free plan", async () => {
+    const e = await newEnterprise({
+      plan: "free",
+      monthly_allowance_micros: 100 * CREDIT,
+      upgrade_url: "https://acme.example/up",
+      referral_url: "https://acme.example/invite",
+    });
+    expect(await codesOf(e)).toEqual(["free_tier"]);
+    await e.grant({ id: "g", amount_micros: 900 * CREDIT, expires_at: "2026-04-20T12:00:00Z" });
+    await e.debit(costing(101));
+    expect((await codesOf(e)).sort()).toEqual(["bonus_in_use", "free_tier"]);
+    await e.debit(costing(600));
+    expect((await codesOf(e)).sort()).toEqual(["bonus_in_use", "free_tier", "on_track_to_run_out", "usage_50"]);
+    await e.put({ plan: "pro" });
+    await e.moveTo("2026-04-13T11:59:59Z");
+    expect(await codesOf(e)).toEqual([]);
+    await e.moveTo("2026-04-13T12:00:00Z");
+    expect(await codesOf(e)).toEqual(["bonus_expiring"]);
+    await e.debit(costing(5_000));
+    const { alerts } = await e.gauge();
+    for (const { code, level, message, action } of alerts) {
+      expect(["info", "warning", "critical"]).toContain(level);
+      expect(message).toMatch(/^[A-Z0-9].*\.$/);
+      if (code === "exhausted") expect(action).toEqual({ label: expect.any(String), url: "https://acme.example/up" });
+    }
+    expect(alerts[0]).toMatchObject({ code: "exhausted", level: "critical" });
+  });
+});
+
+describe("bring your own model", () => {
+  it("is all in USD, against the cap, with neither allowance nor bonus nor debt", async () => {
+    const e = await newByom(100 * USD);
+    // A report that costs 4000 credits costs 40 USD.
+    const charged = await e.debit(costing(4_000));
+    expect(charged.body).toMatchObject({
+      charged_micros: 40 * USD,
+      unit: "usd",
+      remaining_micros: 60 * USD,
+      available_micros: 60 * USD,
+      used_percent: 40,
+      action: "continue",
+    });
+    expect(await e.gauge()).toMatchObject({
+      billing_model: "byom",
+      unit: "usd",
+      monthly: null,
+      bonus: null,
+      spend: { cap_micros: 100 * USD, used_micros: 40 * USD },
+      used_micros: 40 * USD,
+      total_micros: 100 * USD,
+      remaining_micros: 60 * USD,
+      debt_micros: 0,
+      run_out_days: 14.25,
+      on_track_to_run_out: true,
+    });
+    expect((await e.receipt("run-1")).meters[0].draws).toEqual([
+      { bucket: "spend", id: "2026-03-01T00:00:00.000Z", micros: 40 * USD },
+    ]);
+  });
+
+  it("without a cap admits every run and measures against nothing", async () => {
+    const e = await newByom(null);
+    expect(await codesOf(e)).toEqual(["cap_not_set"]);
+    expect((await e.debit(costing(10 ** 6))).body).toMatchObject({
+      remaining_micros: null,
+      available_micros: null,
+      used_percent: null,
+      action: "continue",
+    });
+    expect(await e.gauge()).toMatchObject({
+      spend: { cap_micros: null, used_micros: 10_000 * USD },
+      total_micros: null,
+      remaining_micros: null,
+      available_micros: null,
+      used_percent: null,
+      run_out_days: null,
+      run_out_at: null,
+      on_track_to_run_out: false,
+    });
+    expect((await e.start(start({ run: "r2", hold_micros: 10 ** 12 }))).status).toBe(201);
+  });
+
+  it("a cap set, lowered or removed counts from the next request", async () => {
+    const e = await newByom(null);
+    await e.debit(costing(5_000));
+    const set = await e.setCap(50 * USD);
+    expect(set).toMatchObject({ status: 200, body: { monthly_cap_micros: 50 * USD } });
+    expect((await e.debit(costing(5_000))).body).toMatchObject({ action: "stop", reason: "spend_cap_reached" });
+    expectProblem(await e.start(start({ run: "r2" })), 402, "spend_cap_reached");
+    await e.setCap(60 * USD);
+    expect((await e.debit(costing(5_000))).body).toMatchObject({ action: "continue", reason: null });
+    expect((await e.start(start({ run: "r2", hold_micros: 10 * USD }))).status).toBe(201);
+    const full = expectProblem(await e.start(start({ run: "r3" })), 402, "spend_cap_reached");
+    expect(full).toMatchObject({ resets_at: "2026-04-01T00:00:00.000Z", gauge: { held_micros: 10 * USD } });
+    await e.setCap(null);
+    expect((await e.start(start({ run: "r3" }))).status).toBe(201);
+    await e.setCap(0);
+    expectProblem(await e.start(start({ run: "r4" })), 402, "spend_cap_reached");
+    expect(await e.gauge()).toMatchObject({ total_micros: 0, used_percent: null, remaining_micros: 0 });
+    const changes = (await e.entries()).filter(({ type }) => type === "cap_changed");
+    expect(changes.map(({ from_micros, to_micros }) => [from_micros, to_micros])).toEqual([
+      [null, 50 * USD],
+      [50 * USD, 60 * USD],
+      [60 * USD, null],
+      [null, 0],
+    ]);
+    for (const { by } of changes) expect(by).toMatch(/^key:/);
+    for (const wrong of [-1, 0.5, "50", 2 ** 53, undefined]) {
+      expect(faultyPaths(await e.setCap(wrong))).toEqual(["monthly_cap_micros"]);
+    }
+  });
+
+  it("a hold that does not fit beside use and other holds is spend_cap_reached, and the cap winds down at 95 %", async () => {
+    const e = await newByom(100 * USD);
+    expect((await e.start(start({ run: "a", hold_micros: 60 * USD }))).status).toBe(201);
+    const refusal = await e.start(start({ run: "b", hold_micros: 40 * USD + 1 }));
+    expectProblem(refusal, 402, "spend_cap_reached");
+    expect((await e.start(start({ run: "b", hold_micros: 40 * USD }))).status).toBe(201);
+    expect((await e.debit(costing(1, { run: "c" }))).body).toMatchObject({ action: "stop", available_micros: 0 });
+    await e.agent("DELETE", `${e.path}/runs/a/hold`);
+    await e.agent("DELETE", `${e.path}/runs/b/hold`);
+    expect((await e.debit(costing(9_500, { run: "d" }))).body).toMatchObject({ action: "wind_down", reason: null });
+    expect((await e.debit(costing(9_999, { run: "d" }))).body).toMatchObject({ action: "stop" });
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("spends anew each cycle under the same cap", async () => {
+    const e = await newByom(10 * USD);
+    await e.debit(costing(1_000));
+    expectProblem(await e.start(start({ run: "r2" })), 402, "spend_cap_reached");
+    await e.moveTo("2026-04-01T00:00:00Z");
+    expect(await e.gauge()).toMatchObject({ used_micros: 0, total_micros: 10 * USD, available_micros: 10 * USD });
+    expect((await e.start(start({ run: "r2" }))).status).toBe(201);
+    expect((await e.debit(costing(0, { final: true }))).body.charged_micros).toBe(-10 * USD);
+    expect((await e.gauge()).used_micros).toBe(0);
+    expect((await e.receipt("run-1")).meters[0].draws).toEqual([
+      { bucket: "spend", id: "2026-03-01T00:00:00.000Z", micros: 0, lapsed_micros: 10 * USD },
+    ]);
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("alerts at 75 % and 90 % of the cap, and when it is reached", async () => {
+    const e = await newByom(100 * USD, { test_clock: "2026-03-31T12:00:00Z" });
+    const seen: string[][] = [];
+    for (const percent of [74.999, 75, 89.999, 90, 100]) {
+      await e.debit(costing(percent * 100));
+      seen.push((await codesOf(e)).filter((code: string) => code !== "on_track_to_reach_cap"));
+    }
+    expect(seen).toEqual([[], ["cap_75"], ["cap_75"], ["cap_90"], ["cap_reached"]]);
+    const early = await newByom(100 * USD);
+    await early.debit(costing(5_000));
+    expect(await codesOf(early)).toEqual(["on_track_to_reach_cap"]);
+  });
+
+  it("and credits keep both histories, and a meter stays with the model it began under", async () => {
+    const e = await newEnterprise();
+    await e.debit(costing(100));
+    await e.put({ billing_model: "byom" });
+    expect(await e.gauge()).toMatchObject({ unit: "usd", used_micros: 0, spend: { used_micros: 0 } });
+    expect((await e.debit(costing(150))).body).toMatchObject({ unit: "credits", charged_micros: 50 * CREDIT });
+    const second = await e.debit(costing(200, { run: "run-2" }));
+    expect(second.body).toMatchObject({ unit: "usd", charged_micros: 2 * USD });
+    // Another model of the first run is another meter, so it is in USD.
+    expect((await e.debit(costing(0, { model: "gpt-4.1" }))).body.unit).toBe("usd");
+    expect((await e.gauge()).used_micros).toBe(2 * USD);
+    await e.put({ billing_model: "credits" });
+    expect(await e.gauge()).toMatchObject({ unit: "credits", used_micros: 150 * CREDIT });
+    expect((await e.debit(costing(300, { run: "run-2" }))).body).toMatchObject({ unit: "usd", charged_micros: USD });
+    expect((await e.gauge()).used_micros).toBe(150 * CREDIT);
+    const switches = (await e.entries()).filter(({ type }) => type === "billing_model_changed");
+    expect(switches.map(({ from, to }) => [from, to])).toEqual([
+      ["credits", "byom"],
+      ["byom", "credits"],
+    ]);
+    expect(await auditFaults(e)).toEqual([]);
+  });
+
+  it("has no cap where credits are billed", async () => {
+    const { path } = await newEnterprise();
+    const put = (body: unknown) => operator("PUT", `${path}/spend-cap`, body);
+    expectProblem(await put({ monthly_cap_micros: 5 }), 409, "not_byom");
+    expectProblem(await put({ monthly_cap_micros: null }), 409, "not_byom");
+  });
+});

@@ -1,0 +1,143 @@
+/**
+ * Input that no honest caller sends, for the tests of bad input: raw JSON, because some of it is no value of
+ * JavaScript, noise, and the ways to spoil a good body in one place at a time.
+ */
+
+/** Raw JSON, because some of it is no value of JavaScript. */
+const HOSTILE = [
+  "null",
+  "true",
+  "0",
+  "-0",
+  "-1",
+  "0.5",
+  "1e400",
+  "9007199254740992",
+  `1${"0".repeat(400)}`,
+  '""',
+  '"NaN"',
+  '"a b"',
+  '"."',
+  '".."',
+  '"*"',
+  '"\\u0000"',
+  '"\\ud800"',
+  '"__proto__"',
+  `"${"x".repeat(129)}"`,
+  '"\'; DROP TABLE meters; --"',
+  '"0000-00-00T00:00:00Z"',
+  '"+275760-09-13T00:00:00.001Z"',
+  '"9999-12-31T23:59:59.999+23:59"',
+  "[]",
+  "[null]",
+  "{}",
+  '{"__proto__":{"admin":true}}',
+];
+
+/** Bodies that are no object of a route, or no JSON at all. */
+export const NOISE = [
+  "",
+  " ",
+  "NaN",
+  "Infinity",
+  "undefined",
+  "{",
+  "}",
+  "[1,",
+  '"',
+  '{"a"}',
+  '{"a":1,}',
+  "{'a':1}",
+  "/* c */ {}",
+  "null",
+  "true",
+  "0",
+  '"x"',
+  "[]",
+  "[{}]",
+  "{}",
+  '{"__proto__":{"x":1}}',
+  '{"constructor":{"prototype":{"x":1}}}',
+  '{"reports":{"length":1}}',
+  "[".repeat(100_000),
+  `${"[".repeat(50_000)}${"]".repeat(50_000)}`,
+  `${'{"a":'.repeat(50_000)}1${"}".repeat(50_000)}`,
+  `{"reports":[${"[".repeat(20_000)}${"]".repeat(20_000)}]}`,
+  `{${Array.from({ length: 20_000 }, (_, i) => `"f${i}":0`).join()}}`,
+];
+/** Bodies that are no UTF-8, or nothing but a byte order mark and an object. */
+export const BYTES = [
+  [0xff, 0xfe, 0x00],
+  [0xef, 0xbb, 0xbf, 0x7b, 0x7d],
+  [0x7b, 0x22, 0xc3, 0x28, 0x22, 0x3a, 0x31, 0x7d],
+  [0],
+];
+
+/** For a query: limits, cursors and filters that are none, and cursors of other lists. */
+export const QUERY_VALUES = [
+  "",
+  "0",
+  "-1",
+  "1.5",
+  "101",
+  "1e400",
+  "NaN",
+  "null",
+  "[]",
+  "a b",
+  "a\u0000b",
+  "*",
+  "'",
+  "%",
+  "x".repeat(5_000),
+  ...[[1], ["x", 1], [null], [], {}, [0.5, "\ud800"], [-1, ""], [Number.MAX_SAFE_INTEGER, "x".repeat(9_999)]]
+    .map((place) => btoa(JSON.stringify(place)).replace(/=+$/, ""))
+    .concat(btoa("[1e400]").replace(/=+$/, ""), btoa('[1e400,"x"]').replace(/=+$/, "")),
+];
+
+/** The body with every leaf and branch replaced, left out, doubled or joined by a stranger, as raw JSON. */
+export function* mutationsOf(body: unknown): Generator<[string, string]> {
+  for (const path of placesOf(body)) {
+    for (const raw of HOSTILE) yield [`${path.join(".")} = ${raw.slice(0, 60)}`, withRaw(body, path, raw)];
+  }
+  for (const path of objectsOf(body)) {
+    const at = path.join(".") || "body";
+    const object = path.reduce((value, name) => (value as Record<string, unknown>)[name], body) as object;
+    for (const name of Object.keys(object)) {
+      const { [name]: _, ...rest } = object as Record<string, unknown>;
+      yield [`${at} without ${name}`, withRaw(body, path, JSON.stringify(rest))];
+    }
+    const inner = JSON.stringify(object).slice(1, -1);
+    for (const stranger of ['"x":1', '"__proto__":{}', '"constructor":1', '"toString":null', '"":0', '"\\ud800":0']) {
+      yield [`${at} with ${stranger}`, withRaw(body, path, `{${inner}${inner === "" ? "" : ","}${stranger}}`)];
+    }
+    const [first] = Object.keys(object);
+    if (first !== undefined) yield [`${at} with ${first} twice`, withRaw(body, path, `{${inner},"${first}":[]}`)];
+  }
+}
+
+function* placesOf(value: unknown, path: string[] = []): Generator<string[]> {
+  if (typeof value !== "object" || value === null) return;
+  for (const [name, inner] of Object.entries(value)) {
+    yield [...path, name];
+    yield* placesOf(inner, [...path, name]);
+  }
+}
+
+function* objectsOf(value: unknown, path: string[] = []): Generator<string[]> {
+  if (typeof value !== "object" || value === null) return;
+  if (!Array.isArray(value)) yield path;
+  for (const [name, inner] of Object.entries(value)) yield* objectsOf(inner, [...path, name]);
+}
+
+function withRaw(body: unknown, path: readonly string[], raw: string): string {
+  const [name, ...rest] = path;
+  if (name === undefined) return raw;
+  if (Array.isArray(body)) {
+    return `[${body.map((item, i) => (String(i) === name ? withRaw(item, rest, raw) : JSON.stringify(item))).join()}]`;
+  }
+  const members = Object.entries(body as object).map(
+    ([key, value]) => `${JSON.stringify(key)}:${key === name ? withRaw(value, rest, raw) : JSON.stringify(value)}`,
+  );
+  return `{${members.join()}}`;
+}

@@ -1,0 +1,183 @@
+// The price book over HTTP, and how its prices reach a meter (rule R1).
+import { describe, expect, it } from "vitest";
+import { expectProblem, faultyPaths, newEnterprise, operator, report, senderWith, start } from "./client.ts";
+
+const PATH = "/v1/price-book";
+const put = (models: unknown, more: Record<string, unknown> = {}) => operator("PUT", PATH, { models, ...more });
+const tokens = (input: number, output = 0, read = 0, write = 0) => ({
+  usage: { input_tokens: input, output_tokens: output, cache_read_tokens: read, cache_write_tokens: write },
+});
+
+describe("the price book", () => {
+  it("comes built in, with the models of the main providers, for any key to read", async () => {
+    const { keyOf } = await newEnterprise();
+    const { status, body } = await operator("GET", PATH);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ version: 1, credits_per_usd: 100 });
+    for (const model of body.models) {
+      expect(model).toEqual({
+        id: expect.any(String),
+        aliases: expect.any(Array),
+        input: expect.stringMatching(/^\d+(\.\d{1,6})?$/),
+        output: expect.stringMatching(/^\d+(\.\d{1,6})?$/),
+        cache_read: expect.stringMatching(/^\d+(\.\d{1,6})?$/),
+        cache_write: expect.stringMatching(/^\d+(\.\d{1,6})?$/),
+      });
+    }
+    const names = body.models.flatMap(({ id, aliases }: { id: string; aliases: string[] }) => [id, ...aliases]);
+    expect(new Set(names).size).toBe(names.length);
+    for (const name of ["gpt-5", "claude-sonnet-4-5", "claude-opus-4-5", "gemini-2.5-pro", "deepseek-chat"]) {
+      expect(names).toContain(name);
+    }
+    for (const scope of ["debit", "read", "admin"]) {
+      const { send } = await keyOf([scope]);
+      expect((await send("GET", PATH)).body.version).toBe(1);
+      expectProblem(await send("PUT", PATH, { models: [] }), 403, "scope_denied");
+    }
+    expectProblem(await senderWith(null)("GET", PATH), 401, "key_missing");
+  });
+
+  it("is not for a key that was revoked", async () => {
+    const { keyOf, path } = await newEnterprise();
+    const { id, send } = await keyOf(["debit"]);
+    expect((await send("GET", PATH)).status).toBe(200);
+    expect((await operator("DELETE", `${path}/keys/${id}`)).status).toBe(204);
+    expectProblem(await send("GET", PATH), 401, "key_revoked");
+  });
+
+  it("is refused whole where an entry is wrong, and nothing changes", async () => {
+    const before = (await operator("GET", PATH)).body;
+    const entry = { id: "m", input: "1", output: "2" };
+    for (const [models, path] of [
+      [[], "models"],
+      [{}, "models"],
+      [undefined, "models"],
+      [[{ ...entry, id: "a b" }], "models.0.id"],
+      [[{ id: "m", output: "2" }], "models.0.input"],
+      [[{ ...entry, input: 1 }], "models.0.input"],
+      [[{ ...entry, output: "-1" }], "models.0.output"],
+      [[{ ...entry, output: "1e3" }], "models.0.output"],
+      [[{ ...entry, output: "" }], "models.0.output"],
+      [[{ ...entry, output: "NaN" }], "models.0.output"],
+      [[{ ...entry, cache_read: "0.1234567" }], "models.0.cache_read"],
+      [[{ ...entry, cache_write: null }], "models.0.cache_write"],
+      [[{ ...entry, aliases: "x" }], "models.0.aliases"],
+      [[{ ...entry, aliases: ["x", "a b"] }], "models.0.aliases.1"],
+      [[entry, entry], "models.1.id"],
+      [[entry, { ...entry, id: "n", aliases: ["m"] }], "models.1.aliases.0"],
+      [[{ ...entry, aliases: ["x", "x"] }], "models.0.aliases.1"],
+      [[{ ...entry, currency: "EUR" }], "models.0.currency"],
+    ] as [unknown, string][]) {
+      expect(faultyPaths(await put(models))).toEqual([path]);
+    }
+    for (const credits of [0, -1, 1.5, "100", null]) {
+      expect(faultyPaths(await put([entry], { credits_per_usd: credits }))).toEqual(["credits_per_usd"]);
+    }
+    expect((await operator("GET", PATH)).body).toEqual(before);
+  });
+
+  it("is replaced whole by the next version, where a missing cache rate is the input rate", async () => {
+    const made = await put([
+      { id: "m", aliases: ["m-latest"], input: "3", output: "15", cache_read: "0.3" },
+      { id: "*", input: "1", output: "1" },
+    ]);
+    expect(made.status).toBe(201);
+    expect(made.body).toEqual({
+      version: 2,
+      credits_per_usd: 100,
+      models: [
+        { id: "m", aliases: ["m-latest"], input: "3", output: "15", cache_read: "0.3", cache_write: "3" },
+        { id: "*", aliases: [], input: "1", output: "1", cache_read: "1", cache_write: "1" },
+      ],
+    });
+    expect((await operator("GET", PATH)).body).toEqual(made.body);
+  });
+});
+
+describe("a meter's price", () => {
+  it("stays as it was at the first report, whatever book comes after", async () => {
+    const { debit, receipt } = await newEnterprise();
+    await put([{ id: "m", aliases: ["m-1"], input: "2", output: "0" }]);
+    expect((await debit(report({ model: "m-1", ...tokens(100) }))).body.charged_micros).toBe(20_000);
+    const { version } = (await put([{ id: "n", aliases: ["m-1"], input: "7", output: "0" }], { credits_per_usd: 1 }))
+      .body;
+    // The model has gone, its alias means another one, and a credit is worth a hundredfold: not for this meter.
+    expect((await debit(report({ model: "m-1", ...tokens(200) }))).body).toMatchObject({
+      model: "m",
+      charged_micros: 20_000,
+    });
+    expect((await debit(report({ model: "m", ...tokens(300) }))).body).toMatchObject({
+      model: "m",
+      charged_micros: 20_000,
+    });
+    expect((await debit(report({ run: "new", model: "m-1", ...tokens(200) }))).body).toMatchObject({
+      model: "n",
+      charged_micros: 1_400,
+    });
+    expectProblem(await debit(report({ run: "new", model: "m", ...tokens(1) })), 422, "unknown_model");
+    expect((await receipt("run-1")).meters).toMatchObject([
+      {
+        model: "m",
+        price_book_version: version - 1,
+        rates: { input: "2", output: "0", cache_read: "2", cache_write: "2" },
+      },
+    ]);
+    expect((await receipt("new")).meters).toMatchObject([{ model: "n", price_book_version: version }]);
+  });
+
+  it("is that of its model by any alias, on one meter, and the canonical id is echoed", async () => {
+    const { debit, gauge, receipt } = await newEnterprise();
+    await put([{ id: "maker/model", aliases: ["model", "model:1"], input: "1", output: "1" }]);
+    for (const model of ["model", "maker/model", "model:1"]) {
+      expect((await debit(report({ model, ...tokens(100) }))).body).toMatchObject({ model: "maker/model" });
+    }
+    expect((await gauge()).used_micros).toBe(10_000);
+    expect((await receipt("run-1")).models).toEqual(["maker/model"]);
+  });
+
+  it("is that of the entry * where the book lacks the model, and unknown where it lacks that too", async () => {
+    const { debit, start: startRun, gauge } = await newEnterprise();
+    await put([
+      { id: "m", input: "1", output: "1" },
+      { id: "*", input: "5", output: "5" },
+    ]);
+    expect((await debit(report({ model: "any/thing", ...tokens(10) }))).body).toMatchObject({
+      model: "any/thing",
+      charged_micros: 5_000,
+    });
+    expect((await debit(report({ model: "m", ...tokens(10) }))).body.charged_micros).toBe(1_000);
+    expect((await startRun(start({ run: "s1", model: "any/thing" }))).status).toBe(201);
+    await put([{ id: "m", input: "1", output: "1" }]);
+    const before = await gauge();
+    expectProblem(await debit(report({ run: "r2", model: "other" })), 422, "unknown_model");
+    expectProblem(await startRun(start({ run: "s2", model: "other" })), 422, "unknown_model");
+    expect(await gauge()).toEqual(before);
+    expect((await debit(report({ model: "any/thing", ...tokens(20) }))).body.charged_micros).toBe(5_000);
+  });
+
+  it("makes one sum that is rounded up once, exactly, however large", async () => {
+    const rates = { input: "0.3", output: "0.3", cache_read: "0.3", cache_write: "0.3" };
+    await put(
+      [
+        { id: "m", ...rates },
+        { id: "tiny", input: "0.000001", output: "0" },
+        { id: "big", input: "9007.199254", output: "0" },
+      ],
+      { credits_per_usd: 1 },
+    );
+    const { debit } = await newEnterprise();
+    // Four times 0.3 is 1.2: 2 as one sum, 4 if each were rounded.
+    expect((await debit(report({ run: "a", model: "m", ...tokens(1, 1, 1, 1) }))).body.charged_micros).toBe(2);
+    expect((await debit(report({ run: "b", model: "tiny", ...tokens(1) }))).body.charged_micros).toBe(1);
+    expect((await debit(report({ run: "b", model: "tiny", ...tokens(1_000_000) }))).body.charged_micros).toBe(0);
+    expect((await debit(report({ run: "b", model: "tiny", ...tokens(1_000_001) }))).body.charged_micros).toBe(1);
+    expect((await debit(report({ run: "c", model: "big", ...tokens(999_999_999_999) }))).body.charged_micros).toBe(
+      Number((999_999_999_999n * 9_007_199_254n + 999_999n) / 1_000_000n),
+    );
+    const byom = await newEnterprise({ billing_model: "byom" });
+    expect((await byom.debit(report({ model: "m", ...tokens(1, 1, 1, 1) }))).body).toMatchObject({
+      charged_micros: 2,
+      unit: "usd",
+    });
+  });
+});

@@ -1,0 +1,121 @@
+/**
+ * Every route of the JSON interface, as PRODUCT.md has it: who may enter, and a body that it takes. The tests of
+ * access, of bad input and of the OpenAPI document go through this table, and one of them makes sure that the app has
+ * no route that is not in it.
+ */
+import { CREDIT, costing, start } from "./client.ts";
+
+/** The scope that a key needs; nobody but the operator enters where no scope will do. */
+export type Needs = "debit" | "read" | "admin" | "any key" | "operator";
+
+export type Route = {
+  method: "GET" | "POST" | "PUT" | "DELETE";
+  path: string;
+  needs: Needs;
+  /** The usage bar may enter. */
+  embed?: true;
+  /** What these tests name there does not exist, or only in the demo: who may enter is answered 404. */
+  mayBeMissing?: true;
+  body?: unknown;
+  query?: readonly string[];
+};
+
+const E = "/v1/enterprises/{e}";
+const FILTER = ["workspace", "group", "user", "surface"];
+
+export const ROUTES: readonly Route[] = [
+  { method: "POST", path: `${E}/debits`, needs: "debit", body: costing(1, { group: "g1", final: false }) },
+  { method: "GET", path: `${E}/debits/stream`, needs: "debit" },
+  {
+    method: "POST",
+    path: `${E}/runs`,
+    needs: "debit",
+    body: start({ group: "g1", model: "gpt-5", hold_micros: CREDIT, hold_ttl_seconds: 60 }),
+  },
+  { method: "DELETE", path: `${E}/runs/{run}/hold`, needs: "debit" },
+  { method: "GET", path: `${E}/gauge`, needs: "read", embed: true },
+  { method: "GET", path: `${E}/live`, needs: "read", embed: true },
+  { method: "GET", path: `${E}/grants`, needs: "read", query: ["limit", "cursor"] },
+  { method: "GET", path: `${E}/usage/timeseries`, needs: "read", query: ["range"] },
+  { method: "GET", path: `${E}/usage/top/workspaces`, needs: "read", query: ["limit", "cursor"] },
+  { method: "GET", path: `${E}/usage/top/groups`, needs: "read", query: ["limit", "cursor"] },
+  { method: "GET", path: `${E}/usage/top/users`, needs: "read", query: ["limit", "cursor"] },
+  { method: "GET", path: `${E}/runs`, needs: "read", query: ["limit", "cursor", ...FILTER] },
+  { method: "GET", path: `${E}/runs/{run}`, needs: "read" },
+  { method: "GET", path: `${E}/runs.csv`, needs: "read", query: FILTER },
+  { method: "GET", path: `${E}/entries`, needs: "read", query: ["limit", "cursor"] },
+  { method: "PUT", path: `${E}/spend-cap`, needs: "admin", body: { monthly_cap_micros: 5 * CREDIT } },
+  { method: "POST", path: `${E}/keys`, needs: "admin", body: { name: "agent", scopes: ["read"], expires_at: null } },
+  { method: "GET", path: `${E}/keys`, needs: "admin", query: ["limit", "cursor"] },
+  { method: "DELETE", path: `${E}/keys/{id}`, needs: "admin", mayBeMissing: true },
+  { method: "GET", path: "/v1/price-book", needs: "any key" },
+  {
+    method: "PUT",
+    path: "/v1/price-book",
+    needs: "operator",
+    body: {
+      credits_per_usd: 100,
+      models: [{ id: "gpt-5", aliases: ["g5"], input: "1.25", output: "10", cache_read: "0.125", cache_write: "1" }],
+    },
+  },
+  {
+    method: "PUT",
+    path: E,
+    needs: "operator",
+    body: {
+      name: "Acme",
+      billing_model: "byom",
+      plan: "pro",
+      time_zone: "UTC",
+      anchor_day: 1,
+      monthly_allowance_micros: null,
+      suspended: false,
+      upgrade_url: "https://acme.example/up",
+      referral_url: null,
+      webhook_url: null,
+      test_clock: null,
+    },
+  },
+  { method: "GET", path: E, needs: "operator" },
+  { method: "GET", path: "/v1/enterprises", needs: "operator", query: ["limit", "cursor"] },
+  { method: "POST", path: `${E}/test-clock`, needs: "operator", body: { now: "2026-03-10T12:00:00Z" } },
+  {
+    method: "POST",
+    path: `${E}/grants`,
+    needs: "operator",
+    body: { id: "g", amount_micros: CREDIT, source: "goodwill", note: "Sorry", expires_at: "2027-01-01T00:00:00Z" },
+  },
+  { method: "POST", path: `${E}/grants/{id}/void`, needs: "operator" },
+  { method: "POST", path: "/v1/referrals", needs: "operator", body: { code: "nobody~12345678", referee: "nobody" } },
+  { method: "POST", path: `${E}/sessions`, needs: "operator", body: { user: "u1", role: "member" } },
+  {
+    method: "POST",
+    path: `${E}/embed-tokens`,
+    needs: "operator",
+    body: { user: "u1", role: "member", origin: "https://editor.example", ttl_seconds: 60 },
+  },
+  {
+    method: "PUT",
+    path: `${E}/directory`,
+    needs: "operator",
+    body: {
+      workspaces: [{ id: "w1", name: "One", group_id: "g1" }],
+      groups: [{ id: "g1", name: "Team" }],
+      users: [{ id: "u1", name: "Ada" }],
+    },
+  },
+  { method: "GET", path: `${E}/audit`, needs: "operator" },
+  { method: "POST", path: `${E}/rebuild`, needs: "operator" },
+  { method: "GET", path: `${E}/webhooks`, needs: "operator", query: ["limit", "cursor"] },
+  { method: "POST", path: `${E}/webhooks/test`, needs: "operator" },
+  { method: "POST", path: `${E}/demo/follow-real-clock`, needs: "operator", mayBeMissing: true },
+];
+
+/** A route's path with its parameters filled in, each percent-encoded. */
+export function pathOf({ path }: Route, params: Record<string, string>): string {
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? "none"));
+}
+
+export function nameOf({ method, path }: Pick<Route, "method" | "path">): string {
+  return `${method} ${path}`;
+}
