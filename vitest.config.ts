@@ -38,6 +38,8 @@ export default defineConfig({
           include: ["test/browser/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
+          // A page on a busy machine takes its time; what must be quick says so itself.
+          expect: { poll: { timeout: 15_000 } },
           fileParallelism: false,
         },
       },

@@ -16,6 +16,7 @@ CREATE TABLE `entries` (
 	PRIMARY KEY(`enterprise`, `seq`)
 );
 --> statement-breakpoint
+CREATE INDEX `entries_of_cap` ON `entries` (`enterprise`,`seq`) WHERE type = 'cap_changed';--> statement-breakpoint
 CREATE TABLE `names` (
 	`enterprise` text NOT NULL,
 	`kind` text NOT NULL,

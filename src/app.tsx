@@ -23,12 +23,31 @@ import { spendCapRoutes } from "./api/spend-cap.ts";
 import { upkeepRoutes } from "./api/upkeep.ts";
 import { usageRoutes } from "./api/usage.ts";
 import { webhookRoutes } from "./api/webhooks.ts";
+import { pageRoutes } from "./pages/site.tsx";
 
 const MAX_BODY_BYTES = 1_048_576;
 
+/** Everything comes from this host, nothing is inline, and no other page may frame ours. */
+const SECURITY_HEADERS = {
+  contentSecurityPolicy: {
+    defaultSrc: ["'none'"],
+    scriptSrc: ["'self'"],
+    styleSrc: ["'self'"],
+    imgSrc: ["'self'"],
+    connectSrc: ["'self'"],
+    formAction: ["'self'"],
+    baseUri: ["'none'"],
+    frameAncestors: ["'none'"],
+  },
+  xFrameOptions: "DENY",
+  // Not "no-referrer": with that, browsers would send `Origin: null` with our own forms.
+  referrerPolicy: "same-origin",
+  permissionsPolicy: { camera: [], geolocation: [], microphone: [], payment: [] },
+};
+
 export const app = newRouter();
 
-app.use(secureHeaders());
+app.use(secureHeaders(SECURITY_HEADERS));
 app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "body_too_large") }));
 
 app.get("/healthz", (c) => c.json({ ok: true }));
@@ -64,6 +83,9 @@ app.doc31("/openapi.json", {
     description: "The credit ledger for platforms on which AI agents work.",
   },
 });
+
+// Last: whoever asks for HTML at an address that nothing serves gets a page.
+app.route("/", pageRoutes);
 
 app.notFound((c) => {
   const allowed = allowedMethods(app.routes, c.req.path);

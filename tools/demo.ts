@@ -1,8 +1,10 @@
-// The demo behind `npm start`: seeds three enterprises where they are missing, prints the links, and lets agents work.
+// The demo behind `npm start`: seeds three enterprises where they are missing, prints the links, and lets agents work;
+// beside it stands an editor that embeds the usage bar.
 // Needs OPERATOR_KEY in the environment and a Worker in local demo mode; `node tools/run.mjs demo.ts --to URL` starts
 // it by hand, and `--seed-only` ends after the links.
 import { parseArgs } from "node:util";
 import { type AgentCalls, keepWorking } from "./demo-agent.ts";
+import { startEditor } from "./demo-editor.ts";
 import { seedEnterprise } from "./demo-seed.ts";
 import { DEMO_ENTERPRISES, type DemoEnterprise } from "./demo-world.ts";
 import type { PriceBook } from "./expected-cost.ts";
@@ -12,6 +14,9 @@ import { toBaseUrl } from "./replay-options.ts";
 const BRIEF_MS = 2_000;
 const SEEDING_MS = 30_000;
 const PATIENT_MS = 600_000;
+/** The editor's port is so far from the Worker's: the next one may be another Fuelgauge's. */
+const EDITOR_PORT_OFFSET = 1000;
+const HIGHEST_PORT = 65_535;
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
 await main().catch((error: unknown) => {
@@ -33,6 +38,7 @@ async function main(): Promise<void> {
   await seedAll(book, call);
   await printLinks(baseUrl, call);
   if (values["seed-only"]) return;
+  await openEditor(baseUrl, callFor(BRIEF_MS), book);
   // A real agent has a key of its own with the scope debit; the demo spares the enterprises a list of keys.
   const calls: AgentCalls = { brief: callFor(BRIEF_MS), patient: callFor(PATIENT_MS) };
   await Promise.all(DEMO_ENTERPRISES.map((enterprise) => keepWorking(enterprise, book, calls)));
@@ -48,6 +54,18 @@ async function seedAll(book: PriceBook, call: Call): Promise<void> {
   const count = seeded.filter(Boolean).length;
   if (count > 0)
     console.log(`Seeded ${count} demo enterprises in ${((performance.now() - startedMs) / 1000).toFixed(1)} s.`);
+}
+
+/** The demo goes on without its editor. */
+async function openEditor(baseUrl: string, operator: Call, book: PriceBook): Promise<void> {
+  const wished = (Number(new URL(baseUrl).port) || 80) + EDITOR_PORT_OFFSET;
+  const port = wished > HIGHEST_PORT ? 0 : wished;
+  try {
+    const { origin } = await startEditor({ baseUrl, operator, book, enterprises: DEMO_ENTERPRISES, port });
+    console.log(`An editor with the usage bar, whose agent you can start: ${origin}/\n`);
+  } catch (error) {
+    console.error(`The demo's editor could not start: ${error instanceof Error ? error.message : error}`);
+  }
 }
 
 async function printLinks(baseUrl: string, call: Call): Promise<void> {

@@ -6,30 +6,33 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { ROOT } from "./install.mjs";
 
-/** Path in node_modules → name in public/vendor. */
+/**
+ * Name in public/vendor → paths in node_modules, in this order. htmx looks at the page in the first task after it has
+ * loaded, so an extension in a file of its own may come too late: both are one file.
+ * @type {Record<string, string[]>}
+ */
 const VENDORED = {
-  "htmx.org/dist/htmx.min.js": "htmx.min.js",
-  "htmx.org/dist/ext/hx-ws.min.js": "hx-ws.min.js",
-  "uplot/dist/uPlot.iife.min.js": "uPlot.iife.min.js",
-  "uplot/dist/uPlot.min.css": "uPlot.min.css",
+  "htmx-ws.min.js": ["htmx.org/dist/htmx.min.js", "htmx.org/dist/ext/hx-ws.min.js"],
+  "uPlot.iife.min.js": ["uplot/dist/uPlot.iife.min.js"],
+  "uPlot.min.css": ["uplot/dist/uPlot.min.css"],
 };
 
 /** The vendored files whose content is not that of the installed package. */
 export function staleVendorFiles() {
   return Object.entries(VENDORED)
-    .map(([source, name]) => ({
-      source: join(ROOT, "node_modules", source),
+    .map(([name, sources]) => ({
+      content: sources.map((source) => readFileSync(join(ROOT, "node_modules", source), "utf8").trimEnd()).join(";\n"),
       copy: join(ROOT, "public", "vendor", name),
     }))
-    .filter(({ source, copy }) => !existsSync(copy) || !readFileSync(source).equals(readFileSync(copy)));
+    .filter(({ content, copy }) => !existsSync(copy) || readFileSync(copy, "utf8") !== content);
 }
 
 /** Copies what differs. Returns the paths that were written. */
 export function copyVendorFiles() {
   const stale = staleVendorFiles();
-  for (const { source, copy } of stale) {
+  for (const { content, copy } of stale) {
     mkdirSync(dirname(copy), { recursive: true });
-    writeFileSync(copy, readFileSync(source));
+    writeFileSync(copy, content);
   }
   return stale.map(({ copy }) => copy);
 }

@@ -23,6 +23,9 @@ const PRUNE_PAUSE_MS = 1_000;
 const BATCHES_AT_ONCE = 50;
 const COPY_LOOKS = 5;
 const NEVER = Number.POSITIVE_INFINITY;
+/** Stands for the alarm's time while its jobs run. */
+const RUNNING = 0;
+const GIVEN_UP_MS = 300_000;
 
 export class Background {
   /** The alarm as this instance last set it. Lost with memory: then it is set again, to the same or an earlier time. */
@@ -71,7 +74,7 @@ export class Background {
   /** The alarm: runs every job. It never throws, because a thrown alarm is retried a few times and then lost. */
   async runDue(): Promise<void> {
     // While it runs nothing needs another one: what comes in meanwhile is armed for at the end.
-    this.#alarmAtMs = 0;
+    this.#alarmAtMs = RUNNING;
     this.#retryAtMs = NEVER;
     for (const job of Object.keys(this.#jobs) as Job[]) await this.attempt(job);
     this.#alarmAtMs = NEVER;
@@ -173,7 +176,9 @@ export class Background {
     // An enterprise with a test clock is turned by whoever moves its clock.
     const dueAtMs = this.keeper.identity.testClockMs === null ? this.keeper.nextDueAtMs() : NEVER;
     const wantedMs = Math.min(dueAtMs, this.#projectAtMs, this.#webhookAtMs, this.#retryAtMs);
-    if (wantedMs >= this.#alarmAtMs) return;
+    // An alarm that is minutes late was given up by the platform: the next call sets it anew.
+    const standing = this.#alarmAtMs === RUNNING || this.#alarmAtMs > Date.now() - GIVEN_UP_MS;
+    if (standing && wantedMs >= this.#alarmAtMs) return;
     this.#alarmAtMs = wantedMs;
     this.ctx.storage.setAlarm(Math.max(wantedMs, Date.now()));
   }

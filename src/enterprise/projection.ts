@@ -139,12 +139,19 @@ export function loadRunRows(keeper: Bookkeeper, names: readonly string[]): RunRo
 }
 
 function toRunRow(keeper: Bookkeeper, run: Run, meters: readonly Meter[]): RunRow {
-  const { settings, cycle } = keeper.books;
-  const view = viewRun(run, meters, unitOf(settings.billingModel));
+  const view = viewRun(run, meters, unitOf(keeper.books.settings.billingModel));
   const draws = meters.filter((meter) => meter.unit === view.unit).flatMap((meter) => meter.draws);
-  const cycleStartsAtMs = draws.reduce((last, draw) => Math.max(last, draw.cycleStartsAtMs), 0) || cycle.startsAtMs;
+  const lastChargedMs = draws.reduce((last, draw) => Math.max(last, draw.cycleStartsAtMs), 0);
+  const cycleStartsAtMs = lastChargedMs || cycleHeard(keeper, meters);
   const inCycle = draws.filter((draw) => draw.cycleStartsAtMs === cycleStartsAtMs);
   return { ...view, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
+}
+
+/** The cycle in which a run that is charged nothing was last heard, whenever it is asked; 0 when it reported nothing. */
+function cycleHeard({ books, store }: Bookkeeper, meters: readonly Meter[]): AtMs {
+  const lastReportAtMs = meters.reduce((last, meter) => Math.max(last, meter.lastReportAtMs), 0);
+  if (lastReportAtMs >= books.cycle.startsAtMs) return books.cycle.startsAtMs;
+  return store.endedCycleAt(lastReportAtMs) ?? 0;
 }
 
 function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {

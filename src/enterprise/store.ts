@@ -97,6 +97,12 @@ export class Store {
     return this.sql.all("SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?", afterSeq, limit).map(entryOfRow);
   }
 
+  /** When the ended cycle that held the instant began; null when there was none yet. */
+  endedCycleAt(atMs: AtMs): AtMs | null {
+    const row = this.sql.all("SELECT max(starts_at_ms) AS at_ms FROM cycles WHERE starts_at_ms <= ?", atMs)[0];
+    return (row?.at_ms ?? null) as AtMs | null;
+  }
+
   loadCycles(): Cycle[] {
     return this.sql.all("SELECT * FROM cycles ORDER BY starts_at_ms").map(cycleOfRow);
   }

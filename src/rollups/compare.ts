@@ -45,7 +45,7 @@ async function compareTable(db: D1Database, enterprise: string, rows: TableRows,
   const compared = columns.filter((column) => column !== "revision");
   const join = columns.slice(0, keys).map((column, i) => `t.${column} = k.value ->> ${i}`);
   const statement = `SELECT ${compared.map((column) => `t.${column}`).join(", ")} FROM json_each(?2) AS k
-    JOIN ${table} AS t ON t.enterprise = ?1 AND ${join.join(" AND ")}`;
+    CROSS JOIN ${table} AS t ON t.enterprise = ?1 AND ${join.join(" AND ")}`;
   const keyLists = values.map((value) => value.slice(0, keys));
   const { results } = await db.prepare(statement).bind(enterprise, JSON.stringify(keyLists)).all();
   const found = new Map(results.map((row) => [JSON.stringify(compared.slice(0, keys).map((c) => row[c])), row]));
@@ -60,7 +60,9 @@ async function compareTable(db: D1Database, enterprise: string, rows: TableRows,
 }
 
 function firstDifference(columns: readonly string[], row: Record<string, unknown>, wanted: unknown[]): string | null {
-  const at = columns.findIndex((column, i) => row[column] !== wanted[i]);
+  // A run that has reported nothing has no unit of its own: it shows the enterprise's of that moment.
+  const unitless = row.last_report_at_ms === null;
+  const at = columns.findIndex((column, i) => row[column] !== wanted[i] && !(unitless && column === "unit"));
   const column = columns[at];
   return column === undefined ? null : `${column} is ${row[column]}, the ledger says ${wanted[at]}`;
 }

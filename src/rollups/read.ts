@@ -2,14 +2,15 @@
  * Questions to the copy, one function each, every one a single query that reads the rows it answers with (and, where
  * it pages, one more). The enterprise comes first in every key: no query can see two.
  */
-import { and, asc, desc, eq, gte, inArray, lt, or, type SQL } from "drizzle-orm";
+import { and, asc, count, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { alias } from "drizzle-orm/sqlite-core";
 import type { Surface } from "../ledger/books.ts";
 import type { Span } from "../ledger/calendar.ts";
-import { isoOf, isoOrNull } from "../ledger/entries.ts";
+import { type EntryFacts, isoOf, isoOrNull } from "../ledger/entries.ts";
 import type { AtMs, Micros, Unit } from "../ledger/micros.ts";
 import type { RunView } from "../ledger/receipt.ts";
-import { names, runs, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
+import { entries, names, runs, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
 
 export type TimeBucket = Span & { webMicros: number; cliMicros: number };
 export type Dimension = "workspace" | "group" | "user";
@@ -21,9 +22,13 @@ export type RunFilter = {
   surface?: Surface | undefined;
 };
 export type RunPlace = { startedAtMs: AtMs; run: string };
+export type NamedRun = RunView & { workspaceName: string | null; userName: string | null };
+export type CapChange = { seq: number; atMs: AtMs; by: string; fromMicros: Micros | null; toMicros: Micros | null };
+
+type OfCycle = { enterprise: string; unit: Unit; cycleStartsAtMs: AtMs };
 
 const HALF_DAY_MS = 43_200_000;
-const FENCE_DAYS_MS = 35 * 86_400_000;
+export const FENCE_DAYS_MS = 35 * 86_400_000;
 
 /** Charges in these spans by surface, zeros included. Spans of hours read hourly rows, longer ones daily rows. */
 export async function readTimeseries(
@@ -61,15 +66,13 @@ export async function readTimeseries(
 /** The cycle's largest users of a dimension, those after `after`; one row more than `limit` tells that there are more. */
 export async function readTop(
   db: D1Database,
-  question: { enterprise: string; unit: Unit; cycleStartsAtMs: AtMs; dimension: Dimension },
+  question: OfCycle & { dimension: Dimension },
   limit: number,
   after: { amountMicros: Micros; id: string } | null,
 ): Promise<TopRow[]> {
   const t = usageByDimension;
-  const beyond =
-    after === null
-      ? undefined
-      : or(lt(t.amountMicros, after.amountMicros), and(eq(t.amountMicros, after.amountMicros), lt(t.id, after.id)));
+  // A row value: SQLite seeks to it in the index, where two conditions joined by OR would walk all rows before it.
+  const beyond = after === null ? undefined : sql`(${t.amountMicros}, ${t.id}) < (${after.amountMicros}, ${after.id})`;
   return drizzle(db)
     .select({ id: t.id, name: names.name, requests: t.requests, amountMicros: t.amountMicros })
     .from(t)
@@ -79,10 +82,44 @@ export async function readTop(
     .limit(limit + 1);
 }
 
+/** One row of a dimension with its name; a row of zeros when the cycle has charged it nothing. */
+export async function readTopRow(
+  db: D1Database,
+  question: OfCycle & { dimension: Dimension },
+  id: string,
+): Promise<TopRow> {
+  const t = usageByDimension;
+  const [rows, called] = await Promise.all([
+    drizzle(db)
+      .select({ requests: t.requests, amountMicros: t.amountMicros })
+      .from(t)
+      .where(and(ofCycle(question), eq(t.dimension, question.dimension), eq(t.id, id))),
+    readNames(db, question.enterprise, question.dimension, [id]),
+  ]);
+  return { id, name: called.get(id) ?? null, ...(rows[0] ?? { requests: 0, amountMicros: 0 }) };
+}
+
+/** How many rows a dimension has in the cycle, counted up to `most` and one more. */
+export async function countTop(
+  db: D1Database,
+  question: OfCycle & { dimension: Dimension },
+  most: number,
+): Promise<number> {
+  const t = usageByDimension;
+  const counted = drizzle(db)
+    .select({ id: t.id })
+    .from(t)
+    .where(and(ofCycle(question), eq(t.dimension, question.dimension)))
+    .limit(most + 1)
+    .as("counted");
+  const rows = await drizzle(db).select({ rows: count() }).from(counted);
+  return rows[0]?.rows ?? 0;
+}
+
 /** The cycle's total in the copy: what the rows of any dimension sum to. */
 export async function readCycleTotal(
   db: D1Database,
-  question: { enterprise: string; unit: Unit; cycleStartsAtMs: AtMs },
+  question: OfCycle,
 ): Promise<{ requests: number; amountMicros: Micros }> {
   const t = usageByDimension;
   const rows = await drizzle(db)
@@ -107,6 +144,41 @@ export async function readRuns(
     .orderBy(desc(runs.startedAtMs), desc(runs.run))
     .limit(limit + 1);
   return rows.map(viewOf);
+}
+
+/** A page of runs as readRuns gives them, with what their workspace and user are called. */
+export async function readNamedRuns(
+  db: D1Database,
+  enterprise: string,
+  filter: RunFilter,
+  limit: number,
+  after: RunPlace | null,
+): Promise<NamedRun[]> {
+  const [w, u] = [alias(names, "w"), alias(names, "u")];
+  const rows = await drizzle(db)
+    .select({ row: runs, workspaceName: w.name, userName: u.name })
+    .from(runs)
+    .leftJoin(w, and(eq(w.enterprise, enterprise), eq(w.kind, "workspace"), eq(w.id, runs.workspace)))
+    .leftJoin(u, and(eq(u.enterprise, enterprise), eq(u.kind, "user"), eq(u.id, runs.user)))
+    .where(and(eq(runs.enterprise, enterprise), ...matching(filter), beyondRun(after)))
+    .orderBy(desc(runs.startedAtMs), desc(runs.run))
+    .limit(limit + 1);
+  return rows.map(({ row, workspaceName, userName }) => ({ ...viewOf(row), workspaceName, userName }));
+}
+
+/** The newest changes of the spend cap. */
+export async function readCapChanges(db: D1Database, enterprise: string, limit: number): Promise<CapChange[]> {
+  const rows = await drizzle(db)
+    .select({ seq: entries.seq, atMs: entries.atMs, by: entries.by, facts: entries.facts })
+    .from(entries)
+    // The type stands in the statement, not as a parameter: only then the partial index of these few entries serves it.
+    .where(and(eq(entries.enterprise, enterprise), sql`${entries.type} = 'cap_changed'`))
+    .orderBy(desc(entries.seq))
+    .limit(limit);
+  return rows.map(({ facts, ...entry }) => {
+    const { from_micros, to_micros } = JSON.parse(facts) as Extract<EntryFacts, { type: "cap_changed" }>;
+    return { ...entry, fromMicros: from_micros, toMicros: to_micros };
+  });
 }
 
 /** A page of the runs that were charged in the cycle, newest first, with what the cycle bears of each. */
@@ -154,7 +226,7 @@ export async function readNames(
   return new Map(rows.map((row) => [row.id, row.name]));
 }
 
-function ofCycle({ enterprise, unit, cycleStartsAtMs }: { enterprise: string; unit: Unit; cycleStartsAtMs: AtMs }) {
+function ofCycle({ enterprise, unit, cycleStartsAtMs }: OfCycle) {
   const t = usageByDimension;
   return and(eq(t.enterprise, enterprise), eq(t.unit, unit), eq(t.cycleStartsAtMs, cycleStartsAtMs));
 }
@@ -169,11 +241,7 @@ function matching({ workspace, group, user, surface }: RunFilter): SQL[] {
 }
 
 function beyondRun(after: RunPlace | null): SQL | undefined {
-  if (after === null) return undefined;
-  return or(
-    lt(runs.startedAtMs, after.startedAtMs),
-    and(eq(runs.startedAtMs, after.startedAtMs), lt(runs.run, after.run)),
-  );
+  return after === null ? undefined : sql`(${runs.startedAtMs}, ${runs.run}) < (${after.startedAtMs}, ${after.run})`;
 }
 
 function viewOf(row: typeof runs.$inferSelect): RunView {

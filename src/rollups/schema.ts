@@ -3,6 +3,7 @@
  * in the enterprise's object; D1 can be deleted and rebuilt from there. Keys begin with the enterprise, so no query
  * can touch two. Times are epoch milliseconds.
  */
+import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 const amount = (name: string) => integer(name).notNull();
@@ -106,7 +107,11 @@ export const entries = sqliteTable(
     by: text("caused_by").notNull(),
     facts: text("facts").notNull(),
   },
-  (t) => [primaryKey({ columns: [t.enterprise, t.seq] })],
+  (t) => [
+    primaryKey({ columns: [t.enterprise, t.seq] }),
+    // Of the few changes of a cap only: the many entries of closed runs write no row of it.
+    index("entries_of_cap").on(t.enterprise, t.seq).where(sql`type = 'cap_changed'`),
+  ],
 );
 
 /** The directory: what an id is called, and which group a workspace is in now. */

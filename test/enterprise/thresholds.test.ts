@@ -4,7 +4,7 @@ import { listWebhooks } from "../../src/enterprise/webhooks.ts";
 import type { Settings } from "../../src/ledger/books.ts";
 import type { Report } from "../../src/ledger/debit.ts";
 import { isRefusal } from "../../src/ledger/refusals.ts";
-import { nodeSql } from "../support/node-sql.ts";
+import { openSql } from "../support/node-sql.ts";
 
 const NOON_MS = Date.parse("2026-03-10T12:00:00Z");
 const CREDIT = 1_000_000;
@@ -26,7 +26,7 @@ let keeper: Bookkeeper;
 let runs = 0;
 
 beforeEach(() => {
-  keeper = new Bookkeeper(nodeSql(), () => NOON_MS);
+  keeper = new Bookkeeper(openSql(), () => NOON_MS);
   keeper.create("acme", SETTINGS, NOON_MS);
 });
 

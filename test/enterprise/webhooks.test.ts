@@ -4,7 +4,7 @@ import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { migrate } from "../../src/enterprise/tables.ts";
 import { deliverWebhooks, listWebhooks, nextWebhookAtMs, putWebhook } from "../../src/enterprise/webhooks.ts";
-import { nodeSql } from "../support/node-sql.ts";
+import { openSql } from "../support/node-sql.ts";
 
 const SECRET = `whsec_${Buffer.from("a secret of thirty-two bytes, ok").toString("base64")}`;
 const HOUR_MS = 3_600_000;
@@ -33,7 +33,7 @@ afterEach(() => {
 });
 
 function outbox(...names: string[]) {
-  const sql = nodeSql();
+  const sql = openSql();
   migrate(sql);
   const clock = { nowMs: Date.now() };
   for (const name of names) {

@@ -8,17 +8,18 @@ import {
   type Books,
   byDrawOrder,
   type Cycle,
+  type Draw,
   type Grant,
   type Meter,
   type Run,
   type Settings,
 } from "../../src/ledger/books.ts";
-import type { DebitAnswer, Report } from "../../src/ledger/debit.ts";
+import { type Debit, type DebitAnswer, decideDebit, type Report } from "../../src/ledger/debit.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
 import { NO_TOKENS, type Price, type Rates, type Tokens } from "../../src/ledger/prices.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
 import { nothingTold } from "../../src/ledger/thresholds.ts";
-import { openSql } from "./node-sql.ts";
+import { openSql } from "../support/node-sql.ts";
 
 export const at = (iso: string) => Date.parse(iso);
 export const MARCH = at("2026-03-01T00:00:00Z");
@@ -171,6 +172,26 @@ export function start(over: Partial<StartRequest> = {}): StartRequest {
 
 export function grantRequest(id: string, amountMicros: number, over: Partial<GrantRequest> = {}): GrantRequest {
   return { id, amountMicros, source: "promotion", note: null, expiresAtMs: null, ...over };
+}
+
+/** A draw of March, and one on a grant. */
+export const draw = (bucket: Draw["bucket"], micros: number, over: Partial<Draw> = {}): Draw => ({
+  bucket,
+  grantId: null,
+  cycleStartsAtMs: MARCH,
+  micros,
+  lapsedMicros: 0,
+  ...over,
+});
+export const grantDraw = (grantId: string, micros: number, over: Partial<Draw> = {}) =>
+  draw("grant", micros, { grantId, ...over });
+
+/** What stands before a report comes, where it is not the base. */
+export type Known = { books?: Books; run?: Run | null; meters?: Meter[]; nowMs?: number; group?: string | null };
+
+export function decideReport(sent: Report, known: Known = {}): Debit | Refused {
+  const { books: kept = books(), run: of = null, meters = [], nowMs = NOON, group = null } = known;
+  return decideDebit({ books: kept, run: of, meters }, sent, nowMs, () => group);
 }
 
 /** The real bookkeeper of a new enterprise in memory, by a test clock that stands at `atMs`. */

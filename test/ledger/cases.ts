@@ -5,9 +5,13 @@
  */
 import process from "node:process";
 import type { Parameters } from "fast-check";
+import { vi } from "vitest";
 
 const ALL_CASES = Number(process.env.FUELGAUGE_CASES ?? 10_000);
 const SEED = Number(process.env.FUELGAUGE_SEED ?? 20_261_123);
+
+// More cases take longer, and a busy machine longer still: the time allowed grows with them.
+vi.setConfig({ testTimeout: Math.max(60_000, ALL_CASES * 30) });
 
 /** @param share how much of all cases this property gets, in thousandths */
 export function cases(share: number): Pick<Parameters<unknown>, "numRuns" | "seed"> {

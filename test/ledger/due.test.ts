@@ -176,14 +176,9 @@ describe("any stretch of time", () => {
     looks: fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 1, maxLength: 8 }),
   });
 
-  function begin({
-    startsIn,
-    anchored,
-    turnsTo,
-    anchorDay,
-    debtMicros,
-    expiries,
-  }: typeof story extends fc.Arbitrary<infer T> ? T : never): Books {
+  type Story = typeof story extends fc.Arbitrary<infer T> ? T : never;
+
+  function begin({ startsIn, anchored, turnsTo, anchorDay, debtMicros, expiries }: Story): Books {
     const bounds = {
       startsAtMs: MARCH,
       endsAtMs: settleDue(books({ settings: { timeZone: startsIn, anchorDay: anchored } }), APRIL).books.cycle.endsAtMs,

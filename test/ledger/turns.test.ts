@@ -123,6 +123,18 @@ describe("by a test clock", () => {
     expect(types(keeper)).toEqual(["cycle_started", "cycle_started"]);
   });
 
+  it("a cycle that has ended is kept as it ended, debt and all", () => {
+    const keeper = openBooks();
+    debit(keeper, report(1_300));
+    keeper.moveClock(at("2026-06-10T00:00:00Z"));
+    debit(keeper, report(50, { run: "r2", startedAtMs: at("2026-06-10T00:00:00Z") }));
+    keeper.moveClock(at("2026-07-01T00:00:00Z"));
+    expect(keeper.store.loadCycles()).toMatchObject([
+      { startsAtMs: at("2026-03-01T00:00:00Z"), allowanceMicros: 1_000, monthlyUsedMicros: 1_000, debtMicros: 300 },
+      { startsAtMs: at("2026-06-01T00:00:00Z"), allowanceMicros: 1_000, monthlyUsedMicros: 50, debtMicros: 0 },
+    ]);
+  });
+
   it("the first cycle, entered in its middle, has the full allowance", () => {
     expect(openBooks({}, APRIL - 1).gauge()).toMatchObject({
       total_micros: 1_000,

@@ -1,32 +1,48 @@
 /**
- * The store's Sql door over node:sqlite, in memory: so the real bookkeeper and its store run in plain Node.
+ * The `Sql` door over node:sqlite, so that the real bookkeeper runs in plain Node, in memory. Like the storage of a
+ * Durable Object it is synchronous, nests transactions, and takes back every write of a body that throws.
+ * Statements are prepared once; amounts come back as numbers, and one that would be rounded throws.
  */
-import { DatabaseSync } from "node:sqlite";
-import type { Sql, SqlRow } from "../../src/enterprise/sql.ts";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { Sql, SqlRow, SqlValue } from "../../src/enterprise/sql.ts";
 
-export function nodeSql(path = ":memory:"): Sql {
-  const database = new DatabaseSync(path);
-  const statements = new Map<string, ReturnType<DatabaseSync["prepare"]>>();
-  const prepared = (statement: string) => {
-    const known = statements.get(statement) ?? database.prepare(statement);
-    statements.set(statement, known);
+export function openSql(path = ":memory:"): Sql {
+  const db = new DatabaseSync(path);
+  const prepared = new Map<string, StatementSync>();
+  let depth = 0;
+
+  function prepare(statement: string): StatementSync {
+    const known = prepared.get(statement) ?? db.prepare(statement);
+    prepared.set(statement, known);
     return known;
-  };
+  }
+
   return {
-    all: (statement, ...params) => prepared(statement).all(...params) as SqlRow[],
-    run: (statement, ...params) => {
-      prepared(statement).run(...params);
+    all: (statement, ...params) => prepare(statement).all(...params) as SqlRow[],
+    run: (statement: string, ...params: SqlValue[]) => {
+      prepare(statement).run(...params);
     },
     transaction: (body) => {
-      database.exec("BEGIN");
+      const name = `level_${depth}`;
+      prepare(`SAVEPOINT ${name}`).run();
+      depth += 1;
       try {
-        const result = body();
-        database.exec("COMMIT");
-        return result;
+        const answer = body();
+        prepare(`RELEASE ${name}`).run();
+        return answer;
       } catch (error) {
-        database.exec("ROLLBACK");
+        db.exec(`ROLLBACK TO ${name}; RELEASE ${name}`);
         throw error;
+      } finally {
+        depth -= 1;
       }
     },
   };
+}
+
+/** Empties the tables of an object, so that the next case need not make them anew. */
+export function wipe(sql: Sql): Sql {
+  const tables = sql.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'schema_steps'");
+  for (const { name } of tables) sql.run(`DELETE FROM ${name}`);
+  return sql;
 }

@@ -187,6 +187,20 @@ describe("a charge", () => {
     expect(await auditFaults(e)).toEqual([]);
   });
 
+  it("given back in part leaves what was drawn first where it is", async () => {
+    const e = await newEnterprise({ monthly_allowance_micros: CREDIT });
+    await e.grant({ id: "soon", amount_micros: CREDIT, expires_at: NEXT_CYCLE });
+    await e.grant({ id: "late", amount_micros: CREDIT });
+    await e.debit(costing(2.5));
+    await e.debit(costing(1.75, { final: true }));
+    const { rows } = await e.get("grants");
+    expect(rows.map((row: Record<string, unknown>) => [row.id, row.drawn_micros])).toEqual([
+      ["late", 0],
+      ["soon", 0.75 * CREDIT],
+    ]);
+    expect((await e.gauge()).monthly.remaining_micros).toBe(0);
+  });
+
   it("of a past cycle or of an ended grant is not given back, and the receipt says lapsed", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 2 * CREDIT });
     await e.grant({ id: "ends", amount_micros: CREDIT, expires_at: "2026-03-20T00:00:00Z" });

@@ -1,0 +1,27 @@
+// Small manners of every page; each page is complete without them.
+(() => {
+  const root = document.documentElement;
+  root.dataset.script = "";
+
+  document.addEventListener("click", (event) => {
+    const target = event.target instanceof Element ? event.target : null;
+    if (target?.closest("[data-print]")) window.print();
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(target) || target?.closest("a, button")) menu.open = false;
+    }
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary")?.focus();
+    }
+  });
+
+  // A notice stands on the page already; the live regions only speak it, after they have been seen empty.
+  for (const notice of document.querySelectorAll("[data-announce]")) {
+    const region = document.getElementById(`${notice.dataset.announce}-region`);
+    if (region !== null) setTimeout(() => region.append(notice.textContent ?? ""), 300);
+  }
+})();

@@ -1,0 +1,33 @@
+/**
+ * The pages, as one router for the map of the site. A page that fails says so as a page; an address that nobody knows
+ * is one too, for who asks for HTML.
+ */
+import { type Context, Hono } from "hono";
+import { homePages } from "./home.tsx";
+import { modelPages } from "./model.tsx";
+import { problemPage, wantsHtml } from "./problem-page.tsx";
+import { receiptPages } from "./receipt.tsx";
+import { type PageEnv, privately } from "./session.ts";
+import { signInPages } from "./sign-in.tsx";
+import { usagePages } from "./usage.tsx";
+
+const pages = [homePages, signInPages, usagePages, receiptPages, modelPages];
+
+const PRIVATE = ["/", "/signin", "/signout", "/demo/*", "/settings/*"];
+
+export const pageRoutes = new Hono<PageEnv>();
+
+for (const path of PRIVATE) pageRoutes.use(path, privately);
+for (const routes of pages) {
+  routes.onError(failed);
+  pageRoutes.route("/", routes);
+}
+
+pageRoutes.get("/*", async (c, next) => (wantsHtml(c) ? problemPage(c, "not_found") : next()));
+
+function failed(error: Error, c: Context<PageEnv>): Response | Promise<Response> {
+  const { overloaded, retryable } = error as { overloaded?: boolean; retryable?: boolean };
+  if (overloaded === true || retryable === true) return problemPage(c, "ledger_busy");
+  console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
+  return problemPage(c, "internal");
+}

@@ -1,0 +1,216 @@
+/**
+ * GET /settings/usage: the dashboard. One handler answers the whole page and, when htmx asks, any of its regions: both
+ * are the same views of the same values.
+ */
+import { type Context, Hono } from "hono";
+import type { FC } from "hono/jsx";
+import { isRefusal } from "../ledger/refusals.ts";
+import { Allocation } from "./allocation.tsx";
+import { Cards } from "./cards.tsx";
+import { bucketChart, type Chart, totalChart } from "./chart-data.ts";
+import { Consumption } from "./consumption.tsx";
+import { formatDate, formatPeriod } from "./dates.ts";
+import { AsOf, Explanation } from "./explanation.tsx";
+import { page, type Signed } from "./layout.tsx";
+import { type Outlook, outlookOf } from "./outlook.ts";
+import { Region } from "./parts.tsx";
+import { problemPage } from "./problem-page.tsx";
+import { RecentRuns, RunsPage } from "./recent-runs.tsx";
+import { isPartial, type PageEnv, signedIn } from "./session.ts";
+import { statusOf } from "./status.ts";
+import { StatusLine } from "./status-line.tsx";
+import { TopPage, TopTable } from "./top-table.tsx";
+import { chartSpans, loadUsage, type UsageData } from "./usage-data.ts";
+import { type DIMENSIONS, type Part, parseUsageQuery, type UsageQuery } from "./usage-query.ts";
+
+type Shown = { data: UsageData; query: UsageQuery; outlook: Outlook; signed: Signed };
+
+export const usagePages = new Hono<PageEnv>().get("/settings/usage", signedIn, async (c) => {
+  const asked = parseUsageQuery(new URL(c.req.url).searchParams);
+  const query = isPartial(c) ? asked : { ...asked, parts: null };
+  const data = await loadUsage(c, query);
+  if (isRefusal(data)) return problemPage(c, "not_found");
+  const { gauge } = data.view;
+  const shown = { data, query, outlook: outlookOf(gauge), signed: { ...c.var.who, name: gauge.name } };
+  return query.parts === null ? wholePage(c, shown) : c.html(<Parts {...shown} parts={query.parts} />);
+});
+
+function wholePage(c: Context<PageEnv>, shown: Shown): Response | Promise<Response> {
+  const { data, signed } = shown;
+  return c.html(
+    page({
+      title: "Usage",
+      signed,
+      tab: "usage",
+      chart: true,
+      children: (
+        <>
+          <Heading {...shown} />
+          <Now {...shown} />
+          <ChartPart {...shown} />
+          <Top {...shown} dimension="workspace" />
+          <div class="pair">
+            <Top {...shown} dimension="group" />
+            <Top {...shown} dimension="user" />
+          </div>
+          <RecentRuns block={data.runs} query={shown.query} timeZone={data.view.timeZone} />
+          <Explanation view={data.view} outlook={shown.outlook} />
+          <AsOf view={data.view} outlook={shown.outlook} />
+        </>
+      ),
+    }),
+  );
+}
+
+const Heading: FC<Shown> = ({ data, outlook, query, signed }) => {
+  const { timeZone } = data.view;
+  const exports = `/v1/enterprises/${encodeURIComponent(signed.enterprise)}`;
+  const filter = query.filter === null ? "" : `?${query.filter.dimension}=${encodeURIComponent(query.filter.id)}`;
+  return (
+    <div class="heading">
+      <h1>Usage</h1>
+      <span
+        id="pill"
+        class="pill"
+        data-state="off"
+        data-seq={data.view.gauge.seq}
+        hx-ws:connect={`${exports}/live`}
+        hx-swap="none"
+      >
+        Not live
+      </span>
+      <details class="menu">
+        <summary class="button plain">Export</summary>
+        <ul>
+          <li>
+            <a href={`${exports}/runs.csv${filter}`} download>
+              This cycle's runs (CSV)
+            </a>
+          </li>
+          <li>
+            <a href={`${exports}/gauge`}>The balance (JSON)</a>
+          </li>
+          <li>
+            <button type="button" class="quiet scripted" data-print>
+              Print this page
+            </button>
+          </li>
+        </ul>
+      </details>
+      <p class="muted">
+        Billing cycle {formatPeriod(outlook.startsAtMs, outlook.endsAtMs, timeZone)} ({timeZone}) · resets{" "}
+        {formatDate(outlook.endsAtMs, timeZone)}
+      </p>
+      <noscript>
+        <p class="muted">Live updates need JavaScript. Every number and link here works without it.</p>
+      </noscript>
+    </div>
+  );
+};
+
+/** The regions that come from the ledger itself. */
+const Now: FC<Shown> = (shown) => (
+  <>
+    <StatusLine status={statusFor(shown)} />
+    <Allocation {...allocationOf(shown)} />
+    <Cards {...allocationOf(shown)} />
+  </>
+);
+
+const Parts: FC<Shown & { parts: readonly Part[] }> = (shown) => (
+  <>
+    {shown.parts.map((part) => (
+      <OnePart {...shown} part={part} />
+    ))}
+  </>
+);
+
+const OnePart: FC<Shown & { part: Part }> = ({ part, ...shown }) => {
+  const { data, query, outlook } = shown;
+  const { timeZone } = data.view;
+  switch (part) {
+    case "now":
+      return (
+        <>
+          <Region id="status">
+            <StatusLine status={statusFor(shown)} />
+          </Region>
+          <Region id="allocation">
+            <Allocation {...allocationOf(shown)} />
+          </Region>
+          <Region id="cards">
+            <Cards {...allocationOf(shown)} />
+          </Region>
+          <Region id="as-of">
+            <AsOf view={data.view} outlook={outlook} />
+          </Region>
+        </>
+      );
+    case "chart":
+      return (
+        <Region id="consumption">
+          <ChartPart {...shown} />
+        </Region>
+      );
+    case "runs":
+      if (query.runsAfter !== null && data.runs !== null) {
+        return <RunsPage block={data.runs} query={query} timeZone={timeZone} />;
+      }
+      return (
+        <Region id="runs">
+          <RecentRuns block={data.runs} query={query} timeZone={timeZone} />
+        </Region>
+      );
+    default: {
+      const block = data.top[part];
+      if (query.top[part] !== null && block !== null) return <TopPage {...topOf(shown, part)} block={block} />;
+      return (
+        <Region id={`top-${part}`}>
+          <Top {...shown} dimension={part} />
+        </Region>
+      );
+    }
+  }
+};
+
+const Top: FC<Shown & { dimension: (typeof DIMENSIONS)[number] }> = ({ dimension, ...shown }) => (
+  <TopTable {...topOf(shown, dimension)} />
+);
+
+const ChartPart: FC<Shown> = (shown) => {
+  const { data, query } = shown;
+  return (
+    <Consumption
+      query={query}
+      unit={data.view.gauge.unit}
+      chart={chartOf(shown)}
+      whole={data.series?.whole ?? true}
+      selected={data.selected}
+      cycleMicros={data.view.gauge.used_micros}
+    />
+  );
+};
+
+function chartOf({ data, query, outlook }: Shown): Chart | null {
+  if (data.series === null) return null;
+  const { gauge, timeZone } = data.view;
+  const { buckets } = data.series;
+  if (query.view === "total") {
+    const selectedMicros = query.filter === null ? null : (data.selected?.amountMicros ?? 0);
+    return totalChart(buckets, gauge, outlook, timeZone, selectedMicros);
+  }
+  return bucketChart(buckets, chartSpans(data.view, query).granularity, gauge.unit, timeZone);
+}
+
+function statusFor({ data, signed }: Shown) {
+  return statusOf(data.view.gauge, { timeZone: data.view.timeZone, role: signed.role });
+}
+
+function allocationOf({ data, outlook }: Shown) {
+  return { gauge: data.view.gauge, outlook, timeZone: data.view.timeZone, grants: data.grants };
+}
+
+function topOf({ data, query, outlook }: Shown, dimension: (typeof DIMENSIONS)[number]) {
+  const period = formatPeriod(outlook.startsAtMs, outlook.endsAtMs, data.view.timeZone);
+  return { dimension, block: data.top[dimension], query, unit: data.view.gauge.unit, period };
+}

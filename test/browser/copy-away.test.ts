@@ -1,0 +1,50 @@
+/** With the copy away the balance still stands, each block that needs the copy says so, and nothing is invented. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { faultsOf, picture, type Site, startSite, words } from "./site.ts";
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await startSite({ copy: false });
+});
+afterAll(() => site.stop());
+
+it("shows bar, cards and status, and says of each other block that it cannot be read", async () => {
+  const enterprise = await site.newEnterprise({ test_clock: "2026-11-20T12:00:00.000Z" });
+  await enterprise.run(300 * 10_000);
+  await enterprise.moveTo("2026-11-20T12:03:00.000Z");
+  const { page, context } = await site.signIn(enterprise);
+  expect(await words(page, ".headline")).toBe("300 of 1,500 credits used 20 %");
+  expect(await words(page, "#card-average")).toContain("15.4");
+  for (const block of ["#consumption", "#top-workspace", "#top-group", "#top-user", "#runs"]) {
+    expect(await words(page, block)).toContain("cannot be read at this moment");
+  }
+  expect(await words(page, "#as-of")).toBe("as of 12:03:00 · chart and tables as of 12:00:00, 3 minutes behind");
+  expect(await faultsOf(page)).toEqual([]);
+  await picture(page, "copy-away");
+  await context.close();
+});
+
+it("opens the receipt of a run, which needs no copy", async () => {
+  const enterprise = await site.newEnterprise();
+  await enterprise.run(50, { run: "a/run", workspace: "w/1" });
+  const cookie = await site.cookieFor(enterprise);
+  const answer = await site.send("GET", "/settings/usage/runs/a%2Frun", undefined, {
+    headers: { Cookie: cookie, Accept: "text/html" },
+  });
+  expect(answer.status).toBe(200);
+  expect(answer.text).toContain("0.005 credits");
+});
+
+it("takes a change of the cap and shows it, though the older history cannot be read", async () => {
+  const enterprise = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null });
+  const { page, context } = await site.signIn(enterprise);
+  await page.goto("/settings/model");
+  expect(await words(page, "section:has(#history-title)")).toContain("cannot be read");
+  await page.getByLabel("Cap in dollars a month").fill("500");
+  await page.getByLabel("Stop new runs at").check();
+  await page.getByRole("button", { name: "Save" }).click();
+  expect(await words(page, "#notice")).toBe("Saved. The cap is $500.00.");
+  expect((await enterprise.gauge()).spend.cap_micros).toBe(500_000_000);
+  await context.close();
+});

@@ -1,0 +1,132 @@
+/** No question of a page reads more rows of the copy than it shows, plus a constant: however long the history is. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { spansOf } from "../../src/ledger/calendar.ts";
+import {
+  countTop,
+  readCapChanges,
+  readCycleTotal,
+  readNamedRuns,
+  readTimeseries,
+  readTop,
+  readTopRow,
+} from "../../src/rollups/read.ts";
+import { readSliceSeries, readSliceTop, SLICE_RUNS } from "../../src/rollups/read-slice.ts";
+import { type Site, startSite } from "./site.ts";
+
+const SHORT = 4_000;
+const LONG = 80_000;
+const NOW = Date.parse("2026-11-23T12:00:00.000Z");
+const CYCLE = Date.parse("2026-11-01T00:00:00.000Z");
+
+let site: Site;
+let db: D1Database;
+
+beforeAll(async () => {
+  site = await startSite();
+  db = await site.database();
+  await write("short", SHORT);
+  await write("long", LONG);
+});
+afterAll(() => site.stop());
+
+/** Runs of thirty days in forty workspaces of twenty users, each with the entry of its end; and two changes of the cap. */
+async function write(enterprise: string, runs: number): Promise<void> {
+  const numbers = `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${runs})`;
+  const startedAt = `${NOW} - CAST(i * ${(30 * 86_400_000) / runs} AS INTEGER)`;
+  await db.batch([
+    db.prepare(
+      `${numbers} INSERT INTO runs (enterprise, run, surface, workspace, group_id, user, started_at_ms, models, unit,
+          charged_micros, cycle_starts_at_ms, cycle_micros, final, revision)
+        SELECT '${enterprise}', printf('r%07d', i), 'web', 'w' || (i % 40), 'g' || (i % 4), 'u' || (i % 20), ${startedAt},
+          '[]', 'credits', 5, ${CYCLE}, 5, 1, 1 FROM n`,
+    ),
+    db.prepare(
+      `${numbers} INSERT INTO entries (enterprise, seq, at_ms, type, caused_by, facts)
+        SELECT '${enterprise}', 10 + i, ${startedAt}, 'run_closed', 'agent', '{}' FROM n`,
+    ),
+    db.prepare(
+      `INSERT INTO entries (enterprise, seq, at_ms, type, caused_by, facts)
+        SELECT '${enterprise}', value, ${NOW}, 'cap_changed', 'operator', '{"from_micros":null,"to_micros":5}' FROM json_each('[1,2]')`,
+    ),
+    db.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 400)
+        INSERT INTO usage_by_dimension (enterprise, unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision)
+        SELECT '${enterprise}', 'credits', ${CYCLE}, 'workspace', 'w' || i, 1, 1000 - i, 1 FROM n`,
+    ),
+    db.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 3000)
+        INSERT INTO usage_daily (enterprise, unit, starts_at_ms, surface, amount_micros, revision)
+        SELECT '${enterprise}', 'credits', ${Date.parse("2026-11-23T00:00:00.000Z")} - i * 86400000, 'web', 1, 1 FROM n`,
+    ),
+  ]);
+}
+
+/** The database with the rows counted that its statements read. */
+function counting(counts: { rows: number }): D1Database {
+  const wrap = (statement: D1PreparedStatement): D1PreparedStatement =>
+    ({
+      bind: (...values: unknown[]) => wrap(statement.bind(...values)),
+      all: async () => {
+        const result = await statement.all();
+        counts.rows += result.meta.rows_read;
+        return result;
+      },
+      raw: async () => {
+        // `raw` tells no counts, so the same statement is asked for them.
+        counts.rows += (await statement.all()).meta.rows_read;
+        return statement.raw();
+      },
+    }) as unknown as D1PreparedStatement;
+  return { prepare: (text: string) => wrap(db.prepare(text)) } as unknown as D1Database;
+}
+
+const QUESTIONS: Record<string, { ask: (db: D1Database, enterprise: string) => Promise<unknown>; most: number }> = {
+  "the chart": {
+    ask: (copy, enterprise) => readTimeseries(copy, enterprise, "credits", "day", spansOf("30d", NOW, "UTC").spans),
+    most: 62,
+  },
+  "a page of a table": { ask: (copy, enterprise) => readTop(copy, topOf(enterprise), 10, null), most: 22 },
+  "a later page of a table": {
+    ask: (copy, enterprise) => readTop(copy, topOf(enterprise), 10, { amountMicros: 800, id: "w200" }),
+    most: 22,
+  },
+  "how many rows a table has": { ask: (copy, enterprise) => countTop(copy, topOf(enterprise), 100), most: 101 },
+  "the total": { ask: (copy, enterprise) => readCycleTotal(copy, topOf(enterprise)), most: 1 },
+  "one row of a table": { ask: (copy, enterprise) => readTopRow(copy, topOf(enterprise), "w3"), most: 2 },
+  "the newest runs": { ask: (copy, enterprise) => readNamedRuns(copy, enterprise, {}, 10, null), most: 33 },
+  "the newest runs of a user": {
+    ask: (copy, enterprise) => readNamedRuns(copy, enterprise, { user: "u3" }, 10, null),
+    most: 33,
+  },
+  "later runs of a workspace": {
+    ask: (copy, enterprise) =>
+      readNamedRuns(copy, enterprise, { workspace: "w3" }, 10, { startedAtMs: NOW - 9 * 86_400_000, run: "r" }),
+    most: 33,
+  },
+  "the changes of the cap": { ask: (copy, enterprise) => readCapChanges(copy, enterprise, 10), most: 3 },
+  "the users of a workspace": {
+    ask: (copy, enterprise) => readSliceTop(copy, sliceOf(enterprise), CYCLE, "user", 20),
+    most: 4 * SLICE_RUNS + 100,
+  },
+  "the chart of a workspace": {
+    ask: (copy, enterprise) => readSliceSeries(copy, sliceOf(enterprise), spansOf("30d", NOW, "UTC").spans),
+    most: 12 * SLICE_RUNS,
+  },
+};
+
+function topOf(enterprise: string) {
+  return { enterprise, unit: "credits", cycleStartsAtMs: CYCLE, dimension: "workspace" } as const;
+}
+
+function sliceOf(enterprise: string) {
+  return { enterprise, unit: "credits", dimension: "group", id: "g1" } as const;
+}
+
+it.each(Object.entries(QUESTIONS))("answers %s", async (_, { ask, most }) => {
+  const [short, long] = [{ rows: 0 }, { rows: 0 }];
+  await ask(counting(short), "short");
+  await ask(counting(long), "long");
+  expect(long.rows).toBeLessThanOrEqual(most);
+  // Where a range of an index ends, one more row is looked at or none.
+  expect(long.rows).toBeLessThanOrEqual(short.rows * 1.05 + 1);
+});

@@ -1,0 +1,281 @@
+/** What script adds: regions change in place, focus and scroll stay, the chart can be walked, nothing shifts. */
+import { brotliCompressSync } from "node:zlib";
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { crowded } from "./crowd.ts";
+import { type Enterprise, NARROW, type Site, startSite, words } from "./site.ts";
+
+let site: Site;
+let acme: Enterprise;
+
+beforeAll(async () => {
+  site = await startSite();
+  acme = await crowded(site);
+});
+afterAll(() => site.stop());
+
+/** Runs with the dashboard open; fails on any complaint of the browser. */
+async function onPage(visit: (page: Page) => Promise<void>, enterprise = acme, look = {}): Promise<void> {
+  const { page, context, complaints } = await site.signIn(enterprise, "admin", look);
+  // The chart is drawn once it comes near the screen.
+  await page.locator("#chart").scrollIntoViewIfNeeded();
+  await page.locator(".plot canvas").waitFor();
+  await page.evaluate(() => Object.assign(window, { sameDocument: true }));
+  await visit(page);
+  expect(complaints).toEqual([]);
+  await context.close();
+}
+
+const sameDocument = (page: Page) => page.evaluate(() => "sameDocument" in window);
+const focused = (page: Page) => page.evaluate(() => document.activeElement?.id ?? "");
+
+describe("in place", () => {
+  it("changes the window of the chart, keeps the address, and goes back", async () => {
+    await onPage(async (page) => {
+      await page.getByRole("link", { name: "24 hours" }).click();
+      await page.waitForURL("**/settings/usage?range=24h");
+      await page.locator("#range-24h[aria-current]").waitFor();
+      expect(await words(page, "#chart-summary")).toContain("In the last 24 hours");
+      expect(await focused(page)).toBe("range-24h");
+      expect(await sameDocument(page)).toBe(true);
+      await page.getByRole("link", { name: "Running total" }).click();
+      await page.locator("#view-total[aria-current]").waitFor();
+      expect(await words(page, "#chart-summary")).toContain("used in this cycle so far");
+      await page.goBack();
+      await page.locator("#range-24h[aria-current]").waitFor();
+      await page.locator(".plot canvas").waitFor();
+      await page.goBack();
+      await page.locator("#range-7d[aria-current]").waitFor();
+      expect(page.url()).toBe(`${site.base}/settings/usage`);
+    });
+  });
+
+  it("adds a page of a table, keeps focus on the link, and says so", async () => {
+    await onPage(async (page) => {
+      const rows = page.locator("#rows-workspace tr");
+      expect(await rows.count()).toBe(10);
+      await page.locator("#more-workspace").focus();
+      await page.keyboard.press("Enter");
+      await expect.poll(() => rows.count()).toBe(20);
+      expect(await focused(page)).toBe("more-workspace");
+      expect(await words(page, "#line-workspace")).toBe("20 of 23 shown Show more");
+      expect(await words(page, "#status-region")).toBe("10 more workspaces shown.");
+      await page.keyboard.press("Enter");
+      await expect.poll(() => rows.count()).toBe(23);
+      expect(await words(page, "#line-workspace")).toBe("All 23 shown Show the first 10");
+      expect(await focused(page)).toBe("more-workspace");
+      const ids = await rows.evaluateAll((list) => list.map(({ id }) => id));
+      expect(new Set(ids).size).toBe(23);
+      await page.keyboard.press("Enter");
+      await expect.poll(() => rows.count()).toBe(10);
+      expect(await focused(page)).toBe("more-workspace");
+      expect(await sameDocument(page)).toBe(true);
+    });
+  });
+
+  it("asks once for a double click", async () => {
+    await onPage(async (page) => {
+      await page.locator("#more-runs").dblclick();
+      await expect.poll(() => page.locator("#rows-runs tr").count()).toBe(20);
+      await page.waitForLoadState("networkidle");
+      expect(await page.locator("#rows-runs tr").count()).toBe(20);
+    });
+  });
+
+  it("filters everything by a workspace, and shows all again", async () => {
+    await onPage(async (page) => {
+      await page.getByRole("link", { name: "Workspace 00" }).first().click();
+      await page.waitForURL("**/settings/usage?workspace=w00");
+      await page.locator("#filter-workspace-w00[aria-current]").waitFor();
+      expect(await focused(page)).toBe("filter-workspace-w00");
+      const selected = await words(page, "#row-workspace-w00 td:nth-child(3)");
+      expect(await words(page, ".selection")).toContain(
+        `Only workspace Workspace 00: ${selected} credits in this cycle`,
+      );
+      expect(await words(page, "#foot-user .total td:nth-child(3)")).toBe(selected);
+      expect(await words(page, "#sum-web")).toBe(selected);
+      const where = await page.locator("#rows-runs .run-workspace").allInnerTexts();
+      expect(new Set(where)).toEqual(new Set(["Workspace 00"]));
+      await page.getByRole("link", { name: "Show all" }).click();
+      await page.waitForURL("**/settings/usage");
+      await expect.poll(() => page.locator(".selection").count()).toBe(0);
+      expect(await sameDocument(page)).toBe(true);
+    });
+  });
+
+  it("says how long a cap lasts while it is typed", async () => {
+    const globex = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null });
+    await globex.run(200_000_000);
+    await onPage(async (page) => {
+      await page.goto("/settings/model");
+      await page.evaluate(() => Object.assign(window, { sameDocument: true }));
+      await page.getByLabel("Stop new runs at").check();
+      await page.getByLabel("Cap in dollars a month").fill("150");
+      await expect.poll(() => words(page, "#preview")).toContain("$200.00 is spent already");
+      await page.getByLabel("Cap in dollars a month").fill("400.00");
+      await expect.poll(() => words(page, "#preview")).toContain("$400.00 lasts beyond the reset");
+      await page.getByLabel("Cap in dollars a month").fill("4e2");
+      await expect.poll(() => words(page, "#preview")).toContain("Write an amount");
+      await page.getByLabel("No cap").check();
+      await expect.poll(() => words(page, "#preview")).toContain("nothing stops");
+      expect(await sameDocument(page)).toBe(true);
+    }, globex);
+  });
+
+  it("follows a debit, and moves nothing that is in use", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    await enterprise.project();
+    await onPage(async (page) => {
+      expect(await words(page, ".headline")).toContain("100 of 1,500");
+      await page.locator("#explanation summary").click();
+      await page.locator("#view-total").focus();
+      await enterprise.run(50 * 10_000);
+      await expect.poll(() => words(page, ".headline")).toContain("150 of 1,500");
+      expect(await focused(page)).toBe("view-total");
+      expect(await page.locator("#explanation").getAttribute("open")).not.toBeNull();
+      expect(await page.locator(".plot canvas").count()).toBe(1);
+    }, enterprise);
+  });
+});
+
+describe("the chart", () => {
+  it("is walked with the keyboard, and says what it passes", async () => {
+    await onPage(async (page) => {
+      const scrubber = page.getByRole("slider", { name: "Walk through the chart" });
+      await scrubber.focus();
+      const last = await scrubber.getAttribute("aria-valuetext");
+      expect(last).toMatch(/^Mon 23 Nov \(so far\): Web [\d.,]+, CLI [\d.,]+$/);
+      await page.keyboard.press("ArrowLeft");
+      expect(await scrubber.getAttribute("aria-valuetext")).toMatch(/^Sun 22 Nov: Web/);
+      expect(await words(page, ".tip")).toContain("Sun 22 Nov");
+      await page.keyboard.press("Tab");
+      expect(await page.locator(".tip").isVisible()).toBe(false);
+    });
+  });
+
+  it("shows a bucket under the pointer, and the same numbers as the table", async () => {
+    await onPage(async (page) => {
+      const box = await page.locator(".u-over").boundingBox();
+      if (box === null) throw new Error("no plot");
+      await page.mouse.move(box.x + box.width - 20, box.y + 40);
+      const tip = await words(page, ".tip");
+      await page.locator("#chart-table summary").click();
+      const row = await words(page, "#chart-table tbody tr:last-child");
+      const [web, cli] = row.split(" ").slice(-2);
+      expect(tip).toBe(`Mon 23 Nov (so far) Web ${web} CLI ${cli}`);
+    });
+  });
+
+  it("follows the theme and the width", async () => {
+    await onPage(async (page) => {
+      const drawn = () => page.locator(".plot canvas").evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL());
+      const light = await drawn();
+      await page.emulateMedia({ colorScheme: "dark" });
+      await expect.poll(drawn).not.toBe(light);
+      await page.setViewportSize(NARROW);
+      await expect.poll(async () => (await page.locator(".plot canvas").boundingBox())?.width ?? 999).toBeLessThan(330);
+    });
+  });
+
+  it("leaves the server's drawing where its library cannot be loaded", async () => {
+    const { page, context } = await site.signIn(acme);
+    await page.route("**/vendor/uPlot*", (route) => route.abort());
+    await page.reload();
+    await page.waitForLoadState("networkidle");
+    expect(await page.locator(".sketch").isVisible()).toBe(true);
+    await context.close();
+  });
+});
+
+describe("by keyboard", () => {
+  it("skips to the content, and opens and closes the export menu", async () => {
+    await onPage(async (page) => {
+      await page.keyboard.press("Tab");
+      expect(await page.evaluate(() => document.activeElement?.textContent?.trim())).toBe("Skip to content");
+      await page.keyboard.press("Enter");
+      expect(await focused(page)).toBe("content");
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter");
+      expect(await page.getByRole("link", { name: "The balance (JSON)" }).isVisible()).toBe(true);
+      await page.keyboard.press("Escape");
+      expect(await page.getByRole("link", { name: "The balance (JSON)" }).isVisible()).toBe(false);
+      expect(await page.evaluate(() => document.activeElement?.textContent?.trim())).toBe("Export");
+    });
+  });
+
+  it("reaches every link and button with a ring that can be seen, and none smaller than 24 pixels", async () => {
+    await onPage(async (page) => {
+      const faults = await page.evaluate(() => {
+        const all = [...document.querySelectorAll<HTMLElement>("a[href], button, summary")];
+        return all.flatMap((element) => {
+          const { width, height } = element.getBoundingClientRect();
+          // Links in a line of text or a cell of a table may be as high as their line.
+          const inText = element.closest("p:not(.more), td, th, dd, li") !== null && !element.matches(".button");
+          const small = width > 0 && (height < 24 || width < 24) && !inText && element.className !== "skip";
+          return small ? [`${element.textContent?.trim()} ${width}×${height}`] : [];
+        });
+      });
+      expect(faults).toEqual([]);
+      await page.locator("#range-30d").focus();
+      await page.keyboard.press("Shift+Tab");
+      const ring = await page.evaluate(() => getComputedStyle(document.activeElement as Element).outlineWidth);
+      expect(ring).toBe("2px");
+    });
+  });
+});
+
+it("shifts nothing while it loads, at either width", async () => {
+  for (const size of [undefined, NARROW]) {
+    await onPage(
+      async (page) => {
+        const shift = await page.evaluate(
+          () =>
+            new Promise<number>((done) => {
+              let sum = 0;
+              new PerformanceObserver((list) => {
+                for (const entry of list.getEntries()) sum += (entry as PerformanceEntry & { value: number }).value;
+              }).observe({ type: "layout-shift", buffered: true });
+              setTimeout(() => done(sum), 100);
+            }),
+        );
+        expect(shift).toBeLessThanOrEqual(0.02);
+      },
+      acme,
+      size === undefined ? {} : { size },
+    );
+  }
+});
+
+it("prints the server's drawing, and none of what only a screen needs", async () => {
+  await onPage(async (page) => {
+    await page.emulateMedia({ media: "print" });
+    for (const screenOnly of [".top", ".menu", ".toggle", ".plot", "#more-runs"]) {
+      expect(await page.locator(screenOnly).first().isVisible(), screenOnly).toBe(false);
+    }
+    expect(await page.locator(".sketch").isVisible()).toBe(true);
+    expect(await page.locator("#top-user").isVisible()).toBe(true);
+  });
+});
+
+it("keeps within the budget of bytes", async () => {
+  const kilobytes = (text: string) => brotliCompressSync(text).length / 1024;
+  const cookie = await site.cookieFor(acme);
+  const page = await site.send("GET", "/settings/usage", undefined, {
+    headers: { Cookie: cookie, Accept: "text/html" },
+  });
+  const fetched = async (path: string) => kilobytes((await site.send("GET", path)).text);
+  const scripts = [...page.text.matchAll(/<script src="([^"]+)"/g)].map(([, path]) => path as string);
+  const sizes = Object.fromEntries(
+    await Promise.all(scripts.map(async (path) => [path, await fetched(path)] as const)),
+  );
+  const total = Object.values(sizes).reduce((sum, size) => sum + size, 0);
+  const html = kilobytes(page.text);
+  const css = await fetched("/app.css");
+  const chart = (await fetched("/vendor/uPlot.iife.min.js")) + (await fetched("/vendor/uPlot.min.css"));
+  console.info(JSON.stringify({ html, css, scripts: sizes, total, chart }));
+  expect(html).toBeLessThanOrEqual(18);
+  expect(css).toBeLessThanOrEqual(8);
+  expect(total).toBeLessThanOrEqual(20);
+  expect(chart).toBeLessThanOrEqual(22);
+});

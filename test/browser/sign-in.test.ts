@@ -1,0 +1,210 @@
+/** Ways in and out: links, sessions, roles, forms from elsewhere, and the headers that keep the pages to themselves. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Enterprise, FORM, faultsOf, type Site, startSite, words } from "./site.ts";
+
+let site: Site;
+let acme: Enterprise;
+let globex: Enterprise;
+
+beforeAll(async () => {
+  site = await startSite();
+  acme = await site.newEnterprise();
+  globex = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null, name: "Globex Energy" });
+  await globex.cap(500_000_000);
+});
+afterAll(() => site.stop());
+
+const html = (cookie = "") => ({ headers: { Accept: "text/html", ...(cookie === "" ? {} : { Cookie: cookie }) } });
+
+async function newLink(enterprise = acme): Promise<URL> {
+  const { body } = await site.must("POST", `/v1/enterprises/${enterprise.id}/sessions`, { user: "ada", role: "admin" });
+  return new URL(body.url);
+}
+
+function capForm(cookie: string, headers: Record<string, string>, fields = "limit=cap&cap=600&from=500000000") {
+  const type = { "Content-Type": "application/x-www-form-urlencoded", Accept: "text/html" };
+  return site.send("POST", "/settings/model", fields, { headers: { ...type, Cookie: cookie, ...headers } });
+}
+
+describe("a sign-in link", () => {
+  it("is not used up by being looked at, and works once", async () => {
+    const link = await newLink();
+    for (let looks = 0; looks < 3; looks++) {
+      const shown = await site.send("GET", link.pathname + link.search, undefined, html());
+      expect(shown.status).toBe(200);
+      expect(shown.headers.get("Set-Cookie")).toBeNull();
+    }
+    const context = await site.newContext();
+    const page = await context.newPage();
+    await page.goto(link.href);
+    expect(await words(page, "main")).toContain(`As ada (admin) of ${acme.id}.`);
+    expect(await faultsOf(page)).toEqual([]);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.waitForURL("**/settings/usage");
+    await page.goto(link.href);
+    await page.getByRole("button", { name: "Sign in" }).click();
+    expect(await words(page, "main")).toContain("This sign-in link was used before");
+    await context.close();
+  });
+
+  it("that is forged, of another kind, or absent says that it does not work", async () => {
+    const { body } = await site.must("POST", `/v1/enterprises/${acme.id}/embed-tokens`, {
+      user: "ada",
+      role: "admin",
+      origin: "https://editor.example",
+    });
+    for (const token of ["", "nonsense", `${(await newLink()).searchParams.get("token")}x`, body.token as string]) {
+      const path = `/signin?token=${encodeURIComponent(token)}`;
+      expect((await site.send("GET", path, undefined, html())).status).toBe(410);
+      const posted = await site.send("POST", "/signin", `token=${encodeURIComponent(token)}`, FORM);
+      expect(posted.status).toBe(410);
+      expect(posted.headers.get("Set-Cookie")).toBeNull();
+    }
+  });
+
+  it("is not used by a page of somebody else", async () => {
+    const token = (await newLink()).searchParams.get("token");
+    const foreign = { ...FORM.headers, "Sec-Fetch-Site": "cross-site" };
+    const refused = await site.send("POST", "/signin", `token=${token}`, { headers: foreign });
+    expect(refused.status).toBe(403);
+    expect(refused.text).toContain("csrf_failed");
+    expect((await site.send("POST", "/signin", `token=${token}`, FORM)).status).toBe(303);
+  });
+
+  it("gives a cookie that scripts cannot read and other sites cannot send along", async () => {
+    const token = (await newLink()).searchParams.get("token");
+    const cookie = (await site.send("POST", "/signin", `token=${token}`, FORM)).headers.get("Set-Cookie") ?? "";
+    expect(cookie).toMatch(/^fuelgauge=[^;]+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Lax$/);
+  });
+});
+
+describe("a stranger", () => {
+  it("is led to the start page, which says what this is and names no enterprise", async () => {
+    for (const path of ["/settings/usage", "/settings/model", "/settings/usage/runs/run-1"]) {
+      const answer = await site.send("GET", path, undefined, html("none="));
+      expect([answer.status, answer.headers.get("Location")]).toEqual([303, "/"]);
+    }
+    const context = await site.newContext();
+    const page = await context.newPage();
+    await page.goto("/");
+    expect(await words(page, "main")).toContain("Fuelgauge is the credit ledger and usage dashboard");
+    expect(await page.content()).not.toContain("Acme Robotics");
+    expect(await faultsOf(page)).toEqual([]);
+    await context.close();
+  });
+
+  it("finds no door of the demo outside demo mode", async () => {
+    expect((await site.send("POST", "/demo/signin", `enterprise=${acme.id}`, FORM)).status).toBe(404);
+  });
+
+  it("with a session that was tampered with is a stranger", async () => {
+    const cookie = await site.cookieFor(acme);
+    const answer = await site.send("GET", "/settings/usage", undefined, html(`${cookie}x`));
+    expect(answer.status).toBe(303);
+  });
+
+  it("who asks for a region of the page learns that the session has ended", async () => {
+    const answer = await site.send("GET", "/settings/usage?part=now", undefined, {
+      headers: { Accept: "text/html", Cookie: "none=", "HX-Request-Type": "partial" },
+    });
+    expect(answer.status).toBe(401);
+    expect(answer.text).toContain("Signed out");
+  });
+});
+
+it("shows a signed-in person their own enterprise only", async () => {
+  await globex.run(1_000_000, { run: "secret-run" });
+  const cookie = await site.cookieFor(acme);
+  const foreign = await site.send("GET", "/settings/usage/runs/secret-run", undefined, html(cookie));
+  expect(foreign.status).toBe(404);
+  expect((await site.send("GET", `${globex.path}/gauge`, undefined, html(cookie))).status).toBe(404);
+  expect((await site.send("GET", `${acme.path}/gauge`, undefined, html(cookie))).status).toBe(200);
+});
+
+it("signs out by a form, after which the pages are closed", async () => {
+  const { page, context } = await site.signIn(acme);
+  await page.goto("/signout");
+  await page.locator("main").getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL("**/");
+  await page.goto("/settings/usage");
+  expect(new URL(page.url()).pathname).toBe("/");
+  await context.close();
+});
+
+describe("a form that a cookie authorises", () => {
+  it("is taken from its own page only, by Sec-Fetch-Site, else by Origin", async () => {
+    const cookie = await site.cookieFor(globex);
+    const refused: Record<string, string>[] = [
+      {},
+      { "Sec-Fetch-Site": "cross-site" },
+      { "Sec-Fetch-Site": "same-site" },
+      { "Sec-Fetch-Site": "cross-site", Origin: site.base },
+      { Origin: "https://evil.example" },
+      { Origin: "null" },
+    ];
+    for (const headers of refused) {
+      const answer = await capForm(cookie, headers);
+      expect([answer.status, answer.text.includes("csrf_failed")], JSON.stringify(headers)).toEqual([403, true]);
+    }
+    expect((await globex.gauge()).spend.cap_micros).toBe(500_000_000);
+    expect((await capForm(cookie, { Origin: site.base })).status).toBe(303);
+    expect(
+      (await capForm(cookie, { "Sec-Fetch-Site": "same-origin" }, "limit=cap&cap=500&from=600000000")).status,
+    ).toBe(303);
+    expect((await globex.gauge()).spend.cap_micros).toBe(500_000_000);
+  });
+
+  it("changes nothing for a member, who is not offered it either", async () => {
+    const cookie = await site.cookieFor(globex, "member");
+    const answer = await capForm(cookie, { Origin: site.base });
+    expect([answer.status, answer.text.includes("Only an admin")]).toEqual([403, true]);
+    const shown = await site.send("GET", "/settings/model", undefined, html(cookie));
+    expect(shown.text).not.toContain('<input type="hidden" name="from"');
+    expect(shown.text).toContain("an admin can change the cap");
+    expect((await globex.gauge()).spend.cap_micros).toBe(500_000_000);
+  });
+
+  it("sets no cap for an enterprise on credits", async () => {
+    const cookie = await site.cookieFor(acme);
+    expect((await capForm(cookie, { Origin: site.base }, "limit=cap&cap=5&from=none")).status).toBe(409);
+  });
+
+  it("never stands in for the key that JSON writes need", async () => {
+    const cookie = await site.cookieFor(globex);
+    const answer = await site.send("PUT", `${globex.path}/spend-cap`, { monthly_cap_micros: null }, html(cookie));
+    expect(answer.status).toBe(401);
+  });
+});
+
+it("answers every page with headers that keep it to itself", async () => {
+  const cookie = await site.cookieFor(acme);
+  for (const path of ["/", "/settings/usage", "/settings/model", "/signin?token=x", "/settings/nothing"]) {
+    const { headers } = await site.send("GET", path, undefined, html(cookie));
+    const policy = headers.get("Content-Security-Policy") ?? "";
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).toContain("script-src 'self'");
+    expect(policy).toContain("style-src 'self'");
+    expect(policy).toContain("frame-ancestors 'none'");
+    expect(policy).not.toContain("unsafe");
+    expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
+    expect(headers.get("Cache-Control")).toContain("no-store");
+    expect(headers.get("Vary")).toContain("HX-Request-Type");
+  }
+});
+
+it("writes no script, style or handler into a page", async () => {
+  await acme.run(50);
+  const cookie = await site.cookieFor(acme);
+  for (const path of ["/settings/usage", "/settings/model", "/", "/settings/usage/runs/run-0001"]) {
+    const { text } = await site.send("GET", path, undefined, html(cookie));
+    expect(text).not.toMatch(/<[^>]+\sstyle=|<style|\son[a-z]+=|javascript:|hx-on/i);
+    expect(text.match(/<script(?![^>]*\ssrc="\/)[^>]*>/g)).toBeNull();
+  }
+});
+
+it("answers a page that nobody knows as a page, and as a problem for who does not read HTML", async () => {
+  const page = await site.send("GET", "/settings/nothing", undefined, html());
+  expect([page.status, page.headers.get("Content-Type")]).toEqual([404, "text/html; charset=UTF-8"]);
+  const problem = await site.send("GET", "/settings/nothing");
+  expect([problem.status, problem.body.code]).toEqual([404, "not_found"]);
+});

@@ -1,0 +1,205 @@
+/**
+ * Every state that UI.md names, as a recipe over the HTTP interface: an enterprise that is in it, and what its page then
+ * says. November 2026 has 30 days; the clock stands where the state needs it.
+ */
+import type { Enterprise, Site } from "./site.ts";
+
+export type State = {
+  name: string;
+  kind: string;
+  make: (site: Site) => Promise<Enterprise>;
+  /** Words that must stand in these places of the page, with single spaces. */
+  says: Record<string, string>;
+};
+
+const DAY = (day: number, time = "12:00") => `2026-11-${String(day).padStart(2, "0")}T${time}:00.000Z`;
+const CREDIT = 10_000;
+const DOLLAR = 1_000_000;
+const BYOM = { billing_model: "byom", plan: "enterprise", name: "Globex Energy", monthly_allowance_micros: null };
+
+/** Uses credits or dollars in a few runs of several people, so that the tables have something to show. */
+async function use(enterprise: Enterprise, tokens: number): Promise<void> {
+  await enterprise.directory({
+    groups: [{ id: "product", name: "Product engineering" }],
+    workspaces: [
+      { id: "w1", name: "Fleet console", group_id: "product" },
+      { id: "w2", name: "Arm firmware" },
+    ],
+    users: [
+      { id: "u1", name: "Lena Vogt" },
+      { id: "u2", name: "Jörg Müller" },
+    ],
+  });
+  const parts = [0.5, 0.3, 0.2].map((share) => Math.round(tokens * share));
+  parts[0] = tokens - (parts[1] ?? 0) - (parts[2] ?? 0);
+  await enterprise.run(parts[0]);
+  await enterprise.run(parts[1] ?? 0, { surface: "cli", workspace: "w2", user: "u2" });
+  await enterprise.run(parts[2] ?? 0, { user: "u2", model: "other" });
+  await enterprise.project();
+}
+
+function credits(
+  day: string,
+  used: number,
+  more: { bonus?: number; settings?: Record<string, unknown>; expires?: string } = {},
+) {
+  return async (site: Site) => {
+    const enterprise = await site.newEnterprise({ test_clock: day, ...more.settings });
+    if (more.bonus) await enterprise.grant(more.bonus, more.expires ? { expires_at: more.expires } : {});
+    if (used > 0) await use(enterprise, used * CREDIT);
+    else await enterprise.project();
+    return enterprise;
+  };
+}
+
+function byom(day: string, dollars: number, capDollars: number | null) {
+  return async (site: Site) => {
+    const enterprise = await site.newEnterprise({ ...BYOM, test_clock: day });
+    if (capDollars !== null) await enterprise.cap(capDollars * DOLLAR);
+    if (dollars > 0) await use(enterprise, dollars * DOLLAR);
+    else await enterprise.project();
+    return enterprise;
+  };
+}
+
+export const STATES: State[] = [
+  {
+    name: "fresh",
+    kind: "nothing_used",
+    make: credits(DAY(3), 0),
+    says: {
+      "#status": "Nothing used yet. 1,500 credits can be used until Tue 1 Dec.",
+      "#card-run-out": "— nothing used yet",
+      "#chart-summary": "Nothing was used in the last 7 days.",
+      "#top-workspace": "Nothing used yet.",
+    },
+  },
+  {
+    name: "too early",
+    kind: "too_early",
+    make: credits(DAY(1, "09:00"), 90),
+    says: {
+      "#status": "Too early to tell. A forecast needs the first 24 hours of the cycle.",
+      "#card-run-out": "— too early to tell",
+      "#card-elapsed": "0 of 30",
+    },
+  },
+  {
+    name: "on track",
+    kind: "on_track",
+    make: credits(DAY(11), 500, { bonus: 500, expires: "2026-12-14T00:00:00.000Z" }),
+    says: {
+      "#status": "On track. About 571 credits left on 1 Dec.",
+      ".headline": "500 of 2,000 credits used 25 %",
+      "#allocation": "1,500 monthly + 500 bonus − 500 used = 1,500 left",
+      ".legend": "Bonus 0 of 500 · 500 expire 14 Dec",
+      "#card-remaining": "20 until Tue 1 Dec",
+      "#card-average": "47.6 credits, in this cycle",
+      "#card-run-out": "After the reset at this pace",
+    },
+  },
+  {
+    name: "half used",
+    kind: "used_50",
+    make: credits(DAY(23), 930, { bonus: 0 }),
+    says: { "#status": "62 % used with 8 days to go. On track: about 260 credits left on 1 Dec. Invite" },
+  },
+  {
+    name: "three quarters used",
+    kind: "used_75",
+    make: credits(DAY(27), 1_155),
+    says: { "#status": "77 % used with 4 days to go. On track: about 192 credits left on 1 Dec. Upgrade plan" },
+  },
+  {
+    name: "nine tenths used",
+    kind: "used_90",
+    make: credits(DAY(29), 1_377),
+    says: { "#status": "91 % used with 2 days to go. On track: about 50.5 credits left on 1 Dec. Upgrade plan" },
+  },
+  {
+    name: "running out",
+    kind: "running_out",
+    make: credits(DAY(23), 1_184, { settings: { monthly_allowance_micros: 1_500_000_000 } }),
+    says: {
+      "#status":
+        "78 % used with 8 days to go. At this pace credits run out Sun 29 Nov, 1 day before the reset. Upgrade plan",
+      "#card-run-out": "6 days about Sun 29 Nov",
+    },
+  },
+  {
+    name: "out within a day",
+    kind: "out_within_a_day",
+    make: credits(DAY(28), 1_480),
+    says: {
+      "#status": "Out of credits in about 8 hours. At this pace credits run out Sat 28 Nov at 20:55. Upgrade plan",
+      "#card-run-out": "8 hours about Sat 28 Nov, 20:55",
+    },
+  },
+  {
+    name: "bonus in use",
+    kind: "used_75",
+    make: credits(DAY(28), 1_620, { bonus: 500 }),
+    says: {
+      "#status": "81 % used with 3 days to go.",
+      "#allocation": "The monthly allowance is used; runs now draw on bonus credits.",
+      ".legend": "Monthly 1,500 of 1,500 Bonus 120 of 500",
+    },
+  },
+  {
+    name: "exhausted",
+    kind: "exhausted",
+    make: credits(DAY(20), 1_512),
+    says: {
+      "#status": "Out of credits. New runs start again on Tue 1 Dec, or with more credits. Upgrade plan",
+      ".headline": "1,512 of 1,500 credits used 100 %",
+      ".legend": "Over 12.0",
+      "#card-run-out": "Now nothing is left",
+    },
+  },
+  {
+    name: "free tier",
+    kind: "on_track",
+    make: credits(DAY(20), 120, { settings: { plan: "free" } }),
+    says: { "#status": "On track.", ".headline": "120 of 500 credits used 24 %" },
+  },
+  {
+    name: "last day",
+    kind: "on_track",
+    make: credits(DAY(30, "19:00"), 300),
+    says: { "#card-remaining": "5 until Tue 1 Dec", "#cards": "Hours remaining" },
+  },
+  {
+    name: "no cap",
+    kind: "no_cap",
+    make: byom(DAY(22), 412.4, null),
+    says: {
+      "#status": "No spend cap. $412.40 is spent this cycle, and nothing stops it. Set a cap",
+      ".headline": "$412.40 spent this cycle, without a cap",
+      "#card-run-out": "— no cap is set",
+    },
+  },
+  {
+    name: "below the cap",
+    kind: "on_track",
+    make: byom(DAY(22), 206.4, 500),
+    says: {
+      "#status": "On track. About $212.00 below the cap on 1 Dec.",
+      ".headline": "$206.40 of $500.00 cap spent 41 %",
+    },
+  },
+  {
+    name: "near the cap",
+    kind: "used_90",
+    make: byom(DAY(29), 455, 500),
+    says: { "#status": "91 % used with 2 days to go. On track: about $21.05 below the cap on 1 Dec. Raise cap" },
+  },
+  {
+    name: "cap reached",
+    kind: "cap_reached",
+    make: byom(DAY(22), 503.21, 500),
+    says: {
+      "#status": "Spend cap reached. $503.21 is spent: no new run starts until Tue 1 Dec, or a higher cap. Raise cap",
+      "#card-run-out": "Now the cap is reached",
+    },
+  },
+];
