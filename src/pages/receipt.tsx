@@ -103,12 +103,12 @@ const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({
       </p>
     )}
     {receipt.meters.map((meter) => (
-      <MeterView meter={meter} timeZone={timeZone} />
+      <MeterCard meter={meter} timeZone={timeZone} />
     ))}
   </>
 );
 
-const MeterView: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone }) => {
+const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone }) => {
   const lines = KINDS.map(({ kind, tokens, rate }) => {
     const price = meter.rates[rate];
     return {

@@ -111,6 +111,9 @@ function reader(db: D1Database, enterprise: string, view: CopyView, query: Usage
   const { unit } = view.gauge;
   const { cycleStartsAtMs } = view;
   const cycle = { enterprise, unit, cycleStartsAtMs };
+  // The three tables have one total; it is read once, and only when one of them is.
+  let total: ReturnType<typeof readCycleTotal> | null = null;
+  const readTotal = () => (total ??= readCycleTotal(db, cycle));
   const slice: Slice | null = query.filter === null ? null : { enterprise, unit, ...query.filter };
   return {
     selected: async () =>
@@ -124,7 +127,9 @@ function reader(db: D1Database, enterprise: string, view: CopyView, query: Usage
 
     top: async (dimension: Dimension): Promise<TopBlock> => {
       // The table that was clicked stays as it is, so that one can go on to the next row of it.
-      if (slice === null || slice.dimension === dimension) return readCycleTop(db, { ...cycle, dimension }, query);
+      if (slice === null || slice.dimension === dimension) {
+        return readCycleTop(db, { question: { ...cycle, dimension }, after: query.top[dimension], total: readTotal() });
+      }
       const { totalMicros, ...found } = await readSliceTop(db, slice, cycleStartsAtMs, dimension, SLICE_ROWS);
       const shownMicros = found.rows.reduce((sum, row) => sum + row.amountMicros, 0);
       return { ...found, totalMicros, shownRows: found.rows.length, shownMicros, next: null };
@@ -142,31 +147,24 @@ function reader(db: D1Database, enterprise: string, view: CopyView, query: Usage
   };
 }
 
-async function readCycleTop(
-  db: D1Database,
-  question: Parameters<typeof readTop>[1],
-  query: UsageQuery,
-): Promise<TopBlock> {
-  const after = query.top[question.dimension];
-  const [found, allRows, total] = await Promise.all([
+type CyclePage = {
+  question: Parameters<typeof readTop>[1];
+  after: TopPlace | null;
+  total: ReturnType<typeof readCycleTotal>;
+};
+
+async function readCycleTop(db: D1Database, { question, after, total }: CyclePage): Promise<TopBlock> {
+  const [found, allRows, { amountMicros: totalMicros, requests: totalRequests }] = await Promise.all([
     readTop(db, question, ROWS, after),
     countTop(db, question, COUNTED_ROWS),
-    readCycleTotal(db, question),
+    total,
   ]);
   const rows = found.slice(0, ROWS);
   const shownRows = (after?.shownRows ?? 0) + rows.length;
   const shownMicros = rows.reduce((sum, row) => sum + row.amountMicros, after?.shownMicros ?? 0);
   const last = found.length > ROWS ? rows.at(-1) : undefined;
-  return {
-    rows,
-    shownRows,
-    shownMicros,
-    allRows,
-    totalMicros: total.amountMicros,
-    totalRequests: total.requests,
-    next: last === undefined ? null : { amountMicros: last.amountMicros, id: last.id, shownRows, shownMicros },
-    whole: true,
-  };
+  const next = last === undefined ? null : { amountMicros: last.amountMicros, id: last.id, shownRows, shownMicros };
+  return { rows, shownRows, shownMicros, allRows, totalMicros, totalRequests, next, whole: true };
 }
 
 /** The copy may be away; then this block is, and nothing else. */
