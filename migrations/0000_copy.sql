@@ -47,6 +47,7 @@ CREATE TABLE `runs` (
 );
 --> statement-breakpoint
 CREATE INDEX `runs_newest` ON `runs` (`enterprise`,`started_at_ms`,`run`);--> statement-breakpoint
+CREATE INDEX `runs_of_cycle` ON `runs` (`enterprise`,`cycle_starts_at_ms`,`started_at_ms`,`run`);--> statement-breakpoint
 CREATE INDEX `runs_of_workspace` ON `runs` (`enterprise`,`workspace`,`started_at_ms`,`run`);--> statement-breakpoint
 CREATE INDEX `runs_of_group` ON `runs` (`enterprise`,`group_id`,`started_at_ms`,`run`);--> statement-breakpoint
 CREATE INDEX `runs_of_user` ON `runs` (`enterprise`,`user`,`started_at_ms`,`run`);--> statement-breakpoint

@@ -178,7 +178,7 @@ export class Background {
     const wantedMs = Math.min(dueAtMs, this.#projectAtMs, this.#webhookAtMs, this.#retryAtMs);
     // An alarm that is minutes late was given up by the platform: the next call sets it anew.
     const standing = this.#alarmAtMs === RUNNING || this.#alarmAtMs > Date.now() - GIVEN_UP_MS;
-    if (standing && wantedMs >= this.#alarmAtMs) return;
+    if (wantedMs === NEVER || (standing && wantedMs >= this.#alarmAtMs)) return;
     this.#alarmAtMs = wantedMs;
     this.ctx.storage.setAlarm(Math.max(wantedMs, Date.now()));
   }

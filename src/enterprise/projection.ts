@@ -83,7 +83,9 @@ export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
     const head = sql.transaction(() => headOf(keeper, gauge));
     return { ...head, totals: { time: [], cycle: [] }, runs: [], entries: [], names: [], journalSeq: 0 };
   };
-  yield { ...empty(), totals: loadAllTotals(sql) };
+  const totals = loadAllTotals(sql);
+  for (const time of pagesOf(totals.time)) yield { ...empty(), totals: { time, cycle: [] } };
+  for (const cycle of pagesOf(totals.cycle)) yield { ...empty(), totals: { time: [], cycle } };
   for (let after = ""; ; ) {
     const ids = sql.all("SELECT run FROM runs WHERE run > ? ORDER BY run LIMIT ?", after, JOURNAL_ITEMS);
     if (ids.length === 0) break;
@@ -163,6 +165,12 @@ function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
     group: row.group_id as string | null,
     revision: row.revision as number,
   }));
+}
+
+/** Portions small enough to travel as one parameter each; one that is empty where there is nothing, so the head goes. */
+function pagesOf<T>(rows: readonly T[]): T[][] {
+  const count = Math.max(1, Math.ceil(rows.length / JOURNAL_ITEMS));
+  return Array.from({ length: count }, (_, page) => rows.slice(page * JOURNAL_ITEMS, (page + 1) * JOURNAL_ITEMS));
 }
 
 function loadAllTotals(sql: Sql): Totals {

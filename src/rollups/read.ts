@@ -196,8 +196,6 @@ export async function readCycleRuns(
     .where(
       and(
         eq(runs.enterprise, enterprise),
-        // No run that is charged in the cycle started further back than the fence allows.
-        gte(runs.startedAtMs, cycleStartsAtMs - FENCE_DAYS_MS),
         eq(runs.cycleStartsAtMs, cycleStartsAtMs),
         ...matching(filter),
         beyondRun(after),

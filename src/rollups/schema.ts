@@ -90,6 +90,8 @@ export const runs = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.enterprise, t.run] }),
     index("runs_newest").on(t.enterprise, t.startedAtMs, t.run),
+    // Of one cycle, however long ago its runs began.
+    index("runs_of_cycle").on(t.enterprise, t.cycleStartsAtMs, t.startedAtMs, t.run),
     index("runs_of_workspace").on(t.enterprise, t.workspace, t.startedAtMs, t.run),
     index("runs_of_group").on(t.enterprise, t.group, t.startedAtMs, t.run),
     index("runs_of_user").on(t.enterprise, t.user, t.startedAtMs, t.run),

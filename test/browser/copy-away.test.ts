@@ -45,6 +45,7 @@ it("takes a change of the cap and shows it, though the older history cannot be r
   await page.getByLabel("Stop new runs at").check();
   await page.getByRole("button", { name: "Save" }).click();
   expect(await words(page, "#notice")).toBe("Saved. The cap is $500.00.");
+  await expect.poll(() => page.locator("#status-region").textContent()).toBe("Saved. The cap is $500.00.");
   expect((await enterprise.gauge()).spend.cap_micros).toBe(500_000_000);
   await context.close();
 });

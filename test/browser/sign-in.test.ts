@@ -208,3 +208,32 @@ it("answers a page that nobody knows as a page, and as a problem for who does no
   const problem = await site.send("GET", "/settings/nothing");
   expect([problem.status, problem.body.code]).toEqual([404, "not_found"]);
 });
+
+describe("in local demo mode", () => {
+  let demo: Site;
+
+  beforeAll(async () => {
+    demo = await startSite({ demo: true });
+  });
+  afterAll(() => demo.stop());
+
+  it("the start page signs in to each demo enterprise, and to no other", async () => {
+    const yesterday = new Date(Date.now() - 86_400_000).toISOString();
+    const shown = await demo.newEnterprise({ name: "Initech", plan: "free", test_clock: yesterday });
+    await demo.must("POST", `${shown.path}/demo/follow-real-clock`);
+    const hidden = await demo.newEnterprise({ name: "Hooli" });
+    const context = await demo.newContext();
+    const page = await context.newPage();
+    await page.goto("/");
+    expect(await words(page, ".demos")).toContain("Initech Credits, free plan · 0 of 500 credits (0 %)");
+    expect(await page.content()).not.toContain("Hooli");
+    expect(await faultsOf(page)).toEqual([]);
+    await page.getByRole("button", { name: "As member" }).click();
+    await page.waitForURL("**/settings/usage");
+    expect(await words(page, ".who")).toContain("demo member");
+    expect((await demo.send("POST", "/demo/signin", `enterprise=${hidden.id}`, FORM)).status).toBe(404);
+    const foreign = { headers: { ...FORM.headers, "Sec-Fetch-Site": "cross-site" } };
+    expect((await demo.send("POST", "/demo/signin", `enterprise=${shown.id}`, foreign)).status).toBe(403);
+    await context.close();
+  });
+});

@@ -146,17 +146,12 @@ export async function startSite({ copy = true, demo = false } = {}) {
   const evict = ({ id }: { id: string }) =>
     server.getWorker().evictDurableObject("EnterpriseObject", { name: id, webSockets: "close" });
 
-  /** The database of the copy itself. */
-  async function database(): Promise<D1Database> {
-    return (await server.getWorker<{ DB: D1Database }>().getEnv()).DB;
-  }
-
   async function stop(): Promise<void> {
     await browser.close();
     await server.close();
   }
 
-  return { base, browser, send, must, newEnterprise, signIn, cookieFor, newContext, evict, database, stop };
+  return { base, browser, send, must, newEnterprise, signIn, cookieFor, newContext, evict, stop };
 }
 
 /** Headers of a form that a browser would send from a page of the site. */

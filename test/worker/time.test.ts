@@ -267,6 +267,19 @@ describe("by the real clock", () => {
     expect((await e.gauge()).held_micros).toBe(0);
   });
 
+  it("an alarm that was given up is set anew where something is due, and no other is", async () => {
+    const e = await realEnterprise("2030-01-01T00:00:00Z", { test_clock: "2030-01-01T00:00:00Z" });
+    await e.debit(costing(1, { started_at: "2030-01-01T00:00:00Z" }));
+    expect(await alarmOf(e)).not.toBeNull();
+    await runInDurableObject(objectOf(e.id), (_, { storage }) => storage.deleteAlarm());
+    expect(await auditFaults(e)).toEqual([]); // The copy has it all now: nothing is due.
+    setTime("2030-01-01T01:00:00Z");
+    expect(await e.gauge()).toMatchObject({ used_micros: CREDIT });
+    expect(await alarmOf(e)).toBeNull();
+    await e.debit(costing(2));
+    expect(await alarmOf(e)).not.toBeNull();
+  });
+
   it("a clock that steps back changes nothing", async () => {
     const e = await realEnterprise("2030-04-01T00:00:05Z");
     await e.debit(costing(3, { started_at: "2030-04-01T00:00:00Z" }));

@@ -1,5 +1,6 @@
 /** No question of a page reads more rows of the copy than it shows, plus a constant: however long the history is. */
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { env } from "cloudflare:workers";
+import { beforeAll, expect, it } from "vitest";
 import { spansOf } from "../../src/ledger/calendar.ts";
 import {
   countTop,
@@ -11,23 +12,18 @@ import {
   readTopRow,
 } from "../../src/rollups/read.ts";
 import { readSliceSeries, readSliceTop, SLICE_RUNS } from "../../src/rollups/read-slice.ts";
-import { type Site, startSite } from "./site.ts";
 
 const SHORT = 4_000;
 const LONG = 80_000;
 const NOW = Date.parse("2026-11-23T12:00:00.000Z");
 const CYCLE = Date.parse("2026-11-01T00:00:00.000Z");
 
-let site: Site;
-let db: D1Database;
+const db = env.DB;
 
 beforeAll(async () => {
-  site = await startSite();
-  db = await site.database();
   await write("short", SHORT);
   await write("long", LONG);
 });
-afterAll(() => site.stop());
 
 /** Runs of thirty days in forty workspaces of twenty users, each with the entry of its end; and two changes of the cap. */
 async function write(enterprise: string, runs: number): Promise<void> {
