@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "core",
-          include: ["test/{ledger,enterprise,pages,tools,simulation}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{client,enterprise,ledger,pages,simulation,tools}/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 60_000,
         },
       },

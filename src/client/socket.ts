@@ -1,0 +1,150 @@
+/**
+ * Reports through one WebSocket: less to pay for each, where one host has many runs. A socket needs the Authorization
+ * header at its opening: Workers send it by a fetch that upgrades, Node ≥ 22, Deno and Bun by an option of their
+ * WebSocket, browsers not at all. Wherever it does not open, or breaks, reports go over HTTP, and the socket is tried
+ * again after a while.
+ */
+import { type Clock, within } from "./clock.ts";
+import { type Ledger, noAnswer } from "./http.ts";
+import { type MakeTransport, type Outcome, outcomeOf, type Transport } from "./transport.ts";
+import type { Report } from "./wire.ts";
+
+/** The part of a WebSocket that is used. */
+export type Socket = {
+  send(text: string): void;
+  close(): void;
+  addEventListener(type: "open" | "message" | "close" | "error", then: (event: never) => void): void;
+};
+
+/** Opens a socket, or rejects; it must be open when it is given. */
+export type OpenSocket = (url: string, headers: Record<string, string>) => Promise<Socket>;
+
+const TRY_AGAIN_MS = 30_000;
+
+/** A transport for `createFuelgauge`: `{ transport: socketTransport() }`. */
+export function socketTransport(open: OpenSocket = openSocket): MakeTransport {
+  return (line) => new SocketTransport(line, open);
+}
+
+type Waiting = (outcome: Outcome | null) => void;
+
+class SocketTransport implements Transport {
+  readonly #ledger: Ledger;
+  readonly #clock: Clock;
+  readonly #timeoutMs: number;
+  readonly #http: Transport;
+  readonly #open: OpenSocket;
+  readonly #waiting = new Map<number, { reports: Report[]; done: Waiting }>();
+  #socket: Socket | null = null;
+  #httpUntilMs = 0;
+  #lastId = 0;
+
+  constructor(line: Parameters<MakeTransport>[0], open: OpenSocket) {
+    this.#ledger = line.ledger;
+    this.#clock = line.clock;
+    this.#timeoutMs = line.timeoutMs;
+    this.#http = line.http;
+    this.#open = open;
+  }
+
+  async send(reports: Report[]): Promise<Outcome> {
+    const socket = await this.#ready();
+    if (socket === null) return this.#http.send(reports);
+    return (await this.#ask(socket, reports)) ?? noAnswer("the socket broke");
+  }
+
+  close(): void {
+    this.#drop(this.#socket);
+  }
+
+  /** The open socket; null while reports go over HTTP. */
+  async #ready(): Promise<Socket | null> {
+    if (this.#socket !== null || this.#clock.steadyMs() < this.#httpUntilMs) return this.#socket;
+    let late = false;
+    try {
+      const opening = this.#ledger
+        .headers()
+        .then((headers) => this.#open(`${this.#ledger.base}/debits/stream`, headers));
+      opening.then((socket) => late && socket.close()).catch(() => {});
+      const socket = await within(this.#clock, this.#timeoutMs, opening);
+      if (socket === null) throw new Error("the socket does not open");
+      socket.addEventListener("message", (event: { data: unknown }) => this.#hear(event.data));
+      socket.addEventListener("close", () => this.#drop(socket));
+      socket.addEventListener("error", () => this.#drop(socket));
+      this.#socket = socket;
+    } catch {
+      late = true;
+      this.#httpUntilMs = this.#clock.steadyMs() + TRY_AGAIN_MS;
+    }
+    return this.#socket;
+  }
+
+  /** The reply to a batch; null when the socket broke first, so that nobody knows whether it was heard. */
+  async #ask(socket: Socket, reports: Report[]): Promise<Outcome | null> {
+    const id = ++this.#lastId;
+    const reply = new Promise<Outcome | null>((done) => this.#waiting.set(id, { reports, done }));
+    try {
+      socket.send(JSON.stringify({ id, reports }));
+    } catch {
+      this.#drop(socket);
+    }
+    const outcome = await within(this.#clock, this.#timeoutMs, reply);
+    this.#waiting.delete(id);
+    if (outcome === null) this.#drop(socket);
+    return outcome;
+  }
+
+  #hear(data: unknown): void {
+    let reply: Record<string, unknown>;
+    try {
+      reply = JSON.parse(String(data)) as Record<string, unknown>;
+    } catch {
+      return;
+    }
+    const waiting = this.#waiting.get(reply.id as number);
+    if (waiting === undefined) return;
+    const { status } = reply;
+    const refused = typeof status === "number";
+    waiting.done(refused ? { ...noAnswer(""), status, body: reply } : outcomeOf(reply, waiting.reports));
+  }
+
+  #drop(socket: Socket | null): void {
+    if (socket === null || socket !== this.#socket) return;
+    this.#socket = null;
+    this.#httpUntilMs = this.#clock.steadyMs() + TRY_AGAIN_MS;
+    for (const { done } of this.#waiting.values()) done(null);
+    try {
+      socket.close();
+    } catch {
+      // It was closed already.
+    }
+  }
+}
+
+type Upgraded = { status: number; webSocket?: (Socket & { accept(): void }) | null };
+type SocketClass = new (url: string, options: { headers: Record<string, string> }) => Socket;
+
+/** Opens a socket in the way of the runtime that this is. */
+export const openSocket: OpenSocket = (url, headers) => {
+  const runtime = globalThis as unknown as { WebSocketPair?: unknown; WebSocket?: SocketClass };
+  if (runtime.WebSocketPair !== undefined) return openByUpgrade(url, headers);
+  if (runtime.WebSocket !== undefined) return openByConstructor(runtime.WebSocket, url, headers);
+  return Promise.reject(new Error("this runtime has no WebSocket"));
+};
+
+async function openByUpgrade(url: string, headers: Record<string, string>): Promise<Socket> {
+  const response = (await fetch(url, { headers: { ...headers, Upgrade: "websocket" } })) as unknown as Upgraded;
+  const socket = response.webSocket;
+  if (socket === null || socket === undefined) throw new Error(`the socket was refused: ${response.status}`);
+  socket.accept();
+  return socket;
+}
+
+function openByConstructor(WebSocket: SocketClass, url: string, headers: Record<string, string>): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = new WebSocket(url.replace(/^http/, "ws"), { headers });
+    socket.addEventListener("open", () => resolve(socket));
+    socket.addEventListener("close", () => reject(new Error("the socket was refused")));
+    socket.addEventListener("error", () => reject(new Error("the socket was refused")));
+  });
+}

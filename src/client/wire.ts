@@ -1,0 +1,96 @@
+/**
+ * What goes over the wire, as plain types: the client has no dependency, so the schemas that check requests stay with
+ * the server. A test holds both together: a field that is added, renamed or retyped there does not compile here.
+ */
+
+export type Surface = "web" | "cli";
+export type Unit = "credits" | "usd";
+export type Action = "continue" | "wind_down" | "stop";
+export type StopReason = "credits_exhausted" | "spend_cap_reached" | "hold_exhausted" | "enterprise_suspended";
+
+/** Tokens of one meter, as running totals. The four kinds are disjoint: `input_tokens` are the uncached ones. */
+export type Usage = {
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens?: number;
+  cache_write_tokens?: number;
+};
+
+export type Report = {
+  run: string;
+  model: string;
+  usage: Usage;
+  surface?: Surface;
+  workspace?: string;
+  user?: string;
+  group?: string;
+  started_at?: string;
+  final?: boolean;
+};
+
+export type DebitAnswer = {
+  run: string;
+  model: string;
+  charged_micros: number;
+  run_total_micros: number;
+  unit: Unit;
+  remaining_micros: number | null;
+  available_micros: number | null;
+  used_percent: number | null;
+  action: Action;
+  reason: StopReason | null;
+  seq: number;
+};
+
+/** Why one report of a batch was not taken. */
+export type ItemRefusal = { status: number; code: string; detail: string };
+
+export type StartRequest = {
+  run: string;
+  surface: Surface;
+  workspace: string;
+  user: string;
+  group?: string;
+  started_at?: string;
+  model?: string;
+  hold_micros?: number;
+  hold_ttl_seconds?: number;
+};
+
+export type Hold = { micros: number; expires_at: string };
+
+export type RunStarted = { run: string; admitted: true; hold: Hold | null; gauge: Gauge };
+
+export type Alert = {
+  code: string;
+  level: "info" | "warning" | "critical";
+  message: string;
+  action?: { label: string; url: string } | undefined;
+};
+
+/** The state of an enterprise at one moment. */
+export type Gauge = {
+  enterprise: string;
+  name: string;
+  billing_model: "credits" | "byom";
+  unit: Unit;
+  plan: "free" | "pro" | "team" | "enterprise";
+  as_of: string;
+  seq: number;
+  cycle: { starts_at: string; ends_at: string; days_elapsed: number; days_remaining: number; days_total: number };
+  monthly: { allowance_micros: number; used_micros: number; remaining_micros: number } | null;
+  bonus: { used_micros: number; remaining_micros: number; next_expiry: { at: string; micros: number } | null } | null;
+  spend: { cap_micros: number | null; used_micros: number } | null;
+  used_micros: number;
+  total_micros: number | null;
+  remaining_micros: number | null;
+  debt_micros: number;
+  held_micros: number;
+  available_micros: number | null;
+  used_percent: number | null;
+  avg_per_day_micros: number;
+  run_out_days: number | null;
+  run_out_at: string | null;
+  on_track_to_run_out: boolean;
+  alerts: Alert[];
+};

@@ -1,0 +1,327 @@
+// What the client sends and how it hears: coalesced, in batches, several calls and names of a model, actions, refusals.
+import { describe, expect, it } from "vitest";
+import { RunStopped } from "../../src/client/fuelgauge.ts";
+import { CREDIT } from "./client.ts";
+import { newWorld, output } from "./client-kit.ts";
+
+describe("a run's reports", () => {
+  it("go out at most four times a second a meter, and lose nothing by it", async () => {
+    const { clock, connect, sent, batches, used, finish } = await newWorld();
+    const run = await connect().start("run-1");
+    for (let tokens = 1; tokens <= 3_000; tokens++) {
+      run.report("gpt-5", output(tokens));
+      if (tokens % 60 === 0) await clock.pass(20);
+    }
+    const times = sent.filter(({ path }) => path.endsWith("/debits")).map(({ atMs }) => atMs);
+    expect(times.slice(0, 4)).toEqual([0, 250, 500, 750]);
+    expect(batches().length).toBeLessThanOrEqual(5);
+    expect(await finish(run)).toEqual({ delivered: true, charged_micros: 3 * CREDIT, unit: "credits", refused: [] });
+    expect(await used()).toBe(3 * CREDIT);
+    expect(batches().at(-1)).toMatchObject([{ usage: { output_tokens: 3_000 }, final: true }]);
+  });
+
+  it("that are made while a request is under way go out after it", async () => {
+    const { clock, network, connect, batches, used } = await newWorld();
+    const run = await connect().start("run-1");
+    network.fault = () => ({ slowMs: 700 });
+    run.report("gpt-5", output(100));
+    await clock.pass(300);
+    run.report("gpt-5", output(1_000));
+    await clock.pass(300);
+    expect(batches()).toHaveLength(1);
+    await clock.pass(1_000);
+    expect(batches()).toHaveLength(2);
+    expect(await used()).toBe(CREDIT);
+  });
+
+  it("are waited for at the end, the final one too when another is under way", async () => {
+    const { clock, network, connect, used } = await newWorld();
+    const run = await connect().start("run-1");
+    network.fault = () => ({ slowMs: 700 });
+    run.report("gpt-5", output(1_000));
+    await clock.pass(100);
+    let finished = false;
+    const finishing = run.finish().then(() => {
+      finished = true;
+    });
+    await clock.pass(1_000);
+    expect(finished).toBe(false);
+    await clock.pass(400);
+    await finishing;
+    expect(await used()).toBe(CREDIT);
+  });
+
+  it("of many runs share one request, up to five hundred of them", async () => {
+    const { clock, connect, batches, used } = await newWorld();
+    const client = connect();
+    const runs = await Promise.all(Array.from({ length: 40 }, (_, i) => client.start(`run-${i}`)));
+    for (const run of runs) for (let model = 0; model < 16; model++) run.report(MODELS[model] as string, output(1_000));
+    await clock.pass(0);
+    expect(batches().map((reports) => reports.length)).toEqual([500, 140]);
+    expect(await client.flush()).toBe(true);
+    expect(await used()).toBeGreaterThan(640 * 1_000);
+  });
+
+  it("are not sent again while nothing changes", async () => {
+    const { clock, connect, sent } = await newWorld();
+    const run = await connect().start("run-1");
+    run.report("gpt-5", output(100));
+    await clock.pass(500);
+    run.report("gpt-5", output(100));
+    await clock.pass(60_000);
+    expect(sent.map(({ path }) => path.split("/").at(-1))).toEqual(["runs", "debits"]);
+    expect(clock.pending).toBe(0);
+  });
+
+  it("that are final close the meter with exactly their totals, also when those are lower", async () => {
+    const { clock, connect, enterprise, finish } = await newWorld();
+    const run = await connect().start("run-1");
+    run.report("gpt-5", output(5_000));
+    run.report("gpt-5-mini", output(5_000));
+    await clock.pass(250);
+    run.final("gpt-5", output(2_000));
+    expect(await finish(run)).toMatchObject({ delivered: true, charged_micros: 3 * CREDIT });
+    const { final, meters } = await enterprise.receipt("run-1");
+    expect(final).toBe(true);
+    const outputs = meters.map((meter: { model: string; usage: { output_tokens: number } }) => [
+      meter.model,
+      meter.usage.output_tokens,
+    ]);
+    expect(Object.fromEntries(outputs)).toEqual({ "gpt-5": 2_000, "gpt-5-mini": 5_000 });
+  });
+
+  it("that come after the final count when they are more", async () => {
+    const { clock, connect, finish, used } = await newWorld();
+    const run = await connect().start("run-1");
+    run.final("gpt-5", output(1_000));
+    await clock.pass(250);
+    run.report("gpt-5", output(1_700));
+    await finish(run);
+    expect(await used()).toBe(1.7 * CREDIT);
+  });
+
+  it("with counts that are none are refused on the spot", async () => {
+    const { connect } = await newWorld();
+    const run = await connect().start("run-1");
+    for (const tokens of [-1, 0.5, Number.NaN, 1e13]) {
+      expect(() => run.report("gpt-5", output(tokens))).toThrow(/output_tokens must be an integer from 0 to 10\^12/);
+    }
+    expect(run.totals).toEqual({});
+  });
+});
+
+describe("the calls of a run", () => {
+  it("add up, whether they overlap or follow each other, and whatever comes after their end", async () => {
+    const { clock, connect, enterprise, finish } = await newWorld();
+    const run = await connect().start("run-1");
+    const [first, second] = [run.call(), run.call()];
+    first.update("gpt-5", output(10));
+    second.update("gpt-5", { input_tokens: 7, output_tokens: 5, cache_read_tokens: 3 });
+    first.update("gpt-5", output(30));
+    first.end();
+    await clock.pass(250);
+    first.update("gpt-5", output(1_000));
+    const third = run.call();
+    third.update("gpt-5", output(100));
+    const totals = { input_tokens: 7, output_tokens: 135, cache_read_tokens: 3, cache_write_tokens: 0 };
+    expect(run.totals).toEqual({ "gpt-5": totals });
+    await finish(run);
+    expect((await enterprise.receipt("run-1")).meters).toMatchObject([{ usage: totals, final: true }]);
+  });
+
+  it("are one meter under all names of a model, and their tokens one sum", async () => {
+    const { clock, connect, enterprise, finish } = await newWorld();
+    const run = await connect().start("run-1");
+    run.call().update("gpt-5", output(1_000));
+    run.call().update("gpt-5-2025-08-07", output(400));
+    await clock.pass(500);
+    run.call().update("gpt-5-2025-08-07", output(50));
+    expect(await finish(run)).toMatchObject({ delivered: true, charged_micros: 1.45 * CREDIT });
+    expect((await enterprise.receipt("run-1")).meters).toMatchObject([{ model: "gpt-5", usage: output(1_450) }]);
+    expect(Object.keys(run.totals).sort()).toEqual(["gpt-5", "gpt-5-2025-08-07"]);
+  });
+
+  it("are one sum also when both names were final before the ledger had said so", async () => {
+    const { connect, finish, used } = await newWorld();
+    const run = await connect().start("run-1");
+    run.call().update("gpt-5", output(1_000));
+    run.call().update("gpt-5-2025-08-07", output(400));
+    await finish(run);
+    expect(await used()).toBe(1.4 * CREDIT);
+  });
+
+  it("of a dated name that the price book lacks are charged under the undated one", async () => {
+    const { connect, enterprise, finish } = await newWorld();
+    const run = await connect().start("run-1");
+    run.call().update("gpt-5-2031-01-31", output(1_000));
+    run.call().update("gpt-5@20310131", output(200));
+    run.call().update("gpt-5", output(30));
+    expect(await finish(run)).toMatchObject({ delivered: true, refused: [], charged_micros: 1.23 * CREDIT });
+    expect((await enterprise.receipt("run-1")).meters).toHaveLength(1);
+  });
+
+  it("that end without a usage are told of", async () => {
+    const { connect, troubles } = await newWorld();
+    (await connect().start("run-1")).call().end();
+    expect(troubles).toMatchObject([{ kind: "no_usage", run: "run-1" }]);
+  });
+});
+
+describe("what the ledger asks", () => {
+  it("is heard once for each change, and a stop fires the signal", async () => {
+    const { clock, connect } = await newWorld({ monthly_allowance_micros: 100 * CREDIT });
+    const run = await connect().start("run-1");
+    const heard: unknown[] = [];
+    run.onAction(({ action, reason, answer }) => heard.push([action, reason, answer?.available_micros]));
+    for (const tokens of [50_000, 94_000, 95_500, 96_000, 100_000, 101_000]) {
+      expect(run.signal.aborted).toBe(tokens > 100_000);
+      run.report("gpt-5", output(tokens));
+      await clock.pass(250);
+    }
+    expect(heard).toEqual([
+      ["wind_down", null, 4.5 * CREDIT],
+      ["stop", "credits_exhausted", 0],
+    ]);
+    expect(run.signal.reason).toBeInstanceOf(RunStopped);
+    expect(run.signal.reason).toMatchObject({ reason: "credits_exhausted" });
+  });
+
+  it("reaches the other listeners when one of them fails", async () => {
+    const { clock, connect, troubles } = await newWorld({ monthly_allowance_micros: CREDIT });
+    const run = await connect().start("run-1");
+    const heard: string[] = [];
+    run.onAction(() => {
+      throw new Error("mine");
+    });
+    const stop = run.onAction(({ action }) => heard.push(action));
+    run.report("gpt-5", output(1_000));
+    await clock.pass(250);
+    expect(heard).toEqual(["stop"]);
+    expect(troubles).toMatchObject([{ kind: "listener_failed", detail: "Error: mine" }]);
+    stop();
+  });
+});
+
+it("a log that fails stops nothing", async () => {
+  const { connect, network, finish, used } = await newWorld();
+  const onTrouble = () => {
+    throw new Error("mine");
+  };
+  const run = await connect({ onTrouble }).start("run-1");
+  let failures = 2;
+  network.fault = () => (failures-- > 0 ? "down" : null);
+  run.report("gpt-5", output(1_000));
+  await finish(run, 5_000);
+  expect(await used()).toBe(CREDIT);
+});
+
+describe("a report that is refused", () => {
+  it("is told of, spoils no other, and is tried once more at the end", async () => {
+    const { clock, connect, enterprise, batches, finish, troubles } = await newWorld();
+    const run = await connect().start("run-1");
+    run.report("no-such-model", output(1));
+    run.report("gpt-5", output(1_000));
+    await clock.pass(250);
+    run.report("no-such-model", output(2));
+    await clock.pass(1_000);
+    expect(
+      batches()
+        .flat()
+        .filter(({ model }: { model: string }) => model === "no-such-model"),
+    ).toHaveLength(1);
+    const finished = await finish(run);
+    expect(finished).toMatchObject({
+      delivered: true,
+      charged_micros: CREDIT,
+      refused: [{ model: "no-such-model", status: 422, code: "unknown_model" }],
+    });
+    expect(
+      batches()
+        .flat()
+        .filter(({ model }: { model: string }) => model === "no-such-model"),
+    ).toHaveLength(2);
+    expect(troubles.filter(({ kind }) => kind === "report_refused")).toHaveLength(2);
+    expect((await enterprise.receipt("run-1")).meters).toHaveLength(1);
+  });
+});
+
+describe("starting a run", () => {
+  it("gives the gauge and the hold, and again the same run", async () => {
+    const { connect, enterprise } = await newWorld();
+    const ask = { run: "run-1", surface: "cli", workspace: "w1", user: "u1", group: "g1" } as const;
+    const started = await connect().startRun({ ...ask, holdMicros: 5 * CREDIT, holdTtlSeconds: 60, model: "gpt-5" });
+    expect(started).toMatchObject({
+      admitted: true,
+      hold: { micros: 5 * CREDIT },
+      gauge: { enterprise: enterprise.id },
+    });
+    expect(await connect().startRun(ask)).toMatchObject({ admitted: true, hold: { micros: 5 * CREDIT } });
+    expect(await enterprise.gauge()).toMatchObject({ held_micros: 5 * CREDIT });
+  });
+
+  it("gives a hold back at the end, also when nothing was reported", async () => {
+    const { connect, enterprise, finish } = await newWorld();
+    const client = connect();
+    await finish(await client.start("idle", { holdMicros: CREDIT }));
+    const busy = await client.start("busy", { holdMicros: CREDIT });
+    busy.report("gpt-5", output(10));
+    await finish(busy);
+    expect(await enterprise.gauge()).toMatchObject({ held_micros: 0 });
+  });
+
+  it("is refused by a value that says why, with what helps on", async () => {
+    const { connect, enterprise, finish } = await newWorld({
+      monthly_allowance_micros: CREDIT,
+      upgrade_url: "https://platform.example/upgrade",
+    });
+    const client = connect();
+    const ask = { run: "run-1", surface: "web", workspace: "w1", user: "u1" } as const;
+    expect(await client.startRun({ ...ask, holdMicros: 2 * CREDIT })).toMatchObject({
+      admitted: false,
+      refusal: { code: "insufficient_credits", status: 402, available_micros: CREDIT },
+    });
+    expect(await client.startRun({ ...ask, model: "no-such-model" })).toMatchObject({
+      admitted: false,
+      refusal: { code: "unknown_model", status: 422 },
+    });
+    expect(await client.startRun({ ...ask, user: "not an id" })).toMatchObject({
+      admitted: false,
+      refusal: { code: "validation_failed", errors: [{ path: "user" }] },
+    });
+    const spender = await client.start("spender");
+    spender.report("gpt-5", output(1_000));
+    await finish(spender);
+    expect(await client.startRun(ask)).toMatchObject({
+      admitted: false,
+      refusal: {
+        code: "credits_exhausted",
+        upgrade_url: "https://platform.example/upgrade",
+        resets_at: expect.any(String),
+        gauge: { available_micros: 0 },
+      },
+    });
+    await enterprise.put({ suspended: true });
+    expect(await client.startRun(ask)).toMatchObject({ refusal: { code: "enterprise_suspended", status: 403 } });
+    const stranger = connect({ key: "fg_not_a_key" });
+    expect(await stranger.startRun(ask)).toMatchObject({ refusal: { code: "key_invalid", status: 401 } });
+  });
+});
+
+const MODELS = [
+  "gpt-5",
+  "gpt-5-mini",
+  "gpt-5-nano",
+  "gpt-5-pro",
+  "gpt-5.1",
+  "gpt-5.2",
+  "gpt-5.3",
+  "gpt-5.4",
+  "gpt-5.4-mini",
+  "gpt-5.5",
+  "gemini-2.5-flash",
+  "gemini-2.5-pro",
+  "claude-haiku-4-5",
+  "claude-opus-4-5",
+  "claude-opus-4-6",
+  "claude-sonnet-4-5",
+];

@@ -1,0 +1,66 @@
+// The client's types are written by hand, so that they depend on nothing: here they are held against the interface's
+// own schemas, by the compiler and by what the running Worker says of itself.
+import { exports } from "cloudflare:workers";
+import type { z } from "@hono/zod-openapi";
+import { expect, it } from "vitest";
+import type { gaugeSchema } from "../../src/api/gauge.ts";
+import type * as client from "../../src/client/wire.ts";
+import type { DEBITS_DOC } from "../../src/wire/report.ts";
+
+type Fits<A, B> = [A] extends [B] ? true : false;
+type SentReport = Extract<z.input<typeof DEBITS_DOC.body>, { run: string }>;
+type Answer = Exclude<z.output<typeof DEBITS_DOC.answer>, { results: unknown }>;
+type Items = Extract<z.output<typeof DEBITS_DOC.answer>, { results: unknown }>["results"];
+type Gauge = z.output<typeof gaugeSchema>;
+
+it("are the types that the interface checks and answers", () => {
+  const fits: true[] = [
+    true satisfies Fits<client.Report, SentReport>,
+    true satisfies Fits<Answer, client.DebitAnswer>,
+    true satisfies Fits<client.DebitAnswer, Answer>,
+    true satisfies Fits<Items, (client.DebitAnswer | client.ItemRefusal)[]>,
+    true satisfies Fits<Gauge, client.Gauge>,
+    true satisfies Fits<client.Gauge, Gauge>,
+  ];
+  expect(fits).toHaveLength(6);
+});
+
+/** The fields of a type, named: the compiler sees that none is missing and none too many. */
+const FIELDS = {
+  Report: fields<client.Report>({
+    run: true,
+    model: true,
+    usage: true,
+    surface: true,
+    workspace: true,
+    user: true,
+    group: true,
+    started_at: true,
+    final: true,
+  }),
+  RunStart: fields<client.StartRequest>({
+    run: true,
+    surface: true,
+    workspace: true,
+    user: true,
+    group: true,
+    started_at: true,
+    model: true,
+    hold_micros: true,
+    hold_ttl_seconds: true,
+  }),
+  RunStarted: fields<client.RunStarted>({ run: true, admitted: true, hold: true, gauge: true }),
+};
+
+function fields<T>(named: Record<keyof T, true>): string[] {
+  return Object.keys(named).sort();
+}
+
+it.each(Object.entries(FIELDS))(
+  "have the fields of %s in the OpenAPI document, and no others",
+  async (name, expected) => {
+    const response = await exports.default.fetch("https://fuelgauge.test/openapi.json");
+    const { components } = await response.json<{ components: { schemas: Record<string, { properties: object }> } }>();
+    expect(Object.keys(components.schemas[name]?.properties ?? {}).sort()).toEqual(expected);
+  },
+);
