@@ -1,0 +1,112 @@
+/**
+ * One run as its agent lives it: who it runs for, which models it uses, and the running totals that it will report, up
+ * to the final ones. What becomes of its reports on the way is the network's business.
+ */
+import type { Tokens } from "../../src/ledger/prices.ts";
+import type { Dice } from "./dice.ts";
+import { DEAR, NAMES } from "./prices.ts";
+
+/** A report as it is sent: the model under the name that the agent uses. */
+export type Sent = {
+  run: string;
+  name: string;
+  tokens: Tokens;
+  final: boolean;
+  surface?: "web" | "cli" | undefined;
+  workspace?: string | undefined;
+  user?: string | undefined;
+  group?: string | undefined;
+  startedAtMs?: number | undefined;
+};
+
+export type Attributed = Required<Pick<Sent, "surface" | "workspace" | "user" | "startedAtMs">> & {
+  group?: string | undefined;
+};
+
+export type Planned = { afterMs: number; sent: Sent };
+
+const MINUTE_MS = 60_000;
+const DAY_MS = 86_400_000;
+const TOO_MANY_TOKENS = 900_000_000_000;
+
+export function drawAttribution(dice: Dice, nowMs: number): Attributed {
+  const start = dice.weighted({ now: 88, hours: 6, fence: 2, long: 2, soon: 1, ahead: 1 });
+  const agoMs = {
+    now: 0,
+    hours: dice.whole(0, 12 * 60) * MINUTE_MS,
+    fence: 35 * DAY_MS - dice.whole(-2, 2),
+    long: dice.whole(30, 45) * DAY_MS,
+    soon: -4 * MINUTE_MS,
+    ahead: -6 * MINUTE_MS,
+  }[start];
+  return {
+    surface: dice.pick(["web", "cli"] as const),
+    workspace: `w${dice.whole(1, 6)}`,
+    user: `u${dice.whole(1, 8)}@example.com`,
+    group: dice.chance(0.15) ? `g${dice.whole(1, 3)}` : undefined,
+    startedAtMs: nowMs - agoMs,
+  };
+}
+
+/** Everything that a run is going to report, in order; reports of its models interleave. */
+export function planRun(dice: Dice, run: string, who: Attributed): Planned[] {
+  const models = dice.weighted({ one: 7, two: 2, three: 1 });
+  const count = { one: 1, two: 2, three: 3 }[models];
+  const names = [...new Set(Array.from({ length: count }, () => dice.pick(NAMES)))];
+  return names.flatMap((name) => planMeter(dice, run, name, who)).sort((a, b) => a.afterMs - b.afterMs);
+}
+
+function planMeter(dice: Dice, run: string, name: string, who: Attributed): Planned[] {
+  const reports = dice.whole(1, 8);
+  const pauseMs = dice.chance(0.9) ? dice.spread(500, 600_000) : dice.spread(600_000, 3 * DAY_MS);
+  const planned: Planned[] = [];
+  let tokens: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+  let afterMs = 0;
+  for (let i = 0; i < reports; i++) {
+    tokens = grow(dice, tokens);
+    afterMs += dice.whole(0, 2 * pauseMs);
+    planned.push({ afterMs, sent: attribute(dice, { run, name, tokens, final: false }, who, i === 0) });
+  }
+  if (dice.chance(0.02)) planned.push({ afterMs, sent: { run, name: DEAR, tokens: tooMany(), final: false, ...who } });
+  for (const scale of finalScales(dice)) {
+    afterMs += dice.whole(0, pauseMs);
+    planned.push({
+      afterMs,
+      sent: attribute(dice, { run, name, tokens: scaled(tokens, scale), final: true }, who, false),
+    });
+  }
+  return planned;
+}
+
+/** Mostly the totals once more, sometimes lower ones, sometimes two finals that differ, sometimes none. */
+function finalScales(dice: Dice): number[] {
+  const end = dice.weighted({ none: 20, same: 28, lower: 26, nothing: 10, higher: 8, two: 8 });
+  return { none: [], same: [1], lower: [dice.whole(1, 99) / 100], nothing: [0], higher: [1.3], two: [0.6, 0.9] }[end];
+}
+
+/** The first report says who it is for; later ones may leave it out, and once in a while one contradicts. */
+function attribute(dice: Dice, sent: Sent, who: Attributed, first: boolean): Sent {
+  if (!first && dice.chance(0.3)) return sent;
+  if (dice.chance(0.005)) return { ...sent, ...who, user: "someone@else.example" };
+  return { ...sent, ...who };
+}
+
+function grow(dice: Dice, tokens: Tokens): Tokens {
+  const more = (most: number) => (dice.chance(0.3) ? 0 : dice.spread(1, most));
+  return {
+    input: tokens.input + more(20_000),
+    output: tokens.output + more(8_000),
+    cacheRead: tokens.cacheRead + more(30_000),
+    cacheWrite: tokens.cacheWrite + more(5_000),
+  };
+}
+
+function scaled(tokens: Tokens, scale: number): Tokens {
+  const at = (count: number) => Math.floor(count * scale);
+  const { input, output, cacheRead, cacheWrite } = tokens;
+  return { input: at(input), output: at(output), cacheRead: at(cacheRead), cacheWrite: at(cacheWrite) };
+}
+
+function tooMany(): Tokens {
+  return { input: TOO_MANY_TOKENS, output: TOO_MANY_TOKENS, cacheRead: 0, cacheWrite: 0 };
+}

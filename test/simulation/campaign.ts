@@ -1,0 +1,26 @@
+/**
+ * One worker of a campaign (tools/simulate.ts): lives one world after another until its time is up, says at once what
+ * was violated, and ends with a line of JSON for the sum.
+ * Arguments: seconds, first seed, step from one seed to the next.
+ */
+import process from "node:process";
+import { Happenings } from "./happenings.ts";
+import { simulate } from "./simulate.ts";
+
+const [seconds = 60, firstSeed = 1, step = 1] = process.argv.slice(2).map(Number);
+const happenings = new Happenings();
+const sum = { worlds: 0, days: 0, events: 0, violations: [] as number[] };
+const startedMs = performance.now();
+
+for (let seed = firstSeed; performance.now() - startedMs < seconds * 1_000; seed += step) {
+  const outcome = await simulate(seed);
+  happenings.add(outcome.happenings);
+  sum.worlds += 1;
+  sum.days += outcome.days;
+  sum.events += outcome.events;
+  if (outcome.violation === null) continue;
+  sum.violations.push(seed);
+  process.stderr.write(`${outcome.violation}\n\n`);
+}
+
+process.stdout.write(`${JSON.stringify({ ...sum, happenings: happenings.counts })}\n`);

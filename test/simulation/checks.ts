@@ -1,0 +1,190 @@
+/**
+ * What must hold of the books at any moment: the ledger's own audit finds nothing, memory is what is stored, every
+ * answered report is there, and every row says what the reference says.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { grantOfRow, meterOfRow, runOfRow } from "../../src/enterprise/rows.ts";
+import type { SqlRow } from "../../src/enterprise/sql.ts";
+import { Store } from "../../src/enterprise/store.ts";
+import type { Grant, Meter, Run } from "../../src/ledger/books.ts";
+import type { EntryFacts } from "../../src/ledger/entries.ts";
+import { costOf, type ReferenceMeter } from "./reference-meter.ts";
+import type { ReferenceGrant, Taking } from "./reference-purse.ts";
+import type { World } from "./world.ts";
+
+const FENCE_MS = 35 * 86_400_000;
+
+export function checkBooks(world: World, nowMs: number): void {
+  for (const { name, ok, detail } of world.shell.audit()) if (!ok) world.fail(`audit ${name}: ${detail}`);
+  checkMemory(world);
+  checkCycles(world);
+  checkGrants(world);
+  checkMeters(world, nowMs);
+  checkRuns(world);
+  checkEntries(world);
+  const { keeper } = world.shell;
+  if (keeper.nextDueAtMs() > world.reference.nextDueMs()) world.fail("something is due before the ledger looks");
+  if (world.scenario.disciplined) checkNothingOverspent(world, nowMs);
+}
+
+/** H3: where every run keeps within its hold, nothing is owed and no cap is passed. */
+function checkNothingOverspent({ reference, fail }: World, nowMs: number): void {
+  if (reference.purse.taken("debt") > 0) fail("debt stands though every run kept within its hold");
+  const { used, total } = reference.balance("usd", nowMs);
+  if (total !== null && used > total) fail("the cap is passed though every run kept within its hold");
+}
+
+function checkMemory(world: World): void {
+  const { keeper } = world.shell;
+  const stored = new Store(world.platform.sql).loadEnterprise();
+  if (!isDeepStrictEqual(keeper.books, stored?.books)) world.same("memory", keeper.books, stored?.books);
+  if (!isDeepStrictEqual(keeper.identity, stored?.identity)) world.same("identity", keeper.identity, stored?.identity);
+}
+
+function checkCycles(world: World): void {
+  const { purse } = world.reference;
+  const { cycle } = world.shell.keeper.books;
+  world.same("the cycle", sumsOf(cycle as unknown as Record<string, unknown>), {
+    startsAtMs: purse.cycle.startsMs,
+    endsAtMs: purse.cycle.endsMs,
+    timeZone: purse.cycle.zone,
+    allowanceMicros: purse.cycle.allowance,
+    monthlyUsedMicros: purse.taken("monthly"),
+    bonusUsedMicros: purse.taken("grant"),
+    debtMicros: purse.taken("debt"),
+    spendUsedMicros: purse.taken("spend"),
+  });
+  const closed = world.platform.sql.all("SELECT * FROM cycles ORDER BY starts_at_ms");
+  world.same(
+    "closed cycles",
+    closed.map(closedOf),
+    purse.closed.map(({ zone, ...rest }) => rest),
+  );
+}
+
+function sumsOf({ returnedMicros: _bound, ...sums }: Record<string, unknown>): Record<string, unknown> {
+  return sums;
+}
+
+function closedOf(row: SqlRow) {
+  return {
+    startsMs: row.starts_at_ms,
+    endsMs: row.ends_at_ms,
+    allowance: row.allowance_micros,
+    monthly: row.monthly_used_micros,
+    grant: row.bonus_used_micros,
+    debt: row.debt_micros,
+    spend: row.spend_used_micros,
+  };
+}
+
+function checkGrants(world: World): void {
+  const found = world.platform.sql.all("SELECT * FROM grants ORDER BY seq").map(grantOfRow).map(viewGrant);
+  world.same("grants", found, world.reference.purse.grants.map(viewReferenceGrant));
+}
+
+function viewGrant(grant: Grant) {
+  const { id, amountMicros, drawnMicros, expiredMicros, voidedMicros, grantedAtMs, expiresAtMs, voided } = grant;
+  return [id, amountMicros, drawnMicros, expiredMicros, voidedMicros, voided, grantedAtMs, expiresAtMs];
+}
+
+function viewReferenceGrant({ id, amount, left, expired, voided, grantedMs, expiresMs }: ReferenceGrant) {
+  const drawn = amount - left - expired - (voided ?? 0);
+  return [id, amount, drawn, expired, voided ?? 0, voided !== null, grantedMs, expiresMs];
+}
+
+function checkMeters(world: World, nowMs: number): void {
+  const { reference } = world;
+  const rows = world.platform.sql.all("SELECT * FROM meters").map(meterOfRow);
+  const found = new Map(rows.map((meter) => [`${meter.run} ${meter.model}`, meter]));
+  for (const run of reference.runs.values()) {
+    for (const wanted of run.meters) {
+      const meter = found.get(wanted.name);
+      found.delete(wanted.name);
+      if (meter !== undefined) world.same(`meter ${wanted.name}`, viewMeter(meter), viewReferenceMeter(wanted));
+      else if (nowMs - Math.max(wanted.lastReportMs, run.startedMs) <= FENCE_MS) {
+        world.fail(`meter ${wanted.name} is gone before its time`);
+      } else if (!wanted.pruned) {
+        wanted.pruned = true;
+        world.saw("meters_pruned");
+      }
+      if (meter !== undefined) checkAcknowledged(world, meter);
+    }
+  }
+  for (const name of found.keys()) world.fail(`meter ${name} came from nowhere`);
+}
+
+/** J2: what was answered is there. */
+function checkAcknowledged(world: World, meter: Meter): void {
+  const acknowledged = world.traffic.sightings.acknowledged.get(`${meter.run} ${meter.model}`);
+  if (acknowledged === undefined) return;
+  const answered = acknowledged.final ?? (meter.final ? null : acknowledged.open);
+  if (acknowledged.final !== null && !meter.final) world.fail(`an answered final of ${meter.run} is not there`);
+  for (const kind of ["input", "output", "cacheRead", "cacheWrite"] as const) {
+    if (answered !== null && meter.tokens[kind] < answered[kind]) {
+      world.fail(`an answered report of ${meter.run} on ${meter.model} is not there: ${kind}`);
+    }
+  }
+}
+
+function viewMeter(meter: Meter) {
+  const { unit, tokens, chargedMicros, final, price, firstReportAtMs, lastReportAtMs } = meter;
+  const takings = meter.draws.map(({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros }) => ({
+    ...{ from: bucket, grant: grantId, cycleMs: cycleStartsAtMs },
+    ...{ micros, lapsed: lapsedMicros },
+  }));
+  const fixed = [unit, Object.values(tokens), final, Object.values(price.rates), firstReportAtMs, lastReportAtMs];
+  return [...fixed, chargedMicros, sumsByBucket(takings)];
+}
+
+function viewReferenceMeter(meter: ReferenceMeter) {
+  const { unit, tokens, final, price, firstReportMs, lastReportMs } = meter;
+  const fixed = [unit, Object.values(tokens), final, Object.values(price.rates), firstReportMs, lastReportMs];
+  return [...fixed, costOf(tokens, price, unit), sumsByBucket(meter.takings)];
+}
+
+function sumsByBucket(takings: readonly Taking[]): string[] {
+  const sums = new Map<string, [number, number]>();
+  for (const { from, grant, cycleMs, micros, lapsed } of takings) {
+    const key = `${from} ${grant} ${cycleMs}`;
+    const [sum, gone] = sums.get(key) ?? [0, 0];
+    sums.set(key, [sum + micros, gone + lapsed]);
+  }
+  const shown = [...sums].filter(([, [micros, lapsed]]) => micros > 0 || lapsed > 0);
+  return shown.map(([key, [micros, lapsed]]) => `${key}: ${micros}, lapsed ${lapsed}`).sort();
+}
+
+function checkRuns(world: World): void {
+  const { reference } = world;
+  for (const row of world.platform.sql.all("SELECT * FROM runs")) {
+    const run = runOfRow(row);
+    const wanted = reference.runs.get(run.run);
+    if (wanted === undefined) world.fail(`run ${run.run} came from nowhere`);
+    const { hold } = wanted;
+    world.same(`run ${run.run}`, viewRun(run), [
+      ...[wanted.surface, wanted.workspace, wanted.user, wanted.group, wanted.startedMs, wanted.reported],
+      ...(hold === null ? [null] : [hold.unit, hold.left, hold.ttlMs, hold.endsMs]),
+    ]);
+  }
+}
+
+function viewRun({ surface, workspace, user, group, startedAtMs, reported, hold }: Run) {
+  const held = hold === null ? [null] : [hold.unit, hold.micros, hold.ttlMs, hold.expiresAtMs];
+  return [surface, workspace, user, group, startedAtMs, reported, ...held];
+}
+
+function checkEntries(world: World): void {
+  const found = new Map<string, { count: number; micros: number }>();
+  for (const row of world.platform.sql.all("SELECT facts FROM entries")) {
+    const facts = JSON.parse(row.facts as string) as EntryFacts;
+    const { count, micros } = found.get(facts.type) ?? { count: 0, micros: 0 };
+    found.set(facts.type, { count: count + 1, micros: micros + namedMicros(facts) });
+  }
+  world.same("entries", [...found].sort(), [...world.reference.purse.entries].sort());
+}
+
+function namedMicros(facts: EntryFacts): number {
+  if (facts.type === "cycle_started") return facts.allowance_micros;
+  if (facts.type === "run_closed") return facts.credits_micros + facts.usd_micros;
+  return "amount_micros" in facts ? facts.amount_micros : 0;
+}

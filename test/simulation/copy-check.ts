@@ -1,0 +1,124 @@
+/**
+ * When it is quiet, every row of the copy equals the ledger's (invariant D1): by a comparison of rows that shares no
+ * code with the ledger's own, and by what the reference added up debit by debit.
+ */
+import { copyAsOfMs } from "../../src/enterprise/projection.ts";
+import { type CopyRow, NEIGHBOUR } from "./copy-db.ts";
+import { type ReferenceRun, totalOf } from "./reference-meter.ts";
+import type { World } from "./world.ts";
+
+/** For so long the ledger keeps what a run came to. */
+const HISTORY_MS = 400 * 86_400_000;
+/** After bad weather the pauses between tries grow to a minute. */
+const SETTLED_MS = 120_000;
+const BEHIND_MS = 5_000;
+
+export function checkCopy(world: World): void {
+  checkTime(world, "hour", "usage_hourly");
+  checkTime(world, "day", "usage_daily");
+  checkCycles(world);
+  checkSameRows(world, "entries", "seq, at_ms, caused_by, facts", "seq");
+  checkSameRows(world, "names", "kind, id, name, group_id", "kind, id");
+  checkRuns(world);
+  checkHead(world);
+  const { copy } = world.platform;
+  world.same("the neighbour's rows", copy.rows("SELECT * FROM runs WHERE enterprise = ?", NEIGHBOUR.enterprise), [
+    NEIGHBOUR,
+  ]);
+}
+
+/** R11: while the copy can be written, it is at most five seconds behind. */
+export function checkFreshness(world: World): void {
+  const { platform, shell } = world;
+  if (platform.copyRemains !== "whole" || world.nowMs - platform.network.fairSinceMs < SETTLED_MS) return;
+  const behindMs = shell.keeper.nowMs() - copyAsOfMs(shell.keeper);
+  if (behindMs > BEHIND_MS) world.fail(`the copy is ${behindMs} ms behind while nothing hinders it`);
+  world.saw("copy_found_fresh");
+}
+
+function checkTime(world: World, span: string, table: string): void {
+  const found = new Map<string, number>();
+  for (const row of rowsOf(world, table)) {
+    found.set(`${span} ${row.unit} ${row.starts_at_ms} ${row.surface}`, row.amount_micros as number);
+  }
+  for (const [key, micros] of world.reference.totals.time) {
+    if (!key.startsWith(span)) continue;
+    if ((found.get(key) ?? 0) !== micros) world.fail(`${table} ${key}: ${found.get(key)}, charged were ${micros}`);
+    found.delete(key);
+  }
+  for (const [key, micros] of found) if (micros !== 0) world.fail(`${table} ${key}: ${micros} came from nowhere`);
+}
+
+function checkCycles(world: World): void {
+  const wanted = new Map(world.reference.totals.cycle);
+  for (const row of rowsOf(world, "usage_by_dimension")) {
+    const key = `${row.unit} ${row.cycle_starts_at_ms} ${row.dimension} ${row.id}`;
+    const sum = wanted.get(key) ?? { requests: 0, micros: 0 };
+    world.same(`usage_by_dimension ${key}`, [row.requests, row.amount_micros], [sum.requests, sum.micros]);
+    wanted.delete(key);
+  }
+  for (const [key, { requests, micros }] of wanted) {
+    if (requests !== 0 || micros !== 0) world.fail(`usage_by_dimension ${key} is missing: ${micros}`);
+  }
+}
+
+function checkSameRows(world: World, table: string, columns: string, order: string): void {
+  const found = world.platform.copy.rows(`SELECT ${columns} FROM ${table} WHERE enterprise = 'acme' ORDER BY ${order}`);
+  const wanted = world.platform.sql.all(`SELECT ${columns} FROM ${table} ORDER BY ${order}`);
+  const at = wanted.findIndex((row, i) => JSON.stringify(row) !== JSON.stringify(found[i]));
+  if (at !== -1) world.same(`${table} ${at}`, found[at], wanted[at]);
+  if (found.length !== wanted.length) world.fail(`${table}: ${found.length} rows, the ledger has ${wanted.length}`);
+}
+
+function checkRuns(world: World): void {
+  const rows = new Map(rowsOf(world, "runs").map((row) => [row.run as string, row]));
+  for (const run of world.reference.runs.values()) {
+    const row = rows.get(run.run);
+    if (row === undefined && world.nowMs - run.startedMs > HISTORY_MS) continue;
+    if (row === undefined) world.fail(`run ${run.run} is missing in the copy`);
+    world.same(`run ${run.run} in the copy`, viewRow(row), viewRun(world, run));
+    rows.delete(run.run);
+  }
+  for (const name of rows.keys()) world.fail(`run ${name} of the copy came from nowhere`);
+}
+
+function viewRow(row: CopyRow) {
+  const fixed = [row.surface, row.workspace, row.group_id, row.user, row.started_at_ms, row.final === 1];
+  const models = (JSON.parse(row.models as string) as string[]).sort();
+  if (row.last_report_at_ms === null) return [...fixed, models];
+  const charged = [row.last_report_at_ms, row.unit, row.charged_micros, row.cycle_starts_at_ms, row.cycle_micros];
+  return [...fixed, models, ...charged];
+}
+
+function viewRun(world: World, run: ReferenceRun) {
+  const { meters } = run;
+  const final = meters.length > 0 && meters.every((meter) => meter.final);
+  const fixed = [run.surface, run.workspace, run.group ?? "none", run.user, run.startedMs, final];
+  const models = meters.map(({ model }) => model).sort();
+  const unit = [...meters].sort((a, b) => a.firstReportMs - b.firstReportMs || (a.model < b.model ? -1 : 1))[0]?.unit;
+  if (unit === undefined) return [...fixed, models];
+  const lastReportMs = Math.max(...meters.map((meter) => meter.lastReportMs));
+  const takings = meters.filter((meter) => meter.unit === unit).flatMap((meter) => meter.takings);
+  const counted = takings.filter(({ micros, lapsed }) => micros > 0 || lapsed > 0);
+  const cycleMs = counted.length > 0 ? Math.max(...counted.map((t) => t.cycleMs)) : cycleHeard(world, lastReportMs);
+  const inCycle = counted.filter((taking) => taking.cycleMs === cycleMs).reduce((sum, { micros }) => sum + micros, 0);
+  return [...fixed, models, lastReportMs, unit, totalOf(run, unit), cycleMs, inCycle];
+}
+
+/** The cycle in which something was heard. */
+function cycleHeard({ reference }: World, atMs: number): number {
+  const { purse } = reference;
+  const starts = [...purse.closed, purse.cycle].map(({ startsMs }) => startsMs);
+  return Math.max(...starts.filter((startMs) => startMs <= atMs));
+}
+
+function checkHead(world: World): void {
+  const row = world.platform.copy.rows("SELECT * FROM enterprises WHERE id = 'acme'")[0];
+  const { keeper } = world.shell;
+  const gauge = JSON.parse((row?.gauge ?? "null") as string) as { seq: number; used_micros: number } | null;
+  world.same("the head of the copy", [row?.name, gauge?.seq], [keeper.books.settings.name, keeper.books.seq]);
+}
+
+function rowsOf(world: World, table: string): CopyRow[] {
+  return world.platform.copy.rows(`SELECT * FROM ${table} WHERE enterprise = 'acme'`);
+}

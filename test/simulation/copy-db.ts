@@ -1,0 +1,104 @@
+/**
+ * D1 as the real writer and comparer see it: the real migrations over a second node:sqlite, behind the few calls of a
+ * D1Database that they make. A batch is one transaction. How it travels is the simulated network's business: it may be
+ * applied late, never, or be applied and its answer lost.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+
+const MIGRATIONS = new URL("../../migrations/", import.meta.url);
+
+/** Carries a batch to the database and its answer back; `apply` may be called late, or never. */
+export type Carry = (apply: () => void) => Promise<void>;
+export type CopyRow = Record<string, string | number | null>;
+
+/** A run of another enterprise: whatever is written or deleted, it stays. */
+export const NEIGHBOUR = {
+  enterprise: "neighbour",
+  run: "r1",
+  surface: "web",
+  workspace: "w1",
+  group_id: "none",
+  user: "u1",
+  started_at_ms: 1,
+  last_report_at_ms: 2,
+  models: "[]",
+  unit: "credits",
+  charged_micros: 3,
+  cycle_starts_at_ms: 0,
+  cycle_micros: 3,
+  final: 1,
+  revision: 1,
+} satisfies CopyRow;
+
+class Statement implements D1PreparedStatement {
+  constructor(
+    readonly copy: CopyDb,
+    readonly text: string,
+    readonly params: (string | number | null)[] = [],
+  ) {}
+
+  bind(...values: unknown[]): Statement {
+    return new Statement(this.copy, this.text, values as (string | number | null)[]);
+  }
+
+  async all<T>(): Promise<{ results: T[] }> {
+    return { results: this.copy.rows(this.text, ...this.params) as T[] };
+  }
+
+  async first<T>(column: string): Promise<T | null> {
+    return (this.copy.rows(this.text, ...this.params)[0]?.[column] ?? null) as T | null;
+  }
+}
+
+export class CopyDb implements D1Database {
+  readonly #database = new DatabaseSync(":memory:");
+  readonly #prepared = new Map<string, StatementSync>();
+
+  constructor(readonly carry: Carry) {
+    for (const statement of migrationStatements()) this.#database.exec(statement);
+    const columns = Object.keys(NEIGHBOUR);
+    const insert = `INSERT INTO runs (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`;
+    this.#database.prepare(insert).run(...(Object.values(NEIGHBOUR) as string[]));
+  }
+
+  prepare(text: string): Statement {
+    return new Statement(this, text);
+  }
+
+  async batch(statements: Statement[]): Promise<unknown[]> {
+    await this.carry(() => this.#apply(statements));
+    return statements.map(() => ({}));
+  }
+
+  /** Reads at once, past the network: for checks. */
+  rows(text: string, ...params: (string | number | null)[]): CopyRow[] {
+    return this.#statement(text).all(...params) as CopyRow[];
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #apply(statements: Statement[]): void {
+    this.#database.exec("BEGIN");
+    for (const { text, params } of statements) this.#statement(text).run(...params);
+    this.#database.exec("COMMIT");
+  }
+
+  #statement(text: string): StatementSync {
+    const known = this.#prepared.get(text) ?? this.#database.prepare(text);
+    this.#prepared.set(text, known);
+    return known;
+  }
+}
+
+let statements: string[] | null = null;
+
+function migrationStatements(): string[] {
+  statements ??= readdirSync(MIGRATIONS)
+    .filter((name) => name.endsWith(".sql"))
+    .sort()
+    .flatMap((name) => readFileSync(new URL(name, MIGRATIONS), "utf8").split("--> statement-breakpoint"));
+  return statements;
+}

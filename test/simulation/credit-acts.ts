@@ -1,0 +1,149 @@
+/**
+ * What people do to an enterprise's credit: grants that come, come again and are voided, plans and allowances, caps,
+ * billing models, a referral. Each is told to the reference, and compared with it.
+ */
+import type { Settings } from "../../src/ledger/books.ts";
+import type { GrantRequest } from "../../src/ledger/grants.ts";
+import { isRefusal } from "../../src/ledger/refusals.ts";
+import { checkGauge } from "./gauge-check.ts";
+import { DAY_MS, runsPerCycle, TYPICAL_RUN_MICROS } from "./scenario.ts";
+import type { World } from "./world.ts";
+
+const REFERRAL_MICROS = 20_000_000;
+const AGAIN_MS = 60_000;
+
+export class CreditActs {
+  /** True once another enterprise must have got a grant for referring this one. */
+  referred = false;
+  #grants = 0;
+
+  constructor(readonly world: World) {}
+
+  grant(): void {
+    const { dice, booksNowMs, reference, scenario } = this.world;
+    const expiry = scenario.disciplined ? "never" : dice.weighted({ never: 3, soon: 3, later: 3, turn: 3, past: 0.3 });
+    const expiresAtMs = {
+      never: null,
+      soon: booksNowMs + dice.spread(1, 3 * DAY_MS),
+      later: booksNowMs + dice.whole(3, 120) * DAY_MS,
+      turn: reference.purse.cycle.endsMs,
+      past: booksNowMs,
+    }[expiry];
+    this.#addGrant({
+      id: `g-${++this.#grants}`,
+      amountMicros: Math.round(TYPICAL_RUN_MICROS.credits * dice.spread(10, 1_000) * 0.01),
+      source: dice.pick(["referral", "promotion", "goodwill", "purchase"] as const),
+      note: dice.chance(0.5) ? "thanks" : null,
+      expiresAtMs,
+    });
+  }
+
+  /** The same grant once more, or another under its id. */
+  grantAgain(): void {
+    const { dice, reference } = this.world;
+    const { grants } = reference.purse;
+    if (grants.length === 0) return;
+    const { id, amount, source, note, expiresMs } = dice.pick(grants);
+    const amountMicros = dice.chance(0.3) ? amount + 1 : amount;
+    this.#addGrant({ id, amountMicros, source: source as GrantRequest["source"], note, expiresAtMs: expiresMs });
+  }
+
+  voidGrant(): void {
+    const { world } = this;
+    const { grants } = world.reference.purse;
+    if (grants.length === 0) return;
+    const grant = world.dice.pick(grants.slice(-4));
+    world.call(
+      `void ${grant.id}`,
+      (shell) => shell.answer(() => shell.keeper.voidGrant(grant.id, "operator")),
+      (nowMs, answer) => {
+        if (grant.left > 0) world.saw("grant_voided");
+        world.reference.purse.voidGrant(grant, nowMs);
+        if (answer !== null) world.same("a void", isRefusal(answer) ? "refused" : answer.remaining_micros, grant.left);
+      },
+    );
+  }
+
+  changeAllowance(): void {
+    const { dice, scenario } = this.world;
+    const drawn = Math.round(TYPICAL_RUN_MICROS.credits * runsPerCycle(scenario) * dice.spread(5, 400) * 0.01);
+    this.change({ allowanceOverrideMicros: dice.pick([drawn, drawn, drawn, 0, null]) });
+  }
+
+  change(patch: Partial<Settings>): void {
+    const { world } = this;
+    world.call(
+      `settings ${JSON.stringify(patch)}`,
+      (shell) => shell.answer(() => shell.keeper.changeSettings(patch, "operator")),
+      (nowMs, answer) => {
+        const { reference } = world;
+        const debt = reference.purse.taken("debt");
+        reference.changeSettings(patch, nowMs);
+        if (reference.purse.taken("debt") < debt) world.saw("debt_paid_by_a_larger_allowance");
+        if (patch.billingModel !== undefined) world.saw("billing_model_changed");
+        if (patch.plan !== undefined) world.saw("plan_changed");
+        if (answer === null) return;
+        if (isRefusal(answer)) world.fail(`settings are refused: ${answer.refusal.code}`);
+        else checkGauge(world, answer.gauge, nowMs);
+      },
+    );
+  }
+
+  setCap(): void {
+    const { world } = this;
+    const { dice, scenario } = world;
+    const drawn = Math.round(TYPICAL_RUN_MICROS.usd * runsPerCycle(scenario) * dice.spread(5, 300) * 0.01);
+    const cap = dice.pick([drawn, drawn, drawn, drawn, 0, null]);
+    world.call(
+      `cap ${cap}`,
+      (shell) => shell.answer(() => shell.keeper.setCap(cap, "user:admin")),
+      (nowMs, answer) => {
+        const wanted = world.reference.setCap(cap);
+        if (wanted === "set") world.saw("cap_changed");
+        if (answer === null) return;
+        world.same("a cap", isRefusal(answer) ? answer.refusal.code : "set", wanted);
+        if (!isRefusal(answer)) checkGauge(world, answer, nowMs);
+      },
+    );
+  }
+
+  /** The enterprise was referred by another: once, and the other side gets its grant in the end. */
+  acceptReferral(): void {
+    const { world } = this;
+    if (this.referred) return;
+    const granted = { id: "referred-by:friend", amountMicros: REFERRAL_MICROS, source: "referral" } as const;
+    const accepted = world.call(
+      "referral",
+      (shell) => shell.answer(() => shell.acceptReferral("friend", REFERRAL_MICROS)),
+      (nowMs) => world.reference.addGrant({ ...granted, note: "Referred by friend", expiresAtMs: null }, nowMs),
+    );
+    if (accepted === null) {
+      world.later(AGAIN_MS, () => this.acceptReferral());
+      return;
+    }
+    world.saw("referral_accepted");
+    this.referred = true;
+    void world.shell.background.attempt("settle_referral");
+    world.drain();
+  }
+
+  #addGrant(request: GrantRequest): void {
+    const { world } = this;
+    world.call(
+      `grant ${request.id} ${request.amountMicros}`,
+      (shell) => shell.answer(() => shell.keeper.addGrant(request, "operator")),
+      (nowMs, answer) => {
+        const debt = world.reference.purse.taken("debt");
+        const wanted = world.reference.addGrant(request, nowMs);
+        if (wanted === "known") world.saw("grant_repeated");
+        if (wanted === "grant_conflict") world.saw("grant_conflict");
+        if (world.reference.purse.taken("debt") < debt) world.saw("debt_paid_by_a_grant");
+        if (answer === null) return;
+        const found = isRefusal(answer) ? answer.refusal.code : answer.created ? "created" : "known";
+        world.same(`grant ${request.id}`, found, wanted);
+        const grant = world.reference.purse.grants.find(({ id }) => id === request.id);
+        if (!isRefusal(answer)) world.same("what remains of it", answer.grant.remaining_micros, grant?.left);
+      },
+    );
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * All randomness of a simulated world: one generator of one seed, so that a seed is a whole world and replays it.
+ * Nothing else in this folder may ask for a random number or the time of day.
+ */
+import { type Random, seededRandom } from "../../tools/random.ts";
+
+export class Dice {
+  readonly #random: Random;
+
+  constructor(seed: number) {
+    this.#random = seededRandom(seed);
+  }
+
+  chance(probability: number): boolean {
+    return this.#random() < probability;
+  }
+
+  /** A whole number from `from` to `to`, both included. */
+  whole(from: number, to: number): number {
+    return from + Math.floor(this.#random() * (to - from + 1));
+  }
+
+  /** A whole number between two positive ones, each order of magnitude as likely as another. */
+  spread(from: number, to: number): number {
+    return Math.round(from * (to / from) ** this.#random());
+  }
+
+  pick<T>(items: readonly T[]): T {
+    return items[this.whole(0, items.length - 1)] as T;
+  }
+
+  /** One of the keys, each as likely as its weight says. */
+  weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
+    const entries = Object.entries(weights) as [K, number][];
+    let rest = this.#random() * entries.reduce((sum, [, weight]) => sum + weight, 0);
+    for (const [key, weight] of entries) if ((rest -= weight) < 0) return key;
+    return (entries.at(-1) as [K, number])[0];
+  }
+}

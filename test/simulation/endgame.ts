@@ -1,0 +1,45 @@
+/**
+ * The end of a world: nothing goes wrong any more, and nobody does anything. The object must then bring everything to
+ * its end by itself: the copy equals the ledger, webhooks are delivered or given up, what is owed is paid.
+ */
+import { setImmediate as turnOfTheLoop } from "node:timers/promises";
+import { checkCopy } from "./copy-check.ts";
+import type { World } from "./world.ts";
+
+const QUIET_HOURS = 48;
+const HOUR_MS = 3_600_000;
+const SECOND_MS = 1_000;
+
+export async function quiesce(world: World): Promise<void> {
+  const { platform, operators } = world;
+  platform.heal();
+  for (let hours = 0; hours < QUIET_HOURS && (hours === 0 || !world.settled); hours++) {
+    world.call(
+      "gauge",
+      (shell) => shell.answer(() => shell.keeper.gauge()),
+      () => {},
+    );
+    await world.live(world.nowMs + HOUR_MS);
+  }
+  world.check();
+  if (!world.quiet) world.fail(`the copy does not catch up in ${QUIET_HOURS} quiet hours`);
+  platform.network.checkDelivered();
+  const owed = operators.credit.referred && !platform.network.grantedElsewhere.has("referral:acme");
+  if (owed) world.fail("the other side of a referral has not got its grant");
+  await auditCopy(world);
+  checkCopy(world);
+}
+
+/** The comparison that the ledger itself makes. */
+async function auditCopy(world: World): Promise<void> {
+  const audited = world.shell.background.auditCopy();
+  for (let answered = false; !answered; ) {
+    void audited.then(() => {
+      answered = true;
+    });
+    await world.live(world.nowMs + SECOND_MS);
+    await turnOfTheLoop();
+  }
+  const { ok, detail } = await audited;
+  if (!ok) world.fail(`copy_equals_ledger: ${detail}`);
+}

@@ -1,0 +1,72 @@
+// What simulated worlds have found, each as small as it can be told.
+import { expect, it } from "vitest";
+import { Background } from "../../src/enterprise/background.ts";
+import type { Bookkeeper } from "../../src/enterprise/bookkeeper.ts";
+import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/projection.ts";
+import { compareCopy } from "../../src/rollups/compare.ts";
+import { writeBatch } from "../../src/rollups/write.ts";
+import { APRIL, debit, granted, MINUTE_MS, NOON, openBooks, report, start, tokens } from "../ledger/base.ts";
+import { CopyDb } from "./copy-db.ts";
+import { standIn } from "./stand-in.ts";
+
+const fairNetwork = async (apply: () => void) => apply();
+
+async function copyAll(keeper: Bookkeeper, copy: CopyDb): Promise<void> {
+  for (let batch = takeBatch(keeper); batch !== null; batch = takeBatch(keeper)) {
+    await writeBatch(copy, batch);
+    confirmBatch(keeper, batch);
+  }
+}
+
+async function faultsOf(keeper: Bookkeeper, copy: CopyDb): Promise<string[]> {
+  return (await compareCopy(copy, "acme", rebuildBatches(keeper), 0)).faults;
+}
+
+it("keeps a run that cost nothing in the cycle in which it was heard, also after the turn", async () => {
+  const keeper = openBooks();
+  const copy = new CopyDb(fairNetwork);
+  debit(keeper, report(10, { run: "given back" }));
+  debit(keeper, report(0, { run: "given back", tokens: tokens(), final: true }));
+  debit(keeper, report(0, { run: "free" }));
+  granted(keeper.start(start({ run: "silent" })));
+  await copyAll(keeper, copy);
+  const cycles = () => copy.rows("SELECT run, cycle_starts_at_ms FROM runs WHERE enterprise = 'acme' ORDER BY run");
+  const before = cycles();
+  keeper.moveClock(APRIL + 1);
+  await copyAll(keeper, copy);
+  expect(await faultsOf(keeper, copy)).toEqual([]);
+  expect(cycles()).toEqual(before);
+});
+
+it("lets a silent run keep the unit that it was copied with when the billing model changes", async () => {
+  const keeper = openBooks();
+  const copy = new CopyDb(fairNetwork);
+  granted(keeper.start(start({ run: "silent" })));
+  await copyAll(keeper, copy);
+  granted(keeper.changeSettings({ billingModel: "byom" }, "operator"));
+  await copyAll(keeper, copy);
+  expect(await faultsOf(keeper, copy)).toEqual([]);
+});
+
+it("sets an alarm anew that the platform gave up, at the next call", () => {
+  const clock = { nowMs: NOON };
+  const machine = { nowMs: () => clock.nowMs, fetch: () => Promise.reject(new Error("no network")), log: () => {} };
+  const standDown = standIn(machine);
+  try {
+    const alarms: number[] = [];
+    const state = { storage: { setAlarm: (atMs: number) => alarms.push(atMs) } };
+    const keeper = openBooks();
+    const env = { DB: new CopyDb(fairNetwork), SIGNING_SECRET: "", ENTERPRISE: { getByName: () => ({}) } };
+    const background = new Background(state as never, env as never, keeper);
+    background.changed(false);
+    expect(alarms).toHaveLength(1);
+    clock.nowMs += MINUTE_MS;
+    background.changed(false);
+    expect(alarms).toHaveLength(1);
+    clock.nowMs += 10 * MINUTE_MS;
+    background.changed(false);
+    expect(alarms).toEqual([alarms[0], clock.nowMs]);
+  } finally {
+    standDown();
+  }
+});

@@ -1,0 +1,123 @@
+/**
+ * The rare events that a simulation is for. Each is counted when it did happen, so a campaign can prove that it did;
+ * a name that never counts is a hole in the simulation, and the test says so.
+ */
+export const HAPPENINGS = [
+  // network
+  "report_lost",
+  "answer_lost",
+  "report_duplicated",
+  "report_sent_50_times",
+  "report_overtaken",
+  "report_late_by_days",
+  "report_refused_by_the_fence",
+  "report_after_the_fence_on_a_kept_meter",
+  "reports_in_one_commit",
+  // meters
+  "final_lowered_the_charge",
+  "finals_joined",
+  "report_after_final",
+  "alias_moved_to_another_model",
+  "price_changed_under_an_open_meter",
+  "charge_too_large",
+  "unknown_model",
+  "run_attribution_conflict",
+  "started_in_future",
+  "validation_failed",
+  "run_closed_again",
+  // buckets
+  "bonus_drawn",
+  "debt_made",
+  "debt_paid_by_a_grant",
+  "debt_paid_by_a_larger_allowance",
+  "debt_paid_by_a_refund",
+  "debt_written_off",
+  "refund_to_the_allowance",
+  "refund_to_a_grant",
+  "refund_of_debt",
+  "refund_lapsed",
+  "grant_expired",
+  "grant_voided",
+  "grant_repeated",
+  "grant_conflict",
+  // time
+  "cycle_turned",
+  "cycle_turned_over_idle_months",
+  "report_in_the_millisecond_of_a_turn",
+  "operator_in_the_millisecond_of_a_turn",
+  "expiry_in_the_millisecond_of_a_turn",
+  "zone_or_anchor_changed",
+  "clock_stepped_back",
+  "test_clock_moved",
+  "meters_pruned",
+  // starts and holds
+  "start_admitted",
+  "start_repeated",
+  "credits_exhausted",
+  "insufficient_credits",
+  "spend_cap_reached",
+  "enterprise_suspended",
+  "run_closed",
+  "hold_raised",
+  "hold_released",
+  "hold_expired",
+  "hold_exhausted",
+  "race_admitted_some",
+  // operators
+  "plan_changed",
+  "cap_changed",
+  "billing_model_changed",
+  "price_book_put",
+  "key_revoked",
+  "revoked_key_refused",
+  // object and platform
+  "evicted",
+  "evicted_while_projecting",
+  "crashed_in_a_transaction",
+  "crashed_at_the_commit",
+  "storage_full",
+  "storage_broke_outside_of_a_transaction",
+  "group_retried_one_by_one",
+  "alarm_late",
+  "alarm_twice",
+  "alarm_lost",
+  "job_retried",
+  // the copy
+  "copy_down",
+  "copy_down_for_hours",
+  "copy_slow",
+  "copy_out_of_order",
+  "copy_timed_out_after_commit",
+  "copy_confirm_lost",
+  "copy_rebuilt",
+  "copy_found_equal",
+  "copy_found_fresh",
+  // webhooks
+  "webhook_delivered",
+  "webhook_retried",
+  "webhook_given_up",
+  // referrals
+  "referral_accepted",
+] as const;
+
+export type Happening = (typeof HAPPENINGS)[number];
+
+export class Happenings {
+  readonly counts: Record<Happening, number> = Object.fromEntries(HAPPENINGS.map((name) => [name, 0])) as Record<
+    Happening,
+    number
+  >;
+
+  saw(name: Happening, times = 1): void {
+    this.counts[name] += times;
+  }
+
+  add(other: Happenings): void {
+    for (const name of HAPPENINGS) this.saw(name, other.counts[name]);
+  }
+
+  /** What never happened. */
+  get missing(): Happening[] {
+    return HAPPENINGS.filter((name) => this.counts[name] === 0);
+  }
+}

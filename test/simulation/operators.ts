@@ -1,0 +1,194 @@
+/**
+ * The people of an enterprise and of the platform: when they act, and on what. Most of it at any time; some of it in the
+ * very millisecond of a turn, together with agents and clocks. What troubles the platform comes from here too.
+ */
+import { putDirectory } from "../../src/enterprise/directory.ts";
+import { isRefusal } from "../../src/ledger/refusals.ts";
+import { CreditActs } from "./credit-acts.ts";
+import { checkGauge } from "./gauge-check.ts";
+import { Keys } from "./keys.ts";
+import { DAY_MS, WEBHOOK_URL, ZONES } from "./scenario.ts";
+import { tellOverdraft } from "./stories.ts";
+import type { World } from "./world.ts";
+
+const HOUR_MS = 3_600_000;
+
+const WEIGHTS = {
+  grant: 14,
+  grantAgain: 4,
+  voidGrant: 6,
+  plan: 6,
+  allowance: 8,
+  cap: 10,
+  billing: 4,
+  prices: 8,
+  zone: 4,
+  suspend: 4,
+  directory: 5,
+  keys: 5,
+  webhook: 2,
+  gauge: 8,
+  race: 5,
+  release: 3,
+  raise: 3,
+  rebuild: 2,
+  clock: 6,
+  referral: 2,
+  overdraft: 4,
+} as const;
+type Act = keyof typeof WEIGHTS;
+
+/** What leaves the holds of a disciplined world alone. */
+const HARMLESS: readonly Act[] = [
+  ...(["grant", "directory", "keys", "webhook", "gauge"] as const),
+  ...(["race", "rebuild", "clock", "referral"] as const),
+];
+
+export class Operators {
+  readonly keys: Keys;
+  readonly credit: CreditActs;
+  readonly #acts: Record<Act, () => void>;
+
+  constructor(readonly world: World) {
+    this.keys = new Keys(world);
+    this.credit = new CreditActs(world);
+    const { credit, keys } = this;
+    const { dice, traffic, reference, platform } = world;
+    this.#acts = {
+      grant: () => credit.grant(),
+      grantAgain: () => credit.grantAgain(),
+      voidGrant: () => credit.voidGrant(),
+      plan: () => credit.change({ plan: dice.pick(["free", "pro", "team", "enterprise"] as const) }),
+      allowance: () => credit.changeAllowance(),
+      cap: () => credit.setCap(),
+      billing: () => credit.change({ billingModel: reference.unit === "usd" ? "credits" : "byom" }),
+      referral: () => credit.acceptReferral(),
+      overdraft: () => tellOverdraft(world),
+      prices: () => traffic.prices.put(world.nowMs),
+      zone: () => credit.change({ timeZone: dice.pick(ZONES), anchorDay: dice.whole(1, 31) }),
+      suspend: () => this.#suspend(),
+      directory: () => this.#putDirectory(),
+      keys: () => keys.change(),
+      webhook: () => credit.change({ webhookUrl: dice.pick([WEBHOOK_URL, null]), name: `Acme ${dice.whole(1, 9)}` }),
+      gauge: () => this.#readGauge(),
+      race: () => traffic.starts.race(),
+      release: () => traffic.withSomeRun((run) => traffic.starts.release(run)),
+      raise: () => traffic.withSomeRun((run) => traffic.starts.raise(run)),
+      rebuild: () => platform.rebuild(),
+      clock: () => platform.stepClock(dice.chance(0.5) ? 0 : -dice.spread(1, 20_000)),
+    };
+  }
+
+  begin(): void {
+    const { world } = this;
+    const { dice, scenario, nowMs } = world;
+    this.keys.begin();
+    if (scenario.disciplined) this.credit.setCap();
+    const someTime = () => nowMs + dice.whole(0, scenario.days * DAY_MS);
+    for (let i = 0; i < scenario.runs * 0.9; i++) world.at(someTime(), () => this.#act());
+    for (let i = 0; i < scenario.runs / 5; i++) world.at(someTime(), () => this.#trouble());
+    if (scenario.testClock) this.#moveClock();
+  }
+
+  /** Around a turn much happens at once. */
+  awaitTurn(endsMs: number): void {
+    const { world } = this;
+    const { dice } = world;
+    if (dice.chance(0.35)) return;
+    const atMs = endsMs + dice.pick([-1, 0, 0, 0, 0, 1]);
+    const doings = [() => this.#act(), () => world.traffic.beginRun(), () => world.traffic.repeatLast()];
+    world.at(atMs, () => {
+      if (world.ended) return;
+      if (world.scenario.testClock) this.#moveClockTo(atMs);
+      for (let i = dice.whole(1, 5); i > 0; i--) world.at(world.nowMs, dice.pick(doings));
+    });
+  }
+
+  #act(): void {
+    const { world } = this;
+    const act = world.dice.weighted(WEIGHTS);
+    if (world.scenario.disciplined && !HARMLESS.includes(act)) return;
+    const { startsMs, endsMs } = world.reference.purse.cycle;
+    if ([startsMs, endsMs].includes(world.booksNowMs)) world.saw("operator_in_the_millisecond_of_a_turn");
+    if (act === "prices") world.saw("price_book_put");
+    if (act === "zone") world.saw("zone_or_anchor_changed");
+    this.#acts[act]();
+  }
+
+  #trouble(): void {
+    const { dice, platform } = this.world;
+    const { network } = platform;
+    switch (dice.weighted({ down: 3, slow: 3, deaf: 2, receiver: 2, evict: 3 })) {
+      case "down":
+        network.change("down", dice.spread(30_000, 5 * HOUR_MS));
+        break;
+      case "slow":
+        network.change("slow", dice.spread(30_000, HOUR_MS));
+        break;
+      case "deaf":
+        network.change("deaf", dice.spread(30_000, HOUR_MS));
+        break;
+      case "receiver":
+        network.failReceiver(dice.pick([dice.spread(60_000, HOUR_MS), dice.whole(5, 40) * DAY_MS]));
+        break;
+      default:
+        platform.evict();
+    }
+  }
+
+  #suspend(): void {
+    const { dice } = this.world;
+    this.credit.change({ suspended: true });
+    // Nobody stays suspended for long.
+    this.world.later(dice.spread(60_000, 2 * DAY_MS), () => this.credit.change({ suspended: false }));
+  }
+
+  #readGauge(): void {
+    const { world } = this;
+    world.call(
+      "gauge",
+      (shell) => shell.answer(() => shell.keeper.gauge()),
+      (nowMs, answer) => {
+        if (answer !== null) checkGauge(world, answer, nowMs);
+      },
+    );
+  }
+
+  #putDirectory(): void {
+    const { world } = this;
+    const { dice } = world;
+    const groupId = dice.pick([undefined, null, "g1", "g2", "g3"]);
+    const id = `w${dice.whole(1, 6)}`;
+    const users = [{ id: `u${dice.whole(1, 8)}@example.com`, name: `User ${dice.whole(1, 99)}` }];
+    const change = { workspaces: [{ id, name: `Workspace ${dice.whole(1, 99)}`, groupId }], groups: [], users };
+    world.call(
+      `directory ${id} ${groupId}`,
+      (shell) => shell.answer(() => putDirectory(shell.keeper.sql, change)),
+      () => {
+        if (groupId !== undefined) world.reference.groups.set(id, groupId);
+      },
+    );
+  }
+
+  #moveClock(): void {
+    const { world } = this;
+    const { dice } = world;
+    this.#moveClockTo(world.nowMs);
+    const pauseMs = dice.chance(0.04) ? dice.whole(30, 80) * DAY_MS : dice.spread(HOUR_MS, 6 * DAY_MS);
+    world.later(pauseMs, () => this.#moveClock());
+  }
+
+  #moveClockTo(toMs: number): void {
+    const { world } = this;
+    world.call(
+      `move clock to ${toMs}`,
+      (shell) => shell.answer(() => shell.keeper.moveClock(toMs)),
+      (nowMs, answer) => {
+        world.saw("test_clock_moved");
+        if (answer === null) return;
+        if (isRefusal(answer)) world.same("a clock", answer.refusal.code, toMs < nowMs ? "clock_backwards" : "moved");
+        else checkGauge(world, answer.gauge, nowMs);
+      },
+    );
+  }
+}

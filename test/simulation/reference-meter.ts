@@ -1,0 +1,114 @@
+/**
+ * Runs and meters of the reference model: rules R1, R2 and R10 of PRODUCT.md. What a report joins to, what that costs as
+ * one exact sum, which meter it means, and whether it may still be heard.
+ */
+import type { StartRequest } from "../../src/ledger/admission.ts";
+import type { Report } from "../../src/ledger/debit.ts";
+import type { Price, Tokens } from "../../src/ledger/prices.ts";
+import type { Taker } from "./reference-purse.ts";
+
+export type ReferenceUnit = "credits" | "usd";
+
+export type ReferenceMeter = Taker & {
+  run: string;
+  model: string;
+  aliases: Set<string>;
+  unit: ReferenceUnit;
+  price: Price;
+  tokens: Tokens;
+  final: boolean;
+  lastReportMs: number;
+  /** True once the ledger has been seen to have forgotten it, behind the fence. */
+  pruned: boolean;
+};
+
+export type ReferenceHold = { unit: ReferenceUnit; left: number; ttlMs: number; endsMs: number };
+
+export type ReferenceRun = {
+  run: string;
+  surface: "web" | "cli";
+  workspace: string;
+  user: string;
+  group: string | null;
+  startedMs: number;
+  reported: boolean;
+  hold: ReferenceHold | null;
+  /** True once its last open meter became final. */
+  closed: boolean;
+  meters: ReferenceMeter[];
+};
+
+export const MAX_AMOUNT = Number.MAX_SAFE_INTEGER;
+const FENCE_MS = 35 * 86_400_000;
+const AHEAD_MS = 300_000;
+
+/** ceil(Σ t·rate·credits_per_usd ÷ 10^6), as one exact sum; infinite beyond what an amount can hold. */
+export function costOf(tokens: Tokens, price: Price, unit: ReferenceUnit): number {
+  let sum = 0n;
+  for (const kind of ["input", "output", "cacheRead", "cacheWrite"] as const) {
+    sum += BigInt(tokens[kind]) * BigInt(price.rates[kind]);
+  }
+  if (unit === "credits") sum *= BigInt(price.creditsPerUsd);
+  const micros = sum / 1_000_000n + (sum % 1_000_000n > 0n ? 1n : 0n);
+  return micros > BigInt(MAX_AMOUNT) ? Number.POSITIVE_INFINITY : Number(micros);
+}
+
+export function totalOf(run: ReferenceRun, unit: ReferenceUnit): number {
+  const meters = run.meters.filter((meter) => meter.unit === unit);
+  return meters.reduce((sum, { tokens, price }) => sum + costOf(tokens, price, unit), 0);
+}
+
+export function join(meter: ReferenceMeter | undefined, report: Report): { tokens: Tokens; final: boolean } {
+  if (meter === undefined || (report.final && !meter.final)) return { tokens: report.tokens, final: report.final };
+  if (meter.final && !report.final) return { tokens: meter.tokens, final: true };
+  const kinds = Object.entries(meter.tokens) as [keyof Tokens, number][];
+  const larger = kinds.map(([kind, known]) => [kind, Math.max(known, report.tokens[kind])]);
+  return { tokens: Object.fromEntries(larger) as Tokens, final: meter.final };
+}
+
+export function findMeter(run: ReferenceRun, report: Report, nowMs: number): ReferenceMeter | undefined {
+  const meter =
+    run.meters.find((known) => known.aliases.has(report.reportedAs)) ??
+    run.meters.find((known) => known.model === report.reportedAs) ??
+    run.meters.find((known) => known.model === report.model);
+  return meter !== undefined && isKept(meter, run, nowMs) ? meter : undefined;
+}
+
+export function isKept(meter: ReferenceMeter, run: ReferenceRun, nowMs: number): boolean {
+  return nowMs - Math.max(meter.lastReportMs, run.startedMs) <= FENCE_MS;
+}
+
+export function newMeter(report: Report, unit: ReferenceUnit, nowMs: number): ReferenceMeter {
+  const aliases = new Set(report.reportedAs === report.model ? [] : [report.reportedAs]);
+  return {
+    name: `${report.run} ${report.model}`,
+    run: report.run,
+    model: report.model,
+    aliases,
+    unit,
+    price: report.price as Price,
+    tokens: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+    final: false,
+    firstReportMs: nowMs,
+    lastReportMs: nowMs,
+    pruned: false,
+    takings: [],
+  };
+}
+
+export function openRun(said: Report | StartRequest): ReferenceRun | null {
+  const { run, surface, workspace, user, startedAtMs: startedMs } = said;
+  if (surface === undefined || workspace === undefined || user === undefined || startedMs === undefined) return null;
+  const fresh = { reported: false, hold: null, closed: false, meters: [] };
+  return { run, surface, workspace, user, group: said.group ?? null, startedMs, ...fresh };
+}
+
+export function conflicts(run: ReferenceRun, said: Report | StartRequest): boolean {
+  return (["workspace", "user", "surface"] as const).some((field) => (said[field] ?? run[field]) !== run[field]);
+}
+
+/** Why a start at this instant cannot be heard; null when it can. */
+export function startFault(startedMs: number, nowMs: number): "run_too_old" | "started_in_future" | null {
+  if (nowMs - startedMs > FENCE_MS) return "run_too_old";
+  return startedMs - nowMs > AHEAD_MS ? "started_in_future" : null;
+}

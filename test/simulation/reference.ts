@@ -1,0 +1,259 @@
+/**
+ * The reference model: PRODUCT.md once more, as plainly as it can be said, without transactions, storage, journals or
+ * speed. The simulator asks it what every call must answer and what the books must hold afterwards; where the real
+ * ledger and this disagree, one of them has misread the contract.
+ */
+import type { StartRequest } from "../../src/ledger/admission.ts";
+import type { Settings } from "../../src/ledger/books.ts";
+import type { Report } from "../../src/ledger/debit.ts";
+import type { GrantRequest } from "../../src/ledger/grants.ts";
+import type { Tokens } from "../../src/ledger/prices.ts";
+import type { Happening } from "./happenings.ts";
+import {
+  conflicts,
+  costOf,
+  findMeter,
+  isKept,
+  join,
+  MAX_AMOUNT,
+  newMeter,
+  openRun,
+  type ReferenceHold,
+  type ReferenceMeter,
+  type ReferenceRun,
+  type ReferenceUnit,
+  startFault,
+  totalOf,
+} from "./reference-meter.ts";
+import { ReferencePurse, type TurnSettings } from "./reference-purse.ts";
+import { ReferenceTotals } from "./reference-totals.ts";
+
+export type Expected = {
+  charged: number;
+  runTotal: number;
+  unit: ReferenceUnit;
+  remaining: number | null;
+  available: number | null;
+  action: string;
+  reason: string | null;
+};
+
+const TOUCH_MS = 60_000;
+const HOLD_TTL_MS = 900_000;
+const PLAN_CREDITS = { free: 500, pro: 5_000, team: 25_000, enterprise: 100_000 } as const;
+
+export class Reference {
+  readonly purse: ReferencePurse;
+  readonly totals = new ReferenceTotals();
+  readonly runs = new Map<string, ReferenceRun>();
+  readonly groups = new Map<string, string | null>();
+  cap: number | null = null;
+
+  constructor(
+    public settings: Settings,
+    nowMs: number,
+    readonly saw: (name: Happening) => void,
+  ) {
+    this.purse = new ReferencePurse(nowMs, turnSettings(settings), saw);
+  }
+
+  get unit(): ReferenceUnit {
+    return this.settings.billingModel === "byom" ? "usd" : "credits";
+  }
+
+  /** When time alone will next change something. */
+  nextDueMs(): number {
+    const ends = [...this.runs.values()].flatMap(({ hold }) => (hold === null ? [] : [hold.endsMs]));
+    return Math.min(this.purse.nextDueMs(), ...ends);
+  }
+
+  /** What time brings: expiries, the turn, the ends of holds. */
+  advance(nowMs: number): void {
+    this.purse.advance(nowMs, turnSettings(this.settings));
+    for (const run of this.runs.values()) {
+      if (run.hold === null || run.hold.endsMs > nowMs) continue;
+      run.hold = null;
+      this.saw("hold_expired");
+    }
+  }
+
+  held(unit: ReferenceUnit): number {
+    let sum = 0;
+    for (const { hold } of this.runs.values()) if (hold?.unit === unit) sum += hold.left;
+    return sum;
+  }
+
+  /** used, total, remaining and available, by unit. */
+  balance(unit: ReferenceUnit, nowMs: number) {
+    const { purse, cap } = this;
+    const held = this.held(unit);
+    if (unit === "usd") {
+      const used = purse.taken("spend");
+      const available = cap === null ? null : Math.max(0, cap - used - held);
+      return { used, total: cap, remaining: cap === null ? null : Math.max(0, cap - used), held, available };
+    }
+    const bonus = purse.bonusLeft(nowMs);
+    const remaining = purse.monthlyLeft + bonus;
+    const used = purse.taken("monthly") + purse.taken("grant") + purse.taken("debt");
+    const total = purse.cycle.allowance + purse.taken("grant") + bonus;
+    return { used, total, remaining, held, available: Math.max(0, remaining - purse.taken("debt") - held) };
+  }
+
+  debit(report: Report, nowMs: number): Expected | string {
+    const run = this.runs.get(report.run) ?? openRun(report);
+    if (run === null) return "validation_failed";
+    const meter = findMeter(run, report, nowMs);
+    if (meter === undefined && report.price === null) return "unknown_model";
+    if (conflicts(run, report)) return "run_attribution_conflict";
+    const fault = startFault(run.startedMs, nowMs);
+    if (meter === undefined && fault !== null) return fault;
+    const next = meter ?? newMeter(report, this.unit, nowMs);
+    const joined = join(meter, report);
+    const delta = costOf(joined.tokens, next.price, next.unit) - costOf(next.tokens, next.price, next.unit);
+    const used = this.balance(next.unit, nowMs).used;
+    const ofRun = totalOf(run, next.unit);
+    const cost = costOf(joined.tokens, next.price, next.unit);
+    if (cost > MAX_AMOUNT || used + delta > MAX_AMOUNT || ofRun + delta > MAX_AMOUNT) return "charge_too_large";
+    if (meter === undefined) {
+      run.meters = [...run.meters.filter((other) => other.model !== next.model), next];
+    }
+    this.runs.set(report.run, run);
+    return this.#accept(run, next, report, { ...joined, delta, touched: meter === undefined }, nowMs);
+  }
+
+  start(request: StartRequest, nowMs: number): string {
+    const known = this.runs.get(request.run);
+    const wanted = request.holdMicros ?? 0;
+    if (known === undefined) {
+      const startedMs = request.startedAtMs ?? nowMs;
+      const fault = startFault(startedMs, nowMs);
+      if (fault !== null) return fault;
+      if (this.settings.suspended) return "enterprise_suspended";
+      const lack = this.#lack(0, wanted, nowMs);
+      if (lack !== null) return lack;
+      const run = openRun({ ...request, startedAtMs: startedMs }) as ReferenceRun;
+      run.group = request.group ?? null;
+      this.runs.set(request.run, run);
+      if (wanted > 0) run.hold = holdOf(this.unit, wanted, request.holdTtlMs ?? HOLD_TTL_MS, nowMs);
+      return "created";
+    }
+    if (conflicts(known, request)) return "run_attribution_conflict";
+    const kept = known.meters.filter((meter) => isKept(meter, known, nowMs));
+    if (kept.length > 0 && kept.every((meter) => meter.final)) return "run_closed";
+    const fault = startFault(known.startedMs, nowMs);
+    if (kept.length === 0 && fault !== null) return fault;
+    const left = known.hold?.unit === this.unit ? known.hold.left : 0;
+    if (request.holdMicros === null || wanted <= left) return "known";
+    const lack = this.#lack(left, wanted, nowMs);
+    if (lack !== null) return lack;
+    this.saw("hold_raised");
+    known.hold = holdOf(this.unit, wanted, request.holdTtlMs ?? known.hold?.ttlMs ?? HOLD_TTL_MS, nowMs);
+    return "known";
+  }
+
+  release(name: string): void {
+    const run = this.runs.get(name);
+    if (run !== undefined) run.hold = null;
+  }
+
+  addGrant(request: GrantRequest, nowMs: number): "created" | "known" | "grant_conflict" | "validation_failed" {
+    const known = this.purse.grants.find(({ id }) => id === request.id);
+    if (known !== undefined) {
+      const same =
+        known.amount === request.amountMicros &&
+        known.source === request.source &&
+        known.note === request.note &&
+        known.expiresMs === request.expiresAtMs;
+      return same ? "known" : "grant_conflict";
+    }
+    if (request.expiresAtMs !== null && request.expiresAtMs <= nowMs) return "validation_failed";
+    const { id, amountMicros: amount, source, note, expiresAtMs: expiresMs } = request;
+    this.purse.addGrant({ id, amount, source, note, expiresMs }, nowMs);
+    this.purse.payDebt(nowMs);
+    return "created";
+  }
+
+  changeSettings(patch: Partial<Settings>, nowMs: number): void {
+    const before = turnSettings(this.settings).allowance;
+    const { plan, billingModel } = this.settings;
+    this.settings = { ...this.settings, ...patch };
+    const { allowance } = turnSettings(this.settings);
+    if (this.settings.billingModel !== billingModel) this.purse.note("billing_model_changed", 0);
+    if (this.settings.plan !== plan || allowance !== before) this.purse.note("plan_changed", 0);
+    this.purse.cycle.allowance = Math.max(this.purse.cycle.allowance, allowance);
+    if (allowance !== before) this.purse.payDebt(nowMs);
+  }
+
+  setCap(cap: number | null): "set" | "not_byom" {
+    if (this.unit !== "usd") return "not_byom";
+    if (cap !== this.cap) this.purse.note("cap_changed", 0);
+    this.cap = cap;
+    return "set";
+  }
+
+  #accept(
+    run: ReferenceRun,
+    meter: ReferenceMeter,
+    report: Report,
+    { tokens, final, delta, touched }: { tokens: Tokens; final: boolean; delta: number; touched: boolean },
+    nowMs: number,
+  ): Expected {
+    const closes = final && !meter.final && run.meters.every((other) => other === meter || other.final);
+    const first = !run.reported;
+    if (first) {
+      run.reported = true;
+      run.group = report.group ?? run.group ?? this.groups.get(run.workspace) ?? "none";
+    }
+    // To the minute: a flood of duplicates need not be written down one by one.
+    const moved = JSON.stringify([tokens, final]) !== JSON.stringify([meter.tokens, meter.final]);
+    const named = report.reportedAs === meter.model || meter.aliases.has(report.reportedAs);
+    if (touched || moved || !named || nowMs - meter.lastReportMs >= TOUCH_MS) meter.lastReportMs = nowMs;
+    if (!named) meter.aliases.add(report.reportedAs);
+    Object.assign(meter, { tokens, final });
+    let ofCycle = delta;
+    if (delta < 0) ofCycle = -this.purse.refund(meter, -delta, nowMs);
+    else this.purse.charge(meter, delta, meter.unit, nowMs);
+    if (run.hold !== null) {
+      if (run.hold.unit === meter.unit) run.hold.left -= Math.min(run.hold.left, Math.max(0, delta));
+      run.hold.endsMs = nowMs + run.hold.ttlMs;
+    }
+    if (run.meters.every((other) => other.final)) run.hold = null;
+    if (this.purse.payDebt(nowMs) > 0 && delta < 0) this.saw("debt_paid_by_a_refund");
+    if (closes && run.closed) this.saw("run_closed_again");
+    if (closes) run.closed = true;
+    if (closes) this.purse.note("run_closed", totalOf(run, "credits") + totalOf(run, "usd"));
+    this.totals.add(run, { unit: meter.unit, micros: delta, ofCycle, first, cycle: this.purse.cycle, nowMs });
+    const { remaining, available } = this.balance(meter.unit, nowMs);
+    const answer = { charged: delta, runTotal: totalOf(run, meter.unit), unit: meter.unit, remaining, available };
+    return { ...answer, ...this.#action(run, meter.unit, nowMs) };
+  }
+
+  #action(run: ReferenceRun, unit: ReferenceUnit, nowMs: number): { action: string; reason: string | null } {
+    const { used, total, available } = this.balance(unit, nowMs);
+    if (this.settings.suspended) return { action: "stop", reason: "enterprise_suspended" };
+    if (run.hold?.unit === unit && run.hold.left > 0) return { action: "continue", reason: null };
+    if (unit === "usd" && total !== null && used >= total) return { action: "stop", reason: "spend_cap_reached" };
+    if (available === 0 && run.hold?.unit === unit) return { action: "stop", reason: "hold_exhausted" };
+    if (available === 0) return { action: "stop", reason: unit === "usd" ? "spend_cap_reached" : "credits_exhausted" };
+    const late = total !== null && total > 0 && BigInt(used) * 100n >= BigInt(total) * 95n;
+    return { action: late ? "wind_down" : "continue", reason: null };
+  }
+
+  #lack(left: number, wanted: number, nowMs: number): string | null {
+    const { available } = this.balance(this.unit, nowMs);
+    const more = wanted - left;
+    if (available === null) return null;
+    if (this.unit === "usd") return available > 0 && more <= available ? null : "spend_cap_reached";
+    if (available === 0) return "credits_exhausted";
+    return more > available ? "insufficient_credits" : null;
+  }
+}
+
+function turnSettings(settings: Settings): TurnSettings {
+  const { timeZone: zone, anchorDay, plan, allowanceOverrideMicros } = settings;
+  return { zone, anchorDay, allowance: allowanceOverrideMicros ?? PLAN_CREDITS[plan] * 1_000_000 };
+}
+
+function holdOf(unit: ReferenceUnit, left: number, ttlMs: number, nowMs: number): ReferenceHold {
+  return { unit, left, ttlMs, endsMs: nowMs + ttlMs };
+}

@@ -1,0 +1,98 @@
+/**
+ * Runs that ask before they start: with a hold or without, again, for more, all at once; and holds that are given back.
+ * What is answered is compared with the reference, to the micro and to the millisecond.
+ */
+import type { StartRequest } from "../../src/ledger/admission.ts";
+import { isRefusal } from "../../src/ledger/refusals.ts";
+import { type Attributed, drawAttribution } from "./agent.ts";
+import { checkGauge } from "./gauge-check.ts";
+import { TYPICAL_RUN_MICROS } from "./scenario.ts";
+import type { World } from "./world.ts";
+
+const RACE_TTL_MS = 60_000;
+
+export class Starts {
+  readonly #asked = new Map<string, Attributed>();
+  #racers = 0;
+
+  constructor(readonly world: World) {}
+
+  /** Asks whether a run may start, sometimes twice because the first answer was lost. True when it may. */
+  ask(run: string, who: Attributed): boolean {
+    const { dice } = this.world;
+    const ttlMs = dice.chance(0.5) ? null : dice.spread(1, 86_400) * 1_000;
+    const request = this.requestOf(run, who, dice.chance(0.75) ? this.#drawHold() : null, ttlMs);
+    const admitted = this.start(request);
+    if (dice.chance(0.15)) this.world.later(dice.spread(500, 30_000), () => this.start(request));
+    return admitted;
+  }
+
+  /** Asks for a larger hold; once in a while in the name of somebody else. */
+  raise(run: string): void {
+    const { dice } = this.world;
+    const who = this.#asked.get(run);
+    if (who === undefined) return;
+    if (dice.chance(0.1)) this.start({ ...this.requestOf(run, who, null, null), user: "someone@else.example" });
+    this.start(this.requestOf(run, who, this.#drawHold(), dice.chance(0.5) ? null : dice.whole(1, 86_400) * 1_000));
+  }
+
+  /** Many runs ask at once for a hold of the same size, which not all of them can have. */
+  race(): void {
+    const { dice, reference, booksNowMs } = this.world;
+    const { available } = reference.balance(reference.unit, booksNowMs);
+    const runners = dice.whole(4, 16);
+    const holdMicros = Math.max(1, Math.ceil((available ?? 1_000) / dice.whole(1, runners)));
+    let admitted = 0;
+    for (let i = 0; i < runners; i++) {
+      const who = { ...drawAttribution(dice, booksNowMs), startedAtMs: booksNowMs };
+      const request = this.requestOf(`race-${++this.#racers}`, who, holdMicros, RACE_TTL_MS);
+      if (this.start(request)) admitted += 1;
+    }
+    if (admitted > 0 && admitted < runners) this.world.saw("race_admitted_some");
+  }
+
+  /** True when the run was admitted; false when it was refused or got no answer. */
+  start(request: StartRequest): boolean {
+    const { world } = this;
+    const answer = world.call(
+      `start ${request.run} ${request.holdMicros}`,
+      (shell) => shell.answer(() => shell.keeper.start(request)),
+      (nowMs, found) => {
+        const wanted = world.reference.start(request, nowMs);
+        world.traffic.sightings.ofStart(wanted);
+        if (found === null) return;
+        const outcome = isRefusal(found) ? found.refusal.code : found.created ? "created" : "known";
+        world.same(`start of ${request.run}`, outcome, wanted);
+        checkGauge(world, found.gauge, nowMs);
+        if (isRefusal(found)) return;
+        const hold = world.reference.runs.get(request.run)?.hold ?? null;
+        const shown = hold === null ? null : { micros: hold.left, expiresAtMs: hold.endsMs };
+        world.same(`hold of ${request.run}`, found.hold, shown);
+      },
+    );
+    return answer !== null && !isRefusal(answer);
+  }
+
+  release(run: string): void {
+    const { world } = this;
+    world.call(
+      `release ${run}`,
+      (shell) => shell.answer(() => shell.keeper.releaseHold(run)),
+      (nowMs, answer) => {
+        if (world.reference.runs.get(run)?.hold) world.saw("hold_released");
+        world.reference.release(run);
+        if (answer !== null) checkGauge(world, answer, nowMs);
+      },
+    );
+  }
+
+  requestOf(run: string, who: Attributed, holdMicros: number | null, holdTtlMs: number | null): StartRequest {
+    this.#asked.set(run, who);
+    return { run, ...who, holdMicros, holdTtlMs };
+  }
+
+  #drawHold(): number {
+    const { dice, reference } = this.world;
+    return Math.round(TYPICAL_RUN_MICROS[reference.unit] * dice.spread(5, 500) * 0.01);
+  }
+}

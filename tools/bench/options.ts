@@ -1,0 +1,69 @@
+// The command line of `npm run bench`.
+import { parseArgs } from "node:util";
+import { LOAD_NAMES, type LoadName } from "./rounds.ts";
+
+export const BENCH_HELP = `npm run bench -- [options]
+
+  --quick          under a minute, fewer rounds and a shorter history
+  --json FILE      where the results go (default: bench-results/latest.json)
+  --dir DIR        where the state lies while the bench runs (default: a directory of the system's for temporary files);
+                   it should be on a disk
+  --profile LOAD   no table: a CPU profile of the Worker under one load: empty, door, gauge, single,
+                   socket, socketDeep or batch
+  --help           this text`;
+
+/** How long and how often to measure. */
+export interface Plan {
+  rounds: number;
+  measureMs: number;
+  latencyRounds: number;
+  lagMs: number;
+  /** Requests of a page on each side, in each round. */
+  pageRequests: number;
+  historyRuns: number;
+}
+
+export interface BenchOptions {
+  quick: boolean;
+  plan: Plan;
+  json: string;
+  dir: string | null;
+  profile: LoadName | null;
+}
+
+const FULL: Plan = {
+  rounds: 7,
+  measureMs: 3_000,
+  latencyRounds: 5,
+  lagMs: 15_000,
+  pageRequests: 40,
+  historyRuns: 1_000_000,
+};
+
+const QUICK: Plan = {
+  rounds: 2,
+  measureMs: 600,
+  latencyRounds: 1,
+  lagMs: 2_500,
+  pageRequests: 8,
+  historyRuns: 100_000,
+};
+
+/** The options, or null when help is asked for. */
+export function parseBenchOptions(args: string[]): BenchOptions | null {
+  const { values } = parseArgs({
+    args,
+    options: {
+      quick: { type: "boolean", default: false },
+      json: { type: "string", default: "bench-results/latest.json" },
+      dir: { type: "string" },
+      profile: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return null;
+  const { quick, json, dir = null } = values;
+  const profile = LOAD_NAMES.find((name) => name === values.profile && !name.startsWith("postgres")) ?? null;
+  if (values.profile !== undefined && profile === null) throw new TypeError(`There is no load "${values.profile}".`);
+  return { quick, plan: quick ? QUICK : FULL, json, dir, profile };
+}

@@ -1,0 +1,159 @@
+// The rounds: every load for a moment, one after the other, again and again. What is compared with each other is
+// measured within the same minute of the same machine, and each round gives one ratio. Loads that debit run first for
+// as long as the projection takes to set in, so that its work is part of what is measured; before a load that writes
+// nothing, and before PostgreSQL has its turn, the copy may catch up.
+import { type Load, type Measured, runClosed, runOpen, type Timing } from "./http-load.ts";
+import type { Postgres } from "./postgres.ts";
+import type { Runtime } from "./runtime.ts";
+import { runSockets } from "./socket-load.ts";
+import { bearer, Reporter, requestBytes } from "./workload.ts";
+
+export const CONNECTIONS = 32;
+export const BATCH = 100;
+export const IN_FLIGHT = 16;
+const PROJECTION_SETS_IN_MS = 1_700;
+const SHORT_LEAD_MS = 300;
+
+export const LOAD_NAMES = [
+  "empty",
+  "door",
+  "gauge",
+  "single",
+  "socket",
+  "socketDeep",
+  "batch",
+  "postgres",
+  "postgresBatch",
+] as const;
+export type LoadName = (typeof LOAD_NAMES)[number];
+
+/** One turn of one load; `cpuMs` is workerd's CPU time per request, where the system says. */
+export interface Turn extends Measured {
+  cpuMs: number | null;
+}
+
+export class Contest {
+  readonly #runtime: Runtime;
+  readonly #postgres: Postgres | null;
+  readonly #enterprise: string;
+  readonly #key: string;
+  #turns = 0;
+
+  constructor(runtime: Runtime, postgres: Postgres | null, { enterprise, key }: { enterprise: string; key: string }) {
+    this.#runtime = runtime;
+    this.#postgres = postgres;
+    this.#enterprise = enterprise;
+    this.#key = key;
+  }
+
+  /** One round of all loads. */
+  async round(measureMs: number): Promise<Partial<Record<LoadName, Turn>>> {
+    const turns: Partial<Record<LoadName, Turn>> = {};
+    const take = async (name: LoadName, leadMs: number): Promise<void> => {
+      turns[name] = await this.#turn(name, { leadMs, measureMs });
+    };
+    await this.#runtime.drain(this.#enterprise);
+    await take("empty", SHORT_LEAD_MS);
+    await take("door", SHORT_LEAD_MS);
+    await take("gauge", SHORT_LEAD_MS);
+    await take("single", PROJECTION_SETS_IN_MS);
+    await take("socket", SHORT_LEAD_MS);
+    await take("socketDeep", SHORT_LEAD_MS);
+    await take("batch", SHORT_LEAD_MS);
+    await this.#runtime.drain(this.#enterprise);
+    if (this.#postgres !== null) {
+      await take("postgres", SHORT_LEAD_MS);
+      await take("postgresBatch", SHORT_LEAD_MS);
+    }
+    return turns;
+  }
+
+  /** Debits and empty calls at one rate, below what the object can take, in turns. */
+  async latencyRound(perSecond: number, measureMs: number): Promise<{ empty: Measured; single: Measured }> {
+    await this.#runtime.drain(this.#enterprise);
+    const empty = await runOpen(this.#emptyLoad(), CONNECTIONS, perSecond, { leadMs: SHORT_LEAD_MS, measureMs });
+    const settled = { leadMs: PROJECTION_SETS_IN_MS, measureMs };
+    const single = await runOpen(this.#debitLoad(), CONNECTIONS, perSecond, settled);
+    return { empty, single };
+  }
+
+  /** One load by its name. */
+  run(name: LoadName, timing: Timing): Promise<Measured> {
+    switch (name) {
+      case "empty":
+        return runClosed(this.#emptyLoad(), CONNECTIONS, timing);
+      case "door":
+        return runClosed(this.#doorLoad(), CONNECTIONS, timing);
+      case "gauge":
+        return runClosed(this.#gaugeLoad(), CONNECTIONS, timing);
+      case "single":
+        return runClosed(this.#debitLoad(), CONNECTIONS, timing);
+      case "socket":
+        return this.#sockets(1, timing);
+      case "socketDeep":
+        return this.#sockets(IN_FLIGHT, timing);
+      case "batch":
+        return runClosed(this.#batchLoad(), CONNECTIONS, timing);
+      case "postgres":
+        return runClosed(this.#debitLoad((this.#postgres as Postgres).port), CONNECTIONS, timing);
+      case "postgresBatch":
+        return runClosed(this.#batchLoad((this.#postgres as Postgres).port), CONNECTIONS, timing);
+      default:
+        return name satisfies never;
+    }
+  }
+
+  #emptyLoad(): Load {
+    const request = requestBytes("GET", `/bench/empty?${this.#enterprise}`, {});
+    return { port: this.#runtime.port, next: () => request };
+  }
+
+  #debitLoad(port = this.#runtime.port): Load {
+    const reporters = this.#reporters(1);
+    return { port, next: (i) => this.#post((reporters[i] as Reporter).next()) };
+  }
+
+  /** The same requests as debits, on another path. */
+  #doorLoad(): Load {
+    const reporters = this.#reporters(1);
+    const next = (i: number) =>
+      requestBytes("POST", "/bench-door", bearer(this.#key), (reporters[i] as Reporter).next());
+    return { port: this.#runtime.port, next };
+  }
+
+  #gaugeLoad(): Load {
+    const request = requestBytes("GET", `/v1/enterprises/${this.#enterprise}/gauge`, bearer(this.#key));
+    return { port: this.#runtime.port, next: () => request };
+  }
+
+  #batchLoad(port = this.#runtime.port): Load {
+    const reporters = this.#reporters(BATCH);
+    return { port, next: (i) => this.#post((reporters[i] as Reporter).nextBatch(BATCH)) };
+  }
+
+  #sockets(inFlight: number, timing: Timing): Promise<Measured> {
+    const reporters = this.#reporters(inFlight);
+    const next = (socket: number, id: number) => `{"id":${id},${(reporters[socket] as Reporter).next().slice(1)}`;
+    const path = `/v1/enterprises/${this.#enterprise}/debits/stream`;
+    const address = { port: this.#runtime.port, path, key: this.#key };
+    return runSockets(address, { sockets: CONNECTIONS, inFlight, next }, timing);
+  }
+
+  #post(body: string): Buffer {
+    return requestBytes("POST", `/v1/enterprises/${this.#enterprise}/debits`, bearer(this.#key), body);
+  }
+
+  #reporters(width: number): Reporter[] {
+    this.#turns += 1;
+    return Array.from({ length: CONNECTIONS }, (_, i) => new Reporter(`run-${this.#turns}-${i}`, width));
+  }
+
+  /** CPU time goes over lead and measure alike, so it is divided by the requests of both. */
+  async #turn(name: LoadName, timing: Timing): Promise<Turn> {
+    const beforeMs = this.#runtime.cpuMs();
+    const measured = await this.run(name, timing);
+    const afterMs = this.#runtime.cpuMs();
+    const known = beforeMs !== null && afterMs !== null && !name.startsWith("postgres");
+    return { ...measured, cpuMs: known ? (afterMs - beforeMs) / measured.answers : null };
+  }
+}

@@ -1,0 +1,140 @@
+// Load over WebSockets, as small as the protocol allows: text frames, the zero mask, no extensions.
+// A socket carries many runs, so a sender may have several messages under way; each waits for the reply with its id.
+import { randomBytes } from "node:crypto";
+import { connect, type Socket } from "node:net";
+import { type Measured, type Timing, Window } from "./http-load.ts";
+
+/** Sends over `sockets` sockets, each with `inFlight` messages under way; `next` gives the text of a message. */
+export async function runSockets(
+  address: SocketAddress,
+  { sockets, inFlight, next }: { sockets: number; inFlight: number; next(socket: number, id: number): string },
+  timing: Timing,
+): Promise<Measured> {
+  const window = new Window(timing);
+  await Promise.all(
+    Array.from({ length: sockets }, async (_, index) => {
+      const sentMs = new Map<number, number>();
+      let lastId = 0;
+      await new Promise<void>((resolve, reject) => {
+        const sendNext = (): void => {
+          lastId += 1;
+          sentMs.set(lastId, performance.now());
+          socket.send(next(index, lastId));
+        };
+        const onMessage = (text: string): void => {
+          const id = Number(/"id":(\d+)/.exec(text)?.[1]);
+          const startMs = sentMs.get(id);
+          if (startMs === undefined || text.includes('"status":')) {
+            reject(new Error(`a reply that was not asked for, or a refusal: ${text}`));
+            return;
+          }
+          sentMs.delete(id);
+          window.answered(startMs);
+          if (!window.over) sendNext();
+          else if (sentMs.size === 0) {
+            socket.close();
+            resolve();
+          }
+        };
+        const socket = new RawSocket(address, onMessage, reject);
+        socket.opened.then(() => {
+          for (let i = 0; i < inFlight; i++) sendNext();
+        }, reject);
+      });
+    }),
+  );
+  return window.result();
+}
+
+export interface SocketAddress {
+  port: number;
+  path: string;
+  key: string;
+}
+
+/** A client's end of a WebSocket that sends and receives texts. */
+export class RawSocket {
+  readonly opened: Promise<void>;
+  readonly #socket: Socket;
+  #got: Buffer = Buffer.alloc(0);
+  #open = false;
+  #onOpen: () => void = () => {};
+
+  readonly #onMessage: (text: string) => void;
+  readonly #onEnd: (error: Error) => void;
+
+  constructor({ port, path, key }: SocketAddress, onMessage: (text: string) => void, onEnd: (error: Error) => void) {
+    this.#onMessage = onMessage;
+    this.#onEnd = onEnd;
+    this.opened = new Promise((resolve) => {
+      this.#onOpen = resolve;
+    });
+    this.#socket = connect(port, "127.0.0.1", () => {
+      this.#socket.write(
+        `GET ${path} HTTP/1.1\r\nhost: bench.local\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
+          `sec-websocket-version: 13\r\nsec-websocket-key: ${randomBytes(16).toString("base64")}\r\n` +
+          `authorization: Bearer ${key}\r\n\r\n`,
+      );
+    });
+    this.#socket.setNoDelay(true);
+    this.#socket.on("data", (chunk) => this.#read(chunk));
+    this.#socket.on("error", (error) => this.#onEnd(error));
+    this.#socket.on("close", () => this.#onEnd(new Error("the server closed a socket")));
+  }
+
+  send(text: string): void {
+    const length = Buffer.byteLength(text);
+    const header = length < 126 ? 6 : length < 65_536 ? 8 : 14;
+    const frame = Buffer.alloc(header + length);
+    frame[0] = 0x81;
+    if (header === 6) frame[1] = 0x80 | length;
+    else if (header === 8) {
+      frame[1] = 0x80 | 126;
+      frame.writeUInt16BE(length, 2);
+    } else {
+      frame[1] = 0x80 | 127;
+      frame.writeBigUInt64BE(BigInt(length), 2);
+    }
+    // The mask is four zero bytes: the text stands as it is.
+    frame.write(text, header);
+    this.#socket.write(frame);
+  }
+
+  close(): void {
+    this.#socket.removeAllListeners("close");
+    this.#socket.destroy();
+  }
+
+  #read(chunk: Buffer): void {
+    this.#got = this.#got.length === 0 ? chunk : Buffer.concat([this.#got, chunk]);
+    if (!this.#open) {
+      const headEnd = this.#got.indexOf("\r\n\r\n");
+      if (headEnd === -1) return;
+      const head = this.#got.toString("latin1", 0, headEnd);
+      if (!head.startsWith("HTTP/1.1 101")) {
+        this.close();
+        this.#onEnd(new Error(`the socket was refused: ${head.split("\r\n", 1)[0]}`));
+        return;
+      }
+      this.#open = true;
+      this.#got = this.#got.subarray(headEnd + 4);
+      this.#onOpen();
+    }
+    while (this.#readFrame());
+  }
+
+  #readFrame(): boolean {
+    const got = this.#got;
+    if (got.length < 2) return false;
+    const short = (got[1] as number) & 0x7f;
+    const header = short < 126 ? 2 : short === 126 ? 4 : 10;
+    if (got.length < header) return false;
+    const length = short < 126 ? short : short === 126 ? got.readUInt16BE(2) : Number(got.readBigUInt64BE(2));
+    if (got.length < header + length) return false;
+    this.#got = got.subarray(header + length);
+    const opcode = (got[0] as number) & 0x0f;
+    if (opcode === 1) this.#onMessage(got.toString("utf8", header, header + length));
+    else if (opcode === 8) this.#onEnd(new Error("the server closed a socket"));
+    return true;
+  }
+}

@@ -1,0 +1,173 @@
+// @ts-nocheck: runs in workerd beside the built Worker, whose module it imports by the name it has there.
+// The Worker of the bench: the product as it was built, and beside it what only a bench needs: the empty calls that
+// debits are compared with, and counters of what Cloudflare bills. Counting is switched on by the variable COUNT, in a
+// runtime of its own, so that nothing is counted while time is measured.
+import product, { CatalogObject, EnterpriseObject as Product } from "./product.js";
+
+export { CatalogObject };
+
+const NAME = "bench";
+
+/** As long as the answer to a debit. */
+const ANSWER = {
+  run: "run-12-34-56",
+  model: "claude-sonnet-4-5",
+  charged_micros: 138_600,
+  run_total_micros: 824_400,
+  unit: "credits",
+  remaining_micros: 5_000_002_999_175_600,
+  available_micros: 5_000_002_999_175_600,
+  used_percent: 0,
+  action: "continue",
+  reason: null,
+  seq: 123_456,
+};
+
+// An empty call behind the product's own door: the same middleware, the same request read as JSON, an answer as long.
+product.post("/bench-door", async (c) => {
+  await c.req.json();
+  await c.env.ENTERPRISE.getByName(NAME).empty();
+  return c.json(ANSWER);
+});
+
+export class EnterpriseObject extends Product {
+  #counts = null;
+
+  constructor(ctx, env) {
+    const counts = env.COUNT === "1" ? newCounts() : null;
+    if (counts !== null) countStorage(ctx.storage, counts);
+    super(ctx, counts === null ? env : { ...env, DB: countedDb(env.DB, counts) });
+    this.#counts = counts;
+  }
+
+  /** What every call pays, and nothing else. */
+  empty() {}
+
+  async alarm() {
+    if (this.#counts !== null) this.#counts.alarmsRun += 1;
+    return super.alarm();
+  }
+
+  /** Projects at once what is due, and gives the counts since the last time. */
+  async takeCounts() {
+    await super.alarm();
+    const taken = { ...this.#counts, rowsWritten: 0, rowsRead: 0 };
+    for (const cursor of this.#counts.cursors) {
+      taken.rowsWritten += cursor.rowsWritten;
+      taken.rowsRead += cursor.rowsRead;
+    }
+    Object.assign(this.#counts, newCounts());
+    const { cursors: _, ...numbers } = taken;
+    return numbers;
+  }
+
+  async project() {
+    await super.alarm();
+  }
+
+  /** What all meters were charged. */
+  chargedMicros() {
+    return this.ctx.storage.sql.exec("SELECT sum(charged_micros) AS micros FROM meters").one().micros;
+  }
+
+  idText() {
+    return this.ctx.id.toString();
+  }
+}
+
+export default {
+  async fetch(request, env, ctx) {
+    const path = request.url.slice(request.url.indexOf("/", "https://".length));
+    if (!path.startsWith("/bench/")) return product.fetch(request, env, ctx);
+    const [what, name = NAME] = path.slice("/bench/".length).split("?");
+    const stub = env.ENTERPRISE.getByName(name);
+    switch (what) {
+      case "empty":
+        await stub.empty();
+        return new Response("ok");
+      case "id":
+        return new Response(await stub.idText());
+      case "project":
+        await stub.project();
+        return new Response("ok");
+      case "counts":
+        return Response.json(await stub.takeCounts());
+      case "charged":
+        return Response.json({ amount_micros: await stub.chargedMicros() });
+      case "copied":
+        return Response.json(await env.DB.prepare(COPIED).bind(name).first());
+      case "rows-read": {
+        // The product answers this request, and the answer tells how many rows D1 read for it.
+        const counts = newCounts();
+        const url = new URL(request.headers.get("bench-path"), request.url);
+        const response = await product.fetch(new Request(url, request), { ...env, DB: countedDb(env.DB, counts) }, ctx);
+        await response.arrayBuffer();
+        return Response.json({ status: response.status, ...counts });
+      }
+      default:
+        return new Response(`no ${what}`, { status: 404 });
+    }
+  },
+};
+
+/** What the copy has of the running cycle: the sum of all charges that have reached it. */
+const COPIED = `SELECT max(cycle_starts_at_ms), amount_micros FROM usage_by_dimension
+  WHERE enterprise = ? AND dimension = 'all' AND id = ''`;
+
+function newCounts() {
+  return { cursors: [], alarmsSet: 0, alarmsRun: 0, d1RowsWritten: 0, d1RowsRead: 0, d1Queries: 0 };
+}
+
+/** Cursors are kept, because they know what they wrote only when they are done. */
+function countStorage(storage, counts) {
+  const { exec } = storage.sql;
+  Object.getPrototypeOf(storage.sql).exec = function (...args) {
+    const cursor = exec.apply(this, args);
+    counts.cursors.push(cursor);
+    return cursor;
+  };
+  const { setAlarm } = storage;
+  Object.getPrototypeOf(storage).setAlarm = function (...args) {
+    counts.alarmsSet += 1;
+    return setAlarm.apply(this, args);
+  };
+}
+
+function countedDb(db, counts) {
+  const add = ({ meta }) => {
+    counts.d1Queries += 1;
+    counts.d1RowsWritten += meta.rows_written;
+    counts.d1RowsRead += meta.rows_read;
+  };
+  const counted = (statement) => ({
+    statement,
+    bind: (...values) => counted(statement.bind(...values)),
+    all: async () => {
+      const result = await statement.all();
+      add(result);
+      return result;
+    },
+    first: async (...args) => {
+      add(await statement.all());
+      return statement.first(...args);
+    },
+    raw: async (...args) => {
+      // `raw` gives no counts: the same question is asked once more.
+      add(await statement.all());
+      return statement.raw(...args);
+    },
+    run: async () => {
+      const result = await statement.run();
+      add(result);
+      return result;
+    },
+  });
+  return {
+    prepare: (text) => counted(db.prepare(text)),
+    batch: async (statements) => {
+      const results = await db.batch(statements.map(({ statement }) => statement));
+      results.forEach(add);
+      return results;
+    },
+  };
+}
