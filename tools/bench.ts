@@ -11,7 +11,7 @@ import { BENCH_HELP, type BenchOptions, type Plan, parseBenchOptions } from "./b
 import { findPostgres, type Postgres, startPostgres } from "./bench/postgres.ts";
 import { printProfile } from "./bench/profile.ts";
 import { type Row, tableOf } from "./bench/report.ts";
-import { CONNECTIONS, Contest } from "./bench/rounds.ts";
+import { BATCH_CONNECTIONS, CONNECTIONS, Contest } from "./bench/rounds.ts";
 import {
   billTable,
   growthRows,
@@ -76,7 +76,7 @@ async function bench({ plan, profile, json, dir }: BenchOptions): Promise<void> 
   const machine = describeMachine(postgres, loadBefore);
   console.log(`\n${tableOf(rows)}\n\n${billTable(bills)}\n`);
   console.log(
-    `${CONNECTIONS} connections or sockets, ${plan.rounds} rounds, ${seconds} s. The books add up.\n${machine}`,
+    `${CONNECTIONS} connections or sockets (${BATCH_CONNECTIONS} for batches), ${plan.rounds} rounds, ${seconds} s. The books add up.\n${machine}`,
   );
   const busiest = Math.max(...rounds.flatMap((round) => Object.values(round).map((turn) => turn.clientBusy)));
   if (busiest > CLIENT_TOO_BUSY) {

@@ -32,9 +32,9 @@ export interface BenchOptions {
 }
 
 const FULL: Plan = {
-  rounds: 7,
+  rounds: 5,
   measureMs: 3_000,
-  latencyRounds: 5,
+  latencyRounds: 4,
   lagMs: 15_000,
   pageRequests: 40,
   historyRuns: 1_000_000,

@@ -10,6 +10,8 @@ import { bearer, Reporter, requestBytes } from "./workload.ts";
 
 export const CONNECTIONS = 32;
 export const BATCH = 100;
+/** A batch is a hundred reports: fewer connections keep as much under way, and answers come within a turn. */
+export const BATCH_CONNECTIONS = 8;
 export const IN_FLIGHT = 16;
 const PROJECTION_SETS_IN_MS = 1_700;
 const SHORT_LEAD_MS = 300;
@@ -93,11 +95,11 @@ export class Contest {
       case "socketDeep":
         return this.#sockets(IN_FLIGHT, timing);
       case "batch":
-        return runClosed(this.#batchLoad(), CONNECTIONS, timing);
+        return runClosed(this.#batchLoad(), BATCH_CONNECTIONS, timing);
       case "postgres":
         return runClosed(this.#debitLoad((this.#postgres as Postgres).port), CONNECTIONS, timing);
       case "postgresBatch":
-        return runClosed(this.#batchLoad((this.#postgres as Postgres).port), CONNECTIONS, timing);
+        return runClosed(this.#batchLoad((this.#postgres as Postgres).port), BATCH_CONNECTIONS, timing);
       default:
         return name satisfies never;
     }
