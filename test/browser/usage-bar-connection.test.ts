@@ -86,7 +86,7 @@ describe("while all is well", () => {
 
   it("gets a fresh token when the server sends it away for its old one, without a word", async () => {
     const acme = await stage.withCredits(1_000);
-    stage.host.wish = { role: "member", ttl_seconds: 1 };
+    stage.host.wish = { role: "member", ttl_seconds: 3 };
     await show(acme);
     await expectLabel().toMatch(/^0 of/);
     const labels = await noteLabels();
