@@ -31,7 +31,10 @@ const { values } = parseArgs({
   },
 });
 
-const all = (await readMutations()).filter(({ note, file }) => `${note} ${file}`.includes(values.only));
+const { only, layer: asked } = values;
+const all = (await readMutations())
+  .map((mutation) => ({ ...mutation, layers: mutation.layers.filter((layer) => (asked ?? layer) === layer) }))
+  .filter(({ note, file, layers }) => `${note} ${file}`.includes(only) && layers.length > 0);
 const queue = [...all];
 const results = new Map<Mutation, Caught | string>();
 await Promise.all(Array.from({ length: Number(values.jobs) }, () => work()));
@@ -68,8 +71,7 @@ async function tryMutation(copy: string, { file, find, replace, layers }: Mutati
     source.replace(find, () => replace),
   );
   const caught: Caught = {};
-  for (const layer of layers)
-    if (values.layer === undefined || values.layer === layer) caught[layer] = await fails(copy, layer);
+  for (const layer of layers) caught[layer] = await fails(copy, layer);
   await writeFile(path, source);
   return caught;
 }

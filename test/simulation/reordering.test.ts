@@ -1,0 +1,50 @@
+// Invariant D2: whatever becomes of the batches on their way to the copy, it ends the same.
+import { expect, it } from "vitest";
+import type { Bookkeeper } from "../../src/enterprise/bookkeeper.ts";
+import { putDirectory } from "../../src/enterprise/directory.ts";
+import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/projection.ts";
+import type { Batch } from "../../src/rollups/batch.ts";
+import { compareCopy } from "../../src/rollups/compare.ts";
+import { writeBatch } from "../../src/rollups/write.ts";
+import { shuffled } from "../../tools/random.ts";
+import { DAY_MS, debit, NOON, openBooks, report } from "../ledger/base.ts";
+import { CopyDb } from "./copy-db.ts";
+import { Dice } from "./dice.ts";
+
+const SEED = 20_261_123;
+const STORIES = 60;
+
+/** Some agents report, names change, and now and then a batch leaves: confirmed, or not. */
+function tellStory(keeper: Bookkeeper, dice: Dice): Batch[] {
+  const batches: Batch[] = [];
+  for (let step = 1; step <= 30; step++) {
+    keeper.moveClock(NOON + step * DAY_MS);
+    if (dice.chance(0.2)) keeper.changeSettings({ name: `Acme ${step}` }, "operator");
+    const run = `r${dice.whole(1, 4)}`;
+    debit(keeper, report(step * 10, { run, final: dice.chance(0.1), startedAtMs: keeper.nowMs() }));
+    const name = `Name ${step}`;
+    if (dice.chance(0.2)) putDirectory(keeper.sql, { workspaces: [], groups: [], users: [{ id: "u1", name }] });
+    const batch = dice.chance(0.4) ? takeBatch(keeper) : null;
+    if (batch === null) continue;
+    batches.push(batch);
+    if (dice.chance(0.5)) confirmBatch(keeper, batch);
+  }
+  const last = takeBatch(keeper);
+  return last === null ? batches : [...batches, last];
+}
+
+it("ends in the same copy, whatever batches are repeated, late or overtaken", async () => {
+  const dice = new Dice(SEED);
+  const random = () => dice.whole(0, 999_999) / 1_000_000;
+  for (let story = 0; story < STORIES; story++) {
+    const keeper = openBooks();
+    const copy = new CopyDb(async (apply) => apply());
+    const batches = tellStory(keeper, dice);
+    const repeated = batches.filter(() => dice.chance(0.3));
+    for (const batch of shuffled(random, [...batches, ...repeated])) await writeBatch(copy, batch);
+    expect((await compareCopy(copy, "acme", rebuildBatches(keeper), 0)).faults).toEqual([]);
+    const [head] = copy.rows("SELECT name, gauge ->> 'seq' AS seq FROM enterprises");
+    expect(head).toEqual({ name: keeper.books.settings.name, seq: keeper.books.seq });
+    copy.close();
+  }
+});
