@@ -5,15 +5,16 @@
  */
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { compareCopy } from "../rollups/compare.ts";
-import { deleteCopy, writeBatch } from "../rollups/write.ts";
+import { deleteCopy, readHead, writeBatch } from "../rollups/write.ts";
 import { type AuditCheck, checkOf } from "./audit.ts";
 import type { Bookkeeper } from "./bookkeeper.ts";
+import { getProgress, nextRevision, setProgress } from "./progress.ts";
 import { confirmBatch, copyIsBehind, rebuildBatches, takeBatch } from "./projection.ts";
 import { prune, RUN_HISTORY_MS } from "./pruning.ts";
 import { loadReferral, putReferral, referrerGrant } from "./referral.ts";
 import { deliverWebhooks, nextWebhookAtMs } from "./webhooks.ts";
 
-export type Job = "settle" | "deliver" | "settle_referral" | "prune" | "project";
+export type Job = "settle" | "deliver" | "settle_referral" | "prune" | "project" | "rebuild";
 
 const PROJECT_DELAY_MS = 1_500;
 const PROJECT_WATCHED_MS = 300;
@@ -22,6 +23,9 @@ const RETRY_LAST_MS = 60_000;
 const PRUNE_PAUSE_MS = 1_000;
 const BATCHES_AT_ONCE = 50;
 const COPY_LOOKS = 5;
+const DELETIONS = 5;
+/** When the alarm looks whether a rebuild that is under way has been cut off. */
+const REBUILD_LOOK_MS = 30_000;
 const NEVER = Number.POSITIVE_INFINITY;
 /** Stands for the alarm's time while its jobs run. */
 const RUNNING = 0;
@@ -40,6 +44,8 @@ export class Background {
   readonly #failures = new Map<Job, number>();
   /** The projection on its way, so that two never overlap. */
   #projecting: Promise<void> | null = null;
+  /** The rebuild on its way: one after another. That one is owed stands in storage. */
+  #rebuilding: Promise<number> | null = null;
   readonly #jobs: Record<Job, () => Promise<void>> = {
     settle: async () => {
       this.keeper.settle();
@@ -50,6 +56,11 @@ export class Background {
       if (prune(this.keeper)) this.#retryIn(PRUNE_PAUSE_MS);
     },
     project: () => this.project(),
+    rebuild: async () => {
+      if (!this.#owesRebuild()) return;
+      if (this.#rebuilding === null) await this.#rebuildNext();
+      else this.#retryIn(REBUILD_LOOK_MS);
+    },
   };
 
   constructor(
@@ -89,7 +100,8 @@ export class Background {
     } catch (error) {
       const failures = (this.#failures.get(job) ?? 0) + 1;
       this.#failures.set(job, failures);
-      console.error(JSON.stringify({ event: "job_failed", job, failures, error: String(error) }));
+      const { id } = this.keeper.identity;
+      console.error(JSON.stringify({ event: "job_failed", enterprise: id, job, failures, error: String(error) }));
       const pauseMs = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
       // The copy keeps to its pause even while changes ask for it to be written soon.
       if (job === "project") this.#projectAtMs = Date.now() + pauseMs;
@@ -105,17 +117,14 @@ export class Background {
     await this.#projecting;
   }
 
-  /** Deletes the copy of this enterprise and writes it anew; how many batches that took. */
+  /**
+   * Deletes the copy of this enterprise and writes it anew; how many batches that took. That it is to be done is stored
+   * first: what fails or is cut off half-way, the alarm begins again.
+   */
   async rebuild(): Promise<number> {
-    this.keeper.settle();
-    await deleteCopy(this.env.DB, this.keeper.identity.id);
-    let batches = 0;
-    for (const batch of rebuildBatches(this.keeper)) {
-      await writeBatch(this.env.DB, batch);
-      batches += 1;
-    }
-    await this.project();
-    return batches;
+    nextRevision(this.keeper.sql, "rebuild_asked");
+    this.#retryIn(REBUILD_LOOK_MS);
+    return this.#rebuildNext();
   }
 
   /** Compares the copy with the ledger, row by row. */
@@ -133,6 +142,54 @@ export class Background {
       }
     } catch (error) {
       return { name: "copy_equals_ledger", ok: false, detail: `the copy cannot be read: ${String(error)}` };
+    }
+  }
+
+  #owesRebuild(): boolean {
+    const { sql } = this.keeper;
+    return getProgress(sql, "rebuild_asked") > getProgress(sql, "rebuilt");
+  }
+
+  async #rebuildNext(): Promise<number> {
+    const before = this.#rebuilding ?? Promise.resolve();
+    const next = before.then(
+      () => this.#rebuildAll(),
+      () => this.#rebuildAll(),
+    );
+    this.#rebuilding = next;
+    try {
+      return await next;
+    } finally {
+      if (this.#rebuilding === next) this.#rebuilding = null;
+    }
+  }
+
+  async #rebuildAll(): Promise<number> {
+    const { keeper, env } = this;
+    keeper.settle();
+    const asked = getProgress(keeper.sql, "rebuild_asked");
+    await this.#deleteCopy();
+    let batches = 0;
+    for (const batch of rebuildBatches(keeper)) {
+      await writeBatch(env.DB, batch);
+      batches += 1;
+      // A large book takes a while: what is charged meanwhile does not wait for its end.
+      await this.project();
+    }
+    setProgress(keeper.sql, "rebuilt", Math.max(asked, getProgress(keeper.sql, "rebuilt")));
+    return batches;
+  }
+
+  async #deleteCopy(): Promise<void> {
+    const { keeper, env } = this;
+    const { id } = keeper.identity;
+    let head = await readHead(env.DB, id);
+    for (let tried = 0; tried === 0 || head !== null; tried++) {
+      if (tried === DELETIONS) throw new Error("D1_ERROR: the copy was written while it was to be deleted");
+      // A copy that is ahead of this ledger, which was restored to an earlier time, must not win over what follows.
+      setProgress(keeper.sql, "copy", Math.max(head ?? 0, getProgress(keeper.sql, "copy")));
+      await deleteCopy(env.DB, id, head);
+      head = await readHead(env.DB, id);
     }
   }
 
@@ -193,6 +250,7 @@ export class Background {
     if (this.#recalled) return;
     this.#recalled = true;
     this.#webhookAtMs = Math.min(this.#webhookAtMs, nextWebhookAtMs(this.keeper.sql) ?? NEVER);
-    if (loadReferral(this.keeper.sql)?.settled === false) this.#retryAtMs = Math.min(this.#retryAtMs, Date.now());
+    const owed = this.#owesRebuild() || loadReferral(this.keeper.sql)?.settled === false;
+    if (owed) this.#retryAtMs = Math.min(this.#retryAtMs, Date.now());
   }
 }

@@ -1,7 +1,7 @@
 /**
  * How far the object's background work has come: named numbers that only rise.
  * `folded` and `entries` are seqs: how far the totals and the copy reach. `names` and `settings` are the revisions that
- * the copy has, `…_revision` the latest ones. `copy` counts batches.
+ * the copy has, `…_revision` the latest ones. `copy` counts batches. `rebuild_asked` and `rebuilt` count rebuilds.
  */
 import type { Sql } from "./sql.ts";
 
@@ -14,6 +14,8 @@ export type ProgressName =
   | "settings_revision"
   | "settings"
   | "copy"
+  | "rebuild_asked"
+  | "rebuilt"
   | "pruned_at";
 
 export function getProgress(sql: Sql, name: ProgressName): number {
@@ -21,7 +23,10 @@ export function getProgress(sql: Sql, name: ProgressName): number {
 }
 
 /** Raises a revision by one and gives it. */
-export function nextRevision(sql: Sql, name: "names_revision" | "settings_revision" | "copy"): number {
+export function nextRevision(
+  sql: Sql,
+  name: "names_revision" | "settings_revision" | "copy" | "rebuild_asked",
+): number {
   const revision = getProgress(sql, name) + 1;
   setProgress(sql, name, revision);
   return revision;

@@ -9,15 +9,7 @@ export type TableRows = { table: string; columns: readonly string[]; keys: numbe
 
 const TIME = ["unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
 
-const TABLES = [
-  "enterprises",
-  "usage_hourly",
-  "usage_daily",
-  "usage_by_dimension",
-  "runs",
-  "entries",
-  "names",
-] as const;
+const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"] as const;
 
 export async function writeBatch(db: D1Database, batch: Batch): Promise<void> {
   const { enterprise, createdAtMs, name, gauge, revision } = batch;
@@ -31,12 +23,22 @@ export async function writeBatch(db: D1Database, batch: Batch): Promise<void> {
   await db.batch([head, ...rowsOf(batch).map((rows) => upsertOf(db, enterprise, rows))]);
 }
 
-/** Deletes all that the copy has of an enterprise. */
-export async function deleteCopy(db: D1Database, enterprise: string): Promise<void> {
+/** The revision of the last batch that the copy has of an enterprise; null where it has none. */
+export async function readHead(db: D1Database, enterprise: string): Promise<number | null> {
+  return db.prepare("SELECT revision FROM enterprises WHERE id = ?").bind(enterprise).first<number>("revision");
+}
+
+/**
+ * Deletes all that the copy has of an enterprise, as long as its head is this one: a deletion that arrives late, when
+ * the copy has been written anew, deletes nothing.
+ */
+export async function deleteCopy(db: D1Database, enterprise: string, head: number | null): Promise<void> {
+  const unchanged = "(SELECT revision FROM enterprises WHERE id = ?1) IS ?2";
   await db.batch(
-    TABLES.map((table) =>
-      db.prepare(`DELETE FROM ${table} WHERE ${table === "enterprises" ? "id" : "enterprise"} = ?`).bind(enterprise),
-    ),
+    [
+      ...TABLES.map((table) => `DELETE FROM ${table} WHERE enterprise = ?1 AND ${unchanged}`),
+      "DELETE FROM enterprises WHERE id = ?1 AND revision IS ?2",
+    ].map((statement) => db.prepare(statement).bind(enterprise, head)),
   );
 }
 

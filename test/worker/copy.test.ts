@@ -257,6 +257,77 @@ describe("the copy", () => {
   });
 });
 
+describe("a rebuild", () => {
+  /** D1 that lets so many batches of a rebuild through, and fails from then on. */
+  async function failAfter(e: Enterprise, batches: number): Promise<void> {
+    let passed = 0;
+    const batch = (statements: D1PreparedStatement[]) => {
+      if (++passed > batches) throw new Error("D1_ERROR: Network connection lost.");
+      return D1.batch(statements);
+    };
+    await putD1(e, { prepare: (sql: string) => D1.prepare(sql), batch } as D1Database);
+  }
+
+  it("that fails half-way is begun again by the alarm, also after an eviction", async () => {
+    for (const evicted of [false, true]) {
+      const e = await newBusy();
+      await copyNow(e.id);
+      const before = await copyOf(e);
+      await failAfter(e, 2);
+      expectProblem(await operator("POST", `${e.path}/rebuild`), 503, "ledger_busy");
+      expect((await copyOf(e)).runs).toEqual([]);
+      if (evicted) await evictDurableObject(objectOf(e.id));
+      await healD1(e);
+      expect(await alarmOf(e)).not.toBeNull();
+      await copyNow(e.id);
+      expect(await copyOf(e)).toEqual(before);
+      expect(await auditFaults(e)).toEqual([]);
+    }
+  });
+
+  it("asked for twice at once is done twice, one after the other", async () => {
+    const e = await newBusy();
+    await copyNow(e.id);
+    const before = await copyOf(e);
+    const answers = await Promise.all([1, 2].map(() => operator("POST", `${e.path}/rebuild`)));
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    expect(await copyOf(e)).toEqual(before);
+  });
+
+  it("is not undone by a deletion that arrives when the copy is there again", async () => {
+    const e = await newBusy();
+    await copyNow(e.id);
+    const before = await copyOf(e);
+    let late: D1PreparedStatement[] = [];
+    const batch = async (statements: D1PreparedStatement[]) => {
+      if (late.length > 0) return D1.batch(statements);
+      late = statements;
+      throw new Error("D1_ERROR: D1 DB storage operation exceeded timeout.");
+    };
+    await putD1(e, { prepare: (sql: string) => D1.prepare(sql), batch } as D1Database);
+    expectProblem(await operator("POST", `${e.path}/rebuild`), 503, "ledger_busy");
+    await copyNow(e.id);
+    await runInDurableObject(objectOf(e.id), () => D1.batch(late));
+    expect(await copyOf(e)).toEqual(before);
+  });
+
+  it("wins over a copy that is ahead, as after the ledger was restored to an earlier time", async () => {
+    const e = await newBusy();
+    await copyNow(e.id);
+    const before = await copyOf(e);
+    await env.DB.prepare("UPDATE enterprises SET revision = revision + 1000, name = 'Later' WHERE id = ?")
+      .bind(e.id)
+      .run();
+    await operator("POST", `${e.path}/rebuild`);
+    expect(await copyOf(e)).toEqual(before);
+    const { name } = (await env.DB.prepare("SELECT name FROM enterprises WHERE id = ?").bind(e.id).first()) ?? {};
+    expect(name).toBe("Acme");
+    await e.debit(more("r1", 9));
+    await copyNow(e.id);
+    expect(await auditFaults(e)).toEqual([]);
+  });
+});
+
 describe("while D1 is away", () => {
   it("what is read from it is to be tried again, and all else goes on", async () => {
     const e = await newBusy();
