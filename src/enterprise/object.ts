@@ -28,10 +28,12 @@ import { loadReferral, putReferral, refereeGrant } from "./referral.ts";
 import {
   acceptSocket,
   CLOSE_UNAUTHORIZED,
+  closeSocket,
   hasExpired,
   OWNER_HEADER,
   ownerOf,
   type SocketOwner,
+  sendTo,
   socketsOfKey,
 } from "./sockets.ts";
 import { sqlOfStorage } from "./sql.ts";
@@ -141,23 +143,22 @@ export class EnterpriseObject extends DurableObject<Env> {
     const owner = ownerOf(socket);
     if (owner.kind === "live") return;
     if (hasExpired(owner) || this.#fault(owner.caller) !== null) {
-      socket.close(CLOSE_UNAUTHORIZED, "unauthorized");
+      closeSocket(socket, CLOSE_UNAUTHORIZED, "unauthorized");
       return;
     }
     const prices = await currentPrices(this.env, this.ctx);
     const request = parseMessage(message, prices.find);
     if ("reply" in request) {
-      socket.send(JSON.stringify(request.reply));
+      sendTo(socket, JSON.stringify(request.reply));
       return;
     }
     const reports = reportsToDecide(request);
     const decided = reports.length === 0 ? [] : await this.#debits.add(reports);
-    socket.send(JSON.stringify(replyTo(request, decided)));
+    sendTo(socket, JSON.stringify(replyTo(request, decided)));
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
-    // 1005 and 1006 say that no code came; they may not be sent.
-    socket.close(code === 1005 || code === 1006 ? 1000 : code);
+    closeSocket(socket, code);
   }
 
   // ---- operator and admins
@@ -234,7 +235,7 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#answer(caller, () => {
       const refusal = this.#keyring.revoke(id, caller.kind === "operator", Date.now());
       if (refusal !== null) return refusal;
-      for (const socket of socketsOfKey(this.ctx, id)) socket.close(CLOSE_UNAUTHORIZED, "key revoked");
+      for (const socket of socketsOfKey(this.ctx, id)) closeSocket(socket, CLOSE_UNAUTHORIZED, "key revoked");
       return { revoked: true as const };
     });
   }
@@ -340,8 +341,8 @@ export class EnterpriseObject extends DurableObject<Env> {
   #push(): void {
     const message = JSON.stringify(this.#keeper.gauge());
     for (const socket of this.ctx.getWebSockets("live")) {
-      if (hasExpired(ownerOf(socket))) socket.close(CLOSE_UNAUTHORIZED, "expired");
-      else socket.send(message);
+      if (hasExpired(ownerOf(socket))) closeSocket(socket, CLOSE_UNAUTHORIZED, "expired");
+      else sendTo(socket, message);
     }
   }
 }

@@ -31,6 +31,24 @@ export function socketsOfKey(ctx: DurableObjectState, id: string): WebSocket[] {
   return ctx.getWebSockets(tagOf({ kind: "key", id, hash: "", scopes: [] }));
 }
 
+/** Sends where somebody still listens. A socket that is closing throws instead, which concerns nobody but itself. */
+export function sendTo(socket: WebSocket, message: string): void {
+  try {
+    socket.send(message);
+  } catch {
+    // Who opened it comes back by a new one, if at all.
+  }
+}
+
+/** Closes from our side, also where that has happened before; a code that may not be sent becomes a plain end. */
+export function closeSocket(socket: WebSocket, code: number, reason?: string): void {
+  try {
+    socket.close(code, reason);
+  } catch {
+    socket.close(1000);
+  }
+}
+
 export function hasExpired(owner: SocketOwner): boolean {
   return owner.expiresAtMs !== null && owner.expiresAtMs <= Date.now();
 }

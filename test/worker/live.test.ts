@@ -1,7 +1,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { newEnterprise, operator, report, senderWith } from "./client.ts";
+import { CREDIT, costing, newEnterprise, operator, report, senderWith } from "./client.ts";
 
 type Opened = { socket: WebSocket | null; status: number; next(): Promise<unknown>; closed: Promise<number> };
 
@@ -50,6 +50,35 @@ it("pushes at most four times a second and never skips the last state", async ()
   for (let used = 0; used !== 40 * 125_000; pushes++)
     used = ((await live.next()) as { used_micros: number }).used_micros;
   expect(pushes).toBeLessThanOrEqual(Math.ceil((Date.now() - startedMs) / 250) + 1);
+});
+
+it("tells everyone else, though the socket of a revoked key has not closed yet", async () => {
+  const { path, key, keyOf, debit } = await newEnterprise();
+  const revoked = await keyOf(["read"]);
+  // Never accepted: this client does not take part in closing.
+  await exports.default.fetch(`https://fuelgauge.test${path}/live`, {
+    headers: { Upgrade: "websocket", ...bearer(revoked.key) },
+  });
+  const live = await open(`${path}/live`, bearer(key));
+  await live.next();
+  await operator("DELETE", `${path}/keys/${revoked.id}`);
+  for (const credits of [1, 2]) {
+    await debit(costing(credits));
+    expect(await live.next()).toMatchObject({ used_micros: credits * CREDIT });
+  }
+});
+
+it("lets a watcher leave with any code, and stays open to others", async () => {
+  const { path, key, debit } = await newEnterprise();
+  const live = await open(`${path}/live`, bearer(key));
+  await live.next();
+  for (const code of [undefined, 1000, 1001, 1011, 3000, 4999]) {
+    const leaving = await open(`${path}/live`, bearer(key));
+    leaving.socket?.close(code);
+    expect(await leaving.closed).toBeTypeOf("number");
+  }
+  await debit(costing(1));
+  expect(await live.next()).toMatchObject({ used_micros: CREDIT });
 });
 
 it("answers a ping without waking anything", async () => {
