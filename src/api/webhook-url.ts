@@ -4,8 +4,9 @@
  */
 import { link } from "../wire/fields.ts";
 
-const LOCAL = /(^|\.)(localhost|local|internal|intranet|lan|home|corp|arpa)\.?$/i;
-const ADDRESS = /^(\[.*\]|[0-9.]+|0x[0-9a-f]+)$/i;
+const LOCAL = /(^|\.)(localhost|localdomain|local|internal|intranet|private|lan|home|corp|arpa)$/;
+/** However an IPv4 address was written, parsing has made four decimal numbers of it. */
+const ADDRESS = /^(\[.*\]|[0-9.]+)$/;
 
 export const webhookUrl = link.refine(isPublicHttps, "must be https to a public host name, without user or port");
 
@@ -14,5 +15,7 @@ function isPublicHttps(text: string): boolean {
   if (!URL.canParse(text)) return true;
   const { protocol, hostname, username, password, port } = new URL(text);
   if (protocol !== "https:" || username !== "" || password !== "" || port !== "") return false;
-  return hostname.includes(".") && !ADDRESS.test(hostname) && !LOCAL.test(hostname);
+  // A dot at the end only says that the name is whole.
+  const name = hostname.replace(/\.$/, "");
+  return name.includes(".") && !ADDRESS.test(name) && !LOCAL.test(name);
 }

@@ -12,7 +12,7 @@ import { getProgress, nextRevision, setProgress } from "./progress.ts";
 import { confirmBatch, copyIsBehind, rebuildBatches, takeBatch } from "./projection.ts";
 import { prune, RUN_HISTORY_MS } from "./pruning.ts";
 import { loadReferral, putReferral, referrerGrant } from "./referral.ts";
-import { deliverWebhooks, nextWebhookAtMs } from "./webhooks.ts";
+import { deliverWebhooks, nextWebhookAtMs, type Receiver } from "./webhooks.ts";
 
 export type Job = "settle" | "deliver" | "settle_referral" | "prune" | "project" | "rebuild";
 
@@ -27,6 +27,8 @@ const DELETIONS = 5;
 /** When the alarm looks whether a rebuild that is under way has been cut off. */
 const REBUILD_LOOK_MS = 30_000;
 const NEVER = Number.POSITIVE_INFINITY;
+/** When the alarm looks whether a delivery that is under way has been cut off. */
+const DELIVERY_LOOK_MS = 30_000;
 /** Stands for the alarm's time while its jobs run. */
 const RUNNING = 0;
 const GIVEN_UP_MS = 300_000;
@@ -42,6 +44,8 @@ export class Background {
   #recalled = false;
   /** How often each job has failed in a row: only stretches the pause between tries. */
   readonly #failures = new Map<Job, number>();
+  /** Deliveries on their way, beside the alarm: a receiver that takes its time keeps no other job waiting. */
+  delivering: Promise<void> | null = null;
   /** The projection on its way, so that two never overlap. */
   #projecting: Promise<void> | null = null;
   /** The rebuild on its way: one after another. That one is owed stands in storage. */
@@ -87,7 +91,8 @@ export class Background {
     // While it runs nothing needs another one: what comes in meanwhile is armed for at the end.
     this.#alarmAtMs = RUNNING;
     this.#retryAtMs = NEVER;
-    for (const job of Object.keys(this.#jobs) as Job[]) await this.attempt(job);
+    this.#deliverBeside();
+    for (const job of Object.keys(this.#jobs) as Job[]) if (job !== "deliver") await this.attempt(job);
     this.#alarmAtMs = NEVER;
     this.#arm();
   }
@@ -105,6 +110,7 @@ export class Background {
       const pauseMs = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
       // The copy keeps to its pause even while changes ask for it to be written soon.
       if (job === "project") this.#projectAtMs = Date.now() + pauseMs;
+      if (job === "deliver") this.#webhookAtMs = Date.now() + pauseMs;
       this.#retryIn(pauseMs);
     }
   }
@@ -207,15 +213,34 @@ export class Background {
     }
   }
 
-  async #deliver(): Promise<void> {
-    const { sql, books, identity } = this.keeper;
-    const url = books.settings.webhookUrl;
-    const secret = url === null ? "" : await webhookSecretOf(this.env.SIGNING_SECRET, identity.id, url);
-    try {
-      await deliverWebhooks(sql, url === null ? null : { url, secret }, () => Date.now());
-    } finally {
-      this.#webhookAtMs = nextWebhookAtMs(sql) ?? NEVER;
+  /** Begins to deliver what is due, unless that is under way; whatever is put in meanwhile is delivered with it. */
+  #deliverBeside(): void {
+    const dueAtMs = nextWebhookAtMs(this.keeper.sql) ?? NEVER;
+    if (this.delivering === null && dueAtMs > Date.now()) {
+      this.#webhookAtMs = dueAtMs;
+      return;
     }
+    this.#webhookAtMs = Date.now() + DELIVERY_LOOK_MS;
+    this.delivering ??= this.attempt("deliver").then(() => {
+      this.delivering = null;
+      this.#arm();
+    });
+  }
+
+  async #deliver(): Promise<void> {
+    const { sql } = this.keeper;
+    await deliverWebhooks(
+      sql,
+      () => this.#receiver(),
+      () => Date.now(),
+    );
+    this.#webhookAtMs = nextWebhookAtMs(sql) ?? NEVER;
+  }
+
+  async #receiver(): Promise<Receiver | null> {
+    const { books, identity } = this.keeper;
+    const url = books.settings.webhookUrl;
+    return url === null ? null : { url, secret: await webhookSecretOf(this.env.SIGNING_SECRET, identity.id, url) };
   }
 
   async #settleReferral(): Promise<void> {

@@ -22,12 +22,15 @@ export type WebhookView = {
   last_error: string | null;
 };
 
-export type Delivery = { url: string; secret: string };
+/** Where events go, and the secret that signs them. */
+export type Receiver = { url: string; secret: string };
 type Outcome = { status: number | null; error: string | null };
 
 const PAUSES_MS = [5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000];
 const GIVE_UP_AFTER_MS = 86_400_000;
 const TIMEOUT_MS = 10_000;
+/** The receiver wants no more of it (Standard Webhooks): trying again would only annoy. */
+const GONE = 410;
 const KEPT = 200;
 
 /** Puts an event into the outbox; part of the caller's transaction. */
@@ -41,13 +44,22 @@ export function nextWebhookAtMs(sql: Sql): AtMs | null {
   return (oldestPending(sql)?.next_at_ms ?? null) as AtMs | null;
 }
 
-/** Delivers what is due, oldest first; one that fails holds up those behind it until it is delivered or given up. */
-export async function deliverWebhooks(sql: Sql, delivery: Delivery | null, realNowMs: () => AtMs): Promise<void> {
+/**
+ * Delivers what is due, oldest first; one that fails holds up those behind it until it is delivered or given up. Where
+ * to is asked for each of them (null: nowhere any more), because it may be changed while a receiver takes its time.
+ */
+export async function deliverWebhooks(
+  sql: Sql,
+  receiverNow: () => Promise<Receiver | null>,
+  realNowMs: () => AtMs,
+): Promise<void> {
   for (;;) {
     const row = oldestPending(sql);
     if (row === undefined || (row.next_at_ms as number) > realNowMs()) return;
-    const outcome = delivery === null ? { status: null, error: "no webhook_url is set" } : await send(row, delivery);
-    noteOutcome(sql, row, outcome, delivery === null, realNowMs());
+    const receiver = await receiverNow();
+    const outcome = receiver === null ? { status: null, error: "no webhook_url is set" } : await send(row, receiver);
+    const final = receiver === null || outcome.status === GONE;
+    noteOutcome(sql, row, outcome, final, realNowMs());
   }
 }
 
@@ -57,7 +69,7 @@ export function listWebhooks(sql: Sql, beforeNumber: number, limit: number): { n
   return rows.map((row) => ({ number: row.number as number, view: viewOf(row) }));
 }
 
-async function send(row: SqlRow, { url, secret }: Delivery): Promise<Outcome> {
+async function send(row: SqlRow, { url, secret }: Receiver): Promise<Outcome> {
   const body = row.body as string;
   const sentAt = new Date();
   try {

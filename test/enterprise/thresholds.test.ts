@@ -76,6 +76,35 @@ it("tells a threshold again after new credit has lifted the enterprise above it"
   expect(told()).toEqual(["usage_75", "usage_75"]);
 });
 
+it("tells nothing again that new credit has not lifted the enterprise above", () => {
+  use(95);
+  keeper.addGrant({ id: "g", amountMicros: 4 * CREDIT, source: "goodwill", note: null, expiresAtMs: null }, "operator");
+  use(2);
+  expect(told()).toEqual(["usage_90"]);
+});
+
+it("tells a threshold again after a larger allowance, and after a grant was taken back", () => {
+  use(80);
+  keeper.changeSettings({ allowanceOverrideMicros: 200 * CREDIT }, "operator");
+  use(30);
+  expect(told()).toEqual(["usage_75", "usage_50"]);
+  keeper.addGrant(
+    { id: "g", amountMicros: 99 * CREDIT, source: "goodwill", note: null, expiresAtMs: null },
+    "operator",
+  );
+  keeper.voidGrant("g", "operator");
+  expect(told()).toEqual(["usage_75", "usage_50", "usage_50"]);
+});
+
+it("tells that bonus has expired from under the enterprise", () => {
+  const expiresAtMs = NOON_MS + 86_400_000;
+  keeper.addGrant({ id: "g", amountMicros: 100 * CREDIT, source: "goodwill", note: null, expiresAtMs }, "operator");
+  use(80);
+  expect(told()).toEqual([]);
+  keeper.moveClock(expiresAtMs);
+  expect(told()).toEqual(["usage_75"]);
+});
+
 it("does not tell a threshold again because a refund fell below it", () => {
   use(70);
   use(10, { run: "back" });
@@ -98,6 +127,18 @@ it("tells of the spend cap, and again after the cap was raised", () => {
   keeper.setCap(2 * CREDIT, "operator");
   use(60);
   expect(told()).toEqual(["cap_reached", "cap_75"]);
+});
+
+it("tells at once what a lower cap has crossed, and anew under a cap that was removed and set again", () => {
+  keeper.changeSettings({ billingModel: "byom" }, "operator");
+  keeper.setCap(10 * CREDIT, "operator");
+  use(95);
+  keeper.setCap(CREDIT, "operator");
+  keeper.setCap(null, "operator");
+  use(1);
+  keeper.setCap(CREDIT, "operator");
+  use(10);
+  expect(told()).toEqual(["cap_90", "cap_90", "cap_reached"]);
 });
 
 it("puts nothing into the outbox while there is no address, and nothing late once there is", () => {

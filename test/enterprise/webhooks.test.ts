@@ -40,7 +40,11 @@ function outbox(...names: string[]) {
     putWebhook(sql, { type: "test", timestamp: "2026-03-10T12:00:00.000Z", data: { name } }, clock.nowMs);
   }
   const deliver = (to: string | null = url) =>
-    deliverWebhooks(sql, to === null ? null : { url: to, secret: SECRET }, () => clock.nowMs);
+    deliverWebhooks(
+      sql,
+      async () => (to === null ? null : { url: to, secret: SECRET }),
+      () => clock.nowMs,
+    );
   const log = () => listWebhooks(sql, Number.MAX_SAFE_INTEGER, 100).map(({ view }) => view);
   return { sql, clock, deliver, log };
 }
@@ -99,12 +103,60 @@ it("gives up after a day, visibly, and goes on with the next", async () => {
   expect(log()[0]).toMatchObject({ state: "delivered" });
 });
 
-it("follows no redirect", async () => {
+it.each([301, 302, 303, 307, 308])("follows no redirect %i, and takes it for a failure", async (status) => {
   const { deliver, log } = outbox("only");
-  respond = (response) => response.writeHead(302, { Location: `${url}/elsewhere` }).end();
+  respond = (response) => response.writeHead(status, { Location: `${url}/elsewhere` }).end();
   await deliver();
   expect(received).toHaveLength(1);
-  expect(log()[0]).toMatchObject({ state: "pending", last_status: 302 });
+  expect(log()[0]).toMatchObject({ state: "pending", last_status: status, last_error: `answered ${status}` });
+});
+
+it.each([400, 401, 404, 429])("tries again after %i: a receiver may be set right within the day", async (status) => {
+  const { clock, deliver, log, sql } = outbox("only");
+  respond = (response) => response.writeHead(status).end();
+  await deliver();
+  expect(log()[0]).toMatchObject({ state: "pending", attempts: 1, last_status: status });
+  respond = (response) => response.writeHead(200).end();
+  clock.nowMs = nextWebhookAtMs(sql) ?? 0;
+  await deliver();
+  expect(log()[0]).toMatchObject({ state: "delivered", attempts: 2, last_status: 200, last_error: null });
+});
+
+it("gives up at once what the receiver says is gone, visibly, and goes on with the next", async () => {
+  const { deliver, log } = outbox("unwanted", "wanted");
+  respond = (response) => response.writeHead(received.length === 1 ? 410 : 200).end();
+  await deliver();
+  expect(log()).toMatchObject([
+    { state: "delivered" },
+    { state: "given_up", attempts: 1, last_status: 410, last_error: "answered 410" },
+  ]);
+});
+
+it("waits ten seconds for a receiver that takes its time, and tries again", async () => {
+  const { deliver, log } = outbox("only", "behind");
+  respond = () => {};
+  const startedMs = Date.now();
+  await deliver();
+  expect(Date.now() - startedMs).toBeLessThan(15_000);
+  expect(log()).toMatchObject([
+    { state: "pending", attempts: 0 },
+    { state: "pending", attempts: 1, last_status: null, last_error: "TimeoutError" },
+  ]);
+}, 20_000);
+
+it("goes to where webhooks go by then, signed for there", async () => {
+  const { sql, clock, log } = outbox("first", "second");
+  const secrets = [SECRET, `whsec_${Buffer.from("another secret, of thirty bytes").toString("base64")}`];
+  const receivers = secrets.map((secret, i) => ({ url: `${url}/${i}`, secret }));
+  await deliverWebhooks(
+    sql,
+    async () => receivers[received.length] ?? null,
+    () => clock.nowMs,
+  );
+  for (const [i, { headers, body }] of received.entries()) {
+    expect(new Webhook(secrets[i] as string).verify(body, headers as Record<string, string>)).toBeTruthy();
+  }
+  expect(log()).toMatchObject([{ state: "delivered" }, { state: "delivered" }]);
 });
 
 it("notes an unreachable receiver without saying more than its kind", async () => {

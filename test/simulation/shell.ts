@@ -88,6 +88,7 @@ export class Shell {
 
   async alarm(): Promise<void> {
     await this.background.runDue();
+    await this.background.delivering;
     this.afterChange();
   }
 
