@@ -5,10 +5,11 @@
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import { proveKey } from "../access/keys.ts";
+import { addressOf, isBlocked, isOver } from "../access/limits.ts";
 import { sameSecret } from "../access/mac.ts";
 import { readSession } from "../access/session.ts";
 import { readToken } from "../access/tokens.ts";
-import type { Caller, Scope } from "../ledger/callers.ts";
+import { byOf, type Caller, type Scope } from "../ledger/callers.ts";
 import { ID_RULE, isId } from "../wire/fields.ts";
 import { type BorderCode, invalid, problem } from "./problem.ts";
 
@@ -25,6 +26,8 @@ export type Entrance = {
   session?: boolean;
   /** Also the usage bar may. */
   embed?: boolean;
+  /** Each call is worth many: it has a limit of its own for each caller and enterprise. */
+  costly?: boolean;
 };
 
 type Entered = { caller: Caller; enterprise: string | null; expiresAtMs: number | null };
@@ -34,7 +37,10 @@ export function allow(entrance: Entrance): MiddlewareHandler<ApiEnv> {
   return createMiddleware<ApiEnv>(async (c, next) => {
     const entered = await identify(c, entrance);
     if (typeof entered === "string") {
-      return problem(c, entered, entered.startsWith("key_") ? { "WWW-Authenticate": "Bearer" } : {});
+      if (entered === "key_invalid" && (await isOver(c.env, "LIMIT_FAILURES", addressOf(c.req.raw.headers)))) {
+        return problem(c, "rate_limited");
+      }
+      return problem(c, entered);
     }
     const asked = c.req.param("e");
     if (asked !== undefined) {
@@ -44,8 +50,24 @@ export function allow(entrance: Entrance): MiddlewareHandler<ApiEnv> {
     c.set("caller", entered.caller);
     c.set("enterprise", asked ?? entered.enterprise ?? "");
     c.set("expiresAtMs", entered.expiresAtMs);
+    if (await isTooMuch(c, entrance)) return problem(c, "rate_limited");
     await next();
+    // Only the object knows that a key was revoked: one that goes on being used stops waking it.
+    if (c.res.status === 401) await isOver(c.env, "LIMIT_FAILURES", subjectOf(c));
   });
+}
+
+/** The operator is limited where a call is costly; everyone else also as a whole, so high that no honest burst comes near. */
+async function isTooMuch(c: Context<ApiEnv>, { costly }: Entrance): Promise<boolean> {
+  const subject = subjectOf(c);
+  if (c.var.caller.kind === "key" && isBlocked("LIMIT_FAILURES", subject)) return true;
+  if (c.var.caller.kind !== "operator" && (await isOver(c.env, "LIMIT_CALLERS", subject))) return true;
+  return costly === true && (await isOver(c.env, "LIMIT_COSTLY", `${c.req.method} ${c.req.path} ${subject}`));
+}
+
+function subjectOf(c: Context<ApiEnv>): string {
+  const { caller, enterprise } = c.var;
+  return caller.kind === "operator" ? "operator" : `${enterprise} ${caller.kind === "key" ? caller.id : byOf(caller)}`;
 }
 
 async function identify(c: Context<ApiEnv>, entrance: Entrance): Promise<Entered | BorderCode> {
@@ -53,16 +75,27 @@ async function identify(c: Context<ApiEnv>, entrance: Entrance): Promise<Entered
   if (header === undefined) return entrance.session === true ? identifySession(c) : "key_missing";
   const token = /^Bearer ([!-~]+)$/i.exec(header.trim())?.[1];
   if (token === undefined) return "key_invalid";
-  if (await sameSecret(token, c.env.OPERATOR_KEY))
-    return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
+  // Before the operator's key, because agents ask most.
   const key = await proveKey(c.env.SIGNING_SECRET, token);
-  if (key === null) return entrance.embed === true ? identifyEmbed(c, token) : "key_invalid";
+  if (key === null) {
+    if (await isOperatorKey(c, token)) return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
+    return entrance.embed === true ? identifyEmbed(c, token) : "key_invalid";
+  }
   if (key.expiresAtMs !== null && key.expiresAtMs <= Date.now()) return "key_expired";
   const asked = c.req.param("e");
   if (asked !== undefined && asked !== key.enterprise) return "not_found";
   if (!maySee(key.scopes, entrance.scope)) return "scope_denied";
   const { id, hash, scopes, enterprise, expiresAtMs } = key;
   return { caller: { kind: "key", id, hash, scopes }, enterprise, expiresAtMs };
+}
+
+/**
+ * The one secret that people choose: it is not even looked at while its address is turned away for failures. What
+ * carries a MAC cannot be guessed, so good keys and tokens are never turned away for what others at their address do.
+ */
+async function isOperatorKey(c: Context<ApiEnv>, token: string): Promise<boolean> {
+  if (isBlocked("LIMIT_FAILURES", addressOf(c.req.raw.headers))) return false;
+  return sameSecret(token, c.env.OPERATOR_KEY);
 }
 
 /** The token of a browser's socket, from the subprotocol pair `fuelgauge, TOKEN`, as the header that it cannot send. */

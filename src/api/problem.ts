@@ -5,6 +5,7 @@
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { RETRY_AFTER_SECONDS } from "../access/limits.ts";
 import type { FieldError, Refusal } from "../ledger/refusals.ts";
 import { problemOf } from "../wire/problems.ts";
 
@@ -32,8 +33,13 @@ export const BORDER_PROBLEMS = {
 
 export type BorderCode = keyof typeof BORDER_PROBLEMS;
 
+/** Answers that pass say when to come again. */
+const RETRY_AFTER: { [code in BorderCode]?: number } = { rate_limited: RETRY_AFTER_SECONDS, ledger_busy: 1 };
+
 export function problem(c: Context, code: BorderCode, headers: Record<string, string> = {}): Response {
-  return respond(c, { code, ...BORDER_PROBLEMS[code] }, {}, headers);
+  const seconds = RETRY_AFTER[code];
+  const retry = seconds === undefined ? {} : { "Retry-After": String(seconds) };
+  return respond(c, { code, ...BORDER_PROBLEMS[code] }, {}, { ...retry, ...headers });
 }
 
 /** A refusal of the ledger, with the members that its code carries beside the standard ones. */
@@ -59,7 +65,7 @@ export function thrown(error: Error, c: Context): Response {
   // An object that restarts or has too much to do, or a copy that cannot be asked: it passes.
   if (overloaded === true || retryable === true || /\bD1_[A-Z]*ERROR\b/.test(error.message)) {
     console.error(JSON.stringify({ event: "ledger_busy", path: c.req.routePath, error: error.message }));
-    return problem(c, "ledger_busy", { "Retry-After": "1" });
+    return problem(c, "ledger_busy");
   }
   console.error(
     JSON.stringify({ event: "internal_error", path: c.req.routePath, error: String(error.stack ?? error) }),
@@ -76,6 +82,7 @@ function respond(
   const body = { type: `urn:fuelgauge:problem:${code}`, title, status, detail, code, ...members };
   return c.body(JSON.stringify(body), status as ContentfulStatusCode, {
     "Content-Type": "application/problem+json",
+    ...(status === 401 ? { "WWW-Authenticate": "Bearer" } : {}),
     ...headers,
   });
 }

@@ -33,7 +33,7 @@ export const runsCsvRoutes = newRouter().openapi(
       path: "/v1/enterprises/{e}/runs.csv",
       summary: "This cycle's runs as CSV",
       tag: "Readers",
-      entrance: { scope: "read", session: true },
+      entrance: { scope: "read", session: true, costly: true },
       answers: { 200: { description: "The table", schema: z.string(), contentType: "text/csv" } },
     }),
     request: { params: inEnterprise, query: runFilter },

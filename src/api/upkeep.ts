@@ -18,7 +18,7 @@ const auditSchema = z
   })
   .openapi("Audit");
 
-const entrance = { scope: "operator" } as const;
+const entrance = { scope: "operator", costly: true } as const;
 
 export const upkeepRoutes = newRouter()
   .openapi(

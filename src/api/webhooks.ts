@@ -66,7 +66,7 @@ export const webhookRoutes = newRouter()
         path: "/v1/enterprises/{e}/webhooks/test",
         summary: "Send a test event to the webhook_url",
         tag: "Operator",
-        entrance,
+        entrance: { ...entrance, costly: true },
         answers: { 202: { description: "On its way; see the log", schema: z.object({ queued: z.boolean() }) } },
       }),
       request: { params: inEnterprise },

@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { RETRY_AFTER_SECONDS } from "../access/limits.ts";
 import { page } from "./layout.tsx";
 import type { PageEnv } from "./session.ts";
 
@@ -50,6 +51,12 @@ const WORDINGS = {
     detail: "The address may be misspelt, or what it names may belong to someone else.",
     way: USAGE,
   },
+  rate_limited: {
+    status: 429,
+    title: "Too many requests",
+    detail: "Wait a few seconds, then try again.",
+    way: HOME,
+  },
   ledger_busy: {
     status: 503,
     title: "The ledger is busy",
@@ -66,9 +73,12 @@ const WORDINGS = {
 
 export type PageProblem = keyof typeof WORDINGS;
 
+const RETRY_AFTER: { [code in PageProblem]?: number } = { rate_limited: RETRY_AFTER_SECONDS, ledger_busy: 1 };
+
 export async function problemPage(c: Context<PageEnv>, code: PageProblem): Promise<Response> {
   const { status, title, detail, way }: Wording = WORDINGS[code];
-  if (code === "ledger_busy") c.header("Retry-After", "1");
+  const seconds = RETRY_AFTER[code];
+  if (seconds !== undefined) c.header("Retry-After", String(seconds));
   if (!wantsHtml(c)) {
     const problem = { type: `urn:fuelgauge:problem:${code}`, title, status, detail, code };
     return c.body(JSON.stringify(problem), status, { "Content-Type": "application/problem+json" });

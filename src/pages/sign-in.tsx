@@ -2,7 +2,8 @@
  * In and out. A sign-in link shows a page with one button, and only that button's POST uses the link up: programs that
  * open links in mails to scan them cannot. Signing out is a POST too; its GET shows the button.
  */
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
+import { addressOf, isOver } from "../access/limits.ts";
 import { endSession, readSession, startSession } from "../access/session.ts";
 import { readToken } from "../access/tokens.ts";
 import { isRefusal } from "../ledger/refusals.ts";
@@ -14,7 +15,7 @@ export const signInPages = new Hono<PageEnv>()
   .get("/signin", async (c) => {
     const token = c.req.query("token") ?? "";
     const link = await readToken(c.env.SIGNING_SECRET, "link", token);
-    if (link === null) return problemPage(c, "link_invalid");
+    if (link === null) return noLink(c);
     return c.html(
       page({
         title: "Sign in",
@@ -39,7 +40,9 @@ export const signInPages = new Hono<PageEnv>()
   .post("/signin", notForeignForm, async (c) => {
     const { token } = await c.req.parseBody();
     const link = await readToken(c.env.SIGNING_SECRET, "link", typeof token === "string" ? token : "");
-    if (link === null) return problemPage(c, "link_invalid");
+    if (link === null) return noLink(c);
+    // Only its first use does anything: a link that goes on being tried stops waking the object.
+    if (await isOver(c.env, "LIMIT_COSTLY", `link ${link.id}`)) return problemPage(c, "rate_limited");
     const used = await c.env.ENTERPRISE.getByName(link.enterprise).useLink(link.id, link.expiresAtMs);
     if (isRefusal(used)) return problemPage(c, used.refusal.code === "link_used" ? "link_used" : "link_invalid");
     await startSession(c, link);
@@ -71,3 +74,9 @@ export const signInPages = new Hono<PageEnv>()
     endSession(c);
     return c.redirect("/", 303);
   });
+
+/** Forged, expired or absent; many of them from one address are told to slow down. */
+async function noLink(c: Context<PageEnv>): Promise<Response> {
+  const over = await isOver(c.env, "LIMIT_FAILURES", addressOf(c.req.raw.headers));
+  return problemPage(c, over ? "rate_limited" : "link_invalid");
+}

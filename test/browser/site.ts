@@ -30,7 +30,7 @@ export async function startSite({ copy = true, demo = false } = {}) {
   const { createTestHarness } = await import("wrangler");
   const worker = {
     configPath: "./wrangler.toml",
-    vars: demo ? { DEMO_MODE: "true" } : {},
+    vars: { RATE_LIMIT_FACTOR: "1000", ...(demo ? { DEMO_MODE: "true" } : {}) },
     secrets: { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests" },
   };
   const server = createTestHarness({ root: ROOT, workers: [worker] });

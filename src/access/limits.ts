@@ -1,0 +1,69 @@
+/**
+ * Rate limits at the edge, by Workers' rate limiting bindings. Events are counted in the isolate's memory and told to
+ * the binding in lots, so that an honest debit waits for nothing; once the binding says no, the subject is turned away
+ * from memory for a while. Losing the memory is harmless: the binding still knows. Where a binding is absent (workerd
+ * by itself, as in the benchmarks), nothing is limited.
+ */
+
+export type Limit = "LIMIT_FAILURES" | "LIMIT_COSTLY" | "LIMIT_CALLERS";
+
+/** What a 429 asks of the caller, and how long a subject over its limit is turned away without asking again. */
+export const RETRY_AFTER_SECONDS = 10;
+
+/** How many events make a lot, which is one count of the binding; the variable RATE_LIMIT_FACTOR multiplies it. */
+const LOT: Record<Limit, number> = { LIMIT_FAILURES: 1, LIMIT_COSTLY: 1, LIMIT_CALLERS: 100 };
+const SUBJECTS_KEPT = 10_000;
+
+const seen = new Map<string, { events: number; blockedUntilMs: number }>();
+
+/** Counts one event of a subject (an address, a key, a caller's use of a route); true when it is one too many. */
+export async function isOver(env: Env, limit: Limit, subject: string): Promise<boolean> {
+  const key = `${limit} ${subject}`;
+  const known = seen.get(key) ?? remember(key);
+  if (known.blockedUntilMs > 0 && known.blockedUntilMs > Date.now()) return true;
+  known.events += 1;
+  if (known.events < LOT[limit] * factorOf(env)) return false;
+  known.events = 0;
+  if (await isWithin(env[limit], key)) return false;
+  known.blockedUntilMs = Date.now() + RETRY_AFTER_SECONDS * 1000;
+  return true;
+}
+
+/** True while the subject is turned away; counts nothing. */
+export function isBlocked(limit: Limit, subject: string): boolean {
+  return (seen.get(`${limit} ${subject}`)?.blockedUntilMs ?? 0) > Date.now();
+}
+
+/** Where a request comes from, as Cloudflare says; of an IPv6 address the network, since its hosts are free to take. */
+export function addressOf(headers: Headers): string {
+  const address = headers.get("CF-Connecting-IP") ?? "";
+  if (!address.includes(":")) return address;
+  // "::" stands for as many zeros as are missing of eight groups.
+  const [left = "", right = ""] = address.split("::");
+  const groups = (part: string) => (part === "" ? [] : part.split(":"));
+  const [first, last] = [groups(left), groups(right)];
+  const zeros = Array<string>(Math.max(0, 8 - first.length - last.length)).fill("0");
+  return [...first, ...zeros, ...last].slice(0, 4).join(":");
+}
+
+function remember(key: string) {
+  if (seen.size >= SUBJECTS_KEPT) seen.clear();
+  const known = { events: 0, blockedUntilMs: 0 };
+  seen.set(key, known);
+  return known;
+}
+
+async function isWithin(binding: RateLimit | undefined, key: string): Promise<boolean> {
+  if (binding === undefined) return true;
+  try {
+    return (await binding.limit({ key })).success;
+  } catch (error) {
+    // A limiter that fails stands in nobody's way.
+    console.error(JSON.stringify({ event: "limit_not_asked", error: String(error) }));
+    return true;
+  }
+}
+
+function factorOf(env: Env): number {
+  return Number(env.RATE_LIMIT_FACTOR) || 1;
+}
