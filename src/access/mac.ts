@@ -4,7 +4,10 @@
  */
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 
+const HMAC = { name: "HMAC", hash: "SHA-256" };
 const encoder = new TextEncoder();
+/** Made when first needed, in this isolate, for comparisons only. */
+let comparing: Promise<CryptoKey> | undefined;
 /** Imported keys by secret: importing costs more than signing. */
 const imported = new Map<string, Promise<CryptoKey>>();
 
@@ -26,9 +29,10 @@ export async function hashOf(text: string): Promise<string> {
   return encodeBase64Url(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
 }
 
-/** Equality in constant time: the MAC of one is verified against the other, so that not even the length shows. */
+/** Equality in constant time: MACs of both under a key that nobody knows are compared, so that not even a length shows. */
 export async function sameSecret(a: string, b: string): Promise<boolean> {
-  const key = await keyOf(b);
+  comparing ??= crypto.subtle.generateKey(HMAC, false, ["sign", "verify"]) as Promise<CryptoKey>;
+  const key = await comparing;
   const mac = await crypto.subtle.sign("HMAC", key, encoder.encode(a));
   return crypto.subtle.verify("HMAC", key, mac, encoder.encode(b));
 }
@@ -36,8 +40,7 @@ export async function sameSecret(a: string, b: string): Promise<boolean> {
 function keyOf(secret: string): Promise<CryptoKey> {
   const known = imported.get(secret);
   if (known !== undefined) return known;
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = crypto.subtle.importKey("raw", encoder.encode(secret), algorithm, false, ["sign", "verify"]);
+  const key = crypto.subtle.importKey("raw", encoder.encode(secret), HMAC, false, ["sign", "verify"]);
   imported.set(secret, key);
   return key;
 }

@@ -2,7 +2,7 @@
  * Referral codes carry the enterprise that they refer from, under a short MAC: reading one needs no lookup, and a code
  * that was made up wakes no object.
  */
-import { macOf } from "./mac.ts";
+import { macOf, sameSecret } from "./mac.ts";
 
 const MAC_LENGTH = 8;
 
@@ -14,5 +14,5 @@ export async function referralCodeOf(secret: string, enterprise: string): Promis
 /** The enterprise that the code was made for; null for a code that is not ours. */
 export async function readReferralCode(secret: string, code: string): Promise<string | null> {
   const enterprise = code.slice(0, code.lastIndexOf("~"));
-  return enterprise !== "" && (await referralCodeOf(secret, enterprise)) === code ? enterprise : null;
+  return enterprise !== "" && (await sameSecret(await referralCodeOf(secret, enterprise), code)) ? enterprise : null;
 }

@@ -1,7 +1,7 @@
 /**
- * Every route of the JSON interface, as PRODUCT.md has it: who may enter, and a body that it takes. The tests of
- * access, of bad input and of the OpenAPI document go through this table, and one of them makes sure that the app has
- * no route that is not in it.
+ * Every route that there is: those of the JSON interface, with who may enter and a body that they take, and the pages.
+ * The tests of access, of bad input and of the OpenAPI document go through these tables, and one of them makes sure
+ * that the app has no route that is not in them.
  */
 import { CREDIT, costing, start } from "./client.ts";
 
@@ -111,11 +111,31 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: `${E}/demo/follow-real-clock`, needs: "operator", mayBeMissing: true },
 ];
 
+/** A page or a file, and what becomes of whoever asks for it without and with a session, sending nothing along. */
+export type Page = { method: "GET" | "POST"; path: string; stranger: string; session: string };
+
+export const PAGES: readonly Page[] = [
+  { method: "GET", path: "/healthz", stranger: "in", session: "in" },
+  { method: "GET", path: "/openapi.json", stranger: "in", session: "in" },
+  { method: "GET", path: "/", stranger: "in", session: "in" },
+  { method: "GET", path: "/signin", stranger: "link_invalid", session: "link_invalid" },
+  { method: "POST", path: "/signin", stranger: "link_invalid", session: "link_invalid" },
+  { method: "GET", path: "/signout", stranger: "out", session: "in" },
+  // A form without a sign of where it came from is no form of ours.
+  { method: "POST", path: "/signout", stranger: "csrf_failed", session: "csrf_failed" },
+  { method: "POST", path: "/demo/signin", stranger: "not_found", session: "not_found" },
+  { method: "GET", path: "/settings/usage", stranger: "out", session: "in" },
+  { method: "GET", path: "/settings/usage/runs/{run}", stranger: "out", session: "in" },
+  { method: "GET", path: "/settings/model", stranger: "out", session: "in" },
+  { method: "POST", path: "/settings/model", stranger: "out", session: "csrf_failed" },
+  { method: "GET", path: "/*", stranger: "not_found", session: "not_found" },
+];
+
 /** A route's path with its parameters filled in, each percent-encoded. */
-export function pathOf({ path }: Route, params: Record<string, string>): string {
+export function pathOf({ path }: Pick<Route, "path">, params: Record<string, string>): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? "none"));
 }
 
-export function nameOf({ method, path }: Pick<Route, "method" | "path">): string {
+export function nameOf({ method, path }: Pick<Route, "method" | "path"> | Page): string {
   return `${method} ${path}`;
 }
