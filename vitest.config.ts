@@ -1,7 +1,8 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-// Three kinds of tests: pure rules and tools in plain Node, the Worker and its objects in workerd, screens in Chromium.
+// Four kinds of tests: pure rules and tools in plain Node, the Worker and its objects in workerd, screens in Chromium,
+// and the built Worker as a process of its own, which is killed and crowded.
 export default defineConfig({
   test: {
     projects: [
@@ -32,6 +33,13 @@ export default defineConfig({
           include: ["test/worker/**/*.test.ts"],
           setupFiles: ["./test/worker/setup.ts"],
           testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "process",
+          include: ["test/{contention,crash}/**/*.test.ts"],
+          fileParallelism: false,
         },
       },
       {

@@ -156,6 +156,7 @@ export class HttpConnection {
   /** Sends a request; its answer's body. */
   send(request: Buffer): Promise<Buffer> {
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) reject(new Error("the server closed the connection"));
       this.#waiting = { resolve, reject };
       this.#socket.write(request);
     });
