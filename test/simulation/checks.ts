@@ -8,8 +8,9 @@ import type { SqlRow } from "../../src/enterprise/sql.ts";
 import { Store } from "../../src/enterprise/store.ts";
 import type { Grant, Meter, Run } from "../../src/ledger/books.ts";
 import type { EntryFacts } from "../../src/ledger/entries.ts";
-import { costOf, type ReferenceMeter } from "./reference-meter.ts";
+import { costOf, type ReferenceMeter, type ReferenceRun } from "./reference-meter.ts";
 import type { ReferenceGrant, Taking } from "./reference-purse.ts";
+import { RUN_HISTORY_MS } from "./starts.ts";
 import type { World } from "./world.ts";
 
 const FENCE_MS = 35 * 86_400_000;
@@ -20,7 +21,7 @@ export function checkBooks(world: World, nowMs: number): void {
   checkCycles(world);
   checkGrants(world);
   checkMeters(world, nowMs);
-  checkRuns(world);
+  checkRuns(world, nowMs);
   checkEntries(world);
   const { keeper } = world.shell;
   if (keeper.nextDueAtMs() > world.reference.nextDueMs()) world.fail("something is due before the ledger looks");
@@ -154,10 +155,12 @@ function sumsByBucket(takings: readonly Taking[]): string[] {
   return shown.map(([key, [micros, lapsed]]) => `${key}: ${micros}, lapsed ${lapsed}`).sort();
 }
 
-function checkRuns(world: World): void {
+function checkRuns(world: World, nowMs: number): void {
   const { reference } = world;
+  const missing = new Set(reference.runs.keys());
   for (const row of world.platform.sql.all("SELECT * FROM runs")) {
     const run = runOfRow(row);
+    missing.delete(run.run);
     const wanted = reference.runs.get(run.run);
     if (wanted === undefined) world.fail(`run ${run.run} came from nowhere`);
     const { hold } = wanted;
@@ -165,6 +168,10 @@ function checkRuns(world: World): void {
       ...[wanted.surface, wanted.workspace, wanted.user, wanted.group, wanted.startedMs, wanted.reported],
       ...(hold === null ? [null] : [hold.unit, hold.left, hold.ttlMs, hold.endsMs]),
     ]);
+  }
+  for (const name of missing) {
+    const { startedMs } = reference.runs.get(name) as ReferenceRun;
+    if (nowMs - startedMs <= RUN_HISTORY_MS) world.fail(`run ${name} is gone before its time`);
   }
 }
 

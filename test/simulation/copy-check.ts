@@ -5,10 +5,9 @@
 import { copyAsOfMs } from "../../src/enterprise/projection.ts";
 import { type CopyRow, NEIGHBOUR } from "./copy-db.ts";
 import { type ReferenceRun, totalOf } from "./reference-meter.ts";
+import { RUN_HISTORY_MS } from "./starts.ts";
 import type { World } from "./world.ts";
 
-/** For so long the ledger keeps what a run came to. */
-const HISTORY_MS = 400 * 86_400_000;
 /** After bad weather the pauses between tries grow to a minute. */
 const SETTLED_MS = 120_000;
 const BEHIND_MS = 5_000;
@@ -74,7 +73,7 @@ function checkRuns(world: World): void {
   const rows = new Map(rowsOf(world, "runs").map((row) => [row.run as string, row]));
   for (const run of world.reference.runs.values()) {
     const row = rows.get(run.run);
-    if (row === undefined && world.nowMs - run.startedMs > HISTORY_MS) continue;
+    if (row === undefined && world.nowMs - run.startedMs > RUN_HISTORY_MS) continue;
     if (row === undefined) world.fail(`run ${run.run} is missing in the copy`);
     world.same(`run ${run.run} in the copy`, viewRow(row), viewRun(world, run));
     rows.delete(run.run);

@@ -3,9 +3,22 @@ import { expect, it } from "vitest";
 import { Background } from "../../src/enterprise/background.ts";
 import type { Bookkeeper } from "../../src/enterprise/bookkeeper.ts";
 import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/projection.ts";
+import { prune } from "../../src/enterprise/pruning.ts";
 import { compareCopy } from "../../src/rollups/compare.ts";
 import { writeBatch } from "../../src/rollups/write.ts";
-import { APRIL, debit, granted, MINUTE_MS, NOON, openBooks, report, start, tokens } from "../ledger/base.ts";
+import {
+  APRIL,
+  codeOf,
+  DAY_MS,
+  debit,
+  granted,
+  MINUTE_MS,
+  NOON,
+  openBooks,
+  report,
+  start,
+  tokens,
+} from "../ledger/base.ts";
 import { CopyDb } from "./copy-db.ts";
 import { standIn } from "./stand-in.ts";
 
@@ -46,6 +59,16 @@ it("lets a silent run keep the unit that it was copied with when the billing mod
   granted(keeper.changeSettings({ billingModel: "byom" }, "operator"));
   await copyAll(keeper, copy);
   expect(await faultsOf(keeper, copy)).toEqual([]);
+});
+
+it("forgets a run when its summary has had its time, and then turns nobody away for contradicting it", () => {
+  const keeper = openBooks();
+  debit(keeper, report(10, { run: "ancient" }));
+  keeper.moveClock(NOON + 401 * DAY_MS);
+  const askAsAnother = () => keeper.start(start({ run: "ancient", user: "somebody else", startedAtMs: NOON }));
+  expect(codeOf(askAsAnother())).toBe("run_attribution_conflict");
+  prune(keeper);
+  expect(codeOf(askAsAnother())).toBe("run_too_old");
 });
 
 it("sets an alarm anew that the platform gave up, at the next call", () => {

@@ -4,17 +4,18 @@
  */
 import type { Dice } from "./dice.ts";
 
-export type Fate = { delaysMs: number[]; answerLost: boolean };
+/** When each copy of a message arrives: those that are lost, never. */
+export type Fate = { copies: number; delaysMs: number[]; answerLost: boolean };
 
 const DAY_MS = 86_400_000;
-const MOST_COPIES = 50;
+export const MOST_COPIES = 50;
 
 /** What becomes of one message; a short fate has nothing later than minutes. */
 export function drawFate(dice: Dice, short: boolean): Fate {
-  const copies = dice.weighted({ one: 894, few: 100, many: 6 });
-  const count = { one: 1, few: dice.whole(2, 4), many: dice.pick([MOST_COPIES, dice.spread(5, MOST_COPIES)]) }[copies];
-  const delaysMs = Array.from({ length: count }, () => drawDelay(dice, short)).filter((delay) => delay !== null);
-  return { delaysMs, answerLost: dice.chance(0.1) };
+  const kind = dice.weighted({ one: 894, few: 100, many: 6 });
+  const copies = { one: 1, few: dice.whole(2, 4), many: dice.pick([MOST_COPIES, dice.spread(5, MOST_COPIES)]) }[kind];
+  const delaysMs = Array.from({ length: copies }, () => drawDelay(dice, short)).filter((delay) => delay !== null);
+  return { copies, delaysMs, answerLost: dice.chance(0.1) };
 }
 
 function drawDelay(dice: Dice, short: boolean): number | null {

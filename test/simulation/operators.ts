@@ -30,7 +30,7 @@ const WEIGHTS = {
   gauge: 8,
   race: 5,
   release: 3,
-  raise: 3,
+  raise: 6,
   rebuild: 2,
   clock: 6,
   referral: 2,
@@ -75,7 +75,7 @@ export class Operators {
       release: () => traffic.withSomeRun((run) => traffic.starts.release(run)),
       raise: () => traffic.withSomeRun((run) => traffic.starts.raise(run)),
       rebuild: () => platform.rebuild(),
-      clock: () => platform.stepClock(dice.chance(0.5) ? 0 : -dice.spread(1, 20_000)),
+      clock: () => platform.stepClock(dice.pick([0, 0, -1, -1, 1]) * dice.spread(1, 20_000)),
     };
   }
 
@@ -96,7 +96,8 @@ export class Operators {
     const { dice } = world;
     if (dice.chance(0.35)) return;
     const atMs = endsMs + dice.pick([-1, 0, 0, 0, 0, 1]);
-    const doings = [() => this.#act(), () => world.traffic.beginRun(), () => world.traffic.repeatLast()];
+    const { traffic } = world;
+    const doings = [() => this.#act(), () => traffic.beginRun(), () => traffic.repeatLast(), () => this.#actAtOnce()];
     world.at(atMs, () => {
       if (world.ended) return;
       if (world.scenario.testClock) this.#moveClockTo(atMs);
@@ -108,11 +109,27 @@ export class Operators {
     const { world } = this;
     const act = world.dice.weighted(WEIGHTS);
     if (world.scenario.disciplined && !HARMLESS.includes(act)) return;
-    const { startsMs, endsMs } = world.reference.purse.cycle;
-    if ([startsMs, endsMs].includes(world.booksNowMs)) world.saw("operator_in_the_millisecond_of_a_turn");
+    if (this.#turns) world.saw("operator_in_the_millisecond_of_a_turn");
     if (act === "prices") world.saw("price_book_put");
     if (act === "zone") world.saw("zone_or_anchor_changed");
     this.#acts[act]();
+  }
+
+  /** Prices and the plan change, and agents report, in one millisecond. */
+  #actAtOnce(): void {
+    const { world } = this;
+    if (world.scenario.disciplined) return;
+    if (this.#turns) world.saw("prices_plan_and_cycle_in_one_millisecond");
+    this.#acts.prices();
+    this.#acts.plan();
+    world.traffic.beginRun();
+    world.traffic.repeatLast();
+  }
+
+  /** True in the millisecond of a turn. */
+  get #turns(): boolean {
+    const { startsMs, endsMs } = this.world.reference.purse.cycle;
+    return [startsMs, endsMs].includes(this.world.booksNowMs);
   }
 
   #trouble(): void {

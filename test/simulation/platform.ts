@@ -27,6 +27,7 @@ export class SimPlatform implements Platform {
   #shell: Shell | null = null;
   #skewMs = 0;
   #alarm: { atMs: number } | null = null;
+  #lost = false;
   /** Whose alarm is being handled. */
   #handling: Shell | null = null;
 
@@ -52,11 +53,14 @@ export class SimPlatform implements Platform {
 
   stepClock(skewMs: number): void {
     if (skewMs < this.#skewMs) this.world.saw("clock_stepped_back");
+    if (skewMs > this.#skewMs) this.world.saw("clock_stepped_forward");
     this.#skewMs = skewMs;
     this.network.fairSinceMs = Math.max(this.network.fairSinceMs, this.world.nowMs);
   }
 
   setAlarm(atMs: number): void {
+    if (this.#lost) this.world.saw("alarm_lost_until_the_next_call");
+    this.#lost = false;
     this.#ring({ atMs: atMs - this.#skewMs });
   }
 
@@ -71,6 +75,7 @@ export class SimPlatform implements Platform {
   /** What the object logs: that a job of its alarm has failed. */
   log(line: string): void {
     this.world.saw("job_retried");
+    if (line.includes('"job":"settle"') && this.shell.turns) this.world.saw("crashed_in_a_cycle_turn");
     this.world.trace.add(line);
   }
 
@@ -136,6 +141,7 @@ export class SimPlatform implements Platform {
   #lose(): void {
     this.world.saw("alarm_lost");
     this.#alarm = null;
+    this.#lost = true;
     if (this.world.dice.chance(0.5)) this.evict();
   }
 

@@ -100,6 +100,11 @@ export class Shell {
     return copyIsBehind(this.keeper);
   }
 
+  /** True when a turn is due. */
+  get turns(): boolean {
+    return this.keeper.books.cycle.endsAtMs <= this.keeper.nowMs();
+  }
+
   afterChange(): void {
     this.background.changed(false);
   }

@@ -6,7 +6,7 @@ import type { DebitAnswer, Report } from "../../src/ledger/debit.ts";
 import type { Tokens } from "../../src/ledger/prices.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
 import { HAPPENINGS, type Happening } from "./happenings.ts";
-import type { Fate } from "./network.ts";
+import { type Fate, MOST_COPIES } from "./network.ts";
 import type { Expected } from "./reference.ts";
 import type { ReferenceMeter } from "./reference-meter.ts";
 import type { World } from "./world.ts";
@@ -34,13 +34,14 @@ export class Sightings {
     }
   }
 
-  ofFate({ delaysMs, answerLost }: Fate): void {
+  ofFate({ copies, delaysMs, answerLost }: Fate): void {
     const { world } = this;
     if (delaysMs.length === 0) world.saw("report_lost");
     if (answerLost) world.saw("answer_lost");
     if (delaysMs.length > 1) world.saw("report_duplicated");
-    if (delaysMs.length >= 45) world.saw("report_sent_50_times");
+    if (copies === MOST_COPIES) world.saw("report_sent_50_times");
     if (Math.max(0, ...delaysMs) > DAY_MS) world.saw("report_late_by_days");
+    if (Math.max(0, ...delaysMs) > FENCE_MS) world.saw("report_late_beyond_the_fence");
   }
 
   ofStart(outcome: string): void {

@@ -6,10 +6,13 @@ import type { StartRequest } from "../../src/ledger/admission.ts";
 import { isRefusal } from "../../src/ledger/refusals.ts";
 import { type Attributed, drawAttribution } from "./agent.ts";
 import { checkGauge } from "./gauge-check.ts";
-import { TYPICAL_RUN_MICROS } from "./scenario.ts";
+import { DAY_MS, TYPICAL_RUN_MICROS } from "./scenario.ts";
 import type { World } from "./world.ts";
 
 const RACE_TTL_MS = 60_000;
+/** For so long the ledger keeps what a run came to. */
+export const RUN_HISTORY_MS = 400 * DAY_MS;
+const KNOWN = "SELECT 1 FROM runs WHERE run = ?";
 
 export class Starts {
   readonly #asked = new Map<string, Attributed>();
@@ -58,7 +61,7 @@ export class Starts {
       `start ${request.run} ${request.holdMicros}`,
       (shell) => shell.answer(() => shell.keeper.start(request)),
       (nowMs, found) => {
-        const wanted = world.reference.start(request, nowMs);
+        const wanted = this.#forgotten(request.run, nowMs) ? "run_too_old" : world.reference.start(request, nowMs);
         world.traffic.sightings.ofStart(wanted);
         if (found === null) return;
         const outcome = isRefusal(found) ? found.refusal.code : found.created ? "created" : "known";
@@ -84,6 +87,15 @@ export class Starts {
         if (answer !== null) checkGauge(world, answer, nowMs);
       },
     );
+  }
+
+  /** A run whose summary has been dropped after its time is as one that nobody had heard of. */
+  #forgotten(run: string, nowMs: number): boolean {
+    const { world } = this;
+    const startedMs = world.reference.runs.get(run)?.startedMs ?? nowMs;
+    const kept = nowMs - startedMs <= RUN_HISTORY_MS || world.platform.sql.all(KNOWN, run).length > 0;
+    if (!kept) world.saw("run_forgotten");
+    return !kept;
   }
 
   requestOf(run: string, who: Attributed, holdMicros: number | null, holdTtlMs: number | null): StartRequest {

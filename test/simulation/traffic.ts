@@ -75,8 +75,11 @@ export class Traffic {
 
   /** Any run that was begun, the latest most likely. */
   withSomeRun(act: (run: string) => void): void {
-    const back = this.world.dice.spread(1, 20);
-    const run = [...this.#known.keys()].at(-Math.min(this.#known.size, back));
+    const { dice } = this.world;
+    const known = [...this.#known.keys()];
+    // Mostly one of the last, once in a while one of long ago.
+    const run =
+      dice.chance(0.4) && known.length > 0 ? dice.pick(known) : known.at(-Math.min(known.length, dice.spread(1, 20)));
     if (run !== undefined) act(run);
   }
 

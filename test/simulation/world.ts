@@ -26,6 +26,8 @@ import { callTrapped, drawTrap, kills } from "./traps.ts";
 const AFTERMATH_DAYS = 42;
 /** An alarm may find the one before still waiting for the network, and the clock a little off. */
 const LATE_TURN_MS = 300_000;
+/** How much likelier storage breaks while a turn is due than at any other alarm. */
+const TURN_TRAPS = 8;
 const CHECK_EVERY_CALLS = 12;
 const COPY_CHECK_EVERY_CALLS = 150;
 
@@ -187,7 +189,8 @@ export class World {
   /** Lets an alarm's jobs meet broken storage. */
   trapJobs(): void {
     const { storage } = this.scenario.faults;
-    if (this.platform.healed || !this.dice.chance(storage)) return;
+    const likely = this.shell.turns ? TURN_TRAPS * storage : storage;
+    if (this.platform.healed || !this.dice.chance(likely)) return;
     this.platform.sql.arm({ after: this.dice.whole(0, 40), writesOnly: this.dice.chance(0.3) });
   }
 
