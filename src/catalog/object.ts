@@ -5,6 +5,21 @@
 import { DurableObject } from "cloudflare:workers";
 import { BUILT_IN, type ModelPrice, type PriceBook } from "./price-book.ts";
 
+/** What the scheduled reconciliation found. `failed`: the audit itself came to no end. */
+export type AuditState = "ok" | "drift" | "too_large" | "failed";
+export type AuditNote = { state: AuditState; checkedAtMs: number; detail: string };
+
+/** Every enterprise is in one of the states, or was never audited. */
+export type AuditSummary = {
+  counts: Record<AuditState | "never", number>;
+  /** When the audit that is longest ago was, and the latest; null where there was none. */
+  oldestAtMs: number | null;
+  latestAtMs: number | null;
+  wrong: ({ enterprise: string } & AuditNote)[];
+};
+
+const MOST_WRONG = 100;
+
 export class CatalogObject extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
 
@@ -13,6 +28,10 @@ export class CatalogObject extends DurableObject<Env> {
     this.#sql.exec("CREATE TABLE IF NOT EXISTS price_books (version INTEGER PRIMARY KEY, book TEXT NOT NULL) STRICT");
     this.#sql.exec(
       "CREATE TABLE IF NOT EXISTS enterprises (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT",
+    );
+    this.#sql.exec(
+      `CREATE TABLE IF NOT EXISTS audits (id TEXT PRIMARY KEY, state TEXT NOT NULL, checked_at_ms INTEGER NOT NULL,
+        detail TEXT NOT NULL) STRICT, WITHOUT ROWID`,
     );
   }
 
@@ -41,6 +60,36 @@ export class CatalogObject extends DurableObject<Env> {
   enterprises(beforeNumber: number, limit: number): { number: number; id: string }[] {
     const statement = "SELECT number, id FROM enterprises WHERE number < ? ORDER BY number DESC LIMIT ?";
     return this.#sql.exec<{ number: number; id: string }>(statement, beforeNumber, limit).toArray();
+  }
+
+  /** The enterprises whose last audit is longest ago, those first that never had one. */
+  nextToAudit(limit: number): string[] {
+    const statement = `SELECT enterprises.id FROM enterprises LEFT JOIN audits USING (id)
+      ORDER BY coalesce(checked_at_ms, 0), number LIMIT ?`;
+    return this.#sql.exec<{ id: string }>(statement, limit).toArray().map(({ id }) => id);
+  }
+
+  /** Keeps the result of an enterprise's last audit. */
+  noteAudit(id: string, { state, checkedAtMs, detail }: AuditNote): void {
+    this.#sql.exec("INSERT OR REPLACE INTO audits VALUES (?, ?, ?, ?)", id, state, checkedAtMs, detail);
+  }
+
+  /** The last audits of all enterprises, and in full those that were not well. */
+  auditSummary(): AuditSummary {
+    const counts = { ok: 0, drift: 0, too_large: 0, failed: 0, never: 0 };
+    const byState = `SELECT coalesce(state, 'never') AS state, count(*) AS n FROM enterprises LEFT JOIN audits USING (id)
+      GROUP BY 1`;
+    for (const { state, n } of this.#sql.exec<{ state: keyof typeof counts; n: number }>(byState)) counts[state] = n;
+    const times = "SELECT min(checked_at_ms) AS oldestAtMs, max(checked_at_ms) AS latestAtMs FROM audits";
+    const { oldestAtMs, latestAtMs } = this.#sql
+      .exec<{ oldestAtMs: number | null; latestAtMs: number | null }>(times)
+      .one();
+    const wrong = this.#sql.exec<AuditSummary["wrong"][number]>(
+      `SELECT id AS enterprise, state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE state <> 'ok'
+        ORDER BY checked_at_ms DESC LIMIT ?`,
+      MOST_WRONG,
+    );
+    return { counts, oldestAtMs, latestAtMs, wrong: wrong.toArray() };
   }
 
   #latestVersion(): number {

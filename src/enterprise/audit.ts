@@ -43,6 +43,11 @@ export function checkOf(name: string, count: number, claim: string, faults: read
   return { name, ok: false, detail: `${faults.slice(0, SHOWN_FAULTS).join("; ")}${more}` };
 }
 
+/** How many meters there are; it counts no further than asked. */
+export function countMeters(sql: Sql, most: number): number {
+  return Number(sql.all("SELECT count(*) AS n FROM (SELECT 1 FROM meters LIMIT ?)", most)[0]?.n);
+}
+
 type Facts = {
   meters: number;
   costFaults: string[];
