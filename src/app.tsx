@@ -11,6 +11,7 @@ import { gaugeRoutes } from "./api/gauge.ts";
 import { grantRoutes } from "./api/grants.ts";
 import { keyRoutes } from "./api/keys.ts";
 import { allowedMethods } from "./api/methods.ts";
+import { metricRoutes } from "./api/metrics.ts";
 import { priceRoutes } from "./api/prices.ts";
 import { problem, thrown } from "./api/problem.ts";
 import { referralRoutes } from "./api/referrals.ts";
@@ -69,6 +70,7 @@ for (const routes of [
   referralRoutes,
   priceRoutes,
   upkeepRoutes,
+  metricRoutes,
   webhookRoutes,
 ]) {
   app.route("/", routes);

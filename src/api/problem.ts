@@ -62,14 +62,13 @@ export function thrown(error: Error, c: Context): Response {
     if (error.status === 413) return problem(c, "body_too_large");
   }
   const { overloaded, retryable } = error as { overloaded?: boolean; retryable?: boolean };
+  const where = { method: c.req.method, path: c.req.routePath, enterprise: c.get("enterprise") || undefined };
   // An object that restarts or has too much to do, or a copy that cannot be asked: it passes.
   if (overloaded === true || retryable === true || /\bD1_[A-Z]*ERROR\b/.test(error.message)) {
-    console.error(JSON.stringify({ event: "ledger_busy", path: c.req.routePath, error: error.message }));
+    console.error(JSON.stringify({ event: "ledger_busy", ...where, error: error.message }));
     return problem(c, "ledger_busy");
   }
-  console.error(
-    JSON.stringify({ event: "internal_error", path: c.req.routePath, error: String(error.stack ?? error) }),
-  );
+  console.error(JSON.stringify({ event: "internal_error", ...where, error: String(error.stack ?? error) }));
   return problem(c, "internal");
 }
 

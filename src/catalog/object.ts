@@ -66,7 +66,10 @@ export class CatalogObject extends DurableObject<Env> {
   nextToAudit(limit: number): string[] {
     const statement = `SELECT enterprises.id FROM enterprises LEFT JOIN audits USING (id)
       ORDER BY coalesce(checked_at_ms, 0), number LIMIT ?`;
-    return this.#sql.exec<{ id: string }>(statement, limit).toArray().map(({ id }) => id);
+    return this.#sql
+      .exec<{ id: string }>(statement, limit)
+      .toArray()
+      .map(({ id }) => id);
   }
 
   /** Keeps the result of an enterprise's last audit. */

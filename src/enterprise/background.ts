@@ -24,6 +24,8 @@ const PRUNE_PAUSE_MS = 1_000;
 const BATCHES_AT_ONCE = 50;
 const COPY_LOOKS = 5;
 const DELETIONS = 5;
+/** So far the copy may be behind (rule R11). */
+const COPY_SLOW_MS = 5_000;
 /** When the alarm looks whether a rebuild that is under way has been cut off. */
 const REBUILD_LOOK_MS = 30_000;
 const NEVER = Number.POSITIVE_INFINITY;
@@ -200,6 +202,7 @@ export class Background {
   }
 
   async #projectAll(): Promise<void> {
+    const startedMs = Date.now();
     try {
       for (let sent = 0; sent < BATCHES_AT_ONCE; sent++) {
         const batch = takeBatch(this.keeper);
@@ -210,6 +213,10 @@ export class Background {
     } finally {
       // Whatever came in meanwhile, or is left, asks for its own time.
       this.#projectAtMs = NEVER;
+      const ms = Date.now() - startedMs;
+      if (ms > COPY_SLOW_MS) {
+        console.warn(JSON.stringify({ event: "copy_slow", enterprise: this.keeper.identity.id, ms }));
+      }
     }
   }
 

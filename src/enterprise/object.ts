@@ -270,10 +270,10 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   /** For the scheduled reconciliation: a book whose audit would keep debits waiting for long is left alone. */
-  async auditIfQuick(): Promise<Audit | "too_large" | Refused> {
+  async auditIfQuick(): Promise<Audit | { tooLarge: true } | Refused> {
     const fault = this.#fault(OPERATOR);
     if (fault !== null) return fault;
-    return countMeters(this.#keeper.sql, QUICK_METERS + 1) > QUICK_METERS ? "too_large" : this.audit();
+    return countMeters(this.#keeper.sql, QUICK_METERS + 1) > QUICK_METERS ? { tooLarge: true } : this.audit();
   }
 
   async audit(): Promise<Audit | Refused> {

@@ -34,7 +34,7 @@ async function auditOf(env: Env, id: string): Promise<AuditNote> {
     const audit = await env.ENTERPRISE.getByName(id).auditIfQuick();
     // Noted before it was made, and then never made.
     if (isRefusal(audit)) return { state: "ok", checkedAtMs, detail: "there is no such enterprise" };
-    if (audit === "too_large") return { state: "too_large", checkedAtMs, detail: "audit it by hand, at a quiet hour" };
+    if ("tooLarge" in audit) return { state: "too_large", checkedAtMs, detail: "audit it by hand, at a quiet hour" };
     const faults = audit.checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
     return { state: faults.length === 0 ? "ok" : "drift", checkedAtMs, detail: faults.join("; ") };
   } catch (error) {

@@ -1,0 +1,123 @@
+/**
+ * GET /metrics, for the operator, in the text format of Prometheus. A Worker runs in many isolates that come and go, so
+ * nothing is counted in memory: every number is what the ledgers, the copy and the last audits say of themselves.
+ */
+import { currentPrices } from "../catalog/current-prices.ts";
+import { type AuditSummary, catalogOf } from "../catalog/object.ts";
+import { type FleetRow, readFleet } from "../rollups/fleet.ts";
+import { createRoute, declare, newRouter, z } from "./route.ts";
+
+const FORMAT = "text/plain; version=0.0.4; charset=utf-8";
+
+export type Metric = {
+  name: string;
+  type: "gauge" | "counter";
+  help: string;
+  samples: { labels?: Record<string, string>; value: number }[];
+};
+
+export const metricRoutes = newRouter();
+
+metricRoutes.openapi(
+  createRoute({
+    ...declare({
+      method: "get",
+      path: "/metrics",
+      summary: "How the service is, for Prometheus",
+      tag: "Service",
+      entrance: { scope: "operator" },
+      answers: { 200: { description: "Metrics", schema: z.string(), contentType: "text/plain" } },
+    }),
+  }),
+  async (c) => {
+    const [fleet, audits, prices] = await Promise.all([
+      readFleet(c.env.DB).catch(unreadable),
+      catalogOf(c.env).auditSummary(),
+      currentPrices(c.env, c.executionCtx),
+    ]);
+    const metrics = [...fleetMetrics(fleet), ...auditMetrics(audits), priceMetric(prices.book.version)];
+    return c.body(formatMetrics(metrics), 200, { "Content-Type": FORMAT });
+  },
+);
+
+/** Without the copy the rest is all the more wanted. */
+function unreadable(error: unknown): null {
+  console.error(JSON.stringify({ event: "copy_unreadable", error: String(error) }));
+  return null;
+}
+
+/** The text format of Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/ */
+export function formatMetrics(metrics: readonly Metric[]): string {
+  return metrics
+    .flatMap(({ name, type, help, samples }) => [
+      `# HELP ${name} ${help}`,
+      `# TYPE ${name} ${type}`,
+      ...samples.map(({ labels = {}, value }) => `${name}${formatLabels(labels)} ${value}`),
+    ])
+    .map((line) => `${line}\n`)
+    .join("");
+}
+
+function formatLabels(labels: Record<string, string>): string {
+  const escaped = (text: string) => text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`);
+  return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
+}
+
+function fleetMetrics(fleet: readonly FleetRow[] | null): Metric[] {
+  const readable: Metric = {
+    name: "fuelgauge_copy_readable",
+    type: "gauge",
+    help: "1 when the copy in D1 could be read for these metrics.",
+    samples: [{ value: fleet === null ? 0 : 1 }],
+  };
+  if (fleet === null) return [readable];
+  const of = (name: string, type: Metric["type"], help: string, measure: (row: FleetRow) => number): Metric => ({
+    name: `fuelgauge_${name}`,
+    type,
+    help,
+    samples: fleet.map((row) => ({
+      labels: { billing_model: row.billing_model, plan: row.plan },
+      value: measure(row),
+    })),
+  });
+  return [
+    readable,
+    of("enterprises", "gauge", "Enterprises.", (row) => row.enterprises),
+    of("enterprises_exhausted", "gauge", "Enterprises with nothing available.", (row) => row.exhausted),
+    of("ledger_steps_total", "counter", "Debits and other changes that the ledgers recorded.", (row) => row.steps),
+    of("used_micros", "gauge", "Used in the running cycles, in micros of the unit.", (row) => row.used_micros),
+    of("held_micros", "gauge", "Set aside for runs, in micros of the unit.", (row) => row.held_micros),
+    of("debt_micros", "gauge", "Charges that no credit covered, in micros.", (row) => row.debt_micros),
+  ];
+}
+
+function auditMetrics({ counts, oldestAtMs, latestAtMs, wrong }: AuditSummary): Metric[] {
+  const at = (name: string, help: string, atMs: number | null): Metric => ({
+    name: `fuelgauge_audit_${name}_timestamp_seconds`,
+    type: "gauge",
+    help,
+    samples: atMs === null ? [] : [{ value: atMs / 1000 }],
+  });
+  return [
+    {
+      name: "fuelgauge_audits",
+      type: "gauge",
+      help: "Enterprises by how their last scheduled audit ended.",
+      samples: Object.entries(counts).map(([state, value]) => ({ labels: { state }, value })),
+    },
+    {
+      name: "fuelgauge_audit_not_ok",
+      type: "gauge",
+      help: "1 for each enterprise whose last scheduled audit was not ok; the latest 100.",
+      samples: wrong.map(({ enterprise, state }) => ({ labels: { enterprise, state }, value: 1 })),
+    },
+    at("oldest", "When the enterprise that waits longest for an audit had its last one.", oldestAtMs),
+    at("latest", "When the last scheduled audit was.", latestAtMs),
+  ];
+}
+
+function priceMetric(version: number): Metric {
+  const help = "The version of the price book in force.";
+  return { name: "fuelgauge_price_book_version", type: "gauge", help, samples: [{ value: version }] };
+}

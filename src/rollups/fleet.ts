@@ -1,0 +1,28 @@
+/**
+ * All enterprises at a glance, for the operator's metrics, from the gauges that the copy holds. Sums are floating point:
+ * they are for graphs and alarms, not for money.
+ */
+
+/** What enterprises of one billing model and plan come to; `steps` counts debits and all other changes. */
+export type FleetRow = {
+  billing_model: "credits" | "byom";
+  plan: string;
+  enterprises: number;
+  exhausted: number;
+  steps: number;
+  used_micros: number;
+  held_micros: number;
+  debt_micros: number;
+};
+
+export async function readFleet(db: D1Database): Promise<FleetRow[]> {
+  const sums = ["used_micros", "held_micros", "debt_micros"].map((name) => `total(gauge ->> '${name}') AS ${name}`);
+  const { results } = await db
+    .prepare(
+      `SELECT gauge ->> 'billing_model' AS billing_model, gauge ->> 'plan' AS plan, count(*) AS enterprises,
+        sum(gauge ->> 'available_micros' IS 0) AS exhausted, total(gauge ->> 'seq') AS steps, ${sums.join(", ")}
+        FROM enterprises GROUP BY 1, 2 ORDER BY 1, 2`,
+    )
+    .all<FleetRow>();
+  return results;
+}

@@ -1,0 +1,140 @@
+// What the operator sees without asking: enterprises audited on schedule, and the metrics.
+import { createScheduledController, runInDurableObject } from "cloudflare:test";
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { catalogOf } from "../../src/catalog/object.ts";
+import worker from "../../src/worker.ts";
+import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, objectOf, operator } from "./client.ts";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** Lets the schedule fire once, and gives the lines that it wrote to the log. */
+async function turn(): Promise<Record<string, unknown>[]> {
+  const lines: string[] = [];
+  for (const level of ["log", "error"] as const) {
+    vi.spyOn(console, level).mockImplementation((line: string) => lines.push(line));
+  }
+  await worker.scheduled(createScheduledController(), env);
+  vi.restoreAllMocks();
+  return lines.map((line) => JSON.parse(line));
+}
+
+/** Turns until every enterprise has had one. */
+async function round(): Promise<Record<string, unknown>[]> {
+  const { counts } = await catalogOf(env).auditSummary();
+  const enterprises = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const lines = [];
+  for (let seen = 0; seen < enterprises; ) {
+    const turned = await turn();
+    seen += turned.at(-1)?.audited as number;
+    lines.push(...turned);
+  }
+  return lines;
+}
+
+async function metrics(): Promise<Record<string, string | undefined>> {
+  const { status, text, headers } = await operator("GET", "/metrics");
+  expect(status).toBe(200);
+  expect(headers.get("Content-Type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  const lines = text.trimEnd().split("\n");
+  for (const line of lines) expect(line).toMatch(/^(# (HELP|TYPE) fuelgauge_\w+ .+|fuelgauge_\w+(\{.+\})? \S+)$/);
+  return Object.fromEntries(
+    lines.filter((line) => !line.startsWith("#")).map((line) => [line.replace(/ \S+$/, ""), line.split(" ").at(-1)]),
+  );
+}
+
+async function damage(e: Enterprise): Promise<void> {
+  await runInDurableObject(objectOf(e.id), (_, { storage }) =>
+    storage.sql.exec("UPDATE meters SET charged_micros = charged_micros + 1"),
+  );
+}
+
+describe("the scheduled reconciliation", () => {
+  it("says nothing of enterprises that are well, and looks at all of them in turn", async () => {
+    const made = await Promise.all(Array.from({ length: 21 }, () => newEnterprise()));
+    const first = await turn();
+    expect(first).toEqual([{ event: "reconciled", audited: 20, wrong: 0, ms: expect.any(Number) }]);
+    expect((await turn()).at(-1)).toMatchObject({ audited: 20, wrong: 0 });
+    expect((await metrics())['fuelgauge_audits{state="never"}']).toBe("0");
+    expect(Number((await metrics())['fuelgauge_audits{state="ok"}'])).toBeGreaterThanOrEqual(made.length);
+  });
+
+  it("tells of a ledger and of a copy that are not right, changes neither, and sees when they are again", async () => {
+    const [ledger, copy] = [await newEnterprise(), await newEnterprise()];
+    for (const e of [ledger, copy]) {
+      await e.debit(costing(3));
+      await copyNow(e.id);
+    }
+    await damage(ledger);
+    await env.DB.prepare("UPDATE runs SET charged_micros = 1 WHERE enterprise = ?").bind(copy.id).run();
+    for (let times = 0; times < 2; times++) {
+      const lines = await round();
+      const drift = lines.filter(({ event }) => event === "audit_drift");
+      expect(Object.fromEntries(drift.map(({ enterprise, detail }) => [enterprise, detail]))).toEqual({
+        [ledger.id]: expect.stringMatching(/^meters_cost: run-1 on gpt-5: charged 3000001, costs 3000000/),
+        [copy.id]: expect.stringMatching(/^copy_equals_ledger: runs .*charged_micros is 1, the ledger says 3000000/),
+      });
+    }
+    const shown = await metrics();
+    expect(shown['fuelgauge_audits{state="drift"}']).toBe("2");
+    expect(shown[`fuelgauge_audit_not_ok{enterprise="${copy.id}",state="drift"}`]).toBe("1");
+    await operator("POST", `${copy.path}/rebuild`);
+    await round();
+    expect((await metrics())['fuelgauge_audits{state="drift"}']).toBe("1");
+  });
+
+  it("goes on with the others when an audit fails or would take too long", async () => {
+    const [broken, large] = [await newEnterprise(), await newEnterprise()];
+    await runInDurableObject(objectOf(broken.id), (object) => {
+      object.audit = () => Promise.reject(new Error("no such table"));
+    });
+    await large.debit(costing(1));
+    await runInDurableObject(objectOf(large.id), (_, { storage }) => {
+      const [meter] = storage.sql.exec("SELECT * FROM meters").toArray();
+      const rest = Object.keys(meter ?? {}).filter((column) => column !== "run");
+      storage.sql.exec(`INSERT INTO meters (run, ${rest}) SELECT 'many-' || value, ${rest} FROM meters,
+        (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 100000) SELECT value FROM n)`);
+    });
+    const events = (await round()).map(({ event, enterprise, detail }) => [enterprise, event, detail]);
+    expect(events).toContainEqual([broken.id, "audit_failed", "Error: no such table"]);
+    expect(events).toContainEqual([large.id, "audit_too_large", "audit it by hand, at a quiet hour"]);
+  });
+});
+
+describe("the metrics", () => {
+  it("count what the ledgers recorded, by billing model and plan", async () => {
+    const label = '{billing_model="credits",plan="free"}';
+    const e = await newEnterprise({ plan: "free" });
+    await copyNow(e.id);
+    const before = await metrics();
+    await e.debit(costing(600));
+    await e.debit(costing(601));
+    await copyNow(e.id);
+    const after = await metrics();
+    const grown = (name: string) => Number(after[`${name}${label}`]) - Number(before[`${name}${label}`]);
+    expect(grown("fuelgauge_ledger_steps_total")).toBe(2);
+    expect(grown("fuelgauge_used_micros")).toBe(601 * CREDIT);
+    expect(grown("fuelgauge_debt_micros")).toBe(101 * CREDIT);
+    expect(grown("fuelgauge_enterprises_exhausted")).toBe(1);
+    expect(after.fuelgauge_price_book_version).toBe("1");
+    expect(after.fuelgauge_copy_readable).toBe("1");
+  });
+
+  it("say that the copy cannot be read, and the rest all the same", async () => {
+    const { DB } = env;
+    const prepare = () => {
+      throw new Error("D1_ERROR: Network connection lost.");
+    };
+    env.DB = { prepare } as unknown as D1Database;
+    try {
+      const shown = await metrics();
+      expect(shown.fuelgauge_copy_readable).toBe("0");
+      expect(Object.keys(shown)).not.toContainEqual(expect.stringMatching(/^fuelgauge_enterprises/));
+      expect(Object.keys(shown)).toContainEqual(expect.stringMatching(/^fuelgauge_audits/));
+    } finally {
+      env.DB = DB;
+    }
+  });
+});
