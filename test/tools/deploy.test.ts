@@ -12,6 +12,7 @@ import { parseDevVars } from "../../tools/dev-vars.mjs";
 const ROOT = resolve(import.meta.dirname, "../..");
 const read = (name: string) => readFileSync(join(ROOT, name), "utf8");
 const configOf = (env: string) => readConfig({ config: join(ROOT, "wrangler.toml"), env });
+type RateLimit = { name: string; namespace_id: string; simple: { limit: number; period: number } };
 type Database = { binding: string; migrations_dir?: string };
 
 /** Runs the script of `npm run deploy`; what it printed, and how it ended. */
@@ -60,7 +61,8 @@ describe("wrangler.toml", () => {
     const own = (env: string) => {
       const { durable_objects, vars, secrets, d1_databases, ratelimits, analytics_engine_datasets } = configOf(env);
       const databases = d1_databases.map(({ binding, migrations_dir }: Database) => [binding, migrations_dir]);
-      return { durable_objects, vars, secrets, databases, ratelimits, analytics_engine_datasets };
+      const limits = ratelimits.map(({ name, simple }: RateLimit) => [name, simple]);
+      return { durable_objects, vars, secrets, databases, limits, analytics_engine_datasets };
     };
     for (const env of ["production", "staging"]) expect(own(env)).toEqual(own(""));
   });
@@ -79,6 +81,9 @@ describe("wrangler.toml", () => {
     const [top, production, staging] = ["", "production", "staging"].map(configOf);
     expect(production?.name).toBe(top?.name);
     expect(production?.d1_databases).toEqual(top?.d1_databases);
+    expect(production?.ratelimits).toEqual(top?.ratelimits);
+    const counted = (config: typeof top) => config?.ratelimits.map(({ namespace_id }: RateLimit) => namespace_id);
+    expect(counted(staging)?.filter((id: string) => counted(top)?.includes(id))).toEqual([]);
     expect(staging?.name).not.toBe(top?.name);
     expect(staging?.d1_databases[0]?.database_name).not.toBe(top?.d1_databases[0]?.database_name);
   });
