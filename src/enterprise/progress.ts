@@ -1,7 +1,8 @@
 /**
  * How far the object's background work has come: named numbers that only rise.
  * `folded` and `entries` are seqs: how far the totals and the copy reach. `names` and `settings` are the revisions that
- * the copy has, `…_revision` the latest ones. `copy` counts batches. `rebuild_asked` and `rebuilt` count rebuilds.
+ * the copy has, `…_revision` the latest ones (of the settings, the number of changes: their first revision is 1).
+ * `copy` counts batches. `rebuild_asked` and `rebuilt` count rebuilds.
  */
 import type { Sql } from "./sql.ts";
 

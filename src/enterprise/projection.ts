@@ -28,8 +28,7 @@ export function takeBatch(keeper: Bookkeeper): Batch | null {
     const rows = upToItems(loadJournal(sql, 0, JOURNAL_ROWS));
     const entries = store.loadEntriesAfter(getProgress(sql, "entries"), ENTRY_ROWS);
     const names = loadNames(sql, getProgress(sql, "names"), NAME_ROWS);
-    const settingsBehind = getProgress(sql, "settings_revision") > getProgress(sql, "settings");
-    if (rows.length + entries.length + names.length === 0 && !settingsBehind) return null;
+    if (rows.length + entries.length + names.length === 0 && settingsLacking(sql) === null) return null;
     const dirty = [...new Set(rows.flatMap((row) => row.items.map((item) => item.run)))];
     return {
       ...headOf(keeper, gauge),
@@ -50,7 +49,7 @@ export function confirmBatch(keeper: Bookkeeper, batch: Batch): void {
     const entrySeq = batch.entries.at(-1)?.seq;
     if (entrySeq !== undefined) setProgress(sql, "entries", Math.max(entrySeq, getProgress(sql, "entries")));
     const nameRevision = batch.names.at(-1)?.revision;
-    setProgress(sql, "settings", Math.max(batch.settingsRevision, getProgress(sql, "settings")));
+    setProgress(sql, "settings", Math.max(batch.settingsRevision ?? 0, getProgress(sql, "settings")));
     if (nameRevision !== undefined) setProgress(sql, "names", Math.max(nameRevision, getProgress(sql, "names")));
   });
 }
@@ -68,8 +67,18 @@ export function copyIsBehind(keeper: Bookkeeper): boolean {
   const { sql } = keeper;
   if (sql.all("SELECT 1 FROM journal LIMIT 1").length > 0) return true;
   if (keeper.store.loadEntriesAfter(getProgress(sql, "entries"), 1).length > 0) return true;
-  if (getProgress(sql, "settings_revision") > getProgress(sql, "settings")) return true;
+  if (settingsLacking(sql) !== null) return true;
   return getProgress(sql, "names_revision") > getProgress(sql, "names");
+}
+
+/** The revision of the settings, counted from 1, where the copy has an older one or none; else null. */
+function settingsLacking(sql: Sql): number | null {
+  const revision = settingsRevision(sql);
+  return getProgress(sql, "settings") < revision ? revision : null;
+}
+
+function settingsRevision(sql: Sql): number {
+  return 1 + getProgress(sql, "settings_revision");
 }
 
 /** Everything the copy should hold, in batches, for writing it anew: totals first, then runs, entries and names. */
@@ -81,7 +90,15 @@ export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
   const empty = (): Batch => {
     const gauge = keeper.gauge();
     const head = sql.transaction(() => headOf(keeper, gauge));
-    return { ...head, totals: { time: [], cycle: [] }, runs: [], entries: [], names: [], journalSeq: 0 };
+    return {
+      ...head,
+      settingsRevision: settingsRevision(sql),
+      totals: { time: [], cycle: [] },
+      runs: [],
+      entries: [],
+      names: [],
+      journalSeq: 0,
+    };
   };
   const totals = loadAllTotals(sql);
   for (const time of pagesOf(totals.time)) yield { ...empty(), totals: { time, cycle: [] } };
@@ -113,9 +130,10 @@ function headOf(keeper: Bookkeeper, gauge: unknown) {
     enterprise: keeper.identity.id,
     createdAtMs: keeper.identity.createdAtMs,
     name: keeper.books.settings.name,
+    suspended: keeper.books.settings.suspended,
     gauge: JSON.stringify(gauge),
     revision,
-    settingsRevision: getProgress(keeper.sql, "settings_revision"),
+    settingsRevision: settingsLacking(keeper.sql),
   };
 }
 

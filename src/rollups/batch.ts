@@ -22,6 +22,7 @@ export type Batch = {
   enterprise: string;
   createdAtMs: AtMs;
   name: string;
+  suspended: boolean;
   /** The gauge as JSON. */
   gauge: string;
   totals: Totals;
@@ -32,6 +33,6 @@ export type Batch = {
   revision: number;
   /** The journal up to here is in this batch; 0 when it holds none of it. */
   journalSeq: number;
-  /** The settings of this revision are in this batch. */
-  settingsRevision: number;
+  /** The revision of the settings, where the copy lacks them: it then makes the search keys anew. Else null. */
+  settingsRevision: number | null;
 };

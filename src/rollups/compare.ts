@@ -4,6 +4,7 @@
  */
 import type { AtMs } from "../ledger/micros.ts";
 import type { Batch } from "./batch.ts";
+import { searchKeysOf } from "./search-keys.ts";
 import { rowsOf, type TableRows } from "./write.ts";
 
 export type Comparison = { rows: number; faults: string[] };
@@ -19,7 +20,9 @@ export async function compareCopy(
 ): Promise<Comparison> {
   const comparison: Comparison = { rows: 0, faults: [] };
   const counts = new Map(TABLES.map((table) => [table, 0]));
+  let head: Batch | null = null;
   for (const batch of batches) {
+    head = batch;
     for (const rows of rowsOf(batch)) {
       await compareTable(db, enterprise, rows, comparison);
       counts.set(rows.table, (counts.get(rows.table) ?? 0) + countOf(rows, runsSinceMs));
@@ -31,7 +34,29 @@ export async function compareCopy(
     const found = (await db.prepare(statement).bind(enterprise, runsSinceMs).first<number>("n")) ?? 0;
     if (found > wanted) comparison.faults.push(`${table}: ${found} rows, the ledger has ${wanted}`);
   }
+  if (head !== null) await compareHead(db, head, comparison);
   return comparison;
+}
+
+/** The enterprise's own row, and what it is found by. Its gauge moves with every change, and is not compared. */
+async function compareHead(db: D1Database, { enterprise, name, suspended }: Batch, into: Comparison): Promise<void> {
+  const wanted: Record<string, unknown> = { name, suspended: Number(suspended) };
+  const columns = Object.keys(wanted);
+  const statement = db.prepare("SELECT name, suspended FROM enterprises WHERE id = ?").bind(enterprise);
+  const row = (await statement.all()).results[0];
+  into.rows += 1;
+  const difference = row === undefined ? "missing" : firstDifference(columns, row, Object.values(wanted));
+  if (difference !== null) into.faults.push(`enterprises: ${difference}`);
+  const found = await db
+    .prepare("SELECT key FROM enterprise_search WHERE enterprise = ? ORDER BY key")
+    .bind(enterprise)
+    .all();
+  const [keys, wantedKeys] = [found.results.map(({ key }) => key), searchKeysOf(enterprise, name)];
+  into.rows += wantedKeys.length;
+  const extra = keys.find((key) => !wantedKeys.includes(key as string));
+  const missing = wantedKeys.find((key) => !keys.includes(key));
+  if (missing !== undefined) into.faults.push(`enterprise_search "${missing}": missing`);
+  if (extra !== undefined) into.faults.push(`enterprise_search "${extra}": of an older name`);
 }
 
 function countOf({ table, columns, values }: TableRows, runsSinceMs: AtMs): number {

@@ -9,14 +9,29 @@ import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlit
 const amount = (name: string) => integer(name).notNull();
 
 /** An enterprise as it was last projected, for lists over all of them; the object has the truth. */
-export const enterprises = sqliteTable("enterprises", {
-  id: text("id").primaryKey(),
-  createdAtMs: integer("created_at_ms").notNull(),
-  name: text("name").notNull(),
-  /** The gauge as JSON, at the moment of the projection. */
-  gauge: text("gauge").notNull(),
-  revision: integer("revision").notNull(),
-});
+export const enterprises = sqliteTable(
+  "enterprises",
+  {
+    id: text("id").primaryKey(),
+    createdAtMs: integer("created_at_ms").notNull(),
+    name: text("name").notNull(),
+    suspended: integer("suspended", { mode: "boolean" }).notNull().default(false),
+    /** The gauge as JSON, at the moment of the projection. */
+    gauge: text("gauge").notNull(),
+    revision: integer("revision").notNull(),
+    /** The revision of the settings that the search keys were made from. */
+    settingsRevision: integer("settings_revision").notNull().default(0),
+  },
+  // Of what never changes, so that writing a gauge writes no row of it.
+  (t) => [index("enterprises_newest").on(t.createdAtMs, t.id)],
+);
+
+/** What an enterprise is found by: see search-keys.ts. Written when its settings change, not with every gauge. */
+export const enterpriseSearch = sqliteTable(
+  "enterprise_search",
+  { enterprise: text("enterprise").notNull(), key: text("key").notNull() },
+  (t) => [primaryKey({ columns: [t.enterprise, t.key] }), index("enterprise_search_key").on(t.key, t.enterprise)],
+);
 
 /** Charges by the local hour in which they arrived. A refund may make an hour negative. */
 export const usageHourly = sqliteTable(

@@ -3,24 +3,52 @@
  * D1 batch. A row only replaces one of a lower revision, so any batch may be written again, late or out of order.
  */
 import type { Batch } from "./batch.ts";
+import { searchKeysOf } from "./search-keys.ts";
 
 /** Rows of one table; `values` are lists in the order of `columns`, of which the first `keys` name the row. */
 export type TableRows = { table: string; columns: readonly string[]; keys: number; values: unknown[][] };
 
 const TIME = ["unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
 
-const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"] as const;
+const TABLES = [
+  "enterprise_search",
+  "usage_hourly",
+  "usage_daily",
+  "usage_by_dimension",
+  "runs",
+  "entries",
+  "names",
+] as const;
 
 export async function writeBatch(db: D1Database, batch: Batch): Promise<void> {
-  const { enterprise, createdAtMs, name, gauge, revision } = batch;
+  const { enterprise, createdAtMs, name, suspended, gauge, revision } = batch;
   const head = db
     .prepare(
-      `INSERT INTO enterprises (id, created_at_ms, name, gauge, revision) VALUES (?, ?, ?, ?, ?)
-        ON CONFLICT (id) DO UPDATE SET name = excluded.name, gauge = excluded.gauge, revision = excluded.revision
+      `INSERT INTO enterprises (id, created_at_ms, name, suspended, gauge, revision) VALUES (?, ?, ?, ?, ?, ?)
+        ON CONFLICT (id) DO UPDATE
+        SET name = excluded.name, suspended = excluded.suspended, gauge = excluded.gauge, revision = excluded.revision
         WHERE excluded.revision > enterprises.revision`,
     )
-    .bind(enterprise, createdAtMs, name, gauge, revision);
-  await db.batch([head, ...rowsOf(batch).map((rows) => upsertOf(db, enterprise, rows))]);
+    .bind(enterprise, createdAtMs, name, Number(suspended), gauge, revision);
+  await db.batch([head, ...searchKeys(db, batch), ...rowsOf(batch).map((rows) => upsertOf(db, enterprise, rows))]);
+}
+
+/** Puts other search keys in place of those of older settings; those of newer ones stay. */
+function searchKeys(db: D1Database, { enterprise, name, settingsRevision }: Batch): D1PreparedStatement[] {
+  if (settingsRevision === null) return [];
+  const older = "SELECT 1 FROM enterprises WHERE id = ?1 AND settings_revision < ?2";
+  const keys = JSON.stringify(searchKeysOf(enterprise, name));
+  return [
+    db
+      .prepare(`DELETE FROM enterprise_search WHERE enterprise = ?1 AND EXISTS (${older})`)
+      .bind(enterprise, settingsRevision),
+    db
+      .prepare(`INSERT INTO enterprise_search SELECT ?1, value FROM json_each(?3) WHERE EXISTS (${older})`)
+      .bind(enterprise, settingsRevision, keys),
+    db
+      .prepare("UPDATE enterprises SET settings_revision = ?2 WHERE id = ?1 AND settings_revision < ?2")
+      .bind(enterprise, settingsRevision),
+  ];
 }
 
 /** The revision of the last batch that the copy has of an enterprise; null where it has none. */

@@ -12,6 +12,7 @@ import {
   readTopRow,
 } from "../../src/rollups/read.ts";
 import { readSliceSeries, readSliceTop, SLICE_RUNS } from "../../src/rollups/read-slice.ts";
+import { counting } from "./rows-counted.ts";
 
 const SHORT = 4_000;
 const LONG = 80_000;
@@ -55,25 +56,6 @@ async function write(enterprise: string, runs: number): Promise<void> {
         SELECT '${enterprise}', 'credits', ${Date.parse("2026-11-23T00:00:00.000Z")} - i * 86400000, 'web', 1, 1 FROM n`,
     ),
   ]);
-}
-
-/** The database with the rows counted that its statements read. */
-function counting(counts: { rows: number }): D1Database {
-  const wrap = (statement: D1PreparedStatement): D1PreparedStatement =>
-    ({
-      bind: (...values: unknown[]) => wrap(statement.bind(...values)),
-      all: async () => {
-        const result = await statement.all();
-        counts.rows += result.meta.rows_read;
-        return result;
-      },
-      raw: async () => {
-        // `raw` tells no counts, so the same statement is asked for them.
-        counts.rows += (await statement.all()).meta.rows_read;
-        return statement.raw();
-      },
-    }) as unknown as D1PreparedStatement;
-  return { prepare: (text: string) => wrap(db.prepare(text)) } as unknown as D1Database;
 }
 
 const QUESTIONS: Record<string, { ask: (db: D1Database, enterprise: string) => Promise<unknown>; most: number }> = {
@@ -120,8 +102,8 @@ function sliceOf(enterprise: string) {
 
 it.each(Object.entries(QUESTIONS))("answers %s", async (_, { ask, most }) => {
   const [short, long] = [{ rows: 0 }, { rows: 0 }];
-  await ask(counting(short), "short");
-  await ask(counting(long), "long");
+  await ask(counting(db, short), "short");
+  await ask(counting(db, long), "long");
   expect(long.rows).toBeLessThanOrEqual(most);
   // Where a range of an index ends, one more row is looked at or none.
   expect(long.rows).toBeLessThanOrEqual(short.rows * 1.05 + 1);
