@@ -3,39 +3,22 @@
  */
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
-import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { EnterpriseState } from "../enterprise/bookkeeper.ts";
-import type { Settings } from "../ledger/books.ts";
-import { isTimeZone } from "../ledger/cycle.ts";
+import { putEnterprise } from "../enterprise/provision.ts";
+import { enterpriseObject } from "../enterprise/stub.ts";
 import { isoOf, isoOrNull } from "../ledger/entries.ts";
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { isRefusal } from "../ledger/refusals.ts";
-import { label, link, micros, time } from "../wire/fields.ts";
+import { enterprisePut } from "../wire/enterprise.ts";
+import { time } from "../wire/fields.ts";
 import type { ApiEnv } from "./auth.ts";
 import { gaugeSchema } from "./gauge.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
-import { enterpriseObject, objectOf } from "./object.ts";
+import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-import { webhookUrl } from "./webhook-url.ts";
-
-const putSchema = z
-  .strictObject({
-    name: label(200).optional(),
-    billing_model: z.enum(["credits", "byom"]).optional(),
-    plan: z.enum(PLANS).optional(),
-    time_zone: z.string().max(64).refine(isTimeZone, "must be an IANA time zone such as Europe/Berlin").optional(),
-    anchor_day: z.int().min(1).max(31).optional(),
-    monthly_allowance_micros: micros.nullable().optional(),
-    suspended: z.boolean().optional(),
-    upgrade_url: link.nullable().optional(),
-    referral_url: link.nullable().optional(),
-    webhook_url: webhookUrl.nullable().optional(),
-    test_clock: time.nullable().optional(),
-  })
-  .openapi("EnterprisePut");
 
 const enterpriseSchema = z
   .object({
@@ -59,7 +42,12 @@ const enterpriseSchema = z
   })
   .openapi("Enterprise");
 
-const listSchema = z.object({ rows: z.array(enterpriseSchema), next_cursor: z.string().nullable() });
+const listSchema = z.object({
+  rows: z.array(enterpriseSchema),
+  next_cursor: z.string().nullable(),
+  /** Ids of this page whose objects could not be asked. */
+  unreadable: z.array(z.string()).optional(),
+});
 const answer = (description: string) => ({ description, schema: enterpriseSchema });
 const entrance = { scope: "operator" } as const;
 
@@ -74,22 +62,16 @@ export const enterpriseRoutes = newRouter()
         entrance,
         answers: { 200: answer("Changed"), 201: answer("Created") },
       }),
-      request: { params: inEnterprise, body: body(putSchema) },
+      request: { params: inEnterprise, body: body(enterprisePut) },
     }),
     async (c) => {
-      const sent = c.req.valid("json");
-      const patch = patchOf(sent);
-      const complete = completeOf(patch);
-      // Enrolled first: an enterprise that exists must be on the list, one on the list need not exist yet.
-      if (complete !== null) await catalogOf(c.env).enrol(c.var.enterprise);
-      const put = await objectOf(c).provision(c.var.enterprise, patch, complete, sent.test_clock);
+      const put = await putEnterprise(c.env, c.var.enterprise, c.req.valid("json"));
       if (isRefusal(put)) return refused(c, put.refusal);
-      const { state, created, newWebhookUrl } = put;
+      const { state, created, webhookSecret } = put;
       const shown = await showEnterprise(c, state);
-      if (newWebhookUrl === null) return c.json(shown, created ? 201 : 200);
       // Shown this once: with it the receiver checks that a webhook is ours.
-      const webhook_secret = await webhookSecretOf(c.env.SIGNING_SECRET, c.var.enterprise, newWebhookUrl);
-      return c.json({ ...shown, webhook_secret }, created ? 201 : 200);
+      const secret = webhookSecret === null ? {} : { webhook_secret: webhookSecret };
+      return c.json({ ...shown, ...secret }, created ? 201 : 200);
     },
   )
   .openapi(
@@ -130,11 +112,17 @@ export const enterpriseRoutes = newRouter()
         ({ id }) => id,
         ({ number }) => [number],
       );
-      const states = await Promise.all(page.rows.map((id) => enterpriseObject(c.env, id).state(c.var.caller)));
-      const known = states.filter((state): state is EnterpriseState => !isRefusal(state));
+      const states = await Promise.allSettled(page.rows.map((id) => enterpriseObject(c.env, id).state(c.var.caller)));
+      const known = states.flatMap((asked) =>
+        asked.status === "rejected" || isRefusal(asked.value) ? [] : [asked.value],
+      );
+      // One that cannot be asked stands in nobody's way, and is not passed over in silence.
+      const unreadable = page.rows.filter((_, i) => states[i]?.status === "rejected");
+      for (const id of unreadable) console.error(JSON.stringify({ event: "enterprise_not_read", enterprise: id }));
       return c.json({
         rows: await Promise.all(known.map((state) => showEnterprise(c, state))),
         next_cursor: page.next_cursor,
+        ...(unreadable.length > 0 ? { unreadable } : {}),
       });
     },
   )
@@ -176,41 +164,5 @@ export async function showEnterprise(c: Context<ApiEnv>, state: EnterpriseState)
     created_at: isoOf(identity.createdAtMs),
     ...(identity.demo ? { demo: true } : {}),
     gauge,
-  };
-}
-
-/** What was given, in the words of the ledger. Null clears an optional field. */
-function patchOf(sent: z.infer<typeof putSchema>): Partial<Settings> {
-  const patch = {
-    name: sent.name,
-    billingModel: sent.billing_model,
-    plan: sent.plan,
-    timeZone: sent.time_zone,
-    anchorDay: sent.anchor_day,
-    allowanceOverrideMicros: sent.monthly_allowance_micros,
-    suspended: sent.suspended,
-    upgradeUrl: sent.upgrade_url,
-    referralUrl: sent.referral_url,
-    webhookUrl: sent.webhook_url,
-  };
-  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
-}
-
-/** The settings of a new enterprise, with the defaults; null when something that has none is missing. */
-function completeOf(patch: Partial<Settings>): Settings | null {
-  const { name, billingModel, plan } = patch;
-  if (name === undefined || billingModel === undefined || plan === undefined) return null;
-  return {
-    timeZone: "UTC",
-    anchorDay: 1,
-    allowanceOverrideMicros: null,
-    suspended: false,
-    upgradeUrl: null,
-    referralUrl: null,
-    webhookUrl: null,
-    ...patch,
-    name,
-    billingModel,
-    plan,
   };
 }

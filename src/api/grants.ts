@@ -1,24 +1,13 @@
 /**
  * Grants of bonus credits: added and voided by the operator, listed for readers.
  */
-
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
-import { id, label, micros, time } from "../wire/fields.ts";
+import { GRANT_SOURCES, grantRequestOf, newGrant } from "../wire/grant.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
 import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-
-const newGrantSchema = z
-  .strictObject({
-    id,
-    amount_micros: micros.min(1, "must be at least 1"),
-    source: z.enum(["referral", "promotion", "goodwill", "purchase"]),
-    note: label(1_000).nullable().optional(),
-    expires_at: time.nullable().optional(),
-  })
-  .openapi("NewGrant");
 
 const grantSchema = z
   .object({
@@ -26,7 +15,7 @@ const grantSchema = z
     amount_micros: z.int(),
     drawn_micros: z.int(),
     remaining_micros: z.int(),
-    source: z.enum(["referral", "promotion", "goodwill", "purchase"]),
+    source: z.enum(GRANT_SOURCES),
     note: z.string().nullable(),
     granted_at: z.iso.datetime(),
     expires_at: z.iso.datetime().nullable(),
@@ -57,17 +46,10 @@ export const grantRoutes = newRouter()
           201: { description: "Granted", schema: grantSchema },
         },
       }),
-      request: { params: inEnterprise, body: body(newGrantSchema) },
+      request: { params: inEnterprise, body: body(newGrant) },
     }),
     async (c) => {
-      const { id: grant, amount_micros, source, note, expires_at } = c.req.valid("json");
-      const added = await objectOf(c).addGrant({
-        id: grant,
-        amountMicros: amount_micros,
-        source,
-        note: note ?? null,
-        expiresAtMs: expires_at ?? null,
-      });
+      const added = await objectOf(c).addGrant(grantRequestOf(c.req.valid("json")));
       if (isRefusal(added)) return refused(c, added.refusal);
       return c.json(added.grant, added.created ? 201 : 200);
     },

@@ -2,25 +2,14 @@
  * Enterprise keys: made and shown once, listed without their secret, revoked for good. The operator makes keys of any
  * scope; an admin key makes and revokes `debit` and `read` keys of its own enterprise.
  */
-import { mintKey } from "../access/keys.ts";
+import { makeKey } from "../enterprise/make-key.ts";
 import { SCOPES } from "../ledger/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
-import { label, time } from "../wire/fields.ts";
+import { newKey } from "../wire/key.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
 import { objectOf } from "./object.ts";
-import { invalid, problem, refused } from "./problem.ts";
+import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-
-const newKeySchema = z
-  .strictObject({
-    name: label(200),
-    scopes: z
-      .array(z.enum(SCOPES))
-      .min(1)
-      .refine((scopes) => new Set(scopes).size === scopes.length, "must not name a scope twice"),
-    expires_at: time.nullable().optional(),
-  })
-  .openapi("NewKey");
 
 const keySchema = z.object({
   id: z.string(),
@@ -45,24 +34,11 @@ export const keyRoutes = newRouter()
         entrance,
         answers: { 201: { description: "The key", schema: keySchema.extend({ key: z.string() }).openapi("MadeKey") } },
       }),
-      request: { params: inEnterprise, body: body(newKeySchema) },
+      request: { params: inEnterprise, body: body(newKey) },
     }),
     async (c) => {
-      const { name, scopes, expires_at } = c.req.valid("json");
-      if (c.var.caller.kind !== "operator" && scopes.includes("admin")) return problem(c, "scope_denied");
-      const expiresAtMs = expires_at ?? null;
-      if (expiresAtMs !== null && expiresAtMs <= Date.now()) {
-        return invalid(c, [{ path: "expires_at", message: "must lie ahead" }]);
-      }
-      const id = crypto.randomUUID();
-      const { key, hash } = await mintKey(c.env.SIGNING_SECRET, {
-        enterprise: c.var.enterprise,
-        id,
-        scopes,
-        expiresAtMs,
-      });
-      const made = await objectOf(c).addKey(c.var.caller, { id, name, scopes, hash, expiresAtMs });
-      return isRefusal(made) ? refused(c, made.refusal) : c.json({ ...made, key }, 201);
+      const made = await makeKey(c.env, c.var.caller, c.var.enterprise, c.req.valid("json"));
+      return isRefusal(made) ? refused(c, made.refusal) : c.json(made, 201);
     },
   )
   .openapi(

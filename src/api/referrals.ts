@@ -2,10 +2,10 @@
  * POST /v1/referrals: both sides get the referral bonus, once per referee. The code says whose it is and proves it.
  */
 import { readReferralCode } from "../access/referral-code.ts";
+import { enterpriseObject } from "../enterprise/stub.ts";
 import { MICROS_PER_CREDIT } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { id } from "../wire/fields.ts";
-import { enterpriseObject } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, newRouter, z } from "./route.ts";
 

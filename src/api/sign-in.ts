@@ -2,16 +2,15 @@
  * Ways in for people, made by the operator: a link that signs a browser in once, and a short token for the usage bar
  * that works on one origin only.
  */
+import { makeSignInLink } from "../access/sign-in-link.ts";
 import { mintToken } from "../access/tokens.ts";
 import { isoOf } from "../ledger/entries.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { id } from "../wire/fields.ts";
+import { newSession, role } from "../wire/sign-in.ts";
 import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-
-const LINK_MS = 300_000;
-const role = z.enum(["admin", "member"]);
 
 const origin = z
   .string()
@@ -38,17 +37,14 @@ export const signInRoutes = newRouter()
           201: { description: "The link", schema: z.object({ url: z.url(), expires_at: z.iso.datetime() }) },
         },
       }),
-      request: { params: inEnterprise, body: body(z.strictObject({ user: id, role }).openapi("NewSession")) },
+      request: { params: inEnterprise, body: body(newSession) },
     }),
     async (c) => {
       const known = await objectOf(c).gauge(c.var.caller);
       if (isRefusal(known)) return refused(c, known.refusal);
-      const expiresAtMs = Date.now() + LINK_MS;
-      const claims = { ...c.req.valid("json"), enterprise: c.var.enterprise, id: crypto.randomUUID(), origin: "" };
-      const token = await mintToken(c.env.SIGNING_SECRET, { ...claims, kind: "link", expiresAtMs });
-      const url = new URL("/signin", c.req.url);
-      url.searchParams.set("token", token);
-      return c.json({ url: url.href, expires_at: isoOf(expiresAtMs) }, 201);
+      const who = { ...c.req.valid("json"), enterprise: c.var.enterprise };
+      const { url, expiresAtMs } = await makeSignInLink(c.env.SIGNING_SECRET, c.req.url, who);
+      return c.json({ url, expires_at: isoOf(expiresAtMs) }, 201);
     },
   )
   .openapi(

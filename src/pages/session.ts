@@ -7,6 +7,7 @@ import { createMiddleware } from "hono/factory";
 import { readSession } from "../access/session.ts";
 import type { TokenClaims } from "../access/tokens.ts";
 import type { EnterpriseObject } from "../enterprise/object.ts";
+import { enterpriseObject } from "../enterprise/stub.ts";
 import type { Caller } from "../ledger/callers.ts";
 import { problemPage } from "./problem-page.tsx";
 
@@ -50,7 +51,7 @@ export function callerOf(who: TokenClaims): Caller {
 
 /** The object of the signed-in person's enterprise: a new stub for each call, because a stub that failed stays broken. */
 export function objectOf(c: Context<PageEnv>): DurableObjectStub<EnterpriseObject> {
-  return c.env.ENTERPRISE.getByName(c.var.who.enterprise);
+  return enterpriseObject(c.env, c.var.who.enterprise);
 }
 
 const SIGNED_OUT = `<hx-partial hx-target="#pill" hx-swap="outerHTML"><a id="pill" class="pill" data-state="out" href="/">Signed out</a></hx-partial>`;

@@ -1,4 +1,5 @@
 // Enterprises as the operator makes, changes, reads and lists them, and their test clocks.
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import {
   CREDIT,
@@ -8,6 +9,7 @@ import {
   freshId,
   NOON,
   newEnterprise,
+  objectOf,
   operator,
   start,
 } from "./client.ts";
@@ -154,6 +156,19 @@ describe("creating and changing", () => {
     for (const query of ["limit=0", "limit=101", "limit=x", "limit=1.5", "cursor=x", "offset=1"]) {
       expectProblem(await operator("GET", `/v1/enterprises?${query}`), 422, "validation_failed");
     }
+  });
+
+  it("lists the others, and names the one, when an object cannot be asked", async () => {
+    const [first, broken, last] = [await newEnterprise(), await newEnterprise(), await newEnterprise()];
+    await runInDurableObject(objectOf(broken.id), (_, { storage }) => {
+      storage.sql.exec("UPDATE enterprise SET settings = 'unreadable'");
+    });
+    await evictDurableObject(objectOf(broken.id));
+    const { status, body } = await operator("GET", "/v1/enterprises?limit=3");
+    expect(status).toBe(200);
+    expect(body.rows.map((row: { id: string }) => row.id)).toEqual([last.id, first.id]);
+    expect(body.unreadable).toEqual([broken.id]);
+    expect((await operator("GET", "/v1/enterprises?limit=1")).body).not.toHaveProperty("unreadable");
   });
 });
 

@@ -2,7 +2,7 @@
  * Where webhooks may go: https, to a public name. Addresses and local names are refused, so that nobody can point the
  * deployment at what only it can reach.
  */
-import { link } from "../wire/fields.ts";
+import { link } from "./fields.ts";
 
 const LOCAL = /(^|\.)(localhost|localdomain|local|internal|intranet|private|lan|home|corp|arpa)$/;
 /** However an IPv4 address was written, parsing has made four decimal numbers of it. */

@@ -1,0 +1,63 @@
+/**
+ * What can be said of an enterprise when it is created or changed, as it comes over the wire and as the ledger has it.
+ */
+import { z } from "@hono/zod-openapi";
+import type { Settings } from "../ledger/books.ts";
+import { isTimeZone } from "../ledger/cycle.ts";
+import { PLANS } from "../ledger/plans.ts";
+import { label, link, micros, time } from "./fields.ts";
+import { webhookUrl } from "./webhook-url.ts";
+
+export const enterprisePut = z
+  .strictObject({
+    name: label(200).optional(),
+    billing_model: z.enum(["credits", "byom"]).optional(),
+    plan: z.enum(PLANS).optional(),
+    time_zone: z.string().max(64).refine(isTimeZone, "must be an IANA time zone such as Europe/Berlin").optional(),
+    anchor_day: z.int().min(1).max(31).optional(),
+    monthly_allowance_micros: micros.nullable().optional(),
+    suspended: z.boolean().optional(),
+    upgrade_url: link.nullable().optional(),
+    referral_url: link.nullable().optional(),
+    webhook_url: webhookUrl.nullable().optional(),
+    test_clock: time.nullable().optional(),
+  })
+  .openapi("EnterprisePut");
+
+export type EnterprisePut = z.infer<typeof enterprisePut>;
+
+/** What was given, in the words of the ledger. Null clears an optional field. */
+export function patchOf(sent: EnterprisePut): Partial<Settings> {
+  const patch = {
+    name: sent.name,
+    billingModel: sent.billing_model,
+    plan: sent.plan,
+    timeZone: sent.time_zone,
+    anchorDay: sent.anchor_day,
+    allowanceOverrideMicros: sent.monthly_allowance_micros,
+    suspended: sent.suspended,
+    upgradeUrl: sent.upgrade_url,
+    referralUrl: sent.referral_url,
+    webhookUrl: sent.webhook_url,
+  };
+  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
+}
+
+/** The settings of a new enterprise, with the defaults; null when something that has none is missing. */
+export function completeOf(patch: Partial<Settings>): Settings | null {
+  const { name, billingModel, plan } = patch;
+  if (name === undefined || billingModel === undefined || plan === undefined) return null;
+  return {
+    timeZone: "UTC",
+    anchorDay: 1,
+    allowanceOverrideMicros: null,
+    suspended: false,
+    upgradeUrl: null,
+    referralUrl: null,
+    webhookUrl: null,
+    ...patch,
+    name,
+    billingModel,
+    plan,
+  };
+}

@@ -1,0 +1,17 @@
+/** What a key is asked for with. */
+import { z } from "@hono/zod-openapi";
+import { SCOPES } from "../ledger/callers.ts";
+import { label, time } from "./fields.ts";
+
+export const newKey = z
+  .strictObject({
+    name: label(200),
+    scopes: z
+      .array(z.enum(SCOPES))
+      .min(1)
+      .refine((scopes) => new Set(scopes).size === scopes.length, "must not name a scope twice"),
+    expires_at: time.nullable().optional(),
+  })
+  .openapi("NewKey");
+
+export type NewKeyRequest = z.infer<typeof newKey>;
