@@ -15,6 +15,8 @@ export type LayoutProps = {
   title: string;
   signed?: Signed | undefined;
   tab?: Tab | undefined;
+  /** The page is for who signed in as the operator. */
+  operator?: { tab: "enterprises" | "new" | null } | undefined;
   /** The page draws a chart. */
   chart?: boolean;
   children?: Child;
@@ -32,7 +34,7 @@ export function page(props: LayoutProps) {
   return html`<!doctype html>${<Layout {...props} />}`;
 }
 
-const Layout: FC<LayoutProps> = ({ title, signed, tab, chart = false, children }) => (
+const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, children }) => (
   <html lang="en">
     <head>
       <meta charset="utf-8" />
@@ -43,7 +45,7 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, chart = false, children }
       </title>
       <link rel="icon" href="/icon.svg" type="image/svg+xml" />
       <link rel="stylesheet" href="/app.css" />
-      {signed !== undefined && (
+      {(signed !== undefined || operator !== undefined) && (
         <>
           <meta name="htmx-config" content={HTMX_CONFIG} />
           {/* Before htmx, so that it misses nothing of the socket that htmx opens. */}
@@ -60,11 +62,12 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, chart = false, children }
       </a>
       <header class="top">
         <div class="inner">
-          <a class="brand" href={signed === undefined ? "/" : "/settings/usage"}>
+          <a class="brand" href={signed !== undefined ? "/settings/usage" : operator !== undefined ? "/operator" : "/"}>
             <Mark />
             <span>Fuelgauge</span>
           </a>
           {signed !== undefined && <Navigation signed={signed} tab={tab} />}
+          {operator !== undefined && <OperatorNavigation tab={operator.tab} />}
         </div>
       </header>
       <main id="content" class="inner" tabindex={-1}>
@@ -93,6 +96,25 @@ const Navigation: FC<{ signed: Signed; tab: Tab | undefined }> = ({ signed, tab 
       <span>
         <bdi>{signed.user}</bdi> <small>{signed.role}</small>
       </span>
+      <button class="quiet" type="submit">
+        Sign out
+      </button>
+    </form>
+  </>
+);
+
+const OperatorNavigation: FC<{ tab: "enterprises" | "new" | null }> = ({ tab }) => (
+  <>
+    <span class="tenant">Operator</span>
+    <nav class="tabs" aria-label="Operator">
+      <a href="/operator" aria-current={tab === "enterprises" ? "page" : undefined}>
+        Enterprises
+      </a>
+      <a href="/operator/new" aria-current={tab === "new" ? "page" : undefined}>
+        New enterprise
+      </a>
+    </nav>
+    <form class="who" method="post" action="/operator/signout">
       <button class="quiet" type="submit">
         Sign out
       </button>

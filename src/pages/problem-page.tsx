@@ -6,7 +6,6 @@ import type { Context } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { RETRY_AFTER_SECONDS } from "../access/limits.ts";
 import { page } from "./layout.tsx";
-import type { PageEnv } from "./session.ts";
 
 type Wording = { status: ContentfulStatusCode; title: string; detail: string; way: { label: string; url: string } };
 
@@ -75,8 +74,9 @@ export type PageProblem = keyof typeof WORDINGS;
 
 const RETRY_AFTER: { [code in PageProblem]?: number } = { rate_limited: RETRY_AFTER_SECONDS, ledger_busy: 1 };
 
-export async function problemPage(c: Context<PageEnv>, code: PageProblem): Promise<Response> {
-  const { status, title, detail, way }: Wording = WORDINGS[code];
+/** @param way where the page leads on, where that is not the usual */
+export async function problemPage(c: Context, code: PageProblem, way?: Wording["way"]): Promise<Response> {
+  const { status, title, detail, way: usualWay }: Wording = WORDINGS[code];
   const seconds = RETRY_AFTER[code];
   if (seconds !== undefined) c.header("Retry-After", String(seconds));
   if (!wantsHtml(c)) {
@@ -91,8 +91,8 @@ export async function problemPage(c: Context<PageEnv>, code: PageProblem): Promi
           <h1>{title}</h1>
           <p>{detail}</p>
           <p>
-            <a class="button" href={way.url}>
-              {way.label}
+            <a class="button" href={(way ?? usualWay).url}>
+              {(way ?? usualWay).label}
             </a>
           </p>
           <p class="muted">

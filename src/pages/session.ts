@@ -29,13 +29,13 @@ export const signedIn = createMiddleware<PageEnv>(async (c, next) => {
 });
 
 /** For forms that a cookie authorises: who cannot show where the form came from is refused. */
-export const ownForm = createMiddleware<PageEnv>(async (c, next) => {
+export const ownForm = createMiddleware(async (c, next) => {
   if (originOf(c) !== "own") return problemPage(c, "csrf_failed");
   await next();
 });
 
 /** For forms that carry their own proof, as a sign-in link does: only a form known to be foreign is refused. */
-export const notForeignForm = createMiddleware<PageEnv>(async (c, next) => {
+export const notForeignForm = createMiddleware(async (c, next) => {
   if (originOf(c) === "foreign") return problemPage(c, "csrf_failed");
   await next();
 });

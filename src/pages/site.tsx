@@ -5,6 +5,7 @@
 import { type Context, Hono } from "hono";
 import { homePages } from "./home.tsx";
 import { modelPages } from "./model.tsx";
+import { operatorPages } from "./operator/site.ts";
 import { problemPage, wantsHtml } from "./problem-page.tsx";
 import { receiptPages } from "./receipt.tsx";
 import { type PageEnv, privately } from "./session.ts";
@@ -13,7 +14,7 @@ import { usagePages } from "./usage.tsx";
 
 const pages = [homePages, signInPages, usagePages, receiptPages, modelPages];
 
-const PRIVATE = ["/", "/signin", "/signout", "/demo/*", "/settings/*"];
+const PRIVATE = ["/", "/signin", "/signout", "/demo/*", "/settings/*", "/operator/*"];
 
 export const pageRoutes = new Hono<PageEnv>();
 
@@ -22,6 +23,7 @@ for (const routes of pages) {
   routes.onError(failed);
   pageRoutes.route("/", routes);
 }
+pageRoutes.route("/", operatorPages);
 
 pageRoutes.get("/*", async (c, next) => (wantsHtml(c) ? problemPage(c, "not_found") : next()));
 

@@ -1,0 +1,186 @@
+/**
+ * How the list of enterprises looks: the search, the table with what each has used and what asks for attention, and
+ * what stands in their place when the copy is away.
+ */
+import type { FC } from "hono/jsx";
+import type { Gauge } from "../../ledger/gauge.ts";
+import type { ListedEnterprise } from "../../rollups/read-enterprises.ts";
+import { isId } from "../../wire/fields.ts";
+import { countOf, formatAmount, formatPercent } from "../format.ts";
+import { InPlace, Name, Region } from "../parts.tsx";
+import { type Condition, conditionsOf } from "./condition.ts";
+import { type Column, formatUtc, Row, Table } from "./frame.tsx";
+import { enterpriseHref, OPERATOR_PATH } from "./session.tsx";
+
+/** A page of the list; `later`: it is not the first. `next` is where it goes on, null at the end. */
+export type Listed = { rows: ListedEnterprise[]; search: string; later: boolean; next: string | null };
+
+const COLUMNS: readonly Column[] = [
+  { title: "Enterprise" },
+  { title: "Plan" },
+  { title: "Used" },
+  { title: "Left", num: true },
+  { title: "State" },
+  { title: "As of (UTC)" },
+];
+
+export const Enterprises: FC<Listed> = (listed) => (
+  <>
+    <Heading />
+    <section class="card table">
+      <Search search={listed.search} />
+      <Table
+        id="rows-enterprises"
+        caption={listed.search === "" ? "Newest first" : `Whose id or name has a word that begins “${listed.search}”`}
+        columns={COLUMNS}
+        empty={listed.search === "" ? "There is no enterprise yet." : "No enterprise is called that."}
+      >
+        {listed.rows.length > 0 && <Rows {...listed} />}
+      </Table>
+      <More {...listed} />
+      {listed.search !== "" && isId(listed.search) && !listed.rows.some(({ id }) => id === listed.search) && (
+        <p class="muted">
+          An enterprise that was made a moment ago opens by its id:{" "}
+          <a href={enterpriseHref(listed.search)}>{listed.search}</a>
+        </p>
+      )}
+    </section>
+    <p class="muted as-of">
+      The list is read from the copy: each row stands as it was when the enterprise last changed. An enterprise's own
+      page asks its ledger.
+    </p>
+  </>
+);
+
+/** What Show more brings: the rows to append, and the line below them anew. */
+export const EnterprisesPage: FC<Listed> = (listed) => (
+  <>
+    <Region id="rows-enterprises" swap="beforeend">
+      <Rows {...listed} />
+    </Region>
+    <Region id="line-enterprises">
+      <More {...listed} />
+    </Region>
+    <Region id="status-region" swap="innerHTML">
+      {countOf(listed.rows.length, "more enterprise")} shown.
+    </Region>
+  </>
+);
+
+export const WithoutCopy: FC<{ search: string; ids: readonly string[] }> = ({ search, ids }) => (
+  <>
+    <Heading />
+    <section class="card">
+      <p class="notice conflict">
+        The copy cannot be read at this moment, so there is no list with numbers and no search. Ledgers go on, and every
+        enterprise opens by its id.
+      </p>
+      <form class="search" method="get" action={`${OPERATOR_PATH}/open`}>
+        <label>
+          <span class="unseen">Id of the enterprise</span>
+          <input type="search" name="id" value={search} placeholder="Id of the enterprise" maxlength={128} />
+        </label>{" "}
+        <button class="button" type="submit">
+          Open
+        </button>
+      </form>
+      {ids.length > 0 && (
+        <>
+          <h2>The newest</h2>
+          <ul>
+            {ids.map((id) => (
+              <li>
+                <a href={enterpriseHref(id)}>{id}</a>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </section>
+  </>
+);
+
+export const Badges: FC<{ conditions: readonly Condition[] }> = ({ conditions }) => (
+  <>
+    {conditions.length === 0 && <span class="muted">OK</span>}
+    {conditions.map(({ level, text }) => (
+      <>
+        <span class={`badge ${level}`}>{text}</span>{" "}
+      </>
+    ))}
+  </>
+);
+
+/** How much is used, with a small bar where there is a whole to measure it by. */
+export const Used: FC<{ gauge: Gauge }> = ({ gauge }) => {
+  const { used_micros: used, total_micros: total, unit } = gauge;
+  if (total === null) return <>{formatAmount(used, unit)} spent</>;
+  const width = Math.min(100, gauge.used_percent ?? 0);
+  return (
+    <>
+      {formatPercent(used, total)} <span class="muted">of {formatAmount(total, unit)}</span>
+      <svg class="mini" width="100%" height="4" aria-hidden="true" focusable="false">
+        <rect width={`${width}%`} height="4" />
+      </svg>
+    </>
+  );
+};
+
+const Heading: FC = () => (
+  <div class="heading">
+    <h1>Enterprises</h1>
+  </div>
+);
+
+const Search: FC<{ search: string }> = ({ search }) => (
+  <form class="search" method="get" action={OPERATOR_PATH} role="search">
+    <label>
+      <span class="unseen">Search by id or name</span>
+      <input type="search" name="q" value={search} placeholder="Search by id or name" maxlength={100} />
+    </label>{" "}
+    <button class="button plain" type="submit">
+      Search
+    </button>
+  </form>
+);
+
+const Rows: FC<Listed> = ({ rows }) => (
+  <>
+    {rows.map(({ id, gauge, suspended }) => (
+      <Row
+        columns={COLUMNS}
+        cells={[
+          <>
+            <a href={enterpriseHref(id)}>
+              <Name>{gauge.name}</Name>
+            </a>
+            <small class="muted name">{id}</small>
+          </>,
+          gauge.spend === null ? gauge.plan : `${gauge.plan}, own model`,
+          <Used gauge={gauge} />,
+          gauge.remaining_micros === null ? "—" : formatAmount(gauge.remaining_micros, gauge.unit),
+          <Badges conditions={conditionsOf(gauge, suspended)} />,
+          formatUtc(gauge.as_of),
+        ]}
+      />
+    ))}
+  </>
+);
+
+const More: FC<Listed> = ({ search, later, next }) => (
+  <p id="line-enterprises" class="more">
+    {next !== null && (
+      <InPlace id="more-enterprises" part="rows" push={false} href={listHref(search, next)}>
+        Show more
+      </InPlace>
+    )}
+    {later && <a href={listHref(search, null)}>Show the first</a>}
+  </p>
+);
+
+function listHref(search: string, after: string | null): string {
+  const params = new URLSearchParams();
+  if (search !== "") params.set("q", search);
+  if (after !== null) params.set("after", after);
+  return params.size === 0 ? OPERATOR_PATH : `${OPERATOR_PATH}?${params}`;
+}

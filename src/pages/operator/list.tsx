@@ -1,0 +1,69 @@
+/**
+ * /operator: every enterprise, newest first or found by id and name, as the copy has them; a page of them reads a page
+ * of rows. Without the copy any enterprise still opens by its id, because its own page asks its object.
+ */
+import { Hono } from "hono";
+import { catalogOf } from "../../catalog/object.ts";
+import { MAX_MICROS } from "../../ledger/micros.ts";
+import { type ListedEnterprise, readNewestEnterprises, searchEnterprises } from "../../rollups/read-enterprises.ts";
+import { isId } from "../../wire/fields.ts";
+import { isPartial } from "../session.ts";
+import { operatorPage } from "./frame.tsx";
+import { Enterprises, EnterprisesPage, type Listed, WithoutCopy } from "./list-view.tsx";
+import { enterpriseHref, OPERATOR_PATH, type OperatorContext, type OperatorEnv } from "./session.tsx";
+
+const PAGE_ROWS = 20;
+const LONGEST_SEARCH = 100;
+
+export const enterpriseList = new Hono<OperatorEnv>()
+  .get(OPERATOR_PATH, async (c) => {
+    const search = (c.req.query("q") ?? "").trim().slice(0, LONGEST_SEARCH);
+    const listed = await attempt(() => readPage(c.env.DB, search, c.req.query("after") ?? ""));
+    if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
+    const children =
+      listed === null ? <WithoutCopy search={search} ids={await newestIds(c)} /> : <Enterprises {...listed} />;
+    return c.html(operatorPage({ title: "Enterprises", tab: "enterprises", children }));
+  })
+  .get(`${OPERATOR_PATH}/open`, (c) => {
+    const id = (c.req.query("id") ?? "").trim();
+    return c.redirect(isId(id) ? enterpriseHref(id) : OPERATOR_PATH, 303);
+  });
+
+/** @param after where the page goes on, as `Listed.next` gave it; what is none of these begins anew */
+async function readPage(db: D1Database, search: string, after: string): Promise<Listed> {
+  const [, place, id] = /^([^~]*)~(.+)$/.exec(after) ?? [];
+  const at = place !== undefined && id !== undefined && isId(id) ? { place, id } : null;
+  if (search !== "") {
+    const rows = await searchEnterprises(db, search, PAGE_ROWS, at && { key: at.place, id: at.id });
+    return pageOf(rows, search, at !== null, ({ key, id }) => `${key}~${id}`);
+  }
+  const newest = at !== null && /^\d{1,16}$/.test(at.place) ? { createdAtMs: Number(at.place), id: at.id } : null;
+  const rows = await readNewestEnterprises(db, PAGE_ROWS, newest);
+  return pageOf(rows, search, newest !== null, ({ createdAtMs, id }) => `${createdAtMs}~${id}`);
+}
+
+function pageOf<R extends ListedEnterprise>(
+  rows: readonly R[],
+  search: string,
+  later: boolean,
+  placeOf: (row: R) => string,
+): Listed {
+  const shown = rows.slice(0, PAGE_ROWS);
+  const last = shown.at(-1);
+  return { rows: shown, search, later, next: rows.length > PAGE_ROWS && last !== undefined ? placeOf(last) : null };
+}
+
+/** The catalog has the ids of all, for when the copy is away. */
+async function newestIds(c: OperatorContext): Promise<string[]> {
+  const listed = await attempt(() => catalogOf(c.env).enterprises(MAX_MICROS, PAGE_ROWS));
+  return (listed ?? []).map(({ id }) => id);
+}
+
+async function attempt<T>(read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    console.error(JSON.stringify({ event: "page_block_not_read", page: "operator", error: String(error) }));
+    return null;
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The door of the operator's pages. Who has no operator session gets the sign-in form in the page's place, whatever else
+ * they may have shown; every form must come from a page of this site.
+ */
+import type { Context } from "hono";
+import { createMiddleware } from "hono/factory";
+import { hasOperatorSession } from "../../access/operator-session.ts";
+import type { EnterpriseState } from "../../enterprise/bookkeeper.ts";
+import type { EnterpriseObject } from "../../enterprise/object.ts";
+import { enterpriseObject } from "../../enterprise/stub.ts";
+import type { Caller } from "../../ledger/callers.ts";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { isId } from "../../wire/fields.ts";
+import { type PageProblem, problemPage } from "../problem-page.tsx";
+import { isPartial, ownForm } from "../session.ts";
+import { signInPage } from "./sign-in.tsx";
+
+export const OPERATOR_PATH = "/operator";
+export const OPERATOR: Caller = { kind: "operator" };
+
+/** `state` is that of the enterprise in the path, on pages that have one. */
+export type OperatorEnv = { Bindings: Env; Variables: { state: EnterpriseState } };
+export type OperatorContext = Context<OperatorEnv>;
+
+export const asOperator = createMiddleware<OperatorEnv>(async (c, next) => {
+  if (!(await hasOperatorSession(c))) return isPartial(c) ? c.body(null, 401) : signInPage(c, 401);
+  if (c.req.method === "GET" || c.req.method === "HEAD") return next();
+  return ownForm(c, next);
+});
+
+/** Loads the enterprise of the path's `e`, from its object; what follows can count on it. */
+export const inEnterprise = createMiddleware<OperatorEnv>(async (c, next) => {
+  const id = c.req.param("e") ?? "";
+  const state = isId(id) ? await enterpriseObject(c.env, id).state(OPERATOR) : null;
+  if (state === null || isRefusal(state)) return operatorProblem(c, "not_found");
+  c.set("state", state);
+  await next();
+});
+
+/** The object of the path's enterprise. */
+export function objectOf(c: OperatorContext): DurableObjectStub<EnterpriseObject> {
+  return enterpriseObject(c.env, c.var.state.identity.id);
+}
+
+/** What went wrong, with the way back to the list. */
+export function operatorProblem(c: Context, code: PageProblem): Promise<Response> {
+  return problemPage(c, code, { label: "To the enterprises", url: OPERATOR_PATH });
+}
+
+/** The address of an enterprise's page, or of a part of it; each part is encoded. */
+export function enterpriseHref(id: string, ...parts: string[]): string {
+  return [OPERATOR_PATH, "enterprises", ...[id, ...parts].map(encodeURIComponent)].join("/");
+}

@@ -1,0 +1,174 @@
+/** The door of the operator's pages: what opens it, what never does, and that its forms are its own. */
+import { env } from "cloudflare:workers";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { mintToken } from "../../src/access/tokens.ts";
+import { type Answer, newEnterprise, OPERATOR_KEY, operator, senderWith } from "./client.ts";
+
+const stranger = senderWith(null);
+const FORM = { "Content-Type": "application/x-www-form-urlencoded", Accept: "text/html" };
+const OWN = { ...FORM, "Sec-Fetch-Site": "same-origin" };
+const HOUR_MS = 3_600_000;
+
+const get = (path: string, cookie: string) =>
+  stranger("GET", path, undefined, { headers: { Accept: "text/html", Cookie: cookie }, redirect: "manual" });
+const post = (path: string, fields: Record<string, string>, headers: Record<string, string> = OWN) =>
+  stranger("POST", path, String(new URLSearchParams(fields)), { headers, redirect: "manual" });
+const cookieOf = (answer: Answer) => (answer.headers.get("Set-Cookie") ?? "").split(";")[0] ?? "";
+const signIn = () => post("/operator/signin", { operator_key: OPERATOR_KEY });
+
+const asksForKey = ({ status, text }: Answer) => status === 401 && text.includes('name="operator_key"');
+
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
+
+describe("the operator's door", () => {
+  it("opens with the operator key, for eight hours, by a cookie that no script and no other site gets", async () => {
+    const answer = await signIn();
+    expect([answer.status, answer.headers.get("Location")]).toEqual([303, "/operator"]);
+    const cookie = answer.headers.get("Set-Cookie") ?? "";
+    for (const part of [
+      "__Host-fuelgauge-operator=",
+      "Path=/",
+      "HttpOnly",
+      "Secure",
+      "SameSite=Strict",
+      "Max-Age=28800",
+    ]) {
+      expect(cookie).toContain(part);
+    }
+    expect(cookie).not.toContain(OPERATOR_KEY);
+    const page = await get("/operator", cookieOf(answer));
+    expect(page.status).toBe(200);
+    expect(page.text).toContain("<h1>Enterprises</h1>");
+    expect(page.headers.get("Cache-Control")).toContain("no-store");
+    vi.useFakeTimers({ now: Date.now() + 8 * HOUR_MS, toFake: ["Date"] });
+    expect(asksForKey(await get("/operator", cookieOf(answer)))).toBe(true);
+  });
+
+  it("asks for the key in place of every page, and leads back to that page", async () => {
+    const { id } = await newEnterprise();
+    for (const path of ["/operator", "/operator?q=acme", `/operator/enterprises/${id}`, "/operator/nothing"]) {
+      const answer = await get(path, "");
+      expect(asksForKey(answer), path).toBe(true);
+      expect(answer.text).toContain(`name="to" value="${path}"`);
+      expect(answer.text).not.toContain("<h1>Acme");
+    }
+    const back = await post("/operator/signin", { operator_key: OPERATOR_KEY, to: "/operator?q=acme" });
+    expect(back.headers.get("Location")).toBe("/operator?q=acme");
+    for (const to of [
+      "https://evil.example",
+      "//evil.example",
+      "/operator.evil",
+      "/operator\\@evil",
+      "/settings/usage",
+    ]) {
+      expect((await post("/operator/signin", { operator_key: OPERATOR_KEY, to })).headers.get("Location")).toBe(
+        "/operator",
+      );
+    }
+  });
+
+  it("stays shut for a wrong key, and writes none back or into the log", async () => {
+    const log = vi.spyOn(console, "warn").mockImplementation(() => {});
+    for (const key of ["", "x", `${OPERATOR_KEY}x`, OPERATOR_KEY.slice(1), OPERATOR_KEY.toUpperCase()]) {
+      const answer = await post("/operator/signin", { operator_key: key });
+      expect(asksForKey(answer), key).toBe(true);
+      expect(answer.headers.get("Set-Cookie")).toBeNull();
+      expect(answer.text).toContain("This is not the operator key.");
+      if (key.length > 1) expect(answer.text + JSON.stringify(log.mock.calls)).not.toContain(key);
+    }
+    expect(log).toHaveBeenCalledTimes(5);
+    const inUrl = await stranger("GET", `/operator?operator_key=${OPERATOR_KEY}`, undefined, { headers: FORM });
+    expect(asksForKey(inUrl)).toBe(true);
+    const json = await stranger("POST", "/operator/signin", { operator_key: OPERATOR_KEY }, { redirect: "manual" });
+    expect(json.headers.get("Set-Cookie")).toBeNull();
+  });
+
+  it("does not open to a dashboard's session, an enterprise's key, or the operator key as a header", async () => {
+    const { id, keyOf } = await newEnterprise();
+    const claims = { enterprise: id, user: "ada", role: "admin" as const, id: "x", origin: "" };
+    const session = await mintToken(env.SIGNING_SECRET, {
+      ...claims,
+      kind: "session",
+      expiresAtMs: Date.now() + HOUR_MS,
+    });
+    for (const name of ["__Host-fuelgauge", "__Host-fuelgauge-operator", "fuelgauge-operator"]) {
+      expect(asksForKey(await get("/operator", `${name}=${session}`))).toBe(true);
+    }
+    const { send, key } = await keyOf(["debit", "read", "admin"]);
+    for (const sender of [send, operator]) {
+      expect(asksForKey(await sender("GET", "/operator", undefined, { headers: { Accept: "text/html" } }))).toBe(true);
+    }
+    expect((await post("/operator/signin", { operator_key: key })).headers.get("Set-Cookie")).toBeNull();
+  });
+
+  it("does not open to a cookie that was forged, or changed in any part", async () => {
+    const good = cookieOf(await signIn());
+    const [name = "", value = ""] = good.split("=");
+    const [expiresAt = "", mac = ""] = value.split(".");
+    const forged = [
+      "",
+      value.slice(0, -1),
+      `${value}x`,
+      `${Number(expiresAt) + 1}.${mac}`,
+      `${expiresAt}.`,
+      `.${mac}`,
+      `${expiresAt}.${mac}.`,
+      `0${expiresAt}.${mac}`,
+      `${expiresAt}.${"A".repeat(mac.length)}`,
+      "null",
+    ];
+    for (const text of forged) expect(asksForKey(await get("/operator", `${name}=${text}`)), text).toBe(true);
+    expect((await get("/operator", good)).status).toBe(200);
+  });
+
+  it.each(["OPERATOR_KEY", "SIGNING_SECRET"] as const)("ends every session when %s is rotated", async (name) => {
+    const cookie = cookieOf(await signIn());
+    const before = env[name];
+    try {
+      (env as unknown as Record<string, unknown>)[name] = "another-secret-altogether";
+      expect(asksForKey(await get("/operator", cookie))).toBe(true);
+    } finally {
+      (env as unknown as Record<string, unknown>)[name] = before;
+    }
+    expect((await get("/operator", cookie)).status).toBe(200);
+  });
+
+  it("never stands in for the key that the JSON interface needs", async () => {
+    const cookie = cookieOf(await signIn());
+    for (const path of ["/v1/enterprises", "/v1/price-book"]) expect((await get(path, cookie)).status).toBe(401);
+  });
+});
+
+describe("a form of the operator's", () => {
+  const FOREIGN: Record<string, string>[] = [
+    {},
+    { "Sec-Fetch-Site": "cross-site" },
+    { "Sec-Fetch-Site": "same-site" },
+    { "Sec-Fetch-Site": "cross-site", Origin: "https://fuelgauge.test" },
+    { Origin: "https://evil.example" },
+    { Origin: "null" },
+  ];
+
+  it("is taken from its own page only", async () => {
+    const Cookie = cookieOf(await signIn());
+    for (const headers of FOREIGN) {
+      const answer = await post("/operator/signout", {}, { ...FORM, ...headers, Cookie });
+      expect([answer.status, answer.text.includes("csrf_failed")], JSON.stringify(headers)).toEqual([403, true]);
+      expect(answer.headers.get("Set-Cookie")).toBeNull();
+    }
+    const out = await post("/operator/signout", {}, { ...FORM, Origin: "https://fuelgauge.test", Cookie });
+    expect(out.status).toBe(303);
+    expect(out.headers.get("Set-Cookie")).toMatch(/^__Host-fuelgauge-operator=;/);
+  });
+
+  it("for signing in is not taken from a page of somebody else, though the key be right", async () => {
+    for (const headers of FOREIGN.slice(1)) {
+      const answer = await post("/operator/signin", { operator_key: OPERATOR_KEY }, { ...FORM, ...headers });
+      expect([answer.status, answer.text.includes("csrf_failed")], JSON.stringify(headers)).toEqual([403, true]);
+      expect(answer.headers.get("Set-Cookie")).toBeNull();
+    }
+  });
+});
