@@ -14,6 +14,12 @@ const USAGE = { label: "To the usage page", url: "/settings/usage" };
 const MODEL = { label: "To the model settings", url: "/settings/model" };
 
 const WORDINGS = {
+  key_invalid: {
+    status: 401,
+    title: "This key is not known",
+    detail: "It is not the operator key of this deployment.",
+    way: HOME,
+  },
   csrf_failed: {
     status: 403,
     title: "This form came from elsewhere",
@@ -79,6 +85,7 @@ export async function problemPage(c: Context, code: PageProblem, way?: Wording["
   const { status, title, detail, way: usualWay }: Wording = WORDINGS[code];
   const seconds = RETRY_AFTER[code];
   if (seconds !== undefined) c.header("Retry-After", String(seconds));
+  if (status === 401) c.header("WWW-Authenticate", "Bearer");
   if (!wantsHtml(c)) {
     const problem = { type: `urn:fuelgauge:problem:${code}`, title, status, detail, code };
     return c.body(JSON.stringify(problem), status, { "Content-Type": "application/problem+json" });

@@ -16,7 +16,11 @@ const post = (path: string, fields: Record<string, string>, headers: Record<stri
 const cookieOf = (answer: Answer) => (answer.headers.get("Set-Cookie") ?? "").split(";")[0] ?? "";
 const signIn = () => post("/operator/signin", { operator_key: OPERATOR_KEY });
 
-const asksForKey = ({ status, text }: Answer) => status === 401 && text.includes('name="operator_key"');
+/** Leads to the sign-in form, or shows it. */
+const asksForKey = ({ status, headers, text }: Answer) =>
+  status === 303
+    ? headers.get("Location")?.startsWith("/operator/signin") === true
+    : status === 401 && text.includes('name="operator_key"');
 
 afterEach(() => {
   vi.useRealTimers();
@@ -47,14 +51,18 @@ describe("the operator's door", () => {
     expect(asksForKey(await get("/operator", cookieOf(answer)))).toBe(true);
   });
 
-  it("asks for the key in place of every page, and leads back to that page", async () => {
+  it("asks for the key before every page, and leads back to that page", async () => {
     const { id } = await newEnterprise();
     for (const path of ["/operator", "/operator?q=acme", `/operator/enterprises/${id}`, "/operator/nothing"]) {
       const answer = await get(path, "");
       expect(asksForKey(answer), path).toBe(true);
-      expect(answer.text).toContain(`name="to" value="${path}"`);
-      expect(answer.text).not.toContain("<h1>Acme");
+      const form = await get(answer.headers.get("Location") ?? "", "");
+      expect([form.status, form.text.includes('name="operator_key"')]).toEqual([200, true]);
+      expect(form.text).toContain(`name="to" value="${path}"`);
     }
+    const part = { headers: { Accept: "text/html", Cookie: "none=", "HX-Request-Type": "partial" } };
+    const answer = await stranger("GET", "/operator?part=rows", undefined, part);
+    expect([answer.status, answer.headers.get("HX-Redirect")]).toEqual([401, "/operator/signin"]);
     const back = await post("/operator/signin", { operator_key: OPERATOR_KEY, to: "/operator?q=acme" });
     expect(back.headers.get("Location")).toBe("/operator?q=acme");
     for (const to of [
@@ -63,6 +71,7 @@ describe("the operator's door", () => {
       "/operator.evil",
       "/operator\\@evil",
       "/settings/usage",
+      "/operator/signin",
     ]) {
       expect((await post("/operator/signin", { operator_key: OPERATOR_KEY, to })).headers.get("Location")).toBe(
         "/operator",
@@ -80,8 +89,10 @@ describe("the operator's door", () => {
       if (key.length > 1) expect(answer.text + JSON.stringify(log.mock.calls)).not.toContain(key);
     }
     expect(log).toHaveBeenCalledTimes(5);
-    const inUrl = await stranger("GET", `/operator?operator_key=${OPERATOR_KEY}`, undefined, { headers: FORM });
-    expect(asksForKey(inUrl)).toBe(true);
+    for (const path of ["/operator", "/operator/signin"]) {
+      const inUrl = await get(`${path}?operator_key=${OPERATOR_KEY}`, "");
+      expect([inUrl.headers.get("Set-Cookie"), inUrl.text.includes("<h1>Enterprises")]).toEqual([null, false]);
+    }
     const json = await stranger("POST", "/operator/signin", { operator_key: OPERATOR_KEY }, { redirect: "manual" });
     expect(json.headers.get("Set-Cookie")).toBeNull();
   });
@@ -99,7 +110,11 @@ describe("the operator's door", () => {
     }
     const { send, key } = await keyOf(["debit", "read", "admin"]);
     for (const sender of [send, operator]) {
-      expect(asksForKey(await sender("GET", "/operator", undefined, { headers: { Accept: "text/html" } }))).toBe(true);
+      expect(
+        asksForKey(
+          await sender("GET", "/operator", undefined, { headers: { Accept: "text/html" }, redirect: "manual" }),
+        ),
+      ).toBe(true);
     }
     expect((await post("/operator/signin", { operator_key: key })).headers.get("Set-Cookie")).toBeNull();
   });
@@ -136,10 +151,30 @@ describe("the operator's door", () => {
     expect((await get("/operator", cookie)).status).toBe(200);
   });
 
-  it("never stands in for the key that the JSON interface needs", async () => {
+  it("never stands in for the key that the JSON interface needs, or for a dashboard's session", async () => {
     const cookie = cookieOf(await signIn());
     for (const path of ["/v1/enterprises", "/v1/price-book"]) expect((await get(path, cookie)).status).toBe(401);
+    expect((await get("/settings/usage", cookie)).headers.get("Location")).toBe("/");
   });
+});
+
+it("makes an address that goes on guessing wait, the right key with it, and no other address", async () => {
+  const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
+  const before = env.RATE_LIMIT_FACTOR;
+  Object.assign(env, { RATE_LIMIT_FACTOR: "1" });
+  try {
+    const tryFrom = (address: string, key: string) =>
+      post("/operator/signin", { operator_key: key }, { ...OWN, "CF-Connecting-IP": address });
+    const statuses: number[] = [];
+    for (let n = 0; n < 210; n++) statuses.push((await tryFrom("198.51.100.7", `guess-${n}`)).status);
+    expect(new Set(statuses)).toEqual(new Set([401, 429]));
+    const right = await tryFrom("198.51.100.7", OPERATOR_KEY);
+    expect([right.status, right.headers.get("Set-Cookie")]).toEqual([429, null]);
+    expect((await tryFrom("198.51.100.8", OPERATOR_KEY)).status).toBe(303);
+    expect(warn).toHaveBeenCalled();
+  } finally {
+    Object.assign(env, { RATE_LIMIT_FACTOR: before });
+  }
 });
 
 describe("a form of the operator's", () => {

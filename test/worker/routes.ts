@@ -129,8 +129,17 @@ export const PAGES: readonly Page[] = [
   { method: "GET", path: "/settings/usage/runs/{run}", stranger: "out", session: "in" },
   { method: "GET", path: "/settings/model", stranger: "out", session: "in" },
   { method: "POST", path: "/settings/model", stranger: "out", session: "csrf_failed" },
+  { method: "GET", path: "/operator/signin", stranger: "in", session: "in" },
+  { method: "POST", path: "/operator/signin", stranger: "key_invalid", session: "key_invalid" },
+  { method: "POST", path: "/operator/signout", stranger: "csrf_failed", session: "csrf_failed" },
+  ...["", "/open", "/*"].map((path) => operatorPage("GET", path)),
   { method: "GET", path: "/*", stranger: "not_found", session: "not_found" },
 ];
+
+/** A page that only the operator's own session opens: everyone else is led to its sign-in form. */
+function operatorPage(method: Page["method"], path: string): Page {
+  return { method, path: `/operator${path}`, stranger: "out", session: "out" };
+}
 
 /** A route's path with its parameters filled in, each percent-encoded. */
 export function pathOf({ path }: Pick<Route, "path">, params: Record<string, string>): string {

@@ -10,7 +10,8 @@ import { countOf, formatAmount, formatPercent } from "../format.ts";
 import { InPlace, Name, Region } from "../parts.tsx";
 import { type Condition, conditionsOf } from "./condition.ts";
 import { type Column, formatUtc, Row, Table } from "./frame.tsx";
-import { enterpriseHref, OPERATOR_PATH } from "./session.tsx";
+import { enterpriseHref } from "./session.tsx";
+import { OPERATOR_PATH } from "./sign-in.tsx";
 
 /** A page of the list; `later`: it is not the first. `next` is where it goes on, null at the end. */
 export type Listed = { rows: ListedEnterprise[]; search: string; later: boolean; next: string | null };

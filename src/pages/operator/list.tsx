@@ -10,7 +10,8 @@ import { isId } from "../../wire/fields.ts";
 import { isPartial } from "../session.ts";
 import { operatorPage } from "./frame.tsx";
 import { Enterprises, EnterprisesPage, type Listed, WithoutCopy } from "./list-view.tsx";
-import { enterpriseHref, OPERATOR_PATH, type OperatorContext, type OperatorEnv } from "./session.tsx";
+import { enterpriseHref, type OperatorContext, type OperatorEnv } from "./session.tsx";
+import { OPERATOR_PATH } from "./sign-in.tsx";
 
 const PAGE_ROWS = 20;
 const LONGEST_SEARCH = 100;

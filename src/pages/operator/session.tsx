@@ -1,6 +1,6 @@
 /**
- * The door of the operator's pages. Who has no operator session gets the sign-in form in the page's place, whatever else
- * they may have shown; every form must come from a page of this site.
+ * The door of the operator's pages. Who has no operator session is led to the sign-in form, whatever else they may have
+ * shown, and from there back to their page; every form must come from a page of this site.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -13,9 +13,8 @@ import { isRefusal } from "../../ledger/refusals.ts";
 import { isId } from "../../wire/fields.ts";
 import { type PageProblem, problemPage } from "../problem-page.tsx";
 import { isPartial, ownForm } from "../session.ts";
-import { signInPage } from "./sign-in.tsx";
+import { OPERATOR_PATH, signInHref } from "./sign-in.tsx";
 
-export const OPERATOR_PATH = "/operator";
 export const OPERATOR: Caller = { kind: "operator" };
 
 /** `state` is that of the enterprise in the path, on pages that have one. */
@@ -23,9 +22,12 @@ export type OperatorEnv = { Bindings: Env; Variables: { state: EnterpriseState }
 export type OperatorContext = Context<OperatorEnv>;
 
 export const asOperator = createMiddleware<OperatorEnv>(async (c, next) => {
-  if (!(await hasOperatorSession(c))) return isPartial(c) ? c.body(null, 401) : signInPage(c, 401);
-  if (c.req.method === "GET" || c.req.method === "HEAD") return next();
-  return ownForm(c, next);
+  const reads = c.req.method === "GET" || c.req.method === "HEAD";
+  if (await hasOperatorSession(c)) return reads ? next() : ownForm(c, next);
+  const { pathname, search } = new URL(c.req.url);
+  const signIn = signInHref(reads ? pathname + search : OPERATOR_PATH);
+  // A part of a page cannot lead anywhere: htmx takes the whole page there.
+  return isPartial(c) ? c.body(null, 401, { "HX-Redirect": signInHref(OPERATOR_PATH) }) : c.redirect(signIn, 303);
 });
 
 /** Loads the enterprise of the path's `e`, from its object; what follows can count on it. */

@@ -3,6 +3,7 @@
  * written back, not even when it was wrong.
  */
 import { type Context, Hono } from "hono";
+import { addressOf, isBlocked, isOver } from "../../access/limits.ts";
 import {
   endOperatorSession,
   isOperatorKey,
@@ -10,35 +11,42 @@ import {
   startOperatorSession,
 } from "../../access/operator-session.ts";
 import { page } from "../layout.tsx";
+import { problemPage, wantsHtml } from "../problem-page.tsx";
 import { notForeignForm, ownForm } from "../session.ts";
 import { Field, readForm } from "./form.tsx";
 
+export const OPERATOR_PATH = "/operator";
 const SIGN_IN_PATH = "/operator/signin";
 const HOURS = OPERATOR_SESSION_MS / 3_600_000;
 /** Where to go afterwards: a page of the operator, never another address. */
 const OWN_PAGE = /^\/operator(?:\/[\w.~!$&'()*+,;=:@%/-]*)?(?:\?[\w.~!$&'()*+,;=:@%/?-]*)?$/;
 
 export const operatorSignIn = new Hono<{ Bindings: Env }>()
-  .get(SIGN_IN_PATH, (c) => c.redirect("/operator", 303))
+  .get(SIGN_IN_PATH, (c) => signInPage(c, c.req.query("to") ?? ""))
   .post(SIGN_IN_PATH, notForeignForm, async (c) => {
     const { operator_key = "", to = "" } = await readForm(c);
+    if (isBlocked("LIMIT_FAILURES", addressOf(c.req.raw.headers))) return problemPage(c, "rate_limited");
     if (!(await isOperatorKey(c, operator_key))) return failedSignIn(c, to);
     await startOperatorSession(c);
-    return c.redirect(OWN_PAGE.test(to) ? to : "/operator", 303);
+    return c.redirect(ownPageOf(to), 303);
   })
   .post("/operator/signout", ownForm, (c) => {
     endOperatorSession(c);
-    return c.redirect("/operator", 303);
+    return c.redirect(SIGN_IN_PATH, 303);
   });
 
-/** The one place where a wrong key ends up. */
-function failedSignIn(c: Context, to: string) {
-  console.warn(JSON.stringify({ event: "operator_sign_in_failed" }));
-  return signInPage(c, 401, { to, error: "This is not the operator key." });
+/** @param to the page that was asked for */
+export function signInHref(to: string): string {
+  return to === OPERATOR_PATH ? SIGN_IN_PATH : `${SIGN_IN_PATH}?${new URLSearchParams({ to })}`;
 }
 
-/** The form, in place of the page that was asked for. */
-export function signInPage(c: Context, status: 200 | 401, { to = addressOf(c), error }: SignInProps = {}) {
+async function failedSignIn(c: Context<{ Bindings: Env }>, to: string) {
+  console.warn(JSON.stringify({ event: "operator_sign_in_failed" }));
+  if (await isOver(c.env, "LIMIT_FAILURES", addressOf(c.req.raw.headers))) return problemPage(c, "rate_limited");
+  return wantsHtml(c) ? signInPage(c, to, "This is not the operator key.") : problemPage(c, "key_invalid");
+}
+
+function signInPage(c: Context, to: string, error?: string) {
   return c.html(
     page({
       title: "Operator",
@@ -47,7 +55,7 @@ export function signInPage(c: Context, status: 200 | 401, { to = addressOf(c), e
           <h1>Operator</h1>
           <p>Enterprises, their credits, keys and webhooks. Sign in with the operator key of this deployment.</p>
           <form class="form" method="post" action={SIGN_IN_PATH} autocomplete="off">
-            <input type="hidden" name="to" value={to} />
+            <input type="hidden" name="to" value={ownPageOf(to)} />
             <Field
               name="operator_key"
               label="Operator key"
@@ -67,13 +75,10 @@ export function signInPage(c: Context, status: 200 | 401, { to = addressOf(c), e
         </section>
       ),
     }),
-    status,
+    error === undefined ? 200 : 401,
   );
 }
 
-type SignInProps = { to?: string; error?: string };
-
-function addressOf(c: Context): string {
-  const { pathname, search } = new URL(c.req.url);
-  return c.req.method === "GET" ? pathname + search : "/operator";
+function ownPageOf(to: string): string {
+  return OWN_PAGE.test(to) && !to.startsWith(SIGN_IN_PATH) ? to : OPERATOR_PATH;
 }

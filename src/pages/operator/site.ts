@@ -3,8 +3,8 @@
  */
 import { Hono } from "hono";
 import { enterpriseList } from "./list.tsx";
-import { asOperator, OPERATOR_PATH, type OperatorEnv, operatorProblem } from "./session.tsx";
-import { operatorSignIn } from "./sign-in.tsx";
+import { asOperator, type OperatorEnv, operatorProblem } from "./session.tsx";
+import { OPERATOR_PATH, operatorSignIn } from "./sign-in.tsx";
 
 export const operatorPages = new Hono<OperatorEnv>();
 
