@@ -12,7 +12,8 @@ const signed = (column: string) =>
 const optionalAmount = (column: string) =>
   `${column} INTEGER CHECK (${column} IS NULL OR ${column} BETWEEN 0 AND 9007199254740991)`;
 
-const STEPS: readonly string[][] = [
+/** The statements of each step. */
+export const STEPS: readonly string[][] = [
   [
     // One row: settings, the running cycle with its balances, and where the journal stands.
     `CREATE TABLE enterprise (
@@ -191,10 +192,10 @@ export function schemaStep(sql: Sql): number {
 }
 
 /** Takes the steps that are missing, each whole or not at all. */
-export function migrate(sql: Sql): void {
-  for (let step = schemaStep(sql); step < STEPS.length; step++) {
+export function migrate(sql: Sql, steps = STEPS): void {
+  for (let step = schemaStep(sql); step < steps.length; step++) {
     sql.transaction(() => {
-      for (const statement of STEPS[step] as string[]) sql.run(statement);
+      for (const statement of steps[step] as string[]) sql.run(statement);
       sql.run("INSERT INTO schema_steps (step) VALUES (?)", step + 1);
     });
   }
