@@ -132,7 +132,7 @@ const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 /** One connection, one request at a time. Anything but a 2xx ends the bench: errors are fast and prove nothing. */
 export class HttpConnection {
   #got: Buffer = Buffer.alloc(0);
-  #waiting: { resolve(body: Buffer): void; reject(error: Error): void } | null = null;
+  #waiting: { resolve(body: Buffer): void; reject(error: Error): void; refusals: readonly string[] } | null = null;
 
   readonly #socket: Socket;
 
@@ -153,11 +153,11 @@ export class HttpConnection {
     });
   }
 
-  /** Sends a request; its answer's body. */
-  send(request: Buffer): Promise<Buffer> {
+  /** Sends a request; its answer's body. `refusals` are the statuses, besides those of success, that are answers too. */
+  send(request: Buffer, refusals: readonly string[] = []): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.#socket.destroyed) reject(new Error("the server closed the connection"));
-      this.#waiting = { resolve, reject };
+      this.#waiting = { resolve, reject, refusals };
       this.#socket.write(request);
     });
   }
@@ -180,7 +180,7 @@ export class HttpConnection {
     this.#got = this.#got.subarray(end);
     const waiting = this.#waiting;
     this.#waiting = null;
-    if (head[9] === "2") waiting?.resolve(body);
+    if (head[9] === "2" || waiting?.refusals.includes(head.slice(9, 12))) waiting?.resolve(body);
     else waiting?.reject(new Error(`${head.split("\r\n", 1)[0]}: ${body.toString().slice(0, 300)}`));
   }
 }
