@@ -54,7 +54,10 @@ export class SimPlatform implements Platform {
   stepClock(skewMs: number): void {
     if (skewMs < this.#skewMs) this.world.saw("clock_stepped_back");
     if (skewMs > this.#skewMs) this.world.saw("clock_stepped_forward");
+    const laterMs = this.#skewMs - skewMs;
     this.#skewMs = skewMs;
+    // Alarms go by the same clock.
+    if (this.#alarm !== null) this.#ring({ atMs: this.#alarm.atMs + laterMs });
     this.network.fairSinceMs = Math.max(this.network.fairSinceMs, this.world.nowMs);
   }
 
