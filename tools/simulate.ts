@@ -1,23 +1,13 @@
 // `npm run simulate -- --seconds 1800 --seed 1 --jobs 2`: lets simulated enterprises live for so long, and prints what
 // they lived through. One seed is one world; what a world violates is printed with its seed, which replays it:
 // `FUELGAUGE_SEED=<seed> FUELGAUGE_SIM_WORLDS=1 npm test -- test/simulation`. Exit code 1 when anything was violated.
-import { spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { runWorker } from "./campaign/child.ts";
+import type { Simulated } from "./campaign/figures.ts";
 
-type Sum = {
-  worlds: number;
-  days: number;
-  events: number;
-  violations: number[];
-  happenings: Record<string, number>;
-};
-
-const WORKER = join(import.meta.dirname, "..", "test", "simulation", "campaign.ts");
-// The sources use parameter properties, which Node only takes with this flag.
-const FLAGS = ["--experimental-transform-types", "--disable-warning=ExperimentalWarning"];
+const WORKER = "test/simulation/campaign.ts";
 const DAYS_PER_YEAR = 365.25;
 
 const { values } = parseArgs({
@@ -33,26 +23,12 @@ if (![seconds, seed, jobs].every((value) => Number.isSafeInteger(value) && value
   process.exit(2);
 }
 
-const sums = await Promise.all(Array.from({ length: jobs }, (_, job) => runWorker(seed + job)));
+const sums = await Promise.all(
+  Array.from({ length: jobs }, (_, job) => runWorker<Simulated>(WORKER, [seconds, seed + job, jobs])),
+);
 report(sums.reduce(add));
 
-function runWorker(firstSeed: number): Promise<Sum> {
-  return new Promise((resolve, reject) => {
-    const args = [...FLAGS, WORKER, String(seconds), String(firstSeed), String(jobs)];
-    const worker = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-    let output = "";
-    worker.stdout.setEncoding("utf8").on("data", (text: string) => {
-      output += text;
-    });
-    worker.on("error", reject);
-    worker.on("close", (code) => {
-      if (code === 0) resolve(JSON.parse(output) as Sum);
-      else reject(new Error(`a worker of the simulation ended with ${code}`));
-    });
-  });
-}
-
-function add(a: Sum, b: Sum): Sum {
+function add(a: Simulated, b: Simulated): Simulated {
   const names = Object.keys(a.happenings);
   return {
     worlds: a.worlds + b.worlds,
@@ -63,7 +39,7 @@ function add(a: Sum, b: Sum): Sum {
   };
 }
 
-function report({ worlds, days, events, violations, happenings }: Sum): void {
+function report({ worlds, days, events, violations, happenings }: Simulated): void {
   const years = days / DAYS_PER_YEAR;
   const width = Math.max(...Object.keys(happenings).map((name) => name.length));
   for (const [name, count] of Object.entries(happenings)) console.log(`${name.padEnd(width)}  ${count}`);

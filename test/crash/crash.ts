@@ -57,19 +57,17 @@ export class CrashSession {
     this.#births = new Births(this.#random);
   }
 
-  /** Lives through so many kills, and to a good end. Stops at the first fault. */
-  async run(kills: number, say: (crashes: Crashes) => void = () => {}): Promise<Crashes> {
+  /** Lives through one kill after another until it is done, and then to a good end. Stops at the first fault. */
+  async run(done: () => boolean): Promise<Crashes> {
     const { crashes } = this;
     try {
       await this.#runtime.start();
       await this.#runtime.migrate();
-      const names = TENANTS.values();
-      for (const name of names) this.#tenants.push(await Tenant.create(this.#runtime, name, this.#random));
-      while (crashes.kills < kills && crashes.faults.length === 0) {
+      for (const name of TENANTS) this.#tenants.push(await Tenant.create(this.#runtime, name, this.#random));
+      while (!done() && crashes.faults.length === 0) {
         await this.#live();
         await this.#revive();
         await this.#examine();
-        say(crashes);
       }
       for (const tenant of this.#tenants) await tenant.finish(this.#runtime);
       await this.#examine();

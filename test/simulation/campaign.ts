@@ -4,13 +4,17 @@
  * Arguments: seconds, first seed, step from one seed to the next.
  */
 import process from "node:process";
+import type { Simulated } from "../../tools/campaign/figures.ts";
 import { Happenings } from "./happenings.ts";
 import { simulate } from "./simulate.ts";
 
+const PROGRESS_MS = 60_000;
+
 const [seconds = 60, firstSeed = 1, step = 1] = process.argv.slice(2).map(Number);
 const happenings = new Happenings();
-const sum = { worlds: 0, days: 0, events: 0, violations: [] as number[] };
+const sum: Simulated = { worlds: 0, days: 0, events: 0, violations: [], happenings: happenings.counts };
 const startedMs = performance.now();
+let toldMs = startedMs;
 
 for (let seed = firstSeed; performance.now() - startedMs < seconds * 1_000; seed += step) {
   const outcome = await simulate(seed);
@@ -18,9 +22,13 @@ for (let seed = firstSeed; performance.now() - startedMs < seconds * 1_000; seed
   sum.worlds += 1;
   sum.days += outcome.days;
   sum.events += outcome.events;
+  if (performance.now() - toldMs > PROGRESS_MS) {
+    toldMs = performance.now();
+    process.stderr.write(`· simulation: ${sum.worlds} worlds, ${Math.round(sum.days / 365.25)} years\n`);
+  }
   if (outcome.violation === null) continue;
   sum.violations.push(seed);
   process.stderr.write(`${outcome.violation}\n\n`);
 }
 
-process.stdout.write(`${JSON.stringify({ ...sum, happenings: happenings.counts })}\n`);
+process.stdout.write(`${JSON.stringify(sum)}\n`);

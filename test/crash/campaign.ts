@@ -1,0 +1,55 @@
+// One worker of a campaign (tools/campaign.ts): sessions of crashes, each on a folder of its own, until its time is up.
+// Says at once what was violated, and ends with a line of JSON for the sum. Arguments: seconds, first seed.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { buildWorker } from "../../tools/bench/runtime.ts";
+import type { Crashed } from "../../tools/campaign/figures.ts";
+import { type Crashes, CrashSession } from "./crash.ts";
+
+const KILLS_OF_A_SESSION = 30;
+
+const [seconds = 60, firstSeed = 1] = process.argv.slice(2).map(Number);
+const deadlineMs = performance.now() + seconds * 1_000;
+const directory = mkdtempSync(join(tmpdir(), "fuelgauge-crash-"));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
+process.on("exit", () => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 }));
+
+const bundle = buildWorker(join(directory, "bundle"));
+const sum: Crashed = {
+  ...{ sessions: 0, kills: 0, acknowledged: 0, lost: 0, doubled: 0, resumedMs: 0 },
+  ...{ moments: {}, violations: [] },
+};
+for (let seed = firstSeed; performance.now() < deadlineMs; seed++) await runSession(seed);
+process.stdout.write(`${JSON.stringify(sum)}\n`);
+
+async function runSession(seed: number): Promise<void> {
+  const state = join(directory, `session-${seed}`);
+  const session = new CrashSession(bundle, state, seed);
+  const done = () => performance.now() >= deadlineMs || session.crashes.kills >= KILLS_OF_A_SESSION;
+  try {
+    await session.run(done);
+  } catch (error) {
+    session.crashes.faults.push({ kind: "wrong", what: String((error as Error).stack) });
+  }
+  add(seed, session.crashes);
+  process.stderr.write(`· crash: ${sum.kills} kills, ${sum.acknowledged} acknowledged reports\n`);
+  rmSync(state, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+}
+
+function add(seed: number, { kills, acknowledged, resumedMs, moments, faults }: Crashes): void {
+  sum.sessions += 1;
+  sum.kills += kills;
+  sum.acknowledged += acknowledged;
+  sum.resumedMs = Math.max(sum.resumedMs, resumedMs);
+  for (const [moment, count] of Object.entries(moments)) {
+    sum.moments[moment] = (sum.moments[moment] ?? 0) + count;
+  }
+  sum.lost += faults.filter(({ kind }) => kind === "lost").length;
+  sum.doubled += faults.filter(({ kind }) => kind === "doubled").length;
+  for (const { what } of faults) {
+    sum.violations.push(`crash: seed ${seed}, after ${kills} kills: ${what}`);
+    process.stderr.write(`${sum.violations.at(-1)}\n`);
+  }
+}
