@@ -61,19 +61,21 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
   );
 };
 
-/** As of when the numbers are: those of the ledger, and those of the copy where it is behind. */
-export const AsOf: FC<Props> = ({ view, outlook }) => {
+/** As of when the numbers are: those of the ledger, and those of the copy where it is behind. Script reads the data. */
+export const AsOf: FC<Props> = ({ view, outlook }) => (
+  <p id="as-of" class="as-of muted" data-seq={view.gauge.seq}>
+    as of {formatClock(outlook.nowMs, view.timeZone)}
+    <CopyAsOf view={view} outlook={outlook} />
+  </p>
+);
+
+export const CopyAsOf: FC<Props> = ({ view, outlook }) => {
   const lagMs = outlook.nowMs - view.copyAsOfMs;
   return (
-    <p id="as-of" class="as-of muted">
-      as of {formatClock(outlook.nowMs, view.timeZone)}
-      {lagMs > BEHIND_MS && (
-        <>
-          {" "}
-          · chart and tables as of {formatClock(view.copyAsOfMs, view.timeZone)}, {formatLag(lagMs)} behind
-        </>
-      )}
-    </p>
+    <span id="copy-as-of" data-lag={lagMs}>
+      {lagMs > BEHIND_MS &&
+        ` · chart and tables as of ${formatClock(view.copyAsOfMs, view.timeZone)}, ${formatLag(lagMs)} behind`}
+    </span>
   );
 };
 

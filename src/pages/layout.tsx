@@ -9,6 +9,9 @@ import type { TokenClaims } from "../access/tokens.ts";
 /** The signed-in person, and what their enterprise is called. */
 export type Signed = Pick<TokenClaims, "enterprise" | "user" | "role"> & { name: string };
 
+/** Sent with every request of a page's scripts: whose page it is. The cookie, which all tabs share, may be another's. */
+export const ENTERPRISE_HEADER = "Fuelgauge-Enterprise";
+
 type Tab = "usage" | "model";
 
 export type LayoutProps = {
@@ -27,6 +30,8 @@ const HTMX_CONFIG = JSON.stringify({
   morphIgnore: ["data-htmx-powered", "open"],
   extensions: "ws",
   includeIndicatorCSS: false,
+  // A tab that was hidden for a blink has closed its socket with 1000; it comes back as after any other end.
+  ws: { reconnectCodes: [1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014], reconnectMaxDelay: 30_000 },
 });
 
 /** A whole document. */
@@ -56,7 +61,7 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
         </>
       )}
     </head>
-    <body>
+    <body {...pageOf(signed)}>
       <a class="skip" href="#content">
         Skip to content
       </a>
@@ -78,6 +83,12 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
     </body>
   </html>
 );
+
+function pageOf(signed: Signed | undefined) {
+  return signed === undefined
+    ? {}
+    : { "hx-headers:inherited": JSON.stringify({ [ENTERPRISE_HEADER]: signed.enterprise }) };
+}
 
 const Navigation: FC<{ signed: Signed; tab: Tab | undefined }> = ({ signed, tab }) => (
   <>

@@ -9,6 +9,7 @@ import type { TokenClaims } from "../access/tokens.ts";
 import type { EnterpriseObject } from "../enterprise/object.ts";
 import { enterpriseObject } from "../enterprise/stub.ts";
 import type { Caller } from "../ledger/callers.ts";
+import { ENTERPRISE_HEADER } from "./layout.tsx";
 import { problemPage } from "./problem-page.tsx";
 
 export type PageEnv = { Bindings: Env; Variables: { who: TokenClaims } };
@@ -20,10 +21,12 @@ export const privately = createMiddleware<PageEnv>(async (c, next) => {
   c.header("Vary", "HX-Request-Type", { append: true });
 });
 
-/** Lets in who is signed in; a stranger is led to the start page. */
+/** Lets in who is signed in; a stranger, or the page of another enterprise than the session's, is led away. */
 export const signedIn = createMiddleware<PageEnv>(async (c, next) => {
   const who = await readSession(c);
-  if (who === null) return isPartial(c) ? c.html(SIGNED_OUT, 401) : c.redirect("/", 303);
+  const page = c.req.header(ENTERPRISE_HEADER);
+  if (who === null || (page !== undefined && page !== who.enterprise))
+    return isPartial(c) ? c.html(SIGNED_OUT, 401) : c.redirect("/", 303);
   c.set("who", who);
   await next();
 });
@@ -54,7 +57,7 @@ export function objectOf(c: Context<PageEnv>): DurableObjectStub<EnterpriseObjec
   return enterpriseObject(c.env, c.var.who.enterprise);
 }
 
-const SIGNED_OUT = `<hx-partial hx-target="#pill" hx-swap="outerHTML"><a id="pill" class="pill" data-state="out" href="/">Signed out</a></hx-partial>`;
+const SIGNED_OUT = `<hx-partial hx-target="#pill" hx-swap="outerHTML"><a id="pill" class="pill" data-state="out" href="/settings/usage">Signed out</a></hx-partial>`;
 
 function originOf(c: Context): "own" | "foreign" | "unknown" {
   const site = c.req.header("Sec-Fetch-Site");

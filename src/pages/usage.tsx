@@ -10,7 +10,7 @@ import { Cards } from "./cards.tsx";
 import { bucketChart, type Chart, totalChart } from "./chart-data.ts";
 import { Consumption } from "./consumption.tsx";
 import { formatDate, formatPeriod } from "./dates.ts";
-import { AsOf, Explanation } from "./explanation.tsx";
+import { AsOf, CopyAsOf, Explanation } from "./explanation.tsx";
 import { page, type Signed } from "./layout.tsx";
 import { type Outlook, outlookOf } from "./outlook.ts";
 import { Region } from "./parts.tsx";
@@ -25,6 +25,9 @@ import { type DIMENSIONS, type Part, parseUsageQuery, type UsageQuery } from "./
 
 type Shown = { data: UsageData; query: UsageQuery; outlook: Outlook; signed: Signed };
 
+/** Sent by a page that refreshes itself: a region that cannot be read then stays as it is. */
+const REFRESH_HEADER = "Fuelgauge-Refresh";
+
 export const usagePages = new Hono<PageEnv>().get("/settings/usage", signedIn, async (c) => {
   const asked = parseUsageQuery(new URL(c.req.url).searchParams);
   const query = isPartial(c) ? asked : { ...asked, parts: null };
@@ -32,7 +35,9 @@ export const usagePages = new Hono<PageEnv>().get("/settings/usage", signedIn, a
   if (isRefusal(data)) return problemPage(c, "not_found");
   const { gauge } = data.view;
   const shown = { data, query, outlook: outlookOf(gauge), signed: { ...c.var.who, name: gauge.name } };
-  return query.parts === null ? wholePage(c, shown) : c.html(<Parts {...shown} parts={query.parts} />);
+  if (query.parts === null) return wholePage(c, shown);
+  const refreshes = c.req.header(REFRESH_HEADER) !== undefined;
+  return c.html(<Parts {...shown} parts={query.parts} refreshes={refreshes} />);
 });
 
 function wholePage(c: Context<PageEnv>, shown: Shown): Response | Promise<Response> {
@@ -69,14 +74,7 @@ const Heading: FC<Shown> = ({ data, outlook, query, signed }) => {
   return (
     <div class="heading">
       <h1>Usage</h1>
-      <span
-        id="pill"
-        class="pill"
-        data-state="off"
-        data-seq={data.view.gauge.seq}
-        hx-ws:connect={`${exports}/live`}
-        hx-swap="none"
-      >
+      <span id="pill" class="pill" data-state="off" hx-ws:connect={`${exports}/live`} hx-swap="none">
         Not live
       </span>
       <details class="menu">
@@ -117,13 +115,31 @@ const Now: FC<Shown> = (shown) => (
   </>
 );
 
-const Parts: FC<Shown & { parts: readonly Part[] }> = (shown) => (
+const Parts: FC<Shown & { parts: readonly Part[]; refreshes: boolean }> = ({ parts, refreshes, ...shown }) => (
   <>
-    {shown.parts.map((part) => (
-      <OnePart {...shown} part={part} />
-    ))}
+    {parts
+      .filter((part) => !refreshes || isReadable(part, shown.data))
+      .map((part) => (
+        <OnePart {...shown} part={part} />
+      ))}
+    <Region id="copy-as-of">
+      <CopyAsOf view={shown.data.view} outlook={shown.outlook} />
+    </Region>
   </>
 );
+
+function isReadable(part: Part, { series, runs, top }: UsageData): boolean {
+  switch (part) {
+    case "now":
+      return true;
+    case "chart":
+      return series !== null;
+    case "runs":
+      return runs !== null;
+    default:
+      return top[part] !== null;
+  }
+}
 
 const OnePart: FC<Shown & { part: Part }> = ({ part, ...shown }) => {
   const { data, query, outlook } = shown;

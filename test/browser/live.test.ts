@@ -1,6 +1,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Enterprise, type Site, startSite, words } from "./site.ts";
+import { startNetwork } from "./network.ts";
+import { type Enterprise, type Site, setHidden, startSite, words } from "./site.ts";
 
 let site: Site;
 
@@ -26,25 +27,9 @@ describe("the usage page", () => {
     const { page, context } = await watch(enterprise);
     await enterprise.run(50 * 10_000, { workspace: "w2" });
     await expect.poll(() => headline(page), { timeout: 1_500 }).toContain("150 of 1,500");
-    await expect.poll(() => words(page, "#top-workspace")).toContain("w2");
-    await expect.poll(() => words(page, "#runs")).toContain("run-0002");
-    await context.close();
-  });
-
-  it("shows a debit within a second, nineteen times of twenty", async () => {
-    const enterprise = await site.newEnterprise();
-    await enterprise.run(100 * 10_000);
-    const { page, context } = await watch(enterprise);
-    const delays: number[] = [];
-    for (let n = 2; n <= 41; n++) {
-      await enterprise.run(10 * 10_000);
-      const startedMs = performance.now();
-      const text = `${(100 + 10 * (n - 1)).toLocaleString("en-GB")} of`;
-      await page.waitForFunction((part) => document.querySelector(".headline")?.textContent?.includes(part), text);
-      delays.push(performance.now() - startedMs);
-    }
-    delays.sort((a, b) => a - b);
-    expect(delays[Math.floor(delays.length * 0.95)]).toBeLessThan(1_000);
+    const soon = { timeout: 5_000 };
+    await expect.poll(() => words(page, "#top-workspace"), soon).toContain("w2");
+    await expect.poll(() => words(page, "#runs"), soon).toContain("run-0002");
     await context.close();
   });
 
@@ -101,4 +86,142 @@ describe("the usage page", () => {
     expect(await headline(page)).toContain("100 of 1,500");
     await context.close();
   });
+
+  it("is right without a socket, says so, and is live as soon as one gets through", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    const network = await startNetwork(site.base);
+    network.refuseSockets();
+    const context = await site.newContext();
+    const [name = "", value = ""] = (await site.cookieFor(enterprise)).split("=");
+    await context.addCookies([{ name, value, url: network.url }]);
+    const page = await context.newPage();
+    await page.goto(`${network.url}/settings/usage`);
+    await expect.poll(() => pill(page)).toMatch(/^Reconnecting \(numbers as of \d+:\d\d:\d\d\)$/);
+    await enterprise.run(50 * 10_000);
+    await expect.poll(() => headline(page)).toContain("150 of 1,500");
+    await expect.poll(() => pill(page), { timeout: 30_000 }).toBe("Not live (checks every 30 s)");
+    network.restore();
+    await page.evaluate(() => dispatchEvent(new Event("online")));
+    await expect.poll(() => pill(page), { timeout: 5_000 }).toBe("Live");
+    await enterprise.run(50 * 10_000);
+    await expect.poll(() => headline(page)).toContain("200 of 1,500");
+    await context.close();
+    network.close();
+  });
+
+  it("rests while its tab is hidden, and shows what it missed when it is seen again", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    const { page, context } = await watch(enterprise);
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    await setHidden(page, true);
+    await enterprise.run(50 * 10_000);
+    await page.waitForTimeout(1_000);
+    expect(asked).toEqual([]);
+    expect(await headline(page)).toContain("100 of 1,500");
+    await setHidden(page, false);
+    await expect.poll(() => headline(page)).toContain("150 of 1,500");
+    await expect.poll(() => pill(page)).toBe("Live");
+    await enterprise.run(50 * 10_000);
+    await expect.poll(() => headline(page)).toContain("200 of 1,500");
+    await context.close();
+  });
+
+  it("is live after its tab was hidden for a blink", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    const { page, context } = await watch(enterprise);
+    for (const hidden of [true, false, true, false]) await setHidden(page, hidden);
+    await enterprise.run(50 * 10_000);
+    await expect.poll(() => headline(page)).toContain("150 of 1,500");
+    await expect.poll(() => pill(page)).toBe("Live");
+    await enterprise.run(50 * 10_000);
+    await expect.poll(() => headline(page)).toContain("200 of 1,500");
+    await context.close();
+  });
+
+  it("says that it is not current when it is seen again and the network is gone", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    const { page, context } = await watch(enterprise);
+    await setHidden(page, true);
+    await context.setOffline(true);
+    await page.waitForTimeout(200);
+    await setHidden(page, false);
+    await expect.poll(() => pill(page)).toMatch(/^Reconnecting/);
+    await context.setOffline(false);
+    await expect.poll(() => pill(page), { timeout: 30_000 }).toBe("Live");
+    await context.close();
+  });
+
+  it("does not rest before the newest state is on the page, though the server fails to give it", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    const { page, context } = await watch(enterprise);
+    let failures = 0;
+    await page.route("**/settings/usage?*part=now*", (route) =>
+      ++failures <= 2
+        ? route.fulfill({ status: 503, contentType: "text/html", body: "<p>busy</p>" })
+        : route.continue(),
+    );
+    await enterprise.run(50 * 10_000);
+    await expect.poll(() => headline(page)).toContain("150 of 1,500");
+    expect(failures).toBe(3);
+    await context.close();
+  });
+
+  it("learns in one tab that another has signed out", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    const { page, context } = await watch(enterprise);
+    await setHidden(page, true);
+    const other = await context.newPage();
+    await other.goto("/settings/usage");
+    await other.getByRole("button", { name: "Sign out" }).click();
+    await other.waitForURL("**/");
+    await enterprise.run(50 * 10_000);
+    await setHidden(page, false);
+    await expect.poll(() => pill(page)).toBe("Signed out");
+    expect(await headline(page)).toContain("100 of 1,500");
+    await context.close();
+  });
+
+  it("never mixes the numbers of an enterprise that another tab has signed in to", async () => {
+    const [acme, globex] = await Promise.all([site.newEnterprise(), site.newEnterprise()]);
+    await acme.run(100 * 10_000);
+    await globex.run(900 * 10_000);
+    const { page, context } = await watch(acme);
+    const [name = "", value = ""] = (await site.cookieFor(globex)).split("=");
+    await context.addCookies([{ name, value, url: site.base }]);
+    await acme.run(50 * 10_000);
+    await expect.poll(() => pill(page)).toBe("Signed out");
+    await page.getByRole("link", { name: "30 days" }).click();
+    await page.waitForTimeout(500);
+    expect(await words(page, "main")).not.toContain("900");
+    expect(await headline(page)).toContain("100 of 1,500");
+    await page.locator("#pill").click();
+    await expect.poll(() => headline(page)).toContain("900 of 1,500");
+    await context.close();
+  });
+
+  it("goes on under a new session when the old one ends", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    const { page, context } = await watch(enterprise);
+    await page.evaluate(() => {
+      const { socket } = (document.querySelector("#pill") as never as Pill)._htmx.ws.connection;
+      // As the server does it, which a session of twelve hours does not let a test wait for.
+      socket.dispatchEvent(new CloseEvent("close", { code: 4401 }));
+    });
+    await expect.poll(() => pill(page)).toBe("Live");
+    await enterprise.run(50 * 10_000);
+    await expect.poll(() => headline(page)).toContain("150 of 1,500");
+    await expect.poll(() => pill(page)).toBe("Live");
+    await context.close();
+  });
 });
+
+/** What htmx keeps at the element that holds its socket. */
+type Pill = { _htmx: { ws: { connection: { socket: WebSocket } } } };

@@ -1,6 +1,6 @@
 /**
- * A stretch of network in front of the Worker that a test can break: refuse connections, cut those that are open, or
- * swallow everything without a word, as a sleeping laptop's dead connection does.
+ * A stretch of network in front of the Worker that a test can break: refuse connections or only sockets, cut those
+ * that are open, or swallow everything without a word, as a sleeping laptop's dead connection does.
  */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
@@ -9,7 +9,7 @@ export type Network = Awaited<ReturnType<typeof startNetwork>>;
 export async function startNetwork(targetUrl: string) {
   const { hostname, port } = new URL(targetUrl);
   const open = new Set<Socket>();
-  let state: "up" | "refusing" | "silent" = "up";
+  let state: "up" | "refusing" | "without sockets" | "silent" = "up";
   const cut = () => {
     for (const socket of open) socket.destroy();
   };
@@ -21,7 +21,10 @@ export async function startNetwork(targetUrl: string) {
       [far, near],
     ] as const) {
       open.add(from);
-      from.on("data", (data) => state === "silent" || to.write(data));
+      from.on("data", (data) => {
+        if (state === "without sockets" && /^upgrade: websocket/im.test(data.toString("latin1"))) near.destroy();
+        else if (state !== "silent") to.write(data);
+      });
       from.on("error", () => to.destroy());
       from.on("close", () => open.delete(from) && to.destroy());
     }
@@ -34,6 +37,11 @@ export async function startNetwork(targetUrl: string) {
     /** Ends what is open and lets nothing through. */
     refuse() {
       state = "refusing";
+      cut();
+    },
+    /** Lets pages through, and no socket: as some proxies do. */
+    refuseSockets() {
+      state = "without sockets";
       cut();
     },
     /** Keeps what is open, and lets nothing through either way. */

@@ -177,6 +177,14 @@ export async function picture(page: Page, name: string, fullPage = true): Promis
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage });
 }
 
+/** What a page sees when its tab is hidden or shown. */
+export function setHidden(page: Page, hidden: boolean): Promise<void> {
+  return page.evaluate((value) => {
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => value });
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+}
+
 /** The words of a place, as one line. */
 export async function words(page: Page, place: string): Promise<string> {
   return (await page.locator(place).innerText()).replaceAll(/\s+/g, " ").trim();
