@@ -32,13 +32,15 @@ export const keyRoutes = newRouter()
         summary: "Make a key; it is shown this once",
         tag: "Operator",
         entrance,
-        answers: { 201: { description: "The key", schema: keySchema.extend({ key: z.string() }).openapi("MadeKey") } },
+        answers: {
+          201: { description: "The key", schema: z.object({ id: z.string(), key: z.string() }).openapi("MadeKey") },
+        },
       }),
       request: { params: inEnterprise, body: body(newKey) },
     }),
     async (c) => {
       const made = await makeKey(c.env, c.var.caller, c.var.enterprise, c.req.valid("json"));
-      return isRefusal(made) ? refused(c, made.refusal) : c.json(made, 201);
+      return isRefusal(made) ? refused(c, made.refusal) : c.json({ id: made.id, key: made.key }, 201);
     },
   )
   .openapi(
