@@ -23,14 +23,26 @@ const ALGORITHM = "HS256";
 
 export async function mintToken(secret: string, claims: TokenClaims): Promise<string> {
   const { kind, enterprise, user, role, id, origin, expiresAtMs } = claims;
-  const exp = Math.floor(expiresAtMs / 1000);
+  const exp = expiresAtMs / 1000;
   return sign({ kind, ent: enterprise, sub: user, role, jti: id, org: origin, exp }, secret, ALGORITHM);
 }
 
-/** The claims of a token of this kind; null when it is forged, expired or of another kind. */
+/** The claims of a token of this kind that holds now; null when it is forged, expired or of another kind. */
 export async function readToken(secret: string, kind: TokenKind, token: string): Promise<TokenClaims | null> {
+  const claims = await proveToken(secret, kind, token);
+  return claims === null || hasEnded(claims) ? null : claims;
+}
+
+/** True once a token's time is over, to the millisecond. */
+export function hasEnded({ expiresAtMs }: Pick<TokenClaims, "expiresAtMs">): boolean {
+  return expiresAtMs <= Date.now();
+}
+
+/** The claims of a token of this kind that is ours, expired or not; null when it is forged or of another kind. */
+export async function proveToken(secret: string, kind: TokenKind, token: string): Promise<TokenClaims | null> {
   try {
-    const payload = (await verify(token, secret, ALGORITHM)) as Record<string, unknown>;
+    // The time is looked at by `hasEnded`: the library would look at whole seconds.
+    const payload = (await verify(token, secret, { alg: ALGORITHM, exp: false })) as Record<string, unknown>;
     if (payload.kind !== kind) return null;
     return {
       kind,
@@ -39,7 +51,7 @@ export async function readToken(secret: string, kind: TokenKind, token: string):
       role: payload.role === "admin" ? "admin" : "member",
       id: String(payload.jti),
       origin: String(payload.org),
-      expiresAtMs: Number(payload.exp) * 1000,
+      expiresAtMs: Math.round(Number(payload.exp) * 1000),
     };
   } catch {
     return null;

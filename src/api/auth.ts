@@ -8,7 +8,7 @@ import { proveKey } from "../access/keys.ts";
 import { addressOf, isBlocked, isOver } from "../access/limits.ts";
 import { sameSecret } from "../access/mac.ts";
 import { readSession } from "../access/session.ts";
-import { readToken } from "../access/tokens.ts";
+import { hasEnded, proveToken } from "../access/tokens.ts";
 import { byOf, type Caller, type Scope } from "../ledger/callers.ts";
 import { ID_RULE, isId } from "../wire/fields.ts";
 import { type BorderCode, invalid, problem } from "./problem.ts";
@@ -79,7 +79,7 @@ async function identify(c: Context<ApiEnv>, entrance: Entrance): Promise<Entered
   const key = await proveKey(c.env.SIGNING_SECRET, token);
   if (key === null) {
     if (await isOperatorKey(c, token)) return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
-    return entrance.embed === true ? identifyEmbed(c, token) : "key_invalid";
+    return identifyEmbed(c, token, entrance);
   }
   if (key.expiresAtMs !== null && key.expiresAtMs <= Date.now()) return "key_expired";
   const asked = c.req.param("e");
@@ -118,10 +118,14 @@ async function identifySession(c: Context<ApiEnv>): Promise<Entered | BorderCode
   return { caller: { kind: "user", user, role }, enterprise, expiresAtMs };
 }
 
-async function identifyEmbed(c: Context<ApiEnv>, token: string): Promise<Entered | BorderCode> {
-  const claims = await readToken(c.env.SIGNING_SECRET, "embed", token);
+async function identifyEmbed(c: Context<ApiEnv>, token: string, entrance: Entrance): Promise<Entered | BorderCode> {
+  const claims = await proveToken(c.env.SIGNING_SECRET, "embed", token);
   if (claims === null) return "key_invalid";
+  if (hasEnded(claims)) return "key_expired";
   if (c.req.header("Origin") !== claims.origin) return "origin_not_allowed";
+  const asked = c.req.param("e");
+  if (asked !== undefined && asked !== claims.enterprise) return "not_found";
+  if (entrance.embed !== true) return "scope_denied";
   const { user, role, enterprise, expiresAtMs } = claims;
   return { caller: { kind: "embed", user, role }, enterprise, expiresAtMs };
 }

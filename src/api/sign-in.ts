@@ -15,7 +15,7 @@ import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.
 const origin = z
   .string()
   .refine(
-    (text) => URL.canParse(text) && new URL(text).origin === text,
+    (text) => /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text,
     "must be an origin such as https://editor.example",
   )
   .openapi({ type: "string", example: "https://editor.example" });

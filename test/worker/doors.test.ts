@@ -102,9 +102,9 @@ const ofSession =
 const ofEmbed =
   (isOwn: boolean, rightOrigin: boolean) =>
   (route: Route): string => {
-    if (route.embed !== true) return "key_invalid";
     if (!rightOrigin) return "origin_not_allowed";
-    return isOwn ? inside(route) : "not_found";
+    if (!isOwn && foreign(route)) return "not_found";
+    return route.embed === true ? inside(route) : "scope_denied";
   };
 
 const stranger = ({ stranger: said }: Page) => said;
@@ -152,7 +152,6 @@ describe("a caller who is turned away wakes no object and reads no D1:", () => {
     ["a true key with another's MAC", () => `${own.key.split(".")[0]}.${other.key.split(".")[1]}`],
     ["a sign-in link's token", () => embedOf(own.id, { kind: "link" })],
     ["a session's token", () => embedOf(own.id, { kind: "session" })],
-    ["an embed token that has ended", () => embedOf(own.id, { expiresAtMs: Date.now() - 1_000 })],
   ])("with %s", async (_, make) => {
     const headers = { ...bearer(await make()), Origin: ORIGIN };
     expect(await doorsOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, () => "key_invalid"));
@@ -197,10 +196,13 @@ describe("a caller who is turned away wakes no object and reads no D1:", () => {
     }
   });
 
-  it("with a key that has expired", async () => {
+  it("with a key or an embed token that has expired", async () => {
     const claims = { enterprise: own.id, id: "k1", scopes: [...SCOPES], expiresAtMs: Date.now() - 1 };
     const { key } = await mintKey(env.SIGNING_SECRET, claims);
     expect(await doorsOf(ROUTES, own.id, bearer(key))).toEqual(expected(ROUTES, () => "key_expired"));
+    const token = await embedOf(own.id, { expiresAtMs: Date.now() - 1 });
+    const headers = { ...bearer(token), Origin: ORIGIN };
+    expect(await doorsOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, () => "key_expired"));
   });
 
   it.each(SCOPE_SETS.map((scopes) => [scopes.join("+"), scopes] as const))(

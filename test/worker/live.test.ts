@@ -1,6 +1,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
+import { mintToken } from "../../src/access/tokens.ts";
 import { CREDIT, costing, newEnterprise, operator, report, senderWith } from "./client.ts";
 
 type Opened = { socket: WebSocket | null; status: number; next(): Promise<unknown>; closed: Promise<number> };
@@ -97,6 +98,17 @@ it("lets nobody watch without a key, with a debit key, with a foreign one, or wi
   expect((await open(`${path}/live`, bearer(debitKey.body.key))).status).toBe(403);
   expect((await open(`${path}/live`, bearer(other.key))).status).toBe(404);
   expect((await senderWith(other.key)("GET", `${other.path}/live`)).status).toBe(426);
+});
+
+it("lets a signed-in browser watch from our own pages only", async () => {
+  const { id, path } = await newEnterprise();
+  const claims = { kind: "session", enterprise: id, user: "u1", role: "member", id: "s1", origin: "" } as const;
+  const token = await mintToken(env.SIGNING_SECRET, { ...claims, expiresAtMs: Date.now() + 60_000 });
+  const cookie = { Cookie: `__Host-fuelgauge=${token}` };
+  expect((await open(`${path}/live`, { ...cookie, Origin: "https://fuelgauge.test" })).status).toBe(101);
+  for (const origin of ["https://evil.example", "https://app.fuelgauge.test", "null"]) {
+    expect((await open(`${path}/live`, { ...cookie, Origin: origin })).status).toBe(403);
+  }
 });
 
 it("lets a browser watch with an embed token as subprotocol, from its own origin only", async () => {
