@@ -35,7 +35,7 @@ export function decideAdmission(
   if (known.run !== null) return admitKnown(books, known.run, known.meters, request, nowMs);
   const run = openRun(request.run, { ...request, startedAtMs: request.startedAtMs ?? nowMs });
   if ("code" in run) return refuse(run);
-  const fault = findStartFault(run.startedAtMs, nowMs);
+  const fault = findStartFault(run, request, nowMs);
   if (fault !== null) return refuse(fault);
   if (books.settings.suspended) return refuse({ code: "enterprise_suspended" });
   const lack = findLack(books, run, request.holdMicros, nowMs);
@@ -55,7 +55,7 @@ function admitKnown(
   // What lies behind the fence is forgotten, whether its rows are pruned by now or not.
   const kept = meters.filter((meter) => isKept(meter, run.startedAtMs, nowMs));
   if (kept.length > 0 && kept.every((meter) => meter.final)) return refuse({ code: "run_closed" });
-  const fault = findStartFault(run.startedAtMs, nowMs);
+  const fault = findStartFault(run, request, nowMs);
   if (fault !== null && kept.length === 0) return refuse(fault);
   const left = holdLeft(run, unitOf(books.settings.billingModel));
   if (request.holdMicros === null || request.holdMicros <= left) return { books, run, created: false, changed: false };

@@ -41,9 +41,14 @@ export function openRun(name: string, said: Attribution): Run | Refusal {
   return { code: "validation_failed", errors };
 }
 
-/** Too old for the fence (rule R10), or over five minutes ahead; null when the start is in order. */
-export function findStartFault(startedAtMs: AtMs, nowMs: AtMs): Refusal | null {
-  if (nowMs - startedAtMs > FENCE_MS) return { code: "run_too_old", startedAtMs };
+/**
+ * Too old for the fence (rule R10), or over five minutes ahead; null when the start is in order. The earlier of what is
+ * known and what is said counts against the fence: neither may let a forgotten meter in again.
+ */
+export function findStartFault(run: Pick<Run, "startedAtMs">, said: Attribution, nowMs: AtMs): Refusal | null {
+  const startedAtMs = said.startedAtMs ?? run.startedAtMs;
+  const earlierMs = Math.min(startedAtMs, run.startedAtMs);
+  if (nowMs - earlierMs > FENCE_MS) return { code: "run_too_old", startedAtMs: earlierMs };
   if (startedAtMs - nowMs > AHEAD_MS) return { code: "started_in_future", startedAtMs };
   return null;
 }

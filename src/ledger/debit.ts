@@ -80,7 +80,7 @@ export function decideDebit(
   if (price === null) return refuse({ code: "unknown_model", model: report.reportedAs });
   const conflict = findConflict(opened, report);
   if (conflict !== null) return refuse(conflict);
-  const fault = meter === null ? findStartFault(opened.startedAtMs, nowMs) : null;
+  const fault = meter === null ? findStartFault(opened, report, nowMs) : null;
   if (fault !== null) return refuse(fault);
 
   const unit = meter?.unit ?? unitOf(books.settings.billingModel);

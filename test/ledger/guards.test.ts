@@ -77,6 +77,21 @@ describe("the ladder of guards", () => {
     });
   });
 
+  it("goes by the earlier of what is said and what is known of the start, for a meter that is not known", () => {
+    const [old, recent] = [NOON - 35 * DAY_MS - 1, NOON];
+    const second = (saidAtMs: number, knownAtMs: number) =>
+      decideReport(report(1, { model: "m2", startedAtMs: saidAtMs }), { run: run({ startedAtMs: knownAtMs }) });
+    expect(refusal(second(recent, recent))).toBeNull();
+    for (const [said, known] of [
+      [old, recent],
+      [recent, old],
+    ] as const) {
+      expect(refusal(second(said, known))).toEqual({ code: "run_too_old", startedAtMs: old });
+    }
+    expect(refusal(second(NOON + 5 * MINUTE_MS + 1, recent))).toMatchObject({ code: "started_in_future" });
+    expect(refusal(decideReport(report(1, { startedAtMs: old }), { run: run(), meters: [meter()] }))).toBeNull();
+  });
+
   it("refuses to charge a forgotten meter again", () => {
     const longAgo = NOON - 36 * DAY_MS;
     const forgotten = meter({ lastReportAtMs: longAgo, chargedMicros: 5, tokens: tokens({ input: 5 }) });

@@ -69,7 +69,7 @@ export class World extends ReferenceBooks {
     const price = meter?.price ?? event.price;
     if (price === null) return "unknown_model";
     if (run.user !== event.user) return "run_attribution_conflict";
-    const fault = meter === undefined ? this.startFault(run.startedAtMs) : null;
+    const fault = meter === undefined ? this.startFault(run.startedAtMs, event.startedAtMs) : null;
     if (fault !== null) return fault;
 
     this.runs.set(event.run, run);
@@ -189,9 +189,9 @@ export class World extends ReferenceBooks {
     return this.nowMs - Math.max(lastMs, startedAtMs) <= FENCE_MS;
   }
 
-  private startFault(startedAtMs: number): string | null {
-    if (this.nowMs - startedAtMs > FENCE_MS) return "run_too_old";
-    return startedAtMs - this.nowMs > 5 * MINUTE_MS ? "started_in_future" : null;
+  private startFault(knownAtMs: number, saidAtMs = knownAtMs): string | null {
+    if (this.nowMs - Math.min(knownAtMs, saidAtMs) > FENCE_MS) return "run_too_old";
+    return saidAtMs - this.nowMs > 5 * MINUTE_MS ? "started_in_future" : null;
   }
 
   private openMeter({ run, model }: ReportEvent, price: ListPrice): Meter {

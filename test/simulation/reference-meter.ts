@@ -107,8 +107,12 @@ export function conflicts(run: ReferenceRun, said: Report | StartRequest): boole
   return (["workspace", "user", "surface"] as const).some((field) => (said[field] ?? run[field]) !== run[field]);
 }
 
-/** Why a start at this instant cannot be heard; null when it can. */
-export function startFault(startedMs: number, nowMs: number): "run_too_old" | "started_in_future" | null {
-  if (nowMs - startedMs > FENCE_MS) return "run_too_old";
-  return startedMs - nowMs > AHEAD_MS ? "started_in_future" : null;
+/** Why a run that started then, and is said to have started at `saidMs`, cannot be heard; null when it can. */
+export function startFault(
+  startedMs: number,
+  saidMs: number | undefined,
+  nowMs: number,
+): "run_too_old" | "started_in_future" | null {
+  if (nowMs - Math.min(startedMs, saidMs ?? startedMs) > FENCE_MS) return "run_too_old";
+  return (saidMs ?? startedMs) - nowMs > AHEAD_MS ? "started_in_future" : null;
 }

@@ -105,7 +105,7 @@ export class Reference {
     const meter = findMeter(run, report, nowMs);
     if (meter === undefined && report.price === null) return "unknown_model";
     if (conflicts(run, report)) return "run_attribution_conflict";
-    const fault = startFault(run.startedMs, nowMs);
+    const fault = startFault(run.startedMs, report.startedAtMs, nowMs);
     if (meter === undefined && fault !== null) return fault;
     const next = meter ?? newMeter(report, this.unit, nowMs);
     const joined = join(meter, report);
@@ -126,7 +126,7 @@ export class Reference {
     const wanted = request.holdMicros ?? 0;
     if (known === undefined) {
       const startedMs = request.startedAtMs ?? nowMs;
-      const fault = startFault(startedMs, nowMs);
+      const fault = startFault(startedMs, startedMs, nowMs);
       if (fault !== null) return fault;
       if (this.settings.suspended) return "enterprise_suspended";
       const lack = this.#lack(0, wanted, nowMs);
@@ -140,7 +140,7 @@ export class Reference {
     if (conflicts(known, request)) return "run_attribution_conflict";
     const kept = known.meters.filter((meter) => isKept(meter, known, nowMs));
     if (kept.length > 0 && kept.every((meter) => meter.final)) return "run_closed";
-    const fault = startFault(known.startedMs, nowMs);
+    const fault = startFault(known.startedMs, request.startedAtMs, nowMs);
     if (kept.length === 0 && fault !== null) return fault;
     const left = known.hold?.unit === this.unit ? known.hold.left : 0;
     if (request.holdMicros === null || wanted <= left) return "known";
