@@ -15,7 +15,7 @@ import { metricRoutes } from "./api/metrics.ts";
 import { priceRoutes } from "./api/prices.ts";
 import { problem, thrown } from "./api/problem.ts";
 import { referralRoutes } from "./api/referrals.ts";
-import { newRouter } from "./api/route.ts";
+import { newRouter, z } from "./api/route.ts";
 import { runRoutes } from "./api/runs.ts";
 import { runsCsvRoutes } from "./api/runs-csv.ts";
 import { signInRoutes } from "./api/sign-in.ts";
@@ -76,6 +76,13 @@ for (const routes of [
   app.route("/", routes);
 }
 
+for (const [path, summary] of [
+  ["/healthz", "Answers while the Worker does, without touching a tenant"],
+  ["/openapi.json", "This document"],
+] as const) {
+  const answers = { 200: { description: summary, content: { "application/json": { schema: z.object({}).loose() } } } };
+  app.openAPIRegistry.registerPath({ method: "get", path, summary, tags: ["Service"], responses: answers });
+}
 app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
 app.doc31("/openapi.json", {
   openapi: "3.1.0",

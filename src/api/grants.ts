@@ -94,6 +94,7 @@ export const grantRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/grants/{id}/void",
         summary: "Take back what remains of a grant",
+        empty: true,
         tag: "Operator",
         entrance: { scope: "operator" },
         answers: { 200: { description: "The grant", schema: grantSchema } },

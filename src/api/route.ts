@@ -3,10 +3,11 @@
  * checks the request and writes the OpenAPI document, so the three cannot drift apart.
  */
 import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
+import { createMiddleware } from "hono/factory";
 import { id } from "../wire/fields.ts";
 import { fieldErrors } from "../wire/problems.ts";
 import { type ApiEnv, allow, type Entrance } from "./auth.ts";
-import { invalid } from "./problem.ts";
+import { invalid, problem } from "./problem.ts";
 
 export const problemSchema = z
   .object({
@@ -31,12 +32,14 @@ export type Declaration = {
   summary: string;
   tag: "Agents" | "Readers" | "Operator" | "Service";
   entrance: Entrance;
+  /** The request has nothing to say: it comes without a body. */
+  empty?: boolean;
   answers: Record<number, { description: string; schema?: z.ZodType; contentType?: string }>;
 };
 
 /** The part of a route's configuration that is the same everywhere. */
 export function declare(declaration: Declaration) {
-  const { method, path, summary, tag, entrance, answers } = declaration;
+  const { method, path, summary, tag, entrance, empty, answers } = declaration;
   const responses: Record<string, RouteConfig["responses"][string]> = {
     ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)])),
     default: {
@@ -44,7 +47,8 @@ export function declare(declaration: Declaration) {
       content: { "application/problem+json": { schema: problemSchema } },
     },
   };
-  return { method, path, summary, tags: [tag], security: [{ key: [] }], middleware: [allow(entrance)], responses };
+  const middleware = empty === true ? [allow(entrance), nothingToSay] : [allow(entrance)];
+  return { method, path, summary, tags: [tag], security: [{ key: [] }], middleware, responses };
 }
 
 /** A body of JSON. */
@@ -62,6 +66,22 @@ export function newRouter(): OpenAPIHono<ApiEnv> {
 }
 
 export { createRoute, z };
+
+/** No body, or what a client sends in its place; anything else is refused as it is everywhere. */
+const nothingToSay = createMiddleware<ApiEnv>(async (c, next) => {
+  const text = await c.req.text();
+  if (text.trim() !== "") {
+    let said: unknown;
+    try {
+      said = JSON.parse(text);
+    } catch {
+      return problem(c, "malformed_json");
+    }
+    const checked = z.strictObject({}).nullable().safeParse(said);
+    if (!checked.success) return invalid(c, fieldErrors(checked.error));
+  }
+  await next();
+});
 
 function answerOf({ description, schema, contentType }: Declaration["answers"][number]) {
   if (schema === undefined) return { description };

@@ -46,6 +46,7 @@ export const upkeepRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/rebuild",
         summary: "Delete the copy of an enterprise and write it anew",
+        empty: true,
         tag: "Operator",
         entrance,
         answers: { 200: { description: "Rebuilt", schema: z.object({ rebuilt: z.boolean(), batches: z.int() }) } },

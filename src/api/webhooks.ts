@@ -65,6 +65,7 @@ export const webhookRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/webhooks/test",
         summary: "Send a test event to the webhook_url",
+        empty: true,
         tag: "Operator",
         entrance: { ...entrance, costly: true },
         answers: { 202: { description: "On its way; see the log", schema: z.object({ queued: z.boolean() }) } },

@@ -72,6 +72,12 @@ describe("a body", () => {
       expect((await operator("POST", `${path}/${rest}`)).status).toBe(200);
       expect((await operator("POST", `${path}/${rest}`, {})).status).toBe(200);
     }
+    for (const rest of ["grants/g/void", "rebuild", "webhooks/test"]) {
+      expectProblem(await operator("POST", `${path}/${rest}`, "{"), 400, "malformed_json");
+      expect(faultyPaths(await operator("POST", `${path}/${rest}`, { note: "x" }))).toEqual(["note"]);
+    }
+    const declared = { headers: { "Content-Type": "application/json" } };
+    expect((await operator("POST", `${path}/rebuild`, undefined, declared)).status).toBe(200);
     expect(faultyPaths(await operator("POST", `${path}/grants`))).toEqual(["amount_micros", "id", "source"]);
   });
 
@@ -200,6 +206,14 @@ describe("the OpenAPI document", () => {
       expect(statuses.some((status) => /^[12]/.test(status))).toBe(true);
       expect(operation.summary).toEqual(expect.any(String));
       expect(operation.security).toEqual([{ key: [] }]);
+    }
+  });
+
+  it("names what asks for no key, too", async () => {
+    const { paths } = await documentOf();
+    for (const path of ["/healthz", "/openapi.json"]) {
+      expect(paths[path].get).toMatchObject({ summary: expect.any(String), responses: { 200: expect.any(Object) } });
+      expect(paths[path].get.security).toBeUndefined();
     }
   });
 
