@@ -159,7 +159,9 @@
       row.append(mark, name, Object.assign(document.createElement("em"), { textContent: texts[idx] }));
       return [row];
     });
-    tip.replaceChildren(Object.assign(document.createElement("b"), { textContent: data.labels[idx] }), ...rows);
+    const head = Object.assign(document.createElement("b"), { textContent: data.labels[idx] });
+    const zone = Object.assign(document.createElement("small"), { textContent: data.timeZone });
+    tip.replaceChildren(head, ...rows, zone);
     const at = chart.valToPos(data.x[idx], "x") + chart.over.offsetLeft;
     const room = chart.root.clientWidth - tip.offsetWidth;
     const beside = at + 14 > room ? at - tip.offsetWidth - 14 : at + 14;

@@ -19,6 +19,13 @@
     }
   });
 
+  // Times are the enterprise's; resting on one tells it in the reader's own zone.
+  document.addEventListener("pointerover", ({ target }) => {
+    const time = target instanceof Element ? target.closest("time[datetime]") : null;
+    if (time === null || time.title !== "") return;
+    time.title = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
+  });
+
   // A notice stands on the page already; the live regions only speak it, after they have been seen empty.
   for (const notice of document.querySelectorAll("[data-announce]")) {
     const region = document.getElementById(`${notice.dataset.announce}-region`);

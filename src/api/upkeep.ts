@@ -3,6 +3,7 @@
  * demo enterprise's test clock: its history was played by that clock, and from then on it lives in real time.
  */
 
+import { catalogOf } from "../catalog/object.ts";
 import { isoOf } from "../ledger/entries.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { showEnterprise } from "./enterprises.ts";
@@ -76,7 +77,9 @@ upkeepRoutes.openapi(
   async (c) => {
     if (!isDemo(c.env)) return problem(c, "not_found");
     const state = await objectOf(c).followRealClock();
-    return isRefusal(state) ? refused(c, state.refusal) : c.json(await showEnterprise(c, state));
+    if (isRefusal(state)) return refused(c, state.refusal);
+    await catalogOf(c.env).enrolDemo(state.identity.id);
+    return c.json(await showEnterprise(c, state));
   },
 );
 

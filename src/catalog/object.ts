@@ -33,6 +33,7 @@ export class CatalogObject extends DurableObject<Env> {
       `CREATE TABLE IF NOT EXISTS audits (id TEXT PRIMARY KEY, state TEXT NOT NULL, checked_at_ms INTEGER NOT NULL,
         detail TEXT NOT NULL) STRICT, WITHOUT ROWID`,
     );
+    this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
   }
 
   /** The price book in force, or null when it is the one that the caller has. */
@@ -93,6 +94,17 @@ export class CatalogObject extends DurableObject<Env> {
       MOST_WRONG,
     );
     return { counts, oldestAtMs, latestAtMs, wrong: wrong.toArray() };
+  }
+
+  /** Notes a demo enterprise, so that the start page finds it among any number of others. */
+  enrolDemo(id: string): void {
+    this.#sql.exec("INSERT INTO demos (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id);
+  }
+
+  /** Demo enterprises in the order in which they were made. */
+  demos(limit: number): string[] {
+    const rows = this.#sql.exec<{ id: string }>("SELECT id FROM demos ORDER BY number LIMIT ?", limit).toArray();
+    return rows.map(({ id }) => id);
   }
 
   #latestVersion(): number {

@@ -40,8 +40,18 @@ import { sqlOfStorage } from "./sql.ts";
 import { parseMessage, replyTo, reportsToDecide } from "./stream.ts";
 import { listWebhooks, putWebhook, type WebhookView } from "./webhooks.ts";
 
-/** What a reader of the copy must know: the window, the unit, and as of when the copy is complete. */
-export type CopyView = { gauge: Gauge; timeZone: string; cycleStartsAtMs: AtMs; nowMs: AtMs; copyAsOfMs: AtMs };
+/**
+ * What a reader of the copy must know: the window, the unit, and as of when the copy is complete. Whether the enterprise
+ * is suspended is no part of the gauge, and people still have to be told.
+ */
+export type CopyView = {
+  gauge: Gauge;
+  suspended: boolean;
+  timeZone: string;
+  cycleStartsAtMs: AtMs;
+  nowMs: AtMs;
+  copyAsOfMs: AtMs;
+};
 
 export type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };
 
@@ -94,9 +104,10 @@ export class EnterpriseObject extends DurableObject<Env> {
   copyView(caller: Caller): CopyView | Refused {
     return this.#answer(caller, () => {
       const gauge = this.#keeper.gauge();
-      const { cycle } = this.#keeper.books;
+      const { cycle, settings } = this.#keeper.books;
       return {
         gauge,
+        suspended: settings.suspended,
         timeZone: cycle.timeZone,
         cycleStartsAtMs: cycle.startsAtMs,
         nowMs: this.#keeper.nowMs(),

@@ -11,6 +11,7 @@ import { formatAmount, formatCharge, formatIdentity, formatPercent } from "./for
 import { Grants } from "./grants.tsx";
 import type { Outlook } from "./outlook.ts";
 import { Unreadable } from "./parts.tsx";
+import { MOST_GRANTS } from "./usage-data.ts";
 import { USAGE_PATH } from "./usage-query.ts";
 
 type Props = {
@@ -91,14 +92,14 @@ const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
           )}
         </svg>
       </div>
-      <div class="pace" aria-hidden="true">
-        <svg width="100%" height="10" focusable="false">
-          <svg x={percent(pace)} width="1" height="10" overflow="visible">
-            <path d="M0 1l5 8h-10z" />
-          </svg>
+      <svg class="pace" width="100%" height="20" focusable="false">
+        <svg x={percent(pace)} width="1" height="10" overflow="visible" aria-hidden="true">
+          <path d="M0 2l5 8h-10z" />
         </svg>
-      </div>
-      <p class="pace-text muted">Even pace would be at {Math.floor(pace)} %</p>
+        <text x={percent(pace)} y="15" dx={pace > 50 ? -11 : 11} text-anchor={pace > 50 ? "end" : "start"}>
+          even pace: {Math.floor(pace)} %
+        </text>
+      </svg>
     </>
   );
 };
@@ -150,13 +151,25 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
       {gauge.remaining_micros !== 0 && monthly.remaining_micros === 0 && (
         <p class="note">The monthly allowance is used; runs now draw on bonus credits.</p>
       )}
+      {gauge.debt_micros > 0 && (
+        <p class="note">
+          Runs under way used {formatCharge(gauge.debt_micros, unit)} that nothing covered. New credit pays that first;
+          what is not paid by the reset is written off.
+        </p>
+      )}
+      <AllHeld gauge={gauge} />
       <p class="identity muted">
         {sum.parts[0]} monthly + {sum.parts[1]} bonus − {sum.parts[2]?.replace("−", "")} used = {sum.sum} left
       </p>
       {grants === null ? (
         <Unreadable what="The grants" retry={USAGE_PATH} />
       ) : (
-        <Grants grants={grants.map(({ view }) => view)} timeZone={timeZone} />
+        <Grants
+          grants={grants.map(({ view }) => view)}
+          most={MOST_GRANTS}
+          leftMicros={bonus.remaining_micros}
+          timeZone={timeZone}
+        />
       )}
     </>
   );
@@ -164,37 +177,47 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
 
 const CapLegend: FC<Props> = ({ gauge }) => {
   const { unit, remaining_micros: left } = gauge;
+  const overMicros = gauge.total_micros === null ? 0 : gauge.used_micros - gauge.total_micros;
   return (
-    <dl class="legend">
-      <div>
-        <dt>
-          <i class="swatch monthly" />
-          Spent
-        </dt>
-        <dd>{formatAmount(gauge.used_micros, unit)}</dd>
-      </div>
-      <div>
-        <dt>Cap</dt>
-        <dd>{gauge.total_micros === null ? "none" : formatAmount(gauge.total_micros, unit)}</dd>
-      </div>
-      {gauge.held_micros > 0 && <Held gauge={gauge} />}
-      {left !== null && (
+    <>
+      <dl class="legend">
         <div>
-          <dt>Left</dt>
+          <dt>
+            <i class="swatch monthly" />
+            Spent
+          </dt>
+          <dd>{formatAmount(gauge.used_micros, unit)}</dd>
+        </div>
+        <div>
+          <dt>Cap</dt>
+          <dd>{gauge.total_micros === null ? "none" : formatAmount(gauge.total_micros, unit)}</dd>
+        </div>
+        {gauge.held_micros > 0 && <Held gauge={gauge} />}
+        {left !== null && (
+          <div>
+            <dt>{overMicros > 0 ? "Over" : "Left"}</dt>
+            <dd>
+              <strong>{formatAmount(Math.max(left, overMicros), unit)}</strong>
+            </dd>
+          </div>
+        )}
+        <div class="end">
+          <dt class="unseen">Cap settings</dt>
           <dd>
-            <strong>{formatAmount(left, unit)}</strong>
+            <a href="/settings/model">Model settings</a>
           </dd>
         </div>
-      )}
-      <div class="end">
-        <dt class="unseen">Cap settings</dt>
-        <dd>
-          <a href="/settings/model">Model settings</a>
-        </dd>
-      </div>
-    </dl>
+      </dl>
+      <AllHeld gauge={gauge} />
+    </>
   );
 };
+
+/** Available is what is left less what is held: with nothing available no run starts, though something is left. */
+const AllHeld: FC<{ gauge: Gauge }> = ({ gauge }) =>
+  gauge.held_micros > 0 && gauge.remaining_micros !== 0 && gauge.available_micros === 0 ? (
+    <p class="note">All that is left is held for runs under way: no new run starts until one of them ends.</p>
+  ) : null;
 
 const Held: FC<{ gauge: Gauge }> = ({ gauge }) => (
   <div>

@@ -7,9 +7,9 @@ import type { Gauge } from "../ledger/gauge.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { CapChange } from "../rollups/read.ts";
 import { capText, previewOf } from "./cap.ts";
-import { formatDate, formatMoment } from "./dates.ts";
+import { formatDate } from "./dates.ts";
 import { formatAmount, formatPercent } from "./format.ts";
-import { Name, Unreadable } from "./parts.tsx";
+import { Moment, Name, Unreadable } from "./parts.tsx";
 
 export const MODEL_PATH = "/settings/model";
 
@@ -123,7 +123,8 @@ export const CapForm: FC<Props> = ({ gauge, timeZone, fields, previewed, notice 
         <button class="button" type="submit">
           Save
         </button>{" "}
-        <button class="button plain" type="submit" formmethod="get">
+        {/* With script the preview follows what is typed. */}
+        <button class="button plain unscripted" type="submit" formmethod="get">
           Preview
         </button>
       </p>
@@ -175,7 +176,7 @@ export const AtTheCap: FC<{ gauge: Gauge; timeZone: string }> = ({ gauge, timeZo
   <section class="card" aria-labelledby="at-cap-title">
     <h2 id="at-cap-title">What happens at the cap</h2>
     <ul>
-      <li>No new run starts. Runs under way are never cut: each report is charged, and answered with "stop".</li>
+      <li>No new run starts. Runs under way are never cut: each report is charged, and answered with “stop”.</li>
       <li>A higher cap, or none, lets runs start again with the next request.</li>
       <li>
         At the reset on {formatDate(Date.parse(gauge.cycle.ends_at), timeZone)} the spending starts from zero; the cap
@@ -210,7 +211,9 @@ export const CapHistory: FC<{ changes: CapChange[] | null; timeZone: string }> =
         <tbody>
           {changes.map(({ atMs, by, fromMicros, toMicros }) => (
             <tr>
-              <th scope="row">{formatMoment(atMs, timeZone)}</th>
+              <th scope="row">
+                <Moment atMs={atMs} timeZone={timeZone} />
+              </th>
               <td>
                 <Name>{by.replace(/^user:/, "").replace(/^key:/, "key ")}</Name>
               </td>

@@ -58,7 +58,7 @@ function runOutOf({ gauge, outlook, timeZone }: Props): { value: string; note: s
   if (gauge.remaining_micros === 0) {
     return { value: "Now", note: gauge.spend === null ? "nothing is left" : "the cap is reached" };
   }
-  if (gauge.used_micros === 0) return { value: "—", note: "nothing used yet" };
+  if (gauge.used_micros === 0) return { value: "—", note: `nothing ${gauge.unit === "usd" ? "spent" : "used"} yet` };
   if (runOut === null) return { value: "—", note: "too early to tell" };
   if (!runOut.beforeReset) return { value: "After the reset", note: "at this pace" };
   const at = runOut.atMs ?? outlook.nowMs;

@@ -6,7 +6,7 @@
 import type { Gauge } from "../ledger/gauge.ts";
 import type { AtMs, Micros, Unit } from "../ledger/micros.ts";
 import type { TimeBucket } from "../rollups/read.ts";
-import { formatDate, formatDaysOf, formatShortDate, formatTime } from "./dates.ts";
+import { formatDate, formatDaysOf, formatHours, formatShortDate, formatTime, offsetOf } from "./dates.ts";
 import { formatAmount, formatCharge, formatTick } from "./format.ts";
 import type { Outlook } from "./outlook.ts";
 
@@ -34,6 +34,8 @@ export type Chart = {
   limit: Tick | null;
   summary: string;
   columns: string;
+  /** In which all places are. */
+  timeZone: string;
 };
 
 const MICROS = 1_000_000;
@@ -49,11 +51,12 @@ export function bucketChart(
 ): Chart {
   const web = buckets.map(({ webMicros }) => webMicros);
   const cli = buckets.map(({ cliMicros }) => cliMicros);
-  const labels = buckets.map((bucket, i) => {
+  const offsets = [buckets[0]?.startsAtMs, buckets.at(-1)?.endsAtMs].map((atMs) => offsetOf(atMs ?? 0, timeZone));
+  const labels = buckets.map(({ startsAtMs, endsAtMs }, i) => {
     const label =
       granularity === "hour"
-        ? `${formatDate(bucket.startsAtMs, timeZone)}, ${formatTime(bucket.startsAtMs, timeZone)}–${formatTime(bucket.endsAtMs, timeZone)}`
-        : formatDaysOf(bucket.startsAtMs, bucket.endsAtMs, timeZone);
+        ? `${formatDate(startsAtMs, timeZone)}, ${formatHours(startsAtMs, endsAtMs, timeZone, offsets[0] !== offsets[1])}`
+        : formatDaysOf(startsAtMs, endsAtMs, timeZone);
     return i === buckets.length - 1 ? `${label} (so far)` : label;
   });
   const every = granularity === "hour" ? 4 : 1;
@@ -72,6 +75,7 @@ export function bucketChart(
     limit: null,
     summary: summaryOf(web, cli, labels, granularity, unit),
     columns: { hour: "Hour", day: "Day", week: "Days" }[granularity],
+    timeZone,
   };
 }
 
@@ -123,6 +127,7 @@ export function totalChart(
     limit: limitShown ? { at: limitMicros / MICROS, label: limitLabel(limitMicros, unit) } : null,
     summary: totalSummary(usedMicros, endMicros, limitMicros, resetDate, unit),
     columns: "By the end of",
+    timeZone,
   };
 }
 
@@ -141,13 +146,16 @@ function summaryOf(web: Micros[], cli: Micros[], labels: string[], granularity: 
     number,
   ];
   const window = { hour: "24 hours", day: "7 days", week: "30 days" }[granularity];
-  if (web.concat(cli).every((micros) => micros === 0)) return `Nothing was used in the last ${window}.`;
+  if (web.concat(cli).every((micros) => micros === 0)) {
+    return `Nothing was ${unit === "usd" ? "spent" : "used"} in the last ${window}.`;
+  }
   const sums = web.map((micros, i) => micros + (cli[i] ?? 0));
   const most = Math.max(...sums);
   const where = labels[sums.indexOf(most)] ?? "";
   const used = formatCharge(webMicros + cliMicros, unit);
   const verb = unit === "usd" ? "was spent" : "were used";
-  return `In the last ${window} ${used} ${verb}: Web ${formatAmount(webMicros, unit)}, CLI ${formatAmount(cliMicros, unit)}. The most: ${where}, ${formatCharge(most, unit)}.`;
+  const refunds = web.concat(cli).some((micros) => micros < 0) ? " Below zero, refunds outweigh the charges." : "";
+  return `In the last ${window} ${used} ${verb}: Web ${formatAmount(webMicros, unit)}, CLI ${formatAmount(cliMicros, unit)}. The most: ${where}, ${formatCharge(most, unit)}.${refunds}`;
 }
 
 function totalSummary(
@@ -157,7 +165,7 @@ function totalSummary(
   resetDate: string,
   unit: Unit,
 ): string {
-  const used = `${formatCharge(usedMicros, unit)} used in this cycle so far`;
+  const used = `${formatCharge(usedMicros, unit)} ${unit === "usd" ? "spent" : "used"} in this cycle so far`;
   if (endMicros === null) return `${used}.`;
   const of = limitMicros === null ? "" : ` of ${formatCharge(limitMicros, unit)}`;
   return `${used}; at this pace about ${formatAmount(endMicros, unit)}${of} by ${resetDate}.`;

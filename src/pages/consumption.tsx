@@ -140,7 +140,7 @@ const Drawn: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
       <table>
         <caption class="unseen">
           {chart.kind === "total" ? "Running total of the billing cycle" : "Consumption over time"}, in{" "}
-          {unit === "usd" ? "USD" : "credits"}
+          {unit === "usd" ? "USD" : "credits"}, in the time zone {chart.timeZone}
         </caption>
         <thead>
           <tr>

@@ -32,6 +32,21 @@ export function formatTime(atMs: AtMs, timeZone: string): string {
   return `${hour}:${minute}`;
 }
 
+/** The hours of a bucket: "14:00–15:00"; with their offsets where the clock is changed, as the same time comes twice. */
+export function formatHours(startsAtMs: AtMs, endsAtMs: AtMs, timeZone: string, withOffset: boolean): string {
+  const [from, to] = [formatTime(startsAtMs, timeZone), formatTime(endsAtMs, timeZone)];
+  if (!withOffset) return `${from}–${to}`;
+  const [before, after] = [offsetOf(startsAtMs, timeZone), offsetOf(endsAtMs, timeZone)];
+  return before === after ? `${from}–${to} ${before}` : `${from} ${before} – ${to} ${after}`;
+}
+
+/** "UTC+2", "UTC+5:45" */
+export function offsetOf(atMs: AtMs, timeZone: string): string {
+  const formatter = new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "shortOffset" });
+  const name = formatter.formatToParts(atMs).find(({ type }) => type === "timeZoneName")?.value ?? "GMT";
+  return name.replace("GMT", "UTC");
+}
+
 /** "14:05:12" */
 export function formatClock(atMs: AtMs, timeZone: string): string {
   return `${formatTime(atMs, timeZone)}:${partsOf(atMs, timeZone).second}`;

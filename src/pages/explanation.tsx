@@ -1,10 +1,11 @@
 /** How these numbers are made: each with its formula and its values, and as of when. */
 import type { FC } from "hono/jsx";
 import type { CopyView } from "../enterprise/object.ts";
-import { DAY_MS } from "../ledger/micros.ts";
-import { formatClock, formatMoment, formatPeriod } from "./dates.ts";
-import { countOf, formatCharge } from "./format.ts";
+import { DAY_MS, type Micros } from "../ledger/micros.ts";
+import { formatClock, formatPeriod } from "./dates.ts";
+import { countOf, formatDecimal, formatExact } from "./format.ts";
 import type { Outlook } from "./outlook.ts";
+import { Moment } from "./parts.tsx";
 
 type Props = { view: CopyView; outlook: Outlook };
 
@@ -13,50 +14,70 @@ const BEHIND_MS = 10_000;
 
 export const Explanation: FC<Props> = ({ view, outlook }) => {
   const { gauge, timeZone } = view;
-  const used = formatCharge(gauge.used_micros, gauge.unit);
-  const average = formatCharge(gauge.avg_per_day_micros, gauge.unit);
-  const days = Math.max(1, (outlook.nowMs - outlook.startsAtMs) / DAY_MS).toFixed(1);
+  const exact = (micros: Micros) => formatExact(micros, gauge.unit);
+  const days = Math.max(1, (outlook.nowMs - outlook.startsAtMs) / DAY_MS);
   return (
     <details id="explanation" class="card explanation">
       <summary>
         <span>How these numbers are made</span>
       </summary>
-      <ul>
-        <li>
-          The billing cycle is {formatPeriod(outlook.startsAtMs, outlook.endsAtMs, timeZone)} in the time zone{" "}
-          {timeZone}. It ends on {formatMoment(outlook.endsAtMs, timeZone)}.
-        </li>
-        <li>
-          Used are the charges of this cycle less their refunds: {used}. A charge counts when it arrives, and is exact
-          to a millionth; rounding happens only here, on the screen.
-        </li>
-        <li>
-          The average per day is what was used, divided by the days that have passed (at least one): {used} ÷ {days} ={" "}
-          {average}.
-        </li>
+      <dl>
+        <div>
+          <dt>Billing cycle</dt>
+          <dd>
+            {formatPeriod(outlook.startsAtMs, outlook.endsAtMs, timeZone)} in the time zone {timeZone}. It ends on{" "}
+            <Moment atMs={outlook.endsAtMs} timeZone={timeZone} />. Days elapsed are rounded down and days remaining up.
+          </dd>
+        </div>
+        <div>
+          <dt>Used</dt>
+          <dd>
+            The charges of this cycle less their refunds: {exact(gauge.used_micros)}. A charge counts when it arrives,
+            and is exact to a millionth; rounding happens only here, on the screen. Percentages of the bar are rounded
+            down.
+          </dd>
+        </div>
+        <div>
+          <dt>Average per day</dt>
+          <dd>
+            What was used, divided by the days that have passed, at least one: {exact(gauge.used_micros)} ÷{" "}
+            {formatDecimal(days)} = {exact(gauge.avg_per_day_micros)}.
+          </dd>
+        </div>
         {gauge.remaining_micros !== null && (
-          <li>
-            Running out is what is left, divided by that average: {formatCharge(gauge.remaining_micros, gauge.unit)} ÷{" "}
-            {average}
-            {gauge.run_out_days === null ? "." : ` = ${gauge.run_out_days} days.`} In the first 24 hours of a cycle
-            there is no forecast.
-          </li>
+          <div>
+            <dt>{gauge.spend === null ? "Run out in" : "Cap reached in"}</dt>
+            <dd>
+              What is left, divided by that average: {exact(gauge.remaining_micros)} ÷ {exact(gauge.avg_per_day_micros)}
+              {gauge.run_out_days === null ? "." : ` = ${formatDecimal(gauge.run_out_days)} days.`} The days before
+              count alike, so one busy day moves it little. In the first 24 hours of a cycle there is no forecast.
+            </dd>
+          </div>
         )}
         {gauge.spend === null && (
-          <li>
-            Runs draw on the monthly allowance first, then on grants: the soonest expiry first. What is left of the
-            allowance ends with the cycle; grants stay.
-          </li>
+          <div>
+            <dt>Order of use</dt>
+            <dd>
+              Runs draw on the monthly allowance first, then on grants: the soonest expiry first. What is left of the
+              allowance ends with the cycle; grants stay until they are used or expire.
+            </dd>
+          </div>
         )}
-        <li>
-          A run is one request, from its first report on. Every run has a receipt: its tokens, its pinned prices, and
-          where each part of its charge was drawn from.
-        </li>
-        <li>
-          Balance and cards come from the ledger itself. Chart, tables and runs come from a copy that follows within
-          seconds, and the chart counts a charge in the hour or day of its arrival.
-        </li>
-      </ul>
+        <div>
+          <dt>Requests</dt>
+          <dd>
+            A run is one request, from its first report on. Every run has a receipt: its tokens, its pinned prices, and
+            where each part of its charge was drawn from.
+          </dd>
+        </div>
+        <div>
+          <dt>As of when</dt>
+          <dd>
+            Balance and cards come from the ledger itself. Chart, tables and runs come from a copy that follows within
+            seconds, and the chart counts a charge in the hour or day of its arrival. All times are in {timeZone}.
+          </dd>
+        </div>
+      </dl>
     </details>
   );
 };
@@ -64,7 +85,7 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
 /** As of when the numbers are: those of the ledger, and those of the copy where it is behind. Script reads the data. */
 export const AsOf: FC<Props> = ({ view, outlook }) => (
   <p id="as-of" class="as-of muted" data-seq={view.gauge.seq}>
-    as of {formatClock(outlook.nowMs, view.timeZone)}
+    <time datetime={new Date(outlook.nowMs).toISOString()}>as of {formatClock(outlook.nowMs, view.timeZone)}</time>
     <CopyAsOf view={view} outlook={outlook} />
   </p>
 );

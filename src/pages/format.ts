@@ -47,8 +47,8 @@ export function formatTick(micros: Micros, unit: Unit): string {
 }
 
 /**
- * Amounts of which the last is the sum of the others, printed so that the printed numbers add up too: with as many
- * decimals as that takes.
+ * Amounts of which the last is the sum of the others, printed so that the printed numbers add up too, and none that is
+ * there is printed as zero: with as many decimals as that takes, and no zeros at the end.
  */
 export function formatIdentity(parts: readonly Micros[], sum: Micros, unit: Unit): { parts: string[]; sum: string } {
   const all = [...parts, sum];
@@ -56,13 +56,11 @@ export function formatIdentity(parts: readonly Micros[], sum: Micros, unit: Unit
   const least =
     unit === "usd" ? 2 : all.some((amount) => creditDecimals(amount) > 0 && roundTo(amount, 1) % 10n !== 0n) ? 1 : 0;
   for (let decimals = least; decimals <= MICRO_DIGITS; decimals++) {
-    const rounded = parts.map((part) => roundTo(part, decimals));
-    if (rounded.reduce((total, part) => total + part, 0n) === roundTo(sum, decimals)) {
-      return {
-        parts: rounded.map((part) => printDigits(part, decimals, sign)),
-        sum: printDigits(roundTo(sum, decimals), decimals, sign),
-      };
-    }
+    const rounded = all.map((amount) => roundTo(amount, decimals));
+    const addsUp = rounded.slice(0, -1).reduce((total, part) => total + part, 0n) === rounded.at(-1);
+    if (!addsUp || rounded.some((amount, i) => amount === 0n && all[i] !== 0)) continue;
+    const texts = rounded.map((amount) => trimZeros(printDigits(amount, decimals, sign), unit === "usd" ? 2 : 0));
+    return { parts: texts.slice(0, -1), sum: texts.at(-1) ?? "" };
   }
   throw new Error(`${parts.join(" + ")} is not ${sum}`);
 }
@@ -82,6 +80,11 @@ export function formatShare(part: Micros, whole: Micros): string {
   const tenths = (BigInt(Math.abs(part)) * 2_000n + BigInt(whole)) / (BigInt(whole) * 2n);
   if (tenths === 0n && part !== 0) return `${negative ? `>${MINUS}` : "<"}0.1 %`;
   return `${negative ? MINUS : ""}${printDigits(tenths, 1, "")} %`;
+}
+
+/** A number that is no amount, to four decimals at most: "22.5", "1,204", "0.0417". */
+export function formatDecimal(value: number): string {
+  return formatExactDecimal(BigInt(Math.round(value * 10_000)), 4);
 }
 
 /** A whole number with its thousands set apart. */

@@ -4,6 +4,7 @@
  */
 import type { FC } from "hono/jsx";
 import type { GrantView } from "../ledger/grants.ts";
+import type { Micros } from "../ledger/micros.ts";
 import { formatDate } from "./dates.ts";
 import { formatAmount } from "./format.ts";
 import { Name } from "./parts.tsx";
@@ -22,7 +23,16 @@ const ENDINGS: Record<GrantView["state"], string> = {
   voided: "voided",
 };
 
-export const Grants: FC<{ grants: GrantView[]; timeZone: string }> = ({ grants, timeZone }) => {
+type Props = {
+  /** Newest first; one more than `most` says that there are more. */
+  grants: GrantView[];
+  most: number;
+  leftMicros: Micros;
+  timeZone: string;
+};
+
+export const Grants: FC<Props> = ({ grants: found, most, leftMicros, timeZone }) => {
+  const grants = found.slice(0, most);
   if (grants.length === 0) return null;
   // They come newest first; a stable sort of the reverse keeps the order of arrival where nothing else decides.
   const active = grants.filter(({ state }) => state === "active").reverse();
@@ -32,11 +42,13 @@ export const Grants: FC<{ grants: GrantView[]; timeZone: string }> = ({ grants, 
     <details id="grants">
       <summary>Grants</summary>
       <table>
-        <caption class="unseen">Grants in the order of use, in credits</caption>
+        <caption>
+          {found.length > most ? `The newest ${most} grants` : "Grants"} in the order of use, in credits
+        </caption>
         <thead>
           <tr>
             <th scope="col">Grant</th>
-            <th scope="col">Used</th>
+            <th scope="col">Turn</th>
             <th scope="col">Expires</th>
             <th scope="col" class="num">
               Amount
@@ -64,6 +76,14 @@ export const Grants: FC<{ grants: GrantView[]; timeZone: string }> = ({ grants, 
             </tr>
           ))}
         </tbody>
+        <tfoot>
+          <tr class="total">
+            <th scope="row" colspan={4}>
+              Bonus left
+            </th>
+            <td class="num">{formatAmount(leftMicros, "credits")}</td>
+          </tr>
+        </tfoot>
       </table>
     </details>
   );

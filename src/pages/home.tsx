@@ -7,7 +7,6 @@ import type { FC } from "hono/jsx";
 import { readSession, startSession } from "../access/session.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { EnterpriseState } from "../enterprise/bookkeeper.ts";
-import { MAX_MICROS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { formatAmount, formatCharge, formatPercent } from "./format.ts";
 import { page } from "./layout.tsx";
@@ -90,9 +89,9 @@ const Demos: FC<{ demos: EnterpriseState[] }> = ({ demos }) => (
 );
 
 async function loadDemos(c: Context<PageEnv>): Promise<EnterpriseState[]> {
-  const ids = await catalogOf(c.env).enterprises(MAX_MICROS, MOST_DEMOS);
-  const states = await Promise.all(ids.map(({ id }) => c.env.ENTERPRISE.getByName(id).state({ kind: "operator" })));
-  return states.flatMap((state) => (isRefusal(state) || !state.identity.demo ? [] : [state])).reverse();
+  const ids = await catalogOf(c.env).demos(MOST_DEMOS);
+  const states = await Promise.all(ids.map((id) => c.env.ENTERPRISE.getByName(id).state({ kind: "operator" })));
+  return states.flatMap((state) => (isRefusal(state) ? [] : [state]));
 }
 
 function isDemoMode(env: Env): boolean {

@@ -33,7 +33,7 @@ import { callerOf, isPartial, objectOf, ownForm, type PageEnv, signedIn } from "
 const HISTORY_ROWS = 10;
 const ENTRIES_LOOKED_AT = 100;
 const RUNS_LOOKED_AT = 50;
-const MOST_RATES = 1_000;
+const MOST_RATES = 10_000;
 
 export const modelPages = new Hono<PageEnv>()
   .get(MODEL_PATH, signedIn, async (c) => {
@@ -108,6 +108,7 @@ async function modelPage(
   const query = {
     search: (c.req.query("q") ?? "").slice(0, 100),
     rows: Number.isInteger(rows) ? Math.min(Math.max(rows, RATES_PAGE), MOST_RATES) : RATES_PAGE,
+    all: c.req.query("models") === "all",
   };
   return c.html(
     page({

@@ -3,9 +3,16 @@
  * could not be read; the wrapping of a region that htmx puts in place of the one on the page.
  */
 import type { Child, FC } from "hono/jsx";
+import type { AtMs } from "../ledger/micros.ts";
+import { formatMoment } from "./dates.ts";
 
 /** A name that people gave: isolated, so that its writing direction stays its own. */
 export const Name: FC<{ children?: Child }> = ({ children }) => <bdi class="name">{children}</bdi>;
+
+/** A moment in the enterprise's time zone; with script, resting on it tells it in the reader's own. */
+export const Moment: FC<{ atMs: AtMs; timeZone: string }> = ({ atMs, timeZone }) => (
+  <time datetime={new Date(atMs).toISOString()}>{formatMoment(atMs, timeZone)}</time>
+);
 
 export const Unreadable: FC<{ what: string; retry: string }> = ({ what, retry }) => (
   <p class="unreadable">

@@ -7,7 +7,7 @@ import { ANY_MODEL, type ModelPrice, type PriceBook } from "../catalog/price-boo
 import type { Unit } from "../ledger/micros.ts";
 import { parseRate } from "../ledger/prices.ts";
 import { MODEL_PATH } from "./cap-form.tsx";
-import { formatCount, formatExactDecimal } from "./format.ts";
+import { countOf, formatCount, formatExactDecimal } from "./format.ts";
 import { Name, Unreadable } from "./parts.tsx";
 
 export const RATES_PAGE = 25;
@@ -23,7 +23,8 @@ const RATE_DIGITS = 6;
 /** A rate of six decimals a million tokens, for a thousand of them. */
 const PER_THOUSAND_DIGITS = 9;
 
-export type RatesQuery = { search: string; rows: number };
+/** `all`: without words to search for, the whole book and not the models in use. */
+export type RatesQuery = { search: string; rows: number; all: boolean };
 
 type Props = { book: PriceBook | null; usedModels: readonly string[]; unit: Unit; query: RatesQuery };
 
@@ -40,9 +41,9 @@ export const Rates: FC<Props> = ({ book, usedModels, unit, query }) => (
 
 type Found = { models: ModelPrice[]; all: number; what: string };
 
-export function findModels(book: PriceBook, usedModels: readonly string[], { search, rows }: RatesQuery): Found {
+export function findModels(book: PriceBook, usedModels: readonly string[], { search, rows, all }: RatesQuery): Found {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-  if (words.length === 0) {
+  if (words.length === 0 && !all) {
     const used = book.models.filter(({ id, aliases }) => [id, ...aliases].some((name) => usedModels.includes(name)));
     if (used.length > 0) return { models: used, all: used.length, what: "Models of the newest runs" };
   }
@@ -134,16 +135,25 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
     </div>
     <p class="more">
       <span class="muted">
-        {formatCount(found.models.length)} of {formatCount(found.all)} shown
+        {found.models.length === found.all
+          ? `All ${formatCount(found.all)} shown`
+          : `${formatCount(found.models.length)} of ${formatCount(found.all)} shown`}
       </span>{" "}
-      {found.models.length < found.all && <a href={ratesHref(query.search, query.rows + RATES_PAGE)}>Show more</a>}
+      {found.models.length < found.all && (
+        <a href={ratesHref({ ...query, rows: query.rows + RATES_PAGE })}>Show more</a>
+      )}{" "}
+      {found.all < book.models.length && (
+        <a href={ratesHref({ search: "", rows: RATES_PAGE, all: true })}>All models</a>
+      )}
     </p>
   </>
 );
 
 function aliasesOf({ aliases }: ModelPrice): string {
   const shown = aliases.slice(0, ALIASES_SHOWN).join(", ");
-  return aliases.length > ALIASES_SHOWN ? `${shown} and ${aliases.length - ALIASES_SHOWN} more names` : shown;
+  return aliases.length > ALIASES_SHOWN
+    ? `${shown} and ${countOf(aliases.length - ALIASES_SHOWN, "more name")}`
+    : shown;
 }
 
 /** A rate to its last decimal: "$1.25", "$0.075". */
@@ -156,6 +166,7 @@ function creditsPerThousand(rate: string, creditsPerUsd: number): string {
   return formatExactDecimal(BigInt(parseRate(rate) ?? 0) * BigInt(creditsPerUsd), PER_THOUSAND_DIGITS);
 }
 
-function ratesHref(search: string, rows: number): string {
-  return `${MODEL_PATH}?${new URLSearchParams({ q: search, rows: String(rows) })}#rates`;
+function ratesHref({ search, rows, all }: RatesQuery): string {
+  const params = new URLSearchParams({ q: search, rows: String(rows), ...(all ? { models: "all" } : {}) });
+  return `${MODEL_PATH}?${params}#rates`;
 }

@@ -8,10 +8,10 @@ import { parseRate } from "../ledger/prices.ts";
 import type { DrawView, MeterView, Receipt } from "../ledger/receipt.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { type Dimension, readNames } from "../rollups/read.ts";
-import { formatDate, formatMoment } from "./dates.ts";
+import { formatDate } from "./dates.ts";
 import { formatCount, formatExact, formatExactDecimal } from "./format.ts";
 import { page } from "./layout.tsx";
-import { Name } from "./parts.tsx";
+import { Moment, Name } from "./parts.tsx";
 import { problemPage } from "./problem-page.tsx";
 import { dollars } from "./rates.tsx";
 import { callerOf, objectOf, type PageEnv, signedIn } from "./session.ts";
@@ -85,12 +85,18 @@ const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({
         </div>
         <div>
           <dt>Started</dt>
-          <dd>{formatMoment(Date.parse(receipt.started_at), timeZone)}</dd>
+          <dd>
+            <Moment atMs={Date.parse(receipt.started_at)} timeZone={timeZone} />
+          </dd>
         </div>
         <div>
           <dt>Last report</dt>
           <dd>
-            {receipt.last_report_at === null ? "none" : formatMoment(Date.parse(receipt.last_report_at), timeZone)}
+            {receipt.last_report_at === null ? (
+              "none"
+            ) : (
+              <Moment atMs={Date.parse(receipt.last_report_at)} timeZone={timeZone} />
+            )}
           </dd>
         </div>
       </dl>
@@ -125,7 +131,7 @@ const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone
       <h2>
         <Name>{meter.model}</Name>
       </h2>
-      <table>
+      <table class="sums">
         <caption>
           Tokens at the prices of price book {formatCount(meter.price_book_version)}, pinned at the first report
         </caption>
@@ -185,7 +191,8 @@ const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone
             <strong>{formatExact(draw.micros, meter.unit)}</strong>
             {draw.lapsed_micros !== undefined && (
               <small class="muted">
-                {formatExact(draw.lapsed_micros, meter.unit)} more was refunded, and lapsed because its source had ended
+                Besides, {formatExact(draw.lapsed_micros, meter.unit)} came back and lapsed, because{" "}
+                {draw.bucket === "grant" ? "the grant" : "the cycle"} had ended.
               </small>
             )}
           </li>

@@ -2,9 +2,8 @@
  * The newest runs: who, where, with which model, from which surface, for how much. Each opens its receipt.
  */
 import type { FC } from "hono/jsx";
-import { formatMoment } from "./dates.ts";
 import { countOf, formatRunAmount } from "./format.ts";
-import { InPlace, Name, Region, Unreadable } from "./parts.tsx";
+import { InPlace, Moment, Name, Region, Unreadable } from "./parts.tsx";
 import type { RunsBlock } from "./usage-data.ts";
 import { fromTheTop, receiptHref, type UsageQuery, usageHref } from "./usage-query.ts";
 
@@ -61,12 +60,14 @@ export const RunsPage: FC<Props & { block: RunsBlock }> = (props) => (
   </>
 );
 
-const Rows: FC<Props & { block: RunsBlock }> = ({ block, timeZone }) => (
+const Rows: FC<Props & { block: RunsBlock }> = ({ block, query, timeZone }) => (
   <>
     {block.rows.length === 0 && (
       <tr role="row">
         <td role="cell" colspan={6} class="muted">
-          No runs yet.
+          {query.filter === null
+            ? "No runs yet. Start an agent, in a workspace on the web or at the command line: its run stands here with its first report."
+            : `No runs of this ${query.filter.dimension}.`}
         </td>
       </tr>
     )}
@@ -77,7 +78,7 @@ const Rows: FC<Props & { block: RunsBlock }> = ({ block, timeZone }) => (
             <Name>{run.run}</Name>
           </a>
           <small>
-            {formatMoment(Date.parse(run.started_at), timeZone)}
+            <Moment atMs={Date.parse(run.started_at)} timeZone={timeZone} />
             {run.final ? "" : " · open"}
           </small>
         </th>
@@ -106,6 +107,7 @@ const Rows: FC<Props & { block: RunsBlock }> = ({ block, timeZone }) => (
 
 const MoreRuns: FC<Props & { block: RunsBlock }> = ({ block, query }) => (
   <p id="line-runs" class="more">
+    {block.next === null && block.rows.length > 0 && <span class="muted">All shown</span>}{" "}
     {block.next !== null ? (
       <InPlace id="more-runs" part="runs" push={false} href={usageHref(fromTheTop(query), { runsAfter: block.next })}>
         Show more

@@ -8,9 +8,10 @@ import type { Gauge } from "../ledger/gauge.ts";
 import { DAY_MS, reaches } from "../ledger/micros.ts";
 import { formatDate, formatShortDate, formatTime } from "./dates.ts";
 import { countOf, formatCharge, formatDays, formatPercent, formatTimeLeft } from "./format.ts";
-import { type Outlook, outlookOf } from "./outlook.ts";
+import type { Outlook } from "./outlook.ts";
 
 export type StatusKind =
+  | "suspended"
   | "cap_reached"
   | "exhausted"
   | "out_within_a_day"
@@ -34,9 +35,10 @@ export type Status = {
   actions: StatusAction[];
 };
 
-export type Reader = { timeZone: string; role: Role };
+export type Reader = { timeZone: string; role: Role; suspended: boolean };
 
 const LEVELS: Record<StatusKind, StatusLevel> = {
+  suspended: "critical",
   cap_reached: "critical",
   exhausted: "critical",
   out_within_a_day: "critical",
@@ -53,14 +55,14 @@ const LEVELS: Record<StatusKind, StatusLevel> = {
 /** Alerts that are a forecast, which the page does not make in the first 24 hours. */
 const FORECASTS: readonly AlertCode[] = ["on_track_to_run_out", "on_track_to_reach_cap"];
 
-export function statusOf(gauge: Gauge, reader: Reader): Status {
-  const outlook = outlookOf(gauge);
-  const kind = kindOf(gauge, outlook);
+export function statusOf(gauge: Gauge, outlook: Outlook, reader: Reader): Status {
+  const kind = reader.suspended ? "suspended" : kindOf(gauge, outlook);
   return {
     kind,
-    level: LEVELS[kind],
+    level: kind === "on_track" && emptiedByExpiry(outlook) ? "warning" : LEVELS[kind],
     ...wordsOf(kind, gauge, outlook, reader),
-    actions: actionsOf(gauge, outlook, reader),
+    // More credit does not lift a suspension.
+    actions: kind === "suspended" ? [] : actionsOf(gauge, outlook, reader),
   };
 }
 
@@ -91,6 +93,12 @@ function wordsOf(
   const { unit } = gauge;
   const resetDate = formatDate(outlook.endsAtMs, timeZone);
   switch (kind) {
+    case "suspended":
+      return {
+        lead: "Suspended.",
+        sentence:
+          "No new run starts; runs under way are told to stop, and what they still use is charged. Ask whoever operates your platform to lift it.",
+      };
     case "exhausted":
       return { lead: "Out of credits.", sentence: `New runs start again on ${resetDate}, or with more credits.` };
     case "cap_reached":
@@ -125,17 +133,23 @@ function wordsOf(
     case "no_cap":
       return {
         lead: "No spend cap.",
-        sentence: `${formatCharge(gauge.used_micros, unit)} is spent this cycle, and nothing stops it.`,
+        sentence:
+          gauge.used_micros === 0
+            ? "Nothing is spent yet this cycle, and nothing would stop it."
+            : `${formatCharge(gauge.used_micros, unit)} is spent this cycle, and nothing stops it.`,
       };
-    case "nothing_used":
-      return {
-        lead: "Nothing used yet.",
-        sentence: `${formatCharge(gauge.total_micros ?? 0, unit)} can be used until ${resetDate}.`,
-      };
+    case "nothing_used": {
+      const verb = unit === "usd" ? "spent" : "used";
+      const all = formatCharge(gauge.total_micros ?? 0, unit);
+      return { lead: `Nothing ${verb} yet.`, sentence: `${all} can be ${verb} until ${resetDate}.` };
+    }
     case "too_early":
       return { lead: "Too early to tell.", sentence: "A forecast needs the first 24 hours of the cycle." };
     case "on_track":
-      return { lead: "On track.", sentence: trackOf(gauge, outlook, timeZone, "") };
+      return {
+        lead: emptiedByExpiry(outlook) ? "Bonus credits expire." : "On track.",
+        sentence: trackOf(gauge, outlook, timeZone, ""),
+      };
     default:
       return kind satisfies never;
   }
@@ -150,9 +164,18 @@ function beforeReset(ms: number): string {
 }
 
 function trackOf(gauge: Gauge, outlook: Outlook, timeZone: string, lead = "On track: "): string {
+  const date = formatShortDate(outlook.endsAtMs, timeZone);
+  const expired = formatCharge(outlook.expiringMicros, gauge.unit);
+  if (emptiedByExpiry(outlook)) return `At this pace about ${expired} expire unused, and nothing is left on ${date}.`;
   const left = formatCharge(outlook.leftAtResetMicros ?? 0, gauge.unit);
-  const text = `about ${left} ${gauge.unit === "usd" ? "below the cap" : "left"} on ${formatShortDate(outlook.endsAtMs, timeZone)}.`;
+  const after = outlook.expiringMicros > 0 ? `, after about ${expired} expire` : "";
+  const text = `about ${left} ${gauge.unit === "usd" ? "below the cap" : "left"} on ${date}${after}.`;
   return lead + (lead === "" ? text[0]?.toUpperCase() + text.slice(1) : text);
+}
+
+/** What the pace would leave is a grant that ends before the reset. */
+function emptiedByExpiry({ expiringMicros, leftAtResetMicros }: Outlook): boolean {
+  return expiringMicros > 0 && leftAtResetMicros === 0;
 }
 
 /** The actions that the gauge's alerts offer, in their order, each once. Only an admin can change a cap. */

@@ -88,7 +88,7 @@ const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, uni
     {block.rows.length === 0 && (
       <tr>
         <td colspan={4} class="muted">
-          Nothing used yet.
+          {query.filter === null ? "Nothing used yet." : "Nothing used in this cycle."}
         </td>
       </tr>
     )}

@@ -29,7 +29,7 @@ export const ROWS = 10;
 const SLICE_ROWS = 20;
 /** A table says how many rows there are up to here: counting reads them. */
 export const COUNTED_ROWS = 100;
-const GRANTS = 100;
+export const MOST_GRANTS = 100;
 const HOUR_MS = 3_600_000;
 
 /** A block that the copy could not give. */
@@ -68,7 +68,7 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   const wanted = (part: Part) => query.parts === null || query.parts.includes(part);
   const [view, grants] = await Promise.all([
     objectOf(c).copyView(caller),
-    wanted("now") ? objectOf(c).grants(caller, MAX_MICROS, GRANTS) : null,
+    wanted("now") ? objectOf(c).grants(caller, MAX_MICROS, MOST_GRANTS) : null,
   ]);
   if (isRefusal(view)) return view;
   const read = reader(c.env.DB, c.var.who.enterprise, view, query);

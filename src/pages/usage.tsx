@@ -9,11 +9,11 @@ import { Allocation } from "./allocation.tsx";
 import { Cards } from "./cards.tsx";
 import { bucketChart, type Chart, totalChart } from "./chart-data.ts";
 import { Consumption } from "./consumption.tsx";
-import { formatDate, formatPeriod } from "./dates.ts";
+import { formatDate, formatMoment, formatPeriod } from "./dates.ts";
 import { AsOf, CopyAsOf, Explanation } from "./explanation.tsx";
 import { page, type Signed } from "./layout.tsx";
 import { type Outlook, outlookOf } from "./outlook.ts";
-import { Region } from "./parts.tsx";
+import { Name, Region } from "./parts.tsx";
 import { problemPage } from "./problem-page.tsx";
 import { RecentRuns, RunsPage } from "./recent-runs.tsx";
 import { isPartial, type PageEnv, signedIn } from "./session.ts";
@@ -34,7 +34,11 @@ export const usagePages = new Hono<PageEnv>().get("/settings/usage", signedIn, a
   const data = await loadUsage(c, query);
   if (isRefusal(data)) return problemPage(c, "not_found");
   const { gauge } = data.view;
-  const shown = { data, query, outlook: outlookOf(gauge), signed: { ...c.var.who, name: gauge.name } };
+  const outlook = outlookOf(
+    gauge,
+    data.grants?.map(({ view }) => view),
+  );
+  const shown = { data, query, outlook, signed: { ...c.var.who, name: gauge.name } };
   if (query.parts === null) return wholePage(c, shown);
   const refreshes = c.req.header(REFRESH_HEADER) !== undefined;
   return c.html(<Parts {...shown} parts={query.parts} refreshes={refreshes} />);
@@ -95,9 +99,12 @@ const Heading: FC<Shown> = ({ data, outlook, query, signed }) => {
           </li>
         </ul>
       </details>
+      <p class="on-paper">
+        <Name>{signed.name}</Name>, as of {formatMoment(outlook.nowMs, timeZone)}
+      </p>
       <p class="muted">
         Billing cycle {formatPeriod(outlook.startsAtMs, outlook.endsAtMs, timeZone)} ({timeZone}) · resets{" "}
-        {formatDate(outlook.endsAtMs, timeZone)}
+        <time datetime={new Date(outlook.endsAtMs).toISOString()}>{formatDate(outlook.endsAtMs, timeZone)}</time>
       </p>
       <noscript>
         <p class="muted">Live updates need JavaScript. Every number and link here works without it.</p>
@@ -218,8 +225,9 @@ function chartOf({ data, query, outlook }: Shown): Chart | null {
   return bucketChart(buckets, chartSpans(data.view, query).granularity, gauge.unit, timeZone);
 }
 
-function statusFor({ data, signed }: Shown) {
-  return statusOf(data.view.gauge, { timeZone: data.view.timeZone, role: signed.role });
+function statusFor({ data, outlook, signed }: Shown) {
+  const { gauge, timeZone, suspended } = data.view;
+  return statusOf(gauge, outlook, { timeZone, role: signed.role, suspended });
 }
 
 function allocationOf({ data, outlook }: Shown) {

@@ -163,7 +163,7 @@ describe("the chart", () => {
       await page.locator("#chart-table summary").click();
       const row = await words(page, "#chart-table tbody tr:last-child");
       const [web, cli] = row.split(" ").slice(-2);
-      expect(tip).toBe(`Mon 23 Nov (so far) Web ${web} CLI ${cli}`);
+      expect(tip).toBe(`Mon 23 Nov (so far) Web ${web} CLI ${cli} UTC`);
     });
   });
 
@@ -250,11 +250,19 @@ it("shifts nothing while it loads, at either width", async () => {
 it("prints the server's drawing, and none of what only a screen needs", async () => {
   await onPage(async (page) => {
     await page.emulateMedia({ media: "print" });
-    for (const screenOnly of [".top", ".menu", ".toggle", ".plot", "#more-runs"]) {
+    for (const screenOnly of [".top", ".menu", ".toggle", ".plot", "#more-runs", ".actions", "#chart-table"]) {
       expect(await page.locator(screenOnly).first().isVisible(), screenOnly).toBe(false);
     }
     expect(await page.locator(".sketch").isVisible()).toBe(true);
     expect(await page.locator("#top-user").isVisible()).toBe(true);
+    expect(await words(page, ".on-paper")).toBe("Acme Robotics, as of Mon 23 Nov 2026, 12:00");
+    // Paper is narrower than a screen, and still has the columns of one.
+    await page.setViewportSize({ width: 718, height: 1000 });
+    expect(await page.locator(".runs thead").isVisible()).toBe(true);
+    const tops = await page
+      .locator("#cards .card")
+      .evaluateAll((all) => all.map((card) => card.getBoundingClientRect().top));
+    expect(new Set(tops).size).toBe(1);
   });
 });
 

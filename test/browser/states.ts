@@ -64,6 +64,19 @@ function byom(day: string, dollars: number, capDollars: number | null) {
 
 export const STATES: State[] = [
   {
+    name: "suspended",
+    kind: "suspended",
+    make: async (site) => {
+      const enterprise = await credits(DAY(11), 500)(site);
+      await enterprise.put({ suspended: true });
+      return enterprise;
+    },
+    says: {
+      "#status": "Suspended. No new run starts; runs under way are told to stop",
+      ".headline": "500 of 1,500 credits used 33 %",
+    },
+  },
+  {
     name: "fresh",
     kind: "nothing_used",
     make: credits(DAY(3), 0),
@@ -153,6 +166,7 @@ export const STATES: State[] = [
       "#status": "Out of credits. New runs start again on Tue 1 Dec, or with more credits. Upgrade plan",
       ".headline": "1,512 of 1,500 credits used 100 %",
       ".legend": "Over 12.0",
+      "#allocation": "Runs under way used 12.0 credits that nothing covered.",
       "#card-run-out": "Now nothing is left",
     },
   },
@@ -167,6 +181,32 @@ export const STATES: State[] = [
     kind: "on_track",
     make: credits(DAY(30, "19:00"), 300),
     says: { "#card-remaining": "5 until Tue 1 Dec", "#cards": "Hours remaining" },
+  },
+  {
+    name: "bonus expires",
+    kind: "on_track",
+    make: credits(DAY(21, "00:00"), 1_000, {
+      bonus: 1_500,
+      expires: "2026-11-25T00:00:00.000Z",
+      settings: { monthly_allowance_micros: 1_000_000_000 },
+    }),
+    says: {
+      "#status": "Bonus credits expire. At this pace about 1,300 credits expire unused, and nothing is left on 1 Dec.",
+    },
+  },
+  {
+    name: "all held",
+    kind: "on_track",
+    make: async (site) => {
+      const enterprise = await credits(DAY(20), 100)(site);
+      const hold = { run: "held", surface: "web", workspace: "w1", user: "u1", hold_micros: 1_400_000_000 };
+      await site.must("POST", `${enterprise.path}/runs`, hold);
+      return enterprise;
+    },
+    says: {
+      ".legend": "Held for runs 1,400",
+      "#allocation": "All that is left is held for runs under way: no new run starts until one of them ends.",
+    },
   },
   {
     name: "no cap",

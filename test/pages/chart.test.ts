@@ -41,7 +41,7 @@ describe("by bucket", () => {
     );
     const chart = bucketChart(day.buckets, day.granularity, "usd", "UTC");
     expect(chart.series[0]?.values).toEqual(Array(24).fill(0));
-    expect(chart.summary).toBe("Nothing was used in the last 24 hours.");
+    expect(chart.summary).toBe("Nothing was spent in the last 24 hours.");
     expect(chart.yTicks.map(({ label }) => label)).toEqual(["$0", "$1"]);
   });
 
@@ -55,6 +55,20 @@ describe("by bucket", () => {
     expect(chart.yTicks[0]?.at).toBeLessThanOrEqual(-30);
     expect(chart.yTicks.at(-1)?.at).toBeGreaterThanOrEqual(80);
     expect(chart.series[0]?.texts[2]).toBe("−30.0");
+    expect(chart.summary).toMatch(/ Below zero, refunds outweigh the charges\.$/);
+  });
+
+  it("tells the two hours apart that a change of the clock makes of one", () => {
+    const { spans } = spansOf("24h", Date.parse("2026-10-25T06:30:00.000Z"), "Europe/Berlin");
+    const hours = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
+    const { labels } = bucketChart(hours, "hour", "credits", "Europe/Berlin");
+    expect(labels.slice(16, 20)).toEqual([
+      "Sun 25 Oct, 01:00–02:00 UTC+2",
+      "Sun 25 Oct, 02:00 UTC+2 – 02:00 UTC+1",
+      "Sun 25 Oct, 02:00–03:00 UTC+1",
+      "Sun 25 Oct, 03:00–04:00 UTC+1",
+    ]);
+    expect(new Set(labels).size).toBe(24);
   });
 });
 

@@ -65,9 +65,11 @@ describe("amounts", () => {
 describe("a sum", () => {
   it("adds up as printed, with as many decimals as that takes", () => {
     const sum = formatIdentity([1_500 * CREDIT, 500 * CREDIT, -1_950.4 * CREDIT], 49.6 * CREDIT, "credits");
-    expect(sum).toEqual({ parts: ["1,500.0", "500.0", "−1,950.4"], sum: "49.6" });
+    expect(sum).toEqual({ parts: ["1,500", "500", "−1,950.4"], sum: "49.6" });
     const whole = formatIdentity([1_500 * CREDIT, 0, -90 * CREDIT], 1_410 * CREDIT, "credits");
     expect(whole).toEqual({ parts: ["1,500", "0", "−90"], sum: "1,410" });
+    const tiny = formatIdentity([1_500 * CREDIT, 0, -300], 1_500 * CREDIT - 300, "credits");
+    expect(tiny).toEqual({ parts: ["1,500", "0", "−0.0003"], sum: "1,499.9997" });
   });
 
   it("adds up whatever the amounts", () => {
