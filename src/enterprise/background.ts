@@ -77,8 +77,9 @@ export class Background {
 
   /** Something may have changed: the copy is due soon, sooner while somebody watches. */
   changed(watched: boolean): void {
-    if (this.#projectAtMs === NEVER && copyIsBehind(this.keeper)) {
-      this.#projectAtMs = Date.now() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
+    if (this.#projectAtMs === NEVER && this.keeper.mayOweCopy) {
+      this.keeper.mayOweCopy = copyIsBehind(this.keeper);
+      if (this.keeper.mayOweCopy) this.#projectAtMs = Date.now() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
     }
     this.#arm();
   }

@@ -26,7 +26,9 @@ import {
   voidGrant,
 } from "./acts.ts";
 import { Change } from "./change.ts";
+import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
+import { Recent } from "./recent.ts";
 import type { Sql } from "./sql.ts";
 import { Store } from "./store.ts";
 import { migrate, schemaStep } from "./tables.ts";
@@ -36,6 +38,10 @@ export type EnterpriseState = { identity: Identity; settings: Settings; capMicro
 
 export class Bookkeeper {
   readonly store: Store;
+  /** Runs as they are stored; whoever writes them in another way than by a change forgets them here. */
+  readonly recent = new Recent();
+  /** False when the copy is known to have everything; asking storage costs more than a debit's own statements. */
+  mayOweCopy = true;
   /** Null until loaded, and after a failed commit: the next call loads what is stored. */
   #kept: { books: Books; identity: Identity } | null = null;
   /** Not later than the end of any active hold; a bound that is too early only costs a look. */
@@ -95,7 +101,14 @@ export class Bookkeeper {
       this.store.putEntries([{ ...cycleStarted(cycle, null, nowMs, "operator"), seq: books.seq }]);
     });
     this.#kept = null;
+    this.mayOweCopy = true;
     return this.state();
+  }
+
+  /** Puts names into the directory, for the copy to learn. */
+  putDirectory(change: DirectoryChange): DirectorySize {
+    this.mayOweCopy = true;
+    return putDirectory(this.sql, change);
   }
 
   state(): EnterpriseState {
@@ -183,7 +196,7 @@ export class Bookkeeper {
    */
   #change<T>(decide: (change: Change) => T, nowMs = this.nowMs()): T {
     const before = this.#state();
-    const change = new Change(this.store, before, nowMs);
+    const change = new Change(this.store, this.recent, before, nowMs);
     const due = nowMs >= this.nextDueAtMs();
     try {
       const answer = this.sql.transaction(() => {
@@ -194,11 +207,14 @@ export class Bookkeeper {
         return decided;
       });
       this.#kept = { books: change.books, identity: change.identity };
+      change.remember();
+      this.mayOweCopy = true;
       if (change.outboxGrew) this.onOutbox();
       this.#holdEndMs = due ? this.#loadHoldEnd() : Math.min(this.#holdEndMs, change.soonestHoldEnd());
       return answer;
     } catch (error) {
       this.#kept = null;
+      this.recent.clear();
       throw error;
     }
   }

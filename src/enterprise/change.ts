@@ -23,6 +23,7 @@ import type { AtMs, Micros } from "../ledger/micros.ts";
 import { decideCrossing } from "../ledger/thresholds.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { holdItem, type JournalItem } from "./journal.ts";
+import type { Recent } from "./recent.ts";
 import type { Store } from "./store.ts";
 import { putWebhook } from "./webhooks.ts";
 
@@ -32,9 +33,15 @@ export class Change {
   /** True when an event was put into the outbox of webhooks. */
   outboxGrew = false;
   readonly #runs = new Map<string, Run>();
+  /** The meters of the runs that were loaded, each run's in the order of their first reports. */
   readonly #meters = new Map<string, Meter[]>();
+  readonly #newRuns = new Set<string>();
   readonly #changedRuns = new Set<string>();
+  /** By run and model; what is written is taken out. */
+  readonly #newMeters = new Map<string, Meter>();
   readonly #changedMeters = new Map<string, Meter>();
+  /** Runs of which a meter changed without their being loaded. */
+  readonly #touchedRuns = new Set<string>();
   readonly #knownGrants: Map<string, Grant>;
   readonly #cycles: Cycle[] = [];
   readonly #entries: Entry[] = [];
@@ -42,6 +49,7 @@ export class Change {
 
   constructor(
     readonly store: Store,
+    readonly recent: Recent,
     readonly before: { books: Books; identity: Identity },
     readonly nowMs: AtMs,
   ) {
@@ -67,7 +75,7 @@ export class Change {
 
   /** Brings the runs and their meters into the working set. */
   load(runs: readonly string[]): void {
-    const missing = runs.filter((run) => !this.#meters.has(run));
+    const missing = runs.filter((run) => !this.#meters.has(run) && !this.#recall(run));
     if (missing.length === 0) return;
     for (const run of missing) this.#meters.set(run, []);
     for (const run of this.store.loadRuns(missing)) if (!this.#runs.has(run.run)) this.#runs.set(run.run, run);
@@ -99,17 +107,23 @@ export class Change {
     this.books = { ...this.books, grants: [...this.books.grants, ...grants].sort(byDrawOrder) };
   }
 
+  /** Puts a run that was loaded, or one whose hold has ended. */
   putRun(run: Run): void {
+    const isNew = this.#meters.has(run.run) && !this.#runs.has(run.run);
     this.#runs.set(run.run, run);
-    this.#changedRuns.add(run.run);
+    if (isNew) this.#newRuns.add(run.run);
+    else if (!this.#newRuns.has(run.run)) this.#changedRuns.add(run.run);
   }
 
+  /** Puts a meter of a run that was loaded, or a stored one. */
   putMeter(meter: Meter): void {
-    this.#changedMeters.set(`${meter.run} ${meter.model}`, meter);
+    const key = `${meter.run} ${meter.model}`;
     const meters = this.#meters.get(meter.run);
-    if (meters === undefined) return;
-    const place = meters.findIndex((known) => known.model === meter.model);
-    if (place === -1) meters.push(meter);
+    const place = meters?.findIndex((known) => known.model === meter.model);
+    if (place === -1 || this.#newMeters.has(key)) this.#newMeters.set(key, meter);
+    else this.#changedMeters.set(key, meter);
+    if (meters === undefined) this.#touchedRuns.add(meter.run);
+    else if (place === undefined || place === -1) meters.push(meter);
     else meters[place] = meter;
   }
 
@@ -164,36 +178,54 @@ export class Change {
   /** Writes what was replaced. True when anything was. */
   commit(): boolean {
     this.#flushMeters();
-    this.store.putRuns([...this.#changedRuns].map((run) => this.#runs.get(run) as Run));
+    this.store.addRuns([...this.#newRuns].map((run) => this.#runs.get(run) as Run));
+    for (const run of this.#changedRuns) this.store.putRun(this.#runs.get(run) as Run);
     this.store.putGrants(this.books.grants.filter((grant) => this.#knownGrants.get(grant.id) !== grant));
     this.store.putCycles(this.#cycles);
     this.store.putEntries(this.#entries);
     this.store.putJournal(this.#items, this.nowMs, this.books.cycle.timeZone);
     if (this.books === this.before.books && this.identity === this.before.identity) return false;
     this.identity = { ...this.identity, lastAtMs: Math.max(this.identity.lastAtMs, this.nowMs) };
-    this.store.putEnterprise(this.identity, this.books);
+    if (this.books.settings === this.before.books.settings) this.store.putBalances(this.identity, this.books);
+    else this.store.putEnterprise(this.identity, this.books);
     if (this.books.grants !== this.before.books.grants) {
       this.books = { ...this.books, grants: this.books.grants.filter((grant) => grantRemaining(grant) > 0) };
     }
     return true;
   }
 
+  /** Hands what is stored now to the memory of recent runs. Only after the transaction. */
+  remember(): void {
+    this.recent.forget(this.#touchedRuns);
+    this.recent.forget(this.#changedRuns);
+    for (const [name, meters] of this.#meters) {
+      const run = this.#runs.get(name);
+      if (run !== undefined) this.recent.keep({ run, meters });
+    }
+  }
+
   /** The soonest end of the holds that this change has put; Infinity when it put none. */
   soonestHoldEnd(): AtMs {
     let soonest = Number.POSITIVE_INFINITY;
-    for (const name of this.#changedRuns) {
+    for (const name of [...this.#newRuns, ...this.#changedRuns]) {
       soonest = Math.min(soonest, this.#runs.get(name)?.hold?.expiresAtMs ?? Number.POSITIVE_INFINITY);
     }
     return soonest;
   }
 
-  /** True when this change left something for the copy. */
-  get leavesWork(): boolean {
-    return this.#items.length > 0 || this.#entries.length > 0;
+  /** Takes a run from the memory of recent ones, with a list of meters of this change's own. */
+  #recall(name: string): boolean {
+    const known = this.recent.find(name);
+    if (known === undefined) return false;
+    if (!this.#runs.has(name)) this.#runs.set(name, known.run);
+    this.#meters.set(name, [...known.meters]);
+    return true;
   }
 
   #flushMeters(): void {
-    this.store.putMeters([...this.#changedMeters.values()]);
+    this.store.addMeters([...this.#newMeters.values()]);
+    for (const meter of this.#changedMeters.values()) this.store.putMeter(meter);
+    this.#newMeters.clear();
     this.#changedMeters.clear();
   }
 }

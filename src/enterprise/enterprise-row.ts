@@ -4,6 +4,7 @@
  */
 import type { Books, Cycle, Settings } from "../ledger/books.ts";
 import type { Told } from "../ledger/thresholds.ts";
+import { updateOf } from "./rows.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 
 /** What the object knows of its enterprise beside the books. */
@@ -29,10 +30,8 @@ export const CYCLE_COLUMNS = [
   "spend_used_micros",
 ] as const;
 
-const ENTERPRISE_COLUMNS = [
-  "id",
-  "settings",
-  "created_at_ms",
+/** What changes with debits, time and the cap. */
+const BALANCE_COLUMNS = [
   "test_clock_ms",
   "demo",
   "cycle_starts_at_ms",
@@ -52,15 +51,21 @@ const ENTERPRISE_COLUMNS = [
   "last_at_ms",
 ] as const;
 
+const ENTERPRISE_COLUMNS = ["id", "settings", "created_at_ms", ...BALANCE_COLUMNS] as const;
+
 export const PUT_ENTERPRISE = `INSERT INTO enterprise (only, ${ENTERPRISE_COLUMNS.join(", ")})
   VALUES (1, ${ENTERPRISE_COLUMNS.map(() => "?").join(", ")})
   ON CONFLICT (only) DO UPDATE SET ${ENTERPRISE_COLUMNS.map((column) => `${column} = excluded.${column}`).join(", ")}`;
 
+export const PUT_BALANCES = updateOf("enterprise", BALANCE_COLUMNS, []);
+
 export function enterpriseToList(identity: Identity, books: Books): SqlValue[] {
+  const { id, createdAtMs } = identity;
+  return [id, JSON.stringify(books.settings), createdAtMs, ...balancesToList(identity, books)];
+}
+
+export function balancesToList(identity: Identity, books: Books): SqlValue[] {
   return [
-    identity.id,
-    JSON.stringify(books.settings),
-    identity.createdAtMs,
     identity.testClockMs,
     Number(identity.demo),
     ...cycleToList(books.cycle),

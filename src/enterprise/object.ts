@@ -20,7 +20,7 @@ import { type AuditCheck, auditBooks, countMeters } from "./audit.ts";
 import { Background } from "./background.ts";
 import { Bookkeeper, type EnterpriseState } from "./bookkeeper.ts";
 import { CommitQueue } from "./commit-queue.ts";
-import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
+import type { DirectoryChange, DirectorySize } from "./directory.ts";
 import { Keyring, type KeyView, type NewKey } from "./keyring.ts";
 import { LivePush } from "./live.ts";
 import { copyAsOfMs, loadRunRows } from "./projection.ts";
@@ -233,7 +233,7 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   putDirectory(change: DirectoryChange): DirectorySize | Refused {
-    return this.#answer(OPERATOR, () => putDirectory(this.#keeper.sql, change));
+    return this.#answer(OPERATOR, () => this.#keeper.putDirectory(change));
   }
 
   addKey(caller: Caller, key: NewKey): KeyView | Refused {

@@ -20,6 +20,7 @@ export function prune(keeper: Bookkeeper): boolean {
   const { sql } = keeper;
   const nowMs = keeper.nowMs();
   const runs = findOldRuns(keeper, nowMs - FENCE_MS);
+  keeper.recent.forget(runs);
   if (runs.length === 0 && nowMs - getProgress(sql, "pruned_at") < PRUNE_EVERY_MS) return false;
   sql.transaction(() => {
     for (const row of loadRunRows(keeper, runs)) {

@@ -6,17 +6,9 @@ import type { Draw, Grant, GrantSource, Meter, Run, Surface } from "../ledger/bo
 import type { Unit } from "../ledger/micros.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 
-export const METER_COLUMNS = [
-  "run",
-  "model",
+/** What can change of a meter once it is stored; its price, its unit and its beginning are pinned. */
+export const METER_CHANGES = [
   "reported_as",
-  "unit",
-  "book_version",
-  "credits_per_usd",
-  "rate_input",
-  "rate_output",
-  "rate_cache_read",
-  "rate_cache_write",
   "input_tokens",
   "output_tokens",
   "cache_read_tokens",
@@ -25,23 +17,34 @@ export const METER_COLUMNS = [
   "final",
   "draws",
   "debt_cycle_ms",
-  "first_report_at_ms",
   "last_report_at_ms",
 ] as const;
 
-export const RUN_COLUMNS = [
+export const METER_COLUMNS = [
   "run",
-  "surface",
-  "workspace",
-  "user",
+  "model",
+  "unit",
+  "book_version",
+  "credits_per_usd",
+  "rate_input",
+  "rate_output",
+  "rate_cache_read",
+  "rate_cache_write",
+  "first_report_at_ms",
+  ...METER_CHANGES,
+] as const;
+
+/** What can change of a run once it is stored: its group at the first charge, and its hold. */
+export const RUN_CHANGES = [
   "group_id",
-  "started_at_ms",
   "reported",
   "hold_unit",
   "hold_micros",
   "hold_ttl_ms",
   "hold_expires_at_ms",
 ] as const;
+
+export const RUN_COLUMNS = ["run", "surface", "workspace", "user", "started_at_ms", ...RUN_CHANGES] as const;
 
 export const GRANT_COLUMNS = [
   "id",
@@ -57,26 +60,39 @@ export const GRANT_COLUMNS = [
   "seq",
 ] as const;
 
-/** INSERT … SELECT … FROM json_each, replacing what changed of a row that is there. */
+/** INSERT … SELECT … FROM json_each: rows that are not there yet. */
+export function insertOf(table: string, columns: readonly string[]): string {
+  const values = columns.map((_, i) => `value ->> ${i}`).join(", ");
+  return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values} FROM json_each(?1) WHERE true`;
+}
+
+/** The same, replacing what changed of a row that is there. */
 export function upsertOf(
   table: string,
   columns: readonly string[],
   keys: readonly string[],
   fixed: readonly string[] = [],
 ): string {
-  const values = columns.map((_, i) => `value ->> ${i}`).join(", ");
   const changing = columns.filter((column) => !keys.includes(column) && !fixed.includes(column));
   const set = changing.map((column) => `${column} = excluded.${column}`).join(", ");
-  return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values} FROM json_each(?1) WHERE true
-    ON CONFLICT (${keys.join(", ")}) DO UPDATE SET ${set}`;
+  return `${insertOf(table, columns)} ON CONFLICT (${keys.join(", ")}) DO UPDATE SET ${set}`;
+}
+
+/**
+ * UPDATE of one row: the changes, then the keys, are its parameters; without keys, of a table's only row. An index of
+ * which no column is named costs nothing.
+ */
+export function updateOf(table: string, changes: readonly string[], keys: readonly string[]): string {
+  const set = changes.map((column) => `${column} = ?`).join(", ");
+  const where = keys.map((key) => `${key} = ?`).join(" AND ");
+  return `UPDATE ${table} SET ${set}${where === "" ? "" : ` WHERE ${where}`}`;
 }
 
 export function meterToList(meter: Meter): SqlValue[] {
-  const { price, tokens } = meter;
+  const { price } = meter;
   return [
     meter.run,
     meter.model,
-    JSON.stringify(meter.reportedAs),
     meter.unit,
     price.bookVersion,
     price.creditsPerUsd,
@@ -84,6 +100,15 @@ export function meterToList(meter: Meter): SqlValue[] {
     price.rates.output,
     price.rates.cacheRead,
     price.rates.cacheWrite,
+    meter.firstReportAtMs,
+    ...meterChangesToList(meter),
+  ];
+}
+
+export function meterChangesToList(meter: Meter): SqlValue[] {
+  const { tokens } = meter;
+  return [
+    JSON.stringify(meter.reportedAs),
     tokens.input,
     tokens.output,
     tokens.cacheRead,
@@ -92,7 +117,6 @@ export function meterToList(meter: Meter): SqlValue[] {
     Number(meter.final),
     JSON.stringify(meter.draws.map(drawToList)),
     debtCycle(meter),
-    meter.firstReportAtMs,
     meter.lastReportAtMs,
   ];
 }
@@ -128,15 +152,13 @@ export function meterOfRow(row: SqlRow): Meter {
 }
 
 export function runToList(run: Run): SqlValue[] {
-  const { hold } = run;
+  return [run.run, run.surface, run.workspace, run.user, run.startedAtMs, ...runChangesToList(run)];
+}
+
+export function runChangesToList({ group, reported, hold }: Run): SqlValue[] {
   return [
-    run.run,
-    run.surface,
-    run.workspace,
-    run.user,
-    run.group,
-    run.startedAtMs,
-    Number(run.reported),
+    group,
+    Number(reported),
     hold?.unit ?? null,
     hold?.micros ?? null,
     hold?.ttlMs ?? null,

@@ -1,6 +1,6 @@
 /**
  * Every statement on the ledger's own books: plain SQL over the small Sql interface. It loads values and commits
- * values; it decides nothing. Loading is by key and never grows with history; a commit is one statement per table.
+ * values; it decides nothing. Loading is by key and never grows with history; new rows of a table are one statement.
  */
 import { type Books, byDrawOrder, type Cycle, type Grant, type Meter, type Run } from "../ledger/books.ts";
 import type { Entry, EntryFacts } from "../ledger/entries.ts";
@@ -12,25 +12,35 @@ import {
   enterpriseOfRow,
   enterpriseToList,
   type Identity,
+  PUT_BALANCES,
   PUT_ENTERPRISE,
+  balancesToList,
 } from "./enterprise-row.ts";
 import type { JournalItem } from "./journal.ts";
 import {
   GRANT_COLUMNS,
   grantOfRow,
   grantToList,
+  insertOf,
+  METER_CHANGES,
   METER_COLUMNS,
+  meterChangesToList,
   meterOfRow,
   meterToList,
+  RUN_CHANGES,
   RUN_COLUMNS,
+  runChangesToList,
   runOfRow,
   runToList,
+  updateOf,
   upsertOf,
 } from "./rows.ts";
 import type { Sql } from "./sql.ts";
 
-const PUT_METERS = upsertOf("meters", METER_COLUMNS, ["run", "model"], ["first_report_at_ms"]);
-const PUT_RUNS = upsertOf("runs", RUN_COLUMNS, ["run"], ["started_at_ms"]);
+const ADD_METERS = insertOf("meters", METER_COLUMNS);
+const PUT_METER = updateOf("meters", METER_CHANGES, ["run", "model"]);
+const ADD_RUNS = insertOf("runs", RUN_COLUMNS);
+const PUT_RUN = updateOf("runs", RUN_CHANGES, ["run"]);
 const PUT_GRANTS = upsertOf("grants", GRANT_COLUMNS, ["id"], ["granted_at_ms", "seq"]);
 const PUT_CYCLES = upsertOf("cycles", CYCLE_COLUMNS, ["starts_at_ms"]);
 const DEBTORS_PAGE = 200;
@@ -111,12 +121,27 @@ export class Store {
     this.sql.run(PUT_ENTERPRISE, ...enterpriseToList(identity, books));
   }
 
-  putMeters(meters: readonly Meter[]): void {
-    if (meters.length > 0) this.sql.run(PUT_METERS, JSON.stringify(meters.map(meterToList)));
+  /** The same without what only an operator changes: all that a debit moves. */
+  putBalances(identity: Identity, books: Books): void {
+    this.sql.run(PUT_BALANCES, ...balancesToList(identity, books));
   }
 
-  putRuns(runs: readonly Run[]): void {
-    if (runs.length > 0) this.sql.run(PUT_RUNS, JSON.stringify(runs.map(runToList)));
+  addMeters(meters: readonly Meter[]): void {
+    if (meters.length > 0) this.sql.run(ADD_METERS, JSON.stringify(meters.map(meterToList)));
+  }
+
+  /** What can change of a stored meter. A statement of its own: it costs less than a row of a list does. */
+  putMeter(meter: Meter): void {
+    this.sql.run(PUT_METER, ...meterChangesToList(meter), meter.run, meter.model);
+  }
+
+  addRuns(runs: readonly Run[]): void {
+    if (runs.length > 0) this.sql.run(ADD_RUNS, JSON.stringify(runs.map(runToList)));
+  }
+
+  /** What can change of a stored run. */
+  putRun(run: Run): void {
+    this.sql.run(PUT_RUN, ...runChangesToList(run), run.run);
   }
 
   putGrants(grants: readonly Grant[]): void {
