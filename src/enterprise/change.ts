@@ -8,6 +8,7 @@ import { wordingOf } from "../ledger/alerts.ts";
 import {
   type Books,
   byDrawOrder,
+  byFirstReport,
   type Cycle,
   type Grant,
   grantRemaining,
@@ -123,8 +124,11 @@ export class Change {
     if (place === -1 || this.#newMeters.has(key)) this.#newMeters.set(key, meter);
     else this.#changedMeters.set(key, meter);
     if (meters === undefined) this.#touchedRuns.add(meter.run);
-    else if (place === undefined || place === -1) meters.push(meter);
-    else meters[place] = meter;
+    else if (place !== undefined && place >= 0) meters[place] = meter;
+    else {
+      meters.push(meter);
+      meters.sort(byFirstReport);
+    }
   }
 
   addItem(item: JournalItem): void {

@@ -12,10 +12,13 @@ import type { JournalRow } from "./journal.ts";
 import { getProgress, nextRevision, setProgress } from "./progress.ts";
 import { runOfRow } from "./rows.ts";
 import type { Sql } from "./sql.ts";
-import { foldJournal, loadJournal, loadTouched } from "./totals.ts";
+import { foldAndTouch, foldJournal, loadJournal } from "./totals.ts";
 
-const JOURNAL_ROWS = 500;
-const JOURNAL_ITEMS = 2_000;
+const JOURNAL_ROWS = 20;
+/** Deciding what a batch holds blocks the object: so much takes some ten milliseconds. */
+const JOURNAL_ITEMS = 5_000;
+/** A table's rows go as one JSON value, of which D1 takes 2 MB. */
+const BATCH_RUNS = 2_000;
 const ENTRY_ROWS = 500;
 const NAME_ROWS = 500;
 
@@ -24,16 +27,14 @@ export function takeBatch(keeper: Bookkeeper): Batch | null {
   const { sql, store } = keeper;
   const gauge = keeper.gauge();
   return sql.transaction(() => {
-    while (foldJournal(sql));
-    const rows = upToItems(loadJournal(sql, 0, JOURNAL_ROWS));
+    const { rows, runs } = loadForBatch(sql);
     const entries = store.loadEntriesAfter(getProgress(sql, "entries"), ENTRY_ROWS);
     const names = loadNames(sql, getProgress(sql, "names"), NAME_ROWS);
     if (rows.length + entries.length + names.length === 0 && settingsLacking(sql) === null) return null;
-    const dirty = [...new Set(rows.flatMap((row) => row.items.map((item) => item.run)))];
     return {
       ...headOf(keeper, gauge),
-      totals: loadTouched(sql, rows),
-      runs: loadRunRows(keeper, dirty),
+      totals: foldAndTouch(sql, rows),
+      runs: loadRunRows(keeper, [...runs]),
       entries,
       names,
       journalSeq: rows.at(-1)?.lastSeq ?? 0,
@@ -104,7 +105,7 @@ export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
   for (const time of pagesOf(totals.time)) yield { ...empty(), totals: { time, cycle: [] } };
   for (const cycle of pagesOf(totals.cycle)) yield { ...empty(), totals: { time: [], cycle } };
   for (let after = ""; ; ) {
-    const ids = sql.all("SELECT run FROM runs WHERE run > ? ORDER BY run LIMIT ?", after, JOURNAL_ITEMS);
+    const ids = sql.all("SELECT run FROM runs WHERE run > ? ORDER BY run LIMIT ?", after, BATCH_RUNS);
     if (ids.length === 0) break;
     const runs = ids.map((row) => row.run as string);
     after = runs.at(-1) as string;
@@ -137,25 +138,37 @@ function headOf(keeper: Bookkeeper, gauge: unknown) {
   };
 }
 
-/** As many of the rows as hold about JOURNAL_ITEMS items, at least one. */
-function upToItems(rows: JournalRow[]): JournalRow[] {
-  let items = 0;
-  return rows.filter((row, i) => {
-    const fits = i === 0 || items + row.items.length <= JOURNAL_ITEMS;
-    items = fits ? items + row.items.length : Number.POSITIVE_INFINITY;
-    return fits;
-  });
+/** The oldest rows of the journal, at least one where there are any, and the runs that they name. */
+function loadForBatch(sql: Sql): { rows: JournalRow[]; runs: Set<string> } {
+  const rows: JournalRow[] = [];
+  const runs = new Set<string>();
+  for (let items = 0; ; ) {
+    const page = loadJournal(sql, rows.at(-1)?.lastSeq ?? 0, JOURNAL_ROWS);
+    for (const row of page) {
+      const named = new Set(row.items.map((item) => item.run));
+      const full = items + row.items.length > JOURNAL_ITEMS || runs.size + named.size > BATCH_RUNS;
+      if (full && rows.length > 0) return { rows, runs };
+      rows.push(row);
+      items += row.items.length;
+      for (const run of named) runs.add(run);
+    }
+    if (page.length < JOURNAL_ROWS) return { rows, runs };
+  }
 }
 
 /** The rows of these runs; what was pruned stands as it was then. */
 export function loadRunRows(keeper: Bookkeeper, names: readonly string[]): RunRow[] {
-  const { store, sql } = keeper;
-  const meters = Map.groupBy(store.loadMeters(names), (meter) => meter.run);
-  const rows = sql.all("SELECT * FROM runs WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(names));
-  return rows.map((row) => {
+  const { store, sql, recent } = keeper;
+  const known = names.flatMap((name) => recent.find(name) ?? []);
+  const missing = known.length === names.length ? [] : names.filter((name) => recent.find(name) === undefined);
+  if (missing.length === 0) return known.map((found) => toRunRow(keeper, found.run, found.meters));
+  const meters = Map.groupBy(store.loadMeters(missing), (meter) => meter.run);
+  const rows = sql.all("SELECT * FROM runs WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(missing));
+  const stored = rows.map((row) => {
     if (row.pruned !== null) return JSON.parse(row.pruned as string) as RunRow;
     return toRunRow(keeper, runOfRow(row), meters.get(row.run as string) ?? []);
   });
+  return [...known.map((found) => toRunRow(keeper, found.run, found.meters)), ...stored];
 }
 
 function toRunRow(keeper: Bookkeeper, run: Run, meters: readonly Meter[]): RunRow {

@@ -6,6 +6,7 @@ import { type Books, byDrawOrder, type Cycle, type Grant, type Meter, type Run }
 import type { Entry, EntryFacts } from "../ledger/entries.ts";
 import type { AtMs } from "../ledger/micros.ts";
 import {
+  balancesToList,
   CYCLE_COLUMNS,
   cycleOfRow,
   cycleToList,
@@ -14,7 +15,6 @@ import {
   type Identity,
   PUT_BALANCES,
   PUT_ENTERPRISE,
-  balancesToList,
 } from "./enterprise-row.ts";
 import type { JournalItem } from "./journal.ts";
 import {

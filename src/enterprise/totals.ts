@@ -31,10 +31,22 @@ const FOLD_ROWS = 1_000;
 
 /** Folds journal rows that are not yet in the totals, oldest first; true when there may be more. */
 export function foldJournal(sql: Sql): boolean {
+  const rows = loadJournal(sql, getProgress(sql, "folded"), FOLD_ROWS);
+  foldRows(sql, rows);
+  return rows.length === FOLD_ROWS;
+}
+
+/** Folds these rows, of which the first may be folded already, and gives the totals that they move, as they now stand. */
+export function foldAndTouch(sql: Sql, rows: readonly JournalRow[]): Totals {
   const folded = getProgress(sql, "folded");
-  const rows = loadJournal(sql, folded, FOLD_ROWS);
+  const fresh = rows.filter((row) => row.lastSeq > folded);
+  const touched = foldRows(sql, fresh);
+  return fresh.length === rows.length ? touched : loadTouched(sql, rows);
+}
+
+function foldRows(sql: Sql, rows: readonly JournalRow[]): Totals {
   const last = rows.at(-1);
-  if (last === undefined) return false;
+  if (last === undefined) return { time: [], cycle: [] };
   const touched = totalsOf(rows, last.lastSeq);
   addStored(touched, sql);
   sql.run(PUT_TIME, JSON.stringify(touched.time));
@@ -42,11 +54,11 @@ export function foldJournal(sql: Sql): boolean {
   const items = rows.reduce((sum, row) => sum + row.items.length, 0);
   setProgress(sql, "folded", last.lastSeq);
   setProgress(sql, "items_folded", getProgress(sql, "items_folded") + items);
-  return rows.length === FOLD_ROWS;
+  return touched;
 }
 
 /** The stored totals that these journal rows have moved, as they stand now. */
-export function loadTouched(sql: Sql, rows: readonly JournalRow[]): Totals {
+function loadTouched(sql: Sql, rows: readonly JournalRow[]): Totals {
   const keys = totalsOf(rows, 0);
   return {
     time: sql.all(LOAD_TIME, JSON.stringify(keys.time)).map((row) => TIME_COLUMNS.map((c) => row[c]) as TimeTotal),

@@ -144,6 +144,11 @@ export function byDrawOrder(a: Grant, b: Grant): number {
   return a.grantedAtMs - b.grantedAtMs || a.seq - b.seq;
 }
 
+/** The order of a run's meters: first reported first; at one instant by the name of the model. */
+export function byFirstReport(a: Meter, b: Meter): number {
+  return a.firstReportAtMs - b.firstReportAtMs || (a.model < b.model ? -1 : 1);
+}
+
 export function replaceGrant(books: Books, grant: Grant): Books {
   return { ...books, grants: books.grants.map((other) => (other.id === grant.id ? grant : other)) };
 }

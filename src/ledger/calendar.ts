@@ -12,6 +12,9 @@ export type Span = { startsAtMs: AtMs; endsAtMs: AtMs };
 const QUARTER_MS = 900_000;
 const WINDOW_DAYS = 30;
 const WEEKS = 5;
+const DAY_COUNTS_KEPT = 1_000;
+
+const dayCounts = new Map<string, number>();
 
 /** The instant at which the local hour of `atMs` began. No zone in use is off by less than a quarter of an hour. */
 export function hourStart(atMs: AtMs, timeZone: string): AtMs {
@@ -26,8 +29,21 @@ export function dayStart(atMs: AtMs, timeZone: string): AtMs {
   return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).startOfDay().epochMilliseconds;
 }
 
-/** Whole days on the local clock from one instant to a later one: days around daylight saving count as one. */
+/**
+ * Whole days on the local clock from the start of an hour to a later instant: days around daylight saving count as one.
+ * Every gauge asks, and the answer is the same for a quarter of an hour: so it is remembered.
+ */
 export function wholeDays(fromMs: AtMs, toMs: AtMs, timeZone: string): number {
+  const key = `${timeZone} ${fromMs} ${Math.floor(toMs / QUARTER_MS)}`;
+  const known = dayCounts.get(key);
+  if (known !== undefined) return known;
+  const days = countDays(fromMs, toMs, timeZone);
+  if (dayCounts.size >= DAY_COUNTS_KEPT) dayCounts.clear();
+  dayCounts.set(key, days);
+  return days;
+}
+
+function countDays(fromMs: AtMs, toMs: AtMs, timeZone: string): number {
   const from = Temporal.Instant.fromEpochMilliseconds(fromMs).toZonedDateTimeISO(timeZone);
   const to = Temporal.Instant.fromEpochMilliseconds(toMs).toZonedDateTimeISO(timeZone);
   // From the start of a day, dates are counted: a day whose midnight the zone skips starts at 01:00 and is whole.

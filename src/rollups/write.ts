@@ -6,7 +6,16 @@ import type { Batch } from "./batch.ts";
 import { searchKeysOf } from "./search-keys.ts";
 
 /** Rows of one table; `values` are lists in the order of `columns`, of which the first `keys` name the row. */
-export type TableRows = { table: string; columns: readonly string[]; keys: number; values: unknown[][] };
+export type TableRows = {
+  table: string;
+  columns: readonly string[];
+  keys: number;
+  values: unknown[][];
+  /** Columns that never change once the row is there: left out of an update, their indexes cost it nothing. */
+  fixed?: readonly string[];
+  /** Columns that seldom change: they are updated by a statement of their own, only where they differ. */
+  seldom?: readonly string[];
+};
 
 const TIME = ["unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
 
@@ -30,7 +39,7 @@ export async function writeBatch(db: D1Database, batch: Batch): Promise<void> {
         WHERE excluded.revision > enterprises.revision`,
     )
     .bind(enterprise, createdAtMs, name, Number(suspended), gauge, revision);
-  await db.batch([head, ...searchKeys(db, batch), ...rowsOf(batch).map((rows) => upsertOf(db, enterprise, rows))]);
+  await db.batch([head, ...searchKeys(db, batch), ...rowsOf(batch).flatMap((rows) => writesOf(db, enterprise, rows))]);
 }
 
 /** Puts other search keys in place of those of older settings; those of newer ones stay. */
@@ -86,7 +95,15 @@ function allRowsOf(batch: Batch): TableRows[] {
       keys: 4,
       values: batch.totals.cycle,
     },
-    { table: "runs", columns: RUN_COLUMNS, keys: 1, values: batch.runs.map((run) => runToList(run, batch.revision)) },
+    {
+      table: "runs",
+      columns: RUN_COLUMNS,
+      keys: 1,
+      values: batch.runs.map((run) => runToList(run, batch.revision)),
+      fixed: ["surface", "workspace", "user", "started_at_ms"],
+      // The group is fixed at the first charge, the cycle moves with a run that outlives its cycle.
+      seldom: ["group_id", "cycle_starts_at_ms"],
+    },
     {
       table: "entries",
       columns: ["seq", "at_ms", "type", "caused_by", "facts"],
@@ -138,22 +155,47 @@ function runToList(run: Batch["runs"][number], revision: number): unknown[] {
   ];
 }
 
-function upsertOf(
-  db: D1Database,
-  enterprise: string,
-  { table, columns, keys, values }: TableRows,
-): D1PreparedStatement {
-  const selected = columns.map((_, i) => `value ->> ${i}`).join(", ");
-  const changing = columns.slice(keys);
-  const guarded = columns.includes("revision");
-  const update = guarded
-    ? `DO UPDATE SET ${changing.map((column) => `${column} = excluded.${column}`).join(", ")}
+/** The statements that bring rows of one table into the copy, in this order. */
+function writesOf(db: D1Database, enterprise: string, rows: TableRows): D1PreparedStatement[] {
+  const statements = rows.seldom === undefined ? [upsertOf(rows)] : [updateSeldom(rows, rows.seldom), upsertOf(rows)];
+  const values = JSON.stringify(rows.values);
+  return statements.map((statement) => db.prepare(statement).bind(enterprise, values));
+}
+
+function upsertOf(rows: TableRows): string {
+  const { table, columns, keys, fixed = [], seldom = [] } = rows;
+  const changing = columns.slice(keys).filter((column) => !fixed.includes(column) && !seldom.includes(column));
+  const update = columns.includes("revision")
+    ? `DO UPDATE SET ${listOf(changing, (column) => `${column} = excluded.${column}`)}
         WHERE excluded.revision > ${table}.revision`
     : "DO NOTHING"; // Entries are written once and never change.
-  return db
-    .prepare(
-      `INSERT INTO ${table} (enterprise, ${columns.join(", ")}) SELECT ?1, ${selected} FROM json_each(?2) WHERE true
-        ON CONFLICT (enterprise, ${columns.slice(0, keys).join(", ")}) ${update}`,
-    )
-    .bind(enterprise, JSON.stringify(values));
+  return `${insertSent(rows)} WHERE true ${onConflict(rows)} ${update}`;
+}
+
+/**
+ * Only rows that are there and differ; goes before the upsert, which raises the revision, so that an older batch
+ * changes nothing here either. An UPDATE … FROM would go through all rows of the enterprise: the cross join makes
+ * SQLite look up each row that was sent.
+ */
+function updateSeldom(rows: TableRows, seldom: readonly string[]): string {
+  const { table, columns, keys } = rows;
+  const sent = (column: string) => `j.value ->> ${columns.indexOf(column)}`;
+  const same = columns.slice(0, keys).map((column) => `t.${column} = ${sent(column)}`);
+  const differs = seldom.map((column) => `t.${column} IS NOT ${sent(column)}`);
+  return `${insertSent(rows)} CROSS JOIN ${table} AS t ON t.enterprise = ?1 AND ${same.join(" AND ")}
+    WHERE t.revision < ${sent("revision")} AND (${differs.join(" OR ")})
+    ${onConflict(rows)} DO UPDATE SET ${listOf(seldom, (column) => `${column} = excluded.${column}`)}`;
+}
+
+function insertSent({ table, columns }: TableRows): string {
+  return `INSERT INTO ${table} (enterprise, ${columns.join(", ")})
+    SELECT ?1, ${listOf(columns, (_, i) => `j.value ->> ${i}`)} FROM json_each(?2) AS j`;
+}
+
+function onConflict({ columns, keys }: TableRows): string {
+  return `ON CONFLICT (enterprise, ${columns.slice(0, keys).join(", ")})`;
+}
+
+function listOf(columns: readonly string[], show: (column: string, i: number) => string): string {
+  return columns.map(show).join(", ");
 }
