@@ -1,19 +1,21 @@
-// `npm run mutations -- [--only words] [--jobs 2] [--layer simulation]`: plants known bugs, one at a time, in a copy of
-// the project, and shows which layer of tests catches each. The bugs stand in tools/mutations/*.txt: a sentence, the
-// file, the lines to find (-) and to put in their place (+). Exit code 1 when one survives, or cannot be planted.
+// `npm run mutations -- [--only words] [--layer simulation] [--every-layer] [--jobs 2]`: plants known bugs, one at a time,
+// in a copy of the project, and shows which layer of tests catches each; with --every-layer also which others do. Exit
+// code 1 when one survives, or cannot be planted. The bugs stand in tools/mutations/*.txt.
 import { spawn } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { ROOT } from "./install.mjs";
+import { type Mutation, plant, readMutations } from "./mutations/read.ts";
 
-type Mutation = { note: string; file: string; find: string; replace: string; layers: string[] };
 type Caught = Record<string, boolean>;
 
-const ROOT = join(import.meta.dirname, "..");
-const COPIED = ["src", "test", "tools", "migrations", "docs", "README.md"];
-const CONFIGURATION = ["package.json", "tsconfig.json", "vitest.config.ts", "wrangler.toml"];
+const COPIED = ["src", "test", "tools", "migrations", "public", "docs", "README.md"];
+const CONFIGURATION = ["package.json", "package-lock.json", "tsconfig.json", "vitest.config.ts", "wrangler.toml"];
+/** A bug may make tests wait for ever, which catches it too. */
+const LONGEST_MS = 600_000;
 
 /** The arguments of vitest for each layer: narrow, and done with the first test that fails. */
 const LAYERS: Record<string, string[]> = {
@@ -21,24 +23,40 @@ const LAYERS: Record<string, string[]> = {
   enterprise: ["--project", "core", "test/enterprise"],
   simulation: ["--project", "core", "test/simulation"],
   access: ["--project", "worker", "test/worker/access.test.ts"],
+  crash: ["--project", "process", "test/crash"],
+  contention: ["--project", "process", "test/contention"],
 };
 
 const { values } = parseArgs({
   options: {
     only: { type: "string", default: "" },
     layer: { type: "string" },
+    "every-layer": { type: "boolean", default: false },
     jobs: { type: "string", default: String(Math.min(2, availableParallelism())) },
   },
 });
 
 const { only, layer: asked } = values;
-const all = (await readMutations())
+const all = readMutations()
   .map((mutation) => ({ ...mutation, layers: mutation.layers.filter((layer) => (asked ?? layer) === layer) }))
   .filter(({ note, file, layers }) => `${note} ${file}`.includes(only) && layers.length > 0);
 const queue = [...all];
-const results = new Map<Mutation, Caught | string>();
+const results = new Map<Mutation, Caught | null>();
+await assertSound();
 await Promise.all(Array.from({ length: Number(values.jobs) }, () => work()));
 report();
+
+/** A layer that fails without any bug would catch everything. */
+async function assertSound(): Promise<void> {
+  const copy = await makeCopy();
+  try {
+    for (const layer of new Set(all.flatMap(({ layers }) => layers))) {
+      if (await fails(copy, layer)) throw new Error(`the layer "${layer}" fails although nothing was planted`);
+    }
+  } finally {
+    await rm(copy, { recursive: true, force: true });
+  }
+}
 
 /** Takes one mutation after another into a copy of its own. */
 async function work(): Promise<void> {
@@ -60,18 +78,18 @@ async function makeCopy(): Promise<string> {
   return copy;
 }
 
-/** Which layers catch it; a sentence when it cannot be planted. */
-async function tryMutation(copy: string, { file, find, replace, layers }: Mutation): Promise<Caught | string> {
-  const path = join(copy, file);
+/** Which layers catch it; null when it cannot be planted. */
+async function tryMutation(copy: string, mutation: Mutation): Promise<Caught | null> {
+  const path = join(copy, mutation.file);
   const source = await readFile(path, "utf8");
-  const places = source.split(find).length - 1;
-  if (places !== 1) return `${places} places in ${file}`;
-  await writeFile(
-    path,
-    source.replace(find, () => replace),
-  );
+  const planted = plant(mutation, source);
+  if (planted === null) return null;
+  await writeFile(path, planted);
   const caught: Caught = {};
-  for (const layer of layers) caught[layer] = await fails(copy, layer);
+  for (const layer of mutation.layers) {
+    caught[layer] = await fails(copy, layer);
+    if (caught[layer] && !values["every-layer"]) break;
+  }
   await writeFile(path, source);
   return caught;
 }
@@ -80,21 +98,22 @@ function fails(copy: string, layer: string): Promise<boolean> {
   const vitest = join(copy, "node_modules", "vitest", "vitest.mjs");
   const args = [vitest, "run", "--bail", "1", "--reporter", "dot", ...(LAYERS[layer] ?? [])];
   return new Promise((resolve, reject) => {
-    const tests = spawn(process.execPath, args, { cwd: copy, stdio: "ignore" });
+    const env = { ...process.env, FUELGAUGE_CRASH_KILLS: "12" };
+    const tests = spawn(process.execPath, args, { cwd: copy, env, stdio: "ignore", timeout: LONGEST_MS });
     tests.on("error", reject);
     tests.on("close", (code) => resolve(code !== 0));
   });
 }
 
 function lineOf(mutation: Mutation): string {
-  const result = results.get(mutation);
-  if (result === undefined || typeof result === "string") return `cannot be planted: ${result}`;
+  const result = results.get(mutation) ?? null;
+  if (result === null) return "cannot be planted:";
   const names = Object.keys(result).filter((layer) => result[layer]);
   return (names.length === 0 ? "SURVIVES" : names.join(", ")).padEnd(24);
 }
 
 function report(): void {
-  const planted = all.filter((mutation) => typeof results.get(mutation) === "object");
+  const planted = all.filter((mutation) => (results.get(mutation) ?? null) !== null);
   const survivors = planted.filter((mutation) => lineOf(mutation).startsWith("SURVIVES"));
   console.log(`\n${all.length} bugs, ${planted.length} planted, ${planted.length - survivors.length} caught`);
   for (const layer of Object.keys(LAYERS)) {
@@ -102,22 +121,4 @@ function report(): void {
     if (tried.length > 0) console.log(`${layer}: ${tried.filter((caught) => caught[layer]).length} of ${tried.length}`);
   }
   process.exitCode = survivors.length > 0 || planted.length < all.length ? 1 : 0;
-}
-
-async function readMutations(): Promise<Mutation[]> {
-  const folder = join(ROOT, "tools", "mutations");
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".txt")).sort();
-  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
-  return texts.flatMap(parseMutations);
-}
-
-/** A heading names the layers that are to catch what follows; then one paragraph for each bug. */
-function parseMutations(text: string): Mutation[] {
-  const [heading = "", ...paragraphs] = text.trim().split("\n\n");
-  const layers = (heading.split(":")[1] ?? "").split(",").map((layer) => layer.trim());
-  return paragraphs.map((paragraph) => {
-    const [note = "", file = "", ...lines] = paragraph.split("\n");
-    const marked = (mark: string) => lines.filter((line) => line.startsWith(mark)).map((line) => line.slice(2));
-    return { note, file, find: marked("-").join("\n"), replace: marked("+").join("\n"), layers };
-  });
 }
