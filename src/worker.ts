@@ -5,9 +5,9 @@ import { reconcile } from "./enterprise/reconcile.ts";
 export { CatalogObject } from "./catalog/object.ts";
 export { EnterpriseObject } from "./enterprise/object.ts";
 
-export default {
-  fetch: app.fetch,
-  scheduled: async (_controller, env) => {
+/** The app itself, not an object around it: the bench adds calls of its own to it. */
+export default Object.assign(app, {
+  scheduled: async (_controller: ScheduledController, env: Env) => {
     await reconcile(env);
   },
-} satisfies ExportedHandler<Env>;
+}) satisfies ExportedHandler<Env>;

@@ -4,7 +4,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Runtime } from "../../tools/bench/runtime.ts";
 import type { PriceBook } from "../../tools/expected-cost.ts";
-import { type Random, seededRandom, wholeBetween } from "../../tools/random.ts";
+import { pickWeighted, type Random, seededRandom, wholeBetween } from "../../tools/random.ts";
 import { countUnborn, examineRemains } from "./autopsy.ts";
 import { Births } from "./births.ts";
 import type { Fault } from "./evidence.ts";
@@ -16,6 +16,7 @@ export const MOMENTS = [
   "copy_behind",
   "batch_on_its_way",
   "batch_unconfirmed",
+  "rebuilding",
   "schema_step",
   "just_started",
 ] as const;
@@ -83,15 +84,15 @@ export class CrashSession {
   /** Everybody works, until the process is killed. */
   async #live(): Promise<void> {
     const runtime = this.#runtime;
-    const births = this.#random() < 0.4;
+    const beside = pickWeighted(this.#random, ["nothing", "births", "rebuild"] as const, (_, i) => 3 - i / 2);
     const lived = Promise.all(this.#tenants.map((tenant) => tenant.live(runtime)));
     // What goes wrong is heard of when all of them have ended.
     lived.catch(() => {});
     await sleep(wholeBetween(this.#random, 30, LONGEST_LIFE_MS));
-    const born = births ? this.#births.begin(runtime) : null;
-    if (born !== null) await sleep(wholeBetween(this.#random, 0, 25));
+    const asked = this.#begin(beside);
+    if (beside !== "nothing") await sleep(wholeBetween(this.#random, 0, 25));
     await this.#kill("while_debiting");
-    await Promise.all([lived, born]);
+    await Promise.all([lived, asked]);
   }
 
   /** Starts a new process, which in some lives is killed within a tenth of a second. */
@@ -105,6 +106,14 @@ export class CrashSession {
     const remains = this.#autopsy();
     await runtime.start();
     if (this.#random() < 0.4) await this.#awaitCopies(remains);
+  }
+
+  /** What is asked for just before the kill. */
+  async #begin(beside: "nothing" | "births" | "rebuild"): Promise<void> {
+    if (beside === "births") await this.#births.begin(this.#runtime);
+    if (beside !== "rebuild") return;
+    const [tenant] = this.#tenants as [Tenant];
+    if (!(await tenant.rebuild(this.#runtime))) this.crashes.moments.rebuilding += 1;
   }
 
   async #kill(moment: Moment): Promise<void> {

@@ -53,6 +53,15 @@ export class Tenant {
     await Promise.all([...agents, watch(door), this.#acts.live(runtime)]);
   }
 
+  /** Asks for the copy to be written anew. False when the server was gone before that was answered. */
+  async rebuild(runtime: Runtime): Promise<boolean> {
+    const headers = { authorization: `Bearer ${runtime.operatorKey}` };
+    const url = `http://127.0.0.1:${runtime.port}${this.path}/rebuild`;
+    const response = await fetch(url, { method: "POST", headers }).catch(() => null);
+    if (response !== null && !response.ok) throw new Error(`rebuild: ${response.status} ${await response.text()}`);
+    return response !== null;
+  }
+
   /** Every agent ends its run, and has its answer. */
   async finish(runtime: Runtime): Promise<void> {
     const door = this.#door(runtime);
