@@ -5,6 +5,7 @@ import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { debitRoutes } from "./api/debits.ts";
 import { directoryRoutes } from "./api/directory.ts";
+import { documentOf } from "./api/document.ts";
 import { enterpriseRoutes } from "./api/enterprises.ts";
 import { entryRoutes } from "./api/entries.ts";
 import { gaugeRoutes } from "./api/gauge.ts";
@@ -15,7 +16,7 @@ import { metricRoutes } from "./api/metrics.ts";
 import { priceRoutes } from "./api/prices.ts";
 import { problem, thrown } from "./api/problem.ts";
 import { referralRoutes } from "./api/referrals.ts";
-import { newRouter, z } from "./api/route.ts";
+import { newRouter } from "./api/route.ts";
 import { runRoutes } from "./api/runs.ts";
 import { runsCsvRoutes } from "./api/runs-csv.ts";
 import { signInRoutes } from "./api/sign-in.ts";
@@ -24,7 +25,9 @@ import { spendCapRoutes } from "./api/spend-cap.ts";
 import { upkeepRoutes } from "./api/upkeep.ts";
 import { usageRoutes } from "./api/usage.ts";
 import { webhookRoutes } from "./api/webhooks.ts";
+import { referencePage } from "./pages/reference.tsx";
 import { pageRoutes } from "./pages/site.tsx";
+import type { ApiDocument } from "./wire/api-document.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
 
@@ -76,22 +79,24 @@ for (const routes of [
   app.route("/", routes);
 }
 
-for (const [path, summary] of [
-  ["/healthz", "Answers while the Worker does, without touching a tenant"],
-  ["/openapi.json", "This document"],
+/** Made when it is first asked for: most isolates never are. */
+let document: ApiDocument | null = null;
+const readDocument = () => (document ??= documentOf(app));
+for (const [path, operationId, summary] of [
+  ["/healthz", "readHealth", "Whether the Worker answers; no tenant is touched"],
+  ["/openapi.json", "readDocument", "This document"],
 ] as const) {
-  const answers = { 200: { description: summary, content: { "application/json": { schema: z.object({}).loose() } } } };
-  app.openAPIRegistry.registerPath({ method: "get", path, summary, tags: ["Service"], responses: answers });
+  app.openAPIRegistry.registerPath({
+    method: "get",
+    path,
+    operationId,
+    summary,
+    tags: ["Service"],
+    responses: { 200: { description: "So it is", content: { "application/json": { schema: { type: "object" } } } } },
+  });
 }
-app.openAPIRegistry.registerComponent("securitySchemes", "key", { type: "http", scheme: "bearer" });
-app.doc31("/openapi.json", {
-  openapi: "3.1.0",
-  info: {
-    title: "Fuelgauge",
-    version: "1.0.0",
-    description: "The credit ledger for platforms on which AI agents work.",
-  },
-});
+app.get("/openapi.json", (c) => c.json(readDocument()));
+app.get("/docs", (c) => c.html(referencePage(readDocument())));
 
 // Last: whoever asks for HTML at an address that nothing serves gets a page.
 app.route("/", pageRoutes);

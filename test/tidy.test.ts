@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { expect, it } from "vitest";
+import { CODES, type Code, statusOf } from "../src/api/codes.ts";
 import { BORDER_PROBLEMS } from "../src/api/problem.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
@@ -74,11 +75,12 @@ it("has no file that nothing uses", () => {
 it("documents every code of refusal, and no other", () => {
   const declared = [...read("src/ledger/refusals.ts").matchAll(/\{ code: "([a-z_]+)"/g)].map(([, code]) => code);
   const codes = [...new Set([...declared, ...Object.keys(BORDER_PROBLEMS)])].sort();
-  const rows = read("docs/errors.md").matchAll(/^\| \d{3} \| (.+?) \|/gm);
-  const documented = [...rows].flatMap(([, cell]) =>
-    [...(cell as string).matchAll(/`([a-z_]+)`/g)].map(([, code]) => code),
+  expect(Object.keys(CODES).sort()).toEqual(codes);
+  const rows = read("docs/errors.md").matchAll(/^\| \d{3} \|.*$/gm);
+  const wanted = Object.entries(CODES).map(
+    ([code, { what, remedy }]) => `| ${statusOf(code as Code)} | \`${code}\` | ${what} | ${remedy} |`,
   );
-  expect(documented.sort()).toEqual(codes);
+  expect([...rows].map(([row]) => row).sort()).toEqual(wanted.sort());
 });
 
 it("says at the head of every source file what it is", () => {

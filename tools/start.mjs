@@ -108,7 +108,8 @@ function applyMigrations(persistTo) {
 function startWorker({ port, demo, passedOn }, persistTo) {
   const given = (/** @type {string} */ name) => passedOn.some((arg) => arg === name || arg.startsWith(`${name}=`));
   const args = ["dev", "--port", String(port), "--persist-to", persistTo];
-  if (!given("--log-level")) args.push("--log-level", "warn");
+  // What wrangler warns of is for those who deploy; what the Worker itself logs as an error is shown.
+  if (!given("--log-level")) args.push("--log-level", "error");
   if (!given("--show-interactive-dev-session")) args.push("--show-interactive-dev-session=false");
   if (!given("--inspector-port")) args.push("--inspector-port", "0");
   // On one machine everything comes from one address and few keys: limits are a fuse here, not a rule.

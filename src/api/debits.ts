@@ -11,30 +11,43 @@ import { DEBITS_DOC, parseReport, reportsOf, showResult } from "../wire/report.t
 import { allow } from "./auth.ts";
 import { objectOf } from "./object.ts";
 import { invalid, problem, refused } from "./problem.ts";
-import { declare, inEnterprise, newRouter } from "./route.ts";
+import { body, declare, inEnterprise, newRouter } from "./route.ts";
 
 const declared = declare({
   method: "post",
   path: "/v1/enterprises/{e}/debits",
+  name: "reportDebits",
   summary: "Report running totals of one meter, or of up to 1000",
+  details:
+    "A report carries the running totals of one meter (run, model), not increments: send as often as you like, and again what had no answer; order, loss and repetition change nothing. It is never refused for lack of credit. `final` closes the meter with exactly its totals. `surface`, `workspace`, `user` and `started_at` may be left out once the run is known. A batch is answered in its order, each report by an answer or by `{status, code, detail}`; one bad report spoils no other.",
+  refusals: ["unknown_model", "run_attribution_conflict", "run_too_old", "started_in_future", "charge_too_large"],
   tag: "Agents",
   entrance: { scope: "debit" },
   answers: { 200: { description: "What each report charged, and what to do now", schema: DEBITS_DOC.answer } },
 });
 
+const EXAMPLE = {
+  run: "run-1",
+  model: "claude-sonnet-4-5",
+  usage: { input_tokens: 1_200, output_tokens: 80, cache_read_tokens: 30_000, cache_write_tokens: 0 },
+  surface: "cli",
+  workspace: "web-shop",
+  user: "ada",
+} as const;
+
 export const debitRoutes = newRouter();
 
 debitRoutes.openAPIRegistry.registerPath({
   ...declared,
-  request: { params: inEnterprise, body: { content: { "application/json": { schema: DEBITS_DOC.body } } } },
+  request: { params: inEnterprise, body: body(DEBITS_DOC.body, EXAMPLE) },
 });
 
 // The body is parsed here and not by a validator: a batch is checked item by item.
 debitRoutes.post("/v1/enterprises/:e/debits", allow({ scope: "debit" }), async (c) => {
   if (!isJson(c.req.header("Content-Type"))) return problem(c, "unsupported_media_type");
-  const body = parseJson(await c.req.text());
-  if (body === undefined) return problem(c, "malformed_json");
-  const sent = reportsOf(body);
+  const parsedBody = parseJson(await c.req.text());
+  if (parsedBody === undefined) return problem(c, "malformed_json");
+  const sent = reportsOf(parsedBody);
   if ("errors" in sent) return invalid(c, sent.errors);
   const prices = await currentPrices(c.env, c.executionCtx);
   const parsed = sent.reports.map((report) => parseReport(report, prices.find));

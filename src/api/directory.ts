@@ -26,7 +26,9 @@ export const directoryRoutes = newRouter().openapi(
     ...declare({
       method: "put",
       path: "/v1/enterprises/{e}/directory",
+      name: "putDirectory",
       summary: "Name workspaces, groups and users",
+      details: "What is not named stays as it is. `group_id: null` takes a workspace out of its group.",
       tag: "Operator",
       entrance: { scope: "operator" },
       answers: {
@@ -36,7 +38,14 @@ export const directoryRoutes = newRouter().openapi(
         },
       },
     }),
-    request: { params: inEnterprise, body: body(directorySchema) },
+    request: {
+      params: inEnterprise,
+      body: body(directorySchema, {
+        workspaces: [{ id: "web-shop", name: "Web shop", group_id: "retail" }],
+        groups: [{ id: "retail", name: "Retail" }],
+        users: [{ id: "ada", name: "Ada Lovelace" }],
+      }),
+    },
   }),
   async (c) => {
     const { workspaces, groups, users } = c.req.valid("json");

@@ -57,12 +57,19 @@ export const enterpriseRoutes = newRouter()
       ...declare({
         method: "put",
         path: "/v1/enterprises/{e}",
+        name: "putEnterprise",
         summary: "Create an enterprise, or change what is given of it",
+        details:
+          "To create one, `name`, `billing_model` and `plan` are needed. In a change what is left out keeps its value, and null clears an optional field. `webhook_secret` is answered once, when `webhook_url` is set to a new address. `test_clock` is given at creation only.",
+        refusals: ["charge_too_large"],
         tag: "Operator",
         entrance,
         answers: { 200: answer("Changed"), 201: answer("Created") },
       }),
-      request: { params: inEnterprise, body: body(enterprisePut) },
+      request: {
+        params: inEnterprise,
+        body: body(enterprisePut, { name: "Acme", billing_model: "credits", plan: "pro", time_zone: "Europe/Berlin" }),
+      },
     }),
     async (c) => {
       const put = await putEnterprise(c.env, c.var.enterprise, c.req.valid("json"));
@@ -79,6 +86,7 @@ export const enterpriseRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/enterprises/{e}",
+        name: "readEnterprise",
         summary: "Read an enterprise",
         tag: "Operator",
         entrance,
@@ -96,7 +104,9 @@ export const enterpriseRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/enterprises",
+        name: "listEnterprises",
         summary: "List enterprises, newest first",
+        refusals: ["validation_failed"],
         tag: "Operator",
         entrance,
         answers: { 200: { description: "A page of enterprises", schema: listSchema } },
@@ -131,12 +141,14 @@ export const enterpriseRoutes = newRouter()
       ...declare({
         method: "post",
         path: "/v1/enterprises/{e}/test-clock",
+        name: "moveTestClock",
         summary: "Move a test clock forward; everything due on the way happens, in order",
+        refusals: ["clock_backwards", "not_a_test_clock"],
         tag: "Operator",
         entrance,
         answers: { 200: answer("The enterprise, at the new time") },
       }),
-      request: { params: inEnterprise, body: body(z.strictObject({ now: time })) },
+      request: { params: inEnterprise, body: body(z.strictObject({ now: time }), { now: "2030-02-01T00:00:00Z" }) },
     }),
     async (c) => {
       const state = await objectOf(c).moveClock(c.req.valid("json").now);

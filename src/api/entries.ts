@@ -18,7 +18,9 @@ export const entryRoutes = newRouter().openapi(
     ...declare({
       method: "get",
       path: "/v1/enterprises/{e}/entries",
+      name: "listEntries",
       summary: "The journal, newest first",
+      details: "Everything but debits. Beside `seq`, `at`, `by` and `type` an entry has the members of its type.",
       tag: "Readers",
       entrance: { scope: "read", session: true },
       answers: {

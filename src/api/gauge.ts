@@ -72,7 +72,10 @@ gaugeRoutes.openapi(
     ...declare({
       method: "get",
       path: "/v1/enterprises/{e}/gauge",
+      name: "readGauge",
       summary: "The state of an enterprise at this moment",
+      details:
+        "From the ledger itself: the number shown is the number that blocks. An embed token is taken on its own origin.",
       tag: "Readers",
       entrance: { scope: "read", session: true, embed: true },
       answers: { 200: { description: "The gauge", schema: gaugeSchema } },

@@ -38,7 +38,10 @@ export const grantRoutes = newRouter()
       ...declare({
         method: "post",
         path: "/v1/enterprises/{e}/grants",
+        name: "addGrant",
         summary: "Grant bonus credits; the same again changes nothing",
+        details: "Idempotent by `id`. New credit pays this cycle's debt first.",
+        refusals: ["grant_conflict", "charge_too_large"],
         tag: "Operator",
         entrance: { scope: "operator" },
         answers: {
@@ -46,7 +49,16 @@ export const grantRoutes = newRouter()
           201: { description: "Granted", schema: grantSchema },
         },
       }),
-      request: { params: inEnterprise, body: body(newGrant) },
+      request: {
+        params: inEnterprise,
+        body: body(newGrant, {
+          id: "welcome",
+          amount_micros: 100_000_000,
+          source: "promotion",
+          note: "Welcome",
+          expires_at: "2099-12-31T00:00:00Z",
+        }),
+      },
     }),
     async (c) => {
       const added = await objectOf(c).addGrant(grantRequestOf(c.req.valid("json")));
@@ -59,6 +71,7 @@ export const grantRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/enterprises/{e}/grants",
+        name: "listGrants",
         summary: "List grants, newest first",
         tag: "Readers",
         entrance: { scope: "read", session: true },
@@ -93,6 +106,7 @@ export const grantRoutes = newRouter()
       ...declare({
         method: "post",
         path: "/v1/enterprises/{e}/grants/{id}/void",
+        name: "voidGrant",
         summary: "Take back what remains of a grant",
         empty: true,
         tag: "Operator",

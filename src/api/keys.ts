@@ -29,14 +29,17 @@ export const keyRoutes = newRouter()
       ...declare({
         method: "post",
         path: "/v1/enterprises/{e}/keys",
+        name: "makeKey",
         summary: "Make a key; it is shown this once",
+        details:
+          "The operator makes keys of any scope; an admin key makes `debit` and `read` keys of its own enterprise.",
         tag: "Operator",
         entrance,
         answers: {
           201: { description: "The key", schema: z.object({ id: z.string(), key: z.string() }).openapi("MadeKey") },
         },
       }),
-      request: { params: inEnterprise, body: body(newKey) },
+      request: { params: inEnterprise, body: body(newKey, { name: "agents", scopes: ["debit", "read"] }) },
     }),
     async (c) => {
       const made = await makeKey(c.env, c.var.caller, c.var.enterprise, c.req.valid("json"));
@@ -48,6 +51,7 @@ export const keyRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/enterprises/{e}/keys",
+        name: "listKeys",
         summary: "List keys, newest first, without their secrets",
         tag: "Operator",
         entrance,
@@ -83,7 +87,9 @@ export const keyRoutes = newRouter()
       ...declare({
         method: "delete",
         path: "/v1/enterprises/{e}/keys/{id}",
+        name: "revokeKey",
         summary: "Revoke a key; it stops at its next request",
+        details: "Sockets that the key opened are closed with 4401.",
         tag: "Operator",
         entrance,
         answers: { 204: { description: "Revoked" } },

@@ -23,6 +23,7 @@ metricRoutes.openapi(
     ...declare({
       method: "get",
       path: "/metrics",
+      name: "readMetrics",
       summary: "How the service is, for Prometheus",
       tag: "Service",
       entrance: { scope: "operator" },

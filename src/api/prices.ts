@@ -62,7 +62,9 @@ export const priceRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/price-book",
+        name: "readPriceBook",
         summary: "The price book in force",
+        details: "Any key may read it.",
         tag: "Operator",
         entrance: { scope: "any", session: true },
         answers: { 200: { description: "The price book", schema: bookSchema } },
@@ -80,12 +82,20 @@ export const priceRoutes = newRouter()
       ...declare({
         method: "put",
         path: "/v1/price-book",
+        name: "putPriceBook",
         summary: "Put the next price book in force, whole",
+        details:
+          "For meters that start afterwards: at once where it was put, everywhere within 30 seconds. A missing cache rate is the input rate; an entry with id `*` prices every model that the book lacks.",
         tag: "Operator",
         entrance: { scope: "operator" },
         answers: { 201: { description: "The new version", schema: bookSchema } },
       }),
-      request: { body: body(newBookSchema) },
+      request: {
+        body: body(newBookSchema, {
+          credits_per_usd: 100,
+          models: [{ id: "claude-sonnet-4-5", input: "3", output: "15", cache_read: "0.3", cache_write: "3.75" }],
+        }),
+      },
     }),
     async (c) => {
       const { credits_per_usd, models } = c.req.valid("json");

@@ -16,7 +16,10 @@ export const referralRoutes = newRouter().openapi(
     ...declare({
       method: "post",
       path: "/v1/referrals",
+      name: "addReferral",
       summary: "Grant both sides of a referral",
+      details: "Once per referee; each side is granted `REFERRAL_BONUS_CREDITS`.",
+      refusals: ["referral_code_unknown", "already_referred", "self_referral"],
       tag: "Operator",
       entrance: { scope: "operator" },
       answers: {
@@ -26,7 +29,7 @@ export const referralRoutes = newRouter().openapi(
         },
       },
     }),
-    request: { body: body(referralSchema) },
+    request: { body: body(referralSchema, { code: "acme~1a2b3c4d", referee: "globex" }) },
   }),
   async (c) => {
     const { code, referee } = c.req.valid("json");

@@ -7,6 +7,7 @@ import { createMiddleware } from "hono/factory";
 import { id } from "../wire/fields.ts";
 import { fieldErrors } from "../wire/problems.ts";
 import { type ApiEnv, allow, type Entrance } from "./auth.ts";
+import type { Code } from "./codes.ts";
 import { invalid, problem } from "./problem.ts";
 
 export const problemSchema = z
@@ -21,25 +22,34 @@ export const problemSchema = z
   .openapi("Problem");
 
 /** The path's enterprise; the door has checked it. */
-export const inEnterprise = z.object({ e: id.openapi({ param: { name: "e", in: "path" } }) });
+export const inEnterprise = z.object({
+  e: id.openapi({ param: { name: "e", in: "path", description: "The enterprise's id; a `/` in it percent-encoded." } }),
+});
 
 type Method = "get" | "post" | "put" | "delete";
 
-/** What one route says of itself. `answers` are the good answers by status; every route may answer a problem. */
+/** What one route says of itself. */
 export type Declaration = {
   method: Method;
   path: string;
+  /** What generated clients call it, and its anchor on the page of the interface. */
+  name: string;
   summary: string;
+  /** What one must know to use it, beyond the summary and the schemas. */
+  details?: string;
   tag: "Agents" | "Readers" | "Operator" | "Service";
   entrance: Entrance;
   /** The request has nothing to say: it comes without a body. */
   empty?: boolean;
-  answers: Record<number, { description: string; schema?: z.ZodType; contentType?: string }>;
+  /** The good answers by status. */
+  answers: Record<number, { description: string; schema?: z.ZodType; contentType?: string; example?: unknown }>;
+  /** The codes of problems that are its own; those of every route are added in document.ts. */
+  refusals?: readonly Code[];
 };
 
 /** The part of a route's configuration that is the same everywhere. */
 export function declare(declaration: Declaration) {
-  const { method, path, summary, tag, entrance, empty, answers } = declaration;
+  const { method, path, name, summary, details, tag, entrance, empty, answers, refusals = [] } = declaration;
   const responses: Record<string, RouteConfig["responses"][string]> = {
     ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)])),
     default: {
@@ -48,12 +58,14 @@ export function declare(declaration: Declaration) {
     },
   };
   const middleware = empty === true ? [allow(entrance), nothingToSay] : [allow(entrance)];
-  return { method, path, summary, tags: [tag], security: [{ key: [] }], middleware, responses };
+  const described = details === undefined ? {} : { description: details };
+  const config = { method, path, operationId: name, summary, ...described, tags: [tag], responses };
+  return { ...config, middleware, "x-entrance": { ...entrance, empty }, "x-refusals": refusals };
 }
 
-/** A body of JSON. */
-export function body<T extends z.ZodType>(schema: T) {
-  return { content: { "application/json": { schema } }, required: true } as const;
+/** A body of JSON, and one that the route takes as an example. */
+export function body<T extends z.ZodType>(schema: T, example: z.input<T>) {
+  return { content: { "application/json": { schema, example } }, required: true } as const;
 }
 
 /** A router whose schema faults answer 422 with the fields named. */
@@ -83,7 +95,8 @@ const nothingToSay = createMiddleware<ApiEnv>(async (c, next) => {
   await next();
 });
 
-function answerOf({ description, schema, contentType }: Declaration["answers"][number]) {
+function answerOf({ description, schema, contentType, example }: Declaration["answers"][number]) {
   if (schema === undefined) return { description };
-  return { description, content: { [contentType ?? "application/json"]: { schema } } };
+  const shown = example === undefined ? { schema } : { schema, example };
+  return { description, content: { [contentType ?? "application/json"]: shown } };
 }

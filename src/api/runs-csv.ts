@@ -31,7 +31,9 @@ export const runsCsvRoutes = newRouter().openapi(
     ...declare({
       method: "get",
       path: "/v1/enterprises/{e}/runs.csv",
+      name: "exportRuns",
       summary: "This cycle's runs as CSV",
+      details: "`cycle_micros` is what this cycle bears of a run; the column sums to what the gauge calls used.",
       tag: "Readers",
       entrance: { scope: "read", session: true, costly: true },
       answers: { 200: { description: "The table", schema: z.string(), contentType: "text/csv" } },

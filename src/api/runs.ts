@@ -97,7 +97,22 @@ export const runRoutes = newRouter()
       ...declare({
         method: "post",
         path: "/v1/enterprises/{e}/runs",
+        name: "startRun",
         summary: "May this run start? With a hold, credits are set aside for it",
+        details:
+          "Ask before a run starts. The same again is answered 200; with a larger `hold_micros` it raises the hold to that, if it fits. A hold comes off first, and ends with the final report, its release, or `hold_ttl_seconds` after the last report (900 by default).",
+        refusals: [
+          "credits_exhausted",
+          "insufficient_credits",
+          "spend_cap_reached",
+          "enterprise_suspended",
+          "unknown_model",
+          "run_attribution_conflict",
+          "run_closed",
+          "run_too_old",
+          "started_in_future",
+          "charge_too_large",
+        ],
         tag: "Agents",
         entrance: { scope: "debit" },
         answers: {
@@ -105,7 +120,17 @@ export const runRoutes = newRouter()
           201: { description: "Admitted", schema: startedSchema },
         },
       }),
-      request: { params: inEnterprise, body: body(startSchema) },
+      request: {
+        params: inEnterprise,
+        body: body(startSchema, {
+          run: "run-1",
+          surface: "cli",
+          workspace: "web-shop",
+          user: "ada",
+          model: "claude-sonnet-4-5",
+          hold_micros: 5_000_000,
+        }),
+      },
     }),
     async (c) => {
       const { run, model, started_at, hold_micros, hold_ttl_seconds, ...said } = c.req.valid("json");
@@ -130,7 +155,9 @@ export const runRoutes = newRouter()
       ...declare({
         method: "delete",
         path: "/v1/enterprises/{e}/runs/{run}/hold",
+        name: "releaseHold",
         summary: "Release what is left of a run's hold",
+        details: "Also where there is none.",
         tag: "Agents",
         entrance: { scope: "debit" },
         answers: {
@@ -150,7 +177,9 @@ export const runRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/enterprises/{e}/runs",
+        name: "listRuns",
         summary: "List runs, newest first",
+        details: "From the copy, at most 5 seconds behind.",
         tag: "Readers",
         entrance: { scope: "read", session: true },
         answers: {
@@ -186,7 +215,10 @@ export const runRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/enterprises/{e}/runs/{run}",
+        name: "readReceipt",
         summary: "The receipt of a run: every micro explained",
+        details:
+          "From the ledger itself. The draws of a meter sum to its charge; `lapsed_micros` is what a refund could not give back, because its cycle or grant had ended.",
         tag: "Readers",
         entrance: { scope: "read", session: true },
         answers: { 200: { description: "The receipt", schema: receiptSchema } },

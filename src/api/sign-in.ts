@@ -30,14 +30,19 @@ export const signInRoutes = newRouter()
       ...declare({
         method: "post",
         path: "/v1/enterprises/{e}/sessions",
+        name: "makeSignInLink",
         summary: "Make a link that signs a browser in, once, within 5 minutes",
+        details: "The link shows a page with one button, which uses it up; the browser is then signed in for 12 hours.",
         tag: "Operator",
         entrance: { scope: "operator" },
         answers: {
           201: { description: "The link", schema: z.object({ url: z.url(), expires_at: z.iso.datetime() }) },
         },
       }),
-      request: { params: inEnterprise, body: body(newSession) },
+      request: {
+        params: inEnterprise,
+        body: body(newSession, { user: "ada", role: "admin" }),
+      },
     }),
     async (c) => {
       const known = await objectOf(c).gauge(c.var.caller);
@@ -52,6 +57,7 @@ export const signInRoutes = newRouter()
       ...declare({
         method: "post",
         path: "/v1/enterprises/{e}/embed-tokens",
+        name: "makeEmbedToken",
         summary: "Make a token for the usage bar on one origin",
         tag: "Operator",
         entrance: { scope: "operator" },
@@ -59,7 +65,10 @@ export const signInRoutes = newRouter()
           201: { description: "The token", schema: z.object({ token: z.string(), expires_at: z.iso.datetime() }) },
         },
       }),
-      request: { params: inEnterprise, body: body(embedSchema) },
+      request: {
+        params: inEnterprise,
+        body: body(embedSchema, { user: "ada", role: "member", origin: "https://editor.example" }),
+      },
     }),
     async (c) => {
       const known = await objectOf(c).gauge(c.var.caller);

@@ -6,6 +6,7 @@
 import type { Context } from "hono";
 import { OWNER_HEADER, type SocketKind, type SocketOwner } from "../enterprise/sockets.ts";
 import type { Refusal } from "../ledger/refusals.ts";
+import { STREAM_DOC } from "../wire/report.ts";
 import { type ApiEnv, allow, type Entrance } from "./auth.ts";
 import { objectOf } from "./object.ts";
 import { problem, refused } from "./problem.ts";
@@ -19,22 +20,44 @@ export const socketRoutes = newRouter();
 socketRoutes.get("/v1/enterprises/:e/live", allow(LIVE), (c) => openSocket(c, "live"));
 socketRoutes.get("/v1/enterprises/:e/debits/stream", allow(STREAM), (c) => openSocket(c, "stream"));
 
-for (const { path, summary, entrance, tag } of [
-  { path: "live", summary: "The gauge at once and after every change (WebSocket)", entrance: LIVE, tag: "Readers" },
-  { path: "debits/stream", summary: "Debits through a socket (WebSocket)", entrance: STREAM, tag: "Agents" },
-] as const) {
-  socketRoutes.openAPIRegistry.registerPath({
-    ...declare({
-      method: "get",
-      path: `/v1/enterprises/{e}/${path}`,
-      summary,
-      tag,
-      entrance,
-      answers: { 101: { description: "The socket is open" } },
-    }),
-    request: { params: inEnterprise },
-  });
-}
+const { openAPIRegistry } = socketRoutes;
+openAPIRegistry.register("StreamMessage", STREAM_DOC.message);
+openAPIRegistry.register("StreamReply", STREAM_DOC.reply);
+const component = (name: string) => ({ $ref: `#/components/schemas/${name}` });
+
+openAPIRegistry.registerPath({
+  ...declare({
+    method: "get",
+    path: "/v1/enterprises/{e}/live",
+    name: "watchGauge",
+    summary: "A WebSocket: the gauge at once, and after every change",
+    details:
+      "At most four a second, the last state never skipped. Send `ping` for a `pong`. A browser, which can send no header, passes an embed token as the subprotocol pair `fuelgauge, TOKEN`. 4401 closes the socket of a key or token that has ended.",
+    tag: "Readers",
+    entrance: LIVE,
+    answers: { 101: { description: "The socket is open" } },
+    refusals: ["upgrade_required"],
+  }),
+  request: { params: inEnterprise },
+  "x-websocket": { receives: component("Gauge") },
+});
+
+openAPIRegistry.registerPath({
+  ...declare({
+    method: "get",
+    path: "/v1/enterprises/{e}/debits/stream",
+    name: "streamDebits",
+    summary: "A WebSocket: reports of many runs, each answered",
+    details:
+      "`id` is yours, a string or a number, and comes back with the answer. What is no JSON is answered with id null and the code `malformed_json`. 4401 closes the socket of a key that has ended, and it charges nothing more.",
+    tag: "Agents",
+    entrance: STREAM,
+    answers: { 101: { description: "The socket is open" } },
+    refusals: ["upgrade_required"],
+  }),
+  request: { params: inEnterprise },
+  "x-websocket": { sends: component("StreamMessage"), receives: component("StreamReply") },
+});
 
 async function openSocket(c: Context<ApiEnv>, kind: SocketKind): Promise<Response> {
   if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {

@@ -13,7 +13,9 @@ export const spendCapRoutes = newRouter().openapi(
     ...declare({
       method: "put",
       path: "/v1/enterprises/{e}/spend-cap",
+      name: "setSpendCap",
       summary: "Set, change or remove (null) the monthly spend cap",
+      refusals: ["not_byom"],
       tag: "Operator",
       entrance: { scope: "admin" },
       answers: {
@@ -25,7 +27,9 @@ export const spendCapRoutes = newRouter().openapi(
     }),
     request: {
       params: inEnterprise,
-      body: body(z.strictObject({ monthly_cap_micros: micros.nullable() }).openapi("SpendCap")),
+      body: body(z.strictObject({ monthly_cap_micros: micros.nullable() }).openapi("SpendCap"), {
+        monthly_cap_micros: 2_000_000_000,
+      }),
     },
   }),
   async (c) => {

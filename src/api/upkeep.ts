@@ -27,7 +27,9 @@ export const upkeepRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/enterprises/{e}/audit",
+        name: "auditEnterprise",
         summary: "Recompute the books from their rows, and compare the copy with them",
+        details: "Debits wait while the books are read: about half a second per 100,000 meters.",
         tag: "Operator",
         entrance,
         answers: { 200: { description: "What was checked, and what is wrong", schema: auditSchema } },
@@ -46,7 +48,9 @@ export const upkeepRoutes = newRouter()
       ...declare({
         method: "post",
         path: "/v1/enterprises/{e}/rebuild",
+        name: "rebuildCopy",
         summary: "Delete the copy of an enterprise and write it anew",
+        details: "Harmless, whenever and however often. One that is cut off half-way is begun again by itself.",
         empty: true,
         tag: "Operator",
         entrance,
@@ -66,6 +70,7 @@ upkeepRoutes.openapi(
     ...declare({
       method: "post",
       path: "/v1/enterprises/{e}/demo/follow-real-clock",
+      name: "followRealClock",
       summary: "End a demo enterprise's test clock and mark its history as demo data",
       tag: "Operator",
       entrance,

@@ -55,6 +55,7 @@ const top = (plural: string) =>
     ...declare({
       method: "get",
       path: `/v1/enterprises/{e}/usage/top/${plural}`,
+      name: `readTop${plural[0]?.toUpperCase()}${plural.slice(1)}`,
       summary: `This cycle's ${plural} by amount, largest first`,
       tag: "Readers",
       entrance,
@@ -69,7 +70,10 @@ export const usageRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/enterprises/{e}/usage/timeseries",
+        name: "readTimeseries",
         summary: "Consumption over time, by surface",
+        details:
+          "Buckets begin and end in the enterprise's time zone, and the last one may end ahead. A refund stands where it arrived.",
         tag: "Readers",
         entrance,
         answers: { 200: { description: "Buckets, oldest first, empty ones included", schema: timeseriesSchema } },

@@ -30,6 +30,7 @@ export const webhookRoutes = newRouter()
       ...declare({
         method: "get",
         path: "/v1/enterprises/{e}/webhooks",
+        name: "listWebhooks",
         summary: "The delivery log of webhooks, newest first",
         tag: "Operator",
         entrance,
@@ -64,6 +65,7 @@ export const webhookRoutes = newRouter()
       ...declare({
         method: "post",
         path: "/v1/enterprises/{e}/webhooks/test",
+        name: "testWebhook",
         summary: "Send a test event to the webhook_url",
         empty: true,
         tag: "Operator",

@@ -32,6 +32,9 @@ export const homePages = new Hono<PageEnv>()
               does.
             </p>
             {demos === null ? <HowToEnter /> : <Demos demos={demos} />}
+            <p>
+              For those who build on it: <a href="/docs">the interface</a>.
+            </p>
           </section>
         ),
       }),

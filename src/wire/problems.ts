@@ -9,7 +9,7 @@ import type { FieldError, Refusal, RefusalCode } from "../ledger/refusals.ts";
 
 export type Problem = { status: number; code: string; title: string; detail: string };
 
-const STATUS: Record<RefusalCode, { status: number; title: string }> = {
+export const REFUSAL_PROBLEMS: Record<RefusalCode, { status: number; title: string }> = {
   not_found: { status: 404, title: "Not found" },
   key_revoked: { status: 401, title: "Key revoked" },
   key_invalid: { status: 401, title: "Key invalid" },
@@ -36,7 +36,7 @@ const STATUS: Record<RefusalCode, { status: number; title: string }> = {
 };
 
 export function problemOf(refusal: Refusal): Problem {
-  return { code: refusal.code, ...STATUS[refusal.code], detail: detailOf(refusal) };
+  return { code: refusal.code, ...REFUSAL_PROBLEMS[refusal.code], detail: detailOf(refusal) };
 }
 
 /** The faults of a schema as field errors; the path is dotted, items of a list by their index. */

@@ -48,12 +48,38 @@ const answerSchema = z
   })
   .openapi("DebitAnswer") satisfies z.ZodType<DebitAnswer>;
 
-const itemRefusalSchema = z.object({ status: z.int(), code: z.string(), detail: z.string() });
+const itemRefusalSchema = z
+  .object({
+    status: z.int(),
+    code: z.string(),
+    detail: z.string(),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+  })
+  .openapi("ItemRefusal");
 
 /** What the OpenAPI document says of the route. */
 export const DEBITS_DOC = {
   body: z.union([reportSchema, batchSchema]),
   answer: z.union([answerSchema, z.object({ results: z.array(z.union([answerSchema, itemRefusalSchema])) })]),
+};
+
+const messageId = z.union([z.string(), z.number()]);
+
+/** What the OpenAPI document says of the messages of the debit stream. */
+export const STREAM_DOC = {
+  message: z
+    .union([
+      z.strictObject({ id: messageId, ...reportSchema.shape }),
+      z.strictObject({ id: messageId, ...batchSchema.shape }),
+    ])
+    .openapi("StreamMessage"),
+  reply: z
+    .union([
+      z.object({ id: messageId, ...answerSchema.shape }),
+      z.object({ id: messageId, results: z.array(z.union([answerSchema, itemRefusalSchema])) }),
+      z.object({ id: messageId.nullable(), ...itemRefusalSchema.shape }),
+    ])
+    .openapi("StreamReply"),
 };
 
 /** How a model's name is priced; null when the book has no such name. */

@@ -118,6 +118,7 @@ export type Page = { method: "GET" | "POST"; path: string; stranger: string; ses
 export const PAGES: readonly Page[] = [
   { method: "GET", path: "/healthz", stranger: "in", session: "in" },
   { method: "GET", path: "/openapi.json", stranger: "in", session: "in" },
+  { method: "GET", path: "/docs", stranger: "in", session: "in" },
   { method: "GET", path: "/", stranger: "in", session: "in" },
   { method: "GET", path: "/signin", stranger: "link_invalid", session: "link_invalid" },
   { method: "POST", path: "/signin", stranger: "link_invalid", session: "link_invalid" },
