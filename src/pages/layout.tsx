@@ -31,7 +31,7 @@ const HTMX_CONFIG = JSON.stringify({
   extensions: "ws",
   includeIndicatorCSS: false,
   // A tab that was hidden for a blink has closed its socket with 1000; it comes back as after any other end.
-  ws: { reconnectCodes: [1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014], reconnectMaxDelay: 30_000 },
+  ws: { reconnectCodes: [1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014], reconnectMaxDelay: 10_000 },
 });
 
 /** A whole document. */

@@ -26,7 +26,7 @@ window.getToken = async () => {
 };
 for (const bar of document.querySelectorAll("usage-bar")) bar.getToken = getToken;`;
 
-export async function startHostPage(site: Site) {
+export async function startHostPage(site: Pick<Site, "base" | "must">) {
   let origin = "";
   let markup = "";
   let policy = "";
@@ -57,9 +57,10 @@ export async function startHostPage(site: Site) {
     if (pathname === "/token") {
       if (!host.isSignedIn) return response.writeHead(401).end();
       const path = `/v1/enterprises/${encodeURIComponent(searchParams.get("enterprise") ?? "")}/embed-tokens`;
-      const { body } = await site.must("POST", path, { user: "u1", origin, ...host.wish });
+      const made = await site.must("POST", path, { user: "u1", origin, ...host.wish }).catch(() => null);
+      if (made === null) return response.writeHead(502).end();
       host.tokensGiven += 1;
-      return response.end(body.token);
+      return response.end(made.body.token);
     }
     response.setHeader("Content-Security-Policy", policy).setHeader("Content-Type", "text/html; charset=utf-8");
     return response.end(pathname === "/" ? markup : "");

@@ -221,6 +221,38 @@ describe("the usage page", () => {
     await expect.poll(() => pill(page)).toBe("Live");
     await context.close();
   });
+
+  it("goes on without the copy, says as of when chart and tables are, and catches up by itself", async () => {
+    const enterprise = await site.newEnterprise({ test_clock: undefined });
+    const run = (credits: number) => enterprise.run(credits * 10_000, { started_at: new Date().toISOString() });
+    await run(100);
+    await enterprise.project();
+    const { page, context } = await watch(enterprise);
+    const copied = async () => [await words(page, "#sum-web"), await words(page, "#foot-workspace .total td >> nth=1")];
+    expect(await copied()).toEqual(["100", "100"]);
+    const bringCopyBack = await site.takeCopyAway();
+    for (let used = 110; used <= 130; used += 10) {
+      await run(10);
+      await expect.poll(() => headline(page), { timeout: 1_500 }).toContain(`${used} of 1,500`);
+    }
+    await page.waitForTimeout(11_000);
+    await run(10);
+    await expect.poll(() => headline(page), { timeout: 1_500 }).toContain("140 of 1,500");
+    await expect
+      .poll(() => words(page, "#as-of"))
+      .toMatch(/ · chart and tables as of \d+:\d\d:\d\d, 1\d seconds behind$/);
+    expect(await copied()).toEqual(["100", "100"]);
+    expect(await page.locator(".unreadable").count()).toBe(0);
+    expect(await pill(page)).toBe("Live");
+
+    await page.getByRole("link", { name: "30 days" }).click();
+    await expect.poll(() => words(page, "#consumption")).toContain("cannot be read at this moment");
+    await bringCopyBack();
+    await expect.poll(copied, { timeout: 50_000 }).toEqual(["140", "140"]);
+    await expect.poll(() => words(page, "#as-of"), { timeout: 50_000 }).not.toContain("behind");
+    expect((await enterprise.gauge()).used_micros).toBe(140_000_000);
+    await context.close();
+  });
 });
 
 /** What htmx keeps at the element that holds its socket. */

@@ -10,7 +10,7 @@ import packedChromium from "@sparticuz/chromium";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const KEY = "operator-key-of-the-tests";
+export const KEY = "operator-key-of-the-tests";
 
 export const WIDE = { width: 1280, height: 900 };
 export const NARROW = { width: 375, height: 800 };
@@ -19,6 +19,12 @@ export const NARROW = { width: 375, height: 800 };
 export type Answer = { status: number; body: any; headers: Headers; text: string };
 
 export type Look = { theme?: "light" | "dark"; size?: { width: number; height: number }; script?: boolean };
+
+/** As much of D1 as is used here; the Worker's own types stay with the Worker. */
+type Database = {
+  prepare(sql: string): { all(): Promise<{ results: { name: string }[] }> };
+  batch(statements: unknown[]): Promise<unknown>;
+};
 
 export type Site = Awaited<ReturnType<typeof startSite>>;
 export type Enterprise = Awaited<ReturnType<Site["newEnterprise"]>>;
@@ -36,8 +42,35 @@ export async function startSite({ copy = true, demo = false } = {}) {
   const server = createTestHarness({ root: ROOT, workers: [worker] });
   const [{ url }, browser] = await Promise.all([server.listen(), launchBrowser()]);
   if (copy) await server.getWorker().applyD1Migrations("DB");
-  const base = url.origin;
+  const site = await openSite(url.origin, browser);
 
+  /** Closes every socket of an enterprise's object and forgets its memory, as a deployment does. */
+  const evict = ({ id }: { id: string }) =>
+    server.getWorker().evictDurableObject("EnterpriseObject", { name: id, webSockets: "close" });
+
+  /** Every question to the copy fails, and every write, until what this returns is called. */
+  async function takeCopyAway(): Promise<() => Promise<void>> {
+    const { DB } = await server.getWorker<{ DB: Database }>().getEnv();
+    const found = await DB.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
+    const tables = found.results.map(({ name }) => name).filter((name) => !/^(sqlite|_cf|d1)_/.test(name));
+    const rename = (from: (table: string) => string, to: (table: string) => string) =>
+      DB.batch(tables.map((table) => DB.prepare(`ALTER TABLE ${from(table)} RENAME TO ${to(table)}`)));
+    const here = (table: string) => table;
+    const away = (table: string) => `away_${table}`;
+    await rename(here, away);
+    return async () => void (await rename(away, here));
+  }
+
+  async function stop(): Promise<void> {
+    await browser.close();
+    await server.close();
+  }
+
+  return { ...site, evict, takeCopyAway, stop };
+}
+
+/** A Worker that runs already, wherever it does. */
+export async function openSite(base: string, browser: Browser) {
   async function send(method: string, path: string, body?: unknown, init: RequestInit = {}): Promise<Answer> {
     const headers = new Headers(init.headers);
     if (!headers.has("Authorization") && !headers.has("Cookie")) headers.set("Authorization", `Bearer ${KEY}`);
@@ -142,16 +175,7 @@ export async function startSite({ copy = true, demo = false } = {}) {
     });
   }
 
-  /** Closes every socket of an enterprise's object and forgets its memory, as a deployment does. */
-  const evict = ({ id }: { id: string }) =>
-    server.getWorker().evictDurableObject("EnterpriseObject", { name: id, webSockets: "close" });
-
-  async function stop(): Promise<void> {
-    await browser.close();
-    await server.close();
-  }
-
-  return { base, browser, send, must, newEnterprise, signIn, cookieFor, newContext, evict, stop };
+  return { base, browser, send, must, newEnterprise, signIn, cookieFor, newContext };
 }
 
 /** Headers of a form that a browser would send from a page of the site. */
@@ -210,7 +234,7 @@ export async function widerThanScreen(page: Page): Promise<string[]> {
   });
 }
 
-async function launchBrowser(): Promise<Browser> {
+export async function launchBrowser(): Promise<Browser> {
   const installed = process.env.FUELGAUGE_CHROMIUM;
   const executablePath = installed && existsSync(installed) ? installed : await packedChromium.executablePath();
   const args = ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none", "--hide-scrollbars"];
