@@ -209,6 +209,8 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   moveClock(toMs: AtMs): EnterpriseState | Refused {
+    // Days pass for watchers, whether or not anything in the books was due.
+    this.#shown = null;
     return this.#answer(OPERATOR, () => this.#keeper.moveClock(toMs));
   }
 

@@ -41,6 +41,14 @@ it("shows the gauge at once and after a change, and still does after the object 
   expect(await live.next()).toEqual(await gauge());
 });
 
+it("shows the days that pass when a test clock moves, also where nothing is due", async () => {
+  const { path, key, moveTo } = await newEnterprise();
+  const live = await open(`${path}/live`, bearer(key));
+  expect(await live.next()).toMatchObject({ cycle: { days_elapsed: 9 } });
+  await moveTo("2026-03-12T12:00:00.000Z");
+  expect(await live.next()).toMatchObject({ as_of: "2026-03-12T12:00:00.000Z", cycle: { days_elapsed: 11 } });
+});
+
 it("pushes at most four times a second and never skips the last state", async () => {
   const { path, key, debit } = await newEnterprise();
   const live = await open(`${path}/live`, bearer(key));
