@@ -38,11 +38,11 @@
 [part=label]{flex:1 1 15rem;min-inline-size:0;overflow:hidden;white-space:nowrap;text-overflow:ellipsis}
 .out{color:var(--critical);font-weight:600}
 .note{color:var(--muted)}
-.actions{display:grid;gap:.5rem}
+.actions{display:grid;gap:.5rem;margin-inline-start:auto}
 .actions>*{grid-area:1/2}
 [part=upgrade]{grid-column:1}
 [part=raise]{grid-column:1/3;justify-self:end}
-a{visibility:hidden;min-block-size:1.5rem;padding:0 .625rem;border:1px solid;border-radius:1rem;
+a{visibility:hidden;padding:0 .625rem;line-height:1.5rem;border:1px solid;border-radius:1rem;
   color:var(--accent);text-align:center;text-decoration:none;white-space:nowrap}
 a[href]{visibility:visible}
 a:hover{text-decoration:underline}
@@ -180,7 +180,9 @@ a:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
     async #connect(bar, signal) {
       const token = await Promise.race([bar.getToken(), pause(ANSWER_WITHIN_MS)]);
       if (!token || signal.aborted) throw new Error("no token");
-      this.isAdmin = roleIn(token) === "admin";
+      const { role, inv } = claimsOf(token);
+      this.isAdmin = role === "admin";
+      if (inv) this.links.invite = { label: ACTIONS.invite.label, url: inv };
       const end = await this.#listen(token, signal);
       if (end.openMs || signal.aborted) return end;
       const headers = { Authorization: `Bearer ${token}` };
@@ -257,11 +259,13 @@ a:focus-visible{outline:2px solid var(--accent);outline-offset:2px}
     }
   }
 
-  /** The role in an embed token. Only for what to show: the server believes the signature. */
-  function roleIn(token) {
+  /** Role and invitation in an embed token. Only for what to show: the server believes the signature. */
+  function claimsOf(token) {
     try {
-      return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).role;
-    } catch {}
+      return JSON.parse(atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/")));
+    } catch {
+      return {};
+    }
   }
 
   const notes = {};

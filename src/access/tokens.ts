@@ -17,14 +17,17 @@ export type TokenClaims = {
   /** The origin of the page that an embed token was made for; empty otherwise. */
   origin: string;
   expiresAtMs: number;
+  /** Of an embed token: where the usage bar's invitation leads, where the enterprise has such a link. */
+  inviteUrl?: string | null;
 };
 
 const ALGORITHM = "HS256";
 
 export async function mintToken(secret: string, claims: TokenClaims): Promise<string> {
-  const { kind, enterprise, user, role, id, origin, expiresAtMs } = claims;
+  const { kind, enterprise, user, role, id, origin, expiresAtMs, inviteUrl } = claims;
   const exp = expiresAtMs / 1000;
-  return sign({ kind, ent: enterprise, sub: user, role, jti: id, org: origin, exp }, secret, ALGORITHM);
+  const inv = inviteUrl ? { inv: inviteUrl } : {};
+  return sign({ kind, ent: enterprise, sub: user, role, jti: id, org: origin, exp, ...inv }, secret, ALGORITHM);
 }
 
 /** The claims of a token of this kind that holds now; null when it is forged, expired or of another kind. */

@@ -71,11 +71,20 @@ export const signInRoutes = newRouter()
       },
     }),
     async (c) => {
-      const known = await objectOf(c).gauge(c.var.caller);
+      const known = await objectOf(c).state(c.var.caller);
       if (isRefusal(known)) return refused(c, known.refusal);
       const { ttl_seconds, ...who } = c.req.valid("json");
       const expiresAtMs = Date.now() + ttl_seconds * 1000;
-      const claims = { ...who, enterprise: c.var.enterprise, id: crypto.randomUUID(), kind: "embed" as const };
+      // The bar offers the invitation from half on, at many levels whose alerts lead elsewhere. As ASCII, for atob.
+      const { referralUrl } = known.settings;
+      const inviteUrl = referralUrl === null ? null : new URL(referralUrl).href;
+      const claims = {
+        ...who,
+        inviteUrl,
+        enterprise: c.var.enterprise,
+        id: crypto.randomUUID(),
+        kind: "embed" as const,
+      };
       const token = await mintToken(c.env.SIGNING_SECRET, { ...claims, expiresAtMs });
       return c.json({ token, expires_at: isoOf(expiresAtMs) }, 201);
     },

@@ -62,6 +62,16 @@ describe("what it says", () => {
     expect(await stage.page.evaluate(() => Reflect.get(globalThis, "shifts"))).toEqual([]);
   });
 
+  it("leads to the invitation and the upgrade of the enterprise, also where it was opened late", async () => {
+    const late = await stage.withCredits(100, { referral_url: "https://platform.example/invité?from=acme" });
+    await late.spend(95);
+    await show(late);
+    await expectButtons().toEqual(["Upgrade plan", "Invite"]);
+    const links = stage.page.getByRole("link");
+    expect(await links.nth(0).getAttribute("href")).toBe("https://platform.example/upgrade");
+    expect(await links.nth(1).getAttribute("href")).toBe("https://platform.example/invit%C3%A9?from=acme");
+  });
+
   it("draws the monthly part, and the bonus beyond it", async () => {
     const acme = await stage.withCredits(1_500);
     await acme.grant(500);
@@ -254,6 +264,11 @@ describe("how it looks", () => {
     for (const link of await stage.page.getByRole("link").all()) {
       expect((await link.boundingBox())?.height).toBeGreaterThanOrEqual(24);
     }
+    // The last button stands at the end of its bar, whether or not it has a line of its own.
+    const [base, invite] = await Promise.all(
+      ["base", "invite"].map((part) => stage.page.locator(`[part=${part}]`).first().boundingBox()),
+    );
+    expect(base!.x + base!.width - (invite!.x + invite!.width)).toBeLessThan(16);
     await stage.shoot(`width-${width}`);
   });
 
