@@ -29,7 +29,7 @@ const inGrant = inEnterprise.extend({
     .string()
     .min(1)
     .max(160)
-    .openapi({ param: { name: "id", in: "path" } }),
+    .openapi({ example: "welcome", param: { name: "id", in: "path" } }),
 });
 
 export const grantRoutes = newRouter()

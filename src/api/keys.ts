@@ -95,7 +95,11 @@ export const keyRoutes = newRouter()
         answers: { 204: { description: "Revoked" } },
       }),
       request: {
-        params: inEnterprise.extend({ id: z.string().openapi({ param: { name: "id", in: "path" } }) }),
+        params: inEnterprise.extend({
+          id: z
+            .string()
+            .openapi({ example: "4b1e3ad6-2f0c-4c57-9c2f-0d6c1f6e1a55", param: { name: "id", in: "path" } }),
+        }),
       },
     }),
     async (c) => {

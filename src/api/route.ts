@@ -23,7 +23,10 @@ export const problemSchema = z
 
 /** The path's enterprise; the door has checked it. */
 export const inEnterprise = z.object({
-  e: id.openapi({ param: { name: "e", in: "path", description: "The enterprise's id; a `/` in it percent-encoded." } }),
+  e: id.openapi({
+    example: "acme",
+    param: { name: "e", in: "path", description: "The enterprise's id; a `/` in it percent-encoded." },
+  }),
 });
 
 type Method = "get" | "post" | "put" | "delete";

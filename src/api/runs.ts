@@ -89,7 +89,7 @@ export const runFilter = z.strictObject({
   surface: surface.optional(),
 });
 
-const inRun = inEnterprise.extend({ run: id.openapi({ param: { name: "run", in: "path" } }) });
+const inRun = inEnterprise.extend({ run: id.openapi({ example: "run-1", param: { name: "run", in: "path" } }) });
 
 export const runRoutes = newRouter()
   .openapi(

@@ -16,7 +16,7 @@ export function isId(text: string): boolean {
   return ID.test(text) && text !== "." && text !== "..";
 }
 
-export const id = z.string().refine(isId, ID_RULE).openapi({ type: "string", pattern: ID.source, example: "acme" });
+export const id = z.string().refine(isId, ID_RULE).openapi({ type: "string", pattern: ID.source });
 
 export const micros = z
   .int("must be an integer of micros")

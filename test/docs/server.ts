@@ -1,0 +1,96 @@
+/**
+ * Fuelgauge as `npm start -- --port N --persist-to DIR --no-demo` starts it, empty, with secrets from the environment;
+ * and commands of the documentation, run in a shell against it.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+
+export const ROOT = resolve(import.meta.dirname, "../..");
+export const OPERATOR_KEY = "operator-key-of-the-tests";
+const HEALTHY_WITHIN_MS = 60_000;
+
+export type Server = Awaited<ReturnType<typeof startServer>>;
+// biome-ignore lint/suspicious/noExplicitAny: answers are looked into freely; their shapes are what is tested
+export type Answer = { status: number; type: string; body: any };
+export type Printed = { status: number | null; out: string; err: string };
+
+export async function startServer() {
+  const folder = mkdtempSync(join(tmpdir(), "fuelgauge-docs-"));
+  const port = await freePort();
+  const args = ["tools/start.mjs", "--port", String(port), "--persist-to", join(folder, "state"), "--no-demo"];
+  const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests" };
+  const started = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...secrets } });
+  let said = "";
+  started.stdout.on("data", (data) => (said += data));
+  started.stderr.on("data", (data) => (said += data));
+  const url = `http://localhost:${port}`;
+  const deadlineMs = Date.now() + HEALTHY_WITHIN_MS;
+  while (!said.includes(`running at ${url}`)) {
+    if (started.exitCode !== null || Date.now() > deadlineMs) throw new Error(`npm start: ${said}`);
+    await sleep(50);
+  }
+
+  async function call(key: string | null, method: string, path: string, body?: unknown, type = "application/json") {
+    const headers = { ...(key === null ? {} : { Authorization: `Bearer ${key}` }), "Content-Type": type };
+    const sent = body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) };
+    return answerOf(await fetch(new URL(path, url), { method, headers, ...sent }));
+  }
+
+  /** An enterprise, and a key of these scopes. */
+  async function newEnterprise(id: string, settings: Record<string, unknown> = {}, scopes = ["debit", "read"]) {
+    const made = { name: "Acme", billing_model: "credits", plan: "pro", ...settings };
+    await call(OPERATOR_KEY, "PUT", `/v1/enterprises/${id}`, made);
+    return newKey(id, scopes);
+  }
+
+  async function newKey(id: string, scopes: string[]): Promise<{ id: string; key: string }> {
+    const { status, body } = await call(OPERATOR_KEY, "POST", `/v1/enterprises/${id}/keys`, { name: "k", scopes });
+    if (status !== 201) throw new Error(JSON.stringify(body));
+    return body;
+  }
+
+  /** Runs a command or a program to its end, in a folder of its own. */
+  async function run(command: string[], environment: Record<string, string> = {}, input = ""): Promise<Printed> {
+    const { PATH = "", HOME = "" } = process.env;
+    const [program = "", ...rest] = command;
+    const child = spawn(program, rest, { cwd: folder, env: { PATH, HOME, URL: url, OPERATOR_KEY, ...environment } });
+    const printed = { out: "", err: "" };
+    child.stdout.on("data", (data) => (printed.out += data));
+    child.stderr.on("data", (data) => (printed.err += data));
+    child.stdin.end(input);
+    const [status] = await once(child, "close");
+    return { status, ...printed };
+  }
+
+  async function stop(): Promise<void> {
+    started.kill("SIGTERM");
+    if (started.exitCode === null) await once(started, "exit");
+    rmSync(folder, { recursive: true, maxRetries: 20, retryDelay: 100 });
+  }
+
+  const shell = (script: string, environment: Record<string, string> = {}) =>
+    run(["bash", "--norc", "-euo", "pipefail", "-c", script], environment);
+  return { url, folder, call, newEnterprise, newKey, run, shell, stop };
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  const type = response.headers.get("Content-Type") ?? "";
+  const text = await response.text();
+  return { status: response.status, type, body: type.includes("json") ? JSON.parse(text) : text };
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  probe.listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
