@@ -26,6 +26,19 @@
     time.title = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
   });
 
+  // A form that was sent is not sent again by a second click.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || form.dataset.once === undefined) return;
+    if (form.dataset.once === "sent") event.preventDefault();
+    form.dataset.once = "sent";
+  });
+
+  // Coming back to a page that the browser has kept, its forms can be sent anew.
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-once]")) form.dataset.once = "";
+  });
+
   // A notice stands on the page already; the live regions only speak it, after they have been seen empty.
   for (const notice of document.querySelectorAll("[data-announce]")) {
     const region = document.getElementById(`${notice.dataset.announce}-region`);

@@ -139,6 +139,14 @@ export class EnterpriseObject extends DurableObject<Env> {
     });
   }
 
+  grant(caller: Caller, id: string): GrantView | Refused {
+    return this.#answer(caller, () => {
+      this.#keeper.settle();
+      const grant = this.#keeper.store.loadGrants([id])[0];
+      return grant === undefined ? refuse({ code: "not_found" }) : viewGrant(grant, this.#keeper.nowMs());
+    });
+  }
+
   // ---- sockets
 
   /** Opens a socket for a caller whom the Worker has let in. */

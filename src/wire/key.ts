@@ -8,7 +8,7 @@ export const newKey = z
     name: label(200),
     scopes: z
       .array(z.enum(SCOPES))
-      .min(1)
+      .min(1, "must name a scope")
       .refine((scopes) => new Set(scopes).size === scopes.length, "must not name a scope twice"),
     expires_at: time.nullable().optional(),
   })

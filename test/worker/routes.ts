@@ -112,6 +112,28 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: `${E}/demo/follow-real-clock`, needs: "operator", mayBeMissing: true },
 ];
 
+const OPERATOR_ENTERPRISE = "/enterprises/{e}";
+const TABS = ["/settings", "/grants", "/cap", "/keys", "/webhooks", "/audit"].map((tab) => OPERATOR_ENTERPRISE + tab);
+const QUESTIONS = ["/suspend", "/grants/{id}/void", "/keys/{id}/revoke", "/rebuild"].map(
+  (question) => OPERATOR_ENTERPRISE + question,
+);
+const OPERATOR_READS = [
+  "",
+  "/open",
+  "/new",
+  OPERATOR_ENTERPRISE,
+  `${OPERATOR_ENTERPRISE}/journal`,
+  ...TABS,
+  ...QUESTIONS,
+  "/*",
+];
+const OPERATOR_FORMS = [
+  "/new",
+  ...TABS,
+  ...QUESTIONS,
+  ...["/link", "/resume", "/test-clock", "/webhooks/test"].map((form) => OPERATOR_ENTERPRISE + form),
+];
+
 /** A page or a file, and what becomes of whoever asks for it without and with a session, sending nothing along. */
 export type Page = { method: "GET" | "POST"; path: string; stranger: string; session: string };
 
@@ -133,7 +155,8 @@ export const PAGES: readonly Page[] = [
   { method: "GET", path: "/operator/signin", stranger: "in", session: "in" },
   { method: "POST", path: "/operator/signin", stranger: "key_invalid", session: "key_invalid" },
   { method: "POST", path: "/operator/signout", stranger: "csrf_failed", session: "csrf_failed" },
-  ...["", "/open", "/*"].map((path) => operatorPage("GET", path)),
+  ...OPERATOR_READS.map((path) => operatorPage("GET", path)),
+  ...OPERATOR_FORMS.map((path) => operatorPage("POST", path)),
   { method: "GET", path: "/*", stranger: "not_found", session: "not_found" },
 ];
 

@@ -4,7 +4,8 @@
  */
 import type { Context } from "hono";
 import type { Child, FC } from "hono/jsx";
-import type { FieldError } from "../../ledger/refusals.ts";
+import type { FieldError, Refusal } from "../../ledger/refusals.ts";
+import { problemOf } from "../../wire/problems.ts";
 
 /** What stands in the fields, and what is wrong with them, by the fields' names. */
 export type Form = { values: Record<string, string>; errors: Record<string, string> };
@@ -22,6 +23,11 @@ export function errorsOf(faults: readonly FieldError[]): Record<string, string> 
   return errors;
 }
 
+/** A refusal of the ledger by field; what concerns no field of its own stands at this one. */
+export function errorsOfRefusal(refusal: Refusal, field: string): Record<string, string> {
+  return refusal.code === "validation_failed" ? errorsOf(refusal.errors) : { [field]: problemOf(refusal).detail };
+}
+
 export function hasErrors({ errors }: Form): boolean {
   return Object.keys(errors).length > 0;
 }
@@ -33,7 +39,6 @@ type FieldProps = {
   type?: "text" | "password" | "datetime-local" | "url";
   hint?: Child;
   inputmode?: "decimal" | "numeric";
-  /** Before the field, as a currency's sign. */
   optional?: boolean;
   maxlength?: number;
 };

@@ -19,6 +19,9 @@ export function formatUtc(iso: string): string {
   return `${formatShortDate(atMs, "UTC")} ${iso.slice(0, 4)}, ${formatTime(atMs, "UTC")}`;
 }
 
+/** The same, which with script tells itself in the reader's own zone. */
+export const Utc: FC<{ at: string }> = ({ at }) => <time datetime={at}>{formatUtc(at)}</time>;
+
 export type Column = { title: string; num?: boolean };
 
 type TableProps = { id: string; caption: string; columns: readonly Column[]; empty: string; children?: Child };
@@ -70,6 +73,14 @@ export const Row: FC<{ columns: readonly Column[]; cells: readonly Child[]; fade
       ),
     )}
   </tr>
+);
+
+/** Below a list: on to the older rows, and back to the newest. */
+export const Older: FC<{ path: string; before: string | null; later: boolean }> = ({ path, before, later }) => (
+  <p class="more">
+    {before !== null && <a href={`${path}?${new URLSearchParams({ before })}`}>Show older</a>}
+    {later && <a href={path}>Show the newest</a>}
+  </p>
 );
 
 function isNothing(children: Child | undefined): boolean {

@@ -9,7 +9,7 @@ import { isId } from "../../wire/fields.ts";
 import { countOf, formatAmount, formatPercent } from "../format.ts";
 import { InPlace, Name, Region } from "../parts.tsx";
 import { type Condition, conditionsOf } from "./condition.ts";
-import { type Column, formatUtc, Row, Table } from "./frame.tsx";
+import { type Column, Row, Table, Utc } from "./frame.tsx";
 import { enterpriseHref } from "./session.tsx";
 import { OPERATOR_PATH } from "./sign-in.tsx";
 
@@ -161,7 +161,7 @@ const Rows: FC<Listed> = ({ rows }) => (
           <Used gauge={gauge} />,
           gauge.remaining_micros === null ? "—" : formatAmount(gauge.remaining_micros, gauge.unit),
           <Badges conditions={conditionsOf(gauge, suspended)} />,
-          formatUtc(gauge.as_of),
+          <Utc at={gauge.as_of} />,
         ]}
       />
     ))}

@@ -2,9 +2,18 @@
  * The operator's pages as one router: the way in, the door, and behind it the list and each enterprise.
  */
 import { Hono } from "hono";
+import { enterpriseAudit } from "./audit.tsx";
+import { enterpriseCap } from "./cap.tsx";
+import { enterpriseGrants } from "./grants.tsx";
+import { enterpriseJournal } from "./journal.tsx";
+import { enterpriseKeys } from "./keys.tsx";
 import { enterpriseList } from "./list.tsx";
-import { asOperator, type OperatorEnv, operatorProblem } from "./session.tsx";
+import { newEnterprise } from "./new.tsx";
+import { enterpriseOverview } from "./overview.tsx";
+import { asOperator, inEnterprise, type OperatorEnv, operatorProblem } from "./session.tsx";
+import { enterpriseSettings } from "./settings.tsx";
 import { OPERATOR_PATH, operatorSignIn } from "./sign-in.tsx";
+import { enterpriseWebhooks } from "./webhooks.tsx";
 
 export const operatorPages = new Hono<OperatorEnv>();
 
@@ -18,5 +27,19 @@ operatorPages.onError((error, c) => {
 // Before the door.
 operatorPages.route("/", operatorSignIn);
 operatorPages.use(`${OPERATOR_PATH}/*`, asOperator);
-for (const routes of [enterpriseList]) operatorPages.route("/", routes);
+operatorPages.use(`${OPERATOR_PATH}/enterprises/:e/*`, inEnterprise);
+for (const routes of [
+  enterpriseList,
+  newEnterprise,
+  enterpriseOverview,
+  enterpriseSettings,
+  enterpriseGrants,
+  enterpriseCap,
+  enterpriseKeys,
+  enterpriseWebhooks,
+  enterpriseJournal,
+  enterpriseAudit,
+]) {
+  operatorPages.route("/", routes);
+}
 operatorPages.get(`${OPERATOR_PATH}/*`, (c) => operatorProblem(c, "not_found"));

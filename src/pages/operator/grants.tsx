@@ -1,0 +1,198 @@
+/**
+ * Grants of bonus credits: listed, added, and voided after a question. The form brings the grant's id, so that a form
+ * that is sent twice grants once.
+ */
+import { Hono } from "hono";
+import type { FC } from "hono/jsx";
+import type { GrantView } from "../../ledger/grants.ts";
+import { MAX_MICROS } from "../../ledger/micros.ts";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { grantRequestOf, newGrant } from "../../wire/grant.ts";
+import { fieldErrors } from "../../wire/problems.ts";
+import { formatAmount, formatCharge } from "../format.ts";
+import { Name } from "../parts.tsx";
+import { Question } from "./asides.tsx";
+import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
+import { Choice, errorsOf, errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "./form.tsx";
+import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
+import {
+  enterpriseHref,
+  OPERATOR,
+  type OperatorContext,
+  type OperatorEnv,
+  objectOf,
+  operatorProblem,
+} from "./session.tsx";
+import { isoOfTyped, parseAmount } from "./typed.ts";
+
+const PATH = "/operator/enterprises/:e/grants";
+const PAGE_ROWS = 20;
+const SOURCES = { promotion: "Promotion", goodwill: "Goodwill", purchase: "Purchase", referral: "Referral" };
+const STATES: Record<GrantView["state"], string> = {
+  active: "Active",
+  used: "Used up",
+  expired: "Expired",
+  voided: "Voided",
+};
+const COLUMNS: readonly Column[] = [
+  { title: "Grant" },
+  { title: "Source" },
+  { title: "Granted" },
+  { title: "Expires" },
+  { title: "Amount", num: true },
+  { title: "Left", num: true },
+  { title: "State" },
+];
+
+export const enterpriseGrants = new Hono<OperatorEnv>()
+  .get(PATH, (c) => grantsPage(c, blank()))
+  .post(PATH, async (c) => {
+    const values = await readForm(c);
+    const amount = parseAmount(values.amount_micros ?? "");
+    const parsed = newGrant.safeParse({
+      id: values.id,
+      amount_micros: amount ?? Number.NaN,
+      source: values.source,
+      note: values.note?.trim() || null,
+      expires_at: isoOfTyped(values.expires_at ?? "") ?? null,
+    });
+    if (!parsed.success) {
+      const errors = errorsOf(fieldErrors(parsed.error));
+      if (amount === null) errors.amount_micros = "Must be an amount such as 100 or 12.5.";
+      return grantsPage(c, { values, errors });
+    }
+    const added = await objectOf(c).addGrant(grantRequestOf(parsed.data));
+    if (isRefusal(added)) return grantsPage(c, { values, errors: errorsOfRefusal(added.refusal, "id") });
+    return c.redirect(doneHref(c.var.state, "grants", "granted"), 303);
+  })
+  .get(`${PATH}/:id/void`, async (c) => {
+    const grant = await findGrant(c, c.req.param("id"));
+    if (grant === null) return operatorProblem(c, "not_found");
+    const { id } = c.var.state.identity;
+    return enterprisePage(
+      c,
+      "grants",
+      <Question
+        title="Void this grant?"
+        action={enterpriseHref(id, "grants", grant.id, "void")}
+        confirm={`Take back ${formatCharge(grant.remaining_micros, "credits")}`}
+        back={tabHref(id, "grants")}
+      >
+        {formatCharge(grant.remaining_micros, "credits")} of grant <Name>{grant.id}</Name> are taken back for good. What
+        runs have drawn on it stays as it is.
+      </Question>,
+    );
+  })
+  .post(`${PATH}/:id/void`, async (c) => {
+    const voided = await objectOf(c).voidGrant(c.req.param("id"));
+    if (isRefusal(voided)) return operatorProblem(c, "not_found");
+    return c.redirect(doneHref(c.var.state, "grants", "voided"), 303);
+  });
+
+async function grantsPage(c: OperatorContext, form: Form) {
+  const { id } = c.var.state.identity;
+  const before = Number(c.req.query("before") ?? MAX_MICROS);
+  const listed = await objectOf(c).grants(OPERATOR, Number.isSafeInteger(before) ? before : MAX_MICROS, PAGE_ROWS);
+  if (isRefusal(listed)) return operatorProblem(c, "not_found");
+  const rows = listed.slice(0, PAGE_ROWS);
+  const last = rows.at(-1);
+  const children = (
+    <>
+      <section class="card table" aria-labelledby="grants-title">
+        <h2 id="grants-title">Grants</h2>
+        <Table
+          id="rows-grants"
+          caption="Newest first, in credits; times are UTC"
+          columns={COLUMNS}
+          empty="No grant yet."
+        >
+          {rows.map(({ view }) => (
+            <GrantRow enterprise={id} grant={view} />
+          ))}
+        </Table>
+        <Older
+          path={tabHref(id, "grants")}
+          before={listed.length > PAGE_ROWS && last !== undefined ? String(last.seq) : null}
+          later={c.req.query("before") !== undefined}
+        />
+      </section>
+      <section class="card" aria-labelledby="add-title">
+        <h2 id="add-title">Add a grant</h2>
+        {c.var.state.settings.billingModel === "byom" && (
+          <p class="muted">This enterprise brings its own model: credits count once it is billed in credits.</p>
+        )}
+        <NothingSaved form={form} what="Nothing was granted." />
+        <form class="form wide" method="post" action={tabHref(id, "grants")} data-once>
+          <Field form={form} name="amount_micros" label="Credits" inputmode="decimal" />
+          <Choice form={form} name="source" label="Source" options={SOURCES} />
+          <Field
+            form={form}
+            name="expires_at"
+            label="Expires (UTC)"
+            optional
+            type="datetime-local"
+            hint="Without it the grant never expires."
+          />
+          <Field
+            form={form}
+            name="note"
+            label="Note"
+            optional
+            maxlength={1000}
+            hint="People of the enterprise see it."
+          />
+          <Field form={form} name="id" label="Id" maxlength={128} hint="The same id never grants twice." />
+          <p class="buttons">
+            <button class="button" type="submit">
+              Grant
+            </button>
+          </p>
+        </form>
+      </section>
+    </>
+  );
+  return enterprisePage(c, "grants", children, hasErrors(form) ? 422 : 200);
+}
+
+const GrantRow: FC<{ enterprise: string; grant: GrantView }> = ({ enterprise, grant }) => (
+  <Row
+    columns={COLUMNS}
+    faded={grant.state !== "active"}
+    cells={[
+      <>
+        <Name>{grant.id}</Name>
+        {grant.note !== null && (
+          <small class="muted">
+            <Name>{grant.note}</Name>
+          </small>
+        )}
+      </>,
+      SOURCES[grant.source],
+      <Utc at={grant.granted_at} />,
+      grant.expires_at === null ? "never" : <Utc at={grant.expires_at} />,
+      formatAmount(grant.amount_micros, "credits"),
+      formatAmount(grant.state === "active" ? grant.remaining_micros : 0, "credits"),
+      <>
+        {STATES[grant.state]}
+        {grant.state === "active" && (
+          <>
+            {" · "}
+            <a href={enterpriseHref(enterprise, "grants", grant.id, "void")}>
+              Void<span class="unseen"> {grant.id}</span>
+            </a>
+          </>
+        )}
+      </>,
+    ]}
+  />
+);
+
+function blank(): Form {
+  return { values: { source: "promotion", id: `grant-${crypto.randomUUID().slice(0, 13)}` }, errors: {} };
+}
+
+/** A grant that can be voided; null when there is none of this id. */
+async function findGrant(c: OperatorContext, id: string): Promise<GrantView | null> {
+  const grant = await objectOf(c).grant(OPERATOR, id);
+  return isRefusal(grant) || grant.state !== "active" ? null : grant;
+}

@@ -1,0 +1,184 @@
+/**
+ * The keys of an enterprise: listed without their secrets, made, and revoked after a question. A key's secret stands on
+ * the answer to the form that made it and nowhere else: that answer is no page that could be loaded again.
+ */
+import { Hono } from "hono";
+import type { FC } from "hono/jsx";
+import type { KeyView } from "../../enterprise/keyring.ts";
+import { makeKey } from "../../enterprise/make-key.ts";
+import { SCOPES, type Scope } from "../../ledger/callers.ts";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { newKey } from "../../wire/key.ts";
+import { fieldErrors } from "../../wire/problems.ts";
+import { countOf } from "../format.ts";
+import { Name } from "../parts.tsx";
+import { Question, ShownOnce } from "./asides.tsx";
+import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
+import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, Notes, NothingSaved, readForm } from "./form.tsx";
+import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
+import {
+  enterpriseHref,
+  OPERATOR,
+  type OperatorContext,
+  type OperatorEnv,
+  objectOf,
+  operatorProblem,
+} from "./session.tsx";
+import { isoOfTyped } from "./typed.ts";
+
+const PATH = "/operator/enterprises/:e/keys";
+const PAGE_ROWS = 20;
+const MEANINGS: Record<Scope, string> = {
+  debit: "debit: start runs and report what they use",
+  read: "read: gauge, usage, receipts, live",
+  admin: "admin: the spend cap, and keys without this scope",
+};
+const COLUMNS: readonly Column[] = [
+  { title: "Key" },
+  { title: "Scopes" },
+  { title: "Made" },
+  { title: "By" },
+  { title: "Expires" },
+  { title: "State" },
+];
+
+export const enterpriseKeys = new Hono<OperatorEnv>()
+  .get(PATH, (c) => keysPage(c, { values: { debit: "yes", read: "yes" }, errors: {} }))
+  .post(PATH, async (c) => {
+    const values = await readForm(c);
+    const parsed = newKey.safeParse({
+      name: values.name ?? "",
+      scopes: SCOPES.filter((scope) => values[scope] !== undefined),
+      expires_at: isoOfTyped(values.expires_at ?? "") ?? null,
+    });
+    if (!parsed.success) return keysPage(c, { values, errors: errorsOf(fieldErrors(parsed.error)) });
+    const { id } = c.var.state.identity;
+    const made = await makeKey(c.env, OPERATOR, id, parsed.data);
+    if (isRefusal(made)) return keysPage(c, { values, errors: errorsOfRefusal(made.refusal, "name") });
+    return enterprisePage(
+      c,
+      "keys",
+      <ShownOnce title="The key" secret={made.key} back={tabHref(id, "keys")}>
+        Key <Name>{made.name}</Name> was made. Copy it now: it is shown this once, and kept nowhere.
+      </ShownOnce>,
+    );
+  })
+  .get(`${PATH}/:id/revoke`, async (c) => {
+    const keys = await objectOf(c).keys(OPERATOR);
+    const key = isRefusal(keys) ? undefined : keys.find(({ id }) => id === c.req.param("id"));
+    if (key === undefined || key.revoked_at !== null) return operatorProblem(c, "not_found");
+    const { id } = c.var.state.identity;
+    return enterprisePage(
+      c,
+      "keys",
+      <Question
+        title="Revoke this key?"
+        action={enterpriseHref(id, "keys", key.id, "revoke")}
+        confirm="Revoke the key"
+        back={tabHref(id, "keys")}
+      >
+        Key <Name>{key.name}</Name> ({key.scopes.join(", ")}) stops at its next request, and its sockets are closed. It
+        cannot be brought back.
+      </Question>,
+    );
+  })
+  .post(`${PATH}/:id/revoke`, async (c) => {
+    const revoked = await objectOf(c).revokeKey(OPERATOR, c.req.param("id"));
+    if (isRefusal(revoked)) return operatorProblem(c, "not_found");
+    return c.redirect(doneHref(c.var.state, "keys", "revoked"), 303);
+  });
+
+async function keysPage(c: OperatorContext, form: Form) {
+  const { id } = c.var.state.identity;
+  const keys = await objectOf(c).keys(OPERATOR);
+  if (isRefusal(keys)) return operatorProblem(c, "not_found");
+  const before = c.req.query("before");
+  const from = before === undefined ? 0 : keys.findIndex((key) => key.id === before) + 1;
+  const rows = keys.slice(from, from + PAGE_ROWS);
+  const children = (
+    <>
+      <section class="card table" aria-labelledby="keys-title">
+        <h2 id="keys-title">Keys</h2>
+        <Table
+          id="rows-keys"
+          caption={`${countOf(keys.length, "key")}, newest first; times are UTC`}
+          columns={COLUMNS}
+          empty="No key yet: make one for the agents."
+        >
+          {rows.map((key) => (
+            <KeyRow enterprise={id} key_={key} />
+          ))}
+        </Table>
+        <Older
+          path={tabHref(id, "keys")}
+          before={from + PAGE_ROWS < keys.length ? (rows.at(-1)?.id ?? null) : null}
+          later={from > 0}
+        />
+      </section>
+      <section class="card" aria-labelledby="make-title">
+        <h2 id="make-title">Make a key</h2>
+        <NothingSaved form={form} what="No key was made." />
+        <form class="form wide" method="post" action={tabHref(id, "keys")} data-once>
+          <Field form={form} name="name" label="Name" maxlength={200} hint="Who will hold it." />
+          <Field
+            form={form}
+            name="expires_at"
+            label="Expires (UTC)"
+            optional
+            type="datetime-local"
+            hint="By the real clock. Without it the key never expires."
+          />
+          <fieldset aria-describedby={form.errors.scopes === undefined ? undefined : "e-scopes"}>
+            <legend>Scopes</legend>
+            {SCOPES.map((scope) => (
+              <label class="choice">
+                <input type="checkbox" name={scope} value="yes" checked={form.values[scope] !== undefined} />
+                <span>{MEANINGS[scope]}</span>
+              </label>
+            ))}
+            <Notes form={form} name="scopes" hint={undefined} />
+          </fieldset>
+          <p class="buttons">
+            <button class="button" type="submit">
+              Make the key
+            </button>
+          </p>
+        </form>
+      </section>
+    </>
+  );
+  return enterprisePage(c, "keys", children, hasErrors(form) ? 422 : 200);
+}
+
+const KeyRow: FC<{ enterprise: string; key_: KeyView }> = ({ enterprise, key_: key }) => {
+  const expired = key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
+  const ended = key.revoked_at !== null || expired;
+  return (
+    <Row
+      columns={COLUMNS}
+      faded={ended}
+      cells={[
+        <>
+          <Name>{key.name}</Name>
+          <small class="muted name">{key.id}</small>
+        </>,
+        key.scopes.join(", "),
+        <Utc at={key.created_at} />,
+        <Name>{key.created_by}</Name>,
+        key.expires_at === null ? "never" : <Utc at={key.expires_at} />,
+        key.revoked_at !== null ? (
+          <>
+            Revoked <Utc at={key.revoked_at} />
+          </>
+        ) : (
+          <>
+            {expired ? "Expired" : "Active"} ·{" "}
+            <a href={enterpriseHref(enterprise, "keys", key.id, "revoke")}>
+              Revoke<span class="unseen"> {key.name}</span>
+            </a>
+          </>
+        ),
+      ]}
+    />
+  );
+};

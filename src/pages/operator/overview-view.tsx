@@ -1,0 +1,138 @@
+/** The blocks of an enterprise's overview: what it has used, and the forms beside. */
+import type { FC } from "hono/jsx";
+import type { EnterpriseState } from "../../enterprise/bookkeeper.ts";
+import { isoOf } from "../../ledger/entries.ts";
+import type { Gauge } from "../../ledger/gauge.ts";
+import { formatDate, formatPeriod } from "../dates.ts";
+import { formatAmount, formatCharge, formatLasting, formatPercent } from "../format.ts";
+import { Choice, Field, type Form, NothingSaved } from "./form.tsx";
+import { formatUtc } from "./frame.tsx";
+import { enterpriseHref } from "./session.tsx";
+
+const ROLES = { member: "Member: sees", admin: "Admin: also sets the spend cap" };
+
+export const Consumption: FC<{ state: EnterpriseState }> = ({ state: { gauge, settings } }) => (
+  <section class="card" aria-labelledby="used-title">
+    <h2 id="used-title" class="unseen">
+      Consumption
+    </h2>
+    <p class="headline">
+      <span class="big">{formatAmount(gauge.used_micros, gauge.unit)}</span>{" "}
+      <span>
+        {gauge.total_micros === null
+          ? "spent this cycle, without a cap"
+          : `of ${formatCharge(gauge.total_micros, gauge.unit)}${gauge.spend === null ? " used" : " cap spent"}`}
+      </span>{" "}
+      {gauge.total_micros !== null && (
+        <span class="percent">{formatPercent(gauge.used_micros, gauge.total_micros)}</span>
+      )}
+    </p>
+    {gauge.total_micros !== null && (
+      <svg class="mini" width="100%" height="8" aria-hidden="true" focusable="false">
+        <rect class="track-fill" width="100%" height="8" />
+        <rect width={`${Math.min(100, gauge.used_percent ?? 0)}%`} height="8" />
+      </svg>
+    )}
+    <dl class="facts">
+      {factsOf(gauge, settings.timeZone).map(([term, text]) => (
+        <div>
+          <dt>{term}</dt>
+          <dd>{text}</dd>
+        </div>
+      ))}
+    </dl>
+    {gauge.alerts.length > 0 && (
+      <ul class="alerts">
+        {gauge.alerts.map(({ level, message }) => (
+          <li>
+            <span class={`badge ${level}`}>{level}</span> {message}
+          </li>
+        ))}
+      </ul>
+    )}
+    <p class="muted as-of">as of {formatUtc(gauge.as_of)} UTC, from the ledger</p>
+  </section>
+);
+
+export const LinkForm: FC<{ id: string; form: Form }> = ({ id, form }) => (
+  <section class="card" aria-labelledby="link-title">
+    <h2 id="link-title">Sign-in link to its dashboard</h2>
+    <NothingSaved form={form} what="No link was made." />
+    <form class="form" method="post" action={enterpriseHref(id, "link")} data-once>
+      <Field form={form} name="user" label="User" maxlength={128} hint="The id of a person, as runs name it." />
+      <Choice form={form} name="role" label="Role" options={ROLES} />
+      <p class="buttons">
+        <button class="button" type="submit">
+          Make a link
+        </button>
+      </p>
+    </form>
+  </section>
+);
+
+export const Suspension: FC<{ state: EnterpriseState }> = ({ state: { identity, settings } }) => (
+  <section class="card" aria-labelledby="state-title">
+    <h2 id="state-title">{settings.suspended ? "Suspended" : "Suspend"}</h2>
+    {settings.suspended ? (
+      <>
+        <p>No new run starts. What runs under way report is recorded, and they are told to stop.</p>
+        <form method="post" action={enterpriseHref(identity.id, "resume")} class="buttons" data-once>
+          <button class="button" type="submit">
+            Resume
+          </button>
+        </form>
+      </>
+    ) : (
+      <>
+        <p>Lets no new run start, until it is resumed.</p>
+        <p class="buttons">
+          <a class="button plain" href={enterpriseHref(identity.id, "suspend")}>
+            Suspend
+          </a>
+        </p>
+      </>
+    )}
+  </section>
+);
+
+export const ClockForm: FC<{ state: EnterpriseState; form: Form }> = ({ state: { identity }, form }) => (
+  <section class="card" aria-labelledby="clock-title">
+    <h2 id="clock-title">Test clock</h2>
+    <p>
+      This enterprise goes by a clock of its own, which stands at {isoOf(identity.testClockMs ?? 0)}. Everything that is
+      due on the way happens, in order.
+    </p>
+    <NothingSaved form={form} what="The clock was not moved." />
+    <form class="form" method="post" action={enterpriseHref(identity.id, "test-clock")} data-once>
+      <Field form={form} name="now" label="Move it forward to (UTC)" type="datetime-local" />
+      <p class="buttons">
+        <button class="button plain" type="submit">
+          Move the clock
+        </button>
+      </p>
+    </form>
+  </section>
+);
+
+function factsOf(gauge: Gauge, timeZone: string): [string, string][] {
+  const { unit, cycle } = gauge;
+  const [startsAtMs, endsAtMs] = [Date.parse(cycle.starts_at), Date.parse(cycle.ends_at)];
+  const facts: [string, string | null][] = [
+    ["Plan", `${gauge.plan}, ${gauge.billing_model === "byom" ? "brings its own model" : "credits"}`],
+    ["Left", gauge.remaining_micros === null ? null : formatCharge(gauge.remaining_micros, unit)],
+    ["Bonus left", gauge.bonus === null ? null : formatCharge(gauge.bonus.remaining_micros, "credits")],
+    ["Held for runs", gauge.held_micros === 0 ? null : formatCharge(gauge.held_micros, unit)],
+    ["Debt", gauge.debt_micros === 0 ? null : formatCharge(gauge.debt_micros, unit)],
+    ["Average per day", formatCharge(gauge.avg_per_day_micros, unit)],
+    ["Lasts", lastingOf(gauge)],
+    ["Cycle", `${formatPeriod(startsAtMs, endsAtMs, timeZone)} (${timeZone})`],
+    ["Resets", formatDate(endsAtMs, timeZone)],
+  ];
+  return facts.filter((fact): fact is [string, string] => fact[1] !== null);
+}
+
+function lastingOf({ run_out_days, on_track_to_run_out }: Gauge): string | null {
+  if (run_out_days === null) return null;
+  if (run_out_days === 0) return "nothing is left";
+  return on_track_to_run_out ? `about ${formatLasting(run_out_days)}` : "beyond the reset";
+}

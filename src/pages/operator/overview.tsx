@@ -1,0 +1,113 @@
+/**
+ * An enterprise at a glance: its gauge as the ledger has it now, its alerts, and what the operator does most: a sign-in
+ * link for its people, suspending and resuming, and moving a test clock.
+ */
+import { Hono } from "hono";
+import { makeSignInLink } from "../../access/sign-in-link.ts";
+import { putEnterprise } from "../../enterprise/provision.ts";
+import { isoOf } from "../../ledger/entries.ts";
+import { MAX_MICROS } from "../../ledger/micros.ts";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { time } from "../../wire/fields.ts";
+import { fieldErrors } from "../../wire/problems.ts";
+import { newSession } from "../../wire/sign-in.ts";
+import { Question, ShownOnce } from "./asides.tsx";
+import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
+import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "./form.tsx";
+import { formatUtc } from "./frame.tsx";
+import { Entries } from "./journal.tsx";
+import { ClockForm, Consumption, LinkForm, Suspension } from "./overview-view.tsx";
+import {
+  enterpriseHref,
+  OPERATOR,
+  type OperatorContext,
+  type OperatorEnv,
+  objectOf,
+  operatorProblem,
+} from "./session.tsx";
+import { isoOfTyped } from "./typed.ts";
+
+const PATH = "/operator/enterprises/:e";
+const ENTRY_ROWS = 6;
+const BLANK_LINK: Form = { values: { role: "member" }, errors: {} };
+const BLANK_CLOCK: Form = { values: {}, errors: {} };
+
+export const enterpriseOverview = new Hono<OperatorEnv>()
+  .get(PATH, (c) => overviewPage(c, {}))
+  .post(`${PATH}/link`, async (c) => {
+    const values = await readForm(c);
+    const parsed = newSession.safeParse({ user: (values.user ?? "").trim(), role: values.role });
+    if (!parsed.success) return overviewPage(c, { link: { values, errors: errorsOf(fieldErrors(parsed.error)) } });
+    const { id } = c.var.state.identity;
+    const link = await makeSignInLink(c.env.SIGNING_SECRET, c.req.url, { ...parsed.data, enterprise: id });
+    const { user, role } = parsed.data;
+    return enterprisePage(
+      c,
+      "overview",
+      <ShownOnce title="The sign-in link" secret={link.url} href={link.url} back={tabHref(id, "overview")}>
+        It signs a browser in to the dashboard as <strong class="name">{user}</strong> ({role}), once, until{" "}
+        {formatUtc(isoOf(link.expiresAtMs))} UTC.
+      </ShownOnce>,
+    );
+  })
+  .get(`${PATH}/suspend`, (c) => {
+    const { id } = c.var.state.identity;
+    return enterprisePage(
+      c,
+      "overview",
+      <Question
+        title="Suspend this enterprise?"
+        action={enterpriseHref(id, "suspend")}
+        confirm="Suspend it"
+        back={tabHref(id, "overview")}
+      >
+        From its next request on no new run starts. Runs under way are told to stop; what they report is still recorded.
+      </Question>,
+    );
+  })
+  .post(`${PATH}/suspend`, (c) => suspend(c, true))
+  .post(`${PATH}/resume`, (c) => suspend(c, false))
+  .post(`${PATH}/test-clock`, async (c) => {
+    const values = await readForm(c);
+    const now = time.safeParse(isoOfTyped(values.now ?? "") ?? "");
+    if (!now.success) {
+      const faults = now.error.issues.map(({ message }) => ({ path: "now", message }));
+      return overviewPage(c, { clock: { values, errors: errorsOf(faults) } });
+    }
+    const moved = await objectOf(c).moveClock(now.data);
+    if (isRefusal(moved)) return overviewPage(c, { clock: { values, errors: errorsOfRefusal(moved.refusal, "now") } });
+    return c.redirect(doneHref(moved, "overview", "moved"), 303);
+  });
+
+async function suspend(c: OperatorContext, suspended: boolean) {
+  const put = await putEnterprise(c.env, c.var.state.identity.id, { suspended });
+  if (isRefusal(put)) return operatorProblem(c, "not_found");
+  return c.redirect(doneHref(put.state, "overview", suspended ? "suspended" : "resumed"), 303);
+}
+
+async function overviewPage(
+  c: OperatorContext,
+  { link = BLANK_LINK, clock = BLANK_CLOCK }: { link?: Form; clock?: Form },
+) {
+  const { state } = c.var;
+  const entries = await objectOf(c).entries(OPERATOR, MAX_MICROS, ENTRY_ROWS);
+  if (isRefusal(entries)) return operatorProblem(c, "not_found");
+  const children = (
+    <>
+      <Consumption state={state} />
+      <div class="pair">
+        <LinkForm id={state.identity.id} form={link} />
+        <Suspension state={state} />
+        {state.identity.testClockMs !== null && <ClockForm state={state} form={clock} />}
+      </div>
+      <section class="card table" aria-labelledby="entries-title">
+        <h2 id="entries-title">Latest entries</h2>
+        <Entries entries={entries.slice(0, ENTRY_ROWS)} />
+        <p class="more">
+          <a href={tabHref(state.identity.id, "journal")}>The whole journal</a>
+        </p>
+      </section>
+    </>
+  );
+  return enterprisePage(c, "overview", children, hasErrors(link) || hasErrors(clock) ? 422 : 200);
+}

@@ -1,0 +1,117 @@
+/**
+ * The settings of an enterprise as a form: what stands in the fields, what was typed as a PUT, and the fields. The names
+ * of the fields are those of the interface, so that its faults find their field.
+ */
+import type { FC } from "hono/jsx";
+import type { Settings } from "../../ledger/books.ts";
+import type { FieldError } from "../../ledger/refusals.ts";
+import { type EnterprisePut, enterprisePut } from "../../wire/enterprise.ts";
+import { fieldErrors } from "../../wire/problems.ts";
+import { Choice, errorsOf, Field, type Form } from "./form.tsx";
+import { amountText, parseAmount } from "./typed.ts";
+
+export const SETTINGS = [
+  "name",
+  "billing_model",
+  "plan",
+  "time_zone",
+  "anchor_day",
+  "monthly_allowance_micros",
+  "upgrade_url",
+  "referral_url",
+] as const;
+export type SettingName = (typeof SETTINGS)[number] | "webhook_url";
+
+const BILLING_MODELS = { credits: "Credits", byom: "Bring your own model (US dollars)" };
+const PLANS = {
+  free: "Free, 500 credits a month",
+  pro: "Pro, 5,000",
+  team: "Team, 25,000",
+  enterprise: "Enterprise, 100,000",
+};
+
+export function valuesOf(settings: Settings): Record<SettingName, string> {
+  return {
+    name: settings.name,
+    billing_model: settings.billingModel,
+    plan: settings.plan,
+    time_zone: settings.timeZone,
+    anchor_day: String(settings.anchorDay),
+    monthly_allowance_micros: amountText(settings.allowanceOverrideMicros),
+    upgrade_url: settings.upgradeUrl ?? "",
+    referral_url: settings.referralUrl ?? "",
+    webhook_url: settings.webhookUrl ?? "",
+  };
+}
+
+/** These fields as a PUT, or what is wrong with them. An empty optional field clears it. */
+export function parseSettings(
+  values: Record<string, string>,
+  names: readonly SettingName[],
+): { sent: EnterprisePut } | { errors: Record<string, string> } {
+  const faults: FieldError[] = [];
+  const typed = names.map((name) => [name, typedOf(name, (values[name] ?? "").trim(), faults)]);
+  const parsed = enterprisePut.safeParse(Object.fromEntries(typed));
+  if (parsed.success && faults.length === 0) return { sent: parsed.data };
+  return { errors: errorsOf([...faults, ...(parsed.error === undefined ? [] : fieldErrors(parsed.error))]) };
+}
+
+/** The value that the interface takes; undefined, and a fault, for what is no number. */
+function typedOf(name: SettingName, text: string, faults: FieldError[]): unknown {
+  switch (name) {
+    case "anchor_day": {
+      if (/^([1-9]|[12]\d|3[01])$/.test(text)) return Number(text);
+      faults.push({ path: name, message: "must be a day from 1 to 31" });
+      return undefined;
+    }
+    case "monthly_allowance_micros": {
+      const micros = text === "" ? null : parseAmount(text);
+      if (text !== "" && micros === null)
+        faults.push({ path: name, message: "must be an amount such as 1200 or 12.5" });
+      return micros;
+    }
+    case "upgrade_url":
+    case "referral_url":
+    case "webhook_url":
+      return text === "" ? null : text;
+    case "name":
+    case "billing_model":
+    case "plan":
+    case "time_zone":
+      return text;
+    default:
+      return name satisfies never;
+  }
+}
+
+export const SettingsFields: FC<{ form: Form }> = ({ form }) => (
+  <>
+    <Field form={form} name="name" label="Name" maxlength={200} />
+    <Choice
+      form={form}
+      name="plan"
+      label="Plan"
+      options={PLANS}
+      hint="More counts at once, less from the next cycle."
+    />
+    <Choice form={form} name="billing_model" label="Billing model" options={BILLING_MODELS} />
+    <Field
+      form={form}
+      name="monthly_allowance_micros"
+      label="Monthly allowance in credits"
+      optional
+      inputmode="decimal"
+      hint="In place of the plan's."
+    />
+    <Field form={form} name="time_zone" label="Time zone" hint="Such as Europe/Berlin; counts from the next cycle." />
+    <Field
+      form={form}
+      name="anchor_day"
+      label="Anchor day"
+      inputmode="numeric"
+      hint="The day of the month on which a cycle starts, 1 to 31."
+    />
+    <Field form={form} name="upgrade_url" label="Upgrade link" optional hint="Where people get a larger plan." />
+    <Field form={form} name="referral_url" label="Referral link" optional hint="Where people invite others." />
+  </>
+);

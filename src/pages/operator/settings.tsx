@@ -1,0 +1,58 @@
+/**
+ * The settings of an enterprise. A form writes only what was changed in it, so that two people who change different
+ * things do not undo each other.
+ */
+import { Hono } from "hono";
+import { putEnterprise } from "../../enterprise/provision.ts";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
+import { errorsOfRefusal, type Form, NothingSaved, readForm } from "./form.tsx";
+import type { OperatorContext, OperatorEnv } from "./session.tsx";
+import { parseSettings, SETTINGS, SettingsFields, valuesOf } from "./settings-form.tsx";
+
+const PATH = "/operator/enterprises/:e/settings";
+
+export const enterpriseSettings = new Hono<OperatorEnv>()
+  .get(PATH, (c) => {
+    const values = valuesOf(c.var.state.settings);
+    return settingsPage(c, { values, errors: {} }, values);
+  })
+  .post(PATH, async (c) => {
+    const values = await readForm(c);
+    const seen = seenOf(values.seen);
+    const changed = SETTINGS.filter((name) => (values[name] ?? "") !== seen[name]);
+    const parsed = parseSettings(values, changed);
+    if ("errors" in parsed) return settingsPage(c, { values, errors: parsed.errors }, seen);
+    const put = await putEnterprise(c.env, c.var.state.identity.id, parsed.sent);
+    if (isRefusal(put)) return settingsPage(c, { values, errors: errorsOfRefusal(put.refusal, "name") }, seen);
+    return c.redirect(doneHref(put.state, "settings", "saved"), 303);
+  });
+
+/** @param seen what stood in the fields when the form was made */
+function settingsPage(c: OperatorContext, form: Form, seen: Record<string, string>) {
+  const children = (
+    <section class="card" aria-labelledby="settings-title">
+      <h2 id="settings-title">Settings</h2>
+      <NothingSaved form={form} />
+      <form class="form wide" method="post" action={tabHref(c.var.state.identity.id, "settings")} data-once>
+        <input type="hidden" name="seen" value={JSON.stringify(seen)} />
+        <SettingsFields form={form} />
+        <p class="buttons">
+          <button class="button" type="submit">
+            Save
+          </button>
+        </p>
+      </form>
+    </section>
+  );
+  return enterprisePage(c, "settings", children, Object.keys(form.errors).length > 0 ? 422 : 200);
+}
+
+function seenOf(text: string | undefined): Record<string, string> {
+  try {
+    const seen: unknown = JSON.parse(text ?? "");
+    return typeof seen === "object" && seen !== null ? (seen as Record<string, string>) : {};
+  } catch {
+    return {};
+  }
+}

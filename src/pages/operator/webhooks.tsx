@@ -1,0 +1,132 @@
+/**
+ * Webhooks of an enterprise: where they go, what became of each, and a test event. The secret that signs them stands on
+ * the answer to the form that set a new address, and nowhere else.
+ */
+import { Hono } from "hono";
+import type { FC } from "hono/jsx";
+import { isOver } from "../../access/limits.ts";
+import { putEnterprise } from "../../enterprise/provision.ts";
+import type { WebhookView } from "../../enterprise/webhooks.ts";
+import { MAX_MICROS } from "../../ledger/micros.ts";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { ShownOnce } from "./asides.tsx";
+import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
+import { errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "./form.tsx";
+import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
+import { enterpriseHref, type OperatorContext, type OperatorEnv, objectOf, operatorProblem } from "./session.tsx";
+import { parseSettings } from "./settings-form.tsx";
+
+const PATH = "/operator/enterprises/:e/webhooks";
+const PAGE_ROWS = 20;
+const STATES: Record<WebhookView["state"], { level: string; text: string }> = {
+  pending: { level: "info", text: "Pending" },
+  delivered: { level: "ok", text: "Delivered" },
+  given_up: { level: "critical", text: "Given up" },
+};
+const COLUMNS: readonly Column[] = [
+  { title: "Event" },
+  { title: "State" },
+  { title: "Made" },
+  { title: "Attempts", num: true },
+  { title: "Last answer" },
+  { title: "Next" },
+];
+
+export const enterpriseWebhooks = new Hono<OperatorEnv>()
+  .get(PATH, (c) => webhooksPage(c, { values: { webhook_url: c.var.state.settings.webhookUrl ?? "" }, errors: {} }))
+  .post(PATH, async (c) => {
+    const values = await readForm(c);
+    const parsed = parseSettings(values, ["webhook_url"]);
+    if ("errors" in parsed) return webhooksPage(c, { values, errors: parsed.errors });
+    const { id } = c.var.state.identity;
+    const put = await putEnterprise(c.env, id, parsed.sent);
+    if (isRefusal(put)) return webhooksPage(c, { values, errors: errorsOfRefusal(put.refusal, "webhook_url") });
+    if (put.webhookSecret === null) return c.redirect(doneHref(put.state, "webhooks", "saved"), 303);
+    return enterprisePage(
+      c,
+      "webhooks",
+      <ShownOnce title="The secret of this address" secret={put.webhookSecret} back={tabHref(id, "webhooks")}>
+        Webhooks go to <span class="name">{put.state.settings.webhookUrl}</span> from now on. Copy the secret now: it is
+        shown this once. With it the receiver checks, by any Standard Webhooks library, that a message is ours.
+      </ShownOnce>,
+    );
+  })
+  .post(`${PATH}/test`, async (c) => {
+    if (await isOver(c.env, "LIMIT_COSTLY", `${c.req.path} operator`)) return operatorProblem(c, "rate_limited");
+    const queued = await objectOf(c).testWebhook();
+    if (!isRefusal(queued)) return c.redirect(doneHref(c.var.state, "webhooks", "queued"), 303);
+    return webhooksPage(c, { values: {}, errors: errorsOfRefusal(queued.refusal, "webhook_url") });
+  });
+
+async function webhooksPage(c: OperatorContext, form: Form) {
+  const { identity, settings } = c.var.state;
+  const path = tabHref(identity.id, "webhooks");
+  const before = Number(c.req.query("before") ?? MAX_MICROS);
+  const log = await objectOf(c).webhooks(Number.isSafeInteger(before) ? before : MAX_MICROS, PAGE_ROWS);
+  if (isRefusal(log)) return operatorProblem(c, "not_found");
+  const rows = log.slice(0, PAGE_ROWS);
+  const last = rows.at(-1);
+  const children = (
+    <>
+      <section class="card" aria-labelledby="address-title">
+        <h2 id="address-title">Address</h2>
+        <NothingSaved form={form} />
+        <form class="form" method="post" action={path} data-once>
+          <Field
+            form={form}
+            name="webhook_url"
+            label="Webhooks go to"
+            optional
+            maxlength={2000}
+            hint="https, a public host name. Crossed thresholds are sent there; a new address has a new secret. Empty: nothing is sent."
+          />
+          <p class="buttons">
+            <button class="button" type="submit">
+              Save
+            </button>
+          </p>
+        </form>
+      </section>
+      <section class="card table" aria-labelledby="log-title">
+        <div class="head">
+          <h2 id="log-title">Deliveries</h2>
+          {settings.webhookUrl !== null && (
+            <form method="post" action={enterpriseHref(identity.id, "webhooks", "test")} data-once>
+              <button class="button plain" type="submit">
+                Send a test event
+              </button>
+            </form>
+          )}
+        </div>
+        <Table id="rows-webhooks" caption="Newest first; times are UTC" columns={COLUMNS} empty="Nothing was sent yet.">
+          {rows.map(({ view }) => (
+            <WebhookRow webhook={view} />
+          ))}
+        </Table>
+        <Older
+          path={path}
+          before={log.length > PAGE_ROWS && last !== undefined ? String(last.number) : null}
+          later={c.req.query("before") !== undefined}
+        />
+      </section>
+    </>
+  );
+  return enterprisePage(c, "webhooks", children, hasErrors(form) ? 422 : 200);
+}
+
+const WebhookRow: FC<{ webhook: WebhookView }> = ({ webhook }) => (
+  <Row
+    columns={COLUMNS}
+    cells={[
+      <>
+        {webhook.type}
+        <small class="muted name">{webhook.id}</small>
+      </>,
+      <span class={`badge ${STATES[webhook.state].level}`}>{STATES[webhook.state].text}</span>,
+      <Utc at={webhook.created_at} />,
+      webhook.attempts,
+      webhook.last_error ?? webhook.last_status ?? "—",
+      webhook.next_attempt_at === null ? "—" : <Utc at={webhook.next_attempt_at} />,
+    ]}
+  />
+);

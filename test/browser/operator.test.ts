@@ -1,0 +1,411 @@
+/**
+ * The operator's pages in a browser, by the whole path that an operator goes: with script and without, on both widths
+ * and in both themes; and what they do when something is wrong.
+ */
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  complaintsOf,
+  type Enterprise,
+  faultsOf,
+  KEY,
+  type Look,
+  NARROW,
+  picture,
+  type Site,
+  startSite,
+  WIDE,
+  widerThanScreen,
+  words as wordsNow,
+} from "./site.ts";
+
+let site: Site;
+beforeAll(async () => {
+  site = await startSite();
+});
+afterAll(() => site.stop());
+
+async function asOperator(look: Look = {}) {
+  const context = await site.newContext(look);
+  context.setDefaultTimeout(20_000);
+  const page = await context.newPage();
+  const complaints = complaintsOf(page);
+  await page.goto("/operator");
+  await page.getByLabel("Operator key").fill(KEY);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL("**/operator");
+  return { context, page, complaints };
+}
+
+/** The words of a place once the page has its style: without it they run together. */
+async function words(page: Page, place: string): Promise<string> {
+  await page.waitForLoadState();
+  return wordsNow(page, place);
+}
+
+const notice = (page: Page) => words(page, "#notice");
+const open = (page: Page, tab: string) =>
+  page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: tab, exact: true }).click();
+const press = (page: Page, name: string) => page.locator("main").getByRole("button", { name, exact: true }).click();
+
+/** Looks at a page as everybody must be able to: no fault of access, nothing wider than the screen. */
+async function look(page: Page, name: string): Promise<void> {
+  expect(await faultsOf(page), name).toEqual([]);
+  expect(await widerThanScreen(page), name).toEqual([]);
+}
+
+/** An enterprise that the list has. */
+async function listed(settings: Record<string, unknown>): Promise<Enterprise> {
+  const enterprise = await site.newEnterprise(settings);
+  await enterprise.project();
+  return enterprise;
+}
+
+describe.each([
+  ["with script, wide and light", { script: true, size: WIDE, theme: "light" }],
+  ["with script, narrow and dark", { script: true, size: NARROW, theme: "dark" }],
+  ["without script", { script: false, size: NARROW, theme: "light" }],
+] as const)("an operator %s", (_, how) => {
+  it("runs an enterprise from its creation to its end, without another tool", async () => {
+    const id = `hooli-${how.theme}-${how.size.width}`;
+    const { page, context, complaints } = await asOperator(how);
+    const seen = async (name: string) => {
+      // Neither axe nor a measurement works in a page whose scripts are off.
+      if (how.script) await look(page, name);
+      await picture(page, `operator-${name}-${how.theme}-${how.size.width}`);
+    };
+    await seen("list");
+
+    await page.getByRole("link", { name: "New enterprise" }).first().click();
+    await page.getByLabel("Id", { exact: true }).fill(id);
+    await page.getByLabel("Name").fill("Hooli <b>Labs</b>");
+    await page.getByLabel("Time zone").fill("Mars/Olympus");
+    await page.getByLabel("Anchor day").fill("32");
+    await press(page, "Create");
+    expect(await words(page, "main")).toContain("Must be an IANA time zone such as Europe/Berlin.");
+    expect(await words(page, "main")).toContain("Must be a day from 1 to 31.");
+    expect(await page.getByLabel("Name").inputValue()).toBe("Hooli <b>Labs</b>");
+    expect(await page.getByLabel("Time zone").getAttribute("aria-invalid")).toBe("true");
+    await seen("new-wrong");
+    await page.getByLabel("Time zone").fill("Europe/Berlin");
+    await page.getByLabel("Anchor day").fill("15");
+    await page.getByLabel(/^Monthly allowance/).fill("1,500.5");
+    await press(page, "Create");
+    expect(await notice(page)).toBe("Created.");
+    expect(await words(page, ".headline")).toBe("0 of 1,501 credits used 0 %");
+    expect(await words(page, "h1")).toBe("Hooli <b>Labs</b>");
+    await seen("overview");
+
+    await open(page, "Settings");
+    await page.getByLabel("Plan").selectOption("team");
+    await page.getByLabel(/^Monthly allowance/).fill("");
+    await press(page, "Save");
+    expect(await notice(page)).toBe("Saved.");
+    const { body } = await site.must("GET", `/v1/enterprises/${id}`);
+    expect(body).toMatchObject({
+      name: "Hooli <b>Labs</b>",
+      plan: "team",
+      monthly_allowance_micros: null,
+      time_zone: "Europe/Berlin",
+      anchor_day: 15,
+    });
+
+    await open(page, "Grants");
+    await page.getByLabel("Credits").fill("a hundred");
+    await page.getByLabel("Note").fill("Sorry for Monday");
+    await press(page, "Grant");
+    expect(await words(page, "main")).toContain("Must be an amount such as 100 or 12.5.");
+    expect(await page.getByLabel("Note").inputValue()).toBe("Sorry for Monday");
+    await page.getByLabel("Credits").fill("100.25");
+    await page.getByLabel("Source").selectOption("goodwill");
+    await page.getByLabel("Expires").fill("2099-01-31T12:00");
+    await press(page, "Grant");
+    expect(await notice(page)).toBe("Granted.");
+    expect(await words(page, "#rows-grants tr")).toMatch(
+      /^grant-\S+ Sorry for Monday.* Goodwill .*31 Jan 2099, 12:00.* 100 .*Active · Void/,
+    );
+    await seen("grants");
+    const granted = await site.must("GET", `/v1/enterprises/${id}/grants`);
+    expect(granted.body.rows).toMatchObject([{ amount_micros: 100_250_000, expires_at: "2099-01-31T12:00:00.000Z" }]);
+    await page.locator("#rows-grants").getByRole("link", { name: "Void" }).click();
+    expect(await words(page, "main")).toContain("100 credits of grant");
+    await seen("question");
+    await page.getByRole("link", { name: "Cancel" }).click();
+    expect((await site.must("GET", `/v1/enterprises/${id}/grants`)).body.rows[0].state).toBe("active");
+    await page.locator("#rows-grants").getByRole("link", { name: "Void" }).click();
+    await press(page, "Take back 100 credits");
+    expect(await notice(page)).toContain("Voided.");
+    expect(await words(page, "#rows-grants tr")).toContain("Voided");
+    expect(await page.locator("#rows-grants a").count()).toBe(0);
+
+    await open(page, "Keys");
+    for (const scope of ["debit", "read"]) await page.locator(`input[name="${scope}"]`).uncheck();
+    await page.getByLabel("Name").fill("Agents in Paris");
+    await press(page, "Make the key");
+    expect(await page.locator("#e-scopes").count()).toBe(1);
+    expect(await page.getByLabel("Name").inputValue()).toBe("Agents in Paris");
+    await seen("keys-wrong");
+    await page.locator('input[name="read"]').check();
+    await press(page, "Make the key");
+    const key = (await page.locator("#secret").innerText()).trim();
+    await seen("key");
+    const gauge = { headers: { Authorization: `Bearer ${key}` } };
+    expect((await site.send("GET", `/v1/enterprises/${id}/gauge`, undefined, gauge)).status).toBe(200);
+    await page.getByRole("link", { name: "Done" }).click();
+    expect(await page.content()).not.toContain(key);
+    expect(await words(page, "#rows-keys tr")).toMatch(/^Agents in Paris .*read .*operator .*never .*Active · Revoke/);
+    await page.locator("#rows-keys").getByRole("link", { name: "Revoke" }).click();
+    await press(page, "Revoke the key");
+    expect(await notice(page)).toContain("Revoked.");
+    expect((await site.send("GET", `/v1/enterprises/${id}/gauge`, undefined, gauge)).body.code).toBe("key_revoked");
+
+    await open(page, "Webhooks");
+    await page.getByLabel("Webhooks go to").fill("https://localhost/hook");
+    await press(page, "Save");
+    expect(await page.locator("#e-webhook_url").innerText()).toContain("public host name");
+    expect(await page.getByLabel("Webhooks go to").inputValue()).toBe("https://localhost/hook");
+    await page.getByLabel("Webhooks go to").fill("https://hooks.invalid/fuel");
+    await press(page, "Save");
+    expect((await page.locator("#secret").innerText()).trim()).toMatch(/^whsec_/);
+    await page.getByRole("link", { name: "Done" }).click();
+    expect(await page.content()).not.toContain("whsec_");
+    await press(page, "Send a test event");
+    expect(await notice(page)).toContain("A test event is on its way.");
+    expect(await words(page, "#rows-webhooks tr")).toContain("test");
+    await seen("webhooks");
+
+    await open(page, "Overview");
+    await page.getByRole("link", { name: "Suspend" }).click();
+    expect((await site.must("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(false);
+    await press(page, "Suspend it");
+    expect(await notice(page)).toContain("Suspended.");
+    expect(await words(page, ".heading")).toContain("Suspended");
+    expect((await site.must("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(true);
+    await press(page, "Resume");
+    expect((await site.must("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(false);
+
+    await open(page, "Journal");
+    expect(await words(page, "#rows-entries")).toContain("Plan changed");
+    expect(await words(page, "#rows-entries")).toContain("Grant voided");
+
+    await open(page, "Audit");
+    await press(page, "Run the audit");
+    expect(await notice(page)).toBe("All is right: 11 of 11 checks hold.");
+    await seen("audit");
+    await page.getByRole("link", { name: "Rebuild the copy" }).click();
+    await press(page, "Delete the copy and write it anew");
+    expect(await notice(page)).toContain("Rebuilt.");
+
+    await page.getByRole("navigation", { name: "Operator" }).getByRole("link", { name: "Enterprises" }).click();
+    await page.getByPlaceholder("Search by id or name").fill("labs");
+    await press(page, "Search");
+    await page.locator("#rows-enterprises").getByRole("link", { name: "Hooli" }).first().waitFor();
+    await seen("found");
+
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.getByLabel("Operator key").waitFor();
+    await page.goto(`/operator/enterprises/${id}`);
+    await page.getByLabel("Operator key").waitFor();
+    // What a form got wrong is answered with 422, which the browser notes.
+    expect(complaints.filter((complaint) => !/status of 422/.test(complaint))).toEqual([]);
+    await context.close();
+  });
+});
+
+describe("the list", () => {
+  it("says of each enterprise what it has used, what is left and what asks for attention", async () => {
+    const [out, capped, uncapped] = await Promise.all([
+      listed({ name: "Qq Exhausted", plan: "free" }),
+      listed({ name: "Qq Capped", billing_model: "byom", plan: "team", monthly_allowance_micros: null }),
+      listed({ name: "Qq Uncapped", billing_model: "byom", plan: "team", monthly_allowance_micros: null }),
+    ]);
+    await out.run(500 * 10_000);
+    await capped.cap(5_000_000);
+    await capped.run(6_000_000);
+    await uncapped.run(2_500_000);
+    await capped.put({ suspended: true });
+    await Promise.all([out, capped, uncapped].map(({ project }) => project()));
+    const { page, context } = await asOperator();
+    await page.goto("/operator?q=qq");
+    const rows = await page.locator("#rows-enterprises tr").allInnerTexts();
+    expect(rows.map((row) => row.replaceAll(/\s+/g, " ").trim())).toEqual([
+      expect.stringMatching(/^Qq Capped e\d+ team, own model 100 % of \$5\.00|^Qq Capped e\d+ team, own model 120 %/),
+      expect.stringMatching(/^Qq Exhausted e\d+ free 100 % of 500 0 Exhausted 20 Nov 2026, 12:00$/),
+      expect.stringMatching(/^Qq Uncapped e\d+ team, own model \$2\.50 spent — No cap 20 Nov 2026, 12:00$/),
+    ]);
+    expect(rows[0]).toMatch(/Suspended\s+Capped/);
+    await context.close();
+  });
+
+  it("pages by Show more, in place with script and by links without, each enterprise once", async () => {
+    await Promise.all(Array.from({ length: 45 }, (_, n) => listed({ name: `Zz Many ${n}` })));
+    const names = async (page: Page) => page.locator("#rows-enterprises th a").allInnerTexts();
+    const lively = await asOperator();
+    await lively.page.goto("/operator?q=zz");
+    for (const rows of [40, 45]) {
+      await lively.page.getByRole("link", { name: "Show more" }).click();
+      await expect.poll(async () => (await names(lively.page)).length).toBe(rows);
+    }
+    const all = await names(lively.page);
+    expect(new Set(all).size).toBe(45);
+    expect(await lively.page.getByRole("link", { name: "Show more" }).count()).toBe(0);
+    expect(lively.complaints).toEqual([]);
+    const plain = await asOperator({ script: false });
+    await plain.page.goto("/operator?q=zz");
+    const walked = await names(plain.page);
+    for (let more = 0; more < 2; more++) {
+      await plain.page.getByRole("link", { name: "Show more" }).click();
+      walked.push(...(await names(plain.page)));
+    }
+    expect(walked).toEqual(all);
+    await plain.page.getByRole("link", { name: "Show the first" }).click();
+    expect(await names(plain.page)).toEqual(all.slice(0, 20));
+    await Promise.all([lively.context.close(), plain.context.close()]);
+  });
+
+  it("that finds nothing says so, and opens an enterprise that it does not have yet by its id", async () => {
+    const { page, context } = await asOperator({ script: false });
+    await page.goto("/operator?q=brand-new");
+    expect(await words(page, "#rows-enterprises")).toBe("No enterprise is called that.");
+    await page.getByRole("link", { name: "brand-new" }).click();
+    expect(await words(page, "main")).toContain("There is nothing here");
+    await page.getByRole("link", { name: "To the enterprises" }).click();
+    await page.waitForURL("**/operator");
+    await context.close();
+  });
+});
+
+describe("an enterprise's page", () => {
+  it("makes a link that signs in to its dashboard once, in the role that was chosen", async () => {
+    const enterprise = await site.newEnterprise({ name: "Umbrella" });
+    const { page, context } = await asOperator({ script: false });
+    await page.goto(`/operator/enterprises/${enterprise.id}`);
+    await page.getByLabel("User").fill("not an id");
+    await press(page, "Make a link");
+    expect(await page.locator("#e-user").innerText()).toContain("Must match");
+    await page.getByLabel("User").fill("lena.vogt");
+    await page.getByLabel("Role").selectOption("admin");
+    await press(page, "Make a link");
+    await page.getByRole("link", { name: "Open it here" }).click();
+    await press(page, "Sign in");
+    await page.waitForURL("**/settings/usage");
+    expect(await words(page, ".who")).toContain("lena.vogt admin");
+    await page.goto(`/operator/enterprises/${enterprise.id}`);
+    expect(await words(page, "h1")).toBe("Umbrella");
+    await context.close();
+  });
+
+  it("moves a test clock forward, and says why it does not move backwards", async () => {
+    const enterprise = await site.newEnterprise({ test_clock: "2026-11-20T12:00:00.000Z" });
+    const { page, context } = await asOperator({ script: false });
+    await page.goto(`/operator/enterprises/${enterprise.id}`);
+    await page.getByLabel("Move it forward to").fill("2026-11-20T11:00");
+    await press(page, "Move the clock");
+    expect(await page.locator("#e-now").innerText()).toContain("only moves forward");
+    expect(await page.getByLabel("Move it forward to").inputValue()).toBe("2026-11-20T11:00");
+    await page.getByLabel("Move it forward to").fill("2026-12-01T00:00");
+    await press(page, "Move the clock");
+    expect(await notice(page)).toBe("The test clock was moved.");
+    expect((await enterprise.gauge()).cycle.starts_at).toBe("2026-12-01T00:00:00.000Z");
+    await context.close();
+  });
+
+  it("sets a spend cap, and asks before one that is spent already", async () => {
+    const enterprise = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null });
+    await enterprise.run(400_000_000);
+    const { page, context } = await asOperator({ script: false });
+    await page.goto(`/operator/enterprises/${enterprise.id}`);
+    await open(page, "Spend cap");
+    const save = async (cap: string) => {
+      await page.getByLabel("Cap in dollars a month").fill(cap);
+      await press(page, "Save");
+    };
+    await save("lots");
+    expect(await page.locator("#e-cap").innerText()).toBe("Write an amount in dollars, such as 500.00.");
+    await save("500");
+    expect(await notice(page)).toBe("Saved.");
+    await save("300");
+    expect((await enterprise.gauge()).spend.cap_micros).toBe(500_000_000);
+    await press(page, "Set the cap to $300.00");
+    expect((await enterprise.gauge()).spend.cap_micros).toBe(300_000_000);
+    expect(await words(page, ".heading")).toContain("Capped");
+    await save("");
+    expect((await enterprise.gauge()).spend.cap_micros).toBeNull();
+    const credits = await site.newEnterprise();
+    await page.goto(`/operator/enterprises/${credits.id}/cap`);
+    expect(await words(page, "main")).toContain("There is no spend cap here");
+    await context.close();
+  });
+
+  it("writes only what was changed in its form, and refuses to create an id that is taken", async () => {
+    const enterprise = await site.newEnterprise({ name: "Stark" });
+    const { page, context } = await asOperator({ script: false });
+    await page.goto(`/operator/enterprises/${enterprise.id}/settings`);
+    await enterprise.put({ upgrade_url: "https://elsewhere.example/up", plan: "enterprise" });
+    await page.getByLabel("Name").fill("Stark Industries");
+    await press(page, "Save");
+    expect((await site.must("GET", enterprise.path)).body).toMatchObject({
+      name: "Stark Industries",
+      plan: "enterprise",
+      upgrade_url: "https://elsewhere.example/up",
+    });
+    await page.goto("/operator/new");
+    await page.getByLabel("Id", { exact: true }).fill(enterprise.id);
+    await page.getByLabel("Name").fill("Impostor");
+    await press(page, "Create");
+    expect(await page.locator("#e-id").innerText()).toBe("There is an enterprise of this id.");
+    expect((await site.must("GET", enterprise.path)).body.name).toBe("Stark Industries");
+    await context.close();
+  });
+
+  it("grants once, however often one form is sent", async () => {
+    const enterprise = await site.newEnterprise();
+    const { page, context } = await asOperator({ script: false });
+    await page.goto(`/operator/enterprises/${enterprise.id}/grants`);
+    const id = await page.getByLabel("Id", { exact: true }).inputValue();
+    for (const credits of ["5", "5", "6"]) {
+      await page.goto(`/operator/enterprises/${enterprise.id}/grants`);
+      await page.getByLabel("Id", { exact: true }).fill(id);
+      await page.getByLabel("Credits").fill(credits);
+      await press(page, "Grant");
+    }
+    expect(await page.locator("#e-id").innerText()).toBe(`Grant "${id}" exists with other content.`);
+    expect((await enterprise.gauge()).bonus.remaining_micros).toBe(5_000_000);
+    await context.close();
+  });
+
+  it("opens for an id that no path holds as it is, and keeps names from outside as text", async () => {
+    const id = "org:acme/eu@1";
+    const hostile = `<img src=x onerror=alert(1)>"'&`;
+    const settings = { name: hostile, billing_model: "credits", plan: "pro" };
+    await site.must("PUT", `/v1/enterprises/${encodeURIComponent(id)}`, settings);
+    const { page, context, complaints } = await asOperator();
+    await page.goto(`/operator/open?id=${encodeURIComponent(id)}`);
+    for (const tab of ["Settings", "Grants", "Keys", "Webhooks", "Journal", "Audit", "Overview"]) {
+      await open(page, tab);
+      expect(await words(page, "h1")).toBe(hostile);
+    }
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+});
+
+it("is worked by keyboard alone: sign in, search, open", async () => {
+  await listed({ name: "Keyboard Works" });
+  const context = await site.newContext();
+  const page = await context.newPage();
+  await page.goto("/operator");
+  await page.getByLabel("Operator key").focus();
+  await page.keyboard.type(KEY);
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/operator");
+  await page.getByPlaceholder("Search by id or name").focus();
+  await page.keyboard.type("keyboard w");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/operator?q=keyboard+w");
+  await page.locator("#rows-enterprises a").first().focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/operator\/enterprises\/e\d+$/);
+  expect(await words(page, "h1")).toBe("Keyboard Works");
+  await context.close();
+});
