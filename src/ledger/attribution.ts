@@ -46,8 +46,8 @@ export function openRun(name: string, said: Attribution): Run | Refusal {
  * known and what is said counts against the fence: neither may let a forgotten meter in again.
  */
 export function findStartFault(run: Pick<Run, "startedAtMs">, said: Attribution, nowMs: AtMs): Refusal | null {
-  const startedAtMs = said.startedAtMs ?? run.startedAtMs;
-  const earlierMs = Math.min(startedAtMs, run.startedAtMs);
+  const { startedAtMs } = run;
+  const earlierMs = Math.min(startedAtMs, said.startedAtMs ?? startedAtMs);
   if (nowMs - earlierMs > FENCE_MS) return { code: "run_too_old", startedAtMs: earlierMs };
   if (startedAtMs - nowMs > AHEAD_MS) return { code: "started_in_future", startedAtMs };
   return null;

@@ -191,7 +191,7 @@ export class World extends ReferenceBooks {
 
   private startFault(knownAtMs: number, saidAtMs = knownAtMs): string | null {
     if (this.nowMs - Math.min(knownAtMs, saidAtMs) > FENCE_MS) return "run_too_old";
-    return saidAtMs - this.nowMs > 5 * MINUTE_MS ? "started_in_future" : null;
+    return knownAtMs - this.nowMs > 5 * MINUTE_MS ? "started_in_future" : null;
   }
 
   private openMeter({ run, model }: ReportEvent, price: ListPrice): Meter {

@@ -114,5 +114,5 @@ export function startFault(
   nowMs: number,
 ): "run_too_old" | "started_in_future" | null {
   if (nowMs - Math.min(startedMs, saidMs ?? startedMs) > FENCE_MS) return "run_too_old";
-  return (saidMs ?? startedMs) - nowMs > AHEAD_MS ? "started_in_future" : null;
+  return startedMs - nowMs > AHEAD_MS ? "started_in_future" : null;
 }
