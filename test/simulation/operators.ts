@@ -141,9 +141,12 @@ export class Operators {
         break;
       case "slow":
         network.change("slow", dice.spread(30_000, HOUR_MS));
+        // A run that begins now has something to tell the copy while it is slow.
+        this.world.traffic.beginRun();
         break;
       case "deaf":
         network.change("deaf", dice.spread(30_000, HOUR_MS));
+        this.world.traffic.beginRun();
         break;
       case "receiver":
         network.failReceiver(dice.pick([dice.spread(60_000, HOUR_MS), dice.whole(5, 40) * DAY_MS]));
