@@ -7,7 +7,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
 import type { Surface } from "../ledger/books.ts";
 import type { Span } from "../ledger/calendar.ts";
-import { type EntryFacts, isoOf, isoOrNull } from "../ledger/entries.ts";
+import { type Entry, type EntryFacts, isoOf, isoOrNull } from "../ledger/entries.ts";
 import type { AtMs, Micros, Unit } from "../ledger/micros.ts";
 import type { RunView } from "../ledger/receipt.ts";
 import { entries, names, runs, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
@@ -179,6 +179,18 @@ export async function readCapChanges(db: D1Database, enterprise: string, limit: 
     const { from_micros, to_micros } = JSON.parse(facts) as Extract<EntryFacts, { type: "cap_changed" }>;
     return { ...entry, fromMicros: from_micros, toMicros: to_micros };
   });
+}
+
+/** The newest entries that are no run's end. */
+export async function readChanges(db: D1Database, enterprise: string, limit: number): Promise<Entry[]> {
+  const rows = await drizzle(db)
+    .select({ seq: entries.seq, atMs: entries.atMs, by: entries.by, facts: entries.facts })
+    .from(entries)
+    // As above: the type stands in the statement, so that the partial index serves it.
+    .where(and(eq(entries.enterprise, enterprise), sql`${entries.type} <> 'run_closed'`))
+    .orderBy(desc(entries.seq))
+    .limit(limit);
+  return rows.map(({ facts, ...entry }) => ({ ...entry, facts: JSON.parse(facts) as EntryFacts }));
 }
 
 /** A page of the runs that were charged in the cycle, newest first, with what the cycle bears of each. */

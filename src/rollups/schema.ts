@@ -128,6 +128,7 @@ export const entries = sqliteTable(
     primaryKey({ columns: [t.enterprise, t.seq] }),
     // Of the few changes of a cap only: the many entries of closed runs write no row of it.
     index("entries_of_cap").on(t.enterprise, t.seq).where(sql`type = 'cap_changed'`),
+    index("entries_of_changes").on(t.enterprise, t.seq).where(sql`type <> 'run_closed'`),
   ],
 );
 

@@ -1,6 +1,6 @@
 /** With the copy away the balance still stands, each block that needs the copy says so, and nothing is invented. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { faultsOf, picture, type Site, startSite, words } from "./site.ts";
+import { faultsOf, KEY, picture, type Site, startSite, words } from "./site.ts";
 
 let site: Site;
 
@@ -47,5 +47,35 @@ it("takes a change of the cap and shows it, though the older history cannot be r
   expect(await words(page, "#notice")).toBe("Saved. The cap is $500.00.");
   await expect.poll(() => page.locator("#status-region").textContent()).toBe("Saved. The cap is $500.00.");
   expect((await enterprise.gauge()).spend.cap_micros).toBe(500_000_000);
+  await context.close();
+});
+
+it("lets the operator open every enterprise by its id, and work on it", async () => {
+  const enterprise = await site.newEnterprise({ name: "Reachable" });
+  const context = await site.newContext();
+  const page = await context.newPage();
+  await page.goto("/operator");
+  await page.getByLabel("Operator key").fill(KEY);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  expect(await words(page, "main")).toContain("The copy cannot be read at this moment");
+  expect(await faultsOf(page)).toEqual([]);
+  expect(await page.getByRole("link", { name: enterprise.id, exact: true }).count()).toBe(1);
+  await page.getByPlaceholder("Id of the enterprise").fill(enterprise.id);
+  await page.getByRole("button", { name: "Open" }).click();
+  expect(await words(page, "h1")).toBe("Reachable");
+  expect(await words(page, "#rows-entries")).toContain("Cycle started");
+  await page.getByRole("link", { name: "Suspend" }).click();
+  await page.getByRole("button", { name: "Suspend it" }).click();
+  expect(await words(page, "#notice")).toContain("Suspended.");
+  await page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: "Audit" }).click();
+  await page.getByRole("button", { name: "Run the audit" }).click();
+  expect(await words(page, "#notice")).toBe(
+    "1 of 11 checks failed: copy_equals_ledger. Only the copy is wrong: rebuild it.",
+  );
+  await page.getByRole("link", { name: "Rebuild the copy" }).click();
+  await page.getByRole("button", { name: "Delete the copy and write it anew" }).click();
+  expect(await words(page, "#notice")).toBe(
+    "The copy cannot be written at this moment. The rebuild begins again by itself once it can.",
+  );
   await context.close();
 });

@@ -5,6 +5,7 @@ import { spansOf } from "../../src/ledger/calendar.ts";
 import {
   countTop,
   readCapChanges,
+  readChanges,
   readCycleTotal,
   readNamedRuns,
   readTimeseries,
@@ -82,6 +83,7 @@ const QUESTIONS: Record<string, { ask: (db: D1Database, enterprise: string) => P
     most: 33,
   },
   "the changes of the cap": { ask: (copy, enterprise) => readCapChanges(copy, enterprise, 10), most: 3 },
+  "the latest changes": { ask: (copy, enterprise) => readChanges(copy, enterprise, 10), most: 3 },
   "the users of a workspace": {
     ask: (copy, enterprise) => readSliceTop(copy, sliceOf(enterprise), CYCLE, "user", 20),
     most: 4 * SLICE_RUNS + 100,

@@ -10,6 +10,7 @@ import { isoOf } from "../../ledger/entries.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { Question } from "./asides.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
+import { isOfCopy } from "./failure.ts";
 import { type Column, formatUtc, Row, Table } from "./frame.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, objectOf, operatorProblem } from "./session.tsx";
 
@@ -45,10 +46,19 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
   })
   .post(REBUILD_PATH, async (c) => {
     if (await isCostly(c)) return operatorProblem(c, "rate_limited");
-    const rebuilt = await objectOf(c).rebuild();
-    if (isRefusal(rebuilt)) return operatorProblem(c, "not_found");
-    return c.redirect(doneHref(c.var.state, "audit", "rebuilt"), 303);
+    const done = await rebuild(c);
+    return done === null ? operatorProblem(c, "not_found") : c.redirect(doneHref(c.var.state, "audit", done), 303);
   });
+
+async function rebuild(c: OperatorContext): Promise<"rebuilt" | "owed" | null> {
+  try {
+    return isRefusal(await objectOf(c).rebuild()) ? null : "rebuilt";
+  } catch (error) {
+    if (!isOfCopy(error)) throw error;
+    console.error(JSON.stringify({ event: "rebuild_failed", error: String(error) }));
+    return "owed";
+  }
+}
 
 function isCostly(c: OperatorContext): Promise<boolean> {
   return isOver(c.env, "LIMIT_COSTLY", `${c.req.path} operator`);

@@ -32,6 +32,7 @@ const DONE = {
   voided: "Voided. What remained of the grant was taken back.",
   revoked: "Revoked. The key stops at its next request.",
   queued: "A test event is on its way. Load this page again to see what came of it.",
+  owed: "The copy cannot be written at this moment. The rebuild begins again by itself once it can.",
   rebuilt: "Rebuilt. The copy was deleted and written anew.",
   moved: "The test clock was moved.",
 } as const;

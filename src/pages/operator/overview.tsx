@@ -6,29 +6,22 @@ import { Hono } from "hono";
 import { makeSignInLink } from "../../access/sign-in-link.ts";
 import { putEnterprise } from "../../enterprise/provision.ts";
 import { isoOf } from "../../ledger/entries.ts";
-import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { time } from "../../wire/fields.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { newSession } from "../../wire/sign-in.ts";
 import { Question, ShownOnce } from "./asides.tsx";
+import { latestChanges } from "./changes.ts";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "./form.tsx";
 import { formatUtc } from "./frame.tsx";
 import { Entries } from "./journal.tsx";
 import { ClockForm, Consumption, LinkForm, Suspension } from "./overview-view.tsx";
-import {
-  enterpriseHref,
-  OPERATOR,
-  type OperatorContext,
-  type OperatorEnv,
-  objectOf,
-  operatorProblem,
-} from "./session.tsx";
+import { enterpriseHref, type OperatorContext, type OperatorEnv, objectOf, operatorProblem } from "./session.tsx";
 import { isoOfTyped } from "./typed.ts";
 
 const PATH = "/operator/enterprises/:e";
-const ENTRY_ROWS = 6;
+const CHANGES_SHOWN = 6;
 const BLANK_LINK: Form = { values: { role: "member" }, errors: {} };
 const BLANK_CLOCK: Form = { values: {}, errors: {} };
 
@@ -90,8 +83,7 @@ async function overviewPage(
   { link = BLANK_LINK, clock = BLANK_CLOCK }: { link?: Form; clock?: Form },
 ) {
   const { state } = c.var;
-  const entries = await objectOf(c).entries(OPERATOR, MAX_MICROS, ENTRY_ROWS);
-  if (isRefusal(entries)) return operatorProblem(c, "not_found");
+  const changes = await latestChanges(c, CHANGES_SHOWN);
   const children = (
     <>
       <Consumption state={state} />
@@ -100,9 +92,9 @@ async function overviewPage(
         <Suspension state={state} />
         {state.identity.testClockMs !== null && <ClockForm state={state} form={clock} />}
       </div>
-      <section class="card table" aria-labelledby="entries-title">
-        <h2 id="entries-title">Latest entries</h2>
-        <Entries entries={entries.slice(0, ENTRY_ROWS)} />
+      <section class="card table" aria-labelledby="changes-title">
+        <h2 id="changes-title">Latest changes</h2>
+        <Entries entries={changes} />
         <p class="more">
           <a href={tabHref(state.identity.id, "journal")}>The whole journal</a>
         </p>

@@ -4,6 +4,7 @@
 import { Hono } from "hono";
 import { enterpriseAudit } from "./audit.tsx";
 import { enterpriseCap } from "./cap.tsx";
+import { isPassing } from "./failure.ts";
 import { enterpriseGrants } from "./grants.tsx";
 import { enterpriseJournal } from "./journal.tsx";
 import { enterpriseKeys } from "./keys.tsx";
@@ -18,8 +19,7 @@ import { enterpriseWebhooks } from "./webhooks.tsx";
 export const operatorPages = new Hono<OperatorEnv>();
 
 operatorPages.onError((error, c) => {
-  const { overloaded, retryable } = error as { overloaded?: boolean; retryable?: boolean };
-  if (overloaded === true || retryable === true) return operatorProblem(c, "ledger_busy");
+  if (isPassing(error)) return operatorProblem(c, "ledger_busy");
   console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
   return operatorProblem(c, "internal");
 });

@@ -1,0 +1,1 @@
+CREATE INDEX `entries_of_changes` ON `entries` (`enterprise`,`seq`) WHERE type <> 'run_closed';

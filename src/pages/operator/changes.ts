@@ -1,0 +1,26 @@
+/**
+ * The latest changes of an enterprise: its journal without the many ends of runs. The copy knows all, the ledger the
+ * newest at once: together nothing is missing right after a change, and the ledger alone does while the copy is away.
+ */
+import type { Entry } from "../../ledger/entries.ts";
+import { MAX_MICROS } from "../../ledger/micros.ts";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { readChanges } from "../../rollups/read.ts";
+import { OPERATOR, type OperatorContext, objectOf } from "./session.tsx";
+
+const ENTRIES_LOOKED_AT = 100;
+
+export async function latestChanges(c: OperatorContext, limit: number): Promise<Entry[]> {
+  const [copied, newest] = await Promise.all([
+    readChanges(c.env.DB, c.var.state.identity.id, limit).catch(withoutCopy),
+    objectOf(c).entries(OPERATOR, MAX_MICROS, ENTRIES_LOOKED_AT),
+  ]);
+  const changes = isRefusal(newest) ? [] : newest.filter(({ facts }) => facts.type !== "run_closed");
+  const bySeq = new Map([...copied, ...changes].map((entry) => [entry.seq, entry]));
+  return [...bySeq.values()].sort((a, b) => b.seq - a.seq).slice(0, limit);
+}
+
+function withoutCopy(error: unknown): Entry[] {
+  console.error(JSON.stringify({ event: "page_block_not_read", page: "operator", error: String(error) }));
+  return [];
+}
