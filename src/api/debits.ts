@@ -28,7 +28,7 @@ const declared = declare({
 
 const EXAMPLE = {
   run: "run-1",
-  model: "claude-sonnet-4-5",
+  model: "claude-sonnet-4-6",
   usage: { input_tokens: 1_200, output_tokens: 80, cache_read_tokens: 30_000, cache_write_tokens: 0 },
   surface: "cli",
   workspace: "web-shop",

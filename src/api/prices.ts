@@ -93,7 +93,7 @@ export const priceRoutes = newRouter()
       request: {
         body: body(newBookSchema, {
           credits_per_usd: 100,
-          models: [{ id: "claude-sonnet-4-5", input: "3", output: "15", cache_read: "0.3", cache_write: "3.75" }],
+          models: [{ id: "claude-sonnet-4-6", input: "3", output: "15", cache_read: "0.3", cache_write: "3.75" }],
         }),
       },
     }),

@@ -127,7 +127,7 @@ export const runRoutes = newRouter()
           surface: "cli",
           workspace: "web-shop",
           user: "ada",
-          model: "claude-sonnet-4-5",
+          model: "claude-sonnet-4-6",
           hold_micros: 5_000_000,
         }),
       },

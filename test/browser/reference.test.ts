@@ -1,4 +1,10 @@
-/** The page of the interface: everything of the document is on it and can be linked to, and nothing bars anyone. */
+/**
+ * What developers read: the page of the interface, which has everything of the document and bars nobody; and the lines
+ * of docs/embed.md, which put the usage bar on a page as they stand there.
+ */
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { complaintsOf, faultsOf, NARROW, picture, type Site, startSite, WIDE, widerThanScreen } from "./site.ts";
@@ -64,4 +70,43 @@ it("fits both widths and bars nobody, in either theme", async () => {
     }
   }
   expect(complaints).toEqual([]);
+});
+
+it("has the usage bar on a page of another origin by the lines of docs/embed.md", async () => {
+  const text = readFileSync(new URL("../../docs/embed.md", import.meta.url), "utf8");
+  const [, markup = "", script = ""] = /```html\n(.*?)```.*?```js\n(.*?)```/s.exec(text) ?? [];
+  const acme = await site.newEnterprise({ name: "Acme" });
+  let origin = "";
+  const host = createServer(async (request, response) => {
+    if (request.url === "/my/usage-token") {
+      const path = `/v1/enterprises/${acme.id}/embed-tokens`;
+      const made = await site.must("POST", path, { user: "ada", role: "member", origin });
+      return response.end(made.body.token);
+    }
+    if (request.url === "/host.js") return response.setHeader("Content-Type", "text/javascript").end(script);
+    const policy = /`(default-src [^`]+)`/.exec(text)?.[1] ?? "";
+    const local = (line: string) =>
+      line.replaceAll("https://fuelgauge.example.com", site.base).replace("wss://fuelgauge.example.com", "ws:");
+    response.setHeader("Content-Type", "text/html");
+    // The page's own script and backend are the host's, which the policy of the docs leaves to it.
+    const own = local(policy).replace("script-src", "script-src 'self'").replace("connect-src", "connect-src 'self'");
+    response.setHeader("Content-Security-Policy", own);
+    response.end(`<!doctype html><title>Host</title>${local(markup).replace('"acme"', `"${acme.id}"`)}
+      <script src="/host.js" defer></script>`);
+  });
+  host.listen(0, "localhost");
+  await once(host, "listening");
+  origin = `http://localhost:${(host.address() as { port: number }).port}`;
+  const embedded = await (await site.newContext()).newPage();
+  await embedded.goto(origin);
+  await expect
+    .poll(() => embedded.locator("usage-bar").getByText("credits").first().innerText())
+    .toContain("0 of 1,500");
+  await acme.run(4_000_000);
+  await expect
+    .poll(() => embedded.locator("usage-bar").getByText("credits").first().innerText())
+    .toContain("400 of 1,500");
+  await embedded.close();
+  host.closeAllConnections();
+  host.close();
 });

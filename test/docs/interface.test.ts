@@ -169,7 +169,7 @@ describe("a socket", () => {
       places.find(({ operation }) => operation.operationId === name)?.operation["x-websocket"];
     const [gauge] = await messagesOf("live", 1);
     expect(faultsOf(socketOf("watchGauge")?.receives ?? {}, gauge)).toEqual([]);
-    const report = { run: "s", model: "claude-sonnet-4-5", usage: { input_tokens: 1, output_tokens: 1 } };
+    const report = { run: "s", model: "claude-sonnet-4-6", usage: { input_tokens: 1, output_tokens: 1 } };
     const where = { surface: "cli", workspace: "w", user: "u" };
     const sent = [
       { id: 1, ...report, ...where },

@@ -1,0 +1,231 @@
+// Every block of code in the README and in docs/, run as it stands there against a started server; or named here with
+// the reason why it is not, or with the test that does. A block that is neither fails.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { OPERATOR_KEY, type Printed, ROOT, type Server, startServer } from "./server.ts";
+
+type Block = { name: string; language: string; code: string };
+
+/** What stands at the block's place in its file decides: `README.md 2` is the second block of the README. */
+const ELSEWHERE: Record<string, string> = {
+  "README.md 1": "npm start is what this test's server is started by; npm test runs this test",
+  "docs/embed.md 1": "test/browser/reference.test.ts puts the bar on a page by it",
+  "docs/embed.md 2": "test/browser/reference.test.ts gives the bar its token by it",
+};
+const CANNOT: Record<string, string> = {
+  "README.md 6": "needs an account; test/tools/deploy.test.ts runs its dry run",
+  "docs/operate.md 1": "needs an account; test/tools/deploy.test.ts runs its dry run",
+  "docs/operate.md 2": "needs an account, and a repository that Cloudflare can read",
+  "docs/operate.md 3": "needs an account",
+  "docs/operate.md 7": "needs an account",
+};
+/** Whole files whose examples have a test of their own, or are commands that run tests. */
+const FILES: Record<string, string> = {
+  "docs/client.md": "test/client/docs.test.ts",
+  "docs/security.md": "runs tests",
+  "docs/proof.md": "runs tests",
+  "docs/benchmarks.md": "runs benchmarks; test/tools/bench.test.ts runs them at a small size",
+};
+
+const FILE_NAMES = ["README.md", ...readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"))];
+const blocks = FILE_NAMES.flatMap((name) => blocksOf(name === "README.md" ? name : `docs/${name}`));
+const hasPython = (process.env.PATH ?? "").split(":").some((folder) => existsIn(folder, "python3"));
+
+let server: Server;
+let agent: { FUELGAUGE_URL: string; FUELGAUGE_ENTERPRISE: string; FUELGAUGE_KEY: string };
+
+beforeAll(async () => {
+  server = await startServer();
+  writeFileSync(
+    join(server.folder, ".dev.vars"),
+    `# made by npm start\nOPERATOR_KEY=${OPERATOR_KEY}\nSIGNING_SECRET=x\n`,
+  );
+  const { key } = await server.newEnterprise("acme");
+  agent = { FUELGAUGE_URL: server.url, FUELGAUGE_ENTERPRISE: "acme", FUELGAUGE_KEY: key };
+}, 120_000);
+afterAll(() => server.stop());
+
+/** The blocks of a file that name their language; the others are pictures. */
+function blocksOf(file: string): Block[] {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", code = ""], i) => ({
+    name: `${file} ${i + 1}`,
+    language,
+    code,
+  }));
+}
+
+function existsIn(folder: string, name: string): boolean {
+  try {
+    return readdirSync(folder).includes(name);
+  } catch {
+    return false;
+  }
+}
+
+function blockOf(name: string): string {
+  const found = blocks.find((block) => block.name === name);
+  if (found === undefined) throw new Error(`there is no block ${name}`);
+  ran.add(name);
+  return found.code;
+}
+const ran = new Set<string>();
+
+/** Runs a block of shell. Only the address is another one. */
+async function shell(name: string, environment: Record<string, string> = {}, more = ""): Promise<string> {
+  const script = blockOf(name).replaceAll("http://localhost:8787", server.url);
+  return succeeded(await server.shell(`${script}\n${more}`, { ...agent, ...environment }));
+}
+
+function succeeded({ status, out, err }: Printed): string {
+  expect([status, err, out]).toEqual([0, "", out]);
+  return out;
+}
+
+/** The answers that a block printed, one after the other. */
+function answersIn(out: string): Record<string, unknown>[] {
+  return JSON.parse(`[${out.trim().replaceAll(/\}\s*\{/g, "},{")}]`);
+}
+
+const receipt = async (run: string, key = agent.FUELGAUGE_KEY) =>
+  (await server.call(key, "GET", `/v1/enterprises/acme/runs/${run}`)).body;
+
+describe("the README", () => {
+  it("creates an enterprise, meters a run and shows its receipt", async () => {
+    const answers = answersIn(await shell("README.md 2"));
+    expect(answers.filter(({ code }) => code !== undefined)).toEqual([]);
+    const [enterprise, started, first, last, gauge, paid] = answers;
+    expect(enterprise).toMatchObject({ id: "acme", time_zone: "Europe/Berlin" });
+    expect(started).toMatchObject({ admitted: true, hold: { micros: 5_000_000 } });
+    // 1,200 tokens at 3 and 80, then 900, at 15 USD a million, a hundredfold in credits.
+    expect(first).toMatchObject({ charged_micros: 480_000, action: "continue" });
+    expect(last).toMatchObject({ run_total_micros: 1_710_000, action: "continue" });
+    expect(gauge).toMatchObject({ used_micros: 1_710_000 });
+    expect(paid).toMatchObject({ run: "run-1", charged_micros: 1_710_000, final: true });
+  });
+
+  it("meters a stream of a real SDK, in a folder that has installed both as it says", async () => {
+    const { startProvider } = await import("../client/provider.ts");
+    const { casesOf } = await import("../client/golden.ts");
+    const provider = await startProvider();
+    const { url } = provider.play({
+      provider: "anthropic",
+      responses: casesOf("anthropic")[0]?.responses ?? [],
+      ending: "end",
+    });
+    // The SDK comes from this project's own packages, so that nothing is asked of the network.
+    const install = blockOf("README.md 3")
+      .replace("../fuelgauge", ROOT)
+      .replace("@anthropic-ai/sdk", join(ROOT, "node_modules/@anthropic-ai/sdk"));
+    succeeded(await server.run(["npm", "run", "prepare", "--prefix", ROOT]));
+    const installed = await server.shell(`mkdir agent && cd agent && export npm_config_offline=true\n${install}`);
+    expect([installed.status, installed.err]).toEqual([0, expect.not.stringMatching(/error/i)]);
+    writeFileSync(join(server.folder, "agent/agent.mjs"), blockOf("README.md 4"));
+    const anthropic = { ANTHROPIC_API_KEY: "k", ANTHROPIC_BASE_URL: url };
+    const out = succeeded(
+      await server.run([process.execPath, join(server.folder, "agent/agent.mjs")], { ...agent, ...anthropic }),
+    );
+    provider.close();
+    // 25 tokens at 3 and 15 at 15 USD a million.
+    expect(out).toMatch(/^Hello!.*delivered: true,\s+charged_micros: 30000/s);
+  });
+
+  it("plays a trace, to the micro", async () => {
+    const trace =
+      "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.68,374,44\n2023-11-16 18:15:50.95,396,109\n";
+    writeFileSync(join(server.folder, "trace.csv"), trace);
+    const { out, status } = await server.run(
+      [
+        "bash",
+        "--norc",
+        "-c",
+        `cd ${ROOT} && ${blockOf("README.md 5").replace("trace.csv", join(server.folder, "trace.csv"))}`,
+      ],
+      { KEY: agent.FUELGAUGE_KEY },
+    );
+    expect([status, out]).toEqual([0, expect.stringMatching(/difference:? +0\b/i)]);
+  });
+});
+
+describe("docs/integrate.md", () => {
+  it("gets from nothing to the first debit", async () => {
+    const [enterprise, made] = answersIn(await shell("docs/integrate.md 1"));
+    expect(enterprise).toMatchObject({ id: "acme" });
+    expect(made).toMatchObject({ key: expect.stringMatching(/^fg_/) });
+    const key = String(made?.key);
+    const variables = blockOf("docs/integrate.md 2").replace("http://localhost:8787", server.url);
+    const said = `${variables.replace("fg_…", key)}\necho $FUELGAUGE_URL $FUELGAUGE_ENTERPRISE $FUELGAUGE_KEY`;
+    expect(succeeded(await server.shell(said))).toBe(`${server.url} acme ${key}\n`);
+  });
+
+  it("reports with curl", async () => {
+    const { key } = await server.newEnterprise("curl");
+    const answers = answersIn(await shell("docs/integrate.md 3", { FUELGAUGE_ENTERPRISE: "curl", FUELGAUGE_KEY: key }));
+    expect(answers).toMatchObject([
+      { admitted: true, hold: { micros: 5_000_000 } },
+      { charged_micros: 480_000 },
+      { run_total_micros: 1_710_000 },
+      { results: [{ run: "run-2", charged_micros: 6_250 }, { run: "run-3" }] },
+    ]);
+  });
+
+  it("reports with TypeScript", async () => {
+    const out = await program(blockOf("docs/integrate.md 4"));
+    expect(out).toMatch(/delivered: true,\s+charged_micros: 1710000/);
+  });
+
+  it.runIf(hasPython)("reports with Python; skipped only where there is no python3", async () => {
+    const file = join(server.folder, "example.py");
+    writeFileSync(file, blockOf("docs/integrate.md 5"));
+    const out = succeeded(await server.run(["python3", file], agent));
+    expect(out).toMatch(/'run_total_micros': 1710000, .*'action': 'continue'/);
+    const [, run = ""] = /'run': '([^']+)'/.exec(out) ?? [];
+    expect(await receipt(run)).toMatchObject({ final: true, charged_micros: 1_710_000 });
+    // And what it says of a ledger that is not there, and of one that refuses.
+    const refused = await server.run(["python3", file], { ...agent, FUELGAUGE_KEY: "nonsense" });
+    expect([refused.status, refused.err]).toEqual([1, "key_invalid: This key is not known.\n"]);
+  });
+  if (!hasPython) blocks.find(({ name }) => name === "docs/integrate.md 5") && ran.add("docs/integrate.md 5");
+});
+
+describe("docs/embed.md", () => {
+  it("makes a token for the usage bar", async () => {
+    const [made] = answersIn(await shell("docs/embed.md 3"));
+    expect(made).toMatchObject({ token: expect.any(String), expires_at: expect.any(String) });
+  });
+});
+
+describe("docs/operate.md", () => {
+  const commands = blocks.filter(({ name }) => name.startsWith("docs/operate.md") && CANNOT[name] === undefined);
+
+  it.each(commands.map(({ name }) => name))("%s does what it says", async (name) => {
+    await server.call(OPERATOR_KEY, "PUT", "/v1/enterprises/acme", { webhook_url: "https://hooks.example.com/usage" });
+    const out = await shell(name);
+    expect(out).not.toMatch(/"code":/);
+    expect(out).not.toBe("");
+  });
+});
+
+describe("every block of code", () => {
+  it("was run above, or is named here with its reason", () => {
+    const named = (name: string) =>
+      ran.has(name) || name in ELSEWHERE || name in CANNOT || (name.split(" ")[0] ?? "") in FILES;
+    expect(blocks.map(({ name }) => name).filter((name) => !named(name))).toEqual([]);
+    const stale = [...Object.keys(ELSEWHERE), ...Object.keys(CANNOT)].filter(
+      (name) => !blocks.some((b) => b.name === name),
+    );
+    expect(stale).toEqual([]);
+  });
+});
+
+let programs = 0;
+
+/** Runs a program in TypeScript that has the client installed, and gives what it printed. */
+async function program(code: string, environment: Record<string, string> = {}): Promise<string> {
+  const file = join(server.folder, `program-${++programs}.mts`);
+  writeFileSync(file, code);
+  const installed = join(ROOT, "test/client/as-installed.mjs");
+  return succeeded(await server.run([process.execPath, "--import", installed, file], { ...agent, ...environment }));
+}
