@@ -16,7 +16,8 @@ import { deliverWebhooks, nextWebhookAtMs, type Receiver } from "./webhooks.ts";
 
 export type Job = "settle" | "deliver" | "settle_referral" | "prune" | "project" | "rebuild";
 
-const PROJECT_DELAY_MS = 1_500;
+/** The later, the fewer rows of the copy a debit costs; well within the 5 s that the copy may be behind (rule R11). */
+const PROJECT_DELAY_MS = 2_500;
 const PROJECT_WATCHED_MS = 300;
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 60_000;

@@ -187,3 +187,22 @@ it("closes the socket of a revoked key with 4401 and charges nothing more", asyn
   expect((await open(`${path}/debits/stream`, bearer(made.key))).status).toBe(401);
   expect((await gauge()).used_micros).toBe(225_000);
 });
+
+it("answers a flood through one socket in the order sent, each once, though nobody waited for an answer", async () => {
+  const { path, key, gauge } = await newEnterprise();
+  const stream = await open(`${path}/debits/stream`, bearer(key));
+  const messages = 3_000;
+  for (let id = 0; id < messages; id++) {
+    const usage = { input_tokens: 1_000 * Math.ceil((id + 1) / 30), output_tokens: 0 };
+    stream.socket?.send(JSON.stringify({ id, ...report({ run: `run-${id % 30}`, usage }) }));
+  }
+  let charged = 0;
+  for (let id = 0; id < messages; id++) {
+    const answer = (await stream.next()) as { id: number; charged_micros: number };
+    expect(answer.id).toBe(id);
+    charged += answer.charged_micros;
+  }
+  // A hundred reports of each of thirty runs, which end at 100,000 tokens, of 1.25 USD a million.
+  expect(charged).toBe(30 * 12.5 * CREDIT);
+  expect((await gauge()).used_micros).toBe(charged);
+});

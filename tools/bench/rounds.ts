@@ -13,7 +13,7 @@ export const BATCH = 100;
 /** A batch is a hundred reports: fewer connections keep as much under way, and answers come within a turn. */
 export const BATCH_CONNECTIONS = 8;
 export const IN_FLIGHT = 16;
-const PROJECTION_SETS_IN_MS = 1_700;
+const PROJECTION_SETS_IN_MS = 2_700;
 const SHORT_LEAD_MS = 300;
 
 export const LOAD_NAMES = [
