@@ -62,9 +62,8 @@ async function main() {
     stop();
   });
   console.log(`Fuelgauge is running at ${base}`);
-  console.log(
-    `The operator key is ${process.env.OPERATOR_KEY ? "that of the environment" : "OPERATOR_KEY in .dev.vars"}.`,
-  );
+  const key = process.env.OPERATOR_KEY ? "OPERATOR_KEY of the environment" : "OPERATOR_KEY in .dev.vars";
+  console.log(`The operator's page: ${base}/operator (sign in with ${key})`);
   if (options.demo) startDemo(base, secrets);
 }
 

@@ -88,6 +88,9 @@ const Demos: FC<{ demos: EnterpriseState[] }> = ({ demos }) => (
         </li>
       ))}
     </ul>
+    <p class="muted">
+      The operator of them all has a page of its own: <a href="/operator">/operator</a>.
+    </p>
   </>
 );
 
