@@ -23,6 +23,8 @@ export default defineConfig({
                 SIGNING_SECRET: "signing-secret-of-the-tests",
                 // Tests are one address; those of the limits say otherwise.
                 RATE_LIMIT_FACTOR: "1000",
+                BAD_INPUTS: process.env.FUELGAUGE_BAD_INPUTS ?? "40",
+                BAD_INPUT_SEED: process.env.FUELGAUGE_SEED ?? "20261123",
                 MIGRATIONS: await readD1Migrations("./migrations"),
               },
             },

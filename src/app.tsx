@@ -52,7 +52,15 @@ const SECURITY_HEADERS = {
 export const app = newRouter();
 
 app.use(secureHeaders(SECURITY_HEADERS));
-app.use(bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "body_too_large") }));
+const limited = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "body_too_large") });
+app.use(async (c, next) => {
+  try {
+    return await limited(c, next);
+  } catch {
+    // Only reading the body throws as far as here; what breaks off cannot be parsed.
+    return problem(c, "malformed_json");
+  }
+});
 
 app.get("/healthz", (c) => c.json({ ok: true }));
 

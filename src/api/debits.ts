@@ -3,7 +3,7 @@
  * one call to the enterprise's object decides and writes everything. Each report of a batch is answered or refused on
  * its own, in the order sent: one bad report never spoils the others.
  */
-
+import type { HonoRequest } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
 import type { DebitAnswer, Report } from "../ledger/debit.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
@@ -45,7 +45,7 @@ debitRoutes.openAPIRegistry.registerPath({
 // The body is parsed here and not by a validator: a batch is checked item by item.
 debitRoutes.post("/v1/enterprises/:e/debits", allow({ scope: "debit" }), async (c) => {
   if (!isJson(c.req.header("Content-Type"))) return problem(c, "unsupported_media_type");
-  const parsedBody = parseJson(await c.req.text());
+  const parsedBody = await readJson(c.req);
   if (parsedBody === undefined) return problem(c, "malformed_json");
   const sent = reportsOf(parsedBody);
   if ("errors" in sent) return invalid(c, sent.errors);
@@ -61,10 +61,10 @@ debitRoutes.post("/v1/enterprises/:e/debits", allow({ scope: "debit" }), async (
   return isRefusal(result) ? refused(c, result.refusal) : c.json(result);
 });
 
-/** What the text says; undefined, which JSON cannot say, when it says nothing. */
-function parseJson(text: string): unknown {
+/** What the body says; undefined, which JSON cannot say, when it says nothing or breaks off. */
+async function readJson(request: HonoRequest): Promise<unknown> {
   try {
-    return JSON.parse(text);
+    return JSON.parse(await request.text());
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
  * PUT …/directory: what workspaces, groups and users are called, and which group a workspace is in.
  */
 import { isRefusal } from "../ledger/refusals.ts";
-import { id, label } from "../wire/fields.ts";
+import { id, label, orNull } from "../wire/fields.ts";
 import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -13,7 +13,7 @@ const MAX_NAMES = 5_000;
 const directorySchema = z
   .strictObject({
     workspaces: z
-      .array(named.extend({ group_id: id.nullable().optional() }))
+      .array(named.extend({ group_id: orNull(id, "string").optional() }))
       .max(MAX_NAMES)
       .default([]),
     groups: z.array(named).max(MAX_NAMES).default([]),

@@ -2,7 +2,7 @@
  * PUT …/spend-cap: the monthly limit of an enterprise that brings its own model. It counts from the next request on.
  */
 import { isRefusal } from "../ledger/refusals.ts";
-import { micros } from "../wire/fields.ts";
+import { micros, orNull } from "../wire/fields.ts";
 import { gaugeSchema } from "./gauge.ts";
 import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
@@ -27,7 +27,7 @@ export const spendCapRoutes = newRouter().openapi(
     }),
     request: {
       params: inEnterprise,
-      body: body(z.strictObject({ monthly_cap_micros: micros.nullable() }).openapi("SpendCap"), {
+      body: body(z.strictObject({ monthly_cap_micros: orNull(micros, "integer") }).openapi("SpendCap"), {
         monthly_cap_micros: 2_000_000_000,
       }),
     },

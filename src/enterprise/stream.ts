@@ -7,7 +7,9 @@ import type { DebitAnswer, Report } from "../ledger/debit.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { type FindPrice, parseReport, reportsOf, showRefusal, showResult } from "../wire/report.ts";
 
-const MAX_MESSAGE_CHARS = 1_048_576;
+const MAX_MESSAGE_BYTES = 1_048_576;
+/** No letter of a string takes more bytes than this in UTF-8. */
+const MOST_BYTES_A_CHAR = 3;
 
 type Id = string | number;
 
@@ -19,14 +21,14 @@ export type StreamReply = { reply: Record<string, unknown> };
 
 export function parseMessage(message: string | ArrayBuffer, find: FindPrice): StreamRequest | StreamReply {
   if (typeof message !== "string") return malformed();
-  if (message.length > MAX_MESSAGE_CHARS) {
-    const detail = "A message holds at most 1048576 characters.";
+  if (isTooLarge(message)) {
+    const detail = "A message holds at most 1048576 bytes.";
     return { reply: { id: null, status: 413, code: "body_too_large", detail } };
   }
   const parsed = parseJson(message);
   if (parsed === undefined) return malformed();
   const { id, ...body } = typeof parsed === "object" && parsed !== null ? (parsed as { id?: unknown }) : {};
-  if (typeof id !== "string" && typeof id !== "number") {
+  if (!isMessageId(id)) {
     return {
       reply: {
         id: null,
@@ -57,6 +59,16 @@ export function replyTo(request: StreamRequest, decided: readonly (DebitAnswer |
 }
 
 const LOST = refuse({ code: "not_found" });
+
+/** A string, or a number that JSON can carry back: 1e400 is none. */
+function isMessageId(id: unknown): id is Id {
+  return typeof id === "string" || (typeof id === "number" && Number.isFinite(id));
+}
+
+function isTooLarge(message: string): boolean {
+  if (message.length * MOST_BYTES_A_CHAR <= MAX_MESSAGE_BYTES) return false;
+  return new TextEncoder().encode(message).byteLength > MAX_MESSAGE_BYTES;
+}
 
 function malformed(): StreamReply {
   return { reply: { id: null, status: 400, code: "malformed_json", detail: "The message cannot be parsed as JSON." } };

@@ -10,6 +10,7 @@ import type { EnterpriseState } from "../enterprise/bookkeeper.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { formatAmount, formatCharge, formatPercent } from "./format.ts";
 import { page } from "./layout.tsx";
+import { readForm } from "./operator/form.tsx";
 import { problemPage } from "./problem-page.tsx";
 import { notForeignForm, type PageEnv } from "./session.ts";
 
@@ -42,7 +43,7 @@ export const homePages = new Hono<PageEnv>()
   })
   .post("/demo/signin", notForeignForm, async (c) => {
     if (!isDemoMode(c.env)) return problemPage(c, "not_found");
-    const { enterprise, role } = await c.req.parseBody();
+    const { enterprise, role } = await readForm(c);
     const state = await c.env.ENTERPRISE.getByName(String(enterprise)).state({ kind: "operator" });
     if (isRefusal(state) || !state.identity.demo) return problemPage(c, "not_found");
     await startSession(c, {

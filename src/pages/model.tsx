@@ -26,6 +26,7 @@ import {
   SpentFacts,
 } from "./cap-form.tsx";
 import { page } from "./layout.tsx";
+import { readForm } from "./operator/form.tsx";
 import { problemPage } from "./problem-page.tsx";
 import { RATES_PAGE, Rates } from "./rates.tsx";
 import { callerOf, isPartial, objectOf, ownForm, type PageEnv, signedIn } from "./session.ts";
@@ -53,7 +54,7 @@ export const modelPages = new Hono<PageEnv>()
     const view = await objectOf(c).copyView(callerOf(c.var.who));
     if (isRefusal(view)) return problemPage(c, "not_found");
     if (view.gauge.spend === null) return problemPage(c, "not_byom");
-    const sent = await c.req.parseBody();
+    const sent = await readForm(c);
     const fields = sentFields(sent);
     const capMicros = fields.limit === "none" ? null : parseCap(fields.cap);
     if (typeof capMicros === "string") return modelPage(c, view, fields, { kind: "invalid", text: capMicros }, 422);

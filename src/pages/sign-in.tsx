@@ -8,6 +8,7 @@ import { endSession, readSession, startSession } from "../access/session.ts";
 import { readToken } from "../access/tokens.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { page } from "./layout.tsx";
+import { readForm } from "./operator/form.tsx";
 import { problemPage } from "./problem-page.tsx";
 import { notForeignForm, ownForm, type PageEnv } from "./session.ts";
 
@@ -38,8 +39,8 @@ export const signInPages = new Hono<PageEnv>()
     );
   })
   .post("/signin", notForeignForm, async (c) => {
-    const { token } = await c.req.parseBody();
-    const link = await readToken(c.env.SIGNING_SECRET, "link", typeof token === "string" ? token : "");
+    const { token } = await readForm(c);
+    const link = await readToken(c.env.SIGNING_SECRET, "link", token ?? "");
     if (link === null) return noLink(c);
     // Only its first use does anything: a link that goes on being tried stops waking the object.
     if (await isOver(c.env, "LIMIT_COSTLY", `link ${link.id}`)) return problemPage(c, "rate_limited");

@@ -5,7 +5,7 @@ import { z } from "@hono/zod-openapi";
 import type { Settings } from "../ledger/books.ts";
 import { isTimeZone } from "../ledger/cycle.ts";
 import { PLANS } from "../ledger/plans.ts";
-import { label, link, micros, time } from "./fields.ts";
+import { label, link, micros, orNull, time } from "./fields.ts";
 import { webhookUrl } from "./webhook-url.ts";
 
 export const enterprisePut = z
@@ -15,12 +15,12 @@ export const enterprisePut = z
     plan: z.enum(PLANS).optional(),
     time_zone: z.string().max(64).refine(isTimeZone, "must be an IANA time zone such as Europe/Berlin").optional(),
     anchor_day: z.int().min(1).max(31).optional(),
-    monthly_allowance_micros: micros.nullable().optional(),
+    monthly_allowance_micros: orNull(micros, "integer").optional(),
     suspended: z.boolean().optional(),
-    upgrade_url: link.nullable().optional(),
-    referral_url: link.nullable().optional(),
-    webhook_url: webhookUrl.nullable().optional(),
-    test_clock: time.nullable().optional(),
+    upgrade_url: orNull(link, "string").optional(),
+    referral_url: orNull(link, "string").optional(),
+    webhook_url: orNull(webhookUrl, "string").optional(),
+    test_clock: orNull(time, "string").optional(),
   })
   .openapi("EnterprisePut");
 

@@ -52,4 +52,9 @@ export const link = z
   .max(2_000)
   .openapi({ type: "string", format: "uri" });
 
+/** The same or null, which clears it. A schema that describes itself loses the null in the document unless told. */
+export function orNull<T extends z.ZodType>(schema: T, type: "string" | "integer") {
+  return schema.nullable().openapi({ type: [type, "null"] });
+}
+
 export const surface = z.enum(["web", "cli"]);

@@ -1,17 +1,17 @@
 /** What a grant is asked for with, as it comes over the wire and as the ledger has it. */
 import { z } from "@hono/zod-openapi";
 import type { GrantRequest } from "../ledger/grants.ts";
-import { id, label, micros, time } from "./fields.ts";
+import { id, label, micros, orNull, time } from "./fields.ts";
 
 export const GRANT_SOURCES = ["referral", "promotion", "goodwill", "purchase"] as const;
 
 export const newGrant = z
   .strictObject({
     id,
-    amount_micros: micros.min(1, "must be at least 1"),
+    amount_micros: micros.min(1, "must be at least 1").openapi({ minimum: 1 }),
     source: z.enum(GRANT_SOURCES),
     note: label(1_000).nullable().optional(),
-    expires_at: time.nullable().optional(),
+    expires_at: orNull(time, "string").optional(),
   })
   .openapi("NewGrant");
 

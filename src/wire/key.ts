@@ -1,7 +1,7 @@
 /** What a key is asked for with. */
 import { z } from "@hono/zod-openapi";
 import { SCOPES } from "../ledger/callers.ts";
-import { label, time } from "./fields.ts";
+import { label, orNull, time } from "./fields.ts";
 
 export const newKey = z
   .strictObject({
@@ -10,7 +10,7 @@ export const newKey = z
       .array(z.enum(SCOPES))
       .min(1, "must name a scope")
       .refine((scopes) => new Set(scopes).size === scopes.length, "must not name a scope twice"),
-    expires_at: time.nullable().optional(),
+    expires_at: orNull(time, "string").optional(),
   })
   .openapi("NewKey");
 

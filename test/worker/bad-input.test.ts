@@ -1,6 +1,5 @@
 // Bad input on every route, made from the route's own body and schema: no 5xx, only documented codes, problem+json,
 // and no state change on a 4xx (QUALITY, section 3).
-import { runInDurableObject } from "cloudflare:test";
 import { beforeEach, describe, expect, it } from "vitest";
 import {
   type Answer,
@@ -9,39 +8,12 @@ import {
   type Enterprise,
   expectProblem,
   newEnterprise,
-  objectOf,
   operator,
   report,
 } from "./client.ts";
 import { BYTES, mutationsOf, NOISE, QUERY_VALUES } from "./hostile.ts";
 import { nameOf, pathOf, ROUTES, type Route } from "./routes.ts";
-
-const CODES: Record<string, number[]> = {
-  malformed_json: [400],
-  key_missing: [401],
-  key_invalid: [401],
-  scope_denied: [403],
-  credits_exhausted: [402],
-  insufficient_credits: [402],
-  spend_cap_reached: [402],
-  not_found: [404],
-  referral_code_unknown: [404],
-  method_not_allowed: [405],
-  run_attribution_conflict: [409],
-  run_closed: [409],
-  grant_conflict: [409],
-  not_byom: [409],
-  run_too_old: [410],
-  body_too_large: [413],
-  unsupported_media_type: [415],
-  validation_failed: [422],
-  unknown_model: [422],
-  charge_too_large: [422],
-  started_in_future: [422],
-  clock_backwards: [422],
-  self_referral: [422],
-  upgrade_required: [426],
-};
+import { CODES, sendAll } from "./verdict.ts";
 
 let e: Enterprise;
 let params: Record<string, string>;
@@ -51,51 +23,6 @@ beforeEach(async () => {
   await e.grant({ id: "given", amount_micros: 5 * CREDIT });
   params = { e: e.id, run: "known", id: "given" };
 });
-
-/** Every row that the ledger goes by: what a refused request must leave as it is. */
-async function stateOf(enterprise: Enterprise): Promise<string> {
-  const tables = [
-    "enterprise",
-    "cycles",
-    "grants",
-    "meters",
-    "runs",
-    "entries",
-    "names",
-    "keys",
-    "links_used",
-    "referral",
-  ];
-  return runInDurableObject(objectOf(enterprise.id), (_, { storage }) =>
-    JSON.stringify(tables.map((table) => storage.sql.exec(`SELECT * FROM ${table}`).toArray())),
-  );
-}
-
-function expectDocumented(answer: Answer, what: string): void {
-  if (answer.status < 400) return;
-  const { code } = answer.body ?? {};
-  expect(`${what}: ${CODES[code]?.includes(answer.status) ? "documented" : `${answer.status} ${answer.text}`}`).toBe(
-    `${what}: documented`,
-  );
-  expectProblem(answer, answer.status, code);
-}
-
-/** Sends each and holds the answers against the contract; gives how many were refused. */
-async function sendAll(requests: Iterable<readonly [what: string, send: () => Promise<Answer>]>): Promise<number> {
-  let refused = 0;
-  let before = await stateOf(e);
-  for (const [what, send] of requests) {
-    const answer = await send();
-    expectDocumented(answer, what);
-    const after = await stateOf(e);
-    if (answer.status >= 400) {
-      refused += 1;
-      expect([what, after]).toEqual([what, before]);
-    }
-    before = after;
-  }
-  return refused;
-}
 
 const withBody = ROUTES.filter(({ body }) => body !== undefined);
 /** What each route is sent: its own body, and for debits the outline of a batch too. */
@@ -110,6 +37,7 @@ describe("a body", () => {
       for (const body of bodiesOf(route)) {
         const mutations = [...mutationsOf(body)];
         const refused = await sendAll(
+          e.id,
           mutations.map(([what, raw]) => [`${name}: ${what}`, () => operator(route.method, path, raw)] as const),
         );
         // A batch is answered 200, each of its reports by itself.
@@ -136,6 +64,7 @@ describe("a body", () => {
       // Two routes take an object without any field, and a batch is answered item by item.
       const taken = ["/directory", "{e}", "/debits"].some((end) => route.path.endsWith(end)) ? 2 : 0;
       const refused = await sendAll(
+        e.id,
         bodies.map(([what, body, type]) => [
           `${name}: ${what}`,
           () => operator(route.method, path, body, { headers: { "Content-Type": type } }),
@@ -179,6 +108,7 @@ describe("a query", () => {
       ]);
       if (route.query !== undefined) queries.push("x=1", "__proto__=1", "constructor=1", "limit[]=1", "limit=1&x");
       await sendAll(
+        e.id,
         queries.map((query) => [`${name}?${query.slice(0, 60)}`, () => operator("GET", `${path}?${query}`)]),
       );
       if (route.query !== undefined) {
@@ -203,7 +133,7 @@ describe("a path", () => {
           return [`${name} as ${path.slice(0, 80)}`, () => operator(route.method, path, route.body)];
         }),
       );
-      expect(await sendAll(requests)).toBe(requests.length);
+      expect(await sendAll(e.id, requests)).toBe(requests.length);
     },
   );
 });

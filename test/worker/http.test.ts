@@ -1,6 +1,6 @@
 // HTTP itself: sizes, types, methods, ids in paths, and the document that describes it all.
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import {
   CREDIT,
   costing,
@@ -63,6 +63,28 @@ describe("a body", () => {
     const named = await agent("POST", `${path}/debits`, report({ usage: { input_tokens: "NaN", output_tokens: -1 } }));
     expect(faultyPaths(named)).toEqual(["usage.input_tokens", "usage.output_tokens"]);
     expect(await gauge()).toEqual(before);
+  });
+
+  it("that breaks off is 400, whether its length was told or not, and is nobody's fault here", async () => {
+    const { agent, path, gauge } = await newEnterprise();
+    const complaint = vi.spyOn(console, "error");
+    const broken = () => {
+      let started = false;
+      return new ReadableStream({
+        pull: (controller) => {
+          if (started) controller.error(new Error("Network connection lost."));
+          else controller.enqueue(new TextEncoder().encode('{"run":'));
+          started = true;
+        },
+      });
+    };
+    for (const headers of [{}, { "Content-Length": "400" }]) {
+      for (const rest of ["debits", "runs"]) {
+        expectProblem(await agent("POST", `${path}/${rest}`, broken(), { headers }), 400, "malformed_json");
+      }
+    }
+    expect(complaint).not.toHaveBeenCalled();
+    expect((await gauge()).used_micros).toBe(0);
   });
 
   it("may be left out where there is nothing to say", async () => {

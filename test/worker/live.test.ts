@@ -3,32 +3,7 @@ import { env, exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { mintToken } from "../../src/access/tokens.ts";
 import { CREDIT, costing, newEnterprise, operator, report, senderWith } from "./client.ts";
-
-type Opened = { socket: WebSocket | null; status: number; next(): Promise<unknown>; closed: Promise<number> };
-
-/** Opens a socket with these headers and gives its messages one by one. */
-async function open(path: string, headers: Record<string, string>): Promise<Opened> {
-  const response = await exports.default.fetch(`https://fuelgauge.test${path}`, {
-    headers: { Upgrade: "websocket", ...headers },
-  });
-  const socket = response.webSocket;
-  const messages: unknown[] = [];
-  const waiting: ((message: unknown) => void)[] = [];
-  const { promise: closed, resolve } = Promise.withResolvers<number>();
-  socket?.addEventListener("message", ({ data }) => {
-    const message = data === "pong" ? data : JSON.parse(String(data));
-    const next = waiting.shift();
-    if (next === undefined) messages.push(message);
-    else next(message);
-  });
-  socket?.addEventListener("close", ({ code }) => resolve(code));
-  socket?.accept();
-  const next = () =>
-    messages.length > 0 ? Promise.resolve(messages.shift()) : new Promise<unknown>((done) => waiting.push(done));
-  return { socket, status: response.status, next, closed };
-}
-
-const bearer = (key: string) => ({ Authorization: `Bearer ${key}` });
+import { bearer, open } from "./open-socket.ts";
 
 it("shows the gauge at once and after a change, and still does after the object was evicted", async () => {
   const { id, path, key, debit, gauge } = await newEnterprise();

@@ -1,0 +1,153 @@
+/** What the pages of somebody else can do with the browser of a signed-in person, tried in a real one: nothing. */
+import type { Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type ForeignSite, startForeignSite } from "./foreign-site.ts";
+import { type Enterprise, type Site, startSite, words } from "./site.ts";
+
+const CAP = 500_000_000;
+
+let site: Site;
+let foreign: ForeignSite;
+let globex: Enterprise;
+let page: Page;
+
+beforeAll(async () => {
+  site = await startSite();
+  foreign = await startForeignSite();
+  globex = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null, name: "Globex" });
+  await globex.cap(CAP);
+});
+afterAll(async () => {
+  foreign.close();
+  await site.stop();
+});
+
+beforeEach(async () => {
+  page = (await site.signIn(globex)).page;
+});
+afterEach(() => page.context().close());
+
+/** Sends a form from the page that is open, as a person would be tricked into doing. */
+async function submit(action: string, fields: Record<string, string>, enctype = "application/x-www-form-urlencoded") {
+  await page.evaluate(
+    ([to, values, type]) => {
+      const form = document.forms[0] as HTMLFormElement;
+      form.action = to;
+      form.enctype = type;
+      for (const [name, value] of Object.entries(values)) {
+        form.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+      }
+      form.submit();
+    },
+    [site.base + action, fields, enctype] as const,
+  );
+  await page.waitForURL(`${site.base}/**`);
+}
+
+const isSignedIn = async () => {
+  await page.goto(`${site.base}/settings/usage`);
+  return new URL(page.url()).pathname === "/settings/usage";
+};
+
+const NAMES = ["another site", "another origin of this site"] as const;
+
+describe.each(NAMES)("a page of %s", (name) => {
+  beforeEach(() => page.goto(foreign.origins[name]));
+
+  it.each(["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"])(
+    "cannot change the cap by a form of %s",
+    async (type) => {
+      await submit("/settings/model", { limit: "none", cap: "", from: String(CAP), confirmed: "yes" }, type);
+      // To another site's form the browser does not even give the cookie: it is a stranger's.
+      if (name === "another site") expect(page.url()).toBe(`${site.base}/`);
+      else expect(await words(page, "main")).toContain("csrf_failed");
+      expect((await globex.gauge()).spend.cap_micros).toBe(CAP);
+    },
+  );
+
+  it("cannot sign a person out, and cannot sign one in as somebody of its choice", async () => {
+    await submit("/signout", {});
+    expect(await words(page, "main")).toContain("csrf_failed");
+    expect(await isSignedIn()).toBe(true);
+
+    const other = await site.newEnterprise({ name: "Mallory" });
+    const { body } = await site.must("POST", `${other.path}/sessions`, { user: "mallory", role: "admin" });
+    const token = new URL(body.url).searchParams.get("token") ?? "";
+    await page.goto(foreign.origins[name]);
+    await submit("/signin", { token });
+    expect(await words(page, "main")).toContain("csrf_failed");
+    await isSignedIn();
+    expect(await words(page, ".tenant")).toBe("Globex");
+  });
+
+  it("cannot change anything by script, nor read what the signed-in person may", async () => {
+    const { path } = globex;
+    const asked = await page.evaluate(
+      async ([base, gauge, cap, csv]) => {
+        const form = { "Content-Type": "application/x-www-form-urlencoded" };
+        const fields = "limit=none&cap=&from=500000000&confirmed=yes";
+        const json = { "Content-Type": "application/json" };
+        const tries: [string, RequestInit][] = [
+          ["/settings/model", { method: "POST", headers: form, body: fields }],
+          ["/settings/model", { method: "POST", headers: form, body: fields, mode: "no-cors" }],
+          ["/settings/usage", {}],
+          [gauge, {}],
+          [csv, {}],
+          [cap, { method: "PUT", headers: json, body: '{"monthly_cap_micros":null}' }],
+          [cap, { method: "POST", headers: { "Content-Type": "text/plain" }, body: '{"monthly_cap_micros":null}' }],
+        ];
+        return Promise.all(
+          tries.map(([to, init]) =>
+            fetch(base + to, { credentials: "include", ...init }).then(
+              async (answer) => (answer.type === "opaque" ? "opaque" : await answer.text()),
+              () => "not readable",
+            ),
+          ),
+        );
+      },
+      [site.base, `${path}/gauge`, `${path}/spend-cap`, `${path}/runs.csv`] as const,
+    );
+    expect(new Set(asked)).toEqual(new Set(["not readable", "opaque"]));
+    expect((await globex.gauge()).spend.cap_micros).toBe(CAP);
+  });
+
+  it("cannot open the live socket of the signed-in person", async () => {
+    const outcome = await page.evaluate(
+      (url) =>
+        new Promise((done) => {
+          const socket = new WebSocket(url);
+          socket.onmessage = ({ data }) => done(`heard ${data}`);
+          socket.onclose = () => done("closed");
+        }),
+      `${site.base.replace("http", "ws")}${globex.path}/live`,
+    );
+    expect(outcome).toBe("closed");
+  });
+
+  it("cannot show a page of ours in a frame", async () => {
+    await page.evaluate(
+      (url) =>
+        new Promise<void>((done) => {
+          const frame = Object.assign(document.createElement("iframe"), { src: url });
+          frame.onload = () => done();
+          document.body.append(frame);
+        }),
+      `${site.base}/settings/model`,
+    );
+    const [, frame] = page.frames();
+    expect(await frame?.evaluate(() => document.body?.innerText ?? "")).not.toContain("spend cap");
+  });
+
+  it("cannot use an embed token that was made for another origin, in no way", async () => {
+    const origin = "https://editor.example";
+    const { body } = await site.must("POST", `${globex.path}/embed-tokens`, { user: "u1", role: "member", origin });
+    const answer = await page.evaluate(
+      async ([url, token]) => {
+        const response = await fetch(url, { headers: { Authorization: `Bearer ${token}` } });
+        return { status: response.status, code: (await response.json()).code };
+      },
+      [`${site.base}${globex.path}/gauge`, body.token as string] as const,
+    );
+    expect(answer).toEqual({ status: 403, code: "origin_not_allowed" });
+  });
+});

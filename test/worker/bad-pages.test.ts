@@ -1,0 +1,226 @@
+// The pages under bad input: forms and queries that nobody sends honestly, and names from outside that would be markup,
+// formulas or turned text where they are not kept as what they are.
+import { env, exports } from "cloudflare:workers";
+import { beforeAll, describe, expect, it } from "vitest";
+import { mintToken } from "../../src/access/tokens.ts";
+import { csvCell } from "../../src/api/runs-csv.ts";
+import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, operator } from "./client.ts";
+import { QUERY_VALUES } from "./hostile.ts";
+import { nameOf, PAGES, pathOf } from "./routes.ts";
+import { stateOf } from "./verdict.ts";
+
+const HOST = "https://fuelgauge.test";
+/** Markup in every place where a name may stand, a formula, a turned text, and what ends a script or a comment. */
+const NAMES = [
+  `"><img src=x onerror=alert(1)>`,
+  `</title></script><script>alert(1)</script>`,
+  `' onmouseover='alert(1)`,
+  `--><svg/onload=alert(1)>`,
+  "\u202egnp.exe\u2066\u2067",
+  "=HYPERLINK(1)",
+  "a\tb\nc",
+  "{{constructor}} %3Cscript%3E &lt;b&gt;",
+];
+
+let e: Enterprise;
+let byom: Enterprise;
+beforeAll(async () => {
+  const [name] = NAMES;
+  e = await newEnterprise({ name });
+  byom = await newEnterprise({ name, billing_model: "byom" });
+  for (const [i, text] of NAMES.entries()) {
+    await e.debit(costing(3, { run: `@run-${i}`, workspace: `-w${i}`, user: `@u${i}`, group: `-g${i}` }));
+    await e.grant({ id: `g${i}`, amount_micros: CREDIT, note: text });
+    await operator("PUT", `${e.path}/directory`, {
+      workspaces: [{ id: `-w${i}`, name: text }],
+      groups: [{ id: `-g${i}`, name: text }],
+      users: [{ id: `@u${i}`, name: text }],
+    });
+  }
+  await operator("PUT", `${byom.path}/spend-cap`, { monthly_cap_micros: 500 * CREDIT });
+  for (const { id } of [e, byom]) await copyNow(id);
+});
+
+async function cookieOf({ id }: Enterprise): Promise<string> {
+  const who = { kind: "session", enterprise: id, user: "u1", role: "admin", id: "s1", origin: "" } as const;
+  return `__Host-fuelgauge=${await mintToken(env.SIGNING_SECRET, { ...who, expiresAtMs: Date.UTC(2099, 0) })}`;
+}
+
+async function open(path: string, init: RequestInit & { headers: Record<string, string> }) {
+  const response = await exports.default.fetch(`${HOST}${path}`, { redirect: "manual", ...init });
+  return { status: response.status, text: await response.text(), headers: response.headers };
+}
+
+describe("a form", () => {
+  const urlencoded = "application/x-www-form-urlencoded";
+  const file = (name: string) =>
+    `--x\r\nContent-Disposition: form-data; name="${name}"; filename="a"\r\n\r\n5\r\n--x--\r\n`;
+  const BODIES: [type: string, body: BodyInit | null][] = [
+    ["", null],
+    [urlencoded, null],
+    [urlencoded, "%"],
+    [urlencoded, "token=%zz&limit=%ff&cap=%&enterprise=%00"],
+    [urlencoded, "token=a&token=b&limit=cap&limit=none&cap=5&cap=6&from=none&from=1&enterprise=a&enterprise=b"],
+    [urlencoded, "token[]=a&limit[]=cap&cap[a]=5&__proto__=1&__proto__[cap]=5&constructor=1"],
+    [urlencoded, "limit=cap&cap=%00&from=none"],
+    [urlencoded, `limit=cap&cap=${"9".repeat(500_000)}&from=none`],
+    [urlencoded, `token=${"x.".repeat(200_000)}`],
+    [urlencoded, "&".repeat(500_000)],
+    [urlencoded, "x".repeat(1_048_577)],
+    ["multipart/form-data", "x"],
+    ["multipart/form-data; boundary=x", "--x\r\nno form"],
+    ["multipart/form-data; boundary=x", file("token") + file("cap")],
+    ["application/json", '{"token":"x","limit":"none","from":"none"}'],
+    ["text/plain", "limit=none&from=none"],
+  ];
+
+  it.each(PAGES.filter(({ method }) => method === "POST").map((page) => [nameOf(page), page] as const))(
+    "of %s that cannot be read is refused, changes nothing, and is nobody's fault here",
+    async (_, { path }) => {
+      const cookie = await cookieOf(byom);
+      const before = await stateOf(byom.id);
+      for (const [type, body] of BODIES) {
+        for (const accept of ["text/html", "*/*"]) {
+          const headers = {
+            Cookie: cookie,
+            Origin: HOST,
+            Accept: accept,
+            ...(type === "" ? {} : { "Content-Type": type }),
+          };
+          const { status } = await open(path, { method: "POST", body, headers });
+          const what = `${type} ${String(body).slice(0, 40)}`;
+          // Signing out takes no fields; everything else has nothing to go by.
+          if (path === "/signout" && status === 303) continue;
+          expect([what, status, status >= 400 && status < 500]).toEqual([what, status, true]);
+        }
+      }
+      expect(await stateOf(byom.id)).toBe(before);
+    },
+  );
+});
+
+/** Places in the page's own lists that no list has. */
+const PLACES = ["9999999999999999.999999.-9999999999999999.x", "0.0.0.x", "9999999999999999.x", "0.*"];
+
+describe("a page", () => {
+  const QUERIES: Record<string, string[]> = {
+    "/": [],
+    "/signin": ["token"],
+    "/signout": [],
+    "/settings/usage": ["range", "view", "workspace", "workspaces_after", "groups_after", "users_after", "runs_after"],
+    "/settings/usage?part=now,top,runs,": ["part", "user"],
+    "/settings/model": ["q", "rows", "limit", "cap", "saved"],
+    "/settings/usage/runs/{run}": ["workspace", "range"],
+    "/settings/usage/runs/%": [],
+    "/settings/usage/runs/%ff": [],
+    "/settings/usage/runs/%00": [],
+    "/settings/usage/runs/..%2f..": [],
+  };
+
+  it.each(Object.entries(QUERIES))("of %s is shown or refused whatever its query says", async (path, fields) => {
+    const cookie = await cookieOf(e);
+    const all = (say: (field: string) => string) => fields.map(say).join("&");
+    const queries = [
+      "",
+      "__proto__=1&constructor=1&x[]=1",
+      ...[...QUERY_VALUES, ...PLACES].map((value) => all((field) => `${field}=${encodeURIComponent(value)}`)),
+      all((field) => `${field}=1&${field}=2`),
+      all((field) => `${field}=%ff%zz%`),
+      all((field) => field),
+    ];
+    for (const query of queries) {
+      for (const more of [{}, { "HX-Request-Type": "partial" }]) {
+        const { status } = await open(
+          `${pathOf({ path }, { run: "@run-1" })}${path.includes("?") ? "" : "?"}&${query}`,
+          {
+            headers: { Cookie: cookie, Accept: "text/html", ...more },
+          },
+        );
+        expect([query.slice(0, 60), status, status < 500]).toEqual([query.slice(0, 60), status, true]);
+      }
+    }
+  });
+});
+
+/** What a browser would make of a page: tags that no page of ours has, handlers, and addresses that are scripts. */
+async function strangersIn(html: string): Promise<string[]> {
+  const found: string[] = [];
+  const look = (element: Element) => {
+    const { tagName } = element;
+    if (["img", "iframe", "object", "embed", "base"].includes(tagName)) found.push(tagName);
+    for (const [name, value] of element.attributes) {
+      if (/^on|^style$|^srcdoc$/.test(name ?? "")) found.push(`${tagName} ${name}`);
+      if (/^(src|href|action|formaction)$/.test(name ?? "") && !/^(\/|https:|#|\?)/.test(value ?? "")) {
+        found.push(`${tagName} ${name}=${value}`);
+      }
+    }
+    if (tagName === "script" && element.getAttribute("src") === null) found.push("script");
+  };
+  await new HTMLRewriter().on("*", { element: look }).transform(new Response(html)).text();
+  return found;
+}
+
+describe("a name from outside", () => {
+  const usage = "/settings/usage";
+  const SHOWN_AT = [
+    usage,
+    "/settings/model",
+    `${usage}/runs/%40run-1`,
+    `${usage}?workspace=-w1`,
+    `${usage}?user=%40u0`,
+    "/signout",
+  ];
+
+  it.each(SHOWN_AT)("stands on %s as text", async (path) => {
+    for (const [owner, more] of [
+      [e, {}],
+      [byom, {}],
+      [e, { "HX-Request-Type": "partial" }],
+    ] as const) {
+      const { status, text } = await open(path, {
+        headers: { Cookie: await cookieOf(owner), Accept: "text/html", ...more },
+      });
+      if (owner === byom && path.includes("runs/")) continue;
+      expect([path, status]).toEqual([path, 200]);
+      expect(await strangersIn(text)).toEqual([]);
+      expect(text).not.toContain("<script>alert");
+      expect(text).not.toContain("onerror=alert(1)>");
+    }
+  });
+
+  it("is really there, escaped and kept from turning what stands around it", async () => {
+    const { text } = await open(usage, { headers: { Cookie: await cookieOf(e), Accept: "text/html" } });
+    expect(text).toContain("&quot;&gt;&lt;img src=x onerror=alert(1)&gt;");
+    expect(text).toMatch(/<bdi[^>]*>\u202egnp\.exe\u2066\u2067<\/bdi>/);
+    // Where a title cannot be marked up, marks of isolation stand around the name.
+    expect(text).toMatch(/<title>[^<]*\u2068[^<]*\u2069/);
+  });
+
+  it("is the same text in JSON", async () => {
+    const { rows } = (await e.agent("GET", `${e.path}/usage/top/workspaces?limit=100`)).body;
+    expect(rows.map(({ name }: { name: string }) => name).sort()).toEqual([...NAMES].sort());
+    const gauge = await e.agent("GET", `${e.path}/gauge`);
+    expect(gauge.body.name).toBe(NAMES[0]);
+    expect(gauge.headers.get("Content-Type")).toMatch(/^application\/json/);
+  });
+
+  it("is no control sequence for a terminal, and no half character", async () => {
+    for (const name of ["\u001b[31mred", "a\u0000", "\u007f", "\u009b31m", "\ud800", "  ", "a\rb"]) {
+      expect((await e.put({ name })).status).toBe(422);
+      const answer = await operator("PUT", `${e.path}/directory`, { users: [{ id: "u1", name }] });
+      expect(answer.status).toBe(422);
+    }
+  });
+
+  it("is no formula in a table", async () => {
+    const { text } = await e.agent("GET", `${e.path}/runs.csv`);
+    const lines = text.trim().split("\r\n").slice(1);
+    expect(lines.length).toBe(NAMES.length);
+    for (const line of lines) expect(line).toMatch(/^'@run-\d,web,'-w\d,'-g\d,'@u\d,/);
+    for (const first of ["=", "+", "-", "@", "\t", "\r"]) expect(csvCell(`${first}1`)).toMatch(/^"?'/);
+    expect(csvCell("=a\n")).toBe(`"'=a\n"`);
+    expect(csvCell('a"b,c')).toBe('"a""b,c"');
+    expect(csvCell(["=x", "y"])).toBe("'=x y");
+    expect(csvCell(-5)).toBe("-5");
+  });
+});
