@@ -111,9 +111,12 @@ function maySee(scopes: readonly Scope[], needed: Entrance["scope"]): boolean {
   return scopes.includes(needed) || (needed === "read" && scopes.includes("admin"));
 }
 
+/** A browser sends a cookie along for whoever asks: for another origin's pages, sockets above all, it counts nothing. */
 async function identifySession(c: Context<ApiEnv>): Promise<Entered | BorderCode> {
   const session = await readSession(c);
   if (session === null) return "key_missing";
+  const origin = c.req.header("Origin");
+  if (origin !== undefined && origin !== new URL(c.req.url).origin) return "origin_not_allowed";
   const { enterprise, user, role, expiresAtMs } = session;
   return { caller: { kind: "user", user, role }, enterprise, expiresAtMs };
 }

@@ -14,7 +14,11 @@ export const BORDER_PROBLEMS = {
   key_invalid: { status: 401, title: "Key invalid", detail: "This key is not known." },
   key_expired: { status: 401, title: "Key expired", detail: "This key has expired." },
   scope_denied: { status: 403, title: "Scope denied", detail: "This key may not do that." },
-  origin_not_allowed: { status: 403, title: "Origin not allowed", detail: "This token is for another origin." },
+  origin_not_allowed: {
+    status: 403,
+    title: "Origin not allowed",
+    detail: "This token or session is not for pages of this origin.",
+  },
   csrf_failed: { status: 403, title: "Cross-site request", detail: "This form must be sent from its own page." },
   not_found: { status: 404, title: "Not found", detail: "There is nothing at this address that you may see." },
   method_not_allowed: { status: 405, title: "Method not allowed", detail: "See the Allow header." },

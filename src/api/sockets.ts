@@ -63,7 +63,6 @@ async function openSocket(c: Context<ApiEnv>, kind: SocketKind): Promise<Respons
   if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
     return problem(c, "upgrade_required", { Upgrade: "websocket", Connection: "Upgrade" });
   }
-  if (c.var.caller.kind === "user" && isForeignPage(c)) return problem(c, "origin_not_allowed");
   const owner: SocketOwner = { kind, caller: c.var.caller, expiresAtMs: c.var.expiresAtMs };
   const headers = new Headers({ Upgrade: "websocket", [OWNER_HEADER]: JSON.stringify(owner) });
   const opened = await objectOf(c).fetch("https://object/socket", { headers });
@@ -72,10 +71,4 @@ async function openSocket(c: Context<ApiEnv>, kind: SocketKind): Promise<Respons
   const offered = c.req.header("Sec-WebSocket-Protocol");
   const chosen = offered === undefined ? {} : { headers: { "Sec-WebSocket-Protocol": "fuelgauge" } };
   return new Response(null, { status: 101, webSocket: opened.webSocket, ...chosen });
-}
-
-/** A browser sends its cookie along whoever's page opens the socket, and no CORS guards a socket: its Origin must be ours. */
-function isForeignPage(c: Context<ApiEnv>): boolean {
-  const origin = c.req.header("Origin");
-  return origin !== undefined && origin !== new URL(c.req.url).origin;
 }

@@ -248,6 +248,14 @@ describe("a caller who is turned away wakes no object and reads no D1:", () => {
     }
   });
 
+  it("with a session, asked by a page of another origin, be it of the same site", async () => {
+    const cookie = await sessionOf(own.id, "admin");
+    const said = (route: Route) => (forSessions(route) ? "origin_not_allowed" : "key_missing");
+    for (const origin of ["https://evil.example", "https://x.fuelgauge.test", "http://fuelgauge.test", "null"]) {
+      expect(await doorsOf(ROUTES, own.id, { ...cookie, Origin: origin })).toEqual(expected(ROUTES, said));
+    }
+  });
+
   it("with an embed token on another origin, or for another enterprise", async () => {
     const token = bearer(await embedOf(own.id));
     for (const origin of [
@@ -310,7 +318,9 @@ describe("a caller who may enters, and no further:", () => {
   it("a session, to its own pages and to what readers read", async () => {
     for (const role of ["admin", "member"] as const) {
       const cookie = await sessionOf(own.id, role);
-      expect(await doorsOf(ROUTES, own.id, cookie)).toEqual(expected(ROUTES, ofSession(true)));
+      for (const headers of [cookie, { ...cookie, Origin: HOST }]) {
+        expect(await doorsOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, ofSession(true)));
+      }
       expect(await doorsOf(PAGES, own.id, cookie)).toEqual(expected(PAGES, ({ session }) => session));
     }
   });
