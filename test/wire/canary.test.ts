@@ -1,0 +1,190 @@
+// Secrets stay where they belong. A real server is called in every way, the failing ones included, and then everything
+// that it wrote is searched: its log, its files, and every answer but the one that shows a secret, once.
+import { type ChildProcess, fork } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { buildWorker } from "../../tools/bench/runtime.ts";
+import { localNode } from "../../tools/install.mjs";
+
+interface Served {
+  port: number;
+  operatorKey: string;
+  signingSecret: string;
+}
+
+const PATH = "/v1/enterprises/canary-town";
+const FORM = { "Content-Type": "application/x-www-form-urlencoded" };
+
+const directory = mkdtempSync(join(tmpdir(), "fuelgauge-canary-"));
+let child: ChildProcess;
+let served: Served;
+let log = "";
+beforeAll(async () => {
+  const state = join(directory, "state");
+  const bundle = buildWorker(join(directory, "bundle"));
+  child = fork(join(import.meta.dirname, "serve.ts"), [bundle, state], { execPath: localNode(), silent: true });
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (log += String(chunk)));
+  served = await new Promise<Served>((done, fail) => {
+    child.once("message", (message) => done(message as Served));
+    child.once("exit", () => fail(new Error(log)));
+  });
+}, 120_000);
+afterAll(async () => {
+  const gone = new Promise((done) => child.once("exit", done));
+  child.disconnect();
+  await gone;
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+});
+
+/** Every answer that shows no secret, as text with its headers. */
+const answers: string[] = [];
+
+/** @param shows the answer is the one that gives a secret away, as it should */
+async function call(
+  method: string,
+  path: string,
+  key: string | null,
+  body?: unknown,
+  { shows = false, headers = {} } = {},
+) {
+  const response = await fetch(`http://localhost:${served.port}${path}`, {
+    method,
+    redirect: "manual",
+    headers: {
+      ...(key === null ? {} : { Authorization: `Bearer ${key}` }),
+      ...(body === undefined ? {} : { "Content-Type": "application/json" }),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  const shown = `${method} ${path.split("?")[0]} ${response.status} ${JSON.stringify([...response.headers])} ${text}`;
+  if (!shows) answers.push(shown);
+  const json = response.headers.get("Content-Type")?.includes("json") === true;
+  return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : null, text };
+}
+
+/** Opens a socket, says something, and leaves. */
+async function converse(path: string, protocols: string[], key: string | null, message: string): Promise<void> {
+  const headers = key === null ? {} : { Authorization: `Bearer ${key}` };
+  const url = `ws://localhost:${served.port}${path}`;
+  const options = { protocols, headers } as unknown as string[];
+  const socket = new WebSocket(url, options);
+  await new Promise<void>((done) => {
+    socket.onopen = () => socket.send(message);
+    socket.onmessage = ({ data }) => {
+      answers.push(String(data));
+      socket.close();
+    };
+    socket.onclose = () => done();
+    setTimeout(() => socket.close(), 2_000);
+  });
+}
+
+/** The parts of a secret that are worth something: all of it, and of what is signed the signature. */
+const partsOf = (secret: string) => [secret, ...(secret.includes(".") ? [secret.split(".").at(-1) as string] : [])];
+
+it("writes no secret to its log, its files or an answer", { timeout: 60_000 }, async () => {
+  const { operatorKey, signingSecret } = served;
+  const operator = (method: string, path: string, body?: unknown, more = {}) =>
+    call(method, path, operatorKey, body, more);
+  const settings = {
+    name: "Canary Town",
+    billing_model: "byom",
+    plan: "pro",
+    webhook_url: "https://hooks.canary.example/a",
+  };
+  const made = await operator("PUT", PATH, settings, { shows: true });
+  const moved = await operator("PUT", PATH, { webhook_url: "https://hooks.canary.example/b" }, { shows: true });
+  const keys: string[] = [];
+  for (const scopes of [["debit"], ["read"], ["admin"], ["debit", "read"]]) {
+    keys.push((await operator("POST", `${PATH}/keys`, { name: "k", scopes }, { shows: true })).body.key);
+  }
+  const [debit = "", read = "", admin = ""] = keys;
+  const listed = await operator("GET", `${PATH}/keys`);
+  await operator("DELETE", `${PATH}/keys/${listed.body.rows[0].id}`);
+  const link = await operator("POST", `${PATH}/sessions`, { user: "ada", role: "admin" }, { shows: true });
+  const linkToken = new URL(link.body.url).searchParams.get("token") as string;
+  const origin = "http://editor.example";
+  const embed = (
+    await operator("POST", `${PATH}/embed-tokens`, { user: "ada", role: "member", origin }, { shows: true })
+  ).body.token;
+  // The page that uses a link carries it, for whoever has it.
+  await call("GET", `/signin?token=${linkToken}`, null, undefined, { shows: true });
+  const signIn = () => call("POST", "/signin", null, `token=${linkToken}`, { shows: true, headers: FORM });
+  const session = /=([^;]+)/.exec((await signIn()).headers.get("Set-Cookie") ?? "")?.[1] as string;
+  expect((await signIn()).status).toBe(410);
+  const entered = await call("POST", "/operator/signin", null, `operator_key=${operatorKey}`, {
+    shows: true,
+    headers: FORM,
+  });
+  const operatorSession = /=([^;]+)/.exec(entered.headers.get("Set-Cookie") ?? "")?.[1] as string;
+  await call("POST", "/operator/signin", null, `operator_key=${operatorKey}x`, { headers: FORM });
+
+  const secrets = [operatorKey, signingSecret, ...keys, linkToken, embed, session, operatorSession];
+  secrets.push(made.body.webhook_secret, moved.body.webhook_secret);
+  expect(secrets.every((secret) => typeof secret === "string" && secret.length >= 24)).toBe(true);
+  expect(new Set(secrets).size).toBe(secrets.length);
+
+  const report = { run: "r", model: "gpt-5", usage: { input_tokens: 9, output_tokens: 9 } };
+  const whole = { ...report, surface: "web", workspace: "w", user: "u", started_at: new Date().toISOString() };
+  await operator("PUT", `${PATH}/spend-cap`, { monthly_cap_micros: 20 });
+  for (const key of [...keys, embed, linkToken, session, signingSecret, `${read}x`, read.slice(0, -1), operatorKey]) {
+    await call("POST", `${PATH}/debits`, key, whole);
+    await call("POST", `${PATH}/debits`, key, `{"key":"${key}"`);
+    for (const rest of ["/gauge", "/runs/r", "/runs.csv", "/entries", "/keys", "/audit", "/usage/timeseries", ""]) {
+      await call("GET", `${PATH}${rest}`, key, undefined, { headers: { Origin: origin } });
+    }
+    await call("GET", "/v1/enterprises/elsewhere/gauge", key);
+    await call("POST", `${PATH}/runs`, key, { ...whole, run: "s", usage: undefined });
+  }
+  const cookie = { Cookie: `fuelgauge=${session}; fuelgauge-operator=${operatorSession}`, Accept: "text/html" };
+  for (const path of [
+    "/",
+    "/settings/usage",
+    "/settings/model",
+    "/settings/usage/runs/r",
+    "/signout",
+    "/operator",
+    "/nothing",
+  ]) {
+    await call("GET", path, null, undefined, { headers: cookie });
+    await call("GET", path, null, undefined, { headers: { ...cookie, Cookie: `${cookie.Cookie}x` } });
+  }
+  await call("POST", "/settings/model", null, "limit=none&from=20", { headers: { ...FORM, ...cookie } });
+  await converse(`${PATH}/debits/stream`, [], debit, JSON.stringify({ id: 1, ...report, final: true }));
+  await converse(`${PATH}/live`, ["fuelgauge", embed], null, read);
+  await converse(`${PATH}/live`, ["fuelgauge", `${embed}x`], null, read);
+  await call("PUT", `${PATH}/spend-cap`, admin, { monthly_cap_micros: 5 });
+  for (const path of ["/webhooks/test", "/rebuild"]) await operator("POST", `${PATH}${path}`);
+  for (const path of ["/v1/enterprises", `${PATH}/webhooks`, `${PATH}/grants`, "/metrics", "/openapi.json"])
+    await operator("GET", path);
+  // The webhook's delivery fails meanwhile, and says so.
+  for (let looks = 0; looks < 50 && (await operator("GET", `${PATH}/webhooks`)).body.rows[0].attempts === 0; looks++) {
+    await sleep(100);
+  }
+
+  const files = readdirSync(join(directory, "state"), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name))] as const);
+  // What must be there is found, so what is not found is not there.
+  const places = files.filter(([, bytes]) => bytes.includes("Canary Town"));
+  expect(places.length).toBeGreaterThanOrEqual(2);
+  const hashOf = (key: string) => createHash("sha256").update(key).digest("base64url");
+  for (const key of keys) expect(files.some(([, bytes]) => bytes.includes(hashOf(key)))).toBe(true);
+  expect(log).toContain("operator_sign_in_failed");
+  expect(answers.length).toBeGreaterThan(150);
+
+  const found = secrets
+    .flatMap(partsOf)
+    .flatMap((secret) => [
+      ...files.filter(([, bytes]) => bytes.includes(secret)).map(([name]) => `${secret} in ${name}`),
+      ...answers.filter((answer) => answer.includes(secret)).map((answer) => `${secret} in ${answer.slice(0, 200)}`),
+      ...(log.includes(secret) ? [`${secret} in the log`] : []),
+    ]);
+  expect(found).toEqual([]);
+});

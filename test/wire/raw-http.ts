@@ -1,0 +1,46 @@
+// HTTP as it is written on the wire, for requests that no client library would send.
+import { connect } from "node:net";
+
+/** What came back: the status of each answer, the last one's type and body; `open` when the other side hung up not. */
+export interface RawAnswer {
+  statuses: number[];
+  type: string;
+  body: string;
+  open: boolean;
+}
+
+/**
+ * Writes the bytes and reads until the other side closes, or for so long.
+ * @param halfClose no more comes from us: what was announced and not sent never will
+ */
+export function sendRaw(
+  port: number,
+  bytes: string | Uint8Array | Iterable<string>,
+  { waitMs = 5_000, halfClose = false } = {},
+): Promise<RawAnswer> {
+  return new Promise((done) => {
+    const socket = connect(port, "127.0.0.1");
+    const chunks: Buffer[] = [];
+    const finish = (open: boolean) => {
+      clearTimeout(timer);
+      socket.destroy();
+      done(readAnswer(Buffer.concat(chunks).toString("utf8"), open));
+    };
+    const timer = setTimeout(() => finish(true), waitMs);
+    socket.on("data", (chunk) => chunks.push(chunk));
+    socket.on("close", () => finish(false));
+    // Whoever refuses early may hang up while we still write.
+    socket.on("error", () => finish(false));
+    const parts = typeof bytes === "string" || bytes instanceof Uint8Array ? [bytes] : bytes;
+    for (const part of parts) if (!socket.destroyed) socket.write(part);
+    if (halfClose) socket.end();
+  });
+}
+
+function readAnswer(text: string, open: boolean): RawAnswer {
+  const statuses = [...text.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)].map(([, status]) => Number(status));
+  const last = text.slice(text.lastIndexOf("HTTP/1."));
+  const end = last.indexOf("\r\n\r\n");
+  const [, type = ""] = /^content-type: (\S+)/im.exec(last.slice(0, end)) ?? [];
+  return { statuses, type, body: last.slice(end + 4), open };
+}
