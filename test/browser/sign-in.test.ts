@@ -192,6 +192,19 @@ it("answers every page with headers that keep it to itself", async () => {
   }
 });
 
+it("serves every file as the type it is, and lets other origins have the usage bar alone", async () => {
+  for (const [path, open] of [
+    ["/app.css", null],
+    ["/page.js", null],
+    ["/vendor/uPlot.iife.min.js", null],
+    ["/embed/usage-bar.js", "*"],
+  ] as const) {
+    const { status, headers } = await site.send("GET", path);
+    expect([path, status, headers.get("X-Content-Type-Options")]).toEqual([path, 200, "nosniff"]);
+    expect([path, headers.get("Access-Control-Allow-Origin")]).toEqual([path, open]);
+  }
+});
+
 it("writes no script, style or handler into a page", async () => {
   await acme.run(50);
   const cookie = await site.cookieFor(acme);
