@@ -13,7 +13,9 @@ import {
 } from "./client.ts";
 import { BYTES, mutationsOf, NOISE, QUERY_VALUES } from "./hostile.ts";
 import { nameOf, pathOf, ROUTES, type Route } from "./routes.ts";
-import { CODES, sendAll } from "./verdict.ts";
+import { CODES, printTally, sendAll } from "./verdict.ts";
+
+printTally();
 
 let e: Enterprise;
 let params: Record<string, string>;

@@ -6,7 +6,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { CREDIT, costing, type Enterprise, expectProblem, newEnterprise, operator, senderWith } from "./client.ts";
 import { type Made, madeFrom, type Schema } from "./from-schema.ts";
 import { nameOf, pathOf, ROUTES, type Route } from "./routes.ts";
-import { expectDocumented, stateOf } from "./verdict.ts";
+import { expectDocumented, printTally, stateOf } from "./verdict.ts";
+
+printTally();
 
 const { BAD_INPUTS, BAD_INPUT_SEED } = env as unknown as { BAD_INPUTS: string; BAD_INPUT_SEED: string };
 const SIZE = { numRuns: Number(BAD_INPUTS), seed: Number(BAD_INPUT_SEED) };

@@ -4,7 +4,9 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { CREDIT, costing, type Enterprise, newEnterprise, report } from "./client.ts";
 import { mutationsOf, NOISE } from "./hostile.ts";
 import { bearer, type Opened, open } from "./open-socket.ts";
-import { CODES, stateOf } from "./verdict.ts";
+import { CODES, count, printTally, stateOf } from "./verdict.ts";
+
+printTally();
 
 const MEGABYTE = 1_048_576;
 
@@ -20,7 +22,9 @@ type Reply = { id: unknown; status?: number; code?: string; results?: Reply[] };
 
 async function ask(message: string | ArrayBuffer): Promise<Reply> {
   stream.socket?.send(message);
-  return (await stream.next()) as Reply;
+  const reply = (await stream.next()) as Reply;
+  count(reply);
+  return reply;
 }
 
 /** Sends each; what is answered with a code must be a documented one and must have changed nothing. Gives the refused. */

@@ -150,17 +150,17 @@ it("tells a person with a link that does not work to wait, on a page", async () 
   expect(await answer.text()).toContain("Too many requests");
 });
 
-it("never limits an honest burst: thousands of debits, starts and gauges of one key from one address", async () => {
+it("never limits an honest burst: many hundreds of debits, starts and gauges of one key from one address", async () => {
   const { path, key, gauge } = await newEnterprise();
   const send = from(freshAddress(), key);
-  const asked = Array.from({ length: 3_000 }, (_, n) => {
+  const asked = Array.from({ length: 1_500 }, (_, n) => {
     if (n % 3 === 0) return send("POST", `${path}/debits`, costing(0.001, { run: `run-${n}` }));
     if (n % 3 === 1) return send("POST", `${path}/runs`, { run: `r-${n}`, surface: "cli", workspace: "w", user: "u" });
     return send("GET", `${path}/gauge`);
   });
   const statuses = (await Promise.all(asked)).map(({ status }) => status);
   expect(statuses.filter((status) => status >= 400)).toEqual([]);
-  expect((await gauge()).used_micros).toBe(1_000_000);
+  expect((await gauge()).used_micros).toBe(500_000);
 });
 
 it("limits a key as a whole only past ten thousand requests a second, and asks the limiter once in a hundred", async () => {

@@ -4,7 +4,7 @@
  */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect } from "vitest";
+import { afterAll, expect } from "vitest";
 import { type Answer, expectProblem, objectOf } from "./client.ts";
 
 export const CODES: Record<string, number[]> = {
@@ -62,7 +62,23 @@ export async function stateOf(enterprise: string): Promise<string> {
   return states.join();
 }
 
+const tally = { requests: 0, serverErrors: 0 };
+
+/** Counts an answer for the sum that a file of tests prints in the end. */
+export function count({ status = 200 }: { status?: number | undefined }): void {
+  tally.requests += 1;
+  if (status >= 500) tally.serverErrors += 1;
+}
+
+/** Prints in the end how many requests there were, and how many were answered as faults of the server. */
+export function printTally(): void {
+  afterAll(() =>
+    console.log(`${tally.requests} requests of generated and hostile input, ${tally.serverErrors} server errors`),
+  );
+}
+
 export function expectDocumented(answer: Answer, what: string): void {
+  count(answer);
   if (answer.status < 400) return;
   const { code } = answer.body ?? {};
   expect(`${what}: ${CODES[code]?.includes(answer.status) ? "documented" : `${answer.status} ${answer.text}`}`).toBe(
