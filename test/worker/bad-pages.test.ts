@@ -4,9 +4,9 @@ import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { mintToken } from "../../src/access/tokens.ts";
 import { csvCell } from "../../src/api/runs-csv.ts";
-import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, operator } from "./client.ts";
+import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, OPERATOR_KEY, operator } from "./client.ts";
 import { QUERY_VALUES } from "./hostile.ts";
-import { nameOf, PAGES, pathOf } from "./routes.ts";
+import { nameOf, PAGES, type Page, pathOf } from "./routes.ts";
 import { count, printTally, stateOf } from "./verdict.ts";
 
 printTally();
@@ -48,6 +48,17 @@ async function cookieOf({ id }: Enterprise): Promise<string> {
   return `__Host-fuelgauge=${await mintToken(env.SIGNING_SECRET, { ...who, expiresAtMs: Date.UTC(2099, 0) })}`;
 }
 
+/** Opens the operator's pages. */
+async function operatorCookie(): Promise<string> {
+  const headers = { "Content-Type": "application/x-www-form-urlencoded", Origin: HOST };
+  const signedIn = await open("/operator/signin", { method: "POST", body: `operator_key=${OPERATOR_KEY}`, headers });
+  expect([signedIn.status, signedIn.headers.get("Location")]).toEqual([303, "/operator"]);
+  return signedIn.headers.get("Set-Cookie")?.split(";")[0] as string;
+}
+
+const isOperators = ({ path }: Page) => /^\/operator(?!\/sign)/.test(path);
+const FORMS = PAGES.filter(({ method }) => method === "POST");
+
 async function open(path: string, init: RequestInit & { headers: Record<string, string> }) {
   const response = await exports.default.fetch(`${HOST}${path}`, { redirect: "manual", ...init });
   count(response);
@@ -77,27 +88,40 @@ describe("a form", () => {
     ["text/plain", "limit=none&from=none"],
   ];
 
-  it.each(PAGES.filter(({ method }) => method === "POST").map((page) => [nameOf(page), page] as const))(
+  const headersOf = (type: string) => ({ Origin: HOST, ...(type === "" ? {} : { "Content-Type": type }) });
+  const ways = BODIES.flatMap(([type, body]) => ["text/html", "*/*"].map((accept) => [type, body, accept] as const));
+
+  it.each(FORMS.filter((page) => !isOperators(page)).map((page) => [nameOf(page), page] as const))(
     "of %s that cannot be read is refused, changes nothing, and is nobody's fault here",
     async (_, { path }) => {
       const cookie = await cookieOf(byom);
       const before = await stateOf(byom.id);
-      for (const [type, body] of BODIES) {
-        for (const accept of ["text/html", "*/*"]) {
-          const headers = {
-            Cookie: cookie,
-            Origin: HOST,
-            Accept: accept,
-            ...(type === "" ? {} : { "Content-Type": type }),
-          };
-          const { status } = await open(path, { method: "POST", body, headers });
-          const what = `${type} ${String(body).slice(0, 40)}`;
-          // Signing out takes no fields; everything else has nothing to go by.
-          if (path.endsWith("/signout") && status === 303) continue;
-          expect([what, status, status >= 400 && status < 500]).toEqual([what, status, true]);
-        }
+      for (const [type, body, accept] of ways) {
+        const headers = { Cookie: cookie, Accept: accept, ...headersOf(type) };
+        const { status } = await open(path, { method: "POST", body, headers });
+        const what = `${type} ${String(body).slice(0, 40)}`;
+        // Signing out takes no fields; everything else has nothing to go by.
+        if (path.endsWith("/signout") && status === 303) continue;
+        expect([what, status, status >= 400 && status < 500]).toEqual([what, status, true]);
       }
       expect(await stateOf(byom.id)).toBe(before);
+    },
+  );
+
+  it.each(FORMS.filter(isOperators).map((page) => [nameOf(page), page] as const))(
+    "of %s that the operator cannot have meant is no fault, and changes nothing where it is refused",
+    async (_, page) => {
+      const [{ id }, cookie] = [await newEnterprise({ billing_model: "byom" }), await operatorCookie()];
+      let before = await stateOf(id);
+      for (const [type, body, accept] of ways) {
+        const headers = { Cookie: cookie, Accept: accept, ...headersOf(type) };
+        const { status } = await open(pathOf(page, { e: id, id: "none" }), { method: "POST", body, headers });
+        const what = `${type} ${String(body).slice(0, 40)}`;
+        expect([what, status, status < 500]).toEqual([what, status, true]);
+        const after = await stateOf(id);
+        if (status >= 400) expect([what, after]).toEqual([what, before]);
+        before = after;
+      }
     },
   );
 });
@@ -119,6 +143,22 @@ describe("a page", () => {
     "/settings/usage/runs/%00": [],
     "/settings/usage/runs/..%2f..": [],
   };
+
+  it.each(PAGES.filter((page) => page.method === "GET" && isOperators(page)).map(({ path }) => path))(
+    "of the operator, %s, is shown or refused whatever its query says",
+    async (path) => {
+      const cookie = await operatorCookie();
+      for (const value of [...QUERY_VALUES, ...PLACES, "0", "Infinity", "-1e400"]) {
+        const query = ["before", "after", "q", "id", "done", "to"].map(
+          (name) => `${name}=${encodeURIComponent(value)}`,
+        );
+        const url = `${pathOf({ path }, { e: e.id, id: "g1" })}?${query.join("&")}`;
+        const { status, text } = await open(url, { headers: { Cookie: cookie, Accept: "text/html" } });
+        expect([value.slice(0, 60), status, status < 500]).toEqual([value.slice(0, 60), status, true]);
+        expect(await strangersIn(text)).toEqual([]);
+      }
+    },
+  );
 
   it.each(Object.entries(QUERIES))("of %s is shown or refused whatever its query says", async (path, fields) => {
     const cookie = await cookieOf(e);
@@ -188,6 +228,16 @@ describe("a name from outside", () => {
       expect(await strangersIn(text)).toEqual([]);
       expect(text).not.toContain("<script>alert");
       expect(text).not.toContain("onerror=alert(1)>");
+    }
+  });
+
+  it("stands on the operator's pages as text, too", async () => {
+    const headers = { Cookie: await operatorCookie(), Accept: "text/html" };
+    for (const path of ["", `/enterprises/${e.id}`, `/enterprises/${e.id}/settings`, `/enterprises/${e.id}/grants`]) {
+      const { status, text } = await open(`/operator${path}`, { headers });
+      expect([path, status]).toEqual([path, 200]);
+      expect(text).toContain("&quot;&gt;&lt;img src=x onerror=alert(1)&gt;");
+      expect(await strangersIn(text)).toEqual([]);
     }
   });
 
