@@ -20,7 +20,7 @@ export const CODES: Record<Code, { what: string; remedy: string }> = {
   scope_denied: { what: "the key or embed token may not do that", remedy: "use a key with the scope" },
   enterprise_suspended: { what: "no new run starts", remedy: "ask the operator" },
   origin_not_allowed: {
-    what: "an embed token on another origin, or a session's socket opened by another site's page",
+    what: "an embed token, or a session, used by a page of another origin",
     remedy: "make a token for this origin",
   },
   csrf_failed: { what: "a form sent from another site", remedy: "send it from its own page" },
