@@ -133,9 +133,12 @@ export class Operators {
   }
 
   #trouble(): void {
-    const { dice, platform } = this.world;
+    const { dice, platform, traffic } = this.world;
     const { network } = platform;
-    switch (dice.weighted({ down: 3, slow: 3, deaf: 2, receiver: 2, evict: 3 })) {
+    const trouble = dice.weighted({ down: 3, slow: 3, deaf: 2, receiver: 2, evict: 3 });
+    // Bad weather shows only where something is on its way.
+    if (["down", "slow", "deaf"].includes(trouble) && dice.chance(0.5)) traffic.beginRun();
+    switch (trouble) {
       case "down":
         network.change("down", dice.spread(30_000, 5 * HOUR_MS));
         break;

@@ -75,9 +75,9 @@ export class SimPlatform implements Platform {
     return this.network.fetch(webhookId);
   }
 
-  /** What the object logs: that a job of its alarm has failed. */
+  /** What the object logs: that a job of its alarm has failed, among other things. */
   log(line: string): void {
-    this.world.saw("job_retried");
+    if (line.includes('"event":"job_failed"')) this.world.saw("job_retried");
     if (line.includes('"job":"settle"') && this.shell.turns) this.world.saw("crashed_in_a_cycle_turn");
     this.world.trace.add(line);
   }

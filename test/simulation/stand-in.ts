@@ -8,10 +8,11 @@ export type Machine = { nowMs(): number; fetch(webhookId: string): Promise<Respo
 export function standIn(machine: Machine): () => void {
   const { fetch } = globalThis;
   const { now } = Date;
-  const { error } = console;
+  const { error, warn } = console;
   globalThis.fetch = (_to, init) => machine.fetch(new Headers(init?.headers).get("webhook-id") ?? "");
   Date.now = () => machine.nowMs();
   console.error = (line: unknown) => machine.log(String(line));
+  console.warn = console.error;
   const { subtle } = globalThis.crypto;
   Object.defineProperty(subtle, "sign", { value: async () => new ArrayBuffer(32), configurable: true });
   Object.defineProperty(subtle, "importKey", { value: async () => ({}), configurable: true });
@@ -19,6 +20,7 @@ export function standIn(machine: Machine): () => void {
     globalThis.fetch = fetch;
     Date.now = now;
     console.error = error;
+    console.warn = warn;
     Reflect.deleteProperty(subtle, "sign");
     Reflect.deleteProperty(subtle, "importKey");
   };
