@@ -1,10 +1,12 @@
 /**
  * Makes version 1 of the price book, `src/catalog/built-in-prices.json`, from the data of the npm package
  * `@pydantic/genai-prices` (MIT licence, © Pydantic Services Inc.). Run it with `node tools/make-price-book.ts`.
- * It fetches nothing: the same package and the same PRICED_ON make the same bytes, and a test holds the file to that.
+ * Dated names that the data has no literal of come from the providers' own SDKs, which name them in their types; the
+ * data's rules say which model each is. It fetches nothing: the same packages and the same PRICED_ON make the same bytes,
+ * and a test holds the file to that.
  * A released version of a price book never changes; newer prices are put as the next version, over the API.
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import {
   type ConditionalPrice,
   calcPrice,
@@ -78,17 +80,29 @@ export interface PriceBook {
   models: PricedModel[];
 }
 
+/** Where the providers' SDKs name the models that they take. */
+const SDK_TYPES = [
+  "@anthropic-ai/sdk/resources/messages/messages.d.ts",
+  "openai/resources/shared.d.ts",
+  "@google/genai/dist/genai.d.ts",
+];
+
 /** What could not be taken over as it stood: the names concerned, by reason. */
 export type Remarks = Map<string, string[]>;
 
 /**
  * Turns the package's providers into a price book whose ids and aliases are unique over the whole book.
- * `date` (YYYY-MM-DD) decides between dated prices. What is dropped or changed on the way stands in the remarks.
+ * `date` (YYYY-MM-DD) decides between dated prices; `alsoKnown` are names that exist, which become aliases where they
+ * are a model's name and a date. What is dropped or changed on the way stands in the remarks.
  */
-export function makePriceBook(providers: Provider[], date: string): { book: PriceBook; remarks: Remarks } {
+export function makePriceBook(
+  providers: Provider[],
+  date: string,
+  alsoKnown: readonly string[] = [],
+): { book: PriceBook; remarks: Remarks } {
   const remarks: Remarks = new Map();
   const remark = (reason: string, name: string) => remarks.set(reason, [...(remarks.get(reason) ?? []), name]);
-  const known = knownNames(providers);
+  const known = new Set([...knownNames(providers), ...alsoKnown]);
   const taken = new Set<string>();
   // Every id is claimed before any alias is, so an alias can never push a model out of the book.
   const accepted = inOrderOfClaim(providers).flatMap((provider) =>
@@ -225,6 +239,14 @@ function knownNames(providers: Provider[]): Set<string> {
   return new Set([...whole, ...dated].map((name) => name.replace(/^.*\//, "")));
 }
 
+/** Every name of a model in the types of the providers' SDKs, in their order. */
+export function namesInSdks(): string[] {
+  return SDK_TYPES.flatMap((file) => {
+    const text = readFileSync(new URL(`../node_modules/${file}`, import.meta.url), "utf8");
+    return [...text.matchAll(/'((?:claude|gpt|chatgpt|o\d|gemini)-[a-z0-9.-]+)'/g)].map(([, name = ""]) => name);
+  });
+}
+
 function literalsOf(match: MatchLogic, kinds: string[]): string[] {
   return Object.entries(match).flatMap(([kind, value]: [string, string | MatchLogic[]]) => {
     if (typeof value === "string") return kinds.includes(kind) ? [value] : [];
@@ -239,7 +261,7 @@ function baseOf(price: ModelPrice[string]): number | undefined {
 }
 
 if (import.meta.main) {
-  const { book, remarks } = makePriceBook((await waitForUpdate()) ?? [], PRICED_ON);
+  const { book, remarks } = makePriceBook((await waitForUpdate()) ?? [], PRICED_ON, namesInSdks());
   const text = formatPriceBook(book);
   writeFileSync(TARGET, text);
   for (const [reason, names] of remarks) console.log(`${reason} (${names.length}): ${names.join(", ")}\n`);

@@ -6,11 +6,18 @@
 import { readFileSync } from "node:fs";
 import { calcPrice, type ModelInfo, type Provider, waitForUpdate } from "@pydantic/genai-prices";
 import { describe, expect, it } from "vitest";
-import { formatPriceBook, makePriceBook, PRICED_ON, pricesInForce, toRate } from "../../tools/make-price-book.ts";
+import {
+  formatPriceBook,
+  makePriceBook,
+  namesInSdks,
+  PRICED_ON,
+  pricesInForce,
+  toRate,
+} from "../../tools/make-price-book.ts";
 
 const providers = (await waitForUpdate()) ?? [];
 const text = readFileSync(new URL("../../src/catalog/built-in-prices.json", import.meta.url), "utf8");
-const { book: made } = makePriceBook(providers, PRICED_ON);
+const { book: made } = makePriceBook(providers, PRICED_ON, namesInSdks());
 const ratesByName = new Map(made.models.flatMap((model) => [model.id, ...model.aliases].map((name) => [name, model])));
 
 const MODEL: ModelInfo = { id: "m-1", match: { equals: "m-1" }, prices: { input_mtok: 2, output_mtok: 8 } };
@@ -96,6 +103,37 @@ describe("the committed price book", () => {
     );
     expect(charges.length).toBeGreaterThan(models.length * 0.9);
     expect(charges.filter(({ ours, theirs }) => Math.abs(ours - theirs) > 1e-9)).toEqual([]);
+  });
+});
+
+describe("the names that the providers' SDKs have in their types", () => {
+  const named = [...new Set(namesInSdks())];
+
+  it("are those of three providers", () => {
+    for (const name of ["claude-opus-4-5-20251101", "gpt-4o-2024-08-06", "gemini-live-2.5-flash-preview"])
+      expect(named).toContain(name);
+    expect(named.length).toBeGreaterThan(100);
+  });
+
+  it("stand in the book wherever they have a date and the package knows their price, and lead to its model", () => {
+    const dated = named.filter((name) => /-\d{8}$|-\d{4}-\d{2}-\d{2}$/.test(name));
+    const priced = dated.filter((name) => calcPrice({}, name, { provider: makerOf(name) }) !== null);
+    expect(priced.filter((name) => !ratesByName.has(name))).toEqual([]);
+    expect(ratesByName.get("claude-opus-4-5-20251101")?.id).toBe("claude-opus-4-5");
+    expect(priced.length).toBeGreaterThan(20);
+  });
+
+  function makerOf(name: string): Provider {
+    const id = name.startsWith("claude") ? "anthropic" : name.startsWith("gemini") ? "google" : "openai";
+    return providers.find((provider) => provider.id === id) as Provider;
+  }
+
+  it("price nothing that the data does not, and nothing that is not a name and a date", () => {
+    const { book } = makePriceBook([PROVIDER], PRICED_ON, ["m-1-20260101", "m-1-mini", "m-2-20260101", "m-10"]);
+    expect(book.models).toMatchObject([{ id: "m-1", aliases: [] }]);
+    const open = { ...MODEL, match: { starts_with: "m-1" } };
+    const { book: wide } = makePriceBook([{ ...PROVIDER, models: [open] }], PRICED_ON, ["m-1-20260101", "m-1-mini"]);
+    expect(wide.models).toMatchObject([{ id: "m-1", aliases: ["m-1-20260101"] }]);
   });
 });
 
