@@ -18,9 +18,6 @@ export type Answer = { status: number; body: any; headers: Headers; text: string
 
 export type Send = (method: string, path: string, body?: unknown, init?: RequestInit) => Promise<Answer>;
 
-/** How many requests this file has sent, and how many were answered with a server error. */
-export const sent = { requests: 0, serverErrors: 0 };
-
 /** Sends with a key; a string or a body of bytes goes as it is. */
 export function senderWith(key: string | null): Send {
   return async (method, path, body, init = {}) => {
@@ -28,15 +25,13 @@ export function senderWith(key: string | null): Send {
     if (key !== null) headers.set("Authorization", `Bearer ${key}`);
     if (body !== undefined && !headers.has("Content-Type")) headers.set("Content-Type", "application/json");
     const asItIs = typeof body === "string" || body instanceof Uint8Array || body instanceof ReadableStream;
-    const content = body === undefined ? {} : { body: (asItIs ? body : JSON.stringify(body)) as BodyInit };
+    const sent = body === undefined ? {} : { body: (asItIs ? body : JSON.stringify(body)) as BodyInit };
     const response = await exports.default.fetch(`https://fuelgauge.test${path}`, {
       ...init,
       method,
       headers,
-      ...content,
+      ...sent,
     });
-    sent.requests += 1;
-    if (response.status >= 500) sent.serverErrors += 1;
     const text = await response.text();
     const json = text !== "" && response.headers.get("Content-Type")?.includes("json") === true;
     return { status: response.status, body: json ? JSON.parse(text) : null, headers: response.headers, text };
