@@ -27,11 +27,9 @@ export const LAYERS = {
     run: async (seconds, seed) => {
       const figures = await runWorker<Simulated>("test/simulation/campaign.ts", [seconds, seed, 1]);
       const { worlds, days, events, happenings, violations } = figures;
-      const never = Object.keys(happenings).filter((name) => happenings[name] === 0);
-      const unseen = never.length > 0 ? `; never met: ${never.join(", ")}` : "";
       const years = number(days / DAYS_PER_YEAR);
       return {
-        line: `${years} simulated years in ${number(worlds)} worlds, ${number(events)} events${unseen}`,
+        line: `${years} simulated years in ${number(worlds)} worlds, ${number(events)} events${unseen(happenings)}`,
         figures,
         violations: violations.map((broken) => `simulation: seed ${broken}`),
       };
@@ -41,8 +39,8 @@ export const LAYERS = {
     share: 0.4,
     run: async (seconds, seed) => {
       const figures = await runWorker<Crashed>("test/crash/campaign.ts", [seconds, seed]);
-      const { kills, acknowledged, lost, doubled, resumedMs, violations } = figures;
-      const resumed = `the copy caught up by itself within ${number(resumedMs / 1_000, 1)} s`;
+      const { kills, acknowledged, lost, doubled, resumedMs, moments, violations } = figures;
+      const resumed = `the copy caught up by itself within ${number(resumedMs / 1_000, 1)} s${unseen(moments)}`;
       return {
         line: `${number(kills)} kills, ${number(acknowledged)} acknowledged reports, ${lost} lost, ${doubled} doubled; ${resumed}`,
         figures,
@@ -117,6 +115,12 @@ async function repeat(
     if (code !== 0) violations.push(`FUELGAUGE_SEED=${roundSeed} vitest ${args.join(" ")}:\n${output.slice(-4_000)}`);
   } while (performance.now() - startedMs < seconds * 1_000);
   return { rounds, violations };
+}
+
+/** Names what is counted and never happened: the campaign was too short for it, or it cannot happen any more. */
+function unseen(counts: Record<string, number>): string {
+  const never = Object.keys(counts).filter((name) => counts[name] === 0);
+  return never.length > 0 ? `; never met: ${never.join(", ")}` : "";
 }
 
 function number(value: number, digits = 0): string {
