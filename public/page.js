@@ -2,6 +2,7 @@
 (() => {
   const root = document.documentElement;
   root.dataset.script = "";
+  const TOAST_MS = 8_000;
 
   document.addEventListener("click", (event) => {
     const target = event.target instanceof Element ? event.target : null;
@@ -39,7 +40,55 @@
     for (const form of document.querySelectorAll("form[data-once]")) form.dataset.once = "";
   });
 
+  // Writing an amount chooses it; choosing no cap takes back what was written.
+  document.addEventListener("input", ({ target }) => {
+    const cap = target.closest("form.cap")?.elements.namedItem("cap");
+    if (!cap) return;
+    if (target === cap) cap.form.elements.namedItem("limit").value = "cap";
+    else if (target.value === "none") cap.value = cap.dataset.inForce;
+  });
+
+  // A toggle changes the address and the chart; the links of the tables take it over, as if they were drawn with it.
+  document.addEventListener("htmx:after:history:update", () => {
+    const now = new URLSearchParams(location.search);
+    for (const link of document.querySelectorAll(".table a[hx-get]")) {
+      for (const name of ["href", "hx-get", "hx-push-url"]) {
+        if (!link.hasAttribute(name)) continue;
+        const url = new URL(link.getAttribute(name), location.origin);
+        for (const key of ["range", "view"]) {
+          if (now.has(key)) url.searchParams.set(key, now.get(key));
+          else url.searchParams.delete(key);
+        }
+        link.setAttribute(name, url.pathname + url.search);
+      }
+    }
+  });
+
+  // A link that could not be followed in place says so, and the address stays that of what is shown.
+  const alertRegion = document.getElementById("alert-region");
+  let toastTimer;
+
+  function failed({ target }) {
+    if (!target.matches?.("a[hx-get]") || alertRegion === null) return;
+    alertRegion.textContent = "This could not be loaded. Try again in a moment.";
+    alertRegion.className = "toast";
+    clearTimeout(toastTimer);
+    toastTimer = setTimeout(() => {
+      alertRegion.className = "unseen";
+      alertRegion.textContent = "";
+    }, TOAST_MS);
+  }
+
+  document.addEventListener("htmx:error", failed);
+  document.addEventListener("htmx:response:error", (event) => {
+    if (event.detail.ctx.response.status >= 500) failed(event);
+  });
+  document.addEventListener("htmx:before:history:update", (event) => {
+    if (event.detail.response?.status >= 400) event.preventDefault();
+  });
+
   // A notice stands on the page already; the live regions only speak it, after they have been seen empty.
+  if (location.search === "?saved") history.replaceState(history.state, "", location.pathname);
   for (const notice of document.querySelectorAll("[data-announce]")) {
     const region = document.getElementById(`${notice.dataset.announce}-region`);
     if (region !== null) setTimeout(() => region.append(notice.textContent ?? ""), 300);

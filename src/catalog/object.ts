@@ -101,7 +101,7 @@ export class CatalogObject extends DurableObject<Env> {
     this.#sql.exec("INSERT INTO demos (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id);
   }
 
-  /** Demo enterprises in the order in which they were made. */
+  /** Demo enterprises, the first noted first. */
   demos(limit: number): string[] {
     const rows = this.#sql.exec<{ id: string }>("SELECT id FROM demos ORDER BY number LIMIT ?", limit).toArray();
     return rows.map(({ id }) => id);

@@ -22,8 +22,8 @@ type Props = {
   gauge: Gauge;
   timeZone: string;
   fields: CapFields;
-  /** The cap that the preview is for: undefined while the field holds no cap. */
-  previewed: Micros | null | undefined;
+  /** The cap that the preview is for; a text says why there is none. */
+  previewed: Micros | null | string;
   notice: CapNotice | null;
 };
 
@@ -104,6 +104,7 @@ export const CapForm: FC<Props> = ({ gauge, timeZone, fields, previewed, notice 
             size={14}
             value={fields.cap}
             placeholder="500.00"
+            data-in-force={fieldsOf(gauge).cap}
             aria-label="Cap in dollars a month"
             aria-describedby="preview cap-help"
             aria-invalid={notice?.kind === "invalid" ? "true" : undefined}
@@ -134,7 +135,7 @@ export const CapForm: FC<Props> = ({ gauge, timeZone, fields, previewed, notice 
 
 export const Preview: FC<Pick<Props, "gauge" | "timeZone" | "previewed">> = ({ gauge, timeZone, previewed }) => (
   <p id="preview" class="preview">
-    {previewed === undefined ? "Write an amount to see how long it lasts." : previewOf(gauge, previewed, timeZone)}
+    {typeof previewed === "string" ? previewed : previewOf(gauge, previewed, timeZone)}
   </p>
 );
 

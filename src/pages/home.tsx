@@ -98,7 +98,8 @@ const Demos: FC<{ demos: EnterpriseState[] }> = ({ demos }) => (
 async function loadDemos(c: Context<PageEnv>): Promise<EnterpriseState[]> {
   const ids = await catalogOf(c.env).demos(MOST_DEMOS);
   const states = await Promise.all(ids.map((id) => c.env.ENTERPRISE.getByName(id).state({ kind: "operator" })));
-  return states.flatMap((state) => (isRefusal(state) ? [] : [state]));
+  const found = states.flatMap((state) => (isRefusal(state) ? [] : [state]));
+  return found.sort((a, b) => a.gauge.name.localeCompare(b.gauge.name));
 }
 
 function isDemoMode(env: Env): boolean {

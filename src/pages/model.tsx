@@ -6,6 +6,7 @@
 import { type Context, Hono } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
 import type { CopyView } from "../enterprise/object.ts";
+import type { Gauge } from "../ledger/gauge.ts";
 import { MAX_MICROS, type Micros } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { type CapChange, readCapChanges, readRuns } from "../rollups/read.ts";
@@ -56,9 +57,9 @@ export const modelPages = new Hono<PageEnv>()
     if (view.gauge.spend === null) return problemPage(c, "not_byom");
     const sent = await readForm(c);
     const fields = sentFields(sent);
-    const capMicros = fields.limit === "none" ? null : parseCap(fields.cap);
-    if (typeof capMicros === "string") return modelPage(c, view, fields, { kind: "invalid", text: capMicros }, 422);
     if (sent.from !== fromField(view.gauge)) return conflict(c, view, fields);
+    const capMicros = wishOf(fields, view.gauge);
+    if (typeof capMicros === "string") return modelPage(c, view, fields, { kind: "invalid", text: capMicros }, 422);
     if (isSpent(view.gauge, capMicros) && sent.confirmed !== "yes")
       return question(c, view, fields, capMicros as Micros);
     const gauge = await objectOf(c).setCap(callerOf(c.var.who), capMicros, view.gauge.spend.cap_micros);
@@ -70,7 +71,8 @@ export const modelPages = new Hono<PageEnv>()
 
 function conflict(c: Context<PageEnv>, view: CopyView, fields: CapFields) {
   const text = `Someone else changed the cap meanwhile: it is ${capName(view.gauge.total_micros)} now. Nothing was saved; save again to replace it.`;
-  return modelPage(c, view, fields, { kind: "conflict", text }, 409);
+  const kept = fields.limit === "none" ? { ...fields, cap: fieldsOf(view.gauge).cap } : fields;
+  return modelPage(c, view, kept, { kind: "conflict", text }, 409);
 }
 
 function question(c: Context<PageEnv>, { gauge, timeZone }: CopyView, fields: CapFields, capMicros: Micros) {
@@ -153,10 +155,19 @@ function sentFields({ limit, cap }: Record<string, unknown>): CapFields {
   return { limit: limit === "none" ? "none" : "cap", cap: typeof cap === "string" ? cap.slice(0, 100) : "" };
 }
 
-function previewedOf({ limit, cap }: CapFields): Micros | null | undefined {
+function previewedOf({ limit, cap }: CapFields): Micros | null | string {
   if (limit === "none") return null;
-  const parsed = parseCap(cap);
-  return typeof parsed === "string" ? undefined : parsed;
+  return cap.trim() === "" ? "Write an amount to see how long it lasts." : parseCap(cap);
+}
+
+/**
+ * What the form asks for; a text says what is wrong with it. An amount beside "No cap" is a contradiction, unless it is
+ * the one that stood there: nobody who writes 500 and saves should end without a cap.
+ */
+function wishOf({ limit, cap }: CapFields, gauge: Gauge): Micros | null | string {
+  if (limit === "cap") return parseCap(cap);
+  if (cap.trim() === "" || cap === fieldsOf(gauge).cap) return null;
+  return "An amount is written and “No cap” is chosen: choose “Stop new runs at”, or empty the field.";
 }
 
 /** The copy knows all changes, the ledger the newest at once: together nothing is missing after a change. */

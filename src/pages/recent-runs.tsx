@@ -22,7 +22,10 @@ export const RecentRuns: FC<Props> = (props) => {
         <>
           {/* The roles stay when a narrow screen lays the rows out as blocks. */}
           <table class="runs" role="table">
-            <caption>Newest first{query.filter === null ? "" : `, of this ${query.filter.dimension}`}</caption>
+            <caption>
+              Newest first{query.filter === null ? "" : `, of this ${query.filter.dimension}`}
+              {unitsOf(block)}
+            </caption>
             <thead role="rowgroup">
               <tr role="row">
                 {COLUMNS.map((column) => (
@@ -45,6 +48,13 @@ export const RecentRuns: FC<Props> = (props) => {
     </section>
   );
 };
+
+/** An enterprise that switched its billing model has runs of both. */
+function unitsOf({ rows }: RunsBlock): string {
+  const units = new Set(rows.map(({ unit }) => unit));
+  if (units.size > 1) return ", in credits, or in USD where a $ stands";
+  return units.size === 0 ? "" : `, in ${units.has("usd") ? "USD" : "credits"}`;
+}
 
 export const RunsPage: FC<Props & { block: RunsBlock }> = (props) => (
   <>

@@ -9,11 +9,11 @@ import { Allocation } from "./allocation.tsx";
 import { Cards } from "./cards.tsx";
 import { bucketChart, type Chart, totalChart } from "./chart-data.ts";
 import { Consumption } from "./consumption.tsx";
-import { formatDate, formatMoment, formatPeriod } from "./dates.ts";
+import { formatPeriod } from "./dates.ts";
 import { AsOf, CopyAsOf, Explanation } from "./explanation.tsx";
 import { page, type Signed } from "./layout.tsx";
 import { type Outlook, outlookOf } from "./outlook.ts";
-import { Name, Region } from "./parts.tsx";
+import { Region } from "./parts.tsx";
 import { problemPage } from "./problem-page.tsx";
 import { RecentRuns, RunsPage } from "./recent-runs.tsx";
 import { isPartial, type PageEnv, signedIn } from "./session.ts";
@@ -21,6 +21,7 @@ import { statusOf } from "./status.ts";
 import { StatusLine } from "./status-line.tsx";
 import { TopPage, TopTable } from "./top-table.tsx";
 import { chartSpans, loadUsage, type UsageData } from "./usage-data.ts";
+import { Exports, Heading, Period } from "./usage-heading.tsx";
 import { type DIMENSIONS, type Part, parseUsageQuery, type UsageQuery } from "./usage-query.ts";
 
 type Shown = { data: UsageData; query: UsageQuery; outlook: Outlook; signed: Signed };
@@ -54,7 +55,7 @@ function wholePage(c: Context<PageEnv>, shown: Shown): Response | Promise<Respon
       chart: true,
       children: (
         <>
-          <Heading {...shown} />
+          <Heading view={data.view} outlook={shown.outlook} query={shown.query} signed={signed} />
           <Now {...shown} />
           <ChartPart {...shown} />
           <Top {...shown} dimension="workspace" />
@@ -70,48 +71,6 @@ function wholePage(c: Context<PageEnv>, shown: Shown): Response | Promise<Respon
     }),
   );
 }
-
-const Heading: FC<Shown> = ({ data, outlook, query, signed }) => {
-  const { timeZone } = data.view;
-  const exports = `/v1/enterprises/${encodeURIComponent(signed.enterprise)}`;
-  const filter = query.filter === null ? "" : `?${query.filter.dimension}=${encodeURIComponent(query.filter.id)}`;
-  return (
-    <div class="heading">
-      <h1>Usage</h1>
-      <span id="pill" class="pill" data-state="off" hx-ws:connect={`${exports}/live`} hx-swap="none">
-        Not live
-      </span>
-      <details class="menu">
-        <summary class="button plain">Export</summary>
-        <ul>
-          <li>
-            <a href={`${exports}/runs.csv${filter}`} download>
-              This cycle's runs (CSV)
-            </a>
-          </li>
-          <li>
-            <a href={`${exports}/gauge`}>The balance (JSON)</a>
-          </li>
-          <li>
-            <button type="button" class="quiet scripted" data-print>
-              Print this page
-            </button>
-          </li>
-        </ul>
-      </details>
-      <p class="on-paper">
-        <Name>{signed.name}</Name>, as of {formatMoment(outlook.nowMs, timeZone)}
-      </p>
-      <p class="muted">
-        Billing cycle {formatPeriod(outlook.startsAtMs, outlook.endsAtMs, timeZone)} ({timeZone}) · resets{" "}
-        <time datetime={new Date(outlook.endsAtMs).toISOString()}>{formatDate(outlook.endsAtMs, timeZone)}</time>
-      </p>
-      <noscript>
-        <p class="muted">Live updates need JavaScript. Every number and link here works without it.</p>
-      </noscript>
-    </div>
-  );
-};
 
 /** The regions that come from the ledger itself. */
 const Now: FC<Shown> = (shown) => (
@@ -164,6 +123,9 @@ const OnePart: FC<Shown & { part: Part }> = ({ part, ...shown }) => {
           <Region id="cards">
             <Cards {...allocationOf(shown)} />
           </Region>
+          <Region id="period">
+            <Period view={data.view} outlook={outlook} signed={shown.signed} />
+          </Region>
           <Region id="as-of">
             <AsOf view={data.view} outlook={outlook} />
           </Region>
@@ -171,9 +133,14 @@ const OnePart: FC<Shown & { part: Part }> = ({ part, ...shown }) => {
       );
     case "chart":
       return (
-        <Region id="consumption">
-          <ChartPart {...shown} />
-        </Region>
+        <>
+          <Region id="consumption">
+            <ChartPart {...shown} />
+          </Region>
+          <Region id="exports">
+            <Exports query={query} signed={shown.signed} />
+          </Region>
+        </>
       );
     case "runs":
       if (query.runsAfter !== null && data.runs !== null) {

@@ -175,6 +175,24 @@ describe("the spend cap", () => {
     await context.close();
   });
 
+  it("that is written beside “No cap” is not taken for none", async () => {
+    const globex = await newByom(100, null);
+    const { page, context } = await withoutScript(globex);
+    await page.goto("/settings/model");
+    await page.getByLabel("Cap in dollars a month").fill("500");
+    await page.getByRole("button", { name: "Save" }).click();
+    expect(await words(page, "#notice")).toBe(
+      "An amount is written and “No cap” is chosen: choose “Stop new runs at”, or empty the field.",
+    );
+    await page.getByLabel("Stop new runs at").check();
+    await page.getByRole("button", { name: "Save" }).click();
+    expect(await words(page, "#notice")).toBe("Saved. The cap is $500.00.");
+    await page.getByLabel("No cap").check();
+    await page.getByRole("button", { name: "Save" }).click();
+    expect(await words(page, "#notice")).toBe("Saved. There is no cap now.");
+    await context.close();
+  });
+
   it("below what is spent asks first, and can be let be", async () => {
     const globex = await newByom(412.4, 500);
     const { page, context } = await withoutScript(globex);

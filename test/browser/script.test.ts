@@ -115,9 +115,14 @@ describe("in place", () => {
       await page.getByLabel("Cap in dollars a month").fill("400.00");
       await expect.poll(() => words(page, "#preview")).toContain("$400.00 lasts beyond the reset");
       await page.getByLabel("Cap in dollars a month").fill("4e2");
-      await expect.poll(() => words(page, "#preview")).toContain("Write an amount");
+      await expect.poll(() => words(page, "#preview")).toContain("Write an amount in dollars");
+      await page.getByLabel("Cap in dollars a month").fill("0.50");
+      await expect.poll(() => words(page, "#preview")).toContain("must lie between $1.00 and $1,000,000.00");
       await page.getByLabel("No cap").check();
       await expect.poll(() => words(page, "#preview")).toContain("nothing stops");
+      expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("");
+      await page.getByLabel("Cap in dollars a month").fill("600");
+      expect(await page.getByLabel("Stop new runs at").isChecked()).toBe(true);
       expect(await sameDocument(page)).toBe(true);
     }, globex);
   });
