@@ -4,6 +4,10 @@
   root.dataset.script = "";
   const TOAST_MS = 8_000;
 
+  // Going back twice at once moves the address while the page of the first step is still on its way.
+  const [navigation] = performance.getEntriesByType("navigation");
+  if (history.state?.htmx && navigation?.name.split("#")[0] !== location.href.split("#")[0]) location.reload();
+
   document.addEventListener("click", (event) => {
     const target = event.target instanceof Element ? event.target : null;
     if (target?.closest("[data-print]")) window.print();

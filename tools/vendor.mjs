@@ -14,7 +14,6 @@ import { ROOT } from "./install.mjs";
 const VENDORED = {
   "htmx-ws.min.js": ["htmx.org/dist/htmx.min.js", "htmx.org/dist/ext/hx-ws.min.js"],
   "uPlot.iife.min.js": ["uplot/dist/uPlot.iife.min.js"],
-  "uPlot.min.css": ["uplot/dist/uPlot.min.css"],
 };
 
 /** The vendored files whose content is not that of the installed package. */

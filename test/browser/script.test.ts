@@ -50,6 +50,51 @@ describe("in place", () => {
     });
   });
 
+  it("shows what the address says after going back twice at once", async () => {
+    await onPage(async (page) => {
+      for (const range of ["24h", "30d", "7d"]) {
+        await page.locator(`#range-${range}`).click();
+        await page.locator(`#range-${range}[aria-current]`).waitFor();
+      }
+      await page.evaluate(() => {
+        history.back();
+        setTimeout(() => history.back(), 30);
+      });
+      await expect
+        .poll(async () => {
+          const shown = await page.locator(".toggle [aria-current]").first().getAttribute("id");
+          return `${shown} at ${new URL(page.url()).search}`;
+        })
+        .toMatch(/^(range-24h at \?range=24h|range-30d at \?range=30d)$/);
+    });
+  });
+
+  it("keeps the window of the chart when a filter is chosen, and exports what is filtered", async () => {
+    await onPage(async (page) => {
+      await page.locator("#range-30d").click();
+      await page.locator("#range-30d[aria-current]").waitFor();
+      await page.locator("#filter-user-u00").click();
+      await page.locator(".selection").waitFor();
+      expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({ range: "30d", user: "u00" });
+      expect(await words(page, "#chart-summary")).toContain("In the last 30 days");
+      expect(await page.locator("#exports a").first().getAttribute("href")).toMatch(/runs\.csv\?user=u00$/);
+    });
+  });
+
+  it("says what could not be loaded, and leaves the address with what is shown", async () => {
+    const { page, context } = await site.signIn(acme);
+    await page.route("**/settings/usage?*part=*", (route) => route.fulfill({ status: 503, body: "busy" }));
+    await page.locator("#range-24h").click();
+    await page.locator(".toast").waitFor();
+    expect(await words(page, ".toast")).toBe("This could not be loaded. Try again in a moment.");
+    expect(page.url()).toBe(`${site.base}/settings/usage`);
+    await page.unroute("**/settings/usage?*part=*");
+    await page.locator("#range-24h").click();
+    await page.locator("#range-24h[aria-current]").waitFor();
+    expect(page.url()).toBe(`${site.base}/settings/usage?range=24h`);
+    await context.close();
+  });
+
   it("adds a page of a table, keeps focus on the link, and says so", async () => {
     await onPage(async (page) => {
       const rows = page.locator("#rows-workspace tr");
@@ -157,6 +202,23 @@ describe("the chart", () => {
       await page.keyboard.press("Tab");
       expect(await page.locator(".tip").isVisible()).toBe(false);
     });
+  });
+
+  it("stays under the hand that walks it when a debit redraws it", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    await enterprise.project();
+    await onPage(async (page) => {
+      const scrubber = page.getByRole("slider", { name: "Walk through the chart" });
+      await scrubber.focus();
+      await page.keyboard.press("ArrowLeft");
+      await enterprise.run(50 * 10_000);
+      await expect.poll(() => words(page, "#sum-web"), { timeout: 10_000 }).toBe("150");
+      await expect.poll(() => page.locator(".plot .u-wrap").count()).toBe(1);
+      expect(await scrubber.evaluate((input) => input === document.activeElement)).toBe(true);
+      expect(await scrubber.getAttribute("aria-valuetext")).toMatch(/^Thu 19 Nov: Web/);
+      expect(await words(page, ".tip")).toContain("Thu 19 Nov");
+    }, enterprise);
   });
 
   it("shows a bucket under the pointer, and the same numbers as the table", async () => {
@@ -285,10 +347,11 @@ it("keeps within the budget of bytes", async () => {
   const total = Object.values(sizes).reduce((sum, size) => sum + size, 0);
   const html = kilobytes(page.text);
   const css = await fetched("/app.css");
-  const chart = (await fetched("/vendor/uPlot.iife.min.js")) + (await fetched("/vendor/uPlot.min.css"));
+  const chart = (await fetched("/vendor/uPlot.iife.min.js")) + (await fetched("/chart-draw.js"));
   console.info(JSON.stringify({ html, css, scripts: sizes, total, chart }));
   expect(html).toBeLessThanOrEqual(18);
   expect(css).toBeLessThanOrEqual(8);
   expect(total).toBeLessThanOrEqual(20);
+  expect(total - (sizes["/vendor/htmx-ws.min.js"] ?? 0)).toBeLessThanOrEqual(5);
   expect(chart).toBeLessThanOrEqual(22);
 });
