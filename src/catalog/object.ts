@@ -33,6 +33,7 @@ export class CatalogObject extends DurableObject<Env> {
       `CREATE TABLE IF NOT EXISTS audits (id TEXT PRIMARY KEY, state TEXT NOT NULL, checked_at_ms INTEGER NOT NULL,
         detail TEXT NOT NULL) STRICT, WITHOUT ROWID`,
     );
+    this.#sql.exec("CREATE INDEX IF NOT EXISTS audits_wrong ON audits (checked_at_ms) WHERE state <> 'ok'");
     this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
   }
 
@@ -88,12 +89,20 @@ export class CatalogObject extends DurableObject<Env> {
     const { oldestAtMs, latestAtMs } = this.#sql
       .exec<{ oldestAtMs: number | null; latestAtMs: number | null }>(times)
       .one();
-    const wrong = this.#sql.exec<AuditSummary["wrong"][number]>(
-      `SELECT id AS enterprise, state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE state <> 'ok'
-        ORDER BY checked_at_ms DESC LIMIT ?`,
-      MOST_WRONG,
-    );
-    return { counts, oldestAtMs, latestAtMs, wrong: wrong.toArray() };
+    return { counts, oldestAtMs, latestAtMs, wrong: this.wrongAudits(MOST_WRONG) };
+  }
+
+  /** The latest of the last audits that were not well; reads no more than it gives. */
+  wrongAudits(limit: number): AuditSummary["wrong"] {
+    const statement = `SELECT id AS enterprise, state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE state <> 'ok'
+      ORDER BY checked_at_ms DESC LIMIT ?`;
+    return this.#sql.exec<AuditSummary["wrong"][number]>(statement, limit).toArray();
+  }
+
+  /** The last scheduled audit of an enterprise; null where it had none. */
+  lastAudit(id: string): AuditNote | null {
+    const statement = "SELECT state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE id = ?";
+    return this.#sql.exec<AuditNote>(statement, id).toArray()[0] ?? null;
   }
 
   /** Notes a demo enterprise, so that the start page finds it among any number of others. */

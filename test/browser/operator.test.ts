@@ -50,6 +50,7 @@ const press = (page: Page, name: string) => page.locator("main").getByRole("butt
 
 /** Looks at a page as everybody must be able to: no fault of access, nothing wider than the screen. */
 async function look(page: Page, name: string): Promise<void> {
+  await page.waitForLoadState();
   expect(await faultsOf(page), name).toEqual([]);
   expect(await widerThanScreen(page), name).toEqual([]);
 }
@@ -371,6 +372,17 @@ describe("an enterprise's page", () => {
     }
     expect(await page.locator("#e-id").innerText()).toBe(`Grant "${id}" exists with other content.`);
     expect((await enterprise.gauge()).bonus.remaining_micros).toBe(5_000_000);
+    await context.close();
+  });
+
+  it("makes one key of a form whose button is clicked twice", async () => {
+    const enterprise = await site.newEnterprise();
+    const { page, context } = await asOperator();
+    await page.goto(`/operator/enterprises/${enterprise.id}/keys`);
+    await page.getByLabel("Name").fill("Twice");
+    await page.getByRole("button", { name: "Make the key" }).dblclick();
+    await page.locator("#secret").waitFor();
+    expect((await site.must("GET", `${enterprise.path}/keys`)).body.rows).toHaveLength(1);
     await context.close();
   });
 

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { mintToken } from "../../src/access/tokens.ts";
+import { catalogOf } from "../../src/catalog/object.ts";
 import { type Answer, newEnterprise, OPERATOR_KEY, operator, senderWith } from "./client.ts";
 
 const stranger = senderWith(null);
@@ -47,6 +48,8 @@ describe("the operator's door", () => {
     expect(page.status).toBe(200);
     expect(page.text).toContain("<h1>Enterprises</h1>");
     expect(page.headers.get("Cache-Control")).toContain("no-store");
+    const again = await get("/operator/signin?to=/operator/new", cookieOf(answer));
+    expect([again.status, again.headers.get("Location")]).toEqual([303, "/operator/new"]);
     vi.useFakeTimers({ now: Date.now() + 8 * HOUR_MS, toFake: ["Date"] });
     expect(asksForKey(await get("/operator", cookieOf(answer)))).toBe(true);
   });
@@ -206,4 +209,23 @@ describe("a form of the operator's", () => {
       expect(answer.headers.get("Set-Cookie")).toBeNull();
     }
   });
+});
+
+it("shows what a scheduled audit found to be wrong, on the list and at the enterprise, until it is right", async () => {
+  const cookie = cookieOf(await signIn());
+  const { id } = await newEnterprise();
+  const note = (state: "drift" | "ok", detail: string) =>
+    catalogOf(env).noteAudit(id, { state, checkedAtMs: Date.now(), detail });
+  const pages = async () => [
+    (await get("/operator", cookie)).text,
+    (await get(`/operator/enterprises/${id}/audit`, cookie)).text,
+  ];
+  const [, never] = await pages();
+  expect(never).toContain("No scheduled audit has come by yet.");
+  await note("drift", "held: held 5 credits, the active holds sum to 4");
+  for (const text of await pages()) expect(text).toContain("held 5 credits, the active holds sum to 4");
+  await note("ok", "");
+  const [list, audit] = await pages();
+  expect(list).not.toContain("Scheduled audits that need you");
+  expect(audit).toContain("all is right");
 });

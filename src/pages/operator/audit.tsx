@@ -5,6 +5,7 @@
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
+import { catalogOf } from "../../catalog/object.ts";
 import type { AuditCheck } from "../../enterprise/audit.ts";
 import { isoOf } from "../../ledger/entries.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
@@ -12,6 +13,7 @@ import { Question } from "./asides.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { isOfCopy } from "./failure.ts";
 import { type Column, formatUtc, Row, Table } from "./frame.tsx";
+import { LastAudit } from "./scheduled-audits.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, objectOf, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/audit";
@@ -64,8 +66,12 @@ function isCostly(c: OperatorContext): Promise<boolean> {
   return isOver(c.env, "LIMIT_COSTLY", `${c.req.path} operator`);
 }
 
-function auditPage(c: OperatorContext, audit: Audit | null) {
+async function auditPage(c: OperatorContext, audit: Audit | null) {
   const { id } = c.var.state.identity;
+  // What the schedule found helps; an audit goes on without it.
+  const note = await catalogOf(c.env)
+    .lastAudit(id)
+    .catch(() => null);
   const children = (
     <>
       <section class="card table" aria-labelledby="audit-title">
@@ -85,6 +91,7 @@ function auditPage(c: OperatorContext, audit: Audit | null) {
         ) : (
           <Result audit={audit} />
         )}
+        <LastAudit note={note} />
       </section>
       <section class="card" aria-labelledby="rebuild-title">
         <h2 id="rebuild-title">Copy</h2>

@@ -27,7 +27,6 @@ const COLUMNS: readonly Column[] = [
 
 export const Enterprises: FC<Listed> = (listed) => (
   <>
-    <Heading />
     <section class="card table">
       <Search search={listed.search} />
       <Table
@@ -70,7 +69,6 @@ export const EnterprisesPage: FC<Listed> = (listed) => (
 
 export const WithoutCopy: FC<{ search: string; ids: readonly string[] }> = ({ search, ids }) => (
   <>
-    <Heading />
     <section class="card">
       <p class="notice conflict">
         The copy cannot be read at this moment, so there is no list with numbers and no search. Ledgers go on, and every
@@ -127,7 +125,7 @@ export const Used: FC<{ gauge: Gauge }> = ({ gauge }) => {
   );
 };
 
-const Heading: FC = () => (
+export const Heading: FC = () => (
   <div class="heading">
     <h1>Enterprises</h1>
   </div>

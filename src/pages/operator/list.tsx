@@ -9,11 +9,13 @@ import { type ListedEnterprise, readNewestEnterprises, searchEnterprises } from 
 import { isId } from "../../wire/fields.ts";
 import { isPartial } from "../session.ts";
 import { operatorPage } from "./frame.tsx";
-import { Enterprises, EnterprisesPage, type Listed, WithoutCopy } from "./list-view.tsx";
+import { Enterprises, EnterprisesPage, Heading, type Listed, WithoutCopy } from "./list-view.tsx";
+import { WrongAudits } from "./scheduled-audits.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv } from "./session.tsx";
 import { OPERATOR_PATH } from "./sign-in.tsx";
 
 const PAGE_ROWS = 20;
+const WRONG_SHOWN = 10;
 const LONGEST_SEARCH = 100;
 
 export const enterpriseList = new Hono<OperatorEnv>()
@@ -21,8 +23,14 @@ export const enterpriseList = new Hono<OperatorEnv>()
     const search = (c.req.query("q") ?? "").trim().slice(0, LONGEST_SEARCH);
     const listed = await attempt(() => readPage(c.env.DB, search, c.req.query("after") ?? ""));
     if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
-    const children =
-      listed === null ? <WithoutCopy search={search} ids={await newestIds(c)} /> : <Enterprises {...listed} />;
+    const wrong = await attempt(() => catalogOf(c.env).wrongAudits(WRONG_SHOWN));
+    const children = (
+      <>
+        <Heading />
+        <WrongAudits wrong={wrong ?? []} />
+        {listed === null ? <WithoutCopy search={search} ids={await newestIds(c)} /> : <Enterprises {...listed} />}
+      </>
+    );
     return c.html(operatorPage({ title: "Enterprises", tab: "enterprises", children }));
   })
   .get(`${OPERATOR_PATH}/open`, (c) => {

@@ -6,6 +6,7 @@ import { type Context, Hono } from "hono";
 import { addressOf, isBlocked, isOver } from "../../access/limits.ts";
 import {
   endOperatorSession,
+  hasOperatorSession,
   isOperatorKey,
   OPERATOR_SESSION_MS,
   startOperatorSession,
@@ -22,7 +23,10 @@ const HOURS = OPERATOR_SESSION_MS / 3_600_000;
 const OWN_PAGE = /^\/operator(?:\/[\w.~!$&'()*+,;=:@%/-]*)?(?:\?[\w.~!$&'()*+,;=:@%/?-]*)?$/;
 
 export const operatorSignIn = new Hono<{ Bindings: Env }>()
-  .get(SIGN_IN_PATH, (c) => signInPage(c, c.req.query("to") ?? ""))
+  .get(SIGN_IN_PATH, async (c) => {
+    const to = c.req.query("to") ?? "";
+    return (await hasOperatorSession(c)) ? c.redirect(ownPageOf(to), 303) : signInPage(c, to);
+  })
   .post(SIGN_IN_PATH, notForeignForm, async (c) => {
     const { operator_key = "", to = "" } = await readForm(c);
     if (isBlocked("LIMIT_FAILURES", addressOf(c.req.raw.headers))) return problemPage(c, "rate_limited");
