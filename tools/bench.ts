@@ -22,6 +22,7 @@ import {
   throughputRows,
 } from "./bench/rows.ts";
 import { buildWorker, Runtime } from "./bench/runtime.ts";
+import { measureOnlookers, onlookerRows } from "./bench/watchers.ts";
 import { reportFailure } from "./install.mjs";
 
 const ENTERPRISE = "bench";
@@ -45,7 +46,7 @@ try {
   for (const cleanup of cleanups.reverse()) await cleanup();
 }
 
-async function bench({ plan, profile, json, dir }: BenchOptions): Promise<void> {
+async function bench({ plan, profile, watchers, json, dir }: BenchOptions): Promise<void> {
   // However this process ends, what it has started and written goes with it: see the listeners of "exit".
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
   const startedMs = performance.now();
@@ -61,15 +62,17 @@ async function bench({ plan, profile, json, dir }: BenchOptions): Promise<void> 
     notice(`other processes are busy (load ${loadBefore.toFixed(1)}): only what is measured in turns says something.`);
   }
   const bundle = buildWorker(join(directory, "bundle"));
+  if (watchers) return benchWatchers(plan, bundle, join(directory, "state"));
   if (profile !== null) return printProfile(bundle, join(directory, "state"), profile, cleanups);
 
   const measured = await measure(plan, bundle, directory);
-  const { rounds, latencies, halfLoad, pages, debits, lag, watched, storage, bills, postgres } = measured;
+  const { rounds, latencies, halfLoad, pages, debits, lag, watched, onlookers, storage, bills, postgres } = measured;
   const rows: Row[] = [
     ...throughputRows(rounds),
     latencyRow(latencies, halfLoad),
     ...growthRows(pages, debits, plan.historyRuns),
     ...lagRows(lag, watched, LAG_DEBITS_PER_SECOND),
+    ...onlookerRows(onlookers, halfLoad / 2),
     ...storageRows(storage),
   ];
   const seconds = Math.round((performance.now() - startedMs) / 1000);
@@ -130,9 +133,28 @@ async function measure(plan: Plan, bundle: string, directory: string) {
   const lag = await measureLag(runtime, { ...lagPlan, watched: false });
   const watched = await measureLag(runtime, { ...lagPlan, watched: true });
 
+  say("watchers and a silent receiver of webhooks");
+  const onlookers = await measureOnlookers(runtime, { ...plan, enterprise: ENTERPRISE, key, perSecond: halfLoad / 2 });
+
   say("comparing the books");
   await assertBooks(runtime);
-  return { rounds, latencies, halfLoad, pages, debits, lag, watched, storage, bills, postgres };
+  return { rounds, latencies, halfLoad, pages, debits, lag, watched, onlookers, storage, bills, postgres };
+}
+
+/** At a quarter of what single debits reach: latency without much of a queue. */
+async function benchWatchers(plan: Plan, bundle: string, directory: string): Promise<void> {
+  const runtime = new Runtime(bundle, directory);
+  cleanups.push(() => runtime.stop());
+  await runtime.start();
+  await runtime.migrate();
+  const key = await runtime.provision(ENTERPRISE);
+  const contest = new Contest(runtime, null, { enterprise: ENTERPRISE, key });
+  await contest.run("single", { leadMs: plan.measureMs, measureMs: plan.measureMs });
+  const { perSecond: full } = await contest.run("single", { leadMs: plan.measureMs, measureMs: plan.measureMs });
+  const perSecond = full / 4;
+  const rounds = await measureOnlookers(runtime, { ...plan, enterprise: ENTERPRISE, key, perSecond });
+  await assertBooks(runtime);
+  console.log(tableOf(onlookerRows(rounds, perSecond)));
 }
 
 /** A runtime of its own that counts, because counting takes time. */

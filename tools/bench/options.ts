@@ -10,6 +10,7 @@ export const BENCH_HELP = `npm run bench -- [options]
                    it should be on a disk
   --profile LOAD   no table: a CPU profile of the Worker under one load: empty, door, gauge, single,
                    socket, socketDeep or batch
+  --watchers       only what watchers and a webhook receiver that never answers cost a debit
   --help           this text`;
 
 /** How long and how often to measure. */
@@ -29,6 +30,7 @@ export interface BenchOptions {
   json: string;
   dir: string | null;
   profile: LoadName | null;
+  watchers: boolean;
 }
 
 const FULL: Plan = {
@@ -58,12 +60,13 @@ export function parseBenchOptions(args: string[]): BenchOptions | null {
       json: { type: "string", default: "bench-results/latest.json" },
       dir: { type: "string" },
       profile: { type: "string" },
+      watchers: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
   if (values.help) return null;
-  const { quick, json, dir = null } = values;
+  const { quick, json, dir = null, watchers } = values;
   const profile = LOAD_NAMES.find((name) => name === values.profile && !name.startsWith("postgres")) ?? null;
   if (values.profile !== undefined && profile === null) throw new TypeError(`There is no load "${values.profile}".`);
-  return { quick, plan: quick ? QUICK : FULL, json, dir, profile };
+  return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers };
 }

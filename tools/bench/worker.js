@@ -90,6 +90,13 @@ export default {
       case "project":
         await stub.project();
         return new Response("ok");
+      case "webhook": {
+        // Behind the interface, which lets webhooks go to public names only; without an address they go nowhere.
+        const webhookUrl = request.headers.get("bench-url");
+        await stub.provision(name, { webhookUrl }, null, undefined);
+        for (let n = Number(request.headers.get("bench-events") ?? 0); n > 0; n--) await stub.testWebhook();
+        return new Response("ok");
+      }
       case "counts":
         return Response.json(await stub.takeCounts());
       case "charged":
