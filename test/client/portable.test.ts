@@ -1,6 +1,10 @@
 // The client runs wherever there is `fetch`: it imports nothing but itself and names nothing that one runtime alone has.
+
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { build } from "esbuild";
 import { expect, it } from "vitest";
 
 const FOLDER = resolve(import.meta.dirname, "../../src/client");
@@ -20,4 +24,17 @@ it("names no global of a single runtime", () => {
   expect(
     code.match(/\b(process|Buffer|require|setImmediate|Deno|Bun|window|document|navigator|localStorage)\b[.(]/g),
   ).toBeNull();
+});
+
+it.each([
+  ["fuelgauge", 5_600],
+  ["anthropic", 1_000],
+  ["openai", 1_000],
+  ["google", 1_000],
+  ["ai-sdk", 2_000],
+  ["socket", 1_200],
+])("is as small as docs/client.md says: %s in at most %d bytes, compressed", async (name, bytes) => {
+  const entryPoints = [fileURLToPath(new URL(`../../src/client/${name}.ts`, import.meta.url))];
+  const { outputFiles } = await build({ entryPoints, bundle: true, minify: true, format: "esm", write: false });
+  expect(gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length).toBeLessThanOrEqual(bytes);
 });
