@@ -5,6 +5,8 @@
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterAll, expect } from "vitest";
+import { documentOf } from "../../src/api/document.ts";
+import { app } from "../../src/app.tsx";
 import { type Answer, expectProblem, objectOf } from "./client.ts";
 
 export const CODES: Record<string, number[]> = {
@@ -85,7 +87,24 @@ export function expectDocumented(answer: Answer, what: string): void {
     `${what}: documented`,
   );
   expectProblem(answer, answer.status, code);
+  const told = codesTold.get(/^\w+ [^ ?:]+/.exec(what)?.[0] ?? "");
+  // What is no address of the route is no answer of the route.
+  if (told === undefined || code === "not_found" || code === "method_not_allowed") return;
+  expect([what, told.has(code) ? code : [...told]]).toEqual([what, code]);
 }
+
+/** By route, the codes that the OpenAPI document has of it. */
+const codesTold = new Map(
+  Object.entries(documentOf(app).paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, { responses }]): [string, Set<unknown>] => {
+      const schemas = Object.values(responses).flatMap(
+        ({ content }) => content?.["application/problem+json"]?.schema ?? [],
+      );
+      const codes = schemas.flatMap(({ allOf = [] }) => allOf.flatMap((part) => part.properties?.code?.enum ?? []));
+      return [`${method.toUpperCase()} ${path}`, new Set(codes)];
+    }),
+  ),
+);
 
 /** Sends each and holds the answers against the contract; gives how many were refused. */
 export async function sendAll(
