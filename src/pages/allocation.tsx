@@ -140,11 +140,11 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
             )}
           </dd>
         </div>
-        {gauge.held_micros > 0 && <Held gauge={gauge} />}
         <div>
           <dt>{left < 0 ? "Over" : "Left"}</dt>
           <dd>
             <strong>{formatAmount(Math.abs(left), unit)}</strong>
+            <Held gauge={gauge} />
           </dd>
         </div>
       </dl>
@@ -192,12 +192,12 @@ const CapLegend: FC<Props> = ({ gauge }) => {
           <dt>Cap</dt>
           <dd>{gauge.total_micros === null ? "none" : formatAmount(gauge.total_micros, unit)}</dd>
         </div>
-        {gauge.held_micros > 0 && <Held gauge={gauge} />}
         {left !== null && (
           <div>
             <dt>{overMicros > 0 ? "Over" : "Left"}</dt>
             <dd>
               <strong>{formatAmount(Math.max(left, overMicros), unit)}</strong>
+              <Held gauge={gauge} />
             </dd>
           </div>
         )}
@@ -219,12 +219,11 @@ const AllHeld: FC<{ gauge: Gauge }> = ({ gauge }) =>
     <p class="note">All that is left is held for runs under way: no new run starts until one of them ends.</p>
   ) : null;
 
-const Held: FC<{ gauge: Gauge }> = ({ gauge }) => (
-  <div>
-    <dt>Held for runs</dt>
-    <dd>{formatAmount(gauge.held_micros, gauge.unit)}</dd>
-  </div>
-);
+/** In the line of what is left: holds come and go, and nothing moves for them. */
+const Held: FC<{ gauge: Gauge }> = ({ gauge }) =>
+  gauge.held_micros > 0 ? (
+    <span class="muted"> · {formatAmount(gauge.held_micros, gauge.unit)} held for runs</span>
+  ) : null;
 
 function meterText(gauge: Gauge): string {
   const { monthly, bonus, unit } = gauge;

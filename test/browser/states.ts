@@ -204,7 +204,7 @@ export const STATES: State[] = [
       return enterprise;
     },
     says: {
-      ".legend": "Held for runs 1,400",
+      ".legend": "Left 1,400 · 1,400 held for runs",
       "#allocation": "All that is left is held for runs under way: no new run starts until one of them ends.",
     },
   },
