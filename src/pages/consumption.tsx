@@ -8,7 +8,7 @@ import type { Unit } from "../ledger/micros.ts";
 import type { TopRow } from "../rollups/read.ts";
 import { SLICE_RUNS } from "../rollups/read-slice.ts";
 import type { Chart } from "./chart-data.ts";
-import { formatAmount, formatCharge, formatCount, formatShare } from "./format.ts";
+import { countOf, formatAmount, formatCharge, formatCount, formatShare } from "./format.ts";
 import { InPlace, Name, Unreadable } from "./parts.tsx";
 import { Sketch } from "./sketch.tsx";
 import { displayName } from "./top-table.tsx";
@@ -85,7 +85,7 @@ const Selection: FC<Props> = ({ query, selected, unit, cycleMicros, whole }) => 
         {selected !== null && (
           <>
             : {formatCharge(selected.amountMicros, unit)} in this cycle,{" "}
-            {formatShare(selected.amountMicros, cycleMicros)} of all, in {formatCount(selected.requests)} requests
+            {formatShare(selected.amountMicros, cycleMicros)} of all, in {countOf(selected.requests, "request")}
           </>
         )}
         .
