@@ -3,7 +3,9 @@
  * so a batch that is sent twice, late, or in another order ends in the same copy. `takeBatch` and `confirm` are
  * transactions of their own: debits go on while a batch is on its way, and only what was sent is forgotten.
  */
+import { attentionOf } from "../ledger/attention.ts";
 import { type Meter, type Run, unitOf } from "../ledger/books.ts";
+import type { Gauge } from "../ledger/gauge.ts";
 import type { AtMs } from "../ledger/micros.ts";
 import { viewRun } from "../ledger/receipt.ts";
 import type { Batch, NameRow, RunRow, Totals } from "../rollups/batch.ts";
@@ -125,13 +127,14 @@ export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
   }
 }
 
-function headOf(keeper: Bookkeeper, gauge: unknown) {
+function headOf(keeper: Bookkeeper, gauge: Gauge) {
   const revision = nextRevision(keeper.sql, "copy");
   return {
     enterprise: keeper.identity.id,
     createdAtMs: keeper.identity.createdAtMs,
     name: keeper.books.settings.name,
     suspended: keeper.books.settings.suspended,
+    attention: attentionOf(gauge, keeper.books.settings.suspended),
     gauge: JSON.stringify(gauge),
     revision,
     settingsRevision: settingsLacking(keeper.sql),

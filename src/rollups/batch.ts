@@ -2,6 +2,7 @@
  * What travels from an enterprise's object to the copy: absolute rows with revisions, never increments. A batch may be
  * written twice, late, or in another order; the copy ends the same.
  */
+import type { Attention } from "../ledger/attention.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { AtMs, Micros } from "../ledger/micros.ts";
 import type { RunView } from "../ledger/receipt.ts";
@@ -23,6 +24,7 @@ export type Batch = {
   createdAtMs: AtMs;
   name: string;
   suspended: boolean;
+  attention: Attention;
   /** The gauge as JSON. */
   gauge: string;
   totals: Totals;

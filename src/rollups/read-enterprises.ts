@@ -39,6 +39,25 @@ export async function readNewestEnterprises(
   return rows.map(parsed);
 }
 
+/** Those that ask for attention, the most pressing first, then the newest; else as readNewestEnterprises. */
+export async function readPressingEnterprises(
+  db: D1Database,
+  limit: number,
+  after: { attention: number; createdAtMs: AtMs; id: string } | null,
+): Promise<(ListedEnterprise & { attention: number })[]> {
+  const t = enterprises;
+  const place = sql`(${t.attention}, ${t.createdAtMs}, ${t.id})`;
+  const beyond = after === null ? undefined : sql`${place} < (${after.attention}, ${after.createdAtMs}, ${after.id})`;
+  const rows = await drizzle(db)
+    .select({ ...COLUMNS, attention: t.attention })
+    .from(t)
+    // The bound stands in the statement, so that the partial index serves it.
+    .where(and(sql`${t.attention} > 0`, beyond))
+    .orderBy(desc(t.attention), desc(t.createdAtMs), desc(t.id))
+    .limit(limit + 1);
+  return rows.map(parsed);
+}
+
 /**
  * Enterprises whose id or name has these letters at its beginning or at that of a word, in the order of what was found;
  * one row more than `limit` tells that there are more. Nothing is found by what holds neither letters nor digits.

@@ -16,14 +16,20 @@ export const enterprises = sqliteTable(
     createdAtMs: integer("created_at_ms").notNull(),
     name: text("name").notNull(),
     suspended: integer("suspended", { mode: "boolean" }).notNull().default(false),
+    /** As attentionOf had it at the moment of the projection. */
+    attention: integer("attention").notNull().default(0),
     /** The gauge as JSON, at the moment of the projection. */
     gauge: text("gauge").notNull(),
     revision: integer("revision").notNull(),
     /** The revision of the settings that the search keys were made from. */
     settingsRevision: integer("settings_revision").notNull().default(0),
   },
-  // Of what never changes, so that writing a gauge writes no row of it.
-  (t) => [index("enterprises_newest").on(t.createdAtMs, t.id)],
+  (t) => [
+    // Of what never changes, so that writing a gauge writes no row of it.
+    index("enterprises_newest").on(t.createdAtMs, t.id),
+    // Of the few that ask for attention only.
+    index("enterprises_attention").on(t.attention, t.createdAtMs, t.id).where(sql`attention > 0`),
+  ],
 );
 
 /** What an enterprise is found by: see search-keys.ts. Written when its settings change, not with every gauge. */

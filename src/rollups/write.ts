@@ -30,15 +30,16 @@ const TABLES = [
 ] as const;
 
 export async function writeBatch(db: D1Database, batch: Batch): Promise<void> {
-  const { enterprise, createdAtMs, name, suspended, gauge, revision } = batch;
+  const { enterprise, createdAtMs, name, suspended, attention, gauge, revision } = batch;
   const head = db
     .prepare(
-      `INSERT INTO enterprises (id, created_at_ms, name, suspended, gauge, revision) VALUES (?, ?, ?, ?, ?, ?)
+      `INSERT INTO enterprises (id, created_at_ms, name, suspended, attention, gauge, revision) VALUES (?, ?, ?, ?, ?, ?, ?)
         ON CONFLICT (id) DO UPDATE
-        SET name = excluded.name, suspended = excluded.suspended, gauge = excluded.gauge, revision = excluded.revision
+        SET name = excluded.name, suspended = excluded.suspended, attention = excluded.attention, gauge = excluded.gauge,
+          revision = excluded.revision
         WHERE excluded.revision > enterprises.revision`,
     )
-    .bind(enterprise, createdAtMs, name, Number(suspended), gauge, revision);
+    .bind(enterprise, createdAtMs, name, Number(suspended), attention, gauge, revision);
   await db.batch([head, ...searchKeys(db, batch), ...rowsOf(batch).flatMap((rows) => writesOf(db, enterprise, rows))]);
 }
 

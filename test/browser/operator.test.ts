@@ -235,6 +235,15 @@ describe("the list", () => {
       expect.stringMatching(/^Qq Uncapped e\d+ team, own model \$2\.50 spent — No cap 20 Nov 2026, 12:00$/),
     ]);
     expect(rows[0]).toMatch(/Suspended\s+Capped/);
+    await page.getByRole("link", { name: "Need attention" }).click();
+    await page.waitForURL("**/operator?show=attention");
+    const pressing = await words(page, "#rows-enterprises");
+    for (const [name, there] of Object.entries({ Capped: true, Exhausted: true, Uncapped: false })) {
+      expect(pressing.includes(`Qq ${name}`), name).toBe(there);
+    }
+    await look(page, "attention");
+    await page.getByRole("link", { name: "All", exact: true }).click();
+    await page.waitForURL("**/operator");
     await context.close();
   });
 

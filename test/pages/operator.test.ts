@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { attentionOf } from "../../src/ledger/attention.ts";
 import type { EntryFacts } from "../../src/ledger/entries.ts";
 import { MAX_MICROS } from "../../src/ledger/micros.ts";
 import { conditionsOf } from "../../src/pages/operator/condition.ts";
@@ -27,6 +28,21 @@ describe("the state of an enterprise", () => {
     expect(textsOf(byomGauge({ used: 480, cap: 500 }), false)).toEqual(["On track to reach cap"]);
     expect(textsOf(byomGauge({ used: 5 }), false)).toEqual(["No cap"]);
   });
+});
+
+it("asks for attention in the list as its state does", () => {
+  const gauges = [0, 300, 900, 1_200, 1_300, 1_499, 1_500, 1_600].flatMap((used) => [
+    creditsGauge({ used }),
+    byomGauge({ used, cap: 1_500 }),
+    byomGauge({ used }),
+  ]);
+  for (const gauge of gauges) {
+    for (const suspended of [false, true]) {
+      const levels = conditionsOf(gauge, suspended).map(({ level }) => level);
+      const expected = levels.includes("critical") ? 2 : levels.includes("warning") ? 1 : 0;
+      expect(attentionOf(gauge, suspended)).toBe(expected);
+    }
+  }
 });
 
 describe("what is typed", () => {

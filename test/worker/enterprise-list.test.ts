@@ -1,9 +1,13 @@
 /** The operator's lists over all enterprises: found by any word, each once, and with no more rows read than are shown. */
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { readNewestEnterprises, searchEnterprises } from "../../src/rollups/read-enterprises.ts";
+import {
+  readNewestEnterprises,
+  readPressingEnterprises,
+  searchEnterprises,
+} from "../../src/rollups/read-enterprises.ts";
 import { searchKeysOf } from "../../src/rollups/search-keys.ts";
-import { auditFaults, copyNow, freshId, newEnterprise, operator } from "./client.ts";
+import { auditFaults, CREDIT, copyNow, costing, freshId, newEnterprise, operator } from "./client.ts";
 import { counting } from "./rows-counted.ts";
 
 const MANY = 20_000;
@@ -71,14 +75,35 @@ describe("a search", () => {
   });
 });
 
+it("lists those that ask for attention, the most pressing first, and no other", async () => {
+  const running = await newEnterprise({ monthly_allowance_micros: 100 * CREDIT });
+  const out = await newEnterprise({ monthly_allowance_micros: CREDIT });
+  const calm = await newEnterprise();
+  await running.debit(costing(60));
+  await out.debit(costing(1));
+  for (const { id } of [running, out, calm]) await copyNow(id);
+  const listed = async () =>
+    (await readPressingEnterprises(env.DB, 100, null))
+      .filter(({ id }) => [running.id, out.id, calm.id].includes(id))
+      .map(({ id, attention }) => [id, attention]);
+  expect(await listed()).toEqual([
+    [out.id, 2],
+    [running.id, 1],
+  ]);
+  await operator("POST", `${out.path}/grants`, { id: "g", amount_micros: 9 * CREDIT, source: "goodwill" });
+  await calm.put({ suspended: true });
+  for (const { id } of [out, calm]) await copyNow(id);
+  expect((await listed())[0]).toEqual([calm.id, 2]);
+});
+
 describe("among very many enterprises", () => {
   beforeAll(async () => {
     const numbers = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${MANY})`;
     const gauge = JSON.stringify({ name: "Many" });
     await env.DB.batch([
       env.DB.prepare(
-        `${numbers} INSERT INTO enterprises (id, created_at_ms, name, gauge, revision)
-          SELECT 'many-' || i, i / 2, 'Many ' || i, '${gauge}', 1 FROM n`,
+        `${numbers} INSERT INTO enterprises (id, created_at_ms, name, attention, gauge, revision)
+          SELECT 'many-' || i, i / 2, 'Many ' || i, i % 3, '${gauge}', 1 FROM n`,
       ),
       env.DB.prepare(
         `${numbers} INSERT INTO enterprise_search (enterprise, key)
@@ -91,6 +116,11 @@ describe("among very many enterprises", () => {
   it.each([
     ["the newest", (db: D1Database) => readNewestEnterprises(db, 10, null)],
     ["a later page", (db: D1Database) => readNewestEnterprises(db, 10, { createdAtMs: 5_000, id: "many-10001" })],
+    ["those that ask for attention", (db: D1Database) => readPressingEnterprises(db, 10, null)],
+    [
+      "a later page of those",
+      (db: D1Database) => readPressingEnterprises(db, 10, { attention: 1, createdAtMs: 5_000, id: "many-10000" }),
+    ],
     ["a search that finds all", (db: D1Database) => searchEnterprises(db, "many", 10, null)],
     ["a later page of it", (db: D1Database) => searchEnterprises(db, "many", 10, { key: "many 5", id: "many-5" })],
     ["a search that finds one", (db: D1Database) => searchEnterprises(db, "12345", 10, null)],

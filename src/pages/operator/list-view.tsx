@@ -13,8 +13,16 @@ import { type Column, Row, Table, Utc } from "./frame.tsx";
 import { enterpriseHref } from "./session.tsx";
 import { OPERATOR_PATH } from "./sign-in.tsx";
 
-/** A page of the list; `later`: it is not the first. `next` is where it goes on, null at the end. */
-export type Listed = { rows: ListedEnterprise[]; search: string; later: boolean; next: string | null };
+/** A page of the list: of all, of what a search found, or (`pressing`) of those that ask for attention. */
+export type Listed = {
+  rows: ListedEnterprise[];
+  search: string;
+  pressing: boolean;
+  /** It is not the first page. */
+  later: boolean;
+  /** Where it goes on; null at the end. */
+  next: string | null;
+};
 
 const COLUMNS: readonly Column[] = [
   { title: "Enterprise" },
@@ -28,13 +36,18 @@ const COLUMNS: readonly Column[] = [
 export const Enterprises: FC<Listed> = (listed) => (
   <>
     <section class="card table">
-      <Search search={listed.search} />
-      <Table
-        id="rows-enterprises"
-        caption={listed.search === "" ? "Newest first" : `Whose id or name has a word that begins “${listed.search}”`}
-        columns={COLUMNS}
-        empty={listed.search === "" ? "There is no enterprise yet." : "No enterprise is called that."}
-      >
+      <div class="head">
+        <Search search={listed.search} />
+        <p class="toggle">
+          <a href={OPERATOR_PATH} aria-current={listed.search === "" && !listed.pressing ? "true" : undefined}>
+            All
+          </a>
+          <a href={`${OPERATOR_PATH}?show=attention`} aria-current={listed.pressing ? "true" : undefined}>
+            Need attention
+          </a>
+        </p>
+      </div>
+      <Table id="rows-enterprises" columns={COLUMNS} {...wordsOf(listed)}>
         {listed.rows.length > 0 && <Rows {...listed} />}
       </Table>
       <More {...listed} />
@@ -143,6 +156,12 @@ const Search: FC<{ search: string }> = ({ search }) => (
   </form>
 );
 
+function wordsOf({ search, pressing }: Listed): { caption: string; empty: string } {
+  if (pressing) return { caption: "The most pressing first, then the newest", empty: "None asks for attention." };
+  if (search === "") return { caption: "Newest first", empty: "There is no enterprise yet." };
+  return { caption: `Whose id or name has a word that begins “${search}”`, empty: "No enterprise is called that." };
+}
+
 const Rows: FC<Listed> = ({ rows }) => (
   <>
     {rows.map(({ id, gauge, suspended }) => (
@@ -166,19 +185,20 @@ const Rows: FC<Listed> = ({ rows }) => (
   </>
 );
 
-const More: FC<Listed> = ({ search, later, next }) => (
+const More: FC<Listed> = ({ later, next, ...list }) => (
   <p id="line-enterprises" class="more">
     {next !== null && (
-      <InPlace id="more-enterprises" part="rows" push={false} href={listHref(search, next)}>
+      <InPlace id="more-enterprises" part="rows" push={false} href={listHref(list, next)}>
         Show more
       </InPlace>
     )}
-    {later && <a href={listHref(search, null)}>Show the first</a>}
+    {later && <a href={listHref(list, null)}>Show the first</a>}
   </p>
 );
 
-function listHref(search: string, after: string | null): string {
+function listHref({ search, pressing }: Pick<Listed, "search" | "pressing">, after: string | null): string {
   const params = new URLSearchParams();
+  if (pressing) params.set("show", "attention");
   if (search !== "") params.set("q", search);
   if (after !== null) params.set("after", after);
   return params.size === 0 ? OPERATOR_PATH : `${OPERATOR_PATH}?${params}`;

@@ -5,7 +5,12 @@
 import { Hono } from "hono";
 import { catalogOf } from "../../catalog/object.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
-import { type ListedEnterprise, readNewestEnterprises, searchEnterprises } from "../../rollups/read-enterprises.ts";
+import {
+  type ListedEnterprise,
+  readNewestEnterprises,
+  readPressingEnterprises,
+  searchEnterprises,
+} from "../../rollups/read-enterprises.ts";
 import { isId } from "../../wire/fields.ts";
 import { isPartial } from "../session.ts";
 import { operatorPage } from "./frame.tsx";
@@ -21,7 +26,9 @@ const LONGEST_SEARCH = 100;
 export const enterpriseList = new Hono<OperatorEnv>()
   .get(OPERATOR_PATH, async (c) => {
     const search = (c.req.query("q") ?? "").trim().slice(0, LONGEST_SEARCH);
-    const listed = await attempt(() => readPage(c.env.DB, search, c.req.query("after") ?? ""));
+    const pressing = search === "" && c.req.query("show") === "attention";
+    const after = c.req.query("after") ?? "";
+    const listed = await attempt(() => (pressing ? readPressing(c.env.DB, after) : readPage(c.env.DB, search, after)));
     if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
     const wrong = await attempt(() => catalogOf(c.env).wrongAudits(WRONG_SHOWN));
     const children = (
@@ -44,22 +51,32 @@ async function readPage(db: D1Database, search: string, after: string): Promise<
   const at = place !== undefined && id !== undefined && isId(id) ? { place, id } : null;
   if (search !== "") {
     const rows = await searchEnterprises(db, search, PAGE_ROWS, at && { key: at.place, id: at.id });
-    return pageOf(rows, search, at !== null, ({ key, id }) => `${key}~${id}`);
+    return pageOf(rows, { search, pressing: false, later: at !== null }, ({ key, id }) => `${key}~${id}`);
   }
   const newest = at !== null && /^\d{1,16}$/.test(at.place) ? { createdAtMs: Number(at.place), id: at.id } : null;
   const rows = await readNewestEnterprises(db, PAGE_ROWS, newest);
-  return pageOf(rows, search, newest !== null, ({ createdAtMs, id }) => `${createdAtMs}~${id}`);
+  const shown = { search, pressing: false, later: newest !== null };
+  return pageOf(rows, shown, ({ createdAtMs, id }) => `${createdAtMs}~${id}`);
+}
+
+/** The same of those only that ask for attention. */
+async function readPressing(db: D1Database, after: string): Promise<Listed> {
+  const [, attention, createdAtMs, id] = /^(\d)~(\d{1,16})~(.+)$/.exec(after) ?? [];
+  const at =
+    id !== undefined && isId(id) ? { attention: Number(attention), createdAtMs: Number(createdAtMs), id } : null;
+  const rows = await readPressingEnterprises(db, PAGE_ROWS, at);
+  const shown = { search: "", pressing: true, later: at !== null };
+  return pageOf(rows, shown, (row) => `${row.attention}~${row.createdAtMs}~${row.id}`);
 }
 
 function pageOf<R extends ListedEnterprise>(
   rows: readonly R[],
-  search: string,
-  later: boolean,
+  list: Pick<Listed, "search" | "pressing" | "later">,
   placeOf: (row: R) => string,
 ): Listed {
   const shown = rows.slice(0, PAGE_ROWS);
   const last = shown.at(-1);
-  return { rows: shown, search, later, next: rows.length > PAGE_ROWS && last !== undefined ? placeOf(last) : null };
+  return { ...list, rows: shown, next: rows.length > PAGE_ROWS && last !== undefined ? placeOf(last) : null };
 }
 
 /** The catalog has the ids of all, for when the copy is away. */

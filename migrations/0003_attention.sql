@@ -1,0 +1,2 @@
+ALTER TABLE `enterprises` ADD `attention` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+CREATE INDEX `enterprises_attention` ON `enterprises` (`attention`,`created_at_ms`,`id`) WHERE attention > 0;
