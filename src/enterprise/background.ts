@@ -9,7 +9,7 @@ import { deleteCopy, readHead, writeBatch } from "../rollups/write.ts";
 import { type AuditCheck, checkOf } from "./audit.ts";
 import type { Bookkeeper } from "./bookkeeper.ts";
 import { getProgress, nextRevision, setProgress } from "./progress.ts";
-import { confirmBatch, copyIsBehind, rebuildBatches, takeBatch } from "./projection.ts";
+import { confirmBatch, copyAsOfMs, copyIsBehind, rebuildBatches, takeBatch } from "./projection.ts";
 import { prune, RUN_HISTORY_MS } from "./pruning.ts";
 import { loadReferral, putReferral, referrerGrant } from "./referral.ts";
 import { deliverWebhooks, nextWebhookAtMs, type Receiver } from "./webhooks.ts";
@@ -80,9 +80,18 @@ export class Background {
   changed(watched: boolean): void {
     if (this.#projectAtMs === NEVER && this.keeper.mayOweCopy) {
       this.keeper.mayOweCopy = copyIsBehind(this.keeper);
-      if (this.keeper.mayOweCopy) this.#projectAtMs = Date.now() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
+      if (this.keeper.mayOweCopy)
+        this.#projectAtMs = this.#owedSinceMs() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
     }
     this.#arm();
+  }
+
+  /**
+   * Since when the copy lacks something, by the real clock: not since now, when an earlier instance was evicted while it
+   * was writing, because the alarm that this one sets takes the place of the one that would have tried again.
+   */
+  #owedSinceMs(): number {
+    return Date.now() - (this.keeper.nowMs() - copyAsOfMs(this.keeper));
   }
 
   /** An event was put into the outbox of webhooks; the change that did it arms the alarm. */

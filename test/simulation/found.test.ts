@@ -1,7 +1,7 @@
 // What simulated worlds have found, each as small as it can be told.
 import { expect, it } from "vitest";
 import { Background } from "../../src/enterprise/background.ts";
-import type { Bookkeeper } from "../../src/enterprise/bookkeeper.ts";
+import { Bookkeeper } from "../../src/enterprise/bookkeeper.ts";
 import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/projection.ts";
 import { prune } from "../../src/enterprise/pruning.ts";
 import { compareCopy } from "../../src/rollups/compare.ts";
@@ -15,6 +15,7 @@ import {
   MINUTE_MS,
   NOON,
   openBooks,
+  openByClock,
   report,
   start,
   tokens,
@@ -69,6 +70,32 @@ it("forgets a run when its summary has had its time, and then turns nobody away 
   expect(codeOf(askAsAnother())).toBe("run_attribution_conflict");
   prune(keeper);
   expect(codeOf(askAsAnother())).toBe("run_too_old");
+});
+
+it("writes the copy on time though the object was evicted while a batch was on its way, and called again", () => {
+  const clock = { nowMs: NOON };
+  const machine = { nowMs: () => clock.nowMs, fetch: () => Promise.reject(new Error("no network")), log: () => {} };
+  const standDown = standIn(machine);
+  try {
+    const alarms: number[] = [];
+    const state = { storage: { setAlarm: (atMs: number) => alarms.push(atMs) } };
+    const keeper = openByClock(clock);
+    const copy = new CopyDb(() => Promise.withResolvers<void>().promise);
+    const env = { DB: copy, SIGNING_SECRET: "", ENTERPRISE: { getByName: () => ({}) } };
+    debit(keeper, report(10));
+    new Background(state as never, env as never, keeper).changed(false);
+    const [dueAtMs] = alarms as [number];
+    expect(dueAtMs - NOON).toBeLessThanOrEqual(5_000);
+    // The alarm rings, the batch leaves, and the object is gone. The platform would ring again in two seconds, but a
+    // call comes first, and sets another alarm.
+    clock.nowMs = dueAtMs + 1_500;
+    const woken = new Bookkeeper(keeper.sql, () => clock.nowMs);
+    debit(woken, report(20));
+    new Background(state as never, env as never, woken).changed(false);
+    expect(alarms.at(-1)).toBe(clock.nowMs);
+  } finally {
+    standDown();
+  }
 });
 
 it("sets an alarm anew that the platform gave up, at the next call", () => {
