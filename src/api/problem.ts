@@ -7,7 +7,7 @@ import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { RETRY_AFTER_SECONDS } from "../access/limits.ts";
 import type { FieldError, Refusal } from "../ledger/refusals.ts";
-import { problemOf } from "../wire/problems.ts";
+import { isPassing, problemOf } from "../wire/problems.ts";
 
 export const BORDER_PROBLEMS = {
   key_missing: { status: 401, title: "Key missing", detail: "Send Authorization: Bearer KEY." },
@@ -65,10 +65,8 @@ export function thrown(error: Error, c: Context): Response {
     if (error.status === 415) return problem(c, "unsupported_media_type");
     if (error.status === 413) return problem(c, "body_too_large");
   }
-  const { overloaded, retryable } = error as { overloaded?: boolean; retryable?: boolean };
   const where = { method: c.req.method, path: c.req.routePath, enterprise: c.get("enterprise") || undefined };
-  // An object that restarts or has too much to do, or a copy that cannot be asked: it passes.
-  if (overloaded === true || retryable === true || /\bD1_[A-Z]*ERROR\b/.test(error.message)) {
+  if (isPassing(error)) {
     console.error(JSON.stringify({ event: "ledger_busy", ...where, error: error.message }));
     return problem(c, "ledger_busy");
   }

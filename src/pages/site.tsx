@@ -3,6 +3,7 @@
  * is one too, for who asks for HTML.
  */
 import { type Context, Hono } from "hono";
+import { isPassing } from "../wire/problems.ts";
 import { homePages } from "./home.tsx";
 import { modelPages } from "./model.tsx";
 import { operatorPages } from "./operator/site.ts";
@@ -28,8 +29,7 @@ pageRoutes.route("/", operatorPages);
 pageRoutes.get("/*", async (c, next) => (wantsHtml(c) ? problemPage(c, "not_found") : next()));
 
 function failed(error: Error, c: Context<PageEnv>): Response | Promise<Response> {
-  const { overloaded, retryable } = error as { overloaded?: boolean; retryable?: boolean };
-  if (overloaded === true || retryable === true) return problemPage(c, "ledger_busy");
+  if (isPassing(error)) return problemPage(c, "ledger_busy");
   console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
   return problemPage(c, "internal");
 }

@@ -39,6 +39,16 @@ export function problemOf(refusal: Refusal): Problem {
   return { code: refusal.code, ...REFUSAL_PROBLEMS[refusal.code], detail: detailOf(refusal) };
 }
 
+/**
+ * True for a fault that passes: an object that restarts or has too much to do, or a copy that cannot be asked. What
+ * builds the queries wraps what D1 throws, so causes are looked at too.
+ */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { overloaded, retryable, message, cause } = error as Error & { overloaded?: boolean; retryable?: boolean };
+  return overloaded === true || retryable === true || /\bD1_[A-Z]*ERROR\b/.test(message) || isPassing(cause);
+}
+
 /** The faults of a schema as field errors; the path is dotted, items of a list by their index. */
 export function fieldErrors(error: z.core.$ZodError): FieldError[] {
   return error.issues.flatMap((issue) => {

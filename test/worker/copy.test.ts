@@ -329,12 +329,19 @@ describe("a rebuild", () => {
 });
 
 describe("while D1 is away", () => {
-  it("what is read from it is to be tried again, and all else goes on", async () => {
+  const lost = () => {
+    throw new Error("D1_ERROR: Network connection lost.");
+  };
+  const fails = async () => lost();
+  const statement = { bind: () => statement, all: fails, raw: fails, first: fails, run: fails };
+
+  it.each([
+    ["at once", lost],
+    // As D1 does it; what builds the queries wraps it in an error of its own.
+    ["when it should answer", () => statement],
+  ])("what is read from it is to be tried again, and all else goes on (it fails %s)", async (_, prepare) => {
     const e = await newBusy();
-    const prepare = () => {
-      throw new Error("D1_ERROR: Network connection lost.");
-    };
-    env.DB = { prepare, batch: prepare } as unknown as D1Database;
+    env.DB = { prepare, batch: lost } as unknown as D1Database;
     for (const question of ["runs", "usage/timeseries", "usage/top/users"]) {
       const answer = await e.agent("GET", `${e.path}/${question}`);
       expectProblem(answer, 503, "ledger_busy");
