@@ -126,6 +126,9 @@ const OnePart: FC<Shown & { part: Part }> = ({ part, ...shown }) => {
           <Region id="period">
             <Period view={data.view} outlook={outlook} signed={shown.signed} />
           </Region>
+          <Region id="explanation">
+            <Explanation view={data.view} outlook={outlook} />
+          </Region>
           <Region id="as-of">
             <AsOf view={data.view} outlook={outlook} />
           </Region>

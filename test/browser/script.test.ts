@@ -184,6 +184,7 @@ describe("in place", () => {
       await expect.poll(() => words(page, ".headline")).toContain("150 of 1,500");
       expect(await focused(page)).toBe("view-total");
       expect(await page.locator("#explanation").getAttribute("open")).not.toBeNull();
+      expect(await words(page, "#explanation")).toContain("less their refunds: 150.0 credits.");
       expect(await page.locator(".plot canvas").count()).toBe(1);
     }, enterprise);
   });
