@@ -49,8 +49,8 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
             <dt>{gauge.spend === null ? "Run out in" : "Cap reached in"}</dt>
             <dd>
               What is left, divided by that average: {exact(gauge.remaining_micros)} ÷ {exact(gauge.avg_per_day_micros)}
-              {gauge.run_out_days === null ? "." : ` = ${formatDecimal(gauge.run_out_days)} days.`} The days before
-              count alike, so one busy day moves it little. In the first 24 hours of a cycle there is no forecast.
+              {gauge.run_out_days === null ? "." : ` = ${formatDecimal(gauge.run_out_days)} days.`} In the first 24
+              hours of a cycle there is no forecast.
             </dd>
           </div>
         )}
