@@ -34,6 +34,9 @@ interface Gauge {
   available_micros: number;
 }
 
+type Rush = { admitted: string[]; room: number };
+type Books = { overspentMicros: number; faults: string[] };
+
 /** A thousand output tokens of gpt-5: a credit, or a hundredth of a dollar. */
 const MODEL = "gpt-5";
 const STEP_TOKENS = 1_000;
@@ -57,21 +60,32 @@ export class CrowdedEnterprise {
     this.#path = `/v1/enterprises/${name}`;
   }
 
-  /** Everybody asks for a hold at once, twice: the second time for what was given back. */
+  /**
+   * Everybody asks for a hold at once. Those who got one live on it, while latecomers ask all the time and live on what
+   * was given back meanwhile; in the end as many ask again as at first, for what is left.
+   */
   async withHolds(): Promise<Crowd[]> {
     await this.#open();
     const first = await this.#rush();
-    await this.#each(first.admitted, (connection, run, i) => this.#liveOn(connection, run, i % 4));
-    const faults = await this.#faultsNow();
+    const holders = new Set(first.admitted);
+    const mixed = shuffled(this.#random, [...holders, ...this.#names(this.#plan.agents)]);
+    await this.#each(mixed, async (connection, run, i) => {
+      if (holders.has(run)) await this.#liveOn(connection, run, i % 4);
+      else if ((await this.#ask(connection, run, this.#holdMicros)).admitted === true) {
+        await this.#liveOn(connection, run, 0);
+      }
+    });
+    const lived = await this.#lookAtBooks();
     const second = await this.#rush();
     await this.#each(second.admitted, (connection, run) => this.#liveOn(connection, run, 0));
-    faults.push(...(await this.#faultsNow()));
+    const ended = await this.#lookAtBooks();
     this.#close();
-    return [first, second].map(({ admitted, room }) => {
-      const fits = admitted.length === room ? [] : [`${admitted.length} were admitted to ${room} places`];
-      const crowd = { asked: this.#plan.agents, admitted: admitted.length, room };
-      return { ...crowd, overspentMicros: 0, boundMicros: 0, faults: [...fits, ...faults] };
-    });
+    return [this.#crowdOf(first, 2 * this.#plan.agents, lived), this.#crowdOf(second, this.#plan.agents, ended)];
+  }
+
+  #crowdOf({ admitted, room }: Rush, asked: number, { overspentMicros, faults }: Books): Crowd {
+    const fits = admitted.length === room ? [] : [`${admitted.length} were admitted to ${room} places`];
+    return { asked, admitted: admitted.length, room, overspentMicros, boundMicros: 0, faults: [...fits, ...faults] };
   }
 
   /** Nobody holds anything; an agent that is told to stop stops. */
@@ -98,6 +112,10 @@ export class CrowdedEnterprise {
     return { asked: agents, admitted, room: null, overspentMicros, boundMicros, faults };
   }
 
+  get #holdMicros(): number {
+    return STEPS * STEP_MICROS[this.#plan.billingModel];
+  }
+
   async #open(): Promise<void> {
     const { billingModel, places, connections } = this.#plan;
     const micros = places * STEPS * STEP_MICROS[billingModel];
@@ -117,8 +135,8 @@ export class CrowdedEnterprise {
   }
 
   /** All agents ask at once; who was admitted, and how many there was room for. */
-  async #rush(): Promise<{ admitted: string[]; room: number }> {
-    const hold = STEPS * STEP_MICROS[this.#plan.billingModel];
+  async #rush(): Promise<Rush> {
+    const hold = this.#holdMicros;
     const room = Math.min(this.#plan.agents, Math.floor((await this.#gauge()).available_micros / hold));
     const admitted: string[] = [];
     await this.#each(this.#names(this.#plan.agents), async (connection, run) => {
@@ -164,13 +182,14 @@ export class CrowdedEnterprise {
   }
 
   /** With holds that are kept, what was used was there, and nothing is owed or held once all runs have ended. */
-  async #faultsNow(): Promise<string[]> {
+  async #lookAtBooks(): Promise<Books> {
     const { used_micros, total_micros, debt_micros, held_micros } = await this.#gauge();
     const faults = await this.#auditFaults();
+    const overspentMicros = Math.max(0, used_micros - total_micros, debt_micros);
     if (used_micros > total_micros) faults.push(`overspent ${used_micros - total_micros}`);
     if (debt_micros > 0) faults.push(`${debt_micros} are owed`);
     if (held_micros > 0) faults.push(`${held_micros} are held though every run has ended`);
-    return faults;
+    return { overspentMicros, faults };
   }
 
   async #auditFaults(): Promise<string[]> {
