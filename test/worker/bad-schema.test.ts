@@ -71,7 +71,8 @@ describe("a query made from the schema", () => {
     for (const { raw, wrong } of fc.sample(made, SIZE)) {
       if (wrong.includes("")) continue;
       const values = Object.entries(JSON.parse(raw) as Record<string, unknown>);
-      const text = (value: unknown) => (typeof value === "string" ? value : JSON.stringify(value));
+      // Half a surrogate pair cannot be written in an address.
+      const text = (value: unknown) => (typeof value === "string" ? value.toWellFormed() : JSON.stringify(value));
       const query = values.map(([key, value]) => `${key}=${encodeURIComponent(text(value))}`).join("&");
       // What is of another type in JSON is text here, and may be right: only what is nobody's field is surely wrong.
       const strangers = wrong.filter((path) => !fields.some((field) => field.name === path));
