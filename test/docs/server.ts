@@ -63,6 +63,8 @@ export async function startServer() {
     const printed = { out: "", err: "" };
     child.stdout.on("data", (data) => (printed.out += data));
     child.stderr.on("data", (data) => (printed.err += data));
+    // A program that ends without reading closes its pipe, which is no fault of what was printed.
+    child.stdin.on("error", () => {});
     child.stdin.end(input);
     const [status] = await once(child, "close");
     return { status, ...printed };
