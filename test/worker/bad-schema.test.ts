@@ -2,7 +2,7 @@
 // what it takes is never a fault of form by surprise. FUELGAUGE_BAD_INPUTS says how many for each route.
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { CREDIT, costing, type Enterprise, expectProblem, newEnterprise, operator, senderWith } from "./client.ts";
 import { type Made, madeFrom, type Schema } from "./from-schema.ts";
 import { nameOf, pathOf, ROUTES, type Route } from "./routes.ts";
@@ -11,6 +11,9 @@ import { expectDocumented, printTally, stateOf } from "./verdict.ts";
 printTally();
 
 const { BAD_INPUTS, BAD_INPUT_SEED } = env as unknown as { BAD_INPUTS: string; BAD_INPUT_SEED: string };
+/** Generous to a busy machine. */
+const TIMEOUT_MS = 60_000 + Number(BAD_INPUTS) * 50;
+vi.setConfig({ testTimeout: TIMEOUT_MS });
 const SIZE = { numRuns: Number(BAD_INPUTS), seed: Number(BAD_INPUT_SEED) };
 
 type Operation = {
