@@ -116,7 +116,9 @@ async function watch(runtime: Runtime, { enterprise, key }: OnlookersPlan) {
       if (lost !== null) throw lost;
       // So many pushes have one pause less between them.
       const each = (pushes / WATCHERS - 1) / seconds;
-      if (each > PUSHES_PER_SECOND) throw new Error(`a watcher was told ${each.toFixed(1)} times a second`);
+      // Pauses are kept where pushes leave; where they arrive, one may be late and the next in time.
+      if (pushes / WATCHERS > PUSHES_PER_SECOND * seconds + 2)
+        throw new Error(`a watcher was told ${each.toFixed(1)} times a second`);
       return each;
     },
   };
