@@ -148,3 +148,18 @@ it("puts nothing into the outbox while there is no address, and nothing late onc
   use(1);
   expect(listWebhooks(keeper.sql, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
 });
+
+it("says at once that there is something to tell, also where nothing else was due", () => {
+  let said = 0;
+  keeper = new Bookkeeper(
+    keeper.sql,
+    () => NOON_MS,
+    () => {
+      said += 1;
+    },
+  );
+  use(49);
+  expect(said).toBe(0);
+  use(1);
+  expect(said).toBe(1);
+});

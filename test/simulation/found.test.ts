@@ -4,6 +4,7 @@ import { Background } from "../../src/enterprise/background.ts";
 import { Bookkeeper } from "../../src/enterprise/bookkeeper.ts";
 import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/projection.ts";
 import { prune } from "../../src/enterprise/pruning.ts";
+import { putReferral } from "../../src/enterprise/referral.ts";
 import { compareCopy } from "../../src/rollups/compare.ts";
 import { writeBatch } from "../../src/rollups/write.ts";
 import {
@@ -116,6 +117,25 @@ it("sets an alarm anew that the platform gave up, at the next call", () => {
     clock.nowMs += 10 * MINUTE_MS;
     background.changed(false);
     expect(alarms).toEqual([alarms[0], clock.nowMs]);
+  } finally {
+    standDown();
+  }
+});
+
+it("tries a job that failed again by its own alarm, also when nobody calls", async () => {
+  const machine = { nowMs: () => NOON, fetch: () => Promise.reject(new Error("no network")), log: () => {} };
+  const standDown = standIn(machine);
+  try {
+    const alarms: number[] = [];
+    const state = { storage: { setAlarm: (atMs: number) => alarms.push(atMs) } };
+    const keeper = openByClock({ nowMs: NOON });
+    const elsewhere = { getByName: () => ({ addGrant: () => Promise.reject(new Error("connection lost")) }) };
+    const env = { DB: new CopyDb(fairNetwork), SIGNING_SECRET: "", ENTERPRISE: elsewhere };
+    const background = new Background(state as never, env as never, keeper);
+    background.changed(false);
+    putReferral(keeper.sql, { referrer: "friend", bonusMicros: 1, atMs: NOON, settled: false });
+    await background.attempt("settle_referral");
+    expect(alarms.at(-1)).toBe(NOON + 1_000);
   } finally {
     standDown();
   }
