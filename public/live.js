@@ -119,7 +119,8 @@
     const gauge = JSON.parse(detail.message.data);
     newestSeq = gauge.seq;
     speakAlerts(gauge);
-    if (!isCurrent()) {
+    // After the first message each one tells of a change; not all of them take a step (a suspension, another name).
+    if (live || !isCurrent()) {
       lastChangeMs = Date.now();
       refreshCopyIn(COPY_MS);
       await refreshNow();

@@ -33,6 +33,18 @@ describe("the usage page", () => {
     await context.close();
   });
 
+  it("tells a suspension at once, though it moves no number", async () => {
+    const enterprise = await site.newEnterprise();
+    await enterprise.run(100 * 10_000);
+    const { page, context } = await watch(enterprise);
+    expect(await words(page, "#status")).not.toContain("uspended");
+    await enterprise.put({ suspended: true });
+    await expect.poll(() => words(page, "#status"), { timeout: 1_500 }).toContain("uspended");
+    await enterprise.put({ suspended: false });
+    await expect.poll(() => words(page, "#status"), { timeout: 1_500 }).not.toContain("uspended");
+    await context.close();
+  });
+
   it("comes back by itself after its socket was closed, and has missed nothing", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
