@@ -85,6 +85,7 @@ export const CapForm: FC<Props> = ({ gauge, timeZone, fields, previewed, notice 
       hx-sync="this:replace"
       hx-validate="false"
     >
+      <input type="hidden" name="enterprise" value={gauge.enterprise} />
       <input type="hidden" name="from" value={fromField(gauge)} />
       <fieldset>
         <legend class="unseen">The cap</legend>
@@ -152,6 +153,7 @@ export const CapQuestion: FC<{ gauge: Gauge; timeZone: string; capMicros: Micros
       {previewOf(gauge, capMicros, timeZone)} Runs under way go on, and are told to stop.
     </p>
     <form method="post" action={MODEL_PATH} class="buttons">
+      <input type="hidden" name="enterprise" value={gauge.enterprise} />
       <input type="hidden" name="from" value={fromField(gauge)} />
       <input type="hidden" name="limit" value={fields.limit} />
       <input type="hidden" name="cap" value={fields.cap} />

@@ -57,6 +57,11 @@ export const modelPages = new Hono<PageEnv>()
     if (view.gauge.spend === null) return problemPage(c, "not_byom");
     const sent = await readForm(c);
     const fields = sentFields(sent);
+    // Another tab may have signed in to another enterprise since this form was shown.
+    if (sent.enterprise !== undefined && sent.enterprise !== view.gauge.enterprise) {
+      const text = `You are signed in to ${view.gauge.name} now, and the form was of another enterprise. Nothing was saved.`;
+      return modelPage(c, view, fieldsOf(view.gauge), { kind: "conflict", text }, 409);
+    }
     if (sent.from !== fromField(view.gauge)) return conflict(c, view, fields);
     const capMicros = wishOf(fields, view.gauge);
     if (typeof capMicros === "string") return modelPage(c, view, fields, { kind: "invalid", text: capMicros }, 422);

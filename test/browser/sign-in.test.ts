@@ -164,6 +164,16 @@ describe("a form that a cookie authorises", () => {
     expect((await globex.gauge()).spend.cap_micros).toBe(500_000_000);
   });
 
+  it("changes nothing by a form of the enterprise that this browser was signed in to before", async () => {
+    const cookie = await site.cookieFor(globex);
+    const own = await site.send("GET", "/settings/model", undefined, html(cookie));
+    expect(own.text).toContain(`<input type="hidden" name="enterprise" value="${globex.id}"`);
+    const fields = `limit=cap&cap=600&from=500000000&enterprise=${acme.id}`;
+    const answer = await capForm(cookie, { Origin: site.base }, fields);
+    expect([answer.status, answer.text.includes("Nothing was saved")]).toEqual([409, true]);
+    expect((await globex.gauge()).spend.cap_micros).toBe(500_000_000);
+  });
+
   it("sets no cap for an enterprise on credits", async () => {
     const cookie = await site.cookieFor(acme);
     expect((await capForm(cookie, { Origin: site.base }, "limit=cap&cap=5&from=none")).status).toBe(409);
