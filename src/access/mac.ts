@@ -6,10 +6,10 @@ import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 const encoder = new TextEncoder();
-/** Made when first needed, in this isolate, for comparisons only. */
-let comparing: Promise<CryptoKey> | undefined;
+/** Made when first needed, in this isolate, for comparisons only. Requests share keys, never a promise of one. */
+let comparing: CryptoKey | undefined;
 /** Imported keys by secret: importing costs more than signing. */
-const imported = new Map<string, Promise<CryptoKey>>();
+const imported = new Map<string, CryptoKey>();
 
 /** HMAC-SHA-256 of the text for one purpose, base64url; a MAC for one purpose is worth nothing for another. */
 export async function macOf(secret: string, purpose: string, text: string): Promise<string> {
@@ -31,16 +31,17 @@ export async function hashOf(text: string): Promise<string> {
 
 /** Equality in constant time: MACs of both under a key that nobody knows are compared, so that not even a length shows. */
 export async function sameSecret(a: string, b: string): Promise<boolean> {
-  comparing ??= crypto.subtle.generateKey(HMAC, false, ["sign", "verify"]) as Promise<CryptoKey>;
-  const key = await comparing;
+  // Others may have made one meanwhile: both MACs of one comparison are made with the same.
+  const key = comparing ?? ((await crypto.subtle.generateKey(HMAC, false, ["sign", "verify"])) as CryptoKey);
+  comparing = key;
   const mac = await crypto.subtle.sign("HMAC", key, encoder.encode(a));
   return crypto.subtle.verify("HMAC", key, mac, encoder.encode(b));
 }
 
-function keyOf(secret: string): Promise<CryptoKey> {
+async function keyOf(secret: string): Promise<CryptoKey> {
   const known = imported.get(secret);
   if (known !== undefined) return known;
-  const key = crypto.subtle.importKey("raw", encoder.encode(secret), HMAC, false, ["sign", "verify"]);
+  const key = await crypto.subtle.importKey("raw", encoder.encode(secret), HMAC, false, ["sign", "verify"]);
   imported.set(secret, key);
   return key;
 }

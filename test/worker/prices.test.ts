@@ -1,5 +1,5 @@
 // The price book over HTTP, and how its prices reach a meter (rule R1).
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { expectProblem, faultyPaths, newEnterprise, operator, report, senderWith, start } from "./client.ts";
 
 const PATH = "/v1/price-book";
@@ -180,4 +180,23 @@ describe("a meter's price", () => {
       unit: "usd",
     });
   });
+});
+
+it("serves a crowd through the renewal of its prices, each by what it asked itself", async () => {
+  const { path, keyOf } = await newEnterprise();
+  const { send } = await keyOf(["debit"]);
+  await put([{ id: "gpt-5", input: "1.25", output: "10" }]);
+  const debit = (run: number) => send("POST", `${path}/debits`, report({ run: `r${run}` }));
+  await debit(0);
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    // Old enough to be renewed beside the debits, then too old to be used.
+    for (const ageMs of [21_000, 31_000]) {
+      vi.setSystemTime(Date.now() + ageMs);
+      const answers = await Promise.all(Array.from({ length: 200 }, (_, run) => debit(run)));
+      expect([...new Set(answers.map(({ status }) => status))]).toEqual([200]);
+    }
+  } finally {
+    vi.useRealTimers();
+  }
 });
