@@ -1,5 +1,7 @@
 // The price book over HTTP, and how its prices reach a meter (rule R1).
+import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
+import { currentPrices } from "../../src/catalog/current-prices.ts";
 import { expectProblem, faultyPaths, newEnterprise, operator, report, senderWith, start } from "./client.ts";
 
 const PATH = "/v1/price-book";
@@ -180,6 +182,26 @@ describe("a meter's price", () => {
       unit: "usd",
     });
   });
+});
+
+it("asks again for the prices when the request that was to renew them is gone", async () => {
+  await put([{ id: "gpt-5", input: "1.25", output: "10" }]);
+  const ctx = { waitUntil: () => {} };
+  // What a request waits for never comes once the request was cut off.
+  const cutOff = {
+    ...env,
+    CATALOG: { getByName: () => ({ currentBook: () => new Promise(() => {}) }) },
+  } as unknown as Env;
+  await currentPrices(env, ctx);
+  vi.useFakeTimers({ toFake: ["Date"] });
+  try {
+    vi.setSystemTime(Date.now() + 21_000);
+    await currentPrices(cutOff, ctx);
+    vi.setSystemTime(Date.now() + 10_000);
+    expect((await currentPrices(env, ctx)).find("gpt-5")).not.toBeNull();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 it("serves a crowd through the renewal of its prices, each by what it asked itself", async () => {
