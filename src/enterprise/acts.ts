@@ -3,7 +3,7 @@
  * and puts what was decided into the change, with the entries and items that the journal keeps of it.
  */
 import { decideAdmission, type StartRequest } from "../ledger/admission.ts";
-import { type Grant, grantUsable, type Settings } from "../ledger/books.ts";
+import { grantUsable, type Settings } from "../ledger/books.ts";
 import { owesWithCredit } from "../ledger/buckets.ts";
 import { answerDebit, type DebitAnswer, decideDebit, type Report, runTotal } from "../ledger/debit.ts";
 import { type By, isoOrNull } from "../ledger/entries.ts";
@@ -96,7 +96,7 @@ export function addGrant(
   by: By,
 ): { grant: GrantView; created: boolean } | Refused {
   // The books first: what fell due in this very change is not stored yet.
-  const known = findGrant(change, request.id);
+  const known = change.findGrant(request.id);
   const decided = decideGrant(change.books, known, request, change.nowMs);
   if (isRefusal(decided)) return decided;
   const { grant, created } = decided;
@@ -117,7 +117,7 @@ export function addGrant(
 }
 
 export function voidGrant(change: Change, id: string, by: By): GrantView | Refused {
-  const known = findGrant(change, id);
+  const known = change.findGrant(id);
   if (known === null) return refuse({ code: "not_found" });
   if (!grantUsable(known, change.nowMs)) return viewGrant(known, change.nowMs);
   if (!change.books.grants.includes(known)) change.addGrants([known]);
@@ -153,8 +153,4 @@ export function setCap(change: Change, capMicros: Micros | null, by: By): Refuse
   change.books = decided.books;
   change.record(decided.entries);
   return null;
-}
-
-function findGrant(change: Change, id: string): Grant | null {
-  return change.books.grants.find((grant) => grant.id === id) ?? change.store.loadGrants([id])[0] ?? null;
 }
