@@ -1,3 +1,3 @@
 import { defineConfig } from "drizzle-kit";
 
-export default defineConfig({ dialect: "sqlite", schema: "./src/rollups/schema.ts", out: "./migrations" });
+export default defineConfig({ dialect: "sqlite", schema: "./src/copy/schema.ts", out: "./migrations" });

@@ -40,7 +40,7 @@ export default defineConfig({
       {
         test: {
           name: "process",
-          include: ["test/{contention,crash,wire}/**/*.test.ts"],
+          include: ["test/{contention,crash,raw-http}/**/*.test.ts"],
           fileParallelism: false,
         },
       },

@@ -11,6 +11,7 @@ import { entryRoutes } from "./api/entries.ts";
 import { gaugeRoutes } from "./api/gauge.ts";
 import { grantRoutes } from "./api/grants.ts";
 import { keyRoutes } from "./api/keys.ts";
+import { maintenanceRoutes } from "./api/maintenance.ts";
 import { allowedMethods } from "./api/methods.ts";
 import { metricRoutes } from "./api/metrics.ts";
 import { priceRoutes } from "./api/prices.ts";
@@ -22,10 +23,9 @@ import { runsCsvRoutes } from "./api/runs-csv.ts";
 import { signInRoutes } from "./api/sign-in.ts";
 import { socketRoutes } from "./api/sockets.ts";
 import { spendCapRoutes } from "./api/spend-cap.ts";
-import { upkeepRoutes } from "./api/upkeep.ts";
 import { usageRoutes } from "./api/usage.ts";
 import { webhookRoutes } from "./api/webhooks.ts";
-import { referencePage } from "./pages/reference.tsx";
+import { referencePage } from "./pages/reference/page.tsx";
 import { pageRoutes } from "./pages/site.tsx";
 import type { ApiDocument } from "./wire/api-document.ts";
 
@@ -80,7 +80,7 @@ for (const routes of [
   directoryRoutes,
   referralRoutes,
   priceRoutes,
-  upkeepRoutes,
+  maintenanceRoutes,
   metricRoutes,
   webhookRoutes,
 ]) {

@@ -1,6 +1,6 @@
 /** What Cloudflare runs: the Worker's fetch and its schedule, and the classes of its Durable Objects. */
 import { app } from "./app.tsx";
-import { reconcile } from "./enterprise/reconcile.ts";
+import { reconcile } from "./operations/reconcile.ts";
 
 export { CatalogObject } from "./catalog/object.ts";
 export { EnterpriseObject } from "./enterprise/object.ts";

@@ -8,13 +8,14 @@ import { BORDER_PROBLEMS } from "../src/api/problem.ts";
 const ROOT = resolve(import.meta.dirname, "..");
 const LAYERS: Record<string, readonly string[]> = {
   ledger: [],
-  rollups: ["ledger"],
+  copy: ["ledger"],
   wire: ["ledger"],
   catalog: ["ledger"],
   access: ["ledger"],
-  enterprise: ["ledger", "rollups", "wire", "catalog", "access"],
-  api: ["ledger", "rollups", "wire", "catalog", "access", "enterprise"],
-  pages: ["ledger", "rollups", "wire", "catalog", "access", "enterprise"],
+  enterprise: ["ledger", "copy", "wire", "catalog", "access"],
+  operations: ["ledger", "copy", "wire", "catalog", "access", "enterprise"],
+  api: ["ledger", "copy", "wire", "catalog", "access", "enterprise", "operations"],
+  pages: ["ledger", "copy", "wire", "catalog", "access", "enterprise", "operations"],
   client: [],
 };
 /** The client shares only types with the Worker. */
@@ -59,6 +60,15 @@ it("lets imports point inward only", () => {
   expect(wrong).toEqual([]);
 });
 
+it("lets a screen import the kit, and never another screen", () => {
+  const roomOf = (file: string) => /^src\/pages\/([a-z-]+)\//.exec(file)?.[1];
+  const wrong = imports.filter(({ from, to }) => {
+    const [room, target] = [roomOf(from), roomOf(to)];
+    return room !== undefined && target !== undefined && target !== room && target !== "kit";
+  });
+  expect(wrong).toEqual([]);
+});
+
 it("keeps clock, randomness, waiting and I/O out of the ledger", () => {
   const banned = /Date\.now|new Date\(\)|Math\.random|crypto\.|\bawait\b|\basync\b|\bfetch\(|setTimeout|console\./;
   const wrong = files.filter((file) => layerOf(file) === "ledger" && banned.test(read(file)));
@@ -67,7 +77,7 @@ it("keeps clock, randomness, waiting and I/O out of the ledger", () => {
 
 it("has no file that nothing uses", () => {
   const used = new Set(imports.map(({ to }) => to));
-  const entries = ["src/worker.ts", "src/rollups/schema.ts"];
+  const entries = ["src/worker.ts", "src/copy/schema.ts"];
   const dead = files.filter((file) => !used.has(file) && !entries.includes(file) && layerOf(file) !== "client");
   expect(dead).toEqual([]);
 });

@@ -149,7 +149,7 @@ async function waitUntilHealthy(base, worker) {
 /** @param {string} base @param {Record<string, string>} secrets */
 function startDemo(base, secrets) {
   const environment = Object.fromEntries(SECRET_NAMES.map((name) => [name, ""]));
-  const demo = spawnOnLeash([join(ROOT, "tools", "demo.ts"), "--to", base], {
+  const demo = spawnOnLeash([join(ROOT, "tools", "demo", "demo.ts"), "--to", base], {
     ...environment,
     OPERATOR_KEY: secrets.OPERATOR_KEY,
   });

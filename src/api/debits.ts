@@ -3,13 +3,14 @@
  * one call to the enterprise's object decides and writes everything. Each report of a batch is answered or refused on
  * its own, in the order sent: one bad report never spoils the others.
  */
+
 import type { HonoRequest } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
 import type { DebitAnswer, Report } from "../ledger/debit.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { DEBITS_DOC, parseReport, reportsOf, showResult } from "../wire/report.ts";
 import { allow } from "./auth.ts";
-import { objectOf } from "./object.ts";
 import { invalid, problem, refused } from "./problem.ts";
 import { body, declare, inEnterprise, newRouter } from "./route.ts";
 
@@ -52,7 +53,8 @@ debitRoutes.post("/v1/enterprises/:e/debits", allow({ scope: "debit" }), async (
   const prices = await currentPrices(c.env, c.executionCtx);
   const parsed = sent.reports.map((report) => parseReport(report, prices.find));
   const reports = parsed.filter((item): item is Report => !isRefusal(item));
-  const decided = reports.length === 0 ? [] : await objectOf(c).debit(c.var.caller, reports);
+  const decided =
+    reports.length === 0 ? [] : await enterpriseStub(c.env, c.var.enterprise).debit(c.var.caller, reports);
   if (isRefusal(decided)) return refused(c, decided.refusal);
   const answers = decided[Symbol.iterator]();
   const results = parsed.map((item) => (isRefusal(item) ? item : (answers.next().value as DebitAnswer | Refused)));

@@ -1,9 +1,10 @@
 /**
  * PUT …/directory: what workspaces, groups and users are called, and which group a workspace is in.
  */
+
 import { isRefusal } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id, label, orNull } from "../wire/fields.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -49,7 +50,7 @@ export const directoryRoutes = newRouter().openapi(
   }),
   async (c) => {
     const { workspaces, groups, users } = c.req.valid("json");
-    const put = await objectOf(c).putDirectory({
+    const put = await enterpriseStub(c.env, c.var.enterprise).putDirectory({
       workspaces: workspaces.map(({ id: workspace, name, group_id }) => ({ id: workspace, name, groupId: group_id })),
       groups,
       users,

@@ -4,19 +4,18 @@
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
 import { catalogOf } from "../catalog/object.ts";
-import type { EnterpriseState } from "../enterprise/bookkeeper.ts";
-import { putEnterprise } from "../enterprise/provision.ts";
-import { enterpriseObject } from "../enterprise/stub.ts";
+import type { EnterpriseState } from "../enterprise/books/bookkeeper.ts";
 import { isoOf, isoOrNull } from "../ledger/entries.ts";
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { isRefusal } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { putEnterprise } from "../operations/provision.ts";
 import { enterprisePut } from "../wire/enterprise.ts";
 import { time } from "../wire/fields.ts";
 import type { ApiEnv } from "./auth.ts";
 import { gaugeSchema } from "./gauge.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -95,7 +94,7 @@ export const enterpriseRoutes = newRouter()
       request: { params: inEnterprise },
     }),
     async (c) => {
-      const state = await objectOf(c).state(c.var.caller);
+      const state = await enterpriseStub(c.env, c.var.enterprise).state(c.var.caller);
       return isRefusal(state) ? refused(c, state.refusal) : c.json(await showEnterprise(c, state));
     },
   )
@@ -122,7 +121,7 @@ export const enterpriseRoutes = newRouter()
         ({ id }) => id,
         ({ number }) => [number],
       );
-      const states = await Promise.allSettled(page.rows.map((id) => enterpriseObject(c.env, id).state(c.var.caller)));
+      const states = await Promise.allSettled(page.rows.map((id) => enterpriseStub(c.env, id).state(c.var.caller)));
       const known = states.flatMap((asked) =>
         asked.status === "rejected" || isRefusal(asked.value) ? [] : [asked.value],
       );
@@ -151,7 +150,7 @@ export const enterpriseRoutes = newRouter()
       request: { params: inEnterprise, body: body(z.strictObject({ now: time }), { now: "2030-02-01T00:00:00Z" }) },
     }),
     async (c) => {
-      const state = await objectOf(c).moveClock(c.req.valid("json").now);
+      const state = await enterpriseStub(c.env, c.var.enterprise).moveClock(c.req.valid("json").now);
       return isRefusal(state) ? refused(c, state.refusal) : c.json(await showEnterprise(c, state));
     },
   );

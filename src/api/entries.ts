@@ -1,11 +1,12 @@
 /**
  * GET …/entries: the journal of everything but debits, newest first, from the object itself.
  */
+
 import { isoOf } from "../ledger/entries.ts";
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -37,7 +38,11 @@ export const entryRoutes = newRouter().openapi(
   }),
   async (c) => {
     const { limit: rows, cursor } = c.req.valid("query");
-    const entries = await objectOf(c).entries(c.var.caller, Number(cursor?.[0] ?? MAX_MICROS), rows);
+    const entries = await enterpriseStub(c.env, c.var.enterprise).entries(
+      c.var.caller,
+      Number(cursor?.[0] ?? MAX_MICROS),
+      rows,
+    );
     if (isRefusal(entries)) return refused(c, entries.refusal);
     return c.json(
       pageOf(

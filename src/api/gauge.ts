@@ -1,10 +1,11 @@
 /**
  * GET …/gauge: the state of an enterprise at this moment, from its object.
  */
+
 import { cors } from "hono/cors";
 import type { Gauge } from "../ledger/gauge.ts";
 import { isRefusal } from "../ledger/refusals.ts";
-import { objectOf } from "./object.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -83,7 +84,7 @@ gaugeRoutes.openapi(
     request: { params: inEnterprise },
   }),
   async (c) => {
-    const gauge = await objectOf(c).gauge(c.var.caller);
+    const gauge = await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller);
     return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json(gauge);
   },
 );

@@ -1,11 +1,12 @@
 /**
  * Grants of bonus credits: added and voided by the operator, listed for readers.
  */
+
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { GRANT_SOURCES, grantRequestOf, newGrant } from "../wire/grant.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -61,7 +62,7 @@ export const grantRoutes = newRouter()
       },
     }),
     async (c) => {
-      const added = await objectOf(c).addGrant(grantRequestOf(c.req.valid("json")));
+      const added = await enterpriseStub(c.env, c.var.enterprise).addGrant(grantRequestOf(c.req.valid("json")));
       if (isRefusal(added)) return refused(c, added.refusal);
       return c.json(added.grant, added.created ? 201 : 200);
     },
@@ -89,7 +90,11 @@ export const grantRoutes = newRouter()
     }),
     async (c) => {
       const { limit: rows, cursor } = c.req.valid("query");
-      const grants = await objectOf(c).grants(c.var.caller, Number(cursor?.[0] ?? MAX_MICROS), rows);
+      const grants = await enterpriseStub(c.env, c.var.enterprise).grants(
+        c.var.caller,
+        Number(cursor?.[0] ?? MAX_MICROS),
+        rows,
+      );
       if (isRefusal(grants)) return refused(c, grants.refusal);
       return c.json(
         pageOf(
@@ -116,7 +121,7 @@ export const grantRoutes = newRouter()
       request: { params: inGrant },
     }),
     async (c) => {
-      const grant = await objectOf(c).voidGrant(c.req.valid("param").id);
+      const grant = await enterpriseStub(c.env, c.var.enterprise).voidGrant(c.req.valid("param").id);
       return isRefusal(grant) ? refused(c, grant.refusal) : c.json(grant);
     },
   );

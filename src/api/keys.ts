@@ -2,12 +2,13 @@
  * Enterprise keys: made and shown once, listed without their secret, revoked for good. The operator makes keys of any
  * scope; an admin key makes and revokes `debit` and `read` keys of its own enterprise.
  */
-import { makeKey } from "../enterprise/make-key.ts";
+
 import { SCOPES } from "../ledger/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { makeKey } from "../operations/make-key.ts";
 import { newKey } from "../wire/key.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -69,7 +70,7 @@ export const keyRoutes = newRouter()
     }),
     async (c) => {
       const { limit: rows, cursor } = c.req.valid("query");
-      const keys = await objectOf(c).keys(c.var.caller);
+      const keys = await enterpriseStub(c.env, c.var.enterprise).keys(c.var.caller);
       if (isRefusal(keys)) return refused(c, keys.refusal);
       const after = cursor === undefined ? 0 : keys.findIndex((key) => key.id === cursor[0]) + 1;
       return c.json(
@@ -103,7 +104,7 @@ export const keyRoutes = newRouter()
       },
     }),
     async (c) => {
-      const revoked = await objectOf(c).revokeKey(c.var.caller, c.req.valid("param").id);
+      const revoked = await enterpriseStub(c.env, c.var.enterprise).revokeKey(c.var.caller, c.req.valid("param").id);
       return isRefusal(revoked) ? refused(c, revoked.refusal) : c.body(null, 204);
     },
   );

@@ -4,7 +4,7 @@
  */
 import { currentPrices } from "../catalog/current-prices.ts";
 import { type AuditSummary, catalogOf } from "../catalog/object.ts";
-import { type FleetRow, readFleet } from "../rollups/fleet.ts";
+import { type FleetRow, readFleet } from "../copy/fleet.ts";
 import { createRoute, declare, newRouter, z } from "./route.ts";
 
 const FORMAT = "text/plain; version=0.0.4; charset=utf-8";

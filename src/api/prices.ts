@@ -1,13 +1,14 @@
 /**
  * The price book over HTTP: read by any key, put whole by the operator.
  */
+
 import type { Context } from "hono";
 import { adoptBook, currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
 import { parseRate } from "../ledger/prices.ts";
 import { isRefusal } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id } from "../wire/fields.ts";
-import { objectOf } from "./object.ts";
 import { invalid, refused } from "./problem.ts";
 import { body, createRoute, declare, newRouter, z } from "./route.ts";
 
@@ -72,7 +73,8 @@ export const priceRoutes = newRouter()
     }),
     async (c) => {
       // No object is needed for the answer, but only the key's own one knows whether it was revoked.
-      const known = c.var.caller.kind === "key" ? await objectOf(c).gauge(c.var.caller) : null;
+      const known =
+        c.var.caller.kind === "key" ? await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller) : null;
       if (known !== null && isRefusal(known)) return refused(c, known.refusal);
       return c.json((await currentPrices(c.env, c.executionCtx)).book);
     },

@@ -3,9 +3,10 @@
  * is what this cycle bears of a run's charge: the column sums to what the gauge calls used. A cell that a spreadsheet
  * would take for a formula is quoted with an apostrophe.
  */
+
+import { type RunFilter, readCycleRuns } from "../copy/read.ts";
 import { isRefusal } from "../ledger/refusals.ts";
-import { type RunFilter, readCycleRuns } from "../rollups/read.ts";
-import { objectOf } from "./object.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 import { runFilter } from "./runs.ts";
@@ -41,7 +42,7 @@ export const runsCsvRoutes = newRouter().openapi(
     request: { params: inEnterprise, query: runFilter },
   }),
   async (c) => {
-    const view = await objectOf(c).copyView(c.var.caller);
+    const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
     if (isRefusal(view)) return refused(c, view.refusal);
     const lines = csvLines(c.env.DB, c.var.enterprise, view.cycleStartsAtMs, c.req.valid("query"));
     const name = `runs-${c.var.enterprise.replaceAll(/[^A-Za-z0-9_-]/g, "_")}-${view.gauge.cycle.starts_at.slice(0, 10)}.csv`;

@@ -1,17 +1,18 @@
 /**
  * Runs for agents (may this one start?) and for readers: the list from the copy, the receipt from the object itself.
  */
+
 import type { Context } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
-import type { TurnedAway } from "../enterprise/acts.ts";
+import { readRuns } from "../copy/read.ts";
+import type { TurnedAway } from "../enterprise/books/commands.ts";
 import { isoOf } from "../ledger/entries.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
-import { readRuns } from "../rollups/read.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
 import type { ApiEnv } from "./auth.ts";
 import { gaugeSchema } from "./gauge.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -137,7 +138,7 @@ export const runRoutes = newRouter()
       if (model !== undefined && (await currentPrices(c.env, c.executionCtx)).find(model) === null) {
         return refused(c, { code: "unknown_model", model });
       }
-      const started = await objectOf(c).start(c.var.caller, {
+      const started = await enterpriseStub(c.env, c.var.enterprise).start(c.var.caller, {
         ...said,
         run,
         startedAtMs: started_at,
@@ -168,7 +169,7 @@ export const runRoutes = newRouter()
     }),
     async (c) => {
       const { run } = c.req.valid("param");
-      const gauge = await objectOf(c).releaseHold(c.var.caller, run);
+      const gauge = await enterpriseStub(c.env, c.var.enterprise).releaseHold(c.var.caller, run);
       return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json({ run, hold: null, gauge });
     },
   )
@@ -196,7 +197,7 @@ export const runRoutes = newRouter()
     }),
     async (c) => {
       const { limit: rows, cursor, ...filter } = c.req.valid("query");
-      const view = await objectOf(c).copyView(c.var.caller);
+      const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
       if (isRefusal(view)) return refused(c, view.refusal);
       const after = cursor === undefined ? null : { startedAtMs: Number(cursor[0]), run: String(cursor[1]) };
       const runs = await readRuns(c.env.DB, c.var.enterprise, filter, rows, after);
@@ -226,7 +227,7 @@ export const runRoutes = newRouter()
       request: { params: inRun },
     }),
     async (c) => {
-      const receipt = await objectOf(c).receipt(c.var.caller, c.req.valid("param").run);
+      const receipt = await enterpriseStub(c.env, c.var.enterprise).receipt(c.var.caller, c.req.valid("param").run);
       return isRefusal(receipt) ? refused(c, receipt.refusal) : c.json(receipt);
     },
   );

@@ -2,13 +2,14 @@
  * Ways in for people, made by the operator: a link that signs a browser in once, and a short token for the usage bar
  * that works on one origin only.
  */
+
 import { makeSignInLink } from "../access/sign-in-link.ts";
 import { mintToken } from "../access/tokens.ts";
 import { isoOf } from "../ledger/entries.ts";
 import { isRefusal } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id } from "../wire/fields.ts";
 import { newSession, role } from "../wire/sign-in.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -45,7 +46,7 @@ export const signInRoutes = newRouter()
       },
     }),
     async (c) => {
-      const known = await objectOf(c).gauge(c.var.caller);
+      const known = await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller);
       if (isRefusal(known)) return refused(c, known.refusal);
       const who = { ...c.req.valid("json"), enterprise: c.var.enterprise };
       const { url, expiresAtMs } = await makeSignInLink(c.env.SIGNING_SECRET, c.req.url, who);
@@ -71,7 +72,7 @@ export const signInRoutes = newRouter()
       },
     }),
     async (c) => {
-      const known = await objectOf(c).state(c.var.caller);
+      const known = await enterpriseStub(c.env, c.var.enterprise).state(c.var.caller);
       if (isRefusal(known)) return refused(c, known.refusal);
       const { ttl_seconds, ...who } = c.req.valid("json");
       const expiresAtMs = Date.now() + ttl_seconds * 1000;

@@ -1,10 +1,11 @@
 /**
  * PUT …/spend-cap: the monthly limit of an enterprise that brings its own model. It counts from the next request on.
  */
+
 import { isRefusal } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { micros, orNull } from "../wire/fields.ts";
 import { gaugeSchema } from "./gauge.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -34,7 +35,7 @@ export const spendCapRoutes = newRouter().openapi(
   }),
   async (c) => {
     const { monthly_cap_micros } = c.req.valid("json");
-    const gauge = await objectOf(c).setCap(c.var.caller, monthly_cap_micros);
+    const gauge = await enterpriseStub(c.env, c.var.enterprise).setCap(c.var.caller, monthly_cap_micros);
     return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json({ monthly_cap_micros, gauge });
   },
 );

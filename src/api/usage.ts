@@ -2,15 +2,16 @@
  * Where the usage goes: over time by surface, and this cycle by workspace, group and user. Each question is one query
  * to the copy; `as_of` says as of when the copy is complete.
  */
+
 import type { Context } from "hono";
+import { type Dimension, readCycleTotal, readTimeseries, readTop } from "../copy/read.ts";
 import { spansOf } from "../ledger/calendar.ts";
 import { isoOf } from "../ledger/entries.ts";
 import { percentOf } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
-import { type Dimension, readCycleTotal, readTimeseries, readTop } from "../rollups/read.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import type { ApiEnv } from "./auth.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -82,7 +83,7 @@ export const usageRoutes = newRouter()
     }),
     async (c) => {
       const { range } = c.req.valid("query");
-      const view = await objectOf(c).copyView(c.var.caller);
+      const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
       if (isRefusal(view)) return refused(c, view.refusal);
       const { granularity, spans } = spansOf(range, view.nowMs, view.timeZone);
       const buckets = await readTimeseries(c.env.DB, c.var.enterprise, view.gauge.unit, granularity, spans);
@@ -110,7 +111,7 @@ async function answerTop(
   dimension: Dimension,
   query: z.output<typeof topQuery>,
 ): Promise<Response> {
-  const view = await objectOf(c).copyView(c.var.caller);
+  const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
   if (isRefusal(view)) return refused(c, view.refusal);
   const { unit: shown, cycle } = view.gauge;
   const question = { enterprise: c.var.enterprise, unit: shown, cycleStartsAtMs: view.cycleStartsAtMs };

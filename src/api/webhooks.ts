@@ -1,10 +1,11 @@
 /**
  * Webhooks, for the operator: the delivery log, and a test event to see that the receiver listens.
  */
+
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
+import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
-import { objectOf } from "./object.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -48,7 +49,7 @@ export const webhookRoutes = newRouter()
     }),
     async (c) => {
       const { limit: rows, cursor } = c.req.valid("query");
-      const log = await objectOf(c).webhooks(Number(cursor?.[0] ?? MAX_MICROS), rows);
+      const log = await enterpriseStub(c.env, c.var.enterprise).webhooks(Number(cursor?.[0] ?? MAX_MICROS), rows);
       if (isRefusal(log)) return refused(c, log.refusal);
       return c.json(
         pageOf(
@@ -75,7 +76,7 @@ export const webhookRoutes = newRouter()
       request: { params: inEnterprise },
     }),
     async (c) => {
-      const queued = await objectOf(c).testWebhook();
+      const queued = await enterpriseStub(c.env, c.var.enterprise).testWebhook();
       return isRefusal(queued) ? refused(c, queued.refusal) : c.json({ queued: true }, 202);
     },
   );

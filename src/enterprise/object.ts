@@ -15,16 +15,18 @@ import { type GrantRequest, type GrantView, viewGrant } from "../ledger/grants.t
 import type { AtMs, Micros } from "../ledger/micros.ts";
 import { type Receipt, viewMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
-import type { StartAnswer, TurnedAway } from "./acts.ts";
-import { type AuditCheck, auditBooks, countMeters } from "./audit.ts";
-import { Background } from "./background.ts";
-import { Bookkeeper, type EnterpriseState } from "./bookkeeper.ts";
-import { CommitQueue } from "./commit-queue.ts";
-import type { DirectoryChange, DirectorySize } from "./directory.ts";
-import { Keyring, type KeyView, type NewKey } from "./keyring.ts";
-import { LivePush } from "./live.ts";
-import { copyAsOfMs, loadRunRows } from "./projection.ts";
-import { loadReferral, putReferral, refereeGrant } from "./referral.ts";
+import { Bookkeeper, type EnterpriseState } from "./books/bookkeeper.ts";
+import type { StartAnswer, TurnedAway } from "./books/commands.ts";
+import { CommitQueue } from "./books/commit-queue.ts";
+import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
+import { Keyring, type KeyView, type NewKey } from "./books/keyring.ts";
+import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
+import { sqlOfStorage } from "./books/sql.ts";
+import { copyAsOfMs, loadRunRows } from "./copy/projection.ts";
+import { type AuditCheck, auditBooks, countMeters } from "./jobs/audit.ts";
+import { Background } from "./jobs/background.ts";
+import { listWebhooks, putWebhook, type WebhookView } from "./jobs/webhooks.ts";
+import { LivePush } from "./sockets/live.ts";
 import {
   acceptSocket,
   CLOSE_UNAUTHORIZED,
@@ -35,10 +37,8 @@ import {
   type SocketOwner,
   sendTo,
   socketsOfKey,
-} from "./sockets.ts";
-import { sqlOfStorage } from "./sql.ts";
-import { parseMessage, replyTo, reportsToDecide } from "./stream.ts";
-import { listWebhooks, putWebhook, type WebhookView } from "./webhooks.ts";
+} from "./sockets/sockets.ts";
+import { parseMessage, replyTo, reportsToDecide } from "./sockets/stream.ts";
 
 /**
  * What a reader of the copy must know: the window, the unit, and as of when the copy is complete. Whether the enterprise

@@ -4,14 +4,14 @@
  */
 import { type Context, Hono } from "hono";
 import { isPassing } from "../wire/problems.ts";
-import { homePages } from "./home.tsx";
-import { modelPages } from "./model.tsx";
+import { problemPage, wantsHtml } from "./kit/problem-page.tsx";
+import { type PageEnv, privately } from "./kit/session.ts";
+import { modelPages } from "./model/page.tsx";
 import { operatorPages } from "./operator/site.ts";
-import { problemPage, wantsHtml } from "./problem-page.tsx";
-import { receiptPages } from "./receipt.tsx";
-import { type PageEnv, privately } from "./session.ts";
-import { signInPages } from "./sign-in.tsx";
-import { usagePages } from "./usage.tsx";
+import { homePages } from "./sign-in/home.tsx";
+import { signInPages } from "./sign-in/page.tsx";
+import { usagePages } from "./usage/page.tsx";
+import { receiptPages } from "./usage/receipt.tsx";
 
 const pages = [homePages, signInPages, usagePages, receiptPages, modelPages];
 

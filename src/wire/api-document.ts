@@ -1,6 +1,6 @@
 /**
  * The OpenAPI document as the page of the interface reads it: the parts of OpenAPI 3.1 that ours has. The routes make it
- * (src/api/document.ts), and people read it (src/pages/reference.tsx).
+ * (src/api/document.ts), and people read it (src/pages/reference/page.tsx).
  */
 export type Json = Record<string, unknown>;
 

@@ -1,8 +1,8 @@
 // The demo's editor: a page of another origin whose backend holds the keys; its agent's debits move the bar.
 import AxeBuilder from "@axe-core/playwright";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { startEditor } from "../../tools/demo-editor.ts";
-import { DEMO_ENTERPRISES } from "../../tools/demo-world.ts";
+import { startEditor } from "../../tools/demo/editor.ts";
+import { DEMO_ENTERPRISES } from "../../tools/demo/world.ts";
 import type { PriceBook } from "../../tools/expected-cost.ts";
 import { complaintsOf, picture, type Site, startSite } from "./site.ts";
 

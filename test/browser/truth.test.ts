@@ -1,7 +1,7 @@
 /** One truth: over random histories, the numbers of bar, cards, tables, chart, receipts and CSV are the gauge's. */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { formatAmount, formatCount, formatPercent, formatRunAmount } from "../../src/pages/format.ts";
+import { formatAmount, formatCount, formatPercent, formatRunAmount } from "../../src/pages/kit/format.ts";
 import { complaintsOf, type Enterprise, picture, type Site, startSite, words } from "./site.ts";
 
 const SEED = Number(process.env.FUELGAUGE_SEED ?? 20261123);

@@ -2,7 +2,7 @@
 import { brotliCompressSync } from "node:zlib";
 import AxeBuilder from "@axe-core/playwright";
 import { describe, expect, it } from "vitest";
-import { formatAmount } from "../../src/pages/format.ts";
+import { formatAmount } from "../../src/pages/kit/format.ts";
 import { barOf, CREDIT, setBarStage } from "./bar-stage.ts";
 
 const SIZE_LIMIT_BYTES = 6_000;

@@ -1,4 +1,4 @@
-// One worker of a campaign (tools/campaign.ts): crowds of 5,000 agents on a balance for a hundred, in both billing models,
+// One worker of a campaign (tools/campaign/campaign.ts): crowds of 5,000 agents on a balance for a hundred, in both billing models,
 // with holds and without, until its time is up. Ends with a line of JSON for the sum. Arguments: seconds, seed.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

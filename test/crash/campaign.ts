@@ -1,4 +1,4 @@
-// One worker of a campaign (tools/campaign.ts): sessions of crashes, each on a folder of its own, until its time is up.
+// One worker of a campaign (tools/campaign/campaign.ts): sessions of crashes, each on a folder of its own, until its time is up.
 // Says at once what was violated, and ends with a line of JSON for the sum. Arguments: seconds, first seed.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Books, Hold } from "../../src/ledger/books.ts";
 import { answerDebit, type Debit, decideAction } from "../../src/ledger/debit.ts";
-import { books, byomBooks, grant, meter, NOON, run } from "./base.ts";
+import { books, byomBooks, grant, meter, NOON, run } from "../support/books.ts";
 
 const hold = (micros: number, over: Partial<Hold> = {}): Hold => ({
   unit: "credits",

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Books } from "../../src/ledger/books.ts";
 import { gaugeOf } from "../../src/ledger/gauge.ts";
-import { books, byomBooks, DAY_MS, grant, MARCH, NOON } from "./base.ts";
+import { books, byomBooks, DAY_MS, grant, MARCH, NOON } from "../support/books.ts";
 
 const alerts = (of: Books, nowMs = NOON) => gaugeOf("acme", of, nowMs).alerts;
 const codes = (of: Books, nowMs = NOON) => alerts(of, nowMs).map((alert) => alert.code);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Books, Draw } from "../../src/ledger/books.ts";
 import { bonusRemaining, drawCharge, monthlyRemaining } from "../../src/ledger/buckets.ts";
-import { APRIL, books, DAY_MS, draw, grant, grantDraw, MARCH, NOON } from "./base.ts";
+import { APRIL, books, DAY_MS, draw, grant, grantDraw, MARCH, NOON } from "../support/books.ts";
 
 const FEBRUARY = MARCH - 28 * DAY_MS;
 const charge = (from: Books, micros: number, draws: readonly Draw[] = []) =>

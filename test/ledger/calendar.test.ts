@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { dayStart, hourStart, makeCalendar, type Range, spansOf, wholeDays } from "../../src/ledger/calendar.ts";
-import { at, DAY_MS, HOUR_MS, MINUTE_MS } from "./base.ts";
-import { cases } from "./cases.ts";
-import { datesBetween, firstInstantOf, localDateOf } from "./reference-calendar.ts";
+import { at, DAY_MS, HOUR_MS, MINUTE_MS } from "../support/books.ts";
+import { cases } from "../support/cases.ts";
+import { datesBetween, firstInstantOf, localDateOf } from "../support/reference-calendar.ts";
 
 /** Zones, each with an instant at which its clocks change. */
 const CHANGES = [

@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cycleAfter, cycleAt, isTimeZone } from "../../src/ledger/cycle.ts";
-import { at, DAY_MS } from "./base.ts";
-import { cases } from "./cases.ts";
-import { cycleHolding } from "./reference-calendar.ts";
+import { at, DAY_MS } from "../support/books.ts";
+import { cases } from "../support/cases.ts";
+import { cycleHolding } from "../support/reference-calendar.ts";
 
 const iso = (bounds: { startsAtMs: number; endsAtMs: number }) =>
   [bounds.startsAtMs, bounds.endsAtMs].map((ms) => new Date(ms).toISOString().replace(":00.000Z", "Z"));

@@ -17,7 +17,7 @@ import {
   settings,
   tokens,
   UNIT_PRICE,
-} from "./base.ts";
+} from "../support/books.ts";
 
 const accept = (sent: Report, known: Known = {}): Debit => granted(decideReport(sent, known));
 

@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Books } from "../../src/ledger/books.ts";
 import { freshCycle, nextDueAt, settleDue } from "../../src/ledger/due.ts";
-import { APRIL, at, books, DAY_MS, grant, HOUR_MS, MARCH, NOON, settings } from "./base.ts";
-import { cases } from "./cases.ts";
+import { APRIL, at, books, DAY_MS, grant, HOUR_MS, MARCH, NOON, settings } from "../support/books.ts";
+import { cases } from "../support/cases.ts";
 
 const MAY = at("2026-05-01T00:00:00Z");
 const types = (entries: { facts: { type: string } }[]) => entries.map((entry) => entry.facts.type);

@@ -4,8 +4,8 @@ import { describe, expect, it } from "vitest";
 import type { Books } from "../../src/ledger/books.ts";
 import { forecastOf, gaugeOf } from "../../src/ledger/gauge.ts";
 import { percentOf, reaches, roundToTwo } from "../../src/ledger/micros.ts";
-import { APRIL, books, DAY_MS, MARCH, NOON } from "./base.ts";
-import { cases } from "./cases.ts";
+import { APRIL, books, DAY_MS, MARCH, NOON } from "../support/books.ts";
+import { cases } from "../support/cases.ts";
 
 const gauge = (of: Books, nowMs = NOON) => gaugeOf("acme", of, nowMs);
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Books } from "../../src/ledger/books.ts";
 import { gaugeOf } from "../../src/ledger/gauge.ts";
-import { APRIL, at, books, byomBooks, grant, NOON } from "./base.ts";
+import { APRIL, at, books, byomBooks, grant, NOON } from "../support/books.ts";
 
 const gauge = (of: Books, nowMs = NOON) => gaugeOf("acme", of, nowMs);
 

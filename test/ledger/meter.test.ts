@@ -2,8 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { FENCE_MS, isKept, joinReading, type Reading } from "../../src/ledger/meter.ts";
-import { DAY_MS, meter, NOON, tokens } from "./base.ts";
-import { cases } from "./cases.ts";
+import { DAY_MS, meter, NOON, tokens } from "../support/books.ts";
+import { cases } from "../support/cases.ts";
 
 const open = (input: number, output = 0): Reading => ({ tokens: tokens({ input, output }), final: false });
 const final = (input: number, output = 0): Reading => ({ tokens: tokens({ input, output }), final: true });

@@ -10,8 +10,8 @@ import {
   type Rates,
   type Tokens,
 } from "../../src/ledger/prices.ts";
-import { price, rates, tokens } from "./base.ts";
-import { cases } from "./cases.ts";
+import { price, rates, tokens } from "../support/books.ts";
+import { cases } from "../support/cases.ts";
 
 const MAX_MICROS = 9_007_199_254_740_991;
 const usd = (used: Partial<Tokens>, perMillion: Partial<Record<keyof Rates, string>>) =>

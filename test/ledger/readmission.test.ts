@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type Admission, decideAdmission, type StartRequest } from "../../src/ledger/admission.ts";
 import type { Books, Hold, Meter, Run } from "../../src/ledger/books.ts";
 import { isRefusal } from "../../src/ledger/refusals.ts";
-import { books, byomBooks, DAY_MS, granted, MINUTE_MS, meter, NOON, run, start } from "./base.ts";
+import { books, byomBooks, DAY_MS, granted, MINUTE_MS, meter, NOON, run, start } from "../support/books.ts";
 
 type Known = { books?: Books; run?: Run | null; meters?: Meter[] };
 const ask = (request: StartRequest, { books: kept = books(), run: of = null, meters = [] }: Known = {}) =>

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Books, Meter } from "../../src/ledger/books.ts";
 import { monthlyRemaining, owesWithCredit, payDebt, refundCharge } from "../../src/ledger/buckets.ts";
-import { books, DAY_MS, draw, grant, grantDraw, MARCH, meter, NOON } from "./base.ts";
+import { books, DAY_MS, draw, grant, grantDraw, MARCH, meter, NOON } from "../support/books.ts";
 
 const FEBRUARY = MARCH - 28 * DAY_MS;
 const left = (of: Books, id: string) => {

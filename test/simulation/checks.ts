@@ -3,9 +3,9 @@
  * answered report is there, and every row says what the reference says.
  */
 import { isDeepStrictEqual } from "node:util";
-import { grantOfRow, meterOfRow, runOfRow } from "../../src/enterprise/rows.ts";
-import type { SqlRow } from "../../src/enterprise/sql.ts";
-import { Store } from "../../src/enterprise/store.ts";
+import { grantOfRow, meterOfRow, runOfRow } from "../../src/enterprise/books/rows.ts";
+import type { SqlRow } from "../../src/enterprise/books/sql.ts";
+import { Store } from "../../src/enterprise/books/store.ts";
 import type { Grant, Meter, Run } from "../../src/ledger/books.ts";
 import type { EntryFacts } from "../../src/ledger/entries.ts";
 import { costOf, type ReferenceMeter, type ReferenceRun } from "./reference-meter.ts";

@@ -2,7 +2,7 @@
  * When it is quiet, every row of the copy equals the ledger's (invariant D1): by a comparison of rows that shares no
  * code with the ledger's own, and by what the reference added up debit by debit.
  */
-import { copyAsOfMs } from "../../src/enterprise/projection.ts";
+import { copyAsOfMs } from "../../src/enterprise/copy/projection.ts";
 import { type CopyRow, NEIGHBOUR } from "./copy-db.ts";
 import { type ReferenceRun, totalOf } from "./reference-meter.ts";
 import { RUN_HISTORY_MS } from "./starts.ts";

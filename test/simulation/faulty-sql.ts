@@ -2,7 +2,7 @@
  * The object's SQLite, in memory, with a trap: armed, it breaks at a chosen statement or at the commit, as a full disk
  * or a killed process would. What a transaction has written by then must be gone.
  */
-import type { Sql } from "../../src/enterprise/sql.ts";
+import type { Sql } from "../../src/enterprise/books/sql.ts";
 import { openSql } from "../support/node-sql.ts";
 
 export class StorageFault extends Error {

@@ -1,12 +1,12 @@
 // What simulated worlds have found, each as small as it can be told.
 import { expect, it } from "vitest";
-import { Background } from "../../src/enterprise/background.ts";
-import { Bookkeeper } from "../../src/enterprise/bookkeeper.ts";
-import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/projection.ts";
-import { prune } from "../../src/enterprise/pruning.ts";
-import { putReferral } from "../../src/enterprise/referral.ts";
-import { compareCopy } from "../../src/rollups/compare.ts";
-import { writeBatch } from "../../src/rollups/write.ts";
+import { compareCopy } from "../../src/copy/compare.ts";
+import { writeBatch } from "../../src/copy/write.ts";
+import { Bookkeeper } from "../../src/enterprise/books/bookkeeper.ts";
+import { putReferral } from "../../src/enterprise/books/referral.ts";
+import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/copy/projection.ts";
+import { Background } from "../../src/enterprise/jobs/background.ts";
+import { prune } from "../../src/enterprise/jobs/pruning.ts";
 import {
   APRIL,
   codeOf,
@@ -20,7 +20,7 @@ import {
   report,
   start,
   tokens,
-} from "../ledger/base.ts";
+} from "../support/books.ts";
 import { CopyDb } from "./copy-db.ts";
 import { standIn } from "./stand-in.ts";
 

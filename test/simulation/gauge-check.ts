@@ -2,7 +2,7 @@
  * The gauge as rule R9 and section 4 of PRODUCT.md define it, from the sums of the reference.
  */
 import type { Gauge } from "../../src/ledger/gauge.ts";
-import { datesBetween, firstInstantOf, localDateOf } from "../ledger/reference-calendar.ts";
+import { datesBetween, firstInstantOf, localDateOf } from "../support/reference-calendar.ts";
 import type { World } from "./world.ts";
 
 const DAY_MS = 86_400_000;

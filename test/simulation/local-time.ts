@@ -2,7 +2,7 @@
  * Local hours and days for the reference: by what Intl shows on the zone's clock, without the library that the ledger
  * counts with. Zones that shift by half an hour are left out of the simulation.
  */
-import { firstInstantOf, localDateOf } from "../ledger/reference-calendar.ts";
+import { firstInstantOf, localDateOf } from "../support/reference-calendar.ts";
 
 const QUARTER_MS = 900_000;
 const KNOWN_KEPT = 100_000;

@@ -2,7 +2,7 @@
  * The people of an enterprise and of the platform: when they act, and on what. Most of it at any time; some of it in the
  * very millisecond of a turn, together with agents and clocks. What troubles the platform comes from here too.
  */
-import { putDirectory } from "../../src/enterprise/directory.ts";
+import { putDirectory } from "../../src/enterprise/books/directory.ts";
 import { isRefusal } from "../../src/ledger/refusals.ts";
 import { CreditActs } from "./credit-acts.ts";
 import { checkGauge } from "./gauge-check.ts";

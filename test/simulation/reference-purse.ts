@@ -4,7 +4,7 @@
  * summed anew here each time it is asked for. Slow, and easy to believe.
  */
 
-import { cycleHolding, nextAnchor } from "../ledger/reference-calendar.ts";
+import { cycleHolding, nextAnchor } from "../support/reference-calendar.ts";
 import type { Happening } from "./happenings.ts";
 
 export type Source = "monthly" | "grant" | "debt" | "spend";

@@ -1,13 +1,13 @@
 // Invariant D2: whatever becomes of the batches on their way to the copy, it ends the same.
 import { expect, it } from "vitest";
-import type { Bookkeeper } from "../../src/enterprise/bookkeeper.ts";
-import { putDirectory } from "../../src/enterprise/directory.ts";
-import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/projection.ts";
-import type { Batch } from "../../src/rollups/batch.ts";
-import { compareCopy } from "../../src/rollups/compare.ts";
-import { writeBatch } from "../../src/rollups/write.ts";
+import type { Batch } from "../../src/copy/batch.ts";
+import { compareCopy } from "../../src/copy/compare.ts";
+import { writeBatch } from "../../src/copy/write.ts";
+import type { Bookkeeper } from "../../src/enterprise/books/bookkeeper.ts";
+import { putDirectory } from "../../src/enterprise/books/directory.ts";
+import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/copy/projection.ts";
 import { shuffled } from "../../tools/random.ts";
-import { DAY_MS, debit, NOON, openBooks, report } from "../ledger/base.ts";
+import { DAY_MS, debit, NOON, openBooks, report } from "../support/books.ts";
 import { CopyDb } from "./copy-db.ts";
 import { Dice } from "./dice.ts";
 

@@ -2,13 +2,14 @@
  * The Durable Object without its class: the real bookkeeper, keyring, commit queue and background over a simulated
  * platform, put together as src/enterprise/object.ts does it. Dead once it is evicted: what it awaited never comes.
  */
-import { auditBooks } from "../../src/enterprise/audit.ts";
-import { Background } from "../../src/enterprise/background.ts";
-import { Bookkeeper } from "../../src/enterprise/bookkeeper.ts";
-import { CommitQueue } from "../../src/enterprise/commit-queue.ts";
-import { Keyring } from "../../src/enterprise/keyring.ts";
-import { copyIsBehind } from "../../src/enterprise/projection.ts";
-import { putReferral, refereeGrant } from "../../src/enterprise/referral.ts";
+
+import { Bookkeeper } from "../../src/enterprise/books/bookkeeper.ts";
+import { CommitQueue } from "../../src/enterprise/books/commit-queue.ts";
+import { Keyring } from "../../src/enterprise/books/keyring.ts";
+import { putReferral, refereeGrant } from "../../src/enterprise/books/referral.ts";
+import { copyIsBehind } from "../../src/enterprise/copy/projection.ts";
+import { auditBooks } from "../../src/enterprise/jobs/audit.ts";
+import { Background } from "../../src/enterprise/jobs/background.ts";
 import type { DebitAnswer, Report } from "../../src/ledger/debit.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";

@@ -4,8 +4,8 @@
  * half-way; what was done is told to the reference, and the books are checked against it.
  */
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
-import type { Sql } from "../../src/enterprise/sql.ts";
-import { nextWebhookAtMs } from "../../src/enterprise/webhooks.ts";
+import type { Sql } from "../../src/enterprise/books/sql.ts";
+import { nextWebhookAtMs } from "../../src/enterprise/jobs/webhooks.ts";
 import { Agenda } from "./agenda.ts";
 import { checkBooks } from "./checks.ts";
 import { checkCopy, checkFreshness } from "./copy-check.ts";

@@ -4,7 +4,7 @@
  * Statements are prepared once; amounts come back as numbers, and one that would be rounded throws.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { Sql, SqlRow, SqlValue } from "../../src/enterprise/sql.ts";
+import type { Sql, SqlRow, SqlValue } from "../../src/enterprise/books/sql.ts";
 
 export function openSql(path = ":memory:"): Sql {
   const db = new DatabaseSync(path);

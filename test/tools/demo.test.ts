@@ -8,10 +8,10 @@ import {
   LONGEST_STEP_MS,
   localTime,
   pastHours,
-} from "../../tools/demo-rhythm.ts";
-import { costOfMeters, runsOfHour } from "../../tools/demo-runs.ts";
-import { seedEnterprise } from "../../tools/demo-seed.ts";
-import { DEMO_ENTERPRISES, type DemoEnterprise } from "../../tools/demo-world.ts";
+} from "../../tools/demo/rhythm.ts";
+import { costOfMeters, runsOfHour } from "../../tools/demo/runs.ts";
+import { seedEnterprise } from "../../tools/demo/seed.ts";
+import { DEMO_ENTERPRISES, type DemoEnterprise } from "../../tools/demo/world.ts";
 import type { PriceBook } from "../../tools/expected-cost.ts";
 import type { Call } from "../../tools/http.ts";
 

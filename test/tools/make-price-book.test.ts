@@ -13,7 +13,7 @@ import {
   PRICED_ON,
   pricesInForce,
   toRate,
-} from "../../tools/make-price-book.ts";
+} from "../../tools/prices/make-price-book.ts";
 
 const providers = (await waitForUpdate()) ?? [];
 const text = readFileSync(new URL("../../src/catalog/built-in-prices.json", import.meta.url), "utf8");

@@ -1,7 +1,7 @@
 // What people type: the options of start and replay, and the sentences that answer wrong ones.
 import { describe, expect, it } from "vitest";
-import { progressLine } from "../../tools/progress.ts";
-import { parseReplayOptions } from "../../tools/replay-options.ts";
+import { parseReplayOptions } from "../../tools/replay/options.ts";
+import { progressLine } from "../../tools/replay/progress.ts";
 import { hostOf, parseStartOptions } from "../../tools/start-options.mjs";
 
 describe("npm start", () => {

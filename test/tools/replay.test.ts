@@ -5,10 +5,10 @@ import { describe, expect, it } from "vitest";
 import { expectedChargeMicros, type PriceBook } from "../../tools/expected-cost.ts";
 import type { Call } from "../../tools/http.ts";
 import { seededRandom } from "../../tools/random.ts";
-import { planRuns, sumRuns, sumsLine } from "../../tools/replay-runs.ts";
-import { type SendOptions, sendRuns } from "../../tools/replay-sender.ts";
-import { deliverWithChaos, planReports } from "../../tools/report-plan.ts";
-import type { TokenTotals, TraceRequest } from "../../tools/trace.ts";
+import { deliverWithChaos, planReports } from "../../tools/replay/report-plan.ts";
+import { planRuns, sumRuns, sumsLine } from "../../tools/replay/runs.ts";
+import { type SendOptions, sendRuns } from "../../tools/replay/sender.ts";
+import type { TokenTotals, TraceRequest } from "../../tools/replay/trace.ts";
 
 const MODEL = { id: "m", aliases: [], input: "3", output: "15", cache_read: "0.3", cache_write: "3.75" };
 const BOOK: PriceBook = { version: 1, credits_per_usd: 100, models: [MODEL] };

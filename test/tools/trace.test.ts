@@ -1,7 +1,7 @@
 // Reading traces: both formats with all the liberties that files of them take, and a clear word on what is wrong.
 import { describe, expect, it } from "vitest";
-import { readTrace, TraceError } from "../../tools/trace.ts";
-import { parseUtcTime } from "../../tools/trace-time.ts";
+import { readTrace, TraceError } from "../../tools/replay/trace.ts";
+import { parseUtcTime } from "../../tools/replay/trace-time.ts";
 
 const HEADER = "TIMESTAMP,ContextTokens,GeneratedTokens";
 

@@ -1,12 +1,8 @@
 /** The operator's lists over all enterprises: found by any word, each once, and with no more rows read than are shown. */
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import {
-  readNewestEnterprises,
-  readPressingEnterprises,
-  searchEnterprises,
-} from "../../src/rollups/read-enterprises.ts";
-import { searchKeysOf } from "../../src/rollups/search-keys.ts";
+import { readNewestEnterprises, readPressingEnterprises, searchEnterprises } from "../../src/copy/read-enterprises.ts";
+import { searchKeysOf } from "../../src/copy/search-keys.ts";
 import { auditFaults, CREDIT, copyNow, costing, freshId, newEnterprise, operator } from "./client.ts";
 import { counting } from "./rows-counted.ts";
 

@@ -1,7 +1,6 @@
 /** No question of a page reads more rows of the copy than it shows, plus a constant: however long the history is. */
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, it } from "vitest";
-import { spansOf } from "../../src/ledger/calendar.ts";
 import {
   countTop,
   readCapChanges,
@@ -11,8 +10,9 @@ import {
   readTimeseries,
   readTop,
   readTopRow,
-} from "../../src/rollups/read.ts";
-import { readSliceSeries, readSliceTop, SLICE_RUNS } from "../../src/rollups/read-slice.ts";
+} from "../../src/copy/read.ts";
+import { readSliceSeries, readSliceTop, SLICE_RUNS } from "../../src/copy/read-slice.ts";
+import { spansOf } from "../../src/ledger/calendar.ts";
 import { counting } from "./rows-counted.ts";
 
 const SHORT = 4_000;

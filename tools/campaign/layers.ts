@@ -90,7 +90,7 @@ export const LAYERS = {
 
 /** Plants every known bug and sees it caught; takes as long as it takes. */
 export async function plantBugs(): Promise<LayerResult> {
-  const { code, output } = await runScript("tools/mutations.ts", []);
+  const { code, output } = await runScript("tools/mutations/mutations.ts", []);
   const [, planted = "0", caught = "0"] = /(\d+) planted, (\d+) caught/.exec(output) ?? [];
   const survivors = output.split("\n").filter((line) => /^(SURVIVES|cannot be planted)/.test(line));
   const failed = code === 0 ? [] : [`planted bugs: ${survivors.join("; ") || output.slice(-500)}`];

@@ -2,19 +2,21 @@
  * Is it right? The audit of an enterprise's books and of its copy, run when asked for; and the copy written anew, after
  * a question.
  */
+
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
 import { catalogOf } from "../../catalog/object.ts";
-import type { AuditCheck } from "../../enterprise/audit.ts";
+import type { AuditCheck } from "../../enterprise/jobs/audit.ts";
 import { isoOf } from "../../ledger/entries.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { Question } from "./asides.tsx";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { Question } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { isOfCopy } from "./failure.ts";
 import { type Column, formatUtc, Row, Table } from "./frame.tsx";
 import { LastAudit } from "./scheduled-audits.tsx";
-import { enterpriseHref, type OperatorContext, type OperatorEnv, objectOf, operatorProblem } from "./session.tsx";
+import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/audit";
 const REBUILD_PATH = "/operator/enterprises/:e/rebuild";
@@ -27,7 +29,7 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
   .get(PATH, (c) => auditPage(c, null))
   .post(PATH, async (c) => {
     if (await isCostly(c)) return operatorProblem(c, "rate_limited");
-    const audit = await objectOf(c).audit();
+    const audit = await enterpriseStub(c.env, c.var.state.identity.id).audit();
     return isRefusal(audit) ? operatorProblem(c, "not_found") : auditPage(c, audit);
   })
   .get(REBUILD_PATH, (c) => {
@@ -54,7 +56,7 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
 
 async function rebuild(c: OperatorContext): Promise<"rebuilt" | "owed" | null> {
   try {
-    return isRefusal(await objectOf(c).rebuild()) ? null : "rebuilt";
+    return isRefusal(await enterpriseStub(c.env, c.var.state.identity.id).rebuild()) ? null : "rebuilt";
   } catch (error) {
     if (!isOfCopy(error)) throw error;
     console.error(JSON.stringify({ event: "rebuild_failed", error: String(error) }));

@@ -1,12 +1,13 @@
 /** The spend cap of an enterprise that brings its own model, set by the operator; one that is spent already asks first. */
+
 import { Hono } from "hono";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { capText, isSpent, parseCap, previewOf } from "../cap.ts";
-import { capName } from "../cap-form.tsx";
-import { Question } from "./asides.tsx";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { capName, capText, isSpent, parseCap, previewOf } from "../kit/cap.ts";
+import { Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
+import { Question } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { Field, type Form, hasErrors, NothingSaved, readForm } from "./form.tsx";
-import { OPERATOR, type OperatorContext, type OperatorEnv, objectOf, operatorProblem } from "./session.tsx";
+import { OPERATOR, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/cap";
 
@@ -40,7 +41,7 @@ export const enterpriseCap = new Hono<OperatorEnv>()
       );
       return enterprisePage(c, "cap", children);
     }
-    const gauge = await objectOf(c).setCap(OPERATOR, capMicros);
+    const gauge = await enterpriseStub(c.env, c.var.state.identity.id).setCap(OPERATOR, capMicros);
     if (isRefusal(gauge)) return operatorProblem(c, "not_byom");
     return c.redirect(doneHref(state, "cap", "saved"), 303);
   });

@@ -2,18 +2,20 @@
  * The latest changes of an enterprise: its journal without the many ends of runs. The copy knows all, the ledger the
  * newest at once: together nothing is missing right after a change, and the ledger alone does while the copy is away.
  */
+
+import { readChanges } from "../../copy/read.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { readChanges } from "../../rollups/read.ts";
-import { OPERATOR, type OperatorContext, objectOf } from "./session.tsx";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { OPERATOR, type OperatorContext } from "./session.tsx";
 
 const ENTRIES_LOOKED_AT = 100;
 
 export async function latestChanges(c: OperatorContext, limit: number): Promise<Entry[]> {
   const [copied, newest] = await Promise.all([
     readChanges(c.env.DB, c.var.state.identity.id, limit).catch(withoutCopy),
-    objectOf(c).entries(OPERATOR, MAX_MICROS, ENTRIES_LOOKED_AT),
+    enterpriseStub(c.env, c.var.state.identity.id).entries(OPERATOR, MAX_MICROS, ENTRIES_LOOKED_AT),
   ]);
   const changes = isRefusal(newest) ? [] : newest.filter(({ facts }) => facts.type !== "run_closed");
   const bySeq = new Map([...copied, ...changes].map((entry) => [entry.seq, entry]));

@@ -3,8 +3,8 @@
  * the operator's pages are UTC: enterprises live in many zones.
  */
 import type { Child, FC } from "hono/jsx";
-import { formatShortDate, formatTime } from "../dates.ts";
-import { page } from "../layout.tsx";
+import { formatShortDate, formatTime } from "../kit/dates.ts";
+import { page } from "../kit/layout.tsx";
 
 export type OperatorTab = "enterprises" | "new";
 

@@ -2,28 +2,32 @@
  * Grants of bonus credits: listed, added, and voided after a question. The form brings the grant's id, so that a form
  * that is sent twice grants once.
  */
+
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import type { GrantView } from "../../ledger/grants.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { grantRequestOf, newGrant } from "../../wire/grant.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { formatAmount, formatCharge } from "../format.ts";
-import { Name } from "../parts.tsx";
-import { Question } from "./asides.tsx";
-import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { Choice, errorsOf, errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "./form.tsx";
-import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
 import {
-  enterpriseHref,
-  OPERATOR,
-  type OperatorContext,
-  type OperatorEnv,
-  objectOf,
-  operatorProblem,
-} from "./session.tsx";
-import { isoOfTyped, parseAmount } from "./typed.ts";
+  Choice,
+  errorsOf,
+  errorsOfRefusal,
+  Field,
+  type Form,
+  hasErrors,
+  NothingSaved,
+  readForm,
+} from "../kit/form.tsx";
+import { formatAmount, formatCharge } from "../kit/format.ts";
+import { Name } from "../kit/parts.tsx";
+import { Question } from "./dialogs.tsx";
+import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
+import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
+import { isoOfTyped, parseAmount } from "./parse-fields.ts";
+import { enterpriseHref, OPERATOR, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/grants";
 const PAGE_ROWS = 20;
@@ -61,7 +65,7 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
       if (amount === null) errors.amount_micros = "Must be an amount such as 100 or 12.5.";
       return grantsPage(c, { values, errors });
     }
-    const added = await objectOf(c).addGrant(grantRequestOf(parsed.data));
+    const added = await enterpriseStub(c.env, c.var.state.identity.id).addGrant(grantRequestOf(parsed.data));
     if (isRefusal(added)) return grantsPage(c, { values, errors: errorsOfRefusal(added.refusal, "id") });
     return c.redirect(doneHref(c.var.state, "grants", "granted"), 303);
   })
@@ -84,7 +88,7 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
     );
   })
   .post(`${PATH}/:id/void`, async (c) => {
-    const voided = await objectOf(c).voidGrant(c.req.param("id"));
+    const voided = await enterpriseStub(c.env, c.var.state.identity.id).voidGrant(c.req.param("id"));
     if (isRefusal(voided)) return operatorProblem(c, "not_found");
     return c.redirect(doneHref(c.var.state, "grants", "voided"), 303);
   });
@@ -92,7 +96,11 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
 async function grantsPage(c: OperatorContext, form: Form) {
   const { id } = c.var.state.identity;
   const before = Number(c.req.query("before") ?? MAX_MICROS);
-  const listed = await objectOf(c).grants(OPERATOR, Number.isSafeInteger(before) ? before : MAX_MICROS, PAGE_ROWS);
+  const listed = await enterpriseStub(c.env, c.var.state.identity.id).grants(
+    OPERATOR,
+    Number.isSafeInteger(before) ? before : MAX_MICROS,
+    PAGE_ROWS,
+  );
   if (isRefusal(listed)) return operatorProblem(c, "not_found");
   const rows = listed.slice(0, PAGE_ROWS);
   const last = rows.at(-1);
@@ -193,6 +201,6 @@ function blank(): Form {
 
 /** A grant that can be voided; null when there is none of this id. */
 async function findGrant(c: OperatorContext, id: string): Promise<GrantView | null> {
-  const grant = await objectOf(c).grant(OPERATOR, id);
+  const grant = await enterpriseStub(c.env, c.var.state.identity.id).grant(OPERATOR, id);
   return isRefusal(grant) || grant.state !== "active" ? null : grant;
 }

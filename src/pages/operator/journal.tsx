@@ -1,14 +1,16 @@
 /** The journal of an enterprise: everything but debits, newest first, from the ledger itself. */
+
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { type Entry, isoOf } from "../../ledger/entries.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { Name } from "../parts.tsx";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { Name } from "../kit/parts.tsx";
 import { enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { wordsOf } from "./entry-words.ts";
+import { wordsOf } from "./entry-text.ts";
 import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
-import { OPERATOR, type OperatorEnv, objectOf, operatorProblem } from "./session.tsx";
+import { OPERATOR, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/journal";
 const PAGE_ROWS = 25;
@@ -22,7 +24,11 @@ const COLUMNS: readonly Column[] = [
 
 export const enterpriseJournal = new Hono<OperatorEnv>().get(PATH, async (c) => {
   const before = Number(c.req.query("before") ?? MAX_MICROS);
-  const entries = await objectOf(c).entries(OPERATOR, Number.isSafeInteger(before) ? before : MAX_MICROS, PAGE_ROWS);
+  const entries = await enterpriseStub(c.env, c.var.state.identity.id).entries(
+    OPERATOR,
+    Number.isSafeInteger(before) ? before : MAX_MICROS,
+    PAGE_ROWS,
+  );
   if (isRefusal(entries)) return operatorProblem(c, "not_found");
   const rows = entries.slice(0, PAGE_ROWS);
   const last = rows.at(-1);

@@ -2,29 +2,24 @@
  * The keys of an enterprise: listed without their secrets, made, and revoked after a question. A key's secret stands on
  * the answer to the form that made it and nowhere else: that answer is no page that could be loaded again.
  */
+
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
-import type { KeyView } from "../../enterprise/keyring.ts";
-import { makeKey } from "../../enterprise/make-key.ts";
+import type { KeyView } from "../../enterprise/books/keyring.ts";
 import { SCOPES, type Scope } from "../../ledger/callers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { makeKey } from "../../operations/make-key.ts";
 import { newKey } from "../../wire/key.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { countOf } from "../format.ts";
-import { Name } from "../parts.tsx";
-import { Question, ShownOnce } from "./asides.tsx";
+import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, Notes, NothingSaved, readForm } from "../kit/form.tsx";
+import { countOf } from "../kit/format.ts";
+import { Name } from "../kit/parts.tsx";
+import { Question, ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, Notes, NothingSaved, readForm } from "./form.tsx";
 import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
-import {
-  enterpriseHref,
-  OPERATOR,
-  type OperatorContext,
-  type OperatorEnv,
-  objectOf,
-  operatorProblem,
-} from "./session.tsx";
-import { isoOfTyped } from "./typed.ts";
+import { isoOfTyped } from "./parse-fields.ts";
+import { enterpriseHref, OPERATOR, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/keys";
 const PAGE_ROWS = 20;
@@ -64,7 +59,7 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     );
   })
   .get(`${PATH}/:id/revoke`, async (c) => {
-    const keys = await objectOf(c).keys(OPERATOR);
+    const keys = await enterpriseStub(c.env, c.var.state.identity.id).keys(OPERATOR);
     const key = isRefusal(keys) ? undefined : keys.find(({ id }) => id === c.req.param("id"));
     if (key === undefined || key.revoked_at !== null) return operatorProblem(c, "not_found");
     const { id } = c.var.state.identity;
@@ -83,14 +78,14 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     );
   })
   .post(`${PATH}/:id/revoke`, async (c) => {
-    const revoked = await objectOf(c).revokeKey(OPERATOR, c.req.param("id"));
+    const revoked = await enterpriseStub(c.env, c.var.state.identity.id).revokeKey(OPERATOR, c.req.param("id"));
     if (isRefusal(revoked)) return operatorProblem(c, "not_found");
     return c.redirect(doneHref(c.var.state, "keys", "revoked"), 303);
   });
 
 async function keysPage(c: OperatorContext, form: Form) {
   const { id } = c.var.state.identity;
-  const keys = await objectOf(c).keys(OPERATOR);
+  const keys = await enterpriseStub(c.env, c.var.state.identity.id).keys(OPERATOR);
   if (isRefusal(keys)) return operatorProblem(c, "not_found");
   const before = c.req.query("before");
   const from = before === undefined ? 0 : keys.findIndex((key) => key.id === before) + 1;

@@ -3,11 +3,11 @@
  * what stands in their place when the copy is away.
  */
 import type { FC } from "hono/jsx";
+import type { ListedEnterprise } from "../../copy/read-enterprises.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
-import type { ListedEnterprise } from "../../rollups/read-enterprises.ts";
 import { isId } from "../../wire/fields.ts";
-import { countOf, formatAmount, formatPercent } from "../format.ts";
-import { InPlace, Name, Region } from "../parts.tsx";
+import { countOf, formatAmount, formatPercent } from "../kit/format.ts";
+import { InPlace, Name, Region } from "../kit/parts.tsx";
 import { type Condition, conditionsOf } from "./condition.ts";
 import { type Column, Row, Table, Utc } from "./frame.tsx";
 import { enterpriseHref } from "./session.tsx";

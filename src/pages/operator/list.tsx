@@ -4,15 +4,15 @@
  */
 import { Hono } from "hono";
 import { catalogOf } from "../../catalog/object.ts";
-import { MAX_MICROS } from "../../ledger/micros.ts";
 import {
   type ListedEnterprise,
   readNewestEnterprises,
   readPressingEnterprises,
   searchEnterprises,
-} from "../../rollups/read-enterprises.ts";
+} from "../../copy/read-enterprises.ts";
+import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isId } from "../../wire/fields.ts";
-import { isPartial } from "../session.ts";
+import { isPartial } from "../kit/session.ts";
 import { operatorPage } from "./frame.tsx";
 import { Enterprises, EnterprisesPage, Heading, type Listed, WithoutCopy } from "./list-view.tsx";
 import { WrongAudits } from "./scheduled-audits.tsx";

@@ -1,11 +1,11 @@
 /** The blocks of an enterprise's overview: what it has used, and the forms beside. */
 import type { FC } from "hono/jsx";
-import type { EnterpriseState } from "../../enterprise/bookkeeper.ts";
+import type { EnterpriseState } from "../../enterprise/books/bookkeeper.ts";
 import { isoOf } from "../../ledger/entries.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
-import { formatDate, formatPeriod } from "../dates.ts";
-import { formatAmount, formatCharge, formatLasting, formatPercent } from "../format.ts";
-import { Choice, Field, type Form, NothingSaved } from "./form.tsx";
+import { formatDate, formatPeriod } from "../kit/dates.ts";
+import { Choice, Field, type Form, NothingSaved } from "../kit/form.tsx";
+import { formatAmount, formatCharge, formatLasting, formatPercent } from "../kit/format.ts";
 import { formatUtc } from "./frame.tsx";
 import { enterpriseHref } from "./session.tsx";
 

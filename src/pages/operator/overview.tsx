@@ -2,23 +2,25 @@
  * An enterprise at a glance: its gauge as the ledger has it now, its alerts, and what the operator does most: a sign-in
  * link for its people, suspending and resuming, and moving a test clock.
  */
+
 import { Hono } from "hono";
 import { makeSignInLink } from "../../access/sign-in-link.ts";
-import { putEnterprise } from "../../enterprise/provision.ts";
 import { isoOf } from "../../ledger/entries.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { putEnterprise } from "../../operations/provision.ts";
 import { time } from "../../wire/fields.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { newSession } from "../../wire/sign-in.ts";
-import { Question, ShownOnce } from "./asides.tsx";
+import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "../kit/form.tsx";
 import { latestChanges } from "./changes.ts";
+import { Question, ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "./form.tsx";
 import { formatUtc } from "./frame.tsx";
 import { Entries } from "./journal.tsx";
 import { ClockForm, Consumption, LinkForm, Suspension } from "./overview-view.tsx";
-import { enterpriseHref, type OperatorContext, type OperatorEnv, objectOf, operatorProblem } from "./session.tsx";
-import { isoOfTyped } from "./typed.ts";
+import { isoOfTyped } from "./parse-fields.ts";
+import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e";
 const CHANGES_SHOWN = 6;
@@ -67,7 +69,7 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
       const faults = now.error.issues.map(({ message }) => ({ path: "now", message }));
       return overviewPage(c, { clock: { values, errors: errorsOf(faults) } });
     }
-    const moved = await objectOf(c).moveClock(now.data);
+    const moved = await enterpriseStub(c.env, c.var.state.identity.id).moveClock(now.data);
     if (isRefusal(moved)) return overviewPage(c, { clock: { values, errors: errorsOfRefusal(moved.refusal, "now") } });
     return c.redirect(doneHref(moved, "overview", "moved"), 303);
   });

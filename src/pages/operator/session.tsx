@@ -5,14 +5,13 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import { hasOperatorSession } from "../../access/operator-session.ts";
-import type { EnterpriseState } from "../../enterprise/bookkeeper.ts";
-import type { EnterpriseObject } from "../../enterprise/object.ts";
-import { enterpriseObject } from "../../enterprise/stub.ts";
+import type { EnterpriseState } from "../../enterprise/books/bookkeeper.ts";
 import type { Caller } from "../../ledger/callers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { isId } from "../../wire/fields.ts";
-import { type PageProblem, problemPage } from "../problem-page.tsx";
-import { isPartial, ownForm } from "../session.ts";
+import { type PageProblem, problemPage } from "../kit/problem-page.tsx";
+import { isPartial, ownForm } from "../kit/session.ts";
 import { OPERATOR_PATH, signInHref } from "./sign-in.tsx";
 
 export const OPERATOR: Caller = { kind: "operator" };
@@ -33,16 +32,11 @@ export const asOperator = createMiddleware<OperatorEnv>(async (c, next) => {
 /** Loads the enterprise of the path's `e`, from its object; what follows can count on it. */
 export const inEnterprise = createMiddleware<OperatorEnv>(async (c, next) => {
   const id = c.req.param("e") ?? "";
-  const state = isId(id) ? await enterpriseObject(c.env, id).state(OPERATOR) : null;
+  const state = isId(id) ? await enterpriseStub(c.env, id).state(OPERATOR) : null;
   if (state === null || isRefusal(state)) return operatorProblem(c, "not_found");
   c.set("state", state);
   await next();
 });
-
-/** The object of the path's enterprise. */
-export function objectOf(c: OperatorContext): DurableObjectStub<EnterpriseObject> {
-  return enterpriseObject(c.env, c.var.state.identity.id);
-}
 
 /** What went wrong, with the way back to the list. */
 export function operatorProblem(c: Context, code: PageProblem): Promise<Response> {

@@ -7,8 +7,8 @@ import type { Settings } from "../../ledger/books.ts";
 import type { FieldError } from "../../ledger/refusals.ts";
 import { type EnterprisePut, enterprisePut } from "../../wire/enterprise.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { Choice, errorsOf, Field, type Form } from "./form.tsx";
-import { amountText, parseAmount } from "./typed.ts";
+import { Choice, errorsOf, Field, type Form } from "../kit/form.tsx";
+import { amountText, parseAmount } from "./parse-fields.ts";
 
 export const SETTINGS = [
   "name",

@@ -3,10 +3,10 @@
  * things do not undo each other.
  */
 import { Hono } from "hono";
-import { putEnterprise } from "../../enterprise/provision.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
+import { putEnterprise } from "../../operations/provision.ts";
+import { errorsOfRefusal, type Form, NothingSaved, readForm } from "../kit/form.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { errorsOfRefusal, type Form, NothingSaved, readForm } from "./form.tsx";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
 import { parseSettings, SETTINGS, SettingsFields, valuesOf } from "./settings-form.tsx";
 

@@ -11,10 +11,10 @@ import {
   OPERATOR_SESSION_MS,
   startOperatorSession,
 } from "../../access/operator-session.ts";
-import { page } from "../layout.tsx";
-import { problemPage, wantsHtml } from "../problem-page.tsx";
-import { notForeignForm, ownForm } from "../session.ts";
-import { Field, readForm } from "./form.tsx";
+import { Field, readForm } from "../kit/form.tsx";
+import { page } from "../kit/layout.tsx";
+import { problemPage, wantsHtml } from "../kit/problem-page.tsx";
+import { notForeignForm, ownForm } from "../kit/session.ts";
 
 export const OPERATOR_PATH = "/operator";
 const SIGN_IN_PATH = "/operator/signin";

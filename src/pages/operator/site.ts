@@ -9,7 +9,7 @@ import { enterpriseGrants } from "./grants.tsx";
 import { enterpriseJournal } from "./journal.tsx";
 import { enterpriseKeys } from "./keys.tsx";
 import { enterpriseList } from "./list.tsx";
-import { newEnterprise } from "./new.tsx";
+import { newEnterprise } from "./new-enterprise.tsx";
 import { enterpriseOverview } from "./overview.tsx";
 import { asOperator, inEnterprise, type OperatorEnv, operatorProblem } from "./session.tsx";
 import { enterpriseSettings } from "./settings.tsx";

@@ -2,18 +2,20 @@
  * Webhooks of an enterprise: where they go, what became of each, and a test event. The secret that signs them stands on
  * the answer to the form that set a new address, and nowhere else.
  */
+
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
-import { putEnterprise } from "../../enterprise/provision.ts";
-import type { WebhookView } from "../../enterprise/webhooks.ts";
+import type { WebhookView } from "../../enterprise/jobs/webhooks.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { ShownOnce } from "./asides.tsx";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { putEnterprise } from "../../operations/provision.ts";
+import { errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
+import { ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "./form.tsx";
 import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
-import { enterpriseHref, type OperatorContext, type OperatorEnv, objectOf, operatorProblem } from "./session.tsx";
+import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 import { parseSettings } from "./settings-form.tsx";
 
 const PATH = "/operator/enterprises/:e/webhooks";
@@ -53,7 +55,7 @@ export const enterpriseWebhooks = new Hono<OperatorEnv>()
   })
   .post(`${PATH}/test`, async (c) => {
     if (await isOver(c.env, "LIMIT_COSTLY", `${c.req.path} operator`)) return operatorProblem(c, "rate_limited");
-    const queued = await objectOf(c).testWebhook();
+    const queued = await enterpriseStub(c.env, c.var.state.identity.id).testWebhook();
     if (!isRefusal(queued)) return c.redirect(doneHref(c.var.state, "webhooks", "queued"), 303);
     return webhooksPage(c, { values: {}, errors: errorsOfRefusal(queued.refusal, "webhook_url") });
   });
@@ -62,7 +64,10 @@ async function webhooksPage(c: OperatorContext, form: Form) {
   const { identity, settings } = c.var.state;
   const path = tabHref(identity.id, "webhooks");
   const before = Number(c.req.query("before") ?? MAX_MICROS);
-  const log = await objectOf(c).webhooks(Number.isSafeInteger(before) ? before : MAX_MICROS, PAGE_ROWS);
+  const log = await enterpriseStub(c.env, c.var.state.identity.id).webhooks(
+    Number.isSafeInteger(before) ? before : MAX_MICROS,
+    PAGE_ROWS,
+  );
   if (isRefusal(log)) return operatorProblem(c, "not_found");
   const rows = log.slice(0, PAGE_ROWS);
   const last = rows.at(-1);

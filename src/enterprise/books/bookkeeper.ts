@@ -1,0 +1,243 @@
+/**
+ * Keeps the books of one enterprise: load → decide → commit → answer. Every method is one transaction without an
+ * await, by a clock that is handed in; it knows SQLite and the ledger, and nothing of Workers, so a simulator can run
+ * it as it is. What is in memory is a copy of what is stored, replaced only after a commit.
+ */
+import type { StartRequest } from "../../ledger/admission.ts";
+import { type Books, type Settings, unitOf } from "../../ledger/books.ts";
+import { cycleAt } from "../../ledger/cycle.ts";
+import type { DebitAnswer, Report } from "../../ledger/debit.ts";
+import { cycleStarted, freshCycle, nextDueAt } from "../../ledger/due.ts";
+import type { By } from "../../ledger/entries.ts";
+import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
+import type { GrantRequest, GrantView } from "../../ledger/grants.ts";
+import type { AtMs, Micros } from "../../ledger/micros.ts";
+import { type Refused, refuse } from "../../ledger/refusals.ts";
+import { nothingTold } from "../../ledger/thresholds.ts";
+import { Change } from "./change.ts";
+import {
+  addGrant,
+  changeSettings,
+  debitOne,
+  releaseHold,
+  type StartAnswer,
+  setCap,
+  startRun,
+  type TurnedAway,
+  voidGrant,
+} from "./commands.ts";
+import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
+import type { Identity } from "./enterprise-row.ts";
+import { Recent } from "./recent.ts";
+import type { Sql } from "./sql.ts";
+import { Store } from "./store.ts";
+import { migrate, schemaStep } from "./tables.ts";
+
+/** An enterprise as the object knows it: its identity, the settings asked for, and the gauge. */
+export type EnterpriseState = { identity: Identity; settings: Settings; capMicros: Micros | null; gauge: Gauge };
+
+export class Bookkeeper {
+  readonly store: Store;
+  /** Runs as they are stored; whoever writes them in another way than by a change forgets them here. */
+  readonly recent = new Recent();
+  /** False when the copy is known to have everything; asking storage costs more than a debit's own statements. */
+  mayOweCopy = true;
+  /** Null until loaded, and after a failed commit: the next call loads what is stored. */
+  #kept: { books: Books; identity: Identity } | null = null;
+  /** Not later than the end of any active hold; a bound that is too early only costs a look. */
+  #holdEndMs = 0;
+
+  constructor(
+    readonly sql: Sql,
+    readonly realNowMs: () => AtMs,
+    /** Told when a commit has put an event into the outbox of webhooks. */
+    readonly onOutbox: () => void = () => {},
+  ) {
+    this.store = new Store(sql);
+  }
+
+  /** False for an object that was never provisioned; asking writes nothing. */
+  get provisioned(): boolean {
+    return this.#kept !== null || (schemaStep(this.sql) > 0 && this.#load() !== null);
+  }
+
+  get identity(): Identity {
+    return this.#state().identity;
+  }
+
+  /** The books as they were last settled. */
+  get books(): Books {
+    return this.#state().books;
+  }
+
+  /** The enterprise's clock: its own where it has one, else the real one, which is not followed backwards. */
+  nowMs(): AtMs {
+    const { identity } = this.#state();
+    return identity.testClockMs ?? Math.max(this.realNowMs(), identity.lastAtMs);
+  }
+
+  /** When time itself will next change the books, by the enterprise's clock. */
+  nextDueAtMs(): AtMs {
+    return Math.min(nextDueAt(this.books), this.#holdEndMs);
+  }
+
+  create(id: string, settings: Settings, testClockMs: AtMs | null): EnterpriseState {
+    migrate(this.sql);
+    const nowMs = testClockMs ?? this.realNowMs();
+    const bounds = cycleAt(nowMs, settings.timeZone, settings.anchorDay);
+    const cycle = freshCycle({ settings }, bounds);
+    const books: Books = {
+      settings,
+      cycle,
+      grants: [],
+      held: { credits: 0, usd: 0 },
+      capMicros: null,
+      told: nothingTold(cycle.startsAtMs, unitOf(settings.billingModel)),
+      seq: 1,
+    };
+    const identity = { id, createdAtMs: nowMs, testClockMs, demo: false, lastAtMs: nowMs };
+    this.sql.transaction(() => {
+      this.store.putEnterprise(identity, books);
+      this.store.putEntries([{ ...cycleStarted(cycle, null, nowMs, "operator"), seq: books.seq }]);
+    });
+    this.#kept = null;
+    this.mayOweCopy = true;
+    return this.state();
+  }
+
+  /** Puts names into the directory, for the copy to learn. */
+  putDirectory(change: DirectoryChange): DirectorySize {
+    this.mayOweCopy = true;
+    return putDirectory(this.sql, change);
+  }
+
+  state(): EnterpriseState {
+    const gauge = this.gauge();
+    const { identity, books } = this.#state();
+    return { identity, settings: books.settings, capMicros: books.capMicros, gauge };
+  }
+
+  gauge(): Gauge {
+    const nowMs = this.nowMs();
+    this.settle(nowMs);
+    const { identity, books } = this.#state();
+    return gaugeOf(identity.id, books, nowMs);
+  }
+
+  /** Brings the books up to the clock. True when something was due. */
+  settle(nowMs = this.nowMs()): boolean {
+    if (nowMs < this.nextDueAtMs()) return false;
+    const { seq } = this.books;
+    return this.#change((change) => change.books.seq !== seq, nowMs);
+  }
+
+  changeSettings(patch: Partial<Settings>, by: By): EnterpriseState | Refused {
+    return this.#change((change) => changeSettings(change, patch, by) ?? stateOf(change));
+  }
+
+  setCap(capMicros: Micros | null, by: By): Gauge | Refused {
+    return this.#change((change) => setCap(change, capMicros, by) ?? change.gauge());
+  }
+
+  addGrant(request: GrantRequest, by: By): { grant: GrantView; created: boolean } | Refused {
+    return this.#change((change) => addGrant(change, request, by));
+  }
+
+  voidGrant(id: string, by: By): GrantView | Refused {
+    return this.#change((change) => voidGrant(change, id, by));
+  }
+
+  /** Debits any number of reports in one transaction, in the order given; each is answered or refused on its own. */
+  debit(reports: readonly Report[]): (DebitAnswer | Refused)[] {
+    return this.#change((change) => {
+      change.load([...new Set(reports.map((report) => report.run))]);
+      return reports.map((report) => debitOne(change, report));
+    });
+  }
+
+  start(request: StartRequest): StartAnswer | TurnedAway {
+    return this.#change((change) => startRun(change, request));
+  }
+
+  /** Releases what is left of a run's hold; no run and no hold are nothing to release. */
+  releaseHold(run: string): Gauge {
+    return this.#change((change) => {
+      releaseHold(change, run);
+      return change.gauge();
+    });
+  }
+
+  /** Moves a test clock forward; what is due on the way happens, in order. */
+  moveClock(toMs: AtMs): EnterpriseState | Refused {
+    const { identity } = this.#state();
+    if (identity.testClockMs === null) return refuse({ code: "not_a_test_clock" });
+    if (toMs < identity.testClockMs) return refuse({ code: "clock_backwards", clockAtMs: identity.testClockMs });
+    return this.#change((change) => {
+      change.identity = { ...change.identity, testClockMs: toMs };
+      return stateOf(change);
+    }, toMs);
+  }
+
+  /** Lets a demo enterprise leave its test clock for the real one, and marks its history as demo data. */
+  followRealClock(): EnterpriseState | Refused {
+    const { identity } = this.#state();
+    const realMs = this.realNowMs();
+    if (identity.testClockMs === null) return refuse({ code: "not_a_test_clock" });
+    if (realMs < identity.testClockMs) return refuse({ code: "clock_backwards", clockAtMs: identity.testClockMs });
+    return this.#change((change) => {
+      change.identity = { ...change.identity, testClockMs: null, demo: true };
+      return stateOf(change);
+    }, realMs);
+  }
+
+  /**
+   * One change: settles what is due, lets `decide` replace values, commits. No await in here: nothing can come between
+   * load and commit. When it throws, nothing is kept and nothing is stored.
+   */
+  #change<T>(decide: (change: Change) => T, nowMs = this.nowMs()): T {
+    const before = this.#state();
+    const change = new Change(this.store, this.recent, before, nowMs);
+    const due = nowMs >= this.nextDueAtMs();
+    try {
+      const answer = this.sql.transaction(() => {
+        if (due) change.settle();
+        const decided = decide(change);
+        change.tell(this.realNowMs());
+        change.commit();
+        return decided;
+      });
+      this.#kept = { books: change.books, identity: change.identity };
+      change.remember();
+      this.mayOweCopy = true;
+      if (change.outboxGrew) this.onOutbox();
+      this.#holdEndMs = due ? this.#loadHoldEnd() : Math.min(this.#holdEndMs, change.soonestHoldEnd());
+      return answer;
+    } catch (error) {
+      this.#kept = null;
+      this.recent.clear();
+      throw error;
+    }
+  }
+
+  #state(): { books: Books; identity: Identity } {
+    const kept = this.#kept ?? this.#load();
+    if (kept === null) throw new Error("the enterprise was never provisioned");
+    return kept;
+  }
+
+  #load(): { books: Books; identity: Identity } | null {
+    migrate(this.sql);
+    this.#kept = this.store.loadEnterprise();
+    this.#holdEndMs = this.#loadHoldEnd();
+    return this.#kept;
+  }
+
+  #loadHoldEnd(): AtMs {
+    return this.store.nextHoldEnd() ?? Number.POSITIVE_INFINITY;
+  }
+}
+
+function stateOf(change: Change): EnterpriseState {
+  const { books, identity } = change;
+  return { identity, settings: books.settings, capMicros: books.capMicros, gauge: change.gauge() };
+}

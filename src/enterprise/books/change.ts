@@ -1,0 +1,235 @@
+/**
+ * One change of the books: the working set between load and commit, inside one transaction with no await. Decisions
+ * of the ledger replace its values; commit writes whatever was replaced, and nothing else. When the transaction fails
+ * the change is dropped whole, and the memory of the object still holds what is stored.
+ */
+
+import { wordingOf } from "../../ledger/alerts.ts";
+import {
+  type Books,
+  byDrawOrder,
+  byFirstReport,
+  type Cycle,
+  type Grant,
+  grantRemaining,
+  type Meter,
+  type Run,
+} from "../../ledger/books.ts";
+import { owesWithCredit, payDebt } from "../../ledger/buckets.ts";
+import { settleDue } from "../../ledger/due.ts";
+import type { Entry, NewEntry } from "../../ledger/entries.ts";
+import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
+import { endHold } from "../../ledger/holds.ts";
+import type { AtMs, Micros } from "../../ledger/micros.ts";
+import { decideCrossing } from "../../ledger/thresholds.ts";
+import { holdItem, type JournalItem } from "../copy/outbox.ts";
+import { putWebhook } from "../jobs/webhooks.ts";
+import type { Identity } from "./enterprise-row.ts";
+import type { Recent } from "./recent.ts";
+import type { Store } from "./store.ts";
+
+export class Change {
+  books: Books;
+  identity: Identity;
+  /** True when an event was put into the outbox of webhooks. */
+  outboxGrew = false;
+  readonly #runs = new Map<string, Run>();
+  /** The meters of the runs that were loaded, each run's in the order of their first reports. */
+  readonly #meters = new Map<string, Meter[]>();
+  readonly #newRuns = new Set<string>();
+  readonly #changedRuns = new Set<string>();
+  /** By run and model; what is written is taken out. */
+  readonly #newMeters = new Map<string, Meter>();
+  readonly #changedMeters = new Map<string, Meter>();
+  /** Runs of which a meter changed without their being loaded. */
+  readonly #touchedRuns = new Set<string>();
+  readonly #knownGrants: Map<string, Grant>;
+  readonly #cycles: Cycle[] = [];
+  readonly #entries: Entry[] = [];
+  readonly #items: JournalItem[] = [];
+
+  constructor(
+    readonly store: Store,
+    readonly recent: Recent,
+    readonly before: { books: Books; identity: Identity },
+    readonly nowMs: AtMs,
+  ) {
+    this.books = before.books;
+    this.identity = before.identity;
+    this.#knownGrants = new Map(before.books.grants.map((grant) => [grant.id, grant]));
+  }
+
+  /** Everything that was due by now, in order: expiries of grants and holds, turns. */
+  settle(): void {
+    const settled = settleDue(this.books, this.nowMs);
+    this.books = settled.books;
+    this.#cycles.push(...settled.closed);
+    this.record(settled.entries);
+    for (const run of this.store.loadEndedHolds(this.nowMs)) {
+      const ended = endHold(this.books, run);
+      this.books = ended.books;
+      this.countStep();
+      this.putRun(ended.run);
+      this.addItem(holdItem(run, this.books.seq));
+    }
+  }
+
+  /** Brings the runs and their meters into the working set. */
+  load(runs: readonly string[]): void {
+    const missing = runs.filter((run) => !this.#meters.has(run) && !this.#recall(run));
+    if (missing.length === 0) return;
+    for (const run of missing) this.#meters.set(run, []);
+    for (const run of this.store.loadRuns(missing)) if (!this.#runs.has(run.run)) this.#runs.set(run.run, run);
+    for (const meter of this.store.loadMeters(missing)) this.#meters.get(meter.run)?.push(meter);
+  }
+
+  run(name: string): Run | null {
+    return this.#runs.get(name) ?? null;
+  }
+
+  metersOf(run: string): readonly Meter[] {
+    return this.#meters.get(run) ?? [];
+  }
+
+  /** Brings the grants that these meters have drawn on, used up as they may be, so that a refund can find them. */
+  bringGrants(meters: readonly Meter[]): void {
+    const ids = meters.flatMap((meter) => meter.draws.flatMap((draw) => draw.grantId ?? []));
+    const missing = ids.filter((id) => !this.books.grants.some((grant) => grant.id === id));
+    if (missing.length > 0) this.addGrants(this.store.loadGrants(missing));
+  }
+
+  /** A grant as it stands in this change: what time has just brought counts, written or not. */
+  findGrant(id: string): Grant | null {
+    return this.books.grants.find((grant) => grant.id === id) ?? this.store.loadGrants([id])[0] ?? null;
+  }
+
+  addGrants(grants: readonly Grant[]): void {
+    for (const grant of grants) this.#knownGrants.set(grant.id, grant);
+    this.books = { ...this.books, grants: [...this.books.grants, ...grants].sort(byDrawOrder) };
+  }
+
+  /** Puts a run that was loaded, or one whose hold has ended. */
+  putRun(run: Run): void {
+    const isNew = this.#meters.has(run.run) && !this.#runs.has(run.run);
+    this.#runs.set(run.run, run);
+    if (isNew) this.#newRuns.add(run.run);
+    else if (!this.#newRuns.has(run.run)) this.#changedRuns.add(run.run);
+  }
+
+  /** Puts a meter of a run that was loaded, or a stored one. */
+  putMeter(meter: Meter): void {
+    const key = `${meter.run} ${meter.model}`;
+    const meters = this.#meters.get(meter.run);
+    const place = meters?.findIndex((known) => known.model === meter.model);
+    if (place === -1 || this.#newMeters.has(key)) this.#newMeters.set(key, meter);
+    else this.#changedMeters.set(key, meter);
+    if (meters === undefined) this.#touchedRuns.add(meter.run);
+    else if (place !== undefined && place >= 0) meters[place] = meter;
+    else {
+      meters.push(meter);
+      meters.sort(byFirstReport);
+    }
+  }
+
+  addItem(item: JournalItem): void {
+    this.#items.push(item);
+  }
+
+  /** The gauge as this change leaves it. */
+  gauge(): Gauge {
+    return gaugeOf(this.identity.id, this.books, this.nowMs);
+  }
+
+  /** Takes the next step of the journal, for what is recorded next. */
+  countStep(): void {
+    this.books = { ...this.books, seq: this.books.seq + 1 };
+  }
+
+  /** Entries of a decision that has just raised seq by one for each of them. */
+  record(entries: readonly NewEntry[]): void {
+    const first = this.books.seq - entries.length + 1;
+    this.#entries.push(...entries.map((entry, i) => ({ ...entry, seq: first + i })));
+  }
+
+  /** Lets free credit pay this cycle's debt, oldest meters first; how much was paid. */
+  payDebt(): Micros {
+    let paidMicros = 0;
+    while (owesWithCredit(this.books, this.nowMs)) {
+      // Debtors are found by their rows, so what this change has made of them must be there.
+      this.#flushMeters();
+      const debtors = this.store.loadDebtors(this.books.cycle.startsAtMs);
+      const payment = payDebt(this.books, debtors, this.nowMs);
+      if (payment.paidMicros === 0) throw new Error("debt stands without a debtor");
+      this.books = payment.books;
+      for (const meter of payment.paid) this.putMeter(meter);
+      paidMicros += payment.paidMicros;
+    }
+    return paidMicros;
+  }
+
+  /** Puts the threshold that this change crossed, if any, into the outbox of webhooks. */
+  tell(realNowMs: AtMs): void {
+    if (this.books === this.before.books) return;
+    const { books, crossed } = decideCrossing(this.books, this.nowMs);
+    this.books = books;
+    if (crossed === null || books.settings.webhookUrl === null) return;
+    const gauge = this.gauge();
+    const data = { enterprise: this.identity.id, code: crossed, ...wordingOf(crossed), gauge };
+    putWebhook(this.store.sql, { type: "threshold.crossed", timestamp: gauge.as_of, data }, realNowMs);
+    this.outboxGrew = true;
+  }
+
+  /** Writes what was replaced. True when anything was. */
+  commit(): boolean {
+    this.#flushMeters();
+    this.store.addRuns([...this.#newRuns].map((run) => this.#runs.get(run) as Run));
+    for (const run of this.#changedRuns) this.store.putRun(this.#runs.get(run) as Run);
+    this.store.putGrants(this.books.grants.filter((grant) => this.#knownGrants.get(grant.id) !== grant));
+    this.store.putCycles(this.#cycles);
+    this.store.putEntries(this.#entries);
+    this.store.putJournal(this.#items, this.nowMs, this.books.cycle.timeZone);
+    if (this.books === this.before.books && this.identity === this.before.identity) return false;
+    this.identity = { ...this.identity, lastAtMs: Math.max(this.identity.lastAtMs, this.nowMs) };
+    if (this.books.settings === this.before.books.settings) this.store.putBalances(this.identity, this.books);
+    else this.store.putEnterprise(this.identity, this.books);
+    if (this.books.grants !== this.before.books.grants) {
+      this.books = { ...this.books, grants: this.books.grants.filter((grant) => grantRemaining(grant) > 0) };
+    }
+    return true;
+  }
+
+  /** Hands what is stored now to the memory of recent runs. Only after the transaction. */
+  remember(): void {
+    this.recent.forget(this.#touchedRuns);
+    this.recent.forget(this.#changedRuns);
+    for (const [name, meters] of this.#meters) {
+      const run = this.#runs.get(name);
+      if (run !== undefined) this.recent.keep({ run, meters });
+    }
+  }
+
+  /** The soonest end of the holds that this change has put; Infinity when it put none. */
+  soonestHoldEnd(): AtMs {
+    let soonest = Number.POSITIVE_INFINITY;
+    for (const name of [...this.#newRuns, ...this.#changedRuns]) {
+      soonest = Math.min(soonest, this.#runs.get(name)?.hold?.expiresAtMs ?? Number.POSITIVE_INFINITY);
+    }
+    return soonest;
+  }
+
+  /** Takes a run from the memory of recent ones, with a list of meters of this change's own. */
+  #recall(name: string): boolean {
+    const known = this.recent.find(name);
+    if (known === undefined) return false;
+    if (!this.#runs.has(name)) this.#runs.set(name, known.run);
+    this.#meters.set(name, [...known.meters]);
+    return true;
+  }
+
+  #flushMeters(): void {
+    this.store.addMeters([...this.#newMeters.values()]);
+    for (const meter of this.#changedMeters.values()) this.store.putMeter(meter);
+    this.#newMeters.clear();
+    this.#changedMeters.clear();
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * What each call does within one change of the books: it loads what the decision needs, asks the ledger to decide,
+ * and puts what was decided into the change, with the entries and items that the journal keeps of it.
+ */
+import { decideAdmission, type StartRequest } from "../../ledger/admission.ts";
+import { grantUsable, type Settings } from "../../ledger/books.ts";
+import { owesWithCredit } from "../../ledger/buckets.ts";
+import { answerDebit, type DebitAnswer, decideDebit, type Report, runTotal } from "../../ledger/debit.ts";
+import { type By, isoOrNull } from "../../ledger/entries.ts";
+import type { Gauge } from "../../ledger/gauge.ts";
+import { decideGrant, decideVoid, type GrantRequest, type GrantView, viewGrant } from "../../ledger/grants.ts";
+import { endHold } from "../../ledger/holds.ts";
+import type { AtMs, Micros } from "../../ledger/micros.ts";
+import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
+import { decideCap, decideSettings } from "../../ledger/settings.ts";
+import { debitItem, holdItem } from "../copy/outbox.ts";
+import { nextRevision } from "../copy/progress.ts";
+import type { Change } from "./change.ts";
+
+export type StartAnswer = {
+  run: string;
+  created: boolean;
+  hold: { micros: Micros; expiresAtMs: AtMs } | null;
+  gauge: Gauge;
+};
+
+/** A start that was refused, with what helps the caller on. */
+export type TurnedAway = Refused & { upgradeUrl: string | null; gauge: Gauge };
+
+const BY_AGENT: By = "agent";
+
+/** One report; its run must be loaded. */
+export function debitOne(change: Change, report: Report): DebitAnswer | Refused {
+  const run = change.run(report.run);
+  // Only a final report can lower a total, and only a refund needs grants that are used up.
+  if (report.final) change.bringGrants(change.metersOf(report.run));
+  const known = { books: change.books, run, meters: change.metersOf(report.run) };
+  const debit = decideDebit(known, report, change.nowMs, (workspace) => change.store.groupOfWorkspace(workspace));
+  if (isRefusal(debit)) return debit;
+  change.books = debit.books;
+  if (debit.run !== run) change.putRun(debit.run);
+  if (debit.changed) {
+    change.putMeter(debit.meter);
+    change.addItem(debitItem(debit));
+  }
+  if (owesWithCredit(change.books, change.nowMs)) change.payDebt();
+  const meters = change.metersOf(report.run);
+  if (debit.closedRun) {
+    const facts = {
+      type: "run_closed",
+      run: report.run,
+      credits_micros: runTotal(meters, "credits"),
+      usd_micros: runTotal(meters, "usd"),
+    } as const;
+    change.countStep();
+    change.record([{ atMs: change.nowMs, by: BY_AGENT, facts }]);
+  }
+  return answerDebit(debit, change.books, meters, change.nowMs);
+}
+
+export function startRun(change: Change, request: StartRequest): StartAnswer | TurnedAway {
+  change.load([request.run]);
+  const known = { books: change.books, run: change.run(request.run), meters: change.metersOf(request.run) };
+  const decided = decideAdmission(known, request, change.nowMs);
+  if (isRefusal(decided)) {
+    return { ...decided, upgradeUrl: change.books.settings.upgradeUrl, gauge: change.gauge() };
+  }
+  change.books = decided.books;
+  if (decided.changed) {
+    change.putRun(decided.run);
+    change.addItem(holdItem(decided.run, change.books.seq));
+  }
+  const { hold } = decided.run;
+  return {
+    run: request.run,
+    created: decided.created,
+    hold: hold === null ? null : { micros: hold.micros, expiresAtMs: hold.expiresAtMs },
+    gauge: change.gauge(),
+  };
+}
+
+export function releaseHold(change: Change, name: string): void {
+  change.load([name]);
+  const run = change.run(name);
+  if (run === null || run.hold === null) return;
+  const ended = endHold(change.books, run);
+  change.books = ended.books;
+  change.countStep();
+  change.putRun(ended.run);
+  change.addItem(holdItem(run, change.books.seq));
+}
+
+export function addGrant(
+  change: Change,
+  request: GrantRequest,
+  by: By,
+): { grant: GrantView; created: boolean } | Refused {
+  // The books first: what fell due in this very change is not stored yet.
+  const known = change.findGrant(request.id);
+  const decided = decideGrant(change.books, known, request, change.nowMs);
+  if (isRefusal(decided)) return decided;
+  const { grant, created } = decided;
+  if (!created) return { grant: viewGrant(grant, change.nowMs), created };
+  change.books = decided.books;
+  const facts = {
+    type: "grant_added",
+    grant: grant.id,
+    amount_micros: grant.amountMicros,
+    source: grant.source,
+    expires_at: isoOrNull(grant.expiresAtMs),
+    debt_paid_micros: change.payDebt(),
+  } as const;
+  change.record([{ atMs: change.nowMs, by, facts }]);
+  // Paying debt may have drawn on it already.
+  const now = change.books.grants.find((candidate) => candidate.id === grant.id) ?? grant;
+  return { grant: viewGrant(now, change.nowMs), created };
+}
+
+export function voidGrant(change: Change, id: string, by: By): GrantView | Refused {
+  const known = change.findGrant(id);
+  if (known === null) return refuse({ code: "not_found" });
+  if (!grantUsable(known, change.nowMs)) return viewGrant(known, change.nowMs);
+  if (!change.books.grants.includes(known)) change.addGrants([known]);
+  const decided = decideVoid(change.books, known);
+  change.books = decided.books;
+  const facts = { type: "grant_voided", grant: id, amount_micros: decided.voidedMicros } as const;
+  change.record([{ atMs: change.nowMs, by, facts }]);
+  return viewGrant(decided.grant, change.nowMs);
+}
+
+/** Puts what is given of the settings in force; null when it was done. */
+export function changeSettings(change: Change, patch: Partial<Settings>, by: By): Refused | null {
+  const settings = { ...change.books.settings, ...patch };
+  const decided = decideSettings(change.books, settings, by, change.nowMs);
+  if (isRefusal(decided)) return decided;
+  change.books = decided.books;
+  const paidMicros = change.payDebt();
+  change.record(
+    decided.entries.map((entry) =>
+      entry.facts.type === "plan_changed"
+        ? { ...entry, facts: { ...entry.facts, debt_paid_micros: paidMicros } }
+        : entry,
+    ),
+  );
+  nextRevision(change.store.sql, "settings_revision");
+  return null;
+}
+
+/** Sets, changes or removes the spend cap; null when it was done. */
+export function setCap(change: Change, capMicros: Micros | null, by: By): Refused | null {
+  const decided = decideCap(change.books, capMicros, by, change.nowMs);
+  if (isRefusal(decided)) return decided;
+  change.books = decided.books;
+  change.record(decided.entries);
+  return null;
+}

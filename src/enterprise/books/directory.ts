@@ -1,0 +1,44 @@
+/**
+ * The directory: what workspaces, groups and users are called, and which group a workspace is in. The object needs it
+ * to fix the group of a run at its first charge; the copy needs it for names. Upserts; nothing is ever required.
+ */
+import { nextRevision } from "../copy/progress.ts";
+import type { Sql } from "./sql.ts";
+
+export type DirectoryChange = {
+  workspaces: { id: string; name: string; groupId: string | null | undefined }[];
+  groups: { id: string; name: string }[];
+  users: { id: string; name: string }[];
+};
+
+export type DirectorySize = { workspaces: number; groups: number; users: number };
+
+/** Puts the names given; a workspace whose `groupId` is undefined keeps its group. Counts what was given. */
+export function putDirectory(sql: Sql, change: DirectoryChange): DirectorySize {
+  sql.transaction(() => {
+    for (const { id, name, groupId } of change.workspaces) {
+      const group = groupId === undefined ? groupOf(sql, id) : groupId;
+      putName(sql, "workspace", id, name, group);
+    }
+    for (const { id, name } of change.groups) putName(sql, "group", id, name, null);
+    for (const { id, name } of change.users) putName(sql, "user", id, name, null);
+  });
+  return { workspaces: change.workspaces.length, groups: change.groups.length, users: change.users.length };
+}
+
+function groupOf(sql: Sql, workspace: string): string | null {
+  const row = sql.all("SELECT group_id FROM names WHERE kind = 'workspace' AND id = ?", workspace)[0];
+  return (row?.group_id ?? null) as string | null;
+}
+
+function putName(sql: Sql, kind: string, id: string, name: string, group: string | null): void {
+  sql.run(
+    `INSERT INTO names (kind, id, name, group_id, revision) VALUES (?, ?, ?, ?, ?)
+      ON CONFLICT (kind, id) DO UPDATE SET name = excluded.name, group_id = excluded.group_id, revision = excluded.revision`,
+    kind,
+    id,
+    name,
+    group,
+    nextRevision(sql, "names_revision"),
+  );
+}

@@ -1,0 +1,107 @@
+/**
+ * The keys of the enterprise and its single-use sign-in links. A key's secret is never here: only its hash, its name
+ * and scopes, and whether it was revoked. Expiry and MAC are checked at the edge; a forged key never gets this far.
+ */
+import type { Caller, Scope } from "../../ledger/callers.ts";
+import { type By, isoOf, isoOrNull } from "../../ledger/entries.ts";
+import type { AtMs } from "../../ledger/micros.ts";
+import { type Refusal, type Refused, refuse } from "../../ledger/refusals.ts";
+import type { Sql, SqlRow } from "./sql.ts";
+
+export type NewKey = {
+  id: string;
+  name: string;
+  scopes: readonly Scope[];
+  hash: string;
+  expiresAtMs: AtMs | null;
+};
+
+export type KeyView = {
+  id: string;
+  name: string;
+  scopes: Scope[];
+  created_at: string;
+  created_by: string;
+  expires_at: string | null;
+  revoked_at: string | null;
+};
+
+export class Keyring {
+  /** Keys that were looked up: id → hash, or null once revoked. Losing it costs a lookup. */
+  readonly #known = new Map<string, string | null>();
+
+  constructor(readonly sql: Sql) {}
+
+  /** What stands against this caller now; null when nothing does. */
+  findFault(caller: Caller): Refusal | null {
+    if (caller.kind !== "key") return null;
+    const hash = this.#hashOf(caller.id);
+    if (hash === null) return { code: "key_revoked" };
+    // Hashes of keys whose MAC has proven good at the edge: the time of this comparison tells nobody anything.
+    return hash === caller.hash ? null : { code: "key_invalid" };
+  }
+
+  add(key: NewKey, by: By, nowMs: AtMs): KeyView {
+    this.sql.run(
+      "INSERT INTO keys (id, name, scopes, hash, created_by, created_at_ms, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      key.id,
+      key.name,
+      JSON.stringify(key.scopes),
+      key.hash,
+      by,
+      nowMs,
+      key.expiresAtMs,
+    );
+    this.#known.delete(key.id);
+    return this.#view(key.id) as KeyView;
+  }
+
+  list(): KeyView[] {
+    return this.sql.all("SELECT * FROM keys ORDER BY created_at_ms DESC, id").map(keyOfRow);
+  }
+
+  /** Revokes a key for good. An admin may only revoke keys without the `admin` scope. */
+  revoke(id: string, mayRevokeAdmin: boolean, nowMs: AtMs): Refused | null {
+    const key = this.#view(id);
+    if (key === null) return refuse({ code: "not_found" });
+    if (key.scopes.includes("admin") && !mayRevokeAdmin) return refuse({ code: "scope_denied" });
+    this.sql.run("UPDATE keys SET revoked_at_ms = ? WHERE id = ? AND revoked_at_ms IS NULL", nowMs, id);
+    this.#known.set(id, null);
+    return null;
+  }
+
+  /** Uses a sign-in link up; false when it was used before. */
+  useLink(id: string, expiresAtMs: AtMs, nowMs: AtMs): boolean {
+    this.sql.run("DELETE FROM links_used WHERE expires_at_ms < ?", nowMs);
+    if (this.sql.all("SELECT 1 FROM links_used WHERE id = ?", id).length > 0) return false;
+    this.sql.run("INSERT INTO links_used (id, expires_at_ms) VALUES (?, ?)", id, expiresAtMs);
+    return true;
+  }
+
+  #hashOf(id: string): string | null {
+    const known = this.#known.get(id);
+    if (known !== undefined) return known;
+    const row = this.sql.all("SELECT hash, revoked_at_ms FROM keys WHERE id = ?", id)[0];
+    if (row === undefined) return "";
+    const hash = row.revoked_at_ms === null ? (row.hash as string) : null;
+    this.#known.set(id, hash);
+    return hash;
+  }
+
+  #view(id: string): KeyView | null {
+    const row = this.sql.all("SELECT * FROM keys WHERE id = ?", id)[0];
+    return row === undefined ? null : keyOfRow(row);
+  }
+}
+
+function keyOfRow(row: SqlRow): KeyView {
+  return {
+    id: row.id as string,
+    name: row.name as string,
+    scopes: JSON.parse(row.scopes as string) as Scope[],
+    created_at: isoOf(row.created_at_ms as number),
+    created_by: row.created_by as string,
+    expires_at: isoOrNull(row.expires_at_ms as number | null),
+    revoked_at: isoOrNull(row.revoked_at_ms as number | null),
+  };
+}

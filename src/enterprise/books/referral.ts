@@ -1,0 +1,44 @@
+/**
+ * A referral grants both sides. The enterprise that was referred keeps the one fact that it was, and by whom, and owes
+ * the other side its grant until that is known to be there: so a call that dies half-way is finished by the alarm.
+ */
+import type { GrantRequest } from "../../ledger/grants.ts";
+import type { AtMs, Micros } from "../../ledger/micros.ts";
+import type { Sql } from "./sql.ts";
+
+export type Referral = { referrer: string; bonusMicros: Micros; atMs: AtMs; settled: boolean };
+
+export function loadReferral(sql: Sql): Referral | null {
+  const row = sql.all("SELECT * FROM referral")[0];
+  if (row === undefined) return null;
+  return {
+    referrer: row.referrer as string,
+    bonusMicros: row.bonus_micros as number,
+    atMs: row.at_ms as number,
+    settled: row.settled === 1,
+  };
+}
+
+export function putReferral(sql: Sql, referral: Referral): void {
+  sql.run(
+    "INSERT INTO referral (only, referrer, bonus_micros, at_ms, settled) VALUES (1, ?, ?, ?, ?) ON CONFLICT (only) DO UPDATE SET settled = excluded.settled",
+    referral.referrer,
+    referral.bonusMicros,
+    referral.atMs,
+    Number(referral.settled),
+  );
+}
+
+/** The grant of the enterprise that referred; one for each that it referred, so giving it twice is giving it once. */
+export function referrerGrant(referee: string, bonusMicros: Micros): GrantRequest {
+  return { ...bonusOf(bonusMicros), id: `referral:${referee}`, note: `Referred ${referee}` };
+}
+
+/** The grant of the enterprise that was referred. */
+export function refereeGrant(referrer: string, bonusMicros: Micros): GrantRequest {
+  return { ...bonusOf(bonusMicros), id: `referred-by:${referrer}`, note: `Referred by ${referrer}` };
+}
+
+function bonusOf(amountMicros: Micros) {
+  return { amountMicros, source: "referral" as const, expiresAtMs: null };
+}

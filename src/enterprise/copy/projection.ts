@@ -1,0 +1,220 @@
+/**
+ * What the copy has to learn next, and what it has learned (rule R11). A batch holds absolute totals with revisions,
+ * so a batch that is sent twice, late, or in another order ends in the same copy. `takeBatch` and `confirm` are
+ * transactions of their own: debits go on while a batch is on its way, and only what was sent is forgotten.
+ */
+
+import type { Batch, NameRow, RunRow, Totals } from "../../copy/batch.ts";
+import { attentionOf } from "../../ledger/attention.ts";
+import { type Meter, type Run, unitOf } from "../../ledger/books.ts";
+import type { Gauge } from "../../ledger/gauge.ts";
+import type { AtMs } from "../../ledger/micros.ts";
+import { viewRun } from "../../ledger/receipt.ts";
+import type { Bookkeeper } from "../books/bookkeeper.ts";
+import { runOfRow } from "../books/rows.ts";
+import type { Sql } from "../books/sql.ts";
+import type { JournalRow } from "./outbox.ts";
+import { getProgress, nextRevision, setProgress } from "./progress.ts";
+import { foldAndTouch, foldJournal, loadJournal } from "./totals.ts";
+
+const JOURNAL_ROWS = 20;
+/** Deciding what a batch holds blocks the object: so much takes some ten milliseconds. */
+const JOURNAL_ITEMS = 5_000;
+/** A table's rows go as one JSON value, of which D1 takes 2 MB. */
+const BATCH_RUNS = 2_000;
+const ENTRY_ROWS = 500;
+const NAME_ROWS = 500;
+
+/** The next batch; null when the copy has everything. */
+export function takeBatch(keeper: Bookkeeper): Batch | null {
+  const { sql, store } = keeper;
+  const gauge = keeper.gauge();
+  return sql.transaction(() => {
+    const { rows, runs } = loadForBatch(sql);
+    const entries = store.loadEntriesAfter(getProgress(sql, "entries"), ENTRY_ROWS);
+    const names = loadNames(sql, getProgress(sql, "names"), NAME_ROWS);
+    if (rows.length + entries.length + names.length === 0 && settingsLacking(sql) === null) return null;
+    return {
+      ...headOf(keeper, gauge),
+      totals: foldAndTouch(sql, rows),
+      runs: loadRunRows(keeper, [...runs]),
+      entries,
+      names,
+      journalSeq: rows.at(-1)?.lastSeq ?? 0,
+    };
+  });
+}
+
+/** Forgets what the copy now has. */
+export function confirmBatch(keeper: Bookkeeper, batch: Batch): void {
+  const { sql } = keeper;
+  sql.transaction(() => {
+    sql.run("DELETE FROM journal WHERE last_seq <= ?", batch.journalSeq);
+    const entrySeq = batch.entries.at(-1)?.seq;
+    if (entrySeq !== undefined) setProgress(sql, "entries", Math.max(entrySeq, getProgress(sql, "entries")));
+    const nameRevision = batch.names.at(-1)?.revision;
+    setProgress(sql, "settings", Math.max(batch.settingsRevision ?? 0, getProgress(sql, "settings")));
+    if (nameRevision !== undefined) setProgress(sql, "names", Math.max(nameRevision, getProgress(sql, "names")));
+  });
+}
+
+/** The moment as of which the copy is complete: now, or the first change that it lacks. */
+export function copyAsOfMs(keeper: Bookkeeper): AtMs {
+  const { sql } = keeper;
+  const firstMs = sql.all("SELECT at_ms FROM journal ORDER BY last_seq LIMIT 1")[0]?.at_ms ?? null;
+  const nowMs = keeper.nowMs();
+  return firstMs === null ? nowMs : Math.min(nowMs, firstMs as number);
+}
+
+/** True when the copy lacks something. */
+export function copyIsBehind(keeper: Bookkeeper): boolean {
+  const { sql } = keeper;
+  if (sql.all("SELECT 1 FROM journal LIMIT 1").length > 0) return true;
+  if (keeper.store.loadEntriesAfter(getProgress(sql, "entries"), 1).length > 0) return true;
+  if (settingsLacking(sql) !== null) return true;
+  return getProgress(sql, "names_revision") > getProgress(sql, "names");
+}
+
+/** The revision of the settings, counted from 1, where the copy has an older one or none; else null. */
+function settingsLacking(sql: Sql): number | null {
+  const revision = settingsRevision(sql);
+  return getProgress(sql, "settings") < revision ? revision : null;
+}
+
+function settingsRevision(sql: Sql): number {
+  return 1 + getProgress(sql, "settings_revision");
+}
+
+/** Everything the copy should hold, in batches, for writing it anew: totals first, then runs, entries and names. */
+export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
+  const { sql, store } = keeper;
+  sql.transaction(() => {
+    while (foldJournal(sql));
+  });
+  const empty = (): Batch => {
+    const gauge = keeper.gauge();
+    const head = sql.transaction(() => headOf(keeper, gauge));
+    return {
+      ...head,
+      settingsRevision: settingsRevision(sql),
+      totals: { time: [], cycle: [] },
+      runs: [],
+      entries: [],
+      names: [],
+      journalSeq: 0,
+    };
+  };
+  const totals = loadAllTotals(sql);
+  for (const time of pagesOf(totals.time)) yield { ...empty(), totals: { time, cycle: [] } };
+  for (const cycle of pagesOf(totals.cycle)) yield { ...empty(), totals: { time: [], cycle } };
+  for (let after = ""; ; ) {
+    const ids = sql.all("SELECT run FROM runs WHERE run > ? ORDER BY run LIMIT ?", after, BATCH_RUNS);
+    if (ids.length === 0) break;
+    const runs = ids.map((row) => row.run as string);
+    after = runs.at(-1) as string;
+    yield { ...empty(), runs: loadRunRows(keeper, runs) };
+  }
+  for (let after = 0; ; ) {
+    const entries = store.loadEntriesAfter(after, ENTRY_ROWS);
+    if (entries.length === 0) break;
+    after = entries.at(-1)?.seq ?? after;
+    yield { ...empty(), entries };
+  }
+  for (let after = 0; ; ) {
+    const names = loadNames(sql, after, NAME_ROWS);
+    if (names.length === 0) break;
+    after = names.at(-1)?.revision ?? after;
+    yield { ...empty(), names };
+  }
+}
+
+function headOf(keeper: Bookkeeper, gauge: Gauge) {
+  const revision = nextRevision(keeper.sql, "copy");
+  return {
+    enterprise: keeper.identity.id,
+    createdAtMs: keeper.identity.createdAtMs,
+    name: keeper.books.settings.name,
+    suspended: keeper.books.settings.suspended,
+    attention: attentionOf(gauge, keeper.books.settings.suspended),
+    gauge: JSON.stringify(gauge),
+    revision,
+    settingsRevision: settingsLacking(keeper.sql),
+  };
+}
+
+/** The oldest rows of the journal, at least one where there are any, and the runs that they name. */
+function loadForBatch(sql: Sql): { rows: JournalRow[]; runs: Set<string> } {
+  const rows: JournalRow[] = [];
+  const runs = new Set<string>();
+  for (let items = 0; ; ) {
+    const page = loadJournal(sql, rows.at(-1)?.lastSeq ?? 0, JOURNAL_ROWS);
+    for (const row of page) {
+      const named = new Set(row.items.map((item) => item.run));
+      const full = items + row.items.length > JOURNAL_ITEMS || runs.size + named.size > BATCH_RUNS;
+      if (full && rows.length > 0) return { rows, runs };
+      rows.push(row);
+      items += row.items.length;
+      for (const run of named) runs.add(run);
+    }
+    if (page.length < JOURNAL_ROWS) return { rows, runs };
+  }
+}
+
+/** The rows of these runs; what was pruned stands as it was then. */
+export function loadRunRows(keeper: Bookkeeper, names: readonly string[]): RunRow[] {
+  const { store, sql, recent } = keeper;
+  const known = names.flatMap((name) => recent.find(name) ?? []);
+  const missing = known.length === names.length ? [] : names.filter((name) => recent.find(name) === undefined);
+  if (missing.length === 0) return known.map((found) => toRunRow(keeper, found.run, found.meters));
+  const meters = Map.groupBy(store.loadMeters(missing), (meter) => meter.run);
+  const rows = sql.all("SELECT * FROM runs WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(missing));
+  const stored = rows.map((row) => {
+    if (row.pruned !== null) return JSON.parse(row.pruned as string) as RunRow;
+    return toRunRow(keeper, runOfRow(row), meters.get(row.run as string) ?? []);
+  });
+  return [...known.map((found) => toRunRow(keeper, found.run, found.meters)), ...stored];
+}
+
+function toRunRow(keeper: Bookkeeper, run: Run, meters: readonly Meter[]): RunRow {
+  const view = viewRun(run, meters, unitOf(keeper.books.settings.billingModel));
+  const draws = meters.filter((meter) => meter.unit === view.unit).flatMap((meter) => meter.draws);
+  const lastChargedMs = draws.reduce((last, draw) => Math.max(last, draw.cycleStartsAtMs), 0);
+  const cycleStartsAtMs = lastChargedMs || cycleHeard(keeper, meters);
+  const inCycle = draws.filter((draw) => draw.cycleStartsAtMs === cycleStartsAtMs);
+  return { ...view, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
+}
+
+/** The cycle in which a run that is charged nothing was last heard, whenever it is asked; 0 when it reported nothing. */
+function cycleHeard({ books, store }: Bookkeeper, meters: readonly Meter[]): AtMs {
+  const lastReportAtMs = meters.reduce((last, meter) => Math.max(last, meter.lastReportAtMs), 0);
+  if (lastReportAtMs >= books.cycle.startsAtMs) return books.cycle.startsAtMs;
+  return store.endedCycleAt(lastReportAtMs) ?? 0;
+}
+
+function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
+  const statement = "SELECT * FROM names WHERE revision > ? ORDER BY revision LIMIT ?";
+  return sql.all(statement, afterRevision, limit).map((row) => ({
+    kind: row.kind as string,
+    id: row.id as string,
+    name: row.name as string,
+    group: row.group_id as string | null,
+    revision: row.revision as number,
+  }));
+}
+
+/** Portions small enough to travel as one parameter each; one that is empty where there is nothing, so the head goes. */
+function pagesOf<T>(rows: readonly T[]): T[][] {
+  const count = Math.max(1, Math.ceil(rows.length / JOURNAL_ITEMS));
+  return Array.from({ length: count }, (_, page) => rows.slice(page * JOURNAL_ITEMS, (page + 1) * JOURNAL_ITEMS));
+}
+
+function loadAllTotals(sql: Sql): Totals {
+  return {
+    time: sql
+      .all("SELECT span, unit, starts_at_ms, surface, amount_micros, revision FROM totals_time")
+      .map((row) => Object.values(row) as Totals["time"][number]),
+    cycle: sql
+      .all("SELECT unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision FROM totals_cycle")
+      .map((row) => Object.values(row) as Totals["cycle"][number]),
+  };
+}

@@ -1,0 +1,276 @@
+/**
+ * The ledger's own audit: every invariant that its rows can show is recomputed from them, apart from the code that
+ * wrote them. A check names what it compared and, where it fails, the first rows that are wrong. It reads in pages,
+ * changes nothing but the fold, and trusts no running sum.
+ */
+import type { Books, Meter } from "../../ledger/books.ts";
+import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
+import type { Entry } from "../../ledger/entries.ts";
+import { MAX_MICROS, type Unit } from "../../ledger/micros.ts";
+import { costOf } from "../../ledger/prices.ts";
+import type { Bookkeeper } from "../books/bookkeeper.ts";
+import { meterOfRow } from "../books/rows.ts";
+import type { Sql } from "../books/sql.ts";
+import { getProgress } from "../copy/progress.ts";
+import { loadJournal } from "../copy/totals.ts";
+
+export type AuditCheck = { name: string; ok: boolean; detail: string };
+
+const PAGE = 1_000;
+const SHOWN_FAULTS = 3;
+
+/** What the rows themselves must satisfy; the copy is compared by its own check. */
+export function auditBooks(keeper: Bookkeeper): AuditCheck[] {
+  const facts = readFacts(keeper);
+  const entries = readEntries(keeper);
+  return [
+    checkOf("meters_cost", facts.meters, "meters cost what their totals cost at their pinned rates", facts.costFaults),
+    checkOf("meters_drawn", facts.meters, "meters are drawn to the micro", facts.drawFaults),
+    checkGrants(keeper, facts),
+    checkCycle(keeper.books, facts),
+    checkMonthlyFirst(keeper.books, entries, keeper.nowMs()),
+    checkTurns(keeper.books, entries),
+    checkHolds(keeper),
+    checkJournal(keeper, entries),
+    checkReplay(keeper, entries),
+    checkTotals(keeper.sql),
+  ];
+}
+
+export function checkOf(name: string, count: number, claim: string, faults: readonly string[]): AuditCheck {
+  if (faults.length === 0) return { name, ok: true, detail: `${count} ${claim}` };
+  const more = faults.length > SHOWN_FAULTS ? ` and ${faults.length - SHOWN_FAULTS} more` : "";
+  return { name, ok: false, detail: `${faults.slice(0, SHOWN_FAULTS).join("; ")}${more}` };
+}
+
+/** How many meters there are; it counts no further than asked. */
+export function countMeters(sql: Sql, most: number): number {
+  return Number(sql.all("SELECT count(*) AS n FROM (SELECT 1 FROM meters LIMIT ?)", most)[0]?.n);
+}
+
+type Facts = {
+  meters: number;
+  costFaults: string[];
+  drawFaults: string[];
+  /** By grant: what kept meters have drawn on it, lapsed refunds included. */
+  drawnByGrant: Map<string, bigint>;
+  /** Drawn in the running cycle, by bucket. */
+  cycle: Record<"monthly" | "grant" | "debt" | "spend", bigint>;
+};
+
+function readFacts(keeper: Bookkeeper): Facts {
+  const facts: Facts = {
+    meters: 0,
+    costFaults: [],
+    drawFaults: [],
+    drawnByGrant: new Map(),
+    cycle: { monthly: 0n, grant: 0n, debt: 0n, spend: 0n },
+  };
+  for (const meter of eachMeter(keeper.sql)) {
+    facts.meters += 1;
+    const cost = costOf(meter.tokens, meter.price, meter.unit);
+    const label = `${meter.run} on ${meter.model}`;
+    if (cost !== meter.chargedMicros) facts.costFaults.push(`${label}: charged ${meter.chargedMicros}, costs ${cost}`);
+    let drawn = 0n;
+    for (const draw of meter.draws) {
+      drawn += BigInt(draw.micros);
+      if (draw.cycleStartsAtMs === keeper.books.cycle.startsAtMs) facts.cycle[draw.bucket] += BigInt(draw.micros);
+      if (draw.grantId === null) continue;
+      const sum = facts.drawnByGrant.get(draw.grantId) ?? 0n;
+      facts.drawnByGrant.set(draw.grantId, sum + BigInt(draw.micros) + BigInt(draw.lapsedMicros));
+    }
+    if (drawn !== BigInt(meter.chargedMicros)) {
+      facts.drawFaults.push(`${label}: charged ${meter.chargedMicros}, drawn ${drawn}`);
+    }
+  }
+  return facts;
+}
+
+function* eachMeter(sql: Sql): Generator<Meter> {
+  const statement = "SELECT * FROM meters WHERE (run, model) > (?, ?) ORDER BY run, model LIMIT ?";
+  for (let run = "", model = ""; ; ) {
+    const page = sql.all(statement, run, model, PAGE).map(meterOfRow);
+    yield* page;
+    const last = page.at(-1);
+    if (last === undefined || page.length < PAGE) return;
+    run = last.run;
+    model = last.model;
+  }
+}
+
+function readEntries(keeper: Bookkeeper): Entry[] {
+  const entries: Entry[] = [];
+  for (let after = 0; ; ) {
+    // A run that closed moves no balance: only its place in the journal counts, and that is counted elsewhere.
+    const page = keeper.store.loadEntriesAfter(after, PAGE);
+    entries.push(...page.filter((entry) => entry.facts.type !== "run_closed"));
+    if (page.length < PAGE) return entries;
+    after = page.at(-1)?.seq ?? after;
+  }
+}
+
+function checkGrants(keeper: Bookkeeper, facts: Facts): AuditCheck {
+  const faults: string[] = [];
+  const rows = keeper.sql.all("SELECT * FROM grants");
+  for (const row of rows) {
+    const [amount, drawn, expired, voided, pruned] = [
+      row.amount_micros,
+      row.drawn_micros,
+      row.expired_micros,
+      row.voided_micros,
+      row.pruned_micros,
+    ].map((micros) => BigInt(micros as number)) as [bigint, bigint, bigint, bigint, bigint];
+    const recomputed = (facts.drawnByGrant.get(row.id as string) ?? 0n) + pruned;
+    if (drawn !== recomputed) faults.push(`grant ${row.id}: drawn ${drawn}, its draws sum to ${recomputed}`);
+    if (drawn + expired + voided > amount)
+      faults.push(`grant ${row.id}: ${drawn + expired + voided} of ${amount} gone`);
+  }
+  return checkOf(
+    "grants_drawn",
+    rows.length,
+    "grants are drawn, expired, voided and remaining to their amount",
+    faults,
+  );
+}
+
+function checkCycle(books: Books, facts: Facts): AuditCheck {
+  const { cycle } = books;
+  const faults: string[] = [];
+  const compare = (what: string, stored: number, recomputed: bigint) => {
+    if (BigInt(stored) !== recomputed)
+      faults.push(`${what} is ${stored}, the draws of this cycle sum to ${recomputed}`);
+  };
+  compare("monthly use", cycle.monthlyUsedMicros, facts.cycle.monthly);
+  compare("bonus use", cycle.bonusUsedMicros, facts.cycle.grant);
+  compare("debt", cycle.debtMicros, facts.cycle.debt);
+  compare("spend", cycle.spendUsedMicros, facts.cycle.spend);
+  return checkOf("cycle_balances", 4, "balances of this cycle equal the sum of their draws", faults);
+}
+
+function checkMonthlyFirst(books: Books, entries: readonly Entry[], nowMs: number): AuditCheck {
+  const { cycle } = books;
+  const started = entries.findLast((entry) => entry.facts.type === "cycle_started")?.facts;
+  const granted = started?.type === "cycle_started" ? started.allowance_micros : 0;
+  const raisedMicros = Math.max(0, cycle.allowanceMicros - granted);
+  const faults: string[] = [];
+  const free = monthlyRemaining(books);
+  if (free < 0) faults.push(`monthly use passes the allowance by ${-free}`);
+  if (cycle.bonusUsedMicros > 0 && free > raisedMicros + cycle.returnedMicros) {
+    faults.push(`bonus is in use while ${free} of the allowance is free`);
+  }
+  if (cycle.debtMicros > 0 && free + bonusRemaining(books, nowMs) > 0) faults.push("debt stands while credit is free");
+  return checkOf("monthly_before_bonus", 1, "order of draws: allowance, then bonus, then debt", faults);
+}
+
+function checkTurns(books: Books, entries: readonly Entry[]): AuditCheck {
+  const starts = entries.flatMap((entry) => (entry.facts.type === "cycle_started" ? [entry.facts.starts_at] : []));
+  const faults = starts.flatMap((start, i) => {
+    const before = starts[i - 1];
+    return before !== undefined && before >= start ? [`the cycle of ${start} started after that of ${before}`] : [];
+  });
+  const current = new Date(books.cycle.startsAtMs).toISOString();
+  if (starts.at(-1) !== current) faults.push(`the running cycle began ${current}, the journal says ${starts.at(-1)}`);
+  return checkOf("one_turn_per_cycle", starts.length, "cycles started once each", faults);
+}
+
+function checkHolds(keeper: Bookkeeper): AuditCheck {
+  const sums: Record<Unit, bigint> = { credits: 0n, usd: 0n };
+  const rows = keeper.sql.all("SELECT hold_unit, hold_micros FROM runs WHERE hold_expires_at_ms IS NOT NULL");
+  for (const row of rows) sums[row.hold_unit as Unit] += BigInt(row.hold_micros as number);
+  const faults = (["credits", "usd"] as const).flatMap((unit) => {
+    const held = keeper.books.held[unit];
+    return BigInt(held) === sums[unit] ? [] : [`held ${held} ${unit}, the active holds sum to ${sums[unit]}`];
+  });
+  return checkOf("held", rows.length, "active holds sum to what is held", faults);
+}
+
+function checkJournal(keeper: Bookkeeper, entries: readonly Entry[]): AuditCheck {
+  const { sql } = keeper;
+  const { seq } = keeper.books;
+  const folded = getProgress(sql, "folded");
+  const counted = Number(sql.all("SELECT count(*) AS n FROM entries")[0]?.n) + getProgress(sql, "items_folded");
+  const rows = loadJournal(sql, folded, MAX_MICROS);
+  const items = rows.reduce((sum, row) => sum + row.items.length, 0);
+  const faults = counted + items === seq ? [] : [`seq is ${seq}, the journal holds ${counted + items}`];
+  const last = Math.max(entries.at(-1)?.seq ?? 0, rows.at(-1)?.lastSeq ?? 0);
+  if (last > seq) faults.push(`the journal reaches ${last}, seq is ${seq}`);
+  return checkOf("journal_without_gaps", seq, "steps of the journal, none missing", faults);
+}
+
+function checkReplay(keeper: Bookkeeper, entries: readonly Entry[]): AuditCheck {
+  const { books, sql } = keeper;
+  const faults: string[] = [];
+  const compare = (what: string, stored: unknown, replayed: unknown) => {
+    if (stored !== replayed) faults.push(`${what} is ${stored}, the journal replays to ${replayed}`);
+  };
+  const replay = { allowance: 0, cap: null as number | null, granted: 0n, expired: 0n, voided: 0n };
+  for (const { facts } of entries) {
+    if (facts.type === "cycle_started" || facts.type === "plan_changed") replay.allowance = facts.allowance_micros;
+    if (facts.type === "cap_changed") replay.cap = facts.to_micros;
+    if (facts.type === "grant_added") replay.granted += BigInt(facts.amount_micros);
+    if (facts.type === "grant_expired") replay.expired += BigInt(facts.amount_micros);
+    if (facts.type === "grant_voided") replay.voided += BigInt(facts.amount_micros);
+  }
+  compare("the allowance", books.cycle.allowanceMicros, replay.allowance);
+  compare("the cap", books.capMicros, replay.cap);
+  const sums = { granted: 0n, expired: 0n, voided: 0n };
+  for (const row of sql.all("SELECT amount_micros, expired_micros, voided_micros FROM grants")) {
+    sums.granted += BigInt(row.amount_micros as number);
+    sums.expired += BigInt(row.expired_micros as number);
+    sums.voided += BigInt(row.voided_micros as number);
+  }
+  for (const what of ["granted", "expired", "voided"] as const) compare(what, sums[what], replay[what]);
+  const { cycle } = books;
+  compare(
+    "use in credits",
+    cycle.monthlyUsedMicros + cycle.bonusUsedMicros + cycle.debtMicros,
+    cycleTotal(keeper, "credits"),
+  );
+  compare("spend", cycle.spendUsedMicros, cycleTotal(keeper, "usd"));
+  return checkOf("journal_replays", entries.length, "entries and the debits replay to the balances", faults);
+}
+
+/** This cycle's charges from the folded totals and the journal that is not folded yet. */
+function cycleTotal(keeper: Bookkeeper, unit: Unit): number {
+  const { sql, books } = keeper;
+  const statement =
+    "SELECT amount_micros FROM totals_cycle WHERE unit = ? AND cycle_starts_at_ms = ? AND dimension = 'all'";
+  let sum = Number(sql.all(statement, unit, books.cycle.startsAtMs)[0]?.amount_micros ?? 0);
+  for (const row of loadJournal(sql, getProgress(sql, "folded"), MAX_MICROS)) {
+    for (const { debit } of row.items) {
+      if (debit?.unit === unit && debit.cycleMs === books.cycle.startsAtMs) sum += debit.cycleMicros;
+    }
+  }
+  return sum;
+}
+
+function checkTotals(sql: Sql): AuditCheck {
+  const faults: string[] = [];
+  const byDimension =
+    sql.all(`SELECT unit, cycle_starts_at_ms AS cycle, dimension, sum(amount_micros) AS amount, sum(requests) AS requests
+    FROM totals_cycle GROUP BY unit, cycle, dimension ORDER BY unit, cycle, dimension`);
+  const all = new Map(
+    byDimension.filter((row) => row.dimension === "all").map((row) => [`${row.unit} ${row.cycle}`, row]),
+  );
+  for (const row of byDimension) {
+    const whole = all.get(`${row.unit} ${row.cycle}`);
+    if (whole?.amount === row.amount && whole?.requests === row.requests) continue;
+    faults.push(
+      `by ${row.dimension}: ${row.amount} in ${row.requests} requests, in all ${whole?.amount} in ${whole?.requests}`,
+    );
+  }
+  const bySpan = sql.all(
+    "SELECT unit, surface, span, sum(amount_micros) AS amount FROM totals_time GROUP BY unit, surface, span",
+  );
+  const spans = Object.entries(Object.groupBy(bySpan, ({ unit, surface }) => `${surface} in ${unit}`));
+  for (const [label, rows = []] of spans) {
+    const [hours, days] = ["hour", "day"].map((span) => rows.find((row) => row.span === span)?.amount);
+    if (hours !== days) faults.push(`${label}: hours sum to ${hours}, days to ${days}`);
+  }
+  return checkOf(
+    "totals_agree",
+    byDimension.length + bySpan.length,
+    "totals by hour, day, workspace, group and user agree",
+    faults,
+  );
+}

@@ -1,0 +1,60 @@
+/**
+ * Forgets what lies behind the fence (rule R10): meters, 35 days after the last report of their run; the run's summary
+ * stays for the copy to be rebuilt from, for 400 days. Pruning changes no balance, and what it drops from a grant's
+ * draws it notes at the grant, so the audit still adds up. A little at a time, so that nothing waits for it.
+ */
+
+import { FENCE_MS } from "../../ledger/meter.ts";
+import { type AtMs, DAY_MS } from "../../ledger/micros.ts";
+import type { Bookkeeper } from "../books/bookkeeper.ts";
+import { getProgress, setProgress } from "../copy/progress.ts";
+import { loadRunRows } from "../copy/projection.ts";
+
+/** For so long a run's summary is kept. */
+export const RUN_HISTORY_MS = 400 * DAY_MS;
+const PRUNE_EVERY_MS = 3_600_000;
+const RUNS_AT_ONCE = 500;
+
+/** Prunes one portion; true when there may be more to prune right away. */
+export function prune(keeper: Bookkeeper): boolean {
+  const { sql } = keeper;
+  const nowMs = keeper.nowMs();
+  const runs = findOldRuns(keeper, nowMs - FENCE_MS);
+  keeper.recent.forget(runs);
+  if (runs.length === 0 && nowMs - getProgress(sql, "pruned_at") < PRUNE_EVERY_MS) return false;
+  sql.transaction(() => {
+    for (const row of loadRunRows(keeper, runs)) {
+      sql.run("UPDATE runs SET pruned = ? WHERE run = ?", JSON.stringify(row), row.run);
+    }
+    noteGrants(keeper, runs);
+    sql.run("DELETE FROM meters WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(runs));
+    sql.run(
+      "DELETE FROM runs WHERE run IN (SELECT run FROM runs WHERE started_at_ms < ? AND pruned IS NOT NULL LIMIT ?)",
+      nowMs - RUN_HISTORY_MS,
+      RUNS_AT_ONCE,
+    );
+    setProgress(sql, "pruned_at", nowMs);
+  });
+  return runs.length === RUNS_AT_ONCE;
+}
+
+/** Runs of which every meter, and the start, lie before the fence. */
+function findOldRuns(keeper: Bookkeeper, fenceMs: AtMs): string[] {
+  const statement = `SELECT DISTINCT m.run FROM meters AS m JOIN runs AS r ON r.run = m.run
+    WHERE m.first_report_at_ms < ?1 AND r.started_at_ms < ?1
+      AND NOT EXISTS (SELECT 1 FROM meters AS o WHERE o.run = m.run AND o.last_report_at_ms >= ?1)
+    LIMIT ?2`;
+  return keeper.sql.all(statement, fenceMs, RUNS_AT_ONCE).map((row) => row.run as string);
+}
+
+function noteGrants(keeper: Bookkeeper, runs: readonly string[]): void {
+  const byGrant = new Map<string, number>();
+  for (const draw of keeper.store.loadMeters(runs).flatMap((meter) => meter.draws)) {
+    if (draw.grantId === null) continue;
+    byGrant.set(draw.grantId, (byGrant.get(draw.grantId) ?? 0) + draw.micros + draw.lapsedMicros);
+  }
+  for (const [id, micros] of byGrant) {
+    const known = Number(keeper.sql.all("SELECT pruned_micros FROM grants WHERE id = ?", id)[0]?.pruned_micros ?? 0);
+    keeper.sql.run("UPDATE grants SET pruned_micros = ? WHERE id = ?", known + micros, id);
+  }
+}

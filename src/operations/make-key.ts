@@ -1,0 +1,28 @@
+/**
+ * Makes an enterprise key, at the edge: its secret is told this once and kept nowhere, the object learns only its hash.
+ * The operator makes keys of any scope, an admin none that could make others.
+ */
+import { mintKey } from "../access/keys.ts";
+import type { KeyView } from "../enterprise/books/keyring.ts";
+import type { Caller } from "../ledger/callers.ts";
+import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
+import type { NewKeyRequest } from "../wire/key.ts";
+import { enterpriseStub } from "./enterprise-stub.ts";
+
+export async function makeKey(
+  env: Env,
+  caller: Caller,
+  enterprise: string,
+  { name, scopes, expires_at }: NewKeyRequest,
+): Promise<(KeyView & { key: string }) | Refused> {
+  if (caller.kind !== "operator" && scopes.includes("admin")) return refuse({ code: "scope_denied" });
+  const expiresAtMs = expires_at ?? null;
+  // Keys expire by the real clock, also in an enterprise with a test clock.
+  if (expiresAtMs !== null && expiresAtMs <= Date.now()) {
+    return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message: "must lie ahead" }] });
+  }
+  const id = crypto.randomUUID();
+  const { key, hash } = await mintKey(env.SIGNING_SECRET, { enterprise, id, scopes, expiresAtMs });
+  const made = await enterpriseStub(env, enterprise).addKey(caller, { id, name, scopes, hash, expiresAtMs });
+  return isRefusal(made) ? made : { ...made, key };
+}

@@ -1,0 +1,143 @@
+/**
+ * The frame of every page: head, navigation, the two live regions, and what a page without script has to say. All
+ * script and style comes from this host; nothing here is inline, so that the strictest content policy holds.
+ */
+import { html } from "hono/html";
+import type { Child, FC } from "hono/jsx";
+import type { TokenClaims } from "../../access/tokens.ts";
+
+/** The signed-in person, and what their enterprise is called. */
+export type Signed = Pick<TokenClaims, "enterprise" | "user" | "role"> & { name: string };
+
+/** Sent with every request of a page's scripts: whose page it is. The cookie, which all tabs share, may be another's. */
+export const ENTERPRISE_HEADER = "Fuelgauge-Enterprise";
+
+type Tab = "usage" | "model";
+
+export type LayoutProps = {
+  title: string;
+  signed?: Signed | undefined;
+  tab?: Tab | undefined;
+  /** The page is for who signed in as the operator. */
+  operator?: { tab: "enterprises" | "new" | null } | undefined;
+  /** The page draws a chart. */
+  chart?: boolean;
+  children?: Child;
+};
+
+const HTMX_CONFIG = JSON.stringify({
+  history: "reload",
+  morphIgnore: ["data-htmx-powered", "open"],
+  extensions: "ws",
+  includeIndicatorCSS: false,
+  // A tab that was hidden for a blink has closed its socket with 1000; it comes back as after any other end.
+  ws: { reconnectCodes: [1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014], reconnectMaxDelay: 10_000 },
+});
+
+/** A whole document. */
+export function page(props: LayoutProps) {
+  return html`<!doctype html>${<Layout {...props} />}`;
+}
+
+const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, children }) => (
+  <html lang="en">
+    <head>
+      <meta charset="utf-8" />
+      <meta name="viewport" content="width=device-width, initial-scale=1" />
+      <meta name="color-scheme" content="light dark" />
+      <title>
+        {signed === undefined ? `${title} · Fuelgauge` : `${title} · \u2068${signed.name}\u2069 · Fuelgauge`}
+      </title>
+      <link rel="icon" href="/icon.svg" type="image/svg+xml" />
+      <link rel="stylesheet" href="/app.css" />
+      {(signed !== undefined || operator !== undefined) && (
+        <>
+          <meta name="htmx-config" content={HTMX_CONFIG} />
+          {/* Before htmx, so that it misses nothing of the socket that htmx opens. */}
+          {chart && <script src="/live.js" defer></script>}
+          <script src="/vendor/htmx-ws.min.js" defer></script>
+          <script src="/page.js" defer></script>
+          {chart && <script src="/charts.js" defer></script>}
+        </>
+      )}
+    </head>
+    <body {...pageOf(signed)}>
+      <a class="skip" href="#content">
+        Skip to content
+      </a>
+      <header class="top">
+        <div class="inner">
+          <a class="brand" href={signed !== undefined ? "/settings/usage" : operator !== undefined ? "/operator" : "/"}>
+            <Mark />
+            <span>Fuelgauge</span>
+          </a>
+          {signed !== undefined && <Navigation signed={signed} tab={tab} />}
+          {operator !== undefined && <OperatorNavigation tab={operator.tab} />}
+        </div>
+      </header>
+      <main id="content" class="inner" tabindex={-1}>
+        {children}
+      </main>
+      <div id="status-region" class="unseen" role="status"></div>
+      <div id="alert-region" class="unseen" role="alert"></div>
+    </body>
+  </html>
+);
+
+function pageOf(signed: Signed | undefined) {
+  return signed === undefined
+    ? {}
+    : { "hx-headers:inherited": JSON.stringify({ [ENTERPRISE_HEADER]: signed.enterprise }) };
+}
+
+const Navigation: FC<{ signed: Signed; tab: Tab | undefined }> = ({ signed, tab }) => (
+  <>
+    <span class="tenant" title="Enterprise">
+      <bdi>{signed.name}</bdi>
+    </span>
+    <nav class="tabs" aria-label="Settings">
+      <a href="/settings/usage" aria-current={tab === "usage" ? "page" : undefined}>
+        Usage
+      </a>
+      <a href="/settings/model" aria-current={tab === "model" ? "page" : undefined}>
+        Model
+      </a>
+    </nav>
+    <form class="who" method="post" action="/signout">
+      <span>
+        <bdi>{signed.user}</bdi> <small>{signed.role}</small>
+      </span>
+      <button class="quiet" type="submit">
+        Sign out
+      </button>
+    </form>
+  </>
+);
+
+const OperatorNavigation: FC<{ tab: "enterprises" | "new" | null }> = ({ tab }) => (
+  <>
+    <span class="tenant">Operator</span>
+    <nav class="tabs" aria-label="Operator">
+      <a href="/operator" aria-current={tab === "enterprises" ? "page" : undefined}>
+        Enterprises
+      </a>
+      <a href="/operator/new" aria-current={tab === "new" ? "page" : undefined}>
+        New enterprise
+      </a>
+    </nav>
+    <form class="who" method="post" action="/operator/signout">
+      <button class="quiet" type="submit">
+        Sign out
+      </button>
+    </form>
+  </>
+);
+
+/** The product's mark: a gauge, three quarters full. */
+const Mark: FC = () => (
+  <svg class="mark" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
+    <path class="mark-track" d="M4.2 18.5a10 10 0 1 1 15.6 0" />
+    <path class="mark-fill" d="M4.2 18.5A10 10 0 0 1 17 3.6" />
+    <path class="mark-needle" d="M12 13.5l4-5" />
+  </svg>
+);

@@ -1,0 +1,231 @@
+/**
+ * The spend cap on the page: the form that an admin gets, the question before a cap that stops everything at once, what
+ * happens at the cap, and who changed it when. Members see the same without the form.
+ */
+import type { FC } from "hono/jsx";
+import type { CapChange } from "../../copy/read.ts";
+import type { Gauge } from "../../ledger/gauge.ts";
+import type { Micros } from "../../ledger/micros.ts";
+import { capName, capText, previewOf } from "../kit/cap.ts";
+import { formatDate } from "../kit/dates.ts";
+import { formatAmount, formatPercent } from "../kit/format.ts";
+import { Moment, Name, Unreadable } from "../kit/parts.tsx";
+
+export const MODEL_PATH = "/settings/model";
+
+/** What stands in the form: as it was sent, or as the cap is. */
+export type CapFields = { limit: "cap" | "none"; cap: string };
+/** What to say above the form. */
+export type CapNotice = { kind: "saved" | "invalid" | "conflict"; text: string };
+
+type Props = {
+  gauge: Gauge;
+  timeZone: string;
+  fields: CapFields;
+  /** The cap that the preview is for; a text says why there is none. */
+  previewed: Micros | null | string;
+  notice: CapNotice | null;
+};
+
+export function fieldsOf(gauge: Gauge): CapFields {
+  const cap = gauge.spend?.cap_micros ?? null;
+  return cap === null ? { limit: "none", cap: "" } : { limit: "cap", cap: capText(cap) };
+}
+
+export function fromField(gauge: Gauge): string {
+  return String(gauge.spend?.cap_micros ?? "none");
+}
+
+export const SpentFacts: FC<{ gauge: Gauge }> = ({ gauge }) => (
+  <dl class="cards three">
+    <div class="card">
+      <dt>Spent this cycle</dt>
+      <dd>
+        <strong>{formatAmount(gauge.used_micros, gauge.unit)}</strong>
+        <small>
+          {gauge.total_micros === null
+            ? "no cap"
+            : `${formatPercent(gauge.used_micros, gauge.total_micros)} of the cap`}
+        </small>
+      </dd>
+    </div>
+    <div class="card">
+      <dt>Average per day</dt>
+      <dd>
+        <strong>{formatAmount(gauge.avg_per_day_micros, gauge.unit)}</strong>
+        <small>in this cycle</small>
+      </dd>
+    </div>
+    <div class="card">
+      <dt>Spend cap</dt>
+      <dd>
+        <strong>{gauge.total_micros === null ? "none" : formatAmount(gauge.total_micros, gauge.unit)}</strong>
+        <small>a month</small>
+      </dd>
+    </div>
+  </dl>
+);
+
+export const CapForm: FC<Props> = ({ gauge, timeZone, fields, previewed, notice }) => (
+  <section class="card" aria-labelledby="cap-title">
+    <h2 id="cap-title">Monthly spend cap</h2>
+    {notice !== null && (
+      <p id="notice" class={`notice ${notice.kind}`} data-announce={notice.kind === "saved" ? "status" : "alert"}>
+        {notice.text}
+      </p>
+    )}
+    <form
+      class="cap"
+      method="post"
+      action={MODEL_PATH}
+      hx-get={MODEL_PATH}
+      hx-trigger="input delay:250ms"
+      hx-target="#preview"
+      hx-swap="outerHTML"
+      hx-sync="this:replace"
+      hx-validate="false"
+    >
+      <input type="hidden" name="enterprise" value={gauge.enterprise} />
+      <input type="hidden" name="from" value={fromField(gauge)} />
+      <fieldset>
+        <legend class="unseen">The cap</legend>
+        <label class="choice">
+          <input type="radio" name="limit" value="cap" checked={fields.limit === "cap"} />
+          <span>Stop new runs at</span>
+        </label>
+        <span class="money">
+          <span aria-hidden="true">$</span>
+          <input
+            id="cap"
+            name="cap"
+            type="text"
+            inputmode="decimal"
+            autocomplete="off"
+            maxlength={16}
+            size={14}
+            value={fields.cap}
+            placeholder="500.00"
+            data-in-force={fieldsOf(gauge).cap}
+            aria-label="Cap in dollars a month"
+            aria-describedby="preview cap-help"
+            aria-invalid={notice?.kind === "invalid" ? "true" : undefined}
+          />
+          <span>a month</span>
+        </span>
+        <label class="choice">
+          <input type="radio" name="limit" value="none" checked={fields.limit === "none"} />
+          <span>No cap</span>
+        </label>
+      </fieldset>
+      <p id="cap-help" class="muted">
+        From $1.00 to $1,000,000.00, at most two decimals.
+      </p>
+      <Preview gauge={gauge} timeZone={timeZone} previewed={previewed} />
+      <p class="buttons">
+        <button class="button" type="submit">
+          Save
+        </button>{" "}
+        {/* With script the preview follows what is typed. */}
+        <button class="button plain unscripted" type="submit" formmethod="get">
+          Preview
+        </button>
+      </p>
+    </form>
+  </section>
+);
+
+export const Preview: FC<Pick<Props, "gauge" | "timeZone" | "previewed">> = ({ gauge, timeZone, previewed }) => (
+  <p id="preview" class="preview">
+    {typeof previewed === "string" ? previewed : previewOf(gauge, previewed, timeZone)}
+  </p>
+);
+
+/** Asks before a cap that is spent already, on a page of its own. */
+export const CapQuestion: FC<{ gauge: Gauge; timeZone: string; capMicros: Micros; fields: CapFields }> = ({
+  gauge,
+  timeZone,
+  capMicros,
+  fields,
+}) => (
+  <section class="card" aria-labelledby="question-title">
+    <h2 id="question-title">This cap is below what is spent</h2>
+    <p class="notice conflict" data-announce="alert">
+      {previewOf(gauge, capMicros, timeZone)} Runs under way go on, and are told to stop.
+    </p>
+    <form method="post" action={MODEL_PATH} class="buttons">
+      <input type="hidden" name="enterprise" value={gauge.enterprise} />
+      <input type="hidden" name="from" value={fromField(gauge)} />
+      <input type="hidden" name="limit" value={fields.limit} />
+      <input type="hidden" name="cap" value={fields.cap} />
+      <button class="button danger" type="submit" name="confirmed" value="yes">
+        Set the cap to {formatAmount(capMicros, "usd")}
+      </button>{" "}
+      <a class="button plain" href={MODEL_PATH}>
+        Keep {gauge.total_micros === null ? "no cap" : formatAmount(gauge.total_micros, "usd")}
+      </a>
+    </form>
+  </section>
+);
+
+export const CapShown: FC<Pick<Props, "gauge" | "timeZone">> = ({ gauge, timeZone }) => (
+  <section class="card" aria-labelledby="cap-title">
+    <h2 id="cap-title">Monthly spend cap</h2>
+    <p>{previewOf(gauge, gauge.total_micros, timeZone)}</p>
+    <p class="muted">You are signed in as a member; an admin can change the cap.</p>
+  </section>
+);
+
+export const AtTheCap: FC<{ gauge: Gauge; timeZone: string }> = ({ gauge, timeZone }) => (
+  <section class="card" aria-labelledby="at-cap-title">
+    <h2 id="at-cap-title">What happens at the cap</h2>
+    <ul>
+      <li>No new run starts. Runs under way are never cut: each report is charged, and answered with “stop”.</li>
+      <li>A higher cap, or none, lets runs start again with the next request.</li>
+      <li>
+        At the reset on {formatDate(Date.parse(gauge.cycle.ends_at), timeZone)} the spending starts from zero; the cap
+        stays.
+      </li>
+    </ul>
+  </section>
+);
+
+export const CapHistory: FC<{ changes: CapChange[] | null; timeZone: string }> = ({ changes, timeZone }) => (
+  <section class="card table" aria-labelledby="history-title">
+    <h2 id="history-title">History</h2>
+    {changes === null ? (
+      <Unreadable what="The history" retry={MODEL_PATH} />
+    ) : changes.length === 0 ? (
+      <p class="muted">The cap was never changed.</p>
+    ) : (
+      <table>
+        <caption class="unseen">Changes of the spend cap, newest first</caption>
+        <thead>
+          <tr>
+            <th scope="col">When</th>
+            <th scope="col">By</th>
+            <th scope="col" class="num">
+              From
+            </th>
+            <th scope="col" class="num">
+              To
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {changes.map(({ atMs, by, fromMicros, toMicros }) => (
+            <tr>
+              <th scope="row">
+                <Moment atMs={atMs} timeZone={timeZone} />
+              </th>
+              <td>
+                <Name>{by.replace(/^user:/, "").replace(/^key:/, "key ")}</Name>
+              </td>
+              <td class="num">{capName(fromMicros)}</td>
+              <td class="num">{capName(toMicros)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    )}
+  </section>
+);

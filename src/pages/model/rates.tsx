@@ -1,0 +1,166 @@
+/**
+ * The rates in force: what a million tokens cost in dollars, and for an enterprise on credits what a thousand cost in
+ * credits. Shown are the models of the newest runs, or those that a search finds in the whole price book.
+ */
+import type { FC } from "hono/jsx";
+import { ANY_MODEL, type ModelPrice, type PriceBook } from "../../catalog/price-book.ts";
+import type { Unit } from "../../ledger/micros.ts";
+import { parseRate } from "../../ledger/prices.ts";
+import { countOf, formatCount, formatExactDecimal, formatRateUsd } from "../kit/format.ts";
+import { Name, Unreadable } from "../kit/parts.tsx";
+import { MODEL_PATH } from "./cap-form.tsx";
+
+export const RATES_PAGE = 25;
+const KINDS = ["input", "output", "cache_read", "cache_write"] as const;
+const TITLES: Record<(typeof KINDS)[number], string> = {
+  input: "Input",
+  output: "Output",
+  cache_read: "Cache read",
+  cache_write: "Cache write",
+};
+const ALIASES_SHOWN = 3;
+/** A rate of six decimals a million tokens, for a thousand of them. */
+const PER_THOUSAND_DIGITS = 9;
+
+/** `all`: without words to search for, the whole book and not the models in use. */
+export type RatesQuery = { search: string; rows: number; all: boolean };
+
+type Props = { book: PriceBook | null; usedModels: readonly string[]; unit: Unit; query: RatesQuery };
+
+export const Rates: FC<Props> = ({ book, usedModels, unit, query }) => (
+  <section id="rates" class="card table" aria-labelledby="rates-title">
+    <h2 id="rates-title">Rates in force</h2>
+    {book === null ? (
+      <Unreadable what="The price book" retry={MODEL_PATH} />
+    ) : (
+      <RatesTable book={book} found={findModels(book, usedModels, query)} unit={unit} query={query} />
+    )}
+  </section>
+);
+
+type Found = { models: ModelPrice[]; all: number; what: string };
+
+export function findModels(book: PriceBook, usedModels: readonly string[], { search, rows, all }: RatesQuery): Found {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+  if (words.length === 0 && !all) {
+    const used = book.models.filter(({ id, aliases }) => [id, ...aliases].some((name) => usedModels.includes(name)));
+    if (used.length > 0) return { models: used, all: used.length, what: "Models of the newest runs" };
+  }
+  const matching = book.models.filter(({ id, aliases }) => {
+    const text = [id, ...aliases].join(" ").toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  const what = words.length === 0 ? "All models" : `Models named like “${search}”`;
+  return { models: matching.slice(0, rows), all: matching.length, what };
+}
+
+const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQuery }> = ({
+  book,
+  found,
+  unit,
+  query,
+}) => (
+  <>
+    <p class="muted">
+      Price book {formatCount(book.version)}
+      {unit === "credits" && `, ${formatCount(book.credits_per_usd)} credits a dollar`}. A run keeps the prices of its
+      first report.
+    </p>
+    <form class="search" method="get" action={`${MODEL_PATH}#rates`} role="search">
+      <label>
+        <span class="unseen">Search the {formatCount(book.models.length)} models</span>
+        <input
+          type="search"
+          name="q"
+          value={query.search}
+          placeholder={`Search ${formatCount(book.models.length)} models`}
+          maxlength={100}
+        />
+      </label>{" "}
+      <button class="button plain" type="submit">
+        Search
+      </button>
+    </form>
+    <div class="scroll" role="region" aria-label="Table of rates" tabindex={0}>
+      <table class="rates">
+        <caption>
+          {found.what}:{" "}
+          {unit === "credits" ? "credits for 1,000 tokens, and $ for a million" : "$ for a million tokens"}
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Model</th>
+            {KINDS.map((kind) => (
+              <th scope="col" class="num">
+                {TITLES[kind]}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {found.models.length === 0 && (
+            <tr>
+              <td colspan={5} class="muted">
+                No model is called that.
+              </td>
+            </tr>
+          )}
+          {found.models.map((model) => (
+            <tr>
+              <th scope="row">
+                <Name>{model.id === ANY_MODEL ? "any other model" : model.id}</Name>
+                {model.aliases.length > 0 && (
+                  <small class="muted">
+                    <Name>{aliasesOf(model)}</Name>
+                  </small>
+                )}
+              </th>
+              {KINDS.map((kind) => (
+                <td class="num">
+                  {unit === "credits" ? (
+                    <>
+                      {creditsPerThousand(model[kind], book.credits_per_usd)}
+                      <small class="muted">{formatRateUsd(model[kind])}</small>
+                    </>
+                  ) : (
+                    formatRateUsd(model[kind])
+                  )}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+    <p class="more">
+      <span class="muted">
+        {found.models.length === found.all
+          ? `All ${formatCount(found.all)} shown`
+          : `${formatCount(found.models.length)} of ${formatCount(found.all)} shown`}
+      </span>{" "}
+      {found.models.length < found.all && (
+        <a href={ratesHref({ ...query, rows: query.rows + RATES_PAGE })}>Show more</a>
+      )}{" "}
+      {found.all < book.models.length && (
+        <a href={ratesHref({ search: "", rows: RATES_PAGE, all: true })}>All models</a>
+      )}
+    </p>
+  </>
+);
+
+function aliasesOf({ aliases }: ModelPrice): string {
+  const shown = aliases.slice(0, ALIASES_SHOWN).join(", ");
+  return aliases.length > ALIASES_SHOWN
+    ? `${shown} and ${countOf(aliases.length - ALIASES_SHOWN, "more name")}`
+    : shown;
+}
+
+/** rate [$ per million] × credits per dollar ÷ 1,000, exactly. */
+function creditsPerThousand(rate: string, creditsPerUsd: number): string {
+  return formatExactDecimal(BigInt(parseRate(rate) ?? 0) * BigInt(creditsPerUsd), PER_THOUSAND_DIGITS);
+}
+
+function ratesHref({ search, rows, all }: RatesQuery): string {
+  const params = new URLSearchParams({ q: search, rows: String(rows), ...(all ? { models: "all" } : {}) });
+  return `${MODEL_PATH}?${params}#rates`;
+}

@@ -1,0 +1,76 @@
+/** /operator/new: creates an enterprise. An id that is taken is refused, never changed. */
+import { Hono } from "hono";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { putEnterprise } from "../../operations/provision.ts";
+import type { EnterprisePut } from "../../wire/enterprise.ts";
+import { ID_RULE, isId, time } from "../../wire/fields.ts";
+import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
+import { doneHref } from "./enterprise-page.tsx";
+import { operatorPage } from "./frame.tsx";
+import { isoOfTyped } from "./parse-fields.ts";
+import { OPERATOR, type OperatorContext, type OperatorEnv } from "./session.tsx";
+import { parseSettings, SETTINGS, SettingsFields } from "./settings-form.tsx";
+
+const PATH = "/operator/new";
+const DEFAULTS = { plan: "pro", billing_model: "credits", time_zone: "UTC", anchor_day: "1" };
+
+export const newEnterprise = new Hono<OperatorEnv>()
+  .get(PATH, (c) => newPage(c, { values: DEFAULTS, errors: {} }))
+  .post(PATH, async (c) => {
+    const values = await readForm(c);
+    const id = (values.id ?? "").trim();
+    const settings = parseSettings(values, SETTINGS);
+    const clock = parseClock(values.test_clock ?? "");
+    const errors = {
+      ...(isId(id) ? {} : errorsOf([{ path: "id", message: ID_RULE }])),
+      ...("errors" in settings ? settings.errors : {}),
+      ...("errors" in clock ? clock.errors : {}),
+    };
+    if (Object.keys(errors).length > 0 || "errors" in settings) return newPage(c, { values, errors });
+    if (!isRefusal(await enterpriseStub(c.env, id).state(OPERATOR))) {
+      return newPage(c, { values, errors: { id: "There is an enterprise of this id." } });
+    }
+    const put = await putEnterprise(c.env, id, { ...settings.sent, ...("sent" in clock ? clock.sent : {}) });
+    if (isRefusal(put)) return newPage(c, { values, errors: errorsOfRefusal(put.refusal, "id") });
+    return c.redirect(doneHref(put.state, "overview", "created"), 303);
+  });
+
+function newPage(c: OperatorContext, form: Form) {
+  const children = (
+    <>
+      <div class="heading">
+        <h1>New enterprise</h1>
+      </div>
+      <section class="card">
+        <NothingSaved form={form} what="Nothing was created." />
+        <form class="form wide" method="post" action={PATH} data-once>
+          <Field form={form} name="id" label="Id" maxlength={128} hint="Stands in every address; it never changes." />
+          <SettingsFields form={form} />
+          <Field
+            form={form}
+            name="test_clock"
+            label="Test clock (UTC)"
+            optional
+            type="datetime-local"
+            hint="For tests only: a clock that stands still until it is moved."
+          />
+          <p class="buttons">
+            <button class="button" type="submit">
+              Create
+            </button>
+          </p>
+        </form>
+      </section>
+    </>
+  );
+  return c.html(operatorPage({ title: "New enterprise", tab: "new", children }), hasErrors(form) ? 422 : 200);
+}
+
+function parseClock(text: string): { sent: Pick<EnterprisePut, "test_clock"> } | { errors: Record<string, string> } {
+  const typed = isoOfTyped(text);
+  if (typed === undefined) return { sent: {} };
+  const parsed = time.safeParse(typed);
+  if (parsed.success) return { sent: { test_clock: parsed.data } };
+  return { errors: errorsOf([{ path: "test_clock", message: parsed.error.issues[0]?.message ?? "must be a time" }]) };
+}

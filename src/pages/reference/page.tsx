@@ -1,0 +1,232 @@
+/**
+ * /docs: the interface for those who write against it, made from the OpenAPI document that the Worker serves. Every
+ * operation, schema and code has an anchor; a command stands beside each operation. It needs no script.
+ */
+import type { Child, FC } from "hono/jsx";
+import type { ApiDocument, ApiOperation, ApiSchema } from "../../wire/api-document.ts";
+import { page } from "../kit/layout.tsx";
+import { Field, Prose, Shape } from "./schema.tsx";
+
+type Place = { method: string; path: string; operation: ApiOperation };
+
+export function referencePage(document: ApiDocument) {
+  const { info, tags, components } = document;
+  const places = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]): Place => ({ method: method.toUpperCase(), path, operation })),
+  );
+  const of = (tag: string) => places.filter(({ operation }) => operation.tags.includes(tag));
+  return page({
+    title: "The interface",
+    children: (
+      <div class="reference">
+        <h1>The interface</h1>
+        <p class="intro">
+          <Prose text={info.description} />
+        </p>
+        <p>
+          The same for machines: <a href="/openapi.json">/openapi.json</a>, OpenAPI {document.openapi}. In the commands{" "}
+          <code>$URL</code> is this deployment, <code>$KEY</code> a key of the enterprise and <code>$OPERATOR_KEY</code>{" "}
+          the operator's.
+        </p>
+        <nav class="card" aria-label="Contents">
+          {tags.map(({ name }) => (
+            <details open={name === "Agents"}>
+              <summary>{name}</summary>
+              <ul>
+                {of(name).map(({ method, path, operation }) => (
+                  <li>
+                    <a href={`#${operation.operationId}`}>
+                      <Route method={method} path={path} />
+                    </a>
+                  </li>
+                ))}
+              </ul>
+            </details>
+          ))}
+          <details>
+            <summary>Schemas</summary>
+            <ul>
+              {Object.keys(components.schemas).map((name) => (
+                <li>
+                  <a href={`#schema-${name}`}>{name}</a>
+                </li>
+              ))}
+            </ul>
+          </details>
+          <p>
+            <a href="#codes">Codes of problems</a>
+          </p>
+        </nav>
+        {tags.map(({ name, description }) => (
+          <section aria-labelledby={`tag-${name}`}>
+            <h2 id={`tag-${name}`}>{name}</h2>
+            <p>
+              <Prose text={description} />
+            </p>
+            {of(name).map((place) => (
+              <Operation {...place} />
+            ))}
+          </section>
+        ))}
+        <Schemas schemas={components.schemas} />
+        <Codes codes={document["x-problem-codes"]} />
+      </div>
+    ),
+  });
+}
+
+const Operation: FC<Place> = ({ method, path, operation }) => {
+  const { operationId, summary, description, parameters = [], requestBody, responses } = operation;
+  const socket = operation["x-websocket"];
+  return (
+    <article class="card operation" id={operationId} aria-labelledby={`${operationId}-title`}>
+      <h3 id={`${operationId}-title`}>
+        <a href={`#${operationId}`}>{summary}</a>
+      </h3>
+      <p class="address">
+        <Route method={method} path={path} />
+      </p>
+      {description !== undefined && (
+        <p>
+          <Prose text={description} />
+        </p>
+      )}
+      <p class="muted">{entrants(operation)}</p>
+      {operation["x-codeSamples"]?.map(({ source }) => (
+        <pre>
+          <code>{source}</code>
+        </pre>
+      ))}
+      {parameters.length > 0 && (
+        <Part title="Parameters">
+          <ul class="fields">
+            {parameters.map(({ name, schema, required = false, description: meaning }) => (
+              <Field
+                name={name}
+                schema={{ ...schema, ...(meaning ? { description: meaning } : {}) }}
+                required={required}
+              />
+            ))}
+          </ul>
+        </Part>
+      )}
+      {requestBody !== undefined && (
+        <Part title="Body">
+          <Shape schema={requestBody.content["application/json"]?.schema ?? {}} />
+        </Part>
+      )}
+      {socket?.sends !== undefined && (
+        <Part title="You send">
+          <Shape schema={socket.sends} />
+        </Part>
+      )}
+      {socket !== undefined && (
+        <Part title="You receive">
+          <Shape schema={socket.receives} />
+        </Part>
+      )}
+      <Part title="Answers">
+        <dl class="answers">
+          {Object.entries(responses)
+            .filter(([status]) => status !== "default")
+            .map(([status, response]) => (
+              <Answer status={status} response={response} />
+            ))}
+        </dl>
+      </Part>
+    </article>
+  );
+};
+
+const Route: FC<{ method: string; path: string }> = ({ method, path }) => (
+  <code>
+    <b>{method}</b> {path}
+  </code>
+);
+
+const Part: FC<{ title: string; children?: Child }> = ({ title, children }) => (
+  <>
+    <h4>{title}</h4>
+    {children}
+  </>
+);
+
+const Answer: FC<{ status: string; response: ApiOperation["responses"][string] }> = ({ status, response }) => {
+  const [type, { schema } = { schema: {} }] = Object.entries(response.content ?? {})[0] ?? [];
+  const problem = type === "application/problem+json";
+  return (
+    <>
+      <dt>
+        <code>{status}</code>
+      </dt>
+      <dd>
+        {problem ? <LinkedCodes schema={schema} /> : <Prose text={response.description} />}
+        {!problem && type !== undefined && <Shape schema={schema} />}
+      </dd>
+    </>
+  );
+};
+
+/** The codes that stand in the schema of a problem, each leading to what it means. */
+const LinkedCodes: FC<{ schema: ApiSchema }> = ({ schema }) => {
+  const codes = schema.allOf?.flatMap((part) => (part.properties?.code?.enum ?? []) as string[]) ?? [];
+  return (
+    <>
+      {codes.map((code, i) => (
+        <>
+          {i > 0 && ", "}
+          <a href={`#code-${code}`}>
+            <code>{code}</code>
+          </a>
+        </>
+      ))}
+    </>
+  );
+};
+
+const Schemas: FC<{ schemas: Record<string, ApiSchema> }> = ({ schemas }) => (
+  <section aria-labelledby="schemas">
+    <h2 id="schemas">Schemas</h2>
+    {Object.entries(schemas).map(([name, schema]) => (
+      <article class="card" id={`schema-${name}`} aria-labelledby={`schema-${name}-title`}>
+        <h3 id={`schema-${name}-title`}>
+          <a href={`#schema-${name}`}>{name}</a>
+        </h3>
+        <Shape schema={schema} />
+      </article>
+    ))}
+  </section>
+);
+
+const Codes: FC<{ codes: ApiDocument["x-problem-codes"] }> = ({ codes }) => (
+  <section aria-labelledby="codes">
+    <h2 id="codes">Codes of problems</h2>
+    <p>
+      400 cannot be parsed, 422 is parsed but wrong; a 4xx changes nothing. In a batch and in messages of a socket the
+      same codes stand.
+    </p>
+    <dl class="codes card">
+      {Object.entries(codes).map(([code, { status, what, remedy }]) => (
+        <>
+          <dt id={`code-${code}`}>
+            <code>{code}</code> {status}
+          </dt>
+          <dd>
+            <Prose text={`${what}: ${remedy}`} />
+          </dd>
+        </>
+      ))}
+    </dl>
+  </section>
+);
+
+function entrants({ security }: ApiOperation): string {
+  if (security.length === 0) return "No key is needed.";
+  const who = security.map((requirement) => {
+    const [[name, scopes = []] = [""]] = Object.entries(requirement);
+    if (name === "key") return scopes.length === 0 ? "any key" : `a key with scope ${scopes.join(", ")}`;
+    if (name === "operator_key") return "the operator key";
+    return name === "session" ? "a signed-in browser" : "an embed token";
+  });
+  return `Let in: ${who.join("; ")}.`;
+}

@@ -1,0 +1,109 @@
+/**
+ * The start page, for a stranger: what this is. In local demo mode it also lists the demo enterprises, each with
+ * buttons that sign in; DEMO_MODE is never set in a deployment, and then that door does not exist.
+ */
+
+import { type Context, Hono } from "hono";
+import type { FC } from "hono/jsx";
+import { readSession, startSession } from "../../access/session.ts";
+import { catalogOf } from "../../catalog/object.ts";
+import type { EnterpriseState } from "../../enterprise/books/bookkeeper.ts";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { readForm } from "../kit/form.tsx";
+import { formatAmount, formatCharge, formatPercent } from "../kit/format.ts";
+import { page } from "../kit/layout.tsx";
+import { problemPage } from "../kit/problem-page.tsx";
+import { notForeignForm, type PageEnv } from "../kit/session.ts";
+
+const MOST_DEMOS = 12;
+const DEMO_USER = "demo";
+
+export const homePages = new Hono<PageEnv>()
+  .get("/", async (c) => {
+    const demos = isDemoMode(c.env) ? await loadDemos(c) : null;
+    if (demos === null && (await readSession(c)) !== null) return c.redirect("/settings/usage", 303);
+    return c.html(
+      page({
+        title: "Credits for AI agents, to the last unit",
+        children: (
+          <section class="hero">
+            <h1>See the credits fall, and know when they run out.</h1>
+            <p class="intro">
+              Fuelgauge is the credit ledger and usage dashboard of a platform on which AI agents work. Agents report
+              the tokens they use while a model still streams; the balance falls at once, and everyone who should know
+              does.
+            </p>
+            {demos === null ? <HowToEnter /> : <Demos demos={demos} />}
+            <p>
+              For those who build on it: <a href="/docs">the interface</a>.
+            </p>
+          </section>
+        ),
+      }),
+    );
+  })
+  .post("/demo/signin", notForeignForm, async (c) => {
+    if (!isDemoMode(c.env)) return problemPage(c, "not_found");
+    const { enterprise, role } = await readForm(c);
+    const state = await enterpriseStub(c.env, String(enterprise)).state({ kind: "operator" });
+    if (isRefusal(state) || !state.identity.demo) return problemPage(c, "not_found");
+    await startSession(c, {
+      enterprise: state.identity.id,
+      user: DEMO_USER,
+      role: role === "member" ? "member" : "admin",
+    });
+    return c.redirect("/settings/usage", 303);
+  });
+
+const HowToEnter: FC = () => (
+  <p class="card">
+    To see the usage of your enterprise, open <em>Settings › Usage</em> in your platform, or ask its admin for a sign-in
+    link.
+  </p>
+);
+
+const Demos: FC<{ demos: EnterpriseState[] }> = ({ demos }) => (
+  <>
+    <h2>Demo enterprises</h2>
+    {demos.length === 0 && <p class="card">They are being made; this page lists them in a few seconds.</p>}
+    <ul class="demos">
+      {demos.map(({ identity, gauge }) => (
+        <li class="card">
+          <h3>
+            <bdi>{gauge.name}</bdi>
+          </h3>
+          <p class="muted">
+            {gauge.billing_model === "byom" ? "Brings its own model" : `Credits, ${gauge.plan} plan`} ·{" "}
+            {gauge.total_micros === null
+              ? `${formatCharge(gauge.used_micros, gauge.unit)} spent`
+              : `${formatAmount(gauge.used_micros, gauge.unit)} of ${formatCharge(gauge.total_micros, gauge.unit)} (${formatPercent(gauge.used_micros, gauge.total_micros)})`}
+          </p>
+          <form method="post" action="/demo/signin">
+            <input type="hidden" name="enterprise" value={identity.id} />
+            <button class="button" type="submit" name="role" value="admin">
+              Sign in as admin
+            </button>{" "}
+            <button class="button plain" type="submit" name="role" value="member">
+              As member
+            </button>
+          </form>
+        </li>
+      ))}
+    </ul>
+    <p class="muted">
+      The operator of them all has a page of its own: <a href="/operator">/operator</a>.
+    </p>
+  </>
+);
+
+async function loadDemos(c: Context<PageEnv>): Promise<EnterpriseState[]> {
+  const ids = await catalogOf(c.env).demos(MOST_DEMOS);
+  const states = await Promise.all(ids.map((id) => enterpriseStub(c.env, id).state({ kind: "operator" })));
+  const found = states.flatMap((state) => (isRefusal(state) ? [] : [state]));
+  return found.sort((a, b) => a.gauge.name.localeCompare(b.gauge.name));
+}
+
+function isDemoMode(env: Env): boolean {
+  return (env as { DEMO_MODE?: string }).DEMO_MODE === "true";
+}

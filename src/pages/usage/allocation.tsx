@@ -1,0 +1,246 @@
+/**
+ * The allocation: how much of what there is has been used, as a bar and as a sum that adds up. Segments are SVG rects
+ * with percent lengths, so that nothing is styled inline; bonus is hatched, so that colour is never the only sign.
+ * An enterprise that brings its own model sees its spend cap here, or without one the sum spent.
+ */
+import type { FC } from "hono/jsx";
+import type { Gauge } from "../../ledger/gauge.ts";
+import type { GrantView } from "../../ledger/grants.ts";
+import { formatShortDate } from "../kit/dates.ts";
+import { formatAmount, formatCharge, formatIdentity, formatPercent } from "../kit/format.ts";
+import { Unreadable } from "../kit/parts.tsx";
+import { MOST_GRANTS } from "./data.ts";
+import { Grants } from "./grants.tsx";
+import type { Outlook } from "./outlook.ts";
+import { USAGE_PATH } from "./query.ts";
+
+type Props = {
+  gauge: Gauge;
+  outlook: Outlook;
+  timeZone: string;
+  grants: { seq: number; view: GrantView }[] | null;
+};
+
+export const Allocation: FC<Props> = (props) => {
+  const { gauge } = props;
+  const { used_micros: used, total_micros: total, unit } = gauge;
+  return (
+    <section id="allocation" class="card allocation" aria-labelledby="allocation-title">
+      <h2 id="allocation-title" class="unseen">
+        {gauge.spend === null ? "Credits used" : "Spent"}
+      </h2>
+      {total === null ? (
+        <p class="headline">
+          <strong class="big">{formatAmount(used, unit)}</strong> spent this cycle, without a cap
+        </p>
+      ) : (
+        <>
+          <p class="headline">
+            <strong class="big">{formatAmount(used, unit)}</strong>
+            <span>
+              {" "}
+              of {formatAmount(total, unit)} {unit === "usd" ? "cap spent" : "credits used"}
+            </span>
+            <span class="percent">{formatPercent(used, total)}</span>
+          </p>
+          <Bar {...props} total={total} />
+        </>
+      )}
+      {gauge.spend === null ? <CreditLegend {...props} /> : <CapLegend {...props} />}
+    </section>
+  );
+};
+
+const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
+  const monthly = gauge.monthly ?? { allowance_micros: total, used_micros: gauge.used_micros };
+  const border = share(monthly.allowance_micros, total);
+  const pace = outlook.elapsedRatio * 100;
+  return (
+    <>
+      <div
+        class="meter"
+        role="meter"
+        aria-label={gauge.spend === null ? "Credits used" : "Spend cap used"}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={Math.min(100, Math.floor(share(gauge.used_micros, total)))}
+        aria-valuetext={meterText(gauge)}
+      >
+        <svg width="100%" height="22" aria-hidden="true" focusable="false">
+          <defs>
+            <pattern id="hatch" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+              <rect class="bonus-fill" width="7" height="7" />
+              <rect class="hatch-line" width="2.5" height="7" />
+            </pattern>
+            <pattern id="hatch-free" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
+              <rect class="bonus-line" width="1.5" height="7" />
+            </pattern>
+          </defs>
+          <rect class="track-fill" width="100%" height="22" />
+          <rect class="monthly-fill" width={percent(share(monthly.used_micros, total))} height="22" />
+          {gauge.bonus !== null && border < 100 && (
+            <>
+              <rect x={percent(border)} width={percent(100 - border)} height="22" fill="url(#hatch-free)" />
+              <rect
+                x={percent(border)}
+                width={percent(share(gauge.bonus.used_micros, total))}
+                height="22"
+                fill="url(#hatch)"
+              />
+              <rect class="border-line" x={percent(border)} width="2" height="22" />
+            </>
+          )}
+        </svg>
+      </div>
+      <svg class="pace" width="100%" height="20" focusable="false">
+        <svg x={percent(pace)} width="1" height="10" overflow="visible" aria-hidden="true">
+          <path d="M0 2l5 8h-10z" />
+        </svg>
+        <text x={percent(pace)} y="15" dx={pace > 50 ? -11 : 11} text-anchor={pace > 50 ? "end" : "start"}>
+          even pace: {Math.floor(pace)} %
+        </text>
+      </svg>
+    </>
+  );
+};
+
+const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
+  const { monthly, bonus, unit } = gauge;
+  if (monthly === null || bonus === null) return null;
+  const bonusTotal = bonus.used_micros + bonus.remaining_micros;
+  const left = (gauge.remaining_micros ?? 0) - gauge.debt_micros;
+  const sum = formatIdentity([monthly.allowance_micros, bonusTotal, -gauge.used_micros], left, unit);
+  const expiry = bonus.next_expiry;
+  return (
+    <>
+      <dl class="legend">
+        <div>
+          <dt>
+            <i class="swatch monthly" />
+            Monthly
+          </dt>
+          <dd>
+            {formatAmount(monthly.used_micros, unit)} of {formatAmount(monthly.allowance_micros, unit)}
+          </dd>
+        </div>
+        <div>
+          <dt>
+            <i class="swatch bonus" />
+            Bonus
+          </dt>
+          <dd>
+            {bonusTotal === 0
+              ? "none"
+              : `${formatAmount(bonus.used_micros, unit)} of ${formatAmount(bonusTotal, unit)}`}
+            {expiry !== null && (
+              <span class="muted">
+                {" "}
+                · {formatAmount(expiry.micros, unit)} expire {formatShortDate(Date.parse(expiry.at), timeZone)}
+              </span>
+            )}
+          </dd>
+        </div>
+        <div>
+          <dt>{left < 0 ? "Over" : "Left"}</dt>
+          <dd>
+            <strong>{formatAmount(Math.abs(left), unit)}</strong>
+            <Held gauge={gauge} />
+          </dd>
+        </div>
+      </dl>
+      {gauge.remaining_micros !== 0 && monthly.remaining_micros === 0 && (
+        <p class="note">The monthly allowance is used; runs now draw on bonus credits.</p>
+      )}
+      {gauge.debt_micros > 0 && (
+        <p class="note">
+          Runs under way used {formatCharge(gauge.debt_micros, unit)} that nothing covered. New credit pays that first;
+          what is not paid by the reset is written off.
+        </p>
+      )}
+      <AllHeld gauge={gauge} />
+      <p class="identity muted">
+        {sum.parts[0]} monthly + {sum.parts[1]} bonus − {sum.parts[2]?.replace("−", "")} used = {sum.sum} left
+      </p>
+      {grants === null ? (
+        <Unreadable what="The grants" retry={USAGE_PATH} />
+      ) : (
+        <Grants
+          grants={grants.map(({ view }) => view)}
+          most={MOST_GRANTS}
+          leftMicros={bonus.remaining_micros}
+          timeZone={timeZone}
+        />
+      )}
+    </>
+  );
+};
+
+const CapLegend: FC<Props> = ({ gauge }) => {
+  const { unit, remaining_micros: left } = gauge;
+  const overMicros = gauge.total_micros === null ? 0 : gauge.used_micros - gauge.total_micros;
+  return (
+    <>
+      <dl class="legend">
+        <div>
+          <dt>
+            <i class="swatch monthly" />
+            Spent
+          </dt>
+          <dd>{formatAmount(gauge.used_micros, unit)}</dd>
+        </div>
+        <div>
+          <dt>Cap</dt>
+          <dd>{gauge.total_micros === null ? "none" : formatAmount(gauge.total_micros, unit)}</dd>
+        </div>
+        {left !== null && (
+          <div>
+            <dt>{overMicros > 0 ? "Over" : "Left"}</dt>
+            <dd>
+              <strong>{formatAmount(Math.max(left, overMicros), unit)}</strong>
+              <Held gauge={gauge} />
+            </dd>
+          </div>
+        )}
+        <div class="end">
+          <dt class="unseen">Cap settings</dt>
+          <dd>
+            <a href="/settings/model">Model settings</a>
+          </dd>
+        </div>
+      </dl>
+      <AllHeld gauge={gauge} />
+    </>
+  );
+};
+
+/** Available is what is left less what is held: with nothing available no run starts, though something is left. */
+const AllHeld: FC<{ gauge: Gauge }> = ({ gauge }) =>
+  gauge.held_micros > 0 && gauge.remaining_micros !== 0 && gauge.available_micros === 0 ? (
+    <p class="note">All that is left is held for runs under way: no new run starts until one of them ends.</p>
+  ) : null;
+
+/** In the line of what is left: holds come and go, and nothing moves for them. */
+const Held: FC<{ gauge: Gauge }> = ({ gauge }) =>
+  gauge.held_micros > 0 ? (
+    <span class="muted"> · {formatAmount(gauge.held_micros, gauge.unit)} held for runs</span>
+  ) : null;
+
+function meterText(gauge: Gauge): string {
+  const { monthly, bonus, unit } = gauge;
+  const { used_micros: used, total_micros: total } = gauge;
+  if (monthly === null || bonus === null) {
+    return `${formatAmount(used, unit)} of ${formatAmount(total ?? 0, unit)} spent, ${formatPercent(used, total)}`;
+  }
+  const monthlyText = `monthly ${formatAmount(monthly.used_micros, unit)} of ${formatAmount(monthly.allowance_micros, unit)}`;
+  const bonusText = `bonus ${formatAmount(bonus.used_micros, unit)} of ${formatAmount(bonus.used_micros + bonus.remaining_micros, unit)}`;
+  return `${formatAmount(used, unit)} of ${formatCharge(total ?? 0, unit)} used, ${formatPercent(used, total)}; ${monthlyText}, ${bonusText}`;
+}
+
+/** 0 … 100, for drawing. */
+function share(part: number, whole: number): number {
+  return whole <= 0 ? 0 : Math.min(100, Math.max(0, (part / whole) * 100));
+}
+
+function percent(value: number): string {
+  return `${Math.round(value * 100) / 100}%`;
+}

@@ -1,0 +1,67 @@
+/** The four cards: how far the cycle is, at which pace, and how long what is left will last. */
+import type { FC } from "hono/jsx";
+import type { Gauge } from "../../ledger/gauge.ts";
+import { formatDate, formatTime } from "../kit/dates.ts";
+import { formatAmount, formatCount, formatLasting, timeLeft } from "../kit/format.ts";
+import type { Outlook } from "./outlook.ts";
+
+type Props = { gauge: Gauge; outlook: Outlook; timeZone: string };
+type Card = { id: string; label: string; value: string; note: string };
+
+export const Cards: FC<Props> = (props) => (
+  <dl id="cards" class="cards" aria-label="This billing cycle">
+    {cardsOf(props).map(({ id, label, value, note }) => (
+      <div class="card">
+        <dt>{label}</dt>
+        <dd id={`card-${id}`}>
+          <strong class={value.length > 9 ? "words" : undefined}>{value}</strong>
+          <small>{note}</small>
+        </dd>
+      </div>
+    ))}
+  </dl>
+);
+
+export function cardsOf({ gauge, outlook, timeZone }: Props): Card[] {
+  const { cycle, unit } = gauge;
+  const remaining = timeLeft(outlook.endsAtMs - outlook.nowMs, cycle.days_remaining);
+  return [
+    {
+      id: "remaining",
+      label: remaining.noun === "hour" ? "Hours remaining" : "Days remaining",
+      value: formatCount(remaining.count),
+      note: `until ${formatDate(outlook.endsAtMs, timeZone)}`,
+    },
+    {
+      id: "elapsed",
+      label: "Days elapsed",
+      value: formatCount(cycle.days_elapsed),
+      note: `of ${formatCount(cycle.days_total)}`,
+    },
+    {
+      id: "average",
+      label: "Average per day",
+      value: formatAmount(gauge.avg_per_day_micros, unit),
+      note: unit === "usd" ? "in this cycle" : "credits, in this cycle",
+    },
+    {
+      id: "run-out",
+      label: unit === "usd" ? "Cap reached in" : "Run out in",
+      ...runOutOf({ gauge, outlook, timeZone }),
+    },
+  ];
+}
+
+function runOutOf({ gauge, outlook, timeZone }: Props): { value: string; note: string } {
+  const { runOut } = outlook;
+  if (gauge.total_micros === null) return { value: "—", note: "no cap is set" };
+  if (gauge.remaining_micros === 0) {
+    return { value: "Now", note: gauge.spend === null ? "nothing is left" : "the cap is reached" };
+  }
+  if (gauge.used_micros === 0) return { value: "—", note: `nothing ${gauge.unit === "usd" ? "spent" : "used"} yet` };
+  if (runOut === null) return { value: "—", note: "too early to tell" };
+  if (!runOut.beforeReset) return { value: "After the reset", note: "at this pace" };
+  const at = runOut.atMs ?? outlook.nowMs;
+  const time = runOut.days < 1 ? `, ${formatTime(at, timeZone)}` : "";
+  return { value: formatLasting(runOut.days), note: `about ${formatDate(at, timeZone)}${time}` };
+}

@@ -1,0 +1,219 @@
+/**
+ * A chart as plain data: what is drawn, and every word beside it. The same value makes the drawing without script, the
+ * one with script, the table and the sentence, so they cannot disagree. Amounts are in units here: a drawing needs no
+ * more than a float has.
+ */
+
+import type { TimeBucket } from "../../copy/read.ts";
+import type { Gauge } from "../../ledger/gauge.ts";
+import type { AtMs, Micros, Unit } from "../../ledger/micros.ts";
+import { formatDate, formatDaysOf, formatHours, formatShortDate, formatTime, offsetOf } from "../kit/dates.ts";
+import { formatAmount, formatCharge, formatTick } from "../kit/format.ts";
+import type { Outlook } from "./outlook.ts";
+
+export type ChartSeries = {
+  key: "web" | "cli" | "used" | "forecast";
+  name: string;
+  values: (number | null)[];
+  texts: (string | null)[];
+};
+
+export type Tick = { at: number; label: string };
+
+export type Chart = {
+  kind: "buckets" | "total";
+  x: number[];
+  xMin: number;
+  xMax: number;
+  /** What each place is called in full. */
+  labels: string[];
+  xTicks: Tick[];
+  yTicks: Tick[];
+  series: ChartSeries[];
+  /** The place whose bucket is still running; null: none. */
+  partial: number | null;
+  limit: Tick | null;
+  summary: string;
+  columns: string;
+  /** In which all places are. */
+  timeZone: string;
+};
+
+const MICROS = 1_000_000;
+const Y_STEPS = 4;
+const LIMIT_NEAR = 2.5;
+
+/** Web and CLI by bucket. */
+export function bucketChart(
+  buckets: readonly TimeBucket[],
+  granularity: "hour" | "day" | "week",
+  unit: Unit,
+  timeZone: string,
+): Chart {
+  const web = buckets.map(({ webMicros }) => webMicros);
+  const cli = buckets.map(({ cliMicros }) => cliMicros);
+  const offsets = [buckets[0]?.startsAtMs, buckets.at(-1)?.endsAtMs].map((atMs) => offsetOf(atMs ?? 0, timeZone));
+  const labels = buckets.map(({ startsAtMs, endsAtMs }, i) => {
+    const label =
+      granularity === "hour"
+        ? `${formatDate(startsAtMs, timeZone)}, ${formatHours(startsAtMs, endsAtMs, timeZone, offsets[0] !== offsets[1])}`
+        : formatDaysOf(startsAtMs, endsAtMs, timeZone);
+    return i === buckets.length - 1 ? `${label} (so far)` : label;
+  });
+  const every = granularity === "hour" ? 4 : 1;
+  return {
+    kind: "buckets",
+    x: buckets.map((_, i) => i),
+    xMin: -0.35,
+    xMax: buckets.length - 0.65,
+    labels,
+    xTicks: buckets.flatMap(({ startsAtMs }, i) =>
+      (buckets.length - 1 - i) % every === 0 ? [{ at: i, label: tickOf(startsAtMs, granularity, timeZone) }] : [],
+    ),
+    yTicks: yTicksOf([...web, ...cli], unit),
+    series: [seriesOf("web", "Web", web, unit), seriesOf("cli", "CLI", cli, unit)],
+    partial: buckets.length - 1,
+    limit: null,
+    summary: summaryOf(web, cli, labels, granularity, unit),
+    columns: { hour: "Hour", day: "Day", week: "Days" }[granularity],
+    timeZone,
+  };
+}
+
+/** What the cycle has used by the end of each day, then the pace held until the reset. A selection has no forecast. */
+export function totalChart(
+  buckets: readonly TimeBucket[],
+  gauge: Gauge,
+  outlook: Outlook,
+  timeZone: string,
+  selectedMicros: Micros | null,
+): Chart {
+  const { unit } = gauge;
+  const usedMicros = selectedMicros ?? gauge.used_micros;
+  let sum = 0;
+  const past = buckets.slice(0, -1).map(({ webMicros, cliMicros }) => (sum += webMicros + cliMicros));
+  const today = buckets.at(-1);
+  const nowX =
+    buckets.length - 1 + (today === undefined ? 0 : shareOf(outlook.nowMs, today.startsAtMs, today.endsAtMs));
+  const endX = Math.max(gauge.cycle.days_total, nowX);
+  const endMicros = selectedMicros === null ? outlook.usedAtResetMicros : null;
+  const used: (Micros | null)[] = [0, ...past, usedMicros, null];
+  const forecast: (Micros | null)[] = [
+    ...used.slice(0, -2).map(() => null),
+    endMicros === null ? null : usedMicros,
+    endMicros,
+  ];
+  const limitMicros = selectedMicros === null ? gauge.total_micros : null;
+  const highest = Math.max(...used.map((micros) => micros ?? 0), endMicros ?? 0);
+  const limitShown = limitMicros !== null && limitMicros <= highest * LIMIT_NEAR;
+  const resetDate = formatDate(outlook.endsAtMs, timeZone);
+  return {
+    kind: "total",
+    x: [0, ...past.map((_, i) => i + 1), nowX, endX],
+    xMin: 0,
+    xMax: endX,
+    labels: [
+      `Start, ${formatDate(outlook.startsAtMs, timeZone)}`,
+      ...past.map((_, i) => formatDate(buckets[i]?.startsAtMs ?? 0, timeZone)),
+      "Now",
+      `${resetDate} (reset)`,
+    ],
+    xTicks: buckets.length === 0 ? [] : dayTicks(outlook, gauge.cycle.days_total, timeZone),
+    yTicks: yTicksOf([highest, limitShown ? limitMicros : 0], unit),
+    series: [
+      seriesOf("used", "Used", used, unit),
+      ...(endMicros === null ? [] : [seriesOf("forecast", "At this pace", forecast, unit)]),
+    ],
+    partial: null,
+    limit: limitShown ? { at: limitMicros / MICROS, label: limitLabel(limitMicros, unit) } : null,
+    summary: totalSummary(usedMicros, endMicros, limitMicros, resetDate, unit),
+    columns: "By the end of",
+    timeZone,
+  };
+}
+
+function seriesOf(key: ChartSeries["key"], name: string, micros: readonly (Micros | null)[], unit: Unit): ChartSeries {
+  return {
+    key,
+    name,
+    values: micros.map((amount) => (amount === null ? null : amount / MICROS)),
+    texts: micros.map((amount) => (amount === null ? null : formatAmount(amount, unit))),
+  };
+}
+
+function summaryOf(web: Micros[], cli: Micros[], labels: string[], granularity: string, unit: Unit): string {
+  const [webMicros, cliMicros] = [web, cli].map((list) => list.reduce((sum, micros) => sum + micros, 0)) as [
+    number,
+    number,
+  ];
+  const window = { hour: "24 hours", day: "7 days", week: "30 days" }[granularity];
+  if (web.concat(cli).every((micros) => micros === 0)) {
+    return `Nothing was ${unit === "usd" ? "spent" : "used"} in the last ${window}.`;
+  }
+  const sums = web.map((micros, i) => micros + (cli[i] ?? 0));
+  const most = Math.max(...sums);
+  const where = labels[sums.indexOf(most)] ?? "";
+  const used = formatCharge(webMicros + cliMicros, unit);
+  const verb = unit === "usd" ? "was spent" : "were used";
+  const refunds = web.concat(cli).some((micros) => micros < 0) ? " Below zero, refunds outweigh the charges." : "";
+  return `In the last ${window} ${used} ${verb}: Web ${formatAmount(webMicros, unit)}, CLI ${formatAmount(cliMicros, unit)}. The most: ${where}, ${formatCharge(most, unit)}.${refunds}`;
+}
+
+function totalSummary(
+  usedMicros: Micros,
+  endMicros: Micros | null,
+  limitMicros: Micros | null,
+  resetDate: string,
+  unit: Unit,
+): string {
+  const used = `${formatCharge(usedMicros, unit)} ${unit === "usd" ? "spent" : "used"} in this cycle so far`;
+  if (endMicros === null) return `${used}.`;
+  const of = limitMicros === null ? "" : ` of ${formatCharge(limitMicros, unit)}`;
+  return `${used}; at this pace about ${formatAmount(endMicros, unit)}${of} by ${resetDate}.`;
+}
+
+function tickOf(startsAtMs: AtMs, granularity: "hour" | "day" | "week", timeZone: string): string {
+  if (granularity === "hour") return formatTime(startsAtMs, timeZone);
+  if (granularity === "week") return formatShortDate(startsAtMs, timeZone);
+  const [weekday, day] = formatDate(startsAtMs, timeZone).split(" ");
+  return `${weekday}\n${day}`;
+}
+
+function dayTicks(outlook: Outlook, daysTotal: number, timeZone: string): Tick[] {
+  const every = Math.max(1, Math.ceil(daysTotal / 4));
+  const dayMs = (outlook.endsAtMs - outlook.startsAtMs) / daysTotal;
+  const count = Math.floor((daysTotal - every / 2) / every) + 1;
+  const ticks = Array.from({ length: count }, (_, i) => ({
+    at: i * every,
+    // Noon of that day: an hour of daylight saving does not move it into its neighbour.
+    label: formatShortDate(outlook.startsAtMs + (i * every + 0.5) * dayMs, timeZone),
+  }));
+  return [...ticks, { at: daysTotal, label: formatShortDate(outlook.endsAtMs, timeZone) }];
+}
+
+/** Round steps from zero (or below, where refunds outweigh) past the highest value. */
+function yTicksOf(micros: readonly Micros[], unit: Unit): Tick[] {
+  const highest = Math.max(...micros, 0);
+  const lowest = Math.min(...micros, 0);
+  const step = niceStep((highest - lowest) / Y_STEPS);
+  const ticks: Tick[] = [];
+  for (let i = Math.floor(lowest / step); i <= Math.max(1, Math.ceil(highest / step)); i++) {
+    ticks.push({ at: (i * step) / MICROS, label: formatTick(i * step, unit) });
+  }
+  return ticks;
+}
+
+/** The smallest of 1, 2, 2.5, 5 × 10^n that is at least this; a thousandth of a unit at least, and one for nothing. */
+function niceStep(micros: number): Micros {
+  if (micros === 0) return MICROS;
+  const power = 10 ** Math.max(3, Math.floor(Math.log10(Math.max(micros, 1))));
+  return [1, 2, 2.5, 5, 10].map((factor) => factor * power).find((step) => step >= micros) ?? 10 * power;
+}
+
+function limitLabel(limitMicros: Micros, unit: Unit): string {
+  return unit === "usd" ? `Cap ${formatAmount(limitMicros, unit)}` : `${formatAmount(limitMicros, unit)} credits`;
+}
+
+function shareOf(atMs: AtMs, startsAtMs: AtMs, endsAtMs: AtMs): number {
+  return Math.min(1, Math.max(0, (atMs - startsAtMs) / (endsAtMs - startsAtMs)));
+}

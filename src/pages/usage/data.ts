@@ -1,0 +1,180 @@
+/**
+ * What the usage page shows, gathered at once: the truth from the enterprise's object, everything else from the copy.
+ * A block that cannot be read is null and only that block says so: the balance never waits for the copy. Only what
+ * the asked-for parts need is read.
+ */
+
+import type { Context } from "hono";
+import {
+  countTop,
+  type Dimension,
+  type NamedRun,
+  readCycleTotal,
+  readNamedRuns,
+  readTimeseries,
+  readTop,
+  readTopRow,
+  type TimeBucket,
+  type TopRow,
+} from "../../copy/read.ts";
+import { readSliceSeries, readSliceTop, type Slice } from "../../copy/read-slice.ts";
+import type { CopyView } from "../../enterprise/object.ts";
+import { dayStart, type Span, spansOf } from "../../ledger/calendar.ts";
+import type { GrantView } from "../../ledger/grants.ts";
+import { type AtMs, MAX_MICROS, type Micros } from "../../ledger/micros.ts";
+import { isRefusal, type Refused } from "../../ledger/refusals.ts";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { callerOf, type PageEnv } from "../kit/session.ts";
+import { DIMENSIONS, type Part, type RunPlace, type TopPlace, type UsageQuery } from "./query.ts";
+
+export const ROWS = 10;
+const SLICE_ROWS = 20;
+/** A table says how many rows there are up to here: counting reads them. */
+export const COUNTED_ROWS = 100;
+export const MOST_GRANTS = 100;
+const HOUR_MS = 3_600_000;
+
+/** A block that the copy could not give. */
+export type Block<T> = T | null;
+
+export type SeriesBlock = { buckets: TimeBucket[]; whole: boolean };
+
+export type TopBlock = {
+  rows: TopRow[];
+  /** With the rows of the pages before. */
+  shownRows: number;
+  shownMicros: Micros;
+  /** How many there are; counted up to COUNTED_ROWS and one more. */
+  allRows: number;
+  totalMicros: Micros;
+  totalRequests: number;
+  next: TopPlace | null;
+  /** False: made from the newest runs of a selection that has more. */
+  whole: boolean;
+};
+
+export type RunsBlock = { rows: NamedRun[]; next: RunPlace | null };
+
+export type UsageData = {
+  view: CopyView;
+  grants: Block<{ seq: number; view: GrantView }[]>;
+  /** The selected workspace, group or user in this cycle. */
+  selected: Block<TopRow>;
+  series: Block<SeriesBlock>;
+  top: Record<Dimension, Block<TopBlock>>;
+  runs: Block<RunsBlock>;
+};
+
+export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise<UsageData | Refused> {
+  const caller = callerOf(c.var.who);
+  const wanted = (part: Part) => query.parts === null || query.parts.includes(part);
+  const [view, grants] = await Promise.all([
+    enterpriseStub(c.env, c.var.who.enterprise).copyView(caller),
+    wanted("now") ? enterpriseStub(c.env, c.var.who.enterprise).grants(caller, MAX_MICROS, MOST_GRANTS) : null,
+  ]);
+  if (isRefusal(view)) return view;
+  const read = reader(c.env.DB, c.var.who.enterprise, view, query);
+  const [selected, series, workspace, group, user, runs] = await Promise.all([
+    wanted("chart") ? attempt("selected", read.selected) : null,
+    wanted("chart") ? attempt("series", read.series) : null,
+    ...DIMENSIONS.map((dimension) => (wanted(dimension) ? attempt(dimension, () => read.top(dimension)) : null)),
+    wanted("runs") ? attempt("runs", read.runs) : null,
+  ] as const);
+  const top = { workspace, group, user } as UsageData["top"];
+  return {
+    view,
+    grants: grants === null || isRefusal(grants) ? null : grants,
+    selected: selected as Block<TopRow>,
+    series: series as Block<SeriesBlock>,
+    top,
+    runs: runs as Block<RunsBlock>,
+  };
+}
+
+/** The spans that the chart shows: those of the range, or the days of the cycle so far. */
+export function chartSpans(view: CopyView, query: UsageQuery): { granularity: "hour" | "day" | "week"; spans: Span[] } {
+  if (query.view === "buckets") return spansOf(query.range, view.nowMs, view.timeZone);
+  return { granularity: "day", spans: daysOf(view.cycleStartsAtMs, view.nowMs, view.timeZone) };
+}
+
+/** The local days from one instant to the one that holds another. */
+export function daysOf(fromMs: AtMs, toMs: AtMs, timeZone: string): Span[] {
+  const spans: Span[] = [];
+  for (let startsAtMs = fromMs; startsAtMs <= toMs; ) {
+    // 25 hours on is the next local day, whether this one has 23, 24 or 25 hours.
+    const endsAtMs = dayStart(startsAtMs + 25 * HOUR_MS, timeZone);
+    spans.push({ startsAtMs, endsAtMs });
+    startsAtMs = endsAtMs;
+  }
+  return spans;
+}
+
+function reader(db: D1Database, enterprise: string, view: CopyView, query: UsageQuery) {
+  const { unit } = view.gauge;
+  const { cycleStartsAtMs } = view;
+  const cycle = { enterprise, unit, cycleStartsAtMs };
+  // The three tables have one total; it is read once, and only when one of them is.
+  let total: ReturnType<typeof readCycleTotal> | null = null;
+  const readTotal = () => (total ??= readCycleTotal(db, cycle));
+  const slice: Slice | null = query.filter === null ? null : { enterprise, unit, ...query.filter };
+  return {
+    selected: async () =>
+      query.filter === null ? null : readTopRow(db, { ...cycle, ...query.filter }, query.filter.id),
+
+    series: async (): Promise<SeriesBlock> => {
+      const { granularity, spans } = chartSpans(view, query);
+      if (slice !== null) return readSliceSeries(db, slice, spans);
+      return { buckets: await readTimeseries(db, enterprise, unit, granularity, spans), whole: true };
+    },
+
+    top: async (dimension: Dimension): Promise<TopBlock> => {
+      // The table that was clicked stays as it is, so that one can go on to the next row of it.
+      if (slice === null || slice.dimension === dimension) {
+        return readCycleTop(db, { question: { ...cycle, dimension }, after: query.top[dimension], total: readTotal() });
+      }
+      const { totalMicros, ...found } = await readSliceTop(db, slice, cycleStartsAtMs, dimension, SLICE_ROWS);
+      const shownMicros = found.rows.reduce((sum, row) => sum + row.amountMicros, 0);
+      return { ...found, totalMicros, shownRows: found.rows.length, shownMicros, next: null };
+    },
+
+    runs: async (): Promise<RunsBlock> => {
+      const filter = query.filter === null ? {} : { [query.filter.dimension]: query.filter.id };
+      const rows = await readNamedRuns(db, enterprise, filter, ROWS, query.runsAfter);
+      const last = rows.length > ROWS ? rows[ROWS - 1] : undefined;
+      return {
+        rows: rows.slice(0, ROWS),
+        next: last === undefined ? null : { startedAtMs: Date.parse(last.started_at), run: last.run },
+      };
+    },
+  };
+}
+
+type CyclePage = {
+  question: Parameters<typeof readTop>[1];
+  after: TopPlace | null;
+  total: ReturnType<typeof readCycleTotal>;
+};
+
+async function readCycleTop(db: D1Database, { question, after, total }: CyclePage): Promise<TopBlock> {
+  const [found, allRows, { amountMicros: totalMicros, requests: totalRequests }] = await Promise.all([
+    readTop(db, question, ROWS, after),
+    countTop(db, question, COUNTED_ROWS),
+    total,
+  ]);
+  const rows = found.slice(0, ROWS);
+  const shownRows = (after?.shownRows ?? 0) + rows.length;
+  const shownMicros = rows.reduce((sum, row) => sum + row.amountMicros, after?.shownMicros ?? 0);
+  const last = found.length > ROWS ? rows.at(-1) : undefined;
+  const next = last === undefined ? null : { amountMicros: last.amountMicros, id: last.id, shownRows, shownMicros };
+  return { rows, shownRows, shownMicros, allRows, totalMicros, totalRequests, next, whole: true };
+}
+
+/** The copy may be away; then this block is, and nothing else. */
+async function attempt<T>(block: string, read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    console.error(JSON.stringify({ event: "page_block_not_read", block, error: String(error) }));
+    return null;
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The grants behind the bonus, in the order in which runs draw on them: soonest expiry first, those without expiry
+ * last, then the oldest. What has ended stands below.
+ */
+import type { FC } from "hono/jsx";
+import type { GrantView } from "../../ledger/grants.ts";
+import type { Micros } from "../../ledger/micros.ts";
+import { formatDate } from "../kit/dates.ts";
+import { formatAmount } from "../kit/format.ts";
+import { Name } from "../kit/parts.tsx";
+
+const ENDED_SHOWN = 10;
+const SOURCES: Record<GrantView["source"], string> = {
+  referral: "Referral",
+  promotion: "Promotion",
+  goodwill: "Goodwill",
+  purchase: "Purchase",
+};
+const ENDINGS: Record<GrantView["state"], string> = {
+  active: "",
+  used: "used up",
+  expired: "expired",
+  voided: "voided",
+};
+
+type Props = {
+  /** Newest first; one more than `most` says that there are more. */
+  grants: GrantView[];
+  most: number;
+  leftMicros: Micros;
+  timeZone: string;
+};
+
+export const Grants: FC<Props> = ({ grants: found, most, leftMicros, timeZone }) => {
+  const grants = found.slice(0, most);
+  if (grants.length === 0) return null;
+  // They come newest first; a stable sort of the reverse keeps the order of arrival where nothing else decides.
+  const active = grants.filter(({ state }) => state === "active").reverse();
+  const inOrder = active.sort((a, b) => endOf(a) - endOf(b) || Date.parse(a.granted_at) - Date.parse(b.granted_at));
+  const ended = grants.filter(({ state }) => state !== "active").slice(0, ENDED_SHOWN);
+  return (
+    <details id="grants">
+      <summary>Grants</summary>
+      <table>
+        <caption>
+          {found.length > most ? `The newest ${most} grants` : "Grants"} in the order of use, in credits
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Grant</th>
+            <th scope="col">Turn</th>
+            <th scope="col">Expires</th>
+            <th scope="col" class="num">
+              Amount
+            </th>
+            <th scope="col" class="num">
+              Left
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {[...inOrder, ...ended].map((grant, i) => (
+            <tr class={grant.state === "active" ? undefined : "muted"}>
+              <th scope="row">
+                {SOURCES[grant.source]}
+                {grant.note !== null && (
+                  <small>
+                    <Name>{grant.note}</Name>
+                  </small>
+                )}
+              </th>
+              <td>{grant.state === "active" ? place(i) : ENDINGS[grant.state]}</td>
+              <td>{grant.expires_at === null ? "never" : formatDate(Date.parse(grant.expires_at), timeZone)}</td>
+              <td class="num">{formatAmount(grant.amount_micros, "credits")}</td>
+              <td class="num">{formatAmount(grant.state === "active" ? grant.remaining_micros : 0, "credits")}</td>
+            </tr>
+          ))}
+        </tbody>
+        <tfoot>
+          <tr class="total">
+            <th scope="row" colspan={4}>
+              Bonus left
+            </th>
+            <td class="num">{formatAmount(leftMicros, "credits")}</td>
+          </tr>
+        </tfoot>
+      </table>
+    </details>
+  );
+};
+
+function endOf(grant: GrantView): number {
+  return grant.expires_at === null ? Number.MAX_SAFE_INTEGER : Date.parse(grant.expires_at);
+}
+
+function place(i: number): string {
+  return i === 0 ? "first" : i === 1 ? "second" : i === 2 ? "third" : `${i + 1}th`;
+}

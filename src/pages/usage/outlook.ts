@@ -1,0 +1,72 @@
+/**
+ * What the page says about the future, as plain values: how much of the cycle has passed, how long what is left will
+ * last, what will be left at the reset. Made from the gauge, and from the grants, because some may end before the reset.
+ * In a cycle's first 24 hours there is no forecast, and none once nothing is left: then no new run starts.
+ */
+import type { Gauge } from "../../ledger/gauge.ts";
+import type { GrantView } from "../../ledger/grants.ts";
+import { type AtMs, DAY_MS, type Micros } from "../../ledger/micros.ts";
+
+export type Outlook = {
+  nowMs: AtMs;
+  startsAtMs: AtMs;
+  endsAtMs: AtMs;
+  /** Exact, 0 … 1. */
+  elapsedRatio: number;
+  /** True in the first 24 hours of a cycle. */
+  tooEarly: boolean;
+  /** Null: no forecast (nothing used, no limit, too early). */
+  runOut: { days: number; atMs: AtMs | null; beforeReset: boolean } | null;
+  /** What this pace leaves at the reset; null without a forecast or without a limit. */
+  leftAtResetMicros: Micros | null;
+  /** What of the bonus this pace leaves to expire before the reset. */
+  expiringMicros: Micros;
+  /** What this pace will have used at the reset; null without a forecast. */
+  usedAtResetMicros: Micros | null;
+};
+
+export function outlookOf(gauge: Gauge, grants: readonly GrantView[] = []): Outlook {
+  const nowMs = Date.parse(gauge.as_of);
+  const startsAtMs = Date.parse(gauge.cycle.starts_at);
+  const endsAtMs = Date.parse(gauge.cycle.ends_at);
+  const tooEarly = nowMs - startsAtMs < DAY_MS;
+  const comingMicros = Math.round((gauge.avg_per_day_micros * (endsAtMs - nowMs)) / DAY_MS);
+  const forecast = !tooEarly && gauge.used_micros > 0;
+  const known = forecast && gauge.remaining_micros !== null && gauge.run_out_days !== null;
+  const expiringMicros = known ? expiringOf(gauge, grants, nowMs, endsAtMs) : 0;
+  return {
+    nowMs,
+    startsAtMs,
+    endsAtMs,
+    elapsedRatio: Math.min(1, Math.max(0, (nowMs - startsAtMs) / (endsAtMs - startsAtMs))),
+    tooEarly,
+    runOut: known
+      ? {
+          days: gauge.run_out_days ?? 0,
+          atMs: gauge.run_out_at === null ? null : Date.parse(gauge.run_out_at),
+          beforeReset: gauge.on_track_to_run_out,
+        }
+      : null,
+    leftAtResetMicros: known ? Math.max(0, (gauge.remaining_micros ?? 0) - comingMicros - expiringMicros) : null,
+    expiringMicros,
+    usedAtResetMicros: forecast && gauge.remaining_micros !== 0 ? gauge.used_micros + comingMicros : null,
+  };
+}
+
+/** Lets the pace draw on the allowance, then on the grants by their expiry, and sums what each still has at its end. */
+function expiringOf(gauge: Gauge, grants: readonly GrantView[], nowMs: AtMs, endsAtMs: AtMs): Micros {
+  const ending = grants
+    .filter(({ state, expires_at }) => state === "active" && expires_at !== null && Date.parse(expires_at) <= endsAtMs)
+    .map(({ expires_at, remaining_micros }) => ({ atMs: Date.parse(expires_at ?? ""), micros: remaining_micros }))
+    .sort((a, b) => a.atMs - b.atMs);
+  let beforeMicros = gauge.monthly?.remaining_micros ?? 0;
+  let expiringMicros = 0;
+  for (const { atMs, micros } of ending) {
+    // What the pace wants by then, less what it found in the allowance and in the grants that ended earlier.
+    const wantedMicros = Math.round((gauge.avg_per_day_micros * (atMs - nowMs)) / DAY_MS) - beforeMicros;
+    const drawnMicros = Math.min(micros, Math.max(0, wantedMicros));
+    expiringMicros += micros - drawnMicros;
+    beforeMicros += drawnMicros;
+  }
+  return expiringMicros;
+}

@@ -1,0 +1,107 @@
+/**
+ * The state of the usage page as its address holds it, and the way back: every toggle, filter and Show more is a link
+ * to the same page with one thing changed. What an address says wrongly is left out, never an error: people edit them.
+ */
+
+import type { Dimension } from "../../copy/read.ts";
+import type { Range } from "../../ledger/calendar.ts";
+import type { AtMs, Micros } from "../../ledger/micros.ts";
+import { isId } from "../../wire/fields.ts";
+
+export const USAGE_PATH = "/settings/usage";
+export const DIMENSIONS = ["workspace", "group", "user"] as const satisfies readonly Dimension[];
+
+/** Regions that can be asked for alone; `now` are those that come from the gauge only. */
+export const PARTS = ["now", "chart", "workspace", "group", "user", "runs"] as const;
+export type Part = (typeof PARTS)[number];
+
+/** Where a table goes on, and what its earlier pages showed: the footer then needs no rereading. */
+export type TopPlace = { amountMicros: Micros; id: string; shownRows: number; shownMicros: Micros };
+export type RunPlace = { startedAtMs: AtMs; run: string };
+export type Filter = { dimension: Dimension; id: string };
+
+export type UsageQuery = {
+  range: Range;
+  /** By bucket, or the running total of the cycle. */
+  view: "buckets" | "total";
+  filter: Filter | null;
+  top: Record<Dimension, TopPlace | null>;
+  runsAfter: RunPlace | null;
+  /** Null: the whole page. */
+  parts: readonly Part[] | null;
+};
+
+const RANGES = ["24h", "7d", "30d"] as const satisfies readonly Range[];
+const DEFAULT_RANGE: Range = "7d";
+const TOP_PLACE = /^(-?\d{1,16})\.(\d{1,6})\.(-?\d{1,16})\.(.+)$/;
+const RUN_PLACE = /^(\d{1,16})\.(.+)$/;
+
+export function parseUsageQuery(params: URLSearchParams): UsageQuery {
+  const parts = params.get("part")?.split(",");
+  return {
+    range: RANGES.find((range) => range === params.get("range")) ?? DEFAULT_RANGE,
+    view: params.get("view") === "total" ? "total" : "buckets",
+    filter: filterOf(params),
+    top: {
+      workspace: parseTopPlace(params.get("workspaces_after")),
+      group: parseTopPlace(params.get("groups_after")),
+      user: parseTopPlace(params.get("users_after")),
+    },
+    runsAfter: parseRunPlace(params.get("runs_after")),
+    parts: parts === undefined ? null : PARTS.filter((part) => parts.includes(part)),
+  };
+}
+
+/** The address of the page in this state; what is as usual is left out. */
+export function usageHref(query: UsageQuery, change: Partial<UsageQuery> = {}): string {
+  const { range, view, filter, top, runsAfter, parts } = { ...query, ...change };
+  const params = new URLSearchParams();
+  if (range !== DEFAULT_RANGE) params.set("range", range);
+  if (view === "total") params.set("view", view);
+  if (filter !== null) params.set(filter.dimension, filter.id);
+  for (const dimension of DIMENSIONS) {
+    const place = top[dimension];
+    if (place === null) continue;
+    const { amountMicros, shownRows, shownMicros, id } = place;
+    params.set(`${dimension}s_after`, `${amountMicros}.${shownRows}.${shownMicros}.${id}`);
+  }
+  if (runsAfter !== null) params.set("runs_after", `${runsAfter.startedAtMs}.${runsAfter.run}`);
+  if (parts !== null) params.set("part", parts.join(","));
+  const text = params.toString();
+  return text === "" ? USAGE_PATH : `${USAGE_PATH}?${text}`;
+}
+
+/** The same state with every table at its beginning, and the whole page. */
+export function fromTheTop(query: UsageQuery): UsageQuery {
+  return { ...query, top: { workspace: null, group: null, user: null }, runsAfter: null, parts: null };
+}
+
+export function receiptHref(run: string): string {
+  return `${USAGE_PATH}/runs/${encodeURIComponent(run)}`;
+}
+
+function filterOf(params: URLSearchParams): Filter | null {
+  for (const dimension of DIMENSIONS) {
+    const id = params.get(dimension);
+    if (id !== null && isId(id)) return { dimension, id };
+  }
+  return null;
+}
+
+function parseTopPlace(text: string | null): TopPlace | null {
+  const match = TOP_PLACE.exec(text ?? "");
+  if (match === null || !isId(match[4] as string)) return null;
+  return {
+    amountMicros: Number(match[1]),
+    shownRows: Number(match[2]),
+    shownMicros: Number(match[3]),
+    id: match[4] as string,
+  };
+}
+
+function parseRunPlace(text: string | null): RunPlace | null {
+  const match = RUN_PLACE.exec(text ?? "");
+  return match === null || !isId(match[2] as string)
+    ? null
+    : { startedAtMs: Number(match[1]), run: match[2] as string };
+}

@@ -1,0 +1,238 @@
+/**
+ * A run's receipt (rule R12): every micro explained. For each model the tokens, the price pinned at its first report,
+ * the exact sum, and where the charge was drawn from. Read from the enterprise's object, which is the truth.
+ */
+
+import { Hono } from "hono";
+import type { FC } from "hono/jsx";
+import { type Dimension, readNames } from "../../copy/read.ts";
+import { parseRate } from "../../ledger/prices.ts";
+import type { DrawView, MeterView, Receipt } from "../../ledger/receipt.ts";
+import { isRefusal } from "../../ledger/refusals.ts";
+import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { formatDate } from "../kit/dates.ts";
+import { formatCount, formatExact, formatExactDecimal, formatRateUsd } from "../kit/format.ts";
+import { page } from "../kit/layout.tsx";
+import { Moment, Name } from "../kit/parts.tsx";
+import { problemPage } from "../kit/problem-page.tsx";
+import { callerOf, type PageEnv, signedIn } from "../kit/session.ts";
+import { fromTheTop, parseUsageQuery, USAGE_PATH, usageHref } from "./query.ts";
+import { displayName } from "./top-table.tsx";
+
+type Names = Record<Dimension, string>;
+
+const KINDS = [
+  { kind: "Input", tokens: "input_tokens", rate: "input" },
+  { kind: "Cache read", tokens: "cache_read_tokens", rate: "cache_read" },
+  { kind: "Cache write", tokens: "cache_write_tokens", rate: "cache_write" },
+  { kind: "Output", tokens: "output_tokens", rate: "output" },
+] as const;
+/** Tokens × a rate of six decimals ÷ a million: twelve decimals of a dollar. */
+const COST_DIGITS = 12;
+
+export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run", signedIn, async (c) => {
+  const caller = callerOf(c.var.who);
+  const [receipt, view] = await Promise.all([
+    enterpriseStub(c.env, c.var.who.enterprise).receipt(caller, c.req.param("run")),
+    enterpriseStub(c.env, c.var.who.enterprise).copyView(caller),
+  ]);
+  if (isRefusal(receipt) || isRefusal(view)) return problemPage(c, "not_found");
+  const names = await readAllNames(c.env.DB, c.var.who.enterprise, receipt);
+  return c.html(
+    page({
+      title: `Receipt of ${receipt.run}`,
+      signed: { ...c.var.who, name: view.gauge.name },
+      tab: "usage",
+      children: <ReceiptView receipt={receipt} names={names} timeZone={view.timeZone} />,
+    }),
+  );
+});
+
+const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({ receipt, names, timeZone }) => (
+  <>
+    <nav class="crumbs" aria-label="Breadcrumb">
+      <a href={USAGE_PATH}>Usage</a> › Receipt
+    </nav>
+    <div class="heading">
+      <h1>
+        Run <Name>{receipt.run}</Name>
+      </h1>
+      <span class="pill" data-state={receipt.final ? "done" : "open"}>
+        {receipt.final ? "Closed" : "Open"}
+      </span>
+    </div>
+    <section class="card" aria-labelledby="facts-title">
+      <h2 id="facts-title" class="unseen">
+        The run
+      </h2>
+      <p class="headline">
+        <strong class="big">{formatExact(receipt.charged_micros, receipt.unit)}</strong>
+        <span> charged</span>
+      </p>
+      <dl class="facts">
+        {(["user", "workspace", "group"] as const).map((dimension) => (
+          <div>
+            <dt>{{ user: "User", workspace: "Workspace", group: "Group" }[dimension]}</dt>
+            <dd>
+              <a href={filterHref(dimension, receipt[dimension])}>
+                <Name>{names[dimension]}</Name>
+              </a>
+            </dd>
+          </div>
+        ))}
+        <div>
+          <dt>Surface</dt>
+          <dd>{receipt.surface === "web" ? "Web" : "CLI"}</dd>
+        </div>
+        <div>
+          <dt>Started</dt>
+          <dd>
+            <Moment atMs={Date.parse(receipt.started_at)} timeZone={timeZone} />
+          </dd>
+        </div>
+        <div>
+          <dt>Last report</dt>
+          <dd>
+            {receipt.last_report_at === null ? (
+              "none"
+            ) : (
+              <Moment atMs={Date.parse(receipt.last_report_at)} timeZone={timeZone} />
+            )}
+          </dd>
+        </div>
+      </dl>
+    </section>
+    {receipt.meters.length === 0 && (
+      <p class="card">
+        {receipt.charged_micros === 0
+          ? "This run has reported nothing yet."
+          : "Its tokens and prices are no longer kept: a meter is kept for 35 days after its last report."}
+      </p>
+    )}
+    {receipt.meters.map((meter) => (
+      <MeterCard meter={meter} timeZone={timeZone} />
+    ))}
+  </>
+);
+
+const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone }) => {
+  const lines = KINDS.map(({ kind, tokens, rate }) => {
+    const price = meter.rates[rate];
+    return {
+      kind,
+      tokens: meter.usage[tokens],
+      price,
+      cost: BigInt(meter.usage[tokens]) * BigInt(parseRate(price) ?? 0),
+    };
+  });
+  const sum = lines.reduce((total, { cost }) => total + cost, 0n);
+  const credits = meter.unit === "credits";
+  return (
+    <section class="card table receipt" aria-label={`Model ${meter.model}`}>
+      <h2>
+        <Name>{meter.model}</Name>
+      </h2>
+      <table class="sums">
+        <caption>
+          Tokens at the prices of price book {formatCount(meter.price_book_version)}, pinned at the first report
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">Kind</th>
+            <th scope="col" class="num">
+              Tokens
+            </th>
+            <th scope="col" class="num">
+              Per million
+            </th>
+            <th scope="col" class="num">
+              Cost
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {lines.map(({ kind, tokens, price, cost }) => (
+            <tr>
+              <th scope="row">{kind}</th>
+              <td class="num">{formatCount(tokens)}</td>
+              <td class="num">{formatRateUsd(price)}</td>
+              <td class="num">${formatExactDecimal(cost, COST_DIGITS, 2)}</td>
+            </tr>
+          ))}
+        </tbody>
+        <tfoot>
+          <tr class="total">
+            <th scope="row">Sum</th>
+            <td></td>
+            <td></td>
+            <td class="num">${formatExactDecimal(sum, COST_DIGITS, 2)}</td>
+          </tr>
+          {credits && (
+            <tr>
+              <th scope="row" colspan={3}>
+                × {formatCount(meter.credits_per_usd)} credits per dollar
+              </th>
+              <td class="num">{formatExactDecimal(sum * BigInt(meter.credits_per_usd), COST_DIGITS, 1)}</td>
+            </tr>
+          )}
+          <tr class="total">
+            <th scope="row" colspan={3}>
+              Charged, rounded up once to a millionth
+            </th>
+            <td class="num">{formatExact(meter.charged_micros, meter.unit)}</td>
+          </tr>
+        </tfoot>
+      </table>
+      <h3>Drawn from</h3>
+      <ul class="draws">
+        {meter.draws.length === 0 && <li>Nothing: the charge is zero.</li>}
+        {meter.draws.map((draw) => (
+          <li>
+            <span>{describeDraw(draw, timeZone)}</span>
+            <strong>{formatExact(draw.micros, meter.unit)}</strong>
+            {draw.lapsed_micros !== undefined && (
+              <small class="muted">
+                Besides, {formatExact(draw.lapsed_micros, meter.unit)} came back and lapsed, because{" "}
+                {draw.bucket === "grant" ? "the grant" : "the cycle"} had ended.
+              </small>
+            )}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+};
+
+function describeDraw({ bucket, id }: DrawView, timeZone: string) {
+  const cycle = bucket === "grant" ? "" : formatDate(Date.parse(id), timeZone);
+  switch (bucket) {
+    case "monthly":
+      return `Monthly allowance of the cycle from ${cycle}`;
+    case "grant":
+      return (
+        <>
+          Grant <Name>{id}</Name>
+        </>
+      );
+    case "debt":
+      return `No credit covered it, in the cycle from ${cycle}`;
+    case "spend":
+      return `Spend of the cycle from ${cycle}`;
+    default:
+      return bucket satisfies never;
+  }
+}
+
+/** Names where the copy can give them; the receipt stands without. */
+async function readAllNames(db: D1Database, enterprise: string, receipt: Receipt): Promise<Names> {
+  const entries = (["workspace", "group", "user"] as const).map(async (dimension) => {
+    const id = receipt[dimension];
+    const names = await readNames(db, enterprise, dimension, [id]).catch(() => new Map<string, string>());
+    return [dimension, displayName(dimension, id, names.get(id) ?? null)] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries)) as Names;
+}
+
+function filterHref(dimension: Dimension, id: string): string {
+  return usageHref(fromTheTop(parseUsageQuery(new URLSearchParams())), { filter: { dimension, id } });
+}

@@ -1,0 +1,133 @@
+/**
+ * The newest runs: who, where, with which model, from which surface, for how much. Each opens its receipt.
+ */
+import type { FC } from "hono/jsx";
+import { countOf, formatRunAmount } from "../kit/format.ts";
+import { InPlace, Moment, Name, Region, Unreadable } from "../kit/parts.tsx";
+import type { RunsBlock } from "./data.ts";
+import { fromTheTop, receiptHref, type UsageQuery, usageHref } from "./query.ts";
+
+type Props = { block: RunsBlock | null; query: UsageQuery; timeZone: string };
+
+const COLUMNS = ["Run", "User", "Workspace", "Model", "Surface"];
+
+export const RecentRuns: FC<Props> = (props) => {
+  const { block, query } = props;
+  return (
+    <section id="runs" class="card table" aria-labelledby="runs-title">
+      <h2 id="runs-title">Recent runs</h2>
+      {block === null ? (
+        <Unreadable what="The list of runs" retry={usageHref(fromTheTop(query))} />
+      ) : (
+        <>
+          {/* The roles stay when a narrow screen lays the rows out as blocks. */}
+          <table class="runs" role="table">
+            <caption>
+              Newest first{query.filter === null ? "" : `, of this ${query.filter.dimension}`}
+              {unitsOf(block)}
+            </caption>
+            <thead role="rowgroup">
+              <tr role="row">
+                {COLUMNS.map((column) => (
+                  <th scope="col" role="columnheader">
+                    {column}
+                  </th>
+                ))}
+                <th scope="col" role="columnheader" class="num">
+                  Amount
+                </th>
+              </tr>
+            </thead>
+            <tbody id="rows-runs" role="rowgroup">
+              <Rows {...props} block={block} />
+            </tbody>
+          </table>
+          <MoreRuns {...props} block={block} />
+        </>
+      )}
+    </section>
+  );
+};
+
+/** An enterprise that switched its billing model has runs of both. */
+function unitsOf({ rows }: RunsBlock): string {
+  const units = new Set(rows.map(({ unit }) => unit));
+  if (units.size > 1) return ", in credits, or in USD where a $ stands";
+  return units.size === 0 ? "" : `, in ${units.has("usd") ? "USD" : "credits"}`;
+}
+
+export const RunsPage: FC<Props & { block: RunsBlock }> = (props) => (
+  <>
+    <Region id="rows-runs" swap="beforeend">
+      <Rows {...props} />
+    </Region>
+    <Region id="line-runs">
+      <MoreRuns {...props} />
+    </Region>
+    <Region id="status-region" swap="innerHTML">
+      {countOf(props.block.rows.length, "more run")} shown.
+    </Region>
+  </>
+);
+
+const Rows: FC<Props & { block: RunsBlock }> = ({ block, query, timeZone }) => (
+  <>
+    {block.rows.length === 0 && (
+      <tr role="row">
+        <td role="cell" colspan={6} class="muted">
+          {query.filter === null
+            ? "No runs yet. Start an agent, in a workspace on the web or at the command line: its run stands here with its first report."
+            : `No runs of this ${query.filter.dimension}.`}
+        </td>
+      </tr>
+    )}
+    {block.rows.map((run) => (
+      <tr role="row" id={`run-${encodeURIComponent(run.run)}`}>
+        <th scope="row" role="rowheader">
+          <a href={receiptHref(run.run)}>
+            <Name>{run.run}</Name>
+          </a>
+          <small>
+            <Moment atMs={Date.parse(run.started_at)} timeZone={timeZone} />
+            {run.final ? "" : " · open"}
+          </small>
+        </th>
+        <td role="cell" class="run-user">
+          <Name>{run.userName ?? run.user}</Name>
+        </td>
+        <td role="cell" class="run-workspace">
+          <Name>{run.workspaceName ?? run.workspace}</Name>
+        </td>
+        <td role="cell" class="run-model">
+          <Name>{run.models.length === 0 ? "—" : run.models.join(", ")}</Name>
+        </td>
+        <td role="cell" class="run-surface">
+          <span class="surface">
+            <i class={`swatch ${run.surface}`} />
+            {run.surface === "web" ? "Web" : "CLI"}
+          </span>
+        </td>
+        <td role="cell" class="num">
+          {formatRunAmount(run.charged_micros, run.unit)}
+        </td>
+      </tr>
+    ))}
+  </>
+);
+
+const MoreRuns: FC<Props & { block: RunsBlock }> = ({ block, query }) => (
+  <p id="line-runs" class="more">
+    {block.next === null && block.rows.length > 0 && <span class="muted">All shown</span>}{" "}
+    {block.next !== null ? (
+      <InPlace id="more-runs" part="runs" push={false} href={usageHref(fromTheTop(query), { runsAfter: block.next })}>
+        Show more
+      </InPlace>
+    ) : (
+      query.runsAfter !== null && (
+        <InPlace id="more-runs" part="runs" push={false} href={usageHref(fromTheTop(query))}>
+          Show the newest
+        </InPlace>
+      )
+    )}
+  </p>
+);

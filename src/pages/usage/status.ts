@@ -1,0 +1,187 @@
+/**
+ * The status line: the one thing to know about the balance now, as a pure function of the gauge. The first state that
+ * matches wins, from "nothing left" down to "on track". Words only; how a level looks is the view's.
+ */
+import type { AlertCode } from "../../ledger/alerts.ts";
+import type { Role } from "../../ledger/callers.ts";
+import type { Gauge } from "../../ledger/gauge.ts";
+import { DAY_MS, reaches } from "../../ledger/micros.ts";
+import { formatDate, formatShortDate, formatTime } from "../kit/dates.ts";
+import { countOf, formatCharge, formatDays, formatPercent, formatTimeLeft } from "../kit/format.ts";
+import type { Outlook } from "./outlook.ts";
+
+export type StatusKind =
+  | "suspended"
+  | "cap_reached"
+  | "exhausted"
+  | "out_within_a_day"
+  | "running_out"
+  | "used_90"
+  | "used_75"
+  | "used_50"
+  | "no_cap"
+  | "nothing_used"
+  | "too_early"
+  | "on_track";
+
+export type StatusLevel = "critical" | "warning" | "info" | "ok";
+export type StatusAction = { label: string; url: string };
+export type Status = {
+  kind: StatusKind;
+  level: StatusLevel;
+  lead: string;
+  sentence: string;
+  /** At most two; the first is the main one. */
+  actions: StatusAction[];
+};
+
+export type Reader = { timeZone: string; role: Role; suspended: boolean };
+
+const LEVELS: Record<StatusKind, StatusLevel> = {
+  suspended: "critical",
+  cap_reached: "critical",
+  exhausted: "critical",
+  out_within_a_day: "critical",
+  running_out: "warning",
+  used_90: "critical",
+  used_75: "warning",
+  used_50: "info",
+  no_cap: "info",
+  nothing_used: "info",
+  too_early: "info",
+  on_track: "ok",
+};
+
+/** Alerts that are a forecast, which the page does not make in the first 24 hours. */
+const FORECASTS: readonly AlertCode[] = ["on_track_to_run_out", "on_track_to_reach_cap"];
+
+export function statusOf(gauge: Gauge, outlook: Outlook, reader: Reader): Status {
+  const kind = reader.suspended ? "suspended" : kindOf(gauge, outlook);
+  return {
+    kind,
+    level: kind === "on_track" && emptiedByExpiry(outlook) ? "warning" : LEVELS[kind],
+    ...wordsOf(kind, gauge, outlook, reader),
+    // More credit does not lift a suspension.
+    actions: kind === "suspended" ? [] : actionsOf(gauge, outlook, reader),
+  };
+}
+
+function kindOf(gauge: Gauge, outlook: Outlook): StatusKind {
+  const { runOut } = outlook;
+  if (gauge.remaining_micros === 0) return gauge.spend === null ? "exhausted" : "cap_reached";
+  if (runOut?.beforeReset && (runOut.atMs ?? Number.POSITIVE_INFINITY) - outlook.nowMs < DAY_MS) {
+    return "out_within_a_day";
+  }
+  if (runOut?.beforeReset) return "running_out";
+  for (const percent of [90, 75, 50] as const) if (hasUsed(gauge, percent)) return `used_${percent}`;
+  if (gauge.spend !== null && gauge.spend.cap_micros === null) return "no_cap";
+  if (gauge.used_micros === 0) return "nothing_used";
+  return outlook.tooEarly ? "too_early" : "on_track";
+}
+
+function hasUsed(gauge: Gauge, percent: number): boolean {
+  const { total_micros: total } = gauge;
+  return total !== null && total > 0 && reaches(gauge.used_micros, total, percent);
+}
+
+function wordsOf(
+  kind: StatusKind,
+  gauge: Gauge,
+  outlook: Outlook,
+  { timeZone }: Reader,
+): { lead: string; sentence: string } {
+  const { unit } = gauge;
+  const resetDate = formatDate(outlook.endsAtMs, timeZone);
+  switch (kind) {
+    case "suspended":
+      return {
+        lead: "Suspended.",
+        sentence:
+          "No new run starts; runs under way are told to stop, and what they still use is charged. Ask whoever operates your platform to lift it.",
+      };
+    case "exhausted":
+      return { lead: "Out of credits.", sentence: `New runs start again on ${resetDate}, or with more credits.` };
+    case "cap_reached":
+      return {
+        lead: "Spend cap reached.",
+        sentence: `${formatCharge(gauge.used_micros, unit)} is spent: no new run starts until ${resetDate}, or a higher cap.`,
+      };
+    case "out_within_a_day": {
+      const outMs = outlook.runOut?.atMs ?? outlook.nowMs;
+      const hours = countOf(Math.max(1, Math.floor((outMs - outlook.nowMs) / 3_600_000)), "hour");
+      const when = `${formatDate(outMs, timeZone)} at ${formatTime(outMs, timeZone)}`;
+      return unit === "usd"
+        ? { lead: `Cap reached in about ${hours}.`, sentence: `At this pace the spend cap is reached ${when}.` }
+        : { lead: `Out of credits in about ${hours}.`, sentence: `At this pace credits run out ${when}.` };
+    }
+    case "running_out": {
+      const outMs = outlook.runOut?.atMs ?? outlook.endsAtMs;
+      const when = `${formatDate(outMs, timeZone)}, ${beforeReset(outlook.endsAtMs - outMs)} before the reset`;
+      const lead = `${formatPercent(gauge.used_micros, gauge.total_micros)} used ${toGo(gauge, outlook)}.`;
+      return unit === "usd"
+        ? { lead, sentence: `At this pace the spend cap is reached ${when}.` }
+        : { lead, sentence: `At this pace credits run out ${when}.` };
+    }
+    case "used_90":
+    case "used_75":
+    case "used_50":
+      return {
+        lead: `${formatPercent(gauge.used_micros, gauge.total_micros)} used ${toGo(gauge, outlook)}.`,
+        sentence:
+          outlook.leftAtResetMicros === null ? "It is too early for a forecast." : trackOf(gauge, outlook, timeZone),
+      };
+    case "no_cap":
+      return {
+        lead: "No spend cap.",
+        sentence:
+          gauge.used_micros === 0
+            ? "Nothing is spent yet this cycle, and nothing would stop it."
+            : `${formatCharge(gauge.used_micros, unit)} is spent this cycle, and nothing stops it.`,
+      };
+    case "nothing_used": {
+      const verb = unit === "usd" ? "spent" : "used";
+      const all = formatCharge(gauge.total_micros ?? 0, unit);
+      return { lead: `Nothing ${verb} yet.`, sentence: `${all} can be ${verb} until ${resetDate}.` };
+    }
+    case "too_early":
+      return { lead: "Too early to tell.", sentence: "A forecast needs the first 24 hours of the cycle." };
+    case "on_track":
+      return {
+        lead: emptiedByExpiry(outlook) ? "Bonus credits expire." : "On track.",
+        sentence: trackOf(gauge, outlook, timeZone, ""),
+      };
+    default:
+      return kind satisfies never;
+  }
+}
+
+function toGo(gauge: Gauge, outlook: Outlook): string {
+  return `with ${formatTimeLeft(outlook.endsAtMs - outlook.nowMs, gauge.cycle.days_remaining)} to go`;
+}
+
+function beforeReset(ms: number): string {
+  return ms >= DAY_MS ? formatDays(Math.floor(ms / DAY_MS)) : countOf(Math.max(1, Math.floor(ms / 3_600_000)), "hour");
+}
+
+function trackOf(gauge: Gauge, outlook: Outlook, timeZone: string, lead = "On track: "): string {
+  const date = formatShortDate(outlook.endsAtMs, timeZone);
+  const expired = formatCharge(outlook.expiringMicros, gauge.unit);
+  if (emptiedByExpiry(outlook)) return `At this pace about ${expired} expire unused, and nothing is left on ${date}.`;
+  const left = formatCharge(outlook.leftAtResetMicros ?? 0, gauge.unit);
+  const after = outlook.expiringMicros > 0 ? `, after about ${expired} expire` : "";
+  const text = `about ${left} ${gauge.unit === "usd" ? "below the cap" : "left"} on ${date}${after}.`;
+  return lead + (lead === "" ? text[0]?.toUpperCase() + text.slice(1) : text);
+}
+
+/** What the pace would leave is a grant that ends before the reset. */
+function emptiedByExpiry({ expiringMicros, leftAtResetMicros }: Outlook): boolean {
+  return expiringMicros > 0 && leftAtResetMicros === 0;
+}
+
+/** The actions that the gauge's alerts offer, in their order, each once. Only an admin can change a cap. */
+function actionsOf(gauge: Gauge, { tooEarly }: Outlook, { role }: Reader): StatusAction[] {
+  const alerts = gauge.alerts.filter(({ code }) => !(tooEarly && FORECASTS.includes(code)));
+  const offered = alerts.flatMap(({ action }) => action ?? []);
+  const open = role === "admin" ? offered : offered.filter(({ url }) => !url.startsWith("/"));
+  return open.filter(({ label }, i) => open.findIndex((other) => other.label === label) === i).slice(0, 2);
+}

@@ -1,0 +1,162 @@
+// M3 and M4 through the real bookkeeper: however a run's reports are cut, mixed, repeated or lost, the debits sum to
+// the cost of its final totals, exactly.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
+import type { Report } from "../../../src/ledger/debit.ts";
+import type { Rates, Tokens } from "../../../src/ledger/prices.ts";
+import { granted, openBooks, price, report } from "../../support/books.ts";
+import { cases } from "../../support/cases.ts";
+import { costOf } from "./reference-meter.ts";
+
+const KINDS = ["input", "output", "cacheRead", "cacheWrite"] as const;
+const MODELS: Record<string, Rates> = {
+  "vendor/large": { input: 3_000_000, output: 15_000_000, cacheRead: 300_000, cacheWrite: 3_750_000 },
+  "vendor/small": { input: 75_000, output: 333_333, cacheRead: 18_750, cacheWrite: 93_751 },
+  "vendor/odd": { input: 1, output: 7, cacheRead: 999_999, cacheWrite: 1_000_001 },
+};
+const priceOf = (model: string) => price({ creditsPerUsd: 100, rates: MODELS[model] as Rates });
+const lumpSum = (model: string, tokens: Tokens) =>
+  costOf({ tokens, price: { creditsPerUsd: 100, rates: MODELS[model] as Rates }, unit: "credits" });
+
+type Sent = { run: string; model: string; tokens: Tokens; final: boolean };
+const reportOf = ({ run, model, tokens, final }: Sent): Report =>
+  report(0, { run, model, price: priceOf(model), tokens, final });
+const keyOf = ({ run, model }: { run: string; model: string }) => `${run} on ${model}`;
+
+/** By meter: the largest of each kind, among its finals where there are any. */
+function finalTotals(sent: readonly Sent[]): Map<string, { model: string; tokens: Tokens }> {
+  const totals = new Map<string, { model: string; tokens: Tokens }>();
+  for (const { run, model } of sent) {
+    const own = sent.filter((other) => other.run === run && other.model === model);
+    const counted = own.some((other) => other.final) ? own.filter((other) => other.final) : own;
+    const largest = (kind: keyof Tokens) => Math.max(...counted.map((other) => other.tokens[kind]));
+    const tokens = {
+      input: largest("input"),
+      output: largest("output"),
+      cacheRead: largest("cacheRead"),
+      cacheWrite: largest("cacheWrite"),
+    };
+    totals.set(keyOf({ run, model }), { model, tokens });
+  }
+  return totals;
+}
+
+/** Debits in batches of this size and gives the sum of all that was charged, by meter. */
+function debitAll(keeper: Bookkeeper, sent: readonly Sent[], batch: number): Map<string, bigint> {
+  const charged = new Map<string, bigint>();
+  for (let from = 0; from < sent.length; from += batch) {
+    for (const answer of keeper.debit(sent.slice(from, from + batch).map(reportOf))) {
+      const { run, model, charged_micros } = granted(answer);
+      const key = keyOf({ run, model });
+      charged.set(key, (charged.get(key) ?? 0n) + BigInt(charged_micros));
+    }
+  }
+  return charged;
+}
+
+const chargesOf = (keeper: Bookkeeper, sent: readonly Sent[]) =>
+  keeper.store
+    .loadMeters([...new Set(sent.map((one) => one.run))])
+    .map((meter) => ({ key: keyOf(meter), tokens: meter.tokens, final: meter.final, charged: meter.chargedMicros }));
+
+describe("reports", () => {
+  const count = fc.oneof(fc.nat(3), fc.nat(50_000));
+  const sent: fc.Arbitrary<Sent> = fc.record({
+    run: fc.constantFrom("a", "b"),
+    model: fc.constantFrom(...Object.keys(MODELS)),
+    tokens: fc.record({ input: count, output: count, cacheRead: count, cacheWrite: count }),
+    final: fc.integer({ min: 0, max: 7 }).map((n) => n === 0),
+  });
+
+  it("in any order, repeated, in batches of any size, end in the same meters and the same charges", () => {
+    const story = fc.array(sent, { minLength: 1, maxLength: 20 }).chain((reports) =>
+      fc.record({
+        reports: fc.constant(reports),
+        mixed: fc.shuffledSubarray([...reports, ...reports], { minLength: reports.length * 2 }),
+        batches: fc.tuple(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 20 })),
+      }),
+    );
+    fc.assert(
+      fc.property(story, ({ reports, mixed, batches }) => {
+        const [inOrder, mixedUp] = [openBooks(), openBooks()];
+        const first = debitAll(inOrder, reports, batches[0]);
+        const second = debitAll(mixedUp, mixed, batches[1]);
+        expect(second).toEqual(first);
+        expect(chargesOf(mixedUp, reports)).toEqual(chargesOf(inOrder, reports));
+        for (const [key, { model, tokens }] of finalTotals(reports))
+          expect(first.get(key)).toBe(lumpSum(model, tokens));
+        expect(mixedUp.gauge().used_micros).toBe(inOrder.gauge().used_micros);
+      }),
+      cases(30),
+    );
+  });
+
+  it("that are lost change nothing, as long as the largest of each kind arrives", () => {
+    const story = fc
+      .array(sent, { minLength: 1, maxLength: 12 })
+      .chain((reports) => fc.record({ reports: fc.constant(reports), arrived: fc.subarray(reports) }));
+    fc.assert(
+      fc.property(story, ({ reports, arrived }) => {
+        const largest = [...finalTotals(reports)].map(([key, { model, tokens }]): Sent => {
+          const run = key.split(" ")[0] as string;
+          return { run, model, tokens, final: reports.some((one) => keyOf(one) === key && one.final) };
+        });
+        const [all, some] = [openBooks(), openBooks()];
+        debitAll(all, reports, 5);
+        debitAll(some, [...arrived, ...largest], 5);
+        expect(chargesOf(some, reports)).toEqual(chargesOf(all, reports));
+      }),
+      cases(20),
+    );
+  });
+});
+
+describe("five thousand reports", () => {
+  /** Runs of one to four models, each streamed in growing totals; the last report of most is final. */
+  const meter = fc.record({
+    run: fc.integer({ min: 0, max: 149 }).map((n) => `run-${n}`),
+    model: fc.constantFrom(...Object.keys(MODELS)),
+    steps: fc.array(
+      fc.record({ input: fc.nat(9_000), output: fc.nat(700), cacheRead: fc.nat(60_000), cacheWrite: fc.nat(900) }),
+      { minLength: 5, maxLength: 20 },
+    ),
+    closes: fc.boolean(),
+  });
+
+  it("over many runs and models, cut, shuffled and repeated, charge the lump sum of each meter to the micro", () => {
+    const meters = fc.sample(meter, { numRuns: 300, seed: cases(1).seed ?? 0 });
+    const reports: Sent[] = [];
+    for (const { run, model, steps, closes } of meters) {
+      const totals = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+      for (const [i, step] of steps.entries()) {
+        for (const kind of KINDS) totals[kind] += step[kind];
+        reports.push({ run, model, tokens: { ...totals }, final: closes && i === steps.length - 1 });
+      }
+    }
+    const [mixed] = fc.sample(
+      fc.shuffledSubarray([...reports, ...reports.slice(0, reports.length / 2)], {
+        minLength: Math.floor(reports.length * 1.5),
+      }),
+      { numRuns: 1, seed: cases(1).seed ?? 0 },
+    ) as [Sent[]];
+    const sent = mixed.length >= 5_000 ? mixed.slice(0, 5_000) : mixed;
+    expect(sent).toHaveLength(5_000);
+
+    const keeper = openBooks({ allowanceOverrideMicros: 10 ** 10 });
+    keeper.addGrant(
+      { id: "g", amountMicros: 10 ** 10, source: "promotion", note: null, expiresAtMs: null },
+      "operator",
+    );
+    const charged = debitAll(keeper, sent, 250);
+
+    const expected = finalTotals(sent);
+    expect(charged.size).toBe(expected.size);
+    for (const [key, { model, tokens }] of expected)
+      expect([key, charged.get(key)]).toEqual([key, lumpSum(model, tokens)]);
+    const total = [...expected.values()].reduce((sum, { model, tokens }) => sum + lumpSum(model, tokens), 0n);
+    expect(BigInt(keeper.gauge().used_micros)).toBe(total);
+    expect(auditBooks(keeper).filter((check) => !check.ok)).toEqual([]);
+  });
+});

@@ -1,0 +1,53 @@
+import { expect, it } from "vitest";
+import { CommitQueue } from "../../../src/enterprise/books/commit-queue.ts";
+
+function queueWith(commit: (requests: readonly number[]) => number[]) {
+  const groups: number[] = [];
+  let flushes = 0;
+  const queue = new CommitQueue<number, number>(
+    (requests) => {
+      groups.push(requests.length);
+      return commit(requests);
+    },
+    () => {
+      flushes += 1;
+    },
+  );
+  return { queue, groups, flushes: () => flushes };
+}
+
+const double = (requests: readonly number[]) => requests.map((n) => n * 2);
+
+it("commits what arrives in one turn together, and answers each its own", async () => {
+  const { queue, groups, flushes } = queueWith(double);
+  expect(await Promise.all([queue.add([1, 2]), queue.add([3]), queue.add([])])).toEqual([[2, 4], [6], []]);
+  expect(groups).toEqual([3]);
+  expect(flushes()).toBe(1);
+});
+
+it("commits what arrives later in a commit of its own", async () => {
+  const { queue, groups } = queueWith(double);
+  await queue.add([1]);
+  await queue.add([2]);
+  expect(groups).toEqual([1, 1]);
+});
+
+it("splits a flood into commits that each stay small enough to store", async () => {
+  const { queue, groups } = queueWith(double);
+  const batches = Array.from({ length: 7 }, (_, i) => Array.from({ length: 400 }, (_, k) => i * 400 + k));
+  expect((await Promise.all(batches.map((batch) => queue.add(batch)))).flat()).toEqual(double(batches.flat()));
+  expect(groups).toEqual([800, 800, 800, 400]);
+});
+
+it("answers the others when one of a group makes the commit fail", async () => {
+  const { queue } = queueWith((requests) => {
+    if (requests.includes(13)) throw new Error("unlucky");
+    return double(requests);
+  });
+  const settled = await Promise.allSettled([queue.add([1]), queue.add([13]), queue.add([2])]);
+  expect(settled).toMatchObject([
+    { status: "fulfilled", value: [2] },
+    { status: "rejected", reason: { message: "unlucky" } },
+    { status: "fulfilled", value: [4] },
+  ]);
+});

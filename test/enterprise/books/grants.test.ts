@@ -1,0 +1,241 @@
+// Grants: given once, void what remains, shown with their state (rule R3).
+import { describe, expect, it } from "vitest";
+import { decideGrant, decideVoid, viewGrant } from "../../../src/ledger/grants.ts";
+import {
+  APRIL,
+  books,
+  codeOf,
+  debit,
+  grant,
+  granted,
+  grantRequest,
+  HOUR_MS,
+  NOON,
+  openBooks,
+  openByClock,
+  report,
+} from "../../support/books.ts";
+
+const give = (request = grantRequest("g1", 100), to = books(), known: ReturnType<typeof grant> | null = null) =>
+  decideGrant(to, known, request, NOON);
+
+describe("a grant", () => {
+  it("is in the books from now on, untouched, in the order of drawing", () => {
+    const kept = books({ grants: [grant("late", { expiresAtMs: APRIL }), grant("never", { seq: 3 })] });
+    const { books: after, created } = granted(give(grantRequest("soon", 70, { expiresAtMs: APRIL - 1 }), kept));
+    expect(created).toBe(true);
+    expect(after.seq).toBe(11);
+    expect(after.grants.map((one) => one.id)).toEqual(["soon", "late", "never"]);
+    expect(after.grants[0]).toEqual({
+      id: "soon",
+      amountMicros: 70,
+      drawnMicros: 0,
+      expiredMicros: 0,
+      voidedMicros: 0,
+      source: "promotion",
+      note: null,
+      grantedAtMs: NOON,
+      expiresAtMs: APRIL - 1,
+      voided: false,
+      seq: 11,
+    });
+  });
+
+  it("given again with the same content is the same, and changes nothing", () => {
+    const kept = books();
+    const known = grant("g1", { drawnMicros: 40 });
+    expect(give(grantRequest("g1", 100), kept, known)).toEqual({ books: kept, grant: known, created: false });
+  });
+
+  it("given again after it has expired is still the same", () => {
+    const known = grant("g1", { expiresAtMs: NOON - 1, expiredMicros: 100 });
+    expect(granted(give(grantRequest("g1", 100, { expiresAtMs: NOON - 1 }), books(), known)).created).toBe(false);
+  });
+
+  it.each([
+    ["amount", { amountMicros: 101 }],
+    ["source", { source: "goodwill" as const }],
+    ["note", { note: "for you" }],
+    ["expiry", { expiresAtMs: APRIL }],
+  ])("of the same id with another %s is a conflict", (_, over) => {
+    expect(give({ ...grantRequest("g1", 100), ...over }, books(), grant("g1"))).toEqual({
+      refusal: { code: "grant_conflict", id: "g1" },
+    });
+  });
+
+  it("that would expire at once or has expired is refused", () => {
+    expect(give(grantRequest("g1", 100, { expiresAtMs: NOON }))).toMatchObject({
+      refusal: { code: "validation_failed", errors: [{ path: "expires_at" }] },
+    });
+    expect(codeOf(give(grantRequest("g1", 100, { expiresAtMs: NOON + 1 })))).toBe("none");
+  });
+
+  it("that would carry the total past 2^53−1 is refused", () => {
+    const most = Number.MAX_SAFE_INTEGER - 1_000;
+    expect(codeOf(give(grantRequest("g1", most)))).toBe("none");
+    expect(give(grantRequest("g1", most + 1))).toMatchObject({
+      refusal: { code: "validation_failed", errors: [{ path: "amount_micros" }] },
+    });
+  });
+});
+
+describe("voiding", () => {
+  it("takes back what remains and leaves what was drawn", () => {
+    const known = grant("g1", { drawnMicros: 30 });
+    const { books: after, voidedMicros } = decideVoid(books({ grants: [known] }), known);
+    expect(voidedMicros).toBe(70);
+    expect(after.grants[0]).toMatchObject({ drawnMicros: 30, voidedMicros: 70, voided: true });
+    expect(after.seq).toBe(11);
+  });
+
+  it("does nothing to a grant that has expired or was voided before", () => {
+    const keeper = openBooks();
+    keeper.addGrant(grantRequest("ended", 100, { expiresAtMs: NOON + HOUR_MS }), "operator");
+    keeper.addGrant(grantRequest("voided", 100), "operator");
+    keeper.voidGrant("voided", "operator");
+    keeper.moveClock(NOON + HOUR_MS);
+    const { seq } = keeper.gauge();
+    expect(keeper.voidGrant("ended", "operator")).toMatchObject({ state: "expired", remaining_micros: 0 });
+    expect(keeper.voidGrant("voided", "operator")).toMatchObject({ state: "voided", remaining_micros: 0 });
+    expect(keeper.gauge().seq).toBe(seq);
+  });
+});
+
+describe("the view of a grant", () => {
+  const state = (over: Parameters<typeof grant>[1]) => viewGrant(grant("g1", over), NOON).state;
+
+  it("has the state active, used, expired or voided", () => {
+    expect(state({})).toBe("active");
+    expect(state({ drawnMicros: 99 })).toBe("active");
+    expect(state({ drawnMicros: 100 })).toBe("used");
+    expect(state({ drawnMicros: 100, expiresAtMs: NOON - 1 })).toBe("used");
+    expect(state({ drawnMicros: 40, expiredMicros: 60, expiresAtMs: NOON })).toBe("expired");
+    expect(state({ drawnMicros: 40, voidedMicros: 60, voided: true })).toBe("voided");
+  });
+
+  it("is what readers get", () => {
+    expect(viewGrant(grant("g1", { drawnMicros: 40, expiresAtMs: APRIL, note: "hello" }), NOON)).toEqual({
+      id: "g1",
+      amount_micros: 100,
+      drawn_micros: 40,
+      remaining_micros: 60,
+      source: "promotion",
+      note: "hello",
+      granted_at: "2026-03-01T00:00:00.000Z",
+      expires_at: "2026-04-01T00:00:00.000Z",
+      state: "active",
+    });
+  });
+});
+
+describe("in the books", () => {
+  it("new credit pays debt first, and that counts as drawn", () => {
+    const keeper = openBooks();
+    debit(keeper, report(1_300));
+    expect(keeper.gauge()).toMatchObject({ debt_micros: 300, used_micros: 1_300, total_micros: 1_000 });
+    const { grant: given } = granted(keeper.addGrant(grantRequest("g1", 500), "operator"));
+    expect(given).toMatchObject({ drawn_micros: 300, remaining_micros: 200, state: "active" });
+    expect(keeper.gauge()).toMatchObject({
+      debt_micros: 0,
+      used_micros: 1_300,
+      total_micros: 1_500,
+      remaining_micros: 200,
+      bonus: { used_micros: 300 },
+    });
+    expect(keeper.store.loadMeters(["r1"])[0]?.draws.map((draw) => [draw.bucket, draw.grantId, draw.micros])).toEqual([
+      ["monthly", null, 1_000],
+      ["grant", "g1", 300],
+    ]);
+  });
+
+  it("says in the journal how much debt a grant has paid", () => {
+    const keeper = openBooks();
+    debit(keeper, report(1_300));
+    keeper.addGrant(grantRequest("g1", 200), "operator");
+    const last = keeper.store.loadEntryPage(Number.MAX_SAFE_INTEGER, 1)[0];
+    expect(last).toMatchObject({
+      seq: keeper.gauge().seq,
+      by: "operator",
+      facts: { type: "grant_added", grant: "g1", amount_micros: 200, debt_paid_micros: 200 },
+    });
+  });
+
+  it("a grant used up long ago is found again, for a void and for a retry", () => {
+    const keeper = openBooks();
+    keeper.addGrant(grantRequest("g1", 100), "operator");
+    debit(keeper, report(1_100));
+    debit(keeper, report(1, { run: "r2" }));
+    expect(granted(keeper.addGrant(grantRequest("g1", 100), "operator"))).toMatchObject({
+      created: false,
+      grant: { state: "used" },
+    });
+    expect(codeOf(keeper.addGrant(grantRequest("g1", 101), "operator"))).toBe("grant_conflict");
+    expect(granted(keeper.voidGrant("g1", "operator"))).toMatchObject({
+      state: "voided",
+      drawn_micros: 100,
+      remaining_micros: 0,
+    });
+    expect(codeOf(keeper.voidGrant("g2", "operator"))).toBe("not_found");
+  });
+
+  it("nothing returns to a voided grant, though it was used up when it was voided", () => {
+    const keeper = openBooks();
+    keeper.addGrant(grantRequest("g1", 100), "operator");
+    debit(keeper, report(1_100));
+    keeper.voidGrant("g1", "operator");
+    debit(keeper, report(1_040, { final: true }));
+    expect(keeper.store.loadGrants(["g1"])[0]).toMatchObject({ drawnMicros: 100 });
+    expect(keeper.gauge()).toMatchObject({ used_micros: 1_040, remaining_micros: 0, bonus: { used_micros: 40 } });
+  });
+
+  it("a refund finds a grant that was used up", () => {
+    const keeper = openBooks();
+    keeper.addGrant(grantRequest("g1", 100), "operator");
+    debit(keeper, report(1_100));
+    expect(debit(keeper, report(1_040, { final: true }))).toMatchObject({ charged_micros: -60, remaining_micros: 60 });
+    expect(keeper.gauge()).toMatchObject({ bonus: { used_micros: 40, remaining_micros: 60 } });
+  });
+
+  it("a refund pays the debt of other runs with what it frees", () => {
+    const keeper = openBooks();
+    debit(keeper, report(1_000));
+    debit(keeper, report(300, { run: "r2" }));
+    expect(keeper.gauge().debt_micros).toBe(300);
+    debit(keeper, report(800, { final: true }));
+    expect(keeper.gauge()).toMatchObject({ used_micros: 1_100, debt_micros: 100, remaining_micros: 0 });
+    expect(keeper.store.loadMeters(["r2"])[0]?.draws.map((draw) => [draw.bucket, draw.micros])).toEqual([
+      ["debt", 100],
+      ["monthly", 200],
+    ]);
+  });
+
+  it("new credit pays the debt of more meters than one page of them", () => {
+    const keeper = openBooks({ allowanceOverrideMicros: 0 });
+    keeper.debit(Array.from({ length: 450 }, (_, i) => report(2, { run: `r${i}` })));
+    expect(keeper.gauge().debt_micros).toBe(900);
+    keeper.addGrant(grantRequest("g1", 899), "operator");
+    expect(keeper.gauge()).toMatchObject({ debt_micros: 1, remaining_micros: 0, bonus: { used_micros: 899 } });
+  });
+
+  it("a grant that comes at the very instant another expires finds that one gone", () => {
+    const keeper = openBooks({ allowanceOverrideMicros: 0 });
+    keeper.addGrant(grantRequest("old", 100, { expiresAtMs: NOON + HOUR_MS }), "operator");
+    keeper.moveClock(NOON + HOUR_MS);
+    expect(
+      granted(keeper.addGrant(grantRequest("old", 100, { expiresAtMs: NOON + HOUR_MS }), "operator")),
+    ).toMatchObject({ created: false, grant: { state: "expired", remaining_micros: 0 } });
+    expect(debit(keeper, report(5))).toMatchObject({ remaining_micros: 0, reason: "credits_exhausted" });
+  });
+
+  it("a grant that is asked for again in the moment of its expiry has expired", () => {
+    const clock = { nowMs: NOON };
+    const keeper = openByClock(clock);
+    const request = grantRequest("g1", 100, { expiresAtMs: NOON + HOUR_MS });
+    keeper.addGrant(request, "operator");
+    clock.nowMs += HOUR_MS;
+    expect(granted(keeper.addGrant(request, "operator"))).toMatchObject({
+      created: false,
+      grant: { state: "expired", remaining_micros: 0 },
+    });
+  });
+});

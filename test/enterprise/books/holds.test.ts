@@ -1,0 +1,175 @@
+// Rule R6: what becomes of a hold while its run goes on, and that every hold ends.
+import { describe, expect, it } from "vitest";
+import type { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { endHold, holdLeft, raiseHold, spendHold } from "../../../src/ledger/holds.ts";
+import {
+  books,
+  byomBooks,
+  debit,
+  granted,
+  MINUTE_MS,
+  NOON,
+  openBooks,
+  report,
+  run,
+  start,
+} from "../../support/books.ts";
+
+const TTL_MS = 900_000;
+const hold = (micros: number, unit: "credits" | "usd" = "credits") => ({
+  unit,
+  micros,
+  ttlMs: TTL_MS,
+  expiresAtMs: NOON + TTL_MS,
+});
+const held = (credits: number, usd = 0) => books({ held: { credits, usd } });
+
+describe("a charge", () => {
+  it("comes off the hold of its run first", () => {
+    const spent = spendHold(held(500), run({ hold: hold(100) }), "credits", 30, NOON);
+    expect(spent.run.hold?.micros).toBe(70);
+    expect(spent.books.held).toEqual({ credits: 470, usd: 0 });
+  });
+
+  it("takes no more off the hold than is left of it", () => {
+    const spent = spendHold(held(500), run({ hold: hold(100) }), "credits", 130, NOON);
+    expect(spent.run.hold?.micros).toBe(0);
+    expect(spent.books.held.credits).toBe(400);
+  });
+
+  it("starts the hold's time anew, a duplicate's and a refund's too, without giving a hold back", () => {
+    for (const micros of [0, -40]) {
+      const spent = spendHold(held(100), run({ hold: hold(60) }), "credits", micros, NOON + MINUTE_MS);
+      expect(spent.run.hold).toEqual({ ...hold(60), expiresAtMs: NOON + MINUTE_MS + TTL_MS });
+      expect(spent.books.held.credits).toBe(100);
+    }
+  });
+
+  it("in another unit than the hold leaves what is held", () => {
+    const spent = spendHold(held(100), run({ hold: hold(60) }), "usd", 30, NOON);
+    expect(spent.run.hold?.micros).toBe(60);
+    expect(spent.books.held).toEqual({ credits: 100, usd: 0 });
+  });
+
+  it("of a run without a hold changes nothing", () => {
+    const kept = held(100);
+    const free = run();
+    expect(spendHold(kept, free, "credits", 30, NOON)).toEqual({ books: kept, run: free });
+  });
+});
+
+describe("a hold", () => {
+  it("gives back what is left of it when it ends", () => {
+    expect(endHold(held(500), run({ hold: hold(70) }))).toMatchObject({
+      books: { held: { credits: 430 } },
+      run: { hold: null },
+    });
+    const kept = held(5);
+    expect(endHold(kept, run()).books).toBe(kept);
+  });
+
+  it("is raised to at least what is asked, in the enterprise's unit", () => {
+    expect(raiseHold(held(70), run({ hold: hold(70) }), 100, TTL_MS, NOON)).toMatchObject({
+      books: { held: { credits: 100 } },
+      run: { hold: { micros: 100 } },
+    });
+    expect(raiseHold(byomBooks(), run(), 40, 1_000, NOON).run.hold).toEqual({
+      unit: "usd",
+      micros: 40,
+      ttlMs: 1_000,
+      expiresAtMs: NOON + 1_000,
+    });
+  });
+
+  it("counts only in its own unit", () => {
+    expect(holdLeft(run({ hold: hold(5) }), "credits")).toBe(5);
+    expect(holdLeft(run({ hold: hold(5) }), "usd")).toBe(0);
+    expect(holdLeft(run(), "credits")).toBe(0);
+    expect(holdLeft(null, "credits")).toBe(0);
+  });
+});
+
+describe("in the books", () => {
+  const heldBy = (keeper: Bookkeeper) => keeper.gauge().held_micros;
+  function begin(holdMicros = 400, holdTtlMs: number | null = null) {
+    const keeper = openBooks();
+    granted(keeper.start(start({ holdMicros, holdTtlMs })));
+    return keeper;
+  }
+
+  it("what is charged and what is left of the hold are together what was held", () => {
+    const keeper = begin();
+    expect(debit(keeper, report(150))).toMatchObject({
+      remaining_micros: 850,
+      available_micros: 600,
+      action: "continue",
+    });
+    expect(heldBy(keeper)).toBe(250);
+  });
+
+  it("a hold ends with the run's final report, when its last meter closes", () => {
+    const keeper = begin();
+    debit(keeper, report(10, { model: "m2" }));
+    debit(keeper, report(10, { final: true }));
+    expect(heldBy(keeper)).toBe(380);
+    debit(keeper, report(10, { model: "m2", final: true }));
+    expect(heldBy(keeper)).toBe(0);
+  });
+
+  it("a hold ends with its release, which may come twice, or for a run that holds nothing", () => {
+    const keeper = begin();
+    expect(granted(keeper.releaseHold("r1"))).toMatchObject({ held_micros: 0, available_micros: 1_000 });
+    const { seq } = keeper.gauge();
+    expect(granted(keeper.releaseHold("r1"))).toMatchObject({ held_micros: 0, seq });
+  });
+
+  it("a hold ends 15 minutes after the run's last report", () => {
+    const keeper = begin();
+    keeper.moveClock(NOON + 10 * MINUTE_MS);
+    debit(keeper, report(1));
+    keeper.moveClock(NOON + 25 * MINUTE_MS - 1);
+    expect(heldBy(keeper)).toBe(399);
+    keeper.moveClock(NOON + 25 * MINUTE_MS);
+    expect(heldBy(keeper)).toBe(0);
+  });
+
+  it("a hold is kept alive by reports that charge nothing", () => {
+    const keeper = begin(400, 10 * MINUTE_MS);
+    debit(keeper, report(1));
+    for (let minutes = 5; minutes <= 50; minutes += 5) {
+      keeper.moveClock(NOON + minutes * MINUTE_MS);
+      debit(keeper, report(1));
+    }
+    expect(heldBy(keeper)).toBe(399);
+  });
+
+  it("a hold survives the turn of a cycle", () => {
+    const keeper = begin(400, 24 * 60 * MINUTE_MS);
+    for (let days = 1; days <= 25; days++) {
+      keeper.moveClock(NOON + days * 23 * 60 * MINUTE_MS);
+      debit(keeper, report(1));
+    }
+    expect(keeper.gauge()).toMatchObject({ held_micros: 399, cycle: { starts_at: "2026-04-01T00:00:00.000Z" } });
+  });
+
+  it("a refund gives credit back to all, not to the hold", () => {
+    const keeper = begin();
+    debit(keeper, report(300));
+    debit(keeper, report(5, { model: "m2" }));
+    debit(keeper, report(100, { final: true }));
+    expect(keeper.gauge()).toMatchObject({ used_micros: 105, held_micros: 95, available_micros: 800 });
+  });
+
+  it("debt stays 0 while every run keeps within its hold, however the charges are interleaved", () => {
+    const keeper = openBooks();
+    for (let i = 0; i < 10; i++) granted(keeper.start(start({ run: `r${i}`, holdMicros: 100 })));
+    for (let tokens = 10; tokens <= 100; tokens += 10) {
+      for (let i = 9; i >= 0; i--) {
+        const answer = debit(keeper, report(tokens, { run: `r${i}` }));
+        if (tokens < 100) expect(answer.action).toBe("continue");
+      }
+    }
+    expect(keeper.gauge()).toMatchObject({ used_micros: 1_000, debt_micros: 0, held_micros: 0, available_micros: 0 });
+    expect(debit(keeper, report(101, { run: "r3" }))).toMatchObject({ action: "stop", reason: "hold_exhausted" });
+  });
+});

@@ -1,0 +1,31 @@
+// What the object itself knows of keys and links, whoever the Worker has let as far as here.
+import { expect, it } from "vitest";
+import { Keyring } from "../../../src/enterprise/books/keyring.ts";
+import { migrate } from "../../../src/enterprise/books/tables.ts";
+import type { Caller } from "../../../src/ledger/callers.ts";
+import { MINUTE_MS, NOON } from "../../support/books.ts";
+import { openSql } from "../../support/node-sql.ts";
+
+function newKeyring(): Keyring {
+  const sql = openSql();
+  migrate(sql);
+  return new Keyring(sql);
+}
+
+it("knows a key by its id and its hash together", () => {
+  const keyring = newKeyring();
+  keyring.add({ id: "k1", name: "agents", scopes: ["debit"], hash: "right", expiresAtMs: null }, "operator", NOON);
+  const caller = (id: string, hash: string): Caller => ({ kind: "key", id, hash, scopes: ["debit"] });
+  expect(keyring.findFault(caller("k1", "right"))).toBeNull();
+  expect(keyring.findFault(caller("k1", "other"))).toEqual({ code: "key_invalid" });
+  expect(keyring.findFault(caller("k2", "right"))).not.toBeNull();
+  keyring.revoke("k1", true, NOON);
+  expect(keyring.findFault(caller("k1", "right"))).toEqual({ code: "key_revoked" });
+});
+
+it("uses a sign-in link up once", () => {
+  const keyring = newKeyring();
+  expect(keyring.useLink("l1", NOON + 5 * MINUTE_MS, NOON)).toBe(true);
+  expect(keyring.useLink("l1", NOON + 5 * MINUTE_MS, NOON + MINUTE_MS)).toBe(false);
+  expect(keyring.useLink("l2", NOON + 5 * MINUTE_MS, NOON + MINUTE_MS)).toBe(true);
+});

@@ -1,0 +1,168 @@
+/**
+ * The real bookkeeper, told and seen in the words of story.ts: each event becomes the call that an agent or operator
+ * would cause, and the view is read from its gauge and its rows.
+ */
+import type { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { runOfRow } from "../../../src/enterprise/books/rows.ts";
+import type { DebitAnswer, Report } from "../../../src/ledger/debit.ts";
+import type { EntryFacts } from "../../../src/ledger/entries.ts";
+import { viewGrant } from "../../../src/ledger/grants.ts";
+import { isRefusal, type Refused } from "../../../src/ledger/refusals.ts";
+import { type Answer, type Event, mergeDraws, type ReportEvent, type View } from "./story.ts";
+
+const MOST = Number.MAX_SAFE_INTEGER;
+
+export function tellReal(keeper: Bookkeeper, event: Event): Answer {
+  switch (event.type) {
+    case "clock":
+      return codeOr(keeper.moveClock(event.toMs), () => null);
+    case "report":
+      return answerOf(keeper.debit([reportOf(event)])[0] as DebitAnswer | Refused);
+    case "start": {
+      const { run, user, holdMicros, ttlMs } = event;
+      const who = { surface: "web", workspace: "w", user } as const;
+      const started = keeper.start({ run, ...who, startedAtMs: undefined, holdMicros, holdTtlMs: ttlMs });
+      return codeOr(started, ({ created, hold }) => ({ created, hold: hold?.micros ?? null }));
+    }
+    case "release":
+      keeper.releaseHold(event.run);
+      return null;
+    case "grant": {
+      const { id, amountMicros, expiresAtMs } = event;
+      const given = keeper.addGrant({ id, amountMicros, expiresAtMs, source: "promotion", note: null }, "operator");
+      return codeOr(given, ({ created }) => (created ? null : "the same"));
+    }
+    case "void":
+      return codeOr(keeper.voidGrant(event.id, "operator"), () => null);
+    case "allowance":
+      return codeOr(keeper.changeSettings({ allowanceOverrideMicros: event.micros }, "operator"), () => null);
+    case "cap":
+      return codeOr(keeper.setCap(event.micros, "operator"), () => null);
+    case "billing":
+      return codeOr(keeper.changeSettings({ billingModel: event.model }, "operator"), () => null);
+    case "suspend":
+      return codeOr(keeper.changeSettings({ suspended: event.suspended }, "operator"), () => null);
+    case "calendar": {
+      const { timeZone, anchorDay } = event;
+      return codeOr(keeper.changeSettings({ timeZone, anchorDay }, "operator"), () => null);
+    }
+    default:
+      return event satisfies never;
+  }
+}
+
+export function reportOf({ run, user, name, model, price, tokens, final, startedAtMs }: ReportEvent): Report {
+  const pinned = price === null ? null : { bookVersion: 1, ...price };
+  return {
+    run,
+    model,
+    reportedAs: name,
+    price: pinned,
+    tokens,
+    final,
+    surface: "web",
+    workspace: "w",
+    user,
+    startedAtMs,
+  };
+}
+
+export function answerOf(answered: DebitAnswer | Refused): Answer {
+  return codeOr(answered, (answer) => ({
+    charged: answer.charged_micros,
+    runTotal: answer.run_total_micros,
+    model: answer.model,
+    unit: answer.unit,
+    remaining: answer.remaining_micros,
+    available: answer.available_micros,
+    percent: answer.used_percent,
+    action: answer.reason === null ? answer.action : `${answer.action}: ${answer.reason}`,
+  }));
+}
+
+export function viewReal(keeper: Bookkeeper): View {
+  const { sql, store } = keeper;
+  const gauge = keeper.gauge();
+  const { cycle } = keeper.books;
+  const runs = sql.all("SELECT * FROM runs").map(runOfRow);
+  const meters = store.loadMeters(runs.map((run) => run.run));
+  return {
+    cycle: { startsAtMs: cycle.startsAtMs, endsAtMs: cycle.endsAtMs },
+    gauge: {
+      unit: gauge.unit,
+      used: gauge.used_micros,
+      total: gauge.total_micros,
+      remaining: gauge.remaining_micros,
+      debt: gauge.debt_micros,
+      held: gauge.held_micros,
+      available: gauge.available_micros,
+      percent: gauge.used_percent,
+      monthly: gauge.monthly && {
+        allowance: gauge.monthly.allowance_micros,
+        used: gauge.monthly.used_micros,
+        remaining: gauge.monthly.remaining_micros,
+      },
+      bonus: gauge.bonus && {
+        used: gauge.bonus.used_micros,
+        remaining: gauge.bonus.remaining_micros,
+        nextExpiry: gauge.bonus.next_expiry && {
+          atMs: Date.parse(gauge.bonus.next_expiry.at),
+          micros: gauge.bonus.next_expiry.micros,
+        },
+      },
+      spend: gauge.spend && { cap: gauge.spend.cap_micros, used: gauge.spend.used_micros },
+    },
+    grants: store.loadGrantPage(MOST, 1_000).map((grant) => {
+      const view = viewGrant(grant, keeper.nowMs());
+      return { id: view.id, drawn: view.drawn_micros, remaining: view.remaining_micros, state: view.state };
+    }),
+    meters: meters.map((meter) => ({
+      run: meter.run,
+      model: meter.model,
+      unit: meter.unit,
+      tokens: meter.tokens,
+      final: meter.final,
+      charged: meter.chargedMicros,
+      draws: mergeDraws(
+        meter.draws.map((draw) => ({
+          bucket: draw.bucket,
+          id: draw.grantId ?? draw.cycleStartsAtMs,
+          cycle: draw.cycleStartsAtMs,
+          micros: draw.micros,
+          lapsed: draw.lapsedMicros,
+        })),
+      ),
+    })),
+    holds: runs.flatMap(({ run, hold }) =>
+      hold === null ? [] : [{ run, unit: hold.unit, micros: hold.micros, endsAtMs: hold.expiresAtMs }],
+    ),
+    entries: store
+      .loadEntriesAfter(0, MOST)
+      .map(({ facts, atMs }) => ({ type: facts.type, atMs, micros: microsOf(facts) })),
+  };
+}
+
+function microsOf(facts: EntryFacts): number {
+  switch (facts.type) {
+    case "cycle_started":
+    case "plan_changed":
+      return facts.allowance_micros;
+    case "grant_added":
+    case "grant_expired":
+    case "grant_voided":
+    case "debt_written_off":
+      return facts.amount_micros;
+    case "cap_changed":
+      return facts.to_micros ?? -1;
+    case "billing_model_changed":
+      return 0;
+    case "run_closed":
+      return facts.credits_micros + facts.usd_micros;
+    default:
+      return facts satisfies never;
+  }
+}
+
+function codeOr<T extends object>(answer: T, view: (answer: Exclude<T, Refused>) => Answer): Answer {
+  return isRefusal(answer) ? answer.refusal.code : view(answer as Exclude<T, Refused>);
+}

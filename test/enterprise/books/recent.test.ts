@@ -1,0 +1,118 @@
+// What the object remembers of runs under way: it spares reading, and changes no answer.
+import { expect, it } from "vitest";
+import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { Recent } from "../../../src/enterprise/books/recent.ts";
+import type { Sql } from "../../../src/enterprise/books/sql.ts";
+import { prune } from "../../../src/enterprise/jobs/pruning.ts";
+import { Dice } from "../../simulation/dice.ts";
+import {
+  DAY_MS,
+  debit,
+  grantRequest,
+  HOUR_MS,
+  meter,
+  NOON,
+  openBooks,
+  report,
+  run,
+  settings,
+  start,
+} from "../../support/books.ts";
+import { openSql } from "../../support/node-sql.ts";
+
+const SEED = 20_261_125;
+const TABLES = ["enterprise", "runs", "meters", "grants", "entries", "journal", "cycles"];
+
+function countReads(sql: Sql): Sql & { reads: string[] } {
+  const reads: string[] = [];
+  return {
+    ...sql,
+    reads,
+    all: (statement, ...params) => {
+      reads.push(statement);
+      return sql.all(statement, ...params);
+    },
+  };
+}
+
+function rowsOf(keeper: Bookkeeper): unknown[] {
+  return TABLES.map((table) => keeper.sql.all(`SELECT * FROM ${table} ORDER BY 1, 2`));
+}
+
+/** One step of an enterprise's life, the same for every keeper that is given the same dice. */
+function act(keeper: Bookkeeper, dice: Dice, step: number): unknown {
+  const name = `r${dice.whole(1, 6)}`;
+  const model = dice.pick(["m1", "m2"]);
+  const input = dice.whole(0, 400);
+  switch (dice.weighted({ debit: 20, start: 4, release: 1, grant: 2, clock: 5, late: 1, plan: 1 })) {
+    case "debit":
+      return keeper.debit([
+        report(input, { run: name, model, startedAtMs: keeper.nowMs(), final: dice.chance(0.1) }),
+        report(input + 1, { run: `r${dice.whole(1, 6)}`, model, startedAtMs: keeper.nowMs() }),
+      ]);
+    case "start":
+      return keeper.start(start({ run: name, holdMicros: dice.whole(1, 200), holdTtlMs: HOUR_MS }));
+    case "release":
+      return keeper.releaseHold(name);
+    case "grant":
+      return keeper.addGrant(grantRequest(`g${step}`, dice.whole(1, 300)), "operator");
+    case "clock":
+      return keeper.moveClock(keeper.nowMs() + dice.whole(0, 6 * HOUR_MS));
+    case "late":
+      keeper.moveClock(keeper.nowMs() + dice.whole(1, 50) * DAY_MS);
+      return prune(keeper);
+    case "plan":
+      return keeper.changeSettings({ allowanceOverrideMicros: dice.whole(0, 5_000) }, "operator");
+  }
+}
+
+it("answers and stores the same whether it remembers or reads again", () => {
+  for (let story = 0; story < 40; story++) {
+    const [remembering, forgetful] = [openBooks(), openBooks()];
+    const [dice, same] = [new Dice(SEED + story), new Dice(SEED + story)];
+    for (let step = 0; step < 120; step++) {
+      forgetful.recent.clear();
+      const answer = act(remembering, dice, step);
+      expect(answer, `story ${story} of seed ${SEED}, step ${step}`).toEqual(act(forgetful, same, step));
+    }
+    expect(rowsOf(remembering)).toEqual(rowsOf(forgetful));
+  }
+});
+
+it("reads nothing for the next report of a run under way", () => {
+  const sql = countReads(openSql());
+  const keeper = new Bookkeeper(sql, () => NOON);
+  keeper.create("acme", settings(), NOON);
+  debit(keeper, report(1));
+  sql.reads.length = 0;
+  debit(keeper, report(2));
+  expect(sql.reads).toEqual([]);
+});
+
+it("keeps nothing of a change that failed", () => {
+  let failing = false;
+  const sql = openSql();
+  const faulty: Sql = {
+    ...sql,
+    run: (statement, ...params) => {
+      if (failing && statement.startsWith("UPDATE enterprise")) throw new Error("SQLITE_FULL");
+      sql.run(statement, ...params);
+    },
+  };
+  const keeper = new Bookkeeper(faulty, () => NOON);
+  keeper.create("acme", settings(), NOON);
+  debit(keeper, report(100));
+  failing = true;
+  expect(() => debit(keeper, report(300))).toThrow("SQLITE_FULL");
+  failing = false;
+  expect(debit(keeper, report(300))).toMatchObject({ charged_micros: 200, run_total_micros: 300 });
+});
+
+it("holds a bounded number of runs, those charged last", () => {
+  const recent = new Recent();
+  for (let n = 0; n < 10_000; n++) recent.keep({ run: run({ run: `r${n}` }), meters: [meter({ run: `r${n}` })] });
+  const kept = Array.from({ length: 10_000 }, (_, n) => recent.find(`r${n}`)).filter((found) => found !== undefined);
+  expect(kept.length).toBe(4_000);
+  expect(recent.find("r9999")).toBeDefined();
+  expect(recent.find("r0")).toBeUndefined();
+});

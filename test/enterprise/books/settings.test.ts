@@ -1,0 +1,219 @@
+// Rules R4, R7, R8: what a change of an enterprise changes, and when.
+import { describe, expect, it } from "vitest";
+import type { Books, Settings } from "../../../src/ledger/books.ts";
+import { allowanceOf, PLANS } from "../../../src/ledger/plans.ts";
+import { decideCap, decideSettings } from "../../../src/ledger/settings.ts";
+import {
+  at,
+  books,
+  byomBooks,
+  codeOf,
+  debit,
+  grant,
+  granted,
+  grantRequest,
+  NOON,
+  openBooks,
+  report,
+  settings,
+} from "../../support/books.ts";
+
+const change = (over: Partial<Settings>, kept: Books = books()) =>
+  decideSettings(kept, { ...kept.settings, ...over }, "operator", NOON);
+const facts = (decided: ReturnType<typeof change>) => granted(decided).entries.map((entry) => entry.facts);
+
+describe("plans", () => {
+  it("have 500, 5,000, 25,000 and 100,000 credits a month", () => {
+    expect(PLANS.map((plan) => allowanceOf(plan, null))).toEqual([
+      500_000_000, 5_000_000_000, 25_000_000_000, 100_000_000_000,
+    ]);
+  });
+
+  it("yield to an allowance of the enterprise's own, 0 included", () => {
+    expect(allowanceOf("pro", 7)).toBe(7);
+    expect(allowanceOf("pro", 0)).toBe(0);
+  });
+});
+
+describe("a larger allowance", () => {
+  it("counts at once, and leaves an entry", () => {
+    const decided = granted(change({ allowanceOverrideMicros: 3_000 }));
+    expect(decided.books).toMatchObject({
+      cycle: { allowanceMicros: 3_000 },
+      settings: { allowanceOverrideMicros: 3_000 },
+      seq: 11,
+    });
+    expect(decided.entries).toEqual([
+      {
+        atMs: NOON,
+        by: "operator",
+        facts: {
+          type: "plan_changed",
+          from_plan: "pro",
+          to_plan: "pro",
+          from_micros: 1_000,
+          to_micros: 3_000,
+          allowance_micros: 3_000,
+          debt_paid_micros: 0,
+        },
+      },
+    ]);
+  });
+
+  it("pays debt first, and its entry says how much", () => {
+    const keeper = openBooks();
+    debit(keeper, report(1_300));
+    keeper.changeSettings({ allowanceOverrideMicros: 1_200 }, "operator");
+    expect(keeper.gauge()).toMatchObject({
+      debt_micros: 100,
+      remaining_micros: 0,
+      monthly: { allowance_micros: 1_200, used_micros: 1_200 },
+    });
+    expect(keeper.store.loadEntryPage(Number.MAX_SAFE_INTEGER, 1)[0]?.facts).toMatchObject({
+      type: "plan_changed",
+      debt_paid_micros: 200,
+    });
+  });
+
+  it("that would carry the total past 2^53−1 is refused", () => {
+    const most = Number.MAX_SAFE_INTEGER;
+    expect(codeOf(change({ allowanceOverrideMicros: most - 100 }, books({ grants: [grant("g1")] })))).toBe("none");
+    expect(change({ allowanceOverrideMicros: most - 99 }, books({ grants: [grant("g1")] }))).toMatchObject({
+      refusal: { code: "validation_failed", errors: [{ path: "monthly_allowance_micros" }] },
+    });
+  });
+});
+
+describe("a smaller allowance", () => {
+  it("waits for the next cycle", () => {
+    const keeper = openBooks();
+    keeper.changeSettings({ allowanceOverrideMicros: 10 }, "operator");
+    expect(keeper.gauge().monthly?.allowance_micros).toBe(1_000);
+    keeper.moveClock(at("2026-04-01T00:00:00Z"));
+    expect(keeper.gauge().monthly?.allowance_micros).toBe(10);
+  });
+
+  it("after a larger one in the same cycle leaves the highest in force until the turn", () => {
+    const keeper = openBooks();
+    for (const allowanceOverrideMicros of [3_000, 20, 2_000])
+      keeper.changeSettings({ allowanceOverrideMicros }, "operator");
+    expect(keeper.gauge().monthly?.allowance_micros).toBe(3_000);
+    keeper.moveClock(at("2026-04-01T00:00:00Z"));
+    expect(keeper.gauge().monthly?.allowance_micros).toBe(2_000);
+  });
+});
+
+describe("other settings", () => {
+  it("of another plan follow its allowance, unless the enterprise has its own", () => {
+    expect(facts(change({ plan: "team", allowanceOverrideMicros: null }))).toMatchObject([
+      { type: "plan_changed", to_micros: 25_000_000_000 },
+    ]);
+    expect(facts(change({ plan: "team" }))).toMatchObject([
+      { type: "plan_changed", from_micros: 1_000, to_micros: 1_000 },
+    ]);
+  });
+
+  it("that move no money leave no entry", () => {
+    const quiet = {
+      name: "New",
+      suspended: true,
+      upgradeUrl: "https://example.com",
+      timeZone: "Asia/Kolkata",
+      anchorDay: 9,
+    };
+    const decided = granted(change(quiet));
+    expect(decided).toMatchObject({ entries: [], books: { settings: quiet, seq: 10 } });
+    expect(decided.books.cycle).toEqual(books().cycle);
+  });
+
+  it("of zone and anchor wait for the turn", () => {
+    const keeper = openBooks();
+    keeper.changeSettings({ timeZone: "Asia/Kolkata", anchorDay: 9 }, "operator");
+    expect(keeper.gauge().cycle).toMatchObject({
+      starts_at: "2026-03-01T00:00:00.000Z",
+      ends_at: "2026-04-01T00:00:00.000Z",
+    });
+    keeper.moveClock(at("2026-04-02T00:00:00Z"));
+    expect(keeper.gauge().cycle).toMatchObject({
+      starts_at: "2026-04-01T00:00:00.000Z",
+      ends_at: "2026-04-08T18:30:00.000Z",
+    });
+    keeper.moveClock(at("2026-04-10T00:00:00Z"));
+    expect(keeper.gauge().cycle).toMatchObject({
+      starts_at: "2026-04-08T18:30:00.000Z",
+      ends_at: "2026-05-08T18:30:00.000Z",
+      days_total: 30,
+    });
+  });
+
+  it("of the billing model take effect with the next request and keep both histories", () => {
+    const keeper = openBooks();
+    keeper.addGrant(grantRequest("g1", 100), "operator");
+    debit(keeper, report(300));
+    const byom = granted(keeper.changeSettings({ billingModel: "byom" }, "operator"));
+    expect(byom.gauge).toMatchObject({ unit: "usd", used_micros: 0, monthly: null });
+    granted(keeper.setCap(50, "operator"));
+    debit(keeper, report(20, { run: "r2" }));
+    expect(keeper.gauge()).toMatchObject({ used_micros: 20, spend: { cap_micros: 50, used_micros: 20 } });
+    const back = granted(keeper.changeSettings({ billingModel: "credits" }, "operator"));
+    expect(back.gauge).toMatchObject({ unit: "credits", used_micros: 300, remaining_micros: 800, spend: null });
+    expect(back.capMicros).toBe(50);
+    const types = keeper.store.loadEntriesAfter(0, 100).map((entry) => entry.facts.type);
+    expect(types).toEqual([
+      "cycle_started",
+      "grant_added",
+      "billing_model_changed",
+      "cap_changed",
+      "billing_model_changed",
+    ]);
+  });
+
+  it("of model and plan together leave an entry for each, the plan's last", () => {
+    expect(facts(change({ billingModel: "byom", allowanceOverrideMicros: 2_000 }))).toMatchObject([
+      { type: "billing_model_changed", from: "credits", to: "byom" },
+      { type: "plan_changed" },
+    ]);
+    expect(granted(change({ billingModel: "byom", allowanceOverrideMicros: 2_000 })).books.seq).toBe(12);
+  });
+
+  it("are the very same books when nothing is changed", () => {
+    expect(granted(change({}))).toEqual({ books: books({ settings: settings() }), entries: [] });
+  });
+});
+
+describe("the spend cap", () => {
+  it("is set, changed and removed, each with an entry", () => {
+    const set = granted(decideCap(byomBooks(), 500, "user:ann", NOON));
+    expect(set).toMatchObject({
+      books: { capMicros: 500, seq: 11 },
+      entries: [{ atMs: NOON, by: "user:ann", facts: { type: "cap_changed", from_micros: null, to_micros: 500 } }],
+    });
+    const removed = granted(decideCap(set.books, null, "user:ann", NOON));
+    expect(removed).toMatchObject({
+      books: { capMicros: null },
+      entries: [{ facts: { from_micros: 500, to_micros: null } }],
+    });
+  });
+
+  it("that is set already changes nothing; 0 is a cap", () => {
+    const capped = byomBooks({ capMicros: 0 });
+    expect(decideCap(capped, 0, "operator", NOON)).toEqual({ books: capped, entries: [] });
+    expect(granted(decideCap(byomBooks(), 0, "operator", NOON)).books.capMicros).toBe(0);
+  });
+
+  it("is for byom only", () => {
+    expect(codeOf(decideCap(books(), 500, "operator", NOON))).toBe("not_byom");
+  });
+
+  it("may be set below what is spent: no run starts, those under way are told to stop", () => {
+    const keeper = openBooks({ billingModel: "byom" });
+    debit(keeper, report(300));
+    granted(keeper.setCap(200, "operator"));
+    expect(debit(keeper, report(310))).toMatchObject({
+      charged_micros: 10,
+      action: "stop",
+      reason: "spend_cap_reached",
+      remaining_micros: 0,
+    });
+  });
+});

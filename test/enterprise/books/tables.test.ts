@@ -1,0 +1,77 @@
+// The numbered steps of an object's tables: a database that an older version has left takes those that it lacks, each
+// whole or not at all, whatever breaks in between.
+import { expect, it } from "vitest";
+import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { migrate, STEPS, schemaStep } from "../../../src/enterprise/books/tables.ts";
+import { dumpOf, faultySql, StorageFault } from "../../simulation/faulty-sql.ts";
+import { NOON, openBooks, settings } from "../../support/books.ts";
+
+/** A step that a later version may bring: a column, an index, and what old rows have in it. */
+const LATER = [
+  "ALTER TABLE runs ADD COLUMN region TEXT",
+  "CREATE INDEX runs_by_region ON runs (region) WHERE region IS NOT NULL",
+  "UPDATE runs SET region = 'nowhere'",
+];
+
+it("takes a later step on a database of an earlier version, and keeps what is in it", () => {
+  const { sql, books } = openBooks();
+  sql.run(
+    "INSERT INTO runs (run, surface, workspace, user, started_at_ms, reported) VALUES ('r', 'cli', 'w', 'u', 1, 1)",
+  );
+  migrate(sql, [...STEPS, LATER]);
+  expect(schemaStep(sql)).toBe(STEPS.length + 1);
+  expect(sql.all("SELECT run, region FROM runs")).toEqual([{ run: "r", region: "nowhere" }]);
+  expect(new Bookkeeper(sql, () => NOON).books).toEqual(books);
+});
+
+it("takes no step twice, and leaves a database of a later version as it is", () => {
+  const { sql } = openBooks();
+  migrate(sql, [...STEPS, LATER]);
+  const after = dumpOf(sql);
+  migrate(sql, [...STEPS, LATER]);
+  migrate(sql);
+  expect(dumpOf(sql)).toBe(after);
+});
+
+it("is before a step or after it, wherever it breaks, and goes on from there", () => {
+  const steps = [...STEPS, LATER];
+  const broken = { before: 0, first: 0 };
+  for (let statement = 0; ; statement++) {
+    const sql = faultySql(() => {});
+    sql.arm({ after: statement, writesOnly: true });
+    const fault = breaks(() => migrate(sql, steps));
+    if (!fault) break;
+    expect([0, STEPS.length]).toContain(schemaStep(sql));
+    broken[schemaStep(sql) === 0 ? "before" : "first"] += 1;
+    const keeper = new Bookkeeper(sql, () => NOON);
+    expect(keeper.provisioned).toBe(false);
+    migrate(sql, steps);
+    expect(schemaStep(sql)).toBe(steps.length);
+    keeper.create("acme", settings(), null);
+    expect(keeper.gauge().seq).toBe(1);
+  }
+  expect(broken).toEqual({ before: (STEPS.flat().length as number) + 1, first: LATER.length + 1 });
+});
+
+it("is provisioned whole or not at all, wherever its creation breaks", () => {
+  for (let statement = 0; ; statement++) {
+    const sql = faultySql(() => {});
+    const keeper = new Bookkeeper(sql, () => NOON);
+    sql.arm({ after: statement, writesOnly: false });
+    if (!breaks(() => keeper.create("acme", settings(), null))) break;
+    const woken = new Bookkeeper(sql, () => NOON);
+    if (!woken.provisioned) woken.create("acme", settings(), null);
+    expect(woken.state().identity.id).toBe("acme");
+    expect(sql.all("SELECT count(*) AS n FROM entries")).toEqual([{ n: 1 }]);
+  }
+});
+
+function breaks(act: () => void): boolean {
+  try {
+    act();
+    return false;
+  } catch (error) {
+    expect(error).toBeInstanceOf(StorageFault);
+    return true;
+  }
+}

@@ -1,0 +1,165 @@
+import { beforeEach, expect, it } from "vitest";
+import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { listWebhooks } from "../../../src/enterprise/jobs/webhooks.ts";
+import type { Settings } from "../../../src/ledger/books.ts";
+import type { Report } from "../../../src/ledger/debit.ts";
+import { isRefusal } from "../../../src/ledger/refusals.ts";
+import { openSql } from "../../support/node-sql.ts";
+
+const NOON_MS = Date.parse("2026-03-10T12:00:00Z");
+const CREDIT = 1_000_000;
+
+const SETTINGS: Settings = {
+  name: "Acme",
+  billingModel: "credits",
+  plan: "free",
+  allowanceOverrideMicros: 100 * CREDIT,
+  timeZone: "UTC",
+  anchorDay: 1,
+  suspended: false,
+  upgradeUrl: null,
+  referralUrl: null,
+  webhookUrl: "https://hooks.example.com/fuel",
+};
+
+let keeper: Bookkeeper;
+let runs = 0;
+
+beforeEach(() => {
+  keeper = new Bookkeeper(openSql(), () => NOON_MS);
+  keeper.create("acme", SETTINGS, NOON_MS);
+});
+
+/** Charges whole credits: a million tokens of a price of one cent each. */
+function use(credits: number, fields: Partial<Report> = {}): void {
+  const rates = { input: 10_000, output: 0, cacheRead: 0, cacheWrite: 0 };
+  const [answer] = keeper.debit([
+    {
+      run: `run-${++runs}`,
+      model: "m",
+      reportedAs: "m",
+      price: { bookVersion: 1, creditsPerUsd: 100, rates },
+      tokens: { input: credits * 1_000_000, output: 0, cacheRead: 0, cacheWrite: 0 },
+      final: false,
+      surface: "web",
+      workspace: "w",
+      user: "u",
+      startedAtMs: keeper.nowMs(),
+      ...fields,
+    },
+  ]);
+  if (answer === undefined || isRefusal(answer)) throw new Error(JSON.stringify(answer));
+}
+
+const told = () =>
+  keeper.sql
+    .all("SELECT body FROM webhooks ORDER BY number")
+    .map((row) => JSON.parse(row.body as string).data.code as string);
+
+it("tells each threshold once as usage climbs", () => {
+  for (const credits of [49, 1, 1, 24, 1, 14, 1, 9, 1]) use(credits);
+  expect(told()).toEqual(["usage_50", "usage_75", "usage_90", "exhausted"]);
+});
+
+it("tells only the highest of those that one debit crosses", () => {
+  use(93);
+  expect(told()).toEqual(["usage_90"]);
+});
+
+it("tells a threshold again after new credit has lifted the enterprise above it", () => {
+  use(80);
+  keeper.addGrant(
+    { id: "g", amountMicros: 100 * CREDIT, source: "goodwill", note: null, expiresAtMs: null },
+    "operator",
+  );
+  use(80);
+  expect(told()).toEqual(["usage_75", "usage_75"]);
+});
+
+it("tells nothing again that new credit has not lifted the enterprise above", () => {
+  use(95);
+  keeper.addGrant({ id: "g", amountMicros: 4 * CREDIT, source: "goodwill", note: null, expiresAtMs: null }, "operator");
+  use(2);
+  expect(told()).toEqual(["usage_90"]);
+});
+
+it("tells a threshold again after a larger allowance, and after a grant was taken back", () => {
+  use(80);
+  keeper.changeSettings({ allowanceOverrideMicros: 200 * CREDIT }, "operator");
+  use(30);
+  expect(told()).toEqual(["usage_75", "usage_50"]);
+  keeper.addGrant(
+    { id: "g", amountMicros: 99 * CREDIT, source: "goodwill", note: null, expiresAtMs: null },
+    "operator",
+  );
+  keeper.voidGrant("g", "operator");
+  expect(told()).toEqual(["usage_75", "usage_50", "usage_50"]);
+});
+
+it("tells that bonus has expired from under the enterprise", () => {
+  const expiresAtMs = NOON_MS + 86_400_000;
+  keeper.addGrant({ id: "g", amountMicros: 100 * CREDIT, source: "goodwill", note: null, expiresAtMs }, "operator");
+  use(80);
+  expect(told()).toEqual([]);
+  keeper.moveClock(expiresAtMs);
+  expect(told()).toEqual(["usage_75"]);
+});
+
+it("does not tell a threshold again because a refund fell below it", () => {
+  use(70);
+  use(10, { run: "back" });
+  use(4, { run: "back", final: true });
+  use(10);
+  expect(told()).toEqual(["usage_50", "usage_75"]);
+});
+
+it("begins anew with each cycle", () => {
+  use(60);
+  keeper.moveClock(Date.parse("2026-04-02T00:00:00Z"));
+  use(60);
+  expect(told()).toEqual(["usage_50", "usage_50"]);
+});
+
+it("tells of the spend cap, and again after the cap was raised", () => {
+  keeper.changeSettings({ billingModel: "byom" }, "operator");
+  keeper.setCap(CREDIT, "operator");
+  use(100);
+  keeper.setCap(2 * CREDIT, "operator");
+  use(60);
+  expect(told()).toEqual(["cap_reached", "cap_75"]);
+});
+
+it("tells at once what a lower cap has crossed, and anew under a cap that was removed and set again", () => {
+  keeper.changeSettings({ billingModel: "byom" }, "operator");
+  keeper.setCap(10 * CREDIT, "operator");
+  use(95);
+  keeper.setCap(CREDIT, "operator");
+  keeper.setCap(null, "operator");
+  use(1);
+  keeper.setCap(CREDIT, "operator");
+  use(10);
+  expect(told()).toEqual(["cap_90", "cap_90", "cap_reached"]);
+});
+
+it("puts nothing into the outbox while there is no address, and nothing late once there is", () => {
+  keeper.changeSettings({ webhookUrl: null }, "operator");
+  use(80);
+  keeper.changeSettings({ webhookUrl: "https://hooks.example.com/fuel" }, "operator");
+  use(1);
+  expect(listWebhooks(keeper.sql, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+});
+
+it("says at once that there is something to tell, also where nothing else was due", () => {
+  let said = 0;
+  keeper = new Bookkeeper(
+    keeper.sql,
+    () => NOON_MS,
+    () => {
+      said += 1;
+    },
+  );
+  use(49);
+  expect(said).toBe(0);
+  use(1);
+  expect(said).toBe(1);
+});

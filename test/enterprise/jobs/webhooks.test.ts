@@ -1,0 +1,174 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Webhook } from "standardwebhooks";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { migrate } from "../../../src/enterprise/books/tables.ts";
+import { deliverWebhooks, listWebhooks, nextWebhookAtMs, putWebhook } from "../../../src/enterprise/jobs/webhooks.ts";
+import { openSql } from "../../support/node-sql.ts";
+
+const SECRET = `whsec_${Buffer.from("a secret of thirty-two bytes, ok").toString("base64")}`;
+const HOUR_MS = 3_600_000;
+
+let server: Server;
+let url: string;
+let received: { headers: IncomingMessage["headers"]; body: string }[];
+let respond: (response: ServerResponse) => void;
+
+beforeEach(async () => {
+  received = [];
+  respond = (response) => response.writeHead(204).end();
+  server = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    received.push({ headers: request.headers, body });
+    respond(response);
+  });
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`;
+});
+
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+function outbox(...names: string[]) {
+  const sql = openSql();
+  migrate(sql);
+  const clock = { nowMs: Date.now() };
+  for (const name of names) {
+    putWebhook(sql, { type: "test", timestamp: "2026-03-10T12:00:00.000Z", data: { name } }, clock.nowMs);
+  }
+  const deliver = (to: string | null = url) =>
+    deliverWebhooks(
+      sql,
+      async () => (to === null ? null : { url: to, secret: SECRET }),
+      () => clock.nowMs,
+    );
+  const log = () => listWebhooks(sql, Number.MAX_SAFE_INTEGER, 100).map(({ view }) => view);
+  return { sql, clock, deliver, log };
+}
+
+it("delivers in order, with signatures that the public library accepts", async () => {
+  const { deliver, log } = outbox("first", "second");
+  await deliver();
+  expect(received.map(({ body }) => JSON.parse(body).data.name)).toEqual(["first", "second"]);
+  for (const { headers, body } of received) {
+    const signed = headers as Record<string, string>;
+    expect(new Webhook(SECRET).verify(body, signed)).toMatchObject({ type: "test" });
+    expect(() => new Webhook(SECRET).verify(body.replace("test", "tent"), signed)).toThrow();
+  }
+  expect(log()).toMatchObject([{ state: "delivered", attempts: 1, last_status: 204 }, { state: "delivered" }]);
+});
+
+it("keeps the order while a receiver fails, and delivers all once it is back", async () => {
+  const { clock, deliver, log, sql } = outbox("first", "second");
+  respond = (response) => response.writeHead(500).end();
+  for (let hour = 0; hour < 6; hour++) {
+    await deliver();
+    clock.nowMs += HOUR_MS;
+  }
+  expect(new Set(received.map(({ body }) => JSON.parse(body).data.name))).toEqual(new Set(["first"]));
+  expect(log()[1]).toMatchObject({ state: "pending", last_status: 500, last_error: "answered 500" });
+  respond = (response) => response.writeHead(200).end();
+  clock.nowMs = nextWebhookAtMs(sql) ?? 0;
+  await deliver();
+  expect(log()).toMatchObject([{ state: "delivered" }, { state: "delivered" }]);
+});
+
+it("sends the same id at every try, so that a receiver can tell a repeat", async () => {
+  const { clock, deliver, sql } = outbox("only");
+  respond = (response) => response.writeHead(503).end();
+  await deliver();
+  clock.nowMs = nextWebhookAtMs(sql) ?? 0;
+  await deliver();
+  expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
+  expect(received).toHaveLength(2);
+});
+
+it("gives up after a day, visibly, and goes on with the next", async () => {
+  const { clock, deliver, log, sql } = outbox("dead");
+  respond = (response) => response.writeHead(500).end();
+  const startedMs = clock.nowMs;
+  for (let at = nextWebhookAtMs(sql); at !== null; at = nextWebhookAtMs(sql)) {
+    clock.nowMs = at;
+    await deliver();
+  }
+  expect(log()).toMatchObject([{ state: "given_up", last_error: "answered 500", next_attempt_at: null }]);
+  expect(clock.nowMs - startedMs).toBeLessThanOrEqual(24 * HOUR_MS);
+  expect(clock.nowMs - startedMs).toBeGreaterThan(16 * HOUR_MS);
+  respond = (response) => response.writeHead(200).end();
+  putWebhook(sql, { type: "test", timestamp: "2026-03-11T12:00:00.000Z", data: {} }, clock.nowMs);
+  await deliver();
+  expect(log()[0]).toMatchObject({ state: "delivered" });
+});
+
+it.each([301, 302, 303, 307, 308])("follows no redirect %i, and takes it for a failure", async (status) => {
+  const { deliver, log } = outbox("only");
+  respond = (response) => response.writeHead(status, { Location: `${url}/elsewhere` }).end();
+  await deliver();
+  expect(received).toHaveLength(1);
+  expect(log()[0]).toMatchObject({ state: "pending", last_status: status, last_error: `answered ${status}` });
+});
+
+it.each([400, 401, 404, 429])("tries again after %i: a receiver may be set right within the day", async (status) => {
+  const { clock, deliver, log, sql } = outbox("only");
+  respond = (response) => response.writeHead(status).end();
+  await deliver();
+  expect(log()[0]).toMatchObject({ state: "pending", attempts: 1, last_status: status });
+  respond = (response) => response.writeHead(200).end();
+  clock.nowMs = nextWebhookAtMs(sql) ?? 0;
+  await deliver();
+  expect(log()[0]).toMatchObject({ state: "delivered", attempts: 2, last_status: 200, last_error: null });
+});
+
+it("gives up at once what the receiver says is gone, visibly, and goes on with the next", async () => {
+  const { deliver, log } = outbox("unwanted", "wanted");
+  respond = (response) => response.writeHead(received.length === 1 ? 410 : 200).end();
+  await deliver();
+  expect(log()).toMatchObject([
+    { state: "delivered" },
+    { state: "given_up", attempts: 1, last_status: 410, last_error: "answered 410" },
+  ]);
+});
+
+it("waits ten seconds for a receiver that takes its time, and tries again", async () => {
+  const { deliver, log } = outbox("only", "behind");
+  respond = () => {};
+  const startedMs = Date.now();
+  await deliver();
+  expect(Date.now() - startedMs).toBeLessThan(15_000);
+  expect(log()).toMatchObject([
+    { state: "pending", attempts: 0 },
+    { state: "pending", attempts: 1, last_status: null, last_error: "TimeoutError" },
+  ]);
+}, 20_000);
+
+it("goes to where webhooks go by then, signed for there", async () => {
+  const { sql, clock, log } = outbox("first", "second");
+  const secrets = [SECRET, `whsec_${Buffer.from("another secret, of thirty bytes").toString("base64")}`];
+  const receivers = secrets.map((secret, i) => ({ url: `${url}/${i}`, secret }));
+  await deliverWebhooks(
+    sql,
+    async () => receivers[received.length] ?? null,
+    () => clock.nowMs,
+  );
+  for (const [i, { headers, body }] of received.entries()) {
+    expect(new Webhook(secrets[i] as string).verify(body, headers as Record<string, string>)).toBeTruthy();
+  }
+  expect(log()).toMatchObject([{ state: "delivered" }, { state: "delivered" }]);
+});
+
+it("notes an unreachable receiver without saying more than its kind", async () => {
+  const { deliver, log } = outbox("only");
+  server.close();
+  server.closeAllConnections();
+  await deliver();
+  expect(log()[0]).toMatchObject({ state: "pending", last_status: null, last_error: "TypeError" });
+});
+
+it("gives up at once when the address was taken away", async () => {
+  const { deliver, log } = outbox("only");
+  await deliver(null);
+  expect(log()[0]).toMatchObject({ state: "given_up", last_error: "no webhook_url is set" });
+});

@@ -1,0 +1,190 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { searchKeysOf, searchPrefixOf } from "../../../src/copy/search-keys.ts";
+import { attentionOf } from "../../../src/ledger/attention.ts";
+import type { EntryFacts } from "../../../src/ledger/entries.ts";
+import { MAX_MICROS } from "../../../src/ledger/micros.ts";
+import { conditionsOf } from "../../../src/pages/operator/condition.ts";
+import { wordsOf } from "../../../src/pages/operator/entry-text.ts";
+import { amountText, isoOfTyped, parseAmount } from "../../../src/pages/operator/parse-fields.ts";
+import { parseSettings, SETTINGS } from "../../../src/pages/operator/settings-form.tsx";
+import { byomGauge, creditsGauge, UNIT } from "../gauges.ts";
+
+describe("the state of an enterprise", () => {
+  const textsOf = (...given: Parameters<typeof conditionsOf>) => conditionsOf(...given).map(({ text }) => text);
+
+  it("is silent while nothing asks for attention", () => {
+    expect(textsOf(creditsGauge({}), false)).toEqual([]);
+  });
+
+  it("names the worst first: suspended, nothing left, running out", () => {
+    expect(textsOf(creditsGauge({ used: 1_500 }), true)).toEqual(["Suspended", "Exhausted"]);
+    expect(textsOf(creditsGauge({ used: 1_300 }), false)).toEqual(["On track to run out"]);
+    expect(textsOf(creditsGauge({ used: 1_512 }), false)).toEqual(["Exhausted", "In debt"]);
+  });
+
+  it("speaks of the cap where there is one, and says where there is none", () => {
+    expect(textsOf(byomGauge({ used: 500, cap: 500 }), false)).toEqual(["Capped"]);
+    expect(textsOf(byomGauge({ used: 480, cap: 500 }), false)).toEqual(["On track to reach cap"]);
+    expect(textsOf(byomGauge({ used: 5 }), false)).toEqual(["No cap"]);
+  });
+});
+
+it("asks for attention in the list as its state does", () => {
+  const gauges = [0, 300, 900, 1_200, 1_300, 1_499, 1_500, 1_600].flatMap((used) => [
+    creditsGauge({ used }),
+    byomGauge({ used, cap: 1_500 }),
+    byomGauge({ used }),
+  ]);
+  for (const gauge of gauges) {
+    for (const suspended of [false, true]) {
+      const levels = conditionsOf(gauge, suspended).map(({ level }) => level);
+      const expected = levels.includes("critical") ? 2 : levels.includes("warning") ? 1 : 0;
+      expect(attentionOf(gauge, suspended)).toBe(expected);
+    }
+  }
+});
+
+describe("what is typed", () => {
+  it("is read to the last micro as an amount, and written back the same", () => {
+    expect(["100", "1,200.5", "$3", " 0.000001 ", "0"].map(parseAmount)).toEqual([
+      100_000_000, 1_200_500_000, 3_000_000, 1, 0,
+    ]);
+    for (const text of ["", "ten", "-1", "1e3", "1.0000001", "1,20", "0x1", "9007199255"]) {
+      expect(parseAmount(text), text).toBeNull();
+    }
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: MAX_MICROS }), (micros) => {
+        expect(parseAmount(amountText(micros))).toBe(micros);
+      }),
+      { seed: 8 },
+    );
+  });
+
+  it("is a time in UTC, or left for the schema to refuse", () => {
+    expect(
+      ["2099-01-31T12:00", "2099-01-31 12:00:05", "2099-01-31", "2099-01-31T12:00Z", "", "soon"].map(isoOfTyped),
+    ).toEqual([
+      "2099-01-31T12:00:00Z",
+      "2099-01-31T12:00:05Z",
+      "2099-01-31T00:00:00Z",
+      "2099-01-31T12:00:00Z",
+      undefined,
+      "soon",
+    ]);
+  });
+
+  it("as settings names every fault at its field, and clears an optional field by leaving it empty", () => {
+    const values = {
+      name: "Acme",
+      billing_model: "credits",
+      plan: "pro",
+      time_zone: "Europe/Berlin",
+      anchor_day: "31",
+      monthly_allowance_micros: "",
+      upgrade_url: "",
+      referral_url: "https://acme.example/invite",
+    };
+    expect(parseSettings(values, SETTINGS)).toEqual({
+      sent: {
+        ...values,
+        anchor_day: 31,
+        monthly_allowance_micros: null,
+        upgrade_url: null,
+      },
+    });
+    const wrong = {
+      name: " ",
+      billing_model: "gold",
+      plan: "huge",
+      time_zone: "Mars",
+      anchor_day: "0",
+      monthly_allowance_micros: "much",
+      upgrade_url: "javascript:alert(1)",
+      referral_url: "nowhere",
+    };
+    const parsed = parseSettings(wrong, SETTINGS);
+    expect("errors" in parsed && Object.keys(parsed.errors).sort()).toEqual([...SETTINGS].sort());
+    expect(parseSettings(wrong, [])).toEqual({ sent: {} });
+  });
+});
+
+describe("what an enterprise is found by", () => {
+  it("is its id and its name, from every word on, without case, accents and signs", () => {
+    expect(searchKeysOf("acme-eu", "Ácme Robotics & Söhne")).toEqual([
+      "acme eu",
+      "eu",
+      "acme robotics sohne",
+      "robotics sohne",
+      "sohne",
+    ]);
+    expect(searchKeysOf("acme", "ACME")).toEqual(["acme"]);
+    expect(searchKeysOf(".@", "日本 株式会社")).toEqual(["日本 株式会社", "株式会社"]);
+    expect(searchPrefixOf("  Söhne-R ")).toBe("sohne r");
+    expect(searchPrefixOf("%_*'\"")).toBe("");
+  });
+
+  it("is found by every beginning of every word, and bounded for the longest name", () => {
+    fc.assert(
+      fc.property(fc.string({ maxLength: 200, unit: "grapheme" }), fc.nat(), (name, cut) => {
+        const keys = searchKeysOf("id", name);
+        expect(keys.length).toBeLessThanOrEqual(13);
+        for (const key of keys) {
+          expect(key.length).toBeLessThanOrEqual(100);
+          const prefix = searchPrefixOf(key.slice(0, 1 + (cut % key.length)));
+          expect(key.startsWith(prefix)).toBe(true);
+        }
+      }),
+      { seed: 8 },
+    );
+  });
+});
+
+it("says each kind of entry in words, with its amounts", () => {
+  const facts: EntryFacts[] = [
+    {
+      type: "cycle_started",
+      starts_at: "2026-11-01T00:00:00.000Z",
+      ends_at: "2026-12-01T00:00:00.000Z",
+      allowance_micros: 500 * UNIT,
+      time_zone: "UTC",
+      previous: null,
+    },
+    {
+      type: "grant_added",
+      grant: "g1",
+      amount_micros: 200 * UNIT,
+      source: "promotion",
+      expires_at: null,
+      debt_paid_micros: 12 * UNIT,
+    },
+    { type: "grant_expired", grant: "g1", amount_micros: UNIT },
+    { type: "grant_voided", grant: "g1", amount_micros: 2 * UNIT },
+    { type: "debt_written_off", amount_micros: 3 * UNIT, cycle_starts_at: "2026-11-01T00:00:00.000Z" },
+    { type: "cap_changed", from_micros: null, to_micros: 500 * UNIT },
+    {
+      type: "plan_changed",
+      from_plan: "free",
+      to_plan: "pro",
+      from_micros: 500 * UNIT,
+      to_micros: 5_000 * UNIT,
+      allowance_micros: 5_000 * UNIT,
+      debt_paid_micros: 0,
+    },
+    { type: "billing_model_changed", from: "credits", to: "byom" },
+    { type: "run_closed", run: "r1", credits_micros: 0, usd_micros: 2 * UNIT },
+    { type: "run_closed", run: "r2", credits_micros: 150 * UNIT, usd_micros: 0 },
+  ];
+  expect(facts.map(wordsOf).map(({ what, detail }) => `${what} · ${detail}`)).toEqual([
+    "Cycle started · 500 credits, until 1 Dec 2026, 00:00",
+    "Grant added · g1: 200 credits, promotion, 12.0 credits paid debt",
+    "Grant expired · g1: 1.0 credits were left",
+    "Grant voided · g1: 2.0 credits taken back",
+    "Debt written off · 3.0 credits",
+    "Spend cap changed · no cap → $500.00",
+    "Plan changed · free, 500 credits → pro, 5,000 credits",
+    "Billing model changed · credits → byom",
+    "Run closed · r1: $2.00",
+    "Run closed · r2: 150 credits",
+  ]);
+});

@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import { spansOf } from "../../../src/ledger/calendar.ts";
+import { bucketChart, totalChart } from "../../../src/pages/usage/chart-data.ts";
+import { daysOf } from "../../../src/pages/usage/data.ts";
+import { outlookOf } from "../../../src/pages/usage/outlook.ts";
+import { creditsGauge, UNIT } from "../gauges.ts";
+
+const NOW = Date.parse("2026-11-23T12:00:00.000Z");
+
+function buckets(range: "24h" | "7d" | "30d", webOf: (i: number) => number, cliOf: (i: number) => number) {
+  const { granularity, spans } = spansOf(range, NOW, "UTC");
+  return {
+    granularity,
+    buckets: spans.map((span, i) => ({ ...span, webMicros: webOf(i) * UNIT, cliMicros: cliOf(i) * UNIT })),
+  };
+}
+
+describe("by bucket", () => {
+  it("names every bucket, marks the running one, and says the sums", () => {
+    const week = buckets(
+      "7d",
+      (i) => i * 10,
+      () => 1.5,
+    );
+    const chart = bucketChart(week.buckets, week.granularity, "credits", "UTC");
+    expect(chart.labels[0]).toBe("Tue 17 Nov");
+    expect(chart.labels[6]).toBe("Mon 23 Nov (so far)");
+    expect(chart.partial).toBe(6);
+    expect(chart.xTicks.map(({ label }) => label)).toContain("Mon\n23");
+    expect(chart.series.map(({ texts }) => texts[6])).toEqual(["60.0", "1.5"]);
+    expect(chart.summary).toBe(
+      "In the last 7 days 221 credits were used: Web 210, CLI 10.5. The most: Mon 23 Nov (so far), 61.5 credits.",
+    );
+  });
+
+  it("draws zeros, and says so when there is nothing else", () => {
+    const day = buckets(
+      "24h",
+      () => 0,
+      () => 0,
+    );
+    const chart = bucketChart(day.buckets, day.granularity, "usd", "UTC");
+    expect(chart.series[0]?.values).toEqual(Array(24).fill(0));
+    expect(chart.summary).toBe("Nothing was spent in the last 24 hours.");
+    expect(chart.yTicks.map(({ label }) => label)).toEqual(["$0", "$1"]);
+  });
+
+  it("reaches below zero where refunds outweigh", () => {
+    const weeks = buckets(
+      "30d",
+      (i) => (i === 2 ? -30 : 80),
+      () => 0,
+    );
+    const chart = bucketChart(weeks.buckets, weeks.granularity, "credits", "UTC");
+    expect(chart.yTicks[0]?.at).toBeLessThanOrEqual(-30);
+    expect(chart.yTicks.at(-1)?.at).toBeGreaterThanOrEqual(80);
+    expect(chart.series[0]?.texts[2]).toBe("−30.0");
+    expect(chart.summary).toMatch(/ Below zero, refunds outweigh the charges\.$/);
+  });
+
+  it("tells the two hours apart that a change of the clock makes of one", () => {
+    const { spans } = spansOf("24h", Date.parse("2026-10-25T06:30:00.000Z"), "Europe/Berlin");
+    const hours = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
+    const { labels } = bucketChart(hours, "hour", "credits", "Europe/Berlin");
+    expect(labels.slice(16, 20)).toEqual([
+      "Sun 25 Oct, 01:00–02:00 UTC+2",
+      "Sun 25 Oct, 02:00 UTC+2 – 02:00 UTC+1",
+      "Sun 25 Oct, 02:00–03:00 UTC+1",
+      "Sun 25 Oct, 03:00–04:00 UTC+1",
+    ]);
+    expect(new Set(labels).size).toBe(24);
+  });
+});
+
+describe("the running total", () => {
+  const gauge = creditsGauge({ now: "2026-11-23T12:00:00.000Z", used: 1_184 });
+  const outlook = outlookOf(gauge);
+  const days = daysOf(outlook.startsAtMs, outlook.nowMs, "UTC");
+  const chart = totalChart(
+    days.map((day, i) => ({ ...day, webMicros: i < 22 ? 50 * UNIT : 84 * UNIT, cliMicros: 0 })),
+    gauge,
+    outlook,
+    "UTC",
+    null,
+  );
+
+  it("rises from zero to what the bar says, and goes on at the pace until the reset", () => {
+    const [used, forecast] = chart.series;
+    expect(used?.values.slice(0, 3)).toEqual([0, 50, 100]);
+    expect(used?.values.at(-2)).toBe(1_184);
+    expect(forecast?.values.at(-2)).toBe(1_184);
+    expect(forecast?.texts.at(-1)).toBe("1,579");
+    expect(chart.x.at(-1)).toBe(30);
+    expect(chart.x.at(-2)).toBe(22.5);
+    expect(chart.limit).toEqual({ at: 1_500, label: "1,500 credits" });
+  });
+
+  it("has no forecast for a selection, nor in the first 24 hours", () => {
+    expect(totalChart([], gauge, outlook, "UTC", 20 * UNIT).series).toHaveLength(1);
+    const early = creditsGauge({ now: "2026-11-01T05:00:00.000Z", used: 20 });
+    expect(totalChart([], early, outlookOf(early), "UTC", null).series).toHaveLength(1);
+  });
+});
+
+it("counts local days through both changes of daylight saving", () => {
+  for (const [from, to, days] of [
+    ["2026-03-01T00:00+01:00", "2026-03-31T12:00+02:00", 31],
+    ["2026-10-01T00:00+02:00", "2026-10-31T12:00+01:00", 31],
+  ] as const) {
+    const spans = daysOf(Date.parse(from), Date.parse(to), "Europe/Berlin");
+    expect(spans).toHaveLength(days);
+    expect(spans.every(({ startsAtMs }, i) => i === 0 || startsAtMs === spans[i - 1]?.endsAtMs)).toBe(true);
+  }
+});

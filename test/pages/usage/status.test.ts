@@ -1,0 +1,185 @@
+import { describe, expect, it } from "vitest";
+import type { Alert } from "../../../src/ledger/alerts.ts";
+import type { Gauge } from "../../../src/ledger/gauge.ts";
+import type { GrantView } from "../../../src/ledger/grants.ts";
+import { cardsOf } from "../../../src/pages/usage/cards.tsx";
+import { outlookOf } from "../../../src/pages/usage/outlook.ts";
+import { type Reader, statusOf } from "../../../src/pages/usage/status.ts";
+import { byomGauge, creditsGauge, UNIT } from "../gauges.ts";
+
+const ADMIN = { timeZone: "UTC", role: "admin", suspended: false } as const;
+const MEMBER = { ...ADMIN, role: "member" } as const;
+const status = (gauge: Gauge, reader: Reader = ADMIN, grants: GrantView[] = []) =>
+  statusOf(gauge, outlookOf(gauge, grants), reader);
+const kind = (gauge: Gauge) => status(gauge).kind;
+const on = (day: number, time = "12:00") => `2026-11-${String(day).padStart(2, "0")}T${time}:00.000Z`;
+
+describe("the first state that matches wins", () => {
+  it("puts nothing left before everything else, also in the first hours", () => {
+    expect(kind(creditsGauge({ now: on(23), used: 1_500 }))).toBe("exhausted");
+    expect(kind(creditsGauge({ now: on(1, "03:00"), used: 1_600 }))).toBe("exhausted");
+    expect(kind(byomGauge({ used: 500, cap: 500 }))).toBe("cap_reached");
+  });
+
+  it("tells out within a day from running out", () => {
+    expect(kind(creditsGauge({ now: on(28), used: 1_480 }))).toBe("out_within_a_day");
+    expect(kind(creditsGauge({ now: on(23), used: 1_184 }))).toBe("running_out");
+    expect(kind(byomGauge({ now: on(23), used: 400, cap: 500 }))).toBe("running_out");
+  });
+
+  it("tells the highest threshold once the pace is right, to the micro", () => {
+    expect(kind(creditsGauge({ now: on(29), used: 1_350 }))).toBe("used_90");
+    expect(kind(creditsGauge({ now: on(29), used: 1_349.999999 }))).toBe("used_75");
+    expect(kind(creditsGauge({ now: on(27), used: 1_125 }))).toBe("used_75");
+    expect(kind(creditsGauge({ now: on(23), used: 750 }))).toBe("used_50");
+    expect(kind(creditsGauge({ now: on(23), used: 749.999999 }))).toBe("on_track");
+  });
+
+  it("makes no forecast in the first 24 hours, and one right after", () => {
+    const gauge = creditsGauge({ now: on(1, "23:59"), used: 700 });
+    expect(gauge.on_track_to_run_out).toBe(true);
+    expect(status(gauge)).toMatchObject({ kind: "too_early", actions: [] });
+    expect(kind(creditsGauge({ now: on(2, "00:00"), used: 700 }))).toBe("running_out");
+  });
+
+  it("speaks of a missing cap before anything that needs one", () => {
+    expect(kind(byomGauge({ used: 0 }))).toBe("no_cap");
+    expect(kind(byomGauge({ used: 412 }))).toBe("no_cap");
+    expect(kind(byomGauge({ used: 0, cap: 500 }))).toBe("nothing_used");
+    expect(kind(creditsGauge({ used: 0 }))).toBe("nothing_used");
+    expect(kind(creditsGauge({ used: 10 }))).toBe("on_track");
+  });
+});
+
+it("words the warning banner with the date and the days before the reset", () => {
+  const { lead, sentence, level } = status(creditsGauge({ now: on(23), used: 1_184 }));
+  expect(level).toBe("warning");
+  expect(lead).toBe("78 % used with 8 days to go.");
+  expect(sentence).toBe("At this pace credits run out Sun 29 Nov, 1 day before the reset.");
+});
+
+it("counts the last hours before the reset as hours", () => {
+  const { lead } = status(creditsGauge({ now: on(30, "20:30"), used: 800 }));
+  expect(lead).toBe("53 % used with 4 hours to go.");
+});
+
+describe("a suspension", () => {
+  it("comes before everything else, says what it means and whom to ask, and offers nothing to buy", () => {
+    const upgrade = { label: "Upgrade plan", url: "https://platform.example/upgrade" };
+    const alerts: Gauge["alerts"] = [{ code: "exhausted", level: "critical", message: "", action: upgrade }];
+    const gauge = creditsGauge({ now: on(23), used: 1_500, alerts });
+    expect(status(gauge, { ...ADMIN, suspended: true })).toEqual({
+      kind: "suspended",
+      level: "critical",
+      lead: "Suspended.",
+      sentence:
+        "No new run starts; runs under way are told to stop, and what they still use is charged. Ask whoever operates your platform to lift it.",
+      actions: [],
+    });
+  });
+});
+
+describe("bonus that expires before the reset", () => {
+  const grant = (id: string, credits: number, expires: string): GrantView => ({
+    id,
+    amount_micros: credits * UNIT,
+    drawn_micros: 0,
+    remaining_micros: credits * UNIT,
+    source: "promotion",
+    note: null,
+    granted_at: on(1),
+    expires_at: expires,
+    state: "active",
+  });
+
+  it("is not counted as left, as far as the pace leaves it unused", () => {
+    // 40 a day: the allowance lasts, so nothing of the bonus is drawn by the 29th.
+    const gauge = creditsGauge({ now: on(21, "00:00"), used: 800, bonus: 200 });
+    expect(status(gauge).sentence).toBe("About 500 credits left on 1 Dec.");
+    expect(status(gauge, ADMIN, [grant("a", 200, on(29))]).sentence).toBe(
+      "About 300 credits left on 1 Dec, after about 200 credits expire.",
+    );
+    expect(status(gauge, ADMIN, [grant("a", 200, "2026-12-02T00:00:00.000Z")]).sentence).toBe(
+      "About 500 credits left on 1 Dec.",
+    );
+  });
+
+  it("is drawn in its order before it expires", () => {
+    // 50 a day, nothing left of the allowance: by the 25th 200 are drawn from a, of b, which ends with it, nothing.
+    const gauge = creditsGauge({ now: on(21, "00:00"), used: 1_000, monthly: 1_000, bonus: 1_500 });
+    const grants = [grant("a", 300, on(25, "00:00")), grant("b", 100, on(25, "00:00")), grant("c", 1_100, on(30))];
+    const { expiringMicros } = outlookOf(gauge, grants);
+    // Of a 100, of b 100; of c, 5.5 days of 50 later, 825.
+    expect(expiringMicros).toBe((100 + 100 + 825) * UNIT);
+  });
+
+  it("warns where nothing else is left, though the pace alone would have lasted", () => {
+    const gauge = creditsGauge({ now: on(26, "00:00"), used: 1_500, monthly: 1_500, bonus: 400 });
+    expect(status(gauge).kind).toBe("used_75");
+    const { lead, sentence } = status(gauge, ADMIN, [grant("a", 400, on(28, "00:00"))]);
+    expect(lead).toBe("78 % used with 5 days to go.");
+    expect(sentence).toBe("At this pace about 280 credits expire unused, and nothing is left on 1 Dec.");
+  });
+});
+
+describe("actions", () => {
+  const upgrade = { label: "Upgrade plan", url: "https://platform.example/upgrade" };
+  const invite = { label: "Invite", url: "https://platform.example/invite" };
+  const raise = { label: "Raise cap", url: "/settings/model" };
+  const alert = (code: Alert["code"], action: NonNullable<Alert["action"]>): Alert => ({
+    code,
+    level: "info",
+    message: "",
+    action,
+  });
+
+  it("are those of the alerts, each once, at most two", () => {
+    const alerts = [
+      alert("on_track_to_run_out", upgrade),
+      alert("usage_75", upgrade),
+      alert("bonus_in_use", invite),
+      alert("free_tier", { label: "Third", url: "https://platform.example/" }),
+    ];
+    expect(status(creditsGauge({ used: 1_200, alerts })).actions).toEqual([upgrade, invite]);
+  });
+
+  it("offer a change of the cap to admins only", () => {
+    const gauge = byomGauge({ used: 480, cap: 500, alerts: [alert("cap_90", raise)] });
+    expect(status(gauge).actions).toEqual([raise]);
+    expect(status(gauge, MEMBER).actions).toEqual([]);
+  });
+});
+
+describe("cards", () => {
+  const cards = (gauge: Parameters<typeof outlookOf>[0]) =>
+    Object.fromEntries(
+      cardsOf({ gauge, outlook: outlookOf(gauge), timeZone: "UTC" }).map(({ id, label, value, note }) => [
+        id,
+        `${label}: ${value}, ${note}`,
+      ]),
+    );
+
+  it("round elapsed days down and remaining days up", () => {
+    expect(cards(creditsGauge({ now: on(23, "23:59"), used: 1_240, bonus: 500 }))).toEqual({
+      remaining: "Days remaining: 8, until Tue 1 Dec",
+      elapsed: "Days elapsed: 22, of 30",
+      average: "Average per day: 53.9, credits, in this cycle",
+      "run-out": "Run out in: After the reset, at this pace",
+    });
+  });
+
+  it("say when there is no answer, and why", () => {
+    expect(cards(creditsGauge({ used: 0 }))["run-out"]).toBe("Run out in: —, nothing used yet");
+    expect(cards(creditsGauge({ now: on(1), used: 5 }))["run-out"]).toBe("Run out in: —, too early to tell");
+    expect(cards(byomGauge({ used: 0, cap: 5 }))["run-out"]).toBe("Cap reached in: —, nothing spent yet");
+    expect(cards(byomGauge({ used: 5 }))["run-out"]).toBe("Cap reached in: —, no cap is set");
+    expect(cards(byomGauge({ used: 500, cap: 500 }))["run-out"]).toBe("Cap reached in: Now, the cap is reached");
+  });
+
+  it("give the date of running out, and the time within a day", () => {
+    expect(cards(creditsGauge({ now: on(23), used: 1_184 }))["run-out"]).toBe("Run out in: 6 days, about Sun 29 Nov");
+    expect(cards(creditsGauge({ now: on(28), used: 1_480 }))["run-out"]).toBe(
+      "Run out in: 8 hours, about Sat 28 Nov, 20:55",
+    );
+  });
+});

@@ -1,0 +1,225 @@
+/**
+ * One plain value per noun of the ledger, for tests that override the one field that matters. Nothing in them is
+ * special: March 2026 in UTC, an allowance of 1,000 micros, prices at which one token costs one micro of either unit.
+ */
+import { Bookkeeper } from "../../src/enterprise/books/bookkeeper.ts";
+import type { StartRequest } from "../../src/ledger/admission.ts";
+import {
+  type Books,
+  byDrawOrder,
+  type Cycle,
+  type Draw,
+  type Grant,
+  type Meter,
+  type Run,
+  type Settings,
+} from "../../src/ledger/books.ts";
+import { type Debit, type DebitAnswer, decideDebit, type Report } from "../../src/ledger/debit.ts";
+import type { GrantRequest } from "../../src/ledger/grants.ts";
+import { NO_TOKENS, type Price, type Rates, type Tokens } from "../../src/ledger/prices.ts";
+import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
+import { nothingTold } from "../../src/ledger/thresholds.ts";
+import { openSql } from "./node-sql.ts";
+
+export const at = (iso: string) => Date.parse(iso);
+export const MARCH = at("2026-03-01T00:00:00Z");
+export const APRIL = at("2026-04-01T00:00:00Z");
+export const NOON = at("2026-03-10T12:00:00Z");
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 3_600_000;
+export const DAY_MS = 86_400_000;
+
+/** One USD per million tokens is one micro a token; one credit per USD makes it one micro-credit too. */
+export const UNIT_RATES: Rates = { input: 1_000_000, output: 1_000_000, cacheRead: 1_000_000, cacheWrite: 1_000_000 };
+export const UNIT_PRICE: Price = { bookVersion: 1, creditsPerUsd: 1, rates: UNIT_RATES };
+
+export const tokens = (over: Partial<Tokens> = {}): Tokens => ({ ...NO_TOKENS, ...over });
+export const rates = (over: Partial<Rates> = {}): Rates => ({
+  input: 0,
+  output: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  ...over,
+});
+export const price = (over: Partial<Price> = {}): Price => ({ ...UNIT_PRICE, ...over });
+
+export function settings(over: Partial<Settings> = {}): Settings {
+  return {
+    name: "Acme",
+    billingModel: "credits",
+    plan: "pro",
+    allowanceOverrideMicros: 1_000,
+    timeZone: "UTC",
+    anchorDay: 1,
+    suspended: false,
+    upgradeUrl: null,
+    referralUrl: null,
+    webhookUrl: null,
+    ...over,
+  };
+}
+
+export function cycle(over: Partial<Cycle> = {}): Cycle {
+  return {
+    startsAtMs: MARCH,
+    endsAtMs: APRIL,
+    timeZone: "UTC",
+    allowanceMicros: 1_000,
+    monthlyUsedMicros: 0,
+    bonusUsedMicros: 0,
+    debtMicros: 0,
+    returnedMicros: 0,
+    spendUsedMicros: 0,
+    ...over,
+  };
+}
+
+export function grant(id: string, over: Partial<Grant> = {}): Grant {
+  return {
+    id,
+    amountMicros: 100,
+    drawnMicros: 0,
+    expiredMicros: 0,
+    voidedMicros: 0,
+    source: "promotion",
+    note: null,
+    grantedAtMs: MARCH,
+    expiresAtMs: null,
+    voided: false,
+    seq: 2,
+    ...over,
+  };
+}
+
+type BooksOver = { settings?: Partial<Settings>; cycle?: Partial<Cycle> } & Partial<Omit<Books, "settings" | "cycle">>;
+
+export function books(over: BooksOver = {}): Books {
+  return {
+    told: nothingTold(MARCH, "credits"),
+    held: { credits: 0, usd: 0 },
+    capMicros: null,
+    seq: 10,
+    ...over,
+    settings: settings(over.settings),
+    cycle: cycle(over.cycle),
+    grants: [...(over.grants ?? [])].sort(byDrawOrder),
+  };
+}
+
+export const byomBooks = (over: BooksOver = {}): Books =>
+  books({ ...over, settings: { billingModel: "byom", ...over.settings } });
+
+export function run(over: Partial<Run> = {}): Run {
+  return {
+    run: "r1",
+    surface: "web",
+    workspace: "w1",
+    user: "u1",
+    group: "none",
+    startedAtMs: NOON,
+    reported: true,
+    hold: null,
+    ...over,
+  };
+}
+
+export function meter(over: Partial<Meter> = {}): Meter {
+  return {
+    run: "r1",
+    model: "m1",
+    reportedAs: [],
+    unit: "credits",
+    price: UNIT_PRICE,
+    tokens: NO_TOKENS,
+    chargedMicros: 0,
+    final: false,
+    draws: [],
+    firstReportAtMs: NOON,
+    lastReportAtMs: NOON,
+    ...over,
+  };
+}
+
+/** A report of `input` tokens, which cost as many micros. */
+export function report(input: number, over: Partial<Report> = {}): Report {
+  return {
+    run: "r1",
+    model: "m1",
+    reportedAs: over.model ?? "m1",
+    price: UNIT_PRICE,
+    tokens: tokens({ input }),
+    final: false,
+    surface: "web",
+    workspace: "w1",
+    user: "u1",
+    startedAtMs: NOON,
+    ...over,
+  };
+}
+
+export function start(over: Partial<StartRequest> = {}): StartRequest {
+  return {
+    run: "r1",
+    surface: "web",
+    workspace: "w1",
+    user: "u1",
+    startedAtMs: undefined,
+    holdMicros: null,
+    holdTtlMs: null,
+    ...over,
+  };
+}
+
+export function grantRequest(id: string, amountMicros: number, over: Partial<GrantRequest> = {}): GrantRequest {
+  return { id, amountMicros, source: "promotion", note: null, expiresAtMs: null, ...over };
+}
+
+/** A draw of March, and one on a grant. */
+export const draw = (bucket: Draw["bucket"], micros: number, over: Partial<Draw> = {}): Draw => ({
+  bucket,
+  grantId: null,
+  cycleStartsAtMs: MARCH,
+  micros,
+  lapsedMicros: 0,
+  ...over,
+});
+export const grantDraw = (grantId: string, micros: number, over: Partial<Draw> = {}) =>
+  draw("grant", micros, { grantId, ...over });
+
+/** What stands before a report comes, where it is not the base. */
+export type Known = { books?: Books; run?: Run | null; meters?: Meter[]; nowMs?: number; group?: string | null };
+
+export function decideReport(sent: Report, known: Known = {}): Debit | Refused {
+  const { books: kept = books(), run: of = null, meters = [], nowMs = NOON, group = null } = known;
+  return decideDebit({ books: kept, run: of, meters }, sent, nowMs, () => group);
+}
+
+/** The real bookkeeper of a new enterprise in memory, by a test clock that stands at `atMs`. */
+export function openBooks(over: Partial<Settings> = {}, atMs = NOON): Bookkeeper {
+  const keeper = new Bookkeeper(openSql(), () => atMs);
+  keeper.create("acme", settings(over), atMs);
+  return keeper;
+}
+
+/** The same by a real clock, which is whatever `clock` says. */
+export function openByClock(clock: { nowMs: number }, over: Partial<Settings> = {}): Bookkeeper {
+  const keeper = new Bookkeeper(openSql(), () => clock.nowMs);
+  keeper.create("acme", settings(over), null);
+  return keeper;
+}
+
+/** The answer to one report that must be accepted. */
+export function debit(keeper: Bookkeeper, sent: Report): DebitAnswer {
+  return granted(keeper.debit([sent])[0] as DebitAnswer | Refused);
+}
+
+/** The answer itself; throws the code of a refusal. */
+export function granted<T extends object>(answer: T): Exclude<T, Refused> {
+  if (isRefusal(answer)) throw new Error(`refused: ${answer.refusal.code}`);
+  return answer as Exclude<T, Refused>;
+}
+
+/** The code of a refusal; "none" where there is an answer. */
+export function codeOf(answer: object): string {
+  return isRefusal(answer) ? answer.refusal.code : "none";
+}

@@ -1,0 +1,111 @@
+// The live part of the demo: agents that go on working, gently, as real ones would. Each asks before it starts,
+// sometimes with a hold, reports running totals while its model streams, and ends when it is told to stop.
+// A run costs a small share of what the enterprise has left, so that the balance visibly falls and never runs out.
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PriceBook } from "../expected-cost.ts";
+import type { Call } from "../http.ts";
+import { aroundMedian, wholeBetween } from "../random.ts";
+import { localTime } from "./rhythm.ts";
+import { attributionOf, costOfMeters, type DemoRun, metersOf, scaleUsage } from "./runs.ts";
+import type { DemoEnterprise } from "./world.ts";
+
+/** What the live agents call with. */
+export interface AgentCalls {
+  /** For what may be lost: the next report says it again. */
+  brief: Call;
+  /** For what must arrive: a run's final report outlives a restart of the server. */
+  patient: Call;
+}
+
+const MOST_RUNS_AT_ONCE = 3;
+const REPORT_EVERY_MS = 700;
+const HOLD_RATIO = 0.3;
+const PAUSE_WHEN_REFUSED_MS = 60_000;
+const PAUSE_AFTER_ERROR_MS = 5_000;
+/** A run's cost where the enterprise has no limit to take a share of. */
+const MICROS_WITHOUT_LIMIT = 20_000;
+const LEAST_MICROS = 2_000;
+
+type RunOutcome = "done" | "refused";
+
+/** Starts runs of one enterprise for ever. */
+export async function keepWorking(enterprise: DemoEnterprise, book: PriceBook, calls: AgentCalls): Promise<never> {
+  let open = 0;
+  let pauseMs = 0;
+  for (;;) {
+    await sleep(pauseMs || enterprise.live.everySeconds * 1000 * (0.5 + Math.random()));
+    pauseMs = 0;
+    if (open >= MOST_RUNS_AT_ONCE) continue;
+    open += 1;
+    doRun(enterprise, book, calls)
+      .then((outcome) => {
+        if (outcome === "refused") pauseMs = PAUSE_WHEN_REFUSED_MS;
+      })
+      // The server is away or has just forgotten everything: nothing to do but wait for it.
+      .catch(() => {
+        pauseMs = PAUSE_AFTER_ERROR_MS;
+      })
+      .finally(() => {
+        open -= 1;
+      });
+  }
+}
+
+async function doRun(enterprise: DemoEnterprise, book: PriceBook, { brief, patient }: AgentCalls): Promise<RunOutcome> {
+  const path = `/v1/enterprises/${enterprise.id}`;
+  const gauge = await brief("GET", `${path}/gauge`);
+  if (gauge.status !== 200) return "refused";
+  const { available_micros } = gauge.body as { available_micros: number | null };
+  const share = available_micros === null ? MICROS_WITHOUT_LIMIT : available_micros * enterprise.live.shareOfRemaining;
+  const targetMicros = Math.max(LEAST_MICROS, aroundMedian(Math.random, share, 1.8));
+  const { meters, ...run } = planRun(enterprise, book, targetMicros);
+
+  const admission = await brief("POST", `${path}/runs`, {
+    ...run,
+    model: meters[0]!.model,
+    ...(Math.random() < HOLD_RATIO ? { hold_micros: Math.ceil(targetMicros * 1.5) } : {}),
+  });
+  // 404: a server without admission; its debits say what is right.
+  if (![200, 201, 404].includes(admission.status)) return "refused";
+
+  const steps = wholeBetween(Math.random, 5, 15);
+  let reached = 1;
+  for (; reached < steps; reached += 1) {
+    const told = await reportAll(run, meters, { ratio: reached / steps, final: false }, path, brief).catch(
+      () => "continue",
+    );
+    if (told === "stop") break;
+    if (told === "refused") return "refused";
+    await sleep(REPORT_EVERY_MS * (0.5 + Math.random()));
+  }
+  await reportAll(run, meters, { ratio: Math.min(1, reached / steps), final: true }, path, patient);
+  return "done";
+}
+
+function planRun(enterprise: DemoEnterprise, book: PriceBook, targetMicros: number) {
+  const now = localTime(Date.now(), enterprise.settings.time_zone);
+  const meters = metersOf(enterprise, book, Math.random);
+  const factor = targetMicros / Math.max(1, costOfMeters(meters, enterprise, book));
+  return {
+    run: `live-${randomUUID()}`,
+    ...attributionOf(enterprise, now, Math.random),
+    started_at: new Date().toISOString(),
+    meters: meters.map(({ model, usage }) => ({ model, usage: scaleUsage(usage, factor) })),
+  };
+}
+
+/** Reports every meter's totals so far. Returns what the last answer said to do, or that it was refused. */
+async function reportAll(
+  run: object,
+  meters: DemoRun["meters"],
+  { ratio, final }: { ratio: number; final: boolean },
+  path: string,
+  call: Call,
+): Promise<string> {
+  const reports = meters.map(({ model, usage }) => ({ ...run, model, usage: scaleUsage(usage, ratio), final }));
+  const answer = await call("POST", `${path}/debits`, { reports });
+  const results = (answer.body as { results?: { action?: string; status?: number }[] } | null)?.results ?? [];
+  if (answer.status !== 200 || results.some(({ status }) => status !== undefined)) return "refused";
+  return results.at(-1)?.action ?? "continue";
+}

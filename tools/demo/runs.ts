@@ -1,0 +1,104 @@
+// What a run of the demo looks like: who starts it and where, which models it uses, and how many tokens. Pure, and
+// the same for the same seed, so that an interrupted history can be sent again without charging anything twice.
+// The shape is that of real coding agents: every turn reads the whole conversation so far from the cache and adds a
+// little to it, so cache reads outweigh everything else.
+import type { Attribution } from "../attribution.ts";
+import { expectedChargeMicros, type PriceBook, preferredModel, resolveModel } from "../expected-cost.ts";
+import { aroundMedian, pickEarly, pickWeighted, type Random, seededRandom, wholeBetween } from "../random.ts";
+import type { TokenTotals } from "../replay/trace.ts";
+import { busyness, type LocalTime, type PastHour } from "./rhythm.ts";
+import type { DemoEnterprise } from "./world.ts";
+
+/** One run of the demo, with one meter or two. */
+export interface DemoRun extends Attribution {
+  run: string;
+  startedAtMs: number;
+  meters: DemoMeter[];
+}
+
+/** The totals of one model that a run ends with. */
+export interface DemoMeter {
+  model: string;
+  usage: TokenTotals;
+}
+
+const OWN_GROUP_RATIO = 0.85;
+const AFTER_HOURS_CLI_RATIO = 0.25;
+/** Some agents hand side tasks to a small model. */
+const HELPER_MODELS = ["claude-haiku-4-5", "gpt-5-mini", "gemini-2.5-flash"];
+const HELPER_RATIO = 0.2;
+const HELPER_TOKENS_RATIO = 0.15;
+
+/** The runs that were started in one hour of the past. */
+export function runsOfHour(enterprise: DemoEnterprise, hour: PastHour, book: PriceBook): DemoRun[] {
+  const name = `${enterprise.id}/${new Date(hour.startsAtMs).toISOString().slice(0, 13)}`;
+  const moodOfDay = 0.6 + 0.8 * seededRandom(`${enterprise.id}/${hour.date}`)();
+  const expected = enterprise.runsPerBusyHour * busyness(hour) * moodOfDay;
+  const count = Math.floor(expected + seededRandom(name)());
+  return Array.from({ length: count }, (_, index) => {
+    const random = seededRandom(`${name}/${index}`);
+    const startedAtMs = Math.floor(hour.startsAtMs + random() * (hour.endsAtMs - hour.startsAtMs));
+    const run = `${name.slice(enterprise.id.length + 1).replace(/\D/g, "")}-${index + 1}`;
+    return { run, startedAtMs, ...attributionOf(enterprise, hour, random), meters: metersOf(enterprise, book, random) };
+  });
+}
+
+/** Who starts a run at this time of day, where, and from which surface. */
+export function attributionOf(enterprise: DemoEnterprise, { hour }: LocalTime, random: Random): Attribution {
+  const user = pickEarly(random, enterprise.users);
+  const own = enterprise.workspaces.filter(({ group_id }) => group_id === user.group);
+  const workspace = pickEarly(random, own.length > 0 && random() < OWN_GROUP_RATIO ? own : enterprise.workspaces);
+  const afterHours = hour < 8 || hour >= 18 ? AFTER_HOURS_CLI_RATIO : 0;
+  return { surface: random() < user.cliShare + afterHours ? "cli" : "web", workspace: workspace.id, user: user.id };
+}
+
+/** The models of a run and their final totals, before any calibration. */
+export function metersOf(enterprise: DemoEnterprise, book: PriceBook, random: Random): DemoMeter[] {
+  const models = inBook(enterprise.models, book);
+  const model = pickWeighted(random, models, (_model, index) => 1 / (index + 1) ** 1.5);
+  const usage = agentUsage(model, random);
+  const helper = inBook(HELPER_MODELS, book).find((candidate) => candidate !== model);
+  if (!helper || random() >= HELPER_RATIO) return [{ model, usage }];
+  return [
+    { model, usage },
+    { model: helper, usage: scaleUsage(agentUsage(helper, random), HELPER_TOKENS_RATIO) },
+  ];
+}
+
+/** The charge of runs, in micros of the enterprise's unit. */
+export function costOfMeters(meters: readonly DemoMeter[], enterprise: DemoEnterprise, book: PriceBook): number {
+  const unit = enterprise.settings.billing_model === "byom" ? "usd" : "credits";
+  const costs = meters.map(({ model, usage }) => expectedChargeMicros(usage, resolveModel(book, model)!, unit, book));
+  return Number(costs.reduce((sum, cost) => sum + cost, 0n));
+}
+
+/** Every kind of token times the same factor, in whole tokens. */
+export function scaleUsage(usage: TokenTotals, factor: number): TokenTotals {
+  return {
+    input_tokens: Math.round(usage.input_tokens * factor),
+    output_tokens: Math.round(usage.output_tokens * factor),
+    cache_read_tokens: Math.round(usage.cache_read_tokens * factor),
+    cache_write_tokens: Math.round(usage.cache_write_tokens * factor),
+  };
+}
+
+function agentUsage(model: string, random: Random): TokenTotals {
+  const turns = Math.min(60, Math.max(1, Math.round(aroundMedian(random, 8, 2))));
+  const promptTokens = wholeBetween(random, 8_000, 16_000);
+  const tokensPerTurn = wholeBetween(random, 800, 2_200);
+  const freshTokens = turns * wholeBetween(random, 40, 400);
+  const growthTokens = promptTokens + turns * tokensPerTurn;
+  // Only some providers charge for writing to the cache; with the others the same tokens are plain input.
+  const writesCache = model.startsWith("claude");
+  return {
+    input_tokens: freshTokens + (writesCache ? 0 : growthTokens),
+    output_tokens: Math.round(turns * aroundMedian(random, 260, 1.6)),
+    cache_read_tokens: (turns - 1) * promptTokens + Math.round((tokensPerTurn * turns * (turns - 1)) / 2),
+    cache_write_tokens: writesCache ? growthTokens : 0,
+  };
+}
+
+function inBook(wishes: readonly string[], book: PriceBook): string[] {
+  const named = wishes.filter((wish) => book.models.some(({ id, aliases }) => id === wish || aliases.includes(wish)));
+  return named.length > 0 ? named : [preferredModel(book, wishes)];
+}

@@ -1,0 +1,164 @@
+// Seeds one demo enterprise with a month of history, over the documented HTTP interface with the operator's key.
+// The enterprise is made with a clock of its own, 34 days back; the history is played as ordinary debits while that
+// clock is moved forward; at the end the enterprise is told to follow the real clock, which marks it as demo data and
+// is possible in local demo mode only. Every call may be repeated, so an interrupted seed is simply taken up again.
+
+import type { PriceBook } from "../expected-cost.ts";
+import { type Answer, type Call, describeProblem } from "../http.ts";
+import {
+  anchorDayFor,
+  cycleStartDate,
+  type HistoryStep,
+  historySteps,
+  LONGEST_STEP_MS,
+  type PastHour,
+  pastHours,
+} from "./rhythm.ts";
+import { costOfMeters, type DemoRun, runsOfHour, scaleUsage } from "./runs.ts";
+import type { DemoEnterprise, DemoGrant } from "./world.ts";
+
+const DAY_MS = 86_400_000;
+/** Covers five weeks' chart; a day inside the fence of 35 days. */
+const HISTORY_MS = 34 * DAY_MS;
+const MOST_REPORTS_PER_CALL = 1000;
+
+/** An enterprise as the interface shows it, as far as the seed looks at it. */
+interface ShownEnterprise {
+  name: string;
+  anchor_day: number;
+  test_clock?: string | null;
+  gauge: { monthly: { allowance_micros: number } | null };
+}
+
+/** Seeds an enterprise, finishes an interrupted seed, or leaves a finished one alone. Returns whether it did anything. */
+export async function seedEnterprise(
+  enterprise: DemoEnterprise,
+  book: PriceBook,
+  call: Call,
+  nowMs: number,
+): Promise<boolean> {
+  const path = `/v1/enterprises/${enterprise.id}`;
+  const existing = await call("GET", path);
+  if (existing.status === 200 && !isInterrupted(existing.body as ShownEnterprise, enterprise)) return false;
+  const shown = (existing.status === 200 ? existing.body : await create(enterprise, call, nowMs)) as ShownEnterprise;
+  const clockMs = Date.parse(shown.test_clock!);
+
+  const { groups, workspaces, users } = enterprise;
+  const named = users.map(({ id, name }) => ({ id, name }));
+  await must(call, "PUT", `${path}/directory`, { groups, workspaces, users: named });
+  if (enterprise.monthlyCapMicros !== null) {
+    await must(call, "PUT", `${path}/spend-cap`, { monthly_cap_micros: enterprise.monthlyCapMicros });
+  }
+  await playHistory(enterprise, planHistory(enterprise, shown, book, { clockMs, nowMs }), call, { clockMs, nowMs });
+  const followed = await call("POST", `${path}/demo/follow-real-clock`);
+  if (followed.status === 404) {
+    throw new Error(`${enterprise.id} cannot follow the real clock: the Worker is not in demo mode (DEMO_MODE)`);
+  }
+  assertOk(followed, `POST ${path}/demo/follow-real-clock`);
+  return true;
+}
+
+/** Only an enterprise of our own that is still in the past; anybody else's of the same id is left alone. */
+function isInterrupted({ name, test_clock }: ShownEnterprise, enterprise: DemoEnterprise): boolean {
+  return Boolean(test_clock) && name === enterprise.settings.name;
+}
+
+async function create({ id, settings, daysIntoCycle }: DemoEnterprise, call: Call, nowMs: number): Promise<unknown> {
+  const anchor_day = anchorDayFor(nowMs, settings.time_zone, daysIntoCycle);
+  const test_clock = new Date(nowMs - HISTORY_MS).toISOString();
+  return must(call, "PUT", `/v1/enterprises/${id}`, { ...settings, anchor_day, test_clock });
+}
+
+interface Clocks {
+  clockMs: number;
+  nowMs: number;
+}
+
+/** A step of the past and the calibrated runs that report in it. */
+interface PlannedStep extends HistoryStep {
+  runs: DemoRun[];
+}
+
+/** The history, scaled so that this cycle's use comes to the wished share of the total. */
+function planHistory(
+  enterprise: DemoEnterprise,
+  shown: ShownEnterprise,
+  book: PriceBook,
+  clocks: Clocks,
+): PlannedStep[] {
+  const { clockMs, nowMs } = clocks;
+  const { time_zone } = enterprise.settings;
+  const hours = pastHours(nowMs - HISTORY_MS, nowMs, time_zone);
+  const runsOf = new Map<PastHour, DemoRun[]>(hours.map((hour) => [hour, runsOfHour(enterprise, hour, book)]));
+
+  const cycleStart = cycleStartDate(nowMs, time_zone, shown.anchor_day);
+  const inCycle = hours.filter(({ date }) => date >= cycleStart).flatMap((hour) => runsOf.get(hour)!);
+  const costMicros = costOfMeters(
+    inCycle.flatMap(({ meters }) => meters),
+    enterprise,
+    book,
+  );
+  const bonusMicros = enterprise.grants.reduce((sum, { amount_micros }) => sum + amount_micros, 0);
+  const totalMicros = enterprise.monthlyCapMicros ?? (shown.gauge.monthly?.allowance_micros ?? 0) + bonusMicros;
+  const factor = costMicros > 0 ? (totalMicros * enterprise.usedRatio) / costMicros : 1;
+
+  // After an interruption the hours of the last step may or may not have been sent: they are sent (again).
+  const missing = hours.filter(({ endsAtMs }) => endsAtMs > clockMs - LONGEST_STEP_MS);
+  return historySteps(missing, nowMs).map((step) => ({
+    ...step,
+    arriveAtMs: Math.max(step.arriveAtMs, clockMs),
+    runs: step.hours.flatMap((hour) => runsOf.get(hour)!).map((run) => calibrated(run, factor)),
+  }));
+}
+
+function calibrated(run: DemoRun, factor: number): DemoRun {
+  return { ...run, meters: run.meters.map(({ model, usage }) => ({ model, usage: scaleUsage(usage, factor) })) };
+}
+
+async function playHistory(
+  enterprise: DemoEnterprise,
+  steps: PlannedStep[],
+  call: Call,
+  { nowMs }: Clocks,
+): Promise<void> {
+  const path = `/v1/enterprises/${enterprise.id}`;
+  const grantsDue = enterprise.grants.toSorted((a, b) => b.grantedDaysAgo - a.grantedDaysAgo);
+  for (const { arriveAtMs, runs } of steps) {
+    const grants = grantsDue.filter(({ grantedDaysAgo }) => nowMs - grantedDaysAgo * DAY_MS <= arriveAtMs);
+    if (runs.length === 0 && grants.length === 0) continue;
+    await must(call, "POST", `${path}/test-clock`, { now: new Date(arriveAtMs).toISOString() });
+    for (const grant of grants) await give(grant, path, call, nowMs);
+    grantsDue.splice(0, grants.length);
+    const reports = runs.flatMap(finalReports);
+    for (let from = 0; from < reports.length; from += MOST_REPORTS_PER_CALL) {
+      const batch = reports.slice(from, from + MOST_REPORTS_PER_CALL);
+      const { results } = (await must(call, "POST", `${path}/debits`, { reports: batch })) as { results: object[] };
+      const refused = results.find((result) => "status" in result);
+      if (refused) throw new Error(`a report of the history was refused: ${JSON.stringify(refused)}`);
+    }
+  }
+}
+
+/** An interrupted seed may have given it already, with an expiry of its own: that one stands (409). */
+async function give(grant: DemoGrant, path: string, call: Call, nowMs: number): Promise<void> {
+  const { id, source, amount_micros, note, expiresInDays } = grant;
+  const expiry = expiresInDays === null ? {} : { expires_at: new Date(nowMs + expiresInDays * DAY_MS).toISOString() };
+  const answer = await call("POST", `${path}/grants`, { id, source, amount_micros, note, ...expiry });
+  if (answer.status !== 409) assertOk(answer, `POST ${path}/grants`);
+}
+
+function finalReports({ run, surface, workspace, user, startedAtMs, meters }: DemoRun): object[] {
+  const started_at = new Date(startedAtMs).toISOString();
+  return meters.map(({ model, usage }) => ({ run, model, usage, surface, workspace, user, started_at, final: true }));
+}
+
+async function must(call: Call, method: string, path: string, body: object): Promise<unknown> {
+  const answer = await call(method, path, body);
+  assertOk(answer, `${method} ${path}`);
+  return answer.body;
+}
+
+function assertOk(answer: Answer, what: string): void {
+  if (answer.status !== 200 && answer.status !== 201)
+    throw new Error(`${what} was refused: ${describeProblem(answer)}`);
+}

@@ -1,0 +1,113 @@
+// `npm run replay`: plays a trace of real LLM traffic against a running Fuelgauge and audits the outcome.
+// The expected sum comes from the trace and the price book alone; the charged sum from the ledger's own answers.
+// Exits with 1 when they differ by a single micro, or when a report was refused.
+import { randomBytes, randomInt } from "node:crypto";
+import { createReadStream, existsSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { type PriceBook, preferredModel, resolveModel } from "../expected-cost.ts";
+import { type Call, createCaller, describeProblem, Unreachable } from "../http.ts";
+import { parseReplayOptions, REPLAY_HELP, UsageError } from "./options.ts";
+import { createProgress } from "./progress.ts";
+import { planRuns, sumRuns, sumsLine } from "./runs.ts";
+import { sendRuns } from "./sender.ts";
+import { readTrace, TraceError } from "./trace.ts";
+
+const DEFAULT_MODELS = ["claude-sonnet-4-5"];
+const GIVE_UP_FIRST_CALL_AFTER_MS = 5000;
+const GIVE_UP_AFTER_MS = 120_000;
+/** A difference of clocks below this is just the way of the answer. */
+const SAME_CLOCK_MS = 60_000;
+const REFUSALS_SHOWN = 5;
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const expected = error instanceof UsageError || error instanceof TraceError || error instanceof Unreachable;
+  console.error(expected || error instanceof Error ? `\n${(error as Error).message}` : error);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<number> {
+  const options = parseReplayOptions(process.argv.slice(2), process.env, randomInt(2 ** 32));
+  if (!options) {
+    console.log(REPLAY_HELP);
+    return 0;
+  }
+  const trace = (await readTraceFile(options.file)).slice(0, options.limit ?? undefined);
+  const { baseUrl, key, enterprise, seed, chaos } = options;
+  const firstCall = createCaller({ baseUrl, key, giveUpAfterMs: GIVE_UP_FIRST_CALL_AFTER_MS });
+  const book = await readPriceBook(firstCall);
+  const model = options.model ?? preferredModel(book, DEFAULT_MODELS);
+  const price = resolveModel(book, model);
+  if (!price) throw new UsageError(`The price book has no model "${model}".`);
+
+  const before = await readGauge(firstCall, enterprise);
+  if (before) console.log(`Before: ${gaugeLine(before)}`);
+  console.log(`Replaying ${trace.length} requests as ${model}, seed ${seed}${chaos ? ", with chaos" : ""} …`);
+  const runs = planRuns(trace, { seed, nonce: randomBytes(5).toString("hex"), chaos });
+  const progress = createProgress(runs.length, process.stderr, () => performance.now());
+  const startedMs = performance.now();
+  const counts = await sendRuns(
+    runs,
+    createCaller({ baseUrl, key, giveUpAfterMs: GIVE_UP_AFTER_MS }),
+    { ...options, model, clockOffsetMs: before ? clockOffsetMs(before) : 0 },
+    (done) => progress.update(done),
+  ).finally(() => progress.end());
+
+  const seconds = (performance.now() - startedMs) / 1000;
+  console.log(
+    `Sent ${counts.reports} reports in ${counts.requests} HTTP requests, ${seconds.toFixed(1)} s, ${Math.round(counts.reports / seconds)} reports/s.`,
+  );
+  const after = before && (await readGauge(firstCall, enterprise));
+  if (after) console.log(`After:  ${gaugeLine(after)}`);
+  const sums = sumRuns(runs, price, book);
+  for (const { run, refusal } of sums.refused.slice(0, REFUSALS_SHOWN)) console.error(`refused: ${run}: ${refusal}`);
+  if (sums.refused.length > 0) console.error(`${sums.refused.length} of ${sums.requests} runs were refused.`);
+  console.log(sumsLine(sums));
+  return sums.expectedMicros === sums.chargedMicros && sums.refused.length === 0 ? 0 : 1;
+}
+
+async function readTraceFile(file: string) {
+  if (!existsSync(file)) throw new UsageError(`There is no file "${file}".`);
+  const lines = createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
+  try {
+    const trace = await readTrace(lines);
+    if (trace.length === 0) throw new TraceError("it holds no requests");
+    return trace;
+  } catch (error) {
+    throw error instanceof TraceError ? new TraceError(`${file}: ${error.message}`) : error;
+  }
+}
+
+async function readPriceBook(call: Call): Promise<PriceBook> {
+  const answer = await call("GET", "/v1/price-book");
+  if (answer.status !== 200) throw new UsageError(`The price book cannot be read: ${describeProblem(answer)}`);
+  return answer.body as PriceBook;
+}
+
+interface Gauge {
+  as_of: string;
+  unit: string;
+  used_micros: number;
+  total_micros: number | null;
+  available_micros: number | null;
+  debt_micros: number;
+  used_percent: number | null;
+}
+
+/** The gauge, or null for a key that may not read it. */
+async function readGauge(call: Call, enterprise: string): Promise<Gauge | null> {
+  const answer = await call("GET", `/v1/enterprises/${encodeURIComponent(enterprise)}/gauge`);
+  return answer.status === 200 ? (answer.body as Gauge) : null;
+}
+
+/** An enterprise may have a clock of its own, and "now" is then what that clock shows. */
+function clockOffsetMs({ as_of }: Gauge): number {
+  const offset = Date.parse(as_of) - Date.now();
+  return Math.abs(offset) < SAME_CLOCK_MS || Number.isNaN(offset) ? 0 : offset;
+}
+
+function gaugeLine({ unit, used_micros, total_micros, available_micros, debt_micros, used_percent }: Gauge): string {
+  const shown = (micros: number | null): string => (micros === null ? "no limit" : (micros / 1e6).toFixed(6));
+  return `used ${shown(used_micros)} of ${shown(total_micros)} ${unit} (${used_percent ?? "–"} %), available ${shown(available_micros)}, debt ${shown(debt_micros)}`;
+}

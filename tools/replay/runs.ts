@@ -1,0 +1,83 @@
+// The runs of a replay: each request of the trace becomes one run with its attribution, its reports in the order in
+// which they will be sent, and what the ledger answered last. No network here, and no clock.
+import { type Attribution, attributionOfRun } from "../attribution.ts";
+import { expectedChargeMicros, type PriceBook, type PriceBookModel, type Unit } from "../expected-cost.ts";
+import { seededRandom } from "../random.ts";
+import { type Delivery, deliverOnce, deliverWithChaos, planReports } from "./report-plan.ts";
+import type { TokenTotals, TraceRequest } from "./trace.ts";
+
+/** One run of the replay and how far it is. */
+export interface ReplayRun extends Attribution {
+  run: string;
+  /** Milliseconds since the beginning of the trace. */
+  atMs: number;
+  usage: TokenTotals;
+  deliveries: Delivery[];
+  /** Index of the next delivery. */
+  next: number;
+  /** ISO time; set when the run starts. */
+  startedAt: string | null;
+  /** The newest answer that was heard. */
+  lastAnswer: { seq: number; totalMicros: bigint; unit: Unit } | null;
+  /** Why the ledger refused a report of it; such a run is given up. */
+  refusal: string | null;
+}
+
+/** What a replay came to. */
+export interface ReplaySums {
+  requests: number;
+  tokens: TokenTotals;
+  expectedMicros: bigint;
+  chargedMicros: bigint;
+  refused: ReplayRun[];
+}
+
+/** The runs of a trace; `nonce` keeps them apart from those of every other replay, `seed` makes them repeatable. */
+export function planRuns(
+  trace: TraceRequest[],
+  { seed, nonce, chaos }: { seed: number; nonce: string; chaos: boolean },
+): ReplayRun[] {
+  return trace.map(({ atMs, usage }, index) => {
+    const random = seededRandom(`${seed}/${index}`);
+    const reports = planReports(usage, random);
+    return {
+      run: `replay-${nonce}-${index + 1}`,
+      ...attributionOfRun(random),
+      atMs,
+      usage,
+      deliveries: chaos ? deliverWithChaos(reports, random) : deliverOnce(reports),
+      next: 0,
+      startedAt: null,
+      lastAnswer: null,
+      refusal: null,
+    };
+  });
+}
+
+/** What was sent against what was charged, both to the last micro. */
+export function sumRuns(runs: ReplayRun[], price: PriceBookModel, book: PriceBook): ReplaySums {
+  const sums: ReplaySums = {
+    requests: runs.length,
+    tokens: { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 },
+    expectedMicros: 0n,
+    chargedMicros: 0n,
+    refused: runs.filter(({ refusal }) => refusal !== null),
+  };
+  // A run that was never answered has no unit of its own; its whole cost is then part of the difference.
+  const commonUnit = runs.find(({ lastAnswer }) => lastAnswer)?.lastAnswer?.unit ?? "credits";
+  for (const { usage, lastAnswer } of runs) {
+    for (const kind of Object.keys(sums.tokens) as (keyof TokenTotals)[]) sums.tokens[kind] += usage[kind];
+    sums.expectedMicros += expectedChargeMicros(usage, price, lastAnswer?.unit ?? commonUnit, book);
+    sums.chargedMicros += lastAnswer?.totalMicros ?? 0n;
+  }
+  return sums;
+}
+
+/** The last line of a replay. */
+export function sumsLine({ requests, tokens, expectedMicros, chargedMicros }: ReplaySums): string {
+  return (
+    `${requests} requests, tokens: input ${tokens.input_tokens}, output ${tokens.output_tokens}, ` +
+    `cache read ${tokens.cache_read_tokens}, cache write ${tokens.cache_write_tokens}; ` +
+    `expected ${expectedMicros} micros, charged ${chargedMicros} micros, difference ${chargedMicros - expectedMicros}`
+  );
+}

@@ -1,0 +1,147 @@
+// Sends the reports of many runs over a bounded number of connections, as an agent host with many agents does: what
+// is pending when a connection becomes free goes out together.
+// Only an answer that was heard moves a run on. Whatever else happens, the same report is sent again, which running
+// totals make harmless.
+import type { Unit } from "../expected-cost.ts";
+import { type Call, describeProblem } from "../http.ts";
+import { RunQueue } from "./queue.ts";
+import type { ReplayRun } from "./runs.ts";
+
+/** How to send. */
+export interface SendOptions {
+  enterprise: string;
+  model: string;
+  batch: number;
+  concurrency: number;
+  speedRatio: number | null;
+  clockOffsetMs: number;
+}
+
+/** What was sent, beside what stands at the runs. */
+export interface SendCounts {
+  requests: number;
+  reports: number;
+}
+
+/** What the ledger answers to one report: the debit, or why there is none. */
+interface ReportAnswer {
+  run?: string;
+  run_total_micros?: number;
+  unit?: Unit;
+  seq?: number;
+  status?: number;
+  code?: string;
+  detail?: string;
+}
+
+/** A run and how many of its next reports go out now. */
+interface Pending {
+  run: ReplayRun;
+  count: number;
+}
+
+const BUSY_PAUSE_MS = 500;
+const BUSY_STATUSES = [429, 503];
+const REFUSED_STATUSES = [409, 410, 422];
+
+/** Sends all reports of all runs; the answers stand at the runs afterwards. `onRunDone` hears how many are done. */
+export async function sendRuns(
+  runs: ReplayRun[],
+  call: Call,
+  options: SendOptions,
+  onRunDone: (done: number) => void,
+): Promise<SendCounts> {
+  const { enterprise, model, batch, concurrency, speedRatio, clockOffsetMs } = options;
+  const path = `/v1/enterprises/${encodeURIComponent(enterprise)}/debits`;
+  // Twice what can be under way: then every free connection finds a full batch of different runs.
+  const openRuns = 2 * batch * concurrency;
+  const queue = new RunQueue(runs, { speedRatio, openRuns, clockOffsetMs, onRunDone });
+  const counts: SendCounts = { requests: 0, reports: 0 };
+
+  const connection = async (): Promise<void> => {
+    while (await queue.wait()) {
+      const pending = takePending(queue, batch);
+      if (pending.length === 0) continue;
+      const reports = pending.flatMap(({ run, count }) => reportBodies(run, count, model));
+      const answers = await postReports(call, path, reports);
+      counts.requests += 1;
+      counts.reports += reports.length;
+      for (const { run, count } of pending) {
+        const pauseMs = settleRun(run, answers.splice(0, count)) ? 0 : BUSY_PAUSE_MS;
+        queue.giveBack(run, pauseMs);
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: concurrency }, connection));
+  } finally {
+    queue.close();
+  }
+  return counts;
+}
+
+function takePending(queue: RunQueue, batch: number): Pending[] {
+  const pending: Pending[] = [];
+  let room = batch;
+  for (let run = room > 0 ? queue.take() : null; run; run = room > 0 ? queue.take() : null) {
+    let count = 1;
+    while (count < room && run.deliveries[run.next + count - 1]!.withNext) count += 1;
+    pending.push({ run, count });
+    room -= count;
+  }
+  return pending;
+}
+
+function reportBodies(
+  { run, surface, workspace, user, startedAt, deliveries, next }: ReplayRun,
+  count: number,
+  model: string,
+) {
+  return deliveries.slice(next, next + count).map(({ report: { usage, final } }) => {
+    return { run, model, usage, surface, workspace, user, started_at: startedAt, final };
+  });
+}
+
+/** Moves a run on by the answers that were heard, up to the first that was not. Returns false when it has to pause. */
+function settleRun(run: ReplayRun, answers: ReportAnswer[]): boolean {
+  for (const answer of answers) {
+    if (BUSY_STATUSES.includes(answer.status ?? 200)) return false;
+    if (answer.status !== undefined) {
+      run.refusal = [answer.status, answer.code, answer.detail].filter(Boolean).join(" ");
+      run.next = run.deliveries.length;
+      return true;
+    }
+    const delivery = run.deliveries[run.next]!;
+    if (delivery.loseAnswer) {
+      delivery.loseAnswer = false;
+      return true;
+    }
+    hear(run, answer);
+    run.next += 1;
+  }
+  return true;
+}
+
+/** Keeps the newest answer: the largest seq, since answers may overtake each other. */
+function hear(run: ReplayRun, answer: ReportAnswer): void {
+  const { run: name, run_total_micros: total, seq, unit } = answer;
+  const whole = Number.isSafeInteger(total) && Number.isSafeInteger(seq);
+  if (name !== run.run || !whole || (unit !== "credits" && unit !== "usd")) {
+    throw new Error(`The answer to a report of ${run.run} is not of the documented shape: ${JSON.stringify(answer)}`);
+  }
+  if (run.lastAnswer && run.lastAnswer.seq > seq!) return;
+  run.lastAnswer = { seq: seq!, totalMicros: BigInt(total!), unit };
+}
+
+/** One report goes alone, several as a batch; either way there is one answer for each. */
+async function postReports(call: Call, path: string, reports: object[]): Promise<ReportAnswer[]> {
+  const single = reports.length === 1;
+  const answer = await call("POST", path, single ? reports[0] : { reports });
+  const body = answer.body as (ReportAnswer & { results?: ReportAnswer[] }) | null;
+  if (single && body && answer.status === 200) return [body];
+  if (single && body && REFUSED_STATUSES.includes(answer.status)) return [{ ...body, status: answer.status }];
+  if (answer.status !== 200) throw new Error(`POST ${path} was refused: ${describeProblem(answer)}`);
+  if (body?.results?.length !== reports.length)
+    throw new Error(`POST ${path} did not answer one result for each report.`);
+  return [...body.results];
+}
