@@ -1,5 +1,5 @@
 // What lets people and programs in: keys, links, sessions and embed tokens, from their making to their end. Which door
-// each opens is in doors.test.ts.
+// each opens is in access-matrix.test.ts.
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
@@ -16,7 +16,7 @@ import {
   objectOf,
   operator,
   senderWith,
-} from "./client.ts";
+} from "./api.ts";
 import { pathOf, ROUTES } from "./routes.ts";
 
 const SCOPES = ["debit", "read", "admin"] as const;

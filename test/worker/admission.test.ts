@@ -11,7 +11,7 @@ import {
   NOON,
   newEnterprise,
   start,
-} from "./client.ts";
+} from "./api.ts";
 
 const QUARTER_PAST = "2026-03-10T12:15:00.000Z";
 const codesOf = (answers: Answer[]) =>

@@ -12,7 +12,7 @@ import {
   objectOf,
   operator,
   start,
-} from "./client.ts";
+} from "./api.ts";
 
 /** An enterprise whose books have something in every row: bonus in use, debt paid, a hold, a turn, a cap in the past. */
 async function newStory(): Promise<Enterprise> {

@@ -10,10 +10,10 @@ import {
   newEnterprise,
   operator,
   report,
-} from "./client.ts";
-import { BYTES, mutationsOf, NOISE, QUERY_VALUES } from "./hostile.ts";
+} from "./api.ts";
+import { CODES, printTally, sendAll } from "./expect-documented.ts";
+import { BYTES, mutationsOf, NOISE, QUERY_VALUES } from "./hostile-input.ts";
 import { nameOf, pathOf, ROUTES, type Route } from "./routes.ts";
-import { CODES, printTally, sendAll } from "./verdict.ts";
 
 printTally();
 

@@ -4,10 +4,10 @@ import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { mintToken } from "../../src/access/tokens.ts";
 import { csvCell } from "../../src/api/runs-csv.ts";
-import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, OPERATOR_KEY, operator } from "./client.ts";
-import { QUERY_VALUES } from "./hostile.ts";
+import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, OPERATOR_KEY, operator } from "./api.ts";
+import { count, printTally, stateOf } from "./expect-documented.ts";
+import { QUERY_VALUES } from "./hostile-input.ts";
 import { nameOf, PAGES, type Page, pathOf } from "./routes.ts";
-import { count, printTally, stateOf } from "./verdict.ts";
 
 printTally();
 

@@ -3,10 +3,10 @@
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { CREDIT, costing, type Enterprise, expectProblem, newEnterprise, operator, senderWith } from "./client.ts";
-import { type Made, madeFrom, type Schema } from "./from-schema.ts";
+import { CREDIT, costing, type Enterprise, expectProblem, newEnterprise, operator, senderWith } from "./api.ts";
+import { expectDocumented, printTally, stateOf } from "./expect-documented.ts";
+import { type Made, madeFrom, type Schema } from "./input-from-schema.ts";
 import { nameOf, pathOf, ROUTES, type Route } from "./routes.ts";
-import { expectDocumented, printTally, stateOf } from "./verdict.ts";
 
 printTally();
 

@@ -1,10 +1,10 @@
 // The two sockets under bad input: every message is answered once, by a documented code, or ignored where nothing is
 // expected; what is refused changes nothing, and whoever shares the socket goes on.
 import { beforeEach, describe, expect, it } from "vitest";
-import { CREDIT, costing, type Enterprise, newEnterprise, report } from "./client.ts";
-import { mutationsOf, NOISE } from "./hostile.ts";
+import { CREDIT, costing, type Enterprise, newEnterprise, report } from "./api.ts";
+import { CODES, count, printTally, stateOf } from "./expect-documented.ts";
+import { mutationsOf, NOISE } from "./hostile-input.ts";
 import { bearer, type Opened, open } from "./open-socket.ts";
-import { CODES, count, printTally, stateOf } from "./verdict.ts";
 
 printTally();
 

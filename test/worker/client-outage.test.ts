@@ -3,8 +3,8 @@
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { Totals } from "../../src/client/fuelgauge.ts";
-import { auditFaults, CREDIT, objectOf, operator } from "./client.ts";
-import { newWorld, output, type Sent } from "./client-kit.ts";
+import { auditFaults, CREDIT, objectOf, operator } from "./api.ts";
+import { newWorld, output, type Sent } from "./client-world.ts";
 
 const MINUTE_MS = 60_000;
 const isDebit = ({ path }: Sent) => path.endsWith("/debits");

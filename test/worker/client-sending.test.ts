@@ -1,8 +1,8 @@
 // What the client sends and how it hears: coalesced, in batches, several calls and names of a model, actions, refusals.
 import { describe, expect, it } from "vitest";
 import { RunStopped } from "../../src/client/fuelgauge.ts";
-import { CREDIT } from "./client.ts";
-import { newWorld, output } from "./client-kit.ts";
+import { CREDIT } from "./api.ts";
+import { newWorld, output } from "./client-world.ts";
 
 describe("a run's reports", () => {
   it("go out at most four times a second a meter, and lose nothing by it", async () => {

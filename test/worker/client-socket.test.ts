@@ -3,8 +3,8 @@ import { evictDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { type OpenSocket, type Socket, socketTransport } from "../../src/client/socket.ts";
-import { CREDIT, objectOf, operator } from "./client.ts";
-import { newWorld, output, type World } from "./client-kit.ts";
+import { CREDIT, objectOf, operator } from "./api.ts";
+import { newWorld, output, type World } from "./client-world.ts";
 
 /** Opens sockets of the Worker, and lets a test lose their replies or cut them. */
 function opener(clock: World["clock"]) {

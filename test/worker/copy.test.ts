@@ -16,7 +16,7 @@ import {
   objectOf,
   operator,
   start,
-} from "./client.ts";
+} from "./api.ts";
 
 const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"];
 

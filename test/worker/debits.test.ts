@@ -11,7 +11,7 @@ import {
   newEnterprise,
   report,
   start,
-} from "./client.ts";
+} from "./api.ts";
 
 const usage = (input: number, output: number, read = 0, write = 0) => ({
   input_tokens: input,

@@ -3,8 +3,8 @@ import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import { readNewestEnterprises, readPressingEnterprises, searchEnterprises } from "../../src/copy/read-enterprises.ts";
 import { searchKeysOf } from "../../src/copy/search-keys.ts";
-import { auditFaults, CREDIT, copyNow, costing, freshId, newEnterprise, operator } from "./client.ts";
-import { counting } from "./rows-counted.ts";
+import { auditFaults, CREDIT, copyNow, costing, freshId, newEnterprise, operator } from "./api.ts";
+import { counting } from "./count-rows-read.ts";
 
 const MANY = 20_000;
 

@@ -12,7 +12,7 @@ import {
   objectOf,
   operator,
   start,
-} from "./client.ts";
+} from "./api.ts";
 
 const DAY = 86_400_000;
 

@@ -11,7 +11,7 @@ import {
   newEnterprise,
   operator,
   start,
-} from "./client.ts";
+} from "./api.ts";
 
 const USD = 1_000_000;
 const codesOf = async ({ gauge }: Enterprise) => (await gauge()).alerts.map(({ code }: { code: string }) => code);

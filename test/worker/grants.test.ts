@@ -11,7 +11,7 @@ import {
   NOON,
   newEnterprise,
   operator,
-} from "./client.ts";
+} from "./api.ts";
 
 const NEXT_CYCLE = "2026-04-01T00:00:00.000Z";
 

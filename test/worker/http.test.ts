@@ -13,7 +13,7 @@ import {
   report,
   senderWith,
   start,
-} from "./client.ts";
+} from "./api.ts";
 import { nameOf, pathOf, ROUTES } from "./routes.ts";
 
 const MEGABYTE = 1_048_576;

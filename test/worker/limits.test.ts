@@ -13,7 +13,7 @@ import {
   operator,
   type Send,
   senderWith,
-} from "./client.ts";
+} from "./api.ts";
 
 const SCOPES = ["debit", "read", "admin"];
 

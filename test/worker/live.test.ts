@@ -2,7 +2,7 @@ import { evictDurableObject } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { mintToken } from "../../src/access/tokens.ts";
-import { CREDIT, costing, newEnterprise, operator, report, senderWith } from "./client.ts";
+import { CREDIT, costing, newEnterprise, operator, report, senderWith } from "./api.ts";
 import { bearer, open } from "./open-socket.ts";
 
 it("shows the gauge at once and after a change, and still does after the object was evicted", async () => {

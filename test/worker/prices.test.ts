@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { currentPrices } from "../../src/catalog/current-prices.ts";
-import { expectProblem, faultyPaths, newEnterprise, operator, report, senderWith, start } from "./client.ts";
+import { expectProblem, faultyPaths, newEnterprise, operator, report, senderWith, start } from "./api.ts";
 
 const PATH = "/v1/price-book";
 const put = (models: unknown, more: Record<string, unknown> = {}) => operator("PUT", PATH, { models, ...more });

@@ -4,7 +4,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { catalogOf } from "../../src/catalog/object.ts";
 import worker from "../../src/worker.ts";
-import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, objectOf, operator } from "./client.ts";
+import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, objectOf, operator } from "./api.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();

@@ -3,7 +3,7 @@
  * The tests of access, of bad input and of the OpenAPI document go through these tables, and one of them makes sure
  * that the app has no route that is not in them.
  */
-import { CREDIT, costing, start } from "./client.ts";
+import { CREDIT, costing, start } from "./api.ts";
 
 /** The scope that a key needs; nobody but the operator enters where no scope will do. */
 export type Needs = "debit" | "read" | "admin" | "any key" | "operator";

@@ -13,7 +13,7 @@ import {
 } from "../../src/copy/read.ts";
 import { readSliceSeries, readSliceTop, SLICE_RUNS } from "../../src/copy/read-slice.ts";
 import { spansOf } from "../../src/ledger/calendar.ts";
-import { counting } from "./rows-counted.ts";
+import { counting } from "./count-rows-read.ts";
 
 const SHORT = 4_000;
 const LONG = 80_000;

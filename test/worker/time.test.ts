@@ -1,16 +1,7 @@
 // What time alone brings: turns, expiries and their order (rule R4), by the test clock and by the real one.
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import {
-  auditFaults,
-  CREDIT,
-  costing,
-  type Enterprise,
-  expectProblem,
-  newEnterprise,
-  objectOf,
-  start,
-} from "./client.ts";
+import { auditFaults, CREDIT, costing, type Enterprise, expectProblem, newEnterprise, objectOf, start } from "./api.ts";
 
 type Fact = { type: string; at: string; by: string; seq: number; [name: string]: unknown };
 const factsOf = async (e: Enterprise) => (await e.entries()) as Fact[];

@@ -11,7 +11,7 @@ import {
   newEnterprise,
   operator,
   start,
-} from "./client.ts";
+} from "./api.ts";
 
 type Bucket = { starts_at: string; ends_at: string; web_micros: number; cli_micros: number };
 type Row = Record<string, unknown>;

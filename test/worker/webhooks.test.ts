@@ -12,7 +12,7 @@ import {
   newEnterprise,
   objectOf,
   operator,
-} from "./client.ts";
+} from "./api.ts";
 
 const URL_OF_HOOK = "https://hooks.acme.example/fuel";
 

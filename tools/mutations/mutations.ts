@@ -22,7 +22,7 @@ const LAYERS: Record<string, string[]> = {
   ledger: ["--project", "core", "test/ledger"],
   enterprise: ["--project", "core", "test/enterprise"],
   simulation: ["--project", "core", "test/simulation"],
-  access: ["--project", "worker", "test/worker/access.test.ts", "test/worker/doors.test.ts"],
+  access: ["--project", "worker", "test/worker/access.test.ts", "test/worker/access-matrix.test.ts"],
   crash: ["--project", "process", "test/crash"],
   contention: ["--project", "process", "test/contention"],
 };

@@ -12,7 +12,7 @@ import {
   type Trouble,
 } from "../../src/client/fuelgauge.ts";
 import type { Fetch } from "../../src/client/http.ts";
-import { type Enterprise, newEnterprise } from "./client.ts";
+import { type Enterprise, newEnterprise } from "./api.ts";
 
 /**
  * What happens to a request: it never arrives; its answer is lost; it arrives twice; it arrives, and the answer takes

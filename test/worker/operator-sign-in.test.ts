@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { mintToken } from "../../src/access/tokens.ts";
 import { catalogOf } from "../../src/catalog/object.ts";
-import { type Answer, newEnterprise, OPERATOR_KEY, operator, senderWith } from "./client.ts";
+import { type Answer, newEnterprise, OPERATOR_KEY, operator, senderWith } from "./api.ts";
 
 const stranger = senderWith(null);
 const FORM = { "Content-Type": "application/x-www-form-urlencoded", Accept: "text/html" };

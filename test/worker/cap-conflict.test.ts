@@ -2,7 +2,7 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { isRefusal } from "../../src/ledger/refusals.ts";
-import { newEnterprise } from "./client.ts";
+import { newEnterprise } from "./api.ts";
 
 const ADA = { kind: "user", user: "ada", role: "admin" } as const;
 

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { mintKey } from "../../src/access/keys.ts";
 import { mintToken, type TokenClaims } from "../../src/access/tokens.ts";
 import { app } from "../../src/app.tsx";
-import { costing, type Enterprise, freshId, newEnterprise, OPERATOR_KEY, operator } from "./client.ts";
+import { costing, type Enterprise, freshId, newEnterprise, OPERATOR_KEY, operator } from "./api.ts";
 import { nameOf, PAGES, type Page, pathOf, ROUTES, type Route } from "./routes.ts";
 
 const SCOPES = ["debit", "read", "admin"] as const;

@@ -7,7 +7,7 @@ import { env } from "cloudflare:workers";
 import { afterAll, expect } from "vitest";
 import { documentOf } from "../../src/api/document.ts";
 import { app } from "../../src/app.tsx";
-import { type Answer, expectProblem, objectOf } from "./client.ts";
+import { type Answer, expectProblem, objectOf } from "./api.ts";
 
 export const CODES: Record<string, number[]> = {
   malformed_json: [400],
