@@ -16,7 +16,7 @@ export type Call = (method: string, path: string, body?: unknown) => Promise<Ans
 export class Unreachable extends Error {}
 
 /** Where to call, as whom, and how long to go on trying. */
-export interface CallerOptions {
+interface CallerOptions {
   baseUrl: string;
   key: string;
   giveUpAfterMs: number;

@@ -20,7 +20,7 @@ export const LIST_PRICES = {
 };
 
 /** How reports arrive; `alone` is a single run, whose every report is copied before the next one comes. */
-export type Way = "alone" | "single" | "socket" | "batch";
+type Way = "alone" | "single" | "socket" | "batch";
 
 export interface Bill {
   way: Way;

@@ -9,7 +9,7 @@ export const WORKSPACES = 40;
 export const GROUPS = 8;
 export const USERS = 200;
 
-export interface History {
+interface History {
   enterprise: string;
   /** The id of its object, which names the file. */
   objectId: string;

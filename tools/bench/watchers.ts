@@ -19,7 +19,7 @@ const EVENTS = 5;
 const PUSHES_PER_SECOND = 4;
 const GIVE_UP_AFTER_MS = 30_000;
 
-export interface OnlookersRound {
+interface OnlookersRound {
   alone: Measured;
   watched: Measured;
   /** Gauges that each watcher was sent per second, on average. */
@@ -27,7 +27,7 @@ export interface OnlookersRound {
   receiver: Measured;
 }
 
-export interface OnlookersPlan {
+interface OnlookersPlan {
   enterprise: string;
   key: string;
   perSecond: number;

@@ -9,7 +9,7 @@ const FLAGS = ["--experimental-transform-types", "--disable-warning=Experimental
 const VITEST = join(ROOT, "node_modules", "vitest", "vitest.mjs");
 
 /** What a process has said, and how it ended. */
-export interface Ended {
+interface Ended {
   code: number | null;
   output: string;
 }

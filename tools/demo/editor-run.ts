@@ -10,10 +10,10 @@ import { costOfMeters, metersOf, scaleUsage } from "./runs.ts";
 import type { DemoEnterprise } from "./world.ts";
 
 /** How much an editor's run costs. */
-export type RunSize = "small" | "large";
+type RunSize = "small" | "large";
 
 /** What the page is told of a run, in this order: how it began, each report's answer, how it ended. */
-export type RunStep =
+type RunStep =
   | { kind: "refused"; detail: string }
   | { kind: "started"; run: string; model: string }
   | { kind: "report"; charged_micros: number; run_total_micros: number; remaining_micros: number | null; unit: string }

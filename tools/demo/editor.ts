@@ -10,7 +10,7 @@ import { isRunSize, runForEditor } from "./editor-run.ts";
 import type { DemoEnterprise } from "./world.ts";
 
 /** Whom the editor serves, and how it reaches Fuelgauge. */
-export interface EditorOptions {
+interface EditorOptions {
   baseUrl: string;
   /** Calls with the operator's key. */
   operator: Call;

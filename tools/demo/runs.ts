@@ -17,7 +17,7 @@ export interface DemoRun extends Attribution {
 }
 
 /** The totals of one model that a run ends with. */
-export interface DemoMeter {
+interface DemoMeter {
   model: string;
   usage: TokenTotals;
 }

@@ -3,7 +3,7 @@
 // that the dashboards look lived in at whatever prices and on whatever day the demo is first started.
 
 /** A person who starts runs, and how much of that happens at the command line. */
-export interface DemoUser {
+interface DemoUser {
   id: string;
   name: string;
   group: string;

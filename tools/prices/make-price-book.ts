@@ -64,7 +64,7 @@ const FINE_TUNED = /^ft:|\.ft-$/;
 /** What may follow the beginning that a rule asks for: `-20250929`, `-2025-04-14`, `-001`, `-preview-05-06`. */
 const DATED = /^(-(preview|exp))?(-\d{8}|(-\d{2,4}){0,3})$/;
 
-export interface PricedModel {
+interface PricedModel {
   id: string;
   aliases: string[];
   input: string;
@@ -73,7 +73,7 @@ export interface PricedModel {
   cache_write: string;
 }
 
-export interface PriceBook {
+interface PriceBook {
   version: number;
   source: string;
   credits_per_usd: number;
@@ -88,7 +88,7 @@ const SDK_TYPES = [
 ];
 
 /** What could not be taken over as it stood: the names concerned, by reason. */
-export type Remarks = Map<string, string[]>;
+type Remarks = Map<string, string[]>;
 
 /**
  * Turns the package's providers into a price book whose ids and aliases are unique over the whole book.

@@ -22,7 +22,7 @@ book says it must cost with what the ledger charged. Exits with 1 on a differenc
 export class UsageError extends Error {}
 
 /** What a replay is to do. */
-export interface ReplayOptions {
+interface ReplayOptions {
   file: string;
   baseUrl: string;
   enterprise: string;

@@ -7,7 +7,7 @@ const LOG_INTERVAL_MS = 3000;
 const RATE_WINDOW_MS = 5000;
 
 /** Shows how far a long job is. */
-export interface Progress {
+interface Progress {
   /** So many are done now. */
   update(done: number): void;
   /** Leaves the terminal at the start of a line. */
@@ -15,7 +15,7 @@ export interface Progress {
 }
 
 /** The stream that progress is written to; process.stderr is one. */
-export interface ProgressStream {
+interface ProgressStream {
   isTTY?: boolean;
   write(text: string): unknown;
 }

@@ -5,7 +5,7 @@
 import type { ReplayRun } from "./runs.ts";
 
 /** How fast runs start and reports come due. */
-export interface QueueOptions {
+interface QueueOptions {
   /** How many times as fast as the trace; null is as fast as possible. */
   speedRatio: number | null;
   /** At full speed, so many runs are open at once. */

@@ -5,7 +5,7 @@ import { type Random, shuffled, wholeBetween } from "../random.ts";
 import type { TokenTotals } from "./trace.ts";
 
 /** One report of a run: totals so far, and when in the run they are known. */
-export interface PlannedReport {
+interface PlannedReport {
   usage: TokenTotals;
   final: boolean;
   /** Milliseconds since the run's start, in the time of the trace. */

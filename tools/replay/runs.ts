@@ -24,7 +24,7 @@ export interface ReplayRun extends Attribution {
 }
 
 /** What a replay came to. */
-export interface ReplaySums {
+interface ReplaySums {
   requests: number;
   tokens: TokenTotals;
   expectedMicros: bigint;

@@ -18,7 +18,7 @@ export interface SendOptions {
 }
 
 /** What was sent, beside what stands at the runs. */
-export interface SendCounts {
+interface SendCounts {
   requests: number;
   reports: number;
 }

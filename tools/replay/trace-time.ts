@@ -2,7 +2,7 @@
 // a zone such as `+00:00`. Date.parse would take the zoneless form as local time and drop what is below a millisecond.
 
 /** An instant in two parts, because one double cannot hold both a date and tenths of microseconds. */
-export interface ExactTime {
+interface ExactTime {
   /** Milliseconds since 1970 of the whole second. */
   secondMs: number;
   /** The rest, 0 ≤ fractionMs < 1000. */

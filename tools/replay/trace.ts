@@ -20,7 +20,7 @@ export interface TraceRequest {
 }
 
 /** Takes the lines of a file in their order and gives its requests at the end. */
-export interface TraceReader {
+interface TraceReader {
   /** One line, with or without its line end. */
   push(line: string): void;
   /** The requests by time; those of one time in the order of the file. */
@@ -37,7 +37,7 @@ const CSV_COLUMNS = { time: "TIMESTAMP", input: "ContextTokens", output: "Genera
 type ParseLine = (line: string, fail: (problem: string) => never) => TraceRequest;
 
 /** A reader for either format. */
-export function createTraceReader(): TraceReader {
+function createTraceReader(): TraceReader {
   const requests: TraceRequest[] = [];
   let parseLine: ParseLine | undefined;
   let lineNumber = 0;
