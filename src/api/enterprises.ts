@@ -5,7 +5,6 @@ import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { EnterpriseState } from "../enterprise/books/bookkeeper.ts";
-import { isoOf, isoOrNull } from "../ledger/entries.ts";
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { isRefusal } from "../ledger/refusals.ts";
@@ -13,6 +12,7 @@ import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { putEnterprise } from "../operations/provision.ts";
 import { enterprisePut } from "../wire/enterprise.ts";
 import { time } from "../wire/fields.ts";
+import { formatIso, formatIsoOrNull } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
 import { gaugeSchema } from "./gauge.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
@@ -170,9 +170,9 @@ export async function showEnterprise(c: Context<ApiEnv>, state: EnterpriseState)
     upgrade_url: settings.upgradeUrl,
     referral_url: settings.referralUrl,
     webhook_url: settings.webhookUrl,
-    test_clock: isoOrNull(identity.testClockMs),
+    test_clock: formatIsoOrNull(identity.testClockMs),
     referral_code: await referralCodeOf(c.env.SIGNING_SECRET, identity.id),
-    created_at: isoOf(identity.createdAtMs),
+    created_at: formatIso(identity.createdAtMs),
     ...(identity.demo ? { demo: true } : {}),
     gauge,
   };

@@ -1,11 +1,10 @@
 /**
  * GET …/entries: the journal of everything but debits, newest first, from the object itself.
  */
-
-import { isoOf } from "../ledger/entries.ts";
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { formatIso } from "../wire/time.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -48,7 +47,7 @@ export const entryRoutes = newRouter().openapi(
       pageOf(
         entries,
         rows,
-        ({ seq, atMs, by, facts }) => ({ seq, at: isoOf(atMs), by, ...facts }),
+        ({ seq, atMs, by, facts }) => ({ seq, at: formatIso(atMs), by, ...facts }),
         ({ seq }) => [seq],
       ),
     );

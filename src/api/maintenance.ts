@@ -2,11 +2,10 @@
  * Upkeep, for the operator: the ledger's own audit, and the copy written anew. In local demo mode also the end of a
  * demo enterprise's test clock: its history was played by that clock, and from then on it lives in real time.
  */
-
 import { catalogOf } from "../catalog/object.ts";
-import { isoOf } from "../ledger/entries.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { formatIso } from "../wire/time.ts";
 import { showEnterprise } from "./enterprises.ts";
 import { problem, refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -40,7 +39,7 @@ export const maintenanceRoutes = newRouter()
       const audit = await enterpriseStub(c.env, c.var.enterprise).audit();
       if (isRefusal(audit)) return refused(c, audit.refusal);
       const { checks, checkedAtMs } = audit;
-      return c.json({ ok: checks.every((check) => check.ok), checked_at: isoOf(checkedAtMs), checks });
+      return c.json({ ok: checks.every((check) => check.ok), checked_at: formatIso(checkedAtMs), checks });
     },
   )
   .openapi(

@@ -1,15 +1,14 @@
 /**
  * Runs for agents (may this one start?) and for readers: the list from the copy, the receipt from the object itself.
  */
-
 import type { Context } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { readRuns } from "../copy/read.ts";
 import type { TurnedAway } from "../enterprise/books/commands.ts";
-import { isoOf } from "../ledger/entries.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
+import { formatIso } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
 import { gaugeSchema } from "./gauge.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
@@ -147,7 +146,7 @@ export const runRoutes = newRouter()
       });
       if (isRefusal(started)) return turnedAway(c, started);
       const { hold, gauge, created } = started;
-      const shown = hold === null ? null : { micros: hold.micros, expires_at: isoOf(hold.expiresAtMs) };
+      const shown = hold === null ? null : { micros: hold.micros, expires_at: formatIso(hold.expiresAtMs) };
       return c.json({ run, admitted: true as const, hold: shown, gauge }, created ? 201 : 200);
     },
   )

@@ -2,14 +2,13 @@
  * Ways in for people, made by the operator: a link that signs a browser in once, and a short token for the usage bar
  * that works on one origin only.
  */
-
 import { makeSignInLink } from "../access/sign-in-link.ts";
 import { mintToken } from "../access/tokens.ts";
-import { isoOf } from "../ledger/entries.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id } from "../wire/fields.ts";
 import { newSession, role } from "../wire/sign-in.ts";
+import { formatIso } from "../wire/time.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -50,7 +49,7 @@ export const signInRoutes = newRouter()
       if (isRefusal(known)) return refused(c, known.refusal);
       const who = { ...c.req.valid("json"), enterprise: c.var.enterprise };
       const { url, expiresAtMs } = await makeSignInLink(c.env.SIGNING_SECRET, c.req.url, who);
-      return c.json({ url, expires_at: isoOf(expiresAtMs) }, 201);
+      return c.json({ url, expires_at: formatIso(expiresAtMs) }, 201);
     },
   )
   .openapi(
@@ -87,6 +86,6 @@ export const signInRoutes = newRouter()
         kind: "embed" as const,
       };
       const token = await mintToken(c.env.SIGNING_SECRET, { ...claims, expiresAtMs });
-      return c.json({ token, expires_at: isoOf(expiresAtMs) }, 201);
+      return c.json({ token, expires_at: formatIso(expiresAtMs) }, 201);
     },
   );

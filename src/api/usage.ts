@@ -2,14 +2,13 @@
  * Where the usage goes: over time by surface, and this cycle by workspace, group and user. Each question is one query
  * to the copy; `as_of` says as of when the copy is complete.
  */
-
 import type { Context } from "hono";
 import { type Dimension, readCycleTotal, readTimeseries, readTop } from "../copy/read.ts";
 import { spansOf } from "../ledger/calendar.ts";
-import { isoOf } from "../ledger/entries.ts";
 import { percentOf } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { formatIso } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
 import { cursorOf, limit, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
@@ -92,10 +91,10 @@ export const usageRoutes = newRouter()
         range,
         granularity,
         time_zone: view.timeZone,
-        as_of: isoOf(view.copyAsOfMs),
+        as_of: formatIso(view.copyAsOfMs),
         buckets: buckets.map(({ startsAtMs, endsAtMs, webMicros, cliMicros }) => ({
-          starts_at: isoOf(startsAtMs),
-          ends_at: isoOf(endsAtMs),
+          starts_at: formatIso(startsAtMs),
+          ends_at: formatIso(endsAtMs),
           web_micros: webMicros,
           cli_micros: cliMicros,
         })),
@@ -136,7 +135,7 @@ async function answerTop(
   return c.json({
     unit: shown,
     cycle: { starts_at: cycle.starts_at, ends_at: cycle.ends_at },
-    as_of: isoOf(view.copyAsOfMs),
+    as_of: formatIso(view.copyAsOfMs),
     total_micros: total.amountMicros,
     ...page,
   });

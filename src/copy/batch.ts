@@ -4,8 +4,9 @@
  */
 import type { Attention } from "../ledger/attention.ts";
 import type { Entry } from "../ledger/entries.ts";
-import type { AtMs, Micros } from "../ledger/micros.ts";
+import type { Micros } from "../ledger/micros.ts";
 import type { RunView } from "../ledger/receipt.ts";
+import type { AtMs } from "../ledger/time.ts";
 
 /** A total by local hour or day: [span, unit, starts_at_ms, surface, amount_micros, revision]. */
 export type TimeTotal = ["hour" | "day", string, AtMs, string, Micros, number];

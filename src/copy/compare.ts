@@ -2,7 +2,7 @@
  * Compares the copy with what the ledger would write anew, row by row (invariant D1). It reads both sides in batches
  * and reports the first rows that differ; traffic that goes on meanwhile is newer on one side and not a fault.
  */
-import type { AtMs } from "../ledger/micros.ts";
+import type { AtMs } from "../ledger/time.ts";
 import type { Batch } from "./batch.ts";
 import { searchKeysOf } from "./search-keys.ts";
 import { rowsOf, type TableRows } from "./write.ts";

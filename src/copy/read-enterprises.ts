@@ -6,7 +6,7 @@ import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
 import type { Gauge } from "../ledger/gauge.ts";
-import type { AtMs } from "../ledger/micros.ts";
+import type { AtMs } from "../ledger/time.ts";
 import { enterpriseSearch, enterprises } from "./schema.ts";
 import { searchPrefixOf } from "./search-keys.ts";
 

@@ -4,8 +4,10 @@
  * however long the history is; the answer says how many it read, so that a screen can say what it covers.
  */
 import type { Span } from "../ledger/calendar.ts";
-import type { AtMs, Micros, Unit } from "../ledger/micros.ts";
-import { type Dimension, FENCE_DAYS_MS, type TimeBucket, type TopRow } from "./read.ts";
+import { FENCE_MS } from "../ledger/meter.ts";
+import type { Micros, Unit } from "../ledger/micros.ts";
+import type { AtMs } from "../ledger/time.ts";
+import type { Dimension, TimeBucket, TopRow } from "./read.ts";
 
 export const SLICE_RUNS = 1_000;
 
@@ -36,7 +38,7 @@ export async function readSliceTop(
     ORDER BY amount_micros DESC, totals.id DESC`;
   const { results } = await db
     .prepare(statement)
-    .bind(slice.enterprise, slice.id, cycleStartsAtMs - FENCE_DAYS_MS, slice.unit, cycleStartsAtMs, limit, dimension)
+    .bind(slice.enterprise, slice.id, cycleStartsAtMs - FENCE_MS, slice.unit, cycleStartsAtMs, limit, dimension)
     .all<Record<string, number> & { id: string; name: string | null }>();
   const first = results[0];
   return {

@@ -8,8 +8,9 @@ import { alias } from "drizzle-orm/sqlite-core";
 import type { Surface } from "../ledger/books.ts";
 import type { Span } from "../ledger/calendar.ts";
 import { type Entry, type EntryFacts, isoOf, isoOrNull } from "../ledger/entries.ts";
-import type { AtMs, Micros, Unit } from "../ledger/micros.ts";
+import type { Micros, Unit } from "../ledger/micros.ts";
 import type { RunView } from "../ledger/receipt.ts";
+import type { AtMs } from "../ledger/time.ts";
 import { entries, names, runs, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
 
 export type TimeBucket = Span & { webMicros: number; cliMicros: number };
@@ -28,7 +29,6 @@ export type CapChange = { seq: number; atMs: AtMs; by: string; fromMicros: Micro
 type OfCycle = { enterprise: string; unit: Unit; cycleStartsAtMs: AtMs };
 
 const HALF_DAY_MS = 43_200_000;
-export const FENCE_DAYS_MS = 35 * 86_400_000;
 
 /** Charges in these spans by surface, zeros included. Spans of hours read hourly rows, longer ones daily rows. */
 export async function readTimeseries(

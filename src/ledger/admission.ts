@@ -8,8 +8,9 @@ import { balanceOf } from "./balance.ts";
 import { type Books, type Meter, type Run, unitOf } from "./books.ts";
 import { DEFAULT_HOLD_TTL_MS, holdLeft, raiseHold } from "./holds.ts";
 import { isKept } from "./meter.ts";
-import { type AtMs, MAX_MICROS, type Micros } from "./micros.ts";
+import { MAX_MICROS, type Micros } from "./micros.ts";
 import { type Refusal, type Refused, refuse } from "./refusals.ts";
+import type { AtMs } from "./time.ts";
 
 export type StartRequest = Attribution & {
   run: string;

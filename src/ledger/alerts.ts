@@ -5,8 +5,9 @@
 import type { Balance } from "./balance.ts";
 import { type Books, grantRemaining, grantUsable } from "./books.ts";
 import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
-import type { Forecast } from "./gauge.ts";
-import { type AtMs, DAY_MS, reaches } from "./micros.ts";
+import type { Forecast } from "./forecast.ts";
+import { reaches } from "./micros.ts";
+import { type AtMs, DAY_MS } from "./time.ts";
 
 export type AlertLevel = "info" | "warning" | "critical";
 export type AlertCode =

@@ -4,8 +4,8 @@
  */
 import type { Run, Surface } from "./books.ts";
 import { FENCE_MS } from "./meter.ts";
-import type { AtMs } from "./micros.ts";
 import type { FieldError, Refusal } from "./refusals.ts";
+import type { AtMs } from "./time.ts";
 
 /** What a caller says of a run; all of it may be left out once the run is known. */
 export type Attribution = {

@@ -4,7 +4,8 @@
  */
 import type { Books } from "./books.ts";
 import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
-import type { AtMs, Micros, Unit } from "./micros.ts";
+import type { Micros, Unit } from "./micros.ts";
+import type { AtMs } from "./time.ts";
 
 export type Balance = {
   unit: Unit;

@@ -3,10 +3,11 @@
  * Amounts are micros, times are milliseconds by the enterprise's own clock. What a name means stands here once;
  * how the values are stored is the object's business.
  */
-import type { AtMs, Micros, Unit } from "./micros.ts";
+import type { Micros, Unit } from "./micros.ts";
 import type { Plan } from "./plans.ts";
 import type { Price, Tokens } from "./prices.ts";
 import type { Told } from "./thresholds.ts";
+import type { AtMs } from "./time.ts";
 
 export type BillingModel = "credits" | "byom";
 export type Surface = "web" | "cli";

@@ -13,7 +13,8 @@ import {
   type Meter,
   replaceGrant,
 } from "./books.ts";
-import { type AtMs, MAX_MICROS, type Micros, type Unit } from "./micros.ts";
+import { MAX_MICROS, type Micros, type Unit } from "./micros.ts";
+import type { AtMs } from "./time.ts";
 
 export type Drawn = { books: Books; draws: readonly Draw[] };
 /** `cycleMicros`: how much of the refund belongs to the running cycle and lowers its totals. */

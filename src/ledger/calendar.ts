@@ -3,7 +3,7 @@
  * half-hour zone has its own boundaries, and a day has 23, 24 or 25 of them around daylight saving.
  */
 import { Temporal } from "temporal-polyfill";
-import type { AtMs } from "./micros.ts";
+import type { AtMs } from "./time.ts";
 
 export type Range = "24h" | "7d" | "30d";
 export type Granularity = "hour" | "day" | "week";

@@ -4,7 +4,7 @@
  * Where the zone skips midnight, a day starts at the first instant that it has.
  */
 import { Temporal } from "temporal-polyfill";
-import { type AtMs, DAY_MS } from "./micros.ts";
+import { type AtMs, DAY_MS } from "./time.ts";
 
 export type CycleBounds = { startsAtMs: AtMs; endsAtMs: AtMs };
 

@@ -9,9 +9,10 @@ import { type Books, type Draw, type Meter, NO_GROUP, type Run, unitOf } from ".
 import { type Drawn, drawCharge, refundCharge } from "./buckets.ts";
 import { endHold, holdLeft, spendHold } from "./holds.ts";
 import { isKept, joinReading } from "./meter.ts";
-import { type AtMs, MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
+import { MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
 import { costOf, type Price, type Tokens } from "./prices.ts";
 import { type Refused, refuse } from "./refusals.ts";
+import type { AtMs } from "./time.ts";
 
 export type Report = Attribution & {
   run: string;

@@ -5,8 +5,8 @@
 import { type Books, type Cycle, type Grant, grantRemaining, replaceGrant } from "./books.ts";
 import { type CycleBounds, cycleAfter } from "./cycle.ts";
 import { BY_CLOCK, isoOf, type NewEntry } from "./entries.ts";
-import type { AtMs } from "./micros.ts";
 import { allowanceOf } from "./plans.ts";
+import type { AtMs } from "./time.ts";
 
 export type Settled = {
   books: Books;

@@ -3,8 +3,9 @@
  * Amounts are micros, times ISO 8601 in UTC. An entry is written once and never changed.
  */
 import type { BillingModel, GrantSource } from "./books.ts";
-import type { AtMs, Micros } from "./micros.ts";
+import type { Micros } from "./micros.ts";
 import type { Plan } from "./plans.ts";
+import type { AtMs } from "./time.ts";
 
 export type EntryFacts =
   | {

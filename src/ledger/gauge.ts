@@ -8,8 +8,10 @@ import { type BillingModel, type Books, grantRemaining, grantUsable, unitOf } fr
 import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
 import { wholeDays } from "./calendar.ts";
 import { isoOf } from "./entries.ts";
-import { type AtMs, DAY_MS, type Micros, percentOf, roundToTwo, type Unit } from "./micros.ts";
+import { forecastOf } from "./forecast.ts";
+import { type Micros, percentOf, roundToTwo, type Unit } from "./micros.ts";
 import type { Plan } from "./plans.ts";
+import type { AtMs } from "./time.ts";
 
 export type Gauge = {
   enterprise: string;
@@ -36,16 +38,6 @@ export type Gauge = {
   on_track_to_run_out: boolean;
   alerts: Alert[];
 };
-
-/** How long what remains will last at this cycle's pace; days are exact here, and null where there is no answer. */
-export type Forecast = {
-  avgPerDayMicros: Micros;
-  runOutDays: number | null;
-  runOutAtMs: AtMs | null;
-  onTrackToRunOut: boolean;
-};
-
-const TEN_YEARS_DAYS = 3_652.5;
 
 export function gaugeOf(enterprise: string, books: Books, nowMs: AtMs): Gauge {
   const { settings, cycle } = books;
@@ -98,31 +90,6 @@ export function gaugeOf(enterprise: string, books: Books, nowMs: AtMs): Gauge {
     on_track_to_run_out: forecast.onTrackToRunOut,
     alerts: alertsOf(books, balance, forecast, nowMs),
   };
-}
-
-/** average = used ÷ max(1, exact days elapsed); run-out = remaining ÷ average (rule R9). */
-export function forecastOf(
-  usedMicros: Micros,
-  remainingMicros: Micros | null,
-  cycle: { startsAtMs: AtMs; endsAtMs: AtMs },
-  nowMs: AtMs,
-): Forecast {
-  const perDay = usedMicros / Math.max(1, (nowMs - cycle.startsAtMs) / DAY_MS);
-  const runOutDays = daysLeft(perDay, remainingMicros);
-  const runOutAtMs =
-    runOutDays === null || runOutDays > TEN_YEARS_DAYS ? null : nowMs + Math.round(runOutDays * DAY_MS);
-  return {
-    avgPerDayMicros: Math.round(perDay),
-    runOutDays,
-    runOutAtMs,
-    onTrackToRunOut: runOutAtMs !== null && runOutAtMs < cycle.endsAtMs,
-  };
-}
-
-function daysLeft(perDay: number, remainingMicros: Micros | null): number | null {
-  if (remainingMicros === null) return null;
-  if (remainingMicros === 0) return 0;
-  return perDay === 0 ? null : remainingMicros / perDay;
 }
 
 function nextExpiry(books: Books, nowMs: AtMs): { at: string; micros: Micros } | null {

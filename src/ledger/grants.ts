@@ -13,8 +13,9 @@ import {
   replaceGrant,
 } from "./books.ts";
 import { isoOf, isoOrNull } from "./entries.ts";
-import { type AtMs, MAX_MICROS, type Micros } from "./micros.ts";
+import { MAX_MICROS, type Micros } from "./micros.ts";
 import { type Refused, refuse } from "./refusals.ts";
+import type { AtMs } from "./time.ts";
 
 export type GrantRequest = {
   id: string;

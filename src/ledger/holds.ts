@@ -3,7 +3,8 @@
  * the run's final report, its release or its expiry. `books.held` is always the sum of the active holds by unit.
  */
 import { type Books, type Hold, type Run, unitOf } from "./books.ts";
-import type { AtMs, Micros, Unit } from "./micros.ts";
+import type { Micros, Unit } from "./micros.ts";
+import type { AtMs } from "./time.ts";
 
 export const DEFAULT_HOLD_TTL_MS = 900_000;
 

@@ -4,8 +4,8 @@
  * exactly its totals; after it only another final counts, and joins to the larger of each kind.
  */
 import type { Meter } from "./books.ts";
-import { type AtMs, DAY_MS } from "./micros.ts";
 import type { Tokens } from "./prices.ts";
+import { type AtMs, DAY_MS } from "./time.ts";
 
 /** A meter is kept for this long after its last report; an unknown one that started earlier is refused (rule R10). */
 export const FENCE_MS = 35 * DAY_MS;

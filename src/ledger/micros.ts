@@ -5,12 +5,9 @@
  */
 
 export type Micros = number;
-/** Milliseconds since 1970-01-01T00:00:00Z, by the clock of the enterprise. */
-export type AtMs = number;
 
 export const MICROS_PER_CREDIT = 1_000_000;
 export const MAX_MICROS: Micros = Number.MAX_SAFE_INTEGER;
-export const DAY_MS = 86_400_000;
 
 /** What meters are charged in, and what an enterprise's screens show. */
 export type Unit = "credits" | "usd";

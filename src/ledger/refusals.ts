@@ -3,7 +3,8 @@
  * cannot be met as things stand; it changes nothing. A bug of ours throws instead. How a refusal looks over HTTP is
  * decided at the border, in one exhaustive table.
  */
-import type { AtMs, Micros } from "./micros.ts";
+import type { Micros } from "./micros.ts";
+import type { AtMs } from "./time.ts";
 
 export type FieldError = { path: string; message: string };
 

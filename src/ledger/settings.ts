@@ -6,9 +6,10 @@
 import { balanceOf } from "./balance.ts";
 import { type Books, type Settings, unitOf } from "./books.ts";
 import type { By, NewEntry } from "./entries.ts";
-import { type AtMs, MAX_MICROS, type Micros } from "./micros.ts";
+import { MAX_MICROS, type Micros } from "./micros.ts";
 import { allowanceOf } from "./plans.ts";
 import { type Refused, refuse } from "./refusals.ts";
+import type { AtMs } from "./time.ts";
 
 export type Changed = { books: Books; entries: NewEntry[] };
 

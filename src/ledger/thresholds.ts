@@ -6,7 +6,8 @@ import type { AlertCode } from "./alerts.ts";
 import { highestThreshold } from "./alerts.ts";
 import { balanceOf } from "./balance.ts";
 import { type Books, unitOf } from "./books.ts";
-import type { AtMs, Micros, Unit } from "./micros.ts";
+import type { Micros, Unit } from "./micros.ts";
+import type { AtMs } from "./time.ts";
 
 export type ThresholdCode = Extract<
   AlertCode,

@@ -2,10 +2,9 @@
  * How each refusal looks on the wire: its HTTP status, a title, and a sentence with the numbers of the case. One table,
  * complete by its type, for the routes, the items of a batch and the messages of a socket alike.
  */
-
 import type { z } from "@hono/zod-openapi";
-import { isoOf } from "../ledger/entries.ts";
 import type { FieldError, Refusal, RefusalCode } from "../ledger/refusals.ts";
+import { formatIso } from "./time.ts";
 
 export type Problem = { status: number; code: string; title: string; detail: string };
 
@@ -75,9 +74,9 @@ function detailOf(refusal: Refusal): string {
     case "run_attribution_conflict":
       return `The run is known with ${refusal.field} "${refusal.known}".`;
     case "run_too_old":
-      return `The run started at ${isoOf(refusal.startedAtMs)}, more than 35 days ago.`;
+      return `The run started at ${formatIso(refusal.startedAtMs)}, more than 35 days ago.`;
     case "started_in_future":
-      return `started_at ${isoOf(refusal.startedAtMs)} is more than 5 minutes ahead.`;
+      return `started_at ${formatIso(refusal.startedAtMs)} is more than 5 minutes ahead.`;
     case "charge_too_large":
       return "The charge, or the sum of this cycle, would pass 9007199254740991 micros.";
     case "run_closed":
@@ -99,7 +98,7 @@ function detailOf(refusal: Refusal): string {
     case "referral_code_unknown":
       return "This referral code is not known.";
     case "clock_backwards":
-      return `The clock stands at ${isoOf(refusal.clockAtMs)} and only moves forward.`;
+      return `The clock stands at ${formatIso(refusal.clockAtMs)} and only moves forward.`;
     case "not_a_test_clock":
       return "This enterprise goes by the real clock.";
     case "not_byom":

@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Books } from "../../src/ledger/books.ts";
-import { forecastOf, gaugeOf } from "../../src/ledger/gauge.ts";
+import { forecastOf } from "../../src/ledger/forecast.ts";
+import { gaugeOf } from "../../src/ledger/gauge.ts";
 import { percentOf, reaches, roundToTwo } from "../../src/ledger/micros.ts";
 import { APRIL, books, DAY_MS, MARCH, NOON } from "../support/books.ts";
 import { cases } from "../support/cases.ts";

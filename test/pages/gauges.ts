@@ -1,6 +1,6 @@
 /** Gauges for tests of what pages say: one base, overridden by what matters; made by the ledger's own arithmetic. */
+import { forecastOf } from "../../src/ledger/forecast.ts";
 import type { Gauge } from "../../src/ledger/gauge.ts";
-import { forecastOf } from "../../src/ledger/gauge.ts";
 import { percentOf, roundToTwo } from "../../src/ledger/micros.ts";
 
 export const UNIT = 1_000_000;

@@ -11,9 +11,10 @@ import { cycleStarted, freshCycle, nextDueAt } from "../../ledger/due.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
 import type { GrantRequest, GrantView } from "../../ledger/grants.ts";
-import type { AtMs, Micros } from "../../ledger/micros.ts";
+import type { Micros } from "../../ledger/micros.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import { nothingTold } from "../../ledger/thresholds.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import { Change } from "./change.ts";
 import {
   addGrant,

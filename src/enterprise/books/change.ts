@@ -3,7 +3,6 @@
  * of the ledger replace its values; commit writes whatever was replaced, and nothing else. When the transaction fails
  * the change is dropped whole, and the memory of the object still holds what is stored.
  */
-
 import { wordingOf } from "../../ledger/alerts.ts";
 import {
   type Books,
@@ -20,8 +19,9 @@ import { settleDue } from "../../ledger/due.ts";
 import type { Entry, NewEntry } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
 import { endHold } from "../../ledger/holds.ts";
-import type { AtMs, Micros } from "../../ledger/micros.ts";
+import type { Micros } from "../../ledger/micros.ts";
 import { decideCrossing } from "../../ledger/thresholds.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import { holdItem, type JournalItem } from "../copy/outbox.ts";
 import { putWebhook } from "../jobs/webhooks.ts";
 import type { Identity } from "./enterprise-row.ts";

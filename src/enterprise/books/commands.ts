@@ -6,13 +6,15 @@ import { decideAdmission, type StartRequest } from "../../ledger/admission.ts";
 import { grantUsable, type Settings } from "../../ledger/books.ts";
 import { owesWithCredit } from "../../ledger/buckets.ts";
 import { answerDebit, type DebitAnswer, decideDebit, type Report, runTotal } from "../../ledger/debit.ts";
-import { type By, isoOrNull } from "../../ledger/entries.ts";
+import type { By } from "../../ledger/entries.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { decideGrant, decideVoid, type GrantRequest, type GrantView, viewGrant } from "../../ledger/grants.ts";
 import { endHold } from "../../ledger/holds.ts";
-import type { AtMs, Micros } from "../../ledger/micros.ts";
+import type { Micros } from "../../ledger/micros.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { decideCap, decideSettings } from "../../ledger/settings.ts";
+import type { AtMs } from "../../ledger/time.ts";
+import { formatIsoOrNull } from "../../wire/time.ts";
 import { debitItem, holdItem } from "../copy/outbox.ts";
 import { nextRevision } from "../copy/progress.ts";
 import type { Change } from "./change.ts";
@@ -107,7 +109,7 @@ export function addGrant(
     grant: grant.id,
     amount_micros: grant.amountMicros,
     source: grant.source,
-    expires_at: isoOrNull(grant.expiresAtMs),
+    expires_at: formatIsoOrNull(grant.expiresAtMs),
     debt_paid_micros: change.payDebt(),
   } as const;
   change.record([{ atMs: change.nowMs, by, facts }]);

@@ -3,9 +3,10 @@
  * and scopes, and whether it was revoked. Expiry and MAC are checked at the edge; a forged key never gets this far.
  */
 import type { Caller, Scope } from "../../ledger/callers.ts";
-import { type By, isoOf, isoOrNull } from "../../ledger/entries.ts";
-import type { AtMs } from "../../ledger/micros.ts";
+import type { By } from "../../ledger/entries.ts";
 import { type Refusal, type Refused, refuse } from "../../ledger/refusals.ts";
+import type { AtMs } from "../../ledger/time.ts";
+import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
 export type NewKey = {
@@ -99,9 +100,9 @@ function keyOfRow(row: SqlRow): KeyView {
     id: row.id as string,
     name: row.name as string,
     scopes: JSON.parse(row.scopes as string) as Scope[],
-    created_at: isoOf(row.created_at_ms as number),
+    created_at: formatIso(row.created_at_ms as number),
     created_by: row.created_by as string,
-    expires_at: isoOrNull(row.expires_at_ms as number | null),
-    revoked_at: isoOrNull(row.revoked_at_ms as number | null),
+    expires_at: formatIsoOrNull(row.expires_at_ms as number | null),
+    revoked_at: formatIsoOrNull(row.revoked_at_ms as number | null),
   };
 }

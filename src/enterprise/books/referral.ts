@@ -3,7 +3,8 @@
  * the other side its grant until that is known to be there: so a call that dies half-way is finished by the alarm.
  */
 import type { GrantRequest } from "../../ledger/grants.ts";
-import type { AtMs, Micros } from "../../ledger/micros.ts";
+import type { Micros } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import type { Sql } from "./sql.ts";
 
 export type Referral = { referrer: string; bonusMicros: Micros; atMs: AtMs; settled: boolean };

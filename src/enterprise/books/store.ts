@@ -4,7 +4,7 @@
  */
 import { type Books, byDrawOrder, type Cycle, type Grant, type Meter, type Run } from "../../ledger/books.ts";
 import type { Entry, EntryFacts } from "../../ledger/entries.ts";
-import type { AtMs } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import type { JournalItem } from "../copy/outbox.ts";
 import {
   balancesToList,

@@ -2,10 +2,10 @@
  * What each commit leaves for the copy: an item for every debit that changed a meter and every change of a hold, with
  * its seq. Items are folded into totals and dropped once the copy has them. Short keys: they are written per debit.
  */
-
 import { NO_GROUP, type Run, type Surface } from "../../ledger/books.ts";
 import type { Debit } from "../../ledger/debit.ts";
-import type { AtMs, Unit } from "../../ledger/micros.ts";
+import type { Unit } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
 
 export type JournalItem = {
   /** Its seq. */

@@ -3,13 +3,12 @@
  * so a batch that is sent twice, late, or in another order ends in the same copy. `takeBatch` and `confirm` are
  * transactions of their own: debits go on while a batch is on its way, and only what was sent is forgotten.
  */
-
 import type { Batch, NameRow, RunRow, Totals } from "../../copy/batch.ts";
 import { attentionOf } from "../../ledger/attention.ts";
 import { type Meter, type Run, unitOf } from "../../ledger/books.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
-import type { AtMs } from "../../ledger/micros.ts";
 import { viewRun } from "../../ledger/receipt.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import type { Bookkeeper } from "../books/bookkeeper.ts";
 import { runOfRow } from "../books/rows.ts";
 import type { Sql } from "../books/sql.ts";

@@ -3,9 +3,8 @@
  * stays for the copy to be rebuilt from, for 400 days. Pruning changes no balance, and what it drops from a grant's
  * draws it notes at the grant, so the audit still adds up. A little at a time, so that nothing waits for it.
  */
-
 import { FENCE_MS } from "../../ledger/meter.ts";
-import { type AtMs, DAY_MS } from "../../ledger/micros.ts";
+import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import type { Bookkeeper } from "../books/bookkeeper.ts";
 import { getProgress, setProgress } from "../copy/progress.ts";
 import { loadRunRows } from "../copy/projection.ts";

@@ -4,8 +4,8 @@
  * the operator can see it. Nothing here ever touches a debit.
  */
 import { Webhook } from "standardwebhooks";
-import { isoOf, isoOrNull } from "../../ledger/entries.ts";
-import type { AtMs } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
+import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
 import type { Sql, SqlRow } from "../books/sql.ts";
 
 export type WebhookEvent = { type: "threshold.crossed" | "test"; timestamp: string; data: Record<string, unknown> };
@@ -121,10 +121,10 @@ function viewOf(row: SqlRow): WebhookView {
     id: row.id as string,
     type: row.type as string,
     state: row.delivered_at_ms !== null ? "delivered" : row.given_up_at_ms !== null ? "given_up" : "pending",
-    created_at: isoOf(row.created_at_ms as number),
+    created_at: formatIso(row.created_at_ms as number),
     attempts: row.attempts as number,
-    next_attempt_at: isoOrNull(row.next_at_ms as number | null),
-    delivered_at: isoOrNull(row.delivered_at_ms as number | null),
+    next_attempt_at: formatIsoOrNull(row.next_at_ms as number | null),
+    delivered_at: formatIsoOrNull(row.delivered_at_ms as number | null),
     last_status: row.last_status as number | null,
     last_error: row.last_error as string | null,
   };

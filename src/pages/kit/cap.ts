@@ -1,8 +1,10 @@
 /**
  * The spend cap as people write it, and what a cap means at today's pace: pure functions of text and gauge.
  */
-import { type Forecast, forecastOf, type Gauge } from "../../ledger/gauge.ts";
+import { type Forecast, forecastOf } from "../../ledger/forecast.ts";
+import type { Gauge } from "../../ledger/gauge.ts";
 import type { Micros } from "../../ledger/micros.ts";
+import { DAY_MS } from "../../ledger/time.ts";
 import { formatDate } from "./dates.ts";
 import { formatAmount, formatExactDecimal } from "./format.ts";
 
@@ -57,6 +59,6 @@ export function capName(capMicros: Micros | null): string {
 function lastingOf(forecast: Forecast, endsAtMs: number, nowMs: number, timeZone: string): string {
   const { runOutAtMs, onTrackToRunOut, avgPerDayMicros, runOutDays } = forecast;
   if (onTrackToRunOut && runOutAtMs !== null) return `is reached about ${formatDate(runOutAtMs, timeZone)}.`;
-  const leftMicros = Math.max(0, Math.round(avgPerDayMicros * ((runOutDays ?? 0) - (endsAtMs - nowMs) / 86_400_000)));
+  const leftMicros = Math.max(0, Math.round(avgPerDayMicros * ((runOutDays ?? 0) - (endsAtMs - nowMs) / DAY_MS)));
   return `lasts beyond the reset on ${formatDate(endsAtMs, timeZone)}, with about ${formatAmount(leftMicros, "usd")} to spare.`;
 }

@@ -2,7 +2,7 @@
  * Dates and times as people read them, always in the enterprise's time zone: "Sun 29 Nov", "14:05", "1–30 Nov 2026".
  * Assembled from parts, because the order and the commas of a locale change between versions of the runtime.
  */
-import type { AtMs } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
 
 type Part = "weekday" | "day" | "month" | "year" | "hour" | "minute" | "second";
 

@@ -3,7 +3,7 @@
  * could not be read; the wrapping of a region that htmx puts in place of the one on the page.
  */
 import type { Child, FC } from "hono/jsx";
-import type { AtMs } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import { formatMoment } from "./dates.ts";
 
 /** A name that people gave: isolated, so that its writing direction stays its own. */

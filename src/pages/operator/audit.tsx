@@ -2,15 +2,14 @@
  * Is it right? The audit of an enterprise's books and of its copy, run when asked for; and the copy written anew, after
  * a question.
  */
-
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
 import { catalogOf } from "../../catalog/object.ts";
 import type { AuditCheck } from "../../enterprise/jobs/audit.ts";
-import { isoOf } from "../../ledger/entries.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { formatIso } from "../../wire/time.ts";
 import { Question } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { isOfCopy } from "./failure.ts";
@@ -128,7 +127,7 @@ const Result: FC<{ audit: Audit }> = ({ audit: { checks, checkedAtMs } }) => {
       )}
       <Table
         id="rows-audit"
-        caption={`Checked ${formatUtc(isoOf(checkedAtMs))} UTC by the enterprise's clock`}
+        caption={`Checked ${formatUtc(formatIso(checkedAtMs))} UTC by the enterprise's clock`}
         columns={COLUMNS}
         empty="Nothing was checked."
       >

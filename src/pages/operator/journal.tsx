@@ -1,11 +1,11 @@
 /** The journal of an enterprise: everything but debits, newest first, from the ledger itself. */
-
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
-import { type Entry, isoOf } from "../../ledger/entries.ts";
+import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { formatIso } from "../../wire/time.ts";
 import { Name } from "../kit/parts.tsx";
 import { enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { wordsOf } from "./entry-text.ts";
@@ -51,7 +51,7 @@ export const Entries: FC<{ entries: readonly Entry[] }> = ({ entries }) => (
   <Table id="rows-entries" caption="Newest first" columns={COLUMNS} empty="Nothing older.">
     {entries.map(({ seq, atMs, by, facts }) => {
       const { what, detail } = wordsOf(facts);
-      const cells = [what, <Name>{detail}</Name>, <Name>{by}</Name>, <Utc at={isoOf(atMs)} />, seq];
+      const cells = [what, <Name>{detail}</Name>, <Name>{by}</Name>, <Utc at={formatIso(atMs)} />, seq];
       return <Row columns={COLUMNS} cells={cells} />;
     })}
   </Table>

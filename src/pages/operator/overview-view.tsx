@@ -1,8 +1,8 @@
 /** The blocks of an enterprise's overview: what it has used, and the forms beside. */
 import type { FC } from "hono/jsx";
 import type { EnterpriseState } from "../../enterprise/books/bookkeeper.ts";
-import { isoOf } from "../../ledger/entries.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
+import { formatIso } from "../../wire/time.ts";
 import { formatDate, formatPeriod } from "../kit/dates.ts";
 import { Choice, Field, type Form, NothingSaved } from "../kit/form.tsx";
 import { formatAmount, formatCharge, formatLasting, formatPercent } from "../kit/format.ts";
@@ -99,8 +99,8 @@ export const ClockForm: FC<{ state: EnterpriseState; form: Form }> = ({ state: {
   <section class="card" aria-labelledby="clock-title">
     <h2 id="clock-title">Test clock</h2>
     <p>
-      This enterprise goes by a clock of its own, which stands at {isoOf(identity.testClockMs ?? 0)}. Everything that is
-      due on the way happens, in order.
+      This enterprise goes by a clock of its own, which stands at {formatIso(identity.testClockMs ?? 0)}. Everything
+      that is due on the way happens, in order.
     </p>
     <NothingSaved form={form} what="The clock was not moved." />
     <form class="form" method="post" action={enterpriseHref(identity.id, "test-clock")} data-once>

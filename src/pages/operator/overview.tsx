@@ -2,16 +2,15 @@
  * An enterprise at a glance: its gauge as the ledger has it now, its alerts, and what the operator does most: a sign-in
  * link for its people, suspending and resuming, and moving a test clock.
  */
-
 import { Hono } from "hono";
 import { makeSignInLink } from "../../access/sign-in-link.ts";
-import { isoOf } from "../../ledger/entries.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { putEnterprise } from "../../operations/provision.ts";
 import { time } from "../../wire/fields.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { newSession } from "../../wire/sign-in.ts";
+import { formatIso } from "../../wire/time.ts";
 import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "../kit/form.tsx";
 import { latestChanges } from "./changes.ts";
 import { Question, ShownOnce } from "./dialogs.tsx";
@@ -41,7 +40,7 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
       "overview",
       <ShownOnce title="The sign-in link" secret={link.url} href={link.url} back={tabHref(id, "overview")}>
         It signs a browser in to the dashboard as <strong class="name">{user}</strong> ({role}), once, until{" "}
-        {formatUtc(isoOf(link.expiresAtMs))} UTC.
+        {formatUtc(formatIso(link.expiresAtMs))} UTC.
       </ShownOnce>,
     );
   })

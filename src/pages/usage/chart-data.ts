@@ -3,10 +3,10 @@
  * one with script, the table and the sentence, so they cannot disagree. Amounts are in units here: a drawing needs no
  * more than a float has.
  */
-
 import type { TimeBucket } from "../../copy/read.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
-import type { AtMs, Micros, Unit } from "../../ledger/micros.ts";
+import type { Micros, Unit } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import { formatDate, formatDaysOf, formatHours, formatShortDate, formatTime, offsetOf } from "../kit/dates.ts";
 import { formatAmount, formatCharge, formatTick } from "../kit/format.ts";
 import type { Outlook } from "./outlook.ts";

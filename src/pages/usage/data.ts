@@ -3,7 +3,6 @@
  * A block that cannot be read is null and only that block says so: the balance never waits for the copy. Only what
  * the asked-for parts need is read.
  */
-
 import type { Context } from "hono";
 import {
   countTop,
@@ -21,8 +20,9 @@ import { readSliceSeries, readSliceTop, type Slice } from "../../copy/read-slice
 import type { CopyView } from "../../enterprise/object.ts";
 import { dayStart, type Span, spansOf } from "../../ledger/calendar.ts";
 import type { GrantView } from "../../ledger/grants.ts";
-import { type AtMs, MAX_MICROS, type Micros } from "../../ledger/micros.ts";
+import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal, type Refused } from "../../ledger/refusals.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
 import { DIMENSIONS, type Part, type RunPlace, type TopPlace, type UsageQuery } from "./query.ts";

@@ -5,7 +5,8 @@
  */
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { GrantView } from "../../ledger/grants.ts";
-import { type AtMs, DAY_MS, type Micros } from "../../ledger/micros.ts";
+import type { Micros } from "../../ledger/micros.ts";
+import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 
 export type Outlook = {
   nowMs: AtMs;

@@ -2,10 +2,10 @@
  * The state of the usage page as its address holds it, and the way back: every toggle, filter and Show more is a link
  * to the same page with one thing changed. What an address says wrongly is left out, never an error: people edit them.
  */
-
 import type { Dimension } from "../../copy/read.ts";
 import type { Range } from "../../ledger/calendar.ts";
-import type { AtMs, Micros } from "../../ledger/micros.ts";
+import type { Micros } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import { isId } from "../../wire/fields.ts";
 
 export const USAGE_PATH = "/settings/usage";

@@ -5,7 +5,8 @@
 import type { AlertCode } from "../../ledger/alerts.ts";
 import type { Role } from "../../ledger/callers.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
-import { DAY_MS, reaches } from "../../ledger/micros.ts";
+import { reaches } from "../../ledger/micros.ts";
+import { DAY_MS } from "../../ledger/time.ts";
 import { formatDate, formatShortDate, formatTime } from "../kit/dates.ts";
 import { countOf, formatCharge, formatDays, formatPercent, formatTimeLeft } from "../kit/format.ts";
 import type { Outlook } from "./outlook.ts";
