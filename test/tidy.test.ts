@@ -1,4 +1,5 @@
 /** Checks the conventions of the project that can be checked by reading its files. */
+import { dirname } from "node:path";
 import { expect, it } from "vitest";
 import { CODES, type Code, statusOf } from "../src/api/codes.ts";
 import { BORDER_PROBLEMS } from "../src/api/problem.ts";
@@ -73,6 +74,22 @@ function layerOf(file: string): string {
   return file.split("/").length > 2 ? (file.split("/")[1] as string) : "";
 }
 
+/** The folders of the tree in a document: one per line, "name/" indented by two spaces per level, then what it is. */
+function foldersShown(text: string): Set<string> {
+  const tree = /^```\n(src\/.*?)^```/ms.exec(text)?.[1] ?? "";
+  const parts: string[] = [];
+  const folders = tree
+    .trimEnd()
+    .split("\n")
+    .map((line) => {
+      const [, indent = "", name = ""] = /^( *)([\w.-]+)\/ {2,}\S/.exec(line) ?? [];
+      expect(name, `not a folder with its description: "${line}"`).not.toBe("");
+      parts.splice(indent.length / 2, parts.length, name);
+      return parts.join("/");
+    });
+  return new Set(folders);
+}
+
 it("lets imports point inward only", () => {
   const wrong = imports.filter(({ from, to, typeOnly }) => {
     const [layer, target] = [layerOf(from), layerOf(to)];
@@ -90,6 +107,19 @@ it("lets a screen import the kit, and never another screen", () => {
     return room !== undefined && target !== undefined && target !== room && target !== "kit";
   });
   expect(wrong).toEqual([]);
+});
+
+it("shows every folder in docs/architecture.md, and no other", () => {
+  const shown = foldersShown(read("docs/architecture.md"));
+  const folders = ["src", "packages", "tools", "test"].flatMap(listFiles).map((file) => dirname(file));
+  const existing = new Set(
+    folders.flatMap((folder) => folder.split("/").map((_, i, parts) => parts.slice(0, i + 1).join("/"))),
+  );
+  // Tools and tests are shown by their first level only.
+  const missing = [...existing].filter((folder) => !shown.has(folder) && !/^(tools|test)\/.+\//.test(folder));
+  expect(missing, "add these folders to the tree in docs/architecture.md").toEqual([]);
+  const gone = [...shown].filter((folder) => !existing.has(folder) && listFiles(folder).length === 0);
+  expect(gone, "remove these folders from the tree in docs/architecture.md").toEqual([]);
 });
 
 it("has no import cycle, not even of types", () => {
