@@ -9,7 +9,7 @@ import { exportsOf, headerOf, importCycles, importsOf, lineCount, listFiles, rea
 const LAYERS: Record<string, readonly string[]> = {
   ledger: [],
   copy: ["ledger"],
-  wire: ["ledger"],
+  wire: ["ledger", "access"],
   catalog: ["ledger"],
   access: ["ledger"],
   enterprise: ["ledger", "copy", "wire", "catalog", "access"],
@@ -56,7 +56,7 @@ const NOT_YET = {
   words: /^(src|test|docs|tools|README\.md)/,
   exports: /^(src|test|tools\/vendor)/,
   headers: /^(src\/enterprise\/object\.ts|test)/,
-  cycles: /^(src\/ledger|test)/,
+  cycles: /^test/,
 };
 
 const source = listFiles("src").filter((file) => /\.tsx?$/.test(file));
@@ -149,7 +149,8 @@ it("exports only what another file imports", () => {
 });
 
 it("documents every code of refusal, and no other", () => {
-  const declared = [...read("src/ledger/refusals.ts").matchAll(/\{ code: "([a-z_]+)"/g)].map(([, code]) => code);
+  const refusals = read("src/ledger/refusals.ts") + read("src/access/refusals.ts");
+  const declared = [...refusals.matchAll(/\{ code: "([a-z_]+)"/g)].map(([, code]) => code);
   const codes = [...new Set([...declared, ...Object.keys(BORDER_PROBLEMS)])].sort();
   expect(Object.keys(CODES).sort()).toEqual(codes);
   const rows = read("docs/errors.md").matchAll(/^\| \d{3} \|.*$/gm);

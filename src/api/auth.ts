@@ -4,12 +4,12 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
+import { byOf, type Caller, type Scope } from "../access/callers.ts";
 import { proveKey } from "../access/keys.ts";
 import { addressOf, isBlocked, isOver } from "../access/limits.ts";
 import { sameSecret } from "../access/mac.ts";
 import { readSession } from "../access/session.ts";
 import { hasEnded, proveToken } from "../access/tokens.ts";
-import { byOf, type Caller, type Scope } from "../ledger/callers.ts";
 import { ID_RULE, isId } from "../wire/fields.ts";
 import { type BorderCode, invalid, problem } from "./problem.ts";
 

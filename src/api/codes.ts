@@ -2,11 +2,11 @@
  * Every stable code of a problem: its status, what happened, and what the caller can do. The OpenAPI document and its
  * page are made from it, docs/errors.md shows the same, and a code that is not here does not compile.
  */
-import type { RefusalCode } from "../ledger/refusals.ts";
+import type { AnyRefusal } from "../access/refusals.ts";
 import { REFUSAL_PROBLEMS } from "../wire/problems.ts";
 import { BORDER_PROBLEMS, type BorderCode } from "./problem.ts";
 
-export type Code = RefusalCode | BorderCode;
+export type Code = AnyRefusal["code"] | BorderCode;
 
 export const CODES: Record<Code, { what: string; remedy: string }> = {
   malformed_json: { what: "the body is no JSON", remedy: "mend it" },

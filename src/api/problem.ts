@@ -6,7 +6,8 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { RETRY_AFTER_SECONDS } from "../access/limits.ts";
-import type { FieldError, Refusal } from "../ledger/refusals.ts";
+import type { AnyRefusal } from "../access/refusals.ts";
+import type { FieldError } from "../ledger/refusals.ts";
 import { isPassing, problemOf } from "../wire/problems.ts";
 
 export const BORDER_PROBLEMS = {
@@ -47,7 +48,7 @@ export function problem(c: Context, code: BorderCode, headers: Record<string, st
 }
 
 /** A refusal of the ledger, with the members that its code carries beside the standard ones. */
-export function refused(c: Context, refusal: Refusal, extra: Record<string, unknown> = {}): Response {
+export function refused(c: Context, refusal: AnyRefusal, extra: Record<string, unknown> = {}): Response {
   const members: Record<string, unknown> = { ...extra };
   if (refusal.code === "validation_failed") members.errors = refusal.errors;
   if ("availableMicros" in refusal) members.available_micros = refusal.availableMicros;

@@ -3,12 +3,13 @@
  * complete by its type, for the routes, the items of a batch and the messages of a socket alike.
  */
 import type { z } from "@hono/zod-openapi";
-import type { FieldError, Refusal, RefusalCode } from "../ledger/refusals.ts";
+import type { AnyRefusal } from "../access/refusals.ts";
+import type { FieldError } from "../ledger/refusals.ts";
 import { formatIso } from "./time.ts";
 
 export type Problem = { status: number; code: string; title: string; detail: string };
 
-export const REFUSAL_PROBLEMS: Record<RefusalCode, { status: number; title: string }> = {
+export const REFUSAL_PROBLEMS: Record<AnyRefusal["code"], { status: number; title: string }> = {
   not_found: { status: 404, title: "Not found" },
   key_revoked: { status: 401, title: "Key revoked" },
   key_invalid: { status: 401, title: "Key invalid" },
@@ -34,7 +35,7 @@ export const REFUSAL_PROBLEMS: Record<RefusalCode, { status: number; title: stri
   link_used: { status: 410, title: "Link used" },
 };
 
-export function problemOf(refusal: Refusal): Problem {
+export function problemOf(refusal: AnyRefusal): Problem {
   return { code: refusal.code, ...REFUSAL_PROBLEMS[refusal.code], detail: detailOf(refusal) };
 }
 
@@ -57,7 +58,7 @@ export function fieldErrors(error: z.core.$ZodError): FieldError[] {
   });
 }
 
-function detailOf(refusal: Refusal): string {
+function detailOf(refusal: AnyRefusal): string {
   switch (refusal.code) {
     case "not_found":
       return "There is nothing at this address that you may see.";
