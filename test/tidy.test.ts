@@ -26,7 +26,7 @@ const ENTRIES = [/^src\/worker\.ts$/, /^src\/copy\/schema\.ts$/, /^src\/client\/
 
 /**
  * Words that a reader has to decipher, each with what to write instead. Names in code count too.
- * This list cannot avoid the words, so this file is not checked.
+ * This file and the glossary list such words, so they are not checked.
  */
 const BANNED_WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bmend(s|ed|ing)?\b/i, "fix, correct"],
@@ -42,7 +42,7 @@ const BANNED_WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bseldom\b/i, "rarely"],
   [/\bthereof\b/i, "of it"],
   [/\bwish(es|ed)?\b|wishOf/i, "choice, request, wanted"],
-  [/\bbring(s|ing)?\b|bring[A-Z]/, "load, carry, cause"],
+  [/\bbring(s|ing)?\b(?! your own)|bring[A-Z]/, "load, carry, cause"],
   [/\bupkeep\b/i, "maintenance"],
   [/\basides\b/i, "dialogs"],
   [/\b(told|tells)\b/i, "notified; shows, reports, logs"],
@@ -53,7 +53,7 @@ const BANNED_WORDS: readonly (readonly [RegExp, string])[] = [
 
 /** What each of these checks leaves out until the work there is done. */
 const NOT_YET = {
-  words: /^(src|test|docs|tools|README\.md)/,
+  words: /^(src|test|tools|docs\/(client|errors)\.md)/,
   exports: /^(src|test|tools\/vendor)/,
   headers: /^(src\/enterprise\/object\.ts|test)/,
   cycles: /^test/,
@@ -175,7 +175,7 @@ it("keeps source files short enough to be one idea, and explains every long file
 
 it("uses none of the banned words", () => {
   const found = prose
-    .filter((file) => file !== "test/tidy.test.ts" && !NOT_YET.words.test(file))
+    .filter((file) => !["test/tidy.test.ts", "docs/glossary.md"].includes(file) && !NOT_YET.words.test(file))
     .flatMap((file) =>
       read(file)
         .split("\n")
