@@ -2,7 +2,8 @@
  * How an enterprise and its cycles lie in rows: the one row that every commit rewrites holds settings, the running
  * cycle with its balances, and where the journal stands; a cycle that has ended gets a row of its own.
  */
-import type { Books, Cycle, Notified, Settings } from "../../ledger/books.ts";
+import type { Books, Cycle, Settings } from "../../ledger/books.ts";
+import type { Told } from "../../ledger/thresholds.ts";
 import { updateOf } from "./rows.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 
@@ -71,7 +72,7 @@ export function balancesToList(identity: Identity, books: Books): SqlValue[] {
     books.capMicros,
     books.held.credits,
     books.held.usd,
-    JSON.stringify(books.notified),
+    JSON.stringify(books.told),
     books.seq,
     identity.lastAtMs,
   ];
@@ -98,7 +99,7 @@ export function enterpriseOfRow(row: SqlRow): { identity: Identity; books: Books
       grants: [],
       held: { credits: row.held_credits_micros as number, usd: row.held_usd_micros as number },
       capMicros: row.cap_micros as number | null,
-      notified: JSON.parse(row.told as string) as Notified,
+      told: JSON.parse(row.told as string) as Told,
       seq: row.seq as number,
     },
   };

@@ -4,7 +4,6 @@
  * the asked-for parts need is read.
  */
 import type { Context } from "hono";
-import type { Denied } from "../../access/refusals.ts";
 import {
   countTop,
   type Dimension,
@@ -66,7 +65,7 @@ export type UsageData = {
   runs: Block<RunsBlock>;
 };
 
-export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise<UsageData | Refused | Denied> {
+export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise<UsageData | Refused> {
   const caller = callerOf(c.var.who);
   const wanted = (part: Part) => query.parts === null || query.parts.includes(part);
   const [view, grants] = await Promise.all([
