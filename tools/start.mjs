@@ -5,10 +5,10 @@ import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ensureSecrets, SECRET_NAMES, writeOverrides } from "./dev-vars.mjs";
 import { ensureInstalled, localNode, ROOT, reportFailure, StepFailed } from "./install.mjs";
 import { whenNpmIsGone } from "./npm-parent.mjs";
-import { hostOf, OptionError, parseStartOptions, START_HELP } from "./start-options.mjs";
+import { ensureSecrets, SECRET_NAMES, writeOverrides } from "./start/dev-vars.mjs";
+import { hostOf, OptionError, parseStartOptions, START_HELP } from "./start/options.mjs";
 import { copyVendorFiles } from "./vendor.mjs";
 
 const HEALTHY_WITHIN_MS = 60_000;
@@ -103,7 +103,7 @@ function applyMigrations(persistTo) {
   }
 }
 
-/** @param {import("./start-options.mjs").StartOptions} options @param {string} persistTo */
+/** @param {import("./start/options.mjs").StartOptions} options @param {string} persistTo */
 function startWorker({ port, demo, passedOn }, persistTo) {
   const given = (/** @type {string} */ name) => passedOn.some((arg) => arg === name || arg.startsWith(`${name}=`));
   const args = ["dev", "--port", String(port), "--persist-to", persistTo];
@@ -160,7 +160,7 @@ function startDemo(base, secrets) {
 
 /** @param {string[]} args script and arguments for the local Node @param {Record<string, string | undefined>} environment */
 function spawnOnLeash(args, environment) {
-  const child = spawn(process.execPath, [join(ROOT, "tools", "leash.mjs"), localNode(), ...args], {
+  const child = spawn(process.execPath, [join(ROOT, "tools", "start", "leash.mjs"), localNode(), ...args], {
     cwd: ROOT,
     detached: process.platform !== "win32",
     stdio: ["pipe", "inherit", "inherit"],

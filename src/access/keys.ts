@@ -4,7 +4,7 @@
  * revocation, is the object's to know.
  */
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
-import type { Scope } from "../ledger/callers.ts";
+import type { Scope } from "./callers.ts";
 import { hashOf, macMatches, macOf } from "./mac.ts";
 
 export type KeyClaims = {

@@ -5,9 +5,10 @@
  * by itself, as in the benchmarks), nothing is limited.
  */
 
-import { RETRY_AFTER_SECONDS } from "./refusals.ts";
-
 export type Limit = "LIMIT_FAILURES" | "LIMIT_COSTLY" | "LIMIT_CALLERS";
+
+/** What a 429 asks of the caller, and how long a subject over its limit is turned away without asking again. */
+export const RETRY_AFTER_SECONDS = 10;
 
 /** How many events make a lot, which is one count of the binding; the variable RATE_LIMIT_FACTOR multiplies it. */
 const LOT: Record<Limit, number> = { LIMIT_FAILURES: 1, LIMIT_COSTLY: 1, LIMIT_CALLERS: 100 };

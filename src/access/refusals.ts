@@ -1,13 +1,18 @@
-/** Why a caller is refused before the ledger is asked, and for how long when it sends too many requests. */
+/** Why a key or a sign-in link is refused: values with stable codes, like the ledger's refusals. */
+import type { Refusal } from "../ledger/refusals.ts";
 
-export type AccessRefusalCode =
-  | "key_missing"
-  | "key_invalid"
-  | "key_expired"
-  | "scope_denied"
-  | "origin_not_allowed"
-  | "csrf_failed"
-  | "rate_limited";
+export type AccessRefusal =
+  | { code: "key_revoked" }
+  | { code: "key_invalid" }
+  | { code: "scope_denied" }
+  | { code: "link_used" };
 
-/** How long a subject over its rate limit is refused, and what Retry-After says. */
-export const RETRY_AFTER_SECONDS = 10;
+/** Whatever a call to an enterprise's object may be refused with. */
+export type AnyRefusal = Refusal | AccessRefusal;
+
+/** A request that was refused because of its key or link; the ledger's isRefusal recognizes it. */
+export type Denied = { refusal: AccessRefusal };
+
+export function deny(refusal: AccessRefusal): Denied {
+  return { refusal };
+}

@@ -1,6 +1,6 @@
 /** Links that sign a browser in to an enterprise's dashboard, once, within five minutes. */
-import type { Role } from "../ledger/callers.ts";
 import type { AtMs } from "../ledger/time.ts";
+import type { Role } from "./callers.ts";
 import { mintToken } from "./tokens.ts";
 
 const LINK_MS = 300_000;

@@ -3,7 +3,7 @@
  * Each names its kind, and is worth nothing as another. They expire by the real clock.
  */
 import { sign, verify } from "hono/jwt";
-import type { Role } from "../ledger/callers.ts";
+import type { Role } from "./callers.ts";
 
 export type TokenKind = "link" | "session" | "embed";
 

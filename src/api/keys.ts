@@ -2,8 +2,7 @@
  * Enterprise keys: made and shown once, listed without their secret, revoked for good. The operator makes keys of any
  * scope; an admin key makes and revokes `debit` and `read` keys of its own enterprise.
  */
-
-import { SCOPES } from "../ledger/callers.ts";
+import { SCOPES } from "../access/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { makeKey } from "../operations/make-key.ts";

@@ -2,6 +2,7 @@
  * Runs for agents (may this one start?) and for readers: the list from the copy, the receipt from the object itself.
  */
 import type { Context } from "hono";
+import type { Denied } from "../access/refusals.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { readRuns } from "../copy/read.ts";
 import type { TurnedAway } from "../enterprise/books/commands.ts";
@@ -232,7 +233,7 @@ export const runRoutes = newRouter()
   );
 
 /** A 402 says what is available, when that changes, and where to get more. */
-function turnedAway(c: Context<ApiEnv>, started: Refused | TurnedAway): Response {
+function turnedAway(c: Context<ApiEnv>, started: Refused | Denied | TurnedAway): Response {
   if (!("gauge" in started) || !("availableMicros" in started.refusal)) return refused(c, started.refusal);
   const { refusal, gauge, upgradeUrl } = started;
   const upgrade = upgradeUrl === null ? {} : { upgrade_url: upgradeUrl };

@@ -3,10 +3,9 @@
  * here; then the socket is the object's, so that it can sleep while nothing happens. A browser cannot send a header:
  * it passes its embed token as the subprotocol pair `fuelgauge, TOKEN`.
  */
-
 import type { Context } from "hono";
+import type { AnyRefusal } from "../access/refusals.ts";
 import { OWNER_HEADER, type SocketKind, type SocketOwner } from "../enterprise/sockets/sockets.ts";
-import type { Refusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { STREAM_DOC } from "../wire/report.ts";
 import { type ApiEnv, allow, type Entrance } from "./auth.ts";
@@ -67,7 +66,7 @@ async function openSocket(c: Context<ApiEnv>, kind: SocketKind): Promise<Respons
   const owner: SocketOwner = { kind, caller: c.var.caller, expiresAtMs: c.var.expiresAtMs };
   const headers = new Headers({ Upgrade: "websocket", [OWNER_HEADER]: JSON.stringify(owner) });
   const opened = await enterpriseStub(c.env, c.var.enterprise).fetch("https://object/socket", { headers });
-  if (opened.webSocket === null) return refused(c, await opened.json<Refusal>());
+  if (opened.webSocket === null) return refused(c, await opened.json<AnyRefusal>());
   // A browser that offered subprotocols expects one of them back; the token is not the one.
   const offered = c.req.header("Sec-WebSocket-Protocol");
   const chosen = offered === undefined ? {} : { headers: { "Sec-WebSocket-Protocol": "fuelgauge" } };

@@ -4,10 +4,11 @@
  * the copy what changed. What is in memory here is either reread from storage or harmless to lose, and says so.
  */
 import { DurableObject } from "cloudflare:workers";
+import { byOf, type Caller } from "../access/callers.ts";
+import { type Denied, deny } from "../access/refusals.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Books, Settings } from "../ledger/books.ts";
-import { byOf, type Caller } from "../ledger/callers.ts";
 import type { DebitAnswer, Report } from "../ledger/debit.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Gauge } from "../ledger/gauge.ts";
@@ -83,26 +84,26 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // ---- agents
 
-  async debit(caller: Caller, reports: readonly Report[]): Promise<(DebitAnswer | Refused)[] | Refused> {
+  async debit(caller: Caller, reports: readonly Report[]): Promise<(DebitAnswer | Refused)[] | Refused | Denied> {
     return this.#fault(caller) ?? this.#debits.add(reports);
   }
 
-  start(caller: Caller, request: StartRequest): StartAnswer | TurnedAway | Refused {
+  start(caller: Caller, request: StartRequest): StartAnswer | TurnedAway | Refused | Denied {
     return this.#answer(caller, () => this.#keeper.start(request));
   }
 
-  releaseHold(caller: Caller, run: string): Gauge | Refused {
+  releaseHold(caller: Caller, run: string): Gauge | Refused | Denied {
     return this.#answer(caller, () => this.#keeper.releaseHold(run));
   }
 
   // ---- readers
 
-  gauge(caller: Caller): Gauge | Refused {
+  gauge(caller: Caller): Gauge | Refused | Denied {
     return this.#answer(caller, () => this.#keeper.gauge());
   }
 
   /** What a question to the copy needs from the truth; guards the door for it. */
-  copyView(caller: Caller): CopyView | Refused {
+  copyView(caller: Caller): CopyView | Refused | Denied {
     return this.#answer(caller, () => {
       const gauge = this.#keeper.gauge();
       const { cycle, settings } = this.#keeper.books;
@@ -117,7 +118,7 @@ export class EnterpriseObject extends DurableObject<Env> {
     });
   }
 
-  receipt(caller: Caller, run: string): Receipt | Refused {
+  receipt(caller: Caller, run: string): Receipt | Refused | Denied {
     return this.#answer(caller, () => {
       const row = loadRunRows(this.#keeper, [run])[0];
       if (row === undefined) return refuse({ code: "not_found" });
@@ -127,12 +128,12 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   /** Entries newest first, those before `beforeSeq`; one more than `limit` tells that there are more. */
-  entries(caller: Caller, beforeSeq: number, limit: number): Entry[] | Refused {
+  entries(caller: Caller, beforeSeq: number, limit: number): Entry[] | Refused | Denied {
     return this.#answer(caller, () => this.#keeper.store.loadEntryPage(beforeSeq, limit + 1));
   }
 
   /** Grants newest first, with the seq that a page goes on from. */
-  grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantView }[] | Refused {
+  grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantView }[] | Refused | Denied {
     return this.#answer(caller, () => {
       this.#keeper.settle();
       const page = this.#keeper.store.loadGrantPage(beforeSeq, limit + 1);
@@ -140,7 +141,7 @@ export class EnterpriseObject extends DurableObject<Env> {
     });
   }
 
-  grant(caller: Caller, id: string): GrantView | Refused {
+  grant(caller: Caller, id: string): GrantView | Refused | Denied {
     return this.#answer(caller, () => {
       this.#keeper.settle();
       const grant = this.#keeper.store.loadGrants([id])[0];
@@ -191,7 +192,7 @@ export class EnterpriseObject extends DurableObject<Env> {
     patch: Partial<Settings>,
     complete: Settings | null,
     testClockMs: AtMs | null | undefined,
-  ): Provisioned | Refused {
+  ): Provisioned | Refused | Denied {
     if (!this.#keeper.provisioned) {
       if (complete === null) return refuse({ code: "validation_failed", errors: missingForCreation(patch) });
       const state = this.#keeper.create(id, complete, testClockMs ?? null);
@@ -213,51 +214,51 @@ export class EnterpriseObject extends DurableObject<Env> {
     });
   }
 
-  state(caller: Caller): EnterpriseState | Refused {
+  state(caller: Caller): EnterpriseState | Refused | Denied {
     return this.#answer(caller, () => this.#keeper.state());
   }
 
-  moveClock(toMs: AtMs): EnterpriseState | Refused {
+  moveClock(toMs: AtMs): EnterpriseState | Refused | Denied {
     // Days pass for watchers, whether or not anything in the books was due.
     this.#shown = null;
     return this.#answer(OPERATOR, () => this.#keeper.moveClock(toMs));
   }
 
-  followRealClock(): EnterpriseState | Refused {
+  followRealClock(): EnterpriseState | Refused | Denied {
     return this.#answer(OPERATOR, () => this.#keeper.followRealClock());
   }
 
-  addGrant(request: GrantRequest): { grant: GrantView; created: boolean } | Refused {
+  addGrant(request: GrantRequest): { grant: GrantView; created: boolean } | Refused | Denied {
     return this.#answer(OPERATOR, () => this.#keeper.addGrant(request, byOf(OPERATOR)));
   }
 
-  voidGrant(id: string): GrantView | Refused {
+  voidGrant(id: string): GrantView | Refused | Denied {
     return this.#answer(OPERATOR, () => this.#keeper.voidGrant(id, byOf(OPERATOR)));
   }
 
   /** With `fromMicros` only while that is the cap: else it stays as it is, which the gauge then shows. */
-  setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): Gauge | Refused {
+  setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): Gauge | Refused | Denied {
     return this.#answer(caller, () => {
       if (fromMicros !== undefined && fromMicros !== this.#keeper.books.capMicros) return this.#keeper.gauge();
       return this.#keeper.setCap(capMicros, byOf(caller));
     });
   }
 
-  putDirectory(change: DirectoryChange): DirectorySize | Refused {
+  putDirectory(change: DirectoryChange): DirectorySize | Refused | Denied {
     return this.#answer(OPERATOR, () => this.#keeper.putDirectory(change));
   }
 
-  addKey(caller: Caller, key: NewKey): KeyView | Refused {
+  addKey(caller: Caller, key: NewKey): KeyView | Refused | Denied {
     return this.#answer(caller, () => this.#keyring.add(key, byOf(caller), Date.now()));
   }
 
-  keys(caller: Caller): KeyView[] | Refused {
+  keys(caller: Caller): KeyView[] | Refused | Denied {
     return this.#answer(caller, () => this.#keyring.list());
   }
 
-  revokeKey(caller: Caller, id: string): { revoked: true } | Refused {
+  revokeKey(caller: Caller, id: string): { revoked: true } | Refused | Denied {
     return this.#answer(caller, () => {
-      const refusal = this.#keyring.revoke(id, caller.kind === "operator", Date.now());
+      const refusal = this.#keyring.revoke(caller, id, Date.now());
       if (refusal !== null) return refusal;
       for (const socket of socketsOfKey(this.ctx, id)) closeSocket(socket, CLOSE_UNAUTHORIZED, "key revoked");
       return { revoked: true as const };
@@ -265,15 +266,15 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   /** Uses a sign-in link up. */
-  useLink(id: string, expiresAtMs: AtMs): { used: true } | Refused {
+  useLink(id: string, expiresAtMs: AtMs): { used: true } | Refused | Denied {
     return this.#answer(OPERATOR, () => {
       const fresh = this.#keyring.useLink(id, expiresAtMs, Date.now());
-      return fresh ? { used: true as const } : refuse({ code: "link_used" });
+      return fresh ? { used: true as const } : deny({ code: "link_used" });
     });
   }
 
   /** Grants both sides of a referral; this object is the referee's and keeps the fact. */
-  async acceptReferral(referrer: string, bonusMicros: Micros): Promise<{ referrer: string } | Refused> {
+  async acceptReferral(referrer: string, bonusMicros: Micros): Promise<{ referrer: string } | Refused | Denied> {
     const fault = this.#fault(OPERATOR) ?? this.#alreadyReferred();
     if (fault !== null) return fault;
     const known = await this.env.ENTERPRISE.getByName(referrer).state(OPERATOR);
@@ -292,13 +293,13 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   /** For the scheduled reconciliation: a book whose audit would keep debits waiting for long is left alone. */
-  async auditIfQuick(): Promise<Audit | { tooLarge: true } | Refused> {
+  async auditIfQuick(): Promise<Audit | { tooLarge: true } | Refused | Denied> {
     const fault = this.#fault(OPERATOR);
     if (fault !== null) return fault;
     return countMeters(this.#keeper.sql, QUICK_METERS + 1) > QUICK_METERS ? { tooLarge: true } : this.audit();
   }
 
-  async audit(): Promise<Audit | Refused> {
+  async audit(): Promise<Audit | Refused | Denied> {
     const fault = this.#fault(OPERATOR);
     if (fault !== null) return fault;
     this.#keeper.settle();
@@ -308,18 +309,18 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   /** Deletes the copy of this enterprise and writes it anew. */
-  async rebuild(): Promise<{ batches: number } | Refused> {
+  async rebuild(): Promise<{ batches: number } | Refused | Denied> {
     const fault = this.#fault(OPERATOR);
     if (fault !== null) return fault;
     return { batches: await this.#background.rebuild() };
   }
 
   /** The delivery log of webhooks, newest first, those before `beforeNumber`; one more than `limit`. */
-  webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookView }[] | Refused {
+  webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookView }[] | Refused | Denied {
     return this.#answer(OPERATOR, () => listWebhooks(this.#keeper.sql, beforeNumber, limit + 1));
   }
 
-  testWebhook(): { queued: true } | Refused {
+  testWebhook(): { queued: true } | Refused | Denied {
     return this.#answer(OPERATOR, () => {
       if (this.#keeper.books.settings.webhookUrl === null) return refuse(NO_WEBHOOK_URL);
       const { id } = this.#keeper.identity;
@@ -340,13 +341,13 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // ---- below: how the above is done
 
-  #fault(caller: Caller): Refused | null {
+  #fault(caller: Caller): Refused | Denied | null {
     if (!this.#keeper.provisioned) return refuse({ code: "not_found" });
     const fault = this.#keyring.findFault(caller);
-    return fault === null ? null : refuse(fault);
+    return fault === null ? null : deny(fault);
   }
 
-  #answer<T>(caller: Caller, act: () => T): T | Refused {
+  #answer<T>(caller: Caller, act: () => T): T | Refused | Denied {
     const fault = this.#fault(caller);
     if (fault !== null) return fault;
     const answer = act();

@@ -6,7 +6,6 @@
 import type { Micros, Unit } from "./micros.ts";
 import type { Plan } from "./plans.ts";
 import type { Price, Tokens } from "./prices.ts";
-import type { Told } from "./thresholds.ts";
 import type { AtMs } from "./time.ts";
 
 export type BillingModel = "credits" | "byom";
@@ -63,6 +62,12 @@ export type Grant = {
   seq: number;
 };
 
+/**
+ * The highest threshold, in per cent, of which people were notified outside the screens in this cycle and unit, and the
+ * total it was measured against. 0: of none yet. 100: nothing is left.
+ */
+export type Notified = { cycleStartsAtMs: AtMs; unit: Unit; level: number; totalMicros: Micros | null };
+
 export type Books = {
   settings: Settings;
   cycle: Cycle;
@@ -72,8 +77,7 @@ export type Books = {
   held: Readonly<Record<Unit, Micros>>;
   /** The monthly spend cap; null: no cap. */
   capMicros: Micros | null;
-  /** Which threshold was last told outside the screens. */
-  told: Told;
+  notified: Notified;
   /** Rises by one with each debit that changes a meter, each change of a hold and each entry. */
   seq: number;
 };

@@ -10,9 +10,6 @@ export type FieldError = { path: string; message: string };
 
 export type Refusal =
   | { code: "not_found" }
-  | { code: "key_revoked" }
-  | { code: "key_invalid" }
-  | { code: "scope_denied" }
   | { code: "validation_failed"; errors: FieldError[] }
   | { code: "unknown_model"; model: string }
   | { code: "run_attribution_conflict"; field: "workspace" | "user" | "surface"; known: string }
@@ -30,18 +27,16 @@ export type Refusal =
   | { code: "referral_code_unknown" }
   | { code: "clock_backwards"; clockAtMs: AtMs }
   | { code: "not_a_test_clock" }
-  | { code: "not_byom" }
-  | { code: "link_used" };
+  | { code: "not_byom" };
 
-export type RefusalCode = Refusal["code"];
-
-/** Tells a refusal from an answer; both are plain values. */
-export function isRefusal(value: object): value is { refusal: Refusal } {
-  return "refusal" in value;
-}
-
+/** A request that was refused. */
 export type Refused = { refusal: Refusal };
 
 export function refuse(refusal: Refusal): Refused {
   return { refusal };
+}
+
+/** Distinguishes what was refused, by the ledger or by another layer, from an answer. */
+export function isRefusal<T extends object>(value: T): value is Extract<T, { refusal: { code: string } }> {
+  return "refusal" in value;
 }

@@ -11,6 +11,26 @@ import { allowanceOf } from "./plans.ts";
 import { type Refused, refuse } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
 
+const DEFAULTS = {
+  allowanceOverrideMicros: null,
+  timeZone: "UTC",
+  anchorDay: 1,
+  suspended: false,
+  upgradeUrl: null,
+  referralUrl: null,
+  webhookUrl: null,
+} as const satisfies Partial<Settings>;
+
+/**
+ * The settings of a new enterprise: what is given, and defaults for the rest. Null when the name, the billing model or
+ * the plan is missing, because they have no default.
+ */
+export function completeSettings(given: Partial<Settings>): Settings | null {
+  const { name, billingModel, plan } = given;
+  if (name === undefined || billingModel === undefined || plan === undefined) return null;
+  return { ...DEFAULTS, ...given, name, billingModel, plan };
+}
+
 export type Changed = { books: Books; entries: NewEntry[] };
 
 /**

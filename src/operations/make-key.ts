@@ -2,9 +2,10 @@
  * Makes an enterprise key, at the edge: its secret is told this once and kept nowhere, the object learns only its hash.
  * The operator makes keys of any scope, an admin none that could make others.
  */
+import { type Caller, mayManageKey } from "../access/callers.ts";
 import { mintKey } from "../access/keys.ts";
+import { type Denied, deny } from "../access/refusals.ts";
 import type { KeyView } from "../enterprise/books/keyring.ts";
-import type { Caller } from "../ledger/callers.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { NewKeyRequest } from "../wire/key.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
@@ -14,8 +15,8 @@ export async function makeKey(
   caller: Caller,
   enterprise: string,
   { name, scopes, expires_at }: NewKeyRequest,
-): Promise<(KeyView & { key: string }) | Refused> {
-  if (caller.kind !== "operator" && scopes.includes("admin")) return refuse({ code: "scope_denied" });
+): Promise<(KeyView & { key: string }) | Refused | Denied> {
+  if (!mayManageKey(caller, scopes)) return deny({ code: "scope_denied" });
   const expiresAtMs = expires_at ?? null;
   // Keys expire by the real clock, also in an enterprise with a test clock.
   if (expiresAtMs !== null && expiresAtMs <= Date.now()) {

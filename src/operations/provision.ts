@@ -2,19 +2,21 @@
  * Creates an enterprise or changes what is given of it, from the edge: the catalog learns of it first, and where its
  * webhooks go to another address from now on, the secret that signs them is told this once.
  */
+import type { Denied } from "../access/refusals.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { EnterpriseState } from "../enterprise/books/bookkeeper.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
-import { completeOf, type EnterprisePut, patchOf } from "../wire/enterprise.ts";
+import { completeSettings } from "../ledger/settings.ts";
+import { type EnterprisePut, patchOf } from "../wire/enterprise.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
 /** `webhookSecret` is null unless `webhook_url` was set to a new address. */
 export type Put = { created: boolean; state: EnterpriseState; webhookSecret: string | null };
 
-export async function putEnterprise(env: Env, id: string, sent: EnterprisePut): Promise<Put | Refused> {
+export async function putEnterprise(env: Env, id: string, sent: EnterprisePut): Promise<Put | Refused | Denied> {
   const patch = patchOf(sent);
-  const complete = completeOf(patch);
+  const complete = completeSettings(patch);
   // Enrolled first: an enterprise that exists must be on the list, one on the list need not exist yet.
   if (complete !== null) await catalogOf(env).enrol(id);
   const put = await enterpriseStub(env, id).provision(id, patch, complete, sent.test_clock);

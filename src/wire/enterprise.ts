@@ -42,22 +42,3 @@ export function patchOf(sent: EnterprisePut): Partial<Settings> {
   };
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
 }
-
-/** The settings of a new enterprise, with the defaults; null when something that has none is missing. */
-export function completeOf(patch: Partial<Settings>): Settings | null {
-  const { name, billingModel, plan } = patch;
-  if (name === undefined || billingModel === undefined || plan === undefined) return null;
-  return {
-    timeZone: "UTC",
-    anchorDay: 1,
-    allowanceOverrideMicros: null,
-    suspended: false,
-    upgradeUrl: null,
-    referralUrl: null,
-    webhookUrl: null,
-    ...patch,
-    name,
-    billingModel,
-    plan,
-  };
-}

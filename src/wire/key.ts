@@ -1,6 +1,6 @@
 /** What a key is asked for with. */
 import { z } from "@hono/zod-openapi";
-import { SCOPES } from "../ledger/callers.ts";
+import { SCOPES } from "../access/callers.ts";
 import { label, orNull, time } from "./fields.ts";
 
 export const newKey = z

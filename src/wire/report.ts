@@ -3,11 +3,12 @@
  * Report with the price of its model. A batch is taken apart first and checked item by item.
  */
 import { z } from "@hono/zod-openapi";
+import type { AnyRefusal } from "../access/refusals.ts";
 import type { DebitAnswer, Report } from "../ledger/debit.ts";
 import type { Price } from "../ledger/prices.ts";
-import { type FieldError, isRefusal, type Refusal, type Refused, refuse } from "../ledger/refusals.ts";
+import { type FieldError, isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { id, surface, time, tokens } from "./fields.ts";
-import { fieldErrors, problemOfRefusal } from "./problems.ts";
+import { fieldErrors, problemOf } from "./problems.ts";
 
 const MAX_REPORTS = 1_000;
 
@@ -130,8 +131,8 @@ export function showResult(result: DebitAnswer | Refused): Record<string, unknow
 }
 
 /** A refusal where there is no HTTP response of its own: status, code, detail, and the faults of a validation. */
-export function showRefusal(refusal: Refusal): Record<string, unknown> {
-  const { status, code, detail } = problemOfRefusal(refusal);
+export function showRefusal(refusal: AnyRefusal): Record<string, unknown> {
+  const { status, code, detail } = problemOf(refusal);
   const shown = { status, code, detail };
   return refusal.code === "validation_failed" ? { ...shown, errors: refusal.errors } : shown;
 }

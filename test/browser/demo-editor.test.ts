@@ -3,7 +3,7 @@ import AxeBuilder from "@axe-core/playwright";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startEditor } from "../../tools/demo/editor.ts";
 import { DEMO_ENTERPRISES } from "../../tools/demo/world.ts";
-import type { PriceBook } from "../../tools/expected-cost.ts";
+import type { PriceBook } from "../../tools/kit/expected-cost.ts";
 import { complaintsOf, picture, type Site, startSite } from "./site.ts";
 
 const SOON = { timeout: 15_000 };

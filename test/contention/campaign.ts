@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { buildWorker, Runtime } from "../../tools/bench/runtime.ts";
 import type { Contended } from "../../tools/campaign/figures.ts";
-import { seededRandom } from "../../tools/random.ts";
+import { seededRandom } from "../../tools/kit/random.ts";
 import { type Crowd, CrowdedEnterprise, type CrowdPlan } from "./crowd.ts";
 
 const AGENTS = 5_000;

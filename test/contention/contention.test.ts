@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildWorker, Runtime } from "../../tools/bench/runtime.ts";
-import { seededRandom } from "../../tools/random.ts";
+import { seededRandom } from "../../tools/kit/random.ts";
 import { CrowdedEnterprise } from "./crowd.ts";
 
 const AGENTS = Number(process.env.FUELGAUGE_CONTENTION_AGENTS ?? 1_000);

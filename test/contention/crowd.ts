@@ -4,7 +4,7 @@
 import { HttpConnection } from "../../tools/bench/http-load.ts";
 import type { Runtime } from "../../tools/bench/runtime.ts";
 import { bearer, requestBytes } from "../../tools/bench/workload.ts";
-import { type Random, shuffled, wholeBetween } from "../../tools/random.ts";
+import { type Random, shuffled, wholeBetween } from "../../tools/kit/random.ts";
 
 export interface CrowdPlan {
   agents: number;

@@ -2,7 +2,7 @@
 // must be there after the crash, one that was not may be, and none may be there twice.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Runtime } from "../../tools/bench/runtime.ts";
-import { type Random, wholeBetween } from "../../tools/random.ts";
+import { type Random, wholeBetween } from "../../tools/kit/random.ts";
 import type { Fault } from "./evidence.ts";
 
 const ACT_MICROS = 1_000_000;

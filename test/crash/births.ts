@@ -1,7 +1,7 @@
 // Enterprises that are created while the process is killed: each is there whole or not at all, one that was answered is
 // there, and asking again brings what is missing.
 import type { Runtime } from "../../tools/bench/runtime.ts";
-import { type Random, wholeBetween } from "../../tools/random.ts";
+import { type Random, wholeBetween } from "../../tools/kit/random.ts";
 import type { Fault } from "./evidence.ts";
 import { auditFaults } from "./tenant.ts";
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { HttpConnection } from "../../tools/bench/http-load.ts";
 import { RawSocket } from "../../tools/bench/socket-load.ts";
 import { bearer, requestBytes } from "../../tools/bench/workload.ts";
-import { type Random, wholeBetween } from "../../tools/random.ts";
+import { type Random, wholeBetween } from "../../tools/kit/random.ts";
 import type { Lane } from "./lanes.ts";
 
 /** Where an enterprise is reached, and by which key. */

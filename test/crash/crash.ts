@@ -3,8 +3,8 @@
 // lives nobody calls at first: then the copy must catch up by the object's own alarm.
 import { setTimeout as sleep } from "node:timers/promises";
 import { Runtime } from "../../tools/bench/runtime.ts";
-import type { PriceBook } from "../../tools/expected-cost.ts";
-import { pickWeighted, type Random, seededRandom, wholeBetween } from "../../tools/random.ts";
+import type { PriceBook } from "../../tools/kit/expected-cost.ts";
+import { pickWeighted, type Random, seededRandom, wholeBetween } from "../../tools/kit/random.ts";
 import { countUnborn, examineRemains } from "./autopsy.ts";
 import { Births } from "./births.ts";
 import type { Fault } from "./evidence.ts";

@@ -1,7 +1,7 @@
 // What the agents of one enterprise have sent, and what they were told to be there. After a crash each receipt is held
 // against it: it must show one of the reports that were sent, none older than the last one that was answered, and cost
 // what that one costs, to the micro. A charge that was made twice would cost more; one that was lost, less.
-import { expectedChargeMicros, type PriceBook, resolveModel } from "../../tools/expected-cost.ts";
+import { expectedChargeMicros, type PriceBook, resolveModel } from "../../tools/kit/expected-cost.ts";
 import type { Report } from "./lanes.ts";
 
 /** A meter of a receipt, as far as it is looked at. */

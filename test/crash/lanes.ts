@@ -1,6 +1,7 @@
 // What an agent does: one run after another, each a meter whose totals grow to a final report. A lane has at most one
 // report on its way; one that was not answered is sent again, and once in a while so is one that was.
-import { type Random, wholeBetween } from "../../tools/random.ts";
+
+import { type Random, wholeBetween } from "../../tools/kit/random.ts";
 import type { TokenTotals } from "../../tools/replay/trace.ts";
 import type { Evidence } from "./evidence.ts";
 

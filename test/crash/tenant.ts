@@ -2,8 +2,8 @@
 // answered is there, once.
 import { HttpConnection } from "../../tools/bench/http-load.ts";
 import type { Runtime } from "../../tools/bench/runtime.ts";
-import type { PriceBook } from "../../tools/expected-cost.ts";
-import type { Random } from "../../tools/random.ts";
+import type { PriceBook } from "../../tools/kit/expected-cost.ts";
+import type { Random } from "../../tools/kit/random.ts";
 import { Acts } from "./acts.ts";
 import { assertAllTaken, batchOf, type Door, post, type Way, watch, work } from "./clients.ts";
 import { Evidence, type Fault, type ShownMeter } from "./evidence.ts";

@@ -2,7 +2,7 @@
  * All randomness of a simulated world: one generator of one seed, so that a seed is a whole world and replays it.
  * Nothing else in this folder may ask for a random number or the time of day.
  */
-import { type Random, seededRandom } from "../../tools/random.ts";
+import { type Random, seededRandom } from "../../tools/kit/random.ts";
 
 export class Dice {
   readonly #random: Random;

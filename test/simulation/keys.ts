@@ -2,7 +2,7 @@
  * The enterprise's keys: made, revoked, and tried after they were revoked. Whether one is good is asked at every
  * report, and must be answered rightly at once, whatever became of the object in between.
  */
-import type { Caller } from "../../src/ledger/callers.ts";
+import type { Caller } from "../../src/access/callers.ts";
 import type { World } from "./world.ts";
 
 const FEW = 3;
@@ -54,7 +54,7 @@ export class Keys {
     const { world } = this;
     world.call(
       `revoke ${id}`,
-      (shell) => shell.answer(() => shell.keyring.revoke(id, true, world.nowMs)),
+      (shell) => shell.answer(() => shell.keyring.revoke({ kind: "operator" }, id, world.nowMs)),
       () => {
         world.saw("key_revoked");
         this.#good.set(id, false);

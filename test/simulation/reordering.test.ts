@@ -6,7 +6,7 @@ import { writeBatch } from "../../src/copy/write.ts";
 import type { Bookkeeper } from "../../src/enterprise/books/bookkeeper.ts";
 import { putDirectory } from "../../src/enterprise/books/directory.ts";
 import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/copy/projection.ts";
-import { shuffled } from "../../tools/random.ts";
+import { shuffled } from "../../tools/kit/random.ts";
 import { DAY_MS, debit, NOON, openBooks, report } from "../support/books.ts";
 import { CopyDb } from "./copy-db.ts";
 import { Dice } from "./dice.ts";

@@ -18,7 +18,7 @@ import { type Debit, type DebitAnswer, decideDebit, type Report } from "../../sr
 import type { GrantRequest } from "../../src/ledger/grants.ts";
 import { NO_TOKENS, type Price, type Rates, type Tokens } from "../../src/ledger/prices.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
-import { nothingTold } from "../../src/ledger/thresholds.ts";
+import { noneNotified } from "../../src/ledger/thresholds.ts";
 import { openSql } from "./node-sql.ts";
 
 export const at = (iso: string) => Date.parse(iso);
@@ -95,7 +95,7 @@ type BooksOver = { settings?: Partial<Settings>; cycle?: Partial<Cycle> } & Part
 
 export function books(over: BooksOver = {}): Books {
   return {
-    told: nothingTold(MARCH, "credits"),
+    notified: noneNotified(MARCH, "credits"),
     held: { credits: 0, usd: 0 },
     capMicros: null,
     seq: 10,
@@ -220,6 +220,6 @@ export function granted<T extends object>(answer: T): Exclude<T, Refused> {
 }
 
 /** The code of a refusal; "none" where there is an answer. */
-export function codeOf(answer: object): string {
+export function codeOf(answer: object | Refused): string {
   return isRefusal(answer) ? answer.refusal.code : "none";
 }

@@ -12,8 +12,8 @@ import {
 import { costOfMeters, runsOfHour } from "../../tools/demo/runs.ts";
 import { seedEnterprise } from "../../tools/demo/seed.ts";
 import { DEMO_ENTERPRISES, type DemoEnterprise } from "../../tools/demo/world.ts";
-import type { PriceBook } from "../../tools/expected-cost.ts";
-import type { Call } from "../../tools/http.ts";
+import type { PriceBook } from "../../tools/kit/expected-cost.ts";
+import type { Call } from "../../tools/kit/http.ts";
 
 const HOUR_MS = 3_600_000;
 const NOW_MS = Date.parse("2026-11-23T14:20:00Z");

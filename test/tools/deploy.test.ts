@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { describe, expect, it } from "vitest";
 import { unstable_readConfig as readConfig } from "wrangler";
-import { parseDevVars } from "../../tools/dev-vars.mjs";
+import { parseDevVars } from "../../tools/start/dev-vars.mjs";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const read = (name: string) => readFileSync(join(ROOT, name), "utf8");

@@ -1,7 +1,7 @@
 // The replay's own idea of a cost, against a reference that counts in another way: fractions instead of scaled rates.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { expectedChargeMicros, type PriceBook, preferredModel, resolveModel } from "../../tools/expected-cost.ts";
+import { expectedChargeMicros, type PriceBook, preferredModel, resolveModel } from "../../tools/kit/expected-cost.ts";
 
 const SONNET = {
   id: "claude-sonnet-4-5",

@@ -2,7 +2,7 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import { createCaller, describeProblem, Unreachable } from "../../tools/http.ts";
+import { createCaller, describeProblem, Unreachable } from "../../tools/kit/http.ts";
 
 type Behaviour = (response: ServerResponse) => void;
 

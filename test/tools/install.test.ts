@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ensureSecrets, parseDevVars, writeOverrides } from "../../tools/dev-vars.mjs";
 import { installDifference } from "../../tools/install.mjs";
+import { ensureSecrets, parseDevVars, writeOverrides } from "../../tools/start/dev-vars.mjs";
 
 describe("what is installed", () => {
   const LOCKED = {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 
-const LEASH = join(import.meta.dirname, "../../tools/leash.mjs");
+const LEASH = join(import.meta.dirname, "../../tools/start/leash.mjs");
 
 /** Starts a child of its own and prints both process ids. */
 const STUBBORN = `

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { parseReplayOptions } from "../../tools/replay/options.ts";
 import { progressLine } from "../../tools/replay/progress.ts";
-import { hostOf, parseStartOptions } from "../../tools/start-options.mjs";
+import { hostOf, parseStartOptions } from "../../tools/start/options.mjs";
 
 describe("npm start", () => {
   it("has a port, a place for its data and a demo by default", () => {

@@ -2,9 +2,9 @@
 // zero however bad the network is, and must not when the ledger is wrong by one micro.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { expectedChargeMicros, type PriceBook } from "../../tools/expected-cost.ts";
-import type { Call } from "../../tools/http.ts";
-import { seededRandom } from "../../tools/random.ts";
+import { expectedChargeMicros, type PriceBook } from "../../tools/kit/expected-cost.ts";
+import type { Call } from "../../tools/kit/http.ts";
+import { seededRandom } from "../../tools/kit/random.ts";
 import { deliverWithChaos, planReports } from "../../tools/replay/report-plan.ts";
 import { planRuns, sumRuns, sumsLine } from "../../tools/replay/runs.ts";
 import { type SendOptions, sendRuns } from "../../tools/replay/sender.ts";

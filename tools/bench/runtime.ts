@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { mintToken } from "../../src/access/tokens.ts";
-import { createCaller, describeProblem } from "../http.ts";
 import { localNode, ROOT, StepFailed } from "../install.mjs";
+import { createCaller, describeProblem } from "../kit/http.ts";
 
 const NAME = "fuelgauge";
 const COMPATIBILITY_DATE = /compatibility_date = "([\d-]+)"/;

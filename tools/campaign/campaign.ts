@@ -6,7 +6,7 @@ import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { reportFailure } from "../install.mjs";
-import { wholeBetween } from "../random.ts";
+import { wholeBetween } from "../kit/random.ts";
 import { LAYERS, type Layer, type LayerResult, plantBugs } from "./layers.ts";
 
 const HELP = `npm run campaign -- [options]

@@ -3,9 +3,9 @@
 // A run costs a small share of what the enterprise has left, so that the balance visibly falls and never runs out.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PriceBook } from "../expected-cost.ts";
-import type { Call } from "../http.ts";
-import { aroundMedian, wholeBetween } from "../random.ts";
+import type { PriceBook } from "../kit/expected-cost.ts";
+import type { Call } from "../kit/http.ts";
+import { aroundMedian, wholeBetween } from "../kit/random.ts";
 import { localTime } from "./rhythm.ts";
 import { attributionOf, costOfMeters, type DemoRun, metersOf, scaleUsage } from "./runs.ts";
 import type { DemoEnterprise } from "./world.ts";

@@ -3,8 +3,8 @@
 // Needs OPERATOR_KEY in the environment and a Worker in local demo mode; `node tools/run.mjs demo/demo.ts --to URL` starts
 // it by hand, and `--seed-only` ends after the links.
 import { parseArgs } from "node:util";
-import type { PriceBook } from "../expected-cost.ts";
-import { type Call, createCaller, describeProblem } from "../http.ts";
+import type { PriceBook } from "../kit/expected-cost.ts";
+import { type Call, createCaller, describeProblem } from "../kit/http.ts";
 import { toBaseUrl } from "../replay/options.ts";
 import { type AgentCalls, keepWorking } from "./agent.ts";
 import { startEditor } from "./editor.ts";

@@ -3,9 +3,9 @@
 // move; a large one is a visible piece of the whole, and a few of them use an enterprise up.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PriceBook } from "../expected-cost.ts";
-import { type Call, describeProblem } from "../http.ts";
-import { aroundMedian } from "../random.ts";
+import type { PriceBook } from "../kit/expected-cost.ts";
+import { type Call, describeProblem } from "../kit/http.ts";
+import { aroundMedian } from "../kit/random.ts";
 import { costOfMeters, metersOf, scaleUsage } from "./runs.ts";
 import type { DemoEnterprise } from "./world.ts";
 

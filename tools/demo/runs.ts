@@ -2,9 +2,10 @@
 // the same for the same seed, so that an interrupted history can be sent again without charging anything twice.
 // The shape is that of real coding agents: every turn reads the whole conversation so far from the cache and adds a
 // little to it, so cache reads outweigh everything else.
-import type { Attribution } from "../attribution.ts";
-import { expectedChargeMicros, type PriceBook, preferredModel, resolveModel } from "../expected-cost.ts";
-import { aroundMedian, pickEarly, pickWeighted, type Random, seededRandom, wholeBetween } from "../random.ts";
+
+import type { Attribution } from "../kit/attribution.ts";
+import { expectedChargeMicros, type PriceBook, preferredModel, resolveModel } from "../kit/expected-cost.ts";
+import { aroundMedian, pickEarly, pickWeighted, type Random, seededRandom, wholeBetween } from "../kit/random.ts";
 import type { TokenTotals } from "../replay/trace.ts";
 import { busyness, type LocalTime, type PastHour } from "./rhythm.ts";
 import type { DemoEnterprise } from "./world.ts";

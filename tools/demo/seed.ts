@@ -3,8 +3,8 @@
 // clock is moved forward; at the end the enterprise is told to follow the real clock, which marks it as demo data and
 // is possible in local demo mode only. Every call may be repeated, so an interrupted seed is simply taken up again.
 
-import type { PriceBook } from "../expected-cost.ts";
-import { type Answer, type Call, describeProblem } from "../http.ts";
+import type { PriceBook } from "../kit/expected-cost.ts";
+import { type Answer, type Call, describeProblem } from "../kit/http.ts";
 import {
   anchorDayFor,
   cycleStartDate,

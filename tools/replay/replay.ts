@@ -4,8 +4,8 @@
 import { randomBytes, randomInt } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { type PriceBook, preferredModel, resolveModel } from "../expected-cost.ts";
-import { type Call, createCaller, describeProblem, Unreachable } from "../http.ts";
+import { type PriceBook, preferredModel, resolveModel } from "../kit/expected-cost.ts";
+import { type Call, createCaller, describeProblem, Unreachable } from "../kit/http.ts";
 import { parseReplayOptions, REPLAY_HELP, UsageError } from "./options.ts";
 import { createProgress } from "./progress.ts";
 import { planRuns, sumRuns, sumsLine } from "./runs.ts";

@@ -1,7 +1,7 @@
 // How one request of a trace is told to the ledger: running totals while the model streams, then the final ones.
 // Pure, so that the property on which the comparison rests can be tested: whatever chaos does to the reports, each
 // one stays at or below the final totals, and the final report is delivered.
-import { type Random, shuffled, wholeBetween } from "../random.ts";
+import { type Random, shuffled, wholeBetween } from "../kit/random.ts";
 import type { TokenTotals } from "./trace.ts";
 
 /** One report of a run: totals so far, and when in the run they are known. */

@@ -1,8 +1,8 @@
 // The runs of a replay: each request of the trace becomes one run with its attribution, its reports in the order in
 // which they will be sent, and what the ledger answered last. No network here, and no clock.
-import { type Attribution, attributionOfRun } from "../attribution.ts";
-import { expectedChargeMicros, type PriceBook, type PriceBookModel, type Unit } from "../expected-cost.ts";
-import { seededRandom } from "../random.ts";
+import { type Attribution, attributionOfRun } from "../kit/attribution.ts";
+import { expectedChargeMicros, type PriceBook, type PriceBookModel, type Unit } from "../kit/expected-cost.ts";
+import { seededRandom } from "../kit/random.ts";
 import { type Delivery, deliverOnce, deliverWithChaos, planReports } from "./report-plan.ts";
 import type { TokenTotals, TraceRequest } from "./trace.ts";
 

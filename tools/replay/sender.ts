@@ -2,8 +2,8 @@
 // is pending when a connection becomes free goes out together.
 // Only an answer that was heard moves a run on. Whatever else happens, the same report is sent again, which running
 // totals make harmless.
-import type { Unit } from "../expected-cost.ts";
-import { type Call, describeProblem } from "../http.ts";
+import type { Unit } from "../kit/expected-cost.ts";
+import { type Call, describeProblem } from "../kit/http.ts";
 import { RunQueue } from "./queue.ts";
 import type { ReplayRun } from "./runs.ts";
 

@@ -13,7 +13,7 @@ import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
 import type { GrantRequest, GrantView } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
-import { nothingTold } from "../../ledger/thresholds.ts";
+import { noneNotified } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { Change } from "./change.ts";
 import {
@@ -93,7 +93,7 @@ export class Bookkeeper {
       grants: [],
       held: { credits: 0, usd: 0 },
       capMicros: null,
-      told: nothingTold(cycle.startsAtMs, unitOf(settings.billingModel)),
+      notified: noneNotified(cycle.startsAtMs, unitOf(settings.billingModel)),
       seq: 1,
     };
     const identity = { id, createdAtMs: nowMs, testClockMs, demo: false, lastAtMs: nowMs };

@@ -2,8 +2,7 @@
  * How an enterprise and its cycles lie in rows: the one row that every commit rewrites holds settings, the running
  * cycle with its balances, and where the journal stands; a cycle that has ended gets a row of its own.
  */
-import type { Books, Cycle, Settings } from "../../ledger/books.ts";
-import type { Told } from "../../ledger/thresholds.ts";
+import type { Books, Cycle, Notified, Settings } from "../../ledger/books.ts";
 import { updateOf } from "./rows.ts";
 import type { SqlRow, SqlValue } from "./sql.ts";
 
@@ -72,7 +71,7 @@ export function balancesToList(identity: Identity, books: Books): SqlValue[] {
     books.capMicros,
     books.held.credits,
     books.held.usd,
-    JSON.stringify(books.told),
+    JSON.stringify(books.notified),
     books.seq,
     identity.lastAtMs,
   ];
@@ -99,7 +98,7 @@ export function enterpriseOfRow(row: SqlRow): { identity: Identity; books: Books
       grants: [],
       held: { credits: row.held_credits_micros as number, usd: row.held_usd_micros as number },
       capMicros: row.cap_micros as number | null,
-      told: JSON.parse(row.told as string) as Told,
+      notified: JSON.parse(row.told as string) as Notified,
       seq: row.seq as number,
     },
   };

@@ -2,9 +2,10 @@
  * The keys of the enterprise and its single-use sign-in links. A key's secret is never here: only its hash, its name
  * and scopes, and whether it was revoked. Expiry and MAC are checked at the edge; a forged key never gets this far.
  */
-import type { Caller, Scope } from "../../ledger/callers.ts";
+import { type Caller, mayManageKey, type Scope } from "../../access/callers.ts";
+import { type AccessRefusal, type Denied, deny } from "../../access/refusals.ts";
 import type { By } from "../../ledger/entries.ts";
-import { type Refusal, type Refused, refuse } from "../../ledger/refusals.ts";
+import { type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
 import type { Sql, SqlRow } from "./sql.ts";
@@ -34,7 +35,7 @@ export class Keyring {
   constructor(readonly sql: Sql) {}
 
   /** What stands against this caller now; null when nothing does. */
-  findFault(caller: Caller): Refusal | null {
+  findFault(caller: Caller): AccessRefusal | null {
     if (caller.kind !== "key") return null;
     const hash = this.#hashOf(caller.id);
     if (hash === null) return { code: "key_revoked" };
@@ -61,11 +62,11 @@ export class Keyring {
     return this.sql.all("SELECT * FROM keys ORDER BY created_at_ms DESC, id").map(keyOfRow);
   }
 
-  /** Revokes a key for good. An admin may only revoke keys without the `admin` scope. */
-  revoke(id: string, mayRevokeAdmin: boolean, nowMs: AtMs): Refused | null {
+  /** Revokes a key for good; null when it was done. */
+  revoke(caller: Caller, id: string, nowMs: AtMs): Refused | Denied | null {
     const key = this.#view(id);
     if (key === null) return refuse({ code: "not_found" });
-    if (key.scopes.includes("admin") && !mayRevokeAdmin) return refuse({ code: "scope_denied" });
+    if (!mayManageKey(caller, key.scopes)) return deny({ code: "scope_denied" });
     this.sql.run("UPDATE keys SET revoked_at_ms = ? WHERE id = ? AND revoked_at_ms IS NULL", nowMs, id);
     this.#known.set(id, null);
     return null;

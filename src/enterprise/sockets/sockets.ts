@@ -2,7 +2,7 @@
  * The object's hibernating sockets. Each carries who opened it and until when that holds, so that after any sleep the
  * object knows whom it talks to. `live` sockets are only spoken to; `stream` sockets bring debits.
  */
-import type { Caller } from "../../ledger/callers.ts";
+import type { Caller } from "../../access/callers.ts";
 
 export type SocketKind = "live" | "stream";
 

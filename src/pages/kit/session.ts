@@ -4,9 +4,9 @@
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
+import type { Caller } from "../../access/callers.ts";
 import { readSession } from "../../access/session.ts";
 import type { TokenClaims } from "../../access/tokens.ts";
-import type { Caller } from "../../ledger/callers.ts";
 import { ENTERPRISE_HEADER } from "./layout.tsx";
 import { problemPage } from "./problem-page.tsx";
 

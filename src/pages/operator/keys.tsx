@@ -2,11 +2,10 @@
  * The keys of an enterprise: listed without their secrets, made, and revoked after a question. A key's secret stands on
  * the answer to the form that made it and nowhere else: that answer is no page that could be loaded again.
  */
-
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
+import { SCOPES, type Scope } from "../../access/callers.ts";
 import type { KeyView } from "../../enterprise/books/keyring.ts";
-import { SCOPES, type Scope } from "../../ledger/callers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { makeKey } from "../../operations/make-key.ts";

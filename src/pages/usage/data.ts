@@ -4,6 +4,7 @@
  * the asked-for parts need is read.
  */
 import type { Context } from "hono";
+import type { Denied } from "../../access/refusals.ts";
 import {
   countTop,
   type Dimension,
@@ -65,7 +66,7 @@ export type UsageData = {
   runs: Block<RunsBlock>;
 };
 
-export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise<UsageData | Refused> {
+export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise<UsageData | Refused | Denied> {
   const caller = callerOf(c.var.who);
   const wanted = (part: Part) => query.parts === null || query.parts.includes(part);
   const [view, grants] = await Promise.all([

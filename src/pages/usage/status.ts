@@ -2,8 +2,8 @@
  * The status line: the one thing to know about the balance now, as a pure function of the gauge. The first state that
  * matches wins, from "nothing left" down to "on track". Words only; how a level looks is the view's.
  */
+import type { Role } from "../../access/callers.ts";
 import type { AlertCode } from "../../ledger/alerts.ts";
-import type { Role } from "../../ledger/callers.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { reaches } from "../../ledger/micros.ts";
 import { DAY_MS } from "../../ledger/time.ts";

@@ -1,8 +1,8 @@
 // What the object itself knows of keys and links, whoever the Worker has let as far as here.
 import { expect, it } from "vitest";
+import type { Caller } from "../../../src/access/callers.ts";
 import { Keyring } from "../../../src/enterprise/books/keyring.ts";
 import { migrate } from "../../../src/enterprise/books/tables.ts";
-import type { Caller } from "../../../src/ledger/callers.ts";
 import { MINUTE_MS, NOON } from "../../support/books.ts";
 import { openSql } from "../../support/node-sql.ts";
 
@@ -19,7 +19,7 @@ it("knows a key by its id and its hash together", () => {
   expect(keyring.findFault(caller("k1", "right"))).toBeNull();
   expect(keyring.findFault(caller("k1", "other"))).toEqual({ code: "key_invalid" });
   expect(keyring.findFault(caller("k2", "right"))).not.toBeNull();
-  keyring.revoke("k1", true, NOON);
+  keyring.revoke({ kind: "operator" }, "k1", NOON);
   expect(keyring.findFault(caller("k1", "right"))).toEqual({ code: "key_revoked" });
 });
 

@@ -2,7 +2,7 @@
 // It deliberately shares no line with src/ledger: a common mistake would cancel out.
 // Rates are USD per million tokens with up to six decimals; times tokens this is micro-USD, so scaled by 10^6 the
 // whole sum is one BigInt, rounded up once (PRODUCT R1).
-import type { TokenTotals } from "./replay/trace.ts";
+import type { TokenTotals } from "../replay/trace.ts";
 
 /** One model of the price book, as GET /v1/price-book gives it. */
 export interface PriceBookModel {
