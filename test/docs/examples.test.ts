@@ -1,5 +1,7 @@
-// Every block of code in the README and in docs/, run as it stands there against a started server; or named here with
-// the reason why it is not, or with the test that does. A block that is neither fails.
+/**
+ * Runs every block of code in the README and in docs/, unchanged, against a started server. A block that does not run
+ * here must be listed below with the reason, or with the test that runs it.
+ */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -8,25 +10,26 @@ import { OPERATOR_KEY, type Printed, ROOT, type Server, startServer } from "./se
 
 type Block = { name: string; language: string; code: string };
 
-/** What stands at the block's place in its file decides: `README.md 2` is the second block of the README. */
-const ELSEWHERE: Record<string, string> = {
-  "README.md 1": "npm start is what this test's server is started by; npm test runs this test",
-  "docs/embed.md 1": "test/browser/reference.test.ts puts the bar on a page by it",
-  "docs/embed.md 2": "test/browser/reference.test.ts gives the bar its token by it",
+/** Blocks that another test runs. `README.md 2` is the second block of the README that names its language. */
+const RUN_ELSEWHERE: Record<string, string> = {
+  "README.md 1": "this test starts its server with npm start, and npm test runs this test",
+  "docs/embed.md 1": "test/browser/reference.test.ts puts the bar on a page with it",
+  "docs/embed.md 2": "test/browser/reference.test.ts gives the bar its token with it",
 };
-const CANNOT: Record<string, string> = {
+/** Blocks that cannot run here. */
+const CANNOT_RUN: Record<string, string> = {
   "README.md 6": "needs an account; test/tools/deploy.test.ts runs its dry run",
   "docs/operate.md 1": "needs an account; test/tools/deploy.test.ts runs its dry run",
   "docs/operate.md 2": "needs an account, and a repository that Cloudflare can read",
   "docs/operate.md 3": "needs an account",
   "docs/operate.md 7": "needs an account",
 };
-/** Whole files whose examples have a test of their own, or are commands that run tests. */
-const FILES: Record<string, string> = {
+/** Files whose examples have a separate test, or are commands that run tests. */
+const WHOLE_FILES: Record<string, string> = {
   "docs/client.md": "test/client/docs.test.ts",
   "docs/security.md": "runs tests",
   "docs/proof.md": "runs tests",
-  "docs/benchmarks.md": "runs benchmarks; test/tools/bench.test.ts runs them at a small size",
+  "docs/benchmarks.md": "runs benchmarks; test/tools/bench.test.ts runs a small one",
 };
 
 const FILE_NAMES = ["README.md", ...readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"))];
@@ -47,7 +50,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => server.stop());
 
-/** The blocks of a file that name their language; the others are pictures. */
+/** The blocks of a file that name their language. The others are diagrams. */
 function blocksOf(file: string): Block[] {
   const text = readFileSync(join(ROOT, file), "utf8");
   return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", code = ""], i) => ({
@@ -67,16 +70,16 @@ function existsIn(folder: string, name: string): boolean {
 
 function blockOf(name: string): string {
   const found = blocks.find((block) => block.name === name);
-  if (found === undefined) throw new Error(`there is no block ${name}`);
+  if (found === undefined) throw new Error(`no such block: ${name}`);
   ran.add(name);
   return found.code;
 }
 const ran = new Set<string>();
 
-/** Runs a block of shell. Only the address is another one. */
-async function shell(name: string, environment: Record<string, string> = {}, more = ""): Promise<string> {
+/** Runs a shell block. Only the address is replaced. */
+async function shell(name: string, environment: Record<string, string> = {}, after = ""): Promise<string> {
   const script = blockOf(name).replaceAll("http://localhost:8787", server.url);
-  return succeeded(await server.shell(`${script}\n${more}`, { ...agent, ...environment }));
+  return succeeded(await server.shell(`${script}\n${after}`, { ...agent, ...environment }));
 }
 
 function succeeded({ status, out, err }: Printed): string {
@@ -84,7 +87,7 @@ function succeeded({ status, out, err }: Printed): string {
   return out;
 }
 
-/** The answers that a block printed, one after the other. */
+/** The JSON answers that a block printed, in order. */
 function answersIn(out: string): Record<string, unknown>[] {
   return JSON.parse(`[${out.trim().replaceAll(/\}\s*\{/g, "},{")}]`);
 }
@@ -99,14 +102,14 @@ describe("the README", () => {
     const [enterprise, started, first, last, gauge, paid] = answers;
     expect(enterprise).toMatchObject({ id: "acme", time_zone: "Europe/Berlin" });
     expect(started).toMatchObject({ admitted: true, hold: { micros: 5_000_000 } });
-    // 1,200 tokens at 3 and 80, then 900, at 15 USD a million, a hundredfold in credits.
+    // 1,200 input tokens at 3 USD and 80, then 900, output tokens at 15 USD per million; 100 credits per USD.
     expect(first).toMatchObject({ charged_micros: 480_000, action: "continue" });
     expect(last).toMatchObject({ run_total_micros: 1_710_000, action: "continue" });
     expect(gauge).toMatchObject({ used_micros: 1_710_000 });
     expect(paid).toMatchObject({ run: "run-1", charged_micros: 1_710_000, final: true });
   });
 
-  it("meters a stream of a real SDK, in a folder that has installed both as it says", async () => {
+  it("meters a stream of a real SDK, in a folder where both are installed as described", async () => {
     const { startProvider } = await import("../client/provider.ts");
     const { casesOf } = await import("../client/golden.ts");
     const provider = await startProvider();
@@ -115,7 +118,7 @@ describe("the README", () => {
       responses: casesOf("anthropic")[0]?.responses ?? [],
       ending: "end",
     });
-    // The SDK comes from this project's own packages, so that nothing is asked of the network.
+    // The SDK is installed from this project's node_modules, so the test needs no network.
     const install = blockOf("README.md 3")
       .replace("../fuelgauge", ROOT)
       .replace("@anthropic-ai/sdk", join(ROOT, "node_modules/@anthropic-ai/sdk"));
@@ -128,11 +131,11 @@ describe("the README", () => {
       await server.run([process.execPath, join(server.folder, "agent/agent.mjs")], { ...agent, ...anthropic }),
     );
     provider.close();
-    // 25 tokens at 3 and 15 at 15 USD a million.
+    // 25 input tokens at 3 USD and 15 output tokens at 15 USD per million.
     expect(out).toMatch(/^Hello!.*delivered: true,\s+charged_micros: 30000/s);
   });
 
-  it("plays a trace, to the micro", async () => {
+  it("replays a trace with a difference of 0", async () => {
     const trace =
       "TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.68,374,44\n2023-11-16 18:15:50.95,396,109\n";
     writeFileSync(join(server.folder, "trace.csv"), trace);
@@ -150,14 +153,14 @@ describe("the README", () => {
 });
 
 describe("docs/integrate.md", () => {
-  it("gets from nothing to the first debit", async () => {
+  it("creates an enterprise and a key, and exports what the examples read", async () => {
     const [enterprise, made] = answersIn(await shell("docs/integrate.md 1"));
     expect(enterprise).toMatchObject({ id: "acme" });
     expect(made).toMatchObject({ key: expect.stringMatching(/^fg_/) });
     const key = String(made?.key);
     const variables = blockOf("docs/integrate.md 2").replace("http://localhost:8787", server.url);
-    const said = `${variables.replace("fg_…", key)}\necho $FUELGAUGE_URL $FUELGAUGE_ENTERPRISE $FUELGAUGE_KEY`;
-    expect(succeeded(await server.shell(said))).toBe(`${server.url} acme ${key}\n`);
+    const script = `${variables.replace("fg_…", key)}\necho $FUELGAUGE_URL $FUELGAUGE_ENTERPRISE $FUELGAUGE_KEY`;
+    expect(succeeded(await server.shell(script))).toBe(`${server.url} acme ${key}\n`);
   });
 
   it("reports with curl", async () => {
@@ -176,14 +179,14 @@ describe("docs/integrate.md", () => {
     expect(out).toMatch(/delivered: true,\s+charged_micros: 1710000/);
   });
 
-  it.runIf(hasPython)("reports with Python; skipped only where there is no python3", async () => {
+  it.runIf(hasPython)("reports with Python; skipped only if python3 is missing", async () => {
     const file = join(server.folder, "example.py");
     writeFileSync(file, blockOf("docs/integrate.md 5"));
     const out = succeeded(await server.run(["python3", file], agent));
     expect(out).toMatch(/'run_total_micros': 1710000, .*'action': 'continue'/);
     const [, run = ""] = /'run': '([^']+)'/.exec(out) ?? [];
     expect(await receipt(run)).toMatchObject({ final: true, charged_micros: 1_710_000 });
-    // And what it says of a ledger that is not there, and of one that refuses.
+    // A key that the ledger refuses ends the program with the problem's code and detail.
     const refused = await server.run(["python3", file], { ...agent, FUELGAUGE_KEY: "nonsense" });
     expect([refused.status, refused.err]).toEqual([1, "key_invalid: This key is not known.\n"]);
   });
@@ -198,9 +201,9 @@ describe("docs/embed.md", () => {
 });
 
 describe("docs/operate.md", () => {
-  const commands = blocks.filter(({ name }) => name.startsWith("docs/operate.md") && CANNOT[name] === undefined);
+  const commands = blocks.filter(({ name }) => name.startsWith("docs/operate.md") && CANNOT_RUN[name] === undefined);
 
-  it.each(commands.map(({ name }) => name))("%s does what it says", async (name) => {
+  it.each(commands.map(({ name }) => name))("%s succeeds and prints an answer", async (name) => {
     await server.call(OPERATOR_KEY, "PUT", "/v1/enterprises/acme", { webhook_url: "https://hooks.example.com/usage" });
     const out = await shell(name);
     expect(out).not.toMatch(/"code":/);
@@ -209,11 +212,11 @@ describe("docs/operate.md", () => {
 });
 
 describe("every block of code", () => {
-  it("was run above, or is named here with its reason", () => {
+  it("ran above, or is listed with a reason, and nothing else is listed", () => {
     const named = (name: string) =>
-      ran.has(name) || name in ELSEWHERE || name in CANNOT || (name.split(" ")[0] ?? "") in FILES;
+      ran.has(name) || name in RUN_ELSEWHERE || name in CANNOT_RUN || (name.split(" ")[0] ?? "") in WHOLE_FILES;
     expect(blocks.map(({ name }) => name).filter((name) => !named(name))).toEqual([]);
-    const stale = [...Object.keys(ELSEWHERE), ...Object.keys(CANNOT)].filter(
+    const stale = [...Object.keys(RUN_ELSEWHERE), ...Object.keys(CANNOT_RUN)].filter(
       (name) => !blocks.some((b) => b.name === name),
     );
     expect(stale).toEqual([]);
@@ -222,7 +225,7 @@ describe("every block of code", () => {
 
 let programs = 0;
 
-/** Runs a program in TypeScript that has the client installed, and gives what it printed. */
+/** Runs a TypeScript program for which the client is installed, and returns what it printed. */
 async function program(code: string, environment: Record<string, string> = {}): Promise<string> {
   const file = join(server.folder, `program-${++programs}.mts`);
   writeFileSync(file, code);

@@ -1,6 +1,6 @@
 /**
- * Fuelgauge as `npm start -- --port N --persist-to DIR --no-demo` starts it, empty, with secrets from the environment;
- * and commands of the documentation, run in a shell against it.
+ * Starts Fuelgauge as `npm start -- --port N --persist-to DIR --no-demo` does: empty, with secrets from the environment.
+ * Runs the commands of the documentation in a shell against it.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -16,7 +16,7 @@ export const OPERATOR_KEY = "operator-key-of-the-tests";
 const HEALTHY_WITHIN_MS = 60_000;
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
-// biome-ignore lint/suspicious/noExplicitAny: answers are looked into freely; their shapes are what is tested
+// biome-ignore lint/suspicious/noExplicitAny: tests read any field of an answer; the shapes are what they check
 export type Answer = { status: number; type: string; body: any };
 export type Printed = { status: number | null; out: string; err: string };
 
@@ -26,13 +26,13 @@ export async function startServer() {
   const args = ["tools/start.mjs", "--port", String(port), "--persist-to", join(folder, "state"), "--no-demo"];
   const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests" };
   const started = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...secrets } });
-  let said = "";
-  started.stdout.on("data", (data) => (said += data));
-  started.stderr.on("data", (data) => (said += data));
+  let output = "";
+  started.stdout.on("data", (data) => (output += data));
+  started.stderr.on("data", (data) => (output += data));
   const url = `http://localhost:${port}`;
   const deadlineMs = Date.now() + HEALTHY_WITHIN_MS;
-  while (!said.includes(`running at ${url}`)) {
-    if (started.exitCode !== null || Date.now() > deadlineMs) throw new Error(`npm start: ${said}`);
+  while (!output.includes(`running at ${url}`)) {
+    if (started.exitCode !== null || Date.now() > deadlineMs) throw new Error(`npm start: ${output}`);
     await sleep(50);
   }
 
@@ -42,7 +42,7 @@ export async function startServer() {
     return answerOf(await fetch(new URL(path, url), { method, headers, ...sent }));
   }
 
-  /** An enterprise, and a key of these scopes. */
+  /** Creates an enterprise, and a key with these scopes. */
   async function newEnterprise(id: string, settings: Record<string, unknown> = {}, scopes = ["debit", "read"]) {
     const made = { name: "Acme", billing_model: "credits", plan: "pro", ...settings };
     await call(OPERATOR_KEY, "PUT", `/v1/enterprises/${id}`, made);
@@ -55,7 +55,7 @@ export async function startServer() {
     return body;
   }
 
-  /** Runs a command or a program to its end, in a folder of its own. */
+  /** Runs a command to its end, in the server's temporary folder. */
   async function run(command: string[], environment: Record<string, string> = {}, input = ""): Promise<Printed> {
     const { PATH = "", HOME = "" } = process.env;
     const [program = "", ...rest] = command;
@@ -63,7 +63,7 @@ export async function startServer() {
     const printed = { out: "", err: "" };
     child.stdout.on("data", (data) => (printed.out += data));
     child.stderr.on("data", (data) => (printed.err += data));
-    // A program that ends without reading closes its pipe, which is no fault of what was printed.
+    // A program that ends without reading its input closes the pipe. That is not an error of the example.
     child.stdin.on("error", () => {});
     child.stdin.end(input);
     const [status] = await once(child, "close");
