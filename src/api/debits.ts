@@ -3,12 +3,12 @@
  * one call to the enterprise's object decides and writes everything. Each report of a batch is answered or refused on
  * its own, in the order sent: one bad report never spoils the others.
  */
-
 import type { HonoRequest } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
-import type { DebitAnswer, Report } from "../ledger/debit.ts";
+import type { Report } from "../ledger/debit.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import type { DebitAnswerJson } from "../wire/debit-answer.ts";
 import { DEBITS_DOC, parseReport, reportsOf, showResult } from "../wire/report.ts";
 import { allow } from "./auth.ts";
 import { invalid, problem, refused } from "./problem.ts";
@@ -57,9 +57,9 @@ debitRoutes.post("/v1/enterprises/:e/debits", allow({ scope: "debit" }), async (
     reports.length === 0 ? [] : await enterpriseStub(c.env, c.var.enterprise).debit(c.var.caller, reports);
   if (isRefusal(decided)) return refused(c, decided.refusal);
   const answers = decided[Symbol.iterator]();
-  const results = parsed.map((item) => (isRefusal(item) ? item : (answers.next().value as DebitAnswer | Refused)));
+  const results = parsed.map((item) => (isRefusal(item) ? item : (answers.next().value as DebitAnswerJson | Refused)));
   if (sent.batch) return c.json({ results: results.map(showResult) });
-  const [result] = results as [DebitAnswer | Refused];
+  const [result] = results as [DebitAnswerJson | Refused];
   return isRefusal(result) ? refused(c, result.refusal) : c.json(result);
 });
 

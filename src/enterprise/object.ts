@@ -9,7 +9,7 @@ import { type Denied, deny } from "../access/refusals.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Books, Settings } from "../ledger/books.ts";
-import type { DebitAnswer, Report } from "../ledger/debit.ts";
+import type { Report } from "../ledger/debit.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import { type GrantRequest, type GrantView, viewGrant } from "../ledger/grants.ts";
@@ -17,6 +17,7 @@ import type { Micros } from "../ledger/micros.ts";
 import { type Receipt, viewMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
+import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
 import { Bookkeeper, type EnterpriseState } from "./books/bookkeeper.ts";
 import type { StartAnswer, TurnedAway } from "./books/commands.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
@@ -68,8 +69,8 @@ export class EnterpriseObject extends DurableObject<Env> {
   );
   readonly #background = new Background(this.ctx, this.env, this.#keeper);
   readonly #keyring = new Keyring(this.#keeper.sql);
-  readonly #debits = new CommitQueue<Report, DebitAnswer | Refused>(
-    (reports) => this.#keeper.debit(reports),
+  readonly #debits = new CommitQueue<Report, DebitAnswerJson | Refused>(
+    (reports) => this.#keeper.debit(reports).map(showDecided),
     () => this.#afterChange(),
   );
   /** The books that watchers were last told of, or are about to be. */
@@ -84,7 +85,7 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // ---- agents
 
-  async debit(caller: Caller, reports: readonly Report[]): Promise<(DebitAnswer | Refused)[] | Refused | Denied> {
+  async debit(caller: Caller, reports: readonly Report[]): Promise<(DebitAnswerJson | Refused)[] | Refused | Denied> {
     return this.#fault(caller) ?? this.#debits.add(reports);
   }
 

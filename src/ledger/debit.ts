@@ -41,19 +41,30 @@ export type Debit = {
   closedRun: boolean;
 };
 
-export type Action = "continue" | "wind_down" | "stop";
-export type StopReason = "credits_exhausted" | "spend_cap_reached" | "hold_exhausted" | "enterprise_suspended";
+export const ACTIONS = ["continue", "wind_down", "stop"] as const;
+export type Action = (typeof ACTIONS)[number];
 
-/** What the agent is answered, as it goes over the wire. `unit` is the meter's, and the sums are of that unit. */
+export const STOP_REASONS = [
+  "credits_exhausted",
+  "spend_cap_reached",
+  "hold_exhausted",
+  "enterprise_suspended",
+] as const;
+export type StopReason = (typeof STOP_REASONS)[number];
+
+/** What the agent is answered. `unit` is the meter's, and all amounts are in that unit. */
 export type DebitAnswer = {
   run: string;
   model: string;
-  charged_micros: number;
-  run_total_micros: Micros;
+  /** What this report charged; negative for a refund. */
+  chargedMicros: number;
+  runTotalMicros: Micros;
   unit: Unit;
-  remaining_micros: Micros | null;
-  available_micros: Micros | null;
-  used_percent: number | null;
+  /** Null without a spend cap. */
+  remainingMicros: Micros | null;
+  availableMicros: Micros | null;
+  /** Two decimals; null where there is nothing to divide by. */
+  usedPercent: number | null;
   action: Action;
   reason: StopReason | null;
   seq: number;
@@ -134,12 +145,12 @@ export function answerDebit(debit: Debit, books: Books, meters: readonly Meter[]
   return {
     run: meter.run,
     model: meter.model,
-    charged_micros: debit.chargedMicros,
-    run_total_micros: runTotal(meters, meter.unit),
+    chargedMicros: debit.chargedMicros,
+    runTotalMicros: runTotal(meters, meter.unit),
     unit: meter.unit,
-    remaining_micros: balance.remainingMicros,
-    available_micros: balance.availableMicros,
-    used_percent: percentOf(balance.usedMicros, balance.totalMicros),
+    remainingMicros: balance.remainingMicros,
+    availableMicros: balance.availableMicros,
+    usedPercent: percentOf(balance.usedMicros, balance.totalMicros),
     ...decideAction(books, debit.run, meter.unit, nowMs),
     seq: books.seq,
   };

@@ -10,7 +10,8 @@ export const MICROS_PER_CREDIT = 1_000_000;
 export const MAX_MICROS: Micros = Number.MAX_SAFE_INTEGER;
 
 /** What meters are charged in, and what an enterprise's screens show. */
-export type Unit = "credits" | "usd";
+export const UNITS = ["credits", "usd"] as const;
+export type Unit = (typeof UNITS)[number];
 
 /** Throws when our own arithmetic left the range of exact integers: a bug, never a caller's mistake. */
 export function assertMicros(amount: Micros, what: string): void {

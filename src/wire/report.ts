@@ -4,9 +4,10 @@
  */
 import { z } from "@hono/zod-openapi";
 import type { AnyRefusal } from "../access/refusals.ts";
-import type { DebitAnswer, Report } from "../ledger/debit.ts";
+import type { Report } from "../ledger/debit.ts";
 import type { Price } from "../ledger/prices.ts";
 import { type FieldError, isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
+import { type DebitAnswerJson, debitAnswerSchema } from "./debit-answer.ts";
 import { id, surface, time, tokens } from "./fields.ts";
 import { fieldErrors, problemOf } from "./problems.ts";
 
@@ -33,22 +34,6 @@ const reportSchema = z
 
 const batchSchema = z.strictObject({ reports: z.array(reportSchema).min(1).max(MAX_REPORTS) });
 
-const answerSchema = z
-  .object({
-    run: z.string(),
-    model: z.string(),
-    charged_micros: z.int(),
-    run_total_micros: z.int(),
-    unit: z.enum(["credits", "usd"]),
-    remaining_micros: z.int().nullable(),
-    available_micros: z.int().nullable(),
-    used_percent: z.number().nullable(),
-    action: z.enum(["continue", "wind_down", "stop"]),
-    reason: z.enum(["credits_exhausted", "spend_cap_reached", "hold_exhausted", "enterprise_suspended"]).nullable(),
-    seq: z.int(),
-  })
-  .openapi("DebitAnswer") satisfies z.ZodType<DebitAnswer>;
-
 const itemRefusalSchema = z
   .object({
     status: z.int(),
@@ -61,7 +46,7 @@ const itemRefusalSchema = z
 /** What the OpenAPI document says of the route. */
 export const DEBITS_DOC = {
   body: z.union([reportSchema, batchSchema]),
-  answer: z.union([answerSchema, z.object({ results: z.array(z.union([answerSchema, itemRefusalSchema])) })]),
+  answer: z.union([debitAnswerSchema, z.object({ results: z.array(z.union([debitAnswerSchema, itemRefusalSchema])) })]),
 };
 
 const messageId = z.union([z.string(), z.number()]);
@@ -76,8 +61,8 @@ export const STREAM_DOC = {
     .openapi("StreamMessage"),
   reply: z
     .union([
-      z.object({ id: messageId, ...answerSchema.shape }),
-      z.object({ id: messageId, results: z.array(z.union([answerSchema, itemRefusalSchema])) }),
+      z.object({ id: messageId, ...debitAnswerSchema.shape }),
+      z.object({ id: messageId, results: z.array(z.union([debitAnswerSchema, itemRefusalSchema])) }),
       z.object({ id: messageId.nullable(), ...itemRefusalSchema.shape }),
     ])
     .openapi("StreamReply"),
@@ -126,7 +111,7 @@ export function parseReport(report: unknown, find: FindPrice): Report | Refused 
 }
 
 /** An answer, or the refusal, as an item of a batch and a message of a socket show it. */
-export function showResult(result: DebitAnswer | Refused): Record<string, unknown> {
+export function showResult(result: DebitAnswerJson | Refused): Record<string, unknown> {
   return isRefusal(result) ? showRefusal(result.refusal) : result;
 }
 

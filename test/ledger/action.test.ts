@@ -126,12 +126,12 @@ describe("the answer", () => {
     expect(answer(after)).toEqual({
       run: "r1",
       model: "m1",
-      charged_micros: 20,
-      run_total_micros: 75,
+      chargedMicros: 20,
+      runTotalMicros: 75,
       unit: "credits",
-      remaining_micros: 1_025,
-      available_micros: 1_000,
-      used_percent: 6.82,
+      remainingMicros: 1_025,
+      availableMicros: 1_000,
+      usedPercent: 6.82,
       action: "continue",
       reason: null,
       seq: 41,
@@ -139,15 +139,15 @@ describe("the answer", () => {
   });
 
   it("has no remaining, available or percentage without a cap", () => {
-    const { remaining_micros, available_micros, used_percent } = answer(byomBooks(), { meter: meter({ unit: "usd" }) });
-    expect([remaining_micros, available_micros, used_percent]).toEqual([null, null, null]);
+    const { remainingMicros, availableMicros, usedPercent } = answer(byomBooks(), { meter: meter({ unit: "usd" }) });
+    expect([remainingMicros, availableMicros, usedPercent]).toEqual([null, null, null]);
   });
 
   it("is measured in the meter's unit, whatever the enterprise's model is by now", () => {
     expect(answer(byomBooks({ cycle: { monthlyUsedMicros: 500, spendUsedMicros: 3 }, capMicros: 10 }))).toMatchObject({
       unit: "credits",
-      remaining_micros: 500,
-      used_percent: 50,
+      remainingMicros: 500,
+      usedPercent: 50,
     });
   });
 });

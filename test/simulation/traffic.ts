@@ -199,13 +199,13 @@ export class Traffic {
       world.same(
         label,
         [
-          ...[found.charged_micros, found.run_total_micros, found.unit],
-          ...[found.remaining_micros, found.available_micros, found.action, found.reason],
+          ...[found.chargedMicros, found.runTotalMicros, found.unit],
+          ...[found.remainingMicros, found.availableMicros, found.action, found.reason],
         ],
         Object.values(wanted),
       );
       const { used, total } = world.reference.balance(wanted.unit, nowMs);
-      checkPercent(world, found.used_percent, used, total);
+      checkPercent(world, found.usedPercent, used, total);
     }
   }
 

@@ -3,8 +3,9 @@
  * cannot be read is answered too, never dropped. Here messages become reports and decisions become replies; deciding
  * is the bookkeeper's.
  */
-import type { DebitAnswer, Report } from "../../ledger/debit.ts";
+import type { Report } from "../../ledger/debit.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
+import type { DebitAnswerJson } from "../../wire/debit-answer.ts";
 import { type FindPrice, parseReport, reportsOf, showRefusal, showResult } from "../../wire/report.ts";
 
 const MAX_MESSAGE_BYTES = 1_048_576;
@@ -50,10 +51,13 @@ export function reportsToDecide(request: StreamRequest): Report[] {
 }
 
 /** The reply, from what the ledger decided of the reports in their order. */
-export function replyTo(request: StreamRequest, decided: readonly (DebitAnswer | Refused)[]): Record<string, unknown> {
+export function replyTo(
+  request: StreamRequest,
+  decided: readonly (DebitAnswerJson | Refused)[],
+): Record<string, unknown> {
   const answers = decided[Symbol.iterator]();
   const results = request.items.map((item) =>
-    showResult(isRefusal(item) ? item : ((answers.next().value as DebitAnswer | Refused | undefined) ?? LOST)),
+    showResult(isRefusal(item) ? item : ((answers.next().value as DebitAnswerJson | Refused | undefined) ?? LOST)),
   );
   return request.batch ? { id: request.id, results } : { id: request.id, ...results[0] };
 }

@@ -150,7 +150,7 @@ describe("starts, one after another", () => {
   it("lets a hold that is used up stand beside a run that goes on", () => {
     const keeper = openBooks();
     keeper.start(start({ holdMicros: 100 }));
-    expect(debit(keeper, report(150))).toMatchObject({ available_micros: 850, action: "continue" });
+    expect(debit(keeper, report(150))).toMatchObject({ availableMicros: 850, action: "continue" });
     expect(granted(keeper.start(start())).hold).toMatchObject({ micros: 0 });
   });
 

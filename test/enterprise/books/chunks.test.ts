@@ -48,9 +48,9 @@ function debitAll(keeper: Bookkeeper, sent: readonly Sent[], batch: number): Map
   const charged = new Map<string, bigint>();
   for (let from = 0; from < sent.length; from += batch) {
     for (const answer of keeper.debit(sent.slice(from, from + batch).map(reportOf))) {
-      const { run, model, charged_micros } = granted(answer);
+      const { run, model, chargedMicros } = granted(answer);
       const key = keyOf({ run, model });
-      charged.set(key, (charged.get(key) ?? 0n) + BigInt(charged_micros));
+      charged.set(key, (charged.get(key) ?? 0n) + BigInt(chargedMicros));
     }
   }
   return charged;

@@ -192,7 +192,7 @@ describe("in the books", () => {
     const keeper = openBooks();
     keeper.addGrant(grantRequest("g1", 100), "operator");
     debit(keeper, report(1_100));
-    expect(debit(keeper, report(1_040, { final: true }))).toMatchObject({ charged_micros: -60, remaining_micros: 60 });
+    expect(debit(keeper, report(1_040, { final: true }))).toMatchObject({ chargedMicros: -60, remainingMicros: 60 });
     expect(keeper.gauge()).toMatchObject({ bonus: { used_micros: 40, remaining_micros: 60 } });
   });
 
@@ -224,7 +224,7 @@ describe("in the books", () => {
     expect(
       granted(keeper.addGrant(grantRequest("old", 100, { expiresAtMs: NOON + HOUR_MS }), "operator")),
     ).toMatchObject({ created: false, grant: { state: "expired", remaining_micros: 0 } });
-    expect(debit(keeper, report(5))).toMatchObject({ remaining_micros: 0, reason: "credits_exhausted" });
+    expect(debit(keeper, report(5))).toMatchObject({ remainingMicros: 0, reason: "credits_exhausted" });
   });
 
   it("a grant that is asked for again in the moment of its expiry has expired", () => {

@@ -100,8 +100,8 @@ describe("in the books", () => {
   it("what is charged and what is left of the hold are together what was held", () => {
     const keeper = begin();
     expect(debit(keeper, report(150))).toMatchObject({
-      remaining_micros: 850,
-      available_micros: 600,
+      remainingMicros: 850,
+      availableMicros: 600,
       action: "continue",
     });
     expect(heldBy(keeper)).toBe(250);

@@ -69,13 +69,13 @@ export function reportOf({ run, user, name, model, price, tokens, final, started
 
 export function answerOf(answered: DebitAnswer | Refused): Answer {
   return codeOr(answered, (answer) => ({
-    charged: answer.charged_micros,
-    runTotal: answer.run_total_micros,
+    charged: answer.chargedMicros,
+    runTotal: answer.runTotalMicros,
     model: answer.model,
     unit: answer.unit,
-    remaining: answer.remaining_micros,
-    available: answer.available_micros,
-    percent: answer.used_percent,
+    remaining: answer.remainingMicros,
+    available: answer.availableMicros,
+    percent: answer.usedPercent,
     action: answer.reason === null ? answer.action : `${answer.action}: ${answer.reason}`,
   }));
 }

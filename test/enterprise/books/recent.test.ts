@@ -105,7 +105,7 @@ it("keeps nothing of a change that failed", () => {
   failing = true;
   expect(() => debit(keeper, report(300))).toThrow("SQLITE_FULL");
   failing = false;
-  expect(debit(keeper, report(300))).toMatchObject({ charged_micros: 200, run_total_micros: 300 });
+  expect(debit(keeper, report(300))).toMatchObject({ chargedMicros: 200, runTotalMicros: 300 });
 });
 
 it("holds a bounded number of runs, those charged last", () => {

@@ -210,10 +210,10 @@ describe("the spend cap", () => {
     debit(keeper, report(300));
     granted(keeper.setCap(200, "operator"));
     expect(debit(keeper, report(310))).toMatchObject({
-      charged_micros: 10,
+      chargedMicros: 10,
       action: "stop",
       reason: "spend_cap_reached",
-      remaining_micros: 0,
+      remainingMicros: 0,
     });
   });
 });

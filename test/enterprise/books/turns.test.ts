@@ -55,9 +55,9 @@ describe("by a real clock", () => {
     debit(keeper, report(100));
     clock.nowMs = APRIL;
     expect(debit(keeper, report(130))).toMatchObject({
-      charged_micros: 30,
-      run_total_micros: 130,
-      remaining_micros: 970,
+      chargedMicros: 30,
+      runTotalMicros: 130,
+      remainingMicros: 970,
     });
   });
 
@@ -98,7 +98,7 @@ describe("by a real clock", () => {
       expect(awake.nowMs()).toBe(APRIL + HOUR_MS);
     }
     clock.nowMs = APRIL;
-    expect(debit(keeper, report(310))).toMatchObject({ charged_micros: 10, remaining_micros: 990 });
+    expect(debit(keeper, report(310))).toMatchObject({ chargedMicros: 10, remainingMicros: 990 });
   });
 });
 
@@ -146,7 +146,7 @@ describe("by a test clock", () => {
     const keeper = openBooks({ allowanceOverrideMicros: 0 });
     keeper.addGrant(grantRequest("g1", 100, { expiresAtMs: APRIL }), "operator");
     keeper.moveClock(APRIL);
-    expect(debit(keeper, report(5))).toMatchObject({ remaining_micros: 0, reason: "credits_exhausted" });
+    expect(debit(keeper, report(5))).toMatchObject({ remainingMicros: 0, reason: "credits_exhausted" });
     expect(
       keeper.store
         .loadEntriesAfter(0, MOST)

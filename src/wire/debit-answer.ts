@@ -1,0 +1,44 @@
+/** The answer to a report, as JSON. */
+import { z } from "@hono/zod-openapi";
+import { ACTIONS, type DebitAnswer, STOP_REASONS } from "../ledger/debit.ts";
+import { UNITS } from "../ledger/micros.ts";
+import { isRefusal, type Refused } from "../ledger/refusals.ts";
+
+export const debitAnswerSchema = z
+  .object({
+    run: z.string(),
+    model: z.string(),
+    charged_micros: z.int(),
+    run_total_micros: z.int(),
+    unit: z.enum(UNITS),
+    remaining_micros: z.int().nullable(),
+    available_micros: z.int().nullable(),
+    used_percent: z.number().nullable(),
+    action: z.enum(ACTIONS),
+    reason: z.enum(STOP_REASONS).nullable(),
+    seq: z.int(),
+  })
+  .openapi("DebitAnswer");
+
+export type DebitAnswerJson = z.infer<typeof debitAnswerSchema>;
+
+/** Converts what the ledger decided of a report; a refusal stays as it is. */
+export function showDecided(decided: DebitAnswer | Refused): DebitAnswerJson | Refused {
+  return isRefusal(decided) ? decided : showAnswer(decided);
+}
+
+export function showAnswer(answer: DebitAnswer): DebitAnswerJson {
+  return {
+    run: answer.run,
+    model: answer.model,
+    charged_micros: answer.chargedMicros,
+    run_total_micros: answer.runTotalMicros,
+    unit: answer.unit,
+    remaining_micros: answer.remainingMicros,
+    available_micros: answer.availableMicros,
+    used_percent: answer.usedPercent,
+    action: answer.action,
+    reason: answer.reason,
+    seq: answer.seq,
+  };
+}
