@@ -1,20 +1,19 @@
-// Who gets through which door: every route that the router has, against every kind of caller. What is expected comes
-// from the table of routes and one line for each caller; who is turned away wakes no object and reads no D1, counted.
+// Every route of the router against every kind of caller. The expected answers come from the table of routes and one rule
+// for each caller. Refused callers must not wake an object or read D1, which is counted.
 import { env, exports } from "cloudflare:workers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { mintKey } from "../../src/access/keys.ts";
-import { mintToken, type TokenClaims } from "../../src/access/tokens.ts";
 import { app } from "../../src/app.tsx";
 import { costing, type Enterprise, freshId, newEnterprise, OPERATOR_KEY, operator } from "./api.ts";
+import { bearer } from "./open-socket.ts";
 import { nameOf, PAGES, type Page, pathOf, ROUTES, type Route } from "./routes.ts";
+import { EDITOR_ORIGIN, embedToken, sessionCookie } from "./sessions.ts";
 
 const SCOPES = ["debit", "read", "admin"] as const;
 const SCOPE_SETS = [1, 2, 3, 4, 5, 6, 7].map((bits) => SCOPES.filter((_, i) => bits & (1 << i)));
-const ORIGIN = "https://editor.example";
 const HOST = "https://fuelgauge.test";
-const FAR_MS = Date.UTC(2099, 0);
 
-type Headers_ = Record<string, string>;
+type HeaderMap = Record<string, string>;
 
 let own: Enterprise;
 let other: Enterprise;
@@ -27,37 +26,37 @@ beforeAll(async () => {
   }
 });
 
-/** What was asked of the objects and of D1 since a test began. */
-let touched: string[] = [];
+/** The uses of the bindings of objects and D1 since the test began. */
+let bindingUses: string[] = [];
 const bindings = { ENTERPRISE: env.ENTERPRISE, CATALOG: env.CATALOG, DB: env.DB };
 beforeAll(() => {
-  for (const [name, binding] of Object.entries(bindings)) Object.assign(env, { [name]: watched(name, binding) });
+  for (const [name, binding] of Object.entries(bindings)) Object.assign(env, { [name]: watch(name, binding) });
 });
 afterAll(() => Object.assign(env, bindings));
 beforeEach(() => {
-  touched = [];
+  bindingUses = [];
 });
 
-function watched(name: string, binding: object): object {
+function watch(name: string, binding: object): object {
   return new Proxy(binding, {
     get: (target, property) => {
-      touched.push(`${name}.${String(property)}`);
+      bindingUses.push(`${name}.${String(property)}`);
       const value = Reflect.get(target, property, target);
       return typeof value === "function" ? value.bind(target) : value;
     },
   });
 }
 
-/** What the door said: a code, "in", or for a page that leads a stranger away "out". */
-async function doorOf({ method, path }: Route | Page, e: string, headers: Headers_): Promise<string> {
+/** The outcome of a request: the code of its refusal, "in", or "out" if a page redirects to a sign-in form. */
+async function outcomeOf({ method, path }: Route | Page, e: string, headers: HeaderMap): Promise<string> {
   const socket = /\/(live|stream)$/.test(path) ? { Upgrade: "websocket" } : {};
   const url = `${HOST}${pathOf({ path }, { e, run: "run-1", id: "g" })}`;
   const response = await exports.default.fetch(url, { method, redirect: "manual", headers: { ...socket, ...headers } });
   response.webSocket?.accept();
   response.webSocket?.close();
   if (response.webSocket !== null) return "in";
-  const ledTo = response.headers.get("Location") ?? "";
-  if (response.status === 303 && (ledTo === "/" || ledTo.startsWith("/operator/signin"))) return "out";
+  const location = response.headers.get("Location") ?? "";
+  if (response.status === 303 && (location === "/" || location.startsWith("/operator/signin"))) return "out";
   const body = await response.text();
   if (![401, 403, 404, 410].includes(response.status)) return "in";
   expect(response.headers.get("Content-Type")).toBe("application/problem+json");
@@ -65,268 +64,252 @@ async function doorOf({ method, path }: Route | Page, e: string, headers: Header
   return JSON.parse(body).code;
 }
 
-async function doorsOf(routes: readonly (Route | Page)[], e: string, headers: Headers_) {
-  const doors: Record<string, string> = {};
-  for (const route of routes) doors[nameOf(route)] = await doorOf(route, e, headers);
-  return doors;
+async function outcomesOf(routes: readonly (Route | Page)[], e: string, headers: HeaderMap) {
+  const outcomes: Record<string, string> = {};
+  for (const route of routes) outcomes[nameOf(route)] = await outcomeOf(route, e, headers);
+  return outcomes;
 }
 
-const expected = <R extends Route | Page>(routes: readonly R[], say: (route: R) => string) =>
-  Object.fromEntries(routes.map((route) => [nameOf(route), say(route)]));
+const expected = <R extends Route | Page>(routes: readonly R[], outcomeOfRoute: (route: R) => string) =>
+  Object.fromEntries(routes.map((route) => [nameOf(route), outcomeOfRoute(route)]));
 
-// What the contract says, for each kind of caller.
+// The expected outcomes for each kind of caller.
 
-const bearer = (token: string): Headers_ => ({ Authorization: `Bearer ${token}` });
-const inside = ({ mayBeMissing }: Route): string => (mayBeMissing ? "not_found" : "in");
-const foreign = ({ path }: Route) => path.includes("{e}");
+const admitted = ({ mayBeMissing }: Route): string => (mayBeMissing ? "not_found" : "in");
+const ofEnterprise = ({ path }: Route) => path.includes("{e}");
 
-function ofKey(scopes: readonly string[], isOwn: boolean) {
+function withKey(scopes: readonly string[], isOwn: boolean) {
   return (route: Route): string => {
-    if (!isOwn && foreign(route)) return "not_found";
+    if (!isOwn && ofEnterprise(route)) return "not_found";
     const { needs } = route;
     const fits = needs === "any key" || scopes.includes(needs) || (needs === "read" && scopes.includes("admin"));
-    return fits ? inside(route) : "scope_denied";
+    return fits ? admitted(route) : "scope_denied";
   };
 }
 
-/** A session reads what readers read, of its own enterprise, and the price book; every write wants a key. */
-const forSessions = ({ method, needs }: Route) => method === "GET" && (needs === "read" || needs === "any key");
+/** A session may GET what a `read` key may, and the price book. Every write needs a key. */
+const openToSessions = ({ method, needs }: Route) => method === "GET" && (needs === "read" || needs === "any key");
 
-const ofSession =
+const withSession =
   (isOwn: boolean) =>
   (route: Route): string => {
-    if (!forSessions(route)) return "key_missing";
-    return isOwn || !foreign(route) ? inside(route) : "not_found";
+    if (!openToSessions(route)) return "key_missing";
+    return isOwn || !ofEnterprise(route) ? admitted(route) : "not_found";
   };
 
-const ofEmbed =
+const withEmbedToken =
   (isOwn: boolean, rightOrigin: boolean) =>
   (route: Route): string => {
     if (!rightOrigin) return "origin_not_allowed";
-    if (!isOwn && foreign(route)) return "not_found";
-    return route.embed === true ? inside(route) : "scope_denied";
+    if (!isOwn && ofEnterprise(route)) return "not_found";
+    return route.embed === true ? admitted(route) : "scope_denied";
   };
 
-const stranger = ({ stranger: said }: Page) => said;
+const withoutSession = ({ stranger }: Page) => stranger;
 
-async function sessionOf(e: string, role: "admin" | "member", more: Partial<TokenClaims> = {}): Promise<Headers_> {
-  const claims = {
-    kind: "session",
-    enterprise: e,
-    user: "u1",
-    role,
-    id: "s1",
-    origin: "",
-    expiresAtMs: FAR_MS,
-  } as const;
-  return { Cookie: `__Host-fuelgauge=${await mintToken(env.SIGNING_SECRET, { ...claims, ...more })}` };
-}
-
-async function embedOf(e: string, more: Partial<TokenClaims> = {}): Promise<string> {
-  const claims = { kind: "embed", enterprise: e, user: "u1", role: "admin", id: "t1", origin: ORIGIN } as const;
-  return mintToken(env.SIGNING_SECRET, { ...claims, expiresAtMs: FAR_MS, ...more });
-}
-
-it("stands in the table, whatever the router serves", () => {
+it("covers every route of the router", () => {
   const served = app.routes
     .filter(({ method }) => method !== "ALL")
     .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/g, "{$1}")}`);
   expect([...new Set(served)].sort()).toEqual([...ROUTES, ...PAGES].map(nameOf).sort());
 });
 
-describe("a caller who is turned away wakes no object and reads no D1:", () => {
-  afterEach(() => expect(touched).toEqual([]));
+describe("a caller is refused without waking an object or reading D1", () => {
+  afterEach(() => expect(bindingUses).toEqual([]));
 
-  it("without a key", async () => {
-    expect(await doorsOf(ROUTES, own.id, {})).toEqual(expected(ROUTES, () => "key_missing"));
-    expect(await doorsOf(PAGES, own.id, {})).toEqual(expected(PAGES, stranger));
+  it("if it sends no key", async () => {
+    expect(await outcomesOf(ROUTES, own.id, {})).toEqual(expected(ROUTES, () => "key_missing"));
+    expect(await outcomesOf(PAGES, own.id, {})).toEqual(expected(PAGES, withoutSession));
   });
 
   it.each<[string, () => string | Promise<string>]>([
     ["nonsense", () => "x"],
-    ["the beginning of a key", () => "fg_"],
-    ["a key of nothing", () => "fg_e30.e30"],
-    ["the operator's key and one letter more", () => `${OPERATOR_KEY}x`],
-    ["the operator's key less a letter", () => OPERATOR_KEY.slice(1)],
-    ["a true key in another case", () => own.key.toUpperCase()],
-    ["a true key with another's MAC", () => `${own.key.split(".")[0]}.${other.key.split(".")[1]}`],
-    ["a sign-in link's token", () => embedOf(own.id, { kind: "link" })],
-    ["a session's token", () => embedOf(own.id, { kind: "session" })],
-  ])("with %s", async (_, make) => {
-    const headers = { ...bearer(await make()), Origin: ORIGIN };
-    expect(await doorsOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, () => "key_invalid"));
+    ["the prefix of a key", () => "fg_"],
+    ["a key with empty claims", () => "fg_e30.e30"],
+    ["the operator key and one more character", () => `${OPERATOR_KEY}x`],
+    ["the operator key without its first character", () => OPERATOR_KEY.slice(1)],
+    ["a valid key in upper case", () => own.key.toUpperCase()],
+    ["a valid key with the MAC of another", () => `${own.key.split(".")[0]}.${other.key.split(".")[1]}`],
+    ["the token of a sign-in link", () => embedToken(own.id, { kind: "link" })],
+    ["the token of a session", () => embedToken(own.id, { kind: "session" })],
+  ])("if its key is %s", async (_, make) => {
+    const headers = { ...bearer(await make()), Origin: EDITOR_ORIGIN };
+    expect(await outcomesOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, () => "key_invalid"));
   });
 
-  it("with what is no bearer", async () => {
+  it("if its Authorization header is not a bearer token", async () => {
     for (const header of ["Basic dXNlcjpwYXNz", "Bearer", "Bearer a b", OPERATOR_KEY, `Token ${OPERATOR_KEY}`]) {
-      const doors = await doorsOf(ROUTES, own.id, { Authorization: header });
-      expect(doors).toEqual(expected(ROUTES, () => "key_invalid"));
+      const outcomes = await outcomesOf(ROUTES, own.id, { Authorization: header });
+      expect(outcomes).toEqual(expected(ROUTES, () => "key_invalid"));
     }
   });
 
   it.each(["", " ", "signing-secret-of-the-test", "another"])(
-    "with a key made under the secret '%s'",
+    "if its key is signed with the secret '%s'",
     async (secret) => {
       const claims = { enterprise: own.id, id: "k1", scopes: [...SCOPES], expiresAtMs: null };
       const { key } = await mintKey(secret || "\u0000", claims);
-      expect(await doorsOf(ROUTES, own.id, bearer(key))).toEqual(expected(ROUTES, () => "key_invalid"));
+      expect(await outcomesOf(ROUTES, own.id, bearer(key))).toEqual(expected(ROUTES, () => "key_invalid"));
     },
   );
 
-  it("with a true key of which any letter was changed, left out or doubled", async () => {
+  it("if any character of a valid key is changed, removed or doubled", async () => {
     const { key } = own;
     for (let at = 0; at < key.length; at++) {
-      const [before, letter, after] = [key.slice(0, at), key[at] as string, key.slice(at + 1)];
-      for (const mutated of [letter === "A" ? "B" : "A", letter === "_" ? "-" : "_", ".", "", letter + letter]) {
+      const [before, char, after] = [key.slice(0, at), key[at] as string, key.slice(at + 1)];
+      for (const mutated of [char === "A" ? "B" : "A", char === "_" ? "-" : "_", ".", "", char + char]) {
         const forged = `${before}${mutated}${after}`;
-        // A letter beside its double, and a dot beside a dot, make the same key again.
+        // Replacing a character by itself gives the same key.
         if (forged === key) continue;
-        const door = await doorOf(ROUTES[0] as Route, own.id, bearer(forged));
-        expect([forged, door]).toEqual([forged, "key_invalid"]);
+        const outcome = await outcomeOf(ROUTES[0] as Route, own.id, bearer(forged));
+        expect([forged, outcome]).toEqual([forged, "key_invalid"]);
       }
     }
   });
 
-  it("with another spelling of the same MAC", async () => {
-    const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const lastLetter = letters.indexOf(own.key.at(-1) as string);
-    const sameBytes = [1, 2, 3].map((bits) => `${own.key.slice(0, -1)}${letters[lastLetter ^ bits]}`);
+  it("if its key spells the same MAC differently", async () => {
+    const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const last = alphabet.indexOf(own.key.at(-1) as string);
+    const sameBytes = [1, 2, 3].map((bits) => `${own.key.slice(0, -1)}${alphabet[last ^ bits]}`);
     for (const forged of [...sameBytes, `${own.key}=`, `${own.key}.`]) {
-      expect(await doorOf(ROUTES[0] as Route, own.id, bearer(forged))).toBe("key_invalid");
+      expect(await outcomeOf(ROUTES[0] as Route, own.id, bearer(forged))).toBe("key_invalid");
     }
   });
 
-  it("with a key or an embed token that has expired", async () => {
+  it("if its key or embed token has expired", async () => {
     const claims = { enterprise: own.id, id: "k1", scopes: [...SCOPES], expiresAtMs: Date.now() - 1 };
     const { key } = await mintKey(env.SIGNING_SECRET, claims);
-    expect(await doorsOf(ROUTES, own.id, bearer(key))).toEqual(expected(ROUTES, () => "key_expired"));
-    const token = await embedOf(own.id, { expiresAtMs: Date.now() - 1 });
-    const headers = { ...bearer(token), Origin: ORIGIN };
-    expect(await doorsOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, () => "key_expired"));
+    expect(await outcomesOf(ROUTES, own.id, bearer(key))).toEqual(expected(ROUTES, () => "key_expired"));
+    const token = await embedToken(own.id, { expiresAtMs: Date.now() - 1 });
+    const headers = { ...bearer(token), Origin: EDITOR_ORIGIN };
+    expect(await outcomesOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, () => "key_expired"));
   });
 
   it.each(SCOPE_SETS.map((scopes) => [scopes.join("+"), scopes] as const))(
-    "with a key of %s, where another enterprise's path or another scope is asked for",
+    "if its key of %s asks for another enterprise or needs another scope",
     async (_, scopes) => {
       const { key } = await mintKey(env.SIGNING_SECRET, {
         ...{ enterprise: own.id, id: "k1", expiresAtMs: null },
         scopes: [...scopes],
       });
-      const abroad = ROUTES.filter(foreign);
+      const tenantRoutes = ROUTES.filter(ofEnterprise);
       for (const e of [other.id, freshId()]) {
-        expect(await doorsOf(abroad, e, bearer(key))).toEqual(expected(abroad, ofKey(scopes, false)));
+        expect(await outcomesOf(tenantRoutes, e, bearer(key))).toEqual(expected(tenantRoutes, withKey(scopes, false)));
       }
-      const closed = ROUTES.filter((route) => ofKey(scopes, true)(route) === "scope_denied");
-      expect(await doorsOf(closed, own.id, bearer(key))).toEqual(expected(closed, () => "scope_denied"));
+      const closed = ROUTES.filter((route) => withKey(scopes, true)(route) === "scope_denied");
+      expect(await outcomesOf(closed, own.id, bearer(key))).toEqual(expected(closed, () => "scope_denied"));
     },
   );
 
-  it("with a session of another enterprise, or for what no session may", async () => {
+  it("if its session is of another enterprise, or no session may call the route", async () => {
     for (const role of ["admin", "member"] as const) {
-      const cookie = await sessionOf(own.id, role);
-      const abroad = ROUTES.filter(foreign);
-      expect(await doorsOf(abroad, other.id, cookie)).toEqual(expected(abroad, ofSession(false)));
-      const closed = ROUTES.filter((route) => !forSessions(route));
-      expect(await doorsOf(closed, own.id, cookie)).toEqual(expected(closed, () => "key_missing"));
+      const cookie = await sessionCookie(own.id, { role });
+      const tenantRoutes = ROUTES.filter(ofEnterprise);
+      expect(await outcomesOf(tenantRoutes, other.id, cookie)).toEqual(expected(tenantRoutes, withSession(false)));
+      const closed = ROUTES.filter((route) => !openToSessions(route));
+      expect(await outcomesOf(closed, own.id, cookie)).toEqual(expected(closed, () => "key_missing"));
     }
   });
 
-  it("with a session that has ended, was tampered with, or is a token of another kind", async () => {
-    const good = await sessionOf(own.id, "admin");
-    const strangers = [
-      await sessionOf(own.id, "admin", { expiresAtMs: Date.now() - 1_000 }),
-      await sessionOf(own.id, "admin", { kind: "link" }),
-      await sessionOf(own.id, "admin", { kind: "embed" }),
-      { Cookie: `${good.Cookie}x` },
-      { Cookie: `${good.Cookie}`.replace("__Host-", "") },
+  it("if its session has expired, was tampered with, or is another kind of token", async () => {
+    const valid = await sessionCookie(own.id);
+    const invalid = [
+      await sessionCookie(own.id, { expiresAtMs: Date.now() - 1_000 }),
+      await sessionCookie(own.id, { kind: "link" }),
+      await sessionCookie(own.id, { kind: "embed" }),
+      { Cookie: `${valid.Cookie}x` },
+      { Cookie: valid.Cookie.replace("__Host-", "") },
       { Cookie: `__Host-fuelgauge=${own.key}` },
       { Cookie: `__Host-fuelgauge=${OPERATOR_KEY}` },
     ];
-    for (const cookie of strangers) {
-      expect(await doorsOf(ROUTES, own.id, cookie)).toEqual(expected(ROUTES, () => "key_missing"));
-      expect(await doorsOf(PAGES, own.id, cookie)).toEqual(expected(PAGES, stranger));
+    for (const cookie of invalid) {
+      expect(await outcomesOf(ROUTES, own.id, cookie)).toEqual(expected(ROUTES, () => "key_missing"));
+      expect(await outcomesOf(PAGES, own.id, cookie)).toEqual(expected(PAGES, withoutSession));
     }
   });
 
-  it("with a session, asked by a page of another origin, be it of the same site", async () => {
-    const cookie = await sessionOf(own.id, "admin");
-    const said = (route: Route) => (forSessions(route) ? "origin_not_allowed" : "key_missing");
+  it("if a page of another origin uses its session, even one of the same site", async () => {
+    const cookie = await sessionCookie(own.id);
+    const refusal = (route: Route) => (openToSessions(route) ? "origin_not_allowed" : "key_missing");
     for (const origin of ["https://evil.example", "https://x.fuelgauge.test", "http://fuelgauge.test", "null"]) {
-      expect(await doorsOf(ROUTES, own.id, { ...cookie, Origin: origin })).toEqual(expected(ROUTES, said));
+      expect(await outcomesOf(ROUTES, own.id, { ...cookie, Origin: origin })).toEqual(expected(ROUTES, refusal));
     }
   });
 
-  it("with an embed token on another origin, or for another enterprise", async () => {
-    const token = bearer(await embedOf(own.id));
+  it("if its embed token is used on another origin or for another enterprise", async () => {
+    const token = bearer(await embedToken(own.id));
     for (const origin of [
       "https://evil.example",
       "http://editor.example",
-      `${ORIGIN}:8443`,
-      `${ORIGIN}/`,
+      `${EDITOR_ORIGIN}:8443`,
+      `${EDITOR_ORIGIN}/`,
       "null",
       "",
     ]) {
-      const doors = await doorsOf(ROUTES, own.id, { ...token, Origin: origin });
-      expect(doors).toEqual(expected(ROUTES, ofEmbed(true, false)));
+      const outcomes = await outcomesOf(ROUTES, own.id, { ...token, Origin: origin });
+      expect(outcomes).toEqual(expected(ROUTES, withEmbedToken(true, false)));
     }
-    expect(await doorsOf(ROUTES, own.id, token)).toEqual(expected(ROUTES, ofEmbed(true, false)));
-    const right = { ...token, Origin: ORIGIN };
-    expect(await doorsOf(ROUTES, other.id, right)).toEqual(expected(ROUTES, ofEmbed(false, true)));
+    expect(await outcomesOf(ROUTES, own.id, token)).toEqual(expected(ROUTES, withEmbedToken(true, false)));
+    const right = { ...token, Origin: EDITOR_ORIGIN };
+    expect(await outcomesOf(ROUTES, other.id, right)).toEqual(expected(ROUTES, withEmbedToken(false, true)));
   });
 
-  it("with any key, on a page", async () => {
-    for (const token of [OPERATOR_KEY, own.key, await embedOf(own.id)]) {
-      const doors = await doorsOf(PAGES, own.id, { ...bearer(token), Origin: ORIGIN });
-      // A foreign origin is refused where a stranger's own form is taken.
-      const said = (page: Page) =>
+  it("if it sends a key or embed token to a page instead of a session", async () => {
+    for (const token of [OPERATOR_KEY, own.key, await embedToken(own.id)]) {
+      const outcomes = await outcomesOf(PAGES, own.id, { ...bearer(token), Origin: EDITOR_ORIGIN });
+      // The two forms that need no session refuse another origin.
+      const refusal = (page: Page) =>
         page.path === "/demo/signin" || /^POST .*\/signin$/.test(nameOf(page)) ? "csrf_failed" : page.stranger;
-      expect(doors).toEqual(expected(PAGES, said));
+      expect(outcomes).toEqual(expected(PAGES, refusal));
     }
   });
 });
 
-describe("a caller who may enters, and no further:", () => {
-  it("the operator, everywhere", async () => {
-    expect(await doorsOf(ROUTES, own.id, bearer(OPERATOR_KEY))).toEqual(expected(ROUTES, inside));
-    expect(touched).not.toEqual([]);
+describe("a caller may use exactly the routes it is meant for", () => {
+  it("all, as the operator", async () => {
+    expect(await outcomesOf(ROUTES, own.id, bearer(OPERATOR_KEY))).toEqual(expected(ROUTES, admitted));
+    expect(bindingUses).not.toEqual([]);
   });
 
-  it.each(SCOPE_SETS.map((scopes) => [scopes.join("+"), scopes] as const))("a key of %s", async (_, scopes) => {
-    const { key } = await own.keyOf([...scopes]);
-    expect(await doorsOf(ROUTES, own.id, bearer(key))).toEqual(expected(ROUTES, ofKey(scopes, true)));
-  });
+  it.each(SCOPE_SETS.map((scopes) => [scopes.join("+"), scopes] as const))(
+    "those of its scopes, with a key of %s",
+    async (_, scopes) => {
+      const { key } = await own.createKey([...scopes]);
+      expect(await outcomesOf(ROUTES, own.id, bearer(key))).toEqual(expected(ROUTES, withKey(scopes, true)));
+    },
+  );
 
-  it("a key that was revoked, up to the object that knows it", async () => {
-    const { id, key } = await own.keyOf([...SCOPES]);
+  it("none, with a revoked key, once the object is asked", async () => {
+    const { id, key } = await own.createKey([...SCOPES]);
     await operator("DELETE", `${own.path}/keys/${id}`);
-    const doors = await doorsOf(ROUTES, own.id, bearer(key));
-    // Bodies are checked before the object is asked, and there are none here.
-    const said = ({ needs, body }: Route) =>
+    const outcomes = await outcomesOf(ROUTES, own.id, bearer(key));
+    // A missing body is refused before the object is asked, so these routes answer 422 ("in").
+    const refusal = ({ needs, body }: Route) =>
       needs === "operator" ? "scope_denied" : body === undefined ? "key_revoked" : "in";
-    expect(doors).toEqual(expected(ROUTES, said));
+    expect(outcomes).toEqual(expected(ROUTES, refusal));
   });
 
-  it("a key with a true MAC that its enterprise never made, as little", async () => {
+  it("none, with a correctly signed key that its enterprise never made", async () => {
     const { key } = await mintKey(env.SIGNING_SECRET, {
       ...{ enterprise: own.id, id: "k1", expiresAtMs: null },
       scopes: [...SCOPES],
     });
     const readers = ROUTES.filter(({ needs, body }) => needs === "read" && body === undefined);
-    expect(await doorsOf(readers, own.id, bearer(key))).toEqual(expected(readers, () => "key_invalid"));
+    expect(await outcomesOf(readers, own.id, bearer(key))).toEqual(expected(readers, () => "key_invalid"));
   });
 
-  it("a session, to its own pages and to what readers read", async () => {
+  it("its pages and what a read key may read, with a session", async () => {
     for (const role of ["admin", "member"] as const) {
-      const cookie = await sessionOf(own.id, role);
+      const cookie = await sessionCookie(own.id, { role });
       for (const headers of [cookie, { ...cookie, Origin: HOST }]) {
-        expect(await doorsOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, ofSession(true)));
+        expect(await outcomesOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, withSession(true)));
       }
-      expect(await doorsOf(PAGES, own.id, cookie)).toEqual(expected(PAGES, ({ session }) => session));
+      expect(await outcomesOf(PAGES, own.id, cookie)).toEqual(expected(PAGES, ({ session }) => session));
     }
   });
 
-  it("an embed token on its origin, to the gauge and its socket", async () => {
-    const headers = { ...bearer(await embedOf(own.id)), Origin: ORIGIN };
-    expect(await doorsOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, ofEmbed(true, true)));
+  it("the gauge and its socket, with an embed token on its origin", async () => {
+    const headers = { ...bearer(await embedToken(own.id)), Origin: EDITOR_ORIGIN };
+    expect(await outcomesOf(ROUTES, own.id, headers)).toEqual(expected(ROUTES, withEmbedToken(true, true)));
   });
 });

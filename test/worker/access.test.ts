@@ -1,27 +1,23 @@
-// What lets people and programs in: keys, links, sessions and embed tokens, from their making to their end. Which door
-// each opens is in access-matrix.test.ts.
+// The life of keys, sign-in links, sessions and embed tokens. access-matrix.test.ts checks which routes each may call.
 import { runInDurableObject } from "cloudflare:test";
-import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
-import { mintToken } from "../../src/access/tokens.ts";
 import {
   type Answer,
   CREDIT,
   costing,
   type Enterprise,
   expectProblem,
-  faultyPaths,
   freshId,
+  invalidPaths,
   newEnterprise,
   objectOf,
   operator,
   senderWith,
 } from "./api.ts";
 import { pathOf, ROUTES } from "./routes.ts";
+import { EDITOR_ORIGIN, sessionCookie } from "./sessions.ts";
 
 const SCOPES = ["debit", "read", "admin"] as const;
-const ORIGIN = "https://editor.example";
-const FAR_MS = Date.UTC(2099, 0);
 
 let own: Enterprise;
 let other: Enterprise;
@@ -35,22 +31,22 @@ beforeAll(async () => {
 });
 
 describe("a key", () => {
-  it("answers a foreign enterprise just as one that is not there", async () => {
-    const { send } = await own.keyOf([...SCOPES]);
-    const shownOf = ({ status, text, headers }: Answer) => ({ status, text, headers: [...headers] });
+  it("gets the same 404 for another enterprise as for one that does not exist", async () => {
+    const { send } = await own.createKey([...SCOPES]);
+    const visible = ({ status, text, headers }: Answer) => ({ status, text, headers: [...headers] });
     for (const route of ROUTES.filter(({ path }) => path.includes("{e}"))) {
       const body = route.body;
       const foreign = await send(route.method, pathOf(route, { e: other.id, run: "run-1", id: "g" }), body);
       const missing = await send(route.method, pathOf(route, { e: freshId(), run: "run-1", id: "g" }), body);
       expectProblem(foreign, 404, "not_found");
-      expect(shownOf(foreign)).toEqual(shownOf(missing));
+      expect(visible(foreign)).toEqual(visible(missing));
     }
     expect((await other.gauge()).used_micros).toBe(CREDIT);
   });
 });
 
 describe("an object that was never provisioned", () => {
-  it("answers not_found to the operator and writes nothing", async () => {
+  it("answers the operator not_found and stores nothing", async () => {
     for (const route of ROUTES.filter(
       ({ path, method }) => path.includes("{e}") && !(path.endsWith("{e}") && method === "PUT"),
     )) {
@@ -68,7 +64,7 @@ describe("an object that was never provisioned", () => {
 });
 
 describe("the keys of an enterprise", () => {
-  it("are shown once, listed without their secret, newest first, and revoked for good", async () => {
+  it("are shown once, listed newest first without their secret, and can be revoked twice", async () => {
     const e = await newEnterprise();
     const made = await operator("POST", `${e.path}/keys`, { name: "Build farm", scopes: ["read", "debit"] });
     expect(made.status).toBe(201);
@@ -86,7 +82,7 @@ describe("the keys of an enterprise", () => {
 
   it("are listed page by page", async () => {
     const e = await newEnterprise();
-    for (let i = 0; i < 4; i++) await e.keyOf(["read"]);
+    for (let i = 0; i < 4; i++) await e.createKey(["read"]);
     const all = (await operator("GET", `${e.path}/keys`)).body.rows.map(({ id }: { id: string }) => id);
     expect(all.length).toBe(5);
     const paged: string[] = [];
@@ -102,10 +98,10 @@ describe("the keys of an enterprise", () => {
     }
   });
 
-  it("may be made and revoked by an admin key, but for those that are admin", async () => {
+  it("can be made and revoked by an admin key, except admin keys", async () => {
     const e = await newEnterprise();
-    const admin = await e.keyOf(["admin"]);
-    const second = await e.keyOf(["admin", "debit"]);
+    const admin = await e.createKey(["admin"]);
+    const second = await e.createKey(["admin", "debit"]);
     const made = await admin.send("POST", `${e.path}/keys`, { name: "x", scopes: ["debit", "read"] });
     expect(made.status).toBe(201);
     expect(made.body).toEqual({ id: expect.any(String), key: expect.any(String) });
@@ -123,9 +119,9 @@ describe("the keys of an enterprise", () => {
     expectProblem(await admin.send("POST", `${e.path}/debits`, costing(1)), 403, "scope_denied");
   });
 
-  it("end when they were made to, and when they are revoked, with the next request", async () => {
+  it("stop working with the next request after they expire or are revoked", async () => {
     const e = await newEnterprise();
-    const { id, send } = await e.keyOf([...SCOPES]);
+    const { id, send } = await e.createKey([...SCOPES]);
     expect((await send("GET", `${e.path}/gauge`)).status).toBe(200);
     expect((await operator("DELETE", `${e.path}/keys/${id}`)).status).toBe(204);
     for (const route of ROUTES.filter(({ needs, path }) => needs !== "operator" && !/live|stream/.test(path))) {
@@ -134,7 +130,7 @@ describe("the keys of an enterprise", () => {
     }
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
-      const ending = await e.keyOf(["read"], { expires_at: new Date(Date.now() + 60_000).toISOString() });
+      const ending = await e.createKey(["read"], { expires_at: new Date(Date.now() + 60_000).toISOString() });
       expect((await ending.send("GET", `${e.path}/gauge`)).status).toBe(200);
       vi.setSystemTime(Date.now() + 60_000);
       expectProblem(await ending.send("GET", `${e.path}/gauge`), 401, "key_expired");
@@ -143,7 +139,7 @@ describe("the keys of an enterprise", () => {
     }
   });
 
-  it("are refused where their fields make no sense", async () => {
+  it("are refused, and none is made, if a field is invalid", async () => {
     const e = await newEnterprise();
     const before = (await operator("GET", `${e.path}/keys`)).body;
     for (const [field, values] of Object.entries({
@@ -154,32 +150,28 @@ describe("the keys of an enterprise", () => {
     })) {
       for (const value of values) {
         const body = { name: "agent", scopes: ["read"], [field]: value };
-        expect(faultyPaths(await operator("POST", `${e.path}/keys`, body))).toEqual([field]);
+        expect(invalidPaths(await operator("POST", `${e.path}/keys`, body))).toEqual([field]);
       }
     }
     const unknown = await operator("POST", `${e.path}/keys`, { name: "x", scopes: ["read", "write"] });
-    expect(faultyPaths(unknown)).toEqual(["scopes.1"]);
+    expect(invalidPaths(unknown)).toEqual(["scopes.1"]);
     expect((await operator("GET", `${e.path}/keys`)).body).toEqual(before);
   });
 });
 
 describe("a browser", () => {
-  const cookieOf = async (enterprise: string, role: "admin" | "member", expiresAtMs = FAR_MS) => {
-    const claims = { kind: "session" as const, enterprise, user: "u1", role, id: "s1", origin: "", expiresAtMs };
-    return { headers: { Cookie: `__Host-fuelgauge=${await mintToken(env.SIGNING_SECRET, claims)}` } };
-  };
-
-  it("whose session has ended, or is a token of another kind, is a stranger", async () => {
-    const gauge = (init: RequestInit) => senderWith(null)("GET", `${own.path}/gauge`, undefined, init);
-    expect((await gauge(await cookieOf(own.id, "member"))).status).toBe(200);
-    expectProblem(await gauge(await cookieOf(own.id, "member", Date.now() - 1_000)), 401, "key_missing");
+  it("is not signed in by an expired session or by another kind of token", async () => {
+    const gauge = (headers: HeadersInit) => senderWith(null)("GET", `${own.path}/gauge`, undefined, { headers });
+    expect((await gauge(await sessionCookie(own.id, { role: "member" }))).status).toBe(200);
+    const expired = await sessionCookie(own.id, { role: "member", expiresAtMs: Date.now() - 1_000 });
+    expectProblem(await gauge(expired), 401, "key_missing");
     const link = await operator("POST", `${own.path}/sessions`, { user: "u1", role: "admin" });
     const token = new URL(link.body.url).searchParams.get("token");
-    expectProblem(await gauge({ headers: { Cookie: `__Host-fuelgauge=${token}` } }), 401, "key_missing");
+    expectProblem(await gauge({ Cookie: `__Host-fuelgauge=${token}` }), 401, "key_missing");
     expectProblem(await senderWith(token)("GET", `${own.path}/gauge`), 401, "key_invalid");
   });
 
-  it("is signed in by a link for five minutes, made for a user and a role", async () => {
+  it("gets a sign-in link for a user and a role, valid for five minutes", async () => {
     const { status, body } = await operator("POST", `${own.path}/sessions`, { user: "ada", role: "member" });
     expect(status).toBe(201);
     expect(body.url).toMatch(/^https:\/\/fuelgauge\.test\/signin\?token=\S+$/);
@@ -189,7 +181,7 @@ describe("a browser", () => {
     for (const [field, values] of Object.entries({ user: [undefined, "a b"], role: [undefined, "owner"], ttl: [5] })) {
       for (const value of values) {
         const answer = await operator("POST", `${own.path}/sessions`, { user: "ada", role: "member", [field]: value });
-        expect(faultyPaths(answer)).toEqual([field]);
+        expect(invalidPaths(answer)).toEqual([field]);
       }
     }
   });
@@ -197,23 +189,23 @@ describe("a browser", () => {
 
 describe("an embed token", () => {
   const make = (fields: Record<string, unknown> = {}) =>
-    operator("POST", `${own.path}/embed-tokens`, { user: "u1", role: "member", origin: ORIGIN, ...fields });
+    operator("POST", `${own.path}/embed-tokens`, { user: "u1", role: "member", origin: EDITOR_ORIGIN, ...fields });
   const from = (origin: string) => ({ headers: { Origin: origin } });
 
-  it("opens the gauge on its own origin, and nothing else", async () => {
+  it("reads the gauge of its enterprise from its own origin, and nothing else", async () => {
     const { status, body } = await make();
     expect(status).toBe(201);
     const send = senderWith(body.token);
-    expect((await send("GET", `${own.path}/gauge`, undefined, from(ORIGIN))).status).toBe(200);
-    expectProblem(await send("GET", `${own.path}/runs`, undefined, from(ORIGIN)), 403, "scope_denied");
-    expectProblem(await send("GET", `${other.path}/gauge`, undefined, from(ORIGIN)), 404, "not_found");
-    for (const origin of ["https://evil.example", "http://editor.example", `${ORIGIN}:8443`, "null"]) {
+    expect((await send("GET", `${own.path}/gauge`, undefined, from(EDITOR_ORIGIN))).status).toBe(200);
+    expectProblem(await send("GET", `${own.path}/runs`, undefined, from(EDITOR_ORIGIN)), 403, "scope_denied");
+    expectProblem(await send("GET", `${other.path}/gauge`, undefined, from(EDITOR_ORIGIN)), 404, "not_found");
+    for (const origin of ["https://evil.example", "http://editor.example", `${EDITOR_ORIGIN}:8443`, "null"]) {
       expectProblem(await send("GET", `${own.path}/gauge`, undefined, from(origin)), 403, "origin_not_allowed");
     }
     expectProblem(await send("GET", `${own.path}/gauge`), 403, "origin_not_allowed");
   });
 
-  it("lasts fifteen minutes, or as long as was asked, an hour at most, to the millisecond", async () => {
+  it("lasts fifteen minutes by default and an hour at most, to the millisecond", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     try {
       const nowMs = Math.ceil(Date.now() / 1000) * 1000 + 999;
@@ -226,7 +218,7 @@ describe("an embed token", () => {
         vi.setSystemTime(nowMs);
         const { body } = await make(ttl);
         expect(Date.parse(body.expires_at)).toBe(nowMs + seconds * 1000);
-        const gauge = () => senderWith(body.token)("GET", `${own.path}/gauge`, undefined, from(ORIGIN));
+        const gauge = () => senderWith(body.token)("GET", `${own.path}/gauge`, undefined, from(EDITOR_ORIGIN));
         vi.setSystemTime(nowMs + seconds * 1000 - 1);
         expect((await gauge()).status).toBe(200);
         vi.setSystemTime(nowMs + seconds * 1000);
@@ -237,11 +229,21 @@ describe("an embed token", () => {
     }
     for (const [field, values] of Object.entries({
       ttl_seconds: [0, 3_601, 1.5, "60"],
-      origin: [undefined, "editor.example", "ftp://editor.example", `${ORIGIN}/`, `${ORIGIN}/path`, "*", "null", "", 7],
+      origin: [
+        undefined,
+        "editor.example",
+        "ftp://editor.example",
+        `${EDITOR_ORIGIN}/`,
+        `${EDITOR_ORIGIN}/path`,
+        "*",
+        "null",
+        "",
+        7,
+      ],
       role: ["owner"],
       user: [""],
     })) {
-      for (const value of values) expect(faultyPaths(await make({ [field]: value }))).toEqual([field]);
+      for (const value of values) expect(invalidPaths(await make({ [field]: value }))).toEqual([field]);
     }
   });
 });

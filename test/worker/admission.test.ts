@@ -1,28 +1,28 @@
-// Whether a run may start, and what is set aside for it (rules R5, R6).
+// Starting runs and holding credits for them (rules R5, R6).
 import { describe, expect, it } from "vitest";
 import {
   type Answer,
-  auditFaults,
+  auditFailures,
   CREDIT,
   costing,
   expectProblem,
-  faultyPaths,
-  MAX,
+  invalidPaths,
+  MAX_MICROS,
   NOON,
   newEnterprise,
   start,
 } from "./api.ts";
 
 const QUARTER_PAST = "2026-03-10T12:15:00.000Z";
-const codesOf = (answers: Answer[]) =>
+const countOutcomes = (answers: Answer[]) =>
   Object.fromEntries(
     Object.entries(Object.groupBy(answers, ({ status, body }) => `${status} ${body.code ?? "admitted"}`)).map(
       ([outcome, some]) => [outcome, some?.length],
     ),
   );
 
-describe("a run that asks to start", () => {
-  it("is admitted with 201 and the gauge, and the same again with 200", async () => {
+describe("starting a run", () => {
+  it("answers 201 with the hold and the gauge, and 200 when repeated", async () => {
     const { start: startRun, get } = await newEnterprise();
     const first = await startRun(start({ hold_micros: 5 * CREDIT }));
     expect(first.status).toBe(201);
@@ -40,7 +40,7 @@ describe("a run that asks to start", () => {
     expect(await get("runs/run-1")).toMatchObject({ started_at: NOON, last_report_at: null, meters: [], final: false });
   });
 
-  it("is turned away with what helps: the gauge, when it resets, where to upgrade", async () => {
+  it("is refused without credits, with the gauge, the reset and where to upgrade", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 3 * CREDIT, upgrade_url: "https://acme.example/up" });
     const tooMuch = expectProblem(await e.start(start({ hold_micros: 3 * CREDIT + 1 })), 402, "insufficient_credits");
     expect(tooMuch).toMatchObject({
@@ -60,7 +60,7 @@ describe("a run that asks to start", () => {
     expect((await plain.agent("GET", `${plain.path}/runs/run-1`)).status).toBe(404);
   });
 
-  it("is refused for a model, a start or a field that will not do, and leaves no trace", async () => {
+  it("is refused for an unknown model, a start time out of range or an invalid field, and changes nothing", async () => {
     const { start: startRun, gauge } = await newEnterprise();
     const before = await gauge();
     expectProblem(await startRun(start({ model: "no-such-model" })), 422, "unknown_model");
@@ -77,13 +77,13 @@ describe("a run that asks to start", () => {
       started_at: ["now"],
       final: [true],
     })) {
-      for (const value of values) expect(faultyPaths(await startRun(start({ [field]: value })))).toEqual([field]);
+      for (const value of values) expect(invalidPaths(await startRun(start({ [field]: value })))).toEqual([field]);
     }
     expect(await gauge()).toEqual(before);
     expect((await startRun(start({ model: "gpt-5", started_at: "2026-02-03T12:00:00Z" }))).status).toBe(201);
   });
 
-  it("that is known by a report is answered 200, under other attribution 409, when all is final 409", async () => {
+  it("answers a run already reported with 200, or 409 if its attribution differs or all its meters are final", async () => {
     const { start: startRun, debit } = await newEnterprise();
     await debit(costing(1));
     expect((await startRun(start())).status).toBe(200);
@@ -98,7 +98,7 @@ describe("a run that asks to start", () => {
 });
 
 describe("a hold", () => {
-  it("is what the run is charged from first, and shows what is left of it", async () => {
+  it("pays for its run's charges first and shows what is left", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 10 * CREDIT });
     await e.start(start({ hold_micros: 4 * CREDIT }));
     expect((await e.debit(costing(1))).body).toMatchObject({ available_micros: 6 * CREDIT, action: "continue" });
@@ -107,10 +107,10 @@ describe("a hold", () => {
     await e.debit(costing(6));
     expect(await e.gauge()).toMatchObject({ held_micros: 0, available_micros: 4 * CREDIT });
     expect((await e.start(start({ hold_micros: 0 }))).body.hold.micros).toBe(0);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("keeps its run going though all else is held, and then says hold_exhausted", async () => {
+  it("lets its run continue while everything else is held, then answers hold_exhausted", async () => {
     const { start: startRun, debit } = await newEnterprise({ monthly_allowance_micros: 10 * CREDIT });
     await startRun(start({ hold_micros: 10 * CREDIT }));
     const without = await debit(costing(0.001, { run: "other" }));
@@ -119,7 +119,7 @@ describe("a hold", () => {
     expect((await debit(costing(10))).body).toMatchObject({ action: "stop", reason: "hold_exhausted" });
   });
 
-  it("rises to what a later start asks if that fits, and a smaller one changes nothing", async () => {
+  it("is raised by a later start if that fits, and unchanged by a smaller one", async () => {
     const { start: startRun, gauge } = await newEnterprise({ monthly_allowance_micros: 10 * CREDIT });
     await startRun(start({ hold_micros: 4 * CREDIT }));
     expect((await startRun(start({ hold_micros: 10 * CREDIT }))).body.hold.micros).toBe(10 * CREDIT);
@@ -134,7 +134,7 @@ describe("a hold", () => {
     expect((await roomy.gauge()).held_micros).toBe(4 * CREDIT);
   });
 
-  it("ends with its release, which is fine twice", async () => {
+  it("can be released, twice or when there is none", async () => {
     const { start: startRun, agent, path, gauge } = await newEnterprise();
     await startRun(start({ hold_micros: 4 * CREDIT }));
     const released = await agent("DELETE", `${path}/runs/run-1/hold`);
@@ -148,7 +148,7 @@ describe("a hold", () => {
     expect((await gauge()).held_micros).toBe(0);
   });
 
-  it("ends with the run's last final report, and not before", async () => {
+  it("ends with the final report of the run's last open meter", async () => {
     const { start: startRun, debit, gauge } = await newEnterprise();
     await startRun(start({ hold_micros: 9 * CREDIT }));
     await debit(costing(1));
@@ -158,7 +158,7 @@ describe("a hold", () => {
     expect(await gauge()).toMatchObject({ held_micros: 0, available_micros: 4_999 * CREDIT });
   });
 
-  it("expires its time after the run's last report, each report starting it anew", async () => {
+  it("expires after its time to live, which restarts with each report", async () => {
     const { start: startRun, debit, gauge, moveTo } = await newEnterprise();
     const { body } = await startRun(start({ hold_micros: 9 * CREDIT, hold_ttl_seconds: 60 }));
     expect(body.hold.expires_at).toBe("2026-03-10T12:01:00.000Z");
@@ -166,7 +166,7 @@ describe("a hold", () => {
     await debit(costing(1));
     await moveTo("2026-03-10T12:01:30Z");
     expect((await gauge()).held_micros).toBe(8 * CREDIT);
-    await debit(costing(1)); // A duplicate is a report too.
+    await debit(costing(1)); // A duplicate also restarts it.
     await moveTo("2026-03-10T12:02:29.999Z");
     expect((await gauge()).held_micros).toBe(8 * CREDIT);
     await moveTo("2026-03-10T12:02:30Z");
@@ -177,66 +177,66 @@ describe("a hold", () => {
     });
   });
 
-  it("lasts through the turn of the cycle and counts against the new one", async () => {
+  it("outlasts the turn of the cycle and counts against the new allowance", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 10 * CREDIT, test_clock: "2026-03-31T23:59:00Z" });
     await e.start(start({ hold_micros: 4 * CREDIT }));
     await e.moveTo("2026-04-01T00:00:00Z");
     expect(await e.gauge()).toMatchObject({ held_micros: 4 * CREDIT, available_micros: 6 * CREDIT });
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("of any size without a cap to fit under is still an amount", async () => {
+  it("without a cap may be any amount, but the sum of holds cannot pass 2^53−1", async () => {
     const e = await newEnterprise({ billing_model: "byom" });
-    expect((await e.start(start({ run: "a", hold_micros: MAX }))).status).toBe(201);
-    const second = await e.start(start({ run: "b", hold_micros: MAX }));
+    expect((await e.start(start({ run: "a", hold_micros: MAX_MICROS }))).status).toBe(201);
+    const second = await e.start(start({ run: "b", hold_micros: MAX_MICROS }));
     expectProblem(second, 422, "charge_too_large");
     expect((await e.start(start({ run: "c" }))).status).toBe(201);
-    expect((await e.gauge()).held_micros).toBe(MAX);
-    expect(await auditFaults(e)).toEqual([]);
+    expect((await e.gauge()).held_micros).toBe(MAX_MICROS);
+    expect(await auditFailures(e)).toEqual([]);
   });
 });
 
-describe("three hundred runs that ask at once for forty places", () => {
-  const places = { monthly_allowance_micros: 40 * CREDIT };
+describe("concurrent starts with holds on a balance for forty", () => {
+  const roomForForty = { monthly_allowance_micros: 40 * CREDIT };
 
-  it.each([1, 2, 3, 4, 5])("are admitted forty times exactly (try %i)", async () => {
-    const e = await newEnterprise(places);
+  it.each([1, 2, 3, 4, 5])("admit exactly forty of three hundred runs (try %i)", async () => {
+    const e = await newEnterprise(roomForForty);
     const asking = Array.from({ length: 300 }, (_, i) => e.start(start({ run: `r${i}`, hold_micros: CREDIT })));
     const answers = await Promise.all(asking);
-    expect(codesOf(answers)).toEqual({ "201 admitted": 40, "402 credits_exhausted": 260 });
+    expect(countOutcomes(answers)).toEqual({ "201 admitted": 40, "402 credits_exhausted": 260 });
     expect(await e.gauge()).toMatchObject({ held_micros: 40 * CREDIT, available_micros: 0 });
-    // The agents died: their places return when the holds expire, and exactly those.
+    // The agents crashed. What they held is available again when the holds expire, and not before.
     await e.moveTo("2026-03-10T12:14:59.999Z");
     expectProblem(await e.start(start({ run: "early", hold_micros: CREDIT })), 402, "credits_exhausted");
     await e.moveTo(QUARTER_PAST);
     expect(await e.gauge()).toMatchObject({ held_micros: 0, available_micros: 40 * CREDIT });
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("and all keep within their holds never owe anything, in credits or under a cap", async () => {
+  it("never lead to debt if every run stays within its hold, in credits or under a cap", async () => {
     for (const billing_model of ["credits", "byom"]) {
-      const e = await newEnterprise({ billing_model, ...places });
-      const admin = await e.keyOf(["admin"]);
-      // A hundredth of a dollar is a credit.
-      const place = billing_model === "byom" ? CREDIT / 100 : CREDIT;
+      const e = await newEnterprise({ billing_model, ...roomForForty });
+      const admin = await e.createKey(["admin"]);
+      // One credit is a hundredth of a dollar.
+      const holdMicros = billing_model === "byom" ? CREDIT / 100 : CREDIT;
       if (billing_model === "byom") {
-        await admin.send("PUT", `${e.path}/spend-cap`, { monthly_cap_micros: 40 * place });
+        await admin.send("PUT", `${e.path}/spend-cap`, { monthly_cap_micros: 40 * holdMicros });
       }
       const runs = Array.from({ length: 120 }, (_, i) => `r${i}`);
-      const answers = await Promise.all(runs.map((run) => e.start(start({ run, hold_micros: place }))));
+      const answers = await Promise.all(runs.map((run) => e.start(start({ run, hold_micros: holdMicros }))));
       const admitted = runs.filter((_, i) => answers[i]?.status === 201);
       expect(admitted.length).toBe(40);
       const reports = admitted.flatMap((run) => [0.4, 1].map((credits) => costing(credits, { run })));
       const { body } = await e.debit({ reports });
       expect(body.results.every(({ charged_micros }: { charged_micros: number }) => charged_micros > 0)).toBe(true);
       expect(await e.gauge()).toMatchObject({
-        used_micros: 40 * place,
+        used_micros: 40 * holdMicros,
         debt_micros: 0,
         held_micros: 0,
         available_micros: 0,
         used_percent: 100,
       });
-      expect(await auditFaults(e)).toEqual([]);
+      expect(await auditFailures(e)).toEqual([]);
     }
   });
 });

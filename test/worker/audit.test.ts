@@ -1,21 +1,21 @@
-// The audit finds a damaged row, each by the check that guards it, and finds nothing where nothing is wrong.
+// Damages one row at a time and expects the audit to find it, by the check that guards that row.
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
 import {
-  auditFaults,
+  auditFailures,
   CREDIT,
-  copyNow,
   costing,
   type Enterprise,
   newEnterprise,
   objectOf,
   operator,
+  projectNow,
   start,
 } from "./api.ts";
 
-/** An enterprise whose books have something in every row: bonus in use, debt paid, a hold, a turn, a cap in the past. */
-async function newStory(): Promise<Enterprise> {
+/** An enterprise with something in every table: bonus in use, debt paid, a hold, a turn, and a cap from an earlier model. */
+async function newEnterpriseWithHistory(): Promise<Enterprise> {
   const e = await newEnterprise({ monthly_allowance_micros: 10 * CREDIT });
   await e.put({ billing_model: "byom" });
   await operator("PUT", `${e.path}/spend-cap`, { monthly_cap_micros: 7 * CREDIT });
@@ -32,7 +32,7 @@ async function newStory(): Promise<Enterprise> {
   await e.moveTo("2026-04-02T00:00:00Z");
   await e.start(start({ run: "held", hold_micros: CREDIT }));
   await operator("PUT", `${e.path}/directory`, { users: [{ id: "u1", name: "Ada" }] });
-  await copyNow(e.id);
+  await projectNow(e.id);
   return e;
 }
 
@@ -50,7 +50,7 @@ const CHECKS = [
   "copy_equals_ledger",
 ] as const;
 
-/** Damage to a row of the object, and the check that must find it; it may be found by others too. */
+/** Damage to rows of the object, and the check that must find it. Other checks may find it too. */
 const DAMAGE: [check: (typeof CHECKS)[number], what: string, sql: string][] = [
   ["meters_cost", "a total", "UPDATE meters SET output_tokens = output_tokens + 1 WHERE run = 'second'"],
   ["meters_cost", "a pinned rate", "UPDATE meters SET rate_output = rate_output - 1 WHERE run = 'first'"],
@@ -62,28 +62,28 @@ const DAMAGE: [check: (typeof CHECKS)[number], what: string, sql: string][] = [
   ["cycle_balances", "bonus use", "UPDATE enterprise SET bonus_used_micros = bonus_used_micros + 1"],
   ["cycle_balances", "debt", "UPDATE enterprise SET debt_micros = 5"],
   ["cycle_balances", "spend", "UPDATE enterprise SET spend_used_micros = 5"],
-  ["monthly_before_bonus", "the order", "UPDATE enterprise SET monthly_used_micros = monthly_used_micros - 1"],
+  ["monthly_before_bonus", "the order of draws", "UPDATE enterprise SET monthly_used_micros = monthly_used_micros - 1"],
   ["monthly_before_bonus", "a debt beside free credit", "UPDATE enterprise SET debt_micros = 5"],
   [
     "one_turn_per_cycle",
-    "a turn told twice",
+    "a repeated turn",
     `UPDATE entries SET facts = json_set(facts, '$.starts_at', '2026-04-01T00:00:00.000Z') WHERE facts LIKE '%cycle_started%'`,
   ],
   [
     "one_turn_per_cycle",
-    "a cycle that nobody started",
+    "a cycle without its entry",
     "UPDATE enterprise SET cycle_starts_at_ms = cycle_starts_at_ms + 1",
   ],
-  ["held", "the sum", "UPDATE enterprise SET held_credits_micros = held_credits_micros + 1"],
+  ["held", "the sum of holds", "UPDATE enterprise SET held_credits_micros = held_credits_micros + 1"],
   ["held", "a hold", "UPDATE runs SET hold_micros = hold_micros - 1 WHERE run = 'held'"],
-  ["journal_without_gaps", "a lost entry", "DELETE FROM entries WHERE facts LIKE '%run_closed%'"],
+  ["journal_without_gaps", "a missing entry", "DELETE FROM entries WHERE facts LIKE '%run_closed%'"],
   ["journal_without_gaps", "the seq", "UPDATE enterprise SET seq = seq + 1"],
   [
     "journal_replays",
-    "a granted amount",
+    "the amount of a grant's entry",
     `UPDATE entries SET facts = json_set(facts, '$.amount_micros', 1) WHERE facts LIKE '%grant_added%' AND facts LIKE '%"g"%'`,
   ],
-  ["journal_replays", "a grant that nobody gave", "UPDATE grants SET amount_micros = amount_micros + 5 WHERE id = 'g'"],
+  ["journal_replays", "a grant's amount", "UPDATE grants SET amount_micros = amount_micros + 5 WHERE id = 'g'"],
   ["journal_replays", "an expiry", "UPDATE grants SET expired_micros = expired_micros - 1 WHERE id = 'gone'"],
   ["journal_replays", "a voided amount", "UPDATE grants SET voided_micros = voided_micros - 1 WHERE id = 'back'"],
   ["journal_replays", "the allowance", "UPDATE enterprise SET allowance_micros = allowance_micros + 1"],
@@ -104,35 +104,35 @@ const DAMAGE: [check: (typeof CHECKS)[number], what: string, sql: string][] = [
     "an hour",
     "UPDATE totals_time SET amount_micros = amount_micros + 1 WHERE span = 'hour' AND surface = 'cli'",
   ],
-  ["totals_agree", "a lost workspace", "DELETE FROM totals_cycle WHERE dimension = 'workspace' AND id = 'w2'"],
-  ["totals_agree", "a lost day", "DELETE FROM totals_time WHERE span = 'day'"],
-  ["totals_agree", "lost hours", "DELETE FROM totals_time WHERE span = 'hour'"],
+  ["totals_agree", "a missing workspace", "DELETE FROM totals_cycle WHERE dimension = 'workspace' AND id = 'w2'"],
+  ["totals_agree", "a missing day", "DELETE FROM totals_time WHERE span = 'day'"],
+  ["totals_agree", "all hours missing", "DELETE FROM totals_time WHERE span = 'hour'"],
 ];
 
-/** Damage to a row of the copy. */
+/** Damage to rows of the copy. */
 const COPY_DAMAGE: [what: string, sql: string][] = [
   ["a wrong hour", "UPDATE usage_hourly SET amount_micros = amount_micros + 1 WHERE enterprise = ?1"],
-  ["a lost day", "DELETE FROM usage_daily WHERE enterprise = ?1"],
+  ["a missing day", "DELETE FROM usage_daily WHERE enterprise = ?1"],
   ["a wrong count", "UPDATE usage_by_dimension SET requests = 99 WHERE enterprise = ?1 AND dimension = 'user'"],
   ["a wrong run", "UPDATE runs SET charged_micros = charged_micros - 1 WHERE enterprise = ?1 AND run = 'third'"],
-  ["a lost entry", "DELETE FROM entries WHERE enterprise = ?1 AND type = 'run_closed'"],
+  ["a missing entry", "DELETE FROM entries WHERE enterprise = ?1 AND type = 'run_closed'"],
   ["a wrong name", "UPDATE names SET name = 'Eve' WHERE enterprise = ?1"],
   [
-    "a run too many",
+    "a run that the ledger lacks",
     "INSERT INTO runs SELECT enterprise, 'ghost', surface, workspace, group_id, user, started_at_ms, last_report_at_ms, models, unit, charged_micros, cycle_starts_at_ms, cycle_micros, final, revision FROM runs WHERE enterprise = ?1 AND run = 'third'",
   ],
   [
-    "a total too many",
+    "a total that the ledger lacks",
     "INSERT INTO usage_by_dimension SELECT enterprise, unit, cycle_starts_at_ms, dimension, 'ghost', requests, amount_micros, revision FROM usage_by_dimension WHERE enterprise = ?1 AND id = 'u2'",
   ],
 ];
 
 let e: Enterprise;
 beforeAll(async () => {
-  e = await newStory();
+  e = await newEnterpriseWithHistory();
 });
 
-/** Runs the statement in the object, and gives what puts every row back as it was. */
+/** Runs the statement in the object, and returns a function that restores all rows. */
 async function damage(sql: string): Promise<() => Promise<void>> {
   const tables = ["enterprise", "grants", "meters", "runs", "entries", "totals_time", "totals_cycle"];
   const rows = await runInDurableObject(objectOf(e.id), (_, { storage }) => {
@@ -156,7 +156,7 @@ async function damage(sql: string): Promise<() => Promise<void>> {
 }
 
 describe("the audit", () => {
-  it("of sound books says of every check that it is in order, and what it has counted", async () => {
+  it("of correct books passes every check and says what each counted", async () => {
     const audit = await e.audit();
     expect(audit).toMatchObject({ ok: true, checked_at: "2026-04-02T00:00:00.000Z" });
     expect(audit.checks.map(({ name }: { name: string }) => name)).toEqual([...CHECKS]);
@@ -164,17 +164,17 @@ describe("the audit", () => {
     expect(new Set(DAMAGE.map(([check]) => check))).toEqual(new Set(CHECKS.slice(0, -1)));
   });
 
-  it.each(DAMAGE)("finds by %s that %s is damaged", async (check, _, sql) => {
+  it.each(DAMAGE)("by the check %s finds damage: %s", async (check, _, sql) => {
     const restore = await damage(sql);
-    expect(await auditFaults(e)).toContainEqual(expect.stringMatching(new RegExp(`^${check}: `)));
+    expect(await auditFailures(e)).toContainEqual(expect.stringMatching(new RegExp(`^${check}: `)));
     await restore();
   });
 
-  it.each(COPY_DAMAGE)("finds %s in the copy, which a rebuild mends", async (_, sql) => {
+  it.each(COPY_DAMAGE)("finds %s in the copy, and a rebuild repairs it", async (_, sql) => {
     const { meta } = await env.DB.prepare(sql).bind(e.id).run();
     expect(meta.changes).toBeGreaterThan(0);
-    expect(await auditFaults(e)).toEqual([expect.stringMatching(/^copy_equals_ledger: /)]);
+    expect(await auditFailures(e)).toEqual([expect.stringMatching(/^copy_equals_ledger: /)]);
     await operator("POST", `${e.path}/rebuild`);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 });

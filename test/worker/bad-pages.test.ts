@@ -1,18 +1,18 @@
-// The pages under bad input: forms and queries that nobody sends honestly, and names from outside that would be markup,
-// formulas or turned text where they are not kept as what they are.
-import { env, exports } from "cloudflare:workers";
+// Bad input for pages: malformed forms and queries, and names that would inject markup, formulas or reversed text if they
+// were not escaped.
+import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { mintToken } from "../../src/access/tokens.ts";
 import { csvCell } from "../../src/api/runs-csv.ts";
-import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, OPERATOR_KEY, operator } from "./api.ts";
-import { count, printTally, stateOf } from "./expect-documented.ts";
+import { CREDIT, costing, type Enterprise, newEnterprise, OPERATOR_KEY, operator, projectNow } from "./api.ts";
+import { countAnswer, printSummary, readState } from "./expect-documented.ts";
 import { QUERY_VALUES } from "./hostile-input.ts";
 import { nameOf, PAGES, type Page, pathOf } from "./routes.ts";
+import { sessionCookie } from "./sessions.ts";
 
-printTally();
+printSummary();
 
 const HOST = "https://fuelgauge.test";
-/** Markup in every place where a name may stand, a formula, a turned text, and what ends a script or a comment. */
+/** Markup that breaks out of attributes, titles, scripts and comments; reversed text; a formula; control characters. */
 const NAMES = [
   `"><img src=x onerror=alert(1)>`,
   `</title></script><script>alert(1)</script>`,
@@ -40,28 +40,23 @@ beforeAll(async () => {
     });
   }
   await operator("PUT", `${byom.path}/spend-cap`, { monthly_cap_micros: 500 * CREDIT });
-  for (const { id } of [e, byom]) await copyNow(id);
+  for (const { id } of [e, byom]) await projectNow(id);
 });
 
-async function cookieOf({ id }: Enterprise): Promise<string> {
-  const who = { kind: "session", enterprise: id, user: "u1", role: "admin", id: "s1", origin: "" } as const;
-  return `__Host-fuelgauge=${await mintToken(env.SIGNING_SECRET, { ...who, expiresAtMs: Date.UTC(2099, 0) })}`;
-}
-
-/** Opens the operator's pages. */
+/** Signs in to the operator's pages. */
 async function operatorCookie(): Promise<string> {
   const headers = { "Content-Type": "application/x-www-form-urlencoded", Origin: HOST };
-  const signedIn = await open("/operator/signin", { method: "POST", body: `operator_key=${OPERATOR_KEY}`, headers });
+  const signedIn = await request("/operator/signin", { method: "POST", body: `operator_key=${OPERATOR_KEY}`, headers });
   expect([signedIn.status, signedIn.headers.get("Location")]).toEqual([303, "/operator"]);
   return signedIn.headers.get("Set-Cookie")?.split(";")[0] as string;
 }
 
-const isOperators = ({ path }: Page) => /^\/operator(?!\/sign)/.test(path);
+const isOperatorPage = ({ path }: Page) => /^\/operator(?!\/sign)/.test(path);
 const FORMS = PAGES.filter(({ method }) => method === "POST");
 
-async function open(path: string, init: RequestInit & { headers: Record<string, string> }) {
+async function request(path: string, init: RequestInit & { headers: Record<string, string> }) {
   const response = await exports.default.fetch(`${HOST}${path}`, { redirect: "manual", ...init });
-  count(response);
+  countAnswer(response);
   return { status: response.status, text: await response.text(), headers: response.headers };
 }
 
@@ -89,36 +84,38 @@ describe("a form", () => {
   ];
 
   const headersOf = (type: string) => ({ Origin: HOST, ...(type === "" ? {} : { "Content-Type": type }) });
-  const ways = BODIES.flatMap(([type, body]) => ["text/html", "*/*"].map((accept) => [type, body, accept] as const));
+  const submissions = BODIES.flatMap(([type, body]) =>
+    ["text/html", "*/*"].map((accept) => [type, body, accept] as const),
+  );
 
-  it.each(FORMS.filter((page) => !isOperators(page)).map((page) => [nameOf(page), page] as const))(
-    "of %s that cannot be read is refused, changes nothing, and is nobody's fault here",
+  it.each(FORMS.filter((page) => !isOperatorPage(page)).map((page) => [nameOf(page), page] as const))(
+    "that is malformed is refused with a 4xx and changes nothing: %s",
     async (_, { path }) => {
-      const cookie = await cookieOf(byom);
-      const before = await stateOf(byom.id);
-      for (const [type, body, accept] of ways) {
-        const headers = { Cookie: cookie, Accept: accept, ...headersOf(type) };
-        const { status } = await open(path, { method: "POST", body, headers });
+      const { Cookie } = await sessionCookie(byom.id);
+      const before = await readState(byom.id);
+      for (const [type, body, accept] of submissions) {
+        const headers = { Cookie, Accept: accept, ...headersOf(type) };
+        const { status } = await request(path, { method: "POST", body, headers });
         const what = `${type} ${String(body).slice(0, 40)}`;
-        // Signing out takes no fields; everything else has nothing to go by.
+        // Signing out needs no fields. Every other form is refused without its fields.
         if (path.endsWith("/signout") && status === 303) continue;
         expect([what, status, status >= 400 && status < 500]).toEqual([what, status, true]);
       }
-      expect(await stateOf(byom.id)).toBe(before);
+      expect(await readState(byom.id)).toBe(before);
     },
   );
 
-  it.each(FORMS.filter(isOperators).map((page) => [nameOf(page), page] as const))(
-    "of %s that the operator cannot have meant is no fault, and changes nothing where it is refused",
+  it.each(FORMS.filter(isOperatorPage).map((page) => [nameOf(page), page] as const))(
+    "of the operator that is malformed never causes a server error and changes nothing if refused: %s",
     async (_, page) => {
       const [{ id }, cookie] = [await newEnterprise({ billing_model: "byom" }), await operatorCookie()];
-      let before = await stateOf(id);
-      for (const [type, body, accept] of ways) {
+      let before = await readState(id);
+      for (const [type, body, accept] of submissions) {
         const headers = { Cookie: cookie, Accept: accept, ...headersOf(type) };
-        const { status } = await open(pathOf(page, { e: id, id: "none" }), { method: "POST", body, headers });
+        const { status } = await request(pathOf(page, { e: id, id: "none" }), { method: "POST", body, headers });
         const what = `${type} ${String(body).slice(0, 40)}`;
         expect([what, status, status < 500]).toEqual([what, status, true]);
-        const after = await stateOf(id);
+        const after = await readState(id);
         if (status >= 400) expect([what, after]).toEqual([what, before]);
         before = after;
       }
@@ -126,8 +123,8 @@ describe("a form", () => {
   );
 });
 
-/** Places in the page's own lists that no list has. */
-const PLACES = ["9999999999999999.999999.-9999999999999999.x", "0.0.0.x", "9999999999999999.x", "0.*"];
+/** Cursors of the pages' lists that point nowhere. */
+const ODD_CURSORS = ["9999999999999999.999999.-9999999999999999.x", "0.0.0.x", "9999999999999999.x", "0.*"];
 
 describe("a page", () => {
   const QUERIES: Record<string, string[]> = {
@@ -144,49 +141,52 @@ describe("a page", () => {
     "/settings/usage/runs/..%2f..": [],
   };
 
-  it.each(PAGES.filter((page) => page.method === "GET" && isOperators(page)).map(({ path }) => path))(
-    "of the operator, %s, is shown or refused whatever its query says",
+  it.each(PAGES.filter((page) => page.method === "GET" && isOperatorPage(page)).map(({ path }) => path))(
+    "of the operator is shown or refused with any query, never a server error: %s",
     async (path) => {
       const cookie = await operatorCookie();
-      for (const value of [...QUERY_VALUES, ...PLACES, "0", "Infinity", "-1e400"]) {
+      for (const value of [...QUERY_VALUES, ...ODD_CURSORS, "0", "Infinity", "-1e400"]) {
         const query = ["before", "after", "q", "id", "done", "to"].map(
           (name) => `${name}=${encodeURIComponent(value)}`,
         );
         const url = `${pathOf({ path }, { e: e.id, id: "g1" })}?${query.join("&")}`;
-        const { status, text } = await open(url, { headers: { Cookie: cookie, Accept: "text/html" } });
+        const { status, text } = await request(url, { headers: { Cookie: cookie, Accept: "text/html" } });
         expect([value.slice(0, 60), status, status < 500]).toEqual([value.slice(0, 60), status, true]);
-        expect(await strangersIn(text)).toEqual([]);
+        expect(await injectedMarkupIn(text)).toEqual([]);
       }
     },
   );
 
-  it.each(Object.entries(QUERIES))("of %s is shown or refused whatever its query says", async (path, fields) => {
-    const cookie = await cookieOf(e);
-    const all = (say: (field: string) => string) => fields.map(say).join("&");
-    const queries = [
-      "",
-      "__proto__=1&constructor=1&x[]=1",
-      ...[...QUERY_VALUES, ...PLACES].map((value) => all((field) => `${field}=${encodeURIComponent(value)}`)),
-      all((field) => `${field}=1&${field}=2`),
-      all((field) => `${field}=%ff%zz%`),
-      all((field) => field),
-    ];
-    for (const query of queries) {
-      for (const more of [{}, { "HX-Request-Type": "partial" }]) {
-        const { status } = await open(
-          `${pathOf({ path }, { run: "@run-1" })}${path.includes("?") ? "" : "?"}&${query}`,
-          {
-            headers: { Cookie: cookie, Accept: "text/html", ...more },
-          },
-        );
-        expect([query.slice(0, 60), status, status < 500]).toEqual([query.slice(0, 60), status, true]);
+  it.each(Object.entries(QUERIES))(
+    "is shown or refused with any query, never a server error: %s",
+    async (path, fields) => {
+      const { Cookie } = await sessionCookie(e.id);
+      const all = (format: (field: string) => string) => fields.map(format).join("&");
+      const queries = [
+        "",
+        "__proto__=1&constructor=1&x[]=1",
+        ...[...QUERY_VALUES, ...ODD_CURSORS].map((value) => all((field) => `${field}=${encodeURIComponent(value)}`)),
+        all((field) => `${field}=1&${field}=2`),
+        all((field) => `${field}=%ff%zz%`),
+        all((field) => field),
+      ];
+      for (const query of queries) {
+        for (const more of [{}, { "HX-Request-Type": "partial" }]) {
+          const { status } = await request(
+            `${pathOf({ path }, { run: "@run-1" })}${path.includes("?") ? "" : "?"}&${query}`,
+            {
+              headers: { Cookie, Accept: "text/html", ...more },
+            },
+          );
+          expect([query.slice(0, 60), status, status < 500]).toEqual([query.slice(0, 60), status, true]);
+        }
       }
-    }
-  });
+    },
+  );
 });
 
-/** What a browser would make of a page: tags that no page of ours has, handlers, and addresses that are scripts. */
-async function strangersIn(html: string): Promise<string[]> {
+/** Tags that none of our pages has, inline handlers and styles, and URLs with other schemes, as a browser parses them. */
+async function injectedMarkupIn(html: string): Promise<string[]> {
   const found: string[] = [];
   const look = (element: Element) => {
     const { tagName } = element;
@@ -203,9 +203,9 @@ async function strangersIn(html: string): Promise<string[]> {
   return found;
 }
 
-describe("a name from outside", () => {
+describe("a hostile name", () => {
   const usage = "/settings/usage";
-  const SHOWN_AT = [
+  const PAGES_WITH_NAMES = [
     usage,
     "/settings/model",
     `${usage}/runs/%40run-1`,
@@ -214,42 +214,42 @@ describe("a name from outside", () => {
     "/signout",
   ];
 
-  it.each(SHOWN_AT)("stands on %s as text", async (path) => {
+  it.each(PAGES_WITH_NAMES)("is shown as text on %s", async (path) => {
     for (const [owner, more] of [
       [e, {}],
       [byom, {}],
       [e, { "HX-Request-Type": "partial" }],
     ] as const) {
-      const { status, text } = await open(path, {
-        headers: { Cookie: await cookieOf(owner), Accept: "text/html", ...more },
+      const { status, text } = await request(path, {
+        headers: { ...(await sessionCookie(owner.id)), Accept: "text/html", ...more },
       });
       if (owner === byom && path.includes("runs/")) continue;
       expect([path, status]).toEqual([path, 200]);
-      expect(await strangersIn(text)).toEqual([]);
+      expect(await injectedMarkupIn(text)).toEqual([]);
       expect(text).not.toContain("<script>alert");
       expect(text).not.toContain("onerror=alert(1)>");
     }
   });
 
-  it("stands on the operator's pages as text, too", async () => {
+  it("is shown as text on the operator's pages", async () => {
     const headers = { Cookie: await operatorCookie(), Accept: "text/html" };
     for (const path of ["", `/enterprises/${e.id}`, `/enterprises/${e.id}/settings`, `/enterprises/${e.id}/grants`]) {
-      const { status, text } = await open(`/operator${path}`, { headers });
+      const { status, text } = await request(`/operator${path}`, { headers });
       expect([path, status]).toEqual([path, 200]);
       expect(text).toContain("&quot;&gt;&lt;img src=x onerror=alert(1)&gt;");
-      expect(await strangersIn(text)).toEqual([]);
+      expect(await injectedMarkupIn(text)).toEqual([]);
     }
   });
 
-  it("is really there, escaped and kept from turning what stands around it", async () => {
-    const { text } = await open(usage, { headers: { Cookie: await cookieOf(e), Accept: "text/html" } });
+  it("is escaped, and isolated so that it cannot reverse the text around it", async () => {
+    const { text } = await request(usage, { headers: { ...(await sessionCookie(e.id)), Accept: "text/html" } });
     expect(text).toContain("&quot;&gt;&lt;img src=x onerror=alert(1)&gt;");
     expect(text).toMatch(/<bdi[^>]*>\u202egnp\.exe\u2066\u2067<\/bdi>/);
-    // Where a title cannot be marked up, marks of isolation stand around the name.
+    // A title has no markup, so isolation characters surround the name there.
     expect(text).toMatch(/<title>[^<]*\u2068[^<]*\u2069/);
   });
 
-  it("is the same text in JSON", async () => {
+  it("is returned unchanged in JSON", async () => {
     const { rows } = (await e.agent("GET", `${e.path}/usage/top/workspaces?limit=100`)).body;
     expect(rows.map(({ name }: { name: string }) => name).sort()).toEqual([...NAMES].sort());
     const gauge = await e.agent("GET", `${e.path}/gauge`);
@@ -257,7 +257,7 @@ describe("a name from outside", () => {
     expect(gauge.headers.get("Content-Type")).toMatch(/^application\/json/);
   });
 
-  it("is no control sequence for a terminal, and no half character", async () => {
+  it("with control characters, lone surrogates or only spaces is refused", async () => {
     for (const name of ["\u001b[31mred", "a\u0000", "\u007f", "\u009b31m", "\ud800", "  ", "a\rb"]) {
       expect((await e.put({ name })).status).toBe(422);
       const answer = await operator("PUT", `${e.path}/directory`, { users: [{ id: "u1", name }] });
@@ -265,7 +265,7 @@ describe("a name from outside", () => {
     }
   });
 
-  it("is no formula in a table", async () => {
+  it("is not a formula in the CSV", async () => {
     const { text } = await e.agent("GET", `${e.path}/runs.csv`);
     const lines = text.trim().split("\r\n").slice(1);
     expect(lines.length).toBe(NAMES.length);

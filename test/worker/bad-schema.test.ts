@@ -1,17 +1,17 @@
-// Input for every route made from its own schema in the OpenAPI document: what the schema refuses is refused and named,
-// what it takes is never a fault of form by surprise. FUELGAUGE_BAD_INPUTS says how many for each route.
+// Sends every route input generated from its own schema in the OpenAPI document. The answer must name what the schema
+// calls invalid. FUELGAUGE_BAD_INPUTS sets the number of inputs per route.
 import { env } from "cloudflare:workers";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { CREDIT, costing, type Enterprise, expectProblem, newEnterprise, operator, senderWith } from "./api.ts";
-import { expectDocumented, printTally, stateOf } from "./expect-documented.ts";
-import { type Made, madeFrom, type Schema } from "./input-from-schema.ts";
+import { expectDocumented, printSummary, readState } from "./expect-documented.ts";
+import { inputFrom, type Schema } from "./input-from-schema.ts";
 import { nameOf, pathOf, ROUTES, type Route } from "./routes.ts";
 
-printTally();
+printSummary();
 
 const { BAD_INPUTS, BAD_INPUT_SEED } = env as unknown as { BAD_INPUTS: string; BAD_INPUT_SEED: string };
-/** Generous to a busy machine. */
+/** Generous, for a busy machine. */
 const TIMEOUT_MS = 60_000 + Number(BAD_INPUTS) * 50;
 vi.setConfig({ testTimeout: TIMEOUT_MS });
 const SIZE = { numRuns: Number(BAD_INPUTS), seed: Number(BAD_INPUT_SEED) };
@@ -35,74 +35,83 @@ const find = (ref: string) => document.components.schemas[ref.split("/").at(-1) 
 const operationOf = ({ method, path }: Route) => document.paths[path]?.[method.toLowerCase()] as Operation;
 const params = () => ({ e: e.id, run: "known", id: "given" });
 
-/** Sends what was made; what is wrong in it must be named, and must change nothing. */
-async function hold(route: Route, path: string, { wrong }: Made, raw: string | undefined, what: string): Promise<void> {
-  const before = await stateOf(e.id);
+/** Sends the input. The answer must name each of the invalid paths, and a refusal must change nothing. */
+async function sendAndCheck(
+  route: Route,
+  path: string,
+  invalid: string[],
+  raw: string | undefined,
+  what: string,
+): Promise<void> {
+  const before = await readState(e.id);
   const answer = await operator(route.method, path, raw);
   expectDocumented(answer, what);
-  if (answer.status >= 400) expect([what, await stateOf(e.id)]).toEqual([what, before]);
-  if (wrong.length === 0) return;
+  if (answer.status >= 400) expect([what, await readState(e.id)]).toEqual([what, before]);
+  if (invalid.length === 0) return;
   const { errors } = expectProblem(answer, 422, "validation_failed");
   const named = errors.map(({ path: at }: { path: string }) => at);
-  expect([what, named]).toEqual([what, expect.arrayContaining(wrong)]);
+  expect([what, named]).toEqual([what, expect.arrayContaining(invalid)]);
 }
 
-describe("a body made from the schema", () => {
+describe("a body generated from the schema", () => {
   const routes = ROUTES.filter(({ body }) => body !== undefined);
-  it.each(routes.map((route) => [nameOf(route), route] as const))("of %s", async (name, route) => {
-    const { requestBody } = operationOf(route) as Required<Operation>;
-    const { schema } = requestBody.content["application/json"];
-    // A batch of debits is answered report by report; here one report is enough.
-    const made = fc.sample(madeFrom(schema.anyOf?.[0] ?? schema, find), SIZE);
-    const wrong = made.filter((body) => body.wrong.length > 0).length;
-    expect(wrong).toBeGreaterThan(0);
-    expect(wrong).toBeLessThan(made.length);
-    for (const body of made) {
-      await hold(route, pathOf(route, params()), body, body.raw, `${name} ${body.raw.slice(0, 300)}`);
-    }
-  });
+  it.each(routes.map((route) => [nameOf(route), route] as const))(
+    "is refused by name if invalid: %s",
+    async (name, route) => {
+      const { requestBody } = operationOf(route) as Required<Operation>;
+      const { schema } = requestBody.content["application/json"];
+      // A batch of debits is answered report by report. One report is enough here.
+      const inputs = fc.sample(inputFrom(schema.anyOf?.[0] ?? schema, find), SIZE);
+      const invalidInputs = inputs.filter(({ invalidPaths }) => invalidPaths.length > 0).length;
+      expect(invalidInputs).toBeGreaterThan(0);
+      expect(invalidInputs).toBeLessThan(inputs.length);
+      for (const { raw, invalidPaths } of inputs) {
+        await sendAndCheck(route, pathOf(route, params()), invalidPaths, raw, `${name} ${raw.slice(0, 300)}`);
+      }
+    },
+  );
 });
 
-describe("a query made from the schema", () => {
+describe("a query generated from the schema", () => {
   const routes = ROUTES.filter(({ query }) => query !== undefined);
-  it.each(routes.map((route) => [nameOf(route), route] as const))("of %s", async (name, route) => {
-    const fields = (operationOf(route).parameters ?? []).filter((parameter) => parameter.in === "query");
-    const made = madeFrom(
-      { type: "object", properties: Object.fromEntries(fields.map((field) => [field.name, field.schema])) },
-      find,
-    );
-    for (const { raw, wrong } of fc.sample(made, SIZE)) {
-      if (wrong.includes("")) continue;
-      const values = Object.entries(JSON.parse(raw) as Record<string, unknown>);
-      // Half a surrogate pair cannot be written in an address.
-      const text = (value: unknown) => (typeof value === "string" ? value.toWellFormed() : JSON.stringify(value));
-      const query = values.map(([key, value]) => `${key}=${encodeURIComponent(text(value))}`).join("&");
-      // What is of another type in JSON is text here, and may be right: only what is nobody's field is surely wrong.
-      const strangers = wrong.filter((path) => !fields.some((field) => field.name === path));
-      await hold(
-        route,
-        `${pathOf(route, params())}?${query}`,
-        { raw, wrong: strangers },
-        undefined,
-        `${name}?${query}`,
+  it.each(routes.map((route) => [nameOf(route), route] as const))(
+    "is refused by name if invalid: %s",
+    async (name, route) => {
+      const fields = (operationOf(route).parameters ?? []).filter((parameter) => parameter.in === "query");
+      const inputs = inputFrom(
+        { type: "object", properties: Object.fromEntries(fields.map((field) => [field.name, field.schema])) },
+        find,
       );
-    }
-  });
+      for (const { raw, invalidPaths } of fc.sample(inputs, SIZE)) {
+        if (invalidPaths.includes("")) continue;
+        const values = Object.entries(JSON.parse(raw) as Record<string, unknown>);
+        // A lone surrogate cannot be encoded in a URL.
+        const text = (value: unknown) => (typeof value === "string" ? value.toWellFormed() : JSON.stringify(value));
+        const query = values.map(([key, value]) => `${key}=${encodeURIComponent(text(value))}`).join("&");
+        // A value of another JSON type is text in a query and may be valid. Only unknown fields are certainly invalid.
+        const unknown = invalidPaths.filter((path) => !fields.some((field) => field.name === path));
+        await sendAndCheck(route, `${pathOf(route, params())}?${query}`, unknown, undefined, `${name}?${query}`);
+      }
+    },
+  );
 });
 
-describe("a path made from the schema", () => {
+describe("a path generated from the schema", () => {
   const routes = ROUTES.filter(({ path }) => path.includes("{") && !path.includes("/demo/"));
-  it.each(routes.map((route) => [nameOf(route), route] as const))("of %s", async (name, route) => {
-    const places = (operationOf(route).parameters ?? []).filter((parameter) => parameter.in === "path");
-    for (const { name: place, schema } of places) {
-      for (const { raw, wrong } of fc.sample(madeFrom(schema, find, [place]), { ...SIZE, numRuns: SIZE.numRuns / 4 })) {
+  it.each(routes.map((route) => [nameOf(route), route] as const))("is refused if invalid: %s", async (name, route) => {
+    const parameters = (operationOf(route).parameters ?? []).filter((parameter) => parameter.in === "path");
+    for (const { name: parameter, schema } of parameters) {
+      for (const { raw, invalidPaths } of fc.sample(inputFrom(schema, find, [parameter]), {
+        ...SIZE,
+        numRuns: SIZE.numRuns / 4,
+      })) {
         const value: unknown = JSON.parse(raw);
-        if (wrong.length === 0 || typeof value !== "string" || value === "" || !value.isWellFormed()) continue;
-        const path = pathOf(route, { ...params(), [place]: value });
-        const before = await stateOf(e.id);
+        if (invalidPaths.length === 0 || typeof value !== "string" || value === "" || !value.isWellFormed()) continue;
+        const path = pathOf(route, { ...params(), [parameter]: value });
+        const before = await readState(e.id);
         const answer = await operator(route.method, path, route.body);
         expectDocumented(answer, `${name} ${path}`);
-        expect([path, answer.status >= 400, await stateOf(e.id)]).toEqual([path, true, before]);
+        expect([path, answer.status >= 400, await readState(e.id)]).toEqual([path, true, before]);
       }
     }
   });

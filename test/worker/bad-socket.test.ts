@@ -1,21 +1,21 @@
-// The two sockets under bad input: every message is answered once, by a documented code, or ignored where nothing is
-// expected; what is refused changes nothing, and whoever shares the socket goes on.
+// Sends bad messages through both sockets. The debit socket answers each once, with a documented code; the live socket
+// ignores them. A refused message changes nothing and does not affect the other messages on the socket.
 import { beforeEach, describe, expect, it } from "vitest";
 import { CREDIT, costing, type Enterprise, newEnterprise, report } from "./api.ts";
-import { CODES, count, printTally, stateOf } from "./expect-documented.ts";
-import { mutationsOf, NOISE } from "./hostile-input.ts";
-import { bearer, type Opened, open } from "./open-socket.ts";
+import { countAnswer, printSummary, readState, STATUSES_BY_CODE } from "./expect-documented.ts";
+import { MALFORMED_BODIES, mutationsOf } from "./hostile-input.ts";
+import { bearer, type OpenedSocket, openSocket } from "./open-socket.ts";
 
-printTally();
+printSummary();
 
 const MEGABYTE = 1_048_576;
 
 let e: Enterprise;
-let stream: Opened;
+let stream: OpenedSocket;
 beforeEach(async () => {
   e = await newEnterprise();
   await e.debit(costing(3, { run: "known", final: false }));
-  stream = await open(`${e.path}/debits/stream`, bearer(e.key));
+  stream = await openSocket(`${e.path}/debits/stream`, bearer(e.key));
 });
 
 type Reply = { id: unknown; status?: number; code?: string; results?: Reply[] };
@@ -23,20 +23,22 @@ type Reply = { id: unknown; status?: number; code?: string; results?: Reply[] };
 async function ask(message: string | ArrayBuffer): Promise<Reply> {
   stream.socket?.send(message);
   const reply = (await stream.next()) as Reply;
-  count(reply);
+  countAnswer(reply);
   return reply;
 }
 
-/** Sends each; what is answered with a code must be a documented one and must have changed nothing. Gives the refused. */
-async function hold(messages: Iterable<readonly [what: string, message: string | ArrayBuffer]>): Promise<number> {
+/** Sends each message. A refusal must have a documented code and change nothing. Returns how many were refused. */
+async function sendAndCheck(
+  messages: Iterable<readonly [what: string, message: string | ArrayBuffer]>,
+): Promise<number> {
   let refused = 0;
-  let before = await stateOf(e.id);
+  let before = await readState(e.id);
   for (const [what, message] of messages) {
     const reply = await ask(message);
-    const after = await stateOf(e.id);
+    const after = await readState(e.id);
     if (reply.code !== undefined) {
       refused += 1;
-      expect([what, CODES[reply.code]]).toEqual([what, [reply.status]]);
+      expect([what, STATUSES_BY_CODE[reply.code]]).toEqual([what, [reply.status]]);
       expect([what, after]).toEqual([what, before]);
     }
     before = after;
@@ -44,42 +46,43 @@ async function hold(messages: Iterable<readonly [what: string, message: string |
   return refused;
 }
 
-describe("a message of the debit socket", () => {
-  it("with anything wrong in it is refused, under its id, and changes nothing", async () => {
+describe("a message to the debit socket", () => {
+  it("that is invalid in one place is refused under its id and changes nothing", async () => {
     const mutations = [...mutationsOf(costing(1, { group: "g1", final: false }))].map(
       ([what, raw]) => [what, raw.startsWith("{}") ? '{"id":1}' : `{"id":1,${raw.slice(1)}`] as const,
     );
-    expect(await hold(mutations)).toBeGreaterThan(mutations.length / 2);
+    expect(await sendAndCheck(mutations)).toBeGreaterThan(mutations.length / 2);
     const batch = [...mutationsOf({ reports: [{ run: "b" }] })].map(
       ([what, raw]) => [what, raw === "{}" ? '{"id":1}' : `{"id":1,${raw.slice(1)}`] as const,
     );
-    await hold(batch);
+    await sendAndCheck(batch);
   });
 
-  it("that is noise is answered without an id", async () => {
-    for (const noise of NOISE) {
-      const reply = await ask(noise);
-      expect([noise.slice(0, 40), reply.id, reply.status]).toEqual([noise.slice(0, 40), null, expect.any(Number)]);
-      expect(CODES[reply.code as string]).toEqual([reply.status]);
+  it("that is malformed is answered with a null id", async () => {
+    for (const message of MALFORMED_BODIES) {
+      const reply = await ask(message);
+      const what = message.slice(0, 40);
+      expect([what, reply.id, reply.status]).toEqual([what, null, expect.any(Number)]);
+      expect(STATUSES_BY_CODE[reply.code as string]).toEqual([reply.status]);
     }
   });
 
-  it("whose id is none is refused, and an id that is one is echoed as it was", async () => {
-    const good = JSON.stringify(costing(1)).slice(1);
-    const before = await stateOf(e.id);
+  it("without a valid id is refused, and a valid id is echoed unchanged", async () => {
+    const fields = JSON.stringify(costing(1)).slice(1);
+    const before = await readState(e.id);
     for (const id of ["null", "true", "[]", "{}", "[1]", '{"toString":1}', "1e400", "-1e999", `1${"0".repeat(400)}`]) {
-      expect(await ask(`{"id":${id},${good}`)).toMatchObject({ id: null, status: 422, code: "validation_failed" });
+      expect(await ask(`{"id":${id},${fields}`)).toMatchObject({ id: null, status: 422, code: "validation_failed" });
     }
-    expect(await ask(`{${good}`)).toMatchObject({ id: null, status: 422, code: "validation_failed" });
-    expect(await stateOf(e.id)).toBe(before);
+    expect(await ask(`{${fields}`)).toMatchObject({ id: null, status: 422, code: "validation_failed" });
+    expect(await readState(e.id)).toBe(before);
     for (const id of [0, -1, 0.5, 2 ** 60, "", "__proto__", "\ud800", "x".repeat(1_000), "\u202e\u0000"]) {
-      expect((await ask(`{"id":${JSON.stringify(id)},${good}`)).id).toEqual(id);
+      expect((await ask(`{"id":${JSON.stringify(id)},${fields}`)).id).toEqual(id);
     }
-    // Of two ids the last counts, as everywhere in JSON.
-    expect((await ask(`{"id":1,"id":2,${good}`)).id).toBe(2);
+    // Of two ids the last one counts, as for any duplicate key in JSON.
+    expect((await ask(`{"id":1,"id":2,${fields}`)).id).toBe(2);
   });
 
-  it("in bytes is not read", async () => {
+  it("in binary is refused", async () => {
     for (const bytes of [
       [],
       [0],
@@ -91,21 +94,21 @@ describe("a message of the debit socket", () => {
     }
   });
 
-  it("of a megabyte is read, of a byte more is too large, whatever its letters weigh", async () => {
+  it("may have 1 MB, counted in bytes and not in characters", async () => {
     const padded = (bytes: number) => JSON.stringify({ id: 1, ...costing(1) }).padEnd(bytes, " ");
     expect(await ask(padded(MEGABYTE))).toMatchObject({ id: 1, charged_micros: CREDIT });
     expect(await ask(padded(MEGABYTE + 1))).toMatchObject({ id: null, status: 413, code: "body_too_large" });
-    const heavy = JSON.stringify({ id: "\u20ac".repeat(MEGABYTE / 2), ...costing(1) });
-    expect(await ask(heavy)).toMatchObject({ id: null, status: 413, code: "body_too_large" });
+    const multibyte = JSON.stringify({ id: "\u20ac".repeat(MEGABYTE / 2), ...costing(1) });
+    expect(await ask(multibyte)).toMatchObject({ id: null, status: 413, code: "body_too_large" });
     expect((await e.gauge()).used_micros).toBe(4 * CREDIT);
   });
 
-  it("does not hold up those that are sent along with it", async () => {
-    const good = (n: number) => JSON.stringify({ id: n, ...costing(1, { run: `run-${n}` }) });
-    const bad = ["{", '{"id":7}', "[".repeat(100_000), new Uint8Array([1]).buffer, "x".repeat(MEGABYTE + 1)];
+  it("that is refused does not affect the messages sent with it", async () => {
+    const valid = (n: number) => JSON.stringify({ id: n, ...costing(1, { run: `run-${n}` }) });
+    const invalid = ["{", '{"id":7}', "[".repeat(100_000), new Uint8Array([1]).buffer, "x".repeat(MEGABYTE + 1)];
     for (let n = 0; n < 50; n++) {
-      stream.socket?.send(good(n));
-      stream.socket?.send(bad[n % bad.length] as string);
+      stream.socket?.send(valid(n));
+      stream.socket?.send(invalid[n % invalid.length] as string);
     }
     const replies: Reply[] = [];
     while (replies.length < 100) replies.push((await stream.next()) as Reply);
@@ -115,17 +118,17 @@ describe("a message of the debit socket", () => {
 });
 
 describe("a message to the live socket", () => {
-  it("is not read, whatever it is, and the gauge goes on", async () => {
-    const live = await open(`${e.path}/live`, bearer(e.key));
+  it("is ignored, and the gauge is still pushed", async () => {
+    const live = await openSocket(`${e.path}/live`, bearer(e.key));
     await live.next();
-    const before = await stateOf(e.id);
-    const report_ = JSON.stringify({ id: 1, ...costing(1, { run: "by-a-reader" }) });
-    for (const message of [...NOISE, report_, "x".repeat(MEGABYTE + 1), new Uint8Array([0, 255]).buffer]) {
+    const before = await readState(e.id);
+    const debit = JSON.stringify({ id: 1, ...costing(1, { run: "by-a-reader" }) });
+    for (const message of [...MALFORMED_BODIES, debit, "x".repeat(MEGABYTE + 1), new Uint8Array([0, 255]).buffer]) {
       live.socket?.send(message);
     }
     live.socket?.send("ping");
     expect(await live.next()).toBe("pong");
-    expect(await stateOf(e.id)).toBe(before);
+    expect(await readState(e.id)).toBe(before);
     await e.debit(costing(1, { run: "another" }));
     expect(await live.next()).toMatchObject({ used_micros: 4 * CREDIT });
   });

@@ -1,4 +1,4 @@
-/** The guard of the cap's form: between what its maker saw and what is in force nothing may have changed. */
+/** Two admins change the cap at once: the form sends the cap that its admin saw, and a stale one changes nothing. */
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { isRefusal } from "../../src/ledger/refusals.ts";
@@ -6,14 +6,14 @@ import { newEnterprise } from "./api.ts";
 
 const ADA = { kind: "user", user: "ada", role: "admin" } as const;
 
-it("sets a cap only while the one that its maker saw is in force", async () => {
+it("changes the cap only if it is still the one that the admin saw", async () => {
   const { id, gauge } = await newEnterprise({ billing_model: "byom" });
-  const setCap = async (cap: number | null, from: number | null) => {
-    const answer = await env.ENTERPRISE.getByName(id).setCap(ADA, cap, from);
+  const setCap = async (cap: number | null, seenCap: number | null) => {
+    const answer = await env.ENTERPRISE.getByName(id).setCap(ADA, cap, seenCap);
     return isRefusal(answer) ? answer.refusal.code : answer.spend?.cap_micros;
   };
   expect(await setCap(500, null)).toBe(500);
-  // Two admins had the same page open: the second form was made from no cap.
+  // Two admins had the page open before a cap was set. This is the second one's form.
   expect(await setCap(700, null)).toBe(500);
   expect((await gauge()).spend.cap_micros).toBe(500);
   expect(await setCap(null, 500)).toBeNull();

@@ -1,16 +1,17 @@
-// The client survives: ledger down, slow, restarting, answers lost or doubled, clocks wrong, processes killed. Whatever
-// happens, the charge in the end is that of the last totals, to the micro.
+// The client while the ledger is down, slow or restarting, answers are lost, requests arrive twice, clocks are wrong and
+// processes are killed. In the end the charge is always the cost of the last totals, to the micro.
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { Totals } from "../../src/client/fuelgauge.ts";
-import { auditFaults, CREDIT, objectOf, operator } from "./api.ts";
+import { seededRandom } from "../../tools/random.ts";
+import { auditFailures, CREDIT, objectOf, operator } from "./api.ts";
 import { newWorld, output, type Sent } from "./client-world.ts";
 
 const MINUTE_MS = 60_000;
 const isDebit = ({ path }: Sent) => path.endsWith("/debits");
 
 describe("while the ledger is down", () => {
-  it("a run goes on and is charged in full when it is back", async () => {
+  it("a run continues and is charged in full afterwards, in one report", async () => {
     const { clock, network, connect, finish, used, batches } = await newWorld();
     const run = await connect().start("run-1");
     network.fault = () => "down";
@@ -19,16 +20,16 @@ describe("while the ledger is down", () => {
       await clock.pass(1_000);
     }
     expect(await used()).toBe(0);
-    const tried = batches().length;
-    expect(tried).toBeLessThan(15);
+    const attempts = batches().length;
+    expect(attempts).toBeLessThan(15);
     network.fault = () => null;
     expect(await finish(run, 40_000)).toMatchObject({ delivered: true, charged_micros: 9 * CREDIT });
     expect(await used()).toBe(9 * CREDIT);
-    // What happened meanwhile went in one report, not in ninety.
-    expect(batches().length).toBeLessThanOrEqual(tried + 2);
+    // One report carries all ninety seconds.
+    expect(batches().length).toBeLessThanOrEqual(attempts + 2);
   });
 
-  it("the pauses double, with jitter, up to half a minute, and begin anew after an answer", async () => {
+  it("the pauses between attempts double up to 30 s, and start over after an answer", async () => {
     const { clock, network, connect, sent, troubles } = await newWorld();
     const run = await connect({ random: () => 1 }).start("run-1");
     network.fault = () => "down";
@@ -48,7 +49,7 @@ describe("while the ledger is down", () => {
     expect(troubles.at(-1)).toMatchObject({ failures: 2, pauseMs: 500 });
   });
 
-  it("no new run starts, and the refusal says why", async () => {
+  it("no new run starts, and the refusal says ledger_unreachable", async () => {
     const { clock, network, connect, sent } = await newWorld();
     network.fault = () => "down";
     const starting = connect().startRun({ run: "run-1", surface: "web", workspace: "w1", user: "u1" });
@@ -60,7 +61,7 @@ describe("while the ledger is down", () => {
     expect(sent.length).toBeGreaterThan(3);
   });
 
-  it("finishing does not wait for longer than it is told, and what is left goes out later", async () => {
+  it("finish() returns after its time limit, and the report is delivered later", async () => {
     const { clock, network, connect, used } = await newWorld();
     const run = await connect().start("run-1");
     network.fault = () => "down";
@@ -73,7 +74,7 @@ describe("while the ledger is down", () => {
     expect(await used()).toBe(CREDIT);
   });
 
-  it("runs with something unreported are bounded", async () => {
+  it("the number of runs with unreported usage is limited", async () => {
     const { clock, connect } = await newWorld();
     const client = connect({ maxRuns: 2 });
     const runs = [await client.start("a"), await client.start("b")];
@@ -89,11 +90,11 @@ describe("a busy ledger", () => {
   it.each([
     ["3", 3_000],
     ["Wed, 21 Oct 2026 07:28:07 GMT", 7_000],
-  ])("that says Retry-After: %s is left alone for so long", async (header, waitMs) => {
+  ])("is not called again before its Retry-After: %s", async (header, waitMs) => {
     const { clock, network, connect, sent, used } = await newWorld();
     const run = await connect({ random: () => 0 }).start("run-1");
     let busy = 1;
-    // The date goes by the server's clock, whatever this machine's says.
+    // Retry-After as a date is relative to the server's Date header.
     const headers = { "Retry-After": header, Date: "Wed, 21 Oct 2026 07:28:00 GMT" };
     network.fault = () => (busy-- > 0 ? { status: busy === 0 ? 503 : 429, headers } : null);
     run.report("gpt-5", output(1_000));
@@ -102,7 +103,7 @@ describe("a busy ledger", () => {
     expect(await used()).toBe(CREDIT);
   });
 
-  it("is asked again before a run is refused", async () => {
+  it("is asked again before the start of a run is refused", async () => {
     const { clock, network, connect } = await newWorld();
     const faults = [{ status: 503, headers: { "Retry-After": "1" } }, { status: 429 }, "down", "lost"] as const;
     let asked = 0;
@@ -113,7 +114,7 @@ describe("a busy ledger", () => {
     expect(asked).toBe(5);
   });
 
-  it("or something in its place that answers nonsense, is not taken at its word", async () => {
+  it("is retried when something else answers in its place, whatever the status", async () => {
     const { clock, network, connect, finish, used } = await newWorld();
     const run = await connect().start("run-1");
     const bodies = ["<html>Welcome to our hotel</html>", '{"results": []}', '{"results": [{}]}', "null", ""];
@@ -128,8 +129,8 @@ describe("a busy ledger", () => {
   });
 });
 
-describe("a network that", () => {
-  it("loses every other answer and doubles requests charges each token once", async () => {
+describe("each token is charged once", () => {
+  it("when answers are lost and requests arrive twice", async () => {
     const { clock, network, connect, finish, used, enterprise } = await newWorld();
     const client = connect();
     let count = 0;
@@ -141,10 +142,10 @@ describe("a network that", () => {
     }
     expect(await finish(run, 40_000)).toMatchObject({ delivered: true });
     expect(await used()).toBe(CREDIT);
-    expect(await auditFaults(enterprise)).toEqual([]);
+    expect(await auditFailures(enterprise)).toEqual([]);
   });
 
-  it("is slow past all patience still charges each token once", async () => {
+  it("when answers take longer than the timeout", async () => {
     const { clock, network, connect, finish, used } = await newWorld();
     const run = await connect({ timeoutMs: 5_000 }).start("run-1");
     network.fault = (request) => (isDebit(request) && request.atMs < MINUTE_MS ? { slowMs: 20_000 } : null);
@@ -156,7 +157,7 @@ describe("a network that", () => {
     expect(await used()).toBe(CREDIT);
   });
 
-  it("delivers an old report after the final one changes nothing", async () => {
+  it("when an old report arrives after the final one", async () => {
     const { clock, network, connect, finish, used, release } = await newWorld();
     const run = await connect({ timeoutMs: 1_000 }).start("run-1");
     let held = 0;
@@ -171,51 +172,51 @@ describe("a network that", () => {
     expect(held).toBeGreaterThan(2);
     expect(await used()).toBe(CREDIT);
   });
-});
 
-it("a ledger that restarts in the middle is charged by as if it had not", async () => {
-  const { clock, connect, finish, used, enterprise } = await newWorld();
-  const run = await connect().start("run-1", { holdMicros: 5 * CREDIT });
-  for (let step = 1; step <= 10; step++) {
-    run.report("gpt-5", output(step * 100));
-    await clock.pass(200);
-    if (step % 3 === 0) await evictDurableObject(objectOf(enterprise.id));
-  }
-  await finish(run);
-  expect(await used()).toBe(CREDIT);
-  expect(await enterprise.gauge()).toMatchObject({ held_micros: 0 });
-});
-
-it("a key that is revoked loses nothing: reports wait for the next one", async () => {
-  const { clock, connect, finish, used, enterprise, troubles } = await newWorld();
-  const old = await enterprise.keyOf(["debit"]);
-  let key = old.key;
-  const run = await connect({ key: () => key }).start("run-1");
-  await operator("DELETE", `${enterprise.path}/keys/${old.id}`);
-  run.report("gpt-5", output(1_000));
-  await clock.pass(10_000);
-  expect(troubles.at(-1)).toMatchObject({
-    kind: "unreachable",
-    status: 401,
-    detail: expect.stringMatching(/^401 key_/),
+  it("when the ledger restarts in the middle of a run", async () => {
+    const { clock, connect, finish, used, enterprise } = await newWorld();
+    const run = await connect().start("run-1", { holdMicros: 5 * CREDIT });
+    for (let step = 1; step <= 10; step++) {
+      run.report("gpt-5", output(step * 100));
+      await clock.pass(200);
+      if (step % 3 === 0) await evictDurableObject(objectOf(enterprise.id));
+    }
+    await finish(run);
+    expect(await used()).toBe(CREDIT);
+    expect(await enterprise.gauge()).toMatchObject({ held_micros: 0 });
   });
-  key = (await enterprise.keyOf(["debit"])).key;
-  expect(await finish(run, 40_000)).toMatchObject({ delivered: true });
-  expect(await used()).toBe(CREDIT);
+
+  it("when the key is revoked and reports wait for the next one", async () => {
+    const { clock, connect, finish, used, enterprise, troubles } = await newWorld();
+    const old = await enterprise.createKey(["debit"]);
+    let key = old.key;
+    const run = await connect({ key: () => key }).start("run-1");
+    await operator("DELETE", `${enterprise.path}/keys/${old.id}`);
+    run.report("gpt-5", output(1_000));
+    await clock.pass(10_000);
+    expect(troubles.at(-1)).toMatchObject({
+      kind: "unreachable",
+      status: 401,
+      detail: expect.stringMatching(/^401 key_/),
+    });
+    key = (await enterprise.createKey(["debit"])).key;
+    expect(await finish(run, 40_000)).toMatchObject({ delivered: true });
+    expect(await used()).toBe(CREDIT);
+  });
 });
 
-describe("a clock that is wrong", () => {
+describe("a wrong clock on the client's machine", () => {
   const DAY_MS = 86_400_000;
   const errors = { "a day ahead": DAY_MS, "two months behind": -60 * DAY_MS, "at 1970": -Date.now() };
 
   it.each(Object.entries(errors))(
-    "by %s changes nothing, for runs that were admitted or not",
+    "does not matter (%s), whether or not the run was admitted",
     async (_name, errorMs) => {
       for (const down of [false, true]) {
         const { clock, network, connect, finish, used } = await newWorld();
         clock.wallMs = Date.now() + errorMs;
         network.fault = () => (down ? "down" : null);
-        const run = await startWhile(clock, connect({ whenUnreachable: OPEN }));
+        const run = await startDuringOutage(clock, connect({ whenUnreachable: OPEN }));
         run.report("gpt-5", output(1_000));
         await clock.pass(2_000);
         network.fault = () => null;
@@ -228,12 +229,12 @@ describe("a clock that is wrong", () => {
   it.each([
     ["credits_exhausted", { monthly_allowance_micros: 0 }],
     ["enterprise_suspended", { suspended: true }],
-  ])("does not keep a run from being charged that is not admitted late (%s)", async (reason, settings) => {
+  ])("does not prevent the charge of a run that is refused afterwards (%s)", async (reason, settings) => {
     for (const errorMs of Object.values(errors)) {
       const { clock, network, connect, finish, used } = await newWorld(settings);
       clock.wallMs = Date.now() + errorMs;
       network.fault = () => "down";
-      const run = await startWhile(clock, connect({ whenUnreachable: OPEN }));
+      const run = await startDuringOutage(clock, connect({ whenUnreachable: OPEN }));
       run.report("gpt-5", output(1_000));
       network.fault = () => null;
       expect(await finish(run, MINUTE_MS)).toMatchObject({ delivered: true, refused: [] });
@@ -242,10 +243,10 @@ describe("a clock that is wrong", () => {
     }
   });
 
-  it("is no trouble for an enterprise with a clock of its own", async () => {
+  it("does not matter for an enterprise with a test clock", async () => {
     const { clock, network, connect, finish, used } = await newWorld({ test_clock: "2031-05-01T00:00:00Z" });
     network.fault = () => "down";
-    const run = await startWhile(clock, connect({ whenUnreachable: OPEN }));
+    const run = await startDuringOutage(clock, connect({ whenUnreachable: OPEN }));
     run.report("gpt-5", output(1_000));
     network.fault = () => null;
     expect(await finish(run, MINUTE_MS)).toMatchObject({ delivered: true, refused: [] });
@@ -257,7 +258,7 @@ const OPEN = { policy: "open", maxRuns: 3, maxUnreported: 10_000 } as const;
 type World = Awaited<ReturnType<typeof newWorld>>;
 type Client = ReturnType<World["connect"]>;
 
-async function startWhile(clock: World["clock"], client: Client, run = "run-1", more = {}) {
+async function startDuringOutage(clock: World["clock"], client: Client, run = "run-1", more = {}) {
   const starting = client.startRun({ run, surface: "web", workspace: "w1", user: "u1", ...more });
   await clock.pass(5_000);
   const started = await starting;
@@ -266,14 +267,14 @@ async function startWhile(clock: World["clock"], client: Client, run = "run-1", 
 }
 
 describe("the open policy", () => {
-  it("lets so many runs start unasked, and charges them when the ledger is back", async () => {
+  it("lets up to maxRuns runs start during an outage and charges them afterwards", async () => {
     const { clock, network, connect, used, enterprise } = await newWorld();
     const client = connect({ whenUnreachable: OPEN });
     network.fault = () => "down";
     const runs = [];
-    for (const id of ["a", "b", "c"]) runs.push(await startWhile(clock, client, id));
+    for (const id of ["a", "b", "c"]) runs.push(await startDuringOutage(clock, client, id));
     expect(runs.map(({ admittedBy }) => admittedBy)).toEqual(["policy", "policy", "policy"]);
-    await expect(startWhile(clock, client, "d")).rejects.toThrow("ledger_unreachable");
+    await expect(startDuringOutage(clock, client, "d")).rejects.toThrow("ledger_unreachable");
     for (const run of runs) run.report("gpt-5", output(1_000));
     const finishing = runs.map((run) => run.finish({ waitMs: 5 * MINUTE_MS }));
     await clock.pass(MINUTE_MS);
@@ -282,17 +283,17 @@ describe("the open policy", () => {
     expect(await Promise.all(finishing)).toMatchObject(Array(3).fill({ delivered: true, charged_micros: CREDIT }));
     expect(await used()).toBe(3 * CREDIT);
     expect((await enterprise.get("runs/a")).final).toBe(true);
-    expect((await startWhile(clock, client, "d")).admittedBy).toBe("ledger");
+    expect((await startDuringOutage(clock, client, "d")).admittedBy).toBe("ledger");
   });
 
-  it("asks the runs to stop when more stands unreported than it allows, and reports it all the same", async () => {
+  it("asks runs to stop at more than maxUnreported, and still reports everything", async () => {
     const { clock, network, connect, finish, used } = await newWorld();
     const client = connect({
       whenUnreachable: { ...OPEN, maxUnreported: 10, weigh: (_, usage) => usage.output_tokens / 1_000 },
     });
     const run = await client.start("run-1");
-    const heard: unknown[] = [];
-    run.onAction(({ action, reason }) => heard.push([action, reason]));
+    const actions: unknown[] = [];
+    run.onAction(({ action, reason }) => actions.push([action, reason]));
     run.report("gpt-5", output(40_000));
     await clock.pass(250);
     network.fault = () => "down";
@@ -300,20 +301,20 @@ describe("the open policy", () => {
       run.report("gpt-5", output(tokens));
       await clock.pass(1_000);
     }
-    expect([heard, run.signal.aborted]).toEqual([[], false]);
+    expect([actions, run.signal.aborted]).toEqual([[], false]);
     run.report("gpt-5", output(50_001));
-    expect([heard, run.signal.aborted]).toEqual([[["stop", "ledger_unreachable"]], true]);
-    await expect(startWhile(clock, client, "late")).rejects.toThrow("ledger_unreachable");
+    expect([actions, run.signal.aborted]).toEqual([[["stop", "ledger_unreachable"]], true]);
+    await expect(startDuringOutage(clock, client, "late")).rejects.toThrow("ledger_unreachable");
     network.fault = () => null;
     await finish(run, MINUTE_MS);
-    expect(heard.at(-1)).toEqual(["continue", null]);
+    expect(actions.at(-1)).toEqual(["continue", null]);
     expect(await used()).toBe(50.001 * CREDIT);
   });
 
-  it("hears of credits that had run out as soon as the ledger is back, and is charged as debt", async () => {
+  it("stops a run without credits once the ledger is back, and its usage becomes debt", async () => {
     const { clock, network, connect, finish, enterprise } = await newWorld({ monthly_allowance_micros: 0 });
     network.fault = () => "down";
-    const run = await startWhile(clock, connect({ whenUnreachable: OPEN }));
+    const run = await startDuringOutage(clock, connect({ whenUnreachable: OPEN }));
     run.report("gpt-5", output(1_000));
     await clock.pass(1_000);
     network.fault = () => null;
@@ -323,14 +324,14 @@ describe("the open policy", () => {
     expect(await enterprise.gauge()).toMatchObject({ debt_micros: CREDIT });
   });
 
-  it("does not overrule a refusal", async () => {
+  it("does not override a refusal", async () => {
     const { clock, connect } = await newWorld({ monthly_allowance_micros: 0 });
-    await expect(startWhile(clock, connect({ whenUnreachable: OPEN }))).rejects.toThrow("credits_exhausted");
+    await expect(startDuringOutage(clock, connect({ whenUnreachable: OPEN }))).rejects.toThrow("credits_exhausted");
   });
 });
 
-describe("a process that is killed", () => {
-  it("goes on with the same run and the totals that it kept, and is charged as one", async () => {
+describe("a process that is killed and restarted", () => {
+  it("continues the same run from its saved totals, charged as one run", async () => {
     const { clock, network, connect, finish, enterprise } = await newWorld();
     const disk: { totals: Record<string, Totals> } = { totals: {} };
     const keep = (totals: Record<string, Totals>) => {
@@ -344,7 +345,7 @@ describe("a process that is killed", () => {
     for (let life = 1; life <= 8; life++) {
       const client = connect();
       const run = await client.start("run-1", { totals: disk.totals, keep });
-      // What had not been sent is lost with the process; what the ledger knows was kept before.
+      // Usage that was not yet saved is lost with the process. The ledger never knows more than was saved.
       spent = disk.totals["gpt-5"]?.output_tokens ?? 0;
       expect((await enterprise.receipt("run-1")).charged_micros).toBeLessThanOrEqual(spent * 1_000);
       for (let call = 0; call < 3; call++) {
@@ -368,7 +369,7 @@ describe("a process that is killed", () => {
     expect(spent).toBeGreaterThan(1_500);
   });
 
-  it("has kept what the ledger hears before the ledger hears it", async () => {
+  it("has saved its totals before it reports them", async () => {
     const { clock, connect, used } = await newWorld();
     const keep = () => new Promise<void>((kept) => clock.after(500, kept));
     const run = await connect().start("run-1", { keep });
@@ -379,7 +380,7 @@ describe("a process that is killed", () => {
     expect(await used()).toBe(CREDIT);
   });
 
-  it("sends what it had kept and not sent, and hears when its run is over", async () => {
+  it("sends totals that were saved but not sent, and cannot restart a finished run", async () => {
     const { clock, connect, finish, used } = await newWorld();
     const first = connect();
     const run = await first.start("run-1");
@@ -396,7 +397,7 @@ describe("a process that is killed", () => {
     expect(third).toMatchObject({ admitted: false, refusal: { code: "run_closed", status: 409 } });
   });
 
-  it("is told when it goes on with a run and has not said what that had used", async () => {
+  it("is warned if it continues a run without passing its totals", async () => {
     const { connect, troubles } = await newWorld();
     await connect().start("run-1");
     await connect().start("run-1", { totals: {} });
@@ -409,7 +410,7 @@ describe("a process that is killed", () => {
     ["fails", () => Promise.reject(new Error("disk full")), "Error: disk full"],
     ["throws", thrower("read-only"), "Error: read-only"],
     ["never ends", () => new Promise(() => {}), "not kept within 5000 ms"],
-  ])("still reports when keeping the totals %s, and tells of it", async (_how, keep, detail) => {
+  ])("reports usage and a trouble even if saving the totals %s", async (_how, keep, detail) => {
     const { connect, finish, used, troubles } = await newWorld();
     const run = await connect().start("run-1", { keep });
     run.report("gpt-5", output(1_000));
@@ -419,9 +420,9 @@ describe("a process that is killed", () => {
   });
 });
 
-it("any mixture of faults, agents and models ends in the cost of the last totals", async () => {
+it("charges the cost of the last totals after any mixture of faults, agents and models", async () => {
   for (const seed of [1, 2, 3]) {
-    const random = mulberry(seed);
+    const random = seededRandom(seed);
     const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T;
     const { clock, network, connect, used, enterprise, release } = await newWorld();
     const faults = [null, null, null, "down", "lost", "twice", "held", { slowMs: 3_000 }, { status: 503 }] as const;
@@ -432,7 +433,7 @@ it("any mixture of faults, agents and models ends in the cost of the last totals
       whenUnreachable: { ...OPEN, maxRuns: 100, maxUnreported: 1e9 },
     });
     const runs = [];
-    for (let i = 0; i < 6; i++) runs.push(await startWhile(clock, client, `run-${i}`));
+    for (let i = 0; i < 6; i++) runs.push(await startDuringOutage(clock, client, `run-${i}`));
     const totals = new Map<string, number>();
     for (let step = 0; step < 90; step++) {
       const run = pick(runs);
@@ -454,23 +455,12 @@ it("any mixture of faults, agents and models ends in the cost of the last totals
     await release();
     const spent = [...totals.values()].reduce((sum, tokens) => sum + tokens, 0);
     expect(await used(), `seed ${seed}`).toBe(spent * 1_000);
-    expect(await auditFaults(enterprise), `seed ${seed}`).toEqual([]);
+    expect(await auditFailures(enterprise), `seed ${seed}`).toEqual([]);
   }
 });
 
 function thrower(message: string): () => never {
   return () => {
     throw new Error(message);
-  };
-}
-
-/** A small generator of random numbers that repeats itself from its seed. */
-function mulberry(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

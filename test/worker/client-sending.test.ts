@@ -1,11 +1,11 @@
-// What the client sends and how it hears: coalesced, in batches, several calls and names of a model, actions, refusals.
+// What the client sends and how it handles answers: coalescing, batches, concurrent calls, model names, actions, refusals.
 import { describe, expect, it } from "vitest";
 import { RunStopped } from "../../src/client/fuelgauge.ts";
 import { CREDIT } from "./api.ts";
 import { newWorld, output } from "./client-world.ts";
 
 describe("a run's reports", () => {
-  it("go out at most four times a second a meter, and lose nothing by it", async () => {
+  it("are coalesced to four a second per meter without losing usage", async () => {
     const { clock, connect, sent, batches, used, finish } = await newWorld();
     const run = await connect().start("run-1");
     for (let tokens = 1; tokens <= 3_000; tokens++) {
@@ -20,7 +20,7 @@ describe("a run's reports", () => {
     expect(batches().at(-1)).toMatchObject([{ usage: { output_tokens: 3_000 }, final: true }]);
   });
 
-  it("that are made while a request is under way go out after it", async () => {
+  it("made while a request is in flight are sent after it", async () => {
     const { clock, network, connect, batches, used } = await newWorld();
     const run = await connect().start("run-1");
     network.fault = () => ({ slowMs: 700 });
@@ -34,7 +34,7 @@ describe("a run's reports", () => {
     expect(await used()).toBe(CREDIT);
   });
 
-  it("are waited for at the end, the final one too when another is under way", async () => {
+  it("are all awaited by finish(), including the final one behind a request in flight", async () => {
     const { clock, network, connect, used } = await newWorld();
     const run = await connect().start("run-1");
     network.fault = () => ({ slowMs: 700 });
@@ -51,7 +51,7 @@ describe("a run's reports", () => {
     expect(await used()).toBe(CREDIT);
   });
 
-  it("of many runs share one request, up to five hundred of them", async () => {
+  it("of many runs share requests of up to five hundred reports", async () => {
     const { clock, connect, batches, used } = await newWorld();
     const client = connect();
     const runs = await Promise.all(Array.from({ length: 40 }, (_, i) => client.start(`run-${i}`)));
@@ -73,7 +73,7 @@ describe("a run's reports", () => {
     expect(clock.pending).toBe(0);
   });
 
-  it("that are final close the meter with exactly their totals, also when those are lower", async () => {
+  it("that are final close the meter at exactly their totals, even if lower", async () => {
     const { clock, connect, enterprise, finish } = await newWorld();
     const run = await connect().start("run-1");
     run.report("gpt-5", output(5_000));
@@ -90,7 +90,7 @@ describe("a run's reports", () => {
     expect(Object.fromEntries(outputs)).toEqual({ "gpt-5": 2_000, "gpt-5-mini": 5_000 });
   });
 
-  it("that come after the final count when they are more", async () => {
+  it("with higher totals than an earlier final still count", async () => {
     const { clock, connect, finish, used } = await newWorld();
     const run = await connect().start("run-1");
     run.final("gpt-5", output(1_000));
@@ -100,7 +100,7 @@ describe("a run's reports", () => {
     expect(await used()).toBe(1.7 * CREDIT);
   });
 
-  it("with counts that are none are refused on the spot", async () => {
+  it("with invalid counts throw at once", async () => {
     const { connect } = await newWorld();
     const run = await connect().start("run-1");
     for (const tokens of [-1, 0.5, Number.NaN, 1e13]) {
@@ -111,7 +111,7 @@ describe("a run's reports", () => {
 });
 
 describe("the calls of a run", () => {
-  it("add up, whether they overlap or follow each other, and whatever comes after their end", async () => {
+  it("add up, concurrent or in sequence, and ignore updates after their end", async () => {
     const { clock, connect, enterprise, finish } = await newWorld();
     const run = await connect().start("run-1");
     const [first, second] = [run.call(), run.call()];
@@ -129,7 +129,7 @@ describe("the calls of a run", () => {
     expect((await enterprise.receipt("run-1")).meters).toMatchObject([{ usage: totals, final: true }]);
   });
 
-  it("are one meter under all names of a model, and their tokens one sum", async () => {
+  it("under several names of a model are one meter with one sum", async () => {
     const { clock, connect, enterprise, finish } = await newWorld();
     const run = await connect().start("run-1");
     run.call().update("gpt-5", output(1_000));
@@ -141,7 +141,7 @@ describe("the calls of a run", () => {
     expect(Object.keys(run.totals).sort()).toEqual(["gpt-5", "gpt-5-2025-08-07"]);
   });
 
-  it("are one sum also when both names were final before the ledger had said so", async () => {
+  it("are summed even if both names were final before the ledger answered", async () => {
     const { connect, finish, used } = await newWorld();
     const run = await connect().start("run-1");
     run.call().update("gpt-5", output(1_000));
@@ -150,7 +150,7 @@ describe("the calls of a run", () => {
     expect(await used()).toBe(1.4 * CREDIT);
   });
 
-  it("of a dated name that the price book lacks are charged under the undated one", async () => {
+  it("under a dated name that the price book lacks are charged as the undated model", async () => {
     const { connect, enterprise, finish } = await newWorld();
     const run = await connect().start("run-1");
     run.call().update("gpt-5-2031-01-31", output(1_000));
@@ -160,25 +160,25 @@ describe("the calls of a run", () => {
     expect((await enterprise.receipt("run-1")).meters).toHaveLength(1);
   });
 
-  it("that end without a usage are told of", async () => {
+  it("that end without usage are reported as a trouble", async () => {
     const { connect, troubles } = await newWorld();
     (await connect().start("run-1")).call().end();
     expect(troubles).toMatchObject([{ kind: "no_usage", run: "run-1" }]);
   });
 });
 
-describe("what the ledger asks", () => {
-  it("is heard once for each change, and a stop fires the signal", async () => {
+describe("an action of the ledger", () => {
+  it("calls listeners once per change, and a stop aborts the signal", async () => {
     const { clock, connect } = await newWorld({ monthly_allowance_micros: 100 * CREDIT });
     const run = await connect().start("run-1");
-    const heard: unknown[] = [];
-    run.onAction(({ action, reason, answer }) => heard.push([action, reason, answer?.available_micros]));
+    const actions: unknown[] = [];
+    run.onAction(({ action, reason, answer }) => actions.push([action, reason, answer?.available_micros]));
     for (const tokens of [50_000, 94_000, 95_500, 96_000, 100_000, 101_000]) {
       expect(run.signal.aborted).toBe(tokens > 100_000);
       run.report("gpt-5", output(tokens));
       await clock.pass(250);
     }
-    expect(heard).toEqual([
+    expect(actions).toEqual([
       ["wind_down", null, 4.5 * CREDIT],
       ["stop", "credits_exhausted", 0],
     ]);
@@ -186,23 +186,23 @@ describe("what the ledger asks", () => {
     expect(run.signal.reason).toMatchObject({ reason: "credits_exhausted" });
   });
 
-  it("reaches the other listeners when one of them fails", async () => {
+  it("reaches the other listeners if one throws", async () => {
     const { clock, connect, troubles } = await newWorld({ monthly_allowance_micros: CREDIT });
     const run = await connect().start("run-1");
-    const heard: string[] = [];
+    const actions: string[] = [];
     run.onAction(() => {
       throw new Error("mine");
     });
-    const stop = run.onAction(({ action }) => heard.push(action));
+    const stop = run.onAction(({ action }) => actions.push(action));
     run.report("gpt-5", output(1_000));
     await clock.pass(250);
-    expect(heard).toEqual(["stop"]);
+    expect(actions).toEqual(["stop"]);
     expect(troubles).toMatchObject([{ kind: "listener_failed", detail: "Error: mine" }]);
     stop();
   });
 });
 
-it("a log that fails stops nothing", async () => {
+it("delivers reports even if onTrouble throws", async () => {
   const { connect, network, finish, used } = await newWorld();
   const onTrouble = () => {
     throw new Error("mine");
@@ -215,8 +215,8 @@ it("a log that fails stops nothing", async () => {
   expect(await used()).toBe(CREDIT);
 });
 
-describe("a report that is refused", () => {
-  it("is told of, spoils no other, and is tried once more at the end", async () => {
+describe("a refused report", () => {
+  it("is reported as a trouble, does not affect others, and is sent once more at the end", async () => {
     const { clock, connect, enterprise, batches, finish, troubles } = await newWorld();
     const run = await connect().start("run-1");
     run.report("no-such-model", output(1));
@@ -246,7 +246,7 @@ describe("a report that is refused", () => {
 });
 
 describe("starting a run", () => {
-  it("gives the gauge and the hold, and again the same run", async () => {
+  it("returns the gauge and the hold, and the same when repeated", async () => {
     const { connect, enterprise } = await newWorld();
     const ask = { run: "run-1", surface: "cli", workspace: "w1", user: "u1", group: "g1" } as const;
     const started = await connect().startRun({ ...ask, holdMicros: 5 * CREDIT, holdTtlSeconds: 60, model: "gpt-5" });
@@ -259,7 +259,7 @@ describe("starting a run", () => {
     expect(await enterprise.gauge()).toMatchObject({ held_micros: 5 * CREDIT });
   });
 
-  it("gives a hold back at the end, also when nothing was reported", async () => {
+  it("releases its hold at the end, even if nothing was reported", async () => {
     const { connect, enterprise, finish } = await newWorld();
     const client = connect();
     await finish(await client.start("idle", { holdMicros: CREDIT }));
@@ -269,7 +269,7 @@ describe("starting a run", () => {
     expect(await enterprise.gauge()).toMatchObject({ held_micros: 0 });
   });
 
-  it("is refused by a value that says why, with what helps on", async () => {
+  it("returns a refusal with the code, the gauge and the upgrade URL", async () => {
     const { connect, enterprise, finish } = await newWorld({
       monthly_allowance_micros: CREDIT,
       upgrade_url: "https://platform.example/upgrade",

@@ -1,4 +1,4 @@
-// Reports through a socket of the real Worker, and over HTTP wherever that does not open or breaks.
+// Reports through a socket of the real Worker, and over HTTP when the socket does not open or breaks.
 import { evictDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
@@ -6,8 +6,8 @@ import { type OpenSocket, type Socket, socketTransport } from "../../src/client/
 import { CREDIT, objectOf, operator } from "./api.ts";
 import { newWorld, output, type World } from "./client-world.ts";
 
-/** Opens sockets of the Worker, and lets a test lose their replies or cut them. */
-function opener(clock: World["clock"]) {
+/** Opens sockets of the Worker. The test can make opening fail or hang, and drop replies. */
+function socketOpener(clock: World["clock"]) {
   const line = {
     opened: 0,
     messages: 0,
@@ -28,13 +28,13 @@ function opener(clock: World["clock"]) {
     return {
       send(text: string) {
         line.messages += 1;
-        clock.underWay += 1;
+        clock.requestsInFlight += 1;
         socket.send(text);
       },
       close: () => socket.close(),
       addEventListener(type: string, then: (event: never) => void) {
         socket.addEventListener(type as "message", (event) => {
-          if (type === "message") clock.underWay -= 1;
+          if (type === "message") clock.requestsInFlight -= 1;
           if (type === "message" && line.loseReplies) return;
           then(event as never);
         });
@@ -44,9 +44,9 @@ function opener(clock: World["clock"]) {
   return { line, open };
 }
 
-it("reports of many runs go through one socket, and what it asks is heard", async () => {
+it("sends the reports of many runs through one socket and obeys its actions", async () => {
   const { clock, connect, sent, finish, used } = await newWorld({ monthly_allowance_micros: 10 * CREDIT });
-  const { line, open } = opener(clock);
+  const { line, open } = socketOpener(clock);
   const client = connect({ transport: socketTransport(open) });
   const runs = [await client.start("a"), await client.start("b"), await client.start("c")];
   for (let step = 1; step <= 10; step++) {
@@ -62,10 +62,10 @@ it("reports of many runs go through one socket, and what it asks is heard", asyn
 });
 
 it.each(["refuse", "hang"] as const)(
-  "goes over HTTP where the socket does not open (%s), and tries it again after half a minute",
+  "reports over HTTP if the socket does not open (%s), and tries the socket again after 30 s",
   async (how) => {
     const { clock, connect, batches, finish, used } = await newWorld();
-    const { line, open } = opener(clock);
+    const { line, open } = socketOpener(clock);
     line[how] = true;
     const client = connect({ transport: socketTransport(open), timeoutMs: 1_000 });
     const run = await client.start("run-1");
@@ -86,9 +86,9 @@ it.each(["refuse", "hang"] as const)(
   },
 );
 
-it("sends again over HTTP what a broken socket left unanswered, and charges it once", async () => {
+it("repeats over HTTP what a broken socket left unanswered, charged once", async () => {
   const { clock, connect, batches, finish, used, troubles } = await newWorld();
-  const { line, open } = opener(clock);
+  const { line, open } = socketOpener(clock);
   const client = connect({ transport: socketTransport(open), timeoutMs: 2_000 });
   const run = await client.start("run-1");
   run.report("gpt-5", output(400));
@@ -103,9 +103,9 @@ it("sends again over HTTP what a broken socket left unanswered, and charges it o
   client.close();
 });
 
-it("outlives the object behind the socket", async () => {
+it("survives evictions of the object behind the socket", async () => {
   const { clock, connect, finish, used, enterprise } = await newWorld();
-  const { line, open } = opener(clock);
+  const { line, open } = socketOpener(clock);
   const client = connect({ transport: socketTransport(open), timeoutMs: 2_000 });
   const run = await client.start("run-1");
   for (let step = 1; step <= 6; step++) {
@@ -119,17 +119,17 @@ it("outlives the object behind the socket", async () => {
   client.close();
 });
 
-it("goes to HTTP when its key is revoked, which says so, and on with the next key", async () => {
+it("reports a revoked key as a trouble and continues with the next key", async () => {
   const { clock, connect, finish, used, enterprise, troubles } = await newWorld();
-  const { open } = opener(clock);
-  const old = await enterprise.keyOf(["debit"]);
+  const { open } = socketOpener(clock);
+  const old = await enterprise.createKey(["debit"]);
   let key = old.key;
   const client = connect({ transport: socketTransport(open), key: () => key });
   const run = await client.start("run-1");
   run.report("gpt-5", output(100));
   await clock.pass(250);
   await operator("DELETE", `${enterprise.path}/keys/${old.id}`);
-  await clock.quiet();
+  await clock.settle();
   run.report("gpt-5", output(1_000));
   await clock.pass(1_000);
   expect(troubles.at(-1)).toMatchObject({ kind: "unreachable", status: 401 });

@@ -1,5 +1,5 @@
-// The client's types are written by hand, so that they depend on nothing: here they are held against the interface's
-// own schemas, by the compiler and by what the running Worker says of itself.
+// The client's types are written by hand so that the client has no dependencies. These tests compare them with the
+// schemas of the interface, by the compiler and by the OpenAPI document of the running Worker.
 import { exports } from "cloudflare:workers";
 import type { z } from "@hono/zod-openapi";
 import { expect, it } from "vitest";
@@ -13,7 +13,7 @@ type Answer = Exclude<z.output<typeof DEBITS_DOC.answer>, { results: unknown }>;
 type Items = Extract<z.output<typeof DEBITS_DOC.answer>, { results: unknown }>["results"];
 type Gauge = z.output<typeof gaugeSchema>;
 
-it("are the types that the interface checks and answers", () => {
+it("gives the client the same types as the interface's schemas", () => {
   const fits: true[] = [
     true satisfies Fits<client.Report, SentReport>,
     true satisfies Fits<Answer, client.DebitAnswer>,
@@ -25,7 +25,7 @@ it("are the types that the interface checks and answers", () => {
   expect(fits).toHaveLength(6);
 });
 
-/** The fields of a type, named: the compiler sees that none is missing and none too many. */
+/** The fields of each type by name. The compiler checks that none is missing and none is extra. */
 const FIELDS = {
   Report: fields<client.Report>({
     run: true,
@@ -57,7 +57,7 @@ function fields<T>(named: Record<keyof T, true>): string[] {
 }
 
 it.each(Object.entries(FIELDS))(
-  "have the fields of %s in the OpenAPI document, and no others",
+  "gives the client's %s exactly the fields of the OpenAPI document",
   async (name, expected) => {
     const response = await exports.default.fetch("https://fuelgauge.test/openapi.json");
     const { components } = await response.json<{ components: { schemas: Record<string, { properties: object }> } }>();

@@ -1,6 +1,6 @@
 /**
- * The client against the real Worker, over a network that does what a test says, by a clock that only the test moves.
- * Nothing waits for time: `pass` lets the clock run from timer to timer, and waits at each for what is under way.
+ * Runs the client against the real Worker, over a network whose faults the test chooses and by a clock that only the
+ * test moves. No test waits for time: `pass` moves the clock from timer to timer and lets requests finish at each.
  */
 import { exports } from "cloudflare:workers";
 import {
@@ -15,8 +15,9 @@ import type { Fetch } from "../../src/client/http.ts";
 import { type Enterprise, newEnterprise } from "./api.ts";
 
 /**
- * What happens to a request: it never arrives; its answer is lost; it arrives twice; it arrives, and the answer takes
- * so long; it arrives only when the test lets it; a proxy answers in the Worker's place.
+ * What happens to a request. `down`: it never arrives. `lost`: it arrives, its answer does not. `twice`: it arrives
+ * twice. `held`: it arrives when the test calls `release`. `slowMs`: its answer takes this long. `status`: a proxy
+ * answers instead of the Worker.
  */
 export type Fault =
   | "down"
@@ -33,9 +34,9 @@ export type World = Awaited<ReturnType<typeof newWorld>>;
 export class TestClock implements Clock {
   #steadyMs = 0;
   #timers: { atMs: number; then: () => void }[] = [];
-  /** What this machine believes to be the time when the test begins. */
+  /** The time of day on the client's machine when the test begins; tests set it wrong. */
   wallMs = Date.now();
-  underWay = 0;
+  requestsInFlight = 0;
 
   nowMs(): number {
     return this.wallMs + this.#steadyMs;
@@ -57,11 +58,11 @@ export class TestClock implements Clock {
     return this.#timers.length;
   }
 
-  /** Lets so much time pass. */
+  /** Moves the clock forward, running each timer when it is due. */
   async pass(ms: number): Promise<void> {
     const endMs = this.#steadyMs + ms;
     for (;;) {
-      await this.quiet();
+      await this.settle();
       const [next] = this.#timers.filter(({ atMs }) => atMs <= endMs).sort((a, b) => a.atMs - b.atMs);
       if (next === undefined) break;
       this.#timers = this.#timers.filter((timer) => timer !== next);
@@ -69,18 +70,18 @@ export class TestClock implements Clock {
       next.then();
     }
     this.#steadyMs = endMs;
-    await this.quiet();
+    await this.settle();
   }
 
-  /** Waits until nothing is under way to the Worker, and what follows from answers has happened. */
-  async quiet(): Promise<void> {
-    for (let calm = 0; calm < 3; calm = this.underWay > 0 ? 0 : calm + 1) {
+  /** Waits until no request is in flight and the client has handled the answers. */
+  async settle(): Promise<void> {
+    for (let idleTurns = 0; idleTurns < 3; idleTurns = this.requestsInFlight > 0 ? 0 : idleTurns + 1) {
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
 }
 
-/** An enterprise, a network and a clock; `connect` makes clients of it, one for each process that a test imagines. */
+/** An enterprise, a network and a clock. Each `connect` makes the client of another process. */
 export async function newWorld(settings: Record<string, unknown> = {}) {
   const enterprise: Enterprise = await newEnterprise({ test_clock: undefined, ...settings });
   const clock = new TestClock();
@@ -88,22 +89,22 @@ export async function newWorld(settings: Record<string, unknown> = {}) {
   const held: (() => Promise<unknown>)[] = [];
   const troubles: Trouble[] = [];
   const network = {
-    /** Asked for every request; null lets it through. */
+    /** Called for every request; null lets it through. */
     fault: (_request: Sent): Fault | null => null,
   };
 
-  const arrive = async (url: string, init: Parameters<Fetch>[1]): Promise<Response> => {
+  const deliver = async (url: string, init: Parameters<Fetch>[1]): Promise<Response> => {
     const { method, body = null } = init;
-    clock.underWay += 1;
+    clock.requestsInFlight += 1;
     try {
       const response = await exports.default.fetch(url, { method, headers: init.headers, body });
       const text = await response.text();
       const headers = new Headers(response.headers);
-      // As every server on a real network says it.
+      // Every server on a real network sends its date.
       headers.set("Date", new Date().toUTCString());
       return new Response(text, { status: response.status, headers });
     } finally {
-      clock.underWay -= 1;
+      clock.requestsInFlight -= 1;
     }
   };
 
@@ -113,18 +114,18 @@ export async function newWorld(settings: Record<string, unknown> = {}) {
     const fault = network.fault(request);
     if (fault === "down") throw new TypeError("fetch failed");
     if (fault === "lost") {
-      await arrive(url, init);
+      await deliver(url, init);
       throw new TypeError("terminated");
     }
-    if (fault === "twice") await arrive(url, init);
+    if (fault === "twice") await deliver(url, init);
     if (fault === "held") {
-      held.push(() => arrive(url, init));
+      held.push(() => deliver(url, init));
       return new Promise(() => {});
     }
     if (typeof fault === "object" && fault !== null && "status" in fault) {
       return new Response(fault.body ?? "", { status: fault.status, headers: fault.headers ?? {} });
     }
-    const response = await arrive(url, init);
+    const response = await deliver(url, init);
     if (typeof fault === "object" && fault !== null) await new Promise<void>((done) => clock.after(fault.slowMs, done));
     return response;
   };
@@ -144,7 +145,7 @@ export async function newWorld(settings: Record<string, unknown> = {}) {
     });
     return {
       ...fuelgauge,
-      /** A run that must be admitted. */
+      /** Starts a run and throws if it is refused. */
       async start(run: string, more: Partial<StartOptions> = {}): Promise<Run> {
         const starting = fuelgauge.startRun({ run, surface: "web", workspace: "w1", user: "u1", ...more });
         await clock.pass(0);
@@ -163,17 +164,17 @@ export async function newWorld(settings: Record<string, unknown> = {}) {
     troubles,
     connect,
     fetch,
-    /** Lets what was held back arrive now. */
+    /** Delivers the requests that were held. */
     async release(): Promise<void> {
-      await Promise.all(held.splice(0).map((deliver) => deliver()));
+      await Promise.all(held.splice(0).map((send) => send()));
     },
-    /** Finishes a run while time passes. */
+    /** Finishes a run while this much time passes. */
     async finish(run: Run, passMs = 1_000) {
       const finishing = run.finish();
       await clock.pass(passMs);
       return finishing;
     },
-    /** The requests that carried reports, each as its list of reports. */
+    /** The reports of each request to /debits. */
     batches: () =>
       sent.filter(({ path }) => path.endsWith("/debits")).map(({ body }) => JSON.parse(body ?? "").reports),
     async used(): Promise<number> {
@@ -182,7 +183,7 @@ export async function newWorld(settings: Record<string, unknown> = {}) {
   };
 }
 
-/** Output tokens of gpt-5, 1,000 of which cost a credit. */
+/** Usage of output tokens. 1,000 of gpt-5 cost one credit. */
 export function output(tokens: number) {
   return { input_tokens: 0, output_tokens: tokens };
 }

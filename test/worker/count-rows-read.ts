@@ -1,5 +1,5 @@
-/** The copy with the rows counted that its statements read, for tests of what a question costs. */
-export function counting(db: D1Database, counts: { rows: number }): D1Database {
+/** Wraps D1 and adds the rows that its statements read to `counts`. */
+export function countRowsRead(db: D1Database, counts: { rows: number }): D1Database {
   const wrap = (statement: D1PreparedStatement): D1PreparedStatement =>
     ({
       bind: (...values: unknown[]) => wrap(statement.bind(...values)),
@@ -9,7 +9,7 @@ export function counting(db: D1Database, counts: { rows: number }): D1Database {
         return result;
       },
       raw: async () => {
-        // `raw` tells no counts, so the same statement is asked for them.
+        // `raw` reports no counts, so run the same statement once more with `all`.
         counts.rows += (await statement.all()).meta.rows_read;
         return statement.raw();
       },

@@ -1,12 +1,12 @@
-// Reports and what they charge (rules R1, R2, R10), one by one and in batches.
+// Reports and their charges (rules R1, R2, R10), one by one and in batches.
 import { describe, expect, it } from "vitest";
 import {
-  auditFaults,
+  auditFailures,
   CREDIT,
   costing,
   expectProblem,
-  faultyPaths,
-  MAX,
+  invalidPaths,
+  MAX_MICROS,
   NOON,
   newEnterprise,
   report,
@@ -21,7 +21,7 @@ const usage = (input: number, output: number, read = 0, write = 0) => ({
 });
 
 describe("one report", () => {
-  it("is charged once, however often it comes", async () => {
+  it("is charged once when sent twice", async () => {
     const { debit, gauge, id } = await newEnterprise();
     const first = await debit(report());
     expect(first.status).toBe(200);
@@ -43,9 +43,9 @@ describe("one report", () => {
     expect(await gauge()).toMatchObject({ enterprise: id, used_micros: 225_000, seq: first.body.seq });
   });
 
-  it("carries running totals: any order, with losses and repeats, ends in the lump-sum cost", async () => {
+  it("of running totals adds up to the lump-sum cost in any order, with losses and repeats", async () => {
     const chunks = [usage(10, 1, 3, 1), usage(700, 30, 5_001, 7), usage(1_333, 77, 9_999, 13)];
-    // 1333 · 1.25 + 77 · 10 + 9999 · 0.125 + 13 · 1.25 = 3702.375 micro-USD, a hundredfold in micro-credits.
+    // 1333 · 1.25 + 77 · 10 + 9999 · 0.125 + 13 · 1.25 = 3702.375 micro-USD, times 100 in micro-credits.
     for (const order of [[0, 1, 2], [2, 1, 0], [2], [1, 2, 2, 0, 1], [0, 2, 1]]) {
       const { debit, gauge } = await newEnterprise();
       let sum = 0;
@@ -55,14 +55,14 @@ describe("one report", () => {
     }
   });
 
-  it("keeps the largest of each kind, though no report had them together", async () => {
+  it("raises each usage kind to the largest total seen, even from different reports", async () => {
     const { debit, receipt } = await newEnterprise();
     await debit(report({ usage: usage(100, 5) }));
     await debit(report({ usage: usage(50, 9, 40) }));
     expect((await receipt("run-1")).meters[0].usage).toEqual(usage(100, 9, 40));
   });
 
-  it("that is final closes the meter with exactly its totals and refunds the difference", async () => {
+  it("that is final closes the meter at exactly its totals and refunds the difference", async () => {
     const { debit, gauge, receipt } = await newEnterprise();
     await debit(costing(10));
     expect((await debit(costing(4, { final: true }))).body).toMatchObject({
@@ -77,18 +77,18 @@ describe("one report", () => {
     expect((await gauge()).used_micros).toBe(4_100_000);
   });
 
-  it("may leave out who it is for once the run is known, and then names what it lacks", async () => {
+  it("may omit the attribution of a known run; for an unknown run the missing fields are named", async () => {
     const { debit, start: startRun } = await newEnterprise();
     const { surface: _s, workspace: _w, user: _u, started_at: _at, ...bare } = report();
-    expect(faultyPaths(await debit(bare))).toEqual(["started_at", "surface", "user", "workspace"]);
-    expect(faultyPaths(await debit({ ...bare, surface: "cli", user: "u1" }))).toEqual(["started_at", "workspace"]);
+    expect(invalidPaths(await debit(bare))).toEqual(["started_at", "surface", "user", "workspace"]);
+    expect(invalidPaths(await debit({ ...bare, surface: "cli", user: "u1" }))).toEqual(["started_at", "workspace"]);
     await debit(report());
     expect((await debit({ ...bare, usage: usage(2_000, 100) })).body.charged_micros).toBe(125_000);
     await startRun(start({ run: "run-2" }));
     expect((await debit({ ...bare, run: "run-2" })).body.charged_micros).toBe(225_000);
   });
 
-  it("cannot move a run to another workspace, user or surface", async () => {
+  it("cannot move its run to another workspace, user or surface", async () => {
     const { debit, gauge } = await newEnterprise();
     await debit(report());
     const before = await gauge();
@@ -97,17 +97,17 @@ describe("one report", () => {
       expectProblem(refusal, 409, "run_attribution_conflict");
     }
     expect(await gauge()).toEqual(before);
-    // Another start or group is no conflict: the first stays.
+    // Another start time or group is not a conflict. The first one stays.
     expect((await debit(report({ started_at: "2026-03-09T00:00:00Z", group: "g9" }))).status).toBe(200);
   });
 
-  it("is refused where it started over five minutes ahead, and taken at five", async () => {
+  it("is refused if its run starts more than five minutes in the future", async () => {
     const { debit } = await newEnterprise();
     expectProblem(await debit(report({ started_at: "2026-03-10T12:05:00.001Z" })), 422, "started_in_future");
     expect((await debit(report({ started_at: "2026-03-10T12:05:00Z" }))).status).toBe(200);
   });
 
-  it("is refused where it started over 35 days ago, unless the meter is known", async () => {
+  it("is refused if its run started more than 35 days ago and its meter is unknown", async () => {
     const { debit, moveTo, gauge } = await newEnterprise();
     expectProblem(await debit(report({ started_at: "2026-02-03T11:59:59.999Z" })), 410, "run_too_old");
     const known = { run: "known", started_at: "2026-02-03T12:00:00Z" };
@@ -120,32 +120,36 @@ describe("one report", () => {
     await moveTo("2026-05-29T12:00:00.001Z");
     const before = await gauge();
     expectProblem(await debit(costing(4, known)), 410, "run_too_old");
-    // Nor does a lie about the start bring a forgotten meter back.
+    // A false start time does not revive a forgotten meter.
     expectProblem(await debit(costing(4, { ...known, started_at: "2026-05-29T00:00:00Z" })), 410, "run_too_old");
     expect(await gauge()).toEqual(before);
   });
 
-  it("that would carry a charge or the cycle past 2^53−1 is refused, and the one that just fits is not", async () => {
+  it("is refused only if its charge or the cycle's sum would pass 2^53−1", async () => {
     const { debit, gauge, get } = await newEnterprise({ monthly_allowance_micros: 0 });
-    const most = 10 ** 12;
-    // 10^15 micros a time: nine fit beside each other, the tenth does not, a smaller one does.
-    const reports = Array.from({ length: 10 }, (_, i) => report({ run: `r${i}`, usage: usage(0, most) }));
+    const maxTokens = 10 ** 12;
+    // Each costs 10^15 micros: nine fit, the tenth does not, a smaller one does.
+    const reports = Array.from({ length: 10 }, (_, i) => report({ run: `r${i}`, usage: usage(0, maxTokens) }));
     const { body } = await debit({ reports });
     expect(body.results.map((result: { code?: string }) => result.code ?? "ok")).toEqual([
       ...Array(9).fill("ok"),
       "charge_too_large",
     ]);
-    expectProblem(await debit(report({ run: "r10", usage: usage(0, most) })), 422, "charge_too_large");
+    expectProblem(await debit(report({ run: "r10", usage: usage(0, maxTokens) })), 422, "charge_too_large");
     expectProblem(await debit(start({ run: "r10" })), 422, "validation_failed");
     // 7,199,254,740,991 micros are left: 7,199,254,740 output tokens and 991 micros.
     expectProblem(await debit(report({ run: "r11", usage: usage(8, 7_199_254_740) })), 422, "charge_too_large");
     const fits = await debit(report({ run: "r11", usage: usage(7, 7_199_254_740) }));
     expect(fits.body).toMatchObject({ run_total_micros: 7_199_254_740_875, action: "stop" });
-    expect(await gauge()).toMatchObject({ used_micros: MAX - 116, debt_micros: MAX - 116, available_micros: 0 });
+    expect(await gauge()).toMatchObject({
+      used_micros: MAX_MICROS - 116,
+      debt_micros: MAX_MICROS - 116,
+      available_micros: 0,
+    });
     expect((await get("runs/r11")).charged_micros).toBe(7_199_254_740_875);
   });
 
-  it("tells the agent what to do: continue, wind down from 95 %, stop when nothing is available", async () => {
+  it("answers continue, wind_down from 95 % used, and stop when nothing is available", async () => {
     const { debit } = await newEnterprise({ monthly_allowance_micros: 100 * CREDIT });
     const actions: unknown[] = [];
     for (const credits of [94.999, 95, 99.999, 100, 101]) {
@@ -161,7 +165,7 @@ describe("one report", () => {
     ]);
   });
 
-  it("fixes the run's group: its own before the start's, the start's before none", async () => {
+  it("fixes the run's group: the first report's, else the start's, else none", async () => {
     const { debit, receipt, start: startRun } = await newEnterprise();
     await startRun(start({ run: "a", group: "g1" }));
     await debit(report({ run: "a", group: "g2" }));
@@ -173,7 +177,7 @@ describe("one report", () => {
     expect(groups).toEqual(["g2", "g1", "none"]);
   });
 
-  it("counts each of a run's models on a meter of its own", async () => {
+  it("is counted on a separate meter for each model of a run", async () => {
     const { debit, receipt } = await newEnterprise();
     await debit(costing(2));
     const second = await debit(costing(0, { model: "claude-sonnet-4-5", usage: usage(1_000_000, 0), final: true }));
@@ -193,7 +197,7 @@ describe("one report", () => {
 });
 
 describe("a batch", () => {
-  it("of a thousand reports is answered in order, and is the same as a thousand reports", async () => {
+  it("of a thousand reports is answered in order and charged like single reports", async () => {
     const e = await newEnterprise();
     const reports = Array.from({ length: 1_000 }, (_, i) => costing((i % 7) + 1, { run: `r${i % 250}` }));
     const { status, body } = await e.debit({ reports });
@@ -203,17 +207,17 @@ describe("a batch", () => {
       (sum: number, result: { charged_micros: number }) => sum + result.charged_micros,
       0,
     );
-    // Each run was reported four times; 250 ≡ 5 (mod 7), so its largest total is that of its four residues.
+    // Each run is reported four times. The largest of its four totals counts.
     const largest = Array.from({ length: 250 }, (_, run) =>
       Math.max(...[0, 1, 2, 3].map((k) => ((run + 250 * k) % 7) + 1)),
     );
     expect(charged).toBe(largest.reduce((a, b) => a + b) * CREDIT);
     expect((await e.gauge()).used_micros).toBe(charged);
     expect(body.results.at(-1)).toMatchObject({ remaining_micros: 5_000 * CREDIT - charged });
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("answers the others though some are bad, each bad one by its status and code", async () => {
+  it("answers each invalid report with a status and code, and charges the others", async () => {
     const { debit, gauge } = await newEnterprise();
     await debit(report());
     const { status, body } = await debit({
@@ -255,21 +259,21 @@ describe("a batch", () => {
     expect((await gauge()).used_micros).toBe(2 * CREDIT + 225_000);
   });
 
-  it("has 1 to 1000 reports and nothing beside them", async () => {
+  it("has 1 to 1000 reports and no other field", async () => {
     const { debit, gauge } = await newEnterprise();
     const before = await gauge();
-    expect(faultyPaths(await debit({ reports: [] }))).toEqual(["reports"]);
-    expect(faultyPaths(await debit({ reports: Array(1_001).fill(report()) }))).toEqual(["reports"]);
-    expect(faultyPaths(await debit({ reports: report() }))).toEqual(["reports"]);
-    expect(faultyPaths(await debit({ reports: [report()], final: true }))).toEqual(["final"]);
-    expect(faultyPaths(await debit({ ...report(), reports: [report()] }))).toContain("run");
+    expect(invalidPaths(await debit({ reports: [] }))).toEqual(["reports"]);
+    expect(invalidPaths(await debit({ reports: Array(1_001).fill(report()) }))).toEqual(["reports"]);
+    expect(invalidPaths(await debit({ reports: report() }))).toEqual(["reports"]);
+    expect(invalidPaths(await debit({ reports: [report()], final: true }))).toEqual(["final"]);
+    expect(invalidPaths(await debit({ ...report(), reports: [report()] }))).toContain("run");
     for (const body of [[], [report()], null, "x", 7]) {
       expectProblem(await debit(body === null ? "null" : body === "x" ? '"x"' : body), 422, "validation_failed");
     }
     expect(await gauge()).toEqual(before);
   });
 
-  it("opens a run with its first report, so that the next may leave out who it is for", async () => {
+  it("makes a run known with its first report, so that later ones may omit the attribution", async () => {
     const { debit } = await newEnterprise();
     const { surface: _s, workspace: _w, user: _u, started_at: _at, ...bare } = costing(2);
     const { body } = await debit({ reports: [costing(1), bare, { ...bare, run: "other" }] });
@@ -281,8 +285,8 @@ describe("a batch", () => {
   });
 });
 
-describe("many agents at once", () => {
-  it("are each charged their own, and their seqs never repeat", async () => {
+describe("concurrent reports", () => {
+  it("are each charged once, and no seq repeats", async () => {
     const e = await newEnterprise();
     const reports = Array.from({ length: 120 }, (_, i) =>
       costing(1 + (i % 3), { run: `r${i % 40}`, started_at: NOON }),
@@ -294,6 +298,6 @@ describe("many agents at once", () => {
     const charged = answers.reduce((sum, { body }) => sum + body.charged_micros, 0);
     expect(charged).toBe(40 * 3 * CREDIT);
     expect((await e.gauge()).used_micros).toBe(charged);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 });

@@ -1,12 +1,12 @@
-// Enterprises as the operator makes, changes, reads and lists them, and their test clocks.
+// Creating, changing, reading and listing enterprises as the operator, and their test clocks.
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import {
   CREDIT,
   costing,
   expectProblem,
-  faultyPaths,
   freshId,
+  invalidPaths,
   NOON,
   newEnterprise,
   objectOf,
@@ -14,10 +14,10 @@ import {
   start,
 } from "./api.ts";
 
-const DAY = 86_400_000;
+const DAY_MS = 86_400_000;
 
-describe("creating and changing", () => {
-  it("creates with defaults, and answers the whole enterprise with its gauge", async () => {
+describe("PUT of an enterprise", () => {
+  it("creates it with defaults and answers all of it with its gauge", async () => {
     const path = `/v1/enterprises/${freshId()}`;
     const beforeMs = Date.now();
     const { status, body } = await operator("PUT", path, { name: "Acme", billing_model: "credits", plan: "team" });
@@ -43,7 +43,7 @@ describe("creating and changing", () => {
     expect((await operator("GET", path)).body).toMatchObject({ ...rest, referral_code, created_at });
   });
 
-  it("keeps what a change leaves out, and answers 200", async () => {
+  it("keeps the fields that a change omits, and clears optional ones with null", async () => {
     const given = {
       time_zone: "Asia/Kolkata",
       anchor_day: 15,
@@ -63,7 +63,7 @@ describe("creating and changing", () => {
     expect((await operator("GET", path)).body).toMatchObject({ ...whole, ...cleared });
   });
 
-  it("creates once, however many ask at the same time", async () => {
+  it("creates it once when sent six times at once", async () => {
     const path = `/v1/enterprises/${freshId()}`;
     const body = { name: "Acme", billing_model: "credits", plan: "pro", test_clock: NOON };
     const answers = await Promise.all(Array.from({ length: 6 }, () => operator("PUT", path, body)));
@@ -71,17 +71,17 @@ describe("creating and changing", () => {
     expect((await operator("GET", path)).body.gauge.seq).toBe(1);
   });
 
-  it("names every field that a creation lacks, and creates nothing", async () => {
+  it("names all missing fields and creates nothing", async () => {
     const { id } = await newEnterprise();
     const path = `/v1/enterprises/${freshId()}`;
-    expect(faultyPaths(await operator("PUT", path, {}))).toEqual(["billing_model", "name", "plan"]);
-    expect(faultyPaths(await operator("PUT", path, { name: "Acme", plan: "pro" }))).toEqual(["billing_model"]);
+    expect(invalidPaths(await operator("PUT", path, {}))).toEqual(["billing_model", "name", "plan"]);
+    expect(invalidPaths(await operator("PUT", path, { name: "Acme", plan: "pro" }))).toEqual(["billing_model"]);
     expectProblem(await operator("GET", path), 404, "not_found");
     const listed = await operator("GET", "/v1/enterprises?limit=1");
     expect(listed.body.rows.map((row: { id: string }) => row.id)).toEqual([id]);
   });
 
-  it("refuses settings that make no sense, each by its path", async () => {
+  it("refuses invalid settings by their path and changes nothing", async () => {
     const { put, path } = await newEnterprise();
     const before = (await operator("GET", path)).body;
     for (const [field, values] of Object.entries({
@@ -106,12 +106,12 @@ describe("creating and changing", () => {
       test_clock: ["2026-03-10", "soon", 1_773_144_000_000, "2026-03-11T12:00:00Z"],
       colour: ["red"],
     })) {
-      for (const value of values) expect(faultyPaths(await put({ [field]: value }))).toEqual([field]);
+      for (const value of values) expect(invalidPaths(await put({ [field]: value }))).toEqual([field]);
     }
     expect((await operator("GET", path)).body).toEqual(before);
   });
 
-  it("gives each plan its allowance, and an override, zero too, any plan", async () => {
+  it("gives each plan its allowance, and an override, even zero, replaces it", async () => {
     const plans = { free: 500, pro: 5_000, team: 25_000, enterprise: 100_000 };
     for (const [plan, credits] of Object.entries(plans)) {
       const { gauge } = await newEnterprise({ plan });
@@ -126,7 +126,7 @@ describe("creating and changing", () => {
     expectProblem(await none.start(start()), 402, "credits_exhausted");
   });
 
-  it("records what a suspended enterprise is charged, asks its runs to stop, and starts no new one", async () => {
+  it("suspends: debits are recorded and answered stop, and no new run starts", async () => {
     const { debit, gauge, put, start: startRun } = await newEnterprise();
     await startRun(start({ hold_micros: CREDIT }));
     await put({ suspended: true });
@@ -138,8 +138,10 @@ describe("creating and changing", () => {
     expect((await debit(costing(1))).body).toMatchObject({ action: "continue", reason: null });
     expect((await startRun(start({ run: "run-2" }))).status).toBe(201);
   });
+});
 
-  it("lists enterprises newest first, page by page, each once", async () => {
+describe("the list of enterprises", () => {
+  it("is newest first, and pages show each enterprise once", async () => {
     const ids: string[] = [];
     for (let i = 0; i < 5; i++) ids.unshift((await newEnterprise()).id);
     const listed: string[] = [];
@@ -158,7 +160,7 @@ describe("creating and changing", () => {
     }
   });
 
-  it("lists the others, and names the one, when an object cannot be asked", async () => {
+  it("names an enterprise whose object cannot answer and lists the others", async () => {
     const [first, broken, last] = [await newEnterprise(), await newEnterprise(), await newEnterprise()];
     await runInDurableObject(objectOf(broken.id), (_, { storage }) => {
       storage.sql.exec("UPDATE enterprise SET settings = 'unreadable'");
@@ -173,7 +175,7 @@ describe("creating and changing", () => {
 });
 
 describe("the test clock", () => {
-  it("stands still until it is moved, and then shows on everything", async () => {
+  it("stands still until it is moved, and everything follows it", async () => {
     const { gauge, moveTo, debit, get } = await newEnterprise();
     expect((await gauge()).as_of).toBe(NOON);
     expect((await gauge()).as_of).toBe(NOON);
@@ -185,7 +187,7 @@ describe("the test clock", () => {
     expect((await get("runs/run-1")).last_report_at).toBe("2026-03-10T12:30:00.000Z");
   });
 
-  it("does not go backwards, and standing still is no step", async () => {
+  it("cannot go backwards; moving it to the same time changes nothing", async () => {
     const { moveTo, gauge } = await newEnterprise();
     const before = await gauge();
     expectProblem(await moveTo("2026-03-10T11:59:59.999Z"), 422, "clock_backwards");
@@ -193,19 +195,19 @@ describe("the test clock", () => {
     expect(await gauge()).toEqual(before);
   });
 
-  it("is given only at the creation: naming another is 422, the same again is fine", async () => {
+  it("can only be set at creation: a PUT may repeat it but not name another time", async () => {
     const { put, moveTo } = await newEnterprise();
     expect((await put({ test_clock: NOON })).status).toBe(200);
     await moveTo("2026-03-11T00:00:00Z");
     expect((await put({ test_clock: "2026-03-11T00:00:00Z" })).status).toBe(200);
-    expect(faultyPaths(await put({ name: "Other", test_clock: "2026-03-12T00:00:00Z" }))).toEqual(["test_clock"]);
+    expect(invalidPaths(await put({ name: "Other", test_clock: "2026-03-12T00:00:00Z" }))).toEqual(["test_clock"]);
     const real = await newEnterprise({ test_clock: undefined });
-    expect(faultyPaths(await real.put({ test_clock: NOON }))).toEqual(["test_clock"]);
+    expect(invalidPaths(await real.put({ test_clock: NOON }))).toEqual(["test_clock"]);
     expect((await real.moveTo("2099-01-01T00:00:00Z")).status).toBe(422);
-    expect(Math.abs(Date.parse((await real.gauge()).as_of) - Date.now())).toBeLessThan(DAY);
+    expect(Math.abs(Date.parse((await real.gauge()).as_of) - Date.now())).toBeLessThan(DAY_MS);
   });
 
-  it("reaches from 1970 to the end of the year 9999", async () => {
+  it("works from 1970 to the end of the year 9999", async () => {
     const { moveTo, gauge } = await newEnterprise({ test_clock: "1970-01-01T00:00:00Z", anchor_day: 31 });
     expect((await gauge()).cycle).toMatchObject({
       starts_at: "1969-12-31T00:00:00.000Z",

@@ -1,6 +1,6 @@
 /**
- * What an answer may be, whatever was asked: a documented code with its status, as a problem, and no change of state
- * where it refuses (QUALITY, section 3).
+ * Checks answers to bad input: every refusal is a problem document with a documented code and status, and leaves the
+ * ledger and the catalog unchanged.
  */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
@@ -9,7 +9,8 @@ import { documentOf } from "../../src/api/document.ts";
 import { app } from "../../src/app.tsx";
 import { type Answer, expectProblem, objectOf } from "./api.ts";
 
-export const CODES: Record<string, number[]> = {
+/** The statuses that each code may have. */
+export const STATUSES_BY_CODE: Record<string, number[]> = {
   malformed_json: [400],
   key_missing: [401],
   key_invalid: [401],
@@ -36,7 +37,7 @@ export const CODES: Record<string, number[]> = {
   upgrade_required: [426],
 };
 
-const TABLES = [
+const LEDGER_TABLES = [
   "enterprise",
   "cycles",
   "grants",
@@ -50,15 +51,15 @@ const TABLES = [
   "webhooks",
 ];
 
-/** Every row that the ledger and the catalog go by: what a refused request must leave as it is. */
-export async function stateOf(enterprise: string): Promise<string> {
+/** Every row of the ledger and the catalog that a refused request must leave unchanged, as text. */
+export async function readState(enterprise: string): Promise<string> {
   const rowsOf =
     (tables: readonly string[]) =>
     (_: unknown, { storage }: DurableObjectState) =>
       JSON.stringify(tables.map((table) => storage.sql.exec(`SELECT * FROM ${table}`).toArray()));
   const catalog = env.CATALOG.getByName("catalog");
   const states = [
-    await runInDurableObject(objectOf(enterprise), rowsOf(TABLES)),
+    await runInDurableObject(objectOf(enterprise), rowsOf(LEDGER_TABLES)),
     await runInDurableObject(catalog, rowsOf(["price_books", "enterprises"])),
   ];
   return states.join();
@@ -66,35 +67,36 @@ export async function stateOf(enterprise: string): Promise<string> {
 
 const tally = { requests: 0, serverErrors: 0 };
 
-/** Counts an answer for the sum that a file of tests prints in the end. */
-export function count({ status = 200 }: { status?: number | undefined }): void {
+/** Counts an answer for the summary of this test file. */
+export function countAnswer({ status = 200 }: { status?: number | undefined }): void {
   tally.requests += 1;
   if (status >= 500) tally.serverErrors += 1;
 }
 
-/** Prints in the end how many requests there were, and how many were answered as faults of the server. */
-export function printTally(): void {
+/** Prints how many requests this test file sent and how many failed with a server error. The campaign reads this line. */
+export function printSummary(): void {
   afterAll(() =>
     console.log(`${tally.requests} requests of generated and hostile input, ${tally.serverErrors} server errors`),
   );
 }
 
+/** @param what the request: method, path and what is wrong with it */
 export function expectDocumented(answer: Answer, what: string): void {
-  count(answer);
+  countAnswer(answer);
   if (answer.status < 400) return;
   const { code } = answer.body ?? {};
-  expect(`${what}: ${CODES[code]?.includes(answer.status) ? "documented" : `${answer.status} ${answer.text}`}`).toBe(
-    `${what}: documented`,
-  );
+  expect(
+    `${what}: ${STATUSES_BY_CODE[code]?.includes(answer.status) ? "documented" : `${answer.status} ${answer.text}`}`,
+  ).toBe(`${what}: documented`);
   expectProblem(answer, answer.status, code);
-  const told = codesTold.get(/^\w+ [^ ?:]+/.exec(what)?.[0] ?? "");
-  // What is no address of the route is no answer of the route.
-  if (told === undefined || code === "not_found" || code === "method_not_allowed") return;
-  expect([what, told.has(code) ? code : [...told]]).toEqual([what, code]);
+  const documented = documentedCodes.get(/^\w+ [^ ?:]+/.exec(what)?.[0] ?? "");
+  // These two can be answers of the router, for a path or method that is not the route's.
+  if (documented === undefined || code === "not_found" || code === "method_not_allowed") return;
+  expect([what, documented.has(code) ? code : [...documented]]).toEqual([what, code]);
 }
 
-/** By route, the codes that the OpenAPI document has of it. */
-const codesTold = new Map(
+/** The codes of each route in the OpenAPI document, by method and path. */
+const documentedCodes = new Map(
   Object.entries(documentOf(app).paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, { responses }]): [string, Set<unknown>] => {
       const schemas = Object.values(responses).flatMap(
@@ -106,17 +108,17 @@ const codesTold = new Map(
   ),
 );
 
-/** Sends each and holds the answers against the contract; gives how many were refused. */
-export async function sendAll(
+/** Sends each request and checks its answer and the state after it. Returns how many were refused. */
+export async function sendAndCheck(
   enterprise: string,
   requests: Iterable<readonly [what: string, send: () => Promise<Answer>]>,
 ): Promise<number> {
   let refused = 0;
-  let before = await stateOf(enterprise);
+  let before = await readState(enterprise);
   for (const [what, send] of requests) {
     const answer = await send();
     expectDocumented(answer, what);
-    const after = await stateOf(enterprise);
+    const after = await readState(enterprise);
     if (answer.status >= 400) {
       refused += 1;
       expect([what, after]).toEqual([what, before]);

@@ -1,12 +1,12 @@
-// The gauge (rule R9) by numbers worked out by hand, its alerts, and bring-your-own-model enterprises (rule R8).
+// The gauge (rule R9) with numbers worked out by hand, its alerts, and bring-your-own-model enterprises (rule R8).
 import { describe, expect, it } from "vitest";
 import {
-  auditFaults,
+  auditFailures,
   CREDIT,
   costing,
   type Enterprise,
   expectProblem,
-  faultyPaths,
+  invalidPaths,
   NOON,
   newEnterprise,
   operator,
@@ -14,18 +14,19 @@ import {
 } from "./api.ts";
 
 const USD = 1_000_000;
-const codesOf = async ({ gauge }: Enterprise) => (await gauge()).alerts.map(({ code }: { code: string }) => code);
-/** Settings and a cap: an enterprise that brings its own model, and its admin. */
+const alertCodes = async ({ gauge }: Enterprise) => (await gauge()).alerts.map(({ code }: { code: string }) => code);
+
+/** An enterprise that brings its own model, with a cap and an admin who can change it. */
 async function newByom(capMicros: number | null, settings: Record<string, unknown> = {}) {
   const e = await newEnterprise({ billing_model: "byom", ...settings });
-  const { send } = await e.keyOf(["admin"]);
+  const { send } = await e.createKey(["admin"]);
   const setCap = (monthly_cap_micros: unknown) => send("PUT", `${e.path}/spend-cap`, { monthly_cap_micros });
   if (capMicros !== null) expect((await setCap(capMicros)).status).toBe(200);
   return { ...e, setCap };
 }
 
 describe("the gauge", () => {
-  it("of a new enterprise is whole, with nothing used and nothing to foretell", async () => {
+  it("of a new enterprise has nothing used and no forecast", async () => {
     const { gauge, id } = await newEnterprise();
     expect(await gauge()).toEqual({
       enterprise: id,
@@ -60,9 +61,9 @@ describe("the gauge", () => {
     });
   });
 
-  it("foretells by the exact days elapsed", async () => {
+  it("forecasts from the average per exact day elapsed", async () => {
     const e = await newEnterprise();
-    // 9.5 days have passed: 950 credits are 100 a day, and 4050 last for 40.5 days more.
+    // After 9.5 days, 950 credits are 100 a day, and the remaining 4050 last for 40.5 days.
     await e.debit(costing(950));
     expect(await e.gauge()).toMatchObject({
       used_percent: 19,
@@ -84,7 +85,7 @@ describe("the gauge", () => {
     expect(await e.gauge()).toMatchObject({ run_out_days: 0, run_out_at: NOON, on_track_to_run_out: true });
   });
 
-  it("takes the first day of a cycle for a whole one", async () => {
+  it("averages over at least one day", async () => {
     const e = await newEnterprise({ test_clock: "2026-03-01T06:00:00Z" });
     await e.debit(costing(100, { started_at: "2026-03-01T05:00:00Z" }));
     expect(await e.gauge()).toMatchObject({
@@ -95,7 +96,7 @@ describe("the gauge", () => {
     });
   });
 
-  it("names no day more than ten years ahead", async () => {
+  it("names no run-out date more than ten years ahead", async () => {
     const e = await newEnterprise();
     await e.debit(costing(0.001));
     const gauge = await e.gauge();
@@ -103,7 +104,7 @@ describe("the gauge", () => {
     expect(gauge.run_out_days).toBeGreaterThan(10 * 365);
   });
 
-  it("counts the bonus of this cycle in the total: what was drawn in it and what remains", async () => {
+  it("includes in the total the bonus drawn in this cycle and the bonus that remains", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 100 * CREDIT });
     await e.grant({ id: "g", amount_micros: 60 * CREDIT });
     await e.grant({ id: "soon", amount_micros: 40 * CREDIT, expires_at: "2026-05-01T00:00:00Z" });
@@ -125,7 +126,7 @@ describe("the gauge", () => {
     expect(await e.gauge()).toMatchObject({ total_micros: 160 * CREDIT, bonus: { next_expiry: null } });
   });
 
-  it("counts whole local days, of which those around daylight saving are one each", async () => {
+  it("counts whole local days, also when daylight saving begins", async () => {
     const { gauge, moveTo } = await newEnterprise({ time_zone: "Europe/Berlin" });
     await moveTo("2026-03-29T21:59:59Z");
     expect((await gauge()).cycle).toMatchObject({ days_elapsed: 28, days_remaining: 3, days_total: 31 });
@@ -133,7 +134,7 @@ describe("the gauge", () => {
     expect((await gauge()).cycle).toMatchObject({ days_elapsed: 29, days_remaining: 2, days_total: 31 });
   });
 
-  it("rises in seq with what changes it, and only then", async () => {
+  it("increases its seq with each change, and not for repeated requests", async () => {
     const { gauge, debit, grant, start: startRun } = await newEnterprise();
     const seqs: number[] = [];
     for (const change of [
@@ -149,13 +150,13 @@ describe("the gauge", () => {
   });
 });
 
-describe("the alerts of credits", () => {
-  it("are the highest threshold only, and the exhausted alone", async () => {
+describe("the alerts of a credits enterprise", () => {
+  it("show only the highest threshold reached, and only exhausted at 100 %", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 100 * CREDIT, test_clock: "2026-03-31T12:00:00Z" });
     const seen: [number, string[]][] = [];
     for (const credits of [49.999, 50, 74.999, 75, 89.999, 90, 99.999, 100]) {
       await e.debit(costing(credits));
-      seen.push([credits, (await codesOf(e)).filter((code: string) => code !== "on_track_to_run_out")]);
+      seen.push([credits, (await alertCodes(e)).filter((code: string) => code !== "on_track_to_run_out")]);
     }
     expect(seen).toEqual([
       [49.999, []],
@@ -169,24 +170,24 @@ describe("the alerts of credits", () => {
     ]);
   });
 
-  it("say when it runs out too soon, when bonus is in use or ends within seven days, and on the free plan", async () => {
+  it("show a run-out before the reset, bonus in use, bonus that expires within seven days, and the free plan", async () => {
     const e = await newEnterprise({
       plan: "free",
       monthly_allowance_micros: 100 * CREDIT,
       upgrade_url: "https://acme.example/up",
       referral_url: "https://acme.example/invite",
     });
-    expect(await codesOf(e)).toEqual(["free_tier"]);
+    expect(await alertCodes(e)).toEqual(["free_tier"]);
     await e.grant({ id: "g", amount_micros: 900 * CREDIT, expires_at: "2026-04-20T12:00:00Z" });
     await e.debit(costing(101));
-    expect((await codesOf(e)).sort()).toEqual(["bonus_in_use", "free_tier"]);
+    expect((await alertCodes(e)).sort()).toEqual(["bonus_in_use", "free_tier"]);
     await e.debit(costing(600));
-    expect((await codesOf(e)).sort()).toEqual(["bonus_in_use", "free_tier", "on_track_to_run_out", "usage_50"]);
+    expect((await alertCodes(e)).sort()).toEqual(["bonus_in_use", "free_tier", "on_track_to_run_out", "usage_50"]);
     await e.put({ plan: "pro" });
     await e.moveTo("2026-04-13T11:59:59Z");
-    expect(await codesOf(e)).toEqual([]);
+    expect(await alertCodes(e)).toEqual([]);
     await e.moveTo("2026-04-13T12:00:00Z");
-    expect(await codesOf(e)).toEqual(["bonus_expiring"]);
+    expect(await alertCodes(e)).toEqual(["bonus_expiring"]);
     await e.debit(costing(5_000));
     const { alerts } = await e.gauge();
     for (const { code, level, message, action } of alerts) {
@@ -198,8 +199,8 @@ describe("the alerts of credits", () => {
   });
 });
 
-describe("bring your own model", () => {
-  it("is all in USD, against the cap, with neither allowance nor bonus nor debt", async () => {
+describe("a byom enterprise", () => {
+  it("is shown in USD against its cap, without allowance, bonus or debt", async () => {
     const e = await newByom(100 * USD);
     // A report that costs 4000 credits costs 40 USD.
     const charged = await e.debit(costing(4_000));
@@ -229,9 +230,9 @@ describe("bring your own model", () => {
     ]);
   });
 
-  it("without a cap admits every run and measures against nothing", async () => {
+  it("without a cap admits every run and has no total", async () => {
     const e = await newByom(null);
-    expect(await codesOf(e)).toEqual(["cap_not_set"]);
+    expect(await alertCodes(e)).toEqual(["cap_not_set"]);
     expect((await e.debit(costing(10 ** 6))).body).toMatchObject({
       remaining_micros: null,
       available_micros: null,
@@ -251,7 +252,7 @@ describe("bring your own model", () => {
     expect((await e.start(start({ run: "r2", hold_micros: 10 ** 12 }))).status).toBe(201);
   });
 
-  it("a cap set, lowered or removed counts from the next request", async () => {
+  it("applies a cap that is set, raised, removed or set to zero with the next request", async () => {
     const e = await newByom(null);
     await e.debit(costing(5_000));
     const set = await e.setCap(50 * USD);
@@ -277,11 +278,11 @@ describe("bring your own model", () => {
     ]);
     for (const { by } of changes) expect(by).toMatch(/^key:/);
     for (const wrong of [-1, 0.5, "50", 2 ** 53, undefined]) {
-      expect(faultyPaths(await e.setCap(wrong))).toEqual(["monthly_cap_micros"]);
+      expect(invalidPaths(await e.setCap(wrong))).toEqual(["monthly_cap_micros"]);
     }
   });
 
-  it("a hold that does not fit beside use and other holds is spend_cap_reached, and the cap winds down at 95 %", async () => {
+  it("refuses a hold that does not fit under the cap with spend_cap_reached, and winds down from 95 %", async () => {
     const e = await newByom(100 * USD);
     expect((await e.start(start({ run: "a", hold_micros: 60 * USD }))).status).toBe(201);
     const refusal = await e.start(start({ run: "b", hold_micros: 40 * USD + 1 }));
@@ -292,10 +293,10 @@ describe("bring your own model", () => {
     await e.agent("DELETE", `${e.path}/runs/b/hold`);
     expect((await e.debit(costing(9_500, { run: "d" }))).body).toMatchObject({ action: "wind_down", reason: null });
     expect((await e.debit(costing(9_999, { run: "d" }))).body).toMatchObject({ action: "stop" });
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("spends anew each cycle under the same cap", async () => {
+  it("starts each cycle at zero under the same cap", async () => {
     const e = await newByom(10 * USD);
     await e.debit(costing(1_000));
     expectProblem(await e.start(start({ run: "r2" })), 402, "spend_cap_reached");
@@ -307,23 +308,23 @@ describe("bring your own model", () => {
     expect((await e.receipt("run-1")).meters[0].draws).toEqual([
       { bucket: "spend", id: "2026-03-01T00:00:00.000Z", micros: 0, lapsed_micros: 10 * USD },
     ]);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("alerts at 75 % and 90 % of the cap, and when it is reached", async () => {
+  it("is alerted at 75 % and 90 % of the cap, when it is reached, and when it is on track to be", async () => {
     const e = await newByom(100 * USD, { test_clock: "2026-03-31T12:00:00Z" });
     const seen: string[][] = [];
     for (const percent of [74.999, 75, 89.999, 90, 100]) {
       await e.debit(costing(percent * 100));
-      seen.push((await codesOf(e)).filter((code: string) => code !== "on_track_to_reach_cap"));
+      seen.push((await alertCodes(e)).filter((code: string) => code !== "on_track_to_reach_cap"));
     }
     expect(seen).toEqual([[], ["cap_75"], ["cap_75"], ["cap_90"], ["cap_reached"]]);
     const early = await newByom(100 * USD);
     await early.debit(costing(5_000));
-    expect(await codesOf(early)).toEqual(["on_track_to_reach_cap"]);
+    expect(await alertCodes(early)).toEqual(["on_track_to_reach_cap"]);
   });
 
-  it("and credits keep both histories, and a meter stays with the model it began under", async () => {
+  it("keeps both histories when the billing model changes, and meters keep the unit they began with", async () => {
     const e = await newEnterprise();
     await e.debit(costing(100));
     await e.put({ billing_model: "byom" });
@@ -331,7 +332,7 @@ describe("bring your own model", () => {
     expect((await e.debit(costing(150))).body).toMatchObject({ unit: "credits", charged_micros: 50 * CREDIT });
     const second = await e.debit(costing(200, { run: "run-2" }));
     expect(second.body).toMatchObject({ unit: "usd", charged_micros: 2 * USD });
-    // Another model of the first run is another meter, so it is in USD.
+    // Another model of the first run is another meter, so it is charged in USD.
     expect((await e.debit(costing(0, { model: "gpt-4.1" }))).body.unit).toBe("usd");
     expect((await e.gauge()).used_micros).toBe(2 * USD);
     await e.put({ billing_model: "credits" });
@@ -343,10 +344,10 @@ describe("bring your own model", () => {
       ["credits", "byom"],
       ["byom", "credits"],
     ]);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("has no cap where credits are billed", async () => {
+  it("is the only kind that can have a cap", async () => {
     const { path } = await newEnterprise();
     const put = (body: unknown) => operator("PUT", `${path}/spend-cap`, body);
     expectProblem(await put({ monthly_cap_micros: 5 }), 409, "not_byom");

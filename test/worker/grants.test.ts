@@ -1,13 +1,13 @@
-// Grants and referrals, and the order in which credit is drawn, given back, and pays debt (rule R3).
+// Grants and referrals, and the order in which charges draw credit, refunds return it and new credit pays debt (rule R3).
 import { describe, expect, it } from "vitest";
 import {
-  auditFaults,
+  auditFailures,
   CREDIT,
   costing,
   expectProblem,
-  faultyPaths,
   freshId,
-  MAX,
+  invalidPaths,
+  MAX_MICROS,
   NOON,
   newEnterprise,
   operator,
@@ -16,7 +16,7 @@ import {
 const NEXT_CYCLE = "2026-04-01T00:00:00.000Z";
 
 describe("a grant", () => {
-  it("is answered 201, the same again 200, other content under its id 409", async () => {
+  it("answers 201, 200 when repeated, and 409 for other content under the same id", async () => {
     const { grant, gauge } = await newEnterprise();
     const given = { id: "launch", amount_micros: 5 * CREDIT, source: "promotion", note: "Launch week" };
     const first = await grant(given);
@@ -43,14 +43,14 @@ describe("a grant", () => {
     expect((await gauge()).bonus).toEqual({ used_micros: 0, remaining_micros: 5 * CREDIT, next_expiry: null });
   });
 
-  it("is granted once, however many ask at the same time", async () => {
+  it("is granted once when sent eight times at once", async () => {
     const { grant, gauge } = await newEnterprise();
     const answers = await Promise.all(Array.from({ length: 8 }, () => grant({ id: "g" })));
     expect(answers.map(({ status }) => status).sort()).toEqual([...Array(7).fill(200), 201]);
     expect((await gauge()).bonus.remaining_micros).toBe(100 * CREDIT);
   });
 
-  it("is refused without effect where its fields make no sense", async () => {
+  it("is refused and changes nothing if a field is invalid", async () => {
     const { grant, get, gauge } = await newEnterprise();
     const before = await gauge();
     for (const [field, values] of Object.entries({
@@ -61,20 +61,20 @@ describe("a grant", () => {
       expires_at: [NOON, "2026-03-10T11:59:59Z", "tomorrow", 7],
       granted_at: [NOON],
     })) {
-      for (const value of values) expect(faultyPaths(await grant({ id: "g", [field]: value }))).toEqual([field]);
+      for (const value of values) expect(invalidPaths(await grant({ id: "g", [field]: value }))).toEqual([field]);
     }
     expect((await get("grants")).rows).toEqual([]);
     expect(await gauge()).toEqual(before);
   });
 
-  it("never makes the total pass 2^53−1", async () => {
-    const { grant, gauge } = await newEnterprise({ monthly_allowance_micros: MAX - 10 });
-    expect(faultyPaths(await grant({ id: "g", amount_micros: 11 }))).toEqual(["amount_micros"]);
+  it("is refused if the total would pass 2^53−1", async () => {
+    const { grant, gauge } = await newEnterprise({ monthly_allowance_micros: MAX_MICROS - 10 });
+    expect(invalidPaths(await grant({ id: "g", amount_micros: 11 }))).toEqual(["amount_micros"]);
     expect((await grant({ id: "g", amount_micros: 10 })).status).toBe(201);
-    expect(await gauge()).toMatchObject({ total_micros: MAX, available_micros: MAX });
+    expect(await gauge()).toMatchObject({ total_micros: MAX_MICROS, available_micros: MAX_MICROS });
   });
 
-  it("shows as active, used, expired or voided, newest first, page by page", async () => {
+  it("is listed as active, used, expired or voided, newest first and page by page", async () => {
     const { grant, debit, moveTo, get, path } = await newEnterprise({ monthly_allowance_micros: 0 });
     await grant({ id: "used", amount_micros: CREDIT, expires_at: "2026-03-11T00:00:00Z" });
     await grant({ id: "expired", amount_micros: 5 * CREDIT, expires_at: "2026-03-12T00:00:00Z" });
@@ -87,13 +87,13 @@ describe("a grant", () => {
     await moveTo("2026-03-12T00:00:00Z");
     expect((await operator("POST", `${path}/grants/expired/void`)).body.state).toBe("expired");
     const { rows } = await get("grants");
-    const told = rows.map((row: Record<string, unknown>) => [
+    const shown = rows.map((row: Record<string, unknown>) => [
       row.id,
       row.state,
       row.drawn_micros,
       row.remaining_micros,
     ]);
-    expect(told).toEqual([
+    expect(shown).toEqual([
       ["active", "active", 0, 4 * CREDIT],
       ["voided", "voided", 0, 0],
       ["expired", "expired", 2 * CREDIT, 0],
@@ -109,7 +109,7 @@ describe("a grant", () => {
 });
 
 describe("a charge", () => {
-  it("draws on the allowance first, then on grants: soonest expiry, those without last, the oldest", async () => {
+  it("draws on the allowance, then on grants: soonest expiry first, those without expiry last, then the oldest", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 2 * CREDIT });
     await e.grant({ id: "never-1", amount_micros: CREDIT });
     await e.grant({ id: "never-2", amount_micros: CREDIT });
@@ -136,10 +136,10 @@ describe("a charge", () => {
       remaining_micros: 0,
       available_micros: 0,
     });
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("that nothing covered is debt, which new credit of the same cycle pays first, as a draw", async () => {
+  it("without credit becomes debt, which new credit of the same cycle pays first, as a draw", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: CREDIT });
     await e.debit(costing(4));
     expect(await e.gauge()).toMatchObject({ debt_micros: 3 * CREDIT, used_micros: 4 * CREDIT });
@@ -168,10 +168,10 @@ describe("a charge", () => {
       ["plan_changed", CREDIT / 2],
       ["grant_added", 1.5 * CREDIT],
     ]);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("given back returns to where it came from, the most recent draw first", async () => {
+  it("is refunded to where it was drawn from, the most recent draw first", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: CREDIT });
     await e.grant({ id: "g", amount_micros: CREDIT });
     await e.debit(costing(3));
@@ -184,10 +184,10 @@ describe("a charge", () => {
       bonus: { used_micros: CREDIT / 2, remaining_micros: CREDIT / 2 },
     });
     expect((await e.get("grants")).rows[0]).toMatchObject({ drawn_micros: CREDIT / 2, state: "active" });
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("given back in part leaves what was drawn first where it is", async () => {
+  it("refunded in part keeps its earliest draws", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: CREDIT });
     await e.grant({ id: "soon", amount_micros: CREDIT, expires_at: NEXT_CYCLE });
     await e.grant({ id: "late", amount_micros: CREDIT });
@@ -201,7 +201,7 @@ describe("a charge", () => {
     expect((await e.gauge()).monthly.remaining_micros).toBe(0);
   });
 
-  it("of a past cycle or of an ended grant is not given back, and the receipt says lapsed", async () => {
+  it("refunded to a past cycle or an expired grant lapses, and the receipt says so", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 2 * CREDIT });
     await e.grant({ id: "ends", amount_micros: CREDIT, expires_at: "2026-03-20T00:00:00Z" });
     await e.grant({ id: "stays", amount_micros: CREDIT });
@@ -218,10 +218,10 @@ describe("a charge", () => {
       { bucket: "monthly", id: cycle, micros: 0, lapsed_micros: 2 * CREDIT },
       { bucket: "grant", id: "ends", micros: 0, lapsed_micros: CREDIT },
     ]);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("from a grant that was voided since is not given back either", async () => {
+  it("refunded to a grant that was voided lapses", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 0 });
     await e.grant({ id: "g", amount_micros: 5 * CREDIT });
     await e.debit(costing(3));
@@ -232,13 +232,13 @@ describe("a charge", () => {
     expect((await e.receipt("run-1")).meters[0].draws).toEqual([
       { bucket: "grant", id: "g", micros: CREDIT, lapsed_micros: 2 * CREDIT },
     ]);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("may be given back and taken again and again without passing any bound", async () => {
-    const e = await newEnterprise({ monthly_allowance_micros: MAX });
+  it("near 2^53−1 can be refunded and charged repeatedly", async () => {
+    const e = await newEnterprise({ monthly_allowance_micros: MAX_MICROS });
     for (const round of ["a", "b", "c"]) {
-      // Nine charges of 10^15 micros are nearly all that a number holds.
+      // Nine charges of 10^15 micros nearly reach 2^53−1.
       const runs = Array.from({ length: 9 }, (_, i) => `${round}${i}`);
       const charged = await e.debit({ reports: runs.map((run) => costing(10 ** 9, { run })) });
       const refunded = await e.debit({ reports: runs.map((run) => costing(0, { run, final: true })) });
@@ -247,8 +247,8 @@ describe("a charge", () => {
         expect(refunded.body.results[i]).toMatchObject({ charged_micros: -(10 ** 15), run_total_micros: 0 });
       }
     }
-    expect(await e.gauge()).toMatchObject({ used_micros: 0, remaining_micros: MAX });
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await e.gauge()).toMatchObject({ used_micros: 0, remaining_micros: MAX_MICROS });
+    expect(await auditFailures(e)).toEqual([]);
   });
 });
 
@@ -272,7 +272,7 @@ describe("a referral", () => {
     expect((await refer(await codeOf(referee), referrer.id)).status).toBe(201);
   });
 
-  it("is granted once, however many ask at the same time", async () => {
+  it("is granted once when sent eight times at once", async () => {
     const [referrer, referee] = [await newEnterprise(), await newEnterprise()];
     const code = await codeOf(referrer);
     const answers = await Promise.all(Array.from({ length: 8 }, () => refer(code, referee.id)));
@@ -280,7 +280,7 @@ describe("a referral", () => {
     for (const side of [referrer, referee]) expect((await side.gauge()).bonus.remaining_micros).toBe(100 * CREDIT);
   });
 
-  it("is refused to oneself, with an unknown code, and for who is not there", async () => {
+  it("is refused for oneself, with an unknown code, and for an unknown referee", async () => {
     const [e, other] = [await newEnterprise(), await newEnterprise()];
     const code = await codeOf(e);
     expectProblem(await refer(code, e.id), 422, "self_referral");
@@ -288,7 +288,7 @@ describe("a referral", () => {
       expectProblem(await refer(unknown, other.id), 404, "referral_code_unknown");
     }
     expectProblem(await refer(code, freshId()), 404, "not_found");
-    expect(faultyPaths(await refer(7 as unknown as string, ".."))).toEqual(["code", "referee"]);
+    expect(invalidPaths(await refer(7 as unknown as string, ".."))).toEqual(["code", "referee"]);
     expect((await other.gauge()).bonus.remaining_micros).toBe(0);
   });
 });

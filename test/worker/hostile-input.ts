@@ -1,10 +1,7 @@
-/**
- * Input that no honest caller sends, for the tests of bad input: raw JSON, because some of it is no value of
- * JavaScript, noise, and the ways to spoil a good body in one place at a time.
- */
+/** Input that no honest caller sends: odd JSON values, malformed bodies, and a valid body changed in one place. */
 
-/** Raw JSON, because some of it is no value of JavaScript. */
-const HOSTILE = [
+/** Raw JSON, because JavaScript cannot represent some of it. */
+const HOSTILE_VALUES = [
   "null",
   "true",
   "0",
@@ -34,8 +31,8 @@ const HOSTILE = [
   '{"__proto__":{"admin":true}}',
 ];
 
-/** Bodies that are no object of a route, or no JSON at all. */
-export const NOISE = [
+/** Bodies that are not JSON, or not an object that any route accepts. */
+export const MALFORMED_BODIES = [
   "",
   " ",
   "NaN",
@@ -65,15 +62,16 @@ export const NOISE = [
   `{"reports":[${"[".repeat(20_000)}${"]".repeat(20_000)}]}`,
   `{${Array.from({ length: 20_000 }, (_, i) => `"f${i}":0`).join()}}`,
 ];
-/** Bodies that are no UTF-8, or nothing but a byte order mark and an object. */
-export const BYTES = [
+
+/** Bodies that are not UTF-8, and an empty object behind a byte order mark. */
+export const MALFORMED_BYTES = [
   [0xff, 0xfe, 0x00],
   [0xef, 0xbb, 0xbf, 0x7b, 0x7d],
   [0x7b, 0x22, 0xc3, 0x28, 0x22, 0x3a, 0x31, 0x7d],
   [0],
 ];
 
-/** For a query: limits, cursors and filters that are none, and cursors of other lists. */
+/** Query values: invalid limits, cursors and filters, and cursors of other lists. */
 export const QUERY_VALUES = [
   "",
   "0",
@@ -91,14 +89,14 @@ export const QUERY_VALUES = [
   "%",
   "x".repeat(5_000),
   ...[[1], ["x", 1], [null], [], {}, [0.5, "\ud800"], [-1, ""], [Number.MAX_SAFE_INTEGER, "x".repeat(9_999)]]
-    .map((place) => btoa(JSON.stringify(place)).replace(/=+$/, ""))
+    .map((position) => btoa(JSON.stringify(position)).replace(/=+$/, ""))
     .concat(btoa("[1e400]").replace(/=+$/, ""), btoa('[1e400,"x"]').replace(/=+$/, "")),
 ];
 
-/** The body with every leaf and branch replaced, left out, doubled or joined by a stranger, as raw JSON. */
+/** The body as raw JSON, with each value replaced, each field removed or doubled, and unknown fields added. */
 export function* mutationsOf(body: unknown): Generator<[string, string]> {
-  for (const path of placesOf(body)) {
-    for (const raw of HOSTILE) yield [`${path.join(".")} = ${raw.slice(0, 60)}`, withRaw(body, path, raw)];
+  for (const path of pathsOf(body)) {
+    for (const raw of HOSTILE_VALUES) yield [`${path.join(".")} = ${raw.slice(0, 60)}`, withRaw(body, path, raw)];
   }
   for (const path of objectsOf(body)) {
     const at = path.join(".") || "body";
@@ -108,19 +106,19 @@ export function* mutationsOf(body: unknown): Generator<[string, string]> {
       yield [`${at} without ${name}`, withRaw(body, path, JSON.stringify(rest))];
     }
     const inner = JSON.stringify(object).slice(1, -1);
-    for (const stranger of ['"x":1', '"__proto__":{}', '"constructor":1', '"toString":null', '"":0', '"\\ud800":0']) {
-      yield [`${at} with ${stranger}`, withRaw(body, path, `{${inner}${inner === "" ? "" : ","}${stranger}}`)];
+    for (const extra of ['"x":1', '"__proto__":{}', '"constructor":1', '"toString":null', '"":0', '"\\ud800":0']) {
+      yield [`${at} with ${extra}`, withRaw(body, path, `{${inner}${inner === "" ? "" : ","}${extra}}`)];
     }
     const [first] = Object.keys(object);
     if (first !== undefined) yield [`${at} with ${first} twice`, withRaw(body, path, `{${inner},"${first}":[]}`)];
   }
 }
 
-function* placesOf(value: unknown, path: string[] = []): Generator<string[]> {
+function* pathsOf(value: unknown, path: string[] = []): Generator<string[]> {
   if (typeof value !== "object" || value === null) return;
   for (const [name, inner] of Object.entries(value)) {
     yield [...path, name];
-    yield* placesOf(inner, [...path, name]);
+    yield* pathsOf(inner, [...path, name]);
   }
 }
 

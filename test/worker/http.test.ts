@@ -1,12 +1,12 @@
-// HTTP itself: sizes, types, methods, ids in paths, and the document that describes it all.
+// HTTP: body sizes and types, methods, ids in paths, and the OpenAPI document.
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { describe, expect, it, vi } from "vitest";
 import {
   CREDIT,
   costing,
   expectProblem,
-  faultyPaths,
   freshId,
+  invalidPaths,
   newEnterprise,
   objectOf,
   operator,
@@ -17,13 +17,13 @@ import {
 import { nameOf, pathOf, ROUTES } from "./routes.ts";
 
 const MEGABYTE = 1_048_576;
-const stranger = senderWith(null);
+const anonymous = senderWith(null);
 
 describe("a body", () => {
   const padded = (bytes: number) => JSON.stringify(costing(1)).padEnd(bytes, " ");
   const streamOf = (text: string) => new Blob([text]).stream();
 
-  it("of 1,048,576 bytes is read, and one byte more is 413, whether its length is told or not", async () => {
+  it("may have 1,048,576 bytes; one more is 413, with or without Content-Length", async () => {
     const { agent, path, gauge } = await newEnterprise();
     for (const send of [(text: string) => text, streamOf]) {
       expect((await agent("POST", `${path}/debits`, send(padded(MEGABYTE)))).status).toBe(200);
@@ -33,7 +33,7 @@ describe("a body", () => {
     expect((await gauge()).used_micros).toBe(CREDIT);
   });
 
-  it("of another type is 415, of JSON by any of its names is read", async () => {
+  it("must be JSON by its media type, else 415", async () => {
     const { agent, path } = await newEnterprise();
     for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json"]) {
       const init = { headers: { "Content-Type": type } };
@@ -48,7 +48,7 @@ describe("a body", () => {
     }
   });
 
-  it("that cannot be parsed is 400, one that is parsed but wrong 422", async () => {
+  it("that is not JSON is 400, and invalid JSON content is 422", async () => {
     const { agent, path, gauge } = await newEnterprise();
     const before = await gauge();
     const nan = JSON.stringify(costing(1)).replace('"final"', '"x"').replace("1000", "NaN");
@@ -61,13 +61,13 @@ describe("a body", () => {
       expectProblem(await agent("POST", `${path}/runs`, text), 422, "validation_failed");
     }
     const named = await agent("POST", `${path}/debits`, report({ usage: { input_tokens: "NaN", output_tokens: -1 } }));
-    expect(faultyPaths(named)).toEqual(["usage.input_tokens", "usage.output_tokens"]);
+    expect(invalidPaths(named)).toEqual(["usage.input_tokens", "usage.output_tokens"]);
     expect(await gauge()).toEqual(before);
   });
 
-  it("that breaks off is 400, whether its length was told or not, and is nobody's fault here", async () => {
+  it("that breaks off is 400, with or without Content-Length, and is not logged as an error", async () => {
     const { agent, path, gauge } = await newEnterprise();
-    const complaint = vi.spyOn(console, "error");
+    const logged = vi.spyOn(console, "error");
     const broken = () => {
       let started = false;
       return new ReadableStream({
@@ -83,11 +83,11 @@ describe("a body", () => {
         expectProblem(await agent("POST", `${path}/${rest}`, broken(), { headers }), 400, "malformed_json");
       }
     }
-    expect(complaint).not.toHaveBeenCalled();
+    expect(logged).not.toHaveBeenCalled();
     expect((await gauge()).used_micros).toBe(0);
   });
 
-  it("may be left out where there is nothing to say", async () => {
+  it("may be omitted by POST routes without parameters, and is refused there if it has fields", async () => {
     const { path, grant } = await newEnterprise();
     await grant({ id: "g" });
     for (const rest of ["grants/g/void", "rebuild"]) {
@@ -96,14 +96,14 @@ describe("a body", () => {
     }
     for (const rest of ["grants/g/void", "rebuild", "webhooks/test"]) {
       expectProblem(await operator("POST", `${path}/${rest}`, "{"), 400, "malformed_json");
-      expect(faultyPaths(await operator("POST", `${path}/${rest}`, { note: "x" }))).toEqual(["note"]);
+      expect(invalidPaths(await operator("POST", `${path}/${rest}`, { note: "x" }))).toEqual(["note"]);
     }
     const declared = { headers: { "Content-Type": "application/json" } };
     expect((await operator("POST", `${path}/rebuild`, undefined, declared)).status).toBe(200);
-    expect(faultyPaths(await operator("POST", `${path}/grants`))).toEqual(["amount_micros", "id", "source"]);
+    expect(invalidPaths(await operator("POST", `${path}/grants`))).toEqual(["amount_micros", "id", "source"]);
   });
 
-  it("of a directory is answered 200", async () => {
+  it("with a directory is answered 200, even if it is empty", async () => {
     const { path } = await newEnterprise();
     expect((await operator("PUT", `${path}/directory`, { users: [{ id: "u1", name: "Ada" }] })).status).toBe(200);
     expect((await operator("PUT", `${path}/directory`, {})).status).toBe(200);
@@ -113,7 +113,7 @@ describe("a body", () => {
 describe("an id", () => {
   const ODD = "A1_.:@/-/x";
 
-  it("may hold a slash, which stands percent-encoded in a path", async () => {
+  it("may contain a slash, which is percent-encoded in paths", async () => {
     const e = await newEnterprise({}, `acme/${freshId()}`);
     expect((await e.gauge()).enterprise).toBe(e.id);
     expect((await e.start(start({ run: ODD, workspace: ODD, user: ODD, group: ODD, hold_micros: 1 }))).status).toBe(
@@ -127,33 +127,33 @@ describe("an id", () => {
     expectProblem(await e.agent("GET", `${e.path}/runs/${ODD}`), 404, "not_found");
   });
 
-  it("has 1 to 128 letters of its alphabet, and is not a dot or two", async () => {
+  it("has 1 to 128 characters of its alphabet and is neither . nor ..", async () => {
     const e = await newEnterprise();
     const long = "x".repeat(128);
     expect((await e.debit(costing(1, { run: long, workspace: long, user: long, group: long }))).status).toBe(200);
     for (const bad of ["", `${long}x`, "a b", "a\n", "ä", "a%2Fb", "a+b", "*", ".", "..", "\u202e", "😀"]) {
       for (const field of ["run", "model", "workspace", "user", "group"]) {
-        expect(faultyPaths(await e.debit(costing(1, { [field]: bad })))).toEqual([field]);
+        expect(invalidPaths(await e.debit(costing(1, { [field]: bad })))).toEqual([field]);
       }
     }
     expect((await e.debit(costing(1, { run: "...", workspace: ".a", user: "-" }))).status).toBe(200);
   });
 
-  it("that is none makes no enterprise", async () => {
+  it("that is invalid creates no enterprise", async () => {
     const settings = { name: "Acme", billing_model: "credits", plan: "pro" };
     for (const bad of ["a b", "x".repeat(129), "ä", "a+b", "a\\b", "%"]) {
       const answer = await operator("PUT", `/v1/enterprises/${encodeURIComponent(bad)}`, settings);
-      expect(faultyPaths(answer)).toEqual(["e"]);
+      expect(invalidPaths(answer)).toEqual(["e"]);
     }
-    // A URL has no such segments: what is left of the path is another one, or nothing.
+    // URLs resolve such segments, so another path is requested.
     for (const dots of [".", "..", "%2e", "%2E%2e"]) {
       expect((await operator("PUT", `/v1/enterprises/${dots}`, settings)).status).toBeGreaterThanOrEqual(404);
     }
   });
 });
 
-describe("an address", () => {
-  it("that nothing serves is 404, a wrong method 405 with those that are right", async () => {
+describe("a URL", () => {
+  it("without a route is 404, and a wrong method is 405 with the allowed ones", async () => {
     const { path } = await newEnterprise();
     for (const nowhere of ["/v1", "/v1/", "/v2/enterprises", `${path}/`, `${path}/nothing`, "/v1/enterprises/"]) {
       expectProblem(await operator("GET", nowhere), 404, "not_found");
@@ -176,8 +176,8 @@ describe("an address", () => {
     }
   });
 
-  it("of its health answers without a key and without a tenant", async () => {
-    const { status, headers } = await stranger("GET", "/healthz");
+  it("/healthz answers without a key", async () => {
+    const { status, headers } = await anonymous("GET", "/healthz");
     expect(status).toBe(200);
     expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
   });
@@ -185,14 +185,14 @@ describe("an address", () => {
   it("answers HEAD as GET, without the body", async () => {
     const { agent, path } = await newEnterprise();
     expect(await agent("HEAD", `${path}/gauge`)).toMatchObject({ status: 200, text: "" });
-    expect(await stranger("HEAD", `${path}/gauge`)).toMatchObject({ status: 401, text: "" });
+    expect(await anonymous("HEAD", `${path}/gauge`)).toMatchObject({ status: 401, text: "" });
   });
 });
 
 describe("the OpenAPI document", () => {
-  const documentOf = async () => (await stranger("GET", "/openapi.json")).body;
+  const documentOf = async () => (await anonymous("GET", "/openapi.json")).body;
 
-  it("names every route with its parameters, its body and its answers", async () => {
+  it("describes every route with its parameters, body, answers and security", async () => {
     const { openapi, paths, info } = await documentOf();
     expect(openapi).toMatch(/^3\.1/);
     expect(info).toMatchObject({ title: expect.any(String), version: expect.any(String) });
@@ -200,8 +200,8 @@ describe("the OpenAPI document", () => {
       Object.keys(operations).map((method) => `${method.toUpperCase()} ${path}`),
     );
     const hidden = ["POST /v1/enterprises/{e}/demo/follow-real-clock"];
-    const wanted = [...ROUTES.map(nameOf), "GET /healthz", "GET /openapi.json"];
-    expect(named.sort()).toEqual(wanted.filter((name) => !hidden.includes(name)).sort());
+    const served = [...ROUTES.map(nameOf), "GET /healthz", "GET /openapi.json"];
+    expect(named.sort()).toEqual(served.filter((name) => !hidden.includes(name)).sort());
     for (const route of ROUTES.filter((candidate) => !hidden.includes(nameOf(candidate)))) {
       const operation = paths[route.path][route.method.toLowerCase()];
       const parameters = (operation.parameters ?? []) as {
@@ -234,7 +234,7 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it("names what asks for no key, too", async () => {
+  it("describes the routes that need no key", async () => {
     const { paths } = await documentOf();
     for (const path of ["/healthz", "/openapi.json"]) {
       expect(paths[path].get).toMatchObject({ summary: expect.any(String), responses: { 200: expect.any(Object) } });
@@ -242,7 +242,7 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it("resolves all of its references, and holds no schema that nothing uses", async () => {
+  it("resolves all its references and has no unused schema", async () => {
     const document = await documentOf();
     const used = new Set<string>();
     const visit = (value: unknown): void => {
@@ -262,16 +262,16 @@ describe("the OpenAPI document", () => {
     for (const name of Object.keys(document.components.schemas)) expect(used).toContain(`#/components/schemas/${name}`);
   });
 
-  it("describes the answers that are given", async () => {
+  it("matches the answers that the routes give", async () => {
     const { paths, components } = await documentOf();
     const e = await newEnterprise({ billing_model: "byom" });
     await e.debit(costing(1));
-    const faultsOf = (schema: Record<string, unknown>, value: unknown, at: string): string[] => {
+    const mismatchesOf = (schema: Record<string, unknown>, value: unknown, at: string): string[] => {
       if (typeof schema.$ref === "string")
-        return faultsOf(components.schemas[schema.$ref.split("/").at(-1) as string], value, at);
+        return mismatchesOf(components.schemas[schema.$ref.split("/").at(-1) as string], value, at);
       const choices = (schema.anyOf ?? schema.oneOf) as Record<string, unknown>[] | undefined;
       if (choices !== undefined) {
-        return choices.some((choice) => faultsOf(choice, value, at).length === 0) ? [] : [`${at}: no choice fits`];
+        return choices.some((choice) => mismatchesOf(choice, value, at).length === 0) ? [] : [`${at}: no choice fits`];
       }
       const types = [schema.type].flat();
       const type = value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
@@ -280,7 +280,7 @@ describe("the OpenAPI document", () => {
       if (Array.isArray(schema.enum) && !schema.enum.includes(value)) return [`${at}: ${value}`];
       if (type === "array") {
         return (value as unknown[]).flatMap((item, i) =>
-          faultsOf(schema.items as Record<string, unknown>, item, `${at}.${i}`),
+          mismatchesOf(schema.items as Record<string, unknown>, item, `${at}.${i}`),
         );
       }
       if (type !== "object" || schema.properties === undefined) return [];
@@ -290,7 +290,7 @@ describe("the OpenAPI document", () => {
         .filter((name) => !Object.hasOwn(value as object, name))
         .map((name) => `${at}.${name}: missing`);
       const inner = Object.entries(value as object).flatMap(([name, part]) => {
-        if (properties[name] !== undefined) return faultsOf(properties[name], part, `${at}.${name}`);
+        if (properties[name] !== undefined) return mismatchesOf(properties[name], part, `${at}.${name}`);
         return schema.additionalProperties === undefined ? [`${at}.${name}: not described`] : [];
       });
       return [...missing, ...inner];
@@ -305,17 +305,17 @@ describe("the OpenAPI document", () => {
       expect(`${nameOf(route)} ${answer.status} ${described === undefined ? answer.text : "described"}`).toMatch(
         /described$/,
       );
-      expect(faultsOf(described.content["application/json"].schema, answer.body, nameOf(route))).toEqual([]);
+      expect(mismatchesOf(described.content["application/json"].schema, answer.body, nameOf(route))).toEqual([]);
     }
   });
 });
 
-// Last: the list of enterprises fails with what is broken here.
-describe("what fails within", () => {
-  it("is told as internal, without details", async () => {
+// This must come last: it breaks an enterprise that the list would show.
+describe("an internal error", () => {
+  it("is answered as internal, without details", async () => {
     const e = await newEnterprise();
     await runInDurableObject(objectOf(e.id), (_, { storage }) =>
-      storage.sql.exec("UPDATE enterprise SET settings = 'secret of the house'"),
+      storage.sql.exec("UPDATE enterprise SET settings = 'confidential'"),
     );
     await evictDurableObject(objectOf(e.id));
     const broken = await e.agent("GET", `${e.path}/gauge`);
@@ -326,6 +326,6 @@ describe("what fails within", () => {
       "title",
       "type",
     ]);
-    expect(broken.text).not.toMatch(/secret|JSON|SQL|\.ts/);
+    expect(broken.text).not.toMatch(/confidential|JSON|SQL|\.ts/);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Input made from a schema of the OpenAPI document: mostly right, here and there wrong in a way that is known, so that
- * the answer can be held against it. Raw JSON, because some of it is no value of JavaScript.
+ * Generates input from a schema of the OpenAPI document: mostly valid, sometimes invalid at known paths, which the
+ * answer must then name. It is raw JSON, because JavaScript cannot represent some of it (1e400, integers of 400 digits).
  */
 import fc from "fast-check";
 
@@ -22,10 +22,10 @@ export type Schema = {
   $ref?: string;
 };
 
-/** Raw JSON, and the paths of what is wrong in it; none where the schema takes it. */
-export type Made = { raw: string; wrong: string[] };
+/** Raw JSON and the paths at which it is invalid; none if the schema accepts it. */
+export type Input = { raw: string; invalidPaths: string[] };
 
-const STRANGERS = ["x", "__proto__", "constructor", "toString", "hasOwnProperty", "ID"];
+const UNKNOWN_FIELDS = ["x", "__proto__", "constructor", "toString", "hasOwnProperty", "ID"];
 const OTHER_TYPES: Record<string, string[]> = {
   string: ["0", "0.5", "true", "[]", "{}", '["a"]', '{"toString":"a"}'],
   integer: ['"1"', '""', "true", "[]", "{}", "[1]", "0.5", "1e400", "-1e400", `1${"0".repeat(400)}`, "1e-7"],
@@ -34,48 +34,50 @@ const OTHER_TYPES: Record<string, string[]> = {
   object: ['"x"', "0", "[]", "[{}]", "true"],
 };
 
-/** @param find what a `$ref` of the document stands for */
-export function madeFrom(given: Schema, find: (ref: string) => Schema, path: string[] = []): fc.Arbitrary<Made> {
+/** @param find resolves a `$ref` of the document */
+export function inputFrom(given: Schema, find: (ref: string) => Schema, path: string[] = []): fc.Arbitrary<Input> {
   const schema = given.$ref === undefined ? given : find(given.$ref);
-  const raws = wrongOf(schema);
-  const wrong = fc.constantFrom(...raws).map((raw) => ({ raw, wrong: [path.join(".")] }));
-  return fc.oneof({ weight: 12, arbitrary: rightOf(schema, find, path) }, { weight: 1, arbitrary: wrong });
+  const invalid = fc.constantFrom(...invalidValuesOf(schema)).map((raw) => ({ raw, invalidPaths: [path.join(".")] }));
+  return fc.oneof({ weight: 12, arbitrary: validFrom(schema, find, path) }, { weight: 1, arbitrary: invalid });
 }
 
-function rightOf(schema: Schema, find: (ref: string) => Schema, path: string[]): fc.Arbitrary<Made> {
+function validFrom(schema: Schema, find: (ref: string) => Schema, path: string[]): fc.Arbitrary<Input> {
   const type = typeOf(schema);
   if (type === "object") return objectOf(schema, find, path);
   if (type === "array") return arrayOf(schema, find, path);
-  return scalarOf(schema, type).map((value) => ({ raw: JSON.stringify(value), wrong: [] }));
+  return scalarOf(schema, type).map((value) => ({ raw: JSON.stringify(value), invalidPaths: [] }));
 }
 
 function objectOf({ properties = {}, required = [] }: Schema, find: (ref: string) => Schema, path: string[]) {
   const members = Object.entries(properties).map(([name, schema]) => {
-    const present = madeFrom(schema, find, [...path, name]);
-    const left = { raw: "", wrong: required.includes(name) ? [[...path, name].join(".")] : [] };
-    const often = required.includes(name) ? 20 : 1;
-    const made = fc.oneof({ weight: often, arbitrary: present }, { weight: 1, arbitrary: fc.constant(left) });
-    return made.map(({ raw, wrong }) => ({ raw: raw === "" ? "" : `${JSON.stringify(name)}:${raw}`, wrong }));
+    const present = inputFrom(schema, find, [...path, name]);
+    const missing = { raw: "", invalidPaths: required.includes(name) ? [[...path, name].join(".")] : [] };
+    const weight = required.includes(name) ? 20 : 1;
+    const member = fc.oneof({ weight, arbitrary: present }, { weight: 1, arbitrary: fc.constant(missing) });
+    return member.map(({ raw, invalidPaths }) => ({
+      raw: raw === "" ? "" : `${JSON.stringify(name)}:${raw}`,
+      invalidPaths,
+    }));
   });
-  const stranger = fc.constantFrom(...STRANGERS).map((name) => ({
+  const unknownField = fc.constantFrom(...UNKNOWN_FIELDS).map((name) => ({
     raw: `${JSON.stringify(name)}:{}`,
-    wrong: [[...path, name].join(".")],
+    invalidPaths: [[...path, name].join(".")],
   }));
-  const none = fc.constant({ raw: "", wrong: [] as string[] });
-  const joined = fc.oneof({ weight: 12, arbitrary: none }, { weight: 1, arbitrary: stranger });
-  return fc.tuple(joined, ...members).map((made) => ({
-    raw: `{${made.flatMap(({ raw }) => (raw === "" ? [] : [raw])).join()}}`,
-    wrong: made.flatMap(({ wrong }) => wrong),
+  const none = fc.constant({ raw: "", invalidPaths: [] as string[] });
+  const extra = fc.oneof({ weight: 12, arbitrary: none }, { weight: 1, arbitrary: unknownField });
+  return fc.tuple(extra, ...members).map((parts) => ({
+    raw: `{${parts.flatMap(({ raw }) => (raw === "" ? [] : [raw])).join()}}`,
+    invalidPaths: parts.flatMap(({ invalidPaths }) => invalidPaths),
   }));
 }
 
 function arrayOf({ items = {}, minItems = 0 }: Schema, find: (ref: string) => Schema, path: string[]) {
-  // The index belongs to the path, so each place has its own arbitrary.
-  const places = Array.from({ length: 3 }, (_, i) => madeFrom(items, find, [...path, String(i)]));
+  // The index is part of the path, so each position has its own arbitrary.
+  const positions = Array.from({ length: 3 }, (_, i) => inputFrom(items, find, [...path, String(i)]));
   return fc.integer({ min: minItems, max: 3 }).chain((length) =>
-    fc.tuple(...places.slice(0, length)).map((made) => ({
-      raw: `[${made.map(({ raw }) => raw).join()}]`,
-      wrong: made.flatMap(({ wrong }) => wrong),
+    fc.tuple(...positions.slice(0, length)).map((parts) => ({
+      raw: `[${parts.map(({ raw }) => raw).join()}]`,
+      invalidPaths: parts.flatMap(({ invalidPaths }) => invalidPaths),
     })),
   );
 }
@@ -101,21 +103,21 @@ function scalarOf(schema: Schema, type: string): fc.Arbitrary<unknown> {
   return isNullable(schema) ? fc.option(value as fc.Arbitrary<unknown>, { freq: 5 }) : value;
 }
 
-function wrongOf(schema: Schema): string[] {
+function invalidValuesOf(schema: Schema): string[] {
   const type = typeOf(schema);
-  const wrong = [...(OTHER_TYPES[type] ?? [])];
-  if (!isNullable(schema)) wrong.push("null");
-  if (schema.minimum !== undefined) wrong.push(String(schema.minimum - 1), "-9007199254740993");
-  if (schema.maximum !== undefined) wrong.push(String(BigInt(schema.maximum) + 1n), "9007199254740993");
-  if (schema.minLength !== undefined) wrong.push('""');
-  if (schema.maxLength !== undefined) wrong.push(JSON.stringify("x".repeat(schema.maxLength + 1)));
-  if (schema.minItems !== undefined) wrong.push("[]");
-  if (schema.enum !== undefined) wrong.push('"none of these"', '""', `"${schema.enum[0]} "`);
-  if (schema.format === "date-time") wrong.push('"soon"', '"2026-13-01T00:00:00Z"', '"2026-11-23"', '"1e400"');
-  if (schema.format === "uri") wrong.push('"javascript:alert(1)"', '"x"', '"//host"', '"ftp://a.example/"');
+  const invalid = [...(OTHER_TYPES[type] ?? [])];
+  if (!isNullable(schema)) invalid.push("null");
+  if (schema.minimum !== undefined) invalid.push(String(schema.minimum - 1), "-9007199254740993");
+  if (schema.maximum !== undefined) invalid.push(String(BigInt(schema.maximum) + 1n), "9007199254740993");
+  if (schema.minLength !== undefined) invalid.push('""');
+  if (schema.maxLength !== undefined) invalid.push(JSON.stringify("x".repeat(schema.maxLength + 1)));
+  if (schema.minItems !== undefined) invalid.push("[]");
+  if (schema.enum !== undefined) invalid.push('"none of these"', '""', `"${schema.enum[0]} "`);
+  if (schema.format === "date-time") invalid.push('"soon"', '"2026-13-01T00:00:00Z"', '"2026-11-23"', '"1e400"');
+  if (schema.format === "uri") invalid.push('"javascript:alert(1)"', '"x"', '"//host"', '"ftp://a.example/"');
   if (schema.pattern !== undefined)
-    wrong.push('""', '"a b"', '"."', '".."', '"\\ud800"', '"\\u0000"', `"${"x".repeat(129)}"`);
-  return wrong;
+    invalid.push('""', '"a b"', '"."', '".."', '"\\ud800"', '"\\u0000"', `"${"x".repeat(129)}"`);
+  return invalid;
 }
 
 function typeOf(schema: Schema): string {

@@ -1,29 +1,26 @@
-// Rate limits: who is turned away, for how long, and who never is.
+// Rate limits: who is refused, for how long, and who is never refused.
 import { env, exports } from "cloudflare:workers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { addressOf } from "../../src/access/limits.ts";
-import { mintToken } from "../../src/access/tokens.ts";
 import {
   type Answer,
   costing,
   expectProblem,
-  faultyPaths,
+  invalidPaths,
   newEnterprise,
   OPERATOR_KEY,
   operator,
   type Send,
   senderWith,
 } from "./api.ts";
+import { EDITOR_ORIGIN, embedToken, sessionCookie } from "./sessions.ts";
 
 const SCOPES = ["debit", "read", "admin"];
 
-beforeAll(() => asDeployed(true));
-afterAll(() => asDeployed(false));
-
-/** The limits as they stand in wrangler.toml; elsewhere in the tests they are a thousand times that. */
-function asDeployed(deployed: boolean): void {
-  Object.assign(env, { RATE_LIMIT_FACTOR: deployed ? "1" : "1000" });
-}
+/** The limits of wrangler.toml apply here. In all other tests they are a thousand times as high. */
+const { RATE_LIMIT_FACTOR } = env;
+beforeAll(() => Object.assign(env, { RATE_LIMIT_FACTOR: "1" }));
+afterAll(() => Object.assign(env, { RATE_LIMIT_FACTOR }));
 
 let hosts = 0;
 const freshAddress = () => `192.0.2.${++hosts}`;
@@ -33,64 +30,53 @@ function from(address: string, key: string | null): Send {
     senderWith(key)(method, path, body, { ...init, headers: { ...init.headers, "CF-Connecting-IP": address } });
 }
 
-/** What came of each of so many calls, one after another: the codes, and how often. */
-async function codesOf(times: number, call: () => Promise<Answer>): Promise<Record<string, number>> {
+/** Makes this many calls, one after another, and counts their codes ("ok" if not refused). */
+async function countCodes(times: number, call: () => Promise<Answer>): Promise<Record<string, number>> {
   const codes: Record<string, number> = {};
   for (let n = 0; n < times; n++) {
     const { status, body, headers } = await call();
-    const code = status < 400 ? "in" : body.code;
+    const code = status < 400 ? "ok" : body.code;
     codes[code] = (codes[code] ?? 0) + 1;
     if (status === 429) expect(headers.get("Retry-After")).toMatch(/^[1-9]\d*$/);
   }
   return codes;
 }
 
-describe("an address that shows what is no key", () => {
-  it("is told so a hundred times in ten seconds, then to wait", async () => {
+describe("an address that sends invalid keys", () => {
+  it("gets key_invalid a hundred times in ten seconds, then rate_limited", async () => {
     const { path } = await newEnterprise();
     const address = freshAddress();
     const guess = () => from(address, `fg_${crypto.randomUUID()}.x`)("GET", `${path}/gauge`);
-    const { key_invalid = 0, rate_limited = 0, ...others } = await codesOf(300, guess);
+    const { key_invalid = 0, rate_limited = 0, ...others } = await countCodes(300, guess);
     expect(others).toEqual({});
-    // The window may turn meanwhile, once.
+    // A new window may begin once during the calls.
     expect(key_invalid).toBeGreaterThanOrEqual(100);
     expect(key_invalid).toBeLessThanOrEqual(200);
     expect(rate_limited).toBe(300 - key_invalid);
     expectProblem(await guess(), 429, "rate_limited");
   });
 
-  it("cannot guess the operator's key meanwhile, not even rightly; elsewhere nothing has changed", async () => {
+  it("is refused even the right operator key while limited; other addresses are not", async () => {
     const { path } = await newEnterprise();
     const address = freshAddress();
-    await codesOf(201, () => from(address, "guess")("GET", `${path}/gauge`));
+    await countCodes(201, () => from(address, "guess")("GET", `${path}/gauge`));
     expectProblem(await from(address, OPERATOR_KEY)("GET", path), 429, "rate_limited");
     expect((await from(freshAddress(), OPERATOR_KEY)("GET", path)).status).toBe(200);
   });
 
-  it("does not stand in the way of good keys and tokens that come from there too", async () => {
+  it("does not block valid keys, embed tokens and sessions from the same address", async () => {
     const { id, path, key } = await newEnterprise();
     const address = freshAddress();
-    await codesOf(201, () => from(address, "guess")("GET", `${path}/gauge`));
+    await countCodes(201, () => from(address, "guess")("GET", `${path}/gauge`));
     const fresh = await operator("POST", `${path}/keys`, { name: "new", scopes: ["read"] });
-    for (const good of [key, fresh.body.key]) {
-      expect((await from(address, good)("GET", `${path}/gauge`)).status).toBe(200);
-    }
-    const token = await operator("POST", `${path}/embed-tokens`, {
-      user: "u1",
-      role: "member",
-      origin: "https://editor.example",
-    });
-    const headers = { Origin: "https://editor.example" };
-    expect((await from(address, token.body.token)("GET", `${path}/gauge`, undefined, { headers })).status).toBe(200);
-    const session = await mintToken(env.SIGNING_SECRET, {
-      ...{ kind: "session", enterprise: id, user: "u1", role: "member", id: "s", origin: "" },
-      expiresAtMs: Date.now() + 60_000,
-    });
-    const cookie = { headers: { Cookie: `__Host-fuelgauge=${session}` } };
-    expect((await from(address, null)("GET", `${path}/gauge`, undefined, cookie)).status).toBe(200);
+    const gaugeWith = async (credential: string | null, headers: HeadersInit = {}) =>
+      (await from(address, credential)("GET", `${path}/gauge`, undefined, { headers })).status;
+    for (const valid of [key, fresh.body.key]) expect(await gaugeWith(valid)).toBe(200);
+    expect(await gaugeWith(await embedToken(id, { role: "member" }), { Origin: EDITOR_ORIGIN })).toBe(200);
+    expect(await gaugeWith(null, await sessionCookie(id, { role: "member" }))).toBe(200);
   });
 
-  it("is one network for IPv6, whatever host of it asks", () => {
+  it("is a whole /64 network for IPv6", () => {
     const addressIn = (text: string) => addressOf(new Headers({ "CF-Connecting-IP": text }));
     expect(addressIn("2001:db8:1:2:3:4:5:6")).toBe("2001:db8:1:2");
     expect(addressIn("2001:db8:1:2::6")).toBe("2001:db8:1:2");
@@ -101,19 +87,19 @@ describe("an address that shows what is no key", () => {
   });
 });
 
-it("lets a revoked key wake its object a hundred times in ten seconds, then no more", async () => {
-  const { path, keyOf } = await newEnterprise();
-  const { id, send } = await keyOf(SCOPES);
+it("lets a revoked key wake its object a hundred times in ten seconds, then refuses it at the edge", async () => {
+  const { path, createKey } = await newEnterprise();
+  const { id, send } = await createKey(SCOPES);
   await operator("DELETE", `${path}/keys/${id}`);
-  const { key_revoked = 0, rate_limited = 0 } = await codesOf(300, () => send("POST", `${path}/debits`, costing(1)));
+  const { key_revoked = 0, rate_limited = 0 } = await countCodes(300, () => send("POST", `${path}/debits`, costing(1)));
   expect(key_revoked).toBeGreaterThanOrEqual(100);
   expect(key_revoked).toBeLessThanOrEqual(202);
   expect(rate_limited).toBe(300 - key_revoked);
 });
 
-it("limits what is costly for each caller and enterprise by itself, the operator too", async () => {
+it("limits costly routes for each caller and enterprise separately, the operator included", async () => {
   const [one, two] = [await newEnterprise(), await newEnterprise()];
-  const reader = await one.keyOf(["read"]);
+  const reader = await one.createKey(["read"]);
   const costly: [string, Send, string, string][] = [
     ["audit", operator, "GET", `${one.path}/audit`],
     ["rebuild", operator, "POST", `${one.path}/rebuild`],
@@ -121,27 +107,27 @@ it("limits what is costly for each caller and enterprise by itself, the operator
     ["the table of runs", reader.send, "GET", `${one.path}/runs.csv`],
   ];
   for (const [what, send, method, path] of costly) {
-    const { rate_limited = 0, ...others } = await codesOf(125, () => send(method, path));
+    const { rate_limited = 0, ...others } = await countCodes(125, () => send(method, path));
     expect([what, rate_limited >= 5]).toEqual([what, true]);
     expect([what, Object.values(others).reduce((sum, n) => sum + n) >= 60]).toEqual([what, true]);
   }
   expect((await operator("GET", `${two.path}/audit`)).status).toBe(200);
   expect((await one.agent("GET", `${one.path}/runs.csv`)).status).toBe(200);
-  expect(faultyPaths(await operator("POST", `${two.path}/webhooks/test`))).toEqual(["webhook_url"]);
+  expect(invalidPaths(await operator("POST", `${two.path}/webhooks/test`))).toEqual(["webhook_url"]);
 });
 
-it("lets a link that was used be tried so often, then turns it away at the edge", async () => {
+it("answers link_used to a used sign-in link sixty times, then refuses it at the edge", async () => {
   const { path } = await newEnterprise();
   const { body } = await operator("POST", `${path}/sessions`, { user: "ada", role: "member" });
   const form = `token=${new URL(body.url).searchParams.get("token")}`;
   const init = { headers: { "Content-Type": "application/x-www-form-urlencoded" }, redirect: "manual" } as const;
-  const codes = await codesOf(125, () => senderWith(null)("POST", "/signin", form, init));
-  expect(codes.in).toBe(1);
+  const codes = await countCodes(125, () => senderWith(null)("POST", "/signin", form, init));
+  expect(codes.ok).toBe(1);
   expect(codes.link_used).toBeGreaterThanOrEqual(59);
   expect(codes.rate_limited).toBeGreaterThanOrEqual(4);
 });
 
-it("tells a person with a link that does not work to wait, on a page", async () => {
+it("shows a person with an invalid link a page that asks to wait", async () => {
   const headers = { Accept: "text/html", "CF-Connecting-IP": freshAddress() };
   const look = () => exports.default.fetch("https://fuelgauge.test/signin?token=x", { headers });
   for (let n = 0; n < 201; n++) await (await look()).text();
@@ -150,7 +136,7 @@ it("tells a person with a link that does not work to wait, on a page", async () 
   expect(await answer.text()).toContain("Too many requests");
 });
 
-it("never limits an honest burst: many hundreds of debits, starts and gauges of one key from one address", async () => {
+it("does not limit 1,500 concurrent debits, starts and gauges of one valid key from one address", async () => {
   const { path, key, gauge } = await newEnterprise();
   const send = from(freshAddress(), key);
   const asked = Array.from({ length: 1_500 }, (_, n) => {
@@ -163,7 +149,7 @@ it("never limits an honest burst: many hundreds of debits, starts and gauges of 
   expect((await gauge()).used_micros).toBe(500_000);
 });
 
-it("limits a key as a whole only past ten thousand requests a second, and asks the limiter once in a hundred", async () => {
+it("asks the limiter of a key once per hundred requests, and refuses for seconds after its no", async () => {
   const { path, key } = await newEnterprise();
   const { LIMIT_CALLERS } = env;
   let asked = 0;
@@ -175,18 +161,18 @@ it("limits a key as a whole only past ten thousand requests a second, and asks t
   Object.assign(env, { LIMIT_CALLERS: { limit } });
   try {
     const gauge = () => senderWith(key)("GET", `${path}/gauge`);
-    expect(await codesOf(250, gauge)).toEqual({ in: 250 });
+    expect(await countCodes(250, gauge)).toEqual({ ok: 250 });
     expect(asked).toBe(2);
     success = false;
-    // The limiter's no comes with the three hundredth, and counts for the seconds after it.
-    expect(await codesOf(60, gauge)).toEqual({ in: 49, rate_limited: 11 });
+    // The 300th request asks the limiter, whose refusal applies from then on.
+    expect(await countCodes(60, gauge)).toEqual({ ok: 49, rate_limited: 11 });
     expect(asked).toBe(3);
   } finally {
     Object.assign(env, { LIMIT_CALLERS });
   }
 });
 
-it("limits nothing where there is no limiter, or one that fails", async () => {
+it("limits nothing if the limiter is not bound or fails", async () => {
   const { path } = await newEnterprise();
   const { LIMIT_FAILURES } = env;
   const broken = { limit: () => Promise.reject(new Error("away")) };
@@ -194,7 +180,7 @@ it("limits nothing where there is no limiter, or one that fails", async () => {
     Object.assign(env, { LIMIT_FAILURES: binding });
     const address = freshAddress();
     const times = binding === undefined ? 150 : 3;
-    const codes = await codesOf(times, () => from(address, "guess")("GET", `${path}/gauge`));
+    const codes = await countCodes(times, () => from(address, "guess")("GET", `${path}/gauge`));
     expect(codes).toEqual({ key_invalid: times });
   }
   Object.assign(env, { LIMIT_FAILURES });

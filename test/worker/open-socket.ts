@@ -1,10 +1,15 @@
-/** A socket of the Worker, for tests: opened with some headers, read message by message. */
+/** Opens WebSockets of the Worker and reads them message by message. */
 import { exports } from "cloudflare:workers";
 
-export type Opened = { socket: WebSocket | null; status: number; next(): Promise<unknown>; closed: Promise<number> };
+export type OpenedSocket = {
+  socket: WebSocket | null;
+  status: number;
+  next(): Promise<unknown>;
+  closed: Promise<number>;
+};
 
-/** Opens a socket with these headers and gives its messages one by one. */
-export async function open(path: string, headers: Record<string, string>): Promise<Opened> {
+/** `socket` is null if the Worker refused; `status` says why. `next` waits for the next message, `closed` for the code. */
+export async function openSocket(path: string, headers: Record<string, string>): Promise<OpenedSocket> {
   const response = await exports.default.fetch(`https://fuelgauge.test${path}`, {
     headers: { Upgrade: "websocket", ...headers },
   });

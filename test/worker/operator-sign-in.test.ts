@@ -1,23 +1,23 @@
-/** The door of the operator's pages: what opens it, what never does, and that its forms are its own. */
+/** Signing in to the operator's pages: what is accepted, what is not, and protection against cross-site forms. */
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { mintToken } from "../../src/access/tokens.ts";
 import { catalogOf } from "../../src/catalog/object.ts";
 import { type Answer, newEnterprise, OPERATOR_KEY, operator, senderWith } from "./api.ts";
+import { sessionToken } from "./sessions.ts";
 
 const stranger = senderWith(null);
 const FORM = { "Content-Type": "application/x-www-form-urlencoded", Accept: "text/html" };
-const OWN = { ...FORM, "Sec-Fetch-Site": "same-origin" };
+const SAME_ORIGIN = { ...FORM, "Sec-Fetch-Site": "same-origin" };
 const HOUR_MS = 3_600_000;
 
 const get = (path: string, cookie: string) =>
   stranger("GET", path, undefined, { headers: { Accept: "text/html", Cookie: cookie }, redirect: "manual" });
-const post = (path: string, fields: Record<string, string>, headers: Record<string, string> = OWN) =>
+const post = (path: string, fields: Record<string, string>, headers: Record<string, string> = SAME_ORIGIN) =>
   stranger("POST", path, String(new URLSearchParams(fields)), { headers, redirect: "manual" });
 const cookieOf = (answer: Answer) => (answer.headers.get("Set-Cookie") ?? "").split(";")[0] ?? "";
 const signIn = () => post("/operator/signin", { operator_key: OPERATOR_KEY });
 
-/** Leads to the sign-in form, or shows it. */
+/** The answer redirects to the sign-in form, or shows it. */
 const asksForKey = ({ status, headers, text }: Answer) =>
   status === 303
     ? headers.get("Location")?.startsWith("/operator/signin") === true
@@ -28,8 +28,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-describe("the operator's door", () => {
-  it("opens with the operator key, for eight hours, by a cookie that no script and no other site gets", async () => {
+describe("signing in as the operator", () => {
+  it("takes the operator key and sets a cookie for eight hours that scripts and other sites cannot use", async () => {
     const answer = await signIn();
     expect([answer.status, answer.headers.get("Location")]).toEqual([303, "/operator"]);
     const cookie = answer.headers.get("Set-Cookie") ?? "";
@@ -54,7 +54,7 @@ describe("the operator's door", () => {
     expect(asksForKey(await get("/operator", cookieOf(answer)))).toBe(true);
   });
 
-  it("asks for the key before every page, and leads back to that page", async () => {
+  it("asks for the key before every page and then returns to that page, never to another site", async () => {
     const { id } = await newEnterprise();
     for (const path of ["/operator", "/operator?q=acme", `/operator/enterprises/${id}`, "/operator/nothing"]) {
       const answer = await get(path, "");
@@ -82,7 +82,7 @@ describe("the operator's door", () => {
     }
   });
 
-  it("stays shut for a wrong key, and writes none back or into the log", async () => {
+  it("refuses a wrong key and shows it neither on the page nor in the log", async () => {
     const log = vi.spyOn(console, "warn").mockImplementation(() => {});
     for (const key of ["", "x", `${OPERATOR_KEY}x`, OPERATOR_KEY.slice(1), OPERATOR_KEY.toUpperCase()]) {
       const answer = await post("/operator/signin", { operator_key: key });
@@ -100,18 +100,13 @@ describe("the operator's door", () => {
     expect(json.headers.get("Set-Cookie")).toBeNull();
   });
 
-  it("does not open to a dashboard's session, an enterprise's key, or the operator key as a header", async () => {
-    const { id, keyOf } = await newEnterprise();
-    const claims = { enterprise: id, user: "ada", role: "admin" as const, id: "x", origin: "" };
-    const session = await mintToken(env.SIGNING_SECRET, {
-      ...claims,
-      kind: "session",
-      expiresAtMs: Date.now() + HOUR_MS,
-    });
+  it("refuses a dashboard session, an enterprise key, and the operator key sent as a header", async () => {
+    const { id, createKey } = await newEnterprise();
+    const session = await sessionToken(id);
     for (const name of ["__Host-fuelgauge", "__Host-fuelgauge-operator", "fuelgauge-operator"]) {
       expect(asksForKey(await get("/operator", `${name}=${session}`))).toBe(true);
     }
-    const { send, key } = await keyOf(["debit", "read", "admin"]);
+    const { send, key } = await createKey(["debit", "read", "admin"]);
     for (const sender of [send, operator]) {
       expect(
         asksForKey(
@@ -122,9 +117,9 @@ describe("the operator's door", () => {
     expect((await post("/operator/signin", { operator_key: key })).headers.get("Set-Cookie")).toBeNull();
   });
 
-  it("does not open to a cookie that was forged, or changed in any part", async () => {
-    const good = cookieOf(await signIn());
-    const [name = "", value = ""] = good.split("=");
+  it("refuses a forged or altered cookie", async () => {
+    const valid = cookieOf(await signIn());
+    const [name = "", value = ""] = valid.split("=");
     const [expiresAt = "", mac = ""] = value.split(".");
     const forged = [
       "",
@@ -139,35 +134,38 @@ describe("the operator's door", () => {
       "null",
     ];
     for (const text of forged) expect(asksForKey(await get("/operator", `${name}=${text}`)), text).toBe(true);
-    expect((await get("/operator", good)).status).toBe(200);
+    expect((await get("/operator", valid)).status).toBe(200);
   });
 
-  it.each(["OPERATOR_KEY", "SIGNING_SECRET"] as const)("ends every session when %s is rotated", async (name) => {
-    const cookie = cookieOf(await signIn());
-    const before = env[name];
-    try {
-      (env as unknown as Record<string, unknown>)[name] = "another-secret-altogether";
-      expect(asksForKey(await get("/operator", cookie))).toBe(true);
-    } finally {
-      (env as unknown as Record<string, unknown>)[name] = before;
-    }
-    expect((await get("/operator", cookie)).status).toBe(200);
-  });
+  it.each(["OPERATOR_KEY", "SIGNING_SECRET"] as const)(
+    "is undone for every session when %s is replaced",
+    async (name) => {
+      const cookie = cookieOf(await signIn());
+      const before = env[name];
+      try {
+        (env as unknown as Record<string, unknown>)[name] = "another-secret-altogether";
+        expect(asksForKey(await get("/operator", cookie))).toBe(true);
+      } finally {
+        (env as unknown as Record<string, unknown>)[name] = before;
+      }
+      expect((await get("/operator", cookie)).status).toBe(200);
+    },
+  );
 
-  it("never stands in for the key that the JSON interface needs, or for a dashboard's session", async () => {
+  it("gives no access to the JSON interface or to a dashboard", async () => {
     const cookie = cookieOf(await signIn());
     for (const path of ["/v1/enterprises", "/v1/price-book"]) expect((await get(path, cookie)).status).toBe(401);
     expect((await get("/settings/usage", cookie)).headers.get("Location")).toBe("/");
   });
 });
 
-it("makes an address that goes on guessing wait, the right key with it, and no other address", async () => {
+it("limits an address that guesses keys, even when it sends the right one, and no other address", async () => {
   const warn = vi.spyOn(console, "warn").mockImplementation(() => {});
   const before = env.RATE_LIMIT_FACTOR;
   Object.assign(env, { RATE_LIMIT_FACTOR: "1" });
   try {
     const tryFrom = (address: string, key: string) =>
-      post("/operator/signin", { operator_key: key }, { ...OWN, "CF-Connecting-IP": address });
+      post("/operator/signin", { operator_key: key }, { ...SAME_ORIGIN, "CF-Connecting-IP": address });
     const statuses: number[] = [];
     for (let n = 0; n < 210; n++) statuses.push((await tryFrom("198.51.100.7", `guess-${n}`)).status);
     expect(new Set(statuses)).toEqual(new Set([401, 429]));
@@ -180,8 +178,8 @@ it("makes an address that goes on guessing wait, the right key with it, and no o
   }
 });
 
-describe("a form of the operator's", () => {
-  const FOREIGN: Record<string, string>[] = [
+describe("a form of the operator's pages", () => {
+  const CROSS_SITE: Record<string, string>[] = [
     {},
     { "Sec-Fetch-Site": "cross-site" },
     { "Sec-Fetch-Site": "same-site" },
@@ -190,9 +188,9 @@ describe("a form of the operator's", () => {
     { Origin: "null" },
   ];
 
-  it("is taken from its own page only", async () => {
+  it("is accepted only from the same origin", async () => {
     const Cookie = cookieOf(await signIn());
-    for (const headers of FOREIGN) {
+    for (const headers of CROSS_SITE) {
       const answer = await post("/operator/signout", {}, { ...FORM, ...headers, Cookie });
       expect([answer.status, answer.text.includes("csrf_failed")], JSON.stringify(headers)).toEqual([403, true]);
       expect(answer.headers.get("Set-Cookie")).toBeNull();
@@ -202,8 +200,8 @@ describe("a form of the operator's", () => {
     expect(out.headers.get("Set-Cookie")).toMatch(/^__Host-fuelgauge-operator=;/);
   });
 
-  it("for signing in is not taken from a page of somebody else, though the key be right", async () => {
-    for (const headers of FOREIGN.slice(1)) {
+  it("for signing in is refused from another site even with the right key", async () => {
+    for (const headers of CROSS_SITE.slice(1)) {
       const answer = await post("/operator/signin", { operator_key: OPERATOR_KEY }, { ...FORM, ...headers });
       expect([answer.status, answer.text.includes("csrf_failed")], JSON.stringify(headers)).toEqual([403, true]);
       expect(answer.headers.get("Set-Cookie")).toBeNull();
@@ -211,7 +209,7 @@ describe("a form of the operator's", () => {
   });
 });
 
-it("shows what a scheduled audit found to be wrong, on the list and at the enterprise, until it is right", async () => {
+it("shows what a scheduled audit found on the list and on the enterprise's page until an audit passes", async () => {
   const cookie = cookieOf(await signIn());
   const { id } = await newEnterprise();
   const note = (state: "drift" | "ok", detail: string) =>

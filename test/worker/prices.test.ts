@@ -1,8 +1,8 @@
-// The price book over HTTP, and how its prices reach a meter (rule R1).
+// The price book over HTTP and the prices that meters are pinned to (rule R1).
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { currentPrices } from "../../src/catalog/current-prices.ts";
-import { expectProblem, faultyPaths, newEnterprise, operator, report, senderWith, start } from "./api.ts";
+import { expectProblem, invalidPaths, newEnterprise, operator, report, senderWith, start } from "./api.ts";
 
 const PATH = "/v1/price-book";
 const put = (models: unknown, more: Record<string, unknown> = {}) => operator("PUT", PATH, { models, ...more });
@@ -11,8 +11,8 @@ const tokens = (input: number, output = 0, read = 0, write = 0) => ({
 });
 
 describe("the price book", () => {
-  it("comes built in, with the models of the main providers, for any key to read", async () => {
-    const { keyOf } = await newEnterprise();
+  it("is built in with the models of the main providers, and any key can read it", async () => {
+    const { createKey } = await newEnterprise();
     const { status, body } = await operator("GET", PATH);
     expect(status).toBe(200);
     expect(body).toMatchObject({ version: 1, credits_per_usd: 100 });
@@ -32,22 +32,22 @@ describe("the price book", () => {
       expect(names).toContain(name);
     }
     for (const scope of ["debit", "read", "admin"]) {
-      const { send } = await keyOf([scope]);
+      const { send } = await createKey([scope]);
       expect((await send("GET", PATH)).body.version).toBe(1);
       expectProblem(await send("PUT", PATH, { models: [] }), 403, "scope_denied");
     }
     expectProblem(await senderWith(null)("GET", PATH), 401, "key_missing");
   });
 
-  it("is not for a key that was revoked", async () => {
-    const { keyOf, path } = await newEnterprise();
-    const { id, send } = await keyOf(["debit"]);
+  it("cannot be read with a revoked key", async () => {
+    const { createKey, path } = await newEnterprise();
+    const { id, send } = await createKey(["debit"]);
     expect((await send("GET", PATH)).status).toBe(200);
     expect((await operator("DELETE", `${path}/keys/${id}`)).status).toBe(204);
     expectProblem(await send("GET", PATH), 401, "key_revoked");
   });
 
-  it("is refused whole where an entry is wrong, and nothing changes", async () => {
+  it("is not replaced if any entry is invalid", async () => {
     const before = (await operator("GET", PATH)).body;
     const entry = { id: "m", input: "1", output: "2" };
     for (const [models, path] of [
@@ -70,15 +70,15 @@ describe("the price book", () => {
       [[{ ...entry, aliases: ["x", "x"] }], "models.0.aliases.1"],
       [[{ ...entry, currency: "EUR" }], "models.0.currency"],
     ] as [unknown, string][]) {
-      expect(faultyPaths(await put(models))).toEqual([path]);
+      expect(invalidPaths(await put(models))).toEqual([path]);
     }
     for (const credits of [0, -1, 1.5, "100", null]) {
-      expect(faultyPaths(await put([entry], { credits_per_usd: credits }))).toEqual(["credits_per_usd"]);
+      expect(invalidPaths(await put([entry], { credits_per_usd: credits }))).toEqual(["credits_per_usd"]);
     }
     expect((await operator("GET", PATH)).body).toEqual(before);
   });
 
-  it("is replaced whole by the next version, where a missing cache rate is the input rate", async () => {
+  it("is replaced as a whole by the next version, and a missing cache rate is the input rate", async () => {
     const made = await put([
       { id: "m", aliases: ["m-latest"], input: "3", output: "15", cache_read: "0.3" },
       { id: "*", input: "1", output: "1" },
@@ -97,13 +97,13 @@ describe("the price book", () => {
 });
 
 describe("a meter's price", () => {
-  it("stays as it was at the first report, whatever book comes after", async () => {
+  it("stays as it was at the first report when the book changes", async () => {
     const { debit, receipt } = await newEnterprise();
     await put([{ id: "m", aliases: ["m-1"], input: "2", output: "0" }]);
     expect((await debit(report({ model: "m-1", ...tokens(100) }))).body.charged_micros).toBe(20_000);
     const { version } = (await put([{ id: "n", aliases: ["m-1"], input: "7", output: "0" }], { credits_per_usd: 1 }))
       .body;
-    // The model has gone, its alias means another one, and a credit is worth a hundredfold: not for this meter.
+    // The new book lacks the model, gives its alias to another one and has other credits per USD. This meter ignores it.
     expect((await debit(report({ model: "m-1", ...tokens(200) }))).body).toMatchObject({
       model: "m",
       charged_micros: 20_000,
@@ -127,7 +127,7 @@ describe("a meter's price", () => {
     expect((await receipt("new")).meters).toMatchObject([{ model: "n", price_book_version: version }]);
   });
 
-  it("is that of its model by any alias, on one meter, and the canonical id is echoed", async () => {
+  it("is the same under every alias of a model, on one meter, and answers name the canonical id", async () => {
     const { debit, gauge, receipt } = await newEnterprise();
     await put([{ id: "maker/model", aliases: ["model", "model:1"], input: "1", output: "1" }]);
     for (const model of ["model", "maker/model", "model:1"]) {
@@ -137,7 +137,7 @@ describe("a meter's price", () => {
     expect((await receipt("run-1")).models).toEqual(["maker/model"]);
   });
 
-  it("is that of the entry * where the book lacks the model, and unknown where it lacks that too", async () => {
+  it("is that of entry * if the book lacks the model, and unknown_model without that entry", async () => {
     const { debit, start: startRun, gauge } = await newEnterprise();
     await put([
       { id: "m", input: "1", output: "1" },
@@ -157,7 +157,7 @@ describe("a meter's price", () => {
     expect((await debit(report({ model: "any/thing", ...tokens(20) }))).body.charged_micros).toBe(5_000);
   });
 
-  it("makes one sum that is rounded up once, exactly, however large", async () => {
+  it("gives an exact sum that is rounded up once, at any size", async () => {
     const rates = { input: "0.3", output: "0.3", cache_read: "0.3", cache_write: "0.3" };
     await put(
       [
@@ -168,7 +168,7 @@ describe("a meter's price", () => {
       { credits_per_usd: 1 },
     );
     const { debit } = await newEnterprise();
-    // Four times 0.3 is 1.2: 2 as one sum, 4 if each were rounded.
+    // Four times 0.3 is 1.2, rounded up to 2. Rounding each part would give 4.
     expect((await debit(report({ run: "a", model: "m", ...tokens(1, 1, 1, 1) }))).body.charged_micros).toBe(2);
     expect((await debit(report({ run: "b", model: "tiny", ...tokens(1) }))).body.charged_micros).toBe(1);
     expect((await debit(report({ run: "b", model: "tiny", ...tokens(1_000_000) }))).body.charged_micros).toBe(0);
@@ -184,10 +184,10 @@ describe("a meter's price", () => {
   });
 });
 
-it("asks again for the prices when the request that was to renew them is gone", async () => {
+it("renews the prices again if the request that was renewing them was cut off", async () => {
   await put([{ id: "gpt-5", input: "1.25", output: "10" }]);
   const ctx = { waitUntil: () => {} };
-  // What a request waits for never comes once the request was cut off.
+  // The promises of a request that was cut off never settle.
   const cutOff = {
     ...env,
     CATALOG: { getByName: () => ({ currentBook: () => new Promise(() => {}) }) },
@@ -204,15 +204,15 @@ it("asks again for the prices when the request that was to renew them is gone", 
   }
 });
 
-it("serves a crowd through the renewal of its prices, each by what it asked itself", async () => {
-  const { path, keyOf } = await newEnterprise();
-  const { send } = await keyOf(["debit"]);
+it("answers 200 concurrent debits while the prices are renewed", async () => {
+  const { path, createKey } = await newEnterprise();
+  const { send } = await createKey(["debit"]);
   await put([{ id: "gpt-5", input: "1.25", output: "10" }]);
   const debit = (run: number) => send("POST", `${path}/debits`, report({ run: `r${run}` }));
   await debit(0);
   vi.useFakeTimers({ toFake: ["Date"] });
   try {
-    // Old enough to be renewed beside the debits, then too old to be used.
+    // At 21 s the prices are renewed in the background, at 31 s they are too old to be used.
     for (const ageMs of [21_000, 31_000]) {
       vi.setSystemTime(Date.now() + ageMs);
       const answers = await Promise.all(Array.from({ length: 200 }, (_, run) => debit(run)));

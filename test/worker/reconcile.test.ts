@@ -1,17 +1,17 @@
-// What the operator sees without asking: enterprises audited on schedule, and the metrics.
+// Scheduled audits and the metrics, through which an operator learns of drift.
 import { createScheduledController, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { catalogOf } from "../../src/catalog/object.ts";
 import worker from "../../src/worker.ts";
-import { CREDIT, copyNow, costing, type Enterprise, newEnterprise, objectOf, operator } from "./api.ts";
+import { CREDIT, costing, type Enterprise, newEnterprise, objectOf, operator, projectNow } from "./api.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Lets the schedule fire once, and gives the lines that it wrote to the log. */
-async function turn(): Promise<Record<string, unknown>[]> {
+/** Runs the schedule once and returns what it logged. */
+async function runSchedule(): Promise<Record<string, unknown>[]> {
   const lines: string[] = [];
   for (const level of ["log", "error"] as const) {
     vi.spyOn(console, level).mockImplementation((line: string) => lines.push(line));
@@ -21,15 +21,15 @@ async function turn(): Promise<Record<string, unknown>[]> {
   return lines.map((line) => JSON.parse(line));
 }
 
-/** Turns until every enterprise has had one. */
-async function round(): Promise<Record<string, unknown>[]> {
+/** Runs the schedule until every enterprise was audited. */
+async function auditAll(): Promise<Record<string, unknown>[]> {
   const { counts } = await catalogOf(env).auditSummary();
   const enterprises = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const lines = [];
   for (let seen = 0; seen < enterprises; ) {
-    const turned = await turn();
-    seen += turned.at(-1)?.audited as number;
-    lines.push(...turned);
+    const logged = await runSchedule();
+    seen += logged.at(-1)?.audited as number;
+    lines.push(...logged);
   }
   return lines;
 }
@@ -52,25 +52,25 @@ async function damage(e: Enterprise): Promise<void> {
 }
 
 describe("the scheduled reconciliation", () => {
-  it("says nothing of enterprises that are well, and looks at all of them in turn", async () => {
-    const made = await Promise.all(Array.from({ length: 21 }, () => newEnterprise()));
-    const first = await turn();
+  it("audits twenty enterprises at a time, in rotation, and logs only a summary if all are correct", async () => {
+    const created = await Promise.all(Array.from({ length: 21 }, () => newEnterprise()));
+    const first = await runSchedule();
     expect(first).toEqual([{ event: "reconciled", audited: 20, wrong: 0, ms: expect.any(Number) }]);
-    expect((await turn()).at(-1)).toMatchObject({ audited: 20, wrong: 0 });
+    expect((await runSchedule()).at(-1)).toMatchObject({ audited: 20, wrong: 0 });
     expect((await metrics())['fuelgauge_audits{state="never"}']).toBe("0");
-    expect(Number((await metrics())['fuelgauge_audits{state="ok"}'])).toBeGreaterThanOrEqual(made.length);
+    expect(Number((await metrics())['fuelgauge_audits{state="ok"}'])).toBeGreaterThanOrEqual(created.length);
   });
 
-  it("tells of a ledger and of a copy that are not right, changes neither, and sees when they are again", async () => {
+  it("reports drift of a ledger and of a copy without changing them, until an audit passes", async () => {
     const [ledger, copy] = [await newEnterprise(), await newEnterprise()];
     for (const e of [ledger, copy]) {
       await e.debit(costing(3));
-      await copyNow(e.id);
+      await projectNow(e.id);
     }
     await damage(ledger);
     await env.DB.prepare("UPDATE runs SET charged_micros = 1 WHERE enterprise = ?").bind(copy.id).run();
     for (let times = 0; times < 2; times++) {
-      const lines = await round();
+      const lines = await auditAll();
       const drift = lines.filter(({ event }) => event === "audit_drift");
       expect(Object.fromEntries(drift.map(({ enterprise, detail }) => [enterprise, detail]))).toEqual({
         [ledger.id]: expect.stringMatching(/^meters_cost: run-1 on gpt-5: charged 3000001, costs 3000000/),
@@ -81,11 +81,11 @@ describe("the scheduled reconciliation", () => {
     expect(shown['fuelgauge_audits{state="drift"}']).toBe("2");
     expect(shown[`fuelgauge_audit_not_ok{enterprise="${copy.id}",state="drift"}`]).toBe("1");
     await operator("POST", `${copy.path}/rebuild`);
-    await round();
+    await auditAll();
     expect((await metrics())['fuelgauge_audits{state="drift"}']).toBe("1");
   });
 
-  it("goes on with the others when an audit fails or would take too long", async () => {
+  it("continues with the other enterprises if an audit fails or would take too long", async () => {
     const [broken, large] = [await newEnterprise(), await newEnterprise()];
     await runInDurableObject(objectOf(broken.id), (object) => {
       object.audit = () => Promise.reject(new Error("no such table"));
@@ -97,21 +97,21 @@ describe("the scheduled reconciliation", () => {
       storage.sql.exec(`INSERT INTO meters (run, ${rest}) SELECT 'many-' || value, ${rest} FROM meters,
         (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 100000) SELECT value FROM n)`);
     });
-    const events = (await round()).map(({ event, enterprise, detail }) => [enterprise, event, detail]);
+    const events = (await auditAll()).map(({ event, enterprise, detail }) => [enterprise, event, detail]);
     expect(events).toContainEqual([broken.id, "audit_failed", "Error: no such table"]);
     expect(events).toContainEqual([large.id, "audit_too_large", "audit it by hand, at a quiet hour"]);
   });
 });
 
 describe("the metrics", () => {
-  it("count what the ledgers recorded, by billing model and plan", async () => {
+  it("sum what the ledgers recorded by billing model and plan", async () => {
     const label = '{billing_model="credits",plan="free"}';
     const e = await newEnterprise({ plan: "free" });
-    await copyNow(e.id);
+    await projectNow(e.id);
     const before = await metrics();
     await e.debit(costing(600));
     await e.debit(costing(601));
-    await copyNow(e.id);
+    await projectNow(e.id);
     const after = await metrics();
     const grown = (name: string) => Number(after[`${name}${label}`]) - Number(before[`${name}${label}`]);
     expect(grown("fuelgauge_ledger_steps_total")).toBe(2);
@@ -122,7 +122,7 @@ describe("the metrics", () => {
     expect(after.fuelgauge_copy_readable).toBe("1");
   });
 
-  it("say that the copy cannot be read, and the rest all the same", async () => {
+  it("say that the copy cannot be read and still report the audits", async () => {
     const { DB } = env;
     const prepare = () => {
       throw new Error("D1_ERROR: Network connection lost.");

@@ -1,20 +1,20 @@
 /**
- * Every route that there is: those of the JSON interface, with who may enter and a body that they take, and the pages.
- * The tests of access, of bad input and of the OpenAPI document go through these tables, and one of them makes sure
- * that the app has no route that is not in them.
+ * Every route of the app: the JSON interface, with the scope each route needs and a valid body, and the pages.
+ * The tests of access, bad input and the OpenAPI document go through these tables. access-matrix.test.ts checks that the
+ * app has no other route.
  */
 import { CREDIT, costing, start } from "./api.ts";
 
-/** The scope that a key needs; nobody but the operator enters where no scope will do. */
+/** The scope that a key needs. `operator`: no enterprise key is enough. */
 export type Needs = "debit" | "read" | "admin" | "any key" | "operator";
 
 export type Route = {
   method: "GET" | "POST" | "PUT" | "DELETE";
   path: string;
   needs: Needs;
-  /** The usage bar may enter. */
+  /** An embed token is accepted. */
   embed?: true;
-  /** What these tests name there does not exist, or only in the demo: who may enter is answered 404. */
+  /** What the tests name in the path does not exist, or only in the demo: callers with access get 404. */
   mayBeMissing?: true;
   body?: unknown;
   query?: readonly string[];
@@ -114,8 +114,8 @@ export const ROUTES: readonly Route[] = [
 
 const OPERATOR_ENTERPRISE = "/enterprises/{e}";
 const TABS = ["/settings", "/grants", "/cap", "/keys", "/webhooks", "/audit"].map((tab) => OPERATOR_ENTERPRISE + tab);
-const QUESTIONS = ["/suspend", "/grants/{id}/void", "/keys/{id}/revoke", "/rebuild"].map(
-  (question) => OPERATOR_ENTERPRISE + question,
+const CONFIRMATIONS = ["/suspend", "/grants/{id}/void", "/keys/{id}/revoke", "/rebuild"].map(
+  (confirmation) => OPERATOR_ENTERPRISE + confirmation,
 );
 const OPERATOR_READS = [
   "",
@@ -124,17 +124,17 @@ const OPERATOR_READS = [
   OPERATOR_ENTERPRISE,
   `${OPERATOR_ENTERPRISE}/journal`,
   ...TABS,
-  ...QUESTIONS,
+  ...CONFIRMATIONS,
   "/*",
 ];
 const OPERATOR_FORMS = [
   "/new",
   ...TABS,
-  ...QUESTIONS,
+  ...CONFIRMATIONS,
   ...["/link", "/resume", "/test-clock", "/webhooks/test"].map((form) => OPERATOR_ENTERPRISE + form),
 ];
 
-/** A page or a file, and what becomes of whoever asks for it without and with a session, sending nothing along. */
+/** A page or a file, and the outcome of a request with an empty body, without a session and with one. */
 export type Page = { method: "GET" | "POST"; path: string; stranger: string; session: string };
 
 export const PAGES: readonly Page[] = [
@@ -145,7 +145,7 @@ export const PAGES: readonly Page[] = [
   { method: "GET", path: "/signin", stranger: "link_invalid", session: "link_invalid" },
   { method: "POST", path: "/signin", stranger: "link_invalid", session: "link_invalid" },
   { method: "GET", path: "/signout", stranger: "out", session: "in" },
-  // A form without a sign of where it came from is no form of ours.
+  // A form without Origin and Sec-Fetch-Site is refused.
   { method: "POST", path: "/signout", stranger: "csrf_failed", session: "csrf_failed" },
   { method: "POST", path: "/demo/signin", stranger: "not_found", session: "not_found" },
   { method: "GET", path: "/settings/usage", stranger: "out", session: "in" },
@@ -160,12 +160,12 @@ export const PAGES: readonly Page[] = [
   { method: "GET", path: "/*", stranger: "not_found", session: "not_found" },
 ];
 
-/** A page that only the operator's own session opens: everyone else is led to its sign-in form. */
+/** A page that only the operator's session opens. Everyone else is redirected to the operator's sign-in form. */
 function operatorPage(method: Page["method"], path: string): Page {
   return { method, path: `/operator${path}`, stranger: "out", session: "out" };
 }
 
-/** A route's path with its parameters filled in, each percent-encoded. */
+/** A route's path with its parameters filled in and percent-encoded. */
 export function pathOf({ path }: Pick<Route, "path">, params: Record<string, string>): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? "none"));
 }

@@ -1,4 +1,4 @@
-/** No question of a page reads more rows of the copy than it shows, plus a constant: however long the history is. */
+/** A query of a page reads the rows that it shows and a constant number more, however long the history is. */
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, it } from "vitest";
 import {
@@ -13,7 +13,7 @@ import {
 } from "../../src/copy/read.ts";
 import { readSliceSeries, readSliceTop, SLICE_RUNS } from "../../src/copy/read-slice.ts";
 import { spansOf } from "../../src/ledger/calendar.ts";
-import { counting } from "./count-rows-read.ts";
+import { countRowsRead } from "./count-rows-read.ts";
 
 const SHORT = 4_000;
 const LONG = 80_000;
@@ -27,7 +27,7 @@ beforeAll(async () => {
   await write("long", LONG);
 });
 
-/** Runs of thirty days in forty workspaces of twenty users, each with the entry of its end; and two changes of the cap. */
+/** Runs over thirty days in forty workspaces of twenty users, each with a `run_closed` entry, and two changes of the cap. */
 async function write(enterprise: string, runs: number): Promise<void> {
   const numbers = `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ${runs})`;
   const startedAt = `${NOW} - CAST(i * ${(30 * 86_400_000) / runs} AS INTEGER)`;
@@ -59,38 +59,38 @@ async function write(enterprise: string, runs: number): Promise<void> {
   ]);
 }
 
-const QUESTIONS: Record<string, { ask: (db: D1Database, enterprise: string) => Promise<unknown>; most: number }> = {
+const QUERIES: Record<string, { ask: (db: D1Database, enterprise: string) => Promise<unknown>; maxRows: number }> = {
   "the chart": {
     ask: (copy, enterprise) => readTimeseries(copy, enterprise, "credits", "day", spansOf("30d", NOW, "UTC").spans),
-    most: 62,
+    maxRows: 62,
   },
-  "a page of a table": { ask: (copy, enterprise) => readTop(copy, topOf(enterprise), 10, null), most: 22 },
+  "a page of a table": { ask: (copy, enterprise) => readTop(copy, topOf(enterprise), 10, null), maxRows: 22 },
   "a later page of a table": {
     ask: (copy, enterprise) => readTop(copy, topOf(enterprise), 10, { amountMicros: 800, id: "w200" }),
-    most: 22,
+    maxRows: 22,
   },
-  "how many rows a table has": { ask: (copy, enterprise) => countTop(copy, topOf(enterprise), 100), most: 101 },
-  "the total": { ask: (copy, enterprise) => readCycleTotal(copy, topOf(enterprise)), most: 1 },
-  "one row of a table": { ask: (copy, enterprise) => readTopRow(copy, topOf(enterprise), "w3"), most: 2 },
-  "the newest runs": { ask: (copy, enterprise) => readNamedRuns(copy, enterprise, {}, 10, null), most: 33 },
+  "the number of rows of a table": { ask: (copy, enterprise) => countTop(copy, topOf(enterprise), 100), maxRows: 101 },
+  "the total of a cycle": { ask: (copy, enterprise) => readCycleTotal(copy, topOf(enterprise)), maxRows: 1 },
+  "one row of a table": { ask: (copy, enterprise) => readTopRow(copy, topOf(enterprise), "w3"), maxRows: 2 },
+  "the newest runs": { ask: (copy, enterprise) => readNamedRuns(copy, enterprise, {}, 10, null), maxRows: 33 },
   "the newest runs of a user": {
     ask: (copy, enterprise) => readNamedRuns(copy, enterprise, { user: "u3" }, 10, null),
-    most: 33,
+    maxRows: 33,
   },
   "later runs of a workspace": {
     ask: (copy, enterprise) =>
       readNamedRuns(copy, enterprise, { workspace: "w3" }, 10, { startedAtMs: NOW - 9 * 86_400_000, run: "r" }),
-    most: 33,
+    maxRows: 33,
   },
-  "the changes of the cap": { ask: (copy, enterprise) => readCapChanges(copy, enterprise, 10), most: 3 },
-  "the latest changes": { ask: (copy, enterprise) => readChanges(copy, enterprise, 10), most: 3 },
+  "the changes of the cap": { ask: (copy, enterprise) => readCapChanges(copy, enterprise, 10), maxRows: 3 },
+  "the latest entries": { ask: (copy, enterprise) => readChanges(copy, enterprise, 10), maxRows: 3 },
   "the users of a workspace": {
     ask: (copy, enterprise) => readSliceTop(copy, sliceOf(enterprise), CYCLE, "user", 20),
-    most: 4 * SLICE_RUNS + 100,
+    maxRows: 4 * SLICE_RUNS + 100,
   },
   "the chart of a workspace": {
     ask: (copy, enterprise) => readSliceSeries(copy, sliceOf(enterprise), spansOf("30d", NOW, "UTC").spans),
-    most: 12 * SLICE_RUNS,
+    maxRows: 12 * SLICE_RUNS,
   },
 };
 
@@ -102,11 +102,11 @@ function sliceOf(enterprise: string) {
   return { enterprise, unit: "credits", dimension: "group", id: "g1" } as const;
 }
 
-it.each(Object.entries(QUESTIONS))("answers %s", async (_, { ask, most }) => {
+it.each(Object.entries(QUERIES))("reads a bounded number of rows for %s", async (_, { ask, maxRows }) => {
   const [short, long] = [{ rows: 0 }, { rows: 0 }];
-  await ask(counting(db, short), "short");
-  await ask(counting(db, long), "long");
-  expect(long.rows).toBeLessThanOrEqual(most);
-  // Where a range of an index ends, one more row is looked at or none.
+  await ask(countRowsRead(db, short), "short");
+  await ask(countRowsRead(db, long), "long");
+  expect(long.rows).toBeLessThanOrEqual(maxRows);
+  // The end of an index range may cost one more row.
   expect(long.rows).toBeLessThanOrEqual(short.rows * 1.05 + 1);
 });

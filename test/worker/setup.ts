@@ -1,4 +1,4 @@
-/** Every test file starts with the tables of the copy, and nothing in them. */
+/** Gives every test file the tables of the copy, empty. */
 import { applyD1Migrations, type D1Migration } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { beforeAll } from "vitest";

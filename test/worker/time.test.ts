@@ -1,14 +1,23 @@
-// What time alone brings: turns, expiries and their order (rule R4), by the test clock and by the real one.
+// Cycles, turns, expiries and their order (rule R4), by the test clock and by the real clock.
 import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { auditFaults, CREDIT, costing, type Enterprise, expectProblem, newEnterprise, objectOf, start } from "./api.ts";
+import {
+  auditFailures,
+  CREDIT,
+  costing,
+  type Enterprise,
+  expectProblem,
+  newEnterprise,
+  objectOf,
+  start,
+} from "./api.ts";
 
-type Fact = { type: string; at: string; by: string; seq: number; [name: string]: unknown };
-const factsOf = async (e: Enterprise) => (await e.entries()) as Fact[];
-const typesOf = async (e: Enterprise) => (await factsOf(e)).map(({ type, at }) => `${type} ${at}`);
+type Entry = { type: string; at: string; by: string; seq: number; [name: string]: unknown };
+const entriesOf = async (e: Enterprise) => (await e.entries()) as Entry[];
+const entryTypes = async (e: Enterprise) => (await entriesOf(e)).map(({ type, at }) => `${type} ${at}`);
 
-/** Where the cycles of an enterprise start, moving its clock from turn to turn. */
-async function startsOf(settings: Record<string, unknown>, turns: number): Promise<string[]> {
+/** The starts of an enterprise's cycles over this many turns. */
+async function cycleStarts(settings: Record<string, unknown>, turns: number): Promise<string[]> {
   const e = await newEnterprise(settings);
   const starts: string[] = [];
   for (let i = 0; i <= turns; i++) {
@@ -20,8 +29,8 @@ async function startsOf(settings: Record<string, unknown>, turns: number): Promi
 }
 
 describe("a cycle", () => {
-  it("starts on the anchor day, on a short month's last day, and never drifts", async () => {
-    const starts = await startsOf({ anchor_day: 31, test_clock: "2028-01-31T00:00:00Z" }, 5);
+  it("starts on the anchor day or on a short month's last day, without drifting", async () => {
+    const starts = await cycleStarts({ anchor_day: 31, test_clock: "2028-01-31T00:00:00Z" }, 5);
     expect(starts.map((at) => at.slice(0, 10))).toEqual([
       "2028-01-31",
       "2028-02-29",
@@ -30,26 +39,26 @@ describe("a cycle", () => {
       "2028-05-31",
       "2028-06-30",
     ]);
-    const plain = await startsOf({ anchor_day: 29, test_clock: "2026-01-30T00:00:00Z" }, 2);
+    const plain = await cycleStarts({ anchor_day: 29, test_clock: "2026-01-30T00:00:00Z" }, 2);
     expect(plain.map((at) => at.slice(0, 10))).toEqual(["2026-01-29", "2026-02-28", "2026-03-29"]);
   });
 
-  it("starts at midnight of the time zone, half-hour zones and daylight saving included", async () => {
-    expect(await startsOf({ time_zone: "Asia/Kolkata", test_clock: "2026-03-10T12:00:00Z" }, 1)).toEqual([
+  it("starts at local midnight, also in half-hour zones and across daylight saving", async () => {
+    expect(await cycleStarts({ time_zone: "Asia/Kolkata", test_clock: "2026-03-10T12:00:00Z" }, 1)).toEqual([
       "2026-02-28T18:30:00.000Z",
       "2026-03-31T18:30:00.000Z",
     ]);
-    expect(await startsOf({ time_zone: "Europe/Berlin", test_clock: "2026-03-10T12:00:00Z" }, 1)).toEqual([
+    expect(await cycleStarts({ time_zone: "Europe/Berlin", test_clock: "2026-03-10T12:00:00Z" }, 1)).toEqual([
       "2026-02-28T23:00:00.000Z",
       "2026-03-31T22:00:00.000Z",
     ]);
-    // Midnight of 24 April 2026 does not exist in Cairo: the day starts at one o'clock.
+    // In Cairo, 24 April 2026 has no midnight: the day starts at one o'clock.
     expect(
-      await startsOf({ time_zone: "Africa/Cairo", anchor_day: 24, test_clock: "2026-04-10T12:00:00Z" }, 1),
+      await cycleStarts({ time_zone: "Africa/Cairo", anchor_day: 24, test_clock: "2026-04-10T12:00:00Z" }, 1),
     ).toEqual(["2026-03-23T22:00:00.000Z", "2026-04-23T22:00:00.000Z"]);
   });
 
-  it("is half-open: what arrives at its end belongs to the next", async () => {
+  it("is half-open: a charge at its end belongs to the next cycle", async () => {
     const e = await newEnterprise({ test_clock: "2026-03-31T23:59:59.999Z" });
     await e.debit(costing(10));
     expect(await e.gauge()).toMatchObject({
@@ -62,17 +71,17 @@ describe("a cycle", () => {
       used_micros: 2 * CREDIT,
       cycle: { starts_at: "2026-04-01T00:00:00.000Z", days_elapsed: 0, days_remaining: 30, days_total: 30 },
     });
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("entered in its middle has the full allowance", async () => {
+  it("has the full allowance even if the enterprise is created in its middle", async () => {
     const { gauge } = await newEnterprise({ plan: "free", test_clock: "2026-03-31T23:00:00Z" });
     expect((await gauge()).monthly.remaining_micros).toBe(500 * CREDIT);
   });
 });
 
 describe("the turn", () => {
-  it("makes the allowance new, monthly use zero, leaves grants alone and writes debt off in an entry", async () => {
+  it("renews the allowance, resets monthly use, keeps grants and writes off debt in an entry", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 10 * CREDIT });
     await e.grant({ id: "g", amount_micros: 5 * CREDIT });
     await e.debit(costing(12));
@@ -88,18 +97,18 @@ describe("the turn", () => {
     expect((await e.gauge()).debt_micros).toBe(5 * CREDIT);
     await e.moveTo("2026-05-01T00:00:00Z");
     expect(await e.gauge()).toMatchObject({ debt_micros: 0, used_micros: 0, available_micros: 10 * CREDIT });
-    expect(await typesOf(e)).toEqual([
+    expect(await entryTypes(e)).toEqual([
       "cycle_started 2026-03-10T12:00:00.000Z",
       "grant_added 2026-03-10T12:00:00.000Z",
       "cycle_started 2026-04-01T00:00:00.000Z",
       "debt_written_off 2026-05-01T00:00:00.000Z",
       "cycle_started 2026-05-01T00:00:00.000Z",
     ]);
-    expect((await factsOf(e)).at(3)).toMatchObject({ amount_micros: 5 * CREDIT });
-    expect(await auditFaults(e)).toEqual([]);
+    expect((await entriesOf(e)).at(3)).toMatchObject({ amount_micros: 5 * CREDIT });
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("after fourteen idle months grants one allowance and leaves one entry", async () => {
+  it("after fourteen idle months renews one allowance and writes one entry", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 10 * CREDIT });
     await e.grant({ id: "stays", amount_micros: 5 * CREDIT });
     await e.grant({ id: "goes", amount_micros: 2 * CREDIT, expires_at: "2026-12-24T00:00:00Z" });
@@ -110,16 +119,16 @@ describe("the turn", () => {
       monthly: { remaining_micros: 10 * CREDIT },
       bonus: { remaining_micros: 5 * CREDIT },
     });
-    expect((await typesOf(e)).slice(3)).toEqual([
+    expect((await entryTypes(e)).slice(3)).toEqual([
       "grant_expired 2026-12-24T00:00:00.000Z",
       "cycle_started 2027-05-01T00:00:00.000Z",
     ]);
-    const seqs = (await factsOf(e)).map(({ seq }) => seq);
+    const seqs = (await entriesOf(e)).map(({ seq }) => seq);
     expect(seqs).toEqual([...seqs].sort((a, b) => a - b));
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("comes after the expiries of its instant and before what arrives", async () => {
+  it("comes after expiries and before requests of the same instant", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: 10 * CREDIT });
     await e.grant({ id: "ends", amount_micros: 2 * CREDIT, expires_at: "2026-04-01T00:00:00Z" });
     await e.grant({ id: "later", amount_micros: 2 * CREDIT, expires_at: "2026-04-01T00:00:00.001Z" });
@@ -129,36 +138,36 @@ describe("the turn", () => {
     await e.grant({ id: "arrives", amount_micros: CREDIT });
     await e.debit(costing(1));
     expect(await e.gauge()).toMatchObject({ used_micros: CREDIT, bonus: { remaining_micros: 3 * CREDIT } });
-    expect((await typesOf(e)).slice(3)).toEqual([
+    expect((await entryTypes(e)).slice(3)).toEqual([
       "grant_expired 2026-04-01T00:00:00.000Z",
       "cycle_started 2026-04-01T00:00:00.000Z",
       "grant_added 2026-04-01T00:00:00.000Z",
     ]);
     await e.moveTo("2026-04-01T00:00:00.001Z");
-    expect((await e.get("grants")).rows.map((row: Fact) => [row.id, row.state])).toEqual([
+    expect((await e.get("grants")).rows.map((row: Entry) => [row.id, row.state])).toEqual([
       ["arrives", "active"],
       ["later", "expired"],
       ["ends", "expired"],
     ]);
   });
 
-  it("ends a debt before a grant that would have paid it arrives", async () => {
+  it("writes off debt before a grant of the same instant could pay it", async () => {
     const e = await newEnterprise({ monthly_allowance_micros: CREDIT, test_clock: "2026-03-31T23:59:00Z" });
     await e.debit(costing(3));
     await e.moveTo("2026-04-01T00:00:00Z");
     await e.grant({ id: "g", amount_micros: 5 * CREDIT });
     expect(await e.gauge()).toMatchObject({ debt_micros: 0, available_micros: 6 * CREDIT });
     const receipt = await e.receipt("run-1");
-    expect(receipt.meters[0].draws.map(({ bucket, micros }: Fact) => [bucket, micros])).toEqual([
+    expect(receipt.meters[0].draws.map(({ bucket, micros }: Entry) => [bucket, micros])).toEqual([
       ["monthly", CREDIT],
       ["debt", 2 * CREDIT],
     ]);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 });
 
 describe("a change of plan", () => {
-  it("counts at once when the allowance grows, from the next cycle when it shrinks; the highest counts", async () => {
+  it("raises the allowance at once and lowers it at the turn; the highest of a cycle counts", async () => {
     const e = await newEnterprise({ plan: "pro" });
     const allowance = async () => (await e.gauge()).monthly.allowance_micros / CREDIT;
     await e.put({ plan: "team" });
@@ -173,7 +182,7 @@ describe("a change of plan", () => {
     expect(await allowance()).toBe(7_000);
     await e.moveTo("2026-05-01T00:00:00Z");
     expect(await allowance()).toBe(500);
-    const changes = (await factsOf(e)).filter(({ type }) => type === "plan_changed");
+    const changes = (await entriesOf(e)).filter(({ type }) => type === "plan_changed");
     expect(
       changes.map(({ from_plan, to_plan, allowance_micros, by }) => [from_plan, to_plan, allowance_micros, by]),
     ).toEqual([
@@ -182,10 +191,10 @@ describe("a change of plan", () => {
       ["free", "free", 25_000 * CREDIT, "operator"],
       ["free", "free", 7_000 * CREDIT, "operator"],
     ]);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("of time zone and anchor waits for the turn", async () => {
+  it("of time zone or anchor day applies at the turn", async () => {
     const e = await newEnterprise();
     const cycle = async () => {
       const { starts_at, ends_at } = (await e.gauge()).cycle;
@@ -203,7 +212,7 @@ describe("a change of plan", () => {
     expect((await e.get("usage/timeseries")).time_zone).toBe("Asia/Tokyo");
     await e.moveTo("2026-04-14T15:00:00Z");
     expect(await cycle()).toEqual(["2026-04-14T15:00:00.000Z", "2026-05-14T15:00:00.000Z"]);
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 });
 
@@ -219,7 +228,7 @@ describe("by the real clock", () => {
   };
   const alarmOf = (e: Enterprise) => runInDurableObject(objectOf(e.id), (_, { storage }) => storage.getAlarm());
 
-  it("the turn happens with no traffic at all, on time and once, though its alarm runs twice", async () => {
+  it("the turn happens on time and once without traffic, even if its alarm runs twice", async () => {
     const e = await realEnterprise("2030-01-31T23:59:00Z");
     await e.debit(costing(10, { started_at: "2030-01-31T23:58:00Z" }));
     await runDurableObjectAlarm(objectOf(e.id));
@@ -234,15 +243,15 @@ describe("by the real clock", () => {
       await object.alarm();
       await object.alarm();
     });
-    expect((await typesOf(e)).filter((entry) => entry.startsWith("cycle_started"))).toEqual([
+    expect((await entryTypes(e)).filter((entry) => entry.startsWith("cycle_started"))).toEqual([
       "cycle_started 2030-01-31T23:59:00.000Z",
       "cycle_started 2030-02-01T00:00:00.000Z",
     ]);
     expect(await e.gauge()).toMatchObject({ used_micros: 0, cycle: { starts_at: "2030-02-01T00:00:00.000Z" } });
-    expect(await auditFaults(e)).toEqual([]);
+    expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("an alarm stands for the soonest of turn, expiry and hold", async () => {
+  it("the alarm is set for the next turn, grant expiry or hold expiry", async () => {
     const e = await realEnterprise("2030-03-10T12:00:00Z");
     const settled = async () => {
       await runDurableObjectAlarm(objectOf(e.id));
@@ -258,12 +267,12 @@ describe("by the real clock", () => {
     expect((await e.gauge()).held_micros).toBe(0);
   });
 
-  it("an alarm that was given up is set anew where something is due, and no other is", async () => {
+  it("a dropped alarm is set again by the next change, and not if nothing is due", async () => {
     const e = await realEnterprise("2030-01-01T00:00:00Z", { test_clock: "2030-01-01T00:00:00Z" });
     await e.debit(costing(1, { started_at: "2030-01-01T00:00:00Z" }));
     expect(await alarmOf(e)).not.toBeNull();
     await runInDurableObject(objectOf(e.id), (_, { storage }) => storage.deleteAlarm());
-    expect(await auditFaults(e)).toEqual([]); // The copy has it all now: nothing is due.
+    expect(await auditFailures(e)).toEqual([]); // The audit has updated the copy, so nothing is due.
     setTime("2030-01-01T01:00:00Z");
     expect(await e.gauge()).toMatchObject({ used_micros: CREDIT });
     expect(await alarmOf(e)).toBeNull();
@@ -279,14 +288,14 @@ describe("by the real clock", () => {
     expect(await e.gauge()).toEqual(before);
     await e.debit(costing(4));
     expect(await e.gauge()).toMatchObject({ used_micros: 4 * CREDIT, cycle: before.cycle });
-    expect((await typesOf(e)).length).toBe(1);
+    expect((await entryTypes(e)).length).toBe(1);
   });
 
-  it("keys end, though the enterprise has a clock of its own", async () => {
+  it("keys expire, even in an enterprise with a test clock", async () => {
     vi.useFakeTimers({ toFake: ["Date"] });
     setTime("2030-01-01T00:00:00Z");
     const e = await newEnterprise();
-    const { send } = await e.keyOf(["read"], { expires_at: "2030-01-01T00:01:00Z" });
+    const { send } = await e.createKey(["read"], { expires_at: "2030-01-01T00:01:00Z" });
     await e.moveTo("2040-01-01T00:00:00Z");
     expect((await send("GET", `${e.path}/gauge`)).status).toBe(200);
     setTime("2030-01-01T00:01:00Z");

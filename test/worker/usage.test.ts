@@ -1,15 +1,15 @@
-// Where the usage goes: over time, by workspace, group and user, run by run, and in the journal; all from the copy
-// but for the receipt and the journal.
+// Usage over time, by workspace, group and user, by run, and in the journal. All of it is read from the copy, except
+// receipts and the journal.
 import { describe, expect, it } from "vitest";
 import {
   CREDIT,
-  copyNow,
   costing,
   type Enterprise,
   expectProblem,
   NOON,
   newEnterprise,
   operator,
+  projectNow,
   start,
 } from "./api.ts";
 
@@ -17,17 +17,30 @@ type Bucket = { starts_at: string; ends_at: string; web_micros: number; cli_micr
 type Row = Record<string, unknown>;
 const HOUR_MS = 3_600_000;
 
-/** A question to the copy once it has learned all there is. */
-async function ask(e: Enterprise, question: string) {
-  await copyNow(e.id);
-  return e.get(question);
+/** Reads from the copy once it is up to date. */
+async function ask(e: Enterprise, route: string) {
+  await projectNow(e.id);
+  return e.get(route);
 }
 
-const filled = (buckets: Bucket[]) =>
+/** The pages of a list, each an array of rows. */
+async function readPages(e: Enterprise, route: string, limit: number): Promise<Row[][]> {
+  const pages: Row[][] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const page: { rows: Row[]; next_cursor: string | null } = await e.get(
+      `${route}?limit=${limit}${cursor && `&cursor=${cursor}`}`,
+    );
+    pages.push(page.rows);
+    cursor = page.next_cursor;
+  }
+  return pages;
+}
+
+const nonEmpty = (buckets: Bucket[]) =>
   buckets.filter((b) => b.web_micros !== 0 || b.cli_micros !== 0).map((b) => [b.starts_at, b.web_micros, b.cli_micros]);
 
 describe("usage over time", () => {
-  it("stands in the local hour, day and week of its arrival, by surface, empty buckets included", async () => {
+  it("is summed by surface in the hour, day and week of its arrival, empty buckets included", async () => {
     const e = await newEnterprise({ test_clock: "2026-03-02T10:00:00Z" });
     for (const [at, run, credits, surface] of [
       ["2026-03-02T10:00:00Z", "a", 1, "web"],
@@ -46,7 +59,7 @@ describe("usage over time", () => {
     expect(week.buckets.length).toBe(7);
     expect(week.buckets[0].starts_at).toBe("2026-03-04T00:00:00.000Z");
     expect(week.buckets.at(-1).ends_at).toBe("2026-03-11T00:00:00.000Z");
-    expect(filled(week.buckets)).toEqual([
+    expect(nonEmpty(week.buckets)).toEqual([
       ["2026-03-05T00:00:00.000Z", 0, 2 * CREDIT],
       ["2026-03-06T00:00:00.000Z", 4 * CREDIT, 0],
       ["2026-03-10T00:00:00.000Z", 8 * CREDIT, 48 * CREDIT],
@@ -55,7 +68,7 @@ describe("usage over time", () => {
     expect(day).toMatchObject({ granularity: "hour" });
     expect(day.buckets.length).toBe(24);
     expect(day.buckets[0].starts_at).toBe("2026-03-09T13:00:00.000Z");
-    expect(filled(day.buckets)).toEqual([
+    expect(nonEmpty(day.buckets)).toEqual([
       ["2026-03-10T11:00:00.000Z", 8 * CREDIT, 0],
       ["2026-03-10T12:00:00.000Z", 0, 48 * CREDIT],
     ]);
@@ -64,7 +77,7 @@ describe("usage over time", () => {
     expect(month.buckets.map((b: Bucket) => (Date.parse(b.ends_at) - Date.parse(b.starts_at)) / HOUR_MS / 24)).toEqual([
       2, 7, 7, 7, 7,
     ]);
-    expect(filled(month.buckets)).toEqual([
+    expect(nonEmpty(month.buckets)).toEqual([
       ["2026-02-25T00:00:00.000Z", CREDIT, 0],
       ["2026-03-04T00:00:00.000Z", 12 * CREDIT, 50 * CREDIT],
     ]);
@@ -73,29 +86,29 @@ describe("usage over time", () => {
     }
   });
 
-  it("may be negative where a refund arrives later than its charge", async () => {
+  it("is negative in a bucket with a refund of an earlier charge", async () => {
     const e = await newEnterprise();
     await e.debit(costing(10));
     await e.moveTo("2026-03-10T14:00:00Z");
     await e.debit(costing(3, { final: true }));
     const { buckets } = await ask(e, "usage/timeseries?range=24h");
-    expect(filled(buckets)).toEqual([
+    expect(nonEmpty(buckets)).toEqual([
       ["2026-03-10T12:00:00.000Z", 10 * CREDIT, 0],
       ["2026-03-10T14:00:00.000Z", -7 * CREDIT, 0],
     ]);
     expect(await ask(e, "usage/top/workspaces")).toMatchObject({ total_micros: 3 * CREDIT });
   });
 
-  it("follows the unit that is billed now, and keeps the other's history", async () => {
+  it("is shown in the current unit, and the history of the other unit is kept", async () => {
     const e = await newEnterprise();
     await e.debit(costing(10));
     await e.put({ billing_model: "byom" });
     await e.debit(costing(300, { run: "b" }));
     const usd = await ask(e, "usage/timeseries");
-    expect([usd.unit, filled(usd.buckets)]).toEqual(["usd", [["2026-03-10T00:00:00.000Z", 3_000_000, 0]]]);
+    expect([usd.unit, nonEmpty(usd.buckets)]).toEqual(["usd", [["2026-03-10T00:00:00.000Z", 3_000_000, 0]]]);
     await e.put({ billing_model: "credits" });
     const credits = await ask(e, "usage/timeseries");
-    expect([credits.unit, filled(credits.buckets)]).toEqual([
+    expect([credits.unit, nonEmpty(credits.buckets)]).toEqual([
       "credits",
       [["2026-03-10T00:00:00.000Z", 10 * CREDIT, 0]],
     ]);
@@ -113,7 +126,7 @@ describe("usage over time", () => {
     ["Africa/Cairo", "2026-04-23T22:30:00Z"],
     ["America/St_Johns", "2026-03-08T05:40:00Z"],
     ["Pacific/Apia", "2026-03-31T23:59:59Z"],
-  ])("has its boundaries on the local clock of %s at %s", async (time_zone, at) => {
+  ])("has bucket boundaries on the local clock of %s at %s", async (time_zone, at) => {
     const e = await newEnterprise({ time_zone, test_clock: at });
     await e.debit(costing(5, { started_at: at }));
     const local = new Intl.DateTimeFormat("en-GB", {
@@ -133,9 +146,9 @@ describe("usage over time", () => {
       for (const [i, { starts_at, ends_at }] of buckets.entries()) {
         expect(Date.parse(ends_at)).toBeGreaterThan(Date.parse(starts_at));
         if (i > 0) expect(starts_at).toBe(buckets[i - 1]?.ends_at);
-        // Every bucket starts at a full local hour, every day with the first instant of its date.
-        const lord = time_zone === "Australia/Lord_Howe";
-        if (range === "24h" && !lord)
+        // Hours start at a full local hour, days at the first instant of their date. Lord Howe shifts by half an hour.
+        const halfHourShift = time_zone === "Australia/Lord_Howe";
+        if (range === "24h" && !halfHourShift)
           expect([starts_at, local.format(new Date(starts_at)).slice(3)]).toEqual([starts_at, "00:00"]);
         if (range !== "24h") {
           expect(day.format(Date.parse(starts_at) - 1)).not.toBe(day.format(Date.parse(starts_at)));
@@ -150,7 +163,7 @@ describe("usage over time", () => {
 });
 
 describe("the tables of this cycle", () => {
-  it("rank workspaces, groups and users, largest first, by name, with requests and percent", async () => {
+  it("list workspaces, groups and users, largest first, with names, requests and percent", async () => {
     const e = await newEnterprise();
     await operator("PUT", `${e.path}/directory`, {
       workspaces: [
@@ -194,7 +207,7 @@ describe("the tables of this cycle", () => {
         ["u2", "u2", 1, 20 * CREDIT],
       ],
     );
-    // Another name shows at once; another group only counts for runs that are charged first afterwards.
+    // A new name shows at once. A new group applies only to runs whose first report comes later.
     await operator("PUT", `${e.path}/directory`, { workspaces: [{ id: "w1", name: "Store", group_id: null }] });
     await e.debit(costing(16, { run: "d", workspace: "w1", user: "u1" }));
     await e.debit(costing(1, { run: "f", workspace: "w1", user: "u1" }));
@@ -208,18 +221,14 @@ describe("the tables of this cycle", () => {
     expect(await ask(e, "usage/top/users")).toMatchObject({ total_micros: 0, rows: [], next_cursor: null });
   });
 
-  it("page through equal amounts without losing or repeating any", async () => {
+  it("page through rows of equal amounts without losing or repeating any", async () => {
     const e = await newEnterprise();
     const names = Array.from({ length: 23 }, (_, i) => `w${String(i).padStart(2, "0")}`);
     await e.debit({ reports: names.map((w, i) => costing(i < 15 ? 2 : 1, { run: `r-${w}`, workspace: w })) });
-    await copyNow(e.id);
-    const seen: Row[] = [];
-    for (let cursor: string | null = "", pages = 0; cursor !== null; pages++) {
-      const page = await e.get(`usage/top/workspaces?limit=5${cursor && `&cursor=${cursor}`}`);
-      expect(page.rows.length).toBe(pages < 4 ? 5 : 3);
-      seen.push(...page.rows);
-      cursor = page.next_cursor;
-    }
+    await projectNow(e.id);
+    const pages = await readPages(e, "usage/top/workspaces", 5);
+    expect(pages.map(({ length }) => length)).toEqual([5, 5, 5, 5, 3]);
+    const seen = pages.flat();
     expect(seen.map(({ id }) => id).sort()).toEqual(names);
     const amounts = seen.map(({ amount_micros }) => amount_micros as number);
     expect(amounts).toEqual([...amounts].sort((a, b) => b - a));
@@ -230,7 +239,7 @@ describe("the tables of this cycle", () => {
 });
 
 describe("the list of runs", () => {
-  it("is newest first, narrowed by any of its filters, and pages without loss", async () => {
+  it("is newest first, can be filtered, and pages without losing a run", async () => {
     const e = await newEnterprise();
     const at = (i: number) => new Date(Date.parse(NOON) - Math.floor(i / 2) * 60_000).toISOString();
     const runs = Array.from({ length: 12 }, (_, i) =>
@@ -245,13 +254,8 @@ describe("the list of runs", () => {
       }),
     );
     await e.debit({ reports: runs });
-    await copyNow(e.id);
-    const seen: Row[] = [];
-    for (let cursor: string | null = ""; cursor !== null; ) {
-      const page = await e.get(`runs?limit=5${cursor && `&cursor=${cursor}`}`);
-      seen.push(...page.rows);
-      cursor = page.next_cursor;
-    }
+    await projectNow(e.id);
+    const seen = (await readPages(e, "runs", 5)).flat();
     expect(seen.map(({ run }) => run).sort()).toEqual(runs.map(({ run }) => run));
     const starts = seen.map(({ started_at }) => started_at as string);
     expect(starts).toEqual([...starts].sort().reverse());
@@ -278,13 +282,13 @@ describe("the list of runs", () => {
       ["workspace=unheard-of", () => false],
     ] as const) {
       const { rows } = await e.get(`runs?limit=100&${query}`);
-      const wanted = runs.filter((_, i) => fits(i)).map(({ run }) => run);
-      expect([query, rows.map(({ run }: Row) => run).sort()]).toEqual([query, wanted]);
+      const expected = runs.filter((_, i) => fits(i)).map(({ run }) => run);
+      expect([query, rows.map(({ run }: Row) => run).sort()]).toEqual([query, expected]);
     }
     expectProblem(await e.agent("GET", `${e.path}/runs?surface=ide`), 422, "validation_failed");
   });
 
-  it("holds a run that was admitted and has not reported", async () => {
+  it("includes an admitted run that has not reported", async () => {
     const e = await newEnterprise();
     await e.start(start({ hold_micros: CREDIT }));
     expect((await ask(e, "runs")).rows).toMatchObject([
@@ -292,7 +296,7 @@ describe("the list of runs", () => {
     ]);
   });
 
-  it("of this cycle comes as CSV that adds up to what is used, and holds no formula", async () => {
+  it("as CSV adds up to this cycle's use and contains no formula", async () => {
     const e = await newEnterprise({ test_clock: "2026-03-31T23:00:00Z" });
     await e.debit(costing(5, { run: "over-the-turn" }));
     await e.debit(costing(5, { run: "before" }));
@@ -300,7 +304,7 @@ describe("the list of runs", () => {
     await e.debit(costing(7, { run: "over-the-turn" }));
     await e.debit(costing(10, { run: "-2/3", workspace: "@SUM", user: "-u" }));
     await e.debit(costing(1, { run: "-2/3", workspace: "@SUM", user: "-u", model: "gpt-4.1" }));
-    await copyNow(e.id);
+    await projectNow(e.id);
     const answer = await e.agent("GET", `${e.path}/runs.csv`);
     expect(answer.headers.get("Content-Type")).toMatch(/^text\/csv/);
     expect(answer.headers.get("Content-Disposition")).toMatch(/^attachment; filename=".+\.csv"$/);
@@ -319,9 +323,9 @@ describe("the list of runs", () => {
 });
 
 describe("the journal", () => {
-  it("tells what happened, when and by whom, newest first, page by page", async () => {
+  it("records what happened, when and by whom, newest first and page by page", async () => {
     const e = await newEnterprise({ plan: "free" });
-    const admin = await e.keyOf(["admin"]);
+    const admin = await e.createKey(["admin"]);
     await e.grant({ id: "g1", expires_at: "2026-03-11T00:00:00Z" });
     await e.grant({ id: "g2", amount_micros: CREDIT });
     await operator("POST", `${e.path}/grants/g2/void`);
@@ -354,18 +358,11 @@ describe("the journal", () => {
     expect(entries[10]).toMatchObject({ amount_micros: 1_001 * CREDIT });
     const seqs = entries.map(({ seq }) => seq);
     expect(seqs).toEqual([...new Set(seqs)].sort((a, b) => a - b));
-    const paged: number[] = [];
-    for (let cursor: string | null = ""; cursor !== null; ) {
-      const page: { rows: { seq: number }[]; next_cursor: string | null } = await e.get(
-        `entries?limit=5${cursor && `&cursor=${cursor}`}`,
-      );
-      paged.push(...page.rows.map(({ seq }) => seq));
-      cursor = page.next_cursor;
-    }
-    expect(paged).toEqual(seqs.toReversed());
+    const paged = (await readPages(e, "entries", 5)).flat();
+    expect(paged.map(({ seq }) => seq)).toEqual(seqs.toReversed());
   });
 
-  it("closes a run when its last open meter becomes final, and again only when it was opened again", async () => {
+  it("has one run_closed entry, written when the run's last open meter becomes final", async () => {
     const e = await newEnterprise();
     const closed = async () => (await e.entries()).filter(({ type }) => type === "run_closed").length;
     await e.debit(costing(1));

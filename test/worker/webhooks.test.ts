@@ -1,27 +1,27 @@
-// Webhooks as an enterprise sends them: from the change that crossed a threshold, by the alarm, to its receiver; and
-// what a receiver that is slow, dead or elsewhere does to everything else, which is nothing.
+// Webhooks from the charge that crosses a threshold to the receiver, and slow or dead receivers, which must not affect
+// anything else.
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import {
-  auditFaults,
+  auditFailures,
   CREDIT,
   costing,
   type Enterprise,
-  faultyPaths,
+  invalidPaths,
   newEnterprise,
   objectOf,
   operator,
 } from "./api.ts";
 
-const URL_OF_HOOK = "https://hooks.acme.example/fuel";
+const HOOK_URL = "https://hooks.acme.example/fuel";
 
 type Received = { to: string; headers: Record<string, string>; body: string };
 
 let received: Received[];
 let respond: () => Promise<Response>;
 
-// The receiver is the one thing here that is somebody else's: it stands at the edge of the network.
+// Replaces the receiver, the only thing here that is outside the Worker.
 beforeEach(() => {
   received = [];
   respond = async () => new Response(null, { status: 204 });
@@ -34,28 +34,28 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** An enterprise of 100 credits with a receiver, and its secret. */
-async function newWithHook(settings: Record<string, unknown> = {}) {
+/** An enterprise with 100 credits and a webhook URL, and its secret. */
+async function newEnterpriseWithHook(settings: Record<string, unknown> = {}) {
   const e = await newEnterprise({ monthly_allowance_micros: 100 * CREDIT, ...settings });
-  const { body } = await e.put({ webhook_url: URL_OF_HOOK });
+  const { body } = await e.put({ webhook_url: HOOK_URL });
   return { ...e, secret: body.webhook_secret as string };
 }
 
 const log = async ({ path }: Pick<Enterprise, "path">) => (await operator("GET", `${path}/webhooks`)).body.rows;
 const alarm = ({ id }: Pick<Enterprise, "id">) => runDurableObjectAlarm(objectOf(id));
-const copied = ({ id }: Pick<Enterprise, "id">) =>
+const copyProgress = ({ id }: Pick<Enterprise, "id">) =>
   runInDurableObject(objectOf(id), (_object, state) =>
     state.storage.sql.exec("SELECT value FROM progress WHERE name = 'entries'").toArray(),
   );
 const codes = () => received.map(({ body }) => JSON.parse(body).data.code);
 
-it("tells that a threshold was crossed, signed so that the public library accepts it, with the gauge", async () => {
-  const e = await newWithHook();
+it("sends a crossed threshold with the gauge, signed as the Standard Webhooks library expects", async () => {
+  const e = await newEnterpriseWithHook();
   await e.debit(costing(60));
   await alarm(e);
   await expect.poll(() => log(e)).toMatchObject([{ type: "threshold.crossed", state: "delivered", attempts: 1 }]);
   const [{ to, headers, body }] = received as [Received];
-  expect(to).toBe(URL_OF_HOOK);
+  expect(to).toBe(HOOK_URL);
   expect(new Webhook(e.secret).verify(body, headers)).toEqual({
     type: "threshold.crossed",
     timestamp: expect.any(String),
@@ -70,22 +70,22 @@ it("tells that a threshold was crossed, signed so that the public library accept
   expect(headers["webhook-id"]).toBe((await log(e))[0].id);
 });
 
-it("keeps no debit, no turn and no copy waiting for a receiver that does not answer", async () => {
-  const e = await newWithHook();
+it("delays no debit, turn or copy while a receiver does not answer", async () => {
+  const e = await newEnterpriseWithHook();
   respond = () => new Promise(() => {});
   await e.debit(costing(60));
   await alarm(e);
   expect(received).toHaveLength(1);
-  const before = await copied(e);
+  const before = await copyProgress(e);
   const startedMs = Date.now();
   await e.debit(costing(20, { run: "run-2", final: true }));
   await e.moveTo("2026-04-02T00:00:00Z");
   await alarm(e);
   expect(Date.now() - startedMs).toBeLessThan(5_000);
-  expect((await copied(e))[0]).not.toEqual(before[0]);
+  expect((await copyProgress(e))[0]).not.toEqual(before[0]);
   expect(await e.gauge()).toMatchObject({ used_micros: 0 });
-  expect(await auditFaults(e)).toEqual([]);
-  // Only one is under way: what comes behind it waits, in order.
+  expect(await auditFailures(e)).toEqual([]);
+  // Deliveries are sent one at a time and in order.
   expect(received).toHaveLength(1);
   expect(await log(e)).toMatchObject([
     { state: "pending", attempts: 0 },
@@ -93,8 +93,8 @@ it("keeps no debit, no turn and no copy waiting for a receiver that does not ans
   ]);
 });
 
-it("looks after a delivery that was cut off with the object", async () => {
-  const e = await newWithHook();
+it("retries a delivery that was cut off by a restart, under the same id", async () => {
+  const e = await newEnterpriseWithHook();
   respond = () => new Promise(() => {});
   await e.debit(costing(60));
   await alarm(e);
@@ -105,17 +105,17 @@ it("looks after a delivery that was cut off with the object", async () => {
   expect(new Set(received.map(({ headers }) => headers["webhook-id"])).size).toBe(1);
 });
 
-it("sends a test event, and says where none can go", async () => {
-  const e = await newWithHook();
+it("sends a test event, and refuses one if there is no webhook URL", async () => {
+  const e = await newEnterpriseWithHook();
   expect((await operator("POST", `${e.path}/webhooks/test`)).status).toBe(202);
   await alarm(e);
   await expect.poll(() => log(e)).toMatchObject([{ type: "test", state: "delivered", last_status: 204 }]);
   await e.put({ webhook_url: null });
-  expect(faultyPaths(await operator("POST", `${e.path}/webhooks/test`))).toEqual(["webhook_url"]);
+  expect(invalidPaths(await operator("POST", `${e.path}/webhooks/test`))).toEqual(["webhook_url"]);
 });
 
-it("tells the thresholds of the cap, and again once the cap was raised", async () => {
-  const e = await newWithHook({ billing_model: "byom", monthly_allowance_micros: null });
+it("sends the thresholds of the cap, and again after the cap was raised", async () => {
+  const e = await newEnterpriseWithHook({ billing_model: "byom", monthly_allowance_micros: null });
   const cap = (usd: number) => operator("PUT", `${e.path}/spend-cap`, { monthly_cap_micros: usd * CREDIT });
   await cap(1);
   for (const [i, credits] of [80, 12, 10].entries()) await e.debit(costing(credits, { run: `r${i}` }));
@@ -125,7 +125,7 @@ it("tells the thresholds of the cap, and again once the cap was raised", async (
   await expect.poll(codes).toEqual(["cap_75", "cap_90", "cap_reached", "cap_75"]);
 });
 
-it("goes to public names only", async () => {
+it("accepts only https URLs with a public host name", async () => {
   const e = await newEnterprise();
   const hosts = [
     "localhost",
@@ -160,8 +160,8 @@ it("goes to public names only", async () => {
   ];
   for (const host of hosts) {
     const answer = await e.put({ webhook_url: `https://${host}/hook` });
-    expect([host, faultyPaths(answer)]).toEqual([host, ["webhook_url"]]);
+    expect([host, invalidPaths(answer)]).toEqual([host, ["webhook_url"]]);
   }
-  expect(faultyPaths(await e.put({ webhook_url: "http://hooks.acme.example/" }))).toEqual(["webhook_url"]);
+  expect(invalidPaths(await e.put({ webhook_url: "http://hooks.acme.example/" }))).toEqual(["webhook_url"]);
   expect((await e.put({ webhook_url: "https://hooks.acme.example./fuel?team=a" })).status).toBe(200);
 });
