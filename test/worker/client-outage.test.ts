@@ -3,7 +3,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
 import type { Totals } from "../../src/client/fuelgauge.ts";
-import { seededRandom } from "../../tools/random.ts";
+import { seededRandom } from "../../tools/kit/random.ts";
 import { auditFailures, CREDIT, objectOf, operator } from "./api.ts";
 import { newWorld, output, type Sent } from "./client-world.ts";
 
