@@ -5,7 +5,7 @@ import type { Context } from "hono";
 import type { Denied } from "../access/refusals.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { readRuns } from "../copy/read.ts";
-import type { TurnedAway } from "../enterprise/books/commands.ts";
+import type { StartRefused } from "../enterprise/books/commands.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
@@ -145,7 +145,7 @@ export const runRoutes = newRouter()
         holdMicros: hold_micros ?? null,
         holdTtlMs: hold_ttl_seconds === undefined ? null : hold_ttl_seconds * 1000,
       });
-      if (isRefusal(started)) return turnedAway(c, started);
+      if (isRefusal(started)) return startRefused(c, started);
       const { hold, gauge, created } = started;
       const shown = hold === null ? null : { micros: hold.micros, expires_at: formatIso(hold.expiresAtMs) };
       return c.json({ run, admitted: true as const, hold: shown, gauge }, created ? 201 : 200);
@@ -233,7 +233,7 @@ export const runRoutes = newRouter()
   );
 
 /** A 402 says what is available, when that changes, and where to get more. */
-function turnedAway(c: Context<ApiEnv>, started: Refused | Denied | TurnedAway): Response {
+function startRefused(c: Context<ApiEnv>, started: Refused | Denied | StartRefused): Response {
   if (!("gauge" in started) || !("availableMicros" in started.refusal)) return refused(c, started.refusal);
   const { refusal, gauge, upgradeUrl } = started;
   const upgrade = upgradeUrl === null ? {} : { upgrade_url: upgradeUrl };

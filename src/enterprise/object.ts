@@ -19,7 +19,7 @@ import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
 import { Bookkeeper, type EnterpriseState } from "./books/bookkeeper.ts";
-import type { StartAnswer, TurnedAway } from "./books/commands.ts";
+import type { StartAnswer, StartRefused } from "./books/commands.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
 import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
 import { Keyring, type KeyView, type NewKey } from "./books/keyring.ts";
@@ -89,7 +89,7 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#fault(caller) ?? this.#debits.add(reports);
   }
 
-  start(caller: Caller, request: StartRequest): StartAnswer | TurnedAway | Refused | Denied {
+  start(caller: Caller, request: StartRequest): StartAnswer | StartRefused | Refused | Denied {
     return this.#answer(caller, () => this.#keeper.start(request));
   }
 

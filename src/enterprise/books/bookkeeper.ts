@@ -24,7 +24,7 @@ import {
   type StartAnswer,
   setCap,
   startRun,
-  type TurnedAway,
+  type StartRefused,
   voidGrant,
 } from "./commands.ts";
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
@@ -156,7 +156,7 @@ export class Bookkeeper {
     });
   }
 
-  start(request: StartRequest): StartAnswer | TurnedAway {
+  start(request: StartRequest): StartAnswer | StartRefused {
     return this.#change((change) => startRun(change, request));
   }
 

@@ -92,7 +92,7 @@ export class Change {
   }
 
   /** Brings the grants that these meters have drawn on, used up as they may be, so that a refund can find them. */
-  bringGrants(meters: readonly Meter[]): void {
+  loadGrants(meters: readonly Meter[]): void {
     const ids = meters.flatMap((meter) => meter.draws.flatMap((draw) => draw.grantId ?? []));
     const missing = ids.filter((id) => !this.books.grants.some((grant) => grant.id === id));
     if (missing.length > 0) this.addGrants(this.store.loadGrants(missing));

@@ -27,7 +27,7 @@ export type StartAnswer = {
 };
 
 /** A start that was refused, with what helps the caller on. */
-export type TurnedAway = Refused & { upgradeUrl: string | null; gauge: Gauge };
+export type StartRefused = Refused & { upgradeUrl: string | null; gauge: Gauge };
 
 const BY_AGENT: By = "agent";
 
@@ -35,7 +35,7 @@ const BY_AGENT: By = "agent";
 export function debitOne(change: Change, report: Report): DebitAnswer | Refused {
   const run = change.run(report.run);
   // Only a final report can lower a total, and only a refund needs grants that are used up.
-  if (report.final) change.bringGrants(change.metersOf(report.run));
+  if (report.final) change.loadGrants(change.metersOf(report.run));
   const known = { books: change.books, run, meters: change.metersOf(report.run) };
   const debit = decideDebit(known, report, change.nowMs, (workspace) => change.store.groupOfWorkspace(workspace));
   if (isRefusal(debit)) return debit;
@@ -60,7 +60,7 @@ export function debitOne(change: Change, report: Report): DebitAnswer | Refused 
   return answerDebit(debit, change.books, meters, change.nowMs);
 }
 
-export function startRun(change: Change, request: StartRequest): StartAnswer | TurnedAway {
+export function startRun(change: Change, request: StartRequest): StartAnswer | StartRefused {
   change.load([request.run]);
   const known = { books: change.books, run: change.run(request.run), meters: change.metersOf(request.run) };
   const decided = decideAdmission(known, request, change.nowMs);
