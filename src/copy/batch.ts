@@ -35,7 +35,7 @@ export type Batch = {
   /** The revision of the runs and of the enterprise in this batch: it rises with every batch. */
   revision: number;
   /** The journal up to here is in this batch; 0 when it holds none of it. */
-  journalSeq: number;
+  outboxSeq: number;
   /** The revision of the settings, where the copy lacks them: it then makes the search keys anew. Else null. */
   settingsRevision: number | null;
 };

@@ -25,10 +25,11 @@ import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
 import { Keyring, type KeyView, type NewKey } from "./books/keyring.ts";
 import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
 import { sqlOfStorage } from "./books/sql.ts";
-import { copyAsOfMs, loadRunRows } from "./copy/projection.ts";
+import { listWebhooks, putWebhook, type WebhookView } from "./books/webhook-queue.ts";
+import { copyAsOfMs } from "./copy/projection.ts";
+import { loadRunRows } from "./copy/run-rows.ts";
 import { type AuditCheck, auditBooks, countMeters } from "./jobs/audit.ts";
 import { Background } from "./jobs/background.ts";
-import { listWebhooks, putWebhook, type WebhookView } from "./jobs/webhooks.ts";
 import { LivePush } from "./sockets/live.ts";
 import {
   acceptSocket,

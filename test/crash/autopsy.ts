@@ -17,11 +17,11 @@ export interface Remains {
 
 /** Looks at an enterprise whose object has this id. */
 export function examineRemains(directory: string, enterprise: string, objectId: string): Remains {
-  const journal = "(SELECT min(last_seq) FROM journal)";
+  const outbox = "(SELECT min(last_seq) FROM outbox_items)";
   const folded = "(SELECT value FROM progress WHERE name = 'folded')";
   const object = readRow(
     databaseOfObject(directory, objectId),
-    `SELECT coalesce(sum(charged_micros), 0) AS charged, ${journal} AS first, ${folded} AS folded FROM meters`,
+    `SELECT coalesce(sum(charged_micros), 0) AS charged, ${outbox} AS first, ${folded} AS folded FROM meters`,
   );
   const copy = readRow(
     databaseOfCopy(directory),

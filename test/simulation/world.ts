@@ -5,7 +5,7 @@
  */
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import type { Sql } from "../../src/enterprise/books/sql.ts";
-import { nextWebhookAtMs } from "../../src/enterprise/jobs/webhooks.ts";
+import { nextWebhookAtMs } from "../../src/enterprise/books/webhook-queue.ts";
 import { Agenda } from "./agenda.ts";
 import { checkBooks } from "./checks.ts";
 import { checkCopy, checkFreshness } from "./copy-check.ts";

@@ -22,9 +22,9 @@ import {
   debitOne,
   releaseHold,
   type StartAnswer,
+  type StartRefused,
   setCap,
   startRun,
-  type StartRefused,
   voidGrant,
 } from "./commands.ts";
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";

@@ -22,11 +22,11 @@ import { endHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { decideCrossing } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import { holdItem, type JournalItem } from "../copy/outbox.ts";
-import { putWebhook } from "../jobs/webhooks.ts";
 import type { Identity } from "./enterprise-row.ts";
+import { holdItem, type OutboxItem } from "./outbox.ts";
 import type { Recent } from "./recent.ts";
 import type { Store } from "./store.ts";
+import { putWebhook } from "./webhook-queue.ts";
 
 export class Change {
   books: Books;
@@ -46,7 +46,7 @@ export class Change {
   readonly #knownGrants: Map<string, Grant>;
   readonly #cycles: Cycle[] = [];
   readonly #entries: Entry[] = [];
-  readonly #items: JournalItem[] = [];
+  readonly #items: OutboxItem[] = [];
 
   constructor(
     readonly store: Store,
@@ -131,7 +131,7 @@ export class Change {
     }
   }
 
-  addItem(item: JournalItem): void {
+  addItem(item: OutboxItem): void {
     this.#items.push(item);
   }
 
@@ -187,7 +187,7 @@ export class Change {
     this.store.putGrants(this.books.grants.filter((grant) => this.#knownGrants.get(grant.id) !== grant));
     this.store.putCycles(this.#cycles);
     this.store.putEntries(this.#entries);
-    this.store.putJournal(this.#items, this.nowMs, this.books.cycle.timeZone);
+    this.store.putOutbox(this.#items, this.nowMs, this.books.cycle.timeZone);
     if (this.books === this.before.books && this.identity === this.before.identity) return false;
     this.identity = { ...this.identity, lastAtMs: Math.max(this.identity.lastAtMs, this.nowMs) };
     if (this.books.settings === this.before.books.settings) this.store.putBalances(this.identity, this.books);

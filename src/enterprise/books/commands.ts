@@ -15,9 +15,9 @@ import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { decideCap, decideSettings } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { formatIsoOrNull } from "../../wire/time.ts";
-import { debitItem, holdItem } from "../copy/outbox.ts";
-import { nextRevision } from "../copy/progress.ts";
 import type { Change } from "./change.ts";
+import { debitItem, holdItem } from "./outbox.ts";
+import { nextRevision } from "./progress.ts";
 
 export type StartAnswer = {
   run: string;

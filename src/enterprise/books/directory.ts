@@ -2,7 +2,7 @@
  * The directory: what workspaces, groups and users are called, and which group a workspace is in. The object needs it
  * to fix the group of a run at its first charge; the copy needs it for names. Upserts; nothing is ever required.
  */
-import { nextRevision } from "../copy/progress.ts";
+import { nextRevision } from "./progress.ts";
 import type { Sql } from "./sql.ts";
 
 export type DirectoryChange = {

@@ -45,7 +45,7 @@ const BALANCE_COLUMNS = [
   "cap_micros",
   "held_credits_micros",
   "held_usd_micros",
-  "told",
+  "notified",
   "seq",
   "last_at_ms",
 ] as const;
@@ -98,7 +98,7 @@ export function enterpriseOfRow(row: SqlRow): { identity: Identity; books: Books
       grants: [],
       held: { credits: row.held_credits_micros as number, usd: row.held_usd_micros as number },
       capMicros: row.cap_micros as number | null,
-      notified: JSON.parse(row.told as string) as Notified,
+      notified: JSON.parse(row.notified as string) as Notified,
       seq: row.seq as number,
     },
   };

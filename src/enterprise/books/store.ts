@@ -5,7 +5,6 @@
 import { type Books, byDrawOrder, type Cycle, type Grant, type Meter, type Run } from "../../ledger/books.ts";
 import type { Entry, EntryFacts } from "../../ledger/entries.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import type { JournalItem } from "../copy/outbox.ts";
 import {
   balancesToList,
   CYCLE_COLUMNS,
@@ -17,6 +16,7 @@ import {
   PUT_BALANCES,
   PUT_ENTERPRISE,
 } from "./enterprise-row.ts";
+import type { OutboxItem } from "./outbox.ts";
 import {
   GRANT_COLUMNS,
   grantOfRow,
@@ -162,10 +162,10 @@ export class Store {
     );
   }
 
-  putJournal(items: readonly JournalItem[], atMs: AtMs, timeZone: string): void {
+  putOutbox(items: readonly OutboxItem[], atMs: AtMs, timeZone: string): void {
     const last = items.at(-1);
     if (last === undefined) return;
-    const statement = "INSERT INTO journal (last_seq, at_ms, time_zone, items) VALUES (?, ?, ?, ?)";
+    const statement = "INSERT INTO outbox_items (last_seq, at_ms, time_zone, items) VALUES (?, ?, ?, ?)";
     this.sql.run(statement, last.n, atMs, timeZone, JSON.stringify(items));
   }
 

@@ -183,6 +183,8 @@ export const STEPS: readonly string[][] = [
     ) STRICT`,
     "CREATE TABLE schema_steps (step INTEGER PRIMARY KEY) STRICT",
   ],
+  // Better names. Renaming is instant, however large the table is.
+  ["ALTER TABLE journal RENAME TO outbox_items", "ALTER TABLE enterprise RENAME COLUMN told TO notified"],
 ];
 
 /** How many steps the object's tables have taken; 0 for an object that was never provisioned. Writes nothing. */

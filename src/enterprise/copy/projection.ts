@@ -3,22 +3,20 @@
  * so a batch that is sent twice, late, or in another order ends in the same copy. `takeBatch` and `confirm` are
  * transactions of their own: debits go on while a batch is on its way, and only what was sent is forgotten.
  */
-import type { Batch, NameRow, RunRow, Totals } from "../../copy/batch.ts";
+import type { Batch, NameRow, Totals } from "../../copy/batch.ts";
 import { attentionOf } from "../../ledger/attention.ts";
-import { type Meter, type Run, unitOf } from "../../ledger/books.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
-import { viewRun } from "../../ledger/receipt.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Bookkeeper } from "../books/bookkeeper.ts";
-import { runOfRow } from "../books/rows.ts";
+import type { OutboxRow } from "../books/outbox.ts";
+import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
-import type { JournalRow } from "./outbox.ts";
-import { getProgress, nextRevision, setProgress } from "./progress.ts";
-import { foldAndTouch, foldJournal, loadJournal } from "./totals.ts";
+import { loadRunRows } from "./run-rows.ts";
+import { foldAndTouch, foldOutbox, loadOutbox } from "./totals.ts";
 
-const JOURNAL_ROWS = 20;
+const PAGE_ROWS = 20;
 /** Deciding what a batch holds blocks the object: so much takes some ten milliseconds. */
-const JOURNAL_ITEMS = 5_000;
+const MAX_ITEMS = 5_000;
 /** A table's rows go as one JSON value, of which D1 takes 2 MB. */
 const BATCH_RUNS = 2_000;
 const ENTRY_ROWS = 500;
@@ -39,7 +37,7 @@ export function takeBatch(keeper: Bookkeeper): Batch | null {
       runs: loadRunRows(keeper, [...runs]),
       entries,
       names,
-      journalSeq: rows.at(-1)?.lastSeq ?? 0,
+      outboxSeq: rows.at(-1)?.lastSeq ?? 0,
     };
   });
 }
@@ -48,7 +46,7 @@ export function takeBatch(keeper: Bookkeeper): Batch | null {
 export function confirmBatch(keeper: Bookkeeper, batch: Batch): void {
   const { sql } = keeper;
   sql.transaction(() => {
-    sql.run("DELETE FROM journal WHERE last_seq <= ?", batch.journalSeq);
+    sql.run("DELETE FROM outbox_items WHERE last_seq <= ?", batch.outboxSeq);
     const entrySeq = batch.entries.at(-1)?.seq;
     if (entrySeq !== undefined) setProgress(sql, "entries", Math.max(entrySeq, getProgress(sql, "entries")));
     const nameRevision = batch.names.at(-1)?.revision;
@@ -60,7 +58,7 @@ export function confirmBatch(keeper: Bookkeeper, batch: Batch): void {
 /** The moment as of which the copy is complete: now, or the first change that it lacks. */
 export function copyAsOfMs(keeper: Bookkeeper): AtMs {
   const { sql } = keeper;
-  const firstMs = sql.all("SELECT at_ms FROM journal ORDER BY last_seq LIMIT 1")[0]?.at_ms ?? null;
+  const firstMs = sql.all("SELECT at_ms FROM outbox_items ORDER BY last_seq LIMIT 1")[0]?.at_ms ?? null;
   const nowMs = keeper.nowMs();
   return firstMs === null ? nowMs : Math.min(nowMs, firstMs as number);
 }
@@ -68,7 +66,7 @@ export function copyAsOfMs(keeper: Bookkeeper): AtMs {
 /** True when the copy lacks something. */
 export function copyIsBehind(keeper: Bookkeeper): boolean {
   const { sql } = keeper;
-  if (sql.all("SELECT 1 FROM journal LIMIT 1").length > 0) return true;
+  if (sql.all("SELECT 1 FROM outbox_items LIMIT 1").length > 0) return true;
   if (keeper.store.loadEntriesAfter(getProgress(sql, "entries"), 1).length > 0) return true;
   if (settingsLacking(sql) !== null) return true;
   return getProgress(sql, "names_revision") > getProgress(sql, "names");
@@ -88,7 +86,7 @@ function settingsRevision(sql: Sql): number {
 export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
   const { sql, store } = keeper;
   sql.transaction(() => {
-    while (foldJournal(sql));
+    while (foldOutbox(sql));
   });
   const empty = (): Batch => {
     const gauge = keeper.gauge();
@@ -100,7 +98,7 @@ export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
       runs: [],
       entries: [],
       names: [],
-      journalSeq: 0,
+      outboxSeq: 0,
     };
   };
   const totals = loadAllTotals(sql);
@@ -142,52 +140,21 @@ function headOf(keeper: Bookkeeper, gauge: Gauge) {
 }
 
 /** The oldest rows of the journal, at least one where there are any, and the runs that they name. */
-function loadForBatch(sql: Sql): { rows: JournalRow[]; runs: Set<string> } {
-  const rows: JournalRow[] = [];
+function loadForBatch(sql: Sql): { rows: OutboxRow[]; runs: Set<string> } {
+  const rows: OutboxRow[] = [];
   const runs = new Set<string>();
   for (let items = 0; ; ) {
-    const page = loadJournal(sql, rows.at(-1)?.lastSeq ?? 0, JOURNAL_ROWS);
+    const page = loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, PAGE_ROWS);
     for (const row of page) {
       const named = new Set(row.items.map((item) => item.run));
-      const full = items + row.items.length > JOURNAL_ITEMS || runs.size + named.size > BATCH_RUNS;
+      const full = items + row.items.length > MAX_ITEMS || runs.size + named.size > BATCH_RUNS;
       if (full && rows.length > 0) return { rows, runs };
       rows.push(row);
       items += row.items.length;
       for (const run of named) runs.add(run);
     }
-    if (page.length < JOURNAL_ROWS) return { rows, runs };
+    if (page.length < PAGE_ROWS) return { rows, runs };
   }
-}
-
-/** The rows of these runs; what was pruned stands as it was then. */
-export function loadRunRows(keeper: Bookkeeper, names: readonly string[]): RunRow[] {
-  const { store, sql, recent } = keeper;
-  const known = names.flatMap((name) => recent.find(name) ?? []);
-  const missing = known.length === names.length ? [] : names.filter((name) => recent.find(name) === undefined);
-  if (missing.length === 0) return known.map((found) => toRunRow(keeper, found.run, found.meters));
-  const meters = Map.groupBy(store.loadMeters(missing), (meter) => meter.run);
-  const rows = sql.all("SELECT * FROM runs WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(missing));
-  const stored = rows.map((row) => {
-    if (row.pruned !== null) return JSON.parse(row.pruned as string) as RunRow;
-    return toRunRow(keeper, runOfRow(row), meters.get(row.run as string) ?? []);
-  });
-  return [...known.map((found) => toRunRow(keeper, found.run, found.meters)), ...stored];
-}
-
-function toRunRow(keeper: Bookkeeper, run: Run, meters: readonly Meter[]): RunRow {
-  const view = viewRun(run, meters, unitOf(keeper.books.settings.billingModel));
-  const draws = meters.filter((meter) => meter.unit === view.unit).flatMap((meter) => meter.draws);
-  const lastChargedMs = draws.reduce((last, draw) => Math.max(last, draw.cycleStartsAtMs), 0);
-  const cycleStartsAtMs = lastChargedMs || cycleHeard(keeper, meters);
-  const inCycle = draws.filter((draw) => draw.cycleStartsAtMs === cycleStartsAtMs);
-  return { ...view, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
-}
-
-/** The cycle in which a run that is charged nothing was last heard, whenever it is asked; 0 when it reported nothing. */
-function cycleHeard({ books, store }: Bookkeeper, meters: readonly Meter[]): AtMs {
-  const lastReportAtMs = meters.reduce((last, meter) => Math.max(last, meter.lastReportAtMs), 0);
-  if (lastReportAtMs >= books.cycle.startsAtMs) return books.cycle.startsAtMs;
-  return store.endedCycleAt(lastReportAtMs) ?? 0;
 }
 
 function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
@@ -203,8 +170,8 @@ function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
 
 /** Portions small enough to travel as one parameter each; one that is empty where there is nothing, so the head goes. */
 function pagesOf<T>(rows: readonly T[]): T[][] {
-  const count = Math.max(1, Math.ceil(rows.length / JOURNAL_ITEMS));
-  return Array.from({ length: count }, (_, page) => rows.slice(page * JOURNAL_ITEMS, (page + 1) * JOURNAL_ITEMS));
+  const count = Math.max(1, Math.ceil(rows.length / MAX_ITEMS));
+  return Array.from({ length: count }, (_, page) => rows.slice(page * MAX_ITEMS, (page + 1) * MAX_ITEMS));
 }
 
 function loadAllTotals(sql: Sql): Totals {

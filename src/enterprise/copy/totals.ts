@@ -6,10 +6,10 @@
 
 import type { CycleTotal, TimeTotal, Totals } from "../../copy/batch.ts";
 import { makeCalendar } from "../../ledger/calendar.ts";
+import type { OutboxItem, OutboxRow } from "../books/outbox.ts";
+import { getProgress, setProgress } from "../books/progress.ts";
 import { upsertOf } from "../books/rows.ts";
 import type { Sql, SqlRow } from "../books/sql.ts";
-import type { JournalItem, JournalRow } from "./outbox.ts";
-import { getProgress, setProgress } from "./progress.ts";
 
 export const TIME_COLUMNS = ["span", "unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
 export const CYCLE_TOTAL_COLUMNS = [
@@ -31,21 +31,21 @@ const LOAD_CYCLE = `SELECT t.* FROM json_each(?1) AS k JOIN totals_cycle AS t ON
 const FOLD_ROWS = 1_000;
 
 /** Folds journal rows that are not yet in the totals, oldest first; true when there may be more. */
-export function foldJournal(sql: Sql): boolean {
-  const rows = loadJournal(sql, getProgress(sql, "folded"), FOLD_ROWS);
+export function foldOutbox(sql: Sql): boolean {
+  const rows = loadOutbox(sql, getProgress(sql, "folded"), FOLD_ROWS);
   foldRows(sql, rows);
   return rows.length === FOLD_ROWS;
 }
 
 /** Folds these rows, of which the first may be folded already, and gives the totals that they move, as they now stand. */
-export function foldAndTouch(sql: Sql, rows: readonly JournalRow[]): Totals {
+export function foldAndTouch(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const folded = getProgress(sql, "folded");
   const fresh = rows.filter((row) => row.lastSeq > folded);
   const touched = foldRows(sql, fresh);
   return fresh.length === rows.length ? touched : loadTouched(sql, rows);
 }
 
-function foldRows(sql: Sql, rows: readonly JournalRow[]): Totals {
+function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const last = rows.at(-1);
   if (last === undefined) return { time: [], cycle: [] };
   const touched = totalsOf(rows, last.lastSeq);
@@ -59,7 +59,7 @@ function foldRows(sql: Sql, rows: readonly JournalRow[]): Totals {
 }
 
 /** The stored totals that these journal rows have moved, as they stand now. */
-function loadTouched(sql: Sql, rows: readonly JournalRow[]): Totals {
+function loadTouched(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const keys = totalsOf(rows, 0);
   return {
     time: sql.all(LOAD_TIME, JSON.stringify(keys.time)).map((row) => TIME_COLUMNS.map((c) => row[c]) as TimeTotal),
@@ -69,21 +69,21 @@ function loadTouched(sql: Sql, rows: readonly JournalRow[]): Totals {
   };
 }
 
-export function loadJournal(sql: Sql, afterSeq: number, limit: number): JournalRow[] {
-  const statement = "SELECT * FROM journal WHERE last_seq > ? ORDER BY last_seq LIMIT ?";
-  return sql.all(statement, afterSeq, limit).map(journalOfRow);
+export function loadOutbox(sql: Sql, afterSeq: number, limit: number): OutboxRow[] {
+  const statement = "SELECT * FROM outbox_items WHERE last_seq > ? ORDER BY last_seq LIMIT ?";
+  return sql.all(statement, afterSeq, limit).map(outboxOfRow);
 }
 
-function journalOfRow(row: SqlRow): JournalRow {
+function outboxOfRow(row: SqlRow): OutboxRow {
   return {
     lastSeq: row.last_seq as number,
     atMs: row.at_ms as number,
     timeZone: row.time_zone as string,
-    items: JSON.parse(row.items as string) as JournalItem[],
+    items: JSON.parse(row.items as string) as OutboxItem[],
   };
 }
 
-function totalsOf(rows: readonly JournalRow[], revision: number): Totals {
+function totalsOf(rows: readonly OutboxRow[], revision: number): Totals {
   const time = new Map<string, TimeTotal>();
   const cycle = new Map<string, CycleTotal>();
   const calendars = new Map<string, ReturnType<typeof makeCalendar>>();

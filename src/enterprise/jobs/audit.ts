@@ -9,10 +9,10 @@ import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS, type Unit } from "../../ledger/micros.ts";
 import { costOf } from "../../ledger/prices.ts";
 import type { Bookkeeper } from "../books/bookkeeper.ts";
+import { getProgress } from "../books/progress.ts";
 import { meterOfRow } from "../books/rows.ts";
 import type { Sql } from "../books/sql.ts";
-import { getProgress } from "../copy/progress.ts";
-import { loadJournal } from "../copy/totals.ts";
+import { loadOutbox } from "../copy/totals.ts";
 
 export type AuditCheck = { name: string; ok: boolean; detail: string };
 
@@ -189,7 +189,7 @@ function checkJournal(keeper: Bookkeeper, entries: readonly Entry[]): AuditCheck
   const { seq } = keeper.books;
   const folded = getProgress(sql, "folded");
   const counted = Number(sql.all("SELECT count(*) AS n FROM entries")[0]?.n) + getProgress(sql, "items_folded");
-  const rows = loadJournal(sql, folded, MAX_MICROS);
+  const rows = loadOutbox(sql, folded, MAX_MICROS);
   const items = rows.reduce((sum, row) => sum + row.items.length, 0);
   const faults = counted + items === seq ? [] : [`seq is ${seq}, the journal holds ${counted + items}`];
   const last = Math.max(entries.at(-1)?.seq ?? 0, rows.at(-1)?.lastSeq ?? 0);
@@ -236,7 +236,7 @@ function cycleTotal(keeper: Bookkeeper, unit: Unit): number {
   const statement =
     "SELECT amount_micros FROM totals_cycle WHERE unit = ? AND cycle_starts_at_ms = ? AND dimension = 'all'";
   let sum = Number(sql.all(statement, unit, books.cycle.startsAtMs)[0]?.amount_micros ?? 0);
-  for (const row of loadJournal(sql, getProgress(sql, "folded"), MAX_MICROS)) {
+  for (const row of loadOutbox(sql, getProgress(sql, "folded"), MAX_MICROS)) {
     for (const { debit } of row.items) {
       if (debit?.unit === unit && debit.cycleMs === books.cycle.startsAtMs) sum += debit.cycleMicros;
     }

@@ -1,18 +1,18 @@
 /**
- * What an enterprise's object does without a caller: one alarm for all that is due (expiries, turns, the copy,
- * webhooks, a referral that is owed, pruning). A job that fails comes again, later each time, and stands in no other
- * job's way: while the copy cannot be written, cycles turn and webhooks go out. No debit ever waits for any of it.
+ * What an enterprise's object does without a caller: one alarm for expiries, turns, the copy, webhooks, an owed
+ * referral and pruning. A job that fails is retried with growing pauses and delays no other job.
  */
 import { webhookSecretOf } from "../../access/webhook-secret.ts";
 import { compareCopy } from "../../copy/compare.ts";
 import { deleteCopy, readHead, writeBatch } from "../../copy/write.ts";
 import type { Bookkeeper } from "../books/bookkeeper.ts";
+import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import { loadReferral, putReferral, referrerGrant } from "../books/referral.ts";
-import { getProgress, nextRevision, setProgress } from "../copy/progress.ts";
+import { nextWebhookAtMs } from "../books/webhook-queue.ts";
 import { confirmBatch, copyAsOfMs, copyIsBehind, rebuildBatches, takeBatch } from "../copy/projection.ts";
 import { type AuditCheck, checkOf } from "./audit.ts";
+import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
 import { prune, RUN_HISTORY_MS } from "./pruning.ts";
-import { deliverWebhooks, nextWebhookAtMs, type Receiver } from "./webhooks.ts";
 
 export type Job = "settle" | "deliver" | "settle_referral" | "prune" | "project" | "rebuild";
 
@@ -247,11 +247,12 @@ export class Background {
 
   async #deliver(): Promise<void> {
     const { sql } = this.keeper;
-    await deliverWebhooks(
+    await deliverWebhooks({
       sql,
-      () => this.#receiver(),
-      () => Date.now(),
-    );
+      receiver: () => this.#receiver(),
+      fetch: (url, init) => fetch(url, init),
+      realNowMs: () => Date.now(),
+    });
     this.#webhookAtMs = nextWebhookAtMs(sql) ?? NEVER;
   }
 

@@ -6,8 +6,8 @@
 import { FENCE_MS } from "../../ledger/meter.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import type { Bookkeeper } from "../books/bookkeeper.ts";
-import { getProgress, setProgress } from "../copy/progress.ts";
-import { loadRunRows } from "../copy/projection.ts";
+import { getProgress, setProgress } from "../books/progress.ts";
+import { loadRunRows } from "../copy/run-rows.ts";
 
 /** For so long a run's summary is kept. */
 export const RUN_HISTORY_MS = 400 * DAY_MS;

@@ -6,7 +6,7 @@
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
-import type { WebhookView } from "../../enterprise/jobs/webhooks.ts";
+import type { WebhookView } from "../../enterprise/books/webhook-queue.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";

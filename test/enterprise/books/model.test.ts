@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
-import { foldJournal } from "../../../src/enterprise/copy/totals.ts";
+import { foldOutbox } from "../../../src/enterprise/copy/totals.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
 import { settings } from "../../support/books.ts";
@@ -34,7 +34,7 @@ function open({ atMs, billingModel, allowanceMicros, timeZone, anchorDay }: Open
 
 function keepUp(keeper: Bookkeeper, what: Upkeep): Bookkeeper {
   if (what === "evict") return new Bookkeeper(keeper.sql, keeper.realNowMs);
-  if (what === "fold") keeper.sql.transaction(() => foldJournal(keeper.sql));
+  if (what === "fold") keeper.sql.transaction(() => foldOutbox(keeper.sql));
   if (what === "prune") prune(keeper);
   return keeper;
 }

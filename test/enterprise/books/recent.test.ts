@@ -21,7 +21,7 @@ import {
 import { openSql } from "../../support/node-sql.ts";
 
 const SEED = 20_261_125;
-const TABLES = ["enterprise", "runs", "meters", "grants", "entries", "journal", "cycles"];
+const TABLES = ["enterprise", "runs", "meters", "grants", "entries", "outbox_items", "cycles"];
 
 function countReads(sql: Sql): Sql & { reads: string[] } {
   const reads: string[] = [];

@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from "vitest";
 import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
-import { listWebhooks } from "../../../src/enterprise/jobs/webhooks.ts";
+import { listWebhooks } from "../../../src/enterprise/books/webhook-queue.ts";
 import type { Settings } from "../../../src/ledger/books.ts";
 import type { Report } from "../../../src/ledger/debit.ts";
 import { isRefusal } from "../../../src/ledger/refusals.ts";

@@ -1,7 +1,7 @@
 // The audit of the books is silent about sound ones and names the check that a tampered row breaks.
 import { describe, expect, it } from "vitest";
 import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
-import { foldJournal } from "../../../src/enterprise/copy/totals.ts";
+import { foldOutbox } from "../../../src/enterprise/copy/totals.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { debit, granted, grantRequest, openBooks, report, start } from "../../support/books.ts";
 
@@ -14,7 +14,7 @@ function fullBooks(): Bookkeeper {
   debit(keeper, report(200, { run: "r2" }));
   debit(keeper, report(30, { run: "r3" }));
   debit(keeper, report(20, { run: "r3", final: true }));
-  keeper.sql.transaction(() => foldJournal(keeper.sql));
+  keeper.sql.transaction(() => foldOutbox(keeper.sql));
   return keeper;
 }
 

@@ -3,7 +3,8 @@ import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { migrate } from "../../../src/enterprise/books/tables.ts";
-import { deliverWebhooks, listWebhooks, nextWebhookAtMs, putWebhook } from "../../../src/enterprise/jobs/webhooks.ts";
+import { listWebhooks, nextWebhookAtMs, putWebhook } from "../../../src/enterprise/books/webhook-queue.ts";
+import { deliverWebhooks } from "../../../src/enterprise/jobs/deliver-webhooks.ts";
 import { openSql } from "../../support/node-sql.ts";
 
 const SECRET = `whsec_${Buffer.from("a secret of thirty-two bytes, ok").toString("base64")}`;
@@ -40,11 +41,12 @@ function outbox(...names: string[]) {
     putWebhook(sql, { type: "test", timestamp: "2026-03-10T12:00:00.000Z", data: { name } }, clock.nowMs);
   }
   const deliver = (to: string | null = url) =>
-    deliverWebhooks(
+    deliverWebhooks({
       sql,
-      async () => (to === null ? null : { url: to, secret: SECRET }),
-      () => clock.nowMs,
-    );
+      receiver: async () => (to === null ? null : { url: to, secret: SECRET }),
+      fetch,
+      realNowMs: () => clock.nowMs,
+    });
   const log = () => listWebhooks(sql, Number.MAX_SAFE_INTEGER, 100).map(({ view }) => view);
   return { sql, clock, deliver, log };
 }
@@ -148,11 +150,12 @@ it("goes to where webhooks go by then, signed for there", async () => {
   const { sql, clock, log } = outbox("first", "second");
   const secrets = [SECRET, `whsec_${Buffer.from("another secret, of thirty bytes").toString("base64")}`];
   const receivers = secrets.map((secret, i) => ({ url: `${url}/${i}`, secret }));
-  await deliverWebhooks(
+  await deliverWebhooks({
     sql,
-    async () => receivers[received.length] ?? null,
-    () => clock.nowMs,
-  );
+    receiver: async () => receivers[received.length] ?? null,
+    fetch,
+    realNowMs: () => clock.nowMs,
+  });
   for (const [i, { headers, body }] of received.entries()) {
     expect(new Webhook(secrets[i] as string).verify(body, headers as Record<string, string>)).toBeTruthy();
   }

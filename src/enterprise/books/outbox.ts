@@ -7,15 +7,15 @@ import type { Debit } from "../../ledger/debit.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 
-export type JournalItem = {
+export type OutboxItem = {
   /** Its seq. */
   n: number;
   run: string;
   /** Null for a change of a hold, which moves no total. */
-  debit: JournalDebit | null;
+  debit: OutboxDebit | null;
 };
 
-export type JournalDebit = {
+export type OutboxDebit = {
   unit: Unit;
   /** What was charged; negative for a refund. */
   micros: number;
@@ -30,9 +30,9 @@ export type JournalDebit = {
   user: string;
 };
 
-export type JournalRow = { lastSeq: number; atMs: AtMs; timeZone: string; items: JournalItem[] };
+export type OutboxRow = { lastSeq: number; atMs: AtMs; timeZone: string; items: OutboxItem[] };
 
-export function debitItem(debit: Debit): JournalItem {
+export function debitItem(debit: Debit): OutboxItem {
   const { run, meter, books } = debit;
   return {
     n: books.seq,
@@ -51,6 +51,6 @@ export function debitItem(debit: Debit): JournalItem {
   };
 }
 
-export function holdItem(run: Run, seq: number): JournalItem {
+export function holdItem(run: Run, seq: number): OutboxItem {
   return { n: seq, run: run.run, debit: null };
 }

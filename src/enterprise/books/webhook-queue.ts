@@ -1,0 +1,105 @@
+/**
+ * The queue of webhook events. An event is queued in the same commit as the change that caused it, so neither can exist
+ * without the other. Sending is jobs/deliver-webhooks.ts.
+ */
+import type { AtMs } from "../../ledger/time.ts";
+import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
+import type { Sql, SqlRow } from "./sql.ts";
+
+export type WebhookEvent = { type: "threshold.crossed" | "test"; timestamp: string; data: Record<string, unknown> };
+
+/** One line of the delivery log, as the API shows it. */
+export type WebhookView = {
+  id: string;
+  type: string;
+  state: "pending" | "delivered" | "given_up";
+  created_at: string;
+  attempts: number;
+  next_attempt_at: string | null;
+  delivered_at: string | null;
+  last_status: number | null;
+  last_error: string | null;
+};
+
+/** An event that is still to be delivered. */
+export type PendingWebhook = {
+  number: number;
+  id: string;
+  body: string;
+  createdAtMs: AtMs;
+  attempts: number;
+  nextAtMs: AtMs;
+};
+
+/** What an attempt changes of an event. Times are by the real clock; `nextAtMs` is null once there is nothing to retry. */
+export type AttemptOutcome = {
+  status: number | null;
+  error: string | null;
+  nextAtMs: AtMs | null;
+  deliveredAtMs: AtMs | null;
+  givenUpAtMs: AtMs | null;
+};
+
+/** How many events the delivery log keeps; pending ones are never deleted. */
+const MAX_LOG_ROWS = 200;
+
+/** Queues an event, as part of the caller's transaction. */
+export function putWebhook(sql: Sql, event: WebhookEvent, realNowMs: AtMs): void {
+  const statement = `INSERT INTO webhooks (id, type, body, created_at_ms, attempts, next_at_ms) VALUES (?, ?, ?, ?, 0, ?)`;
+  sql.run(statement, `msg_${crypto.randomUUID()}`, event.type, JSON.stringify(event), realNowMs, realNowMs);
+}
+
+/** The oldest event that is still to be delivered; null when there is none. */
+export function oldestPendingWebhook(sql: Sql): PendingWebhook | null {
+  const row = sql.all("SELECT * FROM webhooks WHERE next_at_ms IS NOT NULL ORDER BY number LIMIT 1")[0];
+  if (row === undefined) return null;
+  return {
+    number: row.number as number,
+    id: row.id as string,
+    body: row.body as string,
+    createdAtMs: row.created_at_ms as number,
+    attempts: row.attempts as number,
+    nextAtMs: row.next_at_ms as number,
+  };
+}
+
+/** When the oldest event that is still to be delivered is due; null when there is none. */
+export function nextWebhookAtMs(sql: Sql): AtMs | null {
+  return oldestPendingWebhook(sql)?.nextAtMs ?? null;
+}
+
+/** Stores what an attempt at delivery came to, and deletes what the log no longer keeps. */
+export function putAttempt(sql: Sql, { number, attempts }: PendingWebhook, outcome: AttemptOutcome): void {
+  sql.run(
+    `UPDATE webhooks SET attempts = ?, last_status = ?, last_error = ?, next_at_ms = ?, delivered_at_ms = ?, given_up_at_ms = ?
+      WHERE number = ?`,
+    attempts + 1,
+    outcome.status,
+    outcome.error,
+    outcome.nextAtMs,
+    outcome.deliveredAtMs,
+    outcome.givenUpAtMs,
+    number,
+  );
+  sql.run("DELETE FROM webhooks WHERE number <= ? AND next_at_ms IS NULL", number - MAX_LOG_ROWS);
+}
+
+/** The delivery log, newest first, those before `beforeNumber`. */
+export function listWebhooks(sql: Sql, beforeNumber: number, limit: number): { number: number; view: WebhookView }[] {
+  const rows = sql.all("SELECT * FROM webhooks WHERE number < ? ORDER BY number DESC LIMIT ?", beforeNumber, limit);
+  return rows.map((row) => ({ number: row.number as number, view: viewOf(row) }));
+}
+
+function viewOf(row: SqlRow): WebhookView {
+  return {
+    id: row.id as string,
+    type: row.type as string,
+    state: row.delivered_at_ms !== null ? "delivered" : row.given_up_at_ms !== null ? "given_up" : "pending",
+    created_at: formatIso(row.created_at_ms as number),
+    attempts: row.attempts as number,
+    next_attempt_at: formatIsoOrNull(row.next_at_ms as number | null),
+    delivered_at: formatIsoOrNull(row.delivered_at_ms as number | null),
+    last_status: row.last_status as number | null,
+    last_error: row.last_error as string | null,
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * Delivers queued webhooks: in order, signed by the Standard Webhooks spec, retried with growing pauses for a day, then
+ * given up where the operator can see it. A delivery runs beside the alarm and never touches a debit.
+ */
+import { Webhook } from "standardwebhooks";
+import type { AtMs } from "../../ledger/time.ts";
+import type { Sql } from "../books/sql.ts";
+import { oldestPendingWebhook, type PendingWebhook, putAttempt } from "../books/webhook-queue.ts";
+
+/** Where events go, and the secret that signs them. */
+export type Receiver = { url: string; secret: string };
+
+export type DeliveryDeps = {
+  sql: Sql;
+  /** Asked before each event, because it may change while a receiver takes its time; null: webhooks are switched off. */
+  receiver(): Promise<Receiver | null>;
+  fetch(url: string, init: RequestInit): Promise<Response>;
+  realNowMs(): AtMs;
+};
+
+type Answer = { status: number | null; error: string | null };
+
+/** The pause after each failed attempt; the last one repeats. */
+const PAUSES_MS = [5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000];
+const GIVE_UP_AFTER_MS = 86_400_000;
+const TIMEOUT_MS = 10_000;
+/** 410 Gone: by the Standard Webhooks spec, the receiver asks for no further attempt. */
+const GONE = 410;
+
+/** Delivers what is due, oldest first. An event that fails delays those behind it until it is delivered or given up. */
+export async function deliverWebhooks(deps: DeliveryDeps): Promise<void> {
+  const { sql, receiver: receiverNow, realNowMs } = deps;
+  for (;;) {
+    const event = oldestPendingWebhook(sql);
+    if (event === null || event.nextAtMs > realNowMs()) return;
+    const receiver = await receiverNow();
+    const answer =
+      receiver === null ? { status: null, error: "no webhook_url is set" } : await send(event, receiver, deps);
+    const final = receiver === null || answer.status === GONE;
+    const nowMs = realNowMs();
+    const retryAtMs = answer.error === null || final ? null : nextAttemptAtMs(event, nowMs);
+    putAttempt(sql, event, {
+      ...answer,
+      nextAtMs: retryAtMs,
+      deliveredAtMs: answer.error === null ? nowMs : null,
+      givenUpAtMs: answer.error !== null && retryAtMs === null ? nowMs : null,
+    });
+  }
+}
+
+/** When a failed event is tried again; null when its day is over. */
+function nextAttemptAtMs({ attempts, createdAtMs }: PendingWebhook, nowMs: AtMs): AtMs | null {
+  const atMs = nowMs + (PAUSES_MS[Math.min(attempts, PAUSES_MS.length - 1)] as number);
+  return atMs > createdAtMs + GIVE_UP_AFTER_MS ? null : atMs;
+}
+
+async function send(event: PendingWebhook, { url, secret }: Receiver, deps: DeliveryDeps): Promise<Answer> {
+  const sentAt = new Date(deps.realNowMs());
+  try {
+    const response = await deps.fetch(url, {
+      method: "POST",
+      headers: {
+        "Content-Type": "application/json",
+        "User-Agent": "Fuelgauge",
+        "webhook-id": event.id,
+        "webhook-timestamp": String(Math.floor(sentAt.getTime() / 1000)),
+        "webhook-signature": new Webhook(secret).sign(event.id, sentAt, event.body),
+      },
+      body: event.body,
+      // Do not follow redirects: the operator chose this URL.
+      redirect: "manual",
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    await response.body?.cancel();
+    return { status: response.status, error: response.ok ? null : `answered ${response.status}` };
+  } catch (error) {
+    return { status: null, error: error instanceof Error ? error.name : "unreachable" };
+  }
+}
