@@ -50,7 +50,7 @@ export function ensureInstalled(say) {
   say(`Installing the packages (npm ci), because ${reason} …`);
   const done = spawnSync("npm", ["ci", "--include=dev", "--no-audit", "--no-fund"], {
     cwd: ROOT,
-    env: { ...process.env, PATH: pathWithout(join(ROOT, "node_modules", ".bin")) },
+    env: environmentOfInstall(),
     encoding: "utf8",
     maxBuffer: 64 * 1024 * 1024,
     shell: process.platform === "win32",
@@ -82,12 +82,15 @@ function packagesOf(lockFile) {
 }
 
 /**
- * PATH without one directory: npm must not run on the node that it is about to replace.
- * @param {string} directory
+ * The environment for `npm ci`, without two things that an npm which runs this script adds to its own: PATH entries
+ * below ROOT (npm must not run on a Node that it is about to replace), and options such as the `-w` of `npm pack -w`,
+ * which would install one workspace only.
  */
-function pathWithout(directory) {
+function environmentOfInstall() {
   const entries = (process.env.PATH ?? "").split(delimiter);
-  return entries.filter((entry) => resolve(entry) !== directory && !entry.startsWith(directory + sep)).join(delimiter);
+  const PATH = entries.filter((entry) => !`${resolve(entry)}${sep}`.startsWith(ROOT + sep)).join(delimiter);
+  const options = /^npm_config_(workspaces?|include_workspace_root|dry_run)$/i;
+  return { ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !options.test(name))), PATH };
 }
 
 /** The Node that runs the tools: the one in node_modules, else this one if it is new enough. */

@@ -1,15 +1,16 @@
-// Loaded before an example of the documentation: makes `fuelgauge/client` what it is for those who have installed it,
-// lets the example find the SDKs of this project wherever it lies, and leads the gateway's address to this machine.
+// Loaded before an example of the documentation. It resolves `@fuelgauge/client` to the sources, so that examples run
+// without a build; resolves the SDKs from this project, wherever the example is; and sends requests for Vercel's AI
+// gateway to this machine.
 import { registerHooks } from "node:module";
 import process from "node:process";
 
 const here = import.meta.url;
-const client = new URL("../../src/client/", here);
+const client = new URL("../../packages/client/src/", here);
 
 registerHooks({
   resolve(specifier, context, next) {
-    const [, file = "fuelgauge"] = /^fuelgauge\/client(?:\/(.+))?$/.exec(specifier) ?? [];
-    if (specifier.startsWith("fuelgauge/client")) return next(new URL(`${file}.ts`, client).href, context);
+    const [imported, entry = "fuelgauge"] = /^@fuelgauge\/client(?:\/(.+))?$/.exec(specifier) ?? [];
+    if (imported !== undefined) return next(new URL(`${entry}.ts`, client).href, context);
     const bare = /^[@a-z]/.test(specifier) && !specifier.includes(":");
     return next(specifier, bare && context.parentURL?.endsWith(".mts") ? { ...context, parentURL: here } : context);
   },

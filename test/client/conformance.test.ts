@@ -1,7 +1,7 @@
 // The adapters, through the providers' real SDKs, against a server that streams golden cases well and badly; every run
 // is reported to the real Worker, and its receipt must hold exactly what the provider had said.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createFuelgauge, type Fuelgauge, type Run, type Usage } from "../../src/client/fuelgauge.ts";
+import { createFuelgauge, type Fuelgauge, type Run, type Usage } from "../../packages/client/src/fuelgauge.ts";
 import {
   asExpected,
   casesOf,

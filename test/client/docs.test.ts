@@ -1,5 +1,5 @@
-// The examples of docs/client.md, each as a program of its own against the real Worker and providers on this machine;
-// one of them is also killed and started again, over a network that breaks.
+// Runs each example of docs/client.md and of the package's README as a separate program, against the real Worker and
+// simulated providers on this machine. One example is also killed and restarted, over a network that breaks.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -32,11 +32,11 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const examples = [...readFileSync(join(ROOT, "docs/client.md"), "utf8").matchAll(/^```ts\n(.*?)^```/gms)].map(
-  ([, code]) => code as string,
+const examples = ["docs/client.md", "packages/client/README.md"].flatMap((file) =>
+  [...readFileSync(join(ROOT, file), "utf8").matchAll(/^```ts\n(.*?)^```/gms)].map(([, code]) => code as string),
 );
 
-/** The example in which this stands; it must be one. */
+/** The only example that contains this text. */
 function exampleWith(text: string): string {
   const found = examples.filter((code) => code.includes(text));
   if (found.length !== 1) throw new Error(`${found.length} examples contain ${text}`);
@@ -83,7 +83,13 @@ function finishedWith(micros: number) {
 
 describe("the examples", () => {
   it("are all run here", () => {
-    expect(examples).toHaveLength(10);
+    expect(examples).toHaveLength(11);
+  });
+
+  it("meter a chat of OpenAI, in the README of the package", async () => {
+    const { out } = await run(exampleWith("new OpenAI().chat"), { OPENAI_BASE_URL: play("openai-chat").url });
+    // 19 tokens at 0.25 and 10 at 2 USD a million.
+    expect(out).toBe("Hello\ncharged: 2475 micros\n");
   });
 
   it("meter a stream of Anthropic", async () => {
@@ -109,7 +115,7 @@ describe("the examples", () => {
     const whole = provider.play({ provider: "openai-responses", responses: [[outline]], ending: "end", whole: true });
     const streamed = play("openai-chat");
     const hub = await relay((path) => (path.startsWith("/responses") ? whole.url : streamed.url));
-    const { out } = await run(exampleWith('from "openai"'), { OPENAI_BASE_URL: hub.url });
+    const { out } = await run(exampleWith("client.responses.create"), { OPENAI_BASE_URL: hub.url });
     hub.close();
     expect(out).toMatch(/^Hello/);
     // 36 + 19 tokens at 0.25 and 64 + 10 at 2 USD a million.

@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { expect, it } from "vitest";
 
-const FOLDER = resolve(import.meta.dirname, "../../src/client");
+const FOLDER = resolve(import.meta.dirname, "../../packages/client/src");
 const files = readdirSync(FOLDER).filter((file) => file.endsWith(".ts"));
 const read = (file: string) => readFileSync(join(FOLDER, file), "utf8");
 
@@ -34,7 +34,7 @@ it.each([
   ["ai-sdk", 2_000],
   ["socket", 1_200],
 ])("is as small as docs/client.md says: %s in at most %d bytes, compressed", async (name, bytes) => {
-  const entryPoints = [fileURLToPath(new URL(`../../src/client/${name}.ts`, import.meta.url))];
+  const entryPoints = [fileURLToPath(new URL(`../../packages/client/src/${name}.ts`, import.meta.url))];
   const { outputFiles } = await build({ entryPoints, bundle: true, minify: true, format: "esm", write: false });
   expect(gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length).toBeLessThanOrEqual(bytes);
 });

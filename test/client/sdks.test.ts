@@ -7,11 +7,11 @@ import { createGateway, generateText, stepCountIs, streamText, tool, wrapLanguag
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { fuelgaugeMiddleware } from "../../src/client/ai-sdk.ts";
-import * as anthropic from "../../src/client/anthropic.ts";
-import { createFuelgauge, type Fuelgauge, type Run, type Trouble } from "../../src/client/fuelgauge.ts";
-import * as google from "../../src/client/google.ts";
-import * as openai from "../../src/client/openai.ts";
+import { fuelgaugeMiddleware } from "../../packages/client/src/ai-sdk.ts";
+import * as anthropic from "../../packages/client/src/anthropic.ts";
+import { createFuelgauge, type Fuelgauge, type Run, type Trouble } from "../../packages/client/src/fuelgauge.ts";
+import * as google from "../../packages/client/src/google.ts";
+import * as openai from "../../packages/client/src/openai.ts";
 import { asExpected, casesOf, type ProviderName } from "./golden.ts";
 import { type Ending, startProvider } from "./provider.ts";
 

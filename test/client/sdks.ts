@@ -3,11 +3,11 @@ import Anthropic from "@anthropic-ai/sdk";
 import { GoogleGenAI } from "@google/genai";
 import { createGateway, wrapLanguageModel } from "ai";
 import OpenAI from "openai";
-import { fuelgaugeMiddleware } from "../../src/client/ai-sdk.ts";
-import { meter as meterAnthropic } from "../../src/client/anthropic.ts";
-import type { Run } from "../../src/client/fuelgauge.ts";
-import { meter as meterGoogle } from "../../src/client/google.ts";
-import { meter as meterOpenAI } from "../../src/client/openai.ts";
+import { fuelgaugeMiddleware } from "../../packages/client/src/ai-sdk.ts";
+import { meter as meterAnthropic } from "../../packages/client/src/anthropic.ts";
+import type { Run } from "../../packages/client/src/fuelgauge.ts";
+import { meter as meterGoogle } from "../../packages/client/src/google.ts";
+import { meter as meterOpenAI } from "../../packages/client/src/openai.ts";
 import type { ProviderName } from "./golden.ts";
 
 /** @param model what to report under, where the SDK does not hear the model's name */

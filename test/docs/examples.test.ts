@@ -120,10 +120,9 @@ describe("the README", () => {
     });
     // The SDK is installed from this project's node_modules, so the test needs no network.
     const install = blockOf("README.md 3")
-      .replace("../fuelgauge", ROOT)
+      .replaceAll("../agent", join(server.folder, "agent"))
       .replace("@anthropic-ai/sdk", join(ROOT, "node_modules/@anthropic-ai/sdk"));
-    succeeded(await server.run(["npm", "run", "prepare", "--prefix", ROOT]));
-    const installed = await server.shell(`mkdir agent && cd agent && export npm_config_offline=true\n${install}`);
+    const installed = await server.shell(`cd "${ROOT}" && export npm_config_offline=true\n${install}`);
     expect([installed.status, installed.err]).toEqual([0, expect.not.stringMatching(/error/i)]);
     writeFileSync(join(server.folder, "agent/agent.mjs"), blockOf("README.md 4"));
     const anthropic = { ANTHROPIC_API_KEY: "k", ANTHROPIC_BASE_URL: url };

@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 
 /** One file's reference to another. `names` is null when the file may use everything the other one exports. */
-type Import = { from: string; to: string; typeOnly: boolean; names: string[] | null };
+type Import = { from: string; to: string; names: string[] | null };
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const NAME = "[A-Za-z_$][\\w$]*";
@@ -36,16 +36,14 @@ const texts = new Map<string, string>();
 /** What a file imports from other files of the project, types and `export … from` included. */
 export function importsOf(file: string): Import[] {
   const text = read(file);
-  const found = (path: string, names: string[] | null, typeOnly = false): Import => {
-    return { from: file, to: relative(ROOT, resolve(ROOT, dirname(file), path)), typeOnly, names };
+  const found = (path: string, names: string[] | null): Import => {
+    return { from: file, to: relative(ROOT, resolve(ROOT, dirname(file), path)), names };
   };
-  const statements = text.matchAll(/^(?:import|export)\s+(type\s)?([^;]*?)\s*from\s+"(\.[^"]+)"/gms);
+  const statements = text.matchAll(/^(?:import|export)\s+(?:type\s)?([^;]*?)\s*from\s+"(\.[^"]+)"/gms);
   const plain = text.matchAll(/^import\s+"(\.[^"]+)"/gm);
   const dynamic = text.matchAll(/(?:(?:const|let) \{([^}]*)\} = await )?\bimport\("(\.[^"]+)"\)(?:\.(\w+))?/g);
   return [
-    ...[...statements].map(([, type, names = "", path = ""]) =>
-      found(path, importedNames(names, text), type !== undefined),
-    ),
+    ...[...statements].map(([, names = "", path = ""]) => found(path, importedNames(names, text))),
     ...[...plain].map(([, path = ""]) => found(path, [])),
     ...[...dynamic].map(([, names, path = "", name]) => {
       if (names !== undefined) return found(path, listedNames(names));

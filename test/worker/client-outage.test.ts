@@ -2,7 +2,7 @@
 // processes are killed. In the end the charge is always the cost of the last totals, to the micro.
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import type { Totals } from "../../src/client/fuelgauge.ts";
+import type { Totals } from "../../packages/client/src/fuelgauge.ts";
 import { seededRandom } from "../../tools/kit/random.ts";
 import { auditFailures, CREDIT, objectOf, operator } from "./api.ts";
 import { newWorld, output, type Sent } from "./client-world.ts";

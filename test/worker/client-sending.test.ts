@@ -1,6 +1,6 @@
 // What the client sends and how it handles answers: coalescing, batches, concurrent calls, model names, actions, refusals.
 import { describe, expect, it } from "vitest";
-import { RunStopped } from "../../src/client/fuelgauge.ts";
+import { RunStopped } from "../../packages/client/src/fuelgauge.ts";
 import { CREDIT } from "./api.ts";
 import { newWorld, output } from "./client-world.ts";
 

@@ -2,7 +2,7 @@
 import { evictDurableObject } from "cloudflare:test";
 import { exports } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { type OpenSocket, type Socket, socketTransport } from "../../src/client/socket.ts";
+import { type OpenSocket, type Socket, socketTransport } from "../../packages/client/src/socket.ts";
 import { CREDIT, objectOf, operator } from "./api.ts";
 import { newWorld, output, type World } from "./client-world.ts";
 

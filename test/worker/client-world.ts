@@ -10,8 +10,8 @@ import {
   type Run,
   type StartOptions,
   type Trouble,
-} from "../../src/client/fuelgauge.ts";
-import type { Fetch } from "../../src/client/http.ts";
+} from "../../packages/client/src/fuelgauge.ts";
+import type { Fetch } from "../../packages/client/src/http.ts";
 import { type Enterprise, newEnterprise } from "./api.ts";
 
 /**

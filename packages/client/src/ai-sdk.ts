@@ -26,7 +26,8 @@ type Params = { includeRawChunks?: boolean | undefined };
 
 /** What `wrapLanguageModel` takes; typed by the parts that are used, so that several versions of `ai` fit. */
 export type FuelgaugeMiddleware = {
-  specificationVersion: "v4";
+  /** `ai` 6 accepts no other version, `ai` 7 accepts any; the usage has the same shape in both. */
+  specificationVersion: "v3";
   transformParams<P extends Params>(options: { type: "generate" | "stream"; params: P }): Promise<P>;
   wrapGenerate<G extends Generated>(options: { doGenerate: () => PromiseLike<G>; model: Model }): Promise<G>;
   wrapStream<P extends Part, S extends Streamed<P>>(options: {
@@ -40,7 +41,7 @@ export type FuelgaugeMiddleware = {
 export function fuelgaugeMiddleware(run: Run, { model: name }: MeterOptions = {}): FuelgaugeMiddleware {
   const wantRaw = new WeakSet<Params>();
   return {
-    specificationVersion: "v4",
+    specificationVersion: "v3",
     async transformParams({ type, params }) {
       if (type !== "stream") return params;
       const asked = { ...params, includeRawChunks: true };
