@@ -9,7 +9,7 @@ export default defineConfig({
       {
         test: {
           name: "core",
-          include: ["test/{client,docs,enterprise,ledger,pages,simulation,tools}/**/*.test.ts", "test/*.test.ts"],
+          include: ["test/{client,docs,enterprise,ledger,pages,simulation,tools,wire}/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 60_000,
         },
       },

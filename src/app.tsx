@@ -15,7 +15,7 @@ import { maintenanceRoutes } from "./api/maintenance.ts";
 import { allowedMethods } from "./api/methods.ts";
 import { metricRoutes } from "./api/metrics.ts";
 import { priceRoutes } from "./api/prices.ts";
-import { problem, thrown } from "./api/problem.ts";
+import { answerError, problem } from "./api/problem.ts";
 import { referralRoutes } from "./api/referrals.ts";
 import { newRouter } from "./api/route.ts";
 import { runRoutes } from "./api/runs.ts";
@@ -113,4 +113,4 @@ app.notFound((c) => {
   const allowed = allowedMethods(app.routes, c.req.path);
   return allowed.length > 0 ? problem(c, "method_not_allowed", { Allow: allowed.join(", ") }) : problem(c, "not_found");
 });
-app.onError(thrown);
+app.onError(answerError);

@@ -1,8 +1,7 @@
 /** Checks the conventions of the project that can be checked by reading its files. */
 import { dirname } from "node:path";
 import { expect, it } from "vitest";
-import { CODES, type Code, statusOf } from "../src/api/codes.ts";
-import { BORDER_PROBLEMS } from "../src/api/problem.ts";
+import { renderErrorsPage } from "./support/errors-page.ts";
 import { exportsOf, headerOf, importCycles, importsOf, lineCount, listFiles, read } from "./support/sources.ts";
 
 /** The folders of src and packages, each with those that it may import from. */
@@ -146,16 +145,8 @@ it("exports only what another file imports", () => {
   expect(dead.filter((name) => !used.has(name))).toEqual([]);
 });
 
-it("documents every code of refusal, and no other", () => {
-  const refusals = read("src/ledger/refusals.ts") + read("src/access/refusals.ts");
-  const declared = [...refusals.matchAll(/\{ code: "([a-z_]+)"/g)].map(([, code]) => code);
-  const codes = [...new Set([...declared, ...Object.keys(BORDER_PROBLEMS)])].sort();
-  expect(Object.keys(CODES).sort()).toEqual(codes);
-  const rows = read("docs/errors.md").matchAll(/^\| \d{3} \|.*$/gm);
-  const wanted = Object.entries(CODES).map(
-    ([code, { what, remedy }]) => `| ${statusOf(code as Code)} | \`${code}\` | ${what} | ${remedy} |`,
-  );
-  expect([...rows].map(([row]) => row).sort()).toEqual(wanted.sort());
+it("keeps docs/errors.md in step with the catalogue (rewrite it with: npm test -- test/tidy.test.ts -u)", async () => {
+  await expect(renderErrorsPage()).toMatchFileSnapshot("../docs/errors.md");
 });
 
 it("says at the head of every source file what it is", () => {

@@ -5,10 +5,9 @@
  * by itself, as in the benchmarks), nothing is limited.
  */
 
-export type Limit = "LIMIT_FAILURES" | "LIMIT_COSTLY" | "LIMIT_CALLERS";
+import { RETRY_AFTER_SECONDS } from "./refusals.ts";
 
-/** What a 429 asks of the caller, and how long a subject over its limit is turned away without asking again. */
-export const RETRY_AFTER_SECONDS = 10;
+export type Limit = "LIMIT_FAILURES" | "LIMIT_COSTLY" | "LIMIT_CALLERS";
 
 /** How many events make a lot, which is one count of the binding; the variable RATE_LIMIT_FACTOR multiplies it. */
 const LOT: Record<Limit, number> = { LIMIT_FAILURES: 1, LIMIT_COSTLY: 1, LIMIT_CALLERS: 100 };

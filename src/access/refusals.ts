@@ -1,4 +1,7 @@
-/** Why a key or a sign-in link is refused: values with stable codes, like the ledger's refusals. */
+/**
+ * Why a caller is refused: values with stable codes, like the ledger's refusals. Keys and links are refused by the
+ * enterprise's object, which alone knows what was revoked or used; everything else is refused before an object is asked.
+ */
 import type { Refusal } from "../ledger/refusals.ts";
 
 export type AccessRefusal =
@@ -6,6 +9,18 @@ export type AccessRefusal =
   | { code: "key_invalid" }
   | { code: "scope_denied" }
   | { code: "link_used" };
+
+/** The codes with which the Worker refuses a caller, and those of the object. */
+export type AccessRefusalCode =
+  | AccessRefusal["code"]
+  | "key_missing"
+  | "key_expired"
+  | "origin_not_allowed"
+  | "csrf_failed"
+  | "rate_limited";
+
+/** How long a subject over its rate limit is refused, and what Retry-After says. */
+export const RETRY_AFTER_SECONDS = 10;
 
 /** Whatever a call to an enterprise's object may be refused with. */
 export type AnyRefusal = Refusal | AccessRefusal;

@@ -11,7 +11,7 @@ import { sameSecret } from "../access/mac.ts";
 import { readSession } from "../access/session.ts";
 import { hasEnded, proveToken } from "../access/tokens.ts";
 import { ID_RULE, isId } from "../wire/fields.ts";
-import { type BorderCode, invalid, problem } from "./problem.ts";
+import { invalid, type PlainCode, problem } from "./problem.ts";
 
 export type ApiEnv = {
   Bindings: Env;
@@ -70,7 +70,7 @@ function subjectOf(c: Context<ApiEnv>): string {
   return caller.kind === "operator" ? "operator" : `${enterprise} ${caller.kind === "key" ? caller.id : byOf(caller)}`;
 }
 
-async function identify(c: Context<ApiEnv>, entrance: Entrance): Promise<Entered | BorderCode> {
+async function identify(c: Context<ApiEnv>, entrance: Entrance): Promise<Entered | PlainCode> {
   const header = c.req.header("Authorization") ?? (entrance.embed === true ? subprotocolToken(c) : undefined);
   if (header === undefined) return entrance.session === true ? identifySession(c) : "key_missing";
   const token = /^Bearer ([!-~]+)$/i.exec(header.trim())?.[1];
@@ -112,7 +112,7 @@ function maySee(scopes: readonly Scope[], needed: Entrance["scope"]): boolean {
 }
 
 /** A browser sends a cookie along for whoever asks: for another origin's pages, sockets above all, it counts nothing. */
-async function identifySession(c: Context<ApiEnv>): Promise<Entered | BorderCode> {
+async function identifySession(c: Context<ApiEnv>): Promise<Entered | PlainCode> {
   const session = await readSession(c);
   if (session === null) return "key_missing";
   const origin = c.req.header("Origin");
@@ -121,7 +121,7 @@ async function identifySession(c: Context<ApiEnv>): Promise<Entered | BorderCode
   return { caller: { kind: "user", user, role }, enterprise, expiresAtMs };
 }
 
-async function identifyEmbed(c: Context<ApiEnv>, token: string, entrance: Entrance): Promise<Entered | BorderCode> {
+async function identifyEmbed(c: Context<ApiEnv>, token: string, entrance: Entrance): Promise<Entered | PlainCode> {
   const claims = await proveToken(c.env.SIGNING_SECRET, "embed", token);
   if (claims === null) return "key_invalid";
   if (hasEnded(claims)) return "key_expired";

@@ -4,8 +4,8 @@
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { ApiDocument, ApiOperation, Json } from "../wire/api-document.ts";
+import { PROBLEMS, type ProblemCode } from "../wire/problem-catalogue.ts";
 import type { ApiEnv, Entrance } from "./auth.ts";
-import { CODES, type Code, statusOf } from "./codes.ts";
 
 const INFO = {
   title: "Fuelgauge",
@@ -43,7 +43,7 @@ export function documentOf(app: OpenAPIHono<ApiEnv>): ApiDocument {
   const generated = app.getOpenAPI31Document({ openapi: "3.1.0", info: INFO, tags: TAGS, servers: [{ url: "/" }] });
   const document = JSON.parse(JSON.stringify(generated)) as ApiDocument;
   document["x-problem-codes"] = Object.fromEntries(
-    Object.entries(CODES).map(([code, { what, remedy }]) => [code, { status: statusOf(code as Code), what, remedy }]),
+    Object.entries(PROBLEMS).map(([code, { status, meaning, remedy }]) => [code, { status, what: meaning, remedy }]),
   );
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, operation] of Object.entries(operations)) complete(operation, method, path);
@@ -57,7 +57,7 @@ function complete(operation: ApiOperation, method: string, path: string): void {
   Object.assign(operation, rest);
   operation.security = entrance === undefined ? [] : securityOf(entrance as Entrance);
   if (entrance !== undefined) {
-    const codes = [...commonCodes(operation, entrance as Declared, path), ...(refusals as Code[])];
+    const codes = [...commonCodes(operation, entrance as Declared, path), ...(refusals as ProblemCode[])];
     operation.responses = { ...operation.responses, ...problemResponses(codes) };
   }
   if (operation["x-websocket"] === undefined) {
@@ -77,7 +77,7 @@ function securityOf({ scope, session, embed }: Entrance): Record<string, string[
 }
 
 /** What any route of this kind may refuse with, apart from what is its own. */
-function commonCodes({ parameters = [], requestBody }: ApiOperation, entrance: Declared, path: string): Code[] {
+function commonCodes({ parameters = [], requestBody }: ApiOperation, entrance: Declared, path: string): ProblemCode[] {
   const { empty } = entrance;
   return [
     "key_missing",
@@ -95,13 +95,13 @@ function commonCodes({ parameters = [], requestBody }: ApiOperation, entrance: D
   ];
 }
 
-function problemResponses(codes: readonly Code[]): ApiOperation["responses"] {
-  const byStatus = Map.groupBy([...new Set(codes)].sort(), statusOf);
+function problemResponses(codes: readonly ProblemCode[]): ApiOperation["responses"] {
+  const byStatus = Map.groupBy([...new Set(codes)].sort(), (code) => PROBLEMS[code].status);
   return Object.fromEntries(
     [...byStatus].map(([status, those]) => [
       status,
       {
-        description: those.map((code) => `\`${code}\`: ${CODES[code].what}.`).join(" "),
+        description: those.map((code) => `\`${code}\`: ${PROBLEMS[code].meaning}`).join(" "),
         ...(status === 429 || status === 503
           ? { headers: { "Retry-After": { description: "Seconds to wait.", schema: { type: "integer" } } } }
           : {}),
@@ -111,7 +111,7 @@ function problemResponses(codes: readonly Code[]): ApiOperation["responses"] {
   );
 }
 
-function problemSchemaOf(status: number, codes: readonly Code[]): Json {
+function problemSchemaOf(status: number, codes: readonly ProblemCode[]): Json {
   const own = { status: { const: status }, code: { enum: codes } };
   return {
     allOf: [

@@ -5,9 +5,9 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import { id } from "../wire/fields.ts";
+import type { ProblemCode } from "../wire/problem-catalogue.ts";
 import { fieldErrors } from "../wire/problems.ts";
 import { type ApiEnv, allow, type Entrance } from "./auth.ts";
-import type { Code } from "./codes.ts";
 import { invalid, problem } from "./problem.ts";
 
 export const problemSchema = z
@@ -47,7 +47,7 @@ export type Declaration = {
   /** The good answers by status. */
   answers: Record<number, { description: string; schema?: z.ZodType; contentType?: string; example?: unknown }>;
   /** The codes of problems that are its own; those of every route are added in document.ts. */
-  refusals?: readonly Code[];
+  refusals?: readonly ProblemCode[];
 };
 
 /** The part of a route's configuration that is the same everywhere. */

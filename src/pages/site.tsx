@@ -3,7 +3,7 @@
  * is one too, for who asks for HTML.
  */
 import { type Context, Hono } from "hono";
-import { isPassing } from "../wire/problems.ts";
+import { isTransient } from "../wire/transient.ts";
 import { problemPage, wantsHtml } from "./kit/problem-page.tsx";
 import { type PageEnv, privately } from "./kit/session.ts";
 import { modelPages } from "./model/page.tsx";
@@ -29,7 +29,7 @@ pageRoutes.route("/", operatorPages);
 pageRoutes.get("/*", async (c, next) => (wantsHtml(c) ? problemPage(c, "not_found") : next()));
 
 function failed(error: Error, c: Context<PageEnv>): Response | Promise<Response> {
-  if (isPassing(error)) return problemPage(c, "ledger_busy");
+  if (isTransient(error)) return problemPage(c, "ledger_busy");
   console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
   return problemPage(c, "internal");
 }

@@ -1,55 +1,53 @@
 /**
- * How each refusal looks on the wire: its HTTP status, a title, and a sentence with the numbers of the case. One table,
- * complete by its type, for the routes, the items of a batch and the messages of a socket alike.
+ * Problems as callers see them: application/problem+json (RFC 9457) with a stable `code`, made from the catalogue. A
+ * refusal's detail carries the numbers of the case.
  */
 import type { z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 import type { AnyRefusal } from "../access/refusals.ts";
 import type { FieldError } from "../ledger/refusals.ts";
+import { PROBLEMS, type ProblemCode, type ProblemEntry } from "./problem-catalogue.ts";
 import { formatIso } from "./time.ts";
 
-export type Problem = { status: number; code: string; title: string; detail: string };
+export type Problem = Omit<ProblemEntry, "meaning" | "remedy"> & { code: ProblemCode; detail: string };
 
-export const REFUSAL_PROBLEMS: Record<AnyRefusal["code"], { status: number; title: string }> = {
-  not_found: { status: 404, title: "Not found" },
-  key_revoked: { status: 401, title: "Key revoked" },
-  key_invalid: { status: 401, title: "Key invalid" },
-  scope_denied: { status: 403, title: "Scope denied" },
-  validation_failed: { status: 422, title: "Validation failed" },
-  unknown_model: { status: 422, title: "Unknown model" },
-  run_attribution_conflict: { status: 409, title: "Run attribution conflict" },
-  run_too_old: { status: 410, title: "Run too old" },
-  started_in_future: { status: 422, title: "Started in the future" },
-  charge_too_large: { status: 422, title: "Charge too large" },
-  run_closed: { status: 409, title: "Run closed" },
-  credits_exhausted: { status: 402, title: "Credits exhausted" },
-  insufficient_credits: { status: 402, title: "Insufficient credits" },
-  spend_cap_reached: { status: 402, title: "Spend cap reached" },
-  enterprise_suspended: { status: 403, title: "Enterprise suspended" },
-  grant_conflict: { status: 409, title: "Grant conflict" },
-  already_referred: { status: 409, title: "Already referred" },
-  self_referral: { status: 422, title: "Self-referral" },
-  referral_code_unknown: { status: 404, title: "Referral code unknown" },
-  clock_backwards: { status: 422, title: "Clock backwards" },
-  not_a_test_clock: { status: 422, title: "Not a test clock" },
-  not_byom: { status: 409, title: "Not a bring-your-own-model enterprise" },
-  link_used: { status: 410, title: "Link used" },
-};
+/** A problem without numbers of its own. */
+export function problemOf(code: ProblemCode): Problem {
+  return withDetail(code, `${PROBLEMS[code].meaning} ${PROBLEMS[code].remedy}`);
+}
 
-export function problemOf(refusal: AnyRefusal): Problem {
-  return { code: refusal.code, ...REFUSAL_PROBLEMS[refusal.code], detail: detailOf(refusal) };
+/** A refusal as a problem. */
+export function problemOfRefusal(refusal: AnyRefusal): Problem {
+  const { code } = refusal;
+  if (code === "validation_failed") return withDetail(code, joinErrors(refusal.errors));
+  return withDetail(code, `${meaningOf(refusal)} ${PROBLEMS[code].remedy}`);
 }
 
 /**
- * True for a fault that passes: an object that restarts or has too much to do, or a copy that cannot be asked. What
- * builds the queries wraps what D1 throws, so causes are looked at too.
+ * Answers with a problem as JSON.
+ * @param members what the code carries beside the standard members
  */
-export function isPassing(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { overloaded, retryable, message, cause } = error as Error & { overloaded?: boolean; retryable?: boolean };
-  return overloaded === true || retryable === true || /\bD1_[A-Z]*ERROR\b/.test(message) || isPassing(cause);
+export function sendProblem(
+  c: Context,
+  problem: Problem,
+  members: Record<string, unknown> = {},
+  headers: Record<string, string> = {},
+): Response {
+  const { status, title, detail, code } = problem;
+  const body = { type: `urn:fuelgauge:problem:${code}`, title, status, detail, code, ...members };
+  const json = { "Content-Type": "application/problem+json" };
+  return c.body(JSON.stringify(body), status, { ...json, ...problemHeaders(problem), ...headers });
 }
 
-/** The faults of a schema as field errors; the path is dotted, items of a list by their index. */
+/** The headers that an answer with this problem carries, in any format. */
+export function problemHeaders({ status, retryAfterSeconds }: Problem): Record<string, string> {
+  return {
+    ...(status === 401 ? { "WWW-Authenticate": "Bearer" } : {}),
+    ...(retryAfterSeconds === undefined ? {} : { "Retry-After": String(retryAfterSeconds) }),
+  };
+}
+
+/** A schema's issues as field errors. A path is dotted; items of a list are named by their index. */
 export function fieldErrors(error: z.core.$ZodError): FieldError[] {
   return error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
@@ -58,55 +56,34 @@ export function fieldErrors(error: z.core.$ZodError): FieldError[] {
   });
 }
 
-function detailOf(refusal: AnyRefusal): string {
+function withDetail(code: ProblemCode, detail: string): Problem {
+  return { ...PROBLEMS[code], code, detail };
+}
+
+function joinErrors(errors: readonly FieldError[]): string {
+  return errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ");
+}
+
+/** What happened, with the numbers of the case where the refusal has any. */
+function meaningOf(refusal: Exclude<AnyRefusal, { code: "validation_failed" }>): string {
   switch (refusal.code) {
-    case "not_found":
-      return "There is nothing at this address that you may see.";
-    case "key_revoked":
-      return "This key was revoked.";
-    case "key_invalid":
-      return "This key is not known.";
-    case "scope_denied":
-      return "This key may not do that.";
-    case "validation_failed":
-      return refusal.errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ");
     case "unknown_model":
-      return `The price book in force has no model "${refusal.model}".`;
+      return `The price book has no price for the model "${refusal.model}".`;
     case "run_attribution_conflict":
-      return `The run is known with ${refusal.field} "${refusal.known}".`;
+      return `The run is already known with ${refusal.field} "${refusal.known}".`;
     case "run_too_old":
       return `The run started at ${formatIso(refusal.startedAtMs)}, more than 35 days ago.`;
     case "started_in_future":
-      return `started_at ${formatIso(refusal.startedAtMs)} is more than 5 minutes ahead.`;
-    case "charge_too_large":
-      return "The charge, or the sum of this cycle, would pass 9007199254740991 micros.";
-    case "run_closed":
-      return "Every meter of the run is final.";
-    case "credits_exhausted":
-      return "No credits are available.";
+      return `started_at, ${formatIso(refusal.startedAtMs)}, is more than 5 minutes in the future.`;
     case "insufficient_credits":
       return `The hold is larger than the ${refusal.availableMicros} micros available.`;
     case "spend_cap_reached":
-      return `The spend cap leaves ${refusal.availableMicros} micros.`;
-    case "enterprise_suspended":
-      return "The enterprise is suspended; no new run starts.";
+      return `The monthly spend cap leaves ${refusal.availableMicros} micros.`;
     case "grant_conflict":
-      return `Grant "${refusal.id}" exists with other content.`;
-    case "already_referred":
-      return "This enterprise was referred before.";
-    case "self_referral":
-      return "An enterprise cannot refer itself.";
-    case "referral_code_unknown":
-      return "This referral code is not known.";
+      return `A grant "${refusal.id}" already exists with different contents.`;
     case "clock_backwards":
-      return `The clock stands at ${formatIso(refusal.clockAtMs)} and only moves forward.`;
-    case "not_a_test_clock":
-      return "This enterprise goes by the real clock.";
-    case "not_byom":
-      return "Only an enterprise that brings its own model has a spend cap.";
-    case "link_used":
-      return "This sign-in link was used before.";
+      return `The test clock shows ${formatIso(refusal.clockAtMs)} and only moves forward.`;
     default:
-      return refusal satisfies never;
+      return PROBLEMS[refusal.code].meaning;
   }
 }

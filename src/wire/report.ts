@@ -9,7 +9,7 @@ import type { Price } from "../ledger/prices.ts";
 import { type FieldError, isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { type DebitAnswerJson, debitAnswerSchema } from "./debit-answer.ts";
 import { id, surface, time, tokens } from "./fields.ts";
-import { fieldErrors, problemOf } from "./problems.ts";
+import { fieldErrors, problemOfRefusal } from "./problems.ts";
 
 const MAX_REPORTS = 1_000;
 
@@ -117,7 +117,7 @@ export function showResult(result: DebitAnswerJson | Refused): Record<string, un
 
 /** A refusal where there is no HTTP response of its own: status, code, detail, and the faults of a validation. */
 export function showRefusal(refusal: AnyRefusal): Record<string, unknown> {
-  const { status, code, detail } = problemOf(refusal);
+  const { status, code, detail } = problemOfRefusal(refusal);
   const shown = { status, code, detail };
   return refusal.code === "validation_failed" ? { ...shown, errors: refusal.errors } : shown;
 }

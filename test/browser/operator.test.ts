@@ -278,7 +278,7 @@ describe("the list", () => {
     await page.goto("/operator?q=brand-new");
     expect(await words(page, "#rows-enterprises")).toBe("No enterprise is called that.");
     await page.getByRole("link", { name: "brand-new" }).click();
-    expect(await words(page, "main")).toContain("There is nothing here");
+    expect(await words(page, "main")).toContain("Nothing exists at this address");
     await page.getByRole("link", { name: "To the enterprises" }).click();
     await page.waitForURL("**/operator");
     await context.close();
@@ -343,7 +343,7 @@ describe("an enterprise's page", () => {
     expect((await enterprise.gauge()).spend.cap_micros).toBeNull();
     const credits = await site.newEnterprise();
     await page.goto(`/operator/enterprises/${credits.id}/cap`);
-    expect(await words(page, "main")).toContain("There is no spend cap here");
+    expect(await words(page, "main")).toContain("Spend cap not available");
     await context.close();
   });
 

@@ -43,7 +43,7 @@ describe("a sign-in link", () => {
     await page.waitForURL("**/settings/usage");
     await page.goto(link.href);
     await page.getByRole("button", { name: "Sign in" }).click();
-    expect(await words(page, "main")).toContain("This sign-in link was used before");
+    expect(await words(page, "main")).toContain("Sign-in link already used");
     await context.close();
   });
 

@@ -187,7 +187,10 @@ describe("docs/integrate.md", () => {
     expect(await receipt(run)).toMatchObject({ final: true, charged_micros: 1_710_000 });
     // A key that the ledger refuses ends the program with the problem's code and detail.
     const refused = await server.run(["python3", file], { ...agent, FUELGAUGE_KEY: "nonsense" });
-    expect([refused.status, refused.err]).toEqual([1, "key_invalid: This key is not known.\n"]);
+    expect([refused.status, refused.err]).toEqual([
+      1,
+      "key_invalid: This deployment does not know the key. Check the key, or ask the operator for a new one.\n",
+    ]);
   });
   if (!hasPython) blocks.find(({ name }) => name === "docs/integrate.md 5") && ran.add("docs/integrate.md 5");
 });

@@ -227,3 +227,21 @@ it("shows what a scheduled audit found on the list and on the enterprise's page 
   expect(list).not.toContain("Scheduled audits that need you");
   expect(audit).toContain("all is right");
 });
+
+it("answers 503 and asks for a retry when an enterprise's page meets an error of D1 that the query builder wrapped", async () => {
+  vi.spyOn(console, "error").mockImplementation(() => {});
+  const cookie = cookieOf(await signIn());
+  const enterprises = env.ENTERPRISE;
+  const wrapped = new Error("Failed query: select 1", { cause: new Error("D1_ERROR: Network connection lost.") });
+  const state = async () => {
+    throw wrapped;
+  };
+  try {
+    env.ENTERPRISE = { getByName: () => ({ state }) } as unknown as typeof enterprises;
+    const answer = await get("/operator/enterprises/acme", cookie);
+    expect([answer.status, answer.headers.get("Retry-After")]).toEqual([503, "1"]);
+    expect(answer.text).toContain("<code>ledger_busy</code>");
+  } finally {
+    env.ENTERPRISE = enterprises;
+  }
+});

@@ -6,7 +6,7 @@ import type { Context } from "hono";
 import type { Child, FC } from "hono/jsx";
 import type { AnyRefusal } from "../../access/refusals.ts";
 import type { FieldError } from "../../ledger/refusals.ts";
-import { problemOf } from "../../wire/problems.ts";
+import { problemOfRefusal } from "../../wire/problems.ts";
 
 /** What stands in the fields, and what is wrong with them, by the fields' names. */
 export type Form = { values: Record<string, string>; errors: Record<string, string> };
@@ -26,7 +26,9 @@ export function errorsOf(faults: readonly FieldError[]): Record<string, string> 
 
 /** A refusal of the ledger by field; what concerns no field of its own stands at this one. */
 export function errorsOfRefusal(refusal: AnyRefusal, field: string): Record<string, string> {
-  return refusal.code === "validation_failed" ? errorsOf(refusal.errors) : { [field]: problemOf(refusal).detail };
+  return refusal.code === "validation_failed"
+    ? errorsOf(refusal.errors)
+    : { [field]: problemOfRefusal(refusal).detail };
 }
 
 export function hasErrors({ errors }: Form): boolean {

@@ -1,115 +1,64 @@
 /**
- * What went wrong, as a page with a way on. Who does not ask for HTML (a script, a test) gets the same as
- * problem+json. The code is always there, so that a person can quote it.
+ * A problem as a page that says what to do next. A client that does not ask for HTML (a script, a test) gets the same
+ * problem as JSON. The page shows the code so that people can quote it.
  */
 import type { Context } from "hono";
-import type { ContentfulStatusCode } from "hono/utils/http-status";
-import { RETRY_AFTER_SECONDS } from "../../access/limits.ts";
+import type { ProblemCode } from "../../wire/problem-catalogue.ts";
+import { problemHeaders, problemOf, sendProblem } from "../../wire/problems.ts";
 import { page } from "./layout.tsx";
 
-type Wording = { status: ContentfulStatusCode; title: string; detail: string; way: { label: string; url: string } };
+type Link = { label: string; url: string };
 
-const HOME = { label: "To the start page", url: "/" };
-const USAGE = { label: "To the usage page", url: "/settings/usage" };
-const MODEL = { label: "To the model settings", url: "/settings/model" };
+const HOME = { label: "Go to the start page", url: "/" };
+const USAGE = { label: "Go to the usage page", url: "/settings/usage" };
+const MODEL = { label: "Go to the model settings", url: "/settings/model" };
 
-const WORDINGS = {
-  key_invalid: {
-    status: 401,
-    title: "This key is not known",
-    detail: "It is not the operator key of this deployment.",
-    way: HOME,
-  },
-  csrf_failed: {
-    status: 403,
-    title: "This form came from elsewhere",
-    detail: "It was not sent from a page of this site, so nothing was changed.",
-    way: HOME,
-  },
+/** Where each page leads, and its text where the catalogue's speaks to programs rather than to people. */
+const PAGES = {
+  key_invalid: { link: HOME, text: "It is not the operator key of this deployment." },
+  csrf_failed: { link: HOME },
   scope_denied: {
-    status: 403,
-    title: "Only an admin can change this",
-    detail: "You are signed in as a member: you can see the settings of the model, not change them.",
-    way: MODEL,
+    link: MODEL,
+    text: "Only an admin can change this. You are signed in as a member, so you can only view these settings.",
   },
   not_byom: {
-    status: 409,
-    title: "There is no spend cap here",
-    detail: "Only an enterprise that brings its own model has a spend cap. This one uses credits.",
-    way: MODEL,
+    link: MODEL,
+    text: "Only an enterprise that brings its own model has a spend cap. This one uses credits.",
   },
-  link_invalid: {
-    status: 410,
-    title: "This sign-in link no longer works",
-    detail: "A link is good for five minutes. Ask for a new one where you got this one.",
-    way: HOME,
-  },
-  link_used: {
-    status: 410,
-    title: "This sign-in link was used before",
-    detail: "A link is good once. Ask for a new one where you got this one.",
-    way: HOME,
-  },
-  not_found: {
-    status: 404,
-    title: "There is nothing here",
-    detail: "The address may be misspelt, or what it names may belong to someone else.",
-    way: USAGE,
-  },
-  rate_limited: {
-    status: 429,
-    title: "Too many requests",
-    detail: "Wait a few seconds, then try again.",
-    way: HOME,
-  },
+  link_invalid: { link: HOME },
+  link_used: { link: HOME },
+  not_found: { link: USAGE },
+  rate_limited: { link: HOME, text: "Wait a few seconds, then try again." },
   ledger_busy: {
-    status: 503,
-    title: "The ledger is busy",
-    detail: "Your numbers are safe; they cannot be read at this moment. Try again shortly.",
-    way: USAGE,
+    link: USAGE,
+    text: "Your numbers are safe, but they cannot be read at this moment. Try again in a few seconds.",
   },
-  internal: {
-    status: 500,
-    title: "Something went wrong here",
-    detail: "It is noted. Nothing of your balance has changed by it.",
-    way: USAGE,
-  },
-} as const satisfies Record<string, Wording>;
+  internal: { link: USAGE, text: "The error was logged. Your balance has not changed." },
+} as const satisfies { [code in ProblemCode]?: { link: Link; text?: string } };
 
-export type PageProblem = keyof typeof WORDINGS;
+export type PageProblem = keyof typeof PAGES;
 
-const RETRY_AFTER: { [code in PageProblem]?: number } = { rate_limited: RETRY_AFTER_SECONDS, ledger_busy: 1 };
-
-/** @param way where the page leads on, where that is not the usual */
-export async function problemPage(c: Context, code: PageProblem, way?: Wording["way"]): Promise<Response> {
-  const { status, title, detail, way: usualWay }: Wording = WORDINGS[code];
-  const seconds = RETRY_AFTER[code];
-  if (seconds !== undefined) c.header("Retry-After", String(seconds));
-  if (status === 401) c.header("WWW-Authenticate", "Bearer");
-  if (!wantsHtml(c)) {
-    const problem = { type: `urn:fuelgauge:problem:${code}`, title, status, detail, code };
-    return c.body(JSON.stringify(problem), status, { "Content-Type": "application/problem+json" });
-  }
-  return c.html(
-    page({
-      title,
-      children: (
-        <section class="card lone">
-          <h1>{title}</h1>
-          <p>{detail}</p>
-          <p>
-            <a class="button" href={(way ?? usualWay).url}>
-              {(way ?? usualWay).label}
-            </a>
-          </p>
-          <p class="muted">
-            Code <code>{code}</code>
-          </p>
-        </section>
-      ),
-    }),
-    status,
+/** @param link replaces the usual link */
+export async function problemPage(c: Context, code: PageProblem, link?: Link): Promise<Response> {
+  const problem = problemOf(code);
+  if (!wantsHtml(c)) return sendProblem(c, problem);
+  const { link: usualLink, text = problem.detail }: { link: Link; text?: string } = PAGES[code];
+  const { label, url } = link ?? usualLink;
+  const children = (
+    <section class="card lone">
+      <h1>{problem.title}</h1>
+      <p>{text}</p>
+      <p>
+        <a class="button" href={url}>
+          {label}
+        </a>
+      </p>
+      <p class="muted">
+        Code <code>{code}</code>
+      </p>
+    </section>
   );
+  return c.html(page({ title: problem.title, children }), problem.status, problemHeaders(problem));
 }
 
 export function wantsHtml(c: Context): boolean {

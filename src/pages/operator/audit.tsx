@@ -10,9 +10,9 @@ import type { AuditCheck } from "../../enterprise/jobs/audit.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { formatIso } from "../../wire/time.ts";
+import { isCopyError } from "../../wire/transient.ts";
 import { Question } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { isOfCopy } from "./failure.ts";
 import { type Column, formatUtc, Row, Table } from "./frame.tsx";
 import { LastAudit } from "./scheduled-audits.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
@@ -57,7 +57,7 @@ async function rebuild(c: OperatorContext): Promise<"rebuilt" | "owed" | null> {
   try {
     return isRefusal(await enterpriseStub(c.env, c.var.state.identity.id).rebuild()) ? null : "rebuilt";
   } catch (error) {
-    if (!isOfCopy(error)) throw error;
+    if (!isCopyError(error)) throw error;
     console.error(JSON.stringify({ event: "rebuild_failed", error: String(error) }));
     return "owed";
   }

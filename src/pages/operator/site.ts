@@ -2,9 +2,9 @@
  * The operator's pages as one router: the way in, the door, and behind it the list and each enterprise.
  */
 import { Hono } from "hono";
+import { isTransient } from "../../wire/transient.ts";
 import { enterpriseAudit } from "./audit.tsx";
 import { enterpriseCap } from "./cap.tsx";
-import { isPassing } from "./failure.ts";
 import { enterpriseGrants } from "./grants.tsx";
 import { enterpriseJournal } from "./journal.tsx";
 import { enterpriseKeys } from "./keys.tsx";
@@ -19,7 +19,7 @@ import { enterpriseWebhooks } from "./webhooks.tsx";
 export const operatorPages = new Hono<OperatorEnv>();
 
 operatorPages.onError((error, c) => {
-  if (isPassing(error)) return operatorProblem(c, "ledger_busy");
+  if (isTransient(error)) return operatorProblem(c, "ledger_busy");
   console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
   return operatorProblem(c, "internal");
 });

@@ -54,7 +54,7 @@ export function referencePage(document: ApiDocument) {
             </ul>
           </details>
           <p>
-            <a href="#codes">Codes of problems</a>
+            <a href="#codes">Problem codes</a>
           </p>
         </nav>
         {tags.map(({ name, description }) => (
@@ -200,10 +200,10 @@ const Schemas: FC<{ schemas: Record<string, ApiSchema> }> = ({ schemas }) => (
 
 const Codes: FC<{ codes: ApiDocument["x-problem-codes"] }> = ({ codes }) => (
   <section aria-labelledby="codes">
-    <h2 id="codes">Codes of problems</h2>
+    <h2 id="codes">Problem codes</h2>
     <p>
-      400 cannot be parsed, 422 is parsed but wrong; a 4xx changes nothing. In a batch and in messages of a socket the
-      same codes stand.
+      A body that cannot be parsed is 400; one that can be parsed but is wrong is 422. A 4xx changes nothing. Items of a
+      batch and replies of a socket use the same codes.
     </p>
     <dl class="codes card">
       {Object.entries(codes).map(([code, { status, what, remedy }]) => (
@@ -212,7 +212,7 @@ const Codes: FC<{ codes: ApiDocument["x-problem-codes"] }> = ({ codes }) => (
             <code>{code}</code> {status}
           </dt>
           <dd>
-            <Prose text={`${what}: ${remedy}`} />
+            <Prose text={`${what} ${remedy}`} />
           </dd>
         </>
       ))}

@@ -1,0 +1,254 @@
+/**
+ * The catalogue of problems: every stable code, its HTTP status, what happened and what the caller can do. HTTP answers,
+ * items of a batch, socket messages, HTML pages, the OpenAPI document and docs/errors.md are all made from it. A code
+ * without an entry does not compile.
+ */
+import type { ContentfulStatusCode } from "hono/utils/http-status";
+import { type AccessRefusalCode, RETRY_AFTER_SECONDS } from "../access/refusals.ts";
+import type { Refusal } from "../ledger/refusals.ts";
+
+/** Codes that concern the request itself, or a failure, rather than the caller or the ledger. */
+export type BorderCode =
+  | "malformed_json"
+  | "method_not_allowed"
+  | "link_invalid"
+  | "body_too_large"
+  | "unsupported_media_type"
+  | "upgrade_required"
+  | "internal"
+  | "ledger_busy";
+
+export type ProblemCode = Refusal["code"] | AccessRefusalCode | BorderCode;
+
+export type ProblemEntry = {
+  status: ContentfulStatusCode;
+  title: string;
+  /** What happened, as a sentence. Together with `remedy` it is also the `detail` of an answer without numbers. */
+  meaning: string;
+  /** What the caller can do about it, as a sentence. */
+  remedy: string;
+  /** The value of the Retry-After header; absent when waiting does not help. */
+  retryAfterSeconds?: number;
+};
+
+/** Ordered by status, as docs/errors.md lists them. */
+export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
+  malformed_json: {
+    status: 400,
+    title: "Malformed JSON",
+    meaning: "The body is not valid JSON.",
+    remedy: "Fix the body.",
+  },
+  key_missing: {
+    status: 401,
+    title: "Key missing",
+    meaning: "The request has no `Authorization` header.",
+    remedy: "Send `Authorization: Bearer KEY`.",
+  },
+  key_invalid: {
+    status: 401,
+    title: "Key invalid",
+    meaning: "This deployment does not know the key.",
+    remedy: "Check the key, or ask the operator for a new one.",
+  },
+  key_expired: {
+    status: 401,
+    title: "Key expired",
+    meaning: "The key or embed token has expired.",
+    remedy: "Use a new one.",
+  },
+  key_revoked: {
+    status: 401,
+    title: "Key revoked",
+    meaning: "The key was revoked.",
+    remedy: "Use another key.",
+  },
+  credits_exhausted: {
+    status: 402,
+    title: "Credits exhausted",
+    meaning: "No credits are available.",
+    remedy: "Wait until `resets_at`, or get more credits at `upgrade_url`.",
+  },
+  insufficient_credits: {
+    status: 402,
+    title: "Insufficient credits",
+    meaning: "The hold is larger than `available_micros`.",
+    remedy: "Ask for a smaller hold, or get more credits at `upgrade_url`.",
+  },
+  spend_cap_reached: {
+    status: 402,
+    title: "Spend cap reached",
+    meaning: "The monthly spend cap is reached, or it leaves less than the hold needs.",
+    remedy: "Raise the cap, or ask for a smaller hold.",
+  },
+  scope_denied: {
+    status: 403,
+    title: "Permission denied",
+    meaning: "The key, token or session does not have the scope that this request needs.",
+    remedy: "Use a key with that scope.",
+  },
+  enterprise_suspended: {
+    status: 403,
+    title: "Enterprise suspended",
+    meaning: "The enterprise is suspended, so no new run can start.",
+    remedy: "Ask the operator to resume it.",
+  },
+  origin_not_allowed: {
+    status: 403,
+    title: "Origin not allowed",
+    meaning: "The embed token or session was used by a page of another origin.",
+    remedy: "Make an embed token for this page's origin.",
+  },
+  csrf_failed: {
+    status: 403,
+    title: "Form from another site",
+    meaning: "The form was not sent from a page of this site, so nothing was changed.",
+    remedy: "Open the page on this site and send its form.",
+  },
+  not_found: {
+    status: 404,
+    title: "Not found",
+    meaning: "Nothing exists at this address, or you may not see it.",
+    remedy: "Check the address.",
+  },
+  referral_code_unknown: {
+    status: 404,
+    title: "Referral code unknown",
+    meaning: "No enterprise has this referral code.",
+    remedy: "Check the code.",
+  },
+  method_not_allowed: {
+    status: 405,
+    title: "Method not allowed",
+    meaning: "This address does not support the request's method.",
+    remedy: "Use a method that the `Allow` header lists.",
+  },
+  run_attribution_conflict: {
+    status: 409,
+    title: "Run attribution conflict",
+    meaning: "The run is already known with another workspace, user or surface.",
+    remedy: "Send the same attribution as before, or use a new run id.",
+  },
+  run_closed: {
+    status: 409,
+    title: "Run closed",
+    meaning: "Every meter of the run is final.",
+    remedy: "Start a new run.",
+  },
+  grant_conflict: {
+    status: 409,
+    title: "Grant conflict",
+    meaning: "A grant with this id already exists with different contents.",
+    remedy: "Use a new grant id.",
+  },
+  already_referred: {
+    status: 409,
+    title: "Already referred",
+    meaning: "This enterprise has already been referred.",
+    remedy: "Do not retry: an enterprise can be referred once.",
+  },
+  not_byom: {
+    status: 409,
+    title: "Spend cap not available",
+    meaning: "Only an enterprise that brings its own model has a spend cap.",
+    remedy: "Do not retry: this enterprise uses credits.",
+  },
+  run_too_old: {
+    status: 410,
+    title: "Run too old",
+    meaning: "The run started more than 35 days ago.",
+    remedy: "Do not retry: the run can no longer be charged.",
+  },
+  link_invalid: {
+    status: 410,
+    title: "Sign-in link no longer valid",
+    meaning: "The sign-in link has expired or is not valid.",
+    remedy: "Ask for a new link; a link works for five minutes.",
+  },
+  link_used: {
+    status: 410,
+    title: "Sign-in link already used",
+    meaning: "The sign-in link has already been used.",
+    remedy: "Ask for a new link; a link works once.",
+  },
+  body_too_large: {
+    status: 413,
+    title: "Body too large",
+    meaning: "The body is larger than 1,048,576 bytes.",
+    remedy: "Send smaller batches.",
+  },
+  unsupported_media_type: {
+    status: 415,
+    title: "Unsupported media type",
+    meaning: "The request does not declare its body as JSON.",
+    remedy: "Send `Content-Type: application/json`.",
+  },
+  validation_failed: {
+    status: 422,
+    title: "Validation failed",
+    meaning: "One or more fields are invalid; `errors` lists each as `{path, message}`.",
+    remedy: "Fix these fields.",
+  },
+  unknown_model: {
+    status: 422,
+    title: "Unknown model",
+    meaning: "The price book has no price for the model.",
+    remedy: "Add the model, or an entry `*`, to the price book.",
+  },
+  started_in_future: {
+    status: 422,
+    title: "Started in the future",
+    meaning: "`started_at` is more than 5 minutes in the future.",
+    remedy: "Correct the sender's clock.",
+  },
+  charge_too_large: {
+    status: 422,
+    title: "Charge too large",
+    meaning: "An amount or a sum would exceed 2^53−1 micros.",
+    remedy: "Check the totals and amounts that you send.",
+  },
+  self_referral: {
+    status: 422,
+    title: "Self-referral",
+    meaning: "An enterprise cannot refer itself.",
+    remedy: "Use another enterprise's referral code.",
+  },
+  clock_backwards: {
+    status: 422,
+    title: "Clock backwards",
+    meaning: "A test clock only moves forward.",
+    remedy: "Send a later time.",
+  },
+  not_a_test_clock: {
+    status: 422,
+    title: "Not a test clock",
+    meaning: "The enterprise follows the real clock, which cannot be moved.",
+    remedy: "Create an enterprise with a `test_clock`.",
+  },
+  upgrade_required: {
+    status: 426,
+    title: "Upgrade required",
+    meaning: "This address is a WebSocket.",
+    remedy: "Open it with a WebSocket client.",
+  },
+  rate_limited: {
+    status: 429,
+    title: "Too many requests",
+    meaning: "You sent too many requests.",
+    remedy: "Wait `Retry-After` seconds, then retry.",
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+  },
+  internal: {
+    status: 500,
+    title: "Internal error",
+    meaning: "Fuelgauge has a bug. The error was logged, and nothing was changed.",
+    remedy: "Retry later.",
+  },
+  ledger_busy: {
+    status: 503,
+    title: "Ledger busy",
+    meaning: "The ledger is restarting or overloaded, or its copy cannot be reached.",
+    remedy: "Wait `Retry-After` seconds, then retry.",
+    retryAfterSeconds: 1,
+  },
+};

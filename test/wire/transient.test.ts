@@ -1,0 +1,32 @@
+/** Which failures a caller is asked to retry, and which count as bugs. */
+import { describe, expect, it } from "vitest";
+import { isCopyError, isTransient } from "../../src/wire/transient.ts";
+
+const D1_LOST = new Error("D1_ERROR: Network connection lost.");
+
+describe("a failure", () => {
+  it.each([
+    ["an overloaded object", Object.assign(new Error("Too many requests"), { overloaded: true })],
+    ["a restarting object", Object.assign(new Error("Object reset"), { retryable: true })],
+    ["an error of D1", D1_LOST],
+    ["an error of D1 wrapped by the query builder", new Error("Failed query: select 1", { cause: D1_LOST })],
+    ["one that is wrapped twice", new Error("outer", { cause: new Error("inner", { cause: D1_LOST }) })],
+    ["an overloaded object, wrapped", new Error("outer", { cause: Object.assign(new Error(), { overloaded: true }) })],
+  ])("is transient when it is %s", (_, error) => {
+    expect(isTransient(error)).toBe(true);
+  });
+
+  it.each([
+    ["an ordinary error", new TypeError("x is undefined")],
+    ["an error that only resembles D1's", new Error("MY_D1_ERRORS")],
+    ["no error at all", "D1_ERROR: thrown as text"],
+    ["nothing", undefined],
+  ])("is a bug when it is %s", (_, error) => {
+    expect(isTransient(error)).toBe(false);
+  });
+
+  it("concerns the copy only when D1 caused it", () => {
+    expect(isCopyError(new Error("Failed query", { cause: D1_LOST }))).toBe(true);
+    expect(isCopyError(Object.assign(new Error("Too many requests"), { overloaded: true }))).toBe(false);
+  });
+});
