@@ -1,12 +1,12 @@
-// Notices that the npm which runs this script is gone. npm runs scripts through a shell and hands signals to that
-// shell only, so `kill` of an npm leaves the script running, with everything that the script has started.
-// A poll is all there is for it; started by hand (`node tools/start.mjs &`) a script may outlive its shell.
+// Notices when the npm that runs this script has ended. npm runs scripts through a shell and forwards signals to that
+// shell only, so killing npm would leave the script and its children running. No event reports this, so we poll.
+// Without npm nothing is polled: `node tools/start.mjs &` may outlive its shell.
 import { spawnSync } from "node:child_process";
 
 const POLL_INTERVAL_MS = 500;
 
 /**
- * Calls `then` once when npm, or the shell between npm and this process, has ended. Does nothing without npm.
+ * Calls `then` once, when npm or the shell between npm and this process has ended. Does nothing without npm.
  * @param {() => void} then
  */
 export function whenNpmIsGone(then) {
@@ -21,7 +21,7 @@ export function whenNpmIsGone(then) {
   timer.unref();
 }
 
-/** @param {number} pid @returns {number | null} null when it cannot be told, or when it says nothing */
+/** @param {number} pid @returns {number | null} null when it cannot be found, or is process 1 or 0 */
 function parentOf(pid) {
   const parent = Number.parseInt(
     spawnSync("ps", ["-o", "ppid=", "-p", String(pid)], { encoding: "utf8" }).stdout ?? "",
@@ -36,7 +36,7 @@ function isAlive(pid) {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it is there, and somebody else's.
+    // EPERM: the process exists and belongs to another user.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

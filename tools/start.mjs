@@ -1,6 +1,6 @@
-// `npm start`: from a fresh clone to a running Fuelgauge, one named step after another.
-// Plain JavaScript for Node 20, since its first step may be the install that brings a newer one. Everything it
-// starts is on a leash (leash.mjs): however this process ends, wrangler, workerd and the demo agent end with it.
+// `npm start`: takes a fresh clone to a running Fuelgauge, step by step.
+// Plain JavaScript for Node 20, because the first step may be the install that adds a newer Node.
+// Child processes run under start/leash.mjs: however this process ends, wrangler, workerd and the demo end with it.
 import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
@@ -14,7 +14,7 @@ import { copyVendorFiles } from "./vendor.mjs";
 const HEALTHY_WITHIN_MS = 60_000;
 const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
 
-/** Without these wrangler asks the network and writes traces, which makes every start and every request slower. */
+/** Keeps wrangler from using the network and from writing traces, which slow down every start and every request. */
 const WRANGLER_ENVIRONMENT = {
   X_LOCAL_OBSERVABILITY: "false",
   X_LOCAL_EXPLORER: "false",
@@ -23,7 +23,7 @@ const WRANGLER_ENVIRONMENT = {
   WRANGLER_HIDE_BANNER: "true",
 };
 
-/** What has to be undone at the end, in this order. @type {(() => void)[]} */
+/** What to clean up at the end, in this order. @type {(() => void)[]} */
 const cleanups = [];
 let stopping = false;
 
@@ -39,6 +39,7 @@ async function main() {
   if (options.help) return console.log(START_HELP);
   await assertPortIsFree(options.port);
   ensureInstalled(console.log);
+  console.log("Starting Fuelgauge …");
   const secrets = ensureSecrets(join(ROOT, ".dev.vars"), process.env);
   copyVendorFiles();
   const persistTo = resolve(options.persistTo);
@@ -57,17 +58,27 @@ async function main() {
   if (stopping) return;
   worker.on("exit", (code) => {
     if (stopping) return;
-    console.error(`The Worker stopped by itself (exit code ${code}).`);
+    console.error(`The Worker stopped unexpectedly with exit code ${code}.`);
     process.exitCode = 1;
     stop();
   });
-  console.log(`Fuelgauge is running at ${base}`);
-  const key = process.env.OPERATOR_KEY ? "OPERATOR_KEY of the environment" : "OPERATOR_KEY in .dev.vars";
-  console.log(`The operator's page: ${base}/operator (sign in with ${key})`);
+  printWelcome(base, options.persistTo);
   if (options.demo) startDemo(base, secrets);
 }
 
-/** Binding is the only sure test; wrangler itself would silently take another port or fail late. @param {number} port */
+/** @param {string} base @param {string} persistTo */
+function printWelcome(base, persistTo) {
+  const keyPlace = process.env.OPERATOR_KEY ? "the environment" : ".dev.vars";
+  console.log(`
+Fuelgauge is running at ${base} (press Ctrl+C to stop)
+
+  Operator's page   ${base}/operator   (sign in with OPERATOR_KEY from ${keyPlace})
+  API reference     ${base}/docs
+  Local data        ${persistTo}
+`);
+}
+
+/** Tries to bind the port, the only reliable test: wrangler would silently use another port or fail late. @param {number} port */
 async function assertPortIsFree(port) {
   for (const host of ["127.0.0.1", "::1"]) {
     const error = await new Promise((done) => {
@@ -77,28 +88,28 @@ async function assertPortIsFree(port) {
     });
     if (error?.code === "EADDRINUSE") {
       throw new OptionError(
-        `Port ${port} is in use. Stop what listens there, or choose another: npm start -- --port ${port + 1}`,
+        `Port ${port} is in use. Stop the program that uses it, or choose another port: npm start -- --port ${port + 1}`,
       );
     }
     if (error?.code === "EACCES")
-      throw new OptionError(`Port ${port} needs more rights than you have. Choose one above 1023.`);
+      throw new OptionError(`You are not allowed to listen on port ${port}. Choose a port above 1023.`);
   }
 }
 
 /** @param {string} persistTo */
 function applyMigrations(persistTo) {
   const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", persistTo];
-  const done = spawnSync(localNode(), [WRANGLER, ...args], {
+  const result = spawnSync(localNode(), [WRANGLER, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...WRANGLER_ENVIRONMENT },
     stdio: ["ignore", "pipe", "pipe"],
     encoding: "utf8",
   });
-  if (done.status !== 0) {
+  if (result.status !== 0) {
     throw new StepFailed(
-      "Applying the migrations",
-      `wrangler ended with ${done.status ?? done.signal}`,
-      done.stdout + done.stderr,
+      "Applying the database migrations",
+      `wrangler ended with ${result.status ?? result.signal}`,
+      result.stdout + result.stderr,
     );
   }
 }
@@ -107,18 +118,18 @@ function applyMigrations(persistTo) {
 function startWorker({ port, demo, passedOn }, persistTo) {
   const given = (/** @type {string} */ name) => passedOn.some((arg) => arg === name || arg.startsWith(`${name}=`));
   const args = ["dev", "--port", String(port), "--persist-to", persistTo];
-  // What wrangler warns of is for those who deploy; what the Worker itself logs as an error is shown.
+  // wrangler's warnings are about deployments. Errors that the Worker logs are still shown.
   if (!given("--log-level")) args.push("--log-level", "error");
   if (!given("--show-interactive-dev-session")) args.push("--show-interactive-dev-session=false");
   if (!given("--inspector-port")) args.push("--inspector-port", "0");
-  // On one machine everything comes from one address and few keys: limits are a fuse here, not a rule.
+  // Locally all requests come from one address and a few keys, so the usual rate limits would get in the way.
   args.push("--var", "RATE_LIMIT_FACTOR:1000");
   if (demo) args.push("--var", "DEMO_MODE:true");
-  // The private copy must live as long as wrangler does: it reads its files again when the configuration changes.
+  // Remove this private file only at the end: wrangler reads it again when the configuration changes.
   const overrides = join(ROOT, ".wrangler", `start-${port}.env`);
   const removeOverrides = writeOverrides(overrides, process.env);
   if (removeOverrides) cleanups.push(removeOverrides);
-  // With any --env-file wrangler no longer looks at .dev.vars by itself; later files win.
+  // Once an --env-file is given, wrangler reads .dev.vars only if it is named too. Later files win.
   if (removeOverrides || given("--env-file")) args.push("--env-file", join(ROOT, ".dev.vars"));
   args.push(...passedOn);
   if (removeOverrides) args.push("--env-file", overrides);
@@ -130,7 +141,7 @@ async function waitUntilHealthy(base, worker) {
   const deadline = Date.now() + HEALTHY_WITHIN_MS;
   while (!stopping && Date.now() < deadline) {
     if (worker.exitCode !== null)
-      throw new StepFailed("Starting the Worker", `wrangler dev ended with ${worker.exitCode} (its output is above)`);
+      throw new StepFailed("Starting the Worker", `wrangler dev ended with ${worker.exitCode}; see its output above`);
     const healthy = await fetch(`${base}/healthz`, { signal: AbortSignal.timeout(2000) }).then(
       (answer) => answer.ok,
       () => false,
@@ -154,11 +165,11 @@ function startDemo(base, secrets) {
     OPERATOR_KEY: secrets.OPERATOR_KEY,
   });
   demo.on("exit", (code) => {
-    if (!stopping) console.error(`The demo agent ended (exit code ${code}); the Worker goes on without it.`);
+    if (!stopping) console.error(`The demo ended with exit code ${code}. Fuelgauge keeps running without it.`);
   });
 }
 
-/** @param {string[]} args script and arguments for the local Node @param {Record<string, string | undefined>} environment */
+/** @param {string[]} args a script and its arguments @param {Record<string, string | undefined>} environment */
 function spawnOnLeash(args, environment) {
   const child = spawn(process.execPath, [join(ROOT, "tools", "start", "leash.mjs"), localNode(), ...args], {
     cwd: ROOT,
@@ -172,16 +183,16 @@ function spawnOnLeash(args, environment) {
   return child;
 }
 
-/** A command that crashed may leave processes in its group. @param {number | undefined} pid */
+/** Kills processes that a crashed command left in its group. @param {number | undefined} pid */
 function killLeftovers(pid) {
   try {
     if (pid !== undefined && process.platform !== "win32") process.kill(-pid, "SIGKILL");
   } catch {
-    // Nobody was left.
+    // The group is empty.
   }
 }
 
-/** Lets go of everything; this process ends by itself when its children have. */
+/** Stops all children. This process ends once they have ended. */
 function stop() {
   stopping = true;
   for (const cleanup of cleanups.splice(0)) cleanup();

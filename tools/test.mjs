@@ -1,13 +1,13 @@
-// `npm test`: installs what is missing, then runs every test on the project's own Node.
-// Arguments go to vitest: `npm test -- test/tools` runs one folder, `npm test -- -t "half-hour"` one sentence.
-// The exit code is vitest's.
+// `npm test`: installs what is missing, then runs the tests on the project's own Node.
+// Arguments go to vitest: `npm test -- test/tools` runs one folder, `npm test -- -t "half-hour"` the tests whose name
+// contains these words. The exit code is vitest's.
 import { join } from "node:path";
 import { ROOT, runAndExit } from "./install.mjs";
 
-// Vitest reads its configuration from where it is started.
+// Vitest looks for its configuration in the current folder.
 process.chdir(ROOT);
 
-// Nothing that tests start needs to ask the network for anything.
+// Keeps wrangler from using the network during tests.
 process.env.WRANGLER_SEND_METRICS = "false";
 process.env.CLOUDFLARE_CF_FETCH_ENABLED = "false";
 

@@ -1,12 +1,12 @@
-// The demo's past: local hours in any zone, steps that keep to their day, runs that are the same when asked again.
+// The demo's history: local hours in any time zone, steps within one local day, and runs that can be sent again.
 import { describe, expect, it } from "vitest";
 import {
   anchorDayFor,
   busyness,
   cycleStartDate,
   historySteps,
-  LONGEST_STEP_MS,
   localTime,
+  MAX_STEP_MS,
   pastHours,
 } from "../../tools/demo/rhythm.ts";
 import { costOfMeters, runsOfHour } from "../../tools/demo/runs.ts";
@@ -21,7 +21,7 @@ const MODEL = { id: "m", aliases: [], input: "3", output: "15", cache_read: "0.3
 const BOOK: PriceBook = { version: 1, credits_per_usd: 100, models: [MODEL] };
 
 describe("past hours", () => {
-  it("are full local hours in a half-hour zone, the last one up to now", () => {
+  it("are full local hours in a half-hour zone, and the last one ends now", () => {
     const hours = pastHours(NOW_MS - 5 * HOUR_MS, NOW_MS, "Asia/Kolkata");
     expect(hours.map(({ hour }) => hour)).toEqual([15, 16, 17, 18, 19]);
     expect(hours.every(({ minute }) => minute === 0)).toBe(true);
@@ -36,14 +36,14 @@ describe("past hours", () => {
   });
 
   it.each(["Europe/Berlin", "Asia/Kolkata", "America/New_York", "Pacific/Chatham"])(
-    "make steps that keep to their local day in %s",
+    "form steps that stay within one local day in %s",
     (zone) => {
       const hours = pastHours(NOW_MS - 34 * 24 * HOUR_MS, NOW_MS, zone);
       const steps = historySteps(hours, NOW_MS);
       expect(steps.flatMap((step) => step.hours)).toEqual(hours);
       for (const { hours: own, arriveAtMs } of steps) {
         expect(localTime(arriveAtMs, zone).date).toBe(own[0]!.date);
-        expect(own.at(-1)!.endsAtMs - own[0]!.startsAtMs).toBeLessThanOrEqual(LONGEST_STEP_MS);
+        expect(own.at(-1)!.endsAtMs - own[0]!.startsAtMs).toBeLessThanOrEqual(MAX_STEP_MS);
       }
       const arrivals = steps.map(({ arriveAtMs }) => arriveAtMs);
       expect(arrivals).toEqual(arrivals.toSorted((a, b) => a - b));
@@ -53,13 +53,13 @@ describe("past hours", () => {
 });
 
 describe("the cycle", () => {
-  it("began on its anchor day, also when a day of 23 hours lies between", () => {
+  it("began on its anchor day, even across a day of 23 hours", () => {
     expect(cycleStartDate(Date.parse("2026-03-30T22:30:00Z"), "Europe/Berlin", 29)).toBe("2026-03-29");
     expect(cycleStartDate(NOW_MS, "Europe/Berlin", 23)).toBe("2026-11-23");
     expect(cycleStartDate(NOW_MS, "Europe/Berlin", 24)).toBe("2026-10-24");
   });
 
-  it("is about as old as wished, with an anchor day that every month has", () => {
+  it("is about as old as configured, with an anchor day that every month has", () => {
     expect(anchorDayFor(NOW_MS, "Europe/Berlin", 20)).toBe(3);
     expect(anchorDayFor(Date.parse("2026-11-20T12:00:00Z"), "UTC", 20)).toBe(28);
   });
@@ -68,7 +68,7 @@ describe("the cycle", () => {
 describe("the runs of an hour", () => {
   const [hour] = pastHours(Date.parse("2026-11-19T09:00:00Z"), NOW_MS, "Europe/Berlin");
 
-  it("are the same when asked again, each with an id of its own", () => {
+  it("are the same every time, with distinct ids", () => {
     const runs = runsOfHour(DEMO_ENTERPRISES[0]!, hour!, BOOK);
     expect(runs.length).toBeGreaterThan(2);
     expect(runsOfHour(DEMO_ENTERPRISES[0]!, hour!, BOOK)).toEqual(runs);
@@ -78,7 +78,7 @@ describe("the runs of an hour", () => {
 });
 
 describe("the demo enterprises", () => {
-  it("name only groups that they have, by ids that the interface takes", () => {
+  it("refer only to their own groups, and use ids that the interface accepts", () => {
     for (const { groups, workspaces, users, grants, id } of DEMO_ENTERPRISES) {
       const known = new Set(groups.map((group) => group.id));
       for (const { group_id } of workspaces) expect(group_id === undefined || known.has(group_id)).toBe(true);
@@ -90,9 +90,9 @@ describe("the demo enterprises", () => {
   });
 });
 
-describe("a seed", () => {
-  /** Keeps what the seed writes, and can be told to break off after some calls. */
-  function operatorInterface(enterprise: DemoEnterprise) {
+describe("seedEnterprise", () => {
+  /** A fake interface that keeps what the seed writes, and can fail after some calls. */
+  function fakeInterface(enterprise: DemoEnterprise) {
     let shown: Record<string, unknown> | null = null;
     const runs = new Map<string, { arrivedAt: string; started_at: string }>();
     let callsLeft = Number.POSITIVE_INFINITY;
@@ -119,13 +119,13 @@ describe("a seed", () => {
       }
       return { status: 200, body: { results: reports.map(() => ({})) } };
     };
-    return { call, runs, breakAfter: (count: number) => (callsLeft = count), shown: () => shown };
+    return { call, runs, failAfter: (count: number) => (callsLeft = count), shown: () => shown };
   }
 
   const ACME = DEMO_ENTERPRISES[0]!;
 
-  it("plays a month and then follows the real clock, once", async () => {
-    const operator = operatorInterface(ACME);
+  it("sends a month of history, follows the real clock, and does nothing the second time", async () => {
+    const operator = fakeInterface(ACME);
     expect(await seedEnterprise(ACME, BOOK, operator.call, NOW_MS)).toBe(true);
     expect(operator.shown()).toMatchObject({ test_clock: null, anchor_day: 3 });
     expect(operator.runs.size).toBeGreaterThan(500);
@@ -135,26 +135,23 @@ describe("a seed", () => {
     expect(await seedEnterprise(ACME, BOOK, operator.call, NOW_MS)).toBe(false);
   });
 
-  it.each([5, 50, 121])(
-    "that was broken off after %i calls is taken up again and ends with the same runs",
-    async (count) => {
-      const [whole, broken] = [operatorInterface(ACME), operatorInterface(ACME)];
-      await seedEnterprise(ACME, BOOK, whole.call, NOW_MS);
-      broken.breakAfter(count);
-      await expect(seedEnterprise(ACME, BOOK, broken.call, NOW_MS)).rejects.toThrow("power");
-      broken.breakAfter(Number.POSITIVE_INFINITY);
-      expect(await seedEnterprise(ACME, BOOK, broken.call, NOW_MS)).toBe(true);
-      expect([...broken.runs.keys()].sort()).toEqual([...whole.runs.keys()].sort());
-    },
-  );
+  it.each([5, 50, 121])("resumes after a failure at call %i and ends with the same runs", async (count) => {
+    const [whole, interrupted] = [fakeInterface(ACME), fakeInterface(ACME)];
+    await seedEnterprise(ACME, BOOK, whole.call, NOW_MS);
+    interrupted.failAfter(count);
+    await expect(seedEnterprise(ACME, BOOK, interrupted.call, NOW_MS)).rejects.toThrow("power");
+    interrupted.failAfter(Number.POSITIVE_INFINITY);
+    expect(await seedEnterprise(ACME, BOOK, interrupted.call, NOW_MS)).toBe(true);
+    expect([...interrupted.runs.keys()].sort()).toEqual([...whole.runs.keys()].sort());
+  });
 
-  it("leaves an enterprise alone that somebody else keeps in the past", async () => {
-    const operator = operatorInterface(ACME);
+  it("leaves alone an enterprise with a test clock that somebody else created", async () => {
+    const operator = fakeInterface(ACME);
     await operator.call("PUT", "/v1/enterprises/acme", { name: "Another Acme", test_clock: "2020-01-01T00:00:00Z" });
     expect(await seedEnterprise(ACME, BOOK, operator.call, NOW_MS)).toBe(false);
   });
 
-  it("costs something at any price", () => {
+  it("creates runs that cost something", () => {
     const hours = pastHours(NOW_MS - 24 * HOUR_MS, NOW_MS, "Europe/Berlin");
     const meters = hours.flatMap((hour) => runsOfHour(ACME, hour, BOOK)).flatMap((run) => run.meters);
     expect(costOfMeters(meters, ACME, BOOK)).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-// What happens before anything runs: is everything installed, and where do the secrets come from.
+// What `npm start` does first: compare the installed packages with the lock file, and make the local secrets.
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { installDifference } from "../../tools/install.mjs";
 import { ensureSecrets, parseDevVars, writeOverrides } from "../../tools/start/dev-vars.mjs";
 
-describe("what is installed", () => {
+describe("installDifference", () => {
   const LOCKED = {
     "": { version: "0.1.0" },
     "node_modules/hono": { version: "4.0.0", integrity: "sha512-a" },
@@ -14,16 +14,16 @@ describe("what is installed", () => {
   };
   const HONO = { "node_modules/hono": LOCKED["node_modules/hono"] };
 
-  it("is what the lock says, other platforms aside", () => {
+  it("finds none if only optional packages are missing", () => {
     expect(installDifference(LOCKED, HONO)).toBeNull();
   });
 
   it.each([
     [{}, "node_modules/hono is missing"],
     [{ "node_modules/hono": { version: "3.0.0" } }, "node_modules/hono is 3.0.0, not 4.0.0"],
-    [{ "node_modules/hono": { version: "4.0.0", integrity: "sha512-x" } }, "node_modules/hono has another content"],
+    [{ "node_modules/hono": { version: "4.0.0", integrity: "sha512-x" } }, "node_modules/hono has different content"],
     [{ ...HONO, "node_modules/express": { version: "5.0.0" } }, "node_modules/express is not in package-lock.json"],
-  ])("differs in %j", (installed, difference) => {
+  ])("describes the difference in %j", (installed, difference) => {
     expect(installDifference(LOCKED, installed)).toBe(difference);
   });
 });
@@ -37,7 +37,7 @@ describe(".dev.vars", () => {
   });
   afterEach(() => rmSync(directory, { recursive: true }));
 
-  it("is made from random bytes, for the user alone, and stays as it is", () => {
+  it("gets random secrets, is readable by the user only, and is not changed by the next start", () => {
     const first = ensureSecrets(path, {});
     expect(first.OPERATOR_KEY).toMatch(/^[\w-]{43}$/);
     expect(first.SIGNING_SECRET).not.toBe(first.OPERATOR_KEY);
@@ -47,12 +47,12 @@ describe(".dev.vars", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 
-  it("takes what the environment has instead of random bytes", () => {
+  it("gets a missing secret from the environment if it is set there", () => {
     expect(ensureSecrets(path, { OPERATOR_KEY: "from outside" }).OPERATOR_KEY).toBe("from outside");
     expect(parseDevVars(readFileSync(path, "utf8")).OPERATOR_KEY).toBe("from outside");
   });
 
-  it("never overwrites a value, but the environment wins for this start", () => {
+  it("keeps existing values, but the environment wins for this start", () => {
     writeFileSync(path, "OPERATOR_KEY=mine\nEXTRA=1");
     const secrets = ensureSecrets(path, { OPERATOR_KEY: "theirs" });
     expect(secrets.OPERATOR_KEY).toBe("theirs");
@@ -60,12 +60,12 @@ describe(".dev.vars", () => {
     expect(kept).toEqual({ OPERATOR_KEY: "mine", EXTRA: "1", SIGNING_SECRET: secrets.SIGNING_SECRET });
   });
 
-  it("reads quotes, comments, spaces and export as dotenv does", () => {
+  it("is parsed like dotenv does: quotes, comments, spaces and export", () => {
     const text = '# note\nexport A = \'x #y\' # z\nB="line\\nbreak"\n\nC=`it\'s "so"`\nD=plain # tail\nE=\n';
     expect(parseDevVars(text)).toEqual({ A: "x #y", B: "line\nbreak", C: `it's "so"`, D: "plain", E: "" });
   });
 
-  it("hands the environment's secrets on in a private file that is gone afterwards", () => {
+  it("is complemented by a private file with the environment's secrets, which can be removed", () => {
     const overrides = join(directory, "deeper", "start.env");
     const remove = writeOverrides(overrides, { SIGNING_SECRET: "costs $5 and `more`" });
     expect(readFileSync(overrides, "utf8")).toBe("SIGNING_SECRET='costs \\$5 and `more`'\n");
@@ -75,7 +75,7 @@ describe(".dev.vars", () => {
     expect(writeOverrides(overrides, {})).toBeNull();
   });
 
-  it("refuses a value that no quotes can carry", () => {
-    expect(() => ensureSecrets(path, { OPERATOR_KEY: "both ' and `" })).toThrow("OPERATOR_KEY holds both");
+  it("cannot hold a value with both kinds of quotes", () => {
+    expect(() => ensureSecrets(path, { OPERATOR_KEY: "both ' and `" })).toThrow("OPERATOR_KEY contains both");
   });
 });

@@ -1,4 +1,4 @@
-// Nothing that `npm start` starts may outlive it, whatever ends it.
+// No process that `npm start` starts may outlive it, however it ends.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,14 +7,14 @@ import { afterEach, describe, expect, it } from "vitest";
 
 const LEASH = join(import.meta.dirname, "../../tools/start/leash.mjs");
 
-/** Starts a child of its own and prints both process ids. */
-const STUBBORN = `
+/** Starts a child, prints both process ids, and never ends. */
+const ENDLESS = `
   const child = require("node:child_process").spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
   console.log(process.pid + " " + child.pid);
   setInterval(() => {}, 1000);
 `;
 
-/** Everything that a test has started, for the case that the leash does not hold. */
+/** What the tests have started, to clean up if the leash fails. */
 const started: number[] = [];
 afterEach(() => {
   for (const pid of started.splice(0).filter(isAlive)) process.kill(pid, "SIGKILL");
@@ -25,7 +25,7 @@ async function leashed(script: string) {
     detached: true,
     stdio: ["pipe", "pipe", "inherit"],
   });
-  const line = await new Promise<string>((heard) => leash.stdout!.once("data", (data) => heard(String(data))));
+  const line = await new Promise<string>((resolve) => leash.stdout!.once("data", (data) => resolve(String(data))));
   const pids = line.trim().split(" ").map(Number);
   started.push(...pids);
   return { leash, pids };
@@ -37,7 +37,7 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-  // A process that has ended but whose parent has not taken note still has its id, and the state Z.
+  // A process that has ended keeps its id, in the state Z, until its parent collects it.
   const stat = `/proc/${pid}/stat`;
   return !existsSync(stat) || !readFileSync(stat, "utf8").includes(") Z ");
 }
@@ -51,25 +51,25 @@ async function allGone(pids: number[]): Promise<boolean> {
   return !pids.some(isAlive);
 }
 
-describe.skipIf(process.platform === "win32")("what is on a leash", () => {
-  it("goes with everything it started when the leash is let go", async () => {
-    const { leash, pids } = await leashed(STUBBORN);
+describe.skipIf(process.platform === "win32")("a command on a leash", () => {
+  it("ends, with everything it started, when the pipe is closed", async () => {
+    const { leash, pids } = await leashed(ENDLESS);
     expect(pids.every(isAlive)).toBe(true);
     leash.stdin!.destroy();
     await exitOf(leash);
     expect(await allGone(pids)).toBe(true);
   });
 
-  it("goes when the process that holds the leash is killed", async () => {
+  it("ends when the process that holds the pipe is killed", async () => {
     const holder = spawn(
       process.execPath,
       [
         "-e",
-        `require("node:child_process").spawn(process.execPath, ${JSON.stringify([LEASH, process.execPath, "-e", STUBBORN])}, { detached: true, stdio: ["pipe", "inherit", "inherit"] })`,
+        `require("node:child_process").spawn(process.execPath, ${JSON.stringify([LEASH, process.execPath, "-e", ENDLESS])}, { detached: true, stdio: ["pipe", "inherit", "inherit"] })`,
       ],
       { stdio: ["ignore", "pipe", "inherit"] },
     );
-    const pids = String(await new Promise((heard) => holder.stdout!.once("data", heard)))
+    const pids = String(await new Promise((resolve) => holder.stdout!.once("data", resolve)))
       .trim()
       .split(" ")
       .map(Number);
@@ -78,7 +78,7 @@ describe.skipIf(process.platform === "win32")("what is on a leash", () => {
     expect(await allGone(pids)).toBe(true);
   });
 
-  it("hands on the exit code of a command that ends by itself", async () => {
+  it("passes on the exit code when it ends normally", async () => {
     const { leash } = await leashed("console.log(1); process.exitCode = 7");
     expect(await exitOf(leash)).toBe(7);
   });

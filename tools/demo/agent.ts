@@ -1,6 +1,6 @@
-// The live part of the demo: agents that go on working, gently, as real ones would. Each asks before it starts,
-// sometimes with a hold, reports running totals while its model streams, and ends when it is told to stop.
-// A run costs a small share of what the enterprise has left, so that the balance visibly falls and never runs out.
+// The demo's agents, which keep working as real ones would. Each asks before it starts a run, sometimes with a hold,
+// reports running totals while its model streams, and stops when an answer says so.
+// A run costs a small share of what the enterprise has left: the balance falls visibly and never runs out.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PriceBook } from "../kit/expected-cost.ts";
@@ -10,39 +10,39 @@ import { localTime } from "./rhythm.ts";
 import { attributionOf, costOfMeters, type DemoRun, metersOf, scaleUsage } from "./runs.ts";
 import type { DemoEnterprise } from "./world.ts";
 
-/** What the live agents call with. */
+/** How the demo's agents call Fuelgauge. */
 export interface AgentCalls {
-  /** For what may be lost: the next report says it again. */
+  /** Gives up soon: for reports that may be lost, because the next one repeats their totals. */
   brief: Call;
-  /** For what must arrive: a run's final report outlives a restart of the server. */
+  /** Retries for minutes: for a run's final report, which must survive a restart of the server. */
   patient: Call;
 }
 
-const MOST_RUNS_AT_ONCE = 3;
+const MAX_OPEN_RUNS = 3;
 const REPORT_EVERY_MS = 700;
 const HOLD_RATIO = 0.3;
 const PAUSE_WHEN_REFUSED_MS = 60_000;
 const PAUSE_AFTER_ERROR_MS = 5_000;
-/** A run's cost where the enterprise has no limit to take a share of. */
+/** The median cost of a run if the enterprise has no limit to take a share of. */
 const MICROS_WITHOUT_LIMIT = 20_000;
-const LEAST_MICROS = 2_000;
+const MIN_RUN_MICROS = 2_000;
 
 type RunOutcome = "done" | "refused";
 
-/** Starts runs of one enterprise for ever. */
+/** Keeps starting runs of one enterprise until the process ends. */
 export async function keepWorking(enterprise: DemoEnterprise, book: PriceBook, calls: AgentCalls): Promise<never> {
   let open = 0;
   let pauseMs = 0;
   for (;;) {
     await sleep(pauseMs || enterprise.live.everySeconds * 1000 * (0.5 + Math.random()));
     pauseMs = 0;
-    if (open >= MOST_RUNS_AT_ONCE) continue;
+    if (open >= MAX_OPEN_RUNS) continue;
     open += 1;
     doRun(enterprise, book, calls)
       .then((outcome) => {
         if (outcome === "refused") pauseMs = PAUSE_WHEN_REFUSED_MS;
       })
-      // The server is away or has just forgotten everything: nothing to do but wait for it.
+      // The server does not answer, or has lost its data: wait and try again.
       .catch(() => {
         pauseMs = PAUSE_AFTER_ERROR_MS;
       })
@@ -58,7 +58,7 @@ async function doRun(enterprise: DemoEnterprise, book: PriceBook, { brief, patie
   if (gauge.status !== 200) return "refused";
   const { available_micros } = gauge.body as { available_micros: number | null };
   const share = available_micros === null ? MICROS_WITHOUT_LIMIT : available_micros * enterprise.live.shareOfRemaining;
-  const targetMicros = Math.max(LEAST_MICROS, aroundMedian(Math.random, share, 1.8));
+  const targetMicros = Math.max(MIN_RUN_MICROS, aroundMedian(Math.random, share, 1.8));
   const { meters, ...run } = planRun(enterprise, book, targetMicros);
 
   const admission = await brief("POST", `${path}/runs`, {
@@ -66,17 +66,17 @@ async function doRun(enterprise: DemoEnterprise, book: PriceBook, { brief, patie
     model: meters[0]!.model,
     ...(Math.random() < HOLD_RATIO ? { hold_micros: Math.ceil(targetMicros * 1.5) } : {}),
   });
-  // 404: a server without admission; its debits say what is right.
+  // 404: the server has no route for starting runs. Report anyway.
   if (![200, 201, 404].includes(admission.status)) return "refused";
 
   const steps = wholeBetween(Math.random, 5, 15);
   let reached = 1;
   for (; reached < steps; reached += 1) {
-    const told = await reportAll(run, meters, { ratio: reached / steps, final: false }, path, brief).catch(
+    const action = await reportAll(run, meters, { ratio: reached / steps, final: false }, path, brief).catch(
       () => "continue",
     );
-    if (told === "stop") break;
-    if (told === "refused") return "refused";
+    if (action === "stop") break;
+    if (action === "refused") return "refused";
     await sleep(REPORT_EVERY_MS * (0.5 + Math.random()));
   }
   await reportAll(run, meters, { ratio: Math.min(1, reached / steps), final: true }, path, patient);
@@ -95,7 +95,7 @@ function planRun(enterprise: DemoEnterprise, book: PriceBook, targetMicros: numb
   };
 }
 
-/** Reports every meter's totals so far. Returns what the last answer said to do, or that it was refused. */
+/** Reports the totals so far of every meter. Returns the action in the last answer, or "refused". */
 async function reportAll(
   run: object,
   meters: DemoRun["meters"],

@@ -1,7 +1,7 @@
-// The demo behind `npm start`: seeds three enterprises where they are missing, prints the links, and lets agents work;
-// beside it stands an editor that embeds the usage bar.
-// Needs OPERATOR_KEY in the environment and a Worker in local demo mode; `node tools/run.mjs demo/demo.ts --to URL` starts
-// it by hand, and `--seed-only` ends after the links.
+// The demo that `npm start` runs: creates three enterprises with a month of history if they are missing, prints links
+// that sign in to them, serves an editor that embeds the usage bar, and runs demo agents until it is stopped.
+// Needs OPERATOR_KEY in the environment and a Worker in local demo mode. To run it by hand:
+// `node tools/run.mjs demo/demo.ts --to URL`. With `--seed-only` it exits after printing the links.
 import { parseArgs } from "node:util";
 import type { PriceBook } from "../kit/expected-cost.ts";
 import { type Call, createCaller, describeProblem } from "../kit/http.ts";
@@ -11,12 +11,13 @@ import { startEditor } from "./editor.ts";
 import { seedEnterprise } from "./seed.ts";
 import { DEMO_ENTERPRISES, type DemoEnterprise } from "./world.ts";
 
+/** How long each kind of call is retried. */
 const BRIEF_MS = 2_000;
 const SEEDING_MS = 30_000;
 const PATIENT_MS = 600_000;
-/** The editor's port is so far from the Worker's: the next one may be another Fuelgauge's. */
+/** The editor's port minus the Worker's. Not 1, because another Fuelgauge may run on the next port. */
 const EDITOR_PORT_OFFSET = 1000;
-const HIGHEST_PORT = 65_535;
+const MAX_PORT = 65_535;
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
 await main().catch((error: unknown) => {
@@ -27,7 +28,7 @@ await main().catch((error: unknown) => {
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { to: { type: "string" }, "seed-only": { type: "boolean" } } });
   const key = process.env.OPERATOR_KEY;
-  if (!values.to || !key) throw new Error("give --to URL and OPERATOR_KEY in the environment");
+  if (!values.to || !key) throw new Error("give --to URL, and set OPERATOR_KEY in the environment");
   const baseUrl = toBaseUrl(values.to);
   const callFor = (giveUpAfterMs: number): Call => createCaller({ baseUrl, key, giveUpAfterMs });
   const call = callFor(SEEDING_MS);
@@ -39,32 +40,34 @@ async function main(): Promise<void> {
   await printLinks(baseUrl, call);
   if (values["seed-only"]) return;
   await openEditor(baseUrl, callFor(BRIEF_MS), book);
-  // A real agent has a key of its own with the scope debit; the demo spares the enterprises a list of keys.
+  console.log("\nDemo agents are running: watch the balances fall.\n");
+  // Real agents use keys with the scope debit. The demo's agents use the operator key, so that no enterprise starts
+  // with a list of demo keys.
   const calls: AgentCalls = { brief: callFor(BRIEF_MS), patient: callFor(PATIENT_MS) };
   await Promise.all(DEMO_ENTERPRISES.map((enterprise) => keepWorking(enterprise, book, calls)));
 }
 
 async function seedAll(book: PriceBook, call: Call): Promise<void> {
   const startedMs = performance.now();
-  const notice = setTimeout(() => console.log("Seeding a month of demo history …"), 1000);
+  const notice = setTimeout(() => console.log("Creating three demo enterprises with a month of history …"), 1000);
   const seeded = await Promise.all(
     DEMO_ENTERPRISES.map((enterprise) => seedEnterprise(enterprise, book, call, Date.now())),
   );
   clearTimeout(notice);
   const count = seeded.filter(Boolean).length;
   if (count > 0)
-    console.log(`Seeded ${count} demo enterprises in ${((performance.now() - startedMs) / 1000).toFixed(1)} s.`);
+    console.log(`Created ${count} demo enterprises in ${((performance.now() - startedMs) / 1000).toFixed(1)} s.`);
 }
 
-/** The demo goes on without its editor. */
+/** Starts the editor and prints its link. The demo goes on if the editor cannot start. */
 async function openEditor(baseUrl: string, operator: Call, book: PriceBook): Promise<void> {
-  const wished = (Number(new URL(baseUrl).port) || 80) + EDITOR_PORT_OFFSET;
-  const port = wished > HIGHEST_PORT ? 0 : wished;
+  const preferred = (Number(new URL(baseUrl).port) || 80) + EDITOR_PORT_OFFSET;
+  const port = preferred > MAX_PORT ? 0 : preferred;
   try {
     const { origin } = await startEditor({ baseUrl, operator, book, enterprises: DEMO_ENTERPRISES, port });
-    console.log(`An editor with the usage bar, whose agent you can start: ${origin}/\n`);
+    console.log(`  Demo editor   ${origin}/   (embeds the usage bar, and lets you start an agent)`);
   } catch (error) {
-    console.error(`The demo's editor could not start: ${error instanceof Error ? error.message : error}`);
+    console.error(`The demo editor could not start: ${error instanceof Error ? error.message : error}`);
   }
 }
 
@@ -72,12 +75,12 @@ async function printLinks(baseUrl: string, call: Call): Promise<void> {
   const links = await Promise.all(DEMO_ENTERPRISES.map((enterprise) => linkOf(enterprise, baseUrl, call)));
   const width = Math.max(...links.map(({ label }) => label.length));
   const signIn = links.some(({ isSignIn }) => isSignIn);
-  console.log(signIn ? "\nSign in (each link is good once, for 5 minutes):" : "\nThe demo enterprises:");
+  console.log(signIn ? "\nOpen the demo (each link signs you in once, within 5 minutes):\n" : "\nDemo enterprises:\n");
   for (const { label, url } of links) console.log(`  ${label.padEnd(width)}  ${url}`);
-  console.log(signIn ? `New links any time: ${baseUrl}/\n` : "");
+  if (signIn) console.log(`\n  New links     ${baseUrl}/`);
 }
 
-/** A link that signs in to the dashboard; a server that has none yet at least shows the gauge. */
+/** A link that signs in to the dashboard, or to the gauge's JSON if the server makes no sign-in links. */
 async function linkOf({ id, settings, users }: DemoEnterprise, baseUrl: string, call: Call) {
   const label = `${settings.name} (${settings.plan === "free" ? "free tier" : settings.billing_model})`;
   const answer = await call("POST", `/v1/enterprises/${id}/sessions`, { user: users[0]!.id, role: "admin" });

@@ -1,6 +1,6 @@
-// One agent run of the demo's editor: asks whether it may start, reports running totals while its model "streams",
-// obeys what the answers say, and closes its meter. Bigger than the demo's background runs, so that one sees the bar
-// move; a large one is a visible piece of the whole, and a few of them use an enterprise up.
+// One agent run of the demo editor: asks whether it may start, reports running totals while its model "streams",
+// stops when an answer says so, and closes its meter. Costs more than the demo's background runs, so that the usage
+// bar visibly moves; a few large runs use up an enterprise's credits.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PriceBook } from "../kit/expected-cost.ts";
@@ -9,10 +9,10 @@ import { aroundMedian } from "../kit/random.ts";
 import { costOfMeters, metersOf, scaleUsage } from "./runs.ts";
 import type { DemoEnterprise } from "./world.ts";
 
-/** How much an editor's run costs. */
+/** How much a run costs. */
 type RunSize = "small" | "large";
 
-/** What the page is told of a run, in this order: how it began, each report's answer, how it ended. */
+/** What the page shows of a run, in this order: its start, the answer to each report, its end. */
 type RunStep =
   | { kind: "refused"; detail: string }
   | { kind: "started"; run: string; model: string }
@@ -24,14 +24,14 @@ const SIZES: Record<RunSize, { shareOfTotal: number; reports: number }> = {
   large: { shareOfTotal: 0.06, reports: 40 },
 };
 const REPORT_EVERY_MS = 300;
-/** Takes the place of the total where an enterprise has no limit. */
+/** Used as the total if the enterprise has no limit. */
 const MICROS_WITHOUT_LIMIT = 20_000_000;
 
 export function isRunSize(size: unknown): size is RunSize {
   return size === "small" || size === "large";
 }
 
-/** Does one run with an agent's key, and tells each step as it happens. */
+/** Does one run with an agent's key and yields each step as it happens. */
 export async function* runForEditor(
   enterprise: DemoEnterprise,
   book: PriceBook,
@@ -59,8 +59,8 @@ export async function* runForEditor(
     const report = { ...attribution, model, usage: scaleUsage(usage, (factor * reached) / reports), final };
     const answer = await call("POST", `${path}/debits`, report);
     if (answer.status !== 200) return yield { kind: "refused", detail: describeProblem(answer) };
-    const told = answer.body as Omit<RunStep & { kind: "report" }, "kind"> & { action: string; reason: string | null };
-    const { charged_micros, run_total_micros, remaining_micros, unit, action, reason } = told;
+    const debit = answer.body as Omit<RunStep & { kind: "report" }, "kind"> & { action: string; reason: string | null };
+    const { charged_micros, run_total_micros, remaining_micros, unit, action, reason } = debit;
     yield { kind: "report", charged_micros, run_total_micros, remaining_micros, unit };
     if (final) return yield { kind: "ended", reason: null };
     if (action === "stop") {

@@ -1,6 +1,6 @@
-// The demo's editor: a page of another origin that embeds <usage-bar>, standing for the platform's own editor, and the
-// small backend that such a platform has. Keys stay in this process: the page gets embed tokens for its own origin,
-// and asks for runs that this process does as an agent, with the enterprise's debit key, over the documented interface.
+// The demo editor: a page on another origin that embeds <usage-bar>, as a platform's own editor would, and its backend.
+// Keys stay in this process. The page gets embed tokens for its own origin. When it asks for a run, this process does
+// the run as an agent, over the documented interface, with a key of the enterprise.
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -9,14 +9,14 @@ import { type Call, createCaller, describeProblem } from "../kit/http.ts";
 import { isRunSize, runForEditor } from "./editor-run.ts";
 import type { DemoEnterprise } from "./world.ts";
 
-/** Whom the editor serves, and how it reaches Fuelgauge. */
+/** Which enterprises the editor shows, and how it reaches Fuelgauge. */
 interface EditorOptions {
   baseUrl: string;
   /** Calls with the operator's key. */
   operator: Call;
   book: PriceBook;
   enterprises: readonly DemoEnterprise[];
-  /** Where to listen; the next free port where it is taken. */
+  /** The port to listen on, or any free one if it is taken. */
   port: number;
 }
 
@@ -28,17 +28,17 @@ const FILES: Record<string, { file: string; type: string }> = {
 const FOLDER = new URL("./editor/", import.meta.url);
 const RUN_GIVES_UP_AFTER_MS = 30_000;
 const KEY_LIFE_MS = 86_400_000;
-const MOST_BODY_BYTES = 10_000;
-const MOST_RUNS_AT_ONCE = 6;
+const MAX_BODY_LENGTH = 10_000;
+const MAX_OPEN_RUNS = 6;
 
-/** Starts the editor. Gives its origin, and a function that ends it. */
+/** Starts the editor. Returns its origin and a function that stops it. */
 export async function startEditor(options: EditorOptions): Promise<{ origin: string; close: () => void }> {
   const keys = new Map<string, { call: Call; untilMs: number }>();
   let origin = "";
   let openRuns = 0;
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => {
-      console.error(`The demo's editor: ${error instanceof Error ? error.message : error}`);
+      console.error(`Demo editor: ${error instanceof Error ? error.message : error}`);
       if (response.headersSent) response.end();
       else send(response, 502, { error: "Fuelgauge did not answer." });
     });
@@ -58,27 +58,28 @@ export async function startEditor(options: EditorOptions): Promise<{ origin: str
       const shown = options.enterprises.find(({ id }) => id === searchParams.get("enterprise"));
       return sendFile(response, file, options, shown ?? options.enterprises[0]!);
     }
-    if (request.method !== "POST") return send(response, 404, { error: "There is nothing here." });
-    // Any page of the web can send to a port of this machine; only ours may use what this process can do.
+    if (request.method !== "POST") return send(response, 404, { error: "There is no such page." });
+    // Every web page can send requests to a local port. Only our own page may use the keys of this process.
     if (request.headers.origin !== origin) return send(response, 403, { error: "Only the editor's page may ask." });
     const { enterprise: id, size } = await readJson(request);
     const enterprise = options.enterprises.find((known) => known.id === id);
-    if (!enterprise) return send(response, 422, { error: "No such demo enterprise." });
+    if (!enterprise) return send(response, 422, { error: "There is no such demo enterprise." });
     if (pathname === "/token") return sendToken(response, enterprise);
     if (pathname === "/run" && isRunSize(size)) return streamRun(response, enterprise, size);
-    return send(response, 404, { error: "There is nothing here." });
+    return send(response, 404, { error: "There is no such page." });
   }
 
   async function sendToken(response: ServerResponse, { id, users }: DemoEnterprise): Promise<void> {
-    const wish = { user: users[0]!.id, role: "admin", origin };
-    const made = await options.operator("POST", `/v1/enterprises/${id}/embed-tokens`, wish);
+    const claims = { user: users[0]!.id, role: "admin", origin };
+    const made = await options.operator("POST", `/v1/enterprises/${id}/embed-tokens`, claims);
     if (made.status === 201) return send(response, 200, made.body);
     return send(response, 502, { error: describeProblem(made) });
   }
 
-  /** One line of JSON for each thing that happens. A page that goes away does not stop its run. */
+  /** Sends one line of JSON per step. The run continues if the page is closed. */
   async function streamRun(response: ServerResponse, enterprise: DemoEnterprise, size: "small" | "large") {
-    if (openRuns >= MOST_RUNS_AT_ONCE) return send(response, 429, { error: "Enough agents are at work." });
+    if (openRuns >= MAX_OPEN_RUNS)
+      return send(response, 429, { error: "Too many agents are running. Try again soon." });
     openRuns += 1;
     try {
       const agent = await agentOf(enterprise);
@@ -92,13 +93,13 @@ export async function startEditor(options: EditorOptions): Promise<{ origin: str
     }
   }
 
-  /** Calls with a key of the scopes debit and read, made when the first agent needs it, for a day. */
+  /** Calls with a key that has the scopes debit and read, made when first needed and valid for a day. */
   async function agentOf({ id }: DemoEnterprise): Promise<Call> {
     const known = keys.get(id);
     if (known && known.untilMs > Date.now()) return known.call;
     const untilMs = Date.now() + KEY_LIFE_MS;
-    const wish = { name: "Demo editor", scopes: ["debit", "read"], expires_at: new Date(untilMs).toISOString() };
-    const made = await options.operator("POST", `/v1/enterprises/${id}/keys`, wish);
+    const keyRequest = { name: "Demo editor", scopes: ["debit", "read"], expires_at: new Date(untilMs).toISOString() };
+    const made = await options.operator("POST", `/v1/enterprises/${id}/keys`, keyRequest);
     if (made.status !== 201) throw new Error(`no key for ${id}: ${describeProblem(made)}`);
     const { key } = made.body as { key: string };
     const call = createCaller({ baseUrl: options.baseUrl, key, giveUpAfterMs: RUN_GIVES_UP_AFTER_MS });
@@ -107,7 +108,7 @@ export async function startEditor(options: EditorOptions): Promise<{ origin: str
   }
 }
 
-/** The page's policy is as strict as a host's can be: the bar needs its script, its socket, and nothing else. */
+/** Sends a file with the strictest content security policy that still lets the usage bar load and connect. */
 async function sendFile(
   response: ServerResponse,
   { file, type }: { file: string; type: string },
@@ -138,7 +139,7 @@ async function readJson(request: IncomingMessage): Promise<{ enterprise?: unknow
   let text = "";
   for await (const chunk of request) {
     text += chunk;
-    if (text.length > MOST_BODY_BYTES) return {};
+    if (text.length > MAX_BODY_LENGTH) return {};
   }
   try {
     return (JSON.parse(text) as object | null) ?? {};
@@ -147,7 +148,7 @@ async function readJson(request: IncomingMessage): Promise<{ enterprise?: unknow
   }
 }
 
-/** On the wished port, or on any where that one is taken. */
+/** Listens on the given port, or on any free one if that is taken. */
 function listen(server: ReturnType<typeof createServer>, port: number): Promise<void> {
   return new Promise((done, fail) => {
     server.once("listening", done);

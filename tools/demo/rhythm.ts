@@ -1,13 +1,13 @@
-// When people work: the hours of the past in an enterprise's own time zone, how busy each of them was, and the steps
-// in which the seed plays them. Pure; the machine's own time zone plays no part.
-// A charge stands in the hour of its arrival, so a step's reports arrive at its last second, never past midnight.
+// When people work: past hours in an enterprise's time zone, how busy each hour was, and the steps in which the seed
+// sends them. Pure, and independent of the machine's time zone.
+// A charge counts in the hour of its arrival, so a step's reports arrive in its last second, never after midnight.
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-/** Older history is shown by days and weeks only: fewer, longer steps make the seed quick. */
+/** Older history appears only as days and weeks, so fewer and longer steps suffice and make seeding quick. */
 const HOURLY_FOR_MS = 3 * DAY_MS;
-/** The longest step; an interrupted seed looks this far back for hours that it may not have sent. */
-export const LONGEST_STEP_MS = 4 * HOUR_MS;
+/** The maximum length of a step. A resumed seed sends the hours of this last stretch again. */
+export const MAX_STEP_MS = 4 * HOUR_MS;
 const ARRIVES_BEFORE_END_MS = 1000;
 
 const BUSYNESS_BY_HOUR = [
@@ -15,7 +15,7 @@ const BUSYNESS_BY_HOUR = [
 ];
 const WEEKEND_RATIO = 0.12;
 
-/** What a clock and a calendar on the wall show. */
+/** What a local clock and calendar show. */
 export interface LocalTime {
   /** YYYY-MM-DD */
   date: string;
@@ -24,7 +24,7 @@ export interface LocalTime {
   isWeekend: boolean;
 }
 
-/** One local hour of the past; the last one ends now. */
+/** One past hour in local time. The last one ends now. */
 export interface PastHour extends LocalTime {
   startsAtMs: number;
   endsAtMs: number;
@@ -51,7 +51,7 @@ export function localTime(atMs: number, timeZone: string): LocalTime {
   };
 }
 
-/** The local hours from one instant to another; the first begins on a full local hour, also in half-hour zones. */
+/** The local hours between two instants. The first begins on a full local hour, in half-hour zones too. */
 export function pastHours(fromMs: number, nowMs: number, timeZone: string): PastHour[] {
   const fullMinuteMs = Math.ceil(fromMs / 60_000) * 60_000;
   const hours: PastHour[] = [];
@@ -62,13 +62,13 @@ export function pastHours(fromMs: number, nowMs: number, timeZone: string): Past
   return hours;
 }
 
-/** How busy an hour is, from 0 to 1; a part of an hour has its part of it. */
+/** How busy an hour is, from 0 to 1. An incomplete hour counts in proportion. */
 export function busyness({ hour, isWeekend, startsAtMs, endsAtMs }: PastHour): number {
   const share = (endsAtMs - startsAtMs) / HOUR_MS;
   return BUSYNESS_BY_HOUR[hour]! * (isWeekend ? WEEKEND_RATIO : 1) * share;
 }
 
-/** The hours in steps: single ones lately, up to four of one local day before that. */
+/** Groups hours into steps: one hour each for recent days, up to four of the same local day before that. */
 export function historySteps(hours: readonly PastHour[], nowMs: number): HistoryStep[] {
   const steps: HistoryStep[] = [];
   for (const hour of hours) {
@@ -76,7 +76,7 @@ export function historySteps(hours: readonly PastHour[], nowMs: number): History
     const first = step?.hours[0];
     const arriveAtMs = hour.endsAtMs - ARRIVES_BEFORE_END_MS;
     const isOld = hour.startsAtMs < nowMs - HOURLY_FOR_MS;
-    if (step && first && isOld && first.date === hour.date && hour.endsAtMs - first.startsAtMs <= LONGEST_STEP_MS) {
+    if (step && first && isOld && first.date === hour.date && hour.endsAtMs - first.startsAtMs <= MAX_STEP_MS) {
       step.hours.push(hour);
       step.arriveAtMs = arriveAtMs;
     } else {
@@ -87,8 +87,8 @@ export function historySteps(hours: readonly PastHour[], nowMs: number): History
 }
 
 /**
- * The local date on which the cycle with this anchor day began. Anchor days up to 28 need no care for short months;
- * half days because a whole one could step over a day of 23 hours.
+ * The local date on which the current cycle began. Anchor days are at most 28 here, so every month has them.
+ * Goes back in half days, because 24 hours could skip a local day that has only 23.
  */
 export function cycleStartDate(nowMs: number, timeZone: string, anchorDay: number): string {
   let atMs = nowMs;
@@ -96,7 +96,7 @@ export function cycleStartDate(nowMs: number, timeZone: string, anchorDay: numbe
   return localTime(atMs, timeZone).date;
 }
 
-/** The anchor day with which the cycle is about this many days old. */
+/** The anchor day that makes the current cycle about this many days old. */
 export function anchorDayFor(nowMs: number, timeZone: string, daysIntoCycle: number): number {
   return Math.min(28, Number(localTime(nowMs - daysIntoCycle * DAY_MS, timeZone).date.slice(8)));
 }

@@ -1,7 +1,7 @@
-// What a run of the demo looks like: who starts it and where, which models it uses, and how many tokens. Pure, and
-// the same for the same seed, so that an interrupted history can be sent again without charging anything twice.
-// The shape is that of real coding agents: every turn reads the whole conversation so far from the cache and adds a
-// little to it, so cache reads outweigh everything else.
+// Generates the demo's runs: who starts them and where, which models they use, and how many tokens. Pure, and equal
+// seeds give equal runs, so an interrupted history can be sent again without charging anything twice.
+// Usage looks like that of real coding agents: every turn reads the whole conversation from the cache and adds a
+// little to it, so most tokens are cache reads.
 
 import type { Attribution } from "../kit/attribution.ts";
 import { expectedChargeMicros, type PriceBook, preferredModel, resolveModel } from "../kit/expected-cost.ts";
@@ -10,14 +10,14 @@ import type { TokenTotals } from "../replay/trace.ts";
 import { busyness, type LocalTime, type PastHour } from "./rhythm.ts";
 import type { DemoEnterprise } from "./world.ts";
 
-/** One run of the demo, with one meter or two. */
+/** One run, with one or two meters. */
 export interface DemoRun extends Attribution {
   run: string;
   startedAtMs: number;
   meters: DemoMeter[];
 }
 
-/** The totals of one model that a run ends with. */
+/** One model of a run, and its final totals. */
 interface DemoMeter {
   model: string;
   usage: TokenTotals;
@@ -25,16 +25,16 @@ interface DemoMeter {
 
 const OWN_GROUP_RATIO = 0.85;
 const AFTER_HOURS_CLI_RATIO = 0.25;
-/** Some agents hand side tasks to a small model. */
+/** Some agents give side tasks to a small model. */
 const HELPER_MODELS = ["claude-haiku-4-5", "gpt-5-mini", "gemini-2.5-flash"];
 const HELPER_RATIO = 0.2;
 const HELPER_TOKENS_RATIO = 0.15;
 
-/** The runs that were started in one hour of the past. */
+/** The runs that started in one past hour. */
 export function runsOfHour(enterprise: DemoEnterprise, hour: PastHour, book: PriceBook): DemoRun[] {
   const name = `${enterprise.id}/${new Date(hour.startsAtMs).toISOString().slice(0, 13)}`;
-  const moodOfDay = 0.6 + 0.8 * seededRandom(`${enterprise.id}/${hour.date}`)();
-  const expected = enterprise.runsPerBusyHour * busyness(hour) * moodOfDay;
+  const dayFactor = 0.6 + 0.8 * seededRandom(`${enterprise.id}/${hour.date}`)();
+  const expected = enterprise.runsPerBusyHour * busyness(hour) * dayFactor;
   const count = Math.floor(expected + seededRandom(name)());
   return Array.from({ length: count }, (_, index) => {
     const random = seededRandom(`${name}/${index}`);
@@ -44,7 +44,7 @@ export function runsOfHour(enterprise: DemoEnterprise, hour: PastHour, book: Pri
   });
 }
 
-/** Who starts a run at this time of day, where, and from which surface. */
+/** Who starts a run at this hour, in which workspace, and from which surface. */
 export function attributionOf(enterprise: DemoEnterprise, { hour }: LocalTime, random: Random): Attribution {
   const user = pickEarly(random, enterprise.users);
   const own = enterprise.workspaces.filter(({ group_id }) => group_id === user.group);
@@ -53,7 +53,7 @@ export function attributionOf(enterprise: DemoEnterprise, { hour }: LocalTime, r
   return { surface: random() < user.cliShare + afterHours ? "cli" : "web", workspace: workspace.id, user: user.id };
 }
 
-/** The models of a run and their final totals, before any calibration. */
+/** The models of a run and their final totals, before they are scaled to a target cost. */
 export function metersOf(enterprise: DemoEnterprise, book: PriceBook, random: Random): DemoMeter[] {
   const models = inBook(enterprise.models, book);
   const model = pickWeighted(random, models, (_model, index) => 1 / (index + 1) ** 1.5);
@@ -66,14 +66,14 @@ export function metersOf(enterprise: DemoEnterprise, book: PriceBook, random: Ra
   ];
 }
 
-/** The charge of runs, in micros of the enterprise's unit. */
+/** The charge of these meters, in micros of the enterprise's unit. */
 export function costOfMeters(meters: readonly DemoMeter[], enterprise: DemoEnterprise, book: PriceBook): number {
   const unit = enterprise.settings.billing_model === "byom" ? "usd" : "credits";
   const costs = meters.map(({ model, usage }) => expectedChargeMicros(usage, resolveModel(book, model)!, unit, book));
   return Number(costs.reduce((sum, cost) => sum + cost, 0n));
 }
 
-/** Every kind of token times the same factor, in whole tokens. */
+/** Multiplies every kind of token by a factor and rounds to whole tokens. */
 export function scaleUsage(usage: TokenTotals, factor: number): TokenTotals {
   return {
     input_tokens: Math.round(usage.input_tokens * factor),
@@ -89,7 +89,7 @@ function agentUsage(model: string, random: Random): TokenTotals {
   const tokensPerTurn = wholeBetween(random, 800, 2_200);
   const freshTokens = turns * wholeBetween(random, 40, 400);
   const growthTokens = promptTokens + turns * tokensPerTurn;
-  // Only some providers charge for writing to the cache; with the others the same tokens are plain input.
+  // Only some providers charge for cache writes. For the others these tokens are plain input.
   const writesCache = model.startsWith("claude");
   return {
     input_tokens: freshTokens + (writesCache ? 0 : growthTokens),
@@ -99,7 +99,9 @@ function agentUsage(model: string, random: Random): TokenTotals {
   };
 }
 
-function inBook(wishes: readonly string[], book: PriceBook): string[] {
-  const named = wishes.filter((wish) => book.models.some(({ id, aliases }) => id === wish || aliases.includes(wish)));
-  return named.length > 0 ? named : [preferredModel(book, wishes)];
+function inBook(models: readonly string[], book: PriceBook): string[] {
+  const known = models.filter((model) =>
+    book.models.some(({ id, aliases }) => id === model || aliases.includes(model)),
+  );
+  return known.length > 0 ? known : [preferredModel(book, models)];
 }

@@ -1,7 +1,7 @@
-// Seeds one demo enterprise with a month of history, over the documented HTTP interface with the operator's key.
-// The enterprise is made with a clock of its own, 34 days back; the history is played as ordinary debits while that
-// clock is moved forward; at the end the enterprise is told to follow the real clock, which marks it as demo data and
-// is possible in local demo mode only. Every call may be repeated, so an interrupted seed is simply taken up again.
+// Creates one demo enterprise with a month of history, over the documented HTTP interface with the operator key.
+// The enterprise starts with a test clock 34 days in the past. The history is sent as ordinary debits while that clock
+// moves forward. At the end the enterprise switches to the real clock, which marks it as demo data and works in local
+// demo mode only. Every call may be repeated, so an interrupted seed resumes with the next start.
 
 import type { PriceBook } from "../kit/expected-cost.ts";
 import { type Answer, type Call, describeProblem } from "../kit/http.ts";
@@ -10,7 +10,7 @@ import {
   cycleStartDate,
   type HistoryStep,
   historySteps,
-  LONGEST_STEP_MS,
+  MAX_STEP_MS,
   type PastHour,
   pastHours,
 } from "./rhythm.ts";
@@ -18,11 +18,11 @@ import { costOfMeters, type DemoRun, runsOfHour, scaleUsage } from "./runs.ts";
 import type { DemoEnterprise, DemoGrant } from "./world.ts";
 
 const DAY_MS = 86_400_000;
-/** Covers five weeks' chart; a day inside the fence of 35 days. */
+/** Fills the 30-day chart. One day less than the 35 days after which reports are refused (410 run_too_old). */
 const HISTORY_MS = 34 * DAY_MS;
-const MOST_REPORTS_PER_CALL = 1000;
+const MAX_REPORTS_PER_CALL = 1000;
 
-/** An enterprise as the interface shows it, as far as the seed looks at it. */
+/** The fields of an enterprise that the seed reads. */
 interface ShownEnterprise {
   name: string;
   anchor_day: number;
@@ -30,7 +30,7 @@ interface ShownEnterprise {
   gauge: { monthly: { allowance_micros: number } | null };
 }
 
-/** Seeds an enterprise, finishes an interrupted seed, or leaves a finished one alone. Returns whether it did anything. */
+/** Creates an enterprise, or resumes an interrupted seed. Returns false if there was nothing to do. */
 export async function seedEnterprise(
   enterprise: DemoEnterprise,
   book: PriceBook,
@@ -49,7 +49,7 @@ export async function seedEnterprise(
   if (enterprise.monthlyCapMicros !== null) {
     await must(call, "PUT", `${path}/spend-cap`, { monthly_cap_micros: enterprise.monthlyCapMicros });
   }
-  await playHistory(enterprise, planHistory(enterprise, shown, book, { clockMs, nowMs }), call, { clockMs, nowMs });
+  await sendHistory(enterprise, planHistory(enterprise, shown, book, { clockMs, nowMs }), call, { clockMs, nowMs });
   const followed = await call("POST", `${path}/demo/follow-real-clock`);
   if (followed.status === 404) {
     throw new Error(`${enterprise.id} cannot follow the real clock: the Worker is not in demo mode (DEMO_MODE)`);
@@ -58,7 +58,7 @@ export async function seedEnterprise(
   return true;
 }
 
-/** Only an enterprise of our own that is still in the past; anybody else's of the same id is left alone. */
+/** Recognizes our own unfinished enterprise. One that somebody else created under the same id is left alone. */
 function isInterrupted({ name, test_clock }: ShownEnterprise, enterprise: DemoEnterprise): boolean {
   return Boolean(test_clock) && name === enterprise.settings.name;
 }
@@ -74,12 +74,12 @@ interface Clocks {
   nowMs: number;
 }
 
-/** A step of the past and the calibrated runs that report in it. */
+/** A step of the history and the runs that report in it, scaled. */
 interface PlannedStep extends HistoryStep {
   runs: DemoRun[];
 }
 
-/** The history, scaled so that this cycle's use comes to the wished share of the total. */
+/** Plans the history, scaled so that this cycle's use is the configured share of the total. */
 function planHistory(
   enterprise: DemoEnterprise,
   shown: ShownEnterprise,
@@ -102,20 +102,20 @@ function planHistory(
   const totalMicros = enterprise.monthlyCapMicros ?? (shown.gauge.monthly?.allowance_micros ?? 0) + bonusMicros;
   const factor = costMicros > 0 ? (totalMicros * enterprise.usedRatio) / costMicros : 1;
 
-  // After an interruption the hours of the last step may or may not have been sent: they are sent (again).
-  const missing = hours.filter(({ endsAtMs }) => endsAtMs > clockMs - LONGEST_STEP_MS);
+  // After an interruption the last step may or may not have been sent, so its hours are sent again.
+  const missing = hours.filter(({ endsAtMs }) => endsAtMs > clockMs - MAX_STEP_MS);
   return historySteps(missing, nowMs).map((step) => ({
     ...step,
     arriveAtMs: Math.max(step.arriveAtMs, clockMs),
-    runs: step.hours.flatMap((hour) => runsOf.get(hour)!).map((run) => calibrated(run, factor)),
+    runs: step.hours.flatMap((hour) => runsOf.get(hour)!).map((run) => scaleRun(run, factor)),
   }));
 }
 
-function calibrated(run: DemoRun, factor: number): DemoRun {
+function scaleRun(run: DemoRun, factor: number): DemoRun {
   return { ...run, meters: run.meters.map(({ model, usage }) => ({ model, usage: scaleUsage(usage, factor) })) };
 }
 
-async function playHistory(
+async function sendHistory(
   enterprise: DemoEnterprise,
   steps: PlannedStep[],
   call: Call,
@@ -127,11 +127,11 @@ async function playHistory(
     const grants = grantsDue.filter(({ grantedDaysAgo }) => nowMs - grantedDaysAgo * DAY_MS <= arriveAtMs);
     if (runs.length === 0 && grants.length === 0) continue;
     await must(call, "POST", `${path}/test-clock`, { now: new Date(arriveAtMs).toISOString() });
-    for (const grant of grants) await give(grant, path, call, nowMs);
+    for (const grant of grants) await addGrant(grant, path, call, nowMs);
     grantsDue.splice(0, grants.length);
     const reports = runs.flatMap(finalReports);
-    for (let from = 0; from < reports.length; from += MOST_REPORTS_PER_CALL) {
-      const batch = reports.slice(from, from + MOST_REPORTS_PER_CALL);
+    for (let from = 0; from < reports.length; from += MAX_REPORTS_PER_CALL) {
+      const batch = reports.slice(from, from + MAX_REPORTS_PER_CALL);
       const { results } = (await must(call, "POST", `${path}/debits`, { reports: batch })) as { results: object[] };
       const refused = results.find((result) => "status" in result);
       if (refused) throw new Error(`a report of the history was refused: ${JSON.stringify(refused)}`);
@@ -139,8 +139,8 @@ async function playHistory(
   }
 }
 
-/** An interrupted seed may have given it already, with an expiry of its own: that one stands (409). */
-async function give(grant: DemoGrant, path: string, call: Call, nowMs: number): Promise<void> {
+/** Adds a grant. 409 means that an interrupted seed added it, with another expiry, which is kept. */
+async function addGrant(grant: DemoGrant, path: string, call: Call, nowMs: number): Promise<void> {
   const { id, source, amount_micros, note, expiresInDays } = grant;
   const expiry = expiresInDays === null ? {} : { expires_at: new Date(nowMs + expiresInDays * DAY_MS).toISOString() };
   const answer = await call("POST", `${path}/grants`, { id, source, amount_micros, note, ...expiry });

@@ -1,8 +1,8 @@
-// The three enterprises of the demo, as data: one on credits, one that brings its own model, one on the free tier.
-// Amounts are shares of what an enterprise has, not sums: the seed calibrates them with the price book in force, so
-// that the dashboards look lived in at whatever prices and on whatever day the demo is first started.
+// The three demo enterprises, as data: one on credits, one with its own model (byom), one on the free tier.
+// Usage is given as a share of what an enterprise has. The seed scales it with the current price book, so that the
+// dashboards look the same at all prices, and on every day on which the demo is first started.
 
-/** A person who starts runs, and how much of that happens at the command line. */
+/** A person who starts runs; `cliShare` of them from the command line. */
 interface DemoUser {
   id: string;
   name: string;
@@ -10,7 +10,7 @@ interface DemoUser {
   cliShare: number;
 }
 
-/** A grant that the seed gives on its way through the past. */
+/** A grant that the seed adds while it sends the history. */
 export interface DemoGrant {
   id: string;
   source: "referral" | "promotion" | "goodwill";
@@ -20,7 +20,7 @@ export interface DemoGrant {
   expiresInDays: number | null;
 }
 
-/** One enterprise of the demo. */
+/** One demo enterprise. */
 export interface DemoEnterprise {
   id: string;
   settings: {
@@ -31,20 +31,20 @@ export interface DemoEnterprise {
     upgrade_url?: string;
     referral_url?: string;
   };
-  /** The cycle is this far along when the seed ends. */
+  /** How far into the cycle the enterprise is when the seed ends. */
   daysIntoCycle: number;
-  /** This cycle's use at that moment, as a share of the total (byom: of the cap). */
+  /** This cycle's use at that time, as a share of the total (byom: of the cap). */
   usedRatio: number;
   monthlyCapMicros: number | null;
   grants: DemoGrant[];
   groups: { id: string; name: string }[];
   workspaces: { id: string; name: string; group_id?: string }[];
   users: DemoUser[];
-  /** The models in use, most used first; those that the price book lacks are left out. */
+  /** Models, most used first. Those that the price book lacks are left out. */
   models: string[];
-  /** Runs in the busiest hour of a working day. */
+  /** Runs per hour in the busiest hour of a working day. */
   runsPerBusyHour: number;
-  /** The live agent starts a run about this often, each of about this share of what remains: it never burns out. */
+  /** The demo's agents start a run about this often. Each costs about this share of what remains, so credits never run out. */
   live: { everySeconds: number; shareOfRemaining: number };
 }
 
@@ -186,5 +186,5 @@ const INITECH: DemoEnterprise = {
   live: { everySeconds: 40, shareOfRemaining: 0.001 },
 };
 
-/** All of them, in the order in which the links are printed. */
+/** All demo enterprises, in the order in which their links are printed. */
 export const DEMO_ENTERPRISES: readonly DemoEnterprise[] = [ACME, GLOBEX, INITECH];

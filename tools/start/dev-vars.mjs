@@ -1,22 +1,22 @@
-// The local secrets, `.dev.vars`: made once from random bytes, private to the user, never overwritten.
-// A secret that is already in the environment is taken instead. It reaches the Worker through a second private
-// file that wrangler reads after the first, because a command line can be seen by everybody on the machine.
-// That second file goes through dotenv and dotenv-expand, hence the quoting below.
+// The local secrets in `.dev.vars`: made once from random bytes, readable by the user only, never overwritten.
+// A secret in the environment wins over the file for this start. It reaches the Worker through a second private file,
+// which wrangler reads after the first: every user of the machine could read it on a command line.
+// wrangler parses that second file with dotenv and dotenv-expand, so values are quoted for both.
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { StepFailed } from "../install.mjs";
 
-/** The secrets that the Worker cannot start without. */
+/** The Worker does not start without these secrets. */
 export const SECRET_NAMES = /** @type {const} */ (["OPERATOR_KEY", "SIGNING_SECRET"]);
 
-const HEADER = "# Local secrets, made by npm start. Not for production: there they are Worker secrets.\n";
+const HEADER = "# Local secrets, made by npm start. Do not use them in production: set Worker secrets there.\n";
 
 /**
- * Adds the secrets that the file lacks: from the environment, else from 32 random bytes. Mode 0600.
+ * Adds the missing secrets to the file, from the environment or from 32 random bytes, and sets its mode to 0600.
  * @param {string} path
  * @param {Record<string, string | undefined>} environment
- * @returns {Record<string, string>} every secret as the Worker will have it; the environment wins for this start
+ * @returns {Record<string, string>} every secret as the Worker gets it: the environment wins over the file
  */
 export function ensureSecrets(path, environment) {
   const text = existsSync(path) ? readFileSync(path, "utf8") : HEADER;
@@ -38,11 +38,11 @@ export function ensureSecrets(path, environment) {
  * Writes the secrets that come from the environment to a private file for `wrangler dev --env-file`.
  * @param {string} path
  * @param {Record<string, string | undefined>} environment
- * @returns {(() => void) | null} removes the file again; null when the environment has none and nothing was written
+ * @returns {(() => void) | null} a function that removes the file; null if the environment has no secret
  */
 export function writeOverrides(path, environment) {
   const lines = SECRET_NAMES.filter((name) => environment[name]).map(
-    // dotenv-expand reads $NAME even inside quotes and takes \$ for a dollar sign.
+    // dotenv-expand replaces $NAME even inside quotes, and reads \$ as a dollar sign.
     (name) => `${name}=${quote(name, (environment[name] ?? "").replaceAll("$", "\\$"))}\n`,
   );
   if (lines.length === 0) return null;
@@ -53,7 +53,7 @@ export function writeOverrides(path, environment) {
 }
 
 /**
- * Reads NAME=value lines as dotenv does: optional `export`, comments, one of three kinds of quotes.
+ * Reads NAME=value lines like dotenv: with an optional `export`, comments, and any of three kinds of quotes.
  * @param {string} text
  * @returns {Record<string, string>}
  */
@@ -77,7 +77,7 @@ function quote(name, value) {
   if (!mark) {
     throw new StepFailed(
       "Making the local secrets",
-      `${name} holds both ' and \`, which .dev.vars cannot carry; choose another value`,
+      `${name} contains both ' and \`, which .dev.vars cannot quote; choose another value`,
     );
   }
   return mark + value + mark;

@@ -1,19 +1,19 @@
-// The options of `npm start`: its own three, and whatever else belongs to `wrangler dev`.
-// Pure: argument list in, plain object out; what is wrong is thrown as OptionError with a sentence for the user.
+// Parses the options of `npm start`. Unknown ones are passed on to `wrangler dev`.
+// Pure: an argument list in, a plain object out. Wrong usage throws OptionError with a sentence for the user.
 import { parseArgs } from "node:util";
 
-export const START_HELP = `npm start -- [options]
+export const START_HELP = `Usage: npm start -- [options]
 
-Installs what is missing, makes local secrets, applies the migrations and starts Fuelgauge.
+Installs what is missing, makes local secrets, applies the database migrations and starts Fuelgauge.
 
-  --port N           listen on this port (default 8787)
-  --persist-to DIR   keep the local data here (default .wrangler/state)
-  --no-demo          start empty: no demo enterprises, no demo agent
-  --help             show this
+  --port N           listen on port N (default 8787)
+  --persist-to DIR   store local data in DIR (default .wrangler/state)
+  --no-demo          do not create demo enterprises and do not run demo agents
+  --help             show this help
 
-Every other option goes to "wrangler dev", for example: npm start -- --ip 0.0.0.0 --log-level debug`;
+All other options are passed on to "wrangler dev", for example: npm start -- --ip 0.0.0.0 --log-level debug`;
 
-/** Wrong usage of a tool; the message is for the person at the terminal. */
+/** Wrong usage of a tool. The message is printed for the user as it is. */
 export class OptionError extends Error {}
 
 /**
@@ -40,8 +40,8 @@ export function parseStartOptions(args) {
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
-      // parseArgs cannot know which foreign options take a value: a word right after one is its value.
-      if (!mayBeValue) throw new OptionError(`Unknown argument "${token.value}". See npm start -- --help.`);
+      // parseArgs does not know which of wrangler's options take a value: a word right after one counts as its value.
+      if (!mayBeValue) throw new OptionError(`Unknown argument "${token.value}". See "npm start -- --help".`);
       options.passedOn.push(token.value);
       mayBeValue = false;
       continue;
@@ -60,7 +60,7 @@ export function parseStartOptions(args) {
 }
 
 /**
- * The host that the started Worker answers under, for the links and for the health check.
+ * The host under which the Worker can be reached, for the printed links and the health check.
  * @param {string[]} passedOn
  */
 export function hostOf(passedOn) {
@@ -74,7 +74,7 @@ export function hostOf(passedOn) {
 function toPort(value) {
   const port = Number(toValue("--port", value));
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new OptionError(`--port is "${value}"; give a whole number from 1 to 65535.`);
+    throw new OptionError(`--port is "${value}"; it must be a whole number from 1 to 65535.`);
   }
   return port;
 }
@@ -87,6 +87,6 @@ function toValue(name, value) {
 
 /** @param {string} name @param {string | undefined} value */
 function toFlag(name, value) {
-  if (value !== undefined) throw new OptionError(`${name} takes no value, got "${value}".`);
+  if (value !== undefined) throw new OptionError(`${name} takes no value, but got "${value}".`);
   return true;
 }
