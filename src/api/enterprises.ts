@@ -4,7 +4,7 @@
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
 import { catalogOf } from "../catalog/object.ts";
-import type { EnterpriseState } from "../enterprise/books/bookkeeper.ts";
+import type { EnterpriseState } from "../enterprise/books/ledger.ts";
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { isRefusal } from "../ledger/refusals.ts";

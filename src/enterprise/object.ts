@@ -1,6 +1,6 @@
 /**
  * The Durable Object of one enterprise: the only truth about its balance (rule R11). A thin shell around the
- * bookkeeper: it guards the door, gathers debits into group commits, keeps one alarm for all that is due, and sends
+ * ledger: it guards the door, gathers debits into group commits, keeps one alarm for all that is due, and sends
  * the copy what changed. What is in memory here is either reread from storage or harmless to lose, and says so.
  */
 import { DurableObject } from "cloudflare:workers";
@@ -18,11 +18,11 @@ import { type Receipt, viewMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
-import { Bookkeeper, type EnterpriseState } from "./books/bookkeeper.ts";
 import type { StartAnswer, StartRefused } from "./books/commands.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
 import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
 import { Keyring, type KeyView, type NewKey } from "./books/keyring.ts";
+import { type EnterpriseState, Ledger } from "./books/ledger.ts";
 import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
 import { sqlOfStorage } from "./books/sql.ts";
 import { listWebhooks, putWebhook, type WebhookView } from "./books/webhook-queue.ts";
@@ -63,15 +63,15 @@ export type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };
 export type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
 
 export class EnterpriseObject extends DurableObject<Env> {
-  readonly #keeper = new Bookkeeper(
+  readonly #ledger = new Ledger(
     sqlOfStorage(this.ctx.storage),
     () => Date.now(),
     () => this.#background.outboxGrew(),
   );
-  readonly #background = new Background(this.ctx, this.env, this.#keeper);
-  readonly #keyring = new Keyring(this.#keeper.sql);
+  readonly #background = new Background(this.ctx, this.env, this.#ledger);
+  readonly #keyring = new Keyring(this.#ledger.sql);
   readonly #debits = new CommitQueue<Report, DebitAnswerJson | Refused>(
-    (reports) => this.#keeper.debit(reports).map(showDecided),
+    (reports) => this.#ledger.debit(reports).map(showDecided),
     () => this.#afterChange(),
   );
   /** The books that watchers were last told of, or are about to be. */
@@ -91,63 +91,63 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   start(caller: Caller, request: StartRequest): StartAnswer | StartRefused | Refused | Denied {
-    return this.#answer(caller, () => this.#keeper.start(request));
+    return this.#answer(caller, () => this.#ledger.start(request));
   }
 
   releaseHold(caller: Caller, run: string): Gauge | Refused | Denied {
-    return this.#answer(caller, () => this.#keeper.releaseHold(run));
+    return this.#answer(caller, () => this.#ledger.releaseHold(run));
   }
 
   // ---- readers
 
   gauge(caller: Caller): Gauge | Refused | Denied {
-    return this.#answer(caller, () => this.#keeper.gauge());
+    return this.#answer(caller, () => this.#ledger.gauge());
   }
 
   /** What a question to the copy needs from the truth; guards the door for it. */
   copyView(caller: Caller): CopyView | Refused | Denied {
     return this.#answer(caller, () => {
-      const gauge = this.#keeper.gauge();
-      const { cycle, settings } = this.#keeper.books;
+      const gauge = this.#ledger.gauge();
+      const { cycle, settings } = this.#ledger.books;
       return {
         gauge,
         suspended: settings.suspended,
         timeZone: cycle.timeZone,
         cycleStartsAtMs: cycle.startsAtMs,
-        nowMs: this.#keeper.nowMs(),
-        copyAsOfMs: copyAsOfMs(this.#keeper),
+        nowMs: this.#ledger.nowMs(),
+        copyAsOfMs: copyAsOfMs(this.#ledger),
       };
     });
   }
 
   receipt(caller: Caller, run: string): Receipt | Refused | Denied {
     return this.#answer(caller, () => {
-      const row = loadRunRows(this.#keeper, [run])[0];
+      const row = loadRunRows(this.#ledger, [run])[0];
       if (row === undefined) return refuse({ code: "not_found" });
       const { cycleStartsAtMs: _cycle, cycleMicros: _micros, ...view } = row;
-      return { ...view, meters: this.#keeper.store.loadMeters([run]).map(viewMeter) };
+      return { ...view, meters: this.#ledger.store.loadMeters([run]).map(viewMeter) };
     });
   }
 
   /** Entries newest first, those before `beforeSeq`; one more than `limit` tells that there are more. */
   entries(caller: Caller, beforeSeq: number, limit: number): Entry[] | Refused | Denied {
-    return this.#answer(caller, () => this.#keeper.store.loadEntryPage(beforeSeq, limit + 1));
+    return this.#answer(caller, () => this.#ledger.store.loadEntryPage(beforeSeq, limit + 1));
   }
 
   /** Grants newest first, with the seq that a page goes on from. */
   grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantView }[] | Refused | Denied {
     return this.#answer(caller, () => {
-      this.#keeper.settle();
-      const page = this.#keeper.store.loadGrantPage(beforeSeq, limit + 1);
-      return page.map((grant) => ({ seq: grant.seq, view: viewGrant(grant, this.#keeper.nowMs()) }));
+      this.#ledger.settle();
+      const page = this.#ledger.store.loadGrantPage(beforeSeq, limit + 1);
+      return page.map((grant) => ({ seq: grant.seq, view: viewGrant(grant, this.#ledger.nowMs()) }));
     });
   }
 
   grant(caller: Caller, id: string): GrantView | Refused | Denied {
     return this.#answer(caller, () => {
-      this.#keeper.settle();
-      const grant = this.#keeper.store.loadGrants([id])[0];
-      return grant === undefined ? refuse({ code: "not_found" }) : viewGrant(grant, this.#keeper.nowMs());
+      this.#ledger.settle();
+      const grant = this.#ledger.store.loadGrants([id])[0];
+      return grant === undefined ? refuse({ code: "not_found" }) : viewGrant(grant, this.#ledger.nowMs());
     });
   }
 
@@ -159,7 +159,7 @@ export class EnterpriseObject extends DurableObject<Env> {
     const fault = this.#fault(owner.caller);
     if (fault !== null) return Response.json(fault.refusal, { status: 403 });
     const { client, server } = acceptSocket(this.ctx, owner);
-    if (owner.kind === "live") server.send(JSON.stringify(this.#keeper.gauge()));
+    if (owner.kind === "live") server.send(JSON.stringify(this.#ledger.gauge()));
     this.#afterChange();
     return new Response(null, { status: 101, webSocket: client });
   }
@@ -195,21 +195,21 @@ export class EnterpriseObject extends DurableObject<Env> {
     complete: Settings | null,
     testClockMs: AtMs | null | undefined,
   ): Provisioned | Refused | Denied {
-    if (!this.#keeper.provisioned) {
+    if (!this.#ledger.provisioned) {
       if (complete === null) return refuse({ code: "validation_failed", errors: missingForCreation(patch) });
-      const state = this.#keeper.create(id, complete, testClockMs ?? null);
+      const state = this.#ledger.create(id, complete, testClockMs ?? null);
       this.#afterChange();
       return { created: true, state, newWebhookUrl: complete.webhookUrl };
     }
-    const { identity } = this.#keeper;
+    const { identity } = this.#ledger;
     const named = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
     if (!named || (typeof testClockMs === "number" && identity.testClockMs === null)) {
       const message = "a clock is given at creation, and then only moved forward";
       return refuse({ code: "validation_failed", errors: [{ path: "test_clock", message }] });
     }
     return this.#answer(OPERATOR, () => {
-      const before = this.#keeper.books.settings.webhookUrl;
-      const state = this.#keeper.changeSettings(patch, byOf(OPERATOR));
+      const before = this.#ledger.books.settings.webhookUrl;
+      const state = this.#ledger.changeSettings(patch, byOf(OPERATOR));
       if (isRefusal(state)) return state;
       const { webhookUrl } = state.settings;
       return { created: false, state, newWebhookUrl: webhookUrl === before ? null : webhookUrl };
@@ -217,37 +217,37 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   state(caller: Caller): EnterpriseState | Refused | Denied {
-    return this.#answer(caller, () => this.#keeper.state());
+    return this.#answer(caller, () => this.#ledger.state());
   }
 
   moveClock(toMs: AtMs): EnterpriseState | Refused | Denied {
     // Days pass for watchers, whether or not anything in the books was due.
     this.#shown = null;
-    return this.#answer(OPERATOR, () => this.#keeper.moveClock(toMs));
+    return this.#answer(OPERATOR, () => this.#ledger.moveClock(toMs));
   }
 
   followRealClock(): EnterpriseState | Refused | Denied {
-    return this.#answer(OPERATOR, () => this.#keeper.followRealClock());
+    return this.#answer(OPERATOR, () => this.#ledger.followRealClock());
   }
 
   addGrant(request: GrantRequest): { grant: GrantView; created: boolean } | Refused | Denied {
-    return this.#answer(OPERATOR, () => this.#keeper.addGrant(request, byOf(OPERATOR)));
+    return this.#answer(OPERATOR, () => this.#ledger.addGrant(request, byOf(OPERATOR)));
   }
 
   voidGrant(id: string): GrantView | Refused | Denied {
-    return this.#answer(OPERATOR, () => this.#keeper.voidGrant(id, byOf(OPERATOR)));
+    return this.#answer(OPERATOR, () => this.#ledger.voidGrant(id, byOf(OPERATOR)));
   }
 
   /** With `fromMicros` only while that is the cap: else it stays as it is, which the gauge then shows. */
   setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): Gauge | Refused | Denied {
     return this.#answer(caller, () => {
-      if (fromMicros !== undefined && fromMicros !== this.#keeper.books.capMicros) return this.#keeper.gauge();
-      return this.#keeper.setCap(capMicros, byOf(caller));
+      if (fromMicros !== undefined && fromMicros !== this.#ledger.books.capMicros) return this.#ledger.gauge();
+      return this.#ledger.setCap(capMicros, byOf(caller));
     });
   }
 
   putDirectory(change: DirectoryChange): DirectorySize | Refused | Denied {
-    return this.#answer(OPERATOR, () => this.#keeper.putDirectory(change));
+    return this.#answer(OPERATOR, () => this.#ledger.putDirectory(change));
   }
 
   addKey(caller: Caller, key: NewKey): KeyView | Refused | Denied {
@@ -285,9 +285,9 @@ export class EnterpriseObject extends DurableObject<Env> {
     const accepted = this.#answer(OPERATOR, () => {
       const already = this.#alreadyReferred();
       if (already !== null) return already;
-      const granted = this.#keeper.addGrant(refereeGrant(referrer, bonusMicros), byOf(OPERATOR));
+      const granted = this.#ledger.addGrant(refereeGrant(referrer, bonusMicros), byOf(OPERATOR));
       if (isRefusal(granted)) return granted;
-      putReferral(this.#keeper.sql, { referrer, bonusMicros, atMs: this.#keeper.nowMs(), settled: false });
+      putReferral(this.#ledger.sql, { referrer, bonusMicros, atMs: this.#ledger.nowMs(), settled: false });
       return { referrer };
     });
     if (!isRefusal(accepted)) await this.#background.attempt("settle_referral");
@@ -298,16 +298,16 @@ export class EnterpriseObject extends DurableObject<Env> {
   async auditIfQuick(): Promise<Audit | { tooLarge: true } | Refused | Denied> {
     const fault = this.#fault(OPERATOR);
     if (fault !== null) return fault;
-    return countMeters(this.#keeper.sql, QUICK_METERS + 1) > QUICK_METERS ? { tooLarge: true } : this.audit();
+    return countMeters(this.#ledger.sql, QUICK_METERS + 1) > QUICK_METERS ? { tooLarge: true } : this.audit();
   }
 
   async audit(): Promise<Audit | Refused | Denied> {
     const fault = this.#fault(OPERATOR);
     if (fault !== null) return fault;
-    this.#keeper.settle();
-    const checks = auditBooks(this.#keeper);
+    this.#ledger.settle();
+    const checks = auditBooks(this.#ledger);
     checks.push(await this.#background.auditCopy());
-    return { checkedAtMs: this.#keeper.nowMs(), checks };
+    return { checkedAtMs: this.#ledger.nowMs(), checks };
   }
 
   /** Deletes the copy of this enterprise and writes it anew. */
@@ -319,15 +319,15 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   /** The delivery log of webhooks, newest first, those before `beforeNumber`; one more than `limit`. */
   webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookView }[] | Refused | Denied {
-    return this.#answer(OPERATOR, () => listWebhooks(this.#keeper.sql, beforeNumber, limit + 1));
+    return this.#answer(OPERATOR, () => listWebhooks(this.#ledger.sql, beforeNumber, limit + 1));
   }
 
   testWebhook(): { queued: true } | Refused | Denied {
     return this.#answer(OPERATOR, () => {
-      if (this.#keeper.books.settings.webhookUrl === null) return refuse(NO_WEBHOOK_URL);
-      const { id } = this.#keeper.identity;
-      const timestamp = new Date(this.#keeper.nowMs()).toISOString();
-      putWebhook(this.#keeper.sql, { type: "test", timestamp, data: { enterprise: id } }, Date.now());
+      if (this.#ledger.books.settings.webhookUrl === null) return refuse(NO_WEBHOOK_URL);
+      const { id } = this.#ledger.identity;
+      const timestamp = new Date(this.#ledger.nowMs()).toISOString();
+      putWebhook(this.#ledger.sql, { type: "test", timestamp, data: { enterprise: id } }, Date.now());
       this.#background.outboxGrew();
       return { queued: true as const };
     });
@@ -336,7 +336,7 @@ export class EnterpriseObject extends DurableObject<Env> {
   // ---- what happens without a caller
 
   override async alarm(): Promise<void> {
-    if (!this.#keeper.provisioned) return;
+    if (!this.#ledger.provisioned) return;
     await this.#background.runDue();
     this.#afterChange();
   }
@@ -344,7 +344,7 @@ export class EnterpriseObject extends DurableObject<Env> {
   // ---- below: how the above is done
 
   #fault(caller: Caller): Refused | Denied | null {
-    if (!this.#keeper.provisioned) return refuse({ code: "not_found" });
+    if (!this.#ledger.provisioned) return refuse({ code: "not_found" });
     const fault = this.#keyring.findFault(caller);
     return fault === null ? null : deny(fault);
   }
@@ -358,14 +358,14 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   #alreadyReferred(): Refused | null {
-    return loadReferral(this.#keeper.sql) === null ? null : refuse({ code: "already_referred" });
+    return loadReferral(this.#ledger.sql) === null ? null : refuse({ code: "already_referred" });
   }
 
   /** After any call that may have changed something: what is due in the background, and who watches, learn of it. */
   #afterChange(): void {
     const watched = this.ctx.getWebSockets("live").length > 0;
     this.#background.changed(watched);
-    const { books } = this.#keeper;
+    const { books } = this.#ledger;
     if (books === this.#shown) return;
     this.#shown = books;
     if (watched) this.#live.changed();
@@ -373,7 +373,7 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   /** Sends the gauge to everyone who watches; those whose token has expired are sent away for a fresh one. */
   #push(): void {
-    const message = JSON.stringify(this.#keeper.gauge());
+    const message = JSON.stringify(this.#ledger.gauge());
     for (const socket of this.ctx.getWebSockets("live")) {
       if (hasExpired(ownerOf(socket))) closeSocket(socket, CLOSE_UNAUTHORIZED, "expired");
       else sendTo(socket, message);

@@ -5,7 +5,7 @@
 import type { Denied } from "../access/refusals.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { catalogOf } from "../catalog/object.ts";
-import type { EnterpriseState } from "../enterprise/books/bookkeeper.ts";
+import type { EnterpriseState } from "../enterprise/books/ledger.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { completeSettings } from "../ledger/settings.ts";
 import { type EnterprisePut, patchOf } from "../wire/enterprise.ts";

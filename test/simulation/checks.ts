@@ -23,8 +23,8 @@ export function checkBooks(world: World, nowMs: number): void {
   checkMeters(world, nowMs);
   checkRuns(world, nowMs);
   checkEntries(world);
-  const { keeper } = world.shell;
-  if (keeper.nextDueAtMs() > world.reference.nextDueMs()) world.fail("something is due before the ledger looks");
+  const { ledger } = world.shell;
+  if (ledger.nextDueAtMs() > world.reference.nextDueMs()) world.fail("something is due before the ledger looks");
   if (world.scenario.disciplined) checkNothingOverspent(world, nowMs);
 }
 
@@ -36,15 +36,15 @@ function checkNothingOverspent({ reference, fail }: World, nowMs: number): void 
 }
 
 function checkMemory(world: World): void {
-  const { keeper } = world.shell;
+  const { ledger } = world.shell;
   const stored = new Store(world.platform.sql).loadEnterprise();
-  if (!isDeepStrictEqual(keeper.books, stored?.books)) world.same("memory", keeper.books, stored?.books);
-  if (!isDeepStrictEqual(keeper.identity, stored?.identity)) world.same("identity", keeper.identity, stored?.identity);
+  if (!isDeepStrictEqual(ledger.books, stored?.books)) world.same("memory", ledger.books, stored?.books);
+  if (!isDeepStrictEqual(ledger.identity, stored?.identity)) world.same("identity", ledger.identity, stored?.identity);
 }
 
 function checkCycles(world: World): void {
   const { purse } = world.reference;
-  const { cycle } = world.shell.keeper.books;
+  const { cycle } = world.shell.ledger.books;
   world.same("the cycle", sumsOf(cycle as unknown as Record<string, unknown>), {
     startsAtMs: purse.cycle.startsMs,
     endsAtMs: purse.cycle.endsMs,

@@ -30,7 +30,7 @@ export function checkCopy(world: World): void {
 export function checkFreshness(world: World): void {
   const { platform, shell } = world;
   if (platform.copyRemains !== "whole" || world.nowMs - platform.network.fairSinceMs < SETTLED_MS) return;
-  const behindMs = shell.keeper.nowMs() - copyAsOfMs(shell.keeper);
+  const behindMs = shell.ledger.nowMs() - copyAsOfMs(shell.ledger);
   if (behindMs > BEHIND_MS) world.fail(`the copy is ${behindMs} ms behind while nothing hinders it`);
   world.saw("copy_found_fresh");
 }
@@ -113,9 +113,9 @@ function cycleHeard({ reference }: World, atMs: number): number {
 
 function checkHead(world: World): void {
   const row = world.platform.copy.rows("SELECT * FROM enterprises WHERE id = 'acme'")[0];
-  const { keeper } = world.shell;
+  const { ledger } = world.shell;
   const gauge = JSON.parse((row?.gauge ?? "null") as string) as { seq: number; used_micros: number } | null;
-  world.same("the head of the copy", [row?.name, gauge?.seq], [keeper.books.settings.name, keeper.books.seq]);
+  world.same("the head of the copy", [row?.name, gauge?.seq], [ledger.books.settings.name, ledger.books.seq]);
 }
 
 function rowsOf(world: World, table: string): CopyRow[] {

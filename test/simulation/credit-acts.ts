@@ -55,7 +55,7 @@ export class CreditActs {
     const grant = world.dice.pick(grants.slice(-4));
     world.call(
       `void ${grant.id}`,
-      (shell) => shell.answer(() => shell.keeper.voidGrant(grant.id, "operator")),
+      (shell) => shell.answer(() => shell.ledger.voidGrant(grant.id, "operator")),
       (nowMs, answer) => {
         if (grant.left > 0) world.saw("grant_voided");
         world.reference.purse.voidGrant(grant, nowMs);
@@ -74,7 +74,7 @@ export class CreditActs {
     const { world } = this;
     world.call(
       `settings ${JSON.stringify(patch)}`,
-      (shell) => shell.answer(() => shell.keeper.changeSettings(patch, "operator")),
+      (shell) => shell.answer(() => shell.ledger.changeSettings(patch, "operator")),
       (nowMs, answer) => {
         const { reference } = world;
         const debt = reference.purse.taken("debt");
@@ -96,7 +96,7 @@ export class CreditActs {
     const cap = dice.pick([drawn, drawn, drawn, drawn, 0, null]);
     world.call(
       `cap ${cap}`,
-      (shell) => shell.answer(() => shell.keeper.setCap(cap, "user:admin")),
+      (shell) => shell.answer(() => shell.ledger.setCap(cap, "user:admin")),
       (nowMs, answer) => {
         const wanted = world.reference.setCap(cap);
         if (wanted === "set") world.saw("cap_changed");
@@ -131,7 +131,7 @@ export class CreditActs {
     const { world } = this;
     world.call(
       `grant ${request.id} ${request.amountMicros}`,
-      (shell) => shell.answer(() => shell.keeper.addGrant(request, "operator")),
+      (shell) => shell.answer(() => shell.ledger.addGrant(request, "operator")),
       (nowMs, answer) => {
         const debt = world.reference.purse.taken("debt");
         const wanted = world.reference.addGrant(request, nowMs);

@@ -16,7 +16,7 @@ export async function quiesce(world: World): Promise<void> {
   for (let hours = 0; hours < QUIET_HOURS && (hours === 0 || !world.settled); hours++) {
     world.call(
       "gauge",
-      (shell) => shell.answer(() => shell.keeper.gauge()),
+      (shell) => shell.answer(() => shell.ledger.gauge()),
       () => {},
     );
     await world.live(world.nowMs + HOUR_MS);

@@ -170,7 +170,7 @@ export class Operators {
     const { world } = this;
     world.call(
       "gauge",
-      (shell) => shell.answer(() => shell.keeper.gauge()),
+      (shell) => shell.answer(() => shell.ledger.gauge()),
       (nowMs, answer) => {
         if (answer !== null) checkGauge(world, answer, nowMs);
       },
@@ -186,7 +186,7 @@ export class Operators {
     const change = { workspaces: [{ id, name: `Workspace ${dice.whole(1, 99)}`, groupId }], groups: [], users };
     world.call(
       `directory ${id} ${groupId}`,
-      (shell) => shell.answer(() => putDirectory(shell.keeper.sql, change)),
+      (shell) => shell.answer(() => putDirectory(shell.ledger.sql, change)),
       () => {
         if (groupId !== undefined) world.reference.groups.set(id, groupId);
       },
@@ -205,7 +205,7 @@ export class Operators {
     const { world } = this;
     world.call(
       `move clock to ${toMs}`,
-      (shell) => shell.answer(() => shell.keeper.moveClock(toMs)),
+      (shell) => shell.answer(() => shell.ledger.moveClock(toMs)),
       (nowMs, answer) => {
         world.saw("test_clock_moved");
         if (answer === null) return;

@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import type { Batch } from "../../src/copy/batch.ts";
 import { compareCopy } from "../../src/copy/compare.ts";
 import { writeBatch } from "../../src/copy/write.ts";
-import type { Bookkeeper } from "../../src/enterprise/books/bookkeeper.ts";
 import { putDirectory } from "../../src/enterprise/books/directory.ts";
+import type { Ledger } from "../../src/enterprise/books/ledger.ts";
 import { confirmBatch, rebuildBatches, takeBatch } from "../../src/enterprise/copy/projection.ts";
 import { shuffled } from "../../tools/kit/random.ts";
 import { DAY_MS, debit, NOON, openBooks, report } from "../support/books.ts";
@@ -15,21 +15,21 @@ const SEED = 20_261_123;
 const STORIES = 60;
 
 /** Some agents report, names change, and now and then a batch leaves: confirmed, or not. */
-function tellStory(keeper: Bookkeeper, dice: Dice): Batch[] {
+function tellStory(ledger: Ledger, dice: Dice): Batch[] {
   const batches: Batch[] = [];
   for (let step = 1; step <= 30; step++) {
-    keeper.moveClock(NOON + step * DAY_MS);
-    if (dice.chance(0.2)) keeper.changeSettings({ name: `Acme ${step}` }, "operator");
+    ledger.moveClock(NOON + step * DAY_MS);
+    if (dice.chance(0.2)) ledger.changeSettings({ name: `Acme ${step}` }, "operator");
     const run = `r${dice.whole(1, 4)}`;
-    debit(keeper, report(step * 10, { run, final: dice.chance(0.1), startedAtMs: keeper.nowMs() }));
+    debit(ledger, report(step * 10, { run, final: dice.chance(0.1), startedAtMs: ledger.nowMs() }));
     const name = `Name ${step}`;
-    if (dice.chance(0.2)) putDirectory(keeper.sql, { workspaces: [], groups: [], users: [{ id: "u1", name }] });
-    const batch = dice.chance(0.4) ? takeBatch(keeper) : null;
+    if (dice.chance(0.2)) putDirectory(ledger.sql, { workspaces: [], groups: [], users: [{ id: "u1", name }] });
+    const batch = dice.chance(0.4) ? takeBatch(ledger) : null;
     if (batch === null) continue;
     batches.push(batch);
-    if (dice.chance(0.5)) confirmBatch(keeper, batch);
+    if (dice.chance(0.5)) confirmBatch(ledger, batch);
   }
-  const last = takeBatch(keeper);
+  const last = takeBatch(ledger);
   return last === null ? batches : [...batches, last];
 }
 
@@ -37,14 +37,14 @@ it("ends in the same copy, whatever batches are repeated, late or overtaken", as
   const dice = new Dice(SEED);
   const random = () => dice.whole(0, 999_999) / 1_000_000;
   for (let story = 0; story < STORIES; story++) {
-    const keeper = openBooks();
+    const ledger = openBooks();
     const copy = new CopyDb(async (apply) => apply());
-    const batches = tellStory(keeper, dice);
+    const batches = tellStory(ledger, dice);
     const repeated = batches.filter(() => dice.chance(0.3));
     for (const batch of shuffled(random, [...batches, ...repeated])) await writeBatch(copy, batch);
-    expect((await compareCopy(copy, "acme", rebuildBatches(keeper), 0)).faults).toEqual([]);
+    expect((await compareCopy(copy, "acme", rebuildBatches(ledger), 0)).faults).toEqual([]);
     const [head] = copy.rows("SELECT name, gauge ->> 'seq' AS seq FROM enterprises");
-    expect(head).toEqual({ name: keeper.books.settings.name, seq: keeper.books.seq });
+    expect(head).toEqual({ name: ledger.books.settings.name, seq: ledger.books.seq });
     copy.close();
   }
 });

@@ -1,11 +1,11 @@
 /**
- * The Durable Object without its class: the real bookkeeper, keyring, commit queue and background over a simulated
+ * The Durable Object without its class: the real ledger, keyring, commit queue and background over a simulated
  * platform, put together as src/enterprise/object.ts does it. Dead once it is evicted: what it awaited never comes.
  */
 
-import { Bookkeeper } from "../../src/enterprise/books/bookkeeper.ts";
 import { CommitQueue } from "../../src/enterprise/books/commit-queue.ts";
 import { Keyring } from "../../src/enterprise/books/keyring.ts";
+import { Ledger } from "../../src/enterprise/books/ledger.ts";
 import { putReferral, refereeGrant } from "../../src/enterprise/books/referral.ts";
 import { copyIsBehind } from "../../src/enterprise/copy/projection.ts";
 import { auditBooks } from "../../src/enterprise/jobs/audit.ts";
@@ -29,7 +29,7 @@ type Answers = (DebitAnswer | Refused)[];
 export type Debited = { answers: Answers[]; committedUnanswered: boolean };
 
 export class Shell {
-  readonly keeper: Bookkeeper;
+  readonly ledger: Ledger;
   readonly keyring: Keyring;
   readonly background: Background;
   dead = false;
@@ -41,7 +41,7 @@ export class Shell {
   readonly #debits: CommitQueue<Report, DebitAnswer | Refused>;
 
   constructor(readonly platform: Platform) {
-    this.keeper = new Bookkeeper(
+    this.ledger = new Ledger(
       platform.sql,
       () => platform.nowMs(),
       () => this.background.outboxGrew(),
@@ -50,7 +50,7 @@ export class Shell {
     const storage = { setAlarm: (atMs: number) => platform.setAlarm(atMs) };
     const elsewhere = { getByName: () => ({ addGrant: (request: GrantRequest) => platform.grantElsewhere(request) }) };
     const env = { DB: platform.copy, SIGNING_SECRET: "simulated", ENTERPRISE: elsewhere };
-    this.background = new Background({ storage }, env, this.keeper);
+    this.background = new Background({ storage }, env, this.ledger);
     this.#debits = new CommitQueue(
       (reports) => this.#commit(reports),
       () => this.afterChange(),
@@ -80,10 +80,10 @@ export class Shell {
 
   /** As the object grants both sides of a referral, once it knows that the other side exists. */
   acceptReferral(referrer: string, bonusMicros: number): { created: boolean } | Refused {
-    const { keeper } = this;
-    const granted = keeper.addGrant(refereeGrant(referrer, bonusMicros), "operator");
+    const { ledger } = this;
+    const granted = ledger.addGrant(refereeGrant(referrer, bonusMicros), "operator");
     if (isRefusal(granted)) return granted;
-    putReferral(keeper.sql, { referrer, bonusMicros, atMs: keeper.nowMs(), settled: false });
+    putReferral(ledger.sql, { referrer, bonusMicros, atMs: ledger.nowMs(), settled: false });
     return { created: granted.created };
   }
 
@@ -94,16 +94,16 @@ export class Shell {
   }
 
   audit() {
-    return auditBooks(this.keeper);
+    return auditBooks(this.ledger);
   }
 
   copyIsBehind(): boolean {
-    return copyIsBehind(this.keeper);
+    return copyIsBehind(this.ledger);
   }
 
   /** True when a turn is due. */
   get turns(): boolean {
-    return this.keeper.books.cycle.endsAtMs <= this.keeper.nowMs();
+    return this.ledger.books.cycle.endsAtMs <= this.ledger.nowMs();
   }
 
   afterChange(): void {
@@ -113,7 +113,7 @@ export class Shell {
   #commit(reports: readonly Report[]): Answers {
     const commits = this.platform.sql.commits();
     try {
-      const answers = this.keeper.debit(reports);
+      const answers = this.ledger.debit(reports);
       this.#committed.push(answers);
       return answers;
     } catch (error) {

@@ -59,7 +59,7 @@ export class Starts {
     const { world } = this;
     const answer = world.call(
       `start ${request.run} ${request.holdMicros}`,
-      (shell) => shell.answer(() => shell.keeper.start(request)),
+      (shell) => shell.answer(() => shell.ledger.start(request)),
       (nowMs, found) => {
         const wanted = this.#forgotten(request.run, nowMs) ? "run_too_old" : world.reference.start(request, nowMs);
         world.traffic.sightings.ofStart(wanted);
@@ -80,7 +80,7 @@ export class Starts {
     const { world } = this;
     world.call(
       `release ${run}`,
-      (shell) => shell.answer(() => shell.keeper.releaseHold(run)),
+      (shell) => shell.answer(() => shell.ledger.releaseHold(run)),
       (nowMs, answer) => {
         if (world.reference.runs.get(run)?.hold) world.saw("hold_released");
         world.reference.release(run);

@@ -60,7 +60,7 @@ export class World {
     this.platform = new SimPlatform(this);
     this.reference = new Reference(settings, startMs, (name) => this.saw(name));
     this.#watchedEndMs = this.reference.purse.cycle.endsMs;
-    this.platform.shell.keeper.create("acme", settings, testClock ? startMs : null);
+    this.platform.shell.ledger.create("acme", settings, testClock ? startMs : null);
     this.#booksMs = startMs;
     this.traffic = new Traffic(this);
     this.operators = new Operators(this);
@@ -81,7 +81,7 @@ export class World {
 
   /** The enterprise's own clock. */
   get booksNowMs(): number {
-    return this.shell.keeper.nowMs();
+    return this.shell.ledger.nowMs();
   }
 
   saw(name: Happening, times = 1): void {
@@ -127,8 +127,8 @@ export class World {
     const outcome = trap === null ? { answer: act(shell) } : callTrapped(this, () => act(shell), trap);
     this.#calling = false;
     this.trace.add(`${this.nowMs} ${what} → ${JSON.stringify("answer" in outcome ? outcome.answer : outcome)}`);
-    const nowMs = shell.keeper.nowMs();
-    this.#advanceBooks(shell.keeper.identity.lastAtMs);
+    const nowMs = shell.ledger.nowMs();
+    this.#advanceBooks(shell.ledger.identity.lastAtMs);
     if (!("answer" in outcome)) {
       if (outcome.applied) this.#tell(nowMs, () => expect(nowMs, null));
       if (kills(trap)) this.platform.evict();
@@ -162,10 +162,10 @@ export class World {
   }
 
   check(): void {
-    const { keeper } = this.shell;
-    const nowMs = keeper.nowMs();
+    const { ledger } = this.shell;
+    const nowMs = ledger.nowMs();
     // A call that broke has settled nothing: what was due then is due still.
-    if (nowMs >= keeper.nextDueAtMs()) keeper.settle();
+    if (nowMs >= ledger.nextDueAtMs()) ledger.settle();
     checkBooks(this, nowMs);
   }
 

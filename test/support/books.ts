@@ -2,7 +2,7 @@
  * One plain value per noun of the ledger, for tests that override the one field that matters. Nothing in them is
  * special: March 2026 in UTC, an allowance of 1,000 micros, prices at which one token costs one micro of either unit.
  */
-import { Bookkeeper } from "../../src/enterprise/books/bookkeeper.ts";
+import { Ledger } from "../../src/enterprise/books/ledger.ts";
 import type { StartRequest } from "../../src/ledger/admission.ts";
 import {
   type Books,
@@ -194,23 +194,23 @@ export function decideReport(sent: Report, known: Known = {}): Debit | Refused {
   return decideDebit({ books: kept, run: of, meters }, sent, nowMs, () => group);
 }
 
-/** The real bookkeeper of a new enterprise in memory, by a test clock that stands at `atMs`. */
-export function openBooks(over: Partial<Settings> = {}, atMs = NOON): Bookkeeper {
-  const keeper = new Bookkeeper(openSql(), () => atMs);
-  keeper.create("acme", settings(over), atMs);
-  return keeper;
+/** The real ledger of a new enterprise in memory, by a test clock that stands at `atMs`. */
+export function openBooks(over: Partial<Settings> = {}, atMs = NOON): Ledger {
+  const ledger = new Ledger(openSql(), () => atMs);
+  ledger.create("acme", settings(over), atMs);
+  return ledger;
 }
 
 /** The same by a real clock, which is whatever `clock` says. */
-export function openByClock(clock: { nowMs: number }, over: Partial<Settings> = {}): Bookkeeper {
-  const keeper = new Bookkeeper(openSql(), () => clock.nowMs);
-  keeper.create("acme", settings(over), null);
-  return keeper;
+export function openByClock(clock: { nowMs: number }, over: Partial<Settings> = {}): Ledger {
+  const ledger = new Ledger(openSql(), () => clock.nowMs);
+  ledger.create("acme", settings(over), null);
+  return ledger;
 }
 
 /** The answer to one report that must be accepted. */
-export function debit(keeper: Bookkeeper, sent: Report): DebitAnswer {
-  return granted(keeper.debit([sent])[0] as DebitAnswer | Refused);
+export function debit(ledger: Ledger, sent: Report): DebitAnswer {
+  return granted(ledger.debit([sent])[0] as DebitAnswer | Refused);
 }
 
 /** The answer itself; throws the code of a refusal. */

@@ -1,5 +1,5 @@
 /**
- * The `Sql` door over node:sqlite, so that the real bookkeeper runs in plain Node, in memory. Like the storage of a
+ * The `Sql` door over node:sqlite, so that the real ledger runs in plain Node, in memory. Like the storage of a
  * Durable Object it is synchronous, nests transactions, and takes back every write of a body that throws.
  * Statements are prepared once; amounts come back as numbers, and one that would be rounded throws.
  */

@@ -7,7 +7,7 @@ import type { Batch, NameRow, Totals } from "../../copy/batch.ts";
 import { attentionOf } from "../../ledger/attention.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import type { Bookkeeper } from "../books/bookkeeper.ts";
+import type { Ledger } from "../books/ledger.ts";
 import type { OutboxRow } from "../books/outbox.ts";
 import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
@@ -23,18 +23,18 @@ const ENTRY_ROWS = 500;
 const NAME_ROWS = 500;
 
 /** The next batch; null when the copy has everything. */
-export function takeBatch(keeper: Bookkeeper): Batch | null {
-  const { sql, store } = keeper;
-  const gauge = keeper.gauge();
+export function takeBatch(ledger: Ledger): Batch | null {
+  const { sql, store } = ledger;
+  const gauge = ledger.gauge();
   return sql.transaction(() => {
     const { rows, runs } = loadForBatch(sql);
     const entries = store.loadEntriesAfter(getProgress(sql, "entries"), ENTRY_ROWS);
     const names = loadNames(sql, getProgress(sql, "names"), NAME_ROWS);
     if (rows.length + entries.length + names.length === 0 && settingsLacking(sql) === null) return null;
     return {
-      ...headOf(keeper, gauge),
+      ...headOf(ledger, gauge),
       totals: foldAndTouch(sql, rows),
-      runs: loadRunRows(keeper, [...runs]),
+      runs: loadRunRows(ledger, [...runs]),
       entries,
       names,
       outboxSeq: rows.at(-1)?.lastSeq ?? 0,
@@ -43,8 +43,8 @@ export function takeBatch(keeper: Bookkeeper): Batch | null {
 }
 
 /** Forgets what the copy now has. */
-export function confirmBatch(keeper: Bookkeeper, batch: Batch): void {
-  const { sql } = keeper;
+export function confirmBatch(ledger: Ledger, batch: Batch): void {
+  const { sql } = ledger;
   sql.transaction(() => {
     sql.run("DELETE FROM outbox_items WHERE last_seq <= ?", batch.outboxSeq);
     const entrySeq = batch.entries.at(-1)?.seq;
@@ -56,18 +56,18 @@ export function confirmBatch(keeper: Bookkeeper, batch: Batch): void {
 }
 
 /** The moment as of which the copy is complete: now, or the first change that it lacks. */
-export function copyAsOfMs(keeper: Bookkeeper): AtMs {
-  const { sql } = keeper;
+export function copyAsOfMs(ledger: Ledger): AtMs {
+  const { sql } = ledger;
   const firstMs = sql.all("SELECT at_ms FROM outbox_items ORDER BY last_seq LIMIT 1")[0]?.at_ms ?? null;
-  const nowMs = keeper.nowMs();
+  const nowMs = ledger.nowMs();
   return firstMs === null ? nowMs : Math.min(nowMs, firstMs as number);
 }
 
 /** True when the copy lacks something. */
-export function copyIsBehind(keeper: Bookkeeper): boolean {
-  const { sql } = keeper;
+export function copyIsBehind(ledger: Ledger): boolean {
+  const { sql } = ledger;
   if (sql.all("SELECT 1 FROM outbox_items LIMIT 1").length > 0) return true;
-  if (keeper.store.loadEntriesAfter(getProgress(sql, "entries"), 1).length > 0) return true;
+  if (ledger.store.loadEntriesAfter(getProgress(sql, "entries"), 1).length > 0) return true;
   if (settingsLacking(sql) !== null) return true;
   return getProgress(sql, "names_revision") > getProgress(sql, "names");
 }
@@ -83,14 +83,14 @@ function settingsRevision(sql: Sql): number {
 }
 
 /** Everything the copy should hold, in batches, for writing it anew: totals first, then runs, entries and names. */
-export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
-  const { sql, store } = keeper;
+export function* rebuildBatches(ledger: Ledger): Generator<Batch> {
+  const { sql, store } = ledger;
   sql.transaction(() => {
     while (foldOutbox(sql));
   });
   const empty = (): Batch => {
-    const gauge = keeper.gauge();
-    const head = sql.transaction(() => headOf(keeper, gauge));
+    const gauge = ledger.gauge();
+    const head = sql.transaction(() => headOf(ledger, gauge));
     return {
       ...head,
       settingsRevision: settingsRevision(sql),
@@ -109,7 +109,7 @@ export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
     if (ids.length === 0) break;
     const runs = ids.map((row) => row.run as string);
     after = runs.at(-1) as string;
-    yield { ...empty(), runs: loadRunRows(keeper, runs) };
+    yield { ...empty(), runs: loadRunRows(ledger, runs) };
   }
   for (let after = 0; ; ) {
     const entries = store.loadEntriesAfter(after, ENTRY_ROWS);
@@ -125,17 +125,17 @@ export function* rebuildBatches(keeper: Bookkeeper): Generator<Batch> {
   }
 }
 
-function headOf(keeper: Bookkeeper, gauge: Gauge) {
-  const revision = nextRevision(keeper.sql, "copy");
+function headOf(ledger: Ledger, gauge: Gauge) {
+  const revision = nextRevision(ledger.sql, "copy");
   return {
-    enterprise: keeper.identity.id,
-    createdAtMs: keeper.identity.createdAtMs,
-    name: keeper.books.settings.name,
-    suspended: keeper.books.settings.suspended,
-    attention: attentionOf(gauge, keeper.books.settings.suspended),
+    enterprise: ledger.identity.id,
+    createdAtMs: ledger.identity.createdAtMs,
+    name: ledger.books.settings.name,
+    suspended: ledger.books.settings.suspended,
+    attention: attentionOf(gauge, ledger.books.settings.suspended),
     gauge: JSON.stringify(gauge),
     revision,
-    settingsRevision: settingsLacking(keeper.sql),
+    settingsRevision: settingsLacking(ledger.sql),
   };
 }
 

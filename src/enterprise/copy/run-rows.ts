@@ -6,35 +6,35 @@ import type { RunRow } from "../../copy/batch.ts";
 import { type Meter, type Run, unitOf } from "../../ledger/books.ts";
 import { viewRun } from "../../ledger/receipt.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import type { Bookkeeper } from "../books/bookkeeper.ts";
+import type { Ledger } from "../books/ledger.ts";
 import { runOfRow } from "../books/rows.ts";
 
 /** The rows of these runs; what was pruned stands as it was then. */
-export function loadRunRows(keeper: Bookkeeper, names: readonly string[]): RunRow[] {
-  const { store, sql, recent } = keeper;
+export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] {
+  const { store, sql, recent } = ledger;
   const known = names.flatMap((name) => recent.find(name) ?? []);
   const missing = known.length === names.length ? [] : names.filter((name) => recent.find(name) === undefined);
-  if (missing.length === 0) return known.map((found) => toRunRow(keeper, found.run, found.meters));
+  if (missing.length === 0) return known.map((found) => toRunRow(ledger, found.run, found.meters));
   const meters = Map.groupBy(store.loadMeters(missing), (meter) => meter.run);
   const rows = sql.all("SELECT * FROM runs WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(missing));
   const stored = rows.map((row) => {
     if (row.pruned !== null) return JSON.parse(row.pruned as string) as RunRow;
-    return toRunRow(keeper, runOfRow(row), meters.get(row.run as string) ?? []);
+    return toRunRow(ledger, runOfRow(row), meters.get(row.run as string) ?? []);
   });
-  return [...known.map((found) => toRunRow(keeper, found.run, found.meters)), ...stored];
+  return [...known.map((found) => toRunRow(ledger, found.run, found.meters)), ...stored];
 }
 
-function toRunRow(keeper: Bookkeeper, run: Run, meters: readonly Meter[]): RunRow {
-  const view = viewRun(run, meters, unitOf(keeper.books.settings.billingModel));
+function toRunRow(ledger: Ledger, run: Run, meters: readonly Meter[]): RunRow {
+  const view = viewRun(run, meters, unitOf(ledger.books.settings.billingModel));
   const draws = meters.filter((meter) => meter.unit === view.unit).flatMap((meter) => meter.draws);
   const lastChargedMs = draws.reduce((last, draw) => Math.max(last, draw.cycleStartsAtMs), 0);
-  const cycleStartsAtMs = lastChargedMs || cycleHeard(keeper, meters);
+  const cycleStartsAtMs = lastChargedMs || cycleHeard(ledger, meters);
   const inCycle = draws.filter((draw) => draw.cycleStartsAtMs === cycleStartsAtMs);
   return { ...view, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
 }
 
 /** The cycle in which a run that is charged nothing was last heard, whenever it is asked; 0 when it reported nothing. */
-function cycleHeard({ books, store }: Bookkeeper, meters: readonly Meter[]): AtMs {
+function cycleHeard({ books, store }: Ledger, meters: readonly Meter[]): AtMs {
   const lastReportAtMs = meters.reduce((last, meter) => Math.max(last, meter.lastReportAtMs), 0);
   if (lastReportAtMs >= books.cycle.startsAtMs) return books.cycle.startsAtMs;
   return store.endedCycleAt(lastReportAtMs) ?? 0;

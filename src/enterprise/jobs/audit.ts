@@ -8,7 +8,7 @@ import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS, type Unit } from "../../ledger/micros.ts";
 import { costOf } from "../../ledger/prices.ts";
-import type { Bookkeeper } from "../books/bookkeeper.ts";
+import type { Ledger } from "../books/ledger.ts";
 import { getProgress } from "../books/progress.ts";
 import { meterOfRow } from "../books/rows.ts";
 import type { Sql } from "../books/sql.ts";
@@ -20,20 +20,20 @@ const PAGE = 1_000;
 const SHOWN_FAULTS = 3;
 
 /** What the rows themselves must satisfy; the copy is compared by its own check. */
-export function auditBooks(keeper: Bookkeeper): AuditCheck[] {
-  const facts = readFacts(keeper);
-  const entries = readEntries(keeper);
+export function auditBooks(ledger: Ledger): AuditCheck[] {
+  const facts = readFacts(ledger);
+  const entries = readEntries(ledger);
   return [
     checkOf("meters_cost", facts.meters, "meters cost what their totals cost at their pinned rates", facts.costFaults),
     checkOf("meters_drawn", facts.meters, "meters are drawn to the micro", facts.drawFaults),
-    checkGrants(keeper, facts),
-    checkCycle(keeper.books, facts),
-    checkMonthlyFirst(keeper.books, entries, keeper.nowMs()),
-    checkTurns(keeper.books, entries),
-    checkHolds(keeper),
-    checkJournal(keeper, entries),
-    checkReplay(keeper, entries),
-    checkTotals(keeper.sql),
+    checkGrants(ledger, facts),
+    checkCycle(ledger.books, facts),
+    checkMonthlyFirst(ledger.books, entries, ledger.nowMs()),
+    checkTurns(ledger.books, entries),
+    checkHolds(ledger),
+    checkJournal(ledger, entries),
+    checkReplay(ledger, entries),
+    checkTotals(ledger.sql),
   ];
 }
 
@@ -58,7 +58,7 @@ type Facts = {
   cycle: Record<"monthly" | "grant" | "debt" | "spend", bigint>;
 };
 
-function readFacts(keeper: Bookkeeper): Facts {
+function readFacts(ledger: Ledger): Facts {
   const facts: Facts = {
     meters: 0,
     costFaults: [],
@@ -66,7 +66,7 @@ function readFacts(keeper: Bookkeeper): Facts {
     drawnByGrant: new Map(),
     cycle: { monthly: 0n, grant: 0n, debt: 0n, spend: 0n },
   };
-  for (const meter of eachMeter(keeper.sql)) {
+  for (const meter of eachMeter(ledger.sql)) {
     facts.meters += 1;
     const cost = costOf(meter.tokens, meter.price, meter.unit);
     const label = `${meter.run} on ${meter.model}`;
@@ -74,7 +74,7 @@ function readFacts(keeper: Bookkeeper): Facts {
     let drawn = 0n;
     for (const draw of meter.draws) {
       drawn += BigInt(draw.micros);
-      if (draw.cycleStartsAtMs === keeper.books.cycle.startsAtMs) facts.cycle[draw.bucket] += BigInt(draw.micros);
+      if (draw.cycleStartsAtMs === ledger.books.cycle.startsAtMs) facts.cycle[draw.bucket] += BigInt(draw.micros);
       if (draw.grantId === null) continue;
       const sum = facts.drawnByGrant.get(draw.grantId) ?? 0n;
       facts.drawnByGrant.set(draw.grantId, sum + BigInt(draw.micros) + BigInt(draw.lapsedMicros));
@@ -98,20 +98,20 @@ function* eachMeter(sql: Sql): Generator<Meter> {
   }
 }
 
-function readEntries(keeper: Bookkeeper): Entry[] {
+function readEntries(ledger: Ledger): Entry[] {
   const entries: Entry[] = [];
   for (let after = 0; ; ) {
     // A run that closed moves no balance: only its place in the journal counts, and that is counted elsewhere.
-    const page = keeper.store.loadEntriesAfter(after, PAGE);
+    const page = ledger.store.loadEntriesAfter(after, PAGE);
     entries.push(...page.filter((entry) => entry.facts.type !== "run_closed"));
     if (page.length < PAGE) return entries;
     after = page.at(-1)?.seq ?? after;
   }
 }
 
-function checkGrants(keeper: Bookkeeper, facts: Facts): AuditCheck {
+function checkGrants(ledger: Ledger, facts: Facts): AuditCheck {
   const faults: string[] = [];
-  const rows = keeper.sql.all("SELECT * FROM grants");
+  const rows = ledger.sql.all("SELECT * FROM grants");
   for (const row of rows) {
     const [amount, drawn, expired, voided, pruned] = [
       row.amount_micros,
@@ -173,20 +173,20 @@ function checkTurns(books: Books, entries: readonly Entry[]): AuditCheck {
   return checkOf("one_turn_per_cycle", starts.length, "cycles started once each", faults);
 }
 
-function checkHolds(keeper: Bookkeeper): AuditCheck {
+function checkHolds(ledger: Ledger): AuditCheck {
   const sums: Record<Unit, bigint> = { credits: 0n, usd: 0n };
-  const rows = keeper.sql.all("SELECT hold_unit, hold_micros FROM runs WHERE hold_expires_at_ms IS NOT NULL");
+  const rows = ledger.sql.all("SELECT hold_unit, hold_micros FROM runs WHERE hold_expires_at_ms IS NOT NULL");
   for (const row of rows) sums[row.hold_unit as Unit] += BigInt(row.hold_micros as number);
   const faults = (["credits", "usd"] as const).flatMap((unit) => {
-    const held = keeper.books.held[unit];
+    const held = ledger.books.held[unit];
     return BigInt(held) === sums[unit] ? [] : [`held ${held} ${unit}, the active holds sum to ${sums[unit]}`];
   });
   return checkOf("held", rows.length, "active holds sum to what is held", faults);
 }
 
-function checkJournal(keeper: Bookkeeper, entries: readonly Entry[]): AuditCheck {
-  const { sql } = keeper;
-  const { seq } = keeper.books;
+function checkJournal(ledger: Ledger, entries: readonly Entry[]): AuditCheck {
+  const { sql } = ledger;
+  const { seq } = ledger.books;
   const folded = getProgress(sql, "folded");
   const counted = Number(sql.all("SELECT count(*) AS n FROM entries")[0]?.n) + getProgress(sql, "items_folded");
   const rows = loadOutbox(sql, folded, MAX_MICROS);
@@ -197,8 +197,8 @@ function checkJournal(keeper: Bookkeeper, entries: readonly Entry[]): AuditCheck
   return checkOf("journal_without_gaps", seq, "steps of the journal, none missing", faults);
 }
 
-function checkReplay(keeper: Bookkeeper, entries: readonly Entry[]): AuditCheck {
-  const { books, sql } = keeper;
+function checkReplay(ledger: Ledger, entries: readonly Entry[]): AuditCheck {
+  const { books, sql } = ledger;
   const faults: string[] = [];
   const compare = (what: string, stored: unknown, replayed: unknown) => {
     if (stored !== replayed) faults.push(`${what} is ${stored}, the journal replays to ${replayed}`);
@@ -224,15 +224,15 @@ function checkReplay(keeper: Bookkeeper, entries: readonly Entry[]): AuditCheck 
   compare(
     "use in credits",
     cycle.monthlyUsedMicros + cycle.bonusUsedMicros + cycle.debtMicros,
-    cycleTotal(keeper, "credits"),
+    cycleTotal(ledger, "credits"),
   );
-  compare("spend", cycle.spendUsedMicros, cycleTotal(keeper, "usd"));
+  compare("spend", cycle.spendUsedMicros, cycleTotal(ledger, "usd"));
   return checkOf("journal_replays", entries.length, "entries and the debits replay to the balances", faults);
 }
 
 /** This cycle's charges from the folded totals and the journal that is not folded yet. */
-function cycleTotal(keeper: Bookkeeper, unit: Unit): number {
-  const { sql, books } = keeper;
+function cycleTotal(ledger: Ledger, unit: Unit): number {
+  const { sql, books } = ledger;
   const statement =
     "SELECT amount_micros FROM totals_cycle WHERE unit = ? AND cycle_starts_at_ms = ? AND dimension = 'all'";
   let sum = Number(sql.all(statement, unit, books.cycle.startsAtMs)[0]?.amount_micros ?? 0);

@@ -5,7 +5,7 @@
 import { webhookSecretOf } from "../../access/webhook-secret.ts";
 import { compareCopy } from "../../copy/compare.ts";
 import { deleteCopy, readHead, writeBatch } from "../../copy/write.ts";
-import type { Bookkeeper } from "../books/bookkeeper.ts";
+import type { Ledger } from "../books/ledger.ts";
 import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import { loadReferral, putReferral, referrerGrant } from "../books/referral.ts";
 import { nextWebhookAtMs } from "../books/webhook-queue.ts";
@@ -55,12 +55,12 @@ export class Background {
   #rebuilding: Promise<number> | null = null;
   readonly #jobs: Record<Job, () => Promise<void>> = {
     settle: async () => {
-      this.keeper.settle();
+      this.ledger.settle();
     },
     deliver: () => this.#deliver(),
     settle_referral: () => this.#settleReferral(),
     prune: async () => {
-      if (prune(this.keeper)) this.#retryIn(PRUNE_PAUSE_MS);
+      if (prune(this.ledger)) this.#retryIn(PRUNE_PAUSE_MS);
     },
     project: () => this.project(),
     rebuild: async () => {
@@ -73,14 +73,14 @@ export class Background {
   constructor(
     readonly ctx: DurableObjectState,
     readonly env: Env,
-    readonly keeper: Bookkeeper,
+    readonly ledger: Ledger,
   ) {}
 
   /** Something may have changed: the copy is due soon, sooner while somebody watches. */
   changed(watched: boolean): void {
-    if (this.#projectAtMs === NEVER && this.keeper.mayOweCopy) {
-      this.keeper.mayOweCopy = copyIsBehind(this.keeper);
-      if (this.keeper.mayOweCopy)
+    if (this.#projectAtMs === NEVER && this.ledger.mayOweCopy) {
+      this.ledger.mayOweCopy = copyIsBehind(this.ledger);
+      if (this.ledger.mayOweCopy)
         this.#projectAtMs = this.#owedSinceMs() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
     }
     this.#arm();
@@ -91,7 +91,7 @@ export class Background {
    * was writing, because the alarm that this one sets takes the place of the one that would have tried again.
    */
   #owedSinceMs(): number {
-    return Date.now() - (this.keeper.nowMs() - copyAsOfMs(this.keeper));
+    return Date.now() - (this.ledger.nowMs() - copyAsOfMs(this.ledger));
   }
 
   /** An event was put into the outbox of webhooks; the change that did it arms the alarm. */
@@ -118,7 +118,7 @@ export class Background {
     } catch (error) {
       const failures = (this.#failures.get(job) ?? 0) + 1;
       this.#failures.set(job, failures);
-      const { id } = this.keeper.identity;
+      const { id } = this.ledger.identity;
       console.error(JSON.stringify({ event: "job_failed", enterprise: id, job, failures, error: String(error) }));
       const pauseMs = Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
       // The copy keeps to its pause even while changes ask for it to be written soon.
@@ -141,23 +141,23 @@ export class Background {
    * first: what fails or is cut off half-way, the alarm begins again.
    */
   async rebuild(): Promise<number> {
-    nextRevision(this.keeper.sql, "rebuild_asked");
+    nextRevision(this.ledger.sql, "rebuild_asked");
     this.#retryIn(REBUILD_LOOK_MS);
     return this.#rebuildNext();
   }
 
   /** Compares the copy with the ledger, row by row. */
   async auditCopy(): Promise<AuditCheck> {
-    const { keeper, env } = this;
+    const { ledger, env } = this;
     try {
       for (let look = 1; ; look++) {
         await this.project();
-        const { seq } = keeper.books;
-        const runsSinceMs = keeper.nowMs() - RUN_HISTORY_MS;
-        const { rows, faults } = await compareCopy(env.DB, keeper.identity.id, rebuildBatches(keeper), runsSinceMs);
+        const { seq } = ledger.books;
+        const runsSinceMs = ledger.nowMs() - RUN_HISTORY_MS;
+        const { rows, faults } = await compareCopy(env.DB, ledger.identity.id, rebuildBatches(ledger), runsSinceMs);
         const check = checkOf("copy_equals_ledger", rows, "rows of the copy equal the ledger's", faults);
         // While debits go on, what differs may only be on its way: look again.
-        if (check.ok || seq === keeper.books.seq || look === COPY_LOOKS) return check;
+        if (check.ok || seq === ledger.books.seq || look === COPY_LOOKS) return check;
       }
     } catch (error) {
       return { name: "copy_equals_ledger", ok: false, detail: `the copy cannot be read: ${String(error)}` };
@@ -165,7 +165,7 @@ export class Background {
   }
 
   #owesRebuild(): boolean {
-    const { sql } = this.keeper;
+    const { sql } = this.ledger;
     return getProgress(sql, "rebuild_asked") > getProgress(sql, "rebuilt");
   }
 
@@ -184,29 +184,29 @@ export class Background {
   }
 
   async #rebuildAll(): Promise<number> {
-    const { keeper, env } = this;
-    keeper.settle();
-    const asked = getProgress(keeper.sql, "rebuild_asked");
+    const { ledger, env } = this;
+    ledger.settle();
+    const asked = getProgress(ledger.sql, "rebuild_asked");
     await this.#deleteCopy();
     let batches = 0;
-    for (const batch of rebuildBatches(keeper)) {
+    for (const batch of rebuildBatches(ledger)) {
       await writeBatch(env.DB, batch);
       batches += 1;
       // A large book takes a while: what is charged meanwhile does not wait for its end.
       await this.project();
     }
-    setProgress(keeper.sql, "rebuilt", Math.max(asked, getProgress(keeper.sql, "rebuilt")));
+    setProgress(ledger.sql, "rebuilt", Math.max(asked, getProgress(ledger.sql, "rebuilt")));
     return batches;
   }
 
   async #deleteCopy(): Promise<void> {
-    const { keeper, env } = this;
-    const { id } = keeper.identity;
+    const { ledger, env } = this;
+    const { id } = ledger.identity;
     let head = await readHead(env.DB, id);
     for (let tried = 0; tried === 0 || head !== null; tried++) {
       if (tried === DELETIONS) throw new Error("D1_ERROR: the copy was written while it was to be deleted");
       // A copy that is ahead of this ledger, which was restored to an earlier time, must not win over what follows.
-      setProgress(keeper.sql, "copy", Math.max(head ?? 0, getProgress(keeper.sql, "copy")));
+      setProgress(ledger.sql, "copy", Math.max(head ?? 0, getProgress(ledger.sql, "copy")));
       await deleteCopy(env.DB, id, head);
       head = await readHead(env.DB, id);
     }
@@ -216,24 +216,24 @@ export class Background {
     const startedMs = Date.now();
     try {
       for (let sent = 0; sent < BATCHES_AT_ONCE; sent++) {
-        const batch = takeBatch(this.keeper);
+        const batch = takeBatch(this.ledger);
         if (batch === null) return;
         await writeBatch(this.env.DB, batch);
-        confirmBatch(this.keeper, batch);
+        confirmBatch(this.ledger, batch);
       }
     } finally {
       // Whatever came in meanwhile, or is left, asks for its own time.
       this.#projectAtMs = NEVER;
       const ms = Date.now() - startedMs;
       if (ms > COPY_SLOW_MS) {
-        console.warn(JSON.stringify({ event: "copy_slow", enterprise: this.keeper.identity.id, ms }));
+        console.warn(JSON.stringify({ event: "copy_slow", enterprise: this.ledger.identity.id, ms }));
       }
     }
   }
 
   /** Begins to deliver what is due, unless that is under way; whatever is put in meanwhile is delivered with it. */
   #deliverBeside(): void {
-    const dueAtMs = nextWebhookAtMs(this.keeper.sql) ?? NEVER;
+    const dueAtMs = nextWebhookAtMs(this.ledger.sql) ?? NEVER;
     if (this.delivering === null && dueAtMs > Date.now()) {
       this.#webhookAtMs = dueAtMs;
       return;
@@ -246,7 +246,7 @@ export class Background {
   }
 
   async #deliver(): Promise<void> {
-    const { sql } = this.keeper;
+    const { sql } = this.ledger;
     await deliverWebhooks({
       sql,
       receiver: () => this.#receiver(),
@@ -257,13 +257,13 @@ export class Background {
   }
 
   async #receiver(): Promise<Receiver | null> {
-    const { books, identity } = this.keeper;
+    const { books, identity } = this.ledger;
     const url = books.settings.webhookUrl;
     return url === null ? null : { url, secret: await webhookSecretOf(this.env.SIGNING_SECRET, identity.id, url) };
   }
 
   async #settleReferral(): Promise<void> {
-    const { sql, identity } = this.keeper;
+    const { sql, identity } = this.ledger;
     const referral = loadReferral(sql);
     if (referral === null || referral.settled) return;
     const grant = referrerGrant(identity.id, referral.bonusMicros);
@@ -275,7 +275,7 @@ export class Background {
   #arm(): void {
     this.#recall();
     // An enterprise with a test clock is turned by whoever moves its clock.
-    const dueAtMs = this.keeper.identity.testClockMs === null ? this.keeper.nextDueAtMs() : NEVER;
+    const dueAtMs = this.ledger.identity.testClockMs === null ? this.ledger.nextDueAtMs() : NEVER;
     const wantedMs = Math.min(dueAtMs, this.#projectAtMs, this.#webhookAtMs, this.#retryAtMs);
     // An alarm that is minutes late was given up by the platform: the next call sets it anew.
     const standing = this.#alarmAtMs === RUNNING || this.#alarmAtMs > Date.now() - GIVEN_UP_MS;
@@ -293,8 +293,8 @@ export class Background {
   #recall(): void {
     if (this.#recalled) return;
     this.#recalled = true;
-    this.#webhookAtMs = Math.min(this.#webhookAtMs, nextWebhookAtMs(this.keeper.sql) ?? NEVER);
-    const owed = this.#owesRebuild() || loadReferral(this.keeper.sql)?.settled === false;
+    this.#webhookAtMs = Math.min(this.#webhookAtMs, nextWebhookAtMs(this.ledger.sql) ?? NEVER);
+    const owed = this.#owesRebuild() || loadReferral(this.ledger.sql)?.settled === false;
     if (owed) this.#retryAtMs = Math.min(this.#retryAtMs, Date.now());
   }
 }

@@ -5,7 +5,7 @@
  */
 import { FENCE_MS } from "../../ledger/meter.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
-import type { Bookkeeper } from "../books/bookkeeper.ts";
+import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import { loadRunRows } from "../copy/run-rows.ts";
 
@@ -15,17 +15,17 @@ const PRUNE_EVERY_MS = 3_600_000;
 const RUNS_AT_ONCE = 500;
 
 /** Prunes one portion; true when there may be more to prune right away. */
-export function prune(keeper: Bookkeeper): boolean {
-  const { sql } = keeper;
-  const nowMs = keeper.nowMs();
-  const runs = findOldRuns(keeper, nowMs - FENCE_MS);
-  keeper.recent.forget(runs);
+export function prune(ledger: Ledger): boolean {
+  const { sql } = ledger;
+  const nowMs = ledger.nowMs();
+  const runs = findOldRuns(ledger, nowMs - FENCE_MS);
+  ledger.recent.forget(runs);
   if (runs.length === 0 && nowMs - getProgress(sql, "pruned_at") < PRUNE_EVERY_MS) return false;
   sql.transaction(() => {
-    for (const row of loadRunRows(keeper, runs)) {
+    for (const row of loadRunRows(ledger, runs)) {
       sql.run("UPDATE runs SET pruned = ? WHERE run = ?", JSON.stringify(row), row.run);
     }
-    noteGrants(keeper, runs);
+    noteGrants(ledger, runs);
     sql.run("DELETE FROM meters WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(runs));
     sql.run(
       "DELETE FROM runs WHERE run IN (SELECT run FROM runs WHERE started_at_ms < ? AND pruned IS NOT NULL LIMIT ?)",
@@ -38,22 +38,22 @@ export function prune(keeper: Bookkeeper): boolean {
 }
 
 /** Runs of which every meter, and the start, lie before the fence. */
-function findOldRuns(keeper: Bookkeeper, fenceMs: AtMs): string[] {
+function findOldRuns(ledger: Ledger, fenceMs: AtMs): string[] {
   const statement = `SELECT DISTINCT m.run FROM meters AS m JOIN runs AS r ON r.run = m.run
     WHERE m.first_report_at_ms < ?1 AND r.started_at_ms < ?1
       AND NOT EXISTS (SELECT 1 FROM meters AS o WHERE o.run = m.run AND o.last_report_at_ms >= ?1)
     LIMIT ?2`;
-  return keeper.sql.all(statement, fenceMs, RUNS_AT_ONCE).map((row) => row.run as string);
+  return ledger.sql.all(statement, fenceMs, RUNS_AT_ONCE).map((row) => row.run as string);
 }
 
-function noteGrants(keeper: Bookkeeper, runs: readonly string[]): void {
+function noteGrants(ledger: Ledger, runs: readonly string[]): void {
   const byGrant = new Map<string, number>();
-  for (const draw of keeper.store.loadMeters(runs).flatMap((meter) => meter.draws)) {
+  for (const draw of ledger.store.loadMeters(runs).flatMap((meter) => meter.draws)) {
     if (draw.grantId === null) continue;
     byGrant.set(draw.grantId, (byGrant.get(draw.grantId) ?? 0) + draw.micros + draw.lapsedMicros);
   }
   for (const [id, micros] of byGrant) {
-    const known = Number(keeper.sql.all("SELECT pruned_micros FROM grants WHERE id = ?", id)[0]?.pruned_micros ?? 0);
-    keeper.sql.run("UPDATE grants SET pruned_micros = ? WHERE id = ?", known + micros, id);
+    const known = Number(ledger.sql.all("SELECT pruned_micros FROM grants WHERE id = ?", id)[0]?.pruned_micros ?? 0);
+    ledger.sql.run("UPDATE grants SET pruned_micros = ? WHERE id = ?", known + micros, id);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * Debits through a socket: a message is `{id, …report}` or `{id, reports: […]}`, its reply carries the same id. What
  * cannot be read is answered too, never dropped. Here messages become reports and decisions become replies; deciding
- * is the bookkeeper's.
+ * is the ledger's.
  */
 import type { Report } from "../../ledger/debit.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";

@@ -2,7 +2,7 @@
  * The frame of an enterprise's pages: who it is, what asks for attention, its parts as tabs, and what was just done.
  */
 import type { Child, FC } from "hono/jsx";
-import type { EnterpriseState } from "../../enterprise/books/bookkeeper.ts";
+import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
 import { Name } from "../kit/parts.tsx";
 import { conditionsOf } from "./condition.ts";
 import { operatorPage } from "./frame.tsx";

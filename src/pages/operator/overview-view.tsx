@@ -1,6 +1,6 @@
 /** The blocks of an enterprise's overview: what it has used, and the forms beside. */
 import type { FC } from "hono/jsx";
-import type { EnterpriseState } from "../../enterprise/books/bookkeeper.ts";
+import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { formatIso } from "../../wire/time.ts";
 import { formatDate, formatPeriod } from "../kit/dates.ts";

@@ -6,7 +6,7 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Caller } from "../../access/callers.ts";
 import { hasOperatorSession } from "../../access/operator-session.ts";
-import type { EnterpriseState } from "../../enterprise/books/bookkeeper.ts";
+import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { isId } from "../../wire/fields.ts";

@@ -7,7 +7,7 @@ import { type Context, Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { readSession, startSession } from "../../access/session.ts";
 import { catalogOf } from "../../catalog/object.ts";
-import type { EnterpriseState } from "../../enterprise/books/bookkeeper.ts";
+import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readForm } from "../kit/form.tsx";

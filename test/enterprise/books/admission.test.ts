@@ -132,31 +132,31 @@ describe("a new run of an enterprise with a cap", () => {
 
 describe("starts, one after another", () => {
   it("lets exactly as many of a thousand runs hold as fit", () => {
-    const keeper = openBooks();
+    const ledger = openBooks();
     const codes = Array.from({ length: 1_000 }, (_, i) =>
-      codeOf(keeper.start(start({ run: `r${i}`, holdMicros: 30 }))),
+      codeOf(ledger.start(start({ run: `r${i}`, holdMicros: 30 }))),
     );
     expect(codes.filter((code) => code === "none")).toHaveLength(33);
     expect(codes.slice(33).every((code) => code === "insufficient_credits")).toBe(true);
-    expect(keeper.gauge()).toMatchObject({ held_micros: 990, available_micros: 10, debt_micros: 0 });
+    expect(ledger.gauge()).toMatchObject({ held_micros: 990, available_micros: 10, debt_micros: 0 });
   });
 
   it("takes a run that reported before it asked as known", () => {
-    const keeper = openBooks();
-    debit(keeper, report(1));
-    expect(granted(keeper.start(start()))).toMatchObject({ created: false, hold: null });
+    const ledger = openBooks();
+    debit(ledger, report(1));
+    expect(granted(ledger.start(start()))).toMatchObject({ created: false, hold: null });
   });
 
   it("lets a hold that is used up stand beside a run that goes on", () => {
-    const keeper = openBooks();
-    keeper.start(start({ holdMicros: 100 }));
-    expect(debit(keeper, report(150))).toMatchObject({ availableMicros: 850, action: "continue" });
-    expect(granted(keeper.start(start())).hold).toMatchObject({ micros: 0 });
+    const ledger = openBooks();
+    ledger.start(start({ holdMicros: 100 }));
+    expect(debit(ledger, report(150))).toMatchObject({ availableMicros: 850, action: "continue" });
+    expect(granted(ledger.start(start())).hold).toMatchObject({ micros: 0 });
   });
 
   it("tells a refused run what is available, where to get more, and the gauge", () => {
-    const keeper = openBooks({ upgradeUrl: "https://example.com/up", allowanceOverrideMicros: 0 });
-    expect(keeper.start(start())).toMatchObject({
+    const ledger = openBooks({ upgradeUrl: "https://example.com/up", allowanceOverrideMicros: 0 });
+    expect(ledger.start(start())).toMatchObject({
       refusal: { code: "credits_exhausted", availableMicros: 0 },
       upgradeUrl: "https://example.com/up",
       gauge: { available_micros: 0, cycle: { ends_at: "2026-04-01T00:00:00.000Z" } },
@@ -164,12 +164,12 @@ describe("starts, one after another", () => {
   });
 
   it("frees a hold at its expiry, to the millisecond", () => {
-    const keeper = openBooks();
-    keeper.start(start({ holdMicros: 1_000, holdTtlMs: HOUR_MS }));
-    keeper.moveClock(NOON + HOUR_MS - 1);
-    expect(codeOf(keeper.start(start({ run: "r2" })))).toBe("credits_exhausted");
-    keeper.moveClock(NOON + HOUR_MS);
-    expect(codeOf(keeper.start(start({ run: "r2" })))).toBe("none");
-    expect(granted(keeper.start(start())).hold).toBeNull();
+    const ledger = openBooks();
+    ledger.start(start({ holdMicros: 1_000, holdTtlMs: HOUR_MS }));
+    ledger.moveClock(NOON + HOUR_MS - 1);
+    expect(codeOf(ledger.start(start({ run: "r2" })))).toBe("credits_exhausted");
+    ledger.moveClock(NOON + HOUR_MS);
+    expect(codeOf(ledger.start(start({ run: "r2" })))).toBe("none");
+    expect(granted(ledger.start(start())).hold).toBeNull();
   });
 });

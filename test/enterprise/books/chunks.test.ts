@@ -1,8 +1,8 @@
-// M3 and M4 through the real bookkeeper: however a run's reports are cut, mixed, repeated or lost, the debits sum to
+// M3 and M4 through the real ledger: however a run's reports are cut, mixed, repeated or lost, the debits sum to
 // the cost of its final totals, exactly.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import type { Report } from "../../../src/ledger/debit.ts";
 import type { Rates, Tokens } from "../../../src/ledger/prices.ts";
@@ -44,10 +44,10 @@ function finalTotals(sent: readonly Sent[]): Map<string, { model: string; tokens
 }
 
 /** Debits in batches of this size and gives the sum of all that was charged, by meter. */
-function debitAll(keeper: Bookkeeper, sent: readonly Sent[], batch: number): Map<string, bigint> {
+function debitAll(ledger: Ledger, sent: readonly Sent[], batch: number): Map<string, bigint> {
   const charged = new Map<string, bigint>();
   for (let from = 0; from < sent.length; from += batch) {
-    for (const answer of keeper.debit(sent.slice(from, from + batch).map(reportOf))) {
+    for (const answer of ledger.debit(sent.slice(from, from + batch).map(reportOf))) {
       const { run, model, chargedMicros } = granted(answer);
       const key = keyOf({ run, model });
       charged.set(key, (charged.get(key) ?? 0n) + BigInt(chargedMicros));
@@ -56,8 +56,8 @@ function debitAll(keeper: Bookkeeper, sent: readonly Sent[], batch: number): Map
   return charged;
 }
 
-const chargesOf = (keeper: Bookkeeper, sent: readonly Sent[]) =>
-  keeper.store
+const chargesOf = (ledger: Ledger, sent: readonly Sent[]) =>
+  ledger.store
     .loadMeters([...new Set(sent.map((one) => one.run))])
     .map((meter) => ({ key: keyOf(meter), tokens: meter.tokens, final: meter.final, charged: meter.chargedMicros }));
 
@@ -144,19 +144,19 @@ describe("five thousand reports", () => {
     const sent = mixed.length >= 5_000 ? mixed.slice(0, 5_000) : mixed;
     expect(sent).toHaveLength(5_000);
 
-    const keeper = openBooks({ allowanceOverrideMicros: 10 ** 10 });
-    keeper.addGrant(
+    const ledger = openBooks({ allowanceOverrideMicros: 10 ** 10 });
+    ledger.addGrant(
       { id: "g", amountMicros: 10 ** 10, source: "promotion", note: null, expiresAtMs: null },
       "operator",
     );
-    const charged = debitAll(keeper, sent, 250);
+    const charged = debitAll(ledger, sent, 250);
 
     const expected = finalTotals(sent);
     expect(charged.size).toBe(expected.size);
     for (const [key, { model, tokens }] of expected)
       expect([key, charged.get(key)]).toEqual([key, lumpSum(model, tokens)]);
     const total = [...expected.values()].reduce((sum, { model, tokens }) => sum + lumpSum(model, tokens), 0n);
-    expect(BigInt(keeper.gauge().used_micros)).toBe(total);
-    expect(auditBooks(keeper).filter((check) => !check.ok)).toEqual([]);
+    expect(BigInt(ledger.gauge().used_micros)).toBe(total);
+    expect(auditBooks(ledger).filter((check) => !check.ok)).toEqual([]);
   });
 });

@@ -89,15 +89,15 @@ describe("voiding", () => {
   });
 
   it("does nothing to a grant that has expired or was voided before", () => {
-    const keeper = openBooks();
-    keeper.addGrant(grantRequest("ended", 100, { expiresAtMs: NOON + HOUR_MS }), "operator");
-    keeper.addGrant(grantRequest("voided", 100), "operator");
-    keeper.voidGrant("voided", "operator");
-    keeper.moveClock(NOON + HOUR_MS);
-    const { seq } = keeper.gauge();
-    expect(keeper.voidGrant("ended", "operator")).toMatchObject({ state: "expired", remaining_micros: 0 });
-    expect(keeper.voidGrant("voided", "operator")).toMatchObject({ state: "voided", remaining_micros: 0 });
-    expect(keeper.gauge().seq).toBe(seq);
+    const ledger = openBooks();
+    ledger.addGrant(grantRequest("ended", 100, { expiresAtMs: NOON + HOUR_MS }), "operator");
+    ledger.addGrant(grantRequest("voided", 100), "operator");
+    ledger.voidGrant("voided", "operator");
+    ledger.moveClock(NOON + HOUR_MS);
+    const { seq } = ledger.gauge();
+    expect(ledger.voidGrant("ended", "operator")).toMatchObject({ state: "expired", remaining_micros: 0 });
+    expect(ledger.voidGrant("voided", "operator")).toMatchObject({ state: "voided", remaining_micros: 0 });
+    expect(ledger.gauge().seq).toBe(seq);
   });
 });
 
@@ -130,110 +130,110 @@ describe("the view of a grant", () => {
 
 describe("in the books", () => {
   it("new credit pays debt first, and that counts as drawn", () => {
-    const keeper = openBooks();
-    debit(keeper, report(1_300));
-    expect(keeper.gauge()).toMatchObject({ debt_micros: 300, used_micros: 1_300, total_micros: 1_000 });
-    const { grant: given } = granted(keeper.addGrant(grantRequest("g1", 500), "operator"));
+    const ledger = openBooks();
+    debit(ledger, report(1_300));
+    expect(ledger.gauge()).toMatchObject({ debt_micros: 300, used_micros: 1_300, total_micros: 1_000 });
+    const { grant: given } = granted(ledger.addGrant(grantRequest("g1", 500), "operator"));
     expect(given).toMatchObject({ drawn_micros: 300, remaining_micros: 200, state: "active" });
-    expect(keeper.gauge()).toMatchObject({
+    expect(ledger.gauge()).toMatchObject({
       debt_micros: 0,
       used_micros: 1_300,
       total_micros: 1_500,
       remaining_micros: 200,
       bonus: { used_micros: 300 },
     });
-    expect(keeper.store.loadMeters(["r1"])[0]?.draws.map((draw) => [draw.bucket, draw.grantId, draw.micros])).toEqual([
+    expect(ledger.store.loadMeters(["r1"])[0]?.draws.map((draw) => [draw.bucket, draw.grantId, draw.micros])).toEqual([
       ["monthly", null, 1_000],
       ["grant", "g1", 300],
     ]);
   });
 
   it("says in the journal how much debt a grant has paid", () => {
-    const keeper = openBooks();
-    debit(keeper, report(1_300));
-    keeper.addGrant(grantRequest("g1", 200), "operator");
-    const last = keeper.store.loadEntryPage(Number.MAX_SAFE_INTEGER, 1)[0];
+    const ledger = openBooks();
+    debit(ledger, report(1_300));
+    ledger.addGrant(grantRequest("g1", 200), "operator");
+    const last = ledger.store.loadEntryPage(Number.MAX_SAFE_INTEGER, 1)[0];
     expect(last).toMatchObject({
-      seq: keeper.gauge().seq,
+      seq: ledger.gauge().seq,
       by: "operator",
       facts: { type: "grant_added", grant: "g1", amount_micros: 200, debt_paid_micros: 200 },
     });
   });
 
   it("a grant used up long ago is found again, for a void and for a retry", () => {
-    const keeper = openBooks();
-    keeper.addGrant(grantRequest("g1", 100), "operator");
-    debit(keeper, report(1_100));
-    debit(keeper, report(1, { run: "r2" }));
-    expect(granted(keeper.addGrant(grantRequest("g1", 100), "operator"))).toMatchObject({
+    const ledger = openBooks();
+    ledger.addGrant(grantRequest("g1", 100), "operator");
+    debit(ledger, report(1_100));
+    debit(ledger, report(1, { run: "r2" }));
+    expect(granted(ledger.addGrant(grantRequest("g1", 100), "operator"))).toMatchObject({
       created: false,
       grant: { state: "used" },
     });
-    expect(codeOf(keeper.addGrant(grantRequest("g1", 101), "operator"))).toBe("grant_conflict");
-    expect(granted(keeper.voidGrant("g1", "operator"))).toMatchObject({
+    expect(codeOf(ledger.addGrant(grantRequest("g1", 101), "operator"))).toBe("grant_conflict");
+    expect(granted(ledger.voidGrant("g1", "operator"))).toMatchObject({
       state: "voided",
       drawn_micros: 100,
       remaining_micros: 0,
     });
-    expect(codeOf(keeper.voidGrant("g2", "operator"))).toBe("not_found");
+    expect(codeOf(ledger.voidGrant("g2", "operator"))).toBe("not_found");
   });
 
   it("nothing returns to a voided grant, though it was used up when it was voided", () => {
-    const keeper = openBooks();
-    keeper.addGrant(grantRequest("g1", 100), "operator");
-    debit(keeper, report(1_100));
-    keeper.voidGrant("g1", "operator");
-    debit(keeper, report(1_040, { final: true }));
-    expect(keeper.store.loadGrants(["g1"])[0]).toMatchObject({ drawnMicros: 100 });
-    expect(keeper.gauge()).toMatchObject({ used_micros: 1_040, remaining_micros: 0, bonus: { used_micros: 40 } });
+    const ledger = openBooks();
+    ledger.addGrant(grantRequest("g1", 100), "operator");
+    debit(ledger, report(1_100));
+    ledger.voidGrant("g1", "operator");
+    debit(ledger, report(1_040, { final: true }));
+    expect(ledger.store.loadGrants(["g1"])[0]).toMatchObject({ drawnMicros: 100 });
+    expect(ledger.gauge()).toMatchObject({ used_micros: 1_040, remaining_micros: 0, bonus: { used_micros: 40 } });
   });
 
   it("a refund finds a grant that was used up", () => {
-    const keeper = openBooks();
-    keeper.addGrant(grantRequest("g1", 100), "operator");
-    debit(keeper, report(1_100));
-    expect(debit(keeper, report(1_040, { final: true }))).toMatchObject({ chargedMicros: -60, remainingMicros: 60 });
-    expect(keeper.gauge()).toMatchObject({ bonus: { used_micros: 40, remaining_micros: 60 } });
+    const ledger = openBooks();
+    ledger.addGrant(grantRequest("g1", 100), "operator");
+    debit(ledger, report(1_100));
+    expect(debit(ledger, report(1_040, { final: true }))).toMatchObject({ chargedMicros: -60, remainingMicros: 60 });
+    expect(ledger.gauge()).toMatchObject({ bonus: { used_micros: 40, remaining_micros: 60 } });
   });
 
   it("a refund pays the debt of other runs with what it frees", () => {
-    const keeper = openBooks();
-    debit(keeper, report(1_000));
-    debit(keeper, report(300, { run: "r2" }));
-    expect(keeper.gauge().debt_micros).toBe(300);
-    debit(keeper, report(800, { final: true }));
-    expect(keeper.gauge()).toMatchObject({ used_micros: 1_100, debt_micros: 100, remaining_micros: 0 });
-    expect(keeper.store.loadMeters(["r2"])[0]?.draws.map((draw) => [draw.bucket, draw.micros])).toEqual([
+    const ledger = openBooks();
+    debit(ledger, report(1_000));
+    debit(ledger, report(300, { run: "r2" }));
+    expect(ledger.gauge().debt_micros).toBe(300);
+    debit(ledger, report(800, { final: true }));
+    expect(ledger.gauge()).toMatchObject({ used_micros: 1_100, debt_micros: 100, remaining_micros: 0 });
+    expect(ledger.store.loadMeters(["r2"])[0]?.draws.map((draw) => [draw.bucket, draw.micros])).toEqual([
       ["debt", 100],
       ["monthly", 200],
     ]);
   });
 
   it("new credit pays the debt of more meters than one page of them", () => {
-    const keeper = openBooks({ allowanceOverrideMicros: 0 });
-    keeper.debit(Array.from({ length: 450 }, (_, i) => report(2, { run: `r${i}` })));
-    expect(keeper.gauge().debt_micros).toBe(900);
-    keeper.addGrant(grantRequest("g1", 899), "operator");
-    expect(keeper.gauge()).toMatchObject({ debt_micros: 1, remaining_micros: 0, bonus: { used_micros: 899 } });
+    const ledger = openBooks({ allowanceOverrideMicros: 0 });
+    ledger.debit(Array.from({ length: 450 }, (_, i) => report(2, { run: `r${i}` })));
+    expect(ledger.gauge().debt_micros).toBe(900);
+    ledger.addGrant(grantRequest("g1", 899), "operator");
+    expect(ledger.gauge()).toMatchObject({ debt_micros: 1, remaining_micros: 0, bonus: { used_micros: 899 } });
   });
 
   it("a grant that comes at the very instant another expires finds that one gone", () => {
-    const keeper = openBooks({ allowanceOverrideMicros: 0 });
-    keeper.addGrant(grantRequest("old", 100, { expiresAtMs: NOON + HOUR_MS }), "operator");
-    keeper.moveClock(NOON + HOUR_MS);
+    const ledger = openBooks({ allowanceOverrideMicros: 0 });
+    ledger.addGrant(grantRequest("old", 100, { expiresAtMs: NOON + HOUR_MS }), "operator");
+    ledger.moveClock(NOON + HOUR_MS);
     expect(
-      granted(keeper.addGrant(grantRequest("old", 100, { expiresAtMs: NOON + HOUR_MS }), "operator")),
+      granted(ledger.addGrant(grantRequest("old", 100, { expiresAtMs: NOON + HOUR_MS }), "operator")),
     ).toMatchObject({ created: false, grant: { state: "expired", remaining_micros: 0 } });
-    expect(debit(keeper, report(5))).toMatchObject({ remainingMicros: 0, reason: "credits_exhausted" });
+    expect(debit(ledger, report(5))).toMatchObject({ remainingMicros: 0, reason: "credits_exhausted" });
   });
 
   it("a grant that is asked for again in the moment of its expiry has expired", () => {
     const clock = { nowMs: NOON };
-    const keeper = openByClock(clock);
+    const ledger = openByClock(clock);
     const request = grantRequest("g1", 100, { expiresAtMs: NOON + HOUR_MS });
-    keeper.addGrant(request, "operator");
+    ledger.addGrant(request, "operator");
     clock.nowMs += HOUR_MS;
-    expect(granted(keeper.addGrant(request, "operator"))).toMatchObject({
+    expect(granted(ledger.addGrant(request, "operator"))).toMatchObject({
       created: false,
       grant: { state: "expired", remaining_micros: 0 },
     });

@@ -1,6 +1,6 @@
 // Rule R6: what becomes of a hold while its run goes on, and that every hold ends.
 import { describe, expect, it } from "vitest";
-import type { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { endHold, holdLeft, raiseHold, spendHold } from "../../../src/ledger/holds.ts";
 import {
   books,
@@ -90,86 +90,86 @@ describe("a hold", () => {
 });
 
 describe("in the books", () => {
-  const heldBy = (keeper: Bookkeeper) => keeper.gauge().held_micros;
+  const heldBy = (ledger: Ledger) => ledger.gauge().held_micros;
   function begin(holdMicros = 400, holdTtlMs: number | null = null) {
-    const keeper = openBooks();
-    granted(keeper.start(start({ holdMicros, holdTtlMs })));
-    return keeper;
+    const ledger = openBooks();
+    granted(ledger.start(start({ holdMicros, holdTtlMs })));
+    return ledger;
   }
 
   it("what is charged and what is left of the hold are together what was held", () => {
-    const keeper = begin();
-    expect(debit(keeper, report(150))).toMatchObject({
+    const ledger = begin();
+    expect(debit(ledger, report(150))).toMatchObject({
       remainingMicros: 850,
       availableMicros: 600,
       action: "continue",
     });
-    expect(heldBy(keeper)).toBe(250);
+    expect(heldBy(ledger)).toBe(250);
   });
 
   it("a hold ends with the run's final report, when its last meter closes", () => {
-    const keeper = begin();
-    debit(keeper, report(10, { model: "m2" }));
-    debit(keeper, report(10, { final: true }));
-    expect(heldBy(keeper)).toBe(380);
-    debit(keeper, report(10, { model: "m2", final: true }));
-    expect(heldBy(keeper)).toBe(0);
+    const ledger = begin();
+    debit(ledger, report(10, { model: "m2" }));
+    debit(ledger, report(10, { final: true }));
+    expect(heldBy(ledger)).toBe(380);
+    debit(ledger, report(10, { model: "m2", final: true }));
+    expect(heldBy(ledger)).toBe(0);
   });
 
   it("a hold ends with its release, which may come twice, or for a run that holds nothing", () => {
-    const keeper = begin();
-    expect(granted(keeper.releaseHold("r1"))).toMatchObject({ held_micros: 0, available_micros: 1_000 });
-    const { seq } = keeper.gauge();
-    expect(granted(keeper.releaseHold("r1"))).toMatchObject({ held_micros: 0, seq });
+    const ledger = begin();
+    expect(granted(ledger.releaseHold("r1"))).toMatchObject({ held_micros: 0, available_micros: 1_000 });
+    const { seq } = ledger.gauge();
+    expect(granted(ledger.releaseHold("r1"))).toMatchObject({ held_micros: 0, seq });
   });
 
   it("a hold ends 15 minutes after the run's last report", () => {
-    const keeper = begin();
-    keeper.moveClock(NOON + 10 * MINUTE_MS);
-    debit(keeper, report(1));
-    keeper.moveClock(NOON + 25 * MINUTE_MS - 1);
-    expect(heldBy(keeper)).toBe(399);
-    keeper.moveClock(NOON + 25 * MINUTE_MS);
-    expect(heldBy(keeper)).toBe(0);
+    const ledger = begin();
+    ledger.moveClock(NOON + 10 * MINUTE_MS);
+    debit(ledger, report(1));
+    ledger.moveClock(NOON + 25 * MINUTE_MS - 1);
+    expect(heldBy(ledger)).toBe(399);
+    ledger.moveClock(NOON + 25 * MINUTE_MS);
+    expect(heldBy(ledger)).toBe(0);
   });
 
   it("a hold is kept alive by reports that charge nothing", () => {
-    const keeper = begin(400, 10 * MINUTE_MS);
-    debit(keeper, report(1));
+    const ledger = begin(400, 10 * MINUTE_MS);
+    debit(ledger, report(1));
     for (let minutes = 5; minutes <= 50; minutes += 5) {
-      keeper.moveClock(NOON + minutes * MINUTE_MS);
-      debit(keeper, report(1));
+      ledger.moveClock(NOON + minutes * MINUTE_MS);
+      debit(ledger, report(1));
     }
-    expect(heldBy(keeper)).toBe(399);
+    expect(heldBy(ledger)).toBe(399);
   });
 
   it("a hold survives the turn of a cycle", () => {
-    const keeper = begin(400, 24 * 60 * MINUTE_MS);
+    const ledger = begin(400, 24 * 60 * MINUTE_MS);
     for (let days = 1; days <= 25; days++) {
-      keeper.moveClock(NOON + days * 23 * 60 * MINUTE_MS);
-      debit(keeper, report(1));
+      ledger.moveClock(NOON + days * 23 * 60 * MINUTE_MS);
+      debit(ledger, report(1));
     }
-    expect(keeper.gauge()).toMatchObject({ held_micros: 399, cycle: { starts_at: "2026-04-01T00:00:00.000Z" } });
+    expect(ledger.gauge()).toMatchObject({ held_micros: 399, cycle: { starts_at: "2026-04-01T00:00:00.000Z" } });
   });
 
   it("a refund gives credit back to all, not to the hold", () => {
-    const keeper = begin();
-    debit(keeper, report(300));
-    debit(keeper, report(5, { model: "m2" }));
-    debit(keeper, report(100, { final: true }));
-    expect(keeper.gauge()).toMatchObject({ used_micros: 105, held_micros: 95, available_micros: 800 });
+    const ledger = begin();
+    debit(ledger, report(300));
+    debit(ledger, report(5, { model: "m2" }));
+    debit(ledger, report(100, { final: true }));
+    expect(ledger.gauge()).toMatchObject({ used_micros: 105, held_micros: 95, available_micros: 800 });
   });
 
   it("debt stays 0 while every run keeps within its hold, however the charges are interleaved", () => {
-    const keeper = openBooks();
-    for (let i = 0; i < 10; i++) granted(keeper.start(start({ run: `r${i}`, holdMicros: 100 })));
+    const ledger = openBooks();
+    for (let i = 0; i < 10; i++) granted(ledger.start(start({ run: `r${i}`, holdMicros: 100 })));
     for (let tokens = 10; tokens <= 100; tokens += 10) {
       for (let i = 9; i >= 0; i--) {
-        const answer = debit(keeper, report(tokens, { run: `r${i}` }));
+        const answer = debit(ledger, report(tokens, { run: `r${i}` }));
         if (tokens < 100) expect(answer.action).toBe("continue");
       }
     }
-    expect(keeper.gauge()).toMatchObject({ used_micros: 1_000, debt_micros: 0, held_micros: 0, available_micros: 0 });
-    expect(debit(keeper, report(101, { run: "r3" }))).toMatchObject({ action: "stop", reason: "hold_exhausted" });
+    expect(ledger.gauge()).toMatchObject({ used_micros: 1_000, debt_micros: 0, held_micros: 0, available_micros: 0 });
+    expect(debit(ledger, report(101, { run: "r3" }))).toMatchObject({ action: "stop", reason: "hold_exhausted" });
   });
 });

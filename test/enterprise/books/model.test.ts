@@ -1,8 +1,8 @@
-// The real bookkeeper over SQLite against the reference model: random stories, compared after every step.
+// The real ledger over SQLite against the reference model: random stories, compared after every step.
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { foldOutbox } from "../../../src/enterprise/copy/totals.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
@@ -22,28 +22,28 @@ const upkeep = fc.constantFrom<Upkeep>("nothing", "nothing", "nothing", "evict",
 
 const sql = openSql();
 
-function open({ atMs, billingModel, allowanceMicros, timeZone, anchorDay }: Opening): Bookkeeper {
-  const keeper = new Bookkeeper(wipe(sql), () => atMs);
-  keeper.create(
+function open({ atMs, billingModel, allowanceMicros, timeZone, anchorDay }: Opening): Ledger {
+  const ledger = new Ledger(wipe(sql), () => atMs);
+  ledger.create(
     "acme",
     settings({ billingModel, allowanceOverrideMicros: allowanceMicros, timeZone, anchorDay }),
     atMs,
   );
-  return keeper;
+  return ledger;
 }
 
-function keepUp(keeper: Bookkeeper, what: Upkeep): Bookkeeper {
-  if (what === "evict") return new Bookkeeper(keeper.sql, keeper.realNowMs);
-  if (what === "fold") keeper.sql.transaction(() => foldOutbox(keeper.sql));
-  if (what === "prune") prune(keeper);
-  return keeper;
+function keepUp(ledger: Ledger, what: Upkeep): Ledger {
+  if (what === "evict") return new Ledger(ledger.sql, ledger.realNowMs);
+  if (what === "fold") ledger.sql.transaction(() => foldOutbox(ledger.sql));
+  if (what === "prune") prune(ledger);
+  return ledger;
 }
 
 /** Tells the events of one step, all reports of it in one batch. */
-function tell(keeper: Bookkeeper, events: readonly Event[]): Answer[] {
+function tell(ledger: Ledger, events: readonly Event[]): Answer[] {
   const reports = events.filter((event): event is ReportEvent => event.type === "report");
-  if (reports.length < events.length) return events.map((event) => tellReal(keeper, event));
-  return keeper.debit(reports.map(reportOf)).map(answerOf);
+  if (reports.length < events.length) return events.map((event) => tellReal(ledger, event));
+  return ledger.debit(reports.map(reportOf)).map(answerOf);
 }
 
 /** In one order, and without the meters that may be forgotten by now. */
@@ -64,18 +64,18 @@ const meterName = (meter: { run: string; model: string }) => `${meter.run} ${met
 
 /** Tells both sides one story; throws with all that was told where they part. */
 function compare(begin: Opening, steps: readonly (readonly [Step, Upkeep])[], seen: Set<string>): void {
-  let keeper = open(begin);
+  let ledger = open(begin);
   const world = new World(begin);
-  let before = viewReal(keeper);
+  let before = viewReal(ledger);
   const events: Event[] = [];
   try {
     for (const [next, between] of steps) {
-      keeper = keepUp(keeper, between);
+      ledger = keepUp(ledger, between);
       const told = next(world);
-      const answers = tell(keeper, told);
+      const answers = tell(ledger, told);
       events.push(...told);
       const expected = told.map((event) => world.tell(event));
-      const real = viewReal(keeper);
+      const real = viewReal(ledger);
       const kept = new Set(real.meters.map(meterName));
       const [is, should] = [comparable(real, kept), comparable(viewReference(world), kept)];
       if (!isDeepStrictEqual([answers, is], [expected, should])) {
@@ -87,7 +87,7 @@ function compare(begin: Opening, steps: readonly (readonly [Step, Upkeep])[], se
       before = real;
       count(seen, answers, real);
     }
-    expect(auditBooks(keeper).filter((check) => !check.ok)).toEqual([]);
+    expect(auditBooks(ledger).filter((check) => !check.ok)).toEqual([]);
   } catch (error) {
     const story = [begin, ...events].map((event) => JSON.stringify(event)).join("\n");
     throw new Error(`after\n${story}\n${error instanceof Error ? error.message : error}`, { cause: error });
@@ -113,7 +113,7 @@ function count(seen: Set<string>, answers: readonly Answer[], view: View): void 
   for (const entry of view.entries.slice(-2)) seen.add(entry.type);
 }
 
-describe("the bookkeeper and the reference model", () => {
+describe("the ledger and the reference model", () => {
   it("agree on every answer, balance, receipt and entry after every step of any story", () => {
     const story = fc.array(fc.tuple(step, upkeep), { minLength: 1, maxLength: 30, size: "max" });
     const seen = new Set<string>();

@@ -1,13 +1,13 @@
 // H2 and H3: of agents that ask at once exactly those that fit are admitted, and holds that are kept leave no debt.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { codeOf, debit, granted, grantRequest, NOON, openBooks, report, start } from "../../support/books.ts";
 import { cases } from "../../support/cases.ts";
 
-const admit = (keeper: Bookkeeper, run: string, holdMicros: number | null) =>
-  codeOf(keeper.start(start({ run, holdMicros }))) === "none";
+const admit = (ledger: Ledger, run: string, holdMicros: number | null) =>
+  codeOf(ledger.start(start({ run, holdMicros }))) === "none";
 
 describe("racing starts", () => {
   it("lets exactly as many of one size hold as there are places, in either billing model", () => {
@@ -21,16 +21,16 @@ describe("racing starts", () => {
     });
     fc.assert(
       fc.property(race, ({ billingModel, credit, bonus, used, holdMicros, agents }) => {
-        const keeper = openBooks({ billingModel, allowanceOverrideMicros: credit });
-        if (billingModel === "byom") granted(keeper.setCap(credit, "operator"));
-        else granted(keeper.addGrant(grantRequest("g1", bonus), "operator"));
-        debit(keeper, report(used, { run: "before" }));
+        const ledger = openBooks({ billingModel, allowanceOverrideMicros: credit });
+        if (billingModel === "byom") granted(ledger.setCap(credit, "operator"));
+        else granted(ledger.addGrant(grantRequest("g1", bonus), "operator"));
+        debit(ledger, report(used, { run: "before" }));
         const available = Math.max(0, credit + (billingModel === "byom" ? 0 : bonus) - used);
-        const admitted = Array.from({ length: agents }, (_, i) => admit(keeper, `r${i}`, holdMicros));
+        const admitted = Array.from({ length: agents }, (_, i) => admit(ledger, `r${i}`, holdMicros));
         const places = Math.min(agents, Math.floor(available / holdMicros));
         expect(admitted.filter(Boolean)).toHaveLength(places);
         expect(admitted.slice(0, places).every(Boolean)).toBe(true);
-        expect(keeper.gauge()).toMatchObject({
+        expect(ledger.gauge()).toMatchObject({
           held_micros: places * holdMicros,
           available_micros: available - places * holdMicros,
         });
@@ -47,15 +47,15 @@ describe("racing starts", () => {
     });
     fc.assert(
       fc.property(fc.array(ask, { maxLength: 25 }), (asks) => {
-        const keeper = openBooks();
+        const ledger = openBooks();
         for (const { run, holdMicros, release } of asks) {
-          const before = keeper.gauge();
-          if (release) keeper.releaseHold(run);
-          else if (!admit(keeper, run, holdMicros)) expect(keeper.gauge()).toEqual(before);
-          const { held_micros, available_micros } = keeper.gauge();
+          const before = ledger.gauge();
+          if (release) ledger.releaseHold(run);
+          else if (!admit(ledger, run, holdMicros)) expect(ledger.gauge()).toEqual(before);
+          const { held_micros, available_micros } = ledger.gauge();
           expect(held_micros + (available_micros ?? 0)).toBe(1_000);
         }
-        expect(auditBooks(keeper).filter((check) => !check.ok)).toEqual([]);
+        expect(auditBooks(ledger).filter((check) => !check.ok)).toEqual([]);
       }),
       cases(10),
     );
@@ -79,20 +79,20 @@ describe("runs that keep within their holds", () => {
     });
     fc.assert(
       fc.property(story, ({ allowanceOverrideMicros, bonus, acts }) => {
-        const keeper = openBooks({ allowanceOverrideMicros });
-        granted(keeper.addGrant(grantRequest("g1", bonus), "operator"));
+        const ledger = openBooks({ allowanceOverrideMicros });
+        granted(ledger.addGrant(grantRequest("g1", bonus), "operator"));
         const given = new Map<number, { holdMicros: number; used: number }>();
         for (const { run, holdMicros, percent, final } of acts) {
           const held = given.get(run);
           if (held === undefined) {
-            if (admit(keeper, `r${run}`, holdMicros)) given.set(run, { holdMicros, used: 0 });
+            if (admit(ledger, `r${run}`, holdMicros)) given.set(run, { holdMicros, used: 0 });
             continue;
           }
           held.used = Math.max(held.used, Math.floor((held.holdMicros * percent) / 100));
-          const answer = debit(keeper, report(held.used, { run: `r${run}`, final, startedAtMs: NOON }));
+          const answer = debit(ledger, report(held.used, { run: `r${run}`, final, startedAtMs: NOON }));
           if (held.used < held.holdMicros && !final) expect(answer.action).toBe("continue");
           if (final) given.set(run, { holdMicros: held.used, used: held.used });
-          const { debt_micros, available_micros, held_micros, remaining_micros } = keeper.gauge();
+          const { debt_micros, available_micros, held_micros, remaining_micros } = ledger.gauge();
           expect(debt_micros).toBe(0);
           expect((available_micros ?? 0) + held_micros).toBe(remaining_micros);
         }

@@ -1,8 +1,8 @@
 /**
- * The real bookkeeper, told and seen in the words of story.ts: each event becomes the call that an agent or operator
+ * The real ledger, told and seen in the words of story.ts: each event becomes the call that an agent or operator
  * would cause, and the view is read from its gauge and its rows.
  */
-import type { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { runOfRow } from "../../../src/enterprise/books/rows.ts";
 import type { DebitAnswer, Report } from "../../../src/ledger/debit.ts";
 import type { EntryFacts } from "../../../src/ledger/entries.ts";
@@ -12,39 +12,39 @@ import { type Answer, type Event, mergeDraws, type ReportEvent, type View } from
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
-export function tellReal(keeper: Bookkeeper, event: Event): Answer {
+export function tellReal(ledger: Ledger, event: Event): Answer {
   switch (event.type) {
     case "clock":
-      return codeOr(keeper.moveClock(event.toMs), () => null);
+      return codeOr(ledger.moveClock(event.toMs), () => null);
     case "report":
-      return answerOf(keeper.debit([reportOf(event)])[0] as DebitAnswer | Refused);
+      return answerOf(ledger.debit([reportOf(event)])[0] as DebitAnswer | Refused);
     case "start": {
       const { run, user, holdMicros, ttlMs } = event;
       const who = { surface: "web", workspace: "w", user } as const;
-      const started = keeper.start({ run, ...who, startedAtMs: undefined, holdMicros, holdTtlMs: ttlMs });
+      const started = ledger.start({ run, ...who, startedAtMs: undefined, holdMicros, holdTtlMs: ttlMs });
       return codeOr(started, ({ created, hold }) => ({ created, hold: hold?.micros ?? null }));
     }
     case "release":
-      keeper.releaseHold(event.run);
+      ledger.releaseHold(event.run);
       return null;
     case "grant": {
       const { id, amountMicros, expiresAtMs } = event;
-      const given = keeper.addGrant({ id, amountMicros, expiresAtMs, source: "promotion", note: null }, "operator");
+      const given = ledger.addGrant({ id, amountMicros, expiresAtMs, source: "promotion", note: null }, "operator");
       return codeOr(given, ({ created }) => (created ? null : "the same"));
     }
     case "void":
-      return codeOr(keeper.voidGrant(event.id, "operator"), () => null);
+      return codeOr(ledger.voidGrant(event.id, "operator"), () => null);
     case "allowance":
-      return codeOr(keeper.changeSettings({ allowanceOverrideMicros: event.micros }, "operator"), () => null);
+      return codeOr(ledger.changeSettings({ allowanceOverrideMicros: event.micros }, "operator"), () => null);
     case "cap":
-      return codeOr(keeper.setCap(event.micros, "operator"), () => null);
+      return codeOr(ledger.setCap(event.micros, "operator"), () => null);
     case "billing":
-      return codeOr(keeper.changeSettings({ billingModel: event.model }, "operator"), () => null);
+      return codeOr(ledger.changeSettings({ billingModel: event.model }, "operator"), () => null);
     case "suspend":
-      return codeOr(keeper.changeSettings({ suspended: event.suspended }, "operator"), () => null);
+      return codeOr(ledger.changeSettings({ suspended: event.suspended }, "operator"), () => null);
     case "calendar": {
       const { timeZone, anchorDay } = event;
-      return codeOr(keeper.changeSettings({ timeZone, anchorDay }, "operator"), () => null);
+      return codeOr(ledger.changeSettings({ timeZone, anchorDay }, "operator"), () => null);
     }
     default:
       return event satisfies never;
@@ -80,10 +80,10 @@ export function answerOf(answered: DebitAnswer | Refused): Answer {
   }));
 }
 
-export function viewReal(keeper: Bookkeeper): View {
-  const { sql, store } = keeper;
-  const gauge = keeper.gauge();
-  const { cycle } = keeper.books;
+export function viewReal(ledger: Ledger): View {
+  const { sql, store } = ledger;
+  const gauge = ledger.gauge();
+  const { cycle } = ledger.books;
   const runs = sql.all("SELECT * FROM runs").map(runOfRow);
   const meters = store.loadMeters(runs.map((run) => run.run));
   return {
@@ -113,7 +113,7 @@ export function viewReal(keeper: Bookkeeper): View {
       spend: gauge.spend && { cap: gauge.spend.cap_micros, used: gauge.spend.used_micros },
     },
     grants: store.loadGrantPage(MOST, 1_000).map((grant) => {
-      const view = viewGrant(grant, keeper.nowMs());
+      const view = viewGrant(grant, ledger.nowMs());
       return { id: view.id, drawn: view.drawn_micros, remaining: view.remaining_micros, state: view.state };
     }),
     meters: meters.map((meter) => ({

@@ -1,6 +1,6 @@
 // What the object remembers of runs under way: it spares reading, and changes no answer.
 import { expect, it } from "vitest";
-import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { Recent } from "../../../src/enterprise/books/recent.ts";
 import type { Sql } from "../../../src/enterprise/books/sql.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
@@ -35,34 +35,34 @@ function countReads(sql: Sql): Sql & { reads: string[] } {
   };
 }
 
-function rowsOf(keeper: Bookkeeper): unknown[] {
-  return TABLES.map((table) => keeper.sql.all(`SELECT * FROM ${table} ORDER BY 1, 2`));
+function rowsOf(ledger: Ledger): unknown[] {
+  return TABLES.map((table) => ledger.sql.all(`SELECT * FROM ${table} ORDER BY 1, 2`));
 }
 
-/** One step of an enterprise's life, the same for every keeper that is given the same dice. */
-function act(keeper: Bookkeeper, dice: Dice, step: number): unknown {
+/** One step of an enterprise's life, the same for every ledger that is given the same dice. */
+function act(ledger: Ledger, dice: Dice, step: number): unknown {
   const name = `r${dice.whole(1, 6)}`;
   const model = dice.pick(["m1", "m2"]);
   const input = dice.whole(0, 400);
   switch (dice.weighted({ debit: 20, start: 4, release: 1, grant: 2, clock: 5, late: 1, plan: 1 })) {
     case "debit":
-      return keeper.debit([
-        report(input, { run: name, model, startedAtMs: keeper.nowMs(), final: dice.chance(0.1) }),
-        report(input + 1, { run: `r${dice.whole(1, 6)}`, model, startedAtMs: keeper.nowMs() }),
+      return ledger.debit([
+        report(input, { run: name, model, startedAtMs: ledger.nowMs(), final: dice.chance(0.1) }),
+        report(input + 1, { run: `r${dice.whole(1, 6)}`, model, startedAtMs: ledger.nowMs() }),
       ]);
     case "start":
-      return keeper.start(start({ run: name, holdMicros: dice.whole(1, 200), holdTtlMs: HOUR_MS }));
+      return ledger.start(start({ run: name, holdMicros: dice.whole(1, 200), holdTtlMs: HOUR_MS }));
     case "release":
-      return keeper.releaseHold(name);
+      return ledger.releaseHold(name);
     case "grant":
-      return keeper.addGrant(grantRequest(`g${step}`, dice.whole(1, 300)), "operator");
+      return ledger.addGrant(grantRequest(`g${step}`, dice.whole(1, 300)), "operator");
     case "clock":
-      return keeper.moveClock(keeper.nowMs() + dice.whole(0, 6 * HOUR_MS));
+      return ledger.moveClock(ledger.nowMs() + dice.whole(0, 6 * HOUR_MS));
     case "late":
-      keeper.moveClock(keeper.nowMs() + dice.whole(1, 50) * DAY_MS);
-      return prune(keeper);
+      ledger.moveClock(ledger.nowMs() + dice.whole(1, 50) * DAY_MS);
+      return prune(ledger);
     case "plan":
-      return keeper.changeSettings({ allowanceOverrideMicros: dice.whole(0, 5_000) }, "operator");
+      return ledger.changeSettings({ allowanceOverrideMicros: dice.whole(0, 5_000) }, "operator");
   }
 }
 
@@ -81,11 +81,11 @@ it("answers and stores the same whether it remembers or reads again", () => {
 
 it("reads nothing for the next report of a run under way", () => {
   const sql = countReads(openSql());
-  const keeper = new Bookkeeper(sql, () => NOON);
-  keeper.create("acme", settings(), NOON);
-  debit(keeper, report(1));
+  const ledger = new Ledger(sql, () => NOON);
+  ledger.create("acme", settings(), NOON);
+  debit(ledger, report(1));
   sql.reads.length = 0;
-  debit(keeper, report(2));
+  debit(ledger, report(2));
   expect(sql.reads).toEqual([]);
 });
 
@@ -99,13 +99,13 @@ it("keeps nothing of a change that failed", () => {
       sql.run(statement, ...params);
     },
   };
-  const keeper = new Bookkeeper(faulty, () => NOON);
-  keeper.create("acme", settings(), NOON);
-  debit(keeper, report(100));
+  const ledger = new Ledger(faulty, () => NOON);
+  ledger.create("acme", settings(), NOON);
+  debit(ledger, report(100));
   failing = true;
-  expect(() => debit(keeper, report(300))).toThrow("SQLITE_FULL");
+  expect(() => debit(ledger, report(300))).toThrow("SQLITE_FULL");
   failing = false;
-  expect(debit(keeper, report(300))).toMatchObject({ chargedMicros: 200, runTotalMicros: 300 });
+  expect(debit(ledger, report(300))).toMatchObject({ chargedMicros: 200, runTotalMicros: 300 });
 });
 
 it("holds a bounded number of runs, those charged last", () => {

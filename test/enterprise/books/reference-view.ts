@@ -1,6 +1,6 @@
 /**
  * How the reference model is seen from outside: its gauge, grants, receipts, holds and journal, each number added up
- * anew. The other half of the comparison, the real bookkeeper seen the same way, is in real-view.ts.
+ * anew. The other half of the comparison, the real ledger seen the same way, is in real-view.ts.
  */
 
 import { numberOrNull, percentOf } from "./reference-meter.ts";

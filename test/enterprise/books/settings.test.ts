@@ -61,15 +61,15 @@ describe("a larger allowance", () => {
   });
 
   it("pays debt first, and its entry says how much", () => {
-    const keeper = openBooks();
-    debit(keeper, report(1_300));
-    keeper.changeSettings({ allowanceOverrideMicros: 1_200 }, "operator");
-    expect(keeper.gauge()).toMatchObject({
+    const ledger = openBooks();
+    debit(ledger, report(1_300));
+    ledger.changeSettings({ allowanceOverrideMicros: 1_200 }, "operator");
+    expect(ledger.gauge()).toMatchObject({
       debt_micros: 100,
       remaining_micros: 0,
       monthly: { allowance_micros: 1_200, used_micros: 1_200 },
     });
-    expect(keeper.store.loadEntryPage(Number.MAX_SAFE_INTEGER, 1)[0]?.facts).toMatchObject({
+    expect(ledger.store.loadEntryPage(Number.MAX_SAFE_INTEGER, 1)[0]?.facts).toMatchObject({
       type: "plan_changed",
       debt_paid_micros: 200,
     });
@@ -86,20 +86,20 @@ describe("a larger allowance", () => {
 
 describe("a smaller allowance", () => {
   it("waits for the next cycle", () => {
-    const keeper = openBooks();
-    keeper.changeSettings({ allowanceOverrideMicros: 10 }, "operator");
-    expect(keeper.gauge().monthly?.allowance_micros).toBe(1_000);
-    keeper.moveClock(at("2026-04-01T00:00:00Z"));
-    expect(keeper.gauge().monthly?.allowance_micros).toBe(10);
+    const ledger = openBooks();
+    ledger.changeSettings({ allowanceOverrideMicros: 10 }, "operator");
+    expect(ledger.gauge().monthly?.allowance_micros).toBe(1_000);
+    ledger.moveClock(at("2026-04-01T00:00:00Z"));
+    expect(ledger.gauge().monthly?.allowance_micros).toBe(10);
   });
 
   it("after a larger one in the same cycle leaves the highest in force until the turn", () => {
-    const keeper = openBooks();
+    const ledger = openBooks();
     for (const allowanceOverrideMicros of [3_000, 20, 2_000])
-      keeper.changeSettings({ allowanceOverrideMicros }, "operator");
-    expect(keeper.gauge().monthly?.allowance_micros).toBe(3_000);
-    keeper.moveClock(at("2026-04-01T00:00:00Z"));
-    expect(keeper.gauge().monthly?.allowance_micros).toBe(2_000);
+      ledger.changeSettings({ allowanceOverrideMicros }, "operator");
+    expect(ledger.gauge().monthly?.allowance_micros).toBe(3_000);
+    ledger.moveClock(at("2026-04-01T00:00:00Z"));
+    expect(ledger.gauge().monthly?.allowance_micros).toBe(2_000);
   });
 });
 
@@ -127,19 +127,19 @@ describe("other settings", () => {
   });
 
   it("of zone and anchor wait for the turn", () => {
-    const keeper = openBooks();
-    keeper.changeSettings({ timeZone: "Asia/Kolkata", anchorDay: 9 }, "operator");
-    expect(keeper.gauge().cycle).toMatchObject({
+    const ledger = openBooks();
+    ledger.changeSettings({ timeZone: "Asia/Kolkata", anchorDay: 9 }, "operator");
+    expect(ledger.gauge().cycle).toMatchObject({
       starts_at: "2026-03-01T00:00:00.000Z",
       ends_at: "2026-04-01T00:00:00.000Z",
     });
-    keeper.moveClock(at("2026-04-02T00:00:00Z"));
-    expect(keeper.gauge().cycle).toMatchObject({
+    ledger.moveClock(at("2026-04-02T00:00:00Z"));
+    expect(ledger.gauge().cycle).toMatchObject({
       starts_at: "2026-04-01T00:00:00.000Z",
       ends_at: "2026-04-08T18:30:00.000Z",
     });
-    keeper.moveClock(at("2026-04-10T00:00:00Z"));
-    expect(keeper.gauge().cycle).toMatchObject({
+    ledger.moveClock(at("2026-04-10T00:00:00Z"));
+    expect(ledger.gauge().cycle).toMatchObject({
       starts_at: "2026-04-08T18:30:00.000Z",
       ends_at: "2026-05-08T18:30:00.000Z",
       days_total: 30,
@@ -147,18 +147,18 @@ describe("other settings", () => {
   });
 
   it("of the billing model take effect with the next request and keep both histories", () => {
-    const keeper = openBooks();
-    keeper.addGrant(grantRequest("g1", 100), "operator");
-    debit(keeper, report(300));
-    const byom = granted(keeper.changeSettings({ billingModel: "byom" }, "operator"));
+    const ledger = openBooks();
+    ledger.addGrant(grantRequest("g1", 100), "operator");
+    debit(ledger, report(300));
+    const byom = granted(ledger.changeSettings({ billingModel: "byom" }, "operator"));
     expect(byom.gauge).toMatchObject({ unit: "usd", used_micros: 0, monthly: null });
-    granted(keeper.setCap(50, "operator"));
-    debit(keeper, report(20, { run: "r2" }));
-    expect(keeper.gauge()).toMatchObject({ used_micros: 20, spend: { cap_micros: 50, used_micros: 20 } });
-    const back = granted(keeper.changeSettings({ billingModel: "credits" }, "operator"));
+    granted(ledger.setCap(50, "operator"));
+    debit(ledger, report(20, { run: "r2" }));
+    expect(ledger.gauge()).toMatchObject({ used_micros: 20, spend: { cap_micros: 50, used_micros: 20 } });
+    const back = granted(ledger.changeSettings({ billingModel: "credits" }, "operator"));
     expect(back.gauge).toMatchObject({ unit: "credits", used_micros: 300, remaining_micros: 800, spend: null });
     expect(back.capMicros).toBe(50);
-    const types = keeper.store.loadEntriesAfter(0, 100).map((entry) => entry.facts.type);
+    const types = ledger.store.loadEntriesAfter(0, 100).map((entry) => entry.facts.type);
     expect(types).toEqual([
       "cycle_started",
       "grant_added",
@@ -206,10 +206,10 @@ describe("the spend cap", () => {
   });
 
   it("may be set below what is spent: no run starts, those under way are told to stop", () => {
-    const keeper = openBooks({ billingModel: "byom" });
-    debit(keeper, report(300));
-    granted(keeper.setCap(200, "operator"));
-    expect(debit(keeper, report(310))).toMatchObject({
+    const ledger = openBooks({ billingModel: "byom" });
+    debit(ledger, report(300));
+    granted(ledger.setCap(200, "operator"));
+    expect(debit(ledger, report(310))).toMatchObject({
       chargedMicros: 10,
       action: "stop",
       reason: "spend_cap_reached",

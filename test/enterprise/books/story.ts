@@ -1,5 +1,5 @@
 /**
- * What happens to an enterprise, as plain events that both the reference model and the real bookkeeper are told, and
+ * What happens to an enterprise, as plain events that both the reference model and the real ledger are told, and
  * what both can be asked afterwards. Neither side's rules are in here.
  */
 export type Kinds = { input: number; output: number; cacheRead: number; cacheWrite: number };

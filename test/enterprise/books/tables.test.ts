@@ -1,7 +1,7 @@
 // The numbered steps of an object's tables: a database that an older version has left takes those that it lacks, each
 // whole or not at all, whatever breaks in between.
 import { expect, it } from "vitest";
-import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { migrate, STEPS, schemaStep } from "../../../src/enterprise/books/tables.ts";
 import { loadOutbox } from "../../../src/enterprise/copy/totals.ts";
 import { dumpOf, faultySql, StorageFault } from "../../simulation/faulty-sql.ts";
@@ -23,7 +23,7 @@ it("takes a later step on a database of an earlier version, and keeps what is in
   migrate(sql, [...STEPS, LATER]);
   expect(schemaStep(sql)).toBe(STEPS.length + 1);
   expect(sql.all("SELECT run, region FROM runs")).toEqual([{ run: "r", region: "nowhere" }]);
-  expect(new Bookkeeper(sql, () => NOON).books).toEqual(books);
+  expect(new Ledger(sql, () => NOON).books).toEqual(books);
 });
 
 it("opens the state of the last release, with the changes that its copy does not have yet", () => {
@@ -54,12 +54,12 @@ it("is before a step or after it, wherever it breaks, and goes on from there", (
     const fault = breaks(() => migrate(sql, steps));
     if (!fault) break;
     faultsBefore[schemaStep(sql)] = (faultsBefore[schemaStep(sql)] ?? 0) + 1;
-    const keeper = new Bookkeeper(sql, () => NOON);
-    expect(keeper.provisioned).toBe(false);
+    const ledger = new Ledger(sql, () => NOON);
+    expect(ledger.provisioned).toBe(false);
     migrate(sql, steps);
     expect(schemaStep(sql)).toBe(steps.length);
-    keeper.create("acme", settings(), null);
-    expect(keeper.gauge().seq).toBe(1);
+    ledger.create("acme", settings(), null);
+    expect(ledger.gauge().seq).toBe(1);
   }
   // Each statement of a step, and the one that notes the step, broke once.
   expect(faultsBefore).toEqual(steps.map((statements) => statements.length + 1));
@@ -68,10 +68,10 @@ it("is before a step or after it, wherever it breaks, and goes on from there", (
 it("is provisioned whole or not at all, wherever its creation breaks", () => {
   for (let statement = 0; ; statement++) {
     const sql = faultySql(() => {});
-    const keeper = new Bookkeeper(sql, () => NOON);
+    const ledger = new Ledger(sql, () => NOON);
     sql.arm({ after: statement, writesOnly: false });
-    if (!breaks(() => keeper.create("acme", settings(), null))) break;
-    const woken = new Bookkeeper(sql, () => NOON);
+    if (!breaks(() => ledger.create("acme", settings(), null))) break;
+    const woken = new Ledger(sql, () => NOON);
     if (!woken.provisioned) woken.create("acme", settings(), null);
     expect(woken.state().identity.id).toBe("acme");
     expect(sql.all("SELECT count(*) AS n FROM entries")).toEqual([{ n: 1 }]);

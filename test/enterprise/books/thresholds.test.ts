@@ -1,5 +1,5 @@
 import { beforeEach, expect, it } from "vitest";
-import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { listWebhooks } from "../../../src/enterprise/books/webhook-queue.ts";
 import type { Settings } from "../../../src/ledger/books.ts";
 import type { Report } from "../../../src/ledger/debit.ts";
@@ -22,18 +22,18 @@ const SETTINGS: Settings = {
   webhookUrl: "https://hooks.example.com/fuel",
 };
 
-let keeper: Bookkeeper;
+let ledger: Ledger;
 let runs = 0;
 
 beforeEach(() => {
-  keeper = new Bookkeeper(openSql(), () => NOON_MS);
-  keeper.create("acme", SETTINGS, NOON_MS);
+  ledger = new Ledger(openSql(), () => NOON_MS);
+  ledger.create("acme", SETTINGS, NOON_MS);
 });
 
 /** Charges whole credits: a million tokens of a price of one cent each. */
 function use(credits: number, fields: Partial<Report> = {}): void {
   const rates = { input: 10_000, output: 0, cacheRead: 0, cacheWrite: 0 };
-  const [answer] = keeper.debit([
+  const [answer] = ledger.debit([
     {
       run: `run-${++runs}`,
       model: "m",
@@ -44,7 +44,7 @@ function use(credits: number, fields: Partial<Report> = {}): void {
       surface: "web",
       workspace: "w",
       user: "u",
-      startedAtMs: keeper.nowMs(),
+      startedAtMs: ledger.nowMs(),
       ...fields,
     },
   ]);
@@ -52,7 +52,7 @@ function use(credits: number, fields: Partial<Report> = {}): void {
 }
 
 const told = () =>
-  keeper.sql
+  ledger.sql
     .all("SELECT body FROM webhooks ORDER BY number")
     .map((row) => JSON.parse(row.body as string).data.code as string);
 
@@ -68,7 +68,7 @@ it("tells only the highest of those that one debit crosses", () => {
 
 it("tells a threshold again after new credit has lifted the enterprise above it", () => {
   use(80);
-  keeper.addGrant(
+  ledger.addGrant(
     { id: "g", amountMicros: 100 * CREDIT, source: "goodwill", note: null, expiresAtMs: null },
     "operator",
   );
@@ -78,30 +78,30 @@ it("tells a threshold again after new credit has lifted the enterprise above it"
 
 it("tells nothing again that new credit has not lifted the enterprise above", () => {
   use(95);
-  keeper.addGrant({ id: "g", amountMicros: 4 * CREDIT, source: "goodwill", note: null, expiresAtMs: null }, "operator");
+  ledger.addGrant({ id: "g", amountMicros: 4 * CREDIT, source: "goodwill", note: null, expiresAtMs: null }, "operator");
   use(2);
   expect(told()).toEqual(["usage_90"]);
 });
 
 it("tells a threshold again after a larger allowance, and after a grant was taken back", () => {
   use(80);
-  keeper.changeSettings({ allowanceOverrideMicros: 200 * CREDIT }, "operator");
+  ledger.changeSettings({ allowanceOverrideMicros: 200 * CREDIT }, "operator");
   use(30);
   expect(told()).toEqual(["usage_75", "usage_50"]);
-  keeper.addGrant(
+  ledger.addGrant(
     { id: "g", amountMicros: 99 * CREDIT, source: "goodwill", note: null, expiresAtMs: null },
     "operator",
   );
-  keeper.voidGrant("g", "operator");
+  ledger.voidGrant("g", "operator");
   expect(told()).toEqual(["usage_75", "usage_50", "usage_50"]);
 });
 
 it("tells that bonus has expired from under the enterprise", () => {
   const expiresAtMs = NOON_MS + 86_400_000;
-  keeper.addGrant({ id: "g", amountMicros: 100 * CREDIT, source: "goodwill", note: null, expiresAtMs }, "operator");
+  ledger.addGrant({ id: "g", amountMicros: 100 * CREDIT, source: "goodwill", note: null, expiresAtMs }, "operator");
   use(80);
   expect(told()).toEqual([]);
-  keeper.moveClock(expiresAtMs);
+  ledger.moveClock(expiresAtMs);
   expect(told()).toEqual(["usage_75"]);
 });
 
@@ -115,44 +115,44 @@ it("does not tell a threshold again because a refund fell below it", () => {
 
 it("begins anew with each cycle", () => {
   use(60);
-  keeper.moveClock(Date.parse("2026-04-02T00:00:00Z"));
+  ledger.moveClock(Date.parse("2026-04-02T00:00:00Z"));
   use(60);
   expect(told()).toEqual(["usage_50", "usage_50"]);
 });
 
 it("tells of the spend cap, and again after the cap was raised", () => {
-  keeper.changeSettings({ billingModel: "byom" }, "operator");
-  keeper.setCap(CREDIT, "operator");
+  ledger.changeSettings({ billingModel: "byom" }, "operator");
+  ledger.setCap(CREDIT, "operator");
   use(100);
-  keeper.setCap(2 * CREDIT, "operator");
+  ledger.setCap(2 * CREDIT, "operator");
   use(60);
   expect(told()).toEqual(["cap_reached", "cap_75"]);
 });
 
 it("tells at once what a lower cap has crossed, and anew under a cap that was removed and set again", () => {
-  keeper.changeSettings({ billingModel: "byom" }, "operator");
-  keeper.setCap(10 * CREDIT, "operator");
+  ledger.changeSettings({ billingModel: "byom" }, "operator");
+  ledger.setCap(10 * CREDIT, "operator");
   use(95);
-  keeper.setCap(CREDIT, "operator");
-  keeper.setCap(null, "operator");
+  ledger.setCap(CREDIT, "operator");
+  ledger.setCap(null, "operator");
   use(1);
-  keeper.setCap(CREDIT, "operator");
+  ledger.setCap(CREDIT, "operator");
   use(10);
   expect(told()).toEqual(["cap_90", "cap_90", "cap_reached"]);
 });
 
 it("puts nothing into the outbox while there is no address, and nothing late once there is", () => {
-  keeper.changeSettings({ webhookUrl: null }, "operator");
+  ledger.changeSettings({ webhookUrl: null }, "operator");
   use(80);
-  keeper.changeSettings({ webhookUrl: "https://hooks.example.com/fuel" }, "operator");
+  ledger.changeSettings({ webhookUrl: "https://hooks.example.com/fuel" }, "operator");
   use(1);
-  expect(listWebhooks(keeper.sql, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
+  expect(listWebhooks(ledger.sql, Number.MAX_SAFE_INTEGER, 10)).toEqual([]);
 });
 
 it("says at once that there is something to tell, also where nothing else was due", () => {
   let said = 0;
-  keeper = new Bookkeeper(
-    keeper.sql,
+  ledger = new Ledger(
+    ledger.sql,
     () => NOON_MS,
     () => {
       said += 1;

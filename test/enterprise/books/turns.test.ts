@@ -1,7 +1,7 @@
-// R4, T1 and T3 through the real bookkeeper: time passes once, forwards only, in whatever steps it is looked at.
+// R4, T1 and T3 through the real ledger: time passes once, forwards only, in whatever steps it is looked at.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import {
   APRIL,
@@ -23,38 +23,38 @@ import { cases } from "../../support/cases.ts";
 import { viewReal } from "./real-view.ts";
 
 const MOST = Number.MAX_SAFE_INTEGER;
-const types = (keeper: Bookkeeper) => keeper.store.loadEntriesAfter(0, MOST).map((entry) => entry.facts.type);
+const types = (ledger: Ledger) => ledger.store.loadEntriesAfter(0, MOST).map((entry) => entry.facts.type);
 
 describe("by a real clock", () => {
   it("a cycle turns at the first call after its end, once, whatever that call is", () => {
-    const calls: ((keeper: Bookkeeper) => unknown)[] = [
-      (keeper) => keeper.settle(),
-      (keeper) => keeper.gauge(),
-      (keeper) => keeper.debit([report(1, { run: "r2", startedAtMs: APRIL })]),
-      (keeper) => keeper.start(start({ run: "r2" })),
-      (keeper) => keeper.addGrant(grantRequest("g1", 5), "operator"),
-      (keeper) => keeper.releaseHold("r1"),
-      (keeper) => keeper.changeSettings({ name: "New" }, "operator"),
+    const calls: ((ledger: Ledger) => unknown)[] = [
+      (ledger) => ledger.settle(),
+      (ledger) => ledger.gauge(),
+      (ledger) => ledger.debit([report(1, { run: "r2", startedAtMs: APRIL })]),
+      (ledger) => ledger.start(start({ run: "r2" })),
+      (ledger) => ledger.addGrant(grantRequest("g1", 5), "operator"),
+      (ledger) => ledger.releaseHold("r1"),
+      (ledger) => ledger.changeSettings({ name: "New" }, "operator"),
     ];
     for (const call of calls) {
       const clock = { nowMs: NOON };
-      const keeper = openByClock(clock);
-      debit(keeper, report(1_300));
+      const ledger = openByClock(clock);
+      debit(ledger, report(1_300));
       clock.nowMs = APRIL;
-      call(keeper);
-      keeper.settle();
-      expect(types(keeper).slice(0, 3)).toEqual(["cycle_started", "debt_written_off", "cycle_started"]);
-      expect(keeper.gauge()).toMatchObject({ debt_micros: 0, cycle: { starts_at: "2026-04-01T00:00:00.000Z" } });
-      expect(types(keeper).filter((type) => type === "cycle_started")).toHaveLength(2);
+      call(ledger);
+      ledger.settle();
+      expect(types(ledger).slice(0, 3)).toEqual(["cycle_started", "debt_written_off", "cycle_started"]);
+      expect(ledger.gauge()).toMatchObject({ debt_micros: 0, cycle: { starts_at: "2026-04-01T00:00:00.000Z" } });
+      expect(types(ledger).filter((type) => type === "cycle_started")).toHaveLength(2);
     }
   });
 
   it("a charge belongs to the cycle in which it arrives, the one of its very first instant included", () => {
     const clock = { nowMs: APRIL - 1 };
-    const keeper = openByClock(clock);
-    debit(keeper, report(100));
+    const ledger = openByClock(clock);
+    debit(ledger, report(100));
     clock.nowMs = APRIL;
-    expect(debit(keeper, report(130))).toMatchObject({
+    expect(debit(ledger, report(130))).toMatchObject({
       chargedMicros: 30,
       runTotalMicros: 130,
       remainingMicros: 970,
@@ -62,19 +62,19 @@ describe("by a real clock", () => {
   });
 
   it("it knows when it is due next: the turn, an expiry, or the end of a hold", () => {
-    const keeper = openByClock({ nowMs: NOON });
-    expect(keeper.nextDueAtMs()).toBe(APRIL);
-    keeper.addGrant(grantRequest("g1", 5, { expiresAtMs: NOON + 5 * DAY_MS }), "operator");
-    expect(keeper.nextDueAtMs()).toBe(NOON + 5 * DAY_MS);
-    keeper.start(start({ holdMicros: 10 }));
-    expect(keeper.nextDueAtMs()).toBe(NOON + 15 * MINUTE_MS);
+    const ledger = openByClock({ nowMs: NOON });
+    expect(ledger.nextDueAtMs()).toBe(APRIL);
+    ledger.addGrant(grantRequest("g1", 5, { expiresAtMs: NOON + 5 * DAY_MS }), "operator");
+    expect(ledger.nextDueAtMs()).toBe(NOON + 5 * DAY_MS);
+    ledger.start(start({ holdMicros: 10 }));
+    expect(ledger.nextDueAtMs()).toBe(NOON + 15 * MINUTE_MS);
   });
 
   it("a hold ends on time though nobody reports, and after the object was evicted", () => {
     const clock = { nowMs: NOON };
-    const keeper = openByClock(clock);
-    keeper.start(start({ holdMicros: 10 }));
-    const awake = new Bookkeeper(keeper.sql, () => clock.nowMs);
+    const ledger = openByClock(clock);
+    ledger.start(start({ holdMicros: 10 }));
+    const awake = new Ledger(ledger.sql, () => clock.nowMs);
     expect(awake.nextDueAtMs()).toBe(NOON + 15 * MINUTE_MS);
     clock.nowMs = awake.nextDueAtMs();
     expect(awake.settle()).toBe(true);
@@ -84,52 +84,52 @@ describe("by a real clock", () => {
 
   it("a clock that steps back changes nothing, and is not followed", () => {
     const clock = { nowMs: NOON };
-    const keeper = openByClock(clock);
-    keeper.addGrant(grantRequest("g1", 50, { expiresAtMs: APRIL + HOUR_MS }), "operator");
-    debit(keeper, report(300));
+    const ledger = openByClock(clock);
+    ledger.addGrant(grantRequest("g1", 50, { expiresAtMs: APRIL + HOUR_MS }), "operator");
+    debit(ledger, report(300));
     clock.nowMs = APRIL + HOUR_MS;
-    keeper.settle();
-    const before = viewReal(keeper);
+    ledger.settle();
+    const before = viewReal(ledger);
     for (const nowMs of [APRIL - 1, NOON, 0]) {
       clock.nowMs = nowMs;
-      const awake = new Bookkeeper(keeper.sql, () => clock.nowMs);
+      const awake = new Ledger(ledger.sql, () => clock.nowMs);
       expect(awake.settle()).toBe(false);
       expect(viewReal(awake)).toEqual(before);
       expect(awake.nowMs()).toBe(APRIL + HOUR_MS);
     }
     clock.nowMs = APRIL;
-    expect(debit(keeper, report(310))).toMatchObject({ chargedMicros: 10, remainingMicros: 990 });
+    expect(debit(ledger, report(310))).toMatchObject({ chargedMicros: 10, remainingMicros: 990 });
   });
 });
 
 describe("by a test clock", () => {
   it("time stands still until it is moved, and is moved forwards only", () => {
-    const keeper = openBooks();
-    expect(keeper.nowMs()).toBe(NOON);
-    expect(codeOf(keeper.moveClock(NOON - 1))).toBe("clock_backwards");
-    expect(granted(keeper.moveClock(NOON)).gauge.as_of).toBe("2026-03-10T12:00:00.000Z");
+    const ledger = openBooks();
+    expect(ledger.nowMs()).toBe(NOON);
+    expect(codeOf(ledger.moveClock(NOON - 1))).toBe("clock_backwards");
+    expect(granted(ledger.moveClock(NOON)).gauge.as_of).toBe("2026-03-10T12:00:00.000Z");
     expect(codeOf(openByClock({ nowMs: NOON }).moveClock(NOON + 1))).toBe("not_a_test_clock");
   });
 
   it("idle months grant one allowance, never carried over, and leave one cycle_started", () => {
-    const keeper = openBooks();
-    debit(keeper, report(400));
-    keeper.moveClock(at("2026-08-20T00:00:00Z"));
-    expect(keeper.gauge()).toMatchObject({
+    const ledger = openBooks();
+    debit(ledger, report(400));
+    ledger.moveClock(at("2026-08-20T00:00:00Z"));
+    expect(ledger.gauge()).toMatchObject({
       used_micros: 0,
       total_micros: 1_000,
       cycle: { starts_at: "2026-08-01T00:00:00.000Z" },
     });
-    expect(types(keeper)).toEqual(["cycle_started", "cycle_started"]);
+    expect(types(ledger)).toEqual(["cycle_started", "cycle_started"]);
   });
 
   it("a cycle that has ended is kept as it ended, debt and all", () => {
-    const keeper = openBooks();
-    debit(keeper, report(1_300));
-    keeper.moveClock(at("2026-06-10T00:00:00Z"));
-    debit(keeper, report(50, { run: "r2", startedAtMs: at("2026-06-10T00:00:00Z") }));
-    keeper.moveClock(at("2026-07-01T00:00:00Z"));
-    expect(keeper.store.loadCycles()).toMatchObject([
+    const ledger = openBooks();
+    debit(ledger, report(1_300));
+    ledger.moveClock(at("2026-06-10T00:00:00Z"));
+    debit(ledger, report(50, { run: "r2", startedAtMs: at("2026-06-10T00:00:00Z") }));
+    ledger.moveClock(at("2026-07-01T00:00:00Z"));
+    expect(ledger.store.loadCycles()).toMatchObject([
       { startsAtMs: at("2026-03-01T00:00:00Z"), allowanceMicros: 1_000, monthlyUsedMicros: 1_000, debtMicros: 300 },
       { startsAtMs: at("2026-06-01T00:00:00Z"), allowanceMicros: 1_000, monthlyUsedMicros: 50, debtMicros: 0 },
     ]);
@@ -143,12 +143,12 @@ describe("by a test clock", () => {
   });
 
   it("at one instant a grant expires first, then the cycle turns, then a charge arrives", () => {
-    const keeper = openBooks({ allowanceOverrideMicros: 0 });
-    keeper.addGrant(grantRequest("g1", 100, { expiresAtMs: APRIL }), "operator");
-    keeper.moveClock(APRIL);
-    expect(debit(keeper, report(5))).toMatchObject({ remainingMicros: 0, reason: "credits_exhausted" });
+    const ledger = openBooks({ allowanceOverrideMicros: 0 });
+    ledger.addGrant(grantRequest("g1", 100, { expiresAtMs: APRIL }), "operator");
+    ledger.moveClock(APRIL);
+    expect(debit(ledger, report(5))).toMatchObject({ remainingMicros: 0, reason: "credits_exhausted" });
     expect(
-      keeper.store
+      ledger.store
         .loadEntriesAfter(0, MOST)
         .slice(2)
         .map((entry) => [entry.facts.type, entry.atMs]),
@@ -156,7 +156,7 @@ describe("by a test clock", () => {
       ["grant_expired", APRIL],
       ["cycle_started", APRIL],
     ]);
-    expect(keeper.gauge().debt_micros).toBe(5);
+    expect(ledger.gauge().debt_micros).toBe(5);
   });
 
   it("moved in many steps or in one, with eviction in between, it ends in the same books", () => {
@@ -170,12 +170,12 @@ describe("by a test clock", () => {
     fc.assert(
       fc.property(story, ({ timeZone, anchorDay, used, expiries, looks }) => {
         const begin = () => {
-          const keeper = openBooks({ timeZone, anchorDay });
-          debit(keeper, report(used));
+          const ledger = openBooks({ timeZone, anchorDay });
+          debit(ledger, report(used));
           for (const [i, days] of expiries.entries()) {
-            keeper.addGrant(grantRequest(`g${i}`, 100, { expiresAtMs: NOON + days * DAY_MS }), "operator");
+            ledger.addGrant(grantRequest(`g${i}`, 100, { expiresAtMs: NOON + days * DAY_MS }), "operator");
           }
-          return keeper;
+          return ledger;
         };
         const hours = looks.toSorted((a, b) => a - b);
         const [once, often] = [begin(), begin()];
@@ -183,11 +183,11 @@ describe("by a test clock", () => {
         let awake = often;
         for (const hour of hours) {
           awake.moveClock(NOON + hour * HOUR_MS);
-          awake = new Bookkeeper(often.sql, often.realNowMs);
+          awake = new Ledger(often.sql, often.realNowMs);
         }
-        const balances = (keeper: Bookkeeper) => ({ ...viewReal(keeper), entries: [] });
+        const balances = (ledger: Ledger) => ({ ...viewReal(ledger), entries: [] });
         expect(balances(awake)).toEqual(balances(once));
-        const lasting = (keeper: Bookkeeper) => types(keeper).filter((type) => type !== "cycle_started");
+        const lasting = (ledger: Ledger) => types(ledger).filter((type) => type !== "cycle_started");
         expect(lasting(awake)).toEqual(lasting(once));
         expect(auditBooks(awake).filter((check) => !check.ok)).toEqual([]);
       }),

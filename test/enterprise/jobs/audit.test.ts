@@ -1,27 +1,27 @@
 // The audit of the books is silent about sound ones and names the check that a tampered row breaks.
 import { describe, expect, it } from "vitest";
-import { Bookkeeper } from "../../../src/enterprise/books/bookkeeper.ts";
+import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { foldOutbox } from "../../../src/enterprise/copy/totals.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { debit, granted, grantRequest, openBooks, report, start } from "../../support/books.ts";
 
 /** Books in which every kind of row stands: draws on both buckets, debt, a hold, a refund, totals. */
-function fullBooks(): Bookkeeper {
-  const keeper = openBooks();
-  granted(keeper.addGrant(grantRequest("g1", 100), "operator"));
-  granted(keeper.start(start({ run: "holds", holdMicros: 50 })));
-  debit(keeper, report(1_000));
-  debit(keeper, report(200, { run: "r2" }));
-  debit(keeper, report(30, { run: "r3" }));
-  debit(keeper, report(20, { run: "r3", final: true }));
-  keeper.sql.transaction(() => foldOutbox(keeper.sql));
-  return keeper;
+function fullBooks(): Ledger {
+  const ledger = openBooks();
+  granted(ledger.addGrant(grantRequest("g1", 100), "operator"));
+  granted(ledger.start(start({ run: "holds", holdMicros: 50 })));
+  debit(ledger, report(1_000));
+  debit(ledger, report(200, { run: "r2" }));
+  debit(ledger, report(30, { run: "r3" }));
+  debit(ledger, report(20, { run: "r3", final: true }));
+  ledger.sql.transaction(() => foldOutbox(ledger.sql));
+  return ledger;
 }
 
 function broken(tamper: string): string[] {
-  const keeper = fullBooks();
-  keeper.sql.run(tamper);
-  const reread = new Bookkeeper(keeper.sql, keeper.realNowMs);
+  const ledger = fullBooks();
+  ledger.sql.run(tamper);
+  const reread = new Ledger(ledger.sql, ledger.realNowMs);
   return auditBooks(reread).flatMap((check) => (check.ok ? [] : [check.name]));
 }
 

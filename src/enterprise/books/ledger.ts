@@ -1,7 +1,7 @@
 /**
- * Keeps the books of one enterprise: load → decide → commit → answer. Every method is one transaction without an
- * await, by a clock that is handed in; it knows SQLite and the ledger, and nothing of Workers, so a simulator can run
- * it as it is. What is in memory is a copy of what is stored, replaced only after a commit.
+ * The ledger of one enterprise: load, decide, commit, answer. Every method is one transaction without an `await`, with
+ * the clock passed in. It knows SQLite and the rules of src/ledger, and nothing of Workers, so the simulator runs it
+ * unchanged. What is in memory is a copy of what is stored and is replaced only after a commit.
  */
 import type { StartRequest } from "../../ledger/admission.ts";
 import { type Books, type Settings, unitOf } from "../../ledger/books.ts";
@@ -34,32 +34,35 @@ import type { Sql } from "./sql.ts";
 import { Store } from "./store.ts";
 import { migrate, schemaStep } from "./tables.ts";
 
-/** An enterprise as the object knows it: its identity, the settings asked for, and the gauge. */
+/** An enterprise as the operator sees it: its identity, its settings, and the gauge. */
 export type EnterpriseState = { identity: Identity; settings: Settings; capMicros: Micros | null; gauge: Gauge };
 
-export class Bookkeeper {
+export class Ledger {
   readonly store: Store;
-  /** Runs as they are stored; whoever writes them in another way than by a change forgets them here. */
+  /** Runs as they are stored, in memory. Code that writes runs other than through a `Change` must forget them here. */
   readonly recent = new Recent();
-  /** False when the copy is known to have everything; asking storage costs more than a debit's own statements. */
+  /**
+   * False once the copy is known to have everything; every change sets it. In memory only, because asking storage costs
+   * more than the statements of a debit; a new instance starts with true and asks once.
+   */
   mayOweCopy = true;
-  /** Null until loaded, and after a failed commit: the next call loads what is stored. */
-  #kept: { books: Books; identity: Identity } | null = null;
-  /** Not later than the end of any active hold; a bound that is too early only costs a look. */
+  /** What is stored; null until it is loaded, and after a failed commit, so that the next call loads it again. */
+  #cached: { books: Books; identity: Identity } | null = null;
+  /** No active hold ends before this. In memory only: a bound that is too early costs one query. */
   #holdEndMs = 0;
 
   constructor(
     readonly sql: Sql,
     readonly realNowMs: () => AtMs,
-    /** Told when a commit has put an event into the outbox of webhooks. */
+    /** Called when a commit has queued a webhook. */
     readonly onOutbox: () => void = () => {},
   ) {
     this.store = new Store(sql);
   }
 
-  /** False for an object that was never provisioned; asking writes nothing. */
+  /** False for an object that was never provisioned. Asking writes nothing. */
   get provisioned(): boolean {
-    return this.#kept !== null || (schemaStep(this.sql) > 0 && this.#load() !== null);
+    return this.#cached !== null || (schemaStep(this.sql) > 0 && this.#load() !== null);
   }
 
   get identity(): Identity {
@@ -71,7 +74,7 @@ export class Bookkeeper {
     return this.#state().books;
   }
 
-  /** The enterprise's clock: its own where it has one, else the real one, which is not followed backwards. */
+  /** The enterprise's clock: its test clock if it has one, else the real clock, which never goes back here. */
   nowMs(): AtMs {
     const { identity } = this.#state();
     return identity.testClockMs ?? Math.max(this.realNowMs(), identity.lastAtMs);
@@ -101,12 +104,12 @@ export class Bookkeeper {
       this.store.putEnterprise(identity, books);
       this.store.putEntries([{ ...cycleStarted(cycle, null, nowMs, "operator"), seq: books.seq }]);
     });
-    this.#kept = null;
+    this.#cached = null;
     this.mayOweCopy = true;
     return this.state();
   }
 
-  /** Puts names into the directory, for the copy to learn. */
+  /** Stores names in the directory; the projection sends them to the copy. */
   putDirectory(change: DirectoryChange): DirectorySize {
     this.mayOweCopy = true;
     return putDirectory(this.sql, change);
@@ -125,7 +128,7 @@ export class Bookkeeper {
     return gaugeOf(identity.id, books, nowMs);
   }
 
-  /** Brings the books up to the clock. True when something was due. */
+  /** Does what is due by now. True when that changed the books. */
   settle(nowMs = this.nowMs()): boolean {
     if (nowMs < this.nextDueAtMs()) return false;
     const { seq } = this.books;
@@ -148,7 +151,7 @@ export class Bookkeeper {
     return this.#change((change) => voidGrant(change, id, by));
   }
 
-  /** Debits any number of reports in one transaction, in the order given; each is answered or refused on its own. */
+  /** Debits any number of reports in one transaction, in the order given; each is answered or refused separately. */
   debit(reports: readonly Report[]): (DebitAnswer | Refused)[] {
     return this.#change((change) => {
       change.load([...new Set(reports.map((report) => report.run))]);
@@ -160,7 +163,7 @@ export class Bookkeeper {
     return this.#change((change) => startRun(change, request));
   }
 
-  /** Releases what is left of a run's hold; no run and no hold are nothing to release. */
+  /** Releases what is left of a run's hold. An unknown run, or one without a hold, changes nothing. */
   releaseHold(run: string): Gauge {
     return this.#change((change) => {
       releaseHold(change, run);
@@ -168,7 +171,7 @@ export class Bookkeeper {
     });
   }
 
-  /** Moves a test clock forward; what is due on the way happens, in order. */
+  /** Moves a test clock forward and does everything that falls due on the way, in order. */
   moveClock(toMs: AtMs): EnterpriseState | Refused {
     const { identity } = this.#state();
     if (identity.testClockMs === null) return refuse({ code: "not_a_test_clock" });
@@ -179,7 +182,7 @@ export class Bookkeeper {
     }, toMs);
   }
 
-  /** Lets a demo enterprise leave its test clock for the real one, and marks its history as demo data. */
+  /** Switches a demo enterprise from its test clock to the real one, and marks its history as demo data. */
   followRealClock(): EnterpriseState | Refused {
     const { identity } = this.#state();
     const realMs = this.realNowMs();
@@ -192,8 +195,8 @@ export class Bookkeeper {
   }
 
   /**
-   * One change: settles what is due, lets `decide` replace values, commits. No await in here: nothing can come between
-   * load and commit. When it throws, nothing is kept and nothing is stored.
+   * One change: settles what is due, lets `decide` replace values, commits. There is no `await` in here, so no other call
+   * can run between load and commit. When it throws, nothing is stored and the memory is dropped.
    */
   #change<T>(decide: (change: Change) => T, nowMs = this.nowMs()): T {
     const before = this.#state();
@@ -207,30 +210,30 @@ export class Bookkeeper {
         change.commit();
         return decided;
       });
-      this.#kept = { books: change.books, identity: change.identity };
+      this.#cached = { books: change.books, identity: change.identity };
       change.remember();
       this.mayOweCopy = true;
       if (change.outboxGrew) this.onOutbox();
       this.#holdEndMs = due ? this.#loadHoldEnd() : Math.min(this.#holdEndMs, change.soonestHoldEnd());
       return answer;
     } catch (error) {
-      this.#kept = null;
+      this.#cached = null;
       this.recent.clear();
       throw error;
     }
   }
 
   #state(): { books: Books; identity: Identity } {
-    const kept = this.#kept ?? this.#load();
-    if (kept === null) throw new Error("the enterprise was never provisioned");
-    return kept;
+    const state = this.#cached ?? this.#load();
+    if (state === null) throw new Error("the enterprise was never provisioned");
+    return state;
   }
 
   #load(): { books: Books; identity: Identity } | null {
     migrate(this.sql);
-    this.#kept = this.store.loadEnterprise();
+    this.#cached = this.store.loadEnterprise();
     this.#holdEndMs = this.#loadHoldEnd();
-    return this.#kept;
+    return this.#cached;
   }
 
   #loadHoldEnd(): AtMs {
