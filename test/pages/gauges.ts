@@ -1,4 +1,4 @@
-/** Gauges for tests of what pages say: one base, overridden by what matters; made by the ledger's own arithmetic. */
+/** Builds gauges for tests of the pages from a few numbers, with the ledger's own arithmetic. */
 import { forecastOf } from "../../src/ledger/forecast.ts";
 import type { Gauge } from "../../src/ledger/gauge.ts";
 import { percentOf, roundToTwo } from "../../src/ledger/micros.ts";
@@ -7,16 +7,16 @@ export const UNIT = 1_000_000;
 const STARTS = "2026-11-01T00:00:00.000Z";
 const ENDS = "2026-12-01T00:00:00.000Z";
 
-type Wish = { now?: string; used?: number; monthly?: number; bonus?: number; alerts?: Gauge["alerts"] };
+type CreditsOptions = { now?: string; used?: number; monthly?: number; bonus?: number; alerts?: Gauge["alerts"] };
 
-/** An enterprise on credits: amounts in credits, monthly drawn before bonus. */
+/** An enterprise that is billed in credits. Amounts are credits; the monthly allowance is drawn before bonus. */
 export function creditsGauge({
   now = "2026-11-23T12:00:00.000Z",
   used = 0,
   monthly = 1_500,
   bonus = 0,
   alerts = [],
-}: Wish): Gauge {
+}: CreditsOptions): Gauge {
   const fromMonthly = Math.min(used, monthly);
   const fromBonus = Math.min(used - fromMonthly, bonus);
   return {
@@ -39,7 +39,7 @@ export function creditsGauge({
   };
 }
 
-/** An enterprise that brings its own model: amounts in dollars. */
+/** An enterprise that brings its own model. Amounts are dollars. */
 export function byomGauge({
   now = "2026-11-23T12:00:00.000Z",
   used = 0,

@@ -1,3 +1,4 @@
+// The spend cap in the forms: parsing what a person types, the preview, and when to ask before saving.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { capText, isSpent, parseCap, previewOf } from "../../../src/pages/kit/cap.ts";
@@ -5,14 +6,14 @@ import { byomGauge, UNIT } from "../gauges.ts";
 
 const NOW = "2026-11-23T12:00:00.000Z";
 
-describe("the text of a cap", () => {
-  it("is read as people write dollars", () => {
+describe("a typed cap", () => {
+  it("may be written as people write dollars", () => {
     expect(["500", "500.5", "$500.50", " 1,200.00 ", "1.00", "1000000"].map(parseCap)).toEqual(
       [500, 500.5, 500.5, 1_200, 1, 1_000_000].map((dollars) => dollars * UNIT),
     );
   });
 
-  it("is refused with a reason when it is no amount, or out of bounds", () => {
+  it("is refused with a reason if it is not an amount or out of range", () => {
     for (const text of ["", "abc", "1e3", "-5", "5.123", "1,20", "٥٠", "5 0", "0x10", "NaN"]) {
       expect(parseCap(text), text).toBe("Write an amount in dollars, such as 500.00.");
     }
@@ -21,7 +22,7 @@ describe("the text of a cap", () => {
     }
   });
 
-  it("comes back as it was shown", () => {
+  it("is parsed back from its formatted text without loss", () => {
     fc.assert(
       fc.property(fc.integer({ min: 100, max: 100_000_000 }), (cents) => {
         expect(parseCap(capText(cents * 10_000))).toBe(cents * 10_000);
@@ -31,7 +32,7 @@ describe("the text of a cap", () => {
   });
 });
 
-it("asks first exactly where runs would stop at once", () => {
+it("counts a cap as spent if it is at or below what was used", () => {
   const gauge = byomGauge({ now: NOW, used: 412, cap: 500 });
   expect([411, 412, 413, null].map((cap) => isSpent(gauge, cap === null ? null : cap * UNIT))).toEqual([
     true,
@@ -42,7 +43,7 @@ it("asks first exactly where runs would stop at once", () => {
   expect(isSpent(byomGauge({ now: NOW, used: 0 }), UNIT)).toBe(false);
 });
 
-describe("the preview", () => {
+describe("the preview of a cap", () => {
   const preview = (used: number, cap: number | null) =>
     previewOf(byomGauge({ now: NOW, used, cap: 500 }), cap === null ? null : cap * UNIT, "UTC");
 
@@ -53,7 +54,7 @@ describe("the preview", () => {
     );
   });
 
-  it("says what a cap below the spending does, and what none does", () => {
+  it("says what happens with a cap below the spending, with nothing spent, and without a cap", () => {
     expect(preview(360, 300)).toBe(
       "$360.00 is spent already: with a cap of $300.00 no new run starts until Tue 1 Dec.",
     );

@@ -1,3 +1,4 @@
+// How pages show amounts, percentages, dates and times.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { formatClock, formatDate, formatDaysOf, formatMoment, formatPeriod } from "../../../src/pages/kit/dates.ts";
@@ -16,44 +17,44 @@ import {
 
 const CREDIT = 1_000_000;
 const DOLLAR = 1_000_000;
-const MOST = Number.MAX_SAFE_INTEGER;
+const MAX_MICROS = Number.MAX_SAFE_INTEGER;
 const HOUR = 3_600_000;
 
 describe("amounts", () => {
-  it("prints credits from a hundred on whole, and below with one decimal", () => {
+  it("are whole credits from 100, and have one decimal below", () => {
     expect(
       [0, 0.1, 8, 55.44, 55.45, 99.94, 99.96, 100, 1_240.4, 1_240.5].map((n) => formatAmount(n * CREDIT, "credits")),
     ).toEqual(["0", "0.1", "8.0", "55.4", "55.5", "99.9", "100", "100", "1,240", "1,241"]);
   });
 
-  it("prints dollars with two decimals for a span and four for a run", () => {
+  it("in dollars have two decimals, and four for a single run", () => {
     expect(formatAmount(412.395 * DOLLAR, "usd")).toBe("$412.40");
     expect(formatRunAmount(0.11442 * DOLLAR, "usd")).toBe("$0.1144");
     expect(formatRunAmount(22.55 * CREDIT, "credits")).toBe("22.6");
   });
 
-  it("never prints what is above zero as zero", () => {
+  it("above zero are never shown as zero", () => {
     expect(formatAmount(1, "usd")).toBe("<$0.01");
     expect(formatRunAmount(49, "usd")).toBe("<$0.0001");
     expect(formatAmount(49_999, "credits")).toBe("<0.1");
     expect(formatAmount(-1, "usd")).toBe(">−$0.01");
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: MOST }), fc.constantFrom("credits", "usd"), (micros, unit) => {
+      fc.property(fc.integer({ min: 1, max: MAX_MICROS }), fc.constantFrom("credits", "usd"), (micros, unit) => {
         expect(/[1-9]/.test(formatAmount(micros, unit as "usd"))).toBe(true);
       }),
       { seed: 4 },
     );
   });
 
-  it("keeps every digit up to the largest amount, and shows refunds with a minus", () => {
-    expect(formatAmount(MOST, "credits")).toBe("9,007,199,255");
-    expect(formatAmount(MOST, "usd")).toBe("$9,007,199,254.74");
-    expect(formatExact(MOST, "usd")).toBe("$9,007,199,254.740991");
+  it("keep every digit up to the largest, and refunds have a minus sign", () => {
+    expect(formatAmount(MAX_MICROS, "credits")).toBe("9,007,199,255");
+    expect(formatAmount(MAX_MICROS, "usd")).toBe("$9,007,199,254.74");
+    expect(formatExact(MAX_MICROS, "usd")).toBe("$9,007,199,254.740991");
     expect(formatAmount(-12.34 * CREDIT, "credits")).toBe("−12.3");
     expect(formatCharge(-12.34 * DOLLAR, "usd")).toBe("−$12.34");
   });
 
-  it("shows every micro on a receipt", () => {
+  it("on a receipt show every micro", () => {
     expect(formatExact(225_000, "credits")).toBe("0.225 credits");
     expect(formatExact(1, "credits")).toBe("0.000001 credits");
     expect(formatExact(2 * CREDIT, "credits")).toBe("2.0 credits");
@@ -62,8 +63,8 @@ describe("amounts", () => {
   });
 });
 
-describe("a sum", () => {
-  it("adds up as printed, with as many decimals as that takes", () => {
+describe("a sum with its parts", () => {
+  it("gets as many decimals as it needs to add up as shown", () => {
     const sum = formatIdentity([1_500 * CREDIT, 500 * CREDIT, -1_950.4 * CREDIT], 49.6 * CREDIT, "credits");
     expect(sum).toEqual({ parts: ["1,500", "500", "−1,950.4"], sum: "49.6" });
     const whole = formatIdentity([1_500 * CREDIT, 0, -90 * CREDIT], 1_410 * CREDIT, "credits");
@@ -72,7 +73,7 @@ describe("a sum", () => {
     expect(tiny).toEqual({ parts: ["1,500", "0", "−0.0003"], sum: "1,499.9997" });
   });
 
-  it("adds up whatever the amounts", () => {
+  it("adds up as shown for any amounts", () => {
     const amount = fc.integer({ min: 0, max: 3_000_000_000_000 });
     fc.assert(
       fc.property(amount, amount, amount, fc.constantFrom("credits" as const, "usd" as const), (a, b, c, unit) => {
@@ -86,7 +87,7 @@ describe("a sum", () => {
 });
 
 describe("percentages", () => {
-  it("rounds the headline down and never says zero for something", () => {
+  it("in the headline are rounded down, and never 0 % for more than zero", () => {
     expect(formatPercent(619, 1_000)).toBe("61 %");
     expect(formatPercent(999_999, 1_000_000)).toBe("99 %");
     expect(formatPercent(1, 1_000)).toBe("<1 %");
@@ -96,7 +97,7 @@ describe("percentages", () => {
     expect(formatPercent(5, null)).toBe("—");
   });
 
-  it("gives tables one decimal, rounded half up", () => {
+  it("in tables have one decimal, rounded half up", () => {
     expect(formatShare(1_255, 10_000)).toBe("12.6 %");
     expect(formatShare(1_254, 10_000)).toBe("12.5 %");
     expect(formatShare(1, 1_000_000)).toBe("<0.1 %");
@@ -106,7 +107,7 @@ describe("percentages", () => {
 });
 
 describe("times", () => {
-  it("counts days, and hours on the last day", () => {
+  it("left are counted in days, and in hours on the last day", () => {
     expect(formatTimeLeft(8 * 24 * HOUR, 8)).toBe("8 days");
     expect(formatTimeLeft(4.2 * HOUR, 1)).toBe("5 hours");
     expect(formatTimeLeft(1, 1)).toBe("1 hour");
@@ -115,7 +116,7 @@ describe("times", () => {
     expect(formatLasting(0.3)).toBe("7 hours");
   });
 
-  it("writes dates in the enterprise's zone, half-hour zones too", () => {
+  it("are shown in the enterprise's time zone, including half-hour zones", () => {
     const atMs = Date.parse("2026-11-29T20:05:12Z");
     expect(formatDate(atMs, "UTC")).toBe("Sun 29 Nov");
     expect(formatDate(atMs, "Asia/Kolkata")).toBe("Mon 30 Nov");
@@ -123,7 +124,7 @@ describe("times", () => {
     expect(formatMoment(atMs, "America/New_York")).toBe("Sun 29 Nov 2026, 15:05");
   });
 
-  it("writes a period by its days, its last instant excluded", () => {
+  it("of a period name its first and last day, without the day on which it ends at midnight", () => {
     const period = (from: string, to: string) => formatPeriod(Date.parse(from), Date.parse(to), "UTC");
     expect(period("2026-11-01T00:00Z", "2026-12-01T00:00Z")).toBe("1–30 Nov 2026");
     expect(period("2026-10-15T00:00Z", "2026-11-15T00:00Z")).toBe("15 Oct – 14 Nov 2026");
@@ -133,7 +134,7 @@ describe("times", () => {
   });
 });
 
-it("marks axes briefly", () => {
+it("shortens the labels of axes", () => {
   expect([0, 0.5, 250, 12_500, 3_000_000].map((n) => formatTick(n * CREDIT, "credits"))).toEqual([
     "0",
     "0.5",

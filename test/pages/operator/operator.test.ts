@@ -1,3 +1,4 @@
+// The operator's pages without a browser: conditions, form fields, search keys, and the text of journal entries.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { searchKeysOf, searchPrefixOf } from "../../../src/copy/search-keys.ts";
@@ -10,27 +11,27 @@ import { amountText, isoOfTyped, parseAmount } from "../../../src/pages/operator
 import { parseSettings, SETTINGS } from "../../../src/pages/operator/settings-form.tsx";
 import { byomGauge, creditsGauge, UNIT } from "../gauges.ts";
 
-describe("the state of an enterprise", () => {
+describe("the conditions of an enterprise", () => {
   const textsOf = (...given: Parameters<typeof conditionsOf>) => conditionsOf(...given).map(({ text }) => text);
 
-  it("is silent while nothing asks for attention", () => {
+  it("are empty while nothing needs attention", () => {
     expect(textsOf(creditsGauge({}), false)).toEqual([]);
   });
 
-  it("names the worst first: suspended, nothing left, running out", () => {
+  it("list the worst first: suspended, exhausted, running out", () => {
     expect(textsOf(creditsGauge({ used: 1_500 }), true)).toEqual(["Suspended", "Exhausted"]);
     expect(textsOf(creditsGauge({ used: 1_300 }), false)).toEqual(["On track to run out"]);
     expect(textsOf(creditsGauge({ used: 1_512 }), false)).toEqual(["Exhausted", "In debt"]);
   });
 
-  it("speaks of the cap where there is one, and says where there is none", () => {
+  it("of a byom enterprise are about its cap, or say that there is none", () => {
     expect(textsOf(byomGauge({ used: 500, cap: 500 }), false)).toEqual(["Capped"]);
     expect(textsOf(byomGauge({ used: 480, cap: 500 }), false)).toEqual(["On track to reach cap"]);
     expect(textsOf(byomGauge({ used: 5 }), false)).toEqual(["No cap"]);
   });
 });
 
-it("asks for attention in the list as its state does", () => {
+it("ranks an enterprise in the attention list by its worst condition", () => {
   const gauges = [0, 300, 900, 1_200, 1_300, 1_499, 1_500, 1_600].flatMap((used) => [
     creditsGauge({ used }),
     byomGauge({ used, cap: 1_500 }),
@@ -45,8 +46,8 @@ it("asks for attention in the list as its state does", () => {
   }
 });
 
-describe("what is typed", () => {
-  it("is read to the last micro as an amount, and written back the same", () => {
+describe("a typed value", () => {
+  it("is parsed as an amount to the last micro, and formatted back unchanged", () => {
     expect(["100", "1,200.5", "$3", " 0.000001 ", "0"].map(parseAmount)).toEqual([
       100_000_000, 1_200_500_000, 3_000_000, 1, 0,
     ]);
@@ -61,7 +62,7 @@ describe("what is typed", () => {
     );
   });
 
-  it("is a time in UTC, or left for the schema to refuse", () => {
+  it("is parsed as a time in UTC, or left for the schema to refuse", () => {
     expect(
       ["2099-01-31T12:00", "2099-01-31 12:00:05", "2099-01-31", "2099-01-31T12:00Z", "", "soon"].map(isoOfTyped),
     ).toEqual([
@@ -74,7 +75,7 @@ describe("what is typed", () => {
     ]);
   });
 
-  it("as settings names every fault at its field, and clears an optional field by leaving it empty", () => {
+  it("of the settings form is refused at its field, and an empty optional field is cleared", () => {
     const values = {
       name: "Acme",
       billing_model: "credits",
@@ -93,7 +94,7 @@ describe("what is typed", () => {
         upgrade_url: null,
       },
     });
-    const wrong = {
+    const invalid = {
       name: " ",
       billing_model: "gold",
       plan: "huge",
@@ -103,14 +104,14 @@ describe("what is typed", () => {
       upgrade_url: "javascript:alert(1)",
       referral_url: "nowhere",
     };
-    const parsed = parseSettings(wrong, SETTINGS);
+    const parsed = parseSettings(invalid, SETTINGS);
     expect("errors" in parsed && Object.keys(parsed.errors).sort()).toEqual([...SETTINGS].sort());
-    expect(parseSettings(wrong, [])).toEqual({ sent: {} });
+    expect(parseSettings(invalid, [])).toEqual({ sent: {} });
   });
 });
 
-describe("what an enterprise is found by", () => {
-  it("is its id and its name, from every word on, without case, accents and signs", () => {
+describe("the search keys of an enterprise", () => {
+  it("start at every word of its id and name, without case, accents and signs", () => {
     expect(searchKeysOf("acme-eu", "Ácme Robotics & Söhne")).toEqual([
       "acme eu",
       "eu",
@@ -124,7 +125,7 @@ describe("what an enterprise is found by", () => {
     expect(searchPrefixOf("%_*'\"")).toBe("");
   });
 
-  it("is found by every beginning of every word, and bounded for the longest name", () => {
+  it("match every prefix of every word, and are limited for the longest name", () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 200, unit: "grapheme" }), fc.nat(), (name, cut) => {
         const keys = searchKeysOf("id", name);
@@ -140,7 +141,7 @@ describe("what an enterprise is found by", () => {
   });
 });
 
-it("says each kind of entry in words, with its amounts", () => {
+it("describes each type of entry in words, with its amounts", () => {
   const facts: EntryFacts[] = [
     {
       type: "cycle_started",

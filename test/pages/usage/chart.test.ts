@@ -1,3 +1,4 @@
+// The data of the usage chart, by bucket and as a running total.
 import { describe, expect, it } from "vitest";
 import { spansOf } from "../../../src/ledger/calendar.ts";
 import { bucketChart, totalChart } from "../../../src/pages/usage/chart-data.ts";
@@ -15,8 +16,8 @@ function buckets(range: "24h" | "7d" | "30d", webOf: (i: number) => number, cliO
   };
 }
 
-describe("by bucket", () => {
-  it("names every bucket, marks the running one, and says the sums", () => {
+describe("the chart by bucket", () => {
+  it("labels every bucket, marks the current one, and sums up in words", () => {
     const week = buckets(
       "7d",
       (i) => i * 10,
@@ -33,7 +34,7 @@ describe("by bucket", () => {
     );
   });
 
-  it("draws zeros, and says so when there is nothing else", () => {
+  it("shows zeros, and says so if nothing was used", () => {
     const day = buckets(
       "24h",
       () => 0,
@@ -45,7 +46,7 @@ describe("by bucket", () => {
     expect(chart.yTicks.map(({ label }) => label)).toEqual(["$0", "$1"]);
   });
 
-  it("reaches below zero where refunds outweigh", () => {
+  it("goes below zero if refunds exceed charges", () => {
     const weeks = buckets(
       "30d",
       (i) => (i === 2 ? -30 : 80),
@@ -58,7 +59,7 @@ describe("by bucket", () => {
     expect(chart.summary).toMatch(/ Below zero, refunds outweigh the charges\.$/);
   });
 
-  it("tells the two hours apart that a change of the clock makes of one", () => {
+  it("labels the repeated hour at the end of daylight saving with its offsets", () => {
     const { spans } = spansOf("24h", Date.parse("2026-10-25T06:30:00.000Z"), "Europe/Berlin");
     const hours = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
     const { labels } = bucketChart(hours, "hour", "credits", "Europe/Berlin");
@@ -72,7 +73,7 @@ describe("by bucket", () => {
   });
 });
 
-describe("the running total", () => {
+describe("the chart of the running total", () => {
   const gauge = creditsGauge({ now: "2026-11-23T12:00:00.000Z", used: 1_184 });
   const outlook = outlookOf(gauge);
   const days = daysOf(outlook.startsAtMs, outlook.nowMs, "UTC");
@@ -84,7 +85,7 @@ describe("the running total", () => {
     null,
   );
 
-  it("rises from zero to what the bar says, and goes on at the pace until the reset", () => {
+  it("rises from zero to the used amount and continues at the current pace until the reset", () => {
     const [used, forecast] = chart.series;
     expect(used?.values.slice(0, 3)).toEqual([0, 50, 100]);
     expect(used?.values.at(-2)).toBe(1_184);
@@ -95,14 +96,14 @@ describe("the running total", () => {
     expect(chart.limit).toEqual({ at: 1_500, label: "1,500 credits" });
   });
 
-  it("has no forecast for a selection, nor in the first 24 hours", () => {
+  it("has no forecast for a selection or in the first 24 hours", () => {
     expect(totalChart([], gauge, outlook, "UTC", 20 * UNIT).series).toHaveLength(1);
     const early = creditsGauge({ now: "2026-11-01T05:00:00.000Z", used: 20 });
     expect(totalChart([], early, outlookOf(early), "UTC", null).series).toHaveLength(1);
   });
 });
 
-it("counts local days through both changes of daylight saving", () => {
+it("divides a month into local days across both changes of daylight saving", () => {
   for (const [from, to, days] of [
     ["2026-03-01T00:00+01:00", "2026-03-31T12:00+02:00", 31],
     ["2026-10-01T00:00+02:00", "2026-10-31T12:00+01:00", 31],

@@ -1,16 +1,17 @@
+// The state of the usage page in its URL.
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { parseUsageQuery, receiptHref, type UsageQuery, usageHref } from "../../../src/pages/usage/query.ts";
 
 const parse = (text: string) => parseUsageQuery(new URLSearchParams(text));
-const PLAIN = parse("");
+const DEFAULTS = parse("");
 
-it("leaves what is as usual out of the address", () => {
-  expect(usageHref(PLAIN)).toBe("/settings/usage");
-  expect(usageHref(PLAIN, { range: "24h", view: "total" })).toBe("/settings/usage?range=24h&view=total");
+it("omits defaults from the URL", () => {
+  expect(usageHref(DEFAULTS)).toBe("/settings/usage");
+  expect(usageHref(DEFAULTS, { range: "24h", view: "total" })).toBe("/settings/usage?range=24h&view=total");
 });
 
-it("reads back every state that it writes", () => {
+it("parses every state back from its URL", () => {
   const id = fc.stringMatching(/^[A-Za-z0-9_.:@/-]{1,40}$/).filter((text) => text !== "." && text !== "..");
   const place = fc.record({
     amountMicros: fc.integer({ min: -(10 ** 15), max: 10 ** 15 }),
@@ -35,9 +36,9 @@ it("reads back every state that it writes", () => {
   );
 });
 
-it("takes nonsense for the usual", () => {
+it("replaces invalid values by the defaults", () => {
   const nonsense = "range=9y&view=%3Cscript%3E&workspace=%22%3E%3Cimg&workspaces_after=1.2&runs_after=x&user=";
-  expect(parse(nonsense)).toEqual(PLAIN);
+  expect(parse(nonsense)).toEqual(DEFAULTS);
   expect(parse("part=now,evil,runs").parts).toEqual(["now", "runs"]);
 });
 
@@ -45,6 +46,6 @@ it("filters by one dimension at a time", () => {
   expect(parse("user=u1&workspace=w1").filter).toEqual({ dimension: "workspace", id: "w1" });
 });
 
-it("encodes what an id may hold", () => {
+it("percent-encodes ids in paths", () => {
   expect(receiptHref("a/b:c@d")).toBe("/settings/usage/runs/a%2Fb%3Ac%40d");
 });

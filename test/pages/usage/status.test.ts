@@ -1,3 +1,4 @@
+// The status line and the cards of the usage page for each state of an enterprise.
 import { describe, expect, it } from "vitest";
 import type { Alert } from "../../../src/ledger/alerts.ts";
 import type { Gauge } from "../../../src/ledger/gauge.ts";
@@ -14,20 +15,20 @@ const status = (gauge: Gauge, reader: Reader = ADMIN, grants: GrantView[] = []) 
 const kind = (gauge: Gauge) => status(gauge).kind;
 const on = (day: number, time = "12:00") => `2026-11-${String(day).padStart(2, "0")}T${time}:00.000Z`;
 
-describe("the first state that matches wins", () => {
-  it("puts nothing left before everything else, also in the first hours", () => {
+describe("the status is the first that matches", () => {
+  it("exhausted or cap reached, even in the first hours", () => {
     expect(kind(creditsGauge({ now: on(23), used: 1_500 }))).toBe("exhausted");
     expect(kind(creditsGauge({ now: on(1, "03:00"), used: 1_600 }))).toBe("exhausted");
     expect(kind(byomGauge({ used: 500, cap: 500 }))).toBe("cap_reached");
   });
 
-  it("tells out within a day from running out", () => {
+  it("then out within a day, then running out", () => {
     expect(kind(creditsGauge({ now: on(28), used: 1_480 }))).toBe("out_within_a_day");
     expect(kind(creditsGauge({ now: on(23), used: 1_184 }))).toBe("running_out");
     expect(kind(byomGauge({ now: on(23), used: 400, cap: 500 }))).toBe("running_out");
   });
 
-  it("tells the highest threshold once the pace is right, to the micro", () => {
+  it("then the highest threshold reached, to the micro", () => {
     expect(kind(creditsGauge({ now: on(29), used: 1_350 }))).toBe("used_90");
     expect(kind(creditsGauge({ now: on(29), used: 1_349.999999 }))).toBe("used_75");
     expect(kind(creditsGauge({ now: on(27), used: 1_125 }))).toBe("used_75");
@@ -35,14 +36,14 @@ describe("the first state that matches wins", () => {
     expect(kind(creditsGauge({ now: on(23), used: 749.999999 }))).toBe("on_track");
   });
 
-  it("makes no forecast in the first 24 hours, and one right after", () => {
+  it("too early to tell in the first 24 hours, and a forecast right after", () => {
     const gauge = creditsGauge({ now: on(1, "23:59"), used: 700 });
     expect(gauge.on_track_to_run_out).toBe(true);
     expect(status(gauge)).toMatchObject({ kind: "too_early", actions: [] });
     expect(kind(creditsGauge({ now: on(2, "00:00"), used: 700 }))).toBe("running_out");
   });
 
-  it("speaks of a missing cap before anything that needs one", () => {
+  it("no cap before anything that needs one", () => {
     expect(kind(byomGauge({ used: 0 }))).toBe("no_cap");
     expect(kind(byomGauge({ used: 412 }))).toBe("no_cap");
     expect(kind(byomGauge({ used: 0, cap: 500 }))).toBe("nothing_used");
@@ -51,20 +52,20 @@ describe("the first state that matches wins", () => {
   });
 });
 
-it("words the warning banner with the date and the days before the reset", () => {
+it("names in the warning the run-out date and the days before the reset", () => {
   const { lead, sentence, level } = status(creditsGauge({ now: on(23), used: 1_184 }));
   expect(level).toBe("warning");
   expect(lead).toBe("78 % used with 8 days to go.");
   expect(sentence).toBe("At this pace credits run out Sun 29 Nov, 1 day before the reset.");
 });
 
-it("counts the last hours before the reset as hours", () => {
+it("counts hours on the last day before the reset", () => {
   const { lead } = status(creditsGauge({ now: on(30, "20:30"), used: 800 }));
   expect(lead).toBe("53 % used with 4 hours to go.");
 });
 
 describe("a suspension", () => {
-  it("comes before everything else, says what it means and whom to ask, and offers nothing to buy", () => {
+  it("is shown before any other status, with whom to ask and without actions", () => {
     const upgrade = { label: "Upgrade plan", url: "https://platform.example/upgrade" };
     const alerts: Gauge["alerts"] = [{ code: "exhausted", level: "critical", message: "", action: upgrade }];
     const gauge = creditsGauge({ now: on(23), used: 1_500, alerts });
@@ -92,8 +93,8 @@ describe("bonus that expires before the reset", () => {
     state: "active",
   });
 
-  it("is not counted as left, as far as the pace leaves it unused", () => {
-    // 40 a day: the allowance lasts, so nothing of the bonus is drawn by the 29th.
+  it("is not counted as left if it would expire unused at the current pace", () => {
+    // At 40 a day the allowance lasts beyond the 29th, so no bonus is drawn before it expires.
     const gauge = creditsGauge({ now: on(21, "00:00"), used: 800, bonus: 200 });
     expect(status(gauge).sentence).toBe("About 500 credits left on 1 Dec.");
     expect(status(gauge, ADMIN, [grant("a", 200, on(29))]).sentence).toBe(
@@ -104,16 +105,16 @@ describe("bonus that expires before the reset", () => {
     );
   });
 
-  it("is drawn in its order before it expires", () => {
-    // 50 a day, nothing left of the allowance: by the 25th 200 are drawn from a, of b, which ends with it, nothing.
+  it("is drawn in order of expiry before it expires", () => {
+    // The allowance is used up and 50 a day are drawn: by the 25th, 200 from a and nothing from b, which ends then too.
     const gauge = creditsGauge({ now: on(21, "00:00"), used: 1_000, monthly: 1_000, bonus: 1_500 });
     const grants = [grant("a", 300, on(25, "00:00")), grant("b", 100, on(25, "00:00")), grant("c", 1_100, on(30))];
     const { expiringMicros } = outlookOf(gauge, grants);
-    // Of a 100, of b 100; of c, 5.5 days of 50 later, 825.
+    // 100 of a and 100 of b expire, and 825 of c after 5.5 more days at 50.
     expect(expiringMicros).toBe((100 + 100 + 825) * UNIT);
   });
 
-  it("warns where nothing else is left, though the pace alone would have lasted", () => {
+  it("is a warning if nothing else is left on the reset", () => {
     const gauge = creditsGauge({ now: on(26, "00:00"), used: 1_500, monthly: 1_500, bonus: 400 });
     expect(status(gauge).kind).toBe("used_75");
     const { lead, sentence } = status(gauge, ADMIN, [grant("a", 400, on(28, "00:00"))]);
@@ -133,7 +134,7 @@ describe("actions", () => {
     action,
   });
 
-  it("are those of the alerts, each once, at most two", () => {
+  it("come from the alerts, each once and at most two", () => {
     const alerts = [
       alert("on_track_to_run_out", upgrade),
       alert("usage_75", upgrade),
@@ -143,7 +144,7 @@ describe("actions", () => {
     expect(status(creditsGauge({ used: 1_200, alerts })).actions).toEqual([upgrade, invite]);
   });
 
-  it("offer a change of the cap to admins only", () => {
+  it("offer to change the cap only to admins", () => {
     const gauge = byomGauge({ used: 480, cap: 500, alerts: [alert("cap_90", raise)] });
     expect(status(gauge).actions).toEqual([raise]);
     expect(status(gauge, MEMBER).actions).toEqual([]);
@@ -168,7 +169,7 @@ describe("cards", () => {
     });
   });
 
-  it("say when there is no answer, and why", () => {
+  it("show a dash with the reason if there is no forecast", () => {
     expect(cards(creditsGauge({ used: 0 }))["run-out"]).toBe("Run out in: —, nothing used yet");
     expect(cards(creditsGauge({ now: on(1), used: 5 }))["run-out"]).toBe("Run out in: —, too early to tell");
     expect(cards(byomGauge({ used: 0, cap: 5 }))["run-out"]).toBe("Cap reached in: —, nothing spent yet");
@@ -176,7 +177,7 @@ describe("cards", () => {
     expect(cards(byomGauge({ used: 500, cap: 500 }))["run-out"]).toBe("Cap reached in: Now, the cap is reached");
   });
 
-  it("give the date of running out, and the time within a day", () => {
+  it("show the run-out date, and its time if it is within a day", () => {
     expect(cards(creditsGauge({ now: on(23), used: 1_184 }))["run-out"]).toBe("Run out in: 6 days, about Sun 29 Nov");
     expect(cards(creditsGauge({ now: on(28), used: 1_480 }))["run-out"]).toBe(
       "Run out in: 8 hours, about Sat 28 Nov, 20:55",
