@@ -1,5 +1,6 @@
-// One worker of a campaign (tools/campaign/campaign.ts): crowds of 5,000 agents on a balance for a hundred, in both billing models,
-// with holds and without, until its time is up. Ends with a line of JSON for the sum. Arguments: seconds, seed.
+// One worker of a campaign (tools/campaign/campaign.ts): 5,000 agents compete for a balance that is enough for a hundred,
+// in both billing models, with holds and without, until its time is up. Prints one line of JSON with the sums.
+// Arguments: seconds, seed.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,10 +8,10 @@ import process from "node:process";
 import { buildWorker, Runtime } from "../../tools/bench/runtime.ts";
 import type { Contended } from "../../tools/campaign/figures.ts";
 import { seededRandom } from "../../tools/kit/random.ts";
-import { type Crowd, CrowdedEnterprise, type CrowdPlan } from "./crowd.ts";
+import { ContendedEnterprise, type Contention, type Plan } from "./contended-enterprise.ts";
 
 const AGENTS = 5_000;
-const PLACES = 100;
+const ROOM_FOR = 100;
 const CONNECTIONS = 128;
 
 const [seconds = 60, seed = 1] = process.argv.slice(2).map(Number);
@@ -25,29 +26,29 @@ const sum: Contended = { agents: AGENTS, crowds: 0, held: 0, overspentMicros: 0,
 await runtime.start();
 await runtime.migrate();
 for (let round = 1; round === 1 || performance.now() < deadlineMs; round++) {
-  for (const billingModel of ["credits", "byom"] as const) await crowd(`${billingModel}-${round}`, billingModel);
+  for (const billingModel of ["credits", "byom"] as const) await compete(`${billingModel}-${round}`, billingModel);
   process.stderr.write(`· contention: ${sum.crowds} crowds of ${AGENTS} agents\n`);
 }
 await runtime.stop();
 process.stdout.write(`${JSON.stringify(sum)}\n`);
 
-async function crowd(name: string, billingModel: CrowdPlan["billingModel"]): Promise<void> {
-  const plan = { agents: AGENTS, places: PLACES, connections: CONNECTIONS, billingModel };
+async function compete(name: string, billingModel: Plan["billingModel"]): Promise<void> {
+  const plan = { agents: AGENTS, roomFor: ROOM_FOR, connections: CONNECTIONS, billingModel };
   try {
-    for (const held of await new CrowdedEnterprise(runtime, `${name}-held`, plan, random).withHolds()) {
+    for (const held of await new ContendedEnterprise(runtime, `${name}-held`, plan, random).withHolds()) {
       sum.held += held.asked;
       sum.overspentMicros += held.overspentMicros;
       add(name, held);
     }
-    const bare = await new CrowdedEnterprise(runtime, `${name}-bare`, plan, random).withoutHolds();
-    sum.worstOfBound = Math.max(sum.worstOfBound, bare.overspentMicros / bare.boundMicros);
-    add(name, bare);
+    const unheld = await new ContendedEnterprise(runtime, `${name}-unheld`, plan, random).withoutHolds();
+    sum.worstOfBound = Math.max(sum.worstOfBound, unheld.overspentMicros / unheld.boundMicros);
+    add(name, unheld);
   } catch (error) {
-    add(name, { faults: [String((error as Error).stack)] });
+    add(name, { violations: [String((error as Error).stack)] });
   }
 }
 
-function add(name: string, { faults }: Pick<Crowd, "faults">): void {
+function add(name: string, { violations }: Pick<Contention, "violations">): void {
   sum.crowds += 1;
-  sum.violations.push(...faults.map((fault) => `contention: seed ${seed}, ${name}: ${fault}`));
+  sum.violations.push(...violations.map((violation) => `contention: seed ${seed}, ${name}: ${violation}`));
 }

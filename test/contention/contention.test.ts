@@ -1,5 +1,5 @@
-// Invariants H2 and H3 where they count: a thousand agents at once, over HTTP, for a hundred places.
-// FUELGAUGE_CONTENTION_AGENTS asks for more.
+// A thousand agents compete over HTTP for a balance that is enough for a hundred. FUELGAUGE_CONTENTION_AGENTS sets another
+// number of agents.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,10 +7,10 @@ import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildWorker, Runtime } from "../../tools/bench/runtime.ts";
 import { seededRandom } from "../../tools/kit/random.ts";
-import { CrowdedEnterprise } from "./crowd.ts";
+import { ContendedEnterprise } from "./contended-enterprise.ts";
 
 const AGENTS = Number(process.env.FUELGAUGE_CONTENTION_AGENTS ?? 1_000);
-const PLACES = 100;
+const ROOM_FOR = 100;
 const CONNECTIONS = 64;
 const TIMEOUT_MS = 120_000;
 
@@ -28,20 +28,21 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 });
 
-describe.each(["credits", "byom"] as const)(`${AGENTS} agents on a balance for ${PLACES}, in %s`, (billingModel) => {
-  const plan = { agents: AGENTS, places: PLACES, connections: CONNECTIONS, billingModel };
-  const crowd = (name: string) => new CrowdedEnterprise(runtime, `${billingModel}-${name}`, plan, seededRandom(name));
+describe.each(["credits", "byom"] as const)(`${AGENTS} agents on a balance for ${ROOM_FOR}, in %s`, (billingModel) => {
+  const plan = { agents: AGENTS, roomFor: ROOM_FOR, connections: CONNECTIONS, billingModel };
+  const newEnterprise = (name: string) =>
+    new ContendedEnterprise(runtime, `${billingModel}-${name}`, plan, seededRandom(name));
 
-  it(`are admitted ${PLACES} times exactly with holds, and overspend nothing`, { timeout: TIMEOUT_MS }, async () => {
-    const [first, second] = await crowd("held").withHolds();
-    expect(first).toMatchObject({ admitted: PLACES, room: PLACES, faults: [] });
-    expect(second?.faults).toEqual([]);
+  it(`with holds, exactly ${ROOM_FOR} are admitted and nothing is overspent`, { timeout: TIMEOUT_MS }, async () => {
+    const [first, second] = await newEnterprise("held").withHolds();
+    expect(first).toMatchObject({ admitted: ROOM_FOR, room: ROOM_FOR, violations: [] });
+    expect(second?.violations).toEqual([]);
     expect(second?.admitted).toBe(second?.room);
   });
 
-  it("overspend at most what was in flight without holds", { timeout: TIMEOUT_MS }, async () => {
-    const { faults, admitted } = await crowd("bare").withoutHolds();
-    expect(faults).toEqual([]);
+  it("without holds, at most what was in flight is overspent", { timeout: TIMEOUT_MS }, async () => {
+    const { violations, admitted } = await newEnterprise("unheld").withoutHolds();
+    expect(violations).toEqual([]);
     expect(admitted).toBeLessThan(AGENTS / 2);
   });
 });

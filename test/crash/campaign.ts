@@ -1,14 +1,14 @@
-// One worker of a campaign (tools/campaign/campaign.ts): sessions of crashes, each on a folder of its own, until its time is up.
-// Says at once what was violated, and ends with a line of JSON for the sum. Arguments: seconds, first seed.
+// One worker of a campaign (tools/campaign/campaign.ts): runs crash sessions, each in a new folder, until its time is up.
+// Prints violations at once, and at the end one line of JSON with the sums. Arguments: seconds, first seed.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { buildWorker } from "../../tools/bench/runtime.ts";
 import type { Crashed } from "../../tools/campaign/figures.ts";
-import { type Crashes, CrashSession } from "./crash.ts";
+import { type Crashes, CrashSession } from "./crash-session.ts";
 
-const KILLS_OF_A_SESSION = 30;
+const KILLS_PER_SESSION = 30;
 
 const [seconds = 60, firstSeed = 1] = process.argv.slice(2).map(Number);
 const deadlineMs = performance.now() + seconds * 1_000;
@@ -27,18 +27,18 @@ process.stdout.write(`${JSON.stringify(sum)}\n`);
 async function runSession(seed: number): Promise<void> {
   const state = join(directory, `session-${seed}`);
   const session = new CrashSession(bundle, state, seed);
-  const done = () => performance.now() >= deadlineMs || session.crashes.kills >= KILLS_OF_A_SESSION;
+  const done = () => performance.now() >= deadlineMs || session.crashes.kills >= KILLS_PER_SESSION;
   try {
     await session.run(done);
   } catch (error) {
-    session.crashes.faults.push({ kind: "wrong", what: String((error as Error).stack) });
+    session.crashes.violations.push({ kind: "wrong", what: String((error as Error).stack) });
   }
   add(seed, session.crashes);
   process.stderr.write(`· crash: ${sum.kills} kills, ${sum.acknowledged} acknowledged reports\n`);
   rmSync(state, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 }
 
-function add(seed: number, { kills, acknowledged, resumedMs, moments, faults }: Crashes): void {
+function add(seed: number, { kills, acknowledged, resumedMs, moments, violations }: Crashes): void {
   sum.sessions += 1;
   sum.kills += kills;
   sum.acknowledged += acknowledged;
@@ -46,9 +46,9 @@ function add(seed: number, { kills, acknowledged, resumedMs, moments, faults }: 
   for (const [moment, count] of Object.entries(moments)) {
     sum.moments[moment] = (sum.moments[moment] ?? 0) + count;
   }
-  sum.lost += faults.filter(({ kind }) => kind === "lost").length;
-  sum.doubled += faults.filter(({ kind }) => kind === "doubled").length;
-  for (const { what } of faults) {
+  sum.lost += violations.filter(({ kind }) => kind === "lost").length;
+  sum.doubled += violations.filter(({ kind }) => kind === "doubled").length;
+  for (const { what } of violations) {
     sum.violations.push(`crash: seed ${seed}, after ${kills} kills: ${what}`);
     process.stderr.write(`${sum.violations.at(-1)}\n`);
   }

@@ -1,5 +1,5 @@
-// Secrets stay where they belong. A real server is called in every way, the failing ones included, and then everything
-// that it wrote is searched: its log, its files, and every answer but the one that shows a secret, once.
+// Searches everything that a real server wrote for secrets, after calling it in many ways, failing ones included: its log,
+// its files, and every answer except the one that shows a secret once.
 import { type ChildProcess, fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { buildWorker } from "../../tools/bench/runtime.ts";
 import { localNode } from "../../tools/install.mjs";
 
-interface Served {
+interface ServerInfo {
   port: number;
   operatorKey: string;
   signingSecret: string;
@@ -21,15 +21,15 @@ const FORM = { "Content-Type": "application/x-www-form-urlencoded" };
 
 const directory = mkdtempSync(join(tmpdir(), "fuelgauge-canary-"));
 let child: ChildProcess;
-let served: Served;
+let served: ServerInfo;
 let log = "";
 beforeAll(async () => {
   const state = join(directory, "state");
   const bundle = buildWorker(join(directory, "bundle"));
-  child = fork(join(import.meta.dirname, "serve.ts"), [bundle, state], { execPath: localNode(), silent: true });
+  child = fork(join(import.meta.dirname, "serve-worker.ts"), [bundle, state], { execPath: localNode(), silent: true });
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (log += String(chunk)));
-  served = await new Promise<Served>((done, fail) => {
-    child.once("message", (message) => done(message as Served));
+  served = await new Promise<ServerInfo>((done, fail) => {
+    child.once("message", (message) => done(message as ServerInfo));
     child.once("exit", () => fail(new Error(log)));
   });
 }, 120_000);
@@ -40,16 +40,16 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 });
 
-/** Every answer that shows no secret, as text with its headers. */
+/** Every answer that must not contain a secret, as text with its headers. */
 const answers: string[] = [];
 
-/** @param shows the answer is the one that gives a secret away, as it should */
+/** @param showsSecret this answer is meant to show a secret */
 async function call(
   method: string,
   path: string,
   key: string | null,
   body?: unknown,
-  { shows = false, headers = {} } = {},
+  { showsSecret = false, headers = {} } = {},
 ) {
   const response = await fetch(`http://localhost:${served.port}${path}`, {
     method,
@@ -63,13 +63,13 @@ async function call(
   });
   const text = await response.text();
   const shown = `${method} ${path.split("?")[0]} ${response.status} ${JSON.stringify([...response.headers])} ${text}`;
-  if (!shows) answers.push(shown);
+  if (!showsSecret) answers.push(shown);
   const json = response.headers.get("Content-Type")?.includes("json") === true;
   return { status: response.status, headers: response.headers, body: json ? JSON.parse(text) : null, text };
 }
 
-/** Opens a socket, says something, and leaves. */
-async function converse(path: string, protocols: string[], key: string | null, message: string): Promise<void> {
+/** Opens a socket, sends a message, and closes it after the first reply. */
+async function sendOverSocket(path: string, protocols: string[], key: string | null, message: string): Promise<void> {
   const headers = key === null ? {} : { Authorization: `Bearer ${key}` };
   const url = `ws://localhost:${served.port}${path}`;
   const options = { protocols, headers } as unknown as string[];
@@ -85,7 +85,7 @@ async function converse(path: string, protocols: string[], key: string | null, m
   });
 }
 
-/** The parts of a secret that are worth something: all of it, and of what is signed the signature. */
+/** The parts of a secret to search for: the whole, and the signature of a signed one. */
 const partsOf = (secret: string) => [secret, ...(secret.includes(".") ? [secret.split(".").at(-1) as string] : [])];
 
 it("writes no secret to its log, its files or an answer", { timeout: 60_000 }, async () => {
@@ -98,28 +98,28 @@ it("writes no secret to its log, its files or an answer", { timeout: 60_000 }, a
     plan: "pro",
     webhook_url: "https://hooks.canary.example/a",
   };
-  const made = await operator("PUT", PATH, settings, { shows: true });
-  const moved = await operator("PUT", PATH, { webhook_url: "https://hooks.canary.example/b" }, { shows: true });
+  const made = await operator("PUT", PATH, settings, { showsSecret: true });
+  const moved = await operator("PUT", PATH, { webhook_url: "https://hooks.canary.example/b" }, { showsSecret: true });
   const keys: string[] = [];
   for (const scopes of [["debit"], ["read"], ["admin"], ["debit", "read"]]) {
-    keys.push((await operator("POST", `${PATH}/keys`, { name: "k", scopes }, { shows: true })).body.key);
+    keys.push((await operator("POST", `${PATH}/keys`, { name: "k", scopes }, { showsSecret: true })).body.key);
   }
   const [debit = "", read = "", admin = ""] = keys;
   const listed = await operator("GET", `${PATH}/keys`);
   await operator("DELETE", `${PATH}/keys/${listed.body.rows[0].id}`);
-  const link = await operator("POST", `${PATH}/sessions`, { user: "ada", role: "admin" }, { shows: true });
+  const link = await operator("POST", `${PATH}/sessions`, { user: "ada", role: "admin" }, { showsSecret: true });
   const linkToken = new URL(link.body.url).searchParams.get("token") as string;
   const origin = "http://editor.example";
   const embed = (
-    await operator("POST", `${PATH}/embed-tokens`, { user: "ada", role: "member", origin }, { shows: true })
+    await operator("POST", `${PATH}/embed-tokens`, { user: "ada", role: "member", origin }, { showsSecret: true })
   ).body.token;
-  // The page that uses a link carries it, for whoever has it.
-  await call("GET", `/signin?token=${linkToken}`, null, undefined, { shows: true });
-  const signIn = () => call("POST", "/signin", null, `token=${linkToken}`, { shows: true, headers: FORM });
+  // The sign-in page contains the token of its link.
+  await call("GET", `/signin?token=${linkToken}`, null, undefined, { showsSecret: true });
+  const signIn = () => call("POST", "/signin", null, `token=${linkToken}`, { showsSecret: true, headers: FORM });
   const session = /=([^;]+)/.exec((await signIn()).headers.get("Set-Cookie") ?? "")?.[1] as string;
   expect((await signIn()).status).toBe(410);
   const entered = await call("POST", "/operator/signin", null, `operator_key=${operatorKey}`, {
-    shows: true,
+    showsSecret: true,
     headers: FORM,
   });
   const operatorSession = /=([^;]+)/.exec(entered.headers.get("Set-Cookie") ?? "")?.[1] as string;
@@ -156,22 +156,22 @@ it("writes no secret to its log, its files or an answer", { timeout: 60_000 }, a
     await call("GET", path, null, undefined, { headers: { ...cookie, Cookie: `${cookie.Cookie}x` } });
   }
   await call("POST", "/settings/model", null, "limit=none&from=20", { headers: { ...FORM, ...cookie } });
-  await converse(`${PATH}/debits/stream`, [], debit, JSON.stringify({ id: 1, ...report, final: true }));
-  await converse(`${PATH}/live`, ["fuelgauge", embed], null, read);
-  await converse(`${PATH}/live`, ["fuelgauge", `${embed}x`], null, read);
+  await sendOverSocket(`${PATH}/debits/stream`, [], debit, JSON.stringify({ id: 1, ...report, final: true }));
+  await sendOverSocket(`${PATH}/live`, ["fuelgauge", embed], null, read);
+  await sendOverSocket(`${PATH}/live`, ["fuelgauge", `${embed}x`], null, read);
   await call("PUT", `${PATH}/spend-cap`, admin, { monthly_cap_micros: 5 });
   for (const path of ["/webhooks/test", "/rebuild"]) await operator("POST", `${PATH}${path}`);
   for (const path of ["/v1/enterprises", `${PATH}/webhooks`, `${PATH}/grants`, "/metrics", "/openapi.json"])
     await operator("GET", path);
-  // The webhook's delivery fails meanwhile, and says so.
-  for (let looks = 0; looks < 50 && (await operator("GET", `${PATH}/webhooks`)).body.rows[0].attempts === 0; looks++) {
+  // The delivery of the webhook fails and is logged.
+  for (let tries = 0; tries < 50 && (await operator("GET", `${PATH}/webhooks`)).body.rows[0].attempts === 0; tries++) {
     await sleep(100);
   }
 
   const files = readdirSync(join(directory, "state"), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name))] as const);
-  // What must be there is found, so what is not found is not there.
+  // The search finds what must be in the files, so it would also find a secret.
   const places = files.filter(([, bytes]) => bytes.includes("Canary Town"));
   expect(places.length).toBeGreaterThanOrEqual(2);
   const hashOf = (key: string) => createHash("sha256").update(key).digest("base64url");

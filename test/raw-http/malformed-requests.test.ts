@@ -1,11 +1,11 @@
-// Requests as no library sends them, byte by byte to workerd itself: lengths that lie, bodies without end, headers of
-// any size, methods and paths that are none. Nothing is a fault of the server, and nothing that is refused changes state.
+// Malformed HTTP requests sent byte by byte to workerd: wrong lengths, endless bodies, huge headers, invalid methods and
+// paths. No answer may be a server error, and a refused request must change nothing.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildWorker, Runtime } from "../../tools/bench/runtime.ts";
-import { sendRaw } from "./raw-http.ts";
+import { sendRaw } from "./send-raw.ts";
 
 const PATH = "/v1/enterprises/acme";
 const DEBIT = JSON.stringify({ run: "r", model: "gpt-5", usage: { input_tokens: 1_000_000, output_tokens: 0 } });
@@ -28,7 +28,7 @@ afterAll(async () => {
 
 const seq = async () => ((await runtime.call("GET", `${PATH}/gauge`)) as { seq: number }).seq;
 
-/** A request with the operator's key; `Connection: close`, so that the answer's end is seen. */
+/** A request with the operator key and `Connection: close`, which marks the end of the answer. */
 function request(line: string, headers: readonly string[] = [], body = ""): string {
   const common = [
     `Host: localhost:${runtime.port}`,
@@ -38,59 +38,59 @@ function request(line: string, headers: readonly string[] = [], body = ""): stri
   return `${[`${line} HTTP/1.1`, ...common, ...headers].join("\r\n")}\r\n\r\n${body}`;
 }
 
-const posting = (headers: readonly string[], body: string) =>
+const debitRequest = (headers: readonly string[], body: string) =>
   request(`POST ${PATH}/debits`, ["Content-Type: application/json", ...headers], body);
 
 describe("a body", () => {
   it.each<[string, string[], string, boolean, number[]]>([
-    ["shorter than it says", ["Content-Length: 5000"], DEBIT, true, [400]],
-    ["longer than it says, which ends within it", [`Content-Length: ${DEBIT.length - 1}`], DEBIT, false, [400]],
-    ["of far more than is taken, that never comes", ["Content-Length: 99999999999"], DEBIT, false, [413]],
-    ["of a length that is none", ["Content-Length: -1"], DEBIT, false, [400]],
-    ["of a length that is no number", ["Content-Length: abc"], DEBIT, false, [400]],
-    ["of two lengths", ["Content-Length: 2", `Content-Length: ${DEBIT.length}`], DEBIT, false, [400]],
-    ["in chunks that are none", ["Transfer-Encoding: chunked"], `zz\r\n${DEBIT}\r\n0\r\n\r\n`, false, [400]],
+    ["shorter than its Content-Length", ["Content-Length: 5000"], DEBIT, true, [400]],
+    ["longer than its Content-Length", [`Content-Length: ${DEBIT.length - 1}`], DEBIT, false, [400]],
+    ["announced as 99 GB and never sent", ["Content-Length: 99999999999"], DEBIT, false, [413]],
+    ["with a negative length", ["Content-Length: -1"], DEBIT, false, [400]],
+    ["with a length that is not a number", ["Content-Length: abc"], DEBIT, false, [400]],
+    ["with two lengths", ["Content-Length: 2", `Content-Length: ${DEBIT.length}`], DEBIT, false, [400]],
+    ["with an invalid chunk size", ["Transfer-Encoding: chunked"], `zz\r\n${DEBIT}\r\n0\r\n\r\n`, false, [400]],
     [
-      "in chunks that break off",
+      "without its last chunk",
       ["Transfer-Encoding: chunked"],
       `${DEBIT.length.toString(16)}\r\n${DEBIT}\r\n`,
       true,
       [400],
     ],
-    ["in a chunk that breaks off", ["Transfer-Encoding: chunked"], `ffff\r\n${DEBIT}`, true, [400]],
-    ["of nothing, announced", ["Content-Length: 0"], "", false, [400]],
-    ["packed as it is not", [`Content-Length: 2`, "Content-Encoding: gzip"], "{}", false, [400, 415, 422]],
+    ["that ends within a chunk", ["Transfer-Encoding: chunked"], `ffff\r\n${DEBIT}`, true, [400]],
+    ["that is empty", ["Content-Length: 0"], "", false, [400]],
+    ["that is not gzip as declared", [`Content-Length: 2`, "Content-Encoding: gzip"], "{}", false, [400, 415, 422]],
   ])("%s is refused and changes nothing", async (_, headers, body, halfClose, statuses) => {
     const before = await seq();
-    const answer = await sendRaw(runtime.port, posting(headers, body), { halfClose });
+    const answer = await sendRaw(runtime.port, debitRequest(headers, body), { halfClose });
     expect(statuses).toContain(answer.statuses[0]);
     expect(await seq()).toBe(before);
   });
 
-  it("in chunks without end is refused after a megabyte", async () => {
+  it("of endless chunks is refused after 1 MB", async () => {
     const chunk = `8000\r\n${" ".repeat(0x8000)}\r\n`;
-    const without = function* () {
-      yield posting(["Transfer-Encoding: chunked"], "");
+    const endless = function* () {
+      yield debitRequest(["Transfer-Encoding: chunked"], "");
       for (let sent = 0; sent < 4 * MEGABYTE; sent += 0x8000) yield chunk;
     };
     const before = await seq();
-    const { statuses, body } = await sendRaw(runtime.port, without(), { waitMs: 10_000 });
+    const { statuses, body } = await sendRaw(runtime.port, endless(), { waitMs: 10_000 });
     expect(statuses).toEqual([413]);
     expect(body).toContain("body_too_large");
     expect(await seq()).toBe(before);
   });
 
-  it("that two headers measure in two ways is read in one, and smuggles no second request", async () => {
+  it("with both Content-Length and chunks cannot smuggle a second request", async () => {
     const smuggled = request(`DELETE ${PATH}/runs/r/hold`);
     const chunked = `${DEBIT.length.toString(16)}\r\n${DEBIT}\r\n0\r\n\r\n`;
-    const both = posting([`Content-Length: ${DEBIT.length}`, "Transfer-Encoding: chunked"], chunked + smuggled);
+    const both = debitRequest([`Content-Length: ${DEBIT.length}`, "Transfer-Encoding: chunked"], chunked + smuggled);
     const { statuses } = await sendRaw(runtime.port, both);
     expect(statuses.length).toBe(1);
     expect([200, 400]).toContain(statuses[0]);
   });
 });
 
-describe("a request line", () => {
+describe("the request line", () => {
   const LINES: [string, number[]][] = [
     ["FOO /healthz", [400, 501]],
     ["get /healthz", [400, 501]],
@@ -117,7 +117,7 @@ describe("a request line", () => {
     ["GET /embed/%2e%2e/%2e%2e/etc/passwd", [404]],
   ];
   it.each(LINES.map(([line, statuses]) => [line.slice(0, 60), line, statuses] as const))(
-    "of %s is answered as what it is",
+    "%s is answered with an expected status and changes nothing",
     async (_, line, statuses) => {
       const before = await seq();
       const answer = await sendRaw(runtime.port, request(line));
@@ -132,7 +132,7 @@ describe("a request line", () => {
   );
 
   it.each(["\u0000\u0001\u0002", "GET", "GET / HTTP/9.9", "GET /healthz HTTP/1.1", "\r\n\r\n\r\n"])(
-    "that is none (%j) harms nobody",
+    "%j, which is invalid, causes no server error",
     async (line) => {
       const { statuses } = await sendRaw(runtime.port, `${line}\r\n\r\n`, { waitMs: 300 });
       expect(statuses.filter((status) => status >= 500)).toEqual([]);
@@ -142,7 +142,7 @@ describe("a request line", () => {
 });
 
 describe("headers", () => {
-  it("of 64 KB are read, or refused as too large", async () => {
+  it("of 64 KB are accepted or refused as too large", async () => {
     const huge = "a".repeat(65_536);
     const { port } = runtime;
     expect((await sendRaw(port, request("GET /healthz", [`X-Big: ${huge}`]))).statuses[0]).toBeOneOf([200, 431]);
@@ -154,7 +154,7 @@ describe("headers", () => {
     expect((await sendRaw(port, request("GET /healthz", many))).statuses[0]).toBeOneOf([200, 431]);
   });
 
-  it("of bytes that are no text are no key, no session and no origin", async () => {
+  it("with bytes that are not text give no access", async () => {
     const bytes = Buffer.from([0xff, 0xfe, 0x80, 0x01]).toString("latin1");
     for (const header of [
       `Authorization: Bearer ${bytes}`,
@@ -166,14 +166,14 @@ describe("headers", () => {
     }
   });
 
-  it("of a socket that are not all there open none", async () => {
+  it("of an incomplete WebSocket upgrade open no socket", async () => {
     const upgrade = ["Upgrade: websocket", "Sec-WebSocket-Version: 99", "Sec-WebSocket-Key: x"];
     const { statuses } = await sendRaw(runtime.port, request(`GET ${PATH}/debits/stream`, upgrade), { waitMs: 300 });
     expect(statuses.filter((status) => status === 101 || status >= 500)).toEqual([]);
   });
 });
 
-it("still works, and its books are right, after all that", async () => {
+it("leaves correct books after all these requests", async () => {
   const { ok } = (await runtime.call("GET", `${PATH}/audit`)) as { ok: boolean };
   expect(ok).toBe(true);
 });

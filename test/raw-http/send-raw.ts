@@ -1,7 +1,7 @@
-// HTTP as it is written on the wire, for requests that no client library would send.
+// Sends raw bytes over TCP, for HTTP requests that no client library would send.
 import { connect } from "node:net";
 
-/** What came back: the status of each answer, the last one's type and body; `open` when the other side hung up not. */
+/** The statuses of all answers, and the last answer's type and body. `open`: the server did not close the connection. */
 export interface RawAnswer {
   statuses: number[];
   type: string;
@@ -10,8 +10,8 @@ export interface RawAnswer {
 }
 
 /**
- * Writes the bytes and reads until the other side closes, or for so long.
- * @param halfClose no more comes from us: what was announced and not sent never will
+ * Writes the bytes and reads until the server closes the connection, at most for `waitMs`.
+ * @param halfClose close our side after writing, so that the server knows that nothing more comes
  */
 export function sendRaw(
   port: number,
@@ -29,7 +29,7 @@ export function sendRaw(
     const timer = setTimeout(() => finish(true), waitMs);
     socket.on("data", (chunk) => chunks.push(chunk));
     socket.on("close", () => finish(false));
-    // Whoever refuses early may hang up while we still write.
+    // A server that refuses early may close the connection while we still write.
     socket.on("error", () => finish(false));
     const parts = typeof bytes === "string" || bytes instanceof Uint8Array ? [bytes] : bytes;
     for (const part of parts) if (!socket.destroyed) socket.write(part);

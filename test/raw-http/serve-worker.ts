@@ -1,5 +1,5 @@
-// A process of its own that runs the built Worker, so that whoever started it can read everything that it writes.
-// Arguments: the bundle, and where its state lies. What must not be written goes to the parent as a message.
+// Runs the built Worker as a child process, so that the test can read everything that it writes. Arguments: the bundle
+// and the folder of its state. The port and the secrets go to the parent as a message, because they must not be written.
 import process from "node:process";
 import { Runtime } from "../../tools/bench/runtime.ts";
 

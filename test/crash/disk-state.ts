@@ -1,22 +1,21 @@
-// What a killed process has left on the disk, looked at before anything starts there again: in copies of the files, so
-// that the next process finds them as they were left.
+// Reads what a killed process left on the disk, before another one starts there. It reads copies of the files, so that
+// the next process finds them unchanged.
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { databaseOfCopy, databaseOfObject } from "../../tools/bench/history.ts";
 
-/** The object of one enterprise, and its copy. */
-export interface Remains {
+/** What the files hold of one enterprise. */
+export interface DiskState {
   chargedMicros: number;
-  /** The copy lacks something. */
+  /** The copy lacks changes of the ledger. */
   copyBehind: boolean;
-  /** A batch had been taken for the copy and was on its way, or there and not yet confirmed. */
+  /** The process was killed before the last batch reached the copy, or before the object had noted that it did. */
   batch: "none" | "on_its_way" | "unconfirmed";
 }
 
-/** Looks at an enterprise whose object has this id. */
-export function examineRemains(directory: string, enterprise: string, objectId: string): Remains {
+export function readDiskState(directory: string, enterprise: string, objectId: string): DiskState {
   const outbox = "(SELECT min(last_seq) FROM outbox_items)";
   const folded = "(SELECT value FROM progress WHERE name = 'folded')";
   const object = readRow(
@@ -29,36 +28,37 @@ export function examineRemains(directory: string, enterprise: string, objectId: 
     enterprise,
   );
   const [first, taken] = [object?.first ?? null, Number(object?.folded ?? 0)];
-  const under = first !== null && Number(first) <= taken;
+  const unconfirmed = first !== null && Number(first) <= taken;
   const arrived = Number(copy?.seq ?? 0) >= taken;
   return {
     chargedMicros: Number(object?.charged),
     copyBehind: first !== null,
-    batch: under ? (arrived ? "unconfirmed" : "on_its_way") : "none",
+    batch: unconfirmed ? (arrived ? "unconfirmed" : "on_its_way") : "none",
   };
 }
 
-/** The files of objects that were woken and have no enterprise in them: killed before their first commit was whole. */
-export function countUnborn(directory: string): number {
-  const home = dirname(databaseOfObject(directory, "any"));
-  const files = readdirSync(home).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
-  const born = (file: string) => {
-    if (readRow(join(home, file), "SELECT 1 FROM sqlite_master WHERE name = 'enterprise'") === undefined) return false;
-    return readRow(join(home, file), "SELECT 1 FROM enterprise") !== undefined;
+/** Counts objects without an enterprise: the process was killed before their first commit. */
+export function countEmptyObjects(directory: string): number {
+  const folder = dirname(databaseOfObject(directory, "any"));
+  const files = readdirSync(folder).filter((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
+  const isEmpty = (file: string) => {
+    const path = join(folder, file);
+    if (readRow(path, "SELECT 1 FROM sqlite_master WHERE name = 'enterprise'") === undefined) return true;
+    return readRow(path, "SELECT 1 FROM enterprise") === undefined;
   };
-  return files.filter((file) => !born(file)).length;
+  return files.filter(isEmpty).length;
 }
 
 function readRow(file: string, statement: string, ...params: string[]): Record<string, unknown> | undefined {
-  const slab = mkdtempSync(join(tmpdir(), "fuelgauge-autopsy-"));
+  const folder = mkdtempSync(join(tmpdir(), "fuelgauge-disk-state-"));
   try {
-    const copy = join(slab, "copy.sqlite");
+    const copy = join(folder, "copy.sqlite");
     for (const suffix of ["", "-wal"]) if (existsSync(file + suffix)) copyFileSync(file + suffix, copy + suffix);
     const database = new DatabaseSync(copy);
     const row = database.prepare(statement).get(...params);
     database.close();
     return row;
   } finally {
-    rmSync(slab, { recursive: true, force: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }

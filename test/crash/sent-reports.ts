@@ -1,43 +1,43 @@
-// What the agents of one enterprise have sent, and what they were told to be there. After a crash each receipt is held
-// against it: it must show one of the reports that were sent, none older than the last one that was answered, and cost
-// what that one costs, to the micro. A charge that was made twice would cost more; one that was lost, less.
+// Records which reports the agents of one enterprise sent and which were answered. After a crash each receipt is compared
+// with it: it must show a report that was sent, not older than the last answered one, and cost exactly what that report
+// costs. A charge made twice would cost more, a lost one less.
 import { expectedChargeMicros, type PriceBook, resolveModel } from "../../tools/kit/expected-cost.ts";
-import type { Report } from "./lanes.ts";
+import type { Report } from "./agent.ts";
 
-/** A meter of a receipt, as far as it is looked at. */
-export interface ShownMeter {
+/** The fields of a receipt's meter that are checked. */
+export interface ReceiptMeter {
   model: string;
   usage: Report["usage"];
   charged_micros: number;
   final: boolean;
 }
 
-/** What a crash has done to the books, in words. */
-export interface Fault {
+/** What is wrong after a crash, in words. */
+export interface Violation {
   kind: "lost" | "doubled" | "wrong";
   what: string;
 }
 
-/** What is known of one run; each has one meter. */
-interface Sent {
+/** The reports of one run, which has one meter. */
+interface RunReports {
   reports: Report[];
-  /** The place of the last report that was answered; -1 when none was. */
+  /** The index of the last answered report, or -1. */
   answered: number;
   chargedMicros: bigint;
 }
 
-export class Evidence {
-  /** How many reports were answered, repeated ones too. */
+export class SentReports {
+  /** How many reports were answered, including repeated ones. */
   acknowledged = 0;
-  readonly #runs = new Map<string, Sent>();
-  /** Runs of which something was sent since they were last looked at. */
-  readonly #touched = new Set<string>();
+  readonly #runs = new Map<string, RunReports>();
+  /** Runs that reported since they were last checked. */
+  readonly #unchecked = new Set<string>();
 
-  send(report: Report): void {
+  add(report: Report): void {
     const sent = this.#runs.get(report.run) ?? { reports: [], answered: -1, chargedMicros: 0n };
     if (sent.reports.at(-1) !== report) sent.reports.push(report);
     this.#runs.set(report.run, sent);
-    this.#touched.add(report.run);
+    this.#unchecked.add(report.run);
   }
 
   acknowledge(report: Report): void {
@@ -46,12 +46,12 @@ export class Evidence {
     sent.answered = sent.reports.indexOf(report);
   }
 
-  /** The runs to look at. */
-  get touched(): string[] {
-    return [...this.#touched];
+  /** The runs to check. */
+  get unchecked(): string[] {
+    return [...this.#unchecked];
   }
 
-  /** What all runs were charged, as they were last looked at. */
+  /** The charges of all runs when they were last checked. */
   get chargedMicros(): bigint {
     return [...this.#runs.values()].reduce((sum, { chargedMicros }) => sum + chargedMicros, 0n);
   }
@@ -60,14 +60,15 @@ export class Evidence {
     return [...this.#runs.values()].every(({ reports, answered }) => reports[answered]?.final === true);
   }
 
-  /** Looks at a run's meter; null when the ledger does not know the run. What is wrong with it, or null. */
-  look(run: string, meter: ShownMeter | null, book: PriceBook): Fault | null {
+  /** Checks a run's meter, which is null if the ledger does not know the run. Returns what is wrong, or null. */
+  check(run: string, meter: ReceiptMeter | null, book: PriceBook): Violation | null {
     const sent = this.#of(run);
     const { reports, answered } = sent;
-    this.#touched.delete(run);
+    this.#unchecked.delete(run);
     if (meter === null) return answered === -1 ? null : lost(run, answered, "nothing");
     const found = reports.findIndex(({ usage, final }) => final === meter.final && sameUsage(usage, meter.usage));
-    if (found === -1) return { kind: "wrong", what: `${run} shows what nobody sent: ${JSON.stringify(meter)}` };
+    if (found === -1)
+      return { kind: "wrong", what: `${run} shows totals that were never sent: ${JSON.stringify(meter)}` };
     if (found < answered) return lost(run, answered, `report ${found + 1}`);
     const price = resolveModel(book, meter.model);
     if (price === undefined) return { kind: "wrong", what: `${run} shows a model without a price: ${meter.model}` };
@@ -78,14 +79,14 @@ export class Evidence {
     return { kind, what: `${run} is charged ${meter.charged_micros}, its totals cost ${cost}` };
   }
 
-  #of(run: string): Sent {
+  #of(run: string): RunReports {
     const sent = this.#runs.get(run);
-    if (sent === undefined) throw new Error(`nobody sent ${run}`);
+    if (sent === undefined) throw new Error(`${run} was never sent`);
     return sent;
   }
 }
 
-function lost(run: string, answered: number, shown: string): Fault {
+function lost(run: string, answered: number, shown: string): Violation {
   return { kind: "lost", what: `${run} shows ${shown}, but report ${answered + 1} was answered` };
 }
 

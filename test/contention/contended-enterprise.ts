@@ -1,28 +1,28 @@
-// Thousands of agents on a balance for a hundred (invariants H2, H3). With holds exactly those that fit are admitted,
-// and nothing is overspent. Without, a run that was admitted is under way: what is overspent is at most what was in
-// flight when the balance ran out, one report for each connection. All of it over HTTP, against the built Worker.
+// Thousands of agents on a balance that is enough for a hundred, over HTTP against the built Worker. With holds, exactly
+// as many are admitted as fit, and nothing is overspent. Without holds, admitted runs may overspend by what was in flight
+// when the balance ran out: one report per connection.
 import { HttpConnection } from "../../tools/bench/http-load.ts";
 import type { Runtime } from "../../tools/bench/runtime.ts";
 import { bearer, requestBytes } from "../../tools/bench/workload.ts";
 import { type Random, shuffled, wholeBetween } from "../../tools/kit/random.ts";
 
-export interface CrowdPlan {
+export interface Plan {
   agents: number;
-  /** For how many of them there is credit. */
-  places: number;
+  /** How many of them the balance is enough for. */
+  roomFor: number;
   connections: number;
   billingModel: "credits" | "byom";
 }
 
-export interface Crowd {
+export interface Contention {
   asked: number;
   admitted: number;
-  /** How many the balance had room for; without holds unknown before, and null. */
+  /** How many fitted into the balance; null without holds, where it is not known in advance. */
   room: number | null;
   overspentMicros: number;
-  /** What was in flight at most. */
+  /** The most that could be in flight. */
   boundMicros: number;
-  faults: string[];
+  violations: string[];
 }
 
 type Body = Record<string, unknown> & { code?: string; action?: string };
@@ -34,26 +34,26 @@ interface Gauge {
   available_micros: number;
 }
 
-type Rush = { admitted: string[]; room: number };
-type Books = { overspentMicros: number; faults: string[] };
+type Admission = { admitted: string[]; room: number };
+type Books = { overspentMicros: number; violations: string[] };
 
-/** A thousand output tokens of gpt-5: a credit, or a hundredth of a dollar. */
+/** A step is a thousand output tokens of gpt-5, which cost one credit or a hundredth of a dollar. */
 const MODEL = "gpt-5";
 const STEP_TOKENS = 1_000;
 const STEP_MICROS = { credits: 1_000_000, byom: 10_000 };
 const STEPS = 4;
-const LACKS = ["credits_exhausted", "insufficient_credits", "spend_cap_reached"];
+const EXPECTED_REFUSALS = ["credits_exhausted", "insufficient_credits", "spend_cap_reached"];
 
-export class CrowdedEnterprise {
+export class ContendedEnterprise {
   readonly #runtime: Runtime;
   readonly #random: Random;
-  readonly #plan: CrowdPlan;
+  readonly #plan: Plan;
   readonly #path: string;
   #key = "";
   #connections: HttpConnection[] = [];
   #runs = 0;
 
-  constructor(runtime: Runtime, name: string, plan: CrowdPlan, random: Random) {
+  constructor(runtime: Runtime, name: string, plan: Plan, random: Random) {
     this.#runtime = runtime;
     this.#random = random;
     this.#plan = plan;
@@ -61,40 +61,50 @@ export class CrowdedEnterprise {
   }
 
   /**
-   * Everybody asks for a hold at once. Those who got one live on it, while latecomers ask all the time and live on what
-   * was given back meanwhile; in the end as many ask again as at first, for what is left.
+   * All agents ask for a hold at once. Those admitted then use their holds, while others ask and use what was released
+   * in between. At the end as many agents as at first ask for what is left.
    */
-  async withHolds(): Promise<Crowd[]> {
+  async withHolds(): Promise<Contention[]> {
     await this.#open();
-    const first = await this.#rush();
+    const first = await this.#startAll();
     const holders = new Set(first.admitted);
     const mixed = shuffled(this.#random, [...holders, ...this.#names(this.#plan.agents)]);
     await this.#each(mixed, async (connection, run, i) => {
-      if (holders.has(run)) await this.#liveOn(connection, run, i % 4);
-      else if ((await this.#ask(connection, run, this.#holdMicros)).admitted === true) {
-        await this.#liveOn(connection, run, 0);
+      if (holders.has(run)) await this.#useHold(connection, run, i % 4);
+      else if ((await this.#start(connection, run, this.#holdMicros)).admitted === true) {
+        await this.#useHold(connection, run, 0);
       }
     });
-    const lived = await this.#lookAtBooks();
-    const second = await this.#rush();
-    await this.#each(second.admitted, (connection, run) => this.#liveOn(connection, run, 0));
-    const ended = await this.#lookAtBooks();
+    const afterFirst = await this.#checkBooks();
+    const second = await this.#startAll();
+    await this.#each(second.admitted, (connection, run) => this.#useHold(connection, run, 0));
+    const afterSecond = await this.#checkBooks();
     this.#close();
-    return [this.#crowdOf(first, 2 * this.#plan.agents, lived), this.#crowdOf(second, this.#plan.agents, ended)];
+    return [
+      this.#resultOf(first, 2 * this.#plan.agents, afterFirst),
+      this.#resultOf(second, this.#plan.agents, afterSecond),
+    ];
   }
 
-  #crowdOf({ admitted, room }: Rush, asked: number, { overspentMicros, faults }: Books): Crowd {
-    const fits = admitted.length === room ? [] : [`${admitted.length} were admitted to ${room} places`];
-    return { asked, admitted: admitted.length, room, overspentMicros, boundMicros: 0, faults: [...fits, ...faults] };
+  #resultOf({ admitted, room }: Admission, asked: number, { overspentMicros, violations }: Books): Contention {
+    const miscounted = admitted.length === room ? [] : [`${admitted.length} were admitted, ${room} fit`];
+    return {
+      asked,
+      admitted: admitted.length,
+      room,
+      overspentMicros,
+      boundMicros: 0,
+      violations: [...miscounted, ...violations],
+    };
   }
 
-  /** Nobody holds anything; an agent that is told to stop stops. */
-  async withoutHolds(): Promise<Crowd> {
+  /** Agents start without a hold, and stop when an answer says `stop`. */
+  async withoutHolds(): Promise<Contention> {
     const { agents, billingModel, connections } = this.#plan;
     await this.#open();
     let admitted = 0;
     await this.#each(this.#names(agents), async (connection, run) => {
-      if ((await this.#ask(connection, run, null)).admitted !== true) return;
+      if ((await this.#start(connection, run, null)).admitted !== true) return;
       admitted += 1;
       for (let steps = 1; steps <= 2 * STEPS; steps++) {
         if ((await this.#report(connection, run, steps, steps === 2 * STEPS)).action === "stop") return;
@@ -103,13 +113,13 @@ export class CrowdedEnterprise {
     const { used_micros, total_micros } = await this.#gauge();
     const overspentMicros = Math.max(0, used_micros - total_micros);
     const boundMicros = connections * STEP_MICROS[billingModel];
-    const faults = await this.#auditFaults();
-    if (used_micros < total_micros) faults.push(`${total_micros - used_micros} were not used`);
-    if (overspentMicros > boundMicros) faults.push(`overspent ${overspentMicros}, in flight were ${boundMicros}`);
-    const late = await this.#ask(this.#connections[0] as HttpConnection, "late", null);
-    if (late.admitted === true) faults.push("a run was admitted after the balance had run out");
+    const violations = await this.#auditFailures();
+    if (used_micros < total_micros) violations.push(`${total_micros - used_micros} were not used`);
+    if (overspentMicros > boundMicros) violations.push(`overspent ${overspentMicros}, in flight were ${boundMicros}`);
+    const late = await this.#start(this.#connections[0] as HttpConnection, "late", null);
+    if (late.admitted === true) violations.push("a run was admitted after the balance had run out");
     this.#close();
-    return { asked: agents, admitted, room: null, overspentMicros, boundMicros, faults };
+    return { asked: agents, admitted, room: null, overspentMicros, boundMicros, violations };
   }
 
   get #holdMicros(): number {
@@ -117,8 +127,8 @@ export class CrowdedEnterprise {
   }
 
   async #open(): Promise<void> {
-    const { billingModel, places, connections } = this.#plan;
-    const micros = places * STEPS * STEP_MICROS[billingModel];
+    const { billingModel, roomFor, connections } = this.#plan;
+    const micros = roomFor * STEPS * STEP_MICROS[billingModel];
     const settings = { name: "Crowded", billing_model: billingModel, plan: "pro" };
     const credits = billingModel === "credits" ? { monthly_allowance_micros: micros } : {};
     await this.#runtime.call("PUT", this.#path, { ...settings, ...credits });
@@ -134,19 +144,19 @@ export class CrowdedEnterprise {
     for (const connection of this.#connections) connection.close();
   }
 
-  /** All agents ask at once; who was admitted, and how many there was room for. */
-  async #rush(): Promise<Rush> {
+  /** All agents ask for a hold at once. Returns the admitted runs and how many fitted. */
+  async #startAll(): Promise<Admission> {
     const hold = this.#holdMicros;
     const room = Math.min(this.#plan.agents, Math.floor((await this.#gauge()).available_micros / hold));
     const admitted: string[] = [];
     await this.#each(this.#names(this.#plan.agents), async (connection, run) => {
-      if ((await this.#ask(connection, run, hold)).admitted === true) admitted.push(run);
+      if ((await this.#start(connection, run, hold)).admitted === true) admitted.push(run);
     });
     return { admitted, room };
   }
 
-  /** One in four gives its hold back, one ends half-way, and the others use theirs up. */
-  async #liveOn(connection: HttpConnection, run: string, kind: number): Promise<void> {
+  /** Kind 1 releases the hold, kind 2 ends halfway, and the others use the hold up. */
+  async #useHold(connection: HttpConnection, run: string, kind: number): Promise<void> {
     if (kind === 1) {
       await connection.send(requestBytes("DELETE", `${this.#path}/runs/${run}/hold`, bearer(this.#key)));
       return;
@@ -154,15 +164,17 @@ export class CrowdedEnterprise {
     const last = kind === 2 ? STEPS / 2 : STEPS;
     for (let steps = 1; steps <= last; steps++) {
       const { action, reason } = await this.#report(connection, run, steps, steps === last);
-      if (steps < STEPS && action !== "continue") throw new Error(`${run} holds credit and was told: ${reason}`);
+      // The final report ends the hold, so its answer depends on what others have used.
+      if (steps < last && action !== "continue")
+        throw new Error(`${run} holds credit and was answered ${action}: ${reason}`);
     }
   }
 
-  async #ask(connection: HttpConnection, run: string, holdMicros: number | null): Promise<Body> {
+  async #start(connection: HttpConnection, run: string, holdMicros: number | null): Promise<Body> {
     const hold = holdMicros === null ? {} : { hold_micros: holdMicros };
     const body = { run, surface: "cli", workspace: "w", user: "u", ...hold };
     const answer = await this.#post(connection, "runs", body, ["402"]);
-    if (answer.admitted !== true && !LACKS.includes(answer.code ?? ""))
+    if (answer.admitted !== true && !EXPECTED_REFUSALS.includes(answer.code ?? ""))
       throw new Error(`${run} was answered ${JSON.stringify(answer)}`);
     return answer;
   }
@@ -181,24 +193,24 @@ export class CrowdedEnterprise {
     return (await this.#runtime.call("GET", `${this.#path}/gauge`)) as Gauge;
   }
 
-  /** With holds that are kept, what was used was there, and nothing is owed or held once all runs have ended. */
-  async #lookAtBooks(): Promise<Books> {
+  /** After all runs ended within their holds, nothing may be overspent, owed or held. */
+  async #checkBooks(): Promise<Books> {
     const { used_micros, total_micros, debt_micros, held_micros } = await this.#gauge();
-    const faults = await this.#auditFaults();
+    const violations = await this.#auditFailures();
     const overspentMicros = Math.max(0, used_micros - total_micros, debt_micros);
-    if (used_micros > total_micros) faults.push(`overspent ${used_micros - total_micros}`);
-    if (debt_micros > 0) faults.push(`${debt_micros} are owed`);
-    if (held_micros > 0) faults.push(`${held_micros} are held though every run has ended`);
-    return { overspentMicros, faults };
+    if (used_micros > total_micros) violations.push(`overspent ${used_micros - total_micros}`);
+    if (debt_micros > 0) violations.push(`${debt_micros} are owed`);
+    if (held_micros > 0) violations.push(`${held_micros} are held although every run has ended`);
+    return { overspentMicros, violations };
   }
 
-  async #auditFaults(): Promise<string[]> {
+  async #auditFailures(): Promise<string[]> {
     type Audit = { checks: { name: string; ok: boolean; detail: string }[] };
     const { checks } = (await this.#runtime.call("GET", `${this.#path}/audit`)) as Audit;
     return checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
   }
 
-  /** Each of the runs in turn, by whichever connection is free. */
+  /** Handles the runs in order, each on the next free connection. */
   async #each(runs: string[], act: (connection: HttpConnection, run: string, i: number) => Promise<void>) {
     const waiting = runs.entries();
     await Promise.all(
