@@ -5,11 +5,10 @@
  */
 import type { HonoRequest } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
-import type { Report } from "../ledger/debit.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import type { DebitAnswerJson } from "../wire/debit-answer.ts";
-import { DEBITS_DOC, parseReport, reportsOf, showResult } from "../wire/report.ts";
+import { DEBITS_DOC, mergeResults, showResult, splitReports } from "../wire/report.ts";
 import { allow } from "./auth.ts";
 import { invalid, problem, refused } from "./problem.ts";
 import { body, declare, inEnterprise, newRouter } from "./route.ts";
@@ -48,17 +47,15 @@ debitRoutes.post("/v1/enterprises/:e/debits", allow({ scope: "debit" }), async (
   if (!isJson(c.req.header("Content-Type"))) return problem(c, "unsupported_media_type");
   const parsedBody = await readJson(c.req);
   if (parsedBody === undefined) return problem(c, "malformed_json");
-  const sent = reportsOf(parsedBody);
-  if ("errors" in sent) return invalid(c, sent.errors);
-  const prices = await currentPrices(c.env, c.executionCtx);
-  const parsed = sent.reports.map((report) => parseReport(report, prices.find));
-  const reports = parsed.filter((item): item is Report => !isRefusal(item));
+  const { find } = await currentPrices(c.env, c.executionCtx);
+  const split = splitReports(parsedBody, find);
+  if ("errors" in split) return invalid(c, split.errors);
+  const { reports } = split;
   const decided =
     reports.length === 0 ? [] : await enterpriseStub(c.env, c.var.enterprise).debit(c.var.caller, reports);
   if (isRefusal(decided)) return refused(c, decided.refusal);
-  const answers = decided[Symbol.iterator]();
-  const results = parsed.map((item) => (isRefusal(item) ? item : (answers.next().value as DebitAnswerJson | Refused)));
-  if (sent.batch) return c.json({ results: results.map(showResult) });
+  const results = mergeResults(split, decided);
+  if (split.batch) return c.json({ results: results.map(showResult) });
   const [result] = results as [DebitAnswerJson | Refused];
   return isRefusal(result) ? refused(c, result.refusal) : c.json(result);
 });

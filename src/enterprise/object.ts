@@ -42,7 +42,7 @@ import {
   sendTo,
   socketsOfKey,
 } from "./sockets/sockets.ts";
-import { parseMessage, replyTo, reportsToDecide } from "./sockets/stream.ts";
+import { parseMessage, replyTo } from "./sockets/stream.ts";
 
 /**
  * What a reader of the copy must know: the window, the unit, and as of when the copy is complete. Whether the enterprise
@@ -177,7 +177,7 @@ export class EnterpriseObject extends DurableObject<Env> {
       sendTo(socket, JSON.stringify(request.reply));
       return;
     }
-    const reports = reportsToDecide(request);
+    const { reports } = request;
     const decided = reports.length === 0 ? [] : await this.#debits.add(reports);
     sendTo(socket, JSON.stringify(replyTo(request, decided)));
   }

@@ -1,6 +1,6 @@
 /**
- * A report as it comes over the wire, in a request or through a socket: its schema, and how it becomes the ledger's
- * Report with the price of its model. A batch is taken apart first and checked item by item.
+ * Reports as agents send them, in a request or through a socket: their schema, and how a body becomes the ledger's
+ * reports, each with the price of its model, and decisions become results.
  */
 import { z } from "@hono/zod-openapi";
 import type { AnyRefusal } from "../access/refusals.ts";
@@ -9,7 +9,7 @@ import type { Price } from "../ledger/prices.ts";
 import { type FieldError, isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { type DebitAnswerJson, debitAnswerSchema } from "./debit-answer.ts";
 import { id, surface, time, tokens } from "./fields.ts";
-import { fieldErrors, problemOfRefusal } from "./problems.ts";
+import { fieldErrors, type Problem, problemOfRefusal } from "./problems.ts";
 
 const MAX_REPORTS = 1_000;
 
@@ -43,7 +43,7 @@ const itemRefusalSchema = z
   })
   .openapi("ItemRefusal");
 
-/** What the OpenAPI document says of the route. */
+/** The schemas of POST …/debits in the OpenAPI document. */
 export const DEBITS_DOC = {
   body: z.union([reportSchema, batchSchema]),
   answer: z.union([debitAnswerSchema, z.object({ results: z.array(z.union([debitAnswerSchema, itemRefusalSchema])) })]),
@@ -51,7 +51,7 @@ export const DEBITS_DOC = {
 
 const messageId = z.union([z.string(), z.number()]);
 
-/** What the OpenAPI document says of the messages of the debit stream. */
+/** The schemas of the debit stream's messages in the OpenAPI document. */
 export const STREAM_DOC = {
   message: z
     .union([
@@ -68,24 +68,54 @@ export const STREAM_DOC = {
     .openapi("StreamReply"),
 };
 
-/** How a model's name is priced; null when the book has no such name. */
+/** Finds the price of a model's name; null when the price book has none. */
 export type FindPrice = (name: string) => { model: string; price: Price } | null;
 
-/** Takes a body apart into its reports, unchecked; or says what is wrong with its outline. */
-export function reportsOf(body: unknown): { batch: boolean; reports: unknown[] } | { errors: FieldError[] } {
+/** A body of one report or of a batch. */
+export type SplitReports = {
+  /** True for `{reports: […]}`, false for one report. */
+  batch: boolean;
+  /** Every report in the order sent, parsed or refused. */
+  items: (Report | Refused)[];
+  /** The reports that the ledger has to decide, in the same order. */
+  reports: Report[];
+};
+
+/**
+ * Splits a body into the reports that the ledger has to decide and those that are refused here, each for itself: one
+ * bad report does not spoil the others. A body that is neither a report nor a batch has errors.
+ */
+export function splitReports(body: unknown, find: FindPrice): SplitReports | { errors: FieldError[] } {
+  const outline = outlineOf(body);
+  if ("errors" in outline) return outline;
+  const items = outline.sent.map((report) => parseReport(report, find));
+  return { batch: outline.batch, items, reports: items.filter((item): item is Report => !isRefusal(item)) };
+}
+
+/** Merges what the ledger decided with the reports refused before: one result per report, in the order sent. */
+export function mergeResults(
+  { items, reports }: SplitReports,
+  decided: readonly (DebitAnswerJson | Refused)[],
+): (DebitAnswerJson | Refused)[] {
+  if (decided.length !== reports.length) throw new Error(`${reports.length} reports, ${decided.length} decisions`);
+  const decisions = decided.values();
+  return items.map((item) => (isRefusal(item) ? item : (decisions.next().value as DebitAnswerJson | Refused)));
+}
+
+function outlineOf(body: unknown): { batch: boolean; sent: unknown[] } | { errors: FieldError[] } {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     return { errors: [{ path: "", message: "must be a report or {reports: […]}" }] };
   }
-  if (!("reports" in body)) return { batch: false, reports: [body] };
+  if (!("reports" in body)) return { batch: false, sent: [body] };
   const { reports, ...rest } = body;
   const errors = Object.keys(rest).map((path) => ({ path, message: "unknown field" }));
   const fits = Array.isArray(reports) && reports.length >= 1 && reports.length <= MAX_REPORTS;
   if (!fits) errors.push({ path: "reports", message: `must be a list of 1 to ${MAX_REPORTS} reports` });
-  return errors.length > 0 ? { errors } : { batch: true, reports: reports as unknown[] };
+  return errors.length > 0 ? { errors } : { batch: true, sent: reports as unknown[] };
 }
 
-/** Checks one report and prices its model. A model without a price is for the ledger to refuse: it may know the meter. */
-export function parseReport(report: unknown, find: FindPrice): Report | Refused {
+/** Checks one report and prices its model. The ledger refuses a model without a price, unless it knows the meter. */
+function parseReport(report: unknown, find: FindPrice): Report | Refused {
   const parsed = reportSchema.safeParse(report);
   if (!parsed.success) return refuse({ code: "validation_failed", errors: fieldErrors(parsed.error) });
   const { run, model, usage, surface: from, workspace, user, group, started_at, final } = parsed.data;
@@ -110,14 +140,17 @@ export function parseReport(report: unknown, find: FindPrice): Report | Refused 
   };
 }
 
-/** An answer, or the refusal, as an item of a batch and a message of a socket show it. */
+/** A result as an item of a batch and as a socket's reply. */
 export function showResult(result: DebitAnswerJson | Refused): Record<string, unknown> {
   return isRefusal(result) ? showRefusal(result.refusal) : result;
 }
 
-/** A refusal where there is no HTTP response of its own: status, code, detail, and the faults of a validation. */
+/** A refusal where it has no HTTP response to itself: in a batch and in a socket's reply. */
 export function showRefusal(refusal: AnyRefusal): Record<string, unknown> {
-  const { status, code, detail } = problemOfRefusal(refusal);
-  const shown = { status, code, detail };
+  const shown = showProblem(problemOfRefusal(refusal));
   return refusal.code === "validation_failed" ? { ...shown, errors: refusal.errors } : shown;
+}
+
+export function showProblem({ status, code, detail }: Problem): Record<string, unknown> {
+  return { status, code, detail };
 }

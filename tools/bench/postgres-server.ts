@@ -9,7 +9,7 @@ import { Hono } from "hono";
 import { indexPrices, type PriceBook } from "../../src/catalog/price-book.ts";
 import type { Report } from "../../src/ledger/debit.ts";
 import { isRefusal } from "../../src/ledger/refusals.ts";
-import { parseReport, reportsOf } from "../../src/wire/report.ts";
+import { splitReports } from "../../src/wire/report.ts";
 import { ROOT } from "../install.mjs";
 import { PgConnection, PgPool, type Text } from "./postgres-wire.ts";
 
@@ -34,20 +34,17 @@ const app = new Hono();
 
 app.post("/v1/enterprises/:e/debits", async (c) => {
   if (c.req.header("Authorization") !== `Bearer ${key}`) return c.json({ code: "key_invalid" }, 401);
-  const sent = reportsOf(await c.req.json());
-  if ("errors" in sent) return c.json(sent, 422);
-  const reports: Report[] = [];
-  for (const item of sent.reports) {
-    const report = parseReport(item, prices.find);
-    if (isRefusal(report)) return c.json(report, 422);
-    reports.push(report);
-  }
+  const split = splitReports(await c.req.json(), prices.find);
+  if ("errors" in split) return c.json(split, 422);
+  const refused = split.items.find(isRefusal);
+  if (refused !== undefined) return c.json(refused, 422);
+  const { reports } = split;
   const enterprise = c.req.param("e");
-  const rows = sent.batch
+  const rows = split.batch
     ? await pool.execute("batch", [enterprise, JSON.stringify(reports.map(toRecord))])
     : await pool.execute("one", [enterprise, ...Object.values(toRecord(reports[0] as Report)).map(String)]);
   const answers = rows.map((row, i) => answerOf(reports[i] as Report, row));
-  return c.json(sent.batch ? { results: answers } : answers[0]);
+  return c.json(split.batch ? { results: answers } : answers[0]);
 });
 
 const server = createServer((incoming, outgoing) => {
