@@ -1,6 +1,6 @@
-// `npm run deploy`: the copy's database where there is none yet, its migrations, then the Worker and its objects.
-// Migrations come first, because a new Worker may need new tables and an old one never minds them. Options go to
-// wrangler: `npm run deploy -- --env staging`. With --dry-run nothing leaves this machine.
+// `npm run deploy`: creates the D1 database if it does not exist, applies its migrations, then deploys the Worker.
+// Migrations come first: a new Worker may need new tables, and an old one ignores them. Options go to wrangler:
+// `npm run deploy -- --env staging`. With --dry-run nothing is sent to Cloudflare.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
@@ -14,22 +14,23 @@ const { values } = parseArgs({
   strict: false,
   options: { env: { type: "string", short: "e" }, "dry-run": { type: "boolean" } },
 });
-// Without an environment it is the top level that is meant, which wrangler wants to hear.
+// wrangler requires an explicit --env="" for the top level of wrangler.toml.
 const named = typeof values.env === "string" ? values.env : (process.env.CLOUDFLARE_ENV ?? "");
 const environment = [`--env=${named}`];
 const database = databaseOf(named);
 
 if (values["dry-run"] !== true) {
-  if (!wrangler(["d1", "info", database, ...environment], "ignore")) demand(["d1", "create", database, ...environment]);
-  demand(["d1", "migrations", "apply", database, "--remote", ...environment]);
+  if (!wrangler(["d1", "info", database, ...environment], "ignore"))
+    runStep(["d1", "create", database, ...environment]);
+  runStep(["d1", "migrations", "apply", database, "--remote", ...environment]);
 }
-demand(["deploy", ...(values.env === undefined ? environment : []), ...options]);
+runStep(["deploy", ...(values.env === undefined ? environment : []), ...options]);
 
-/** What the database of the copy is called in an environment: whoever deploys may have given it another name. */
+/** The name of the D1 database in an environment. Operators may have changed it in wrangler.toml. */
 function databaseOf(env: string): string {
   const { d1_databases } = readConfiguration(env);
   const name = d1_databases.find(({ binding }: { binding: string }) => binding === "DB")?.database_name;
-  if (name === undefined) throw new Error("wrangler.toml names no database for the binding DB");
+  if (name === undefined) throw new Error("wrangler.toml has no database_name for the binding DB");
   return name;
 }
 
@@ -37,21 +38,21 @@ function readConfiguration(env: string) {
   try {
     return readConfig({ config: join(ROOT, "wrangler.toml"), env });
   } catch (error) {
-    // Such as an environment that there is not.
+    // For example an environment that does not exist.
     console.error((error as Error).message);
     process.exit(1);
   }
 }
 
-/** Runs wrangler; true when it succeeded. */
+/** Runs wrangler and returns whether it succeeded. */
 function wrangler(args: string[], stdio: "inherit" | "ignore"): boolean {
   const script = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
   return spawnSync(process.execPath, [script, ...args], { cwd: ROOT, stdio }).status === 0;
 }
 
-/** Runs a step that the next ones build on. */
-function demand(args: string[]): void {
+/** Runs wrangler for a step that later steps depend on, and exits if it fails. */
+function runStep(args: string[]): void {
   if (wrangler(args, "inherit")) return;
-  console.error(`"wrangler ${args.join(" ")}" failed; nothing after it was done.`);
+  console.error(`"wrangler ${args.join(" ")}" failed; the steps after it were not run.`);
   process.exit(1);
 }

@@ -1,5 +1,5 @@
-// `npm run deploy` as far as it goes without an account, and what wrangler.toml must say for it and for the
-// Deploy to Cloudflare button.
+// `npm run deploy` as far as it works without an account, and what wrangler.toml and package.json must contain for it
+// and for the Deploy to Cloudflare button.
 import { spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,9 +15,9 @@ const configOf = (env: string) => readConfig({ config: join(ROOT, "wrangler.toml
 type RateLimit = { name: string; namespace_id: string; simple: { limit: number; period: number } };
 type Database = { binding: string; migrations_dir?: string };
 
-/** Runs the script of `npm run deploy`; what it printed, and how it ended. */
+/** Runs `npm run deploy` and returns its exit code and output. */
 async function deploy(...options: string[]): Promise<{ status: number | null; out: string }> {
-  // A folder of its own for what wrangler keeps about its user: nobody is logged in.
+  // wrangler keeps its login in the home folder: in an empty one nobody is logged in.
   const home = mkdtempSync(join(tmpdir(), "fuelgauge-deploy-"));
   const { CLOUDFLARE_API_TOKEN: _token, CLOUDFLARE_ENV: _env, ...environment } = process.env;
   const child = spawn(process.execPath, [join(ROOT, "tools", "run.mjs"), "deploy.ts", ...options], {
@@ -36,7 +36,7 @@ describe("npm run deploy -- --dry-run", () => {
   it.each([
     ["", "fuelgauge"],
     ["--env staging", "fuelgauge-staging"],
-  ])("%s builds the Worker with all that it is bound to, without a warning", async (option, database) => {
+  ])("%s builds the Worker with all its bindings and without a warning", async (option, database) => {
     const folder = mkdtempSync(join(tmpdir(), "fuelgauge-build-"));
     const { status, out } = await deploy("--dry-run", "--outdir", folder, ...option.split(" ").filter(Boolean));
     expect(out).not.toMatch(/warning/i);
@@ -48,7 +48,7 @@ describe("npm run deploy -- --dry-run", () => {
     rmSync(folder, { recursive: true });
   });
 
-  it("of an environment that there is not says which there are", async () => {
+  it("lists the environments if the given one does not exist", async () => {
     const { status, out } = await deploy("--dry-run", "--env", "stage");
     expect(status).toBe(1);
     expect(out).toMatch(/^Processing wrangler.toml.*"stage".*"production","staging"/s);
@@ -57,27 +57,27 @@ describe("npm run deploy -- --dry-run", () => {
 });
 
 describe("wrangler.toml", () => {
-  it("gives every environment what it does not hand down", () => {
-    const own = (env: string) => {
+  it("repeats in every environment what environments do not inherit", () => {
+    const repeated = (env: string) => {
       const { durable_objects, vars, secrets, d1_databases, ratelimits, analytics_engine_datasets } = configOf(env);
       const databases = d1_databases.map(({ binding, migrations_dir }: Database) => [binding, migrations_dir]);
       const limits = ratelimits.map(({ name, simple }: RateLimit) => [name, simple]);
       return { durable_objects, vars, secrets, databases, limits, analytics_engine_datasets };
     };
-    for (const env of ["production", "staging"]) expect(own(env)).toEqual(own(""));
+    for (const env of ["production", "staging"]) expect(repeated(env)).toEqual(repeated(""));
   });
 
-  it("hands down objects, schedule, assets and observability", () => {
-    const shared = (env: string) => {
+  it("lets environments inherit objects, schedule, assets and observability", () => {
+    const inherited = (env: string) => {
       const { exports, triggers, assets, observability, compatibility_date, main } = configOf(env);
       return { exports, triggers, assets, observability, compatibility_date, main };
     };
-    for (const env of ["production", "staging"]) expect(shared(env)).toEqual(shared(""));
-    expect(shared("").observability).toMatchObject({ enabled: true });
-    expect(shared("").triggers.crons).toHaveLength(1);
+    for (const env of ["production", "staging"]) expect(inherited(env)).toEqual(inherited(""));
+    expect(inherited("").observability).toMatchObject({ enabled: true });
+    expect(inherited("").triggers.crons).toHaveLength(1);
   });
 
-  it("keeps staging apart, and takes production for the top level", () => {
+  it("keeps staging separate, and makes production the same as the top level", () => {
     const [top, production, staging] = ["", "production", "staging"].map(configOf);
     expect(production?.name).toBe(top?.name);
     expect(production?.d1_databases).toEqual(top?.d1_databases);
@@ -90,7 +90,7 @@ describe("wrangler.toml", () => {
 });
 
 describe("the Deploy to Cloudflare button", () => {
-  it("is told every secret, and what each of them is for", () => {
+  it("shows every secret and variable with a description", () => {
     const { secrets, vars } = configOf("");
     expect(Object.keys(parseDevVars(read(".dev.vars.example")))).toEqual(secrets?.required);
     const { bindings } = JSON.parse(read("package.json")).cloudflare;

@@ -1,4 +1,4 @@
-// The replay's own idea of a cost, against a reference that counts in another way: fractions instead of scaled rates.
+// The expected charge, checked against a reference that computes with fractions instead of scaled rates.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expectedChargeMicros, type PriceBook, preferredModel, resolveModel } from "../../tools/kit/expected-cost.ts";
@@ -19,14 +19,14 @@ function totals(input: number, output: number, cacheRead = 0, cacheWrite = 0) {
 }
 
 describe("the expected charge", () => {
-  it("is the sum of tokens times rates, times the credits of a dollar", () => {
+  it("is the sum of tokens times rates, times the credits per USD", () => {
     expect(expectedChargeMicros(totals(1000, 100, 10_000, 400), SONNET, "usd", BOOK)).toBe(
       3000n + 1500n + 3000n + 1500n,
     );
     expect(expectedChargeMicros(totals(1000, 100, 10_000, 400), SONNET, "credits", BOOK)).toBe(900_000n);
   });
 
-  it("rounds up once for the whole sum, not once for each kind", () => {
+  it("is rounded up once for the whole sum, not once per kind", () => {
     const price = { ...SONNET, input: "0.4", output: "0.4", cache_read: "0.2", cache_write: "0" };
     expect(expectedChargeMicros(totals(1, 1, 1), price, "usd", BOOK)).toBe(1n);
     expect(expectedChargeMicros(totals(0, 0), price, "usd", BOOK)).toBe(0n);
@@ -73,7 +73,7 @@ describe("a model", () => {
     expect(resolveModel({ ...BOOK, models: [any, SONNET] }, "unheard-of")).toBe(any);
   });
 
-  it("is the first wish that the book has, else the book's first", () => {
+  it("is the first one that the book has, or else the book's first", () => {
     expect(preferredModel(BOOK, ["gpt-0", "sonnet"])).toBe("sonnet");
     expect(preferredModel(BOOK, ["gpt-0"])).toBe("cheap");
   });

@@ -1,4 +1,4 @@
-// Calls over a bad network: what is tried again, how long, and what is an answer.
+// Calls over a bad network: what is retried, for how long, and what is returned as an answer.
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
@@ -15,7 +15,7 @@ const hangUp: Behaviour = (response) => response.destroy();
 let server: Server | undefined;
 afterEach(() => server?.close());
 
-/** A server that behaves so for one request after another, the last way for all that follow. */
+/** A server with one behaviour per request; the last one applies to all further requests. */
 async function serve(...behaviours: Behaviour[]) {
   const seen: { method: string; url: string; authorization: string; body: string }[] = [];
   server = createServer(async (request, response) => {
@@ -31,7 +31,7 @@ async function serve(...behaviours: Behaviour[]) {
 }
 
 describe("a call", () => {
-  it("carries the key and the body, and gives status and body back", async () => {
+  it("sends the key and the body, and returns status and body", async () => {
     const { call, seen } = await serve(answer(201, { id: "acme" }));
     expect(await call("PUT", "/v1/enterprises/acme", { name: "Acme" })).toEqual({ status: 201, body: { id: "acme" } });
     expect(seen).toEqual([
@@ -39,7 +39,7 @@ describe("a call", () => {
     ]);
   });
 
-  it("is made again with the same body after a lost connection and while the server is busy", async () => {
+  it("is retried with the same body after a lost connection and while the server is busy", async () => {
     const { call, seen } = await serve(
       hangUp,
       answer(503, {}, { "retry-after": "0" }),
@@ -50,26 +50,26 @@ describe("a call", () => {
     expect(seen.map(({ body }) => body)).toEqual(Array(4).fill('{"run":"r"}'));
   });
 
-  it("is not made again when it was refused", async () => {
+  it("is not retried after a refusal", async () => {
     const { call, seen } = await serve(answer(402, { code: "credits_exhausted", detail: "nothing left" }));
     const refused = await call("POST", "/runs", {});
     expect(describeProblem(refused)).toBe("402 credits_exhausted (nothing left)");
     expect(seen).toHaveLength(1);
   });
 
-  it("takes a lasting 500 for an answer after a few attempts", async () => {
+  it("returns a repeated 500 after a few attempts", async () => {
     const { call, seen } = await serve(answer(500, { code: "internal" }, { "retry-after": "0" }));
     expect((await call("GET", "/gauge")).status).toBe(500);
     expect(seen).toHaveLength(5);
   });
 
-  it("gives up on a server that stays away, and says which", async () => {
+  it("gives up on a server that does not answer, and names it", async () => {
     const { call } = await serve(hangUp);
     await expect(call("GET", "/gauge")).rejects.toThrow(Unreachable);
     await expect(call("GET", "/gauge")).rejects.toThrow(/GET http:\/\/127.0.0.1:\d+\/gauge: .*gave up after 1.5 s/);
   });
 
-  it("does not wait for a time that lies behind the moment of giving up", async () => {
+  it("gives up at once if Retry-After is longer than it would wait", async () => {
     const { call, seen } = await serve(answer(429, {}, { "retry-after": "60" }));
     await expect(call("GET", "/gauge")).rejects.toThrow("429");
     expect(seen).toHaveLength(1);

@@ -97,11 +97,11 @@ describe("npm run replay", () => {
 
   it.each([
     [[], "Name the trace file to replay."],
-    [[...REQUIRED, "other.csv"], 'Name one trace file; "other.csv" is a second one.'],
-    [[...REQUIRED, "--to", "localhost:8787"], '--to is "localhost:8787"; give a URL'],
-    [[...REQUIRED, "--speed", "0"], '--speed is "0"; give a number above 0'],
-    [[...REQUIRED, "--speed", "fast"], '--speed is "fast"; give a number above 0'],
-    [[...REQUIRED, "--batch", "1001"], '--batch is "1001"; give a whole number from 1 to 1000.'],
+    [[...REQUIRED, "other.csv"], 'Name one trace file only; "other.csv" is a second one.'],
+    [[...REQUIRED, "--to", "localhost:8787"], '--to is "localhost:8787"; it must be a URL'],
+    [[...REQUIRED, "--speed", "0"], '--speed is "0"; it must be a number above 0'],
+    [[...REQUIRED, "--speed", "fast"], '--speed is "fast"; it must be a number above 0'],
+    [[...REQUIRED, "--batch", "1001"], '--batch is "1001"; it must be a whole number from 1 to 1000.'],
     [[...REQUIRED, "--limit", "1e3"], '--limit is "1e3"'],
     [[...REQUIRED, "--faster"], "Unknown option '--faster'"],
     [REQUIRED.slice(0, -2), "--key is missing"],

@@ -1,5 +1,5 @@
-// The replay against a small reference ledger written from the rules R1 and R2 alone: its comparison must come out at
-// zero however bad the network is, and must not when the ledger is wrong by one micro.
+// Replays against a small reference ledger, written from the rules for prices and reports alone: the difference must be
+// 0 on the worst network, and must not be 0 if the ledger is wrong by one micro.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expectedChargeMicros, type PriceBook } from "../../tools/kit/expected-cost.ts";
@@ -29,7 +29,10 @@ interface Report {
   started_at: string;
 }
 
-/** Largest totals, pinned by the final report; `distort` plants a fault, `refuse` names a run to refuse. */
+/**
+ * Keeps the largest totals until the final report. `distort` adds an error to every charge, `refuse` is the id of a run
+ * to refuse.
+ */
 function referenceLedger({ distort = 0, refuse = "", busyRatio = 0 } = {}) {
   const meters = new Map<string, { usage: TokenTotals; final: boolean }>();
   const random = seededRandom("network");
@@ -37,7 +40,7 @@ function referenceLedger({ distort = 0, refuse = "", busyRatio = 0 } = {}) {
   let seq = 0;
   const answerTo = ({ run, usage, final }: Report, _index: number, { length }: Report[]) => {
     if (run === refuse) return { status: 422, code: "started_in_future", detail: "too far ahead" };
-    // A single report that finds the ledger busy is tried again further down, in http.ts.
+    // Batches only: a busy answer to a single report is retried by http.ts, which these tests replace.
     if (length > 1 && random() < busyRatio) return { status: 503, code: "ledger_busy", detail: "again" };
     const meter = meters.get(run) ?? { usage: { ...usage }, final: false };
     meters.set(run, meter);
@@ -60,7 +63,7 @@ function referenceLedger({ distort = 0, refuse = "", busyRatio = 0 } = {}) {
 
 function trace(count: number): TraceRequest[] {
   const random = seededRandom(`trace of ${count}`);
-  const tokens = (most: number) => Math.floor(random() * most);
+  const tokens = (max: number) => Math.floor(random() * max);
   return Array.from({ length: count }, (_, index) => ({
     atMs: index * 50,
     usage: {
@@ -87,7 +90,7 @@ describe("the reports of one request", () => {
     Object.fromEntries(KINDS.map((kind) => [kind, fc.nat(100_000)])) as Record<keyof TokenTotals, fc.Arbitrary<number>>,
   );
 
-  it("begin with the input known and few output tokens, grow, and end final", () => {
+  it("begin with all input and few output tokens, grow, and end with the final report", () => {
     fc.assert(
       fc.property(anyUsage, fc.nat(), (usage, seed) => {
         const reports = planReports(usage, seededRandom(seed));
@@ -103,7 +106,7 @@ describe("the reports of one request", () => {
     );
   });
 
-  it("never exceed the final totals under chaos, and the final one is always delivered", () => {
+  it("never exceed the final totals under chaos, and always include the final report", () => {
     fc.assert(
       fc.property(anyUsage, fc.nat(), (usage, seed) => {
         const random = seededRandom(seed);
@@ -117,8 +120,8 @@ describe("the reports of one request", () => {
     );
   });
 
-  it("meet every kind of trouble under chaos", () => {
-    const seen = { dropped: 0, doubled: 0, reordered: 0, lost: 0, together: 0 };
+  it("are dropped, duplicated, reordered, combined or left unanswered under chaos", () => {
+    const seen = { dropped: 0, duplicated: 0, reordered: 0, unanswered: 0, combined: 0 };
     for (let seed = 0; seed < 200; seed += 1) {
       const random = seededRandom(seed);
       const planned = planReports(
@@ -128,17 +131,17 @@ describe("the reports of one request", () => {
       const deliveries = deliverWithChaos(planned, random);
       const sent = deliveries.map(({ report }) => planned.indexOf(report));
       if (new Set(sent).size < planned.length) seen.dropped += 1;
-      if (new Set(sent).size < sent.length) seen.doubled += 1;
+      if (new Set(sent).size < sent.length) seen.duplicated += 1;
       if (sent.some((index, i) => i > 0 && index < sent[i - 1]!)) seen.reordered += 1;
-      if (deliveries.some(({ loseAnswer }) => loseAnswer)) seen.lost += 1;
-      if (deliveries.some(({ withNext }) => withNext)) seen.together += 1;
+      if (deliveries.some(({ loseAnswer }) => loseAnswer)) seen.unanswered += 1;
+      if (deliveries.some(({ withNext }) => withNext)) seen.combined += 1;
     }
     for (const count of Object.values(seen)) expect(count).toBeGreaterThan(20);
   });
 });
 
 describe("a replay", () => {
-  it("comes out at difference 0, in batches of many runs", async () => {
+  it("ends with difference 0, in batches of many runs", async () => {
     const ledger = referenceLedger();
     const { sums, done } = await replay(ledger);
     expect(sums.chargedMicros).toBe(sums.expectedMicros);
@@ -150,30 +153,27 @@ describe("a replay", () => {
     );
   });
 
-  it.each([1, 3, 1000])(
-    "comes out at difference 0 under chaos and a busy ledger, with batches of %i",
-    async (batch) => {
-      const ledger = referenceLedger({ busyRatio: 0.01 });
-      const { sums } = await replay(ledger, { chaos: true, batch, concurrency: 16 });
-      expect(sums).toMatchObject({ refused: [], chargedMicros: sums.expectedMicros });
-      expect(Math.max(...ledger.batchSizes)).toBeLessThanOrEqual(batch);
-    },
-  );
+  it.each([1, 3, 1000])("ends with difference 0 under chaos and a busy ledger, with batches of %i", async (batch) => {
+    const ledger = referenceLedger({ busyRatio: 0.01 });
+    const { sums } = await replay(ledger, { chaos: true, batch, concurrency: 16 });
+    expect(sums).toMatchObject({ refused: [], chargedMicros: sums.expectedMicros });
+    expect(Math.max(...ledger.batchSizes)).toBeLessThanOrEqual(batch);
+  });
 
-  it("keeps to the trace's clock when it has a speed", async () => {
+  it("follows the trace's clock if it has a speed", async () => {
     const startedMs = performance.now();
     const { sums } = await replay(referenceLedger(), { speedRatio: 50 });
     expect(sums.chargedMicros).toBe(sums.expectedMicros);
     expect(performance.now() - startedMs).toBeGreaterThan((199 * 50) / 50);
   });
 
-  it("shows a ledger that is wrong by one micro a run", async () => {
+  it("reveals a ledger that is wrong by one micro per run", async () => {
     const { sums } = await replay(referenceLedger({ distort: 1 }));
     expect(sums.chargedMicros - sums.expectedMicros).toBe(200n);
     expect(sumsLine(sums)).toMatch(/difference 200$/);
   });
 
-  it("gives up a refused run, names it, and goes on with the others", async () => {
+  it("gives up a refused run, names it, and continues with the others", async () => {
     const { sums } = await replay(referenceLedger({ refuse: "replay-test-7" }));
     expect(sums.refused.map(({ run, refusal }) => [run, refusal])).toEqual([
       ["replay-test-7", "422 started_in_future too far ahead"],
@@ -181,14 +181,14 @@ describe("a replay", () => {
     expect(sums.chargedMicros).toBeLessThan(sums.expectedMicros);
   });
 
-  it("keeps one attribution for a run, and the same one for the same seed", () => {
+  it("plans the same runs and attributions for the same seed", () => {
     const [once, again] = [1, 2].map(() => planRuns(trace(50), { seed: 3, nonce: "n", chaos: true }));
     expect(once).toEqual(again);
     expect(new Set(once!.map(({ run }) => run)).size).toBe(50);
     expect(new Set(once!.map(({ surface }) => surface))).toEqual(new Set(["web", "cli"]));
   });
 
-  it("ends with the error when the ledger refuses the caller", async () => {
+  it("fails with the error if the ledger refuses the key", async () => {
     const call: Call = async () => ({ status: 401, body: { code: "key_invalid", detail: "no such key" } });
     const runs = planRuns(trace(5), { seed: 1, nonce: "n", chaos: false });
     await expect(sendRuns(runs, call, SEND, () => {})).rejects.toThrow("401 key_invalid (no such key)");

@@ -1,8 +1,8 @@
-// Who the replayed runs are for: a small company, so that tables and charts of a replay look like those of real use.
-// The first workspaces and people are in use most; some people live at the command line, others never open it.
+// Attributes replayed runs to the workspaces and users of a small company, so that tables and charts look real.
+// Workspaces and users that come first are used most. Some users mostly work at the command line, others never do.
 import { pickEarly, type Random, seededRandom } from "./random.ts";
 
-/** Where a run happened and for whom; fixed for the run (PRODUCT, 409 run_attribution_conflict). */
+/** Where a run happens and for whom. It must not change during a run (409 run_attribution_conflict). */
 export interface Attribution {
   surface: "web" | "cli";
   workspace: string;
@@ -26,7 +26,7 @@ const USERS = [
 ];
 const WORKSPACES_PER_USER = 3;
 
-/** The attribution of one run: a user, one of the user's workspaces, and the surface the user tends to. */
+/** Picks a user, one of the user's workspaces, and a surface by the user's preference. */
 export function attributionOfRun(random: Random): Attribution {
   const user = pickEarly(random, USERS);
   const index = USERS.indexOf(user);

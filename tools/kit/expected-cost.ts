@@ -1,10 +1,10 @@
-// What a run must cost, computed a second time from the price book alone: the replay's side of the comparison.
-// It deliberately shares no line with src/ledger: a common mistake would cancel out.
-// Rates are USD per million tokens with up to six decimals; times tokens this is micro-USD, so scaled by 10^6 the
-// whole sum is one BigInt, rounded up once (PRODUCT R1).
+// Computes what a run must cost from the price book alone, for comparison with what the ledger charged.
+// It shares no code with src/ledger on purpose: a bug in shared code would go unnoticed.
+// Rates are USD per million tokens with up to six decimals, so tokens times rate is micro-USD. Scaled by 10^6, the whole
+// sum is one BigInt, which is rounded up once.
 import type { TokenTotals } from "../replay/trace.ts";
 
-/** One model of the price book, as GET /v1/price-book gives it. */
+/** One model of the price book, as in GET /v1/price-book. */
 export interface PriceBookModel {
   id: string;
   aliases: string[];
@@ -14,7 +14,7 @@ export interface PriceBookModel {
   cache_write: string;
 }
 
-/** The price book in force. */
+/** The current price book, as far as tools need it. */
 export interface PriceBook {
   version: number;
   credits_per_usd: number;
@@ -24,7 +24,7 @@ export interface PriceBook {
 const RATE_SCALE_DIGITS = 6;
 const RATE_SCALE = 10n ** BigInt(RATE_SCALE_DIGITS);
 
-/** The entry that prices a model: its id, an alias, or the entry `*`; undefined when the book has none of these. */
+/** The entry that prices a model, by its id, an alias, or `*`; undefined if there is none. */
 export function resolveModel(book: PriceBook, model: string): PriceBookModel | undefined {
   return (
     book.models.find(({ id }) => id === model) ??
@@ -33,12 +33,12 @@ export function resolveModel(book: PriceBook, model: string): PriceBookModel | u
   );
 }
 
-/** The first of the wished models that the book names, else its first one. */
-export function preferredModel(book: PriceBook, wishes: readonly string[]): string {
-  const named = wishes.find((wish) => book.models.some(({ id, aliases }) => id === wish || aliases.includes(wish)));
+/** The first of these models that the book has, or else the book's first model. */
+export function preferredModel(book: PriceBook, models: readonly string[]): string {
+  const known = models.find((model) => book.models.some(({ id, aliases }) => id === model || aliases.includes(model)));
   const first = book.models.find(({ id }) => id !== "*");
-  if (!named && !first) throw new Error("the price book has no model; name one with --model");
-  return named ?? first!.id;
+  if (!known && !first) throw new Error("the price book has no model; name one with --model");
+  return known ?? first!.id;
 }
 
 /** The charge of one meter, in micro-credits (unit `credits`) or micro-USD (unit `usd`). */
@@ -52,7 +52,7 @@ export function expectedChargeMicros(totals: TokenTotals, price: PriceBookModel,
   return (scaled * perUsd + RATE_SCALE - 1n) / RATE_SCALE;
 }
 
-/** What the answers to debits count in. */
+/** The unit of the amounts in answers to debits. */
 export type Unit = "credits" | "usd";
 
 /** "0.075" → 75000n. */

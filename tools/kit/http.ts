@@ -1,21 +1,21 @@
-// Calls of Fuelgauge's JSON interface that survive a bad network: what may be sent again is, with backoff and jitter.
-// Every call of the tools may: reports carry running totals, and the operator's calls are upserts.
-// What the server refuses is an answer like any other; only a server that stays away is thrown, as Unreachable.
+// Calls Fuelgauge's JSON interface over a bad network: retries with backoff and jitter.
+// Every call of the tools may be retried: reports carry running totals, and the operator's calls are upserts.
+// A refusal is returned like any answer. Unreachable is thrown only if the server does not answer or stays busy.
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Status and parsed body of an answer; the body is null where there is none. */
+/** Status and parsed body of an answer; the body is null if it is empty or is not JSON. */
 export interface Answer {
   status: number;
   body: unknown;
 }
 
-/** One call: method, path from the root, and a body if there is one. */
+/** Makes one call: method, path from the root, and an optional body. */
 export type Call = (method: string, path: string, body?: unknown) => Promise<Answer>;
 
-/** The server did not answer, or stayed busy, for as long as the caller was ready to wait. */
+/** The server did not answer, or stayed busy, until the caller gave up. */
 export class Unreachable extends Error {}
 
-/** Where to call, as whom, and how long to go on trying. */
+/** Where to call, with which key, and how long to retry. */
 interface CallerOptions {
   baseUrl: string;
   key: string;
@@ -23,19 +23,19 @@ interface CallerOptions {
 }
 
 const RETRIED_STATUSES = new Set([429, 500, 502, 503, 504]);
-/** A 500 may be a passing fault or a defect: worth a few attempts, not minutes. */
-const MOST_ATTEMPTS_AFTER_500 = 5;
-const FIRST_BACKOFF_MS = 100;
-const LONGEST_BACKOFF_MS = 5000;
+/** A 500 may be transient or a bug, so it is worth a few attempts but not minutes. */
+const MAX_ATTEMPTS_ON_500 = 5;
+const MIN_BACKOFF_MS = 100;
+const MAX_BACKOFF_MS = 5000;
 const ATTEMPT_TIMEOUT_MS = 30_000;
 
-/** A caller that tries again on network errors, 429 and 5xx, and waits as long as Retry-After asks. */
+/** Creates a caller that retries on network errors, 429 and 5xx, and honours Retry-After. */
 export function createCaller({ baseUrl, key, giveUpAfterMs }: CallerOptions): Call {
   return async (method, path, body) => {
     const deadlineMs = Date.now() + giveUpAfterMs;
     for (let attempt = 0; ; attempt += 1) {
       const outcome = await callOnce(new URL(path, baseUrl), method, key, body);
-      if ("answer" in outcome && isLastWord(outcome.answer.status, attempt)) return outcome.answer;
+      if ("answer" in outcome && isFinal(outcome.answer.status, attempt)) return outcome.answer;
       const waitMs = outcome.retryAfterMs ?? backoffMs(attempt);
       if (Date.now() + waitMs > deadlineMs) {
         throw new Unreachable(
@@ -47,7 +47,7 @@ export function createCaller({ baseUrl, key, giveUpAfterMs }: CallerOptions): Ca
   };
 }
 
-/** What went wrong, from problem+json: `402 credits_exhausted (…)`. */
+/** Describes a problem+json answer in one line: `402 credits_exhausted (…)`. */
 export function describeProblem({ status, body }: Answer): string {
   const { code, detail, errors } = (body ?? {}) as { code?: string; detail?: string; errors?: unknown };
   const words = [detail, errors && JSON.stringify(errors)].filter(Boolean).join("; ");
@@ -79,14 +79,14 @@ async function callOnce(url: URL, method: string, key: string, body: unknown): P
   }
 }
 
-function isLastWord(status: number, attempt: number): boolean {
-  return !RETRIED_STATUSES.has(status) || (status === 500 && attempt + 1 >= MOST_ATTEMPTS_AFTER_500);
+function isFinal(status: number, attempt: number): boolean {
+  return !RETRIED_STATUSES.has(status) || (status === 500 && attempt + 1 >= MAX_ATTEMPTS_ON_500);
 }
 
-/** With jitter: many callers that fail at once must not come back at once. */
+/** Adds jitter, so that callers that failed together do not retry together. */
 function backoffMs(attempt: number): number {
-  const longest = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** attempt);
-  return longest * (0.5 + Math.random() / 2);
+  const maxMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** attempt);
+  return maxMs * (0.5 + Math.random() / 2);
 }
 
 /** Retry-After is a number of seconds or a date. */

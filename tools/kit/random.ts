@@ -1,13 +1,13 @@
-// Randomness that can be repeated: every choice of the tools comes from a generator with a printed seed.
-// xmur3 spreads the seed's text over 32 bits and sfc32 makes the numbers; both are small public-domain generators,
-// good for choosing and useless for secrets.
+// Repeatable randomness: equal seeds give equal numbers, so every random choice of a tool can be repeated from its seed.
+// xmur3 hashes the seed and sfc32 makes the numbers. Both are small public-domain algorithms, and neither is suited to
+// secrets.
 
-/** A number in [0, 1), the next of a fixed sequence. */
+/** Returns the next number of a fixed sequence, in [0, 1). */
 export type Random = () => number;
 
-/** The generator of one seed; equal seeds give equal sequences on every machine. */
+/** Creates the generator of a seed. Equal seeds give equal sequences on every machine. */
 export function seededRandom(seed: string | number): Random {
-  const hash = spread(String(seed));
+  const hash = xmur3(String(seed));
   let [a, b, c, counter] = [hash(), hash(), hash(), 1];
   const next = (): number => {
     const sum = (a + b + counter) | 0;
@@ -22,12 +22,12 @@ export function seededRandom(seed: string | number): Random {
   return next;
 }
 
-/** A whole number from `from` to `to`, both included. */
+/** A whole number between `from` and `to`, both included. */
 export function wholeBetween(random: Random, from: number, to: number): number {
   return from + Math.floor(random() * (to - from + 1));
 }
 
-/** One of the items, by their weights. The list must not be empty. */
+/** Picks an item with a probability in proportion to its weight. The list must not be empty. */
 export function pickWeighted<T>(random: Random, items: readonly T[], weightOf: (item: T, index: number) => number): T {
   const weights = items.map(weightOf);
   let rest = random() * weights.reduce((sum, weight) => sum + weight, 0);
@@ -35,18 +35,18 @@ export function pickWeighted<T>(random: Random, items: readonly T[], weightOf: (
   return items[index < 0 ? items.length - 1 : index] as T;
 }
 
-/** Like {@link pickWeighted} with weights 1, 1/2, 1/3 …: the first few items are in use most, as in real teams. */
+/** Picks an item with the weights 1, 1/2, 1/3 …: the first few are picked most, as usage in real teams. */
 export function pickEarly<T>(random: Random, items: readonly T[]): T {
   return pickWeighted(random, items, (_item, index) => 1 / (index + 1));
 }
 
-/** A positive number with this median; `spreadRatio` 2 puts about two thirds between half and twice the median. */
+/** A positive number with this median. With `spreadRatio` 2, about two thirds lie between half and twice the median. */
 export function aroundMedian(random: Random, median: number, spreadRatio: number): number {
   const normal = Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   return median * spreadRatio ** normal;
 }
 
-/** The items in a random order (Fisher and Yates); the list itself stays as it is. */
+/** A copy of the list in random order (Fisher–Yates). */
 export function shuffled<T>(random: Random, items: readonly T[]): T[] {
   const result = [...items];
   for (let i = result.length - 1; i > 0; i -= 1) {
@@ -56,8 +56,8 @@ export function shuffled<T>(random: Random, items: readonly T[]): T[] {
   return result;
 }
 
-/** xmur3: a sequence of well-mixed 32-bit numbers from a text. */
-function spread(text: string): () => number {
+/** Makes a sequence of well-mixed 32-bit numbers from a text. */
+function xmur3(text: string): () => number {
   let hash = 1779033703 ^ text.length;
   for (let i = 0; i < text.length; i += 1) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 3432918353);

@@ -1,33 +1,33 @@
-// The options of `npm run replay`. Pure: argument list in, checked values out.
+// Parses the options of `npm run replay`. Pure: an argument list in, checked values out.
 import { parseArgs } from "node:util";
 
-export const REPLAY_HELP = `npm run replay -- FILE --to URL --enterprise E --key KEY [options]
+export const REPLAY_HELP = `Usage: npm run replay -- FILE --to URL --enterprise E --key KEY [options]
 
-Plays a trace of LLM traffic (Azure CSV or Mooncake JSONL) as agents would report it, then compares what the price
-book says it must cost with what the ledger charged. Exits with 1 on a difference or a refused report.
+Sends a trace of real LLM traffic (Azure CSV or Mooncake JSONL) as agents would report it. Then compares the cost
+according to the price book with what the ledger charged. Exits with 1 if they differ or a report was refused.
 
   --to URL           where Fuelgauge runs, for example http://localhost:8787
-  --enterprise E     the enterprise that is charged
-  --key KEY          a key with the scope debit (or set FUELGAUGE_KEY, which ps does not show)
-  --speed N          N times as fast as the trace; without it as fast as the server takes it
-  --model M          the model that the runs use (default claude-sonnet-4-5, or the first of the price book)
-  --chaos            drop, duplicate and reorder reports and lose answers on the way
-  --batch N          at most N reports in one request, 1 to 1000 (default 100)
-  --concurrency N    at most N requests at once, 1 to 256 (default 8)
-  --limit N          only the first N requests of the trace
-  --seed N           repeats the random choices of an earlier replay
-  --help             show this`;
+  --enterprise E     the enterprise to charge
+  --key KEY          a key with the scope debit (FUELGAUGE_KEY in the environment also works, and does not show in ps)
+  --speed N          replay N times as fast as the trace (default: as fast as the server accepts)
+  --model M          the model that all runs use (default claude-sonnet-4-5, or the price book's first model)
+  --chaos            drop, duplicate and reorder reports, and lose answers
+  --batch N          send at most N reports per request, 1 to 1000 (default 100)
+  --concurrency N    send at most N requests at once, 1 to 256 (default 8)
+  --limit N          replay only the first N requests of the trace
+  --seed N           repeat the random choices of an earlier replay, which printed its seed
+  --help             show this help`;
 
-/** Wrong usage; the message is for the person at the terminal. */
+/** Wrong usage. The message is printed for the user as it is. */
 export class UsageError extends Error {}
 
-/** What a replay is to do. */
+/** The checked options. */
 interface ReplayOptions {
   file: string;
   baseUrl: string;
   enterprise: string;
   key: string;
-  /** How many times as fast as the trace; null is as fast as possible. */
+  /** How many times as fast as the trace; null means as fast as possible. */
   speedRatio: number | null;
   model: string | null;
   chaos: boolean;
@@ -36,6 +36,8 @@ interface ReplayOptions {
   limit: number | null;
   seed: number;
 }
+
+const SEE_HELP = 'See "npm run replay -- --help".';
 
 const OPTIONS = {
   to: { type: "string" },
@@ -51,21 +53,21 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** The checked options, or null when help is asked for. `freshSeed` is used when no seed is given. */
+/** Returns the checked options, or null if --help is given. `defaultSeed` is used if no --seed is given. */
 export function parseReplayOptions(
   args: string[],
   environment: Record<string, string | undefined>,
-  freshSeed: number,
+  defaultSeed: number,
 ): ReplayOptions | null {
   const { values, positionals } = parseStrictly(args);
   if (values.help) return null;
   const [file, ...more] = positionals;
-  if (!file) throw new UsageError("Name the trace file to replay. See npm run replay -- --help.");
-  if (more.length > 0) throw new UsageError(`Name one trace file; "${more[0]}" is a second one.`);
+  if (!file) throw new UsageError(`Name the trace file to replay. ${SEE_HELP}`);
+  if (more.length > 0) throw new UsageError(`Name one trace file only; "${more[0]}" is a second one.`);
   const key = values.key ?? environment.FUELGAUGE_KEY;
-  if (!values.to) throw new UsageError("--to is missing: where does Fuelgauge run?");
-  if (!values.enterprise) throw new UsageError("--enterprise is missing: which one is charged?");
-  if (!key) throw new UsageError("--key is missing: a key with the scope debit.");
+  if (!values.to) throw new UsageError("--to is missing: give the URL where Fuelgauge runs.");
+  if (!values.enterprise) throw new UsageError("--enterprise is missing: give the enterprise to charge.");
+  if (!key) throw new UsageError("--key is missing: give a key with the scope debit.");
   return {
     file,
     baseUrl: toBaseUrl(values.to),
@@ -77,15 +79,15 @@ export function parseReplayOptions(
     batch: toWhole("--batch", values.batch ?? "100", 1000),
     concurrency: toWhole("--concurrency", values.concurrency ?? "8", 256),
     limit: values.limit === undefined ? null : toWhole("--limit", values.limit, Number.MAX_SAFE_INTEGER),
-    seed: values.seed === undefined ? freshSeed : toWhole("--seed", values.seed, Number.MAX_SAFE_INTEGER, 0),
+    seed: values.seed === undefined ? defaultSeed : toWhole("--seed", values.seed, Number.MAX_SAFE_INTEGER, 0),
   };
 }
 
-/** The origin of a URL as a person types it, without a path. */
+/** The origin of the URL given with --to. */
 export function toBaseUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   if (!url || !["http:", "https:"].includes(url.protocol)) {
-    throw new UsageError(`--to is "${text}"; give a URL such as http://localhost:8787.`);
+    throw new UsageError(`--to is "${text}"; it must be a URL such as http://localhost:8787.`);
   }
   return url.origin;
 }
@@ -94,18 +96,18 @@ function parseStrictly(args: string[]) {
   try {
     return parseArgs({ args, options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : error} See npm run replay -- --help.`);
+    throw new UsageError(`${error instanceof Error ? error.message : error} ${SEE_HELP}`);
   }
 }
 
-function toWhole(name: string, text: string, most: number, least = 1): number {
+function toWhole(name: string, text: string, max: number, min = 1): number {
   const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new UsageError(`${name} is "${text}"; give a whole number from ${least} to ${most}.`);
+  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
+  throw new UsageError(`${name} is "${text}"; it must be a whole number from ${min} to ${max}.`);
 }
 
 function toSpeed(text: string): number {
   const value = Number(text);
   if (text.trim() !== "" && Number.isFinite(value) && value > 0) return value;
-  throw new UsageError(`--speed is "${text}"; give a number above 0, for example 10 for ten times as fast.`);
+  throw new UsageError(`--speed is "${text}"; it must be a number above 0, for example 10 for ten times as fast.`);
 }

@@ -1,16 +1,16 @@
-// Progress on the terminal: requests done, rate, time left. On a terminal one line that is rewritten, elsewhere (a
-// log, a pipe) a line every few seconds. It goes to stderr, so that stdout has the result and nothing else.
+// Shows progress: requests done, rate, time left. A terminal gets one line that is rewritten, a log or a pipe a line
+// every few seconds. It is written to stderr, so that stdout has only the result.
 
 const TERMINAL_INTERVAL_MS = 100;
 const LOG_INTERVAL_MS = 3000;
-/** The rate is that of the last few seconds, not of the whole: then the time left follows a change. */
+/** The rate is measured over the last few seconds, so that the time left follows changes. */
 const RATE_WINDOW_MS = 5000;
 
-/** Shows how far a long job is. */
+/** Shows how far a long job has come. */
 interface Progress {
-  /** So many are done now. */
+  /** Sets how many requests are done. */
   update(done: number): void;
-  /** Leaves the terminal at the start of a line. */
+  /** Clears the line on the terminal. */
   end(): void;
 }
 
@@ -20,7 +20,7 @@ interface ProgressStream {
   write(text: string): unknown;
 }
 
-/** Shows the progress of `total` requests on a stream; `nowMs` is the clock. */
+/** Shows the progress of `total` requests on a stream. `nowMs` is the clock. */
 export function createProgress(total: number, stream: ProgressStream, nowMs: () => number): Progress {
   const intervalMs = stream.isTTY ? TERMINAL_INTERVAL_MS : LOG_INTERVAL_MS;
   let shownAtMs = nowMs();

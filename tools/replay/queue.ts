@@ -1,24 +1,24 @@
-// Which runs have a report to send right now. At full speed a bounded number of runs is open and each of them always
-// has one; with a speed, runs start and reports come due by the clock of the trace.
-// A run whose report is under way is not in the queue: its next report waits for the answer, so reports of one run
-// never overtake each other unless chaos has planned it.
+// Decides which runs have a report to send now. At full speed a limited number of runs is open, and each always has a
+// report to send. With --speed, runs start and reports become due by the clock of the trace.
+// A run that waits for an answer is not in the queue, so the reports of one run stay in order unless chaos reorders
+// them.
 import type { ReplayRun } from "./runs.ts";
 
 /** How fast runs start and reports come due. */
 interface QueueOptions {
-  /** How many times as fast as the trace; null is as fast as possible. */
+  /** How many times as fast as the trace; null means as fast as possible. */
   speedRatio: number | null;
-  /** At full speed, so many runs are open at once. */
+  /** How many runs are open at once at full speed. */
   openRuns: number;
-  /** What the enterprise's clock is ahead of this one: an enterprise may have a clock of its own. */
+  /** How far the enterprise's clock is ahead of ours. Not 0 if it has a test clock. */
   clockOffsetMs: number;
   onRunDone: (done: number) => void;
 }
 
-/** A longer one would overflow and fire at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+/** setTimeout fires at once if the delay is longer. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The runs with a pending report, first come first served. */
+/** The runs with a pending report, first in, first out. */
 export class RunQueue {
   readonly #runs: ReplayRun[];
   readonly #options: QueueOptions;
@@ -37,18 +37,18 @@ export class RunQueue {
     else this.#startWhenDue();
   }
 
-  /** Takes the next run that has something to send; null when none has at the moment. */
+  /** Takes the next run that has a report to send; null if there is none now. */
   take(): ReplayRun | null {
     return this.#pending.shift() ?? null;
   }
 
-  /** Resolves with true when something may be pending, and with false when all is done or {@link close}d. */
+  /** Resolves to true when a run may be pending, and to false when all runs are done or the queue is closed. */
   async wait(): Promise<boolean> {
     if (this.#pending.length === 0 && !this.#isOver()) await new Promise<void>((wake) => this.#waiting.push(wake));
     return !this.#isOver();
   }
 
-  /** Gives a run back after its answers: its next report becomes pending when it is due, or the run is done. */
+  /** Returns a run after its answers: it becomes pending again when its next report is due, or is done. */
   giveBack(run: ReplayRun, pauseMs: number): void {
     if (run.next < run.deliveries.length) {
       this.#schedule(run, pauseMs);
@@ -60,7 +60,7 @@ export class RunQueue {
     if (this.#isOver()) this.#wakeAll();
   }
 
-  /** Ends everything early, after an error. */
+  /** Stops early, after an error. */
   close(): void {
     this.#closed = true;
     for (const timer of this.#timers) clearTimeout(timer);
@@ -107,7 +107,7 @@ export class RunQueue {
         this.#timers.delete(timer);
         then();
       },
-      Math.min(Math.max(0, waitMs), LONGEST_TIMER_MS),
+      Math.min(Math.max(0, waitMs), MAX_TIMER_MS),
     );
     this.#timers.add(timer);
   }

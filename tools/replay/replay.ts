@@ -1,6 +1,6 @@
-// `npm run replay`: plays a trace of real LLM traffic against a running Fuelgauge and audits the outcome.
-// The expected sum comes from the trace and the price book alone; the charged sum from the ledger's own answers.
-// Exits with 1 when they differ by a single micro, or when a report was refused.
+// `npm run replay`: sends a trace of real LLM traffic to a running Fuelgauge and checks what was charged.
+// The expected sum is computed from the trace and the price book alone; the charged sum comes from the ledger's answers.
+// Exits with 1 if they differ by a single micro, or if a report was refused.
 import { randomBytes, randomInt } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -15,9 +15,9 @@ import { readTrace, TraceError } from "./trace.ts";
 const DEFAULT_MODELS = ["claude-sonnet-4-5"];
 const GIVE_UP_FIRST_CALL_AFTER_MS = 5000;
 const GIVE_UP_AFTER_MS = 120_000;
-/** A difference of clocks below this is just the way of the answer. */
+/** A smaller clock difference is treated as network delay. */
 const SAME_CLOCK_MS = 60_000;
-const REFUSALS_SHOWN = 5;
+const MAX_REFUSALS_SHOWN = 5;
 
 try {
   process.exitCode = await main();
@@ -61,18 +61,19 @@ async function main(): Promise<number> {
   const after = before && (await readGauge(firstCall, enterprise));
   if (after) console.log(`After:  ${gaugeLine(after)}`);
   const sums = sumRuns(runs, price, book);
-  for (const { run, refusal } of sums.refused.slice(0, REFUSALS_SHOWN)) console.error(`refused: ${run}: ${refusal}`);
+  for (const { run, refusal } of sums.refused.slice(0, MAX_REFUSALS_SHOWN))
+    console.error(`refused: ${run}: ${refusal}`);
   if (sums.refused.length > 0) console.error(`${sums.refused.length} of ${sums.requests} runs were refused.`);
   console.log(sumsLine(sums));
   return sums.expectedMicros === sums.chargedMicros && sums.refused.length === 0 ? 0 : 1;
 }
 
 async function readTraceFile(file: string) {
-  if (!existsSync(file)) throw new UsageError(`There is no file "${file}".`);
+  if (!existsSync(file)) throw new UsageError(`The file "${file}" does not exist.`);
   const lines = createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
   try {
     const trace = await readTrace(lines);
-    if (trace.length === 0) throw new TraceError("it holds no requests");
+    if (trace.length === 0) throw new TraceError("the trace has no requests");
     return trace;
   } catch (error) {
     throw error instanceof TraceError ? new TraceError(`${file}: ${error.message}`) : error;
@@ -95,13 +96,13 @@ interface Gauge {
   used_percent: number | null;
 }
 
-/** The gauge, or null for a key that may not read it. */
+/** The gauge, or null if the key may not read it. */
 async function readGauge(call: Call, enterprise: string): Promise<Gauge | null> {
   const answer = await call("GET", `/v1/enterprises/${encodeURIComponent(enterprise)}/gauge`);
   return answer.status === 200 ? (answer.body as Gauge) : null;
 }
 
-/** An enterprise may have a clock of its own, and "now" is then what that clock shows. */
+/** How far the enterprise's clock is ahead of ours: an enterprise with a test clock has another "now". */
 function clockOffsetMs({ as_of }: Gauge): number {
   const offset = Date.parse(as_of) - Date.now();
   return Math.abs(offset) < SAME_CLOCK_MS || Number.isNaN(offset) ? 0 : offset;

@@ -1,29 +1,29 @@
-// The runs of a replay: each request of the trace becomes one run with its attribution, its reports in the order in
-// which they will be sent, and what the ledger answered last. No network here, and no clock.
+// The runs of a replay: each request of the trace becomes one run with its attribution, its reports in the order of
+// sending, and the ledger's latest answer. Uses neither the network nor a clock.
 import { type Attribution, attributionOfRun } from "../kit/attribution.ts";
 import { expectedChargeMicros, type PriceBook, type PriceBookModel, type Unit } from "../kit/expected-cost.ts";
 import { seededRandom } from "../kit/random.ts";
 import { type Delivery, deliverOnce, deliverWithChaos, planReports } from "./report-plan.ts";
 import type { TokenTotals, TraceRequest } from "./trace.ts";
 
-/** One run of the replay and how far it is. */
+/** One run of the replay and its progress. */
 export interface ReplayRun extends Attribution {
   run: string;
-  /** Milliseconds since the beginning of the trace. */
+  /** Milliseconds since the start of the trace. */
   atMs: number;
   usage: TokenTotals;
   deliveries: Delivery[];
   /** Index of the next delivery. */
   next: number;
-  /** ISO time; set when the run starts. */
+  /** ISO time, set when the run starts. */
   startedAt: string | null;
-  /** The newest answer that was heard. */
+  /** The newest answer received. */
   lastAnswer: { seq: number; totalMicros: bigint; unit: Unit } | null;
-  /** Why the ledger refused a report of it; such a run is given up. */
+  /** Why the ledger refused a report; no more reports of this run are sent. */
   refusal: string | null;
 }
 
-/** What a replay came to. */
+/** The outcome of a replay. */
 interface ReplaySums {
   requests: number;
   tokens: TokenTotals;
@@ -32,7 +32,7 @@ interface ReplaySums {
   refused: ReplayRun[];
 }
 
-/** The runs of a trace; `nonce` keeps them apart from those of every other replay, `seed` makes them repeatable. */
+/** The runs of a trace. `nonce` makes their ids unique among all replays; the same `seed` gives the same runs. */
 export function planRuns(
   trace: TraceRequest[],
   { seed, nonce, chaos }: { seed: number; nonce: string; chaos: boolean },
@@ -54,7 +54,7 @@ export function planRuns(
   });
 }
 
-/** What was sent against what was charged, both to the last micro. */
+/** Sums what the runs should cost and what was charged, to the last micro. */
 export function sumRuns(runs: ReplayRun[], price: PriceBookModel, book: PriceBook): ReplaySums {
   const sums: ReplaySums = {
     requests: runs.length,
@@ -63,7 +63,7 @@ export function sumRuns(runs: ReplayRun[], price: PriceBookModel, book: PriceBoo
     chargedMicros: 0n,
     refused: runs.filter(({ refusal }) => refusal !== null),
   };
-  // A run that was never answered has no unit of its own; its whole cost is then part of the difference.
+  // A run without any answer has no unit: use the others' unit, so that its whole cost is part of the difference.
   const commonUnit = runs.find(({ lastAnswer }) => lastAnswer)?.lastAnswer?.unit ?? "credits";
   for (const { usage, lastAnswer } of runs) {
     for (const kind of Object.keys(sums.tokens) as (keyof TokenTotals)[]) sums.tokens[kind] += usage[kind];

@@ -1,7 +1,7 @@
-// Sends the reports of many runs over a bounded number of connections, as an agent host with many agents does: what
-// is pending when a connection becomes free goes out together.
-// Only an answer that was heard moves a run on. Whatever else happens, the same report is sent again, which running
-// totals make harmless.
+// Sends the reports of many runs over a limited number of connections, as a host of many agents would: a free
+// connection takes everything that is pending, up to one batch.
+// A run advances only when an answer arrives. Otherwise the same report is sent again, which is harmless because
+// reports carry running totals.
 import type { Unit } from "../kit/expected-cost.ts";
 import { type Call, describeProblem } from "../kit/http.ts";
 import { RunQueue } from "./queue.ts";
@@ -17,13 +17,13 @@ export interface SendOptions {
   clockOffsetMs: number;
 }
 
-/** What was sent, beside what stands at the runs. */
+/** How much was sent. The answers are stored in the runs. */
 interface SendCounts {
   requests: number;
   reports: number;
 }
 
-/** What the ledger answers to one report: the debit, or why there is none. */
+/** The ledger's answer to one report: a debit or a problem. */
 interface ReportAnswer {
   run?: string;
   run_total_micros?: number;
@@ -34,7 +34,7 @@ interface ReportAnswer {
   detail?: string;
 }
 
-/** A run and how many of its next reports go out now. */
+/** A run and how many of its next reports are sent now. */
 interface Pending {
   run: ReplayRun;
   count: number;
@@ -44,7 +44,7 @@ const BUSY_PAUSE_MS = 500;
 const BUSY_STATUSES = [429, 503];
 const REFUSED_STATUSES = [409, 410, 422];
 
-/** Sends all reports of all runs; the answers stand at the runs afterwards. `onRunDone` hears how many are done. */
+/** Sends all reports of all runs and stores the answers in the runs. `onRunDone` gets the number of finished runs. */
 export async function sendRuns(
   runs: ReplayRun[],
   call: Call,
@@ -53,7 +53,7 @@ export async function sendRuns(
 ): Promise<SendCounts> {
   const { enterprise, model, batch, concurrency, speedRatio, clockOffsetMs } = options;
   const path = `/v1/enterprises/${encodeURIComponent(enterprise)}/debits`;
-  // Twice what can be under way: then every free connection finds a full batch of different runs.
+  // Twice as many as can be in flight, so that a free connection always finds a full batch of different runs.
   const openRuns = 2 * batch * concurrency;
   const queue = new RunQueue(runs, { speedRatio, openRuns, clockOffsetMs, onRunDone });
   const counts: SendCounts = { requests: 0, reports: 0 };
@@ -102,7 +102,7 @@ function reportBodies(
   });
 }
 
-/** Moves a run on by the answers that were heard, up to the first that was not. Returns false when it has to pause. */
+/** Advances a run by its answers, up to the first that is lost. Returns false if the run has to pause. */
 function settleRun(run: ReplayRun, answers: ReportAnswer[]): boolean {
   for (const answer of answers) {
     if (BUSY_STATUSES.includes(answer.status ?? 200)) return false;
@@ -116,24 +116,26 @@ function settleRun(run: ReplayRun, answers: ReportAnswer[]): boolean {
       delivery.loseAnswer = false;
       return true;
     }
-    hear(run, answer);
+    storeAnswer(run, answer);
     run.next += 1;
   }
   return true;
 }
 
-/** Keeps the newest answer: the largest seq, since answers may overtake each other. */
-function hear(run: ReplayRun, answer: ReportAnswer): void {
+/** Keeps the newest answer. That is the one with the largest seq, because answers may arrive out of order. */
+function storeAnswer(run: ReplayRun, answer: ReportAnswer): void {
   const { run: name, run_total_micros: total, seq, unit } = answer;
-  const whole = Number.isSafeInteger(total) && Number.isSafeInteger(seq);
-  if (name !== run.run || !whole || (unit !== "credits" && unit !== "usd")) {
-    throw new Error(`The answer to a report of ${run.run} is not of the documented shape: ${JSON.stringify(answer)}`);
+  const areIntegers = Number.isSafeInteger(total) && Number.isSafeInteger(seq);
+  if (name !== run.run || !areIntegers || (unit !== "credits" && unit !== "usd")) {
+    throw new Error(
+      `The answer to a report of ${run.run} does not have the documented shape: ${JSON.stringify(answer)}`,
+    );
   }
   if (run.lastAnswer && run.lastAnswer.seq > seq!) return;
   run.lastAnswer = { seq: seq!, totalMicros: BigInt(total!), unit };
 }
 
-/** One report goes alone, several as a batch; either way there is one answer for each. */
+/** Sends one report by itself, several as a batch. Returns one answer per report. */
 async function postReports(call: Call, path: string, reports: object[]): Promise<ReportAnswer[]> {
   const single = reports.length === 1;
   const answer = await call("POST", path, single ? reports[0] : { reports });
@@ -141,7 +143,6 @@ async function postReports(call: Call, path: string, reports: object[]): Promise
   if (single && body && answer.status === 200) return [body];
   if (single && body && REFUSED_STATUSES.includes(answer.status)) return [{ ...body, status: answer.status }];
   if (answer.status !== 200) throw new Error(`POST ${path} was refused: ${describeProblem(answer)}`);
-  if (body?.results?.length !== reports.length)
-    throw new Error(`POST ${path} did not answer one result for each report.`);
+  if (body?.results?.length !== reports.length) throw new Error(`POST ${path} did not return one result per report.`);
   return [...body.results];
 }

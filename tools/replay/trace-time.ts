@@ -1,23 +1,23 @@
-// Times as traces write them: `2023-11-16 18:17:03.9799600`, UTC without saying so, seven decimals; newer ones add
-// a zone such as `+00:00`. Date.parse would take the zoneless form as local time and drop what is below a millisecond.
+// Parses the timestamps of traces: `2023-11-16 18:17:03.9799600`, in UTC without a zone, with seven decimals. Newer
+// traces add a zone such as `+00:00`. Date.parse would read the first form as local time and drop the microseconds.
 
-/** An instant in two parts, because one double cannot hold both a date and tenths of microseconds. */
+/** An instant in two parts: one double cannot hold a date to a tenth of a microsecond. */
 interface ExactTime {
-  /** Milliseconds since 1970 of the whole second. */
+  /** The full second, as milliseconds since 1970. */
   secondMs: number;
-  /** The rest, 0 ≤ fractionMs < 1000. */
+  /** The rest in milliseconds, 0 ≤ fractionMs < 1000. */
   fractionMs: number;
 }
 
 const TIME = /^(\d{4})-(\d{2})-(\d{2})[ T](\d{2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?\s*(Z|[+-]\d{2}:?\d{2})?$/i;
 
-/** The instant of a time without a zone (UTC) or with one; null when the text is none, or names a day that is not. */
+/** Parses a time with a zone, or without one as UTC. Returns null if it is malformed or its date does not exist. */
 export function parseUtcTime(text: string): ExactTime | null {
   const match = TIME.exec(text.trim());
   if (!match) return null;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map((digits) => Number(digits ?? 0));
   const localMs = Date.UTC(year!, month! - 1, day!, hour!, minute!, second!);
-  // Date.UTC carries over what does not exist, for example 30 February; reading it back shows that.
+  // Date.UTC turns dates that do not exist, such as 30 February, into others. Formatting the result reveals that.
   const roundTrip = new Date(localMs).toISOString().slice(0, 19);
   const written = `${match[1]}-${match[2]}-${match[3]}T${match[4]}:${match[5]}:${match[6] ?? "00"}`;
   if (roundTrip !== written) return null;

@@ -1,7 +1,7 @@
-// Reads traces of real LLM traffic, line by line: the Azure LLM inference trace (CSV) and Mooncake traces (JSONL).
-// Pure: lines in, requests out; which of the two formats it is shows in the first line.
-// A line that is not of the format is an error that names the line and the value: a trace that is read only in part
-// would give sums that look right and are not.
+// Reads traces of real LLM traffic line by line: the Azure LLM inference trace (CSV) and Mooncake traces (JSONL).
+// Pure: lines in, requests out. The first line shows which format it is.
+// A malformed line is an error that names the line and the value: skipping it would give sums that look right but are
+// too small.
 import { parseUtcTime } from "./trace-time.ts";
 
 /** Totals of the four disjoint kinds of tokens (PRODUCT R1). */
@@ -12,22 +12,22 @@ export interface TokenTotals {
   cache_write_tokens: number;
 }
 
-/** One request of a trace, to be replayed as one run with one meter. */
+/** One request of a trace. It is replayed as one run with one meter. */
 export interface TraceRequest {
-  /** Milliseconds since the earliest request of the trace; may have a fraction. */
+  /** Milliseconds since the earliest request of the trace, with fractions. */
   atMs: number;
   usage: TokenTotals;
 }
 
-/** Takes the lines of a file in their order and gives its requests at the end. */
+/** Takes the lines of a file in order, and returns its requests at the end. */
 interface TraceReader {
-  /** One line, with or without its line end. */
+  /** Reads one line, with or without its line ending. */
   push(line: string): void;
-  /** The requests by time; those of one time in the order of the file. */
+  /** The requests, sorted by time and then by their order in the file. */
   finish(): TraceRequest[];
 }
 
-/** A line that is not of the trace's format. */
+/** A line that does not fit the trace's format. */
 export class TraceError extends Error {}
 
 const BLOCK_TOKENS = 512;
@@ -36,7 +36,7 @@ const CSV_COLUMNS = { time: "TIMESTAMP", input: "ContextTokens", output: "Genera
 
 type ParseLine = (line: string, fail: (problem: string) => never) => TraceRequest;
 
-/** A reader for either format. */
+/** A reader for both formats. */
 function createTraceReader(): TraceReader {
   const requests: TraceRequest[] = [];
   let parseLine: ParseLine | undefined;
@@ -54,22 +54,22 @@ function createTraceReader(): TraceReader {
       else parseLine = azureParser(line, fail);
     },
     finish() {
-      // Times count from the earliest one: small numbers keep the tenths of microseconds that dates would lose.
-      const earliestMs = requests.reduce((least, { atMs }) => Math.min(least, atMs), Number.POSITIVE_INFINITY);
-      const moved = requests.map(({ atMs, usage }) => ({ atMs: atMs - earliestMs, usage }));
-      return moved.sort((a, b) => a.atMs - b.atMs);
+      // Small numbers, relative to the earliest time, keep the tenths of microseconds that dates in a double lose.
+      const earliestMs = requests.reduce((earliest, { atMs }) => Math.min(earliest, atMs), Number.POSITIVE_INFINITY);
+      const shifted = requests.map(({ atMs, usage }) => ({ atMs: atMs - earliestMs, usage }));
+      return shifted.sort((a, b) => a.atMs - b.atMs);
     },
   };
 }
 
-/** All requests of a trace whose lines arrive one after another. */
+/** Reads all requests of a trace. */
 export async function readTrace(lines: AsyncIterable<string> | Iterable<string>): Promise<TraceRequest[]> {
   const reader = createTraceReader();
   for await (const line of lines) reader.push(line);
   return reader.finish();
 }
 
-/** Azure: the columns are found by the names in the header, in any order, other columns aside. */
+/** Azure: finds the columns by their names in the header, in any order, and ignores other columns. */
 function azureParser(header: string, fail: (problem: string) => never): ParseLine {
   const names = csvFields(header);
   const columnOf = (name: string): number => {
@@ -97,7 +97,7 @@ function azureParser(header: string, fail: (problem: string) => never): ParseLin
   };
 }
 
-/** Mooncake: a block that occurred in an earlier request of the file is read from the cache. */
+/** Mooncake: a block that occurs in an earlier request of the file counts as a cache read. */
 function mooncakeParser(): ParseLine {
   const seenBlocks = new Set<number>();
   return (line, fail) => {
@@ -110,9 +110,9 @@ function mooncakeParser(): ParseLine {
     const blocks: unknown = row.hash_ids;
     if (!Array.isArray(blocks)) return fail(`hash_ids is ${show(blocks)}, expected a list of whole numbers`);
     const wrong = blocks.find((id) => !Number.isInteger(id));
-    if (wrong !== undefined) return fail(`hash_ids holds ${show(wrong)}, expected whole numbers`);
+    if (wrong !== undefined) return fail(`hash_ids contains ${show(wrong)}, expected whole numbers`);
     const cached = Math.min(input, BLOCK_TOKENS * blocks.filter((id) => seenBlocks.has(id)).length);
-    // Only now: a block that a request names twice is not read from that request itself.
+    // Added only after counting: a block that occurs twice in one request is not a cache read there.
     for (const id of blocks) seenBlocks.add(id);
     return {
       atMs,
@@ -126,7 +126,7 @@ function csvFields(line: string): string[] {
 }
 
 function csvTokens(text: string, name: string, fail: (problem: string) => never): number {
-  // Whole numbers only; data frames write 808.0 for 808.
+  // Accepts 808.0 as well, because data frame libraries write whole numbers like that.
   const match = /^(\d+)(?:\.0+)?$/.exec(text);
   const tokens = Number(match?.[1]);
   return match && tokens <= MAX_TOKENS ? tokens : fail(`${name} is "${text}", expected a whole number of tokens`);
@@ -142,7 +142,7 @@ function jsonObject(line: string, fail: (problem: string) => never): Record<stri
     const value: unknown = JSON.parse(line);
     if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
   } catch {
-    // Falls through to the same sentence.
+    // Falls through to the same message.
   }
   return fail(`"${line.slice(0, 80)}" is not a JSON object`);
 }
