@@ -5,19 +5,11 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { delimiter, dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { reportFailure, StepFailed } from "./kit/failures.mjs";
 import { whenNpmIsGone } from "./npm-parent.mjs";
 
 /** The project's root directory. */
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-
-/** A named step failed; `output` is what the failed command printed. */
-export class StepFailed extends Error {
-  /** @param {string} step @param {string} detail @param {string} [output] */
-  constructor(step, detail, output = "") {
-    super(`${step} failed: ${detail}`);
-    this.output = output.trim();
-  }
-}
 
 /**
  * Describes the first difference between the installed packages and the lock file; null if there is none.
@@ -122,12 +114,4 @@ export function runAndExit(args) {
   } catch (error) {
     reportFailure(error);
   }
-}
-
-/** Prints what failed and sets the exit code to 1. @param {unknown} error */
-export function reportFailure(error) {
-  process.exitCode = 1;
-  if (!(error instanceof StepFailed)) return console.error(error);
-  if (error.output) console.error(error.output);
-  console.error(`\n${error.message}.`);
 }

@@ -1,32 +1,44 @@
-// `npm run simulate -- --seconds 1800 --seed 1 --jobs 2`: lets simulated enterprises live for so long, and prints what
-// they lived through. One seed is one world; what a world violates is printed with its seed, which replays it:
-// `FUELGAUGE_SEED=<seed> FUELGAUGE_SIM_WORLDS=1 npm test -- test/simulation`. Exit code 1 when anything was violated.
+// `npm run simulate -- --seconds 1800 --seed 1 --jobs 2`: simulates enterprises for that long and prints what happened
+// to them. One seed is one simulated world. Exits with 1 if a check failed, and prints the seeds of the worlds where it
+// did; `FUELGAUGE_SEED=<seed> FUELGAUGE_SIM_WORLDS=1 npm test -- test/simulation` repeats one.
 import { availableParallelism } from "node:os";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { runWorker } from "./campaign/child.ts";
 import type { Simulated } from "./campaign/figures.ts";
+import { parseOptions, reportFailure, UsageError } from "./kit/failures.mjs";
 
 const WORKER = "test/simulation/campaign.ts";
 const DAYS_PER_YEAR = 365.25;
+const HELP = `Usage: npm run simulate -- [options]
 
-const { values } = parseArgs({
-  options: {
-    seconds: { type: "string", default: "60" },
-    seed: { type: "string", default: "1" },
-    jobs: { type: "string", default: String(Math.min(2, availableParallelism())) },
-  },
-});
-const [seconds, seed, jobs] = [values.seconds, values.seed, values.jobs].map(Number) as [number, number, number];
-if (![seconds, seed, jobs].every((value) => Number.isSafeInteger(value) && value >= 0) || jobs < 1) {
-  console.error("Usage: npm run simulate -- [--seconds 60] [--seed 1] [--jobs 2]: whole numbers");
-  process.exit(2);
+Simulates enterprises with their agents, operators, network and clock, and checks their books throughout.
+
+  --seconds N   how long to simulate (default 60)
+  --seed N      the seed of the first world; the next worlds use the next seeds (default 1)
+  --jobs N      how many processes to use (default: one or two, as the machine has cores)
+  --help        show this help`;
+
+const OPTIONS = {
+  seconds: { type: "string", default: "60" },
+  seed: { type: "string", default: "1" },
+  jobs: { type: "string", default: String(Math.min(2, availableParallelism())) },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
+await main().catch(reportFailure);
+
+async function main(): Promise<void> {
+  const { values } = parseOptions("npm run simulate", { options: OPTIONS });
+  if (values.help) return console.log(HELP);
+  const [seconds, seed, jobs] = [values.seconds, values.seed, values.jobs].map(Number) as [number, number, number];
+  if (![seconds, seed, jobs].every((value) => Number.isSafeInteger(value) && value >= 0) || jobs < 1) {
+    throw new UsageError(`--seconds, --seed and --jobs must be whole numbers.\n\n${HELP}`);
+  }
+  const sums = await Promise.all(
+    Array.from({ length: jobs }, (_, job) => runWorker<Simulated>(WORKER, [seconds, seed + job, jobs])),
+  );
+  report(sums.reduce(add), { seconds, seed, jobs });
 }
-
-const sums = await Promise.all(
-  Array.from({ length: jobs }, (_, job) => runWorker<Simulated>(WORKER, [seconds, seed + job, jobs])),
-);
-report(sums.reduce(add));
 
 function add(a: Simulated, b: Simulated): Simulated {
   const names = Object.keys(a.happenings);
@@ -39,14 +51,17 @@ function add(a: Simulated, b: Simulated): Simulated {
   };
 }
 
-function report({ worlds, days, events, violations, happenings }: Simulated): void {
+function report(
+  { worlds, days, events, violations, happenings }: Simulated,
+  { seconds, seed, jobs }: { seconds: number; seed: number; jobs: number },
+): void {
   const years = days / DAYS_PER_YEAR;
   const width = Math.max(...Object.keys(happenings).map((name) => name.length));
   for (const [name, count] of Object.entries(happenings)) console.log(`${name.padEnd(width)}  ${count}`);
-  console.log(`\nseeds ${seed} and on: ${worlds} worlds, ${years.toFixed(1)} simulated years, ${events} events`);
-  console.log(`${(years / seconds).toFixed(2)} simulated years per second, ${jobs} at a time`);
+  console.log(`\n${worlds} worlds from seed ${seed}, ${years.toFixed(1)} simulated years, ${events} events`);
+  console.log(`${(years / seconds).toFixed(2)} simulated years per second in ${jobs} processes`);
   const never = Object.keys(happenings).filter((name) => happenings[name] === 0);
   if (never.length > 0) console.log(`never happened: ${never.join(", ")}`);
-  console.log(`violations: ${violations.length}${violations.length > 0 ? ` (seeds ${violations.join(", ")})` : ""}`);
+  console.log(`failed worlds: ${violations.length}${violations.length > 0 ? ` (seeds ${violations.join(", ")})` : ""}`);
   process.exitCode = violations.length > 0 ? 1 : 0;
 }

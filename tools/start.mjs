@@ -5,10 +5,11 @@ import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ensureInstalled, localNode, ROOT, reportFailure, StepFailed } from "./install.mjs";
+import { ensureInstalled, localNode, ROOT } from "./install.mjs";
+import { reportFailure, StepFailed, UsageError } from "./kit/failures.mjs";
 import { whenNpmIsGone } from "./npm-parent.mjs";
 import { ensureSecrets, SECRET_NAMES, writeOverrides } from "./start/dev-vars.mjs";
-import { hostOf, OptionError, parseStartOptions, START_HELP } from "./start/options.mjs";
+import { hostOf, parseStartOptions, START_HELP } from "./start/options.mjs";
 import { copyVendorFiles } from "./vendor.mjs";
 
 const HEALTHY_WITHIN_MS = 60_000;
@@ -29,9 +30,7 @@ let stopping = false;
 
 main().catch((error) => {
   stop();
-  if (!(error instanceof OptionError)) return reportFailure(error);
-  console.error(error.message);
-  process.exitCode = 1;
+  reportFailure(error);
 });
 
 async function main() {
@@ -87,12 +86,12 @@ async function assertPortIsFree(port) {
       probe.listen({ port, host, exclusive: true }, () => probe.close(() => done(undefined)));
     });
     if (error?.code === "EADDRINUSE") {
-      throw new OptionError(
+      throw new UsageError(
         `Port ${port} is in use. Stop the program that uses it, or choose another port: npm start -- --port ${port + 1}`,
       );
     }
     if (error?.code === "EACCES")
-      throw new OptionError(`You are not allowed to listen on port ${port}. Choose a port above 1023.`);
+      throw new UsageError(`You are not allowed to listen on port ${port}. Choose a port above 1023.`);
   }
 }
 

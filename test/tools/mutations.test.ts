@@ -1,4 +1,4 @@
-// The bugs that `npm run mutations` plants: each must have one place in the sources as they are.
+// The bugs that `npm run mutations` plants: the lines that each one replaces must occur exactly once in its file.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -6,7 +6,7 @@ import { plant, readMutations } from "../../tools/mutations/read.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
-it("can plant every known bug, and each changes something", () => {
+it("can plant every known bug, and every bug changes the source", () => {
   const mutations = readMutations();
   const unplanted = mutations.filter((mutation) => {
     const source = readFileSync(join(ROOT, mutation.file), "utf8");

@@ -4,7 +4,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { reportFailure } from "../install.mjs";
+import { reportFailure } from "../kit/failures.mjs";
 import { type Bill, countRows, LIST_PRICES, measureStorage, type StorageUse } from "./accounting.ts";
 import { measureDebits, measurePages, prepareGrowth } from "./growth.ts";
 import { measureLag } from "./lag.ts";

@@ -1,5 +1,5 @@
 // The command line of `npm run bench`.
-import { parseArgs } from "node:util";
+import { parseOptions, UsageError } from "../kit/failures.mjs";
 import { LOAD_NAMES, type LoadName } from "./rounds.ts";
 
 export const BENCH_HELP = `npm run bench -- [options]
@@ -53,7 +53,7 @@ const QUICK: Plan = {
 
 /** The options, or null when help is asked for. */
 export function parseBenchOptions(args: string[]): BenchOptions | null {
-  const { values } = parseArgs({
+  const { values } = parseOptions("npm run bench", {
     args,
     options: {
       quick: { type: "boolean", default: false },
@@ -61,12 +61,13 @@ export function parseBenchOptions(args: string[]): BenchOptions | null {
       dir: { type: "string" },
       profile: { type: "string" },
       watchers: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
     },
   });
   if (values.help) return null;
   const { quick, json, dir = null, watchers } = values;
   const profile = LOAD_NAMES.find((name) => name === values.profile && !name.startsWith("postgres")) ?? null;
-  if (values.profile !== undefined && profile === null) throw new TypeError(`There is no load "${values.profile}".`);
+  if (values.profile !== undefined && profile === null)
+    throw new UsageError(`There is no load "${values.profile}". See "npm run bench -- --help".`);
   return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers };
 }

@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { mintToken } from "../../src/access/tokens.ts";
-import { localNode, ROOT, StepFailed } from "../install.mjs";
+import { localNode, ROOT } from "../install.mjs";
+import { StepFailed } from "../kit/failures.mjs";
 import { createCaller, describeProblem } from "../kit/http.ts";
 
 const NAME = "fuelgauge";

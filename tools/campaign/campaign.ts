@@ -1,50 +1,50 @@
-// `npm run campaign -- --minutes 30`: every layer of proof at a larger size, from a fresh seed, for so long in all, and the
-// figures that it comes to: printed, and written as JSON. Exit code 1 when anything was violated.
+// `npm run campaign -- --minutes 30`: runs every layer of tests at a larger size, from a new seed, for that long in total.
+// Prints figures and writes them as JSON. Exits with 1 if a check failed.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
-import { reportFailure } from "../install.mjs";
+import { parseOptions, reportFailure, UsageError } from "../kit/failures.mjs";
 import { wholeBetween } from "../kit/random.ts";
 import { LAYERS, type Layer, type LayerResult, plantBugs } from "./layers.ts";
 
-const HELP = `npm run campaign -- [options]
+const HELP = `Usage: npm run campaign -- [options]
 
-  --minutes N       for how long in all (default: 30)
-  --layers A,B      only these: ${Object.keys(LAYERS).join(", ")}
-  --seed N          the seed to begin from (default: a fresh one, which is printed)
-  --mutations       plant every known bug as well, which takes as long as it takes (about an hour)
-  --json FILE       where the figures go (default: campaign-results/latest.json)
-  --help            this text`;
-const MOST = 1_000_000_000;
+Runs every layer of tests at a larger size, from a new seed, and prints figures. Exits with 1 if a check failed.
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: "string", default: "30" },
-    layers: { type: "string", default: Object.keys(LAYERS).join(",") },
-    seed: { type: "string", default: String(wholeBetween(Math.random, 1, MOST)) },
-    mutations: { type: "boolean", default: false },
-    json: { type: "string", default: "campaign-results/latest.json" },
-    help: { type: "boolean", default: false },
-  },
-});
+  --minutes N       how long to run in total (default 30)
+  --layers A,B      run only these layers: ${Object.keys(LAYERS).join(", ")}
+  --seed N          the seed to start from (default: a random one, which is printed)
+  --mutations       also plant every known bug, which takes about an hour on top
+  --json FILE       write the figures to FILE (default campaign-results/latest.json)
+  --help            show this help`;
+const MAX_SEED = 1_000_000_000;
 
-try {
-  if (values.help) console.log(HELP);
-  else await campaign(Number(values.minutes), Number(values.seed), values.layers.split(","));
-} catch (error) {
-  reportFailure(error);
-}
+const OPTIONS = {
+  minutes: { type: "string", default: "30" },
+  layers: { type: "string", default: Object.keys(LAYERS).join(",") },
+  seed: { type: "string", default: String(wholeBetween(Math.random, 1, MAX_SEED)) },
+  mutations: { type: "boolean", default: false },
+  json: { type: "string", default: "campaign-results/latest.json" },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
 
-async function campaign(minutes: number, seed: number, names: string[]): Promise<void> {
-  const unknown = names.filter((name) => !(name in LAYERS));
-  if (unknown.length > 0 || !(minutes > 0) || !Number.isSafeInteger(seed)) throw new TypeError(`Usage:\n${HELP}`);
-  const asked = (Object.entries(LAYERS) as [string, Layer][]).filter(([name]) => names.includes(name));
-  const shares = asked.reduce((sum, [, { share }]) => sum + share, 0);
-  console.error(`seed ${seed}, ${minutes} minutes`);
+await main().catch(reportFailure);
+
+async function main(): Promise<void> {
+  const { values } = parseOptions("npm run campaign", { options: OPTIONS });
+  if (values.help) return console.log(HELP);
+  const [minutes, seed, names] = [Number(values.minutes), Number(values.seed), values.layers.split(",")];
+  const unknown = names.find((name) => !(name in LAYERS));
+  if (unknown !== undefined) throw new UsageError(`There is no layer "${unknown}".\n\n${HELP}`);
+  if (!(minutes > 0)) throw new UsageError(`--minutes is "${values.minutes}"; it must be a number above 0.`);
+  if (!Number.isSafeInteger(seed)) throw new UsageError(`--seed is "${values.seed}"; it must be a whole number.`);
+
+  const chosen = (Object.entries(LAYERS) as [string, Layer][]).filter(([name]) => names.includes(name));
+  const shares = chosen.reduce((sum, [, { share }]) => sum + share, 0);
+  console.error(`Seed ${seed}, ${minutes} minutes`);
   const results: Record<string, LayerResult> = {};
-  for (const [name, layer] of asked) {
+  for (const [name, layer] of chosen) {
     const seconds = Math.ceil((minutes * 60 * layer.share) / shares);
     console.error(`· ${name} for ${seconds} s …`);
     results[name] = await layer.run(seconds, seed);
@@ -52,18 +52,21 @@ async function campaign(minutes: number, seed: number, names: string[]): Promise
   }
   if (values.mutations) results["planted bugs"] = await plantBugs();
   report(minutes, seed, results);
+  writeResults(resolve(values.json), { seed, minutes, results });
 }
 
 function report(minutes: number, seed: number, results: Record<string, LayerResult>): void {
-  const violations = Object.values(results).flatMap(({ violations: some }) => some);
+  const violations = Object.values(results).flatMap((result) => result.violations);
   const width = Math.max(...Object.keys(results).map((name) => name.length));
-  console.log(`\nseed ${seed}, ${minutes} minutes, ${cpus().length} cores, Node ${process.versions.node}\n`);
+  console.log(`\nSeed ${seed}, ${minutes} minutes, ${cpus().length} cores, Node ${process.versions.node}\n`);
   for (const [name, { line }] of Object.entries(results)) console.log(`${name.padEnd(width)}  ${line}`);
-  console.log(`\nviolations: ${violations.length}`);
+  console.log(`\nfailed checks: ${violations.length}`);
   for (const violation of violations) console.log(violation);
-  const file = resolve(values.json);
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify({ seed, minutes, results }, null, 2)}\n`);
-  console.log(`Written to ${file}`);
   process.exitCode = violations.length > 0 ? 1 : 0;
+}
+
+function writeResults(file: string, content: object): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(content, null, 2)}\n`);
+  console.log(`Written to ${file}`);
 }

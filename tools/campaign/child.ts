@@ -1,37 +1,37 @@
-// Processes of a campaign: one that says what it came to in the last line of its output, as JSON, and vitest.
+// Starts the processes of a campaign: workers, whose last line of output is a JSON result, and vitest.
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import process from "node:process";
 import { ROOT } from "../install.mjs";
 
-// The sources use parameter properties, which Node only takes with this flag.
+// The sources use parameter properties, which Node supports only with this flag.
 const FLAGS = ["--experimental-transform-types", "--disable-warning=ExperimentalWarning"];
 const VITEST = join(ROOT, "node_modules", "vitest", "vitest.mjs");
 
-/** What a process has said, and how it ended. */
-interface Ended {
+/** How a process ended, and what it printed. */
+interface Finished {
   code: number | null;
   output: string;
 }
 
-/** Runs a worker of a campaign; what it tells on the way goes to this process's standard error. */
+/** Runs a worker and returns its result. Its stderr goes to ours. */
 export async function runWorker<T>(worker: string, args: readonly (string | number)[]): Promise<T> {
   const { code, output } = await runScript(worker, args);
   if (code !== 0) throw new Error(`${worker} ended with ${code}`);
   return JSON.parse(output.trimEnd().split("\n").at(-1) ?? "") as T;
 }
 
-/** Runs a script of the project, named by its path. */
-export function runScript(script: string, args: readonly (string | number)[]): Promise<Ended> {
+/** Runs a script, named by its path from the project's root. */
+export function runScript(script: string, args: readonly (string | number)[]): Promise<Finished> {
   return run([...FLAGS, join(ROOT, script), ...args.map(String)], {}, "inherit");
 }
 
-/** Runs tests; the output is whatever vitest printed. */
-export function runVitest(args: readonly string[], environment: Record<string, string>): Promise<Ended> {
+/** Runs tests and returns vitest's output. */
+export function runVitest(args: readonly string[], environment: Record<string, string>): Promise<Finished> {
   return run([VITEST, "run", ...args], { NO_COLOR: "1", ...environment }, "pipe");
 }
 
-function run(args: string[], environment: Record<string, string>, stderr: "inherit" | "pipe"): Promise<Ended> {
+function run(args: string[], environment: Record<string, string>, stderr: "inherit" | "pipe"): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {
       cwd: ROOT,

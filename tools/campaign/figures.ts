@@ -1,37 +1,37 @@
-// What the workers of a campaign come to: the last line of their output.
+// The results that the workers of a campaign print as JSON in their last line of output.
 
-/** Of test/simulation/campaign.ts. */
+/** The result of test/simulation/campaign.ts. */
 export interface Simulated {
   worlds: number;
   days: number;
   events: number;
-  /** The seeds of the worlds that broke a promise. */
+  /** The seeds of the worlds in which a check failed. */
   violations: number[];
   happenings: Record<string, number>;
 }
 
-/** Of test/crash/campaign.ts. */
+/** The result of test/crash/campaign.ts. */
 export interface Crashed {
   sessions: number;
   kills: number;
   acknowledged: number;
   lost: number;
   doubled: number;
-  /** The longest that a copy took to catch up by itself. */
+  /** The longest time that a copy took to catch up without help. */
   resumedMs: number;
   moments: Record<string, number>;
   violations: string[];
 }
 
-/** Of test/contention/campaign.ts. */
+/** The result of test/contention/campaign.ts. */
 export interface Contended {
-  /** How many agents a crowd has, how many crowds there were, and how many agents asked for a hold in all of them. */
+  /** Agents per crowd, number of crowds, and agents that asked for a hold, over all crowds. */
   agents: number;
   crowds: number;
   held: number;
-  /** With holds. */
+  /** Overspent by agents with holds. */
   overspentMicros: number;
-  /** Without: the largest part of its bound that an overspend came to. */
+  /** Without holds: the largest overspend, as a share of what it may be at most. */
   worstOfBound: number;
   violations: string[];
 }

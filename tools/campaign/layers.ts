@@ -1,25 +1,25 @@
-// The layers of a campaign. Each runs for about so many seconds from a seed of its own, and comes to figures that are
-// published, and to what was violated, with the seed that replays it.
+// The layers of a campaign. Each runs for about the given number of seconds from a seed, and returns figures to publish
+// and the failed checks, with the seeds that repeat them.
 
 import { runScript, runVitest, runWorker } from "./child.ts";
 import type { Contended, Crashed, Simulated } from "./figures.ts";
 
 export interface LayerResult {
-  /** The published sentence. */
+  /** The figures as a sentence. */
   line: string;
   figures: object;
   violations: string[];
 }
 
 export interface Layer {
-  /** Of the time that all layers have. */
+  /** Its weight when the total time is divided among the layers. */
   share: number;
   run(seconds: number, seed: number): Promise<LayerResult>;
 }
 
 const DAYS_PER_YEAR = 365.25;
-const CASES_AT_ONCE = 50_000;
-const BAD_INPUTS_AT_ONCE = 400;
+const CASES_PER_ROUND = 50_000;
+const BAD_INPUTS_PER_ROUND = 400;
 
 export const LAYERS = {
   simulation: {
@@ -31,7 +31,7 @@ export const LAYERS = {
       return {
         line: `${years} simulated years in ${number(worlds)} worlds, ${number(events)} events${unseen(happenings)}`,
         figures,
-        violations: violations.map((broken) => `simulation: seed ${broken}`),
+        violations: violations.map((failed) => `simulation: seed ${failed}`),
       };
     },
   },
@@ -40,9 +40,9 @@ export const LAYERS = {
     run: async (seconds, seed) => {
       const figures = await runWorker<Crashed>("test/crash/campaign.ts", [seconds, seed]);
       const { kills, acknowledged, lost, doubled, resumedMs, moments, violations } = figures;
-      const resumed = `the copy caught up by itself within ${number(resumedMs / 1_000, 1)} s${unseen(moments)}`;
+      const resumed = `the copy caught up without help within ${number(resumedMs / 1_000, 1)} s${unseen(moments)}`;
       return {
-        line: `${number(kills)} kills, ${number(acknowledged)} acknowledged reports, ${lost} lost, ${doubled} doubled; ${resumed}`,
+        line: `${number(kills)} kills, ${number(acknowledged)} acknowledged reports, ${lost} lost, ${doubled} counted twice; ${resumed}`,
         figures,
         violations,
       };
@@ -53,9 +53,9 @@ export const LAYERS = {
     run: async (seconds, seed) => {
       const figures = await runWorker<Contended>("test/contention/campaign.ts", [seconds, seed]);
       const { crowds, agents, held, overspentMicros, worstOfBound, violations } = figures;
-      const bare = `without, at most ${number(worstOfBound * 100)} % of what was in flight`;
+      const withoutHolds = `without holds, at most ${number(worstOfBound * 100)} % of what was in flight`;
       return {
-        line: `${number(held)} agents with holds in ${crowds} crowds of ${number(agents)} on a balance for a hundred: ${overspentMicros} overspent; ${bare}`,
+        line: `${number(held)} agents with holds, in ${crowds} crowds of ${number(agents)} with credits for a hundred: ${overspentMicros} micros overspent; ${withoutHolds}`,
         figures,
         violations,
       };
@@ -64,16 +64,16 @@ export const LAYERS = {
   properties: {
     share: 0.1,
     run: async (seconds, seed) => {
-      const env = { FUELGAUGE_CASES: String(CASES_AT_ONCE) };
+      const env = { FUELGAUGE_CASES: String(CASES_PER_ROUND) };
       const { rounds, violations } = await repeat(seconds, seed, ["--project", "core", "test/ledger"], env);
-      const cases = rounds.length * CASES_AT_ONCE;
-      return { line: `${number(cases)} random cases of the properties`, figures: { cases }, violations };
+      const cases = rounds.length * CASES_PER_ROUND;
+      return { line: `${number(cases)} random cases over all properties`, figures: { cases }, violations };
     },
   },
   "bad input": {
     share: 0.05,
     run: async (seconds, seed) => {
-      const env = { FUELGAUGE_BAD_INPUTS: String(BAD_INPUTS_AT_ONCE) };
+      const env = { FUELGAUGE_BAD_INPUTS: String(BAD_INPUTS_PER_ROUND) };
       const { rounds, violations } = await repeat(seconds, seed, ["--project", "worker", "test/worker/bad-"], env);
       const count = (pattern: RegExp) =>
         rounds.flatMap((output) => [...output.matchAll(pattern)]).reduce((sum, [, found]) => sum + Number(found), 0);
@@ -88,7 +88,7 @@ export const LAYERS = {
   },
 } as const satisfies Record<string, Layer>;
 
-/** Plants every known bug and sees it caught; takes as long as it takes. */
+/** Plants every known bug and checks that a layer catches it. Ignores the time limit. */
 export async function plantBugs(): Promise<LayerResult> {
   const { code, output } = await runScript("tools/mutations/mutations.ts", []);
   const [, planted = "0", caught = "0"] = /(\d+) planted, (\d+) caught/.exec(output) ?? [];
@@ -98,7 +98,7 @@ export async function plantBugs(): Promise<LayerResult> {
   return { line: `${planted} planted bugs, ${caught} caught`, figures, violations: failed };
 }
 
-/** Runs tests again and again, each time from another seed, until the time is up. */
+/** Runs tests repeatedly, each time from another seed, until the time is up. */
 async function repeat(
   seconds: number,
   seed: number,
@@ -117,10 +117,10 @@ async function repeat(
   return { rounds, violations };
 }
 
-/** Names what is counted and never happened: the campaign was too short for it, or it cannot happen any more. */
+/** Names what never happened: the campaign was too short for it, or it cannot happen any more. */
 function unseen(counts: Record<string, number>): string {
   const never = Object.keys(counts).filter((name) => counts[name] === 0);
-  return never.length > 0 ? `; never met: ${never.join(", ")}` : "";
+  return never.length > 0 ? `; never happened: ${never.join(", ")}` : "";
 }
 
 function number(value: number, digits = 0): string {

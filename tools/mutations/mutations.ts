@@ -1,23 +1,23 @@
-// `npm run mutations -- [--only words] [--layer simulation] [--every-layer] [--jobs 2]`: plants known bugs, one at a time,
-// in a copy of the project, and shows which layer of tests catches each; with --every-layer also which others do. Exit
-// code 1 when one survives, or cannot be planted. The bugs stand in tools/mutations/*.txt.
+// `npm run mutations`: plants known bugs in a copy of the project, one at a time, and shows which layer of tests catches
+// each. The bugs are in tools/mutations/*.txt. Exits with 1 if a bug survives or cannot be planted.
 import { spawn } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
 import { ROOT } from "../install.mjs";
+import { parseOptions, reportFailure, UsageError } from "../kit/failures.mjs";
 import { type Mutation, plant, readMutations } from "./read.ts";
 
+/** Whether each layer that ran caught the bug. */
 type Caught = Record<string, boolean>;
 
 const COPIED = ["src", "test", "tools", "migrations", "public", "docs", "README.md"];
 const CONFIGURATION = ["package.json", "package-lock.json", "tsconfig.json", "vitest.config.ts", "wrangler.toml"];
-/** A bug may make tests wait for ever, which catches it too. */
-const LONGEST_MS = 600_000;
+/** A bug may make tests hang. That counts as caught. */
+const MAX_TEST_MS = 600_000;
 
-/** The arguments of vitest for each layer: narrow, and done with the first test that fails. */
+/** The arguments of vitest for each layer. Each run ends with the first test that fails. */
 const LAYERS: Record<string, string[]> = {
   ledger: ["--project", "core", "test/ledger"],
   enterprise: ["--project", "core", "test/enterprise"],
@@ -27,44 +27,66 @@ const LAYERS: Record<string, string[]> = {
   contention: ["--project", "process", "test/contention"],
 };
 
-const { values } = parseArgs({
-  options: {
-    only: { type: "string", default: "" },
-    layer: { type: "string" },
-    "every-layer": { type: "boolean", default: false },
-    jobs: { type: "string", default: String(Math.min(2, availableParallelism())) },
-  },
-});
+const HELP = `Usage: npm run mutations -- [options]
 
-const { only, layer: asked } = values;
-const all = readMutations()
-  .map((mutation) => ({ ...mutation, layers: mutation.layers.filter((layer) => (asked ?? layer) === layer) }))
-  .filter(({ note, file, layers }) => `${note} ${file}`.includes(only) && layers.length > 0);
-const queue = [...all];
+Plants known bugs, one at a time, and shows which layer of tests catches each. All of them take about an hour.
+Exits with 1 if a bug survives or cannot be planted.
+
+  --only TEXT      plant only bugs whose description or file contains TEXT
+  --layer NAME     run only one layer of tests: ${Object.keys(LAYERS).join(", ")}
+  --every-layer    run all layers that should catch a bug, even after one has caught it
+  --jobs N         test N bugs at once (default: one or two, as the machine has cores)
+  --help           show this help`;
+
+const OPTIONS = {
+  only: { type: "string", default: "" },
+  layer: { type: "string" },
+  "every-layer": { type: "boolean", default: false },
+  jobs: { type: "string", default: String(Math.min(2, availableParallelism())) },
+  help: { type: "boolean", short: "h", default: false },
+} as const;
+
 const results = new Map<Mutation, Caught | null>();
-await assertSound();
-await Promise.all(Array.from({ length: Number(values.jobs) }, () => work()));
-report();
 
-/** A layer that fails without any bug would catch everything. */
-async function assertSound(): Promise<void> {
+await main().catch(reportFailure);
+
+async function main(): Promise<void> {
+  const { values } = parseOptions("npm run mutations", { options: OPTIONS });
+  if (values.help) return console.log(HELP);
+  const { only, layer: chosen } = values;
+  const jobs = Number(values.jobs);
+  if (!Number.isInteger(jobs) || jobs < 1) {
+    throw new UsageError(`--jobs is "${values.jobs}"; it must be a whole number of at least 1.`);
+  }
+  if (chosen !== undefined && !(chosen in LAYERS)) throw new UsageError(`There is no layer "${chosen}".\n\n${HELP}`);
+  const mutations = readMutations()
+    .map((mutation) => ({ ...mutation, layers: mutation.layers.filter((layer) => (chosen ?? layer) === layer) }))
+    .filter(({ note, file, layers }) => `${note} ${file}`.includes(only) && layers.length > 0);
+  await assertLayersPass(mutations);
+  const queue = [...mutations];
+  await Promise.all(Array.from({ length: jobs }, () => testMutations(queue, values["every-layer"])));
+  report(mutations);
+}
+
+/** Without this check, a layer that fails without any bug would seem to catch every bug. */
+async function assertLayersPass(mutations: readonly Mutation[]): Promise<void> {
   const copy = await makeCopy();
   try {
-    for (const layer of new Set(all.flatMap(({ layers }) => layers))) {
-      if (await fails(copy, layer)) throw new Error(`the layer "${layer}" fails although nothing was planted`);
+    for (const layer of new Set(mutations.flatMap(({ layers }) => layers))) {
+      if (await fails(copy, layer)) throw new Error(`the layer "${layer}" fails although no bug was planted`);
     }
   } finally {
     await rm(copy, { recursive: true, force: true });
   }
 }
 
-/** Takes one mutation after another into a copy of its own. */
-async function work(): Promise<void> {
+/** Takes one mutation after another from the queue and tests it in its own copy of the project. */
+async function testMutations(queue: Mutation[], everyLayer: boolean): Promise<void> {
   const copy = await makeCopy();
   try {
     for (let mutation = queue.shift(); mutation !== undefined; mutation = queue.shift()) {
-      results.set(mutation, await tryMutation(copy, mutation));
-      console.log(`${lineOf(mutation)}  ${mutation.note}`);
+      results.set(mutation, await testMutation(copy, mutation, everyLayer));
+      console.log(`${outcomeOf(mutation)}  ${mutation.note}`);
     }
   } finally {
     await rm(copy, { recursive: true, force: true });
@@ -78,8 +100,8 @@ async function makeCopy(): Promise<string> {
   return copy;
 }
 
-/** Which layers catch it; null when it cannot be planted. */
-async function tryMutation(copy: string, mutation: Mutation): Promise<Caught | null> {
+/** Plants one bug and runs the layers that should catch it. Returns null if it cannot be planted. */
+async function testMutation(copy: string, mutation: Mutation, everyLayer: boolean): Promise<Caught | null> {
   const path = join(copy, mutation.file);
   const source = await readFile(path, "utf8");
   const planted = plant(mutation, source);
@@ -88,7 +110,7 @@ async function tryMutation(copy: string, mutation: Mutation): Promise<Caught | n
   const caught: Caught = {};
   for (const layer of mutation.layers) {
     caught[layer] = await fails(copy, layer);
-    if (caught[layer] && !values["every-layer"]) break;
+    if (caught[layer] && !everyLayer) break;
   }
   await writeFile(path, source);
   return caught;
@@ -99,26 +121,27 @@ function fails(copy: string, layer: string): Promise<boolean> {
   const args = [vitest, "run", "--bail", "1", "--reporter", "dot", ...(LAYERS[layer] ?? [])];
   return new Promise((resolve, reject) => {
     const env = { ...process.env, FUELGAUGE_CRASH_KILLS: "12" };
-    const tests = spawn(process.execPath, args, { cwd: copy, env, stdio: "ignore", timeout: LONGEST_MS });
+    const tests = spawn(process.execPath, args, { cwd: copy, env, stdio: "ignore", timeout: MAX_TEST_MS });
     tests.on("error", reject);
     tests.on("close", (code) => resolve(code !== 0));
   });
 }
 
-function lineOf(mutation: Mutation): string {
-  const result = results.get(mutation) ?? null;
-  if (result === null) return "cannot be planted:";
-  const names = Object.keys(result).filter((layer) => result[layer]);
+function outcomeOf(mutation: Mutation): string {
+  const caught = results.get(mutation) ?? null;
+  if (caught === null) return "cannot be planted:";
+  const names = Object.keys(caught).filter((layer) => caught[layer]);
   return (names.length === 0 ? "SURVIVES" : names.join(", ")).padEnd(24);
 }
 
-function report(): void {
-  const planted = all.filter((mutation) => (results.get(mutation) ?? null) !== null);
-  const survivors = planted.filter((mutation) => lineOf(mutation).startsWith("SURVIVES"));
-  console.log(`\n${all.length} bugs, ${planted.length} planted, ${planted.length - survivors.length} caught`);
+function report(mutations: readonly Mutation[]): void {
+  const planted = mutations.filter((mutation) => (results.get(mutation) ?? null) !== null);
+  const survivors = planted.filter((mutation) => outcomeOf(mutation).startsWith("SURVIVES"));
+  console.log(`\n${mutations.length} bugs, ${planted.length} planted, ${planted.length - survivors.length} caught`);
   for (const layer of Object.keys(LAYERS)) {
-    const tried = planted.map((mutation) => results.get(mutation) as Caught).filter((caught) => layer in caught);
-    if (tried.length > 0) console.log(`${layer}: ${tried.filter((caught) => caught[layer]).length} of ${tried.length}`);
+    const tested = planted.map((mutation) => results.get(mutation) as Caught).filter((caught) => layer in caught);
+    if (tested.length > 0)
+      console.log(`${layer}: ${tested.filter((caught) => caught[layer]).length} of ${tested.length}`);
   }
-  process.exitCode = survivors.length > 0 || planted.length < all.length ? 1 : 0;
+  process.exitCode = survivors.length > 0 || planted.length < mutations.length ? 1 : 0;
 }

@@ -1,9 +1,9 @@
-// The known bugs: tools/mutations/*.txt. A heading names the layers that are to catch what follows; then one paragraph
-// for each bug: a sentence, the file, the lines to find (-) and to put in their place (+).
+// Reads the known bugs from tools/mutations/*.txt. The heading of a file names the layers of tests that should catch its
+// bugs. Then comes one paragraph per bug: a description, the file, the lines to find (-), and their replacement (+).
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A bug that can be planted; `layers` are those that are to catch it, the quickest first. */
+/** A known bug. `layers` are the layers of tests that should catch it, the quickest first. */
 export interface Mutation {
   note: string;
   file: string;
@@ -17,7 +17,7 @@ export function readMutations(): Mutation[] {
   return names.sort().flatMap((name) => parseMutations(readFileSync(join(import.meta.dirname, name), "utf8")));
 }
 
-/** The source with the bug in it; null where its place cannot be told. */
+/** Returns the source with the bug, or null unless the lines to find occur exactly once. */
 export function plant({ find, replace }: Mutation, source: string): string | null {
   return source.split(find).length === 2 ? source.replace(find, () => replace) : null;
 }

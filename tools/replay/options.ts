@@ -1,5 +1,5 @@
 // Parses the options of `npm run replay`. Pure: an argument list in, checked values out.
-import { parseArgs } from "node:util";
+import { parseOptions, UsageError } from "../kit/failures.mjs";
 
 export const REPLAY_HELP = `Usage: npm run replay -- FILE --to URL --enterprise E --key KEY [options]
 
@@ -18,9 +18,6 @@ according to the price book with what the ledger charged. Exits with 1 if they d
   --seed N           repeat the random choices of an earlier replay, which printed its seed
   --help             show this help`;
 
-/** Wrong usage. The message is printed for the user as it is. */
-export class UsageError extends Error {}
-
 /** The checked options. */
 interface ReplayOptions {
   file: string;
@@ -36,8 +33,6 @@ interface ReplayOptions {
   limit: number | null;
   seed: number;
 }
-
-const SEE_HELP = 'See "npm run replay -- --help".';
 
 const OPTIONS = {
   to: { type: "string" },
@@ -59,10 +54,10 @@ export function parseReplayOptions(
   environment: Record<string, string | undefined>,
   defaultSeed: number,
 ): ReplayOptions | null {
-  const { values, positionals } = parseStrictly(args);
+  const { values, positionals } = parseOptions("npm run replay", { args, options: OPTIONS, allowPositionals: true });
   if (values.help) return null;
   const [file, ...more] = positionals;
-  if (!file) throw new UsageError(`Name the trace file to replay. ${SEE_HELP}`);
+  if (!file) throw new UsageError('Name the trace file to replay. See "npm run replay -- --help".');
   if (more.length > 0) throw new UsageError(`Name one trace file only; "${more[0]}" is a second one.`);
   const key = values.key ?? environment.FUELGAUGE_KEY;
   if (!values.to) throw new UsageError("--to is missing: give the URL where Fuelgauge runs.");
@@ -90,14 +85,6 @@ export function toBaseUrl(text: string): string {
     throw new UsageError(`--to is "${text}"; it must be a URL such as http://localhost:8787.`);
   }
   return url.origin;
-}
-
-function parseStrictly(args: string[]) {
-  try {
-    return parseArgs({ args, options: OPTIONS, allowPositionals: true });
-  } catch (error) {
-    throw new UsageError(`${error instanceof Error ? error.message : error} ${SEE_HELP}`);
-  }
 }
 
 function toWhole(name: string, text: string, max: number, min = 1): number {

@@ -5,8 +5,9 @@ import { randomBytes, randomInt } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { type PriceBook, preferredModel, resolveModel } from "../kit/expected-cost.ts";
+import { reportFailure, UsageError } from "../kit/failures.mjs";
 import { type Call, createCaller, describeProblem, Unreachable } from "../kit/http.ts";
-import { parseReplayOptions, REPLAY_HELP, UsageError } from "./options.ts";
+import { parseReplayOptions, REPLAY_HELP } from "./options.ts";
 import { createProgress } from "./progress.ts";
 import { planRuns, sumRuns, sumsLine } from "./runs.ts";
 import { sendRuns } from "./sender.ts";
@@ -22,9 +23,8 @@ const MAX_REFUSALS_SHOWN = 5;
 try {
   process.exitCode = await main();
 } catch (error) {
-  const expected = error instanceof UsageError || error instanceof TraceError || error instanceof Unreachable;
-  console.error(expected || error instanceof Error ? `\n${(error as Error).message}` : error);
-  process.exitCode = 1;
+  const isExpected = error instanceof TraceError || error instanceof Unreachable;
+  reportFailure(isExpected ? new UsageError(error.message) : error);
 }
 
 async function main(): Promise<number> {

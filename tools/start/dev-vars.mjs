@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { StepFailed } from "../install.mjs";
+import { StepFailed } from "../kit/failures.mjs";
 
 /** The Worker does not start without these secrets. */
 export const SECRET_NAMES = /** @type {const} */ (["OPERATOR_KEY", "SIGNING_SECRET"]);

@@ -1,6 +1,7 @@
 // Parses the options of `npm start`. Unknown ones are passed on to `wrangler dev`.
-// Pure: an argument list in, a plain object out. Wrong usage throws OptionError with a sentence for the user.
+// Pure: an argument list in, a plain object out. Wrong usage throws UsageError with a sentence for the user.
 import { parseArgs } from "node:util";
+import { UsageError } from "../kit/failures.mjs";
 
 export const START_HELP = `Usage: npm start -- [options]
 
@@ -12,9 +13,6 @@ Installs what is missing, makes local secrets, applies the database migrations a
   --help             show this help
 
 All other options are passed on to "wrangler dev", for example: npm start -- --ip 0.0.0.0 --log-level debug`;
-
-/** Wrong usage of a tool. The message is printed for the user as it is. */
-export class OptionError extends Error {}
 
 /**
  * @typedef {{port: number, persistTo: string, demo: boolean, help: boolean, passedOn: string[]}} StartOptions
@@ -41,7 +39,7 @@ export function parseStartOptions(args) {
     if (token.kind === "option-terminator") continue;
     if (token.kind === "positional") {
       // parseArgs does not know which of wrangler's options take a value: a word right after one counts as its value.
-      if (!mayBeValue) throw new OptionError(`Unknown argument "${token.value}". See "npm start -- --help".`);
+      if (!mayBeValue) throw new UsageError(`Unknown argument "${token.value}". See "npm start -- --help".`);
       options.passedOn.push(token.value);
       mayBeValue = false;
       continue;
@@ -74,19 +72,19 @@ export function hostOf(passedOn) {
 function toPort(value) {
   const port = Number(toValue("--port", value));
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new OptionError(`--port is "${value}"; it must be a whole number from 1 to 65535.`);
+    throw new UsageError(`--port is "${value}"; it must be a whole number from 1 to 65535.`);
   }
   return port;
 }
 
 /** @param {string} name @param {string | undefined} value */
 function toValue(name, value) {
-  if (value === undefined || value === "" || value.startsWith("--")) throw new OptionError(`${name} needs a value.`);
+  if (value === undefined || value === "" || value.startsWith("--")) throw new UsageError(`${name} needs a value.`);
   return value;
 }
 
 /** @param {string} name @param {string | undefined} value */
 function toFlag(name, value) {
-  if (value !== undefined) throw new OptionError(`${name} takes no value, but got "${value}".`);
+  if (value !== undefined) throw new UsageError(`${name} takes no value, but got "${value}".`);
   return true;
 }
