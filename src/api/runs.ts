@@ -16,7 +16,7 @@ import { cursorOf, limit, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
-const startSchema = z
+export const startSchema = z
   .strictObject({
     run: id,
     surface,
@@ -31,7 +31,7 @@ const startSchema = z
   .openapi("RunStart");
 
 const holdSchema = z.object({ micros: z.int(), expires_at: z.iso.datetime() }).nullable();
-const startedSchema = z
+export const startedSchema = z
   .object({ run: z.string(), admitted: z.literal(true), hold: holdSchema, gauge: gaugeSchema })
   .openapi("RunStarted");
 

@@ -5,6 +5,7 @@ import type { z } from "@hono/zod-openapi";
 import { expect, it } from "vitest";
 import type * as client from "../../packages/client/src/wire.ts";
 import type { gaugeSchema } from "../../src/api/gauge.ts";
+import type { startedSchema, startSchema } from "../../src/api/runs.ts";
 import type { DEBITS_DOC } from "../../src/wire/report.ts";
 
 type Fits<A, B> = [A] extends [B] ? true : false;
@@ -19,10 +20,14 @@ it("gives the client the same types as the interface's schemas", () => {
     true satisfies Fits<Answer, client.DebitAnswer>,
     true satisfies Fits<client.DebitAnswer, Answer>,
     true satisfies Fits<Items, (client.DebitAnswer | client.ItemRefusal)[]>,
+    true satisfies Fits<(client.DebitAnswer | client.ItemRefusal)[], Items>,
+    true satisfies Fits<client.StartRequest, z.input<typeof startSchema>>,
+    true satisfies Fits<z.output<typeof startedSchema>, client.RunStarted>,
+    true satisfies Fits<client.RunStarted, z.output<typeof startedSchema>>,
     true satisfies Fits<Gauge, client.Gauge>,
     true satisfies Fits<client.Gauge, Gauge>,
   ];
-  expect(fits).toHaveLength(6);
+  expect(fits).toHaveLength(10);
 });
 
 /** The fields of each type by name. The compiler checks that none is missing and none is extra. */

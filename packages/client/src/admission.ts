@@ -1,10 +1,10 @@
 /**
- * May this run start? The ledger is asked, again where the network fails; only when it cannot be reached does the
- * policy decide. A run that the policy let in is told to the ledger before its first report, so that the ledger's
- * clock says when it started: the clock of an agent's machine may be wrong.
+ * Asks the ledger whether a run may start, and retries while the network fails. Only if the ledger cannot be reached
+ * does the client's policy decide. A run that the policy admitted is registered with the ledger before its first report,
+ * so that its start is recorded by the ledger's clock: the clock of an agent's machine may be wrong.
  */
 import { backoffMs, type Clock } from "./clock.ts";
-import { type Answered, describe, isPassing, type Ledger } from "./http.ts";
+import { type Answer, describe, isTransient, type Ledger } from "./http.ts";
 import type { RunState } from "./run.ts";
 import type { Totals } from "./totals.ts";
 import type { Gauge, Hold, RunStarted, StartRequest, Surface, Usage } from "./wire.ts";
@@ -15,18 +15,18 @@ export type StartOptions = {
   workspace: string;
   user: string;
   group?: string;
-  /** Refused as `unknown_model` where the price book lacks it. */
+  /** The model that the run will use. The run is refused as `unknown_model` if the price book lacks it. */
   model?: string;
-  /** Credits or USD, in micros, to set aside for the run. */
+  /** Micros of credits or USD to set aside for the run. */
   holdMicros?: number;
   holdTtlSeconds?: number;
-  /** What the run had used before this process, as it was kept from `run.totals`. */
+  /** What the run had used before this process, as saved from `run.totals`. */
   totals?: Record<string, Usage>;
-  /** Keeps the totals where they survive the process; awaited before they are sent. */
+  /** Saves the totals where they survive the process. The client awaits it before it sends them. */
   keep?: (totals: Record<string, Totals>) => unknown;
 };
 
-/** Why a run does not start. The first five are the ledger's; the last two are decided here. */
+/** Why a run does not start. The ledger decides the first five; the client decides the last two. */
 export type RefusalCode =
   | "credits_exhausted"
   | "insufficient_credits"
@@ -39,7 +39,7 @@ export type RefusalCode =
 
 export type Refusal = {
   code: RefusalCode;
-  /** The HTTP status; 0 where the ledger did not answer or was not asked. */
+  /** The HTTP status; 0 if the ledger did not answer or was not asked. */
   status: number;
   detail: string;
   available_micros?: number;
@@ -49,45 +49,45 @@ export type Refusal = {
   errors?: { path: string; message: string }[];
 };
 
-export type Asked =
-  /** `known`: the ledger had heard of the run before it was asked. */
+type Admission =
+  /** `known`: the ledger knew the run before this request. */
   | { admitted: true; known: boolean; startedAt: string; hold: Hold | null; gauge: Gauge }
   | { admitted: false; refusal: Refusal; unreachable: boolean };
 
-type Means = { ledger: Ledger; clock: Clock; random: () => number };
+type Context = { ledger: Ledger; clock: Clock; random: () => number };
 
-/** Asks until there is an answer, for at most `limitMs`. */
-export async function askToStart(means: Means, options: StartOptions, limitMs: number): Promise<Asked> {
-  const { ledger, clock, random } = means;
+/** Asks until the ledger decides, for at most `limitMs`. */
+export async function askToStart(context: Context, options: StartOptions, limitMs: number): Promise<Admission> {
+  const { ledger, clock, random } = context;
   const deadlineMs = clock.steadyMs() + limitMs;
   for (let failures = 1; ; failures++) {
-    const answered = await ledger.call("POST", "/runs", requestOf(options), deadlineMs - clock.steadyMs());
-    if (isStarted(answered)) {
-      const { hold, gauge } = answered.body;
-      const known = answered.status === 200 && failures === 1;
+    const answer = await ledger.call("POST", "/runs", requestOf(options), deadlineMs - clock.steadyMs());
+    if (isStarted(answer)) {
+      const { hold, gauge } = answer.body;
+      const known = answer.status === 200 && failures === 1;
       return { admitted: true, known, startedAt: gauge.as_of, hold, gauge };
     }
-    if (!isPassing(answered.status)) return { admitted: false, refusal: refusalOf(answered), unreachable: false };
-    const pauseMs = answered.retryAfterMs ?? backoffMs(failures, random);
+    if (!isTransient(answer.status)) return { admitted: false, refusal: refusalOf(answer), unreachable: false };
+    const pauseMs = answer.retryAfterMs ?? backoffMs(failures, random);
     if (clock.steadyMs() + pauseMs >= deadlineMs) {
-      const refusal: Refusal = { code: "ledger_unreachable", status: 0, detail: describe(answered) };
+      const refusal: Refusal = { code: "ledger_unreachable", status: 0, detail: describe(answer) };
       return { admitted: false, refusal, unreachable: true };
     }
     await new Promise<void>((resolve) => clock.after(pauseMs, resolve));
   }
 }
 
-/** Tells the ledger of a run that started without it. Null when the run may report; else the answer that says why not. */
-export async function introduce(means: Means, run: RunState, options: StartOptions): Promise<Answered | null> {
-  const { ledger, clock } = means;
-  const answered = await ledger.call("POST", "/runs", requestOf(options));
-  const { status, body, dateMs } = answered;
+/** Registers a run that started without the ledger. Null if the run may report now, else the answer to retry after. */
+export async function registerRun(context: Context, run: RunState, options: StartOptions): Promise<Answer | null> {
+  const { ledger, clock } = context;
+  const answer = await ledger.call("POST", "/runs", requestOf(options));
+  const { status, body, dateMs } = answer;
   const suspended = body.code === "enterprise_suspended";
-  if (isPassing(status) || status === 401 || status === 404 || (status === 403 && !suspended)) return answered;
+  if (isTransient(status) || status === 401 || status === 404 || (status === 403 && !suspended)) return answer;
   const gauge = body.gauge as Gauge | undefined;
   const ledgerMs = gauge === undefined ? (dateMs ?? clock.nowMs()) : Date.parse(gauge.as_of);
   run.startedAt = new Date(ledgerMs - (clock.steadyMs() - run.setup.startedSteadyMs)).toISOString();
-  if (!isStarted(answered)) run.hearLate(answered);
+  if (!isStarted(answer)) run.handleLateRefusal(answer);
   return null;
 }
 
@@ -101,17 +101,17 @@ function requestOf(options: StartOptions): StartRequest {
   return request;
 }
 
-function isStarted(answered: Answered): answered is Answered & { body: RunStarted } {
-  return (answered.status === 200 || answered.status === 201) && answered.body.admitted === true;
+function isStarted(answer: Answer): answer is Answer & { body: RunStarted } {
+  return (answer.status === 200 || answer.status === 201) && answer.body.admitted === true;
 }
 
-function refusalOf(answered: Answered): Refusal {
-  const { code, detail } = answered.body;
-  const { type: _type, title: _title, ...members } = answered.body;
+function refusalOf(answer: Answer): Refusal {
+  const { code, detail } = answer.body;
+  const { type: _type, title: _title, ...members } = answer.body;
   return {
     ...members,
     code: typeof code === "string" ? code : "unexpected_answer",
-    status: answered.status,
-    detail: typeof detail === "string" ? detail : describe(answered),
+    status: answer.status,
+    detail: typeof detail === "string" ? detail : describe(answer),
   };
 }

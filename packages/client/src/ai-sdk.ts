@@ -1,8 +1,8 @@
 /**
  * The Vercel AI SDK (`ai` ≥ 6): a middleware for `wrapLanguageModel` that reports every call of the wrapped model,
- * each step of an agent included. The SDK says a stream's usage in its last part; so that a stream cut short is not
- * free, the provider's own events are asked for and read too, where they are of a shape that the adapters know, and
- * are kept from readers who did not ask for them.
+ * including each step of an agent. The SDK states a stream's usage only in its last part. So that a stream which is cut
+ * off still counts, the middleware also requests the provider's raw events and reads those that the other adapters
+ * understand. It removes them again for callers that did not request them.
  */
 import { type AnthropicEvent, anthropicUsage } from "./anthropic.ts";
 import { type GoogleEvent, googleUsage } from "./google.ts";
@@ -24,9 +24,9 @@ type Part = { type: string };
 type Streamed<P extends Part> = { stream: ReadableStream<P> };
 type Params = { includeRawChunks?: boolean | undefined };
 
-/** What `wrapLanguageModel` takes; typed by the parts that are used, so that several versions of `ai` fit. */
+/** A middleware for `wrapLanguageModel`. Its types name only what is used, so that several versions of `ai` fit. */
 export type FuelgaugeMiddleware = {
-  /** `ai` 6 accepts no other version, `ai` 7 accepts any; the usage has the same shape in both. */
+  /** `ai` 6 accepts only v3 and `ai` 7 accepts any version. The usage has the same shape in both. */
   specificationVersion: "v3";
   transformParams<P extends Params>(options: { type: "generate" | "stream"; params: P }): Promise<P>;
   wrapGenerate<G extends Generated>(options: { doGenerate: () => PromiseLike<G>; model: Model }): Promise<G>;
@@ -37,31 +37,31 @@ export type FuelgaugeMiddleware = {
   }): Promise<S>;
 };
 
-/** Reports under the id of the wrapped model, unless another name is given. */
+/** Makes a middleware that reports under the id of the wrapped model, or under `model` if it is given. */
 export function fuelgaugeMiddleware(run: Run, { model: name }: MeterOptions = {}): FuelgaugeMiddleware {
-  const wantRaw = new WeakSet<Params>();
+  const rawRequested = new WeakSet<Params>();
   return {
     specificationVersion: "v3",
     async transformParams({ type, params }) {
       if (type !== "stream") return params;
-      const asked = { ...params, includeRawChunks: true };
-      if (params.includeRawChunks === true) wantRaw.add(asked);
-      return asked;
+      const changed = { ...params, includeRawChunks: true };
+      if (params.includeRawChunks === true) rawRequested.add(changed);
+      return changed;
     },
     async wrapGenerate({ doGenerate, model }) {
       const result = await doGenerate();
-      const count = counter(name ?? model.modelId);
-      count.add({ type: "raw", rawValue: result.response?.body });
-      count.add({ type: "finish", usage: result.usage });
+      const fold = partsUsage(name ?? model.modelId);
+      fold.add({ type: "raw", rawValue: result.response?.body });
+      fold.add({ type: "finish", usage: result.usage });
       const call = run.call();
-      for (const { model, usage } of count.counted()) call.update(model, usage);
+      for (const { model, usage } of fold.counted()) call.update(model, usage);
       call.end();
       return result;
     },
     async wrapStream({ doStream, params, model }) {
       const result = await doStream();
-      const fold = counter(name ?? model.modelId);
-      const stream = meterParts(result.stream, run, fold, wantRaw.has(params));
+      const fold = partsUsage(name ?? model.modelId);
+      const stream = meterParts(result.stream, run, fold, rawRequested.has(params));
       return { ...result, stream };
     },
   };
@@ -69,28 +69,28 @@ export function fuelgaugeMiddleware(run: Run, { model: name }: MeterOptions = {}
 
 type CountedPart = Part & { rawValue?: unknown; usage?: ModelUsage };
 
-/** Reads the provider's own events while they pass, and the SDK's usage at the end where those were not enough. */
-function counter(model: string): Fold<CountedPart> {
+/** Reads the provider's raw events as they pass. Uses the SDK's usage at the end if those did not state everything. */
+function partsUsage(model: string): Fold<CountedPart> {
   const anthropic = anthropicUsage({ model });
   const google = googleUsage({ model });
   const openai = openaiUsage({ model });
-  let said: Counted[] = [];
+  let latest: Counted[] = [];
   let complete = false;
   return {
     add(part) {
       if (part.type === "finish" && part.usage !== undefined && !complete) {
-        said = [{ model, usage: totalsOf(part.usage) }];
+        latest = [{ model, usage: totalsOf(part.usage) }];
       }
       if (part.type !== "raw") return;
       const event = part.rawValue;
-      if (isAnthropic(event)) said = folded(anthropic, event);
-      else if (isGoogle(event)) said = folded(google, event);
-      else if (isOpenAI(event)) said = folded(openai, event);
+      if (isAnthropic(event)) latest = folded(anthropic, event);
+      else if (isGoogle(event)) latest = folded(google, event);
+      else if (isOpenAI(event)) latest = folded(openai, event);
       else return;
-      // A message's start knows the prompt alone; the other events know all that there is so far.
-      complete ||= shape(event).type !== "message_start";
+      // The start of a message states the prompt only; all other events state everything so far.
+      complete ||= asRecord(event).type !== "message_start";
     },
-    counted: () => said,
+    counted: () => latest,
   };
 }
 
@@ -107,7 +107,7 @@ function meterParts<P extends Part>(
 ): ReadableStream<P> {
   const reader = stream.getReader();
   const call = run.call();
-  // Nothing is read ahead of the reader.
+  // With a high-water mark of 0, nothing is read before the caller reads it.
   return new ReadableStream<P>(
     {
       async pull(controller) {
@@ -154,20 +154,20 @@ function totalsOf({ inputTokens, outputTokens }: ModelUsage): Totals {
 }
 
 function isAnthropic(event: unknown): event is AnthropicEvent {
-  const { type } = shape(event);
+  const { type } = asRecord(event);
   return type === "message_start" || type === "message_delta" || type === "message";
 }
 
 function isGoogle(event: unknown): event is GoogleEvent {
-  return typeof shape(event).usageMetadata === "object";
+  return typeof asRecord(event).usageMetadata === "object";
 }
 
-/** Only with its details: servers that merely resemble OpenAI's tell what was cached in ways of their own. */
+/** Requires the token details: servers that only imitate OpenAI's interface state cached tokens in other ways. */
 function isOpenAI(event: unknown): event is OpenAIEvent {
-  const usage = shape(shape(shape(event).response ?? event).usage);
+  const usage = asRecord(asRecord(asRecord(event).response ?? event).usage);
   return typeof (usage.prompt_tokens_details ?? usage.input_tokens_details) === "object";
 }
 
-function shape(value: unknown): Record<string, unknown> {
+function asRecord(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
 }

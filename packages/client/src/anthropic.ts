@@ -1,8 +1,8 @@
 /**
- * Anthropic Messages: `message_start` says what the prompt used, each `message_delta` the whole message's totals so
- * far, of which the last one counts. The four kinds are disjoint as they come; cache writes of both lifetimes are
- * `cache_write_tokens`. Where a message lists its iterations, those are what is billed: a compaction stands only there,
- * and an advisor's or a fallback's tokens belong to another model.
+ * Anthropic Messages. `message_start` states the usage of the prompt, and each `message_delta` the whole message's
+ * totals so far; the last one counts. The four kinds are disjoint already; cache writes of both lifetimes are
+ * `cache_write_tokens`. If a message lists its iterations, those are what Anthropic bills: only they contain a
+ * compaction, and they name the other model that an advisor or a fallback used.
  */
 import type { Counted, Fold, MeterOptions } from "./metered.ts";
 import { countOf, meterStream, recordResponse } from "./metered.ts";
@@ -21,7 +21,7 @@ type TokenCounts = {
 
 type MessageUsage = TokenCounts & { iterations?: readonly (TokenCounts & { model?: string | null })[] | null };
 
-/** An event of a streamed message, or a message that came in one piece. */
+/** An event of a streamed message, or a complete message. */
 export type AnthropicEvent = {
   type: string;
   message?: { id?: string; model: string; usage: MessageUsage };
@@ -32,18 +32,18 @@ export type AnthropicEvent = {
 export function anthropicUsage({ model: name }: MeterOptions = {}): Fold<AnthropicEvent> {
   let started: { id: string | undefined; model: string } | null = null;
   let usage: MessageUsage = {};
-  const start = (id: string | undefined, model: string, said: MessageUsage) => {
-    // A start that comes again is no news: it would set the totals back.
+  const start = (id: string | undefined, model: string, stated: MessageUsage) => {
+    // A repeated start must not reset the totals.
     if (started !== null && started.id === id && started.model === model) return;
     started = { id, model };
-    usage = said;
+    usage = stated;
   };
   return {
     add(event) {
       if (event.type === "message_start" && event.message !== undefined) {
         start(event.message.id, event.message.model, event.message.usage);
       } else if (event.type === "message_delta") {
-        usage = { ...usage, ...whatIsSaid(event.usage ?? {}) };
+        usage = { ...usage, ...statedFields(event.usage ?? {}) };
       } else if (event.type === "message" && event.model !== undefined) {
         start(undefined, event.model, event.usage ?? {});
       }
@@ -66,7 +66,7 @@ export function anthropicUsage({ model: name }: MeterOptions = {}): Fold<Anthrop
   };
 }
 
-/** Passes the events of a streamed message through and reports what they say: `meter(await messages.create(…), run)`. */
+/** Passes the events of a streamed message through and reports their usage: `meter(await messages.create(…), run)`. */
 export function meter<Event extends AnthropicEvent>(
   stream: AsyncIterable<Event>,
   run: Run,
@@ -75,7 +75,7 @@ export function meter<Event extends AnthropicEvent>(
   return meterStream(stream, run, anthropicUsage(options));
 }
 
-/** Reports a message that came in one piece, and gives it back. */
+/** Reports the usage of a complete message, and returns the message. */
 export function record<Message extends AnthropicEvent>(message: Message, run: Run, options?: MeterOptions): Message {
   return recordResponse(message, run, anthropicUsage(options));
 }
@@ -92,7 +92,7 @@ function totalsOf(usage: TokenCounts): Totals {
   };
 }
 
-/** A null in a delta says nothing; it does not take back what was said. */
-function whatIsSaid(usage: MessageUsage): MessageUsage {
+/** The fields that a delta states. A null states nothing, and does not undo an earlier number. */
+function statedFields(usage: MessageUsage): MessageUsage {
   return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null && value !== undefined));
 }

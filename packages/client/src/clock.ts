@@ -1,14 +1,14 @@
 /**
- * Time, as the client needs it. What is measured goes by the steady clock, which only moves forward; the wall clock of
- * an agent's machine may be wrong by hours, and is only asked when the ledger has not told the time.
+ * The client's clock, its timers and its backoff. Durations are measured by the steady clock, which only moves forward.
+ * The wall clock of an agent's machine may be wrong by hours; it is read only if no answer states the ledger's time.
  */
 
 export type Clock = {
   /** Epoch milliseconds by this machine's clock. */
   nowMs(): number;
-  /** Milliseconds since some moment, never backwards. */
+  /** Milliseconds since an arbitrary moment; never goes backwards. */
   steadyMs(): number;
-  /** Calls `then` after the delay; the function it gives cancels that. */
+  /** Calls `then` after the delay, unless the returned function is called first. */
   after(delayMs: number, then: () => void): () => void;
 };
 
@@ -21,19 +21,22 @@ export const realClock: Clock = {
   },
 };
 
-/** What the work gives, or null when the time is up first. */
-export function within<T>(clock: Clock, limitMs: number, work: Promise<T>): Promise<T | null> {
+/** The result of the work, or null if it takes longer than the limit. */
+export function withTimeout<T>(clock: Clock, limitMs: number, work: Promise<T>): Promise<T | null> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(limitMs, () => resolve(null));
     work.finally(cancel).then(resolve, reject);
   });
 }
 
-const FIRST_BACKOFF_MS = 250;
-const LONGEST_BACKOFF_MS = 30_000;
+const MIN_BACKOFF_MS = 250;
+const MAX_BACKOFF_MS = 30_000;
 
-/** The pause after so many failures in a row: doubling, with jitter, so that many who fail at once come back apart. */
+/**
+ * How long to wait after this many failures in a row: 250 ms, doubled each time up to 30 s, of which the upper half is
+ * random, so that clients which fail together do not retry together.
+ */
 export function backoffMs(failures: number, random: () => number): number {
-  const longestMs = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));
-  return longestMs * (0.5 + random() / 2);
+  const maxMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));
+  return maxMs * (0.5 + random() / 2);
 }

@@ -1,9 +1,9 @@
 /**
- * What an agent imports: start a run, report what it uses, hear what the ledger asks. It runs wherever there is
- * `fetch`: Node ≥ 20, Deno, Bun, Workers, browsers; it depends on nothing. Reports are facts and are sent until they
- * are answered; whether new runs may start while the ledger cannot be reached is a policy that stands here.
+ * The main entry: `createFuelgauge` makes a client that starts runs, reports what they use, and passes on what the ledger
+ * asks. It runs wherever `fetch` exists: Node ≥ 20, Deno, Bun, Workers and browsers. Reports are facts and are sent until
+ * the ledger answers them. `whenUnreachable` decides whether new runs may start while the ledger cannot be reached.
  */
-import { askToStart, introduce, type Refusal, type StartOptions } from "./admission.ts";
+import { askToStart, type Refusal, registerRun, type StartOptions } from "./admission.ts";
 import { type Clock, realClock } from "./clock.ts";
 import { connectHttp, type Fetch, type Key } from "./http.ts";
 import { type Run, RunState } from "./run.ts";
@@ -22,30 +22,30 @@ export type { MakeTransport, Transport } from "./transport.ts";
 export type { Trouble } from "./trouble.ts";
 export type { Action, DebitAnswer, Gauge, Hold, Report, StopReason, Surface, Usage } from "./wire.ts";
 
-/** What may happen while the ledger cannot be reached. Reports are kept and sent later either way. */
+/** Lets runs start while the ledger cannot be reached, within limits. Their reports are sent later. */
 export type OpenPolicy = {
   policy: "open";
-  /** So many runs may start unasked; the next is refused. */
+  /** How many runs may start without the ledger. The next one is refused. */
   maxRuns: number;
-  /** So much may stand unreported; beyond it no run starts, and those under way are asked to stop. */
+  /** How much usage may be unreported. Beyond it no run starts, and runs in progress are asked to stop. */
   maxUnreported: number;
-  /** What a meter's totals weigh against that. All its tokens, unless you say, for instance, what they cost. */
+  /** What a meter's totals count towards that limit, for example their cost. The default counts all tokens. */
   weigh?: (model: string, usage: Usage) => number;
 };
 
 export type FuelgaugeOptions = {
-  /** Where Fuelgauge is, such as https://fuelgauge.example.com */
+  /** The address of your Fuelgauge, such as https://fuelgauge.example.com */
   url: string;
   enterprise: string;
-  /** A key of the scope `debit`, or a function that gives the one in force. */
+  /** A key with the scope `debit`, or a function that returns the current one. */
   key: Key;
-  /** "closed" (the default): no run starts unasked. */
+  /** "closed" (the default): no run starts without the ledger. */
   whenUnreachable?: "closed" | OpenPolicy;
-  /** How long a start may take before the ledger counts as unreachable; 5 s. */
+  /** How long a start may take before the ledger counts as unreachable. Default: 5,000. */
   startLimitMs?: number;
-  /** How long one request may take; 10 s. */
+  /** How long one request may take. Default: 10,000. */
   timeoutMs?: number;
-  /** So many runs may have something unreported; beyond it none starts. 10,000. */
+  /** How many runs may have unreported usage. Beyond it no run starts. Default: 10,000. */
   maxRuns?: number;
   transport?: MakeTransport;
   onTrouble?: (trouble: Trouble) => void;
@@ -54,16 +54,16 @@ export type FuelgaugeOptions = {
   random?: () => number;
 };
 
-/** Whether the run may start; a refusal is a value, with the ledger's code. */
+/** Whether the run may start. A refusal is a value with the ledger's code. */
 export type Started =
   | { admitted: true; run: Run; hold: Hold | null; gauge: Gauge | null }
   | { admitted: false; refusal: Refusal };
 
 export type Fuelgauge = {
   startRun(options: StartOptions): Promise<Started>;
-  /** Waits until all that was counted is answered, at most `waitMs` (30 s); false when the time was too short. */
+  /** Waits until the ledger has answered all reports, for at most `waitMs` (30 s). False if that time is too short. */
   flush(options?: { waitMs?: number }): Promise<boolean>;
-  /** Ends all sending at once. */
+  /** Stops sending immediately. */
   close(): void;
 };
 
@@ -74,22 +74,22 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
     try {
       options.onTrouble?.(trouble);
     } catch {
-      // A log that fails is no reason to stop reporting.
+      // A logger that fails must not stop the reporting.
     }
   };
-  // Looked up at each call, and called without an owner, which browsers and Workers insist on.
+  // Looked up at each call, so that it can be replaced. Browsers and Workers require that it is called without a receiver.
   const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
   const { url, enterprise, key } = options;
   const open = whenUnreachable === "closed" ? null : whenUnreachable;
   const ledger = connectHttp({ url, enterprise, key, fetch, clock, timeoutMs });
   const http = httpTransport(ledger);
-  const means = { ledger, clock, random };
-  const asked = new WeakMap<Run, StartOptions>();
+  const context = { ledger, clock, random };
+  const startOptions = new WeakMap<Run, StartOptions>();
   const sender = new Sender({
-    ...means,
+    ...context,
     transport: options.transport?.({ ledger, clock, timeoutMs, http }) ?? http,
-    bound: open && { maxUnreported: open.maxUnreported, weigh: open.weigh ?? allTokens },
-    introduce: (run) => introduce(means, run, asked.get(run) as StartOptions),
+    limit: open && { maxUnreported: open.maxUnreported, weigh: open.weigh ?? allTokens },
+    register: (run) => registerRun(context, run, startOptions.get(run) as StartOptions),
     onTrouble,
   });
 
@@ -104,29 +104,29 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
       held: holdMicros > 0,
       totals,
       keep,
-      outbox: sender,
+      queue: sender,
       ledger,
       onTrouble,
     });
-    asked.set(run, start);
-    if (admittedBy === "policy") sender.enter(run);
+    startOptions.set(run, start);
+    if (admittedBy === "policy") sender.add(run);
     return run;
   };
 
   return {
     async startRun(start) {
-      if (sender.runs.size >= maxRuns) return refuse("too_many_runs", `${sender.runs.size} runs are not yet reported`);
-      const answer = await askToStart(means, start, startLimitMs);
-      if (answer.admitted) {
-        const { hold, gauge } = answer;
-        if (answer.known && start.totals === undefined) {
+      if (sender.runs.size >= maxRuns) return refuse("too_many_runs", `${sender.runs.size} runs have unreported usage`);
+      const admission = await askToStart(context, start, startLimitMs);
+      if (admission.admitted) {
+        const { hold, gauge } = admission;
+        if (admission.known && start.totals === undefined) {
           onTrouble({ kind: "totals_missing", run: start.run, detail: TOTALS_MISSING });
         }
-        return { admitted: true, run: begin(start, "ledger", answer.startedAt), hold, gauge };
+        return { admitted: true, run: begin(start, "ledger", admission.startedAt), hold, gauge };
       }
-      if (open === null || !answer.unreachable) return { admitted: false, refusal: answer.refusal };
-      const unasked = [...sender.runs].filter((run) => run.startedAt === null).length;
-      if (unasked >= open.maxRuns || sender.overdrawn) return { admitted: false, refusal: answer.refusal };
+      if (open === null || !admission.unreachable) return { admitted: false, refusal: admission.refusal };
+      const unregistered = [...sender.runs].filter((run) => run.startedAt === null).length;
+      if (unregistered >= open.maxRuns || sender.overLimit) return { admitted: false, refusal: admission.refusal };
       return { admitted: true, run: begin(start, "policy", null), hold: null, gauge: null };
     },
     flush: ({ waitMs = 30_000 } = {}) => sender.flush(waitMs),
@@ -134,7 +134,7 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
   };
 }
 
-const TOTALS_MISSING = "the ledger knows this run: give the totals that were kept, or {} where it had used nothing";
+const TOTALS_MISSING = "the ledger already knows this run: pass its saved totals, or {} if it had used nothing";
 
 function refuse(code: Refusal["code"], detail: string): Started {
   return { admitted: false, refusal: { code, status: 0, detail } };

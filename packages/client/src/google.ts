@@ -1,8 +1,8 @@
 /**
- * Google GenAI: each chunk carries the running totals of its response. The prompt includes what came from the cache;
- * the results of tools are input beside it; thoughts are output beside the candidates. One stream can hold several
- * responses: with automatic function calling each turn is one of its own and they add up; where the SDK continues a
- * response by another request, it has added those up itself.
+ * Google GenAI. Each chunk states the running totals of its response. The prompt includes the tokens from the cache;
+ * results of tools are additional input, and thoughts are additional output. One stream can contain several responses:
+ * with automatic function calling each turn is a response, and they add up. When the SDK continues a response with
+ * another request, it adds up the counts itself.
  */
 import type { Fold, MeterOptions } from "./metered.ts";
 import { countOf, meterStream, recordResponse, splitPrompt } from "./metered.ts";
@@ -15,11 +15,11 @@ type UsageMetadata = {
   toolUsePromptTokenCount?: number;
   candidatesTokenCount?: number;
   thoughtsTokenCount?: number;
-  /** The first request's prompt, where the SDK has added the counts of several requests. */
+  /** The first request's prompt, if the SDK has added up the counts of several requests. */
   initialPromptTokenCount?: number | undefined;
 };
 
-/** A chunk, or a response that came in one piece. */
+/** A chunk of a stream, or a complete response. */
 export type GoogleEvent = { responseId?: string; modelVersion?: string; usageMetadata?: UsageMetadata };
 
 export function googleUsage({ model: name }: MeterOptions = {}): Fold<GoogleEvent> {
@@ -43,7 +43,7 @@ export function googleUsage({ model: name }: MeterOptions = {}): Fold<GoogleEven
   };
 }
 
-/** Passes the chunks of a response through and reports what they say: `meter(await models.generateContentStream(…), run)`. */
+/** Passes the chunks of a stream through and reports their usage: `meter(await models.generateContentStream(…), run)`. */
 export function meter<Event extends GoogleEvent>(
   stream: AsyncIterable<Event>,
   run: Run,
@@ -52,7 +52,7 @@ export function meter<Event extends GoogleEvent>(
   return meterStream(stream, run, googleUsage(options));
 }
 
-/** Reports a response that came in one piece, and gives it back. */
+/** Reports the usage of a complete response, and returns the response. */
 export function record<Response extends GoogleEvent>(response: Response, run: Run, options?: MeterOptions): Response {
   return recordResponse(response, run, googleUsage(options));
 }
@@ -70,7 +70,7 @@ function totalsOf(usage: UsageMetadata): Totals {
   };
 }
 
-/** True when the counts are those of several requests, of which this chunk's is the latest. */
+/** Whether these counts are the sum of several requests, the last of which this chunk belongs to. */
 function isContinued({ promptTokenCount, initialPromptTokenCount }: UsageMetadata): boolean {
   return initialPromptTokenCount !== undefined && initialPromptTokenCount < countOf(promptTokenCount);
 }

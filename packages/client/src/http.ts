@@ -1,10 +1,10 @@
 /**
- * One call of the ledger over HTTP: the key, a time limit, and an answer whatever happens. Nothing is thrown: a network
- * that fails is an answer with status 0, so that those who retry have one case to look at.
+ * One request to the ledger over HTTP, with the key and a time limit. It never throws: if the network fails, the answer
+ * has status 0, so callers that retry have a single case to handle.
  */
-import { type Clock, within } from "./clock.ts";
+import { type Clock, withTimeout } from "./clock.ts";
 
-/** The part of `fetch` that is used; give another one to go through a proxy or to test. */
+/** The part of `fetch` that the client uses. Pass another implementation to go through a proxy, or in tests. */
 export type Fetch = (
   url: string,
   init: { method: string; headers: Record<string, string>; body?: string; signal: AbortSignal },
@@ -12,10 +12,10 @@ export type Fetch = (
 
 export type Key = string | (() => string | Promise<string>);
 
-export type Answered = {
-  /** 0 when there was no answer. */
+export type Answer = {
+  /** 0 if there was no answer. */
   status: number;
-  /** The JSON that came, or a problem with `code` and `detail`. */
+  /** The JSON of the answer; if it is not JSON, its first characters as `detail`. */
   body: Record<string, unknown>;
   retryAfterMs: number | null;
   /** The server's clock, from its Date header. */
@@ -23,13 +23,13 @@ export type Answered = {
 };
 
 export type Ledger = {
-  /** Where the enterprise is, without a slash at the end. */
+  /** The enterprise's URL, without a slash at the end. */
   base: string;
   headers(): Promise<Record<string, string>>;
-  call(method: string, path: string, body?: unknown, limitMs?: number): Promise<Answered>;
+  call(method: string, path: string, body?: unknown, limitMs?: number): Promise<Answer>;
 };
 
-const LONGEST_RETRY_AFTER_MS = 600_000;
+const MAX_RETRY_AFTER_MS = 600_000;
 
 export function connectHttp(options: {
   url: string;
@@ -42,68 +42,68 @@ export function connectHttp(options: {
   const { key, clock, timeoutMs } = options;
   const base = `${options.url.replace(/\/+$/, "")}/v1/enterprises/${encodeURIComponent(options.enterprise)}`;
   const headers = async () => ({ Authorization: `Bearer ${typeof key === "function" ? await key() : key}` });
-  const send = async (method: string, path: string, body: unknown, signal: AbortSignal): Promise<Answered> => {
+  const send = async (method: string, path: string, body: unknown, signal: AbortSignal): Promise<Answer> => {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     const type: Record<string, string> = body === undefined ? {} : { "Content-Type": "application/json" };
     const init = { method, headers: { ...(await headers()), ...type }, ...sent, signal };
     const response = await options.fetch(base + path, init);
-    const dateMs = timeOf(response.headers.get("Date"));
-    const retryAfterMs = waitOf(response.headers.get("Retry-After"), dateMs ?? clock.nowMs());
-    return { status: response.status, body: parse(await response.text()), retryAfterMs, dateMs };
+    const dateMs = parseDate(response.headers.get("Date"));
+    const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), dateMs ?? clock.nowMs());
+    return { status: response.status, body: parseBody(await response.text()), retryAfterMs, dateMs };
   };
   return {
     base,
     headers,
     async call(method, path, body, limitMs = timeoutMs) {
       const controller = new AbortController();
-      // Ends by the limit even where what is waited for does not listen to its signal.
-      const work = send(method, path, body, controller.signal).catch((error: unknown) => noAnswer(reasonOf(error)));
-      const answered = await within(clock, limitMs, work);
-      if (answered === null) controller.abort();
-      return answered ?? noAnswer(`nothing within ${Math.round(limitMs)} ms`);
+      // The limit holds even if `fetch` or the key's function ignores the signal.
+      const work = send(method, path, body, controller.signal).catch((error: unknown) => noAnswer(causeOf(error)));
+      const answer = await withTimeout(clock, limitMs, work);
+      if (answer === null) controller.abort();
+      return answer ?? noAnswer(`timed out after ${Math.round(limitMs)} ms`);
     },
   };
 }
 
-/** True for an answer that may be another one soon, whoever asks. */
-export function isPassing(status: number): boolean {
+/** Whether the same request may succeed later: no answer, too many requests, or an error of the server. */
+export function isTransient(status: number): boolean {
   return status === 0 || status === 408 || status === 425 || status === 429 || status >= 500;
 }
 
-export function noAnswer(detail: string): Answered {
+export function noAnswer(detail: string): Answer {
   return { status: 0, body: { code: "ledger_unreachable", detail }, retryAfterMs: null, dateMs: null };
 }
 
-/** What went wrong, for people. */
-export function describe({ status, body }: Answered): string {
+/** What went wrong, as a text for people. */
+export function describe({ status, body }: Answer): string {
   return [status === 0 ? "no answer:" : `${status} ${body.code ?? ""}`, body.detail].filter(Boolean).join(" ");
 }
 
-/** "fetch failed" says little: what caused it stands beside it. */
-function reasonOf(error: unknown): string {
+/** The error and its cause. Without the cause, Node's "fetch failed" does not say why. */
+function causeOf(error: unknown): string {
   const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
   const reason = cause?.code ?? cause?.message;
   return reason === undefined ? String(error) : `${error} (${reason})`;
 }
 
-function parse(text: string): Record<string, unknown> {
+function parseBody(text: string): Record<string, unknown> {
   try {
     const json: unknown = JSON.parse(text);
     if (typeof json === "object" && json !== null) return json as Record<string, unknown>;
   } catch {
-    // Not JSON: a proxy in between, or an answer cut short.
+    // Not JSON: it comes from a proxy, or it was cut off.
   }
   return { detail: text.slice(0, 200) };
 }
 
-function timeOf(header: string | null): number | null {
+function parseDate(header: string | null): number | null {
   const ms = Date.parse(header ?? "");
   return Number.isNaN(ms) ? null : ms;
 }
 
-/** Retry-After is a number of seconds, or a date by the server's clock. */
-function waitOf(header: string | null, nowMs: number): number | null {
+/** Retry-After is a number of seconds, or a date on the server's clock. */
+function parseRetryAfter(header: string | null, nowMs: number): number | null {
   if (header === null) return null;
   const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs;
-  return Number.isNaN(ms) ? null : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, ms));
+  return Number.isNaN(ms) ? null : Math.min(MAX_RETRY_AFTER_MS, Math.max(0, ms));
 }

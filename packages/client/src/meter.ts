@@ -1,25 +1,25 @@
 /**
- * One run's use of one model, as this side knows it: the totals to report, and how far the ledger has answered. Totals
- * are kept in parts, one for what was stated and one for each model call under way, so that two names of one model
- * can be joined without counting anything twice. Losing all of this loses nothing that the caller has kept.
+ * One run's use of one model on the client's side: the totals to report, and up to which change the ledger has answered.
+ * Totals are stored in parts, one for `report` and one for each model call in progress, so that two names of one model
+ * can be merged without counting anything twice. All of it is memory; a caller that saves `run.totals` loses nothing.
  */
-import { NOTHING, sumOf, type Totals } from "./totals.ts";
+import { sumOf, type Totals, ZERO_TOTALS } from "./totals.ts";
 import type { ItemRefusal } from "./wire.ts";
 
 export class Meter<Run = unknown> {
   readonly run: Run;
-  /** The name it is reported under; the canonical one, once an answer has said it. */
+  /** The name it is reported under: the caller's, and the canonical one as soon as an answer states it. */
   model: string;
   final = false;
-  /** Rises with every change; what was answered is up to `ackedVersion`. */
+  /** Increases with every change. The ledger has answered up to `ackedVersion`. */
   version = 0;
   ackedVersion = 0;
-  /** What its totals weigh, and what those weigh that were answered. */
+  /** The weight of its totals, and of those that the ledger has answered. */
   weight = 0;
   ackedWeight = 0;
   sentAtMs = Number.NEGATIVE_INFINITY;
   refused: ItemRefusal | null = null;
-  /** By "key name": `=` for what was stated, `+` for calls that have ended, a number for each call under way. */
+  /** By "key name". The key is `=` for `report`, `+` for the sum of ended calls, or the number of a call in progress. */
   readonly #parts = new Map<string, Totals>();
 
   constructor(run: Run, model: string) {
@@ -43,21 +43,22 @@ export class Meter<Run = unknown> {
     this.#parts.set(`${key} ${name}`, totals);
   }
 
-  /** A call under way becomes one that has ended. */
+  /** Adds the totals of a call in progress to those of ended calls. */
   endPart(key: string, name: string): void {
     const part = this.part(key, name);
     if (part === undefined) return;
     this.#parts.delete(`${key} ${name}`);
-    this.setPart("+", name, sumOf([this.part("+", name) ?? NOTHING, part]));
+    this.setPart("+", name, sumOf([this.part("+", name) ?? ZERO_TOTALS, part]));
   }
 
-  /** Takes over another meter that has turned out to be the same model under another name. */
+  /** Adds the totals of another meter, which turned out to be the same model under another name. */
   absorb(other: Meter): void {
-    for (const [key, totals] of other.#parts) this.#parts.set(key, sumOf([this.#parts.get(key) ?? NOTHING, totals]));
+    for (const [key, totals] of other.#parts)
+      this.#parts.set(key, sumOf([this.#parts.get(key) ?? ZERO_TOTALS, totals]));
     this.final ||= other.final;
   }
 
-  /** The totals by the name that the caller used. */
+  /** Each part's totals, with the name that the caller used for the model. */
   *byName(): Iterable<[string, Totals]> {
     for (const [key, totals] of this.#parts) yield [key.slice(key.indexOf(" ") + 1), totals];
   }

@@ -1,26 +1,26 @@
 /**
- * What the adapters share: a fold takes a provider's events one by one and knows at any time what they have said was
- * used; a metered stream passes the events through and tells the run. Only what the provider said is counted: a
- * stream that is cut short counts what had been said by then.
+ * What the adapters share. A fold reads a provider's events one by one and always knows the usage stated so far. A
+ * metered stream passes the events through and reports that usage to the run. Nothing is estimated: a stream that is
+ * cut off counts what the provider had stated by then.
  */
 import type { Run } from "./run.ts";
 import type { Totals } from "./totals.ts";
 
-/** What one model has used. */
+/** The usage of one model. */
 export type Counted = { model: string; usage: Totals };
 
 export type Fold<Event> = {
   add(event: Event): void;
-  /** The running totals so far, by model; empty while nothing was said. */
+  /** The running totals so far, by model; empty until the provider has stated a usage. */
   counted(): Counted[];
 };
 
 export type MeterOptions = {
-  /** The name to report the model under, where the provider's own is not in the price book. */
+  /** The name to report the model under, if the price book does not have the provider's name for it. */
   model?: string;
 };
 
-/** Passes a stream's events through and reports what they say, to the end, an error, or wherever the reader stops. */
+/** Passes a stream's events through and reports their usage, until the stream ends or fails or the reader stops. */
 export async function* meterStream<Event>(
   stream: AsyncIterable<Event>,
   run: Run,
@@ -38,7 +38,7 @@ export async function* meterStream<Event>(
   }
 }
 
-/** Reports a response that came in one piece, and gives it back. */
+/** Reports the usage of a complete response, and returns the response. */
 export function recordResponse<Response>(response: Response, run: Run, fold: Fold<NoInfer<Response>>): Response {
   const call = run.call();
   fold.add(response);
@@ -47,12 +47,12 @@ export function recordResponse<Response>(response: Response, run: Run, fold: Fol
   return response;
 }
 
-/** A provider's number as a count of tokens: what is missing, or is none, counts nothing. */
+/** A provider's number as a count of tokens; 0 if it is missing or not a positive integer. */
 export function countOf(value: unknown): number {
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
 }
 
-/** A prompt that is counted as a whole, taken apart: of it so many tokens were read from the cache and written to it. */
+/** Splits a prompt's total into uncached tokens, tokens read from the cache and tokens written to it. */
 export function splitPrompt(
   prompt: number,
   cached: number,

@@ -1,8 +1,8 @@
 /**
- * OpenAI, Chat Completions and Responses. Both count the prompt as a whole: what was read from the cache and what was
- * written to it are parts of it and are taken off. Reasoning is part of the completion. A chat stream says its usage
- * in the last chunk, and only when asked by `stream_options: {include_usage: true}`; a response says it when it has
- * completed, failed, or ended incomplete. Before that, OpenAI says nothing, so a stream cut short counts nothing.
+ * OpenAI Chat Completions and Responses. In both, the prompt's count includes the tokens read from the cache and written
+ * to it, so they are subtracted. Reasoning is part of the completion. A chat stream states its usage in the last chunk,
+ * and only if the request has `stream_options: {include_usage: true}`. A response states it when it completes, fails or
+ * ends incomplete. OpenAI states nothing earlier, so a stream that is cut off counts nothing.
  */
 import type { Fold, MeterOptions } from "./metered.ts";
 import { countOf, meterStream, recordResponse, splitPrompt } from "./metered.ts";
@@ -11,7 +11,7 @@ import type { Totals } from "./totals.ts";
 
 type Details = { cached_tokens?: number | null; cache_write_tokens?: number | null } | null;
 
-/** Of a chat (`prompt_tokens`, `completion_tokens`) or of a response (`input_tokens`, `output_tokens`). */
+/** The usage of a chat (`prompt_tokens`, `completion_tokens`) or of a response (`input_tokens`, `output_tokens`). */
 export type OpenAIUsage = {
   prompt_tokens?: number;
   completion_tokens?: number;
@@ -21,7 +21,7 @@ export type OpenAIUsage = {
   input_tokens_details?: Details;
 };
 
-/** A chunk of a chat, an event of a response, or either of them in one piece. */
+/** A chunk of a chat stream, an event of a response stream, or a complete chat or response. */
 export type OpenAIEvent = {
   object?: string;
   model?: string;
@@ -36,7 +36,7 @@ export function openaiUsage({ model: name }: MeterOptions = {}): Fold<OpenAIEven
   return {
     add(event) {
       const { model, usage } = event.response ?? event;
-      // Some servers leave the model empty in a chunk that only carries filters.
+      // Some servers leave the model empty in chunks that contain only content filters.
       served = model || served;
       if (usage !== null && usage !== undefined) totals = openaiTotals(usage);
     },
@@ -47,7 +47,7 @@ export function openaiUsage({ model: name }: MeterOptions = {}): Fold<OpenAIEven
   };
 }
 
-/** The four disjoint kinds of an inclusive usage. */
+/** Converts OpenAI's inclusive counts to the four disjoint kinds. */
 export function openaiTotals(usage: OpenAIUsage): Totals {
   const prompt = countOf(usage.prompt_tokens ?? usage.input_tokens);
   const details = usage.prompt_tokens_details ?? usage.input_tokens_details;
@@ -57,7 +57,7 @@ export function openaiTotals(usage: OpenAIUsage): Totals {
   };
 }
 
-/** Passes the chunks of a chat or the events of a response through and reports what they say. */
+/** Passes the chunks of a chat or the events of a response through, and reports their usage. */
 export function meter<Event extends OpenAIEvent>(
   stream: AsyncIterable<Event>,
   run: Run,
@@ -66,7 +66,7 @@ export function meter<Event extends OpenAIEvent>(
   return meterStream(stream, run, openaiUsage(options));
 }
 
-/** Reports a chat completion or a response that came in one piece, and gives it back. */
-export function record<Answer extends OpenAIEvent>(answer: Answer, run: Run, options?: MeterOptions): Answer {
-  return recordResponse(answer, run, openaiUsage(options));
+/** Reports the usage of a complete chat completion or response, and returns it. */
+export function record<Response extends OpenAIEvent>(response: Response, run: Run, options?: MeterOptions): Response {
+  return recordResponse(response, run, openaiUsage(options));
 }

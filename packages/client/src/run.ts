@@ -1,14 +1,14 @@
 /**
- * One run as its agent sees it: counts tokens, hears what the ledger says, ends. Nothing here waits for the network:
- * counting marks a meter, and the sender takes it from there.
+ * One run as its agent uses it: it counts tokens, passes on what the ledger asks, and finishes. Counting never waits for
+ * the network: it marks a meter as changed, and the sender reports it.
  */
-import type { Answered, Ledger } from "./http.ts";
+import type { Answer, Ledger } from "./http.ts";
 import { Meter } from "./meter.ts";
-import { isSame, NOTHING, sumOf, type Totals, totalsOf } from "./totals.ts";
+import { isSame, sumOf, type Totals, totalsOf, ZERO_TOTALS } from "./totals.ts";
 import type { Trouble } from "./trouble.ts";
 import type { Action, DebitAnswer, ItemRefusal, StopReason, Surface, Unit, Usage } from "./wire.ts";
 
-/** What a run is asked to do; `answer` is null where the client decided by itself. */
+/** What the run is asked to do. `answer` is null if the client decided without an answer of the ledger. */
 export type ActionEvent = {
   action: Action;
   reason: StopReason | "ledger_unreachable" | null;
@@ -16,40 +16,40 @@ export type ActionEvent = {
 };
 
 export type Finished = {
-  /** True when every meter's final totals were answered or refused in time; if not, they go on being sent. */
+  /** Whether the ledger answered or refused the final totals of every meter in time. If not, sending goes on. */
   delivered: boolean;
-  /** What the run was charged, by the last answer; null when there was none. */
+  /** What the run was charged according to the last answer; null if there was no answer. */
   charged_micros: number | null;
   unit: Unit | null;
   refused: (ItemRefusal & { model: string })[];
 };
 
-/** One call of a model within a run: its own running totals, added to those of the run's other calls. */
+/** One model call within a run. Its running totals are added to those of the run's other calls. */
 export type Call = {
-  /** The call's running totals; a call that uses several models says so for each. */
+  /** Sets the call's running totals for a model. A call that uses several models updates each of them. */
   update(model: string, usage: Usage): void;
-  /** The call is over, however it ended. Its totals stay; later updates are ignored. */
+  /** Ends the call, whether it succeeded or not. Its totals stay, and later updates are ignored. */
   end(): void;
 };
 
 export type Run = {
   readonly id: string;
-  /** Who let it start: the ledger, or this client's policy while the ledger could not be reached. */
+  /** Who admitted the run: the ledger, or this client's policy while the ledger could not be reached. */
   readonly admittedBy: "ledger" | "policy";
-  /** Fires at the first `stop`. */
+  /** Aborts at the first `stop`. */
   readonly signal: AbortSignal;
-  /** What was asked last. */
+  /** What the run was last asked to do. */
   readonly state: ActionEvent;
-  /** Running totals by model name, to be kept for a restart. */
+  /** Running totals by model name. Save them to continue the run after a restart. */
   readonly totals: Record<string, Totals>;
-  /** The meter's running totals, of all that the run has used of this model so far. */
+  /** Sets the running totals of everything that the run has used of this model so far. */
   report(model: string, usage: Usage): void;
-  /** Closes the meter, with exactly these totals where they are given. */
+  /** Closes the meter, with exactly these totals if they are given. */
   final(model: string, usage?: Usage): void;
   call(): Call;
-  /** Called when what is asked changes. Gives a function that ends the listening. */
+  /** Calls the listener when the action or its reason changes. Returns a function that removes the listener. */
   onAction(listener: (event: ActionEvent) => void): () => void;
-  /** Closes all meters and waits until the ledger has answered, at most `waitMs` (30 s). */
+  /** Closes all meters and waits until the ledger has answered, for at most `waitMs` (30 s). */
   finish(options?: { waitMs?: number }): Promise<Finished>;
 };
 
@@ -63,27 +63,30 @@ export class RunStopped extends Error {
   }
 }
 
-/** The sender, as a run needs it. */
-export type Outbox = {
-  touch(meter: Meter<RunState>): void;
+/** What a run needs of the sender. */
+export type ReportQueue = {
+  /** Sends the meter's totals soon. */
+  markChanged(meter: Meter<RunState>): void;
+  /** Stops sending a meter that was merged into another one. */
   drop(meter: Meter<RunState>): void;
   forget(run: RunState): void;
-  settled(isSettled: () => boolean, waitMs: number): Promise<boolean>;
+  /** Waits until the condition holds; false if it does not hold within `waitMs`. */
+  waitUntil(isDone: () => boolean, waitMs: number): Promise<boolean>;
 };
 
-export type Attribution = { surface: Surface; workspace: string; user: string; group?: string };
+type Attribution = { surface: Surface; workspace: string; user: string; group?: string };
 
-export type RunSetup = {
+type RunSetup = {
   id: string;
   attribution: Attribution;
   admittedBy: Run["admittedBy"];
-  /** When it started, by the ledger's clock; null until the ledger has told the time. */
+  /** When the run started, by the ledger's clock; null until the ledger has stated its time. */
   startedAt: string | null;
   startedSteadyMs: number;
   held: boolean;
   totals: Record<string, Usage>;
   keep: ((totals: Record<string, Totals>) => unknown) | undefined;
-  outbox: Outbox;
+  queue: ReportQueue;
   ledger: Ledger;
   onTrouble(trouble: Trouble): void;
 };
@@ -91,7 +94,8 @@ export type RunSetup = {
 const FINISH_WAIT_MS = 30_000;
 /** claude-x-20250929, gpt-x-2025-08-07, claude-x@20250929 */
 const DATE_OF_MODEL = /[-@](\d{8}|\d{4}-\d{2}-\d{2})$/;
-const NO_USAGE = "a model call ended without a usage; of OpenAI ask for it by stream_options: {include_usage: true}";
+const NO_USAGE =
+  "a model call ended without stating its usage; a chat stream of OpenAI needs stream_options: {include_usage: true}";
 
 export class RunState implements Run {
   readonly id: string;
@@ -100,7 +104,7 @@ export class RunState implements Run {
   startedAt: string | null;
   state: ActionEvent = { action: "continue", reason: null, answer: null };
   readonly #meters = new Map<string, Meter<RunState>>();
-  /** What another name of a model has turned out to mean. */
+  /** The canonical name of each model that was reported under another name. */
   readonly #canonical = new Map<string, string>();
   readonly #listeners = new Set<(event: ActionEvent) => void>();
   readonly #controller = new AbortController();
@@ -121,7 +125,7 @@ export class RunState implements Run {
   get totals(): Record<string, Totals> {
     const totals: Record<string, Totals> = {};
     for (const meter of this.#meters.values()) {
-      for (const [name, part] of meter.byName()) totals[name] = sumOf([totals[name] ?? NOTHING, part]);
+      for (const [name, part] of meter.byName()) totals[name] = sumOf([totals[name] ?? ZERO_TOTALS, part]);
     }
     return totals;
   }
@@ -131,7 +135,7 @@ export class RunState implements Run {
   }
 
   report(model: string, usage: Usage): void {
-    this.#count(model, "=", totalsOf(usage));
+    this.#setTotals(model, "=", totalsOf(usage));
   }
 
   final(model: string, usage?: Usage): void {
@@ -147,7 +151,7 @@ export class RunState implements Run {
       update: (model, usage) => {
         if (ended) return;
         models.add(model);
-        this.#count(model, key, totalsOf(usage));
+        this.#setTotals(model, key, totalsOf(usage));
       },
       end: () => {
         if (ended) return;
@@ -165,12 +169,12 @@ export class RunState implements Run {
   }
 
   async finish({ waitMs = FINISH_WAIT_MS }: { waitMs?: number } = {}): Promise<Finished> {
-    const { outbox, ledger, held } = this.setup;
+    const { queue, ledger, held } = this.setup;
     for (const meter of this.#meters.values()) if (!meter.final) this.#close(meter);
-    const delivered = await outbox.settled(() => this.settled, waitMs);
-    if (delivered) outbox.forget(this);
+    const delivered = await queue.waitUntil(() => this.settled, waitMs);
+    if (delivered) queue.forget(this);
     const meters = [...this.#meters.values()];
-    // A hold ends with the last final report; where none was taken, it is given back by itself.
+    // The last final report ends a hold. If the ledger accepted none, release the hold explicitly.
     if (held && meters.every((meter) => meter.refused !== null)) {
       await ledger.call("DELETE", `/runs/${encodeURIComponent(this.id)}/hold`);
     }
@@ -181,29 +185,29 @@ export class RunState implements Run {
     return { delivered, charged_micros: answer?.run_total_micros ?? null, unit: answer?.unit ?? null, refused };
   }
 
-  /** What the ledger answered to a report of this meter. */
-  hear(meter: Meter<RunState>, answer: DebitAnswer): void {
-    this.#learn(meter, answer.model);
-    this.ask({ action: answer.action, reason: answer.reason, answer });
+  /** Handles the ledger's answer to a report of this meter. */
+  handleAnswer(meter: Meter<RunState>, answer: DebitAnswer): void {
+    this.#setCanonicalName(meter, answer.model);
+    this.setAction({ action: answer.action, reason: answer.reason, answer });
   }
 
-  /** A dated name that the price book lacks is tried without its date. False where there is no other name to try. */
-  rename(meter: Meter<RunState>): boolean {
+  /** Reports a dated model name that the price book lacks without its date. False if the name has no date. */
+  retryUndated(meter: Meter<RunState>): boolean {
     const undated = meter.model.replace(DATE_OF_MODEL, "");
     if (undated === meter.model) return false;
-    this.#learn(meter, undated);
-    this.setup.outbox.touch(this.#meterOf(undated));
+    this.#setCanonicalName(meter, undated);
+    this.setup.queue.markChanged(this.#meterOf(undated));
     return true;
   }
 
-  /** What the ledger said of this run when it was told of it late. */
-  hearLate({ body }: Answered): void {
+  /** Handles the refusal of a run that started by policy and was registered late. */
+  handleLateRefusal({ body }: Answer): void {
     const { code } = body;
     if (code !== "credits_exhausted" && code !== "spend_cap_reached" && code !== "enterprise_suspended") return;
-    this.ask({ action: "stop", reason: code, answer: null });
+    this.setAction({ action: "stop", reason: code, answer: null });
   }
 
-  ask(event: ActionEvent): void {
+  setAction(event: ActionEvent): void {
     const before = this.state;
     this.state = { ...event, answer: event.answer ?? before.answer };
     if (before.action === event.action && before.reason === event.reason) return;
@@ -217,18 +221,18 @@ export class RunState implements Run {
     if (event.action === "stop") this.#controller.abort(new RunStopped(event.reason));
   }
 
-  #count(model: string, key: string, totals: Totals): void {
+  #setTotals(model: string, key: string, totals: Totals): void {
     const meter = this.#meterOf(model);
     const before = meter.part(key, model);
     if (before !== undefined && isSame(before, totals)) return;
     meter.setPart(key, model, totals);
-    this.setup.outbox.touch(meter);
+    this.setup.queue.markChanged(meter);
   }
 
   #close(meter: Meter<RunState>): void {
     if (meter.final) return;
     meter.final = true;
-    this.setup.outbox.touch(meter);
+    this.setup.queue.markChanged(meter);
   }
 
   #meterOf(name: string): Meter<RunState> {
@@ -240,8 +244,8 @@ export class RunState implements Run {
     return meter;
   }
 
-  /** An alias is the same meter as its model: what two names have used is one sum. */
-  #learn(meter: Meter<RunState>, canonical: string): void {
+  /** An alias and its model are one meter: the totals under both names add up. */
+  #setCanonicalName(meter: Meter<RunState>, canonical: string): void {
     if (meter.model === canonical || this.#meters.get(meter.model) !== meter) return;
     this.#canonical.set(meter.model, canonical);
     this.#meters.delete(meter.model);
@@ -252,7 +256,7 @@ export class RunState implements Run {
       return;
     }
     other.absorb(meter);
-    this.setup.outbox.drop(meter);
-    this.setup.outbox.touch(other);
+    this.setup.queue.drop(meter);
+    this.setup.queue.markChanged(other);
   }
 }

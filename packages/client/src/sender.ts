@@ -1,41 +1,42 @@
 /**
- * Sends what the meters of all runs have to report: at most four times a second each, many in one request, one request
- * at a time. Running totals make that lossless: what is not sent is contained in what is sent later. Whatever is not
- * answered is sent again, later each time, for as long as the process lives; one slot per meter bounds the memory.
+ * Reports the meters of all runs: each at most four times a second, many in one request, one request at a time. Running
+ * totals make this lossless, because later totals contain earlier ones. What the ledger does not answer is sent again
+ * with growing pauses for as long as the process lives. Memory is bounded: a meter has one slot.
  */
-import { backoffMs, type Clock, within } from "./clock.ts";
-import { type Answered, describe, type Ledger, noAnswer } from "./http.ts";
+import { backoffMs, type Clock, withTimeout } from "./clock.ts";
+import { type Answer, describe, type Ledger, noAnswer } from "./http.ts";
 import type { Meter } from "./meter.ts";
-import type { Outbox, RunState } from "./run.ts";
+import type { ReportQueue, RunState } from "./run.ts";
 import type { Transport } from "./transport.ts";
 import type { Trouble } from "./trouble.ts";
 import type { DebitAnswer, ItemRefusal, Report, Usage } from "./wire.ts";
 
-/** How much may stand unreported while the ledger cannot be reached. */
-export type Bound = { maxUnreported: number; weigh: (model: string, usage: Usage) => number };
+/** How much usage may be unreported while the ledger cannot be reached. */
+type UnreportedLimit = { maxUnreported: number; weigh: (model: string, usage: Usage) => number };
 
-export type SenderSetup = {
+type SenderSetup = {
   ledger: Ledger;
   transport: Transport;
   clock: Clock;
   random: () => number;
-  bound: Bound | null;
-  /** Tells the ledger of a run that it has not heard of. Null when that is done; an answer to try again after. */
-  introduce(run: RunState): Promise<Answered | null>;
+  limit: UnreportedLimit | null;
+  /** Registers a run that started without the ledger. Null if the run may report now, else the answer to retry after. */
+  register(run: RunState): Promise<Answer | null>;
   onTrouble(trouble: Trouble): void;
 };
 
-type Parcel = { meter: Meter<RunState>; version: number; weight: number; report: Report };
+/** A report, and the state of its meter when it was made. */
+type Snapshot = { meter: Meter<RunState>; version: number; weight: number; report: Report };
 type Waiter = { isDone(): boolean; done(): void };
 
-const SPACING_MS = 250;
+const MIN_INTERVAL_MS = 250;
 const MAX_BATCH = 500;
-/** Totals that cannot be kept are sent all the same: the ledger is the better place for them. */
-const KEEP_LIMIT_MS = 5_000;
+/** After this time totals are sent even if they are not saved, because they are safest in the ledger. */
+const KEEP_TIMEOUT_MS = 5_000;
 
-export class Sender implements Outbox {
+export class Sender implements ReportQueue {
   readonly #setup: SenderSetup;
-  readonly #dirty = new Set<Meter<RunState>>();
+  readonly #changed = new Set<Meter<RunState>>();
   readonly #runs = new Set<RunState>();
   readonly #waiters = new Set<Waiter>();
   #timer: { atMs: number; cancel: () => void } | null = null;
@@ -49,7 +50,7 @@ export class Sender implements Outbox {
     this.#setup = setup;
   }
 
-  /** Runs with something to report, and those that the ledger has not heard of. The others are their agents' alone. */
+  /** Runs with something to report, and runs that the ledger does not know yet. */
   get runs(): ReadonlySet<RunState> {
     return this.#runs;
   }
@@ -58,13 +59,13 @@ export class Sender implements Outbox {
     return this.#failures > 0;
   }
 
-  /** True when more stands unreported than the policy allows. */
-  get overdrawn(): boolean {
-    const { bound } = this.#setup;
-    return bound !== null && this.unreachable && this.#unreported > bound.maxUnreported;
+  /** Whether more usage is unreported than the policy allows. */
+  get overLimit(): boolean {
+    const { limit } = this.#setup;
+    return limit !== null && this.unreachable && this.#unreported > limit.maxUnreported;
   }
 
-  enter(run: RunState): void {
+  add(run: RunState): void {
     this.#runs.add(run);
   }
 
@@ -72,25 +73,25 @@ export class Sender implements Outbox {
     this.#runs.delete(run);
   }
 
-  touch(meter: Meter<RunState>): void {
+  markChanged(meter: Meter<RunState>): void {
     meter.version += 1;
-    // Never again what was refused, but once more at the end: a price book can be mended meanwhile.
+    // A refused meter is tried once more when it is final, because the price book may have changed by then.
     if (this.#closed || (meter.refused !== null && !meter.final)) return;
     meter.refused = null;
     this.#runs.add(meter.run);
-    this.#weigh(meter, this.#setup.bound?.weigh(meter.model, meter.totals) ?? 0);
-    this.#dirty.add(meter);
+    this.#weigh(meter, this.#setup.limit?.weigh(meter.model, meter.totals) ?? 0);
+    this.#changed.add(meter);
     this.#wakeAt(this.#dueAtMs(meter));
-    this.#stopWhereOverdrawn();
+    this.#stopRunsIfOverLimit();
   }
 
   drop(meter: Meter<RunState>): void {
-    this.#dirty.delete(meter);
+    this.#changed.delete(meter);
     this.#weigh(meter, meter.ackedWeight);
     meter.ackedVersion = meter.version;
   }
 
-  settled(isDone: () => boolean, waitMs: number): Promise<boolean> {
+  waitUntil(isDone: () => boolean, waitMs: number): Promise<boolean> {
     if (isDone()) return Promise.resolve(true);
     return new Promise((resolve) => {
       const finish = (done: boolean) => {
@@ -105,7 +106,7 @@ export class Sender implements Outbox {
   }
 
   flush(waitMs: number): Promise<boolean> {
-    return this.settled(() => this.#dirty.size === 0 && !this.#sending, waitMs);
+    return this.waitUntil(() => this.#changed.size === 0 && !this.#sending, waitMs);
   }
 
   close(): void {
@@ -115,7 +116,7 @@ export class Sender implements Outbox {
   }
 
   #dueAtMs(meter: Meter<RunState>): number {
-    return Math.max(this.#pausedUntilMs, meter.sentAtMs + SPACING_MS);
+    return Math.max(this.#pausedUntilMs, meter.sentAtMs + MIN_INTERVAL_MS);
   }
 
   #wakeAt(atMs: number): void {
@@ -135,11 +136,11 @@ export class Sender implements Outbox {
     const failure = due.length === 0 ? undefined : await this.#deliver(due).catch((error) => noAnswer(String(error)));
     if (failure === null) this.#failures = 0;
     else if (failure !== undefined) this.#pause(failure);
-    for (const meter of due) if (!meter.settled) this.#dirty.add(meter);
+    for (const meter of due) if (!meter.settled) this.#changed.add(meter);
     for (const { run } of due) if (run.settled && run.startedAt !== null) this.forget(run);
     this.#sending = false;
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const meter of this.#dirty) nextMs = Math.min(nextMs, this.#dueAtMs(meter));
+    for (const meter of this.#changed) nextMs = Math.min(nextMs, this.#dueAtMs(meter));
     if (nextMs < Number.POSITIVE_INFINITY) this.#wakeAt(nextMs);
     for (const waiter of [...this.#waiters]) if (waiter.isDone()) waiter.done();
   }
@@ -147,78 +148,78 @@ export class Sender implements Outbox {
   #takeDue(): Meter<RunState>[] {
     const nowMs = this.#setup.clock.steadyMs();
     const due: Meter<RunState>[] = [];
-    for (const meter of this.#dirty) {
+    for (const meter of this.#changed) {
       if (due.length === MAX_BATCH) break;
       if (this.#dueAtMs(meter) <= nowMs) due.push(meter);
     }
-    for (const meter of due) this.#dirty.delete(meter);
+    for (const meter of due) this.#changed.delete(meter);
     return due;
   }
 
-  /** Null when every report was answered; else the answer that says it was not. */
-  async #deliver(due: readonly Meter<RunState>[]): Promise<Answered | null> {
+  /** Null if the ledger has answered every report, else the answer that failed. */
+  async #deliver(due: readonly Meter<RunState>[]): Promise<Answer | null> {
     const { clock, transport } = this.#setup;
-    let failure: Answered | null = null;
+    let failure: Answer | null = null;
     for (const run of new Set(due.map((meter) => meter.run))) {
-      if (run.startedAt === null && failure === null) failure = await this.#setup.introduce(run);
+      if (run.startedAt === null && failure === null) failure = await this.#setup.register(run);
     }
-    const parcels = due.filter(({ run }) => run.startedAt !== null).map(toParcel);
-    if (failure?.status === 0 || parcels.length === 0) return failure;
-    // What was sent was kept before: a process that is killed now can go on from no less than the ledger knows.
-    await Promise.all([...new Set(parcels.map(({ meter }) => meter.run))].map((run) => this.#keep(run)));
-    for (const { meter } of parcels) meter.sentAtMs = clock.steadyMs();
-    const outcome = await transport.send(parcels.map(({ report }) => report));
+    const snapshots = due.filter(({ run }) => run.startedAt !== null).map(snapshotOf);
+    if (failure?.status === 0 || snapshots.length === 0) return failure;
+    // Totals are saved before they are sent, so a process that is killed now never continues from less than the ledger has.
+    await Promise.all([...new Set(snapshots.map(({ meter }) => meter.run))].map((run) => this.#saveTotals(run)));
+    for (const { meter } of snapshots) meter.sentAtMs = clock.steadyMs();
+    const outcome = await transport.send(snapshots.map(({ report }) => report));
     if (!("results" in outcome)) return outcome;
-    for (const [i, parcel] of parcels.entries()) {
+    for (const [i, snapshot] of snapshots.entries()) {
       const result = outcome.results[i] as DebitAnswer | ItemRefusal;
-      if (!("status" in result)) this.#accept(parcel, result);
+      if (!("status" in result)) this.#accept(snapshot, result);
       else if (result.status === 429 || result.status >= 500) {
         failure = { status: result.status, body: result, retryAfterMs: null, dateMs: null };
-      } else this.#refuse(parcel, result);
+      } else this.#refuse(snapshot, result);
     }
     return failure;
   }
 
-  async #keep({ id, setup, totals }: RunState): Promise<void> {
+  async #saveTotals({ id, setup, totals }: RunState): Promise<void> {
     if (setup.keep === undefined) return;
     const { clock, onTrouble } = this.#setup;
-    const keeping = (async () => setup.keep?.(totals))().then(
+    const saving = (async () => setup.keep?.(totals))().then(
       () => "",
       (error: unknown) => String(error),
     );
-    const fault = (await within(clock, KEEP_LIMIT_MS, keeping)) ?? `not kept within ${KEEP_LIMIT_MS} ms`;
-    if (fault !== "") onTrouble({ kind: "keep_failed", run: id, detail: fault });
+    const failure = (await withTimeout(clock, KEEP_TIMEOUT_MS, saving)) ?? `not kept within ${KEEP_TIMEOUT_MS} ms`;
+    if (failure !== "") onTrouble({ kind: "keep_failed", run: id, detail: failure });
   }
 
-  #accept({ meter, version, weight }: Parcel, answer: DebitAnswer): void {
+  #accept({ meter, version, weight }: Snapshot, answer: DebitAnswer): void {
     meter.ackedVersion = version;
     this.#unreported -= weight - meter.ackedWeight;
     meter.ackedWeight = weight;
-    meter.run.hear(meter, answer);
+    meter.run.handleAnswer(meter, answer);
   }
 
-  #refuse({ meter, version, report }: Parcel, { status, code, detail }: ItemRefusal): void {
-    if (code === "unknown_model" && meter.run.rename(meter)) return;
+  #refuse({ meter, version, report }: Snapshot, { status, code, detail }: ItemRefusal): void {
+    if (code === "unknown_model" && meter.run.retryUndated(meter)) return;
     meter.refused = { status, code, detail };
     meter.ackedVersion = version;
     this.#unreported -= meter.weight - meter.ackedWeight;
     meter.ackedWeight = meter.weight;
     const { run, model } = report;
     this.#setup.onTrouble({ kind: "report_refused", run, model, status, code, detail });
-    // What became final while this was under way has its own last try.
-    if (meter.final && report.final !== true) this.touch(meter);
+    // The meter became final while this report was in progress: its final totals are still to be tried.
+    if (meter.final && report.final !== true) this.markChanged(meter);
   }
 
-  #pause(failure: Answered): void {
+  #pause(failure: Answer): void {
     const { clock, random, onTrouble } = this.#setup;
     this.#failures += 1;
-    const jitterMs = random() * SPACING_MS;
-    const askedMs = failure.retryAfterMs === null ? null : failure.retryAfterMs + jitterMs;
-    const pauseMs = askedMs ?? backoffMs(this.#failures, random);
+    const jitterMs = random() * MIN_INTERVAL_MS;
+    const requestedMs = failure.retryAfterMs === null ? null : failure.retryAfterMs + jitterMs;
+    const pauseMs = requestedMs ?? backoffMs(this.#failures, random);
     this.#pausedUntilMs = clock.steadyMs() + pauseMs;
     const { status } = failure;
     onTrouble({ kind: "unreachable", status, detail: describe(failure), failures: this.#failures, pauseMs });
-    this.#stopWhereOverdrawn();
+    this.#stopRunsIfOverLimit();
   }
 
   #weigh(meter: Meter<RunState>, weight: number): void {
@@ -226,13 +227,13 @@ export class Sender implements Outbox {
     meter.weight = weight;
   }
 
-  #stopWhereOverdrawn(): void {
-    if (!this.overdrawn) return;
-    for (const run of this.#runs) run.ask({ action: "stop", reason: "ledger_unreachable", answer: null });
+  #stopRunsIfOverLimit(): void {
+    if (!this.overLimit) return;
+    for (const run of this.#runs) run.setAction({ action: "stop", reason: "ledger_unreachable", answer: null });
   }
 }
 
-function toParcel(meter: Meter<RunState>): Parcel {
+function snapshotOf(meter: Meter<RunState>): Snapshot {
   const { run, model, version, weight, final, totals } = meter;
   const { id, startedAt, setup } = run;
   const report: Report = { run: id, model, usage: totals, ...setup.attribution };

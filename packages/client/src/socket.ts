@@ -1,29 +1,28 @@
 /**
- * Reports through one WebSocket: less to pay for each, where one host has many runs. A socket needs the Authorization
- * header at its opening: Workers send it by a fetch that upgrades, Node ≥ 22, Deno and Bun by an option of their
- * WebSocket, browsers not at all. Wherever it does not open, or breaks, reports go over HTTP, and the socket is tried
- * again after a while.
+ * Sends reports through one WebSocket, which costs less per report for a host with many runs. The socket must send the
+ * Authorization header when it opens: Workers do so with a fetch that upgrades; Node ≥ 22, Deno and Bun with an option
+ * of their WebSocket; browsers cannot. While the socket does not open, and for 30 s after it breaks, reports go over HTTP.
  */
-import { type Clock, within } from "./clock.ts";
+import { type Clock, withTimeout } from "./clock.ts";
 import { type Ledger, noAnswer } from "./http.ts";
 import { type MakeTransport, type Outcome, outcomeOf, type Transport } from "./transport.ts";
 import type { Report } from "./wire.ts";
 
-/** The part of a WebSocket that is used. */
+/** The part of a WebSocket that the client uses. */
 export type Socket = {
   send(text: string): void;
   close(): void;
   addEventListener(type: "open" | "message" | "close" | "error", then: (event: never) => void): void;
 };
 
-/** Opens a socket, or rejects; it must be open when it is given. */
+/** Opens a socket. Resolves once it is open, and rejects if it does not open. */
 export type OpenSocket = (url: string, headers: Record<string, string>) => Promise<Socket>;
 
-const TRY_AGAIN_MS = 30_000;
+const REOPEN_AFTER_MS = 30_000;
 
 /** A transport for `createFuelgauge`: `{ transport: socketTransport() }`. */
 export function socketTransport(open: OpenSocket = openSocket): MakeTransport {
-  return (line) => new SocketTransport(line, open);
+  return (connection) => new SocketTransport(connection, open);
 }
 
 type Waiting = (outcome: Outcome | null) => void;
@@ -39,26 +38,26 @@ class SocketTransport implements Transport {
   #httpUntilMs = 0;
   #lastId = 0;
 
-  constructor(line: Parameters<MakeTransport>[0], open: OpenSocket) {
-    this.#ledger = line.ledger;
-    this.#clock = line.clock;
-    this.#timeoutMs = line.timeoutMs;
-    this.#http = line.http;
+  constructor(connection: Parameters<MakeTransport>[0], open: OpenSocket) {
+    this.#ledger = connection.ledger;
+    this.#clock = connection.clock;
+    this.#timeoutMs = connection.timeoutMs;
+    this.#http = connection.http;
     this.#open = open;
   }
 
   async send(reports: Report[]): Promise<Outcome> {
-    const socket = await this.#ready();
+    const socket = await this.#connectedSocket();
     if (socket === null) return this.#http.send(reports);
-    return (await this.#ask(socket, reports)) ?? noAnswer("the socket broke");
+    return (await this.#request(socket, reports)) ?? noAnswer("the socket broke");
   }
 
   close(): void {
     this.#drop(this.#socket);
   }
 
-  /** The open socket; null while reports go over HTTP. */
-  async #ready(): Promise<Socket | null> {
+  /** The open socket, opened first if necessary; null while reports go over HTTP. */
+  async #connectedSocket(): Promise<Socket | null> {
     if (this.#socket !== null || this.#clock.steadyMs() < this.#httpUntilMs) return this.#socket;
     let late = false;
     try {
@@ -66,21 +65,21 @@ class SocketTransport implements Transport {
         .headers()
         .then((headers) => this.#open(`${this.#ledger.base}/debits/stream`, headers));
       opening.then((socket) => late && socket.close()).catch(() => {});
-      const socket = await within(this.#clock, this.#timeoutMs, opening);
+      const socket = await withTimeout(this.#clock, this.#timeoutMs, opening);
       if (socket === null) throw new Error("the socket does not open");
-      socket.addEventListener("message", (event: { data: unknown }) => this.#hear(event.data));
+      socket.addEventListener("message", (event: { data: unknown }) => this.#handleReply(event.data));
       socket.addEventListener("close", () => this.#drop(socket));
       socket.addEventListener("error", () => this.#drop(socket));
       this.#socket = socket;
     } catch {
       late = true;
-      this.#httpUntilMs = this.#clock.steadyMs() + TRY_AGAIN_MS;
+      this.#httpUntilMs = this.#clock.steadyMs() + REOPEN_AFTER_MS;
     }
     return this.#socket;
   }
 
-  /** The reply to a batch; null when the socket broke first, so that nobody knows whether it was heard. */
-  async #ask(socket: Socket, reports: Report[]): Promise<Outcome | null> {
+  /** The reply to a batch; null if the socket broke first, when the batch may or may not have arrived. */
+  async #request(socket: Socket, reports: Report[]): Promise<Outcome | null> {
     const id = ++this.#lastId;
     const reply = new Promise<Outcome | null>((done) => this.#waiting.set(id, { reports, done }));
     try {
@@ -88,13 +87,13 @@ class SocketTransport implements Transport {
     } catch {
       this.#drop(socket);
     }
-    const outcome = await within(this.#clock, this.#timeoutMs, reply);
+    const outcome = await withTimeout(this.#clock, this.#timeoutMs, reply);
     this.#waiting.delete(id);
     if (outcome === null) this.#drop(socket);
     return outcome;
   }
 
-  #hear(data: unknown): void {
+  #handleReply(data: unknown): void {
     let reply: Record<string, unknown>;
     try {
       reply = JSON.parse(String(data)) as Record<string, unknown>;
@@ -111,12 +110,12 @@ class SocketTransport implements Transport {
   #drop(socket: Socket | null): void {
     if (socket === null || socket !== this.#socket) return;
     this.#socket = null;
-    this.#httpUntilMs = this.#clock.steadyMs() + TRY_AGAIN_MS;
+    this.#httpUntilMs = this.#clock.steadyMs() + REOPEN_AFTER_MS;
     for (const { done } of this.#waiting.values()) done(null);
     try {
       socket.close();
     } catch {
-      // It was closed already.
+      // It is closed already.
     }
   }
 }
@@ -124,7 +123,7 @@ class SocketTransport implements Transport {
 type Upgraded = { status: number; webSocket?: (Socket & { accept(): void }) | null };
 type SocketClass = new (url: string, options: { headers: Record<string, string> }) => Socket;
 
-/** Opens a socket in the way of the runtime that this is. */
+/** Opens a socket the way that the current runtime supports. */
 export const openSocket: OpenSocket = (url, headers) => {
   const runtime = globalThis as unknown as { WebSocketPair?: unknown; WebSocket?: SocketClass };
   if (runtime.WebSocketPair !== undefined) return openByUpgrade(url, headers);

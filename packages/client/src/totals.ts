@@ -1,18 +1,18 @@
-/** Arithmetic of running totals. Pure. */
+/** Arithmetic on running totals. Pure. */
 import type { Usage } from "./wire.ts";
 
-/** A usage with all four kinds said. */
+/** A usage in which all four kinds are present. */
 export type Totals = Required<Usage>;
 
 export const KINDS = ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"] as const;
 
 const MAX_TOKENS = 1_000_000_000_000;
 
-export const NOTHING: Totals = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
+export const ZERO_TOTALS: Totals = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
 
-/** Checks a usage as the ledger would, and fills in what was left out. Throws a RangeError that names the kind. */
+/** Checks a usage as the ledger does, and sets missing kinds to 0. Throws a RangeError that names the wrong kind. */
 export function totalsOf(usage: Usage): Totals {
-  const totals = { ...NOTHING };
+  const totals = { ...ZERO_TOTALS };
   for (const kind of KINDS) {
     const tokens = usage[kind] ?? 0;
     if (!Number.isInteger(tokens) || tokens < 0 || tokens > MAX_TOKENS) {
@@ -24,7 +24,7 @@ export function totalsOf(usage: Usage): Totals {
 }
 
 export function sumOf(all: Iterable<Totals>): Totals {
-  const sum = { ...NOTHING };
+  const sum = { ...ZERO_TOTALS };
   for (const totals of all) for (const kind of KINDS) sum[kind] += totals[kind];
   return sum;
 }

@@ -1,6 +1,6 @@
 /**
- * What goes over the wire, as plain types: the client has no dependency, so the schemas that check requests stay with
- * the server. A test holds both together: a field that is added, renamed or retyped there does not compile here.
+ * The JSON that the client and the ledger exchange, as plain types. The schemas that check it are in the Worker, and the
+ * client imports nothing of the Worker. A test compares the two: it does not compile if they differ.
  */
 
 export type Surface = "web" | "cli";
@@ -8,7 +8,7 @@ export type Unit = "credits" | "usd";
 export type Action = "continue" | "wind_down" | "stop";
 export type StopReason = "credits_exhausted" | "spend_cap_reached" | "hold_exhausted" | "enterprise_suspended";
 
-/** Tokens of one meter, as running totals. The four kinds are disjoint: `input_tokens` are the uncached ones. */
+/** Tokens of one meter, as running totals. The four kinds are disjoint: `input_tokens` excludes cached tokens. */
 export type Usage = {
   input_tokens: number;
   output_tokens: number;
@@ -42,7 +42,7 @@ export type DebitAnswer = {
   seq: number;
 };
 
-/** Why one report of a batch was not taken. */
+/** Why the ledger refused one report of a batch. */
 export type ItemRefusal = { status: number; code: string; detail: string };
 
 export type StartRequest = {
@@ -61,7 +61,7 @@ export type Hold = { micros: number; expires_at: string };
 
 export type RunStarted = { run: string; admitted: true; hold: Hold | null; gauge: Gauge };
 
-export type Alert = {
+type Alert = {
   code: string;
   level: "info" | "warning" | "critical";
   message: string;
