@@ -1,6 +1,6 @@
 /** Checks what the documents refer to: each link leads to a file and a heading that exist, and so does each path. */
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join, normalize } from "node:path";
+import { basename, dirname, join, normalize } from "node:path";
 import { expect, it } from "vitest";
 import { ROOT } from "./server.ts";
 
@@ -43,4 +43,26 @@ it("names only files and folders that exist", () => {
       .map(([, path]) => `${document}: ${path}`),
   );
   expect(missing).toEqual([]);
+});
+
+it("names only source files that exist", () => {
+  const existing = new Set(
+    globSync("{src,packages,test,tools}/**/*.{ts,tsx}", { cwd: ROOT }).map((file) => basename(file)),
+  );
+  const missing = documents.flatMap((document) =>
+    [...textOf(document).matchAll(/(?<![\w*.-])[\w][\w.-]*\.tsx?\b/g)]
+      .filter(([name]) => !existing.has(name))
+      .map(([name]) => `${document}: ${name}`),
+  );
+  expect(missing).toEqual([]);
+});
+
+it("explains the architecture with names that the code uses", () => {
+  const code = globSync("src/**/*.{ts,tsx}", { cwd: ROOT })
+    .map((file) => textOf(file))
+    .join("\n");
+  const names = [...textOf("docs/architecture.md").matchAll(/`([a-z]+[A-Z]\w*|[A-Z][a-z]\w*)`/g)].map(
+    ([, name]) => name,
+  );
+  expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
 });
