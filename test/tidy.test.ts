@@ -51,7 +51,7 @@ const BANNED_WORDS: readonly (readonly [RegExp, string])[] = [
 
 /** What each of these checks leaves out until the work there is done. */
 const NOT_YET = {
-  words: /^(src|test|tools|docs\/(client|errors)\.md)/,
+  words: /^(src|test|tools|docs\/errors\.md)/,
   exports: /^(src|test|tools\/vendor)/,
   headers: /^(src\/enterprise\/object\.ts|test)/,
   cycles: /^test/,

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { createContext, runInContext } from "node:vm";
 import { build, transformSync } from "esbuild";
@@ -82,6 +82,10 @@ describe("the tarball", () => {
     const kindsOf = (entry: string) => ["js", "cjs", "d.ts", "d.cts"].map((kind) => `dist/${entry}.${kind}`);
     expect(built).toEqual(expect.arrayContaining(ENTRIES.flatMap(kindsOf)));
     expect(readFileSync(join(installed, "LICENSE"), "utf8")).toBe(readFileSync(join(ROOT, "LICENSE"), "utf8"));
+  });
+
+  it.each(["README.md", "docs/client.md", "packages/client/README.md"])("has the name that %s gives it", (document) => {
+    expect(readFileSync(join(ROOT, document), "utf8")).toContain(`npm install ./${basename(tarball)}`);
   });
 
   it("is small, and installs no other package", () => {
