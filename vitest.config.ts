@@ -19,8 +19,8 @@ export default defineConfig({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
               bindings: {
-                OPERATOR_KEY: "operator-key-of-the-tests",
-                SIGNING_SECRET: "signing-secret-of-the-tests",
+                OPERATOR_KEY: "operator-key-of-the-tests-32-characters",
+                SIGNING_SECRET: "signing-secret-of-the-tests-32-characters",
                 // Tests are one address; those of the limits say otherwise.
                 RATE_LIMIT_FACTOR: "1000",
                 BAD_INPUTS: process.env.FUELGAUGE_BAD_INPUTS ?? "40",

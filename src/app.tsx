@@ -3,6 +3,7 @@
  */
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
+import { requireHttps, requireSecrets } from "./api/closed.ts";
 import { debitRoutes } from "./api/debits.ts";
 import { directoryRoutes } from "./api/directory.ts";
 import { documentOf } from "./api/document.ts";
@@ -51,7 +52,7 @@ const SECURITY_HEADERS = {
 
 export const app = newRouter();
 
-app.use(secureHeaders(SECURITY_HEADERS));
+app.use(secureHeaders(SECURITY_HEADERS), requireSecrets, requireHttps);
 const limited = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "body_too_large") });
 app.use(async (c, next) => {
   try {

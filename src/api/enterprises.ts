@@ -71,7 +71,7 @@ export const enterpriseRoutes = newRouter()
       },
     }),
     async (c) => {
-      const put = await putEnterprise(c.env, c.var.enterprise, c.req.valid("json"));
+      const put = await putEnterprise(c.env, c.req.url, c.var.enterprise, c.req.valid("json"));
       if (isRefusal(put)) return refused(c, put.refusal);
       const { state, created, webhookSecret } = put;
       const shown = await showEnterprise(c, state);

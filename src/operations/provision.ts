@@ -6,15 +6,26 @@ import type { Denied } from "../access/refusals.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { EnterpriseState } from "../enterprise/books/ledger.ts";
-import { isRefusal, type Refused } from "../ledger/refusals.ts";
+import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { completeSettings } from "../ledger/settings.ts";
 import { type EnterprisePut, patchOf } from "../wire/enterprise.ts";
+import { hostOf } from "../wire/webhook-url.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
 /** `webhookSecret` is null unless `webhook_url` was set to a new address. */
 export type Put = { created: boolean; state: EnterpriseState; webhookSecret: string | null };
 
-export async function putEnterprise(env: Env, id: string, sent: EnterprisePut): Promise<Put | Refused | Denied> {
+/** @param site the URL of the request: webhooks must not call the deployment itself */
+export async function putEnterprise(
+  env: Env,
+  site: string,
+  id: string,
+  sent: EnterprisePut,
+): Promise<Put | Refused | Denied> {
+  if (typeof sent.webhook_url === "string" && hostOf(sent.webhook_url) === hostOf(site)) {
+    const message = "must not be this deployment's own host";
+    return refuse({ code: "validation_failed", errors: [{ path: "webhook_url", message }] });
+  }
   const patch = patchOf(sent);
   const complete = completeSettings(patch);
   // Enrolled first: an enterprise that exists must be on the list, one on the list need not exist yet.

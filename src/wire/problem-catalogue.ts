@@ -15,6 +15,8 @@ export type BorderCode =
   | "body_too_large"
   | "unsupported_media_type"
   | "upgrade_required"
+  | "https_required"
+  | "misconfigured"
   | "internal"
   | "ledger_busy";
 
@@ -92,6 +94,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     title: "Enterprise suspended",
     meaning: "The enterprise is suspended, so no new run can start.",
     remedy: "Ask the operator to resume it.",
+  },
+  https_required: {
+    status: 403,
+    title: "HTTPS required",
+    meaning: "The request was sent over plain http, where others can read its key.",
+    remedy: "Send it over https, and replace the key.",
   },
   origin_not_allowed: {
     status: 403,
@@ -250,5 +258,11 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "The ledger is restarting or overloaded, or its copy cannot be reached.",
     remedy: "Wait `Retry-After` seconds, then retry.",
     retryAfterSeconds: 1,
+  },
+  misconfigured: {
+    status: 503,
+    title: "Misconfigured deployment",
+    meaning: "A secret of this deployment is missing or too short, so it accepts nothing.",
+    remedy: "Ask the operator to set secrets of at least 32 characters. The log names the one at fault.",
   },
 };

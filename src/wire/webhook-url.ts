@@ -1,21 +1,47 @@
 /**
- * Where webhooks may go: https, to a public name. Addresses and local names are refused, so that nobody can point the
- * deployment at what only it can reach.
+ * Where webhooks may go: https, to a public DNS name. Refuses addresses and names that lead to private networks, so
+ * that nobody can make the deployment call what only the deployment can reach. DNS itself is not asked: the Worker's
+ * runtime refuses private addresses when it connects (`global_fetch_strictly_public` in wrangler.toml).
  */
 import { link } from "./fields.ts";
 
-const LOCAL = /(^|\.)(localhost|localdomain|local|internal|intranet|private|lan|home|corp|arpa)$/;
-/** However an IPv4 address was written, parsing has made four decimal numbers of it. */
+/** Top-level and well-known suffixes that are never public (RFC 6761, RFC 7686, RFC 8375, Kubernetes, home routers). */
+const PRIVATE_SUFFIXES = [
+  "localhost",
+  "localdomain",
+  "local",
+  "internal",
+  "intranet",
+  "private",
+  "lan",
+  "home",
+  "corp",
+  "arpa",
+  "svc",
+  "onion",
+  "test",
+  "invalid",
+];
+/** Services whose names resolve to the address written in the name: `10.0.0.1.nip.io`. */
+const ADDRESS_SUFFIXES = ["nip.io", "sslip.io", "xip.io"];
+const REFUSED_SUFFIX = new RegExp(
+  `(^|\\.)(${[...PRIVATE_SUFFIXES, ...ADDRESS_SUFFIXES].map((suffix) => suffix.replace(".", "\\.")).join("|")})$`,
+);
+/** URL parsing turns every spelling of an IPv4 address into four decimal numbers. */
 const ADDRESS = /^(\[.*\]|[0-9.]+)$/;
 
 export const webhookUrl = link.refine(isPublicHttps, "must be https to a public host name, without user or port");
 
+/** The host of an accepted URL as DNS compares it: lower case, without the dot that may end a full name. */
+export function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/\.$/, "");
+}
+
 function isPublicHttps(text: string): boolean {
-  // Asked even of what is no URL at all, which has its own complaint.
+  // zod runs this check even when `link` has already refused the text.
   if (!URL.canParse(text)) return true;
-  const { protocol, hostname, username, password, port } = new URL(text);
+  const { protocol, username, password, port } = new URL(text);
   if (protocol !== "https:" || username !== "" || password !== "" || port !== "") return false;
-  // A dot at the end only says that the name is whole.
-  const name = hostname.replace(/\.$/, "");
-  return name.includes(".") && !ADDRESS.test(name) && !LOCAL.test(name);
+  const host = hostOf(text);
+  return host.includes(".") && !ADDRESS.test(host) && !REFUSED_SUFFIX.test(host);
 }

@@ -30,7 +30,7 @@ afterAll(async () => {
 
 async function start(port: number): Promise<void> {
   const args = [join(ROOT, "tools", "start.mjs"), "--port", String(port), "--persist-to", directory, "--no-demo"];
-  const secrets = { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests" };
+  const secrets = { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" };
   server = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...secrets }, stdio: "ignore" });
   const healthy = () => fetch(`http://localhost:${port}/healthz`).then(({ ok }) => ok);
   await expect.poll(() => healthy().catch(() => false), { timeout: 60_000, interval: 200 }).toBe(true);

@@ -10,7 +10,7 @@ import packedChromium from "@sparticuz/chromium";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-export const KEY = "operator-key-of-the-tests";
+export const KEY = "operator-key-of-the-tests-32-characters";
 
 export const WIDE = { width: 1280, height: 900 };
 export const NARROW = { width: 375, height: 800 };
@@ -37,7 +37,7 @@ export async function startSite({ copy = true, demo = false } = {}) {
   const worker = {
     configPath: "./wrangler.toml",
     vars: { RATE_LIMIT_FACTOR: "1000", ...(demo ? { DEMO_MODE: "true" } : {}) },
-    secrets: { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests" },
+    secrets: { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" },
   };
   const server = createTestHarness({ root: ROOT, workers: [worker] });
   const [{ url }, browser] = await Promise.all([server.listen(), launchBrowser()]);

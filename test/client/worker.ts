@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 
-export const OPERATOR_KEY = "operator-key-of-the-tests";
+export const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
 
 // biome-ignore lint/suspicious/noExplicitAny: answers are looked into freely; their shapes are tested elsewhere
 type Answer = { status: number; body: any };
@@ -15,7 +15,7 @@ export async function startLedger() {
   const silent = { X_LOCAL_OBSERVABILITY: "false", X_LOCAL_EXPLORER: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
   Object.assign(process.env, silent, { WRANGLER_SEND_METRICS: "false" });
   const { createTestHarness } = await import("wrangler");
-  const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests" };
+  const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" };
   const harness = createTestHarness({ workers: [{ configPath: "./wrangler.toml", secrets }] });
   const { url } = await harness.listen();
   await harness.getWorker().applyD1Migrations("DB");

@@ -12,7 +12,7 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
-export const OPERATOR_KEY = "operator-key-of-the-tests";
+export const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
 const HEALTHY_WITHIN_MS = 60_000;
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
@@ -24,7 +24,7 @@ export async function startServer() {
   const folder = mkdtempSync(join(tmpdir(), "fuelgauge-docs-"));
   const port = await freePort();
   const args = ["tools/start.mjs", "--port", String(port), "--persist-to", join(folder, "state"), "--no-demo"];
-  const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests" };
+  const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" };
   const started = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...secrets } });
   let output = "";
   started.stdout.on("data", (data) => (output += data));

@@ -29,6 +29,8 @@ describe("installDifference", () => {
 });
 
 describe(".dev.vars", () => {
+  const OUTSIDE = "a secret from the environment, long enough";
+  const MINE = "a-secret-from-the-file-long-enough";
   let directory = "";
   let path = "";
   beforeEach(() => {
@@ -48,16 +50,25 @@ describe(".dev.vars", () => {
   });
 
   it("gets a missing secret from the environment if it is set there", () => {
-    expect(ensureSecrets(path, { OPERATOR_KEY: "from outside" }).OPERATOR_KEY).toBe("from outside");
-    expect(parseDevVars(readFileSync(path, "utf8")).OPERATOR_KEY).toBe("from outside");
+    expect(ensureSecrets(path, { OPERATOR_KEY: OUTSIDE }).OPERATOR_KEY).toBe(OUTSIDE);
+    expect(parseDevVars(readFileSync(path, "utf8")).OPERATOR_KEY).toBe(OUTSIDE);
   });
 
   it("keeps existing values, but the environment wins for this start", () => {
-    writeFileSync(path, "OPERATOR_KEY=mine\nEXTRA=1");
-    const secrets = ensureSecrets(path, { OPERATOR_KEY: "theirs" });
-    expect(secrets.OPERATOR_KEY).toBe("theirs");
+    writeFileSync(path, `OPERATOR_KEY=${MINE}\nEXTRA=1`);
+    const secrets = ensureSecrets(path, { OPERATOR_KEY: OUTSIDE });
+    expect(secrets.OPERATOR_KEY).toBe(OUTSIDE);
     const kept = parseDevVars(readFileSync(path, "utf8"));
-    expect(kept).toEqual({ OPERATOR_KEY: "mine", EXTRA: "1", SIGNING_SECRET: secrets.SIGNING_SECRET });
+    expect(kept).toEqual({ OPERATOR_KEY: MINE, EXTRA: "1", SIGNING_SECRET: secrets.SIGNING_SECRET });
+  });
+
+  it("is left alone when a secret is too short, and the error says which one and where it is set", () => {
+    writeFileSync(path, `OPERATOR_KEY=${MINE}\nSIGNING_SECRET=short`);
+    expect(() => ensureSecrets(path, {})).toThrow("SIGNING_SECRET in .dev.vars has 5 characters");
+    expect(() => ensureSecrets(path, { SIGNING_SECRET: OUTSIDE, OPERATOR_KEY: "x" })).toThrow(
+      "OPERATOR_KEY in the environment has 1 characters",
+    );
+    expect(readFileSync(path, "utf8")).toBe(`OPERATOR_KEY=${MINE}\nSIGNING_SECRET=short`);
   });
 
   it("is parsed like dotenv does: quotes, comments, spaces and export", () => {
@@ -76,6 +87,8 @@ describe(".dev.vars", () => {
   });
 
   it("cannot hold a value with both kinds of quotes", () => {
-    expect(() => ensureSecrets(path, { OPERATOR_KEY: "both ' and `" })).toThrow("OPERATOR_KEY contains both");
+    expect(() => ensureSecrets(path, { OPERATOR_KEY: "a long value with both ' and ` in it" })).toThrow(
+      "OPERATOR_KEY contains both",
+    );
   });
 });

@@ -7,7 +7,7 @@ import { runDurableObjectAlarm } from "cloudflare:test";
 import { env, exports } from "cloudflare:workers";
 import { expect } from "vitest";
 
-export const OPERATOR_KEY = "operator-key-of-the-tests";
+export const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
 export const NOON = "2026-03-10T12:00:00.000Z";
 /** Micros of one credit, and of one US dollar. */
 export const CREDIT = 1_000_000;

@@ -143,7 +143,7 @@ describe("signing in as the operator", () => {
       const cookie = cookieOf(await signIn());
       const before = env[name];
       try {
-        (env as unknown as Record<string, unknown>)[name] = "another-secret-altogether";
+        (env as unknown as Record<string, unknown>)[name] = "another-secret-altogether-32-characters";
         expect(asksForKey(await get("/operator", cookie))).toBe(true);
       } finally {
         (env as unknown as Record<string, unknown>)[name] = before;

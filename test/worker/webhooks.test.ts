@@ -1,6 +1,7 @@
 // Webhooks from the charge that crosses a threshold to the receiver, and slow or dead receivers, which must not affect
 // anything else.
 import { abortAllDurableObjects, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { exports } from "cloudflare:workers";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import {
@@ -10,6 +11,7 @@ import {
   type Enterprise,
   invalidPaths,
   newEnterprise,
+  OPERATOR_KEY,
   objectOf,
   operator,
 } from "./api.ts";
@@ -139,6 +141,17 @@ it("accepts only https URLs with a public host name", async () => {
     "nas.lan",
     "router.home.arpa",
     "host.localdomain",
+    "kubernetes.default.svc",
+    "db.default.svc.cluster.local",
+    "hidden.onion",
+    "hooks.test",
+    "hooks.invalid",
+    "wiki.intranet",
+    "127.0.0.1.nip.io",
+    "app-10-0-0-1.nip.io",
+    "10-0-0-1.sslip.io",
+    "10.0.0.1.xip.io",
+    "NIP.IO",
     "127.0.0.1",
     "127.0.0.1.",
     "127.1",
@@ -164,4 +177,16 @@ it("accepts only https URLs with a public host name", async () => {
   }
   expect(invalidPaths(await e.put({ webhook_url: "http://hooks.acme.example/" }))).toEqual(["webhook_url"]);
   expect((await e.put({ webhook_url: "https://hooks.acme.example./fuel?team=a" })).status).toBe(200);
+});
+
+it("does not go to the deployment itself, under the name by which it is called", async () => {
+  const e = await newEnterprise();
+  const put = (host: string) =>
+    exports.default.fetch(`https://usage.platform.example${e.path}`, {
+      method: "PUT",
+      headers: { Authorization: `Bearer ${OPERATOR_KEY}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ webhook_url: `https://${host}/hook` }),
+    });
+  for (const host of ["usage.platform.example", "Usage.Platform.Example."]) expect((await put(host)).status).toBe(422);
+  expect((await put("hooks.platform.example")).status).toBe(200);
 });

@@ -9,6 +9,8 @@ import { StepFailed } from "../kit/failures.mjs";
 
 /** The Worker does not start without these secrets. */
 export const SECRET_NAMES = /** @type {const} */ (["OPERATOR_KEY", "SIGNING_SECRET"]);
+/** The Worker answers 503 `misconfigured` to everything while a secret is shorter (src/access/secrets.ts). */
+const MIN_SECRET_LENGTH = 32;
 
 const HEADER = "# Local secrets, made by npm start. Do not use them in production: set Worker secrets there.\n";
 
@@ -17,10 +19,12 @@ const HEADER = "# Local secrets, made by npm start. Do not use them in productio
  * @param {string} path
  * @param {Record<string, string | undefined>} environment
  * @returns {Record<string, string>} every secret as the Worker gets it: the environment wins over the file
+ * @throws {StepFailed} for a secret that is too short, before anything is written
  */
 export function ensureSecrets(path, environment) {
   const text = existsSync(path) ? readFileSync(path, "utf8") : HEADER;
   const present = parseDevVars(text);
+  for (const name of SECRET_NAMES) requireStrong(name, environment[name] || present[name], environment[name]);
   const missing = SECRET_NAMES.filter((name) => !present[name]);
   const made = Object.fromEntries(
     missing.map((name) => [name, environment[name] || randomBytes(32).toString("base64url")]),
@@ -68,6 +72,16 @@ export function parseDevVars(text) {
     values[name] = quoted?.[1] === '"' ? inner.replaceAll("\\n", "\n").replaceAll("\\r", "\r") : inner;
   }
   return values;
+}
+
+/** @param {string} name @param {string | undefined} value @param {string | undefined} fromEnvironment */
+function requireStrong(name, value, fromEnvironment) {
+  if (!value || value.length >= MIN_SECRET_LENGTH) return;
+  const place = fromEnvironment ? "in the environment" : "in .dev.vars";
+  throw new StepFailed(
+    "Reading the local secrets",
+    `${name} ${place} has ${value.length} characters, and needs at least ${MIN_SECRET_LENGTH}. Make one with: openssl rand -hex 32`,
+  );
 }
 
 /** @param {string} name @param {string} value */

@@ -31,7 +31,7 @@ export const newEnterprise = new Hono<OperatorEnv>()
     if (!isRefusal(await enterpriseStub(c.env, id).state(OPERATOR))) {
       return newPage(c, { values, errors: { id: "There is an enterprise of this id." } });
     }
-    const put = await putEnterprise(c.env, id, { ...settings.sent, ...("sent" in clock ? clock.sent : {}) });
+    const put = await putEnterprise(c.env, c.req.url, id, { ...settings.sent, ...("sent" in clock ? clock.sent : {}) });
     if (isRefusal(put)) return newPage(c, { values, errors: errorsOfRefusal(put.refusal, "id") });
     return c.redirect(doneHref(put.state, "overview", "created"), 303);
   });

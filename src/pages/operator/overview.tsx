@@ -74,7 +74,7 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
   });
 
 async function suspend(c: OperatorContext, suspended: boolean) {
-  const put = await putEnterprise(c.env, c.var.state.identity.id, { suspended });
+  const put = await putEnterprise(c.env, c.req.url, c.var.state.identity.id, { suspended });
   if (isRefusal(put)) return operatorProblem(c, "not_found");
   return c.redirect(doneHref(put.state, "overview", suspended ? "suspended" : "resumed"), 303);
 }

@@ -23,7 +23,7 @@ export const enterpriseSettings = new Hono<OperatorEnv>()
     const changed = SETTINGS.filter((name) => (values[name] ?? "") !== seen[name]);
     const parsed = parseSettings(values, changed);
     if ("errors" in parsed) return settingsPage(c, { values, errors: parsed.errors }, seen);
-    const put = await putEnterprise(c.env, c.var.state.identity.id, parsed.sent);
+    const put = await putEnterprise(c.env, c.req.url, c.var.state.identity.id, parsed.sent);
     if (isRefusal(put)) return settingsPage(c, { values, errors: errorsOfRefusal(put.refusal, "name") }, seen);
     return c.redirect(doneHref(put.state, "settings", "saved"), 303);
   });

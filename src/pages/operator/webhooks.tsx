@@ -41,7 +41,7 @@ export const enterpriseWebhooks = new Hono<OperatorEnv>()
     const parsed = parseSettings(values, ["webhook_url"]);
     if ("errors" in parsed) return webhooksPage(c, { values, errors: parsed.errors });
     const { id } = c.var.state.identity;
-    const put = await putEnterprise(c.env, id, parsed.sent);
+    const put = await putEnterprise(c.env, c.req.url, id, parsed.sent);
     if (isRefusal(put)) return webhooksPage(c, { values, errors: errorsOfRefusal(put.refusal, "webhook_url") });
     if (put.webhookSecret === null) return c.redirect(doneHref(put.state, "webhooks", "saved"), 303);
     return enterprisePage(
