@@ -40,7 +40,7 @@ const BANNED_WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bseldom\b/i, "rarely"],
   [/\bthereof\b/i, "of it"],
   [/\bwish(es|ed)?\b|wishOf/i, "choice, request, wanted"],
-  [/\bbring(s|ing)?\b(?! your own)|bring[A-Z]/, "load, carry, cause"],
+  [/\bbring(s|ing)?\b(?! (its|your) own)|bring[A-Z]/, "load, carry, cause"],
   [/\bupkeep\b/i, "maintenance"],
   [/\basides\b/i, "dialogs"],
   [/\b(told|tells)\b/i, "notified; shows, reports, logs"],
@@ -51,7 +51,7 @@ const BANNED_WORDS: readonly (readonly [RegExp, string])[] = [
 
 /** What each of these checks leaves out until the work there is done. */
 const NOT_YET = {
-  words: /^(src|test|tools|docs\/errors\.md)/,
+  words: /^(src|test|tools)/,
   exports: /^(src|test|tools\/vendor)/,
   headers: /^(src\/enterprise\/object\.ts|test)/,
   cycles: /^test/,
