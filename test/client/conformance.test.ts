@@ -1,5 +1,6 @@
-// The adapters, through the providers' real SDKs, against a server that streams golden cases well and badly; every run
-// is reported to the real Worker, and its receipt must hold exactly what the provider had said.
+// Runs the adapters with the providers' real SDKs against a simulated provider, which streams golden cases completely,
+// with errors, and cut off. Each run is reported to the real Worker, and its receipt must contain exactly the usage that
+// the provider had stated.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createFuelgauge, type Fuelgauge, type Run, type Usage } from "../../packages/client/src/fuelgauge.ts";
 import {
@@ -45,7 +46,7 @@ async function startRun(): Promise<Run> {
 type Play = { name: ProviderName; golden: GoldenCase; responses: object[][]; ending: Ending; reads?: number };
 type Played = { what: string; run: Run; expected: Expected };
 
-/** Plays a case and reads it with its SDK, at most `reads` events. */
+/** Streams a case and reads it with its SDK, up to `reads` events. */
 async function play({ name, golden, responses, ending, reads = Number.POSITIVE_INFINITY }: Play): Promise<Run> {
   const run = await startRun();
   const { url } = provider.play({ provider: name, responses, ending });
@@ -53,13 +54,13 @@ async function play({ name, golden, responses, ending, reads = Number.POSITIVE_I
   try {
     for await (const _event of await openStream(name, url, run, golden.model)) if (++seen >= reads) break;
   } catch {
-    // The SDK throws what the provider or the network did; what was used is known all the same.
+    // The SDK throws the error of the provider or the network. The usage must be counted anyway.
   }
   if (reads < Number.POSITIVE_INFINITY && seen !== reads) throw new Error(`${golden.name}: ${seen} of ${reads} events`);
   return run;
 }
 
-/** Plays many, a few at a time, and expects of each what was said after so many events. */
+/** Plays many cases, eight at a time, and compares each with the usage stated after its number of events. */
 async function playAll(plays: (Play & { what: string; events: number })[]): Promise<void> {
   const played: Played[] = [];
   const left = [...plays];
@@ -74,7 +75,7 @@ async function playAll(plays: (Play & { what: string; events: number })[]): Prom
   await expectReceipts(played);
 }
 
-/** The receipt of each run against what was said, and its charge against the price. */
+/** Compares the receipt of each run with the stated usage, and its charge with the price. */
 async function expectReceipts(played: Played[]): Promise<void> {
   const finished = await Promise.all(played.map(({ run }) => run.finish()));
   expect(finished.filter(({ delivered, refused }) => !delivered || refused.length > 0)).toEqual([]);
@@ -92,14 +93,14 @@ async function expectReceipts(played: Played[]): Promise<void> {
   }
 }
 
-/** The price book's names: here they are the providers' without their dates. */
+/** By the price book's names. In these cases they are the providers' names without the date. */
 function byCanonicalName(expected: Expected): Expected {
   return Object.fromEntries(Object.entries(expected).map(([model, usage]) => [model.replace(/-20[\d-]+$/, ""), usage]));
 }
 
 type Metered = { usage: Usage; rates: Record<string, string>; credits_per_usd: number };
 
-/** ceil(Σ tokens · rate · credits per USD), in integers. */
+/** ceil(Σ tokens · rate · credits per USD), computed in integers. */
 function chargeOf({ usage, rates, credits_per_usd }: Metered): number {
   let millionths = 0n;
   for (const [kind, rate] of Object.entries(rates)) {
@@ -111,26 +112,26 @@ function chargeOf({ usage, rates, credits_per_usd }: Metered): number {
 describe.each(Object.keys(GOLDEN) as ProviderName[])("%s", (name) => {
   const cases = casesOf(name);
 
-  it("counts each golden case exactly, whole and with every chunk repeated", async () => {
-    const whole = cases.map((golden) => {
+  it("counts each golden case exactly, also when every event arrives twice", async () => {
+    const complete = cases.map((golden) => {
       return {
         name,
         golden,
         responses: golden.responses,
         ending: "end" as const,
-        what: "whole",
+        what: "complete",
         events: sizeOf(golden),
       };
     });
-    // A second request answers the first one's end; to repeat that end would be another conversation.
-    const repeated = whole.flatMap((play) => {
+    // With several responses, the end of one triggers the next request. Repeating that end would change the conversation.
+    const repeated = complete.flatMap((play) => {
       const twice = play.responses.map((events) => events.flatMap((event) => [event, event]));
       return play.responses.length > 1 ? [] : [{ ...play, responses: twice, what: "repeated" }];
     });
-    await playAll([...whole, ...repeated]);
+    await playAll([...complete, ...repeated]);
   });
 
-  it("counts what was said by then, wherever the provider fails or the connection is lost", async () => {
+  it("counts the usage stated so far, wherever the provider fails or the connection is lost", async () => {
     const plays = cases.flatMap((golden) =>
       range(1, sizeOf(golden)).flatMap((events) => {
         const responses = firstEvents(golden, events);
@@ -141,7 +142,7 @@ describe.each(Object.keys(GOLDEN) as ProviderName[])("%s", (name) => {
     await playAll(plays.filter(({ golden }) => sizeOf(golden) > 1));
   });
 
-  it("counts what was said by then, wherever the reader stops", async () => {
+  it("counts the usage stated so far, wherever the reader stops", async () => {
     const plays = cases.flatMap((golden) => {
       const shown = golden.responses.flat().map((event) => (event as { type?: string }).type !== "raw");
       const stops = range(1, sizeOf(golden)).filter((events) => shown[events - 1]);

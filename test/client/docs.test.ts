@@ -60,7 +60,7 @@ function start(code: string, more: Record<string, string> = {}) {
   return spawn(NODE, args, { cwd: folder, env: environment(more) });
 }
 
-/** Runs an example to its end and gives what it printed. */
+/** Runs an example to its end and returns what it printed. */
 async function run(code: string, more: Record<string, string> = {}): Promise<{ out: string; err: string }> {
   const child = start(code, more);
   const printed = { out: "", err: "" };
@@ -71,7 +71,7 @@ async function run(code: string, more: Record<string, string> = {}): Promise<{ o
   return printed;
 }
 
-/** A provider that plays the first golden case of its kind, or the answers given. */
+/** A provider that streams its first golden case, or the given responses. */
 function play(name: ProviderName, responses = casesOf(name)[0]?.responses ?? []) {
   return provider.play({ provider: name, responses, ending: "end" });
 }
@@ -100,7 +100,7 @@ describe("the examples", () => {
     expect(out).toMatch(finishedWith(30_000));
   });
 
-  it("meter OpenAI, in one piece and streamed, as one run", async () => {
+  it("meter OpenAI, a complete answer and a stream, as one run", async () => {
     const usage = { input_tokens: 36, input_tokens_details: { cached_tokens: 0 }, output_tokens: 64 };
     const content = [{ type: "output_text", text: "1. Begin", annotations: [] }];
     const message = { type: "message", id: "msg_1", role: "assistant", status: "completed", content };
@@ -112,9 +112,14 @@ describe("the examples", () => {
       output: [message],
       usage,
     };
-    const whole = provider.play({ provider: "openai-responses", responses: [[outline]], ending: "end", whole: true });
+    const complete = provider.play({
+      provider: "openai-responses",
+      responses: [[outline]],
+      ending: "end",
+      complete: true,
+    });
     const streamed = play("openai-chat");
-    const hub = await relay((path) => (path.startsWith("/responses") ? whole.url : streamed.url));
+    const hub = await relay((path) => (path.startsWith("/responses") ? complete.url : streamed.url));
     const { out } = await run(exampleWith("client.responses.create"), { OPENAI_BASE_URL: hub.url });
     hub.close();
     expect(out).toMatch(/^Hello/);
@@ -139,13 +144,13 @@ describe("the examples", () => {
     expect(sizeOf(golden as never)).toBe(7);
   });
 
-  it("report counts of their own", async () => {
+  it("report their own counts", async () => {
     const { out } = await run(exampleWith("run.final("));
     // gpt-5-mini: 1200 at 0.25, 480 at 2, 1000 at 0.025; gpt-5: 300 at 1.25, 20 at 10.
     expect(out).toMatch(finishedWith(128_500 + 57_500));
   });
 
-  it("are told when they are refused and when to stop", async () => {
+  it("show a refusal, and stop when they are asked to", async () => {
     const poor = await ledger.newEnterprise({ plan: "free", upgrade_url: "https://platform.example/upgrade" });
     const { out, err } = await run(exampleWith("RunStopped"), {
       FUELGAUGE_ENTERPRISE: poor.id,
@@ -160,7 +165,7 @@ describe("the examples", () => {
     expect(err).toBe("");
   });
 
-  it("start by policy while there is no ledger", async () => {
+  it("start a run by policy while there is no ledger", async () => {
     const { out } = await run(exampleWith('policy: "open"'));
     expect(out).toMatch(/^policy false \{"gpt-5":\{"input_tokens":10,"output_tokens":5,/);
   });
@@ -172,7 +177,7 @@ describe("the examples", () => {
     expect((await run(code)).out).toBe("true\n");
     // 1,000 tokens at 0.25 and 100 at 2 USD a million, twenty times.
     expect((await used()) - before).toBe(20 * 45_000);
-    // And it was the socket: without HTTP for reports it is the same.
+    // The socket carried them: the result is the same if reports over HTTP fail.
     const noReports = `fetch: (url, init) => (url.endsWith("/debits") ? Promise.reject(url) : fetch(url, init)),`;
     expect((await run(code.replace("transport:", `${noReports} transport:`))).out).toBe("true\n");
     expect((await used()) - before).toBe(40 * 45_000);
@@ -190,30 +195,30 @@ describe("the examples", () => {
   });
 });
 
-it("a process that is killed again and again, over a network that breaks, is charged as one run", async () => {
+it("charges a process that is killed repeatedly, over a network that breaks, as one run", async () => {
   const code = exampleWith("KEPT");
-  const line = await breakable(Number(new URL(ledger.url).port));
+  const proxy = await startBreakableProxy(Number(new URL(ledger.url).port));
   const kept = join(folder, "kept.json");
-  const more = { FUELGAUGE_URL: line.url, KEPT: kept };
+  const more = { FUELGAUGE_URL: proxy.url, KEPT: kept };
   const read = () => JSON.parse(readFileSync(kept, "utf8"));
   const tokens = () => (existsSync(kept) ? read().totals["gpt-5"].output_tokens : 0);
   for (let life = 0; life < 5; life++) {
     const before = tokens();
     const child = start(code, more);
-    // Each life counts twenty tokens, if it is let.
+    // Each process would count twenty tokens if it were not killed.
     while (tokens() < before + 3 + 2 * life) await sleep(10);
-    if (life % 2 === 1) line.breakFor(200);
+    if (life % 2 === 1) proxy.breakFor(200);
     child.kill("SIGKILL");
     await once(child, "close");
     const { meters } = await enterprise.receipt(read().run);
-    // The ledger never knows more than was kept.
+    // The ledger never has more than was saved.
     expect(meters[0]?.usage.output_tokens ?? 0).toBeLessThanOrEqual(tokens());
   }
   const before = read().totals["gpt-5"];
   const { out } = await run(code, more);
   const { run: id, totals } = read();
   const receipt = await enterprise.receipt(id);
-  line.close();
+  proxy.close();
   expect(totals["gpt-5"].output_tokens).toBe(before.output_tokens + 20);
   expect(receipt).toMatchObject({ final: true, meters: [{ usage: totals["gpt-5"] }] });
   const { input_tokens, output_tokens } = totals["gpt-5"];
@@ -221,7 +226,7 @@ it("a process that is killed again and again, over a network that breaks, is cha
   expect(out).toMatch(finishedWith(receipt.charged_micros));
 });
 
-/** Leads each request to one of several addresses, by its path. */
+/** Forwards each request to one of several URLs, chosen by its path. */
 async function relay(targetOf: (path: string) => string) {
   const { createServer } = await import("node:http");
   const server = createServer(async (request, response) => {
@@ -236,8 +241,8 @@ async function relay(targetOf: (path: string) => string) {
   return { url: `http://127.0.0.1:${(server.address() as { port: number }).port}`, close: () => server.close() };
 }
 
-/** A line to a port that can be cut: all connections at once, and new ones for a while. */
-async function breakable(port: number) {
+/** A proxy for a port that can cut all connections at once, and refuse new ones for some time. */
+async function startBreakableProxy(port: number) {
   const open = new Set<Socket>();
   let brokenUntilMs = 0;
   const server = createServer((near) => {

@@ -1,6 +1,6 @@
 /**
- * Golden cases: events as the providers document them, and what they have said was used after each. A case is one
- * stream; several `responses` are the answers to several requests that the SDK makes for it.
+ * Golden cases: events as the providers document them, and the usage that they have stated after each event. A case is
+ * one stream. If the SDK makes several requests for it, each has its own list in `responses`.
  */
 import aiSdk from "./golden/ai-sdk.json" with { type: "json" };
 import anthropic from "./golden/anthropic.json" with { type: "json" };
@@ -18,7 +18,7 @@ export const GOLDEN = {
 
 export type ProviderName = keyof typeof GOLDEN;
 
-/** Input, output, cache read, cache write; by model. */
+/** Tokens of input, output, cache reads and cache writes, by model. */
 export type Expected = Record<string, number[]>;
 
 export type GoldenCase = {
@@ -37,12 +37,12 @@ export function casesOf(provider: ProviderName): GoldenCase[] {
   );
 }
 
-/** What had been said after so many events. */
+/** The usage stated after this number of events. */
 export function expectedAfter({ counts }: GoldenCase, events: number): Expected {
   return counts.findLast(({ after }) => after <= events)?.usage ?? {};
 }
 
-/** The first so many events of a case, in the responses that they come in. */
+/** The first events of a case, grouped by response. */
 export function firstEvents({ responses }: GoldenCase, events: number): object[][] {
   let left = events;
   const taken = responses.map((response) => {

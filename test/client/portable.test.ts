@@ -1,4 +1,4 @@
-// The client runs wherever there is `fetch`: it imports nothing but itself and names nothing that one runtime alone has.
+// The client runs wherever `fetch` exists, so it imports only its own files and uses no global of a single runtime.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -19,7 +19,7 @@ it("imports nothing but its own files", () => {
   expect(imports.filter((to) => !/^\.\/[a-z-]+\.ts$/.test(to as string))).toEqual([]);
 });
 
-it("names no global of a single runtime", () => {
+it("uses no global of a single runtime", () => {
   const code = files.map((file) => read(file).replaceAll(/\/\*.*?\*\/|\/\/.*$/gms, "")).join("\n");
   expect(
     code.match(/\b(process|Buffer|require|setImmediate|Deno|Bun|window|document|navigator|localStorage)\b[.(]/g),
@@ -33,7 +33,7 @@ it.each([
   ["google", 1_000],
   ["ai-sdk", 2_000],
   ["socket", 1_200],
-])("is as small as docs/client.md says: %s in at most %d bytes, compressed", async (name, bytes) => {
+])("is as small as docs/client.md says: %s has at most %d bytes compressed", async (name, bytes) => {
   const entryPoints = [fileURLToPath(new URL(`../../packages/client/src/${name}.ts`, import.meta.url))];
   const { outputFiles } = await build({ entryPoints, bundle: true, minify: true, format: "esm", write: false });
   expect(gzipSync(outputFiles[0]?.contents ?? "", { level: 9 }).length).toBeLessThanOrEqual(bytes);

@@ -1,21 +1,21 @@
 /**
- * A model provider on this machine: streams the events it is told to, in the provider's own framing, and behaves badly
- * when told to. Each script has an address of its own, which the SDK takes for the provider's.
+ * A simulated model provider on this machine. It streams the given events in the provider's framing, and can fail in the
+ * ways that providers fail. Each script has its own URL, which the SDK uses as the provider's address.
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ProviderName } from "./golden.ts";
 
-/** How a stream ends: as it should, with the provider's error event, with the connection, or never. */
+/** How a stream ends: normally, with the provider's error event, with a lost connection, or never. */
 export type Ending = "end" | "error" | "lost" | "never";
 
 export type Script = {
   provider: ProviderName;
-  /** The events of the answer to each request; one more request is refused. */
+  /** The events of the answer to each request. Further requests are refused. */
   responses: object[][];
   ending: Ending;
-  /** True for an answer in one piece: the first event is its body. */
-  whole?: boolean;
+  /** True for an answer without streaming: its body is the first event. */
+  complete?: boolean;
 };
 
 const ERRORS: Record<ProviderName, object> = {
@@ -32,7 +32,7 @@ const ERRORS: Record<ProviderName, object> = {
   "ai-sdk": { type: "error", error: { message: "Overloaded" } },
 };
 
-/** The framing of one event: OpenAI's responses and Anthropic name it, the others only send it. */
+/** One event as it is sent. OpenAI's responses and Anthropic name their events; the others do not. */
 function frame(provider: ProviderName, event: object): string {
   const named = provider === "anthropic" || provider === "openai-responses";
   const name = named ? `event: ${(event as { type: string }).type}\n` : "";
@@ -60,7 +60,7 @@ export async function startProvider() {
   const { port } = server.address() as AddressInfo;
   let made = 0;
   return {
-    /** The address that plays the script, the requests that came to it, and when one of them is over. */
+    /** Returns the script's URL, the requests that it receives, and a promise for the end of the first one. */
     play(script: Script) {
       const id = String(++made);
       const requests: { url: string; body: unknown }[] = [];
@@ -76,8 +76,8 @@ export async function startProvider() {
 }
 
 function answer(response: ServerResponse, script: Script, events: object[], last: boolean): void {
-  const { provider, ending, whole = false } = script;
-  if (whole) {
+  const { provider, ending, complete = false } = script;
+  if (complete) {
     response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(events[0]));
     return;
   }
@@ -86,7 +86,7 @@ function answer(response: ServerResponse, script: Script, events: object[], last
   for (const event of events) response.write(frame(provider, event));
   if (last && ending === "error") response.write(frame(provider, ERRORS[provider]));
   if (last && ending === "lost") {
-    // A clean shutdown of the socket within the body: what was written arrives, the rest never does.
+    // Shuts the socket down cleanly within the body: what was written arrives, and the rest never does.
     response.socket?.end();
     return;
   }

@@ -1,6 +1,6 @@
-// The ways in which people use the providers' SDKs beside a plain stream: answers in one piece, the SDKs' own helpers,
-// functions called automatically, agents of several steps, and a run that is asked to stop. There is no ledger here:
-// what counts is what a run has counted.
+// Uses the providers' SDKs in ways other than a plain stream: complete answers, the SDKs' helpers, automatic function
+// calls, agents with several steps, and a run that is asked to stop; and their previous majors. There is no ledger in
+// these tests: they check what the run has counted.
 import Anthropic from "@anthropic-ai/sdk";
 import { type CallableTool, FunctionCallingConfigMode, GoogleGenAI } from "@google/genai";
 import { createGateway, generateText, stepCountIs, streamText, tool, wrapLanguageModel } from "ai";
@@ -12,8 +12,9 @@ import * as anthropic from "../../packages/client/src/anthropic.ts";
 import { createFuelgauge, type Fuelgauge, type Run, type Trouble } from "../../packages/client/src/fuelgauge.ts";
 import * as google from "../../packages/client/src/google.ts";
 import * as openai from "../../packages/client/src/openai.ts";
-import { asExpected, casesOf, type ProviderName } from "./golden.ts";
+import { asExpected, casesOf, expectedAfter, GOLDEN, type ProviderName, sizeOf } from "./golden.ts";
 import { type Ending, startProvider } from "./provider.ts";
+import { openStream } from "./sdks.ts";
 
 let provider: Awaited<ReturnType<typeof startProvider>>;
 const troubles: Trouble[] = [];
@@ -29,7 +30,7 @@ afterAll(() => {
   provider.close();
 });
 
-/** A run that starts without a ledger, and is asked to stop when it has counted more than so many tokens. */
+/** A run that starts without a ledger, and is asked to stop when it has counted more than `maxUnreported` tokens. */
 async function newRun(maxUnreported = 1e12): Promise<Run> {
   const fuelgauge = createFuelgauge({
     url: "http://127.0.0.1:9",
@@ -50,26 +51,26 @@ function play(name: ProviderName, responses: object[][], ending: Ending = "end")
   return provider.play({ provider: name, responses, ending });
 }
 
-/** An answer in one piece. */
-function answer(name: ProviderName, body: object): string {
-  return provider.play({ provider: name, responses: [[body]], ending: "end", whole: true }).url;
+/** The URL of a provider that answers without streaming. */
+function answerWith(name: ProviderName, body: object): string {
+  return provider.play({ provider: name, responses: [[body]], ending: "end", complete: true }).url;
 }
 
 const ASK = { model: "claude-sonnet-5", max_tokens: 100, messages: [{ role: "user" as const, content: "Hello" }] };
 
 const PROMPT = [{ role: "user" as const, content: [{ type: "text" as const, text: "Hello" }] }];
 
-describe("an answer in one piece is recorded and given back", () => {
-  it("by Anthropic", async () => {
+describe("a complete answer", () => {
+  it("of Anthropic is recorded and returned", async () => {
     const usage = { input_tokens: 3, output_tokens: 9, cache_read_input_tokens: 2, cache_creation_input_tokens: 4 };
     const message = { id: "msg_1", type: "message", role: "assistant", model: "claude-opus-4-6", content: [], usage };
-    const [run, client] = [await newRun(), new Anthropic({ baseURL: answer("anthropic", message), apiKey: "k" })];
+    const [run, client] = [await newRun(), new Anthropic({ baseURL: answerWith("anthropic", message), apiKey: "k" })];
     const given = anthropic.record(await client.messages.create(ASK), run);
     expect(given).toMatchObject({ id: "msg_1" });
     expect(asExpected(run.totals)).toEqual({ "claude-opus-4-6": [3, 9, 2, 4] });
   });
 
-  it("by OpenAI, a chat and a response, which add up", async () => {
+  it("of OpenAI is recorded: a chat and a response add up", async () => {
     const run = await newRun();
     const chatUsage = { prompt_tokens: 10, completion_tokens: 4, prompt_tokens_details: { cached_tokens: 8 } };
     const chat = { id: "c", object: "chat.completion", model: "gpt-5-mini", choices: [], usage: chatUsage };
@@ -79,15 +80,15 @@ describe("an answer in one piece is recorded and given back", () => {
       input_tokens_details: { cached_tokens: 0, cache_write_tokens: 5 },
     };
     const response = { id: "r", object: "response", model: "gpt-5-mini", status: "completed", output: [], usage };
-    const chats = new OpenAI({ baseURL: answer("openai-chat", chat), apiKey: "k" });
-    const responses = new OpenAI({ baseURL: answer("openai-responses", response), apiKey: "k" });
+    const chats = new OpenAI({ baseURL: answerWith("openai-chat", chat), apiKey: "k" });
+    const responses = new OpenAI({ baseURL: answerWith("openai-responses", response), apiKey: "k" });
     const messages = [{ role: "user" as const, content: "Hello" }];
     openai.record(await chats.chat.completions.create({ model: "gpt-5-mini", messages }), run);
     openai.record(await responses.responses.create({ model: "gpt-5-mini", input: "Hello" }), run);
     expect(asExpected(run.totals)).toEqual({ "gpt-5-mini": [4, 5, 8, 5] });
   });
 
-  it("by Google, under the name that was asked for", async () => {
+  it("of Google is recorded under the given name, and returned", async () => {
     const run = await newRun();
     const usageMetadata = {
       promptTokenCount: 20,
@@ -96,17 +97,17 @@ describe("an answer in one piece is recorded and given back", () => {
       thoughtsTokenCount: 2,
     };
     const response = { candidates: [], usageMetadata, modelVersion: "gemini-2.5-flash-lite-08-2031", responseId: "r" };
-    const client = new GoogleGenAI({ apiKey: "k", httpOptions: { baseUrl: answer("google", response) } });
+    const client = new GoogleGenAI({ apiKey: "k", httpOptions: { baseUrl: answerWith("google", response) } });
     const given = await client.models.generateContent({ model: "gemini-2.5-flash", contents: "Hello" });
     google.record(given, run, { model: "gemini-2.5-flash" });
     expect(asExpected(run.totals)).toEqual({ "gemini-2.5-flash": [15, 5, 5, 0] });
   });
 
-  it("by the AI SDK, from the provider's own answer where that says more", async () => {
+  it("of the AI SDK is recorded from the provider's raw answer if that states more", async () => {
     const run = await newRun();
     const usage = { inputTokens: { total: 10, noCache: 4, cacheRead: 6 }, outputTokens: { total: 5, text: 5 } };
     const content = [{ type: "text", text: "Hi" }];
-    const url = answer("ai-sdk", { content, finishReason: { unified: "stop", raw: "stop" }, usage, warnings: [] });
+    const url = answerWith("ai-sdk", { content, finishReason: { unified: "stop", raw: "stop" }, usage, warnings: [] });
     const model = wrapLanguageModel({
       model: createGateway({ baseURL: url, apiKey: "k" })("openai/gpt-5-mini"),
       middleware: fuelgaugeMiddleware(run),
@@ -123,8 +124,8 @@ describe("an answer in one piece is recorded and given back", () => {
   });
 });
 
-describe("the SDKs' own helpers", () => {
-  it("of Anthropic can be metered and then asked for the message", async () => {
+describe("the SDKs' helpers", () => {
+  it("meters Anthropic's stream helper, which still returns its message afterwards", async () => {
     const [golden] = casesOf("anthropic");
     const client = new Anthropic({ baseURL: play("anthropic", golden?.responses ?? []).url, apiKey: "k" });
     const run = await newRun();
@@ -136,7 +137,7 @@ describe("the SDKs' own helpers", () => {
     expect(asExpected(run.totals)).toEqual({ "claude-sonnet-4-5-20250929": [25, 15, 0, 0] });
   });
 
-  it("of OpenAI can be metered too, chats and responses", async () => {
+  it("meters OpenAI's stream helpers for chats and responses", async () => {
     const run = await newRun();
     const chat = casesOf("openai-chat")[1];
     const response = casesOf("openai-responses")[2];
@@ -149,7 +150,7 @@ describe("the SDKs' own helpers", () => {
     expect(asExpected(run.totals)).toEqual({ "gpt-5-mini-2025-08-07": [86 + 372, 300 + 7, 1920 + 128, 0] });
   });
 
-  it("of Google call functions by themselves, and every turn is counted", async () => {
+  it("counts every turn when Google's SDK calls functions automatically", async () => {
     const run = await newRun();
     const turn = (id: string, parts: object[], promptTokenCount: number, candidatesTokenCount: number) => ({
       candidates: [{ content: { parts, role: "model" }, finishReason: "STOP", index: 0 }],
@@ -181,7 +182,7 @@ describe("the SDKs' own helpers", () => {
     expect(asExpected(run.totals)).toEqual({ "gemini-2.5-flash": [140, 19, 0, 0] });
   });
 
-  it("of the AI SDK take several steps, and every step is counted", async () => {
+  it("counts every step of an agent of the AI SDK", async () => {
     const run = await newRun();
     const usage = (total: number, out: number) => ({
       inputTokens: { total, noCache: total, cacheRead: 0, cacheWrite: 0 },
@@ -216,7 +217,7 @@ describe("the SDKs' own helpers", () => {
   });
 });
 
-it("the provider's own events are shown by the AI SDK only to those who asked for them", async () => {
+it("shows raw events of the AI SDK only to callers that requested them", async () => {
   const golden = casesOf("ai-sdk").find(({ name }) => name.startsWith("Anthropic"));
   for (const includeRawChunks of [undefined, false, true]) {
     const { url } = play("ai-sdk", golden?.responses ?? []);
@@ -233,7 +234,7 @@ it("the provider's own events are shown by the AI SDK only to those who asked fo
   }
 });
 
-it("a run that is asked to stop ends its streams, and what they used is counted", async () => {
+it("ends the streams of a run that is asked to stop, and counts what they used", async () => {
   const start = { id: "msg_1", type: "message", role: "assistant", model: "claude-opus-4-6", content: [] };
   const usage = { input_tokens: 5_000, output_tokens: 1 };
   const { url, over } = play("anthropic", [[{ type: "message_start", message: { ...start, usage } }]], "never");
@@ -246,7 +247,7 @@ it("a run that is asked to stop ends its streams, and what they used is counted"
   expect(asExpected(run.totals)).toEqual({ "claude-opus-4-6": [5_000, 1, 0, 0] });
 });
 
-it("a stream that nobody asked to say its usage is told of", async () => {
+it("reports a stream that states no usage to onTrouble", async () => {
   const golden = casesOf("openai-chat").find(({ counts }) => counts.length === 0);
   const client = new OpenAI({ baseURL: play("openai-chat", golden?.responses ?? []).url, apiKey: "k" });
   const run = await newRun();
@@ -255,3 +256,15 @@ it("a stream that nobody asked to say its usage is told of", async () => {
   for await (const _chunk of openai.meter(stream, run));
   expect(troubles.filter((trouble) => trouble.kind === "no_usage" && trouble.run === run.id)).toHaveLength(1);
 });
+
+it.each(Object.keys(GOLDEN) as ProviderName[])(
+  "counts each golden case with the previous major too: %s",
+  async (name) => {
+    for (const golden of casesOf(name)) {
+      const run = await newRun();
+      const stream = await openStream(name, play(name, golden.responses).url, run, golden.model, "previous");
+      for await (const _event of stream);
+      expect(asExpected(run.totals), golden.name).toEqual(expectedAfter(golden, sizeOf(golden)));
+    }
+  },
+);

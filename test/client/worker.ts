@@ -1,12 +1,12 @@
 /**
- * The real Worker, on a port of its own with empty storage, for tests of the client in plain Node. What tests do beside
- * the client goes over the documented HTTP interface.
+ * Starts the real Worker with empty storage on a free port, for tests of the client in plain Node. What these tests do
+ * without the client goes through the documented HTTP interface.
  */
 import process from "node:process";
 
 export const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
 
-// biome-ignore lint/suspicious/noExplicitAny: answers are looked into freely; their shapes are tested elsewhere
+// biome-ignore lint/suspicious/noExplicitAny: tests read answers freely; other tests check their shapes
 type Answer = { status: number; body: any };
 
 export type Ledger = Awaited<ReturnType<typeof startLedger>>;
@@ -28,7 +28,7 @@ export async function startLedger() {
     return { status: response.status, body: text === "" ? null : JSON.parse(text) };
   }
 
-  /** An enterprise with a key for its agents and readers; what is given overrides the defaults. */
+  /** Creates an enterprise and a key for its agents and readers. `settings` override the defaults. */
   async function newEnterprise(settings: Record<string, unknown> = {}) {
     const id = `e-${crypto.randomUUID().slice(0, 8)}`;
     const path = `/v1/enterprises/${id}`;
