@@ -1,6 +1,6 @@
-// The parts of the bench that turn measurements into claims: what is sent, and how rounds become a ratio.
+// The parts of the benchmark that its results depend on: what is sent, and how rounds become a ratio.
 import { describe, expect, it } from "vitest";
-import { type Row, reaches, shownNumber, tableOf } from "../../tools/bench/report.ts";
+import { formatNumber, type Row, reaches, tableOf } from "../../tools/bench/report.ts";
 import { median, percentile, ratiosOf } from "../../tools/bench/stats.ts";
 import { Reporter, requestBytes } from "../../tools/bench/workload.ts";
 
@@ -16,8 +16,8 @@ interface Report {
 const reportsOf = (reporter: Reporter, count: number): Report[] =>
   Array.from({ length: count }, () => JSON.parse(reporter.next()) as Report);
 
-describe("what the bench sends", () => {
-  it("reports each run with rising totals, the last time as final, and never again", () => {
+describe("the benchmark's reports", () => {
+  it("have rising totals in each run, and the last one is final", () => {
     const runs = Map.groupBy(reportsOf(new Reporter("r", 7), 700), ({ run }) => run);
     for (const reports of runs.values()) {
       const totals = reports.map(({ usage }) => Object.values(usage).reduce((sum, tokens) => sum + tokens, 0));
@@ -30,7 +30,7 @@ describe("what the bench sends", () => {
     expect(closed.length).toBeGreaterThanOrEqual(60);
   });
 
-  it("holds first, middle and final reports in every batch once runs are under way", () => {
+  it("are a mix of first, middle and final reports in every batch after the first", () => {
     const reporter = new Reporter("r", 100);
     reporter.nextBatch(100);
     const { reports } = JSON.parse(reporter.nextBatch(100)) as { reports: Report[] };
@@ -38,21 +38,21 @@ describe("what the bench sends", () => {
     expect(new Set(reports.map(({ run }) => run)).size).toBe(100);
   });
 
-  it("counts the bytes of a body, not its characters", () => {
+  it("state the length of the body in bytes, not in characters", () => {
     const request = requestBytes("POST", "/x", { authorization: "Bearer k" }, '{"name":"Zürich"}').toString();
     expect(request).toContain("content-length: 18\r\n");
     expect(request.endsWith('\r\n\r\n{"name":"Zürich"}')).toBe(true);
   });
 });
 
-describe("how rounds become a ratio", () => {
-  it("divides within each round before it looks at the middle", () => {
-    // The machine was twice as fast in the second round; the ratio never moved.
+describe("the results", () => {
+  it("are ratios within each round, and then the median of these", () => {
+    // The machine was twice as fast in the second round, but the ratio is the same.
     expect(ratiosOf([100, 200, 100], [50, 100, 50])).toEqual({ median: 2, low: 2, high: 2 });
     expect(ratiosOf([10, 30, 20], [10, 10, 10])).toEqual({ median: 2, low: 1, high: 3 });
   });
 
-  it("takes the nearest rank for a percentile and the middle for a median", () => {
+  it("use the nearest rank as the percentile and the middle as the median", () => {
     const values = Array.from({ length: 100 }, (_, i) => 100 - i);
     expect(percentile(values, 99)).toBe(99);
     expect(percentile([7], 99)).toBe(7);
@@ -60,7 +60,7 @@ describe("how rounds become a ratio", () => {
     expect(median([4, 1, 2, 3])).toBe(2.5);
   });
 
-  it("says which figures are met, and leaves those alone that have none", () => {
+  it("show which targets are met, and nothing for rows without a target", () => {
     expect(reaches(0.75, { atLeast: 0.75 })).toBe(true);
     expect(reaches(6.01, { atMost: 6 })).toBe(false);
     const row: Row = {
@@ -77,7 +77,7 @@ describe("how rounds become a ratio", () => {
     expect(lines[2]).toContain("0.80 (0.70 – 0.90)");
   });
 
-  it("shows numbers with as many digits as they deserve", () => {
-    expect([0.128, 12.34, 1234.5, Number.NaN].map(shownNumber)).toEqual(["0.13", "12.3", "1,235", "–"]);
+  it("show numbers with about three significant digits", () => {
+    expect([0.128, 12.34, 1234.5, Number.NaN].map(formatNumber)).toEqual(["0.13", "12.3", "1,235", "–"]);
   });
 });

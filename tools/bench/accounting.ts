@@ -1,5 +1,5 @@
-// What Cloudflare bills and stores: rows written per debit, counted at the statements themselves in a runtime of its
-// own, what a million debits cost at list prices, and bytes per meter and per run, read from the database files.
+// Computes what Cloudflare bills and stores: rows written per debit, counted at each statement in a separate runtime; the
+// price of a million debits at list prices; and the bytes per meter and per run, read from the database files.
 import { DatabaseSync } from "node:sqlite";
 import { databaseOfCopy, databaseOfObject } from "./history.ts";
 import { HttpConnection } from "./http-load.ts";
@@ -7,11 +7,11 @@ import type { Runtime } from "./runtime.ts";
 import { RawSocket, type SocketAddress } from "./socket-load.ts";
 import { bearer, Reporter, requestBytes } from "./workload.ts";
 
-/** List prices in USD of the Workers Paid plan beyond what it includes, read in November 2026. */
+/** List prices of the Workers Paid plan in USD, beyond what it includes, as of November 2026. */
 export const LIST_PRICES = {
   workerRequestsPerMillion: 0.3,
   objectRequestsPerMillion: 0.15,
-  /** Twenty messages that come in over a socket count as one request. */
+  /** Twenty incoming messages of a socket count as one request. */
   messagesPerRequest: 20,
   rowsWrittenPerMillion: 1,
   rowsReadPerMillion: 0.001,
@@ -19,19 +19,19 @@ export const LIST_PRICES = {
   objectGigabytes: 0.128,
 };
 
-/** How reports arrive; `alone` is a single run, whose every report is copied before the next one comes. */
+/** How reports arrive. `alone` is a single run whose every report is projected before the next one arrives. */
 type Way = "alone" | "single" | "socket" | "batch";
 
 export interface Bill {
   way: Way;
   debits: number;
-  /** Per debit: rows written in the object, alarms among them, and in D1. */
+  /** Rows written per debit in the object, alarms included, and in D1. */
   objectRows: number;
   copyRows: number;
-  /** Requests to the Worker and to the object that are billed, per debit. */
+  /** Billed requests per debit, to the Worker and to the object. */
   workerRequests: number;
   objectRequests: number;
-  /** USD per million debits: requests, rows, duration at 500 debits a second, and all of them. */
+  /** USD per million debits for requests, rows, duration at 500 debits a second, and in total. */
   requestsUsd: number;
   rowsUsd: number;
   durationUsd: number;
@@ -50,13 +50,13 @@ interface Counts {
 const ENTERPRISE = "billed";
 const PATH = `/v1/enterprises/${ENTERPRISE}`;
 const SENDERS = 32;
-/** So many runs are under way; each reports once between two projections, as agents do that report every other second. */
+/** How many runs are open. Each reports once between two projections, as agents do that report every two seconds. */
 const RUNS = 100;
 const TICKS = 20;
 const ALONE_TICKS = 30;
 const DEBITS_PER_SECOND = 500;
 
-/** Sends the same reports in each way, and counts. The runtime must count (variable COUNT). */
+/** Sends the same reports in each way and counts rows. The runtime must count (variable COUNT). */
 export async function countRows(runtime: Runtime): Promise<Bill[]> {
   const key = await runtime.provision(ENTERPRISE);
   await takeCounts(runtime);
@@ -90,7 +90,7 @@ export async function countRows(runtime: Runtime): Promise<Bill[]> {
   return bills;
 }
 
-/** @param requests how many HTTP requests carry the reports of a tick; none: each comes as a message of a socket */
+/** @param requests how many HTTP requests carry the reports of a tick; 0 if each is a message of a socket */
 async function countWay(
   runtime: Runtime,
   way: Way,
@@ -101,7 +101,7 @@ async function countWay(
   const sum = { ...NOTHING };
   for (let tick = 0; tick < ticks; tick++) {
     await send(Array.from({ length: runs }, () => reporter.next()));
-    // Taking the counts does what the alarm does when its time has come.
+    // Taking the counts also runs the alarm's work.
     const counts = await takeCounts(runtime);
     for (const name of Object.keys(sum) as (keyof Counts)[]) sum[name] += counts[name];
     sum.alarmsRun += 1;
@@ -109,7 +109,7 @@ async function countWay(
   return billOf(way, runs * ticks, requests * ticks, sum);
 }
 
-/** A socket for debits; `send` ends when all of its messages are answered. */
+/** Opens a socket for debits. Its `send` resolves when all messages are answered. */
 async function openStream(address: SocketAddress) {
   let unanswered = 0;
   let done: () => void = () => {};
@@ -117,7 +117,7 @@ async function openStream(address: SocketAddress) {
     throw error;
   };
   const onReply = (text: string) => {
-    if (text.includes('"status":')) fail(new Error(`a refusal: ${text}`));
+    if (text.includes('"status":')) fail(new Error(`a report was refused: ${text}`));
     unanswered -= 1;
     if (unanswered === 0) done();
   };
@@ -142,7 +142,7 @@ export interface StorageUse {
   bytesPerRunInCopy: number;
 }
 
-/** Reads the files of the stopped runtime in which rows were counted. */
+/** Reads the files of the runtime in which rows were counted, after it has stopped. */
 export function measureStorage(directory: string, objectId: string): StorageUse {
   const object = new DatabaseSync(databaseOfObject(directory, objectId), { readOnly: true });
   const copy = new DatabaseSync(databaseOfCopy(directory), { readOnly: true });
@@ -170,14 +170,14 @@ function billOf(way: Way, debits: number, requests: number, counts: Counts): Bil
   const calls = requests > 0 ? requests : debits / prices.messagesPerRequest;
   const workerRequests = requests / debits;
   const objectRequests = (calls + counts.alarmsRun) / debits;
-  // Each alarm that is set is billed as a row written.
+  // Setting an alarm is billed as one row written.
   const objectRows = (counts.rowsWritten + counts.alarmsSet) / debits;
   const copyRows = counts.d1RowsWritten / debits;
   const rowsReadUsd = ((counts.rowsRead + counts.d1RowsRead) / debits) * prices.rowsReadPerMillion;
   const requestsUsd =
     workerRequests * prices.workerRequestsPerMillion + objectRequests * prices.objectRequestsPerMillion;
   const rowsUsd = (objectRows + copyRows) * prices.rowsWrittenPerMillion + rowsReadUsd;
-  // An object that is called all the time is billed for all of it, in gigabyte-seconds.
+  // An object that is called all the time is billed for the whole time, in gigabyte-seconds.
   const durationUsd = (prices.objectGigabytes / DEBITS_PER_SECOND) * prices.gigabyteSecondsPerMillion;
   const totalUsd = requestsUsd + rowsUsd + durationUsd;
   return {
@@ -198,7 +198,7 @@ function rowsIn(db: DatabaseSync, table: string): number {
   return (db.prepare(`SELECT count(*) AS rows FROM ${table}`).get() as { rows: number }).rows;
 }
 
-/** Pages of a table and its indexes, without those that are free. */
+/** The size of a table's pages and its indexes, without free pages. */
 function bytesOf(db: DatabaseSync, table: string): number {
   const statement = `SELECT sum(pgsize) AS bytes FROM dbstat WHERE name IN (SELECT name FROM sqlite_master WHERE tbl_name = ?)`;
   return (db.prepare(statement).get(table) as { bytes: number }).bytes;

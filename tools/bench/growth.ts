@@ -1,42 +1,33 @@
-// Does anything grow with history? Two enterprises in the same runtime, one with a thousand runs behind it and one with
-// up to a million, in the copy and in the object's own books: the same page, and the same debits, in turns.
+// Measures whether anything becomes slower with history. Of two enterprises in one runtime, one has a thousand runs and
+// the other up to a million, in the copy and in the object. Both get the same page requests and debits, in turn.
 import { GROUPS, USERS, WORKSPACES, writeHistory } from "./history.ts";
 import { HttpConnection, runClosed } from "./http-load.ts";
 import type { Runtime } from "./runtime.ts";
 import { median } from "./stats.ts";
 import { bearer, Reporter, requestBytes } from "./workload.ts";
 
-/** A question to the copy, and what it took after little and after much history. */
-export interface Grown {
+/** What a page costs after a short and after a long history. */
+export interface PageGrowth {
   name: string;
-  /** Medians of a request's time, round by round, each as [little, much]. */
+  /** The median times of a request, per round, as [short, long]. */
   timesMs: [number, number][];
-  /** D1 rows read by one request, as [little, much]. */
+  /** The D1 rows that one request reads, as [short, long]. */
   rowsRead: [number, number];
 }
 
-export const LITTLE_RUNS = 1_000;
-const LITTLE = "history-little";
-const MUCH = "history-much";
+export const SHORT_RUNS = 1_000;
+const SHORT = "history-short";
+const LONG = "history-long";
+const PAGE = "/settings/usage";
 const CONNECTIONS = 32;
 
-/** Where the page's questions can be asked one by one, for those who have no page yet. */
-const QUESTIONS = [
-  "gauge",
-  "usage/timeseries?range=30d",
-  "usage/top/workspaces",
-  "usage/top/groups",
-  "usage/top/users",
-  "runs?limit=10",
-];
-
-/** Makes both enterprises and their history; starts the runtime again. Gives their keys. */
-export async function prepareGrowth(runtime: Runtime, directory: string, muchRuns: number): Promise<[string, string]> {
+/** Creates both enterprises with their history and restarts the runtime. Returns their keys as [short, long]. */
+export async function prepareGrowth(runtime: Runtime, directory: string, longRuns: number): Promise<[string, string]> {
   const keys: string[] = [];
   const histories = [];
   for (const [enterprise, runs] of [
-    [LITTLE, LITTLE_RUNS],
-    [MUCH, muchRuns],
+    [SHORT, SHORT_RUNS],
+    [LONG, longRuns],
   ] as const) {
     keys.push(await runtime.provision(enterprise));
     const named = (prefix: string, count: number) =>
@@ -52,7 +43,7 @@ export async function prepareGrowth(runtime: Runtime, directory: string, muchRun
     const objectId = await (await runtime.ask(`id?${enterprise}`)).text();
     histories.push({ enterprise, objectId, runs, cycleStartsAtMs: Date.parse(gauge.cycle.starts_at) });
   }
-  // The names have to reach the copy before the files are written from outside.
+  // The names must reach the copy before its file is written from outside.
   for (const { enterprise } of histories) await runtime.project(enterprise);
   await runtime.stop();
   for (const history of histories) writeHistory(directory, history);
@@ -60,39 +51,28 @@ export async function prepareGrowth(runtime: Runtime, directory: string, muchRun
   return keys as [string, string];
 }
 
-/** The dashboard where there is one, else the questions that it asks; one request at a time, by turns. */
-export async function measurePages(runtime: Runtime, rounds: number, requests: number): Promise<Grown[]> {
-  const cookies = await Promise.all([LITTLE, MUCH].map((enterprise) => runtime.cookie(enterprise)));
-  const page = await fetch(`http://127.0.0.1:${runtime.port}/settings/usage`, {
-    headers: { cookie: cookies[0] as string },
-    redirect: "manual",
-  });
-  const paths = page.status === 200 ? [() => "/settings/usage"] : QUESTIONS.map(questionPath);
+/** Requests the dashboard of both enterprises in turn, one request at a time. */
+export async function measurePage(runtime: Runtime, rounds: number, requests: number): Promise<PageGrowth> {
+  const cookies = await Promise.all([SHORT, LONG].map((enterprise) => runtime.cookie(enterprise)));
   const connection = await HttpConnection.open(runtime.port);
-  const grown: Grown[] = [];
-  for (const path of paths) {
-    const sides = [LITTLE, MUCH].map((enterprise, i) => ({ path: path(enterprise), cookie: cookies[i] as string }));
-    const timesMs: [number, number][] = [];
-    for (let round = 0; round < rounds; round++) {
-      const times: [number[], number[]] = [[], []];
-      for (let request = 0; request < requests; request++) {
-        for (const [i, { path, cookie }] of sides.entries()) {
-          const sentMs = performance.now();
-          await connection.send(requestBytes("GET", path, { cookie }));
-          times[i as 0 | 1].push(performance.now() - sentMs);
-        }
+  const timesMs: [number, number][] = [];
+  for (let round = 0; round < rounds; round++) {
+    const times: [number[], number[]] = [[], []];
+    for (let request = 0; request < requests; request++) {
+      for (const [i, cookie] of cookies.entries()) {
+        const sentMs = performance.now();
+        await connection.send(requestBytes("GET", PAGE, { cookie }));
+        times[i as 0 | 1].push(performance.now() - sentMs);
       }
-      timesMs.push([median(times[0]), median(times[1])]);
     }
-    const rowsRead = await Promise.all(sides.map(({ path, cookie }) => rowsReadBy(runtime, path, cookie)));
-    const name = (sides[0] as { path: string }).path.replace(`/v1/enterprises/${LITTLE}/`, "…/");
-    grown.push({ name, timesMs, rowsRead: rowsRead as [number, number] });
+    timesMs.push([median(times[0]), median(times[1])]);
   }
   connection.close();
-  return grown;
+  const rowsRead = await Promise.all(cookies.map((cookie) => rowsReadBy(runtime, PAGE, cookie)));
+  return { name: PAGE, timesMs, rowsRead: rowsRead as [number, number] };
 }
 
-/** Single debits per second, round by round, after [little, much] history. */
+/** Measures single debits per second, per round, as [short, long]. */
 export async function measureDebits(
   runtime: Runtime,
   keys: [string, string],
@@ -102,7 +82,7 @@ export async function measureDebits(
   const results: [number, number][] = [];
   for (let round = 0; round < rounds; round++) {
     const perSecond: number[] = [];
-    for (const [i, enterprise] of [LITTLE, MUCH].entries()) {
+    for (const [i, enterprise] of [SHORT, LONG].entries()) {
       const path = `/v1/enterprises/${enterprise}/debits`;
       const headers = bearer(keys[i] as string);
       const reporters = Array.from({ length: CONNECTIONS }, (_, c) => new Reporter(`grown-${round}-${c}`, 1));
@@ -114,10 +94,6 @@ export async function measureDebits(
     results.push(perSecond as [number, number]);
   }
   return results;
-}
-
-function questionPath(question: string): (enterprise: string) => string {
-  return (enterprise) => `/v1/enterprises/${enterprise}/${question}`;
 }
 
 async function rowsReadBy(runtime: Runtime, path: string, cookie: string): Promise<number> {

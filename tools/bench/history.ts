@@ -1,6 +1,6 @@
-// Years of traffic in seconds: writes the history of an enterprise straight into the SQLite files of a stopped runtime,
-// as the product would have left it there. Two enterprises that differ in the number of their runs and in nothing else
-// (same hours, workspaces, groups and users) show whether anything grows with history.
+// Writes a history of runs straight into the SQLite files of a stopped runtime, as the product would have left it.
+// Enterprises with such histories differ only in the number of their runs: hours, workspaces, groups and users are the
+// same.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -11,7 +11,7 @@ export const USERS = 200;
 
 interface History {
   enterprise: string;
-  /** The id of its object, which names the file. */
+  /** The id of its object, which is also the name of the file. */
   objectId: string;
   runs: number;
   cycleStartsAtMs: number;
@@ -20,22 +20,22 @@ interface History {
 const DAY_MS = 86_400_000;
 const SPAN_MS = 30 * DAY_MS;
 const CHARGE_MICROS = 41_000;
-/** The numbers 0, 1, 2 … below :runs, as rows. */
+/** The numbers from 0 to :count - 1, as rows. */
 const NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)";
-const PLACE = `CASE i % 3 WHEN 0 THEN 'web' ELSE 'cli' END, 'ws-' || (i % ${WORKSPACES})`;
+const SURFACE_AND_WORKSPACE = `CASE i % 3 WHEN 0 THEN 'web' ELSE 'cli' END, 'ws-' || (i % ${WORKSPACES})`;
 
 export function databaseOfCopy(directory: string): string {
-  const home = join(directory, "d1", "miniflare-D1DatabaseObject");
-  const file = readdirSync(home).find((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
-  if (file === undefined) throw new Error(`there is no database in ${home}`);
-  return join(home, file);
+  const folder = join(directory, "d1", "miniflare-D1DatabaseObject");
+  const file = readdirSync(folder).find((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
+  if (file === undefined) throw new Error(`there is no database in ${folder}`);
+  return join(folder, file);
 }
 
 export function databaseOfObject(directory: string, objectId: string): string {
   return join(directory, "do", "fuelgauge-EnterpriseObject", `${objectId}.sqlite`);
 }
 
-/** Fills the copy and the object's own books with runs of the last thirty days. */
+/** Fills the copy and the object with runs of the last thirty days. */
 export function writeHistory(directory: string, history: History): void {
   writeCopy(databaseOfCopy(directory), history);
   writeObject(databaseOfObject(directory, history.objectId), history);
@@ -44,17 +44,17 @@ export function writeHistory(directory: string, history: History): void {
 function writeCopy(file: string, { enterprise, runs, cycleStartsAtMs }: History): void {
   const db = open(file);
   const fromMs = Date.now() - SPAN_MS;
-  const said = { enterprise, cycle: cycleStartsAtMs };
+  const parameters = { enterprise, cycle: cycleStartsAtMs };
   const stepMs = SPAN_MS / runs;
   const startedAt = "CAST(:from_ms + i * :step_ms AS INTEGER)";
   fill(db, "runs", () => {
     db.prepare(
       `${NUMBERS} INSERT INTO runs (enterprise, run, surface, workspace, group_id, user, started_at_ms, last_report_at_ms,
           models, unit, charged_micros, cycle_starts_at_ms, cycle_micros, final, revision)
-        SELECT :enterprise, printf('past-%08d', i), ${PLACE}, 'group-' || (i % ${GROUPS}), 'user-' || (i % ${USERS}),
+        SELECT :enterprise, printf('past-%08d', i), ${SURFACE_AND_WORKSPACE}, 'group-' || (i % ${GROUPS}), 'user-' || (i % ${USERS}),
           ${startedAt}, ${startedAt} + 20000, '["claude-sonnet-4-5"]', 'credits', ${CHARGE_MICROS},
           CASE WHEN ${startedAt} >= :cycle THEN :cycle ELSE :cycle - 2592000000 END, ${CHARGE_MICROS}, 1, 1 FROM n`,
-    ).run({ ...said, count: runs, from_ms: fromMs, step_ms: stepMs });
+    ).run({ ...parameters, count: runs, from_ms: fromMs, step_ms: stepMs });
   });
   fill(db, "entries", () => {
     db.prepare(
@@ -86,21 +86,21 @@ function writeCopy(file: string, { enterprise, runs, cycleStartsAtMs }: History)
           (enterprise, unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision)
         SELECT :enterprise, 'credits', :cycle, :dimension, CASE :prefix WHEN '' THEN '' ELSE :prefix || i END,
           :requests, :requests * ${CHARGE_MICROS} + i, 1 FROM n`,
-    ).run({ ...said, dimension, prefix, count, requests: Math.ceil(runs / count) });
+    ).run({ ...parameters, dimension, prefix, count, requests: Math.ceil(runs / count) });
   }
   db.close();
 }
 
 function writeObject(file: string, { runs }: History): void {
   const db = open(file);
-  const said = { count: runs, from_ms: Date.now() - SPAN_MS, step_ms: SPAN_MS / runs };
+  const parameters = { count: runs, from_ms: Date.now() - SPAN_MS, step_ms: SPAN_MS / runs };
   const startedAt = "CAST(:from_ms + i * :step_ms AS INTEGER)";
   fill(db, "runs", () => {
     db.prepare(
       `${NUMBERS} INSERT INTO runs (run, surface, workspace, user, group_id, started_at_ms, reported)
-        SELECT printf('past-%08d', i), ${PLACE}, 'user-' || (i % ${USERS}), 'group-' || (i % ${GROUPS}), ${startedAt}, 1
+        SELECT printf('past-%08d', i), ${SURFACE_AND_WORKSPACE}, 'user-' || (i % ${USERS}), 'group-' || (i % ${GROUPS}), ${startedAt}, 1
         FROM n`,
-    ).run(said);
+    ).run(parameters);
   });
   fill(db, "meters", () => {
     db.prepare(
@@ -110,7 +110,7 @@ function writeObject(file: string, { runs }: History): void {
         SELECT printf('past-%08d', i), 'claude-sonnet-4-5', '[]', 'credits', 1, 100, 3000000, 15000000, 300000, 3750000,
           10, 20, 0, 0, ${CHARGE_MICROS}, 1, '[["monthly",null,0,${CHARGE_MICROS},0]]', NULL, ${startedAt},
           ${startedAt} + 20000 FROM n`,
-    ).run(said);
+    ).run(parameters);
   });
   db.close();
 }
@@ -121,15 +121,15 @@ function open(file: string): DatabaseSync {
   return db;
 }
 
-/** Bulk rows go in faster when the indexes are made afterwards. */
+/** Inserts rows without the table's indexes and creates them afterwards, which is faster. */
 function fill(db: DatabaseSync, table: string, insert: () => void): void {
   const indexes = db.prepare(
     "SELECT name, sql FROM sqlite_master WHERE tbl_name = ? AND type = 'index' AND sql NOT NULL",
   );
-  const made = indexes.all(table) as { name: string; sql: string }[];
+  const dropped = indexes.all(table) as { name: string; sql: string }[];
   db.exec("BEGIN");
-  for (const { name } of made) db.exec(`DROP INDEX ${name}`);
+  for (const { name } of dropped) db.exec(`DROP INDEX ${name}`);
   insert();
-  for (const { sql } of made) db.exec(sql);
+  for (const { sql } of dropped) db.exec(sql);
   db.exec("COMMIT");
 }

@@ -1,36 +1,36 @@
-// Load over HTTP/1.1 on kept-alive connections. The client must cost little, because it shares the machine with what
-// it measures: requests are bytes made beforehand, and of an answer only the status and the length are looked at.
-// Closed: every connection sends its next request when it has its answer. Open: requests fall due at random moments
-// of a given rate, and one that finds no free connection waits, with its clock running.
+// Sends load over HTTP/1.1 on kept-alive connections. The client must be cheap, because it shares the machine with what
+// it measures: requests are bytes, and of an answer it reads only the status and the length.
+// Closed loop: each connection sends its next request when it has its answer. Open loop: requests are due at random
+// moments of a given rate; one that finds no free connection waits, and its waiting time counts.
 import { connect, type Socket } from "node:net";
 import { percentile } from "./stats.ts";
 
-/** Where to connect, and what to send: the next request of a connection. */
+/** Where to connect, and what each connection sends next. */
 export interface Load {
   port: number;
   next(connection: number): Buffer;
-  /** Looks at each answer, where somebody wants to. */
+  /** Called with each answer. */
   onAnswer?(body: Buffer, sentMs: number): void;
 }
 
 export interface Measured {
   /** Requests answered per second. */
   perSecond: number;
-  /** All answers, those of the lead included. */
+  /** All answers, including those of the lead time. */
   answers: number;
   p50Ms: number;
   p99Ms: number;
-  /** How busy this process was, 0 … 1: near 1 the client was the bottleneck. */
+  /** How busy this process was, from 0 to 1. Near 1, the client was the bottleneck. */
   clientBusy: number;
 }
 
 export interface Timing {
-  /** Load that is not counted, so that what happens in the background is under way. */
+  /** Load before the measurement, so that background work has started. */
   leadMs: number;
   measureMs: number;
 }
 
-/** Every connection sends again as soon as it has its answer. */
+/** Runs a closed loop: each connection sends again as soon as it has its answer. */
 export async function runClosed(load: Load, connections: number, timing: Timing): Promise<Measured> {
   const window = new Window(timing);
   await Promise.all(
@@ -48,7 +48,7 @@ export async function runClosed(load: Load, connections: number, timing: Timing)
   return window.result();
 }
 
-/** Requests fall due at random moments, `perSecond` on average, whatever the answers do. */
+/** Runs an open loop: requests are due at random moments, `perSecond` on average, independent of the answers. */
 export async function runOpen(load: Load, connections: number, perSecond: number, timing: Timing): Promise<Measured> {
   const free = await Promise.all(
     Array.from({ length: connections }, async (_, index) => ({
@@ -83,7 +83,7 @@ export async function runOpen(load: Load, connections: number, perSecond: number
       nextDueMs += (-Math.log(1 - Math.random()) * 1000) / perSecond;
     }
     sendDue();
-    // Timers are a millisecond coarse, which is as long as an answer takes: so it spins.
+    // Spins, because timers have a resolution of a millisecond, which is as long as an answer takes.
     await new Promise((resolve) => setImmediate(resolve));
   }
   while (free.length < connections && failure === null) await new Promise((resolve) => setImmediate(resolve));
@@ -92,7 +92,7 @@ export async function runOpen(load: Load, connections: number, perSecond: number
   return window.result();
 }
 
-/** The stretch of time in which answers are measured. */
+/** The period in which answers are measured. */
 export class Window {
   readonly #fromMs: number;
   readonly #toMs: number;
@@ -129,9 +129,9 @@ export class Window {
 
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
-/** One connection, one request at a time. Anything but a 2xx ends the bench: errors are fast and prove nothing. */
+/** A connection that sends one request at a time. Rejects on any status but 2xx, because errors would look fast. */
 export class HttpConnection {
-  #got: Buffer = Buffer.alloc(0);
+  #received: Buffer = Buffer.alloc(0);
   #waiting: { resolve(body: Buffer): void; reject(error: Error): void; refusals: readonly string[] } | null = null;
 
   readonly #socket: Socket;
@@ -142,7 +142,7 @@ export class HttpConnection {
     socket.on("data", (chunk) => this.#read(chunk));
     socket.on("error", (error) => this.#waiting?.reject(error));
     socket.on("close", () =>
-      this.#waiting?.reject(new Error("the server closed a connection that waits for an answer")),
+      this.#waiting?.reject(new Error("the server closed a connection while an answer was due")),
     );
   }
 
@@ -153,7 +153,7 @@ export class HttpConnection {
     });
   }
 
-  /** Sends a request; its answer's body. `refusals` are the statuses, besides those of success, that are answers too. */
+  /** Sends a request and returns the answer's body. `refusals` are statuses that are accepted besides 2xx. */
   send(request: Buffer, refusals: readonly string[] = []): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       if (this.#socket.destroyed) reject(new Error("the server closed the connection"));
@@ -167,17 +167,17 @@ export class HttpConnection {
   }
 
   #read(chunk: Buffer): void {
-    this.#got = this.#got.length === 0 ? chunk : Buffer.concat([this.#got, chunk]);
-    const headEnd = this.#got.indexOf("\r\n\r\n");
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
+    const headEnd = this.#received.indexOf("\r\n\r\n");
     if (headEnd === -1) return;
-    const head = this.#got.toString("latin1", 0, headEnd);
+    const head = this.#received.toString("latin1", 0, headEnd);
     const length = /content-length: (\d+)/i.exec(head)?.[1];
-    // A body in chunks ends with an empty one; nothing else is under way on this connection.
-    const chunked = length === undefined && this.#got.subarray(-5).equals(LAST_CHUNK);
-    const end = chunked ? this.#got.length : headEnd + 4 + Number(length ?? Number.POSITIVE_INFINITY);
-    if (this.#got.length < end) return;
-    const body = this.#got.subarray(headEnd + 4, end);
-    this.#got = this.#got.subarray(end);
+    // A chunked body ends with an empty chunk, and nothing else is in flight on this connection.
+    const chunked = length === undefined && this.#received.subarray(-5).equals(LAST_CHUNK);
+    const end = chunked ? this.#received.length : headEnd + 4 + Number(length ?? Number.POSITIVE_INFINITY);
+    if (this.#received.length < end) return;
+    const body = this.#received.subarray(headEnd + 4, end);
+    this.#received = this.#received.subarray(end);
     const waiting = this.#waiting;
     this.#waiting = null;
     if (head[9] === "2" || waiting?.refusals.includes(head.slice(9, 12))) waiting?.resolve(body);

@@ -1,6 +1,7 @@
-// How far behind the copy and the watchers are while debits flow at a steady rate. Nobody's word is taken for it: the
-// sum of the charges that were answered is compared with what stands in D1, debit by debit, and the live socket's
-// messages are matched with the debits they must show.
+// Measures how far the copy and watchers are behind while debits arrive at a steady rate. It measures from outside: it
+// compares the sum of the answered charges with the sum in D1, debit by debit, and matches messages of the live socket
+// with the debits that they must show.
+import { setTimeout as sleep } from "node:timers/promises";
 import { runOpen } from "./http-load.ts";
 import type { Runtime } from "./runtime.ts";
 import { RawSocket } from "./socket-load.ts";
@@ -8,17 +9,23 @@ import { percentile } from "./stats.ts";
 import { bearer, Reporter, requestBytes } from "./workload.ts";
 
 const CONNECTIONS = 16;
-const LOOK_EVERY_MS = 25;
+const POLL_EVERY_MS = 25;
 const GIVE_UP_AFTER_MS = 60_000;
 
 export interface Lag {
   debits: number;
-  /** From a debit's answer until its charge stands in D1. */
+  /** From a debit's answer until its charge is in D1. */
   copyP50Ms: number;
   copyP99Ms: number;
-  /** From sending a debit until a watcher's socket shows it; null when nobody watched. */
+  /** From sending a debit until a watcher's socket shows it; null without a watcher. */
   liveP50Ms: number | null;
   liveP95Ms: number | null;
+}
+
+/** The sum of the charges in the copy at a moment. */
+interface Sample {
+  micros: number;
+  atMs: number;
 }
 
 interface Answered {
@@ -28,7 +35,7 @@ interface Answered {
   answeredMs: number;
 }
 
-/** Sends debits at the rate, one per request, and measures how late they arrive elsewhere. */
+/** Sends single debits at a steady rate and measures how late they arrive in the copy and at a watcher. */
 export async function measureLag(
   runtime: Runtime,
   {
@@ -47,16 +54,17 @@ export async function measureLag(
 ): Promise<Lag> {
   await runtime.drain(enterprise);
   const path = `/v1/enterprises/${enterprise}`;
-  const base = await runtime.usedMicros(enterprise, "copied");
+  const initialMicros = await runtime.usedMicros(enterprise, "copied");
   const shown: { seq: number; atMs: number }[] = [];
   const watcher = watched ? await watch(runtime, `${path}/live`, key, shown) : null;
 
-  const looks: { micros: number; atMs: number }[] = [];
-  let looking = true;
-  const looker = (async () => {
-    while (looking) {
-      looks.push({ micros: (await runtime.usedMicros(enterprise, "copied")) - base, atMs: performance.now() });
-      await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+  const samples: Sample[] = [];
+  let polling = true;
+  const poller = (async () => {
+    while (polling) {
+      const micros = (await runtime.usedMicros(enterprise, "copied")) - initialMicros;
+      samples.push({ micros, atMs: performance.now() });
+      await sleep(POLL_EVERY_MS);
     }
   })();
 
@@ -73,15 +81,13 @@ export async function measureLag(
   await runOpen(load, CONNECTIONS, perSecond, { leadMs: 0, measureMs });
   const sum = answered.reduce((total, { chargedMicros }) => total + chargedMicros, 0);
   const deadlineMs = performance.now() + GIVE_UP_AFTER_MS;
-  while ((looks.at(-1)?.micros ?? 0) < sum && performance.now() < deadlineMs) {
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
-  }
-  looking = false;
-  await looker;
+  while ((samples.at(-1)?.micros ?? 0) < sum && performance.now() < deadlineMs) await sleep(POLL_EVERY_MS);
+  polling = false;
+  await poller;
   watcher?.close();
-  if ((looks.at(-1)?.micros ?? 0) !== sum) throw new Error("the copy does not have the sum of the charges");
+  if ((samples.at(-1)?.micros ?? 0) !== sum) throw new Error("the sum in the copy differs from the sum of the charges");
 
-  const copyMs = copyLags(answered, looks);
+  const copyMs = copyLags(answered, samples);
   const liveMs = liveLags(answered, shown);
   return {
     debits: answered.length,
@@ -92,16 +98,16 @@ export async function measureLag(
   };
 }
 
-/** Charges reach the copy in the order of their seq: a debit is there when the sum up to it is. */
-function copyLags(answered: readonly Answered[], looks: readonly { micros: number; atMs: number }[]): number[] {
+/** Charges reach the copy in the order of their seq, so a debit has arrived once the sum up to it has. */
+function copyLags(answered: readonly Answered[], samples: readonly Sample[]): number[] {
   let sum = 0;
-  let look = 0;
+  let index = 0;
   return answered
     .toSorted((a, b) => a.seq - b.seq)
     .map(({ chargedMicros, answeredMs }) => {
       sum += chargedMicros;
-      while ((looks[look] as (typeof looks)[number]).micros < sum) look += 1;
-      return Math.max(0, (looks[look] as (typeof looks)[number]).atMs - answeredMs);
+      while ((samples[index] as Sample).micros < sum) index += 1;
+      return Math.max(0, (samples[index] as Sample).atMs - answeredMs);
     });
 }
 

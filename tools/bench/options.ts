@@ -1,17 +1,20 @@
-// The command line of `npm run bench`.
+// Parses the options of `npm run bench`. Pure: an argument list in, checked values out.
 import { parseOptions, UsageError } from "../kit/failures.mjs";
-import { LOAD_NAMES, type LoadName } from "./rounds.ts";
+import { LOAD_NAMES, type LoadName } from "./load-runner.ts";
 
-export const BENCH_HELP = `npm run bench -- [options]
+const PROFILED_LOADS = LOAD_NAMES.filter((name) => !name.startsWith("postgres"));
 
-  --quick          under a minute, fewer rounds and a shorter history
-  --json FILE      where the results go (default: bench-results/latest.json)
-  --dir DIR        where the state lies while the bench runs (default: a directory of the system's for temporary files);
-                   it should be on a disk
-  --profile LOAD   no table: a CPU profile of the Worker under one load: empty, door, gauge, single,
-                   socket, socketDeep or batch
-  --watchers       only what watchers and a webhook receiver that never answers cost a debit
-  --help           this text`;
+export const BENCH_HELP = `Usage: npm run bench -- [options]
+
+Measures Fuelgauge on this machine and prints a table. Takes about six minutes.
+
+  --quick          measure for about a minute, with fewer rounds and a shorter history
+  --json FILE      write the results to FILE (default bench-results/latest.json)
+  --dir DIR        keep the state in DIR meanwhile; it should be on a disk (default: the system's temporary folder)
+  --profile LOAD   print a CPU profile of the Worker under one load instead of the table:
+                   ${PROFILED_LOADS.join(", ")}
+  --watchers       measure only what watchers and a webhook receiver that never answers cost a debit
+  --help           show this help`;
 
 /** How long and how often to measure. */
 export interface Plan {
@@ -19,7 +22,7 @@ export interface Plan {
   measureMs: number;
   latencyRounds: number;
   lagMs: number;
-  /** Requests of a page on each side, in each round. */
+  /** Page requests per side and round. */
   pageRequests: number;
   historyRuns: number;
 }
@@ -51,7 +54,7 @@ const QUICK: Plan = {
   historyRuns: 100_000,
 };
 
-/** The options, or null when help is asked for. */
+/** Returns the options, or null if --help is given. */
 export function parseBenchOptions(args: string[]): BenchOptions | null {
   const { values } = parseOptions("npm run bench", {
     args,
@@ -66,7 +69,7 @@ export function parseBenchOptions(args: string[]): BenchOptions | null {
   });
   if (values.help) return null;
   const { quick, json, dir = null, watchers } = values;
-  const profile = LOAD_NAMES.find((name) => name === values.profile && !name.startsWith("postgres")) ?? null;
+  const profile = PROFILED_LOADS.find((name) => name === values.profile) ?? null;
   if (values.profile !== undefined && profile === null)
     throw new UsageError(`There is no load "${values.profile}". See "npm run bench -- --help".`);
   return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers };

@@ -1,6 +1,6 @@
-// The other side of the comparison: Node and Hono before PostgreSQL. It takes the same requests, checks the key and the
-// reports with the product's own schema, and answers the same; the decision is the database's function `debit`.
-// Started by the bench as a process of its own: node postgres-server.ts SOCKET KEY CONNECTIONS; prints its port.
+// Node and Hono in front of PostgreSQL, for comparison with the Worker. Accepts the same requests, checks the key and,
+// with the product's schema, the reports, and sends the same answers. The database function `debit` makes the decision.
+// The benchmark starts it as a separate process: node postgres-server.ts SOCKET KEY CONNECTIONS. It prints its port.
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,7 +15,7 @@ import { PgConnection, PgPool, type Text } from "./postgres-wire.ts";
 
 const COLUMNS = `d.refusal, d.charged_micros, d.run_total_micros, d.remaining_micros, d.used_micros, d.total_micros, d.seq`;
 const ONE = `SELECT ${COLUMNS} FROM debit($1, $2, $3, $4, $5, $6, $7::timestamptz, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) AS d`;
-/** One function call for each report of the batch, in order, in one statement and so in one transaction. */
+/** Calls the function once per report, in order, in one statement and therefore in one transaction. */
 const BATCH = `SELECT ${COLUMNS} FROM ROWS FROM (jsonb_to_recordset($2::jsonb) AS (
     run text, model text, surface text, workspace text, user_id text, started_at timestamptz,
     input bigint, output bigint, cache_read bigint, cache_write bigint, final boolean,
@@ -70,7 +70,7 @@ async function open(): Promise<PgConnection> {
   return connection;
 }
 
-/** In the order of the function's parameters. */
+/** The fields in the order of the function's parameters. */
 function toRecord({ run, model, surface, workspace, user, startedAtMs, tokens, final, price }: Report) {
   const { bookVersion, creditsPerUsd, rates } = price as NonNullable<Report["price"]>;
   return {

@@ -1,14 +1,14 @@
-// The part of PostgreSQL's wire protocol (version 3) that the bench needs: connect without a password, run a script,
-// prepare statements, execute them with text parameters, and a pool. Each execution is Bind, Execute and Sync in one
-// write, which is as little as a driver can send.
+// The part of PostgreSQL's wire protocol (version 3) that the benchmark needs: connect without a password, run a script,
+// prepare statements, execute them with text parameters, and a pool. Each execution sends Bind, Execute and Sync in one
+// write, which is the least that a driver can send.
 import { connect, type Socket } from "node:net";
 
 export type Text = string | null;
 
-/** A connection; it does one thing at a time. */
+/** A connection that runs one statement at a time. */
 export class PgConnection {
   readonly #socket: Socket;
-  #got: Buffer = Buffer.alloc(0);
+  #received: Buffer = Buffer.alloc(0);
   #rows: Text[][] = [];
   #error: Error | null = null;
   #waiting: { resolve(rows: Text[][]): void; reject(error: Error): void } | null = null;
@@ -27,11 +27,11 @@ export class PgConnection {
       opening.once("error", reject);
     });
     const connection = new PgConnection(socket);
-    const words = `user\0${user}\0database\0${database}\0\0`;
-    const startup = Buffer.alloc(8 + words.length);
+    const parameters = `user\0${user}\0database\0${database}\0\0`;
+    const startup = Buffer.alloc(8 + parameters.length);
     startup.writeInt32BE(startup.length, 0);
     startup.writeInt32BE(196_608, 4);
-    startup.write(words, 8);
+    startup.write(parameters, 8);
     await connection.#send(startup);
     return connection;
   }
@@ -53,7 +53,7 @@ export class PgConnection {
     const bind = Buffer.alloc(5 + size);
     bind.write("B", 0);
     bind.writeInt32BE(4 + size, 1);
-    // The unnamed portal, then the statement's name; both end with a zero.
+    // The empty name of the portal, then the statement's name. Both end with a zero byte.
     let at = 7 + bind.write(name, 6);
     at = bind.writeInt16BE(0, at);
     at = bind.writeInt16BE(params.length, at);
@@ -83,18 +83,18 @@ export class PgConnection {
   }
 
   #read(chunk: Buffer): void {
-    this.#got = this.#got.length === 0 ? chunk : Buffer.concat([this.#got, chunk]);
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
     let at = 0;
-    while (this.#got.length >= at + 5) {
-      const end = at + 1 + this.#got.readInt32BE(at + 1);
-      if (this.#got.length < end) break;
-      this.#take(String.fromCharCode(this.#got[at] as number), this.#got.subarray(at + 5, end));
+    while (this.#received.length >= at + 5) {
+      const end = at + 1 + this.#received.readInt32BE(at + 1);
+      if (this.#received.length < end) break;
+      this.#handleMessage(String.fromCharCode(this.#received[at] as number), this.#received.subarray(at + 5, end));
       at = end;
     }
-    this.#got = this.#got.subarray(at);
+    this.#received = this.#received.subarray(at);
   }
 
-  #take(type: string, body: Buffer): void {
+  #handleMessage(type: string, body: Buffer): void {
     if (type === "D") this.#rows.push(rowOf(body));
     else if (type === "E") this.#error = new Error(`PostgreSQL: ${body.toString("utf8").replaceAll("\0", " ")}`);
     else if (type === "Z") {
@@ -108,7 +108,7 @@ export class PgConnection {
   }
 }
 
-/** Lends connections, first come first served. */
+/** A pool of connections. Waiting callers get one in the order of their calls. */
 export class PgPool {
   readonly #free: PgConnection[];
   readonly #waiting: ((connection: PgConnection) => void)[] = [];

@@ -1,6 +1,6 @@
--- The same books in PostgreSQL, as one would build them there with care: one function call is one debit in one
--- transaction. It joins running totals into a meter with a pinned price, draws on allowance, then bonus, then debt,
--- moves the balance, and writes the journal. Rows that every debit updates leave room for updates in place.
+-- The same books in PostgreSQL, built with care for speed: one function call is one debit in one transaction. It joins
+-- running totals into a meter with a pinned price, draws on the allowance, then bonus, then debt, updates the balance,
+-- and writes the journal. Low fill factors leave room to update frequently changed rows in place.
 CREATE TABLE balances (
   enterprise text PRIMARY KEY,
   allowance_micros bigint NOT NULL,

@@ -1,6 +1,6 @@
-// Finds a PostgreSQL on this machine and starts a cluster of the bench's own in a temporary directory: durable (fsync
-// on, synchronous commits), reached through a unix socket. PostgreSQL refuses to run as root, so root lends it to
-// another user. Where there is none the rows that need it are skipped with a notice.
+// Finds PostgreSQL on this machine and starts a temporary cluster: durable (fsync on, synchronous commits) and reached
+// through a unix socket. PostgreSQL refuses to run as root, so root starts it as another user. Without PostgreSQL the
+// comparisons with it are skipped.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -10,9 +10,9 @@ import { PgConnection } from "./postgres-wire.ts";
 
 const DEBIAN_HOME = "/usr/lib/postgresql";
 const UNPRIVILEGED = ["postgres", "nobody"];
-const STARTED_WITHIN_MS = 20_000;
-const KILLED_WITHIN_MS = 5_000;
-/** The best of 2, 4, 8, 16 and 32 for it: more of them only wait longer for the row that they all update. */
+const MAX_START_MS = 20_000;
+const MAX_KILL_MS = 5_000;
+/** The fastest of 2, 4, 8, 16 and 32: with more, they only wait longer for the row that all of them update. */
 const CONNECTIONS = 4;
 const SETTINGS = {
   fsync: "on",
@@ -27,12 +27,12 @@ const SETTINGS = {
 
 export interface Postgres {
   version: string;
-  /** Where its Node and Hono listen. */
+  /** The port of the Node server in front of it. */
   port: number;
   stop(): Promise<void>;
 }
 
-/** The directory of the newest `postgres` and `initdb`; null when there is none. */
+/** The folder of the newest `postgres` and `initdb`; null if there is none. */
 export function findPostgres(): string | null {
   const debian = existsSync(DEBIAN_HOME)
     ? readdirSync(DEBIAN_HOME)
@@ -40,12 +40,12 @@ export function findPostgres(): string | null {
         .map((version) => join(DEBIAN_HOME, version, "bin"))
     : [];
   const path = (process.env.PATH ?? "").split(delimiter);
-  const holds = (directory: string): boolean =>
+  const hasBoth = (directory: string): boolean =>
     ["postgres", "initdb"].every((name) => existsSync(join(directory, name)));
-  return [...debian, ...path].find(holds) ?? null;
+  return [...debian, ...path].find(hasBoth) ?? null;
 }
 
-/** Starts a cluster with the bench's schema and one enterprise, and the server before it. */
+/** Starts a cluster with the benchmark's schema and one enterprise, and the Node server in front of it. */
 export async function startPostgres(binaries: string, directory: string, key: string): Promise<Postgres> {
   const owner = ownerOfCluster();
   mkdirSync(directory, { recursive: true });
@@ -63,7 +63,7 @@ export async function startPostgres(binaries: string, directory: string, key: st
   );
   process.prependListener("exit", () => killCluster(cluster, data));
   const socketPath = join(directory, ".s.PGSQL.5432");
-  const connection = await connectWithin(socketPath, STARTED_WITHIN_MS);
+  const connection = await connectWithin(socketPath, MAX_START_MS);
   await connection.query(readFileSync(join(ROOT, "tools", "bench", "postgres.sql"), "utf8"));
   await connection.query(
     "INSERT INTO balances (enterprise, allowance_micros, bonus_micros) VALUES ('bench', 5000000000000000, 3000000000)",
@@ -77,14 +77,14 @@ export async function startPostgres(binaries: string, directory: string, key: st
   );
   const port = await new Promise<number>((resolve, reject) => {
     server.stdout.once("data", (line) => resolve(Number(line)));
-    server.once("exit", (code) => reject(new Error(`the server before PostgreSQL ended with ${code}`)));
+    server.once("exit", (code) => reject(new Error(`the server in front of PostgreSQL ended with ${code}`)));
   });
   return {
     version,
     port,
     stop: async () => {
-      await ended(server, "SIGTERM");
-      await ended(cluster, "SIGINT");
+      await end(server, "SIGTERM");
+      await end(cluster, "SIGINT");
     },
   };
 }
@@ -98,7 +98,7 @@ function ownerOfCluster(): { uid: number; gid: number } | null {
     const user = users.find((fields) => fields[0] === name);
     if (user !== undefined) return { uid: Number(user[2]), gid: Number(user[3]) };
   }
-  throw new Error(`PostgreSQL does not run as root, and there is no user ${UNPRIVILEGED.join(" or ")}`);
+  throw new Error(`PostgreSQL does not run as root, and the users ${UNPRIVILEGED.join(" and ")} do not exist`);
 }
 
 async function connectWithin(socketPath: string, withinMs: number): Promise<PgConnection> {
@@ -113,7 +113,7 @@ async function connectWithin(socketPath: string, withinMs: number): Promise<PgCo
   }
 }
 
-function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => {
     child.once("exit", () => resolve());
@@ -121,10 +121,10 @@ function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   });
 }
 
-/** At the end of this process, when nothing can be awaited any more: its directory is about to be removed. */
+/** Kills the cluster at the exit of this process, and waits without `await`, because its folder is removed next. */
 function killCluster(cluster: ChildProcess, data: string): void {
   cluster.kill("SIGQUIT");
   const pause = new Int32Array(new SharedArrayBuffer(4));
-  const deadlineMs = Date.now() + KILLED_WITHIN_MS;
+  const deadlineMs = Date.now() + MAX_KILL_MS;
   while (existsSync(join(data, "postmaster.pid")) && Date.now() < deadlineMs) Atomics.wait(pause, 0, 0, 20);
 }

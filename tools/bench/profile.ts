@@ -1,9 +1,9 @@
-// Where the time goes: a CPU profile of the Worker's isolate, taken through workerd's inspector while a load runs.
-// Times are shown by source file and by function, as shares of the isolate's busy time. What workerd does outside of
-// JavaScript (sockets, SQLite's disk, promises) stands as "(program)".
+// Takes a CPU profile of the Worker's isolate through workerd's inspector while a load runs. Prints the shares of the
+// isolate's busy time by source file and by function. What workerd does outside of JavaScript (sockets, SQLite's disk
+// access, promises) appears as "(program)".
 import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
-import { Contest, type LoadName } from "./rounds.ts";
+import { type LoadName, LoadRunner } from "./load-runner.ts";
 import { Runtime } from "./runtime.ts";
 
 interface Profile {
@@ -12,7 +12,7 @@ interface Profile {
   timeDeltas: number[];
 }
 
-/** What part of the time was spent in a file or function itself, and with what it called. */
+/** The share of time spent in a file or function itself (`self`), and including what it calls (`total`). */
 interface Share {
   name: string;
   self: number;
@@ -21,7 +21,7 @@ interface Share {
 
 const SAMPLE_EVERY_MICROS = 200;
 const MEASURE_MS = 4_000;
-const SHOWN = 30;
+const MAX_LINES = 30;
 
 /** Runs one load twice, the second time under the profiler, and prints the shares. */
 export async function printProfile(
@@ -35,8 +35,8 @@ export async function printProfile(
   cleanups.push(() => runtime.stop());
   await runtime.start();
   await runtime.migrate();
-  const contest = new Contest(runtime, null, { enterprise: "bench", key: await runtime.provision("bench") });
-  const load = () => contest.run(loadName, { leadMs: 500, measureMs: MEASURE_MS });
+  const loads = new LoadRunner(runtime, null, { enterprise: "bench", key: await runtime.provision("bench") });
+  const load = () => loads.run(loadName, { leadMs: 500, measureMs: MEASURE_MS });
   await load();
   const profile = await profileWhile(inspectorPort, load);
   const { files, functions } = sharesOf(profile, bundle);
@@ -46,7 +46,7 @@ export async function printProfile(
     ["file", files],
     ["function", functions],
   ] as const) {
-    console.log(`\n    self     total  by ${title}\n${shares.slice(0, SHOWN).map(line).join("\n")}`);
+    console.log(`\n    self     total  by ${title}\n${shares.slice(0, MAX_LINES).map(line).join("\n")}`);
   }
 }
 
@@ -77,7 +77,7 @@ async function profileWhile(inspectorPort: number, load: () => Promise<unknown>)
   return profile;
 }
 
-/** Shares by source file and by function, largest own share first. */
+/** The shares by source file and by function, largest `self` first. */
 function sharesOf(profile: Profile, bundle: string): { files: Share[]; functions: Share[] } {
   const sourceAt = sourcesOf(bundle);
   const byId = new Map(profile.nodes.map((node) => [node.id, node]));
@@ -106,14 +106,14 @@ function sharesOf(profile: Profile, bundle: string): { files: Share[]; functions
       }
     }
   }
-  const shown = (shares: Map<string, Share>) =>
+  const sorted = (shares: Map<string, Share>) =>
     [...shares.values()]
       .map(({ name, self, total }) => ({ name, self: self / busyMicros, total: total / busyMicros }))
       .sort((a, b) => b.self - a.self);
-  return { files: shown(files), functions: shown(functions) };
+  return { files: sorted(files), functions: sorted(functions) };
 }
 
-/** The bundle names each source file in a comment before its code. */
+/** Maps lines of the bundle to source files, which the bundle names in comments before their code. */
 function sourcesOf(bundle: string): (line: number) => string {
   const starts: { line: number; file: string }[] = [];
   for (const [line, text] of readFileSync(bundle, "utf8").split("\n").entries()) {

@@ -1,5 +1,5 @@
-// The built Worker on workerd itself: `wrangler deploy --dry-run` makes the bundle, and Miniflare runs it with a socket
-// of workerd's own, so that no proxy of a development server stands in between. State lies on disk, D1 included.
+// Runs the built Worker on workerd: `wrangler deploy --dry-run` makes the bundle, and Miniflare starts workerd with a
+// direct socket, so that requests do not pass through a development server. The state, D1 included, is on disk.
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
@@ -12,20 +12,23 @@ import { StepFailed } from "../kit/failures.mjs";
 import { createCaller, describeProblem } from "../kit/http.ts";
 
 const NAME = "fuelgauge";
+const DRAIN_POLL_MS = 50;
 const COMPATIBILITY_DATE = /compatibility_date = "([\d-]+)"/;
 
-/** The Worker's bundle, built once for all runtimes of a bench. */
+/** Builds the Worker's bundle, which several runtimes can share. Returns its path. */
 export function buildWorker(directory: string): string {
   const wrangler = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
   const args = [wrangler, "deploy", "--dry-run", "--outdir", directory];
   const environment = { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
-  const done = spawnSync(localNode(), args, { cwd: ROOT, env: environment, encoding: "utf8" });
-  if (done.status !== 0)
-    throw new StepFailed("Building the Worker", "wrangler deploy --dry-run", done.stdout + done.stderr);
+  const result = spawnSync(localNode(), args, { cwd: ROOT, env: environment, encoding: "utf8" });
+  if (result.status !== 0) {
+    const detail = `wrangler deploy --dry-run ended with ${result.status ?? result.signal}`;
+    throw new StepFailed("Building the Worker", detail, result.stdout + result.stderr);
+  }
   return join(directory, "worker.js");
 }
 
-/** A running workerd with the product and the bench's own calls. */
+/** A workerd process with the product and the calls that only benchmarks and tests need. */
 export class Runtime {
   readonly operatorKey = randomBytes(24).toString("base64url");
   readonly signingSecret = randomBytes(24).toString("base64url");
@@ -36,7 +39,7 @@ export class Runtime {
   #miniflare: Miniflare | null = null;
   port = 0;
 
-  /** @param directory where its state lies; what an earlier runtime left there is found again */
+  /** @param directory the folder of the state; a later runtime with the same folder continues with that state */
   constructor(
     bundle: string,
     directory: string,
@@ -91,11 +94,11 @@ export class Runtime {
     this.#miniflare = null;
   }
 
-  /** Kills workerd where it stands, at any moment since the start was begun: nothing is flushed and nobody is told. */
+  /** Kills workerd at once, even while it is starting, without flushing or closing anything. */
   async kill(): Promise<void> {
     const pid = workerdOf(process.pid);
     if (pid !== undefined) process.kill(pid, "SIGKILL");
-    // Where the system does not name the process: Miniflare ends it by the same signal. Here it must not start another.
+    // If the process is unknown, Miniflare kills it with the same signal. It also must not start workerd again.
     await this.stop();
   }
 
@@ -111,7 +114,7 @@ export class Runtime {
     }
   }
 
-  /** A call with the operator's key that must succeed; its body. */
+  /** Makes a call with the operator key and returns the answer's body. Throws unless it succeeds. */
   async call(method: string, path: string, body?: unknown): Promise<unknown> {
     const baseUrl = `http://127.0.0.1:${this.port}`;
     const answer = await createCaller({ baseUrl, key: this.operatorKey, giveUpAfterMs: 60_000 })(method, path, body);
@@ -119,14 +122,14 @@ export class Runtime {
     return answer.body;
   }
 
-  /** One of the bench's own calls. */
-  async ask(what: string, headers: Record<string, string> = {}): Promise<Response> {
-    const response = await fetch(`http://127.0.0.1:${this.port}/bench/${what}`, { headers });
-    if (!response.ok) throw new Error(`/bench/${what}: ${response.status} ${await response.text()}`);
+  /** Makes a call of worker.js, which is not part of the product. */
+  async ask(name: string, headers: Record<string, string> = {}): Promise<Response> {
+    const response = await fetch(`http://127.0.0.1:${this.port}/bench/${name}`, { headers });
+    if (!response.ok) throw new Error(`/bench/${name}: ${response.status} ${await response.text()}`);
     return response;
   }
 
-  /** An enterprise that will not run out, with some grants; a key for its agents and readers. */
+  /** Creates an enterprise with plenty of credits and three grants. Returns a key with the scopes debit and read. */
   async provision(enterprise: string): Promise<string> {
     const path = `/v1/enterprises/${enterprise}`;
     const settings = { name: enterprise, billing_model: "credits", plan: "enterprise" };
@@ -139,14 +142,14 @@ export class Runtime {
     return (made as { key: string }).key;
   }
 
-  /** The cookie of a person who is signed in to the dashboard. */
+  /** The session cookie of an admin of the enterprise. */
   async cookie(enterprise: string): Promise<string> {
-    const who = { enterprise, user: "bench", role: "admin" as const, id: "bench", origin: "" };
+    const claims = { enterprise, user: "bench", role: "admin" as const, id: "bench", origin: "" };
     const expiresAtMs = Date.now() + 3_600_000;
-    return `fuelgauge=${await mintToken(this.signingSecret, { ...who, kind: "session", expiresAtMs })}`;
+    return `fuelgauge=${await mintToken(this.signingSecret, { ...claims, kind: "session", expiresAtMs })}`;
   }
 
-  /** CPU milliseconds that workerd has used so far, all threads; null where the system does not say. */
+  /** The CPU milliseconds that all threads of workerd have used; null if the system does not report them. */
   cpuMs(): number | null {
     try {
       const pid = workerdOf(process.pid);
@@ -159,12 +162,12 @@ export class Runtime {
     }
   }
 
-  /** Writes to the copy what it lacks, as the object's alarm does when its time has come. */
+  /** Projects the outbox into the copy now, as the object's alarm does later. */
   async project(enterprise: string): Promise<void> {
     await this.ask(`project?${enterprise}`);
   }
 
-  /** What has been used by the gauge, by the meters themselves (`charged`), or by what stands in D1 (`copied`). */
+  /** The used micros according to the gauge, to the meters (`charged`), or to the copy in D1 (`copied`). */
   async usedMicros(enterprise: string, by: "gauge" | "charged" | "copied"): Promise<number> {
     if (by === "gauge") {
       const gauge = (await this.call("GET", `/v1/enterprises/${enterprise}/gauge`)) as { used_micros: number };
@@ -174,16 +177,14 @@ export class Runtime {
     return sum?.amount_micros ?? 0;
   }
 
-  /** Waits until the copy has everything that the ledger has. */
+  /** Waits until the copy is complete. */
   async drain(enterprise: string): Promise<void> {
-    const wanted = await this.usedMicros(enterprise, "gauge");
-    while ((await this.usedMicros(enterprise, "copied")) < wanted) await sleep(DRAIN_LOOK_MS);
+    const usedMicros = await this.usedMicros(enterprise, "gauge");
+    while ((await this.usedMicros(enterprise, "copied")) < usedMicros) await sleep(DRAIN_POLL_MS);
   }
 }
 
-const DRAIN_LOOK_MS = 50;
-
-/** The workerd that a process has started; undefined when there is none, or the system does not say. */
+/** The workerd that this process started; undefined if there is none, or the system does not list children. */
 function workerdOf(pid: number): number | undefined {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);

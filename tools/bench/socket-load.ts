@@ -1,10 +1,10 @@
-// Load over WebSockets, as small as the protocol allows: text frames, the zero mask, no extensions.
-// A socket carries many runs, so a sender may have several messages under way; each waits for the reply with its id.
+// Sends load over WebSockets with as little work as the protocol allows: text frames, a zero mask, no extensions.
+// Many runs share a socket, so several messages may be in flight; each waits for the reply with its id.
 import { randomBytes } from "node:crypto";
 import { connect, type Socket } from "node:net";
 import { type Measured, type Timing, Window } from "./http-load.ts";
 
-/** Sends over `sockets` sockets, each with `inFlight` messages under way; `next` gives the text of a message. */
+/** Sends over `sockets` sockets, each with `inFlight` messages in flight. `next` returns the text of a message. */
 export async function runSockets(
   address: SocketAddress,
   { sockets, inFlight, next }: { sockets: number; inFlight: number; next(socket: number, id: number): string },
@@ -25,7 +25,7 @@ export async function runSockets(
           const id = Number(/"id":(\d+)/.exec(text)?.[1]);
           const startMs = sentMs.get(id);
           if (startMs === undefined || text.includes('"status":')) {
-            reject(new Error(`a reply that was not asked for, or a refusal: ${text}`));
+            reject(new Error(`a refusal, or a reply with an unknown id: ${text}`));
             return;
           }
           sentMs.delete(id);
@@ -52,11 +52,11 @@ export interface SocketAddress {
   key: string;
 }
 
-/** A client's end of a WebSocket that sends and receives texts. */
+/** The client's end of a WebSocket that sends and receives texts. */
 export class RawSocket {
   readonly opened: Promise<void>;
   readonly #socket: Socket;
-  #got: Buffer = Buffer.alloc(0);
+  #received: Buffer = Buffer.alloc(0);
   #open = false;
   #onOpen: () => void = () => {};
 
@@ -95,7 +95,7 @@ export class RawSocket {
       frame[1] = 0x80 | 127;
       frame.writeBigUInt64BE(BigInt(length), 2);
     }
-    // The mask is four zero bytes: the text stands as it is.
+    // The mask is four zero bytes, so the text is sent unchanged.
     frame.write(text, header);
     this.#socket.write(frame);
   }
@@ -106,34 +106,34 @@ export class RawSocket {
   }
 
   #read(chunk: Buffer): void {
-    this.#got = this.#got.length === 0 ? chunk : Buffer.concat([this.#got, chunk]);
+    this.#received = this.#received.length === 0 ? chunk : Buffer.concat([this.#received, chunk]);
     if (!this.#open) {
-      const headEnd = this.#got.indexOf("\r\n\r\n");
+      const headEnd = this.#received.indexOf("\r\n\r\n");
       if (headEnd === -1) return;
-      const head = this.#got.toString("latin1", 0, headEnd);
+      const head = this.#received.toString("latin1", 0, headEnd);
       if (!head.startsWith("HTTP/1.1 101")) {
         this.close();
         this.#onEnd(new Error(`the socket was refused: ${head.split("\r\n", 1)[0]}`));
         return;
       }
       this.#open = true;
-      this.#got = this.#got.subarray(headEnd + 4);
+      this.#received = this.#received.subarray(headEnd + 4);
       this.#onOpen();
     }
     while (this.#readFrame());
   }
 
   #readFrame(): boolean {
-    const got = this.#got;
-    if (got.length < 2) return false;
-    const short = (got[1] as number) & 0x7f;
+    const received = this.#received;
+    if (received.length < 2) return false;
+    const short = (received[1] as number) & 0x7f;
     const header = short < 126 ? 2 : short === 126 ? 4 : 10;
-    if (got.length < header) return false;
-    const length = short < 126 ? short : short === 126 ? got.readUInt16BE(2) : Number(got.readBigUInt64BE(2));
-    if (got.length < header + length) return false;
-    this.#got = got.subarray(header + length);
-    const opcode = (got[0] as number) & 0x0f;
-    if (opcode === 1) this.#onMessage(got.toString("utf8", header, header + length));
+    if (received.length < header) return false;
+    const length = short < 126 ? short : short === 126 ? received.readUInt16BE(2) : Number(received.readBigUInt64BE(2));
+    if (received.length < header + length) return false;
+    this.#received = received.subarray(header + length);
+    const opcode = (received[0] as number) & 0x0f;
+    if (opcode === 1) this.#onMessage(received.toString("utf8", header, header + length));
     else if (opcode === 8) this.#onEnd(new Error("the server closed a socket"));
     return true;
   }

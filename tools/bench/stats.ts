@@ -1,15 +1,15 @@
-// Numbers about numbers: medians, percentiles, and the spread of a figure that was measured several times.
-// A ratio is taken within each round, where both sides met the same machine, and only then summed up: that is what
-// makes a figure worth something on a machine whose speed moves.
+// Medians, percentiles, and the spread of repeated measurements.
+// Ratios are computed within each round and summarized afterwards. In a round both sides run under the same conditions,
+// so the ratio means something even if the machine's speed changes.
 
-/** A figure that was measured several times. */
+/** The spread of a figure that was measured several times. */
 export interface Spread {
   median: number;
   low: number;
   high: number;
 }
 
-/** The value below which `percent` of the values lie (nearest rank); NaN of nothing. */
+/** The nearest-rank percentile; NaN if there are no values. */
 export function percentile(values: readonly number[], percent: number): number {
   if (values.length === 0) return Number.NaN;
   const sorted = Float64Array.from(values).sort();
@@ -28,7 +28,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: median(values), low: Math.min(...values), high: Math.max(...values) };
 }
 
-/** The quotients of two figures that were measured in turns, round by round. */
-export function ratiosOf(over: readonly number[], under: readonly number[]): Spread {
-  return spreadOf(over.map((value, round) => value / (under[round] as number)));
+/** The ratios of two figures that were measured in turns, round by round. */
+export function ratiosOf(numerators: readonly number[], denominators: readonly number[]): Spread {
+  return spreadOf(numerators.map((value, round) => value / (denominators[round] as number)));
 }

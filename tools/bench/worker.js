@@ -1,14 +1,14 @@
-// @ts-nocheck: runs in workerd beside the built Worker, whose module it imports by the name it has there.
-// The Worker of the bench: the product as it was built, and beside it what only a bench needs: the empty calls that
-// debits are compared with, and counters of what Cloudflare bills. Counting is switched on by the variable COUNT, in a
-// runtime of its own, so that nothing is counted while time is measured.
+// @ts-nocheck: runs in workerd next to the built Worker, and imports it by its module name there.
+// The benchmark's Worker: the unchanged product, plus the empty calls that debits are compared with, and counters of
+// what Cloudflare bills. The variable COUNT=1 switches counting on; it is off while time is measured, because it costs
+// time.
 import product, { CatalogObject, EnterpriseObject as Product } from "./product.js";
 
 export { CatalogObject };
 
 const NAME = "bench";
 
-/** As long as the answer to a debit. */
+/** An answer as long as that of a debit. */
 const ANSWER = {
   run: "run-12-34-56",
   model: "claude-sonnet-4-5",
@@ -23,8 +23,8 @@ const ANSWER = {
   seq: 123_456,
 };
 
-// An empty call behind the product's own door: the same middleware, the same request read as JSON, an answer as long.
-product.post("/bench-door", async (c) => {
+// Handles a debit's request around an empty call: the same middleware, the body parsed as JSON, an answer of equal length.
+product.post("/bench-http-empty", async (c) => {
   await c.req.json();
   await c.env.ENTERPRISE.getByName(NAME).empty();
   return c.json(ANSWER);
@@ -40,7 +40,7 @@ export class EnterpriseObject extends Product {
     this.#counts = counts;
   }
 
-  /** What every call pays, and nothing else. */
+  /** Does nothing, to measure what every call costs. */
   empty() {}
 
   async alarm() {
@@ -48,7 +48,7 @@ export class EnterpriseObject extends Product {
     return super.alarm();
   }
 
-  /** Projects at once what is due, and gives the counts since the last time. */
+  /** Runs the alarm's work now, and returns the counts since the last call. */
   async takeCounts() {
     await super.alarm();
     const taken = { ...this.#counts, rowsWritten: 0, rowsRead: 0 };
@@ -65,12 +65,12 @@ export class EnterpriseObject extends Product {
     await super.alarm();
   }
 
-  /** What all meters were charged. */
+  /** The sum of what all meters were charged. */
   chargedMicros() {
     return this.ctx.storage.sql.exec("SELECT sum(charged_micros) AS micros FROM meters").one().micros;
   }
 
-  /** What failed would hold up, in order, what a later turn sends. */
+  /** Deletes failed events, which would delay those of a later turn. */
   forgetWebhooks() {
     this.ctx.storage.sql.exec("DELETE FROM webhooks");
   }
@@ -96,7 +96,7 @@ export default {
         await stub.project();
         return new Response("ok");
       case "webhook": {
-        // Behind the interface, which lets webhooks go to public names only; without an address they go nowhere.
+        // Calls the object directly, because the interface accepts only public host names. Without a URL, nothing is sent.
         const webhookUrl = request.headers.get("bench-url");
         await stub.provision(name, { webhookUrl }, null, undefined);
         if (webhookUrl === null) await stub.forgetWebhooks();
@@ -110,7 +110,7 @@ export default {
       case "copied":
         return Response.json(await env.DB.prepare(COPIED).bind(name).first());
       case "rows-read": {
-        // The product answers this request, and the answer tells how many rows D1 read for it.
+        // Lets the product answer this request, and returns how many rows D1 read for it.
         const counts = newCounts();
         const url = new URL(request.headers.get("bench-path"), request.url);
         const response = await product.fetch(new Request(url, request), { ...env, DB: countedDb(env.DB, counts) }, ctx);
@@ -118,12 +118,12 @@ export default {
         return Response.json({ status: response.status, ...counts });
       }
       default:
-        return new Response(`no ${what}`, { status: 404 });
+        return new Response(`There is no call "${what}".`, { status: 404 });
     }
   },
 };
 
-/** What the copy has of the running cycle: the sum of all charges that have reached it. */
+/** The sum of all charges of the current cycle that have reached the copy. */
 const COPIED = `SELECT max(cycle_starts_at_ms), amount_micros FROM usage_by_dimension
   WHERE enterprise = ? AND dimension = 'all' AND id = ''`;
 
@@ -131,7 +131,7 @@ function newCounts() {
   return { cursors: [], alarmsSet: 0, alarmsRun: 0, d1RowsWritten: 0, d1RowsRead: 0, d1Queries: 0 };
 }
 
-/** Cursors are kept, because they know what they wrote only when they are done. */
+/** Keeps the cursors, because they know how many rows they wrote only when they are done. */
 function countStorage(storage, counts) {
   const { exec } = storage.sql;
   Object.getPrototypeOf(storage.sql).exec = function (...args) {
@@ -165,7 +165,7 @@ function countedDb(db, counts) {
       return statement.first(...args);
     },
     raw: async (...args) => {
-      // `raw` gives no counts: the same question is asked once more.
+      // `raw` returns no counts, so the query runs a second time.
       add(await statement.all());
       return statement.raw(...args);
     },

@@ -1,7 +1,6 @@
-// The rounds: every load for a moment, one after the other, again and again. What is compared with each other is
-// measured within the same minute of the same machine, and each round gives one ratio. Loads that debit run first for
-// as long as the projection takes to set in, so that its work is part of what is measured; before a load that writes
-// nothing, and before PostgreSQL has its turn, the copy may catch up.
+// Runs all loads in rounds, each for a short time, so that loads that are compared run within the same minute.
+// A load that debits runs until the projection has started before it is measured, so that the projection's work is
+// included. Before a load that writes nothing, and before PostgreSQL's turn, the copy may catch up.
 import { type Load, type Measured, runClosed, runOpen, type Timing } from "./http-load.ts";
 import type { Postgres } from "./postgres.ts";
 import type { Runtime } from "./runtime.ts";
@@ -10,15 +9,16 @@ import { bearer, Reporter, requestBytes } from "./workload.ts";
 
 export const CONNECTIONS = 32;
 export const BATCH = 100;
-/** A batch is a hundred reports: fewer connections keep as much under way, and answers come within a turn. */
+/** Fewer than for single debits, because a batch has a hundred reports and must be answered within a turn. */
 export const BATCH_CONNECTIONS = 8;
 export const IN_FLIGHT = 16;
-const PROJECTION_SETS_IN_MS = 2_700;
+/** Long enough for the projection to start. */
+const PROJECTION_LEAD_MS = 2_700;
 const SHORT_LEAD_MS = 300;
 
 export const LOAD_NAMES = [
   "empty",
-  "door",
+  "httpEmpty",
   "gauge",
   "single",
   "socket",
@@ -29,12 +29,13 @@ export const LOAD_NAMES = [
 ] as const;
 export type LoadName = (typeof LOAD_NAMES)[number];
 
-/** One turn of one load; `cpuMs` is workerd's CPU time per request, where the system says. */
+/** The result of one load in one round. `cpuMs` is workerd's CPU time per request, null if it is unknown. */
 export interface Turn extends Measured {
   cpuMs: number | null;
 }
 
-export class Contest {
+/** Runs loads against one enterprise, and against PostgreSQL if there is one. */
+export class LoadRunner {
   readonly #runtime: Runtime;
   readonly #postgres: Postgres | null;
   readonly #enterprise: string;
@@ -48,7 +49,7 @@ export class Contest {
     this.#key = key;
   }
 
-  /** One round of all loads. */
+  /** Runs each load once. */
   async round(measureMs: number): Promise<Partial<Record<LoadName, Turn>>> {
     const turns: Partial<Record<LoadName, Turn>> = {};
     const take = async (name: LoadName, leadMs: number): Promise<void> => {
@@ -56,9 +57,9 @@ export class Contest {
     };
     await this.#runtime.drain(this.#enterprise);
     await take("empty", SHORT_LEAD_MS);
-    await take("door", SHORT_LEAD_MS);
+    await take("httpEmpty", SHORT_LEAD_MS);
     await take("gauge", SHORT_LEAD_MS);
-    await take("single", PROJECTION_SETS_IN_MS);
+    await take("single", PROJECTION_LEAD_MS);
     await take("socket", SHORT_LEAD_MS);
     await take("socketDeep", SHORT_LEAD_MS);
     await take("batch", SHORT_LEAD_MS);
@@ -70,22 +71,22 @@ export class Contest {
     return turns;
   }
 
-  /** Debits and empty calls at one rate, below what the object can take, in turns. */
+  /** Runs empty calls and debits in turn, at a rate below what the object can handle. */
   async latencyRound(perSecond: number, measureMs: number): Promise<{ empty: Measured; single: Measured }> {
     await this.#runtime.drain(this.#enterprise);
     const empty = await runOpen(this.#emptyLoad(), CONNECTIONS, perSecond, { leadMs: SHORT_LEAD_MS, measureMs });
-    const settled = { leadMs: PROJECTION_SETS_IN_MS, measureMs };
-    const single = await runOpen(this.#debitLoad(), CONNECTIONS, perSecond, settled);
+    const timing = { leadMs: PROJECTION_LEAD_MS, measureMs };
+    const single = await runOpen(this.#debitLoad(), CONNECTIONS, perSecond, timing);
     return { empty, single };
   }
 
-  /** One load by its name. */
+  /** Runs one load. */
   run(name: LoadName, timing: Timing): Promise<Measured> {
     switch (name) {
       case "empty":
         return runClosed(this.#emptyLoad(), CONNECTIONS, timing);
-      case "door":
-        return runClosed(this.#doorLoad(), CONNECTIONS, timing);
+      case "httpEmpty":
+        return runClosed(this.#httpEmptyLoad(), CONNECTIONS, timing);
       case "gauge":
         return runClosed(this.#gaugeLoad(), CONNECTIONS, timing);
       case "single":
@@ -115,11 +116,11 @@ export class Contest {
     return { port, next: (i) => this.#post((reporters[i] as Reporter).next()) };
   }
 
-  /** The same requests as debits, on another path. */
-  #doorLoad(): Load {
+  /** Sends the same requests as debits to a path that handles them like debits around an empty call. */
+  #httpEmptyLoad(): Load {
     const reporters = this.#reporters(1);
     const next = (i: number) =>
-      requestBytes("POST", "/bench-door", bearer(this.#key), (reporters[i] as Reporter).next());
+      requestBytes("POST", "/bench-http-empty", bearer(this.#key), (reporters[i] as Reporter).next());
     return { port: this.#runtime.port, next };
   }
 
@@ -150,12 +151,12 @@ export class Contest {
     return Array.from({ length: CONNECTIONS }, (_, i) => new Reporter(`run-${this.#turns}-${i}`, width));
   }
 
-  /** CPU time goes over lead and measure alike, so it is divided by the requests of both. */
+  /** CPU time covers the lead time too, so it is divided by all answers, including those of the lead time. */
   async #turn(name: LoadName, timing: Timing): Promise<Turn> {
     const beforeMs = this.#runtime.cpuMs();
     const measured = await this.run(name, timing);
     const afterMs = this.#runtime.cpuMs();
-    const known = beforeMs !== null && afterMs !== null && !name.startsWith("postgres");
-    return { ...measured, cpuMs: known ? (afterMs - beforeMs) / measured.answers : null };
+    const isKnown = beforeMs !== null && afterMs !== null && !name.startsWith("postgres");
+    return { ...measured, cpuMs: isKnown ? (afterMs - beforeMs) / measured.answers : null };
   }
 }
