@@ -1,5 +1,6 @@
 /**
- * The map of the site: what every request passes, then the JSON interface, then what nobody claimed.
+ * The whole site as one router: the middleware of every request, the JSON interface, the pages, and the answers for
+ * addresses, methods and errors that no route handles.
  */
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
@@ -32,7 +33,7 @@ import type { ApiDocument } from "./wire/api-document.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
 
-/** Everything comes from this host, nothing is inline, and no other page may frame ours. */
+/** Everything is loaded from this host, nothing is inline, and no other site may frame our pages. */
 const SECURITY_HEADERS = {
   contentSecurityPolicy: {
     defaultSrc: ["'none'"],
@@ -45,7 +46,7 @@ const SECURITY_HEADERS = {
     frameAncestors: ["'none'"],
   },
   xFrameOptions: "DENY",
-  // Not "no-referrer": with that, browsers would send `Origin: null` with our own forms.
+  // With "no-referrer", browsers would send `Origin: null` with our own forms.
   referrerPolicy: "same-origin",
   permissionsPolicy: { camera: [], geolocation: [], microphone: [], payment: [] },
 };
@@ -53,12 +54,12 @@ const SECURITY_HEADERS = {
 export const app = newRouter();
 
 app.use(secureHeaders(SECURITY_HEADERS), requireSecrets, requireHttps);
-const limited = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "body_too_large") });
+const limitBody = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "body_too_large") });
 app.use(async (c, next) => {
   try {
-    return await limited(c, next);
+    return await limitBody(c, next);
   } catch {
-    // Only reading the body throws as far as here; what breaks off cannot be parsed.
+    // Only reading the body can throw here: a body whose connection breaks cannot be parsed.
     return problem(c, "malformed_json");
   }
 });
@@ -88,12 +89,12 @@ for (const routes of [
   app.route("/", routes);
 }
 
-/** Made when it is first asked for: most isolates never are. */
+/** Made at the first request for it, because most isolates never get one. */
 let document: ApiDocument | null = null;
 const readDocument = () => (document ??= documentOf(app));
 for (const [path, operationId, summary] of [
-  ["/healthz", "readHealth", "Whether the Worker answers; no tenant is touched"],
-  ["/openapi.json", "readDocument", "This document"],
+  ["/healthz", "readHealth", "Check that the Worker answers, without touching a tenant"],
+  ["/openapi.json", "readDocument", "Read this document"],
 ] as const) {
   app.openAPIRegistry.registerPath({
     method: "get",
@@ -101,13 +102,13 @@ for (const [path, operationId, summary] of [
     operationId,
     summary,
     tags: ["Service"],
-    responses: { 200: { description: "So it is", content: { "application/json": { schema: { type: "object" } } } } },
+    responses: { 200: { description: "OK", content: { "application/json": { schema: { type: "object" } } } } },
   });
 }
 app.get("/openapi.json", (c) => c.json(readDocument()));
 app.get("/docs", (c) => c.html(referencePage(readDocument())));
 
-// Last: whoever asks for HTML at an address that nothing serves gets a page.
+// After the interface, because the pages answer every remaining GET that asks for HTML.
 app.route("/", pageRoutes);
 
 app.notFound((c) => {

@@ -1,7 +1,6 @@
 /**
- * Enterprise keys. A key says whose it is, what it may and until when, under a MAC: so a forged or expired one is
- * turned away at the edge, before any object wakes or any database is read. What can change after it was made, its
- * revocation, is the object's to know.
+ * Enterprise keys. A key states its enterprise, its scopes and its expiry under a MAC, so the Worker refuses a forged or
+ * expired key before any object wakes or any database is read. Whether a key was revoked only its object knows.
  */
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 import type { Scope } from "./callers.ts";
@@ -15,46 +14,46 @@ export type KeyClaims = {
   expiresAtMs: number | null;
 };
 
-/** A key that proved to be ours; `hash` is what the object holds of it. */
-export type ProvenKey = KeyClaims & { hash: string };
+/** A key whose MAC was verified; `hash` is what the object stores of it. */
+export type VerifiedKey = KeyClaims & { hash: string };
 
 const PREFIX = "fg_";
 const PURPOSE = "key";
 const LETTERS: Record<Scope, string> = { debit: "d", read: "r", admin: "a" };
-const PROVEN_KEPT = 1_000;
+const MAX_VERIFIED = 1_000;
 
-/** Keys proven in this isolate, so that the MAC of a busy agent is checked once. Expiry is checked each time. */
-const proven = new Map<string, ProvenKey>();
+/** Keys verified in this isolate, so that a busy agent's MAC is checked once. Expiry is checked at every request. */
+const verified = new Map<string, VerifiedKey>();
 
 export async function mintKey(secret: string, claims: KeyClaims): Promise<{ key: string; hash: string }> {
   const { enterprise, id, scopes, expiresAtMs } = claims;
-  const payload = encodeText(
-    JSON.stringify([enterprise, id, scopes.map((scope) => LETTERS[scope]).join(""), expiresAtMs]),
-  );
+  const letters = scopes.map((scope) => LETTERS[scope]).join("");
+  const payload = encodeText(JSON.stringify([enterprise, id, letters, expiresAtMs]));
   const key = `${PREFIX}${payload}.${await macOf(secret, PURPOSE, payload)}`;
   return { key, hash: await hashOf(key) };
 }
 
-/** The claims of a key, or null when it is not one that this deployment made. */
-export async function proveKey(secret: string, key: string): Promise<ProvenKey | null> {
-  // The secret is part of what is remembered: a rotated secret must not find keys of the old one.
-  const memory = `${secret}\n${key}`;
-  const known = proven.get(memory);
+/** The claims of a key, expired or not; null when this deployment did not make it. */
+export async function verifyKey(secret: string, key: string): Promise<VerifiedKey | null> {
+  // The secret is part of the cache's key: after a rotation, keys of the old secret must not be found.
+  const cacheKey = `${secret}\n${key}`;
+  const known = verified.get(cacheKey);
   if (known !== undefined) return known;
   const [payload, mac, ...rest] = key.startsWith(PREFIX) ? key.slice(PREFIX.length).split(".") : [];
   if (payload === undefined || mac === undefined || rest.length > 0) return null;
   if (!(await macMatches(secret, PURPOSE, payload, mac))) return null;
-  const [enterprise, id, letters, expiresAtMs] = JSON.parse(decodeText(payload)) as [
-    string,
-    string,
-    string,
-    number | null,
-  ];
+  const claims = { ...parsePayload(payload), hash: await hashOf(key) };
+  if (verified.size >= MAX_VERIFIED) verified.clear();
+  verified.set(cacheKey, claims);
+  return claims;
+}
+
+/** Trusts the payload: its MAC was verified. */
+function parsePayload(payload: string): KeyClaims {
+  type Payload = [enterprise: string, id: string, letters: string, expiresAtMs: number | null];
+  const [enterprise, id, letters, expiresAtMs] = JSON.parse(decodeText(payload)) as Payload;
   const scopes = (Object.keys(LETTERS) as Scope[]).filter((scope) => letters.includes(LETTERS[scope]));
-  const key_ = { enterprise, id, scopes, expiresAtMs, hash: await hashOf(key) };
-  if (proven.size >= PROVEN_KEPT) proven.clear();
-  proven.set(memory, key_);
-  return key_;
+  return { enterprise, id, scopes, expiresAtMs };
 }
 
 function encodeText(text: string): string {

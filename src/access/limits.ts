@@ -1,17 +1,16 @@
 /**
- * Rate limits at the edge, by Workers' rate limiting bindings. Events are counted in the isolate's memory and told to
- * the binding in lots, so that an honest debit waits for nothing; once the binding says no, the subject is turned away
- * from memory for a while. Losing the memory is harmless: the binding still knows. Where a binding is absent (workerd
- * by itself, as in the benchmarks), nothing is limited.
+ * Rate limits in the Worker, by the rate limiting bindings of Workers. Events are counted in the isolate's memory and
+ * reported to the binding in lots, so that an honest debit waits for nothing. Once the binding says no, memory alone
+ * refuses the subject for RETRY_AFTER_SECONDS. Losing the memory is harmless, because the binding still knows. Without
+ * the bindings (workerd alone, as in the benchmarks) nothing is limited.
  */
-
 import { RETRY_AFTER_SECONDS } from "./refusals.ts";
 
 export type Limit = "LIMIT_FAILURES" | "LIMIT_COSTLY" | "LIMIT_CALLERS";
 
-/** How many events make a lot, which is one count of the binding; the variable RATE_LIMIT_FACTOR multiplies it. */
+/** How many events make a lot, which the binding counts as one; the variable RATE_LIMIT_FACTOR multiplies it. */
 const LOT: Record<Limit, number> = { LIMIT_FAILURES: 1, LIMIT_COSTLY: 1, LIMIT_CALLERS: 100 };
-const SUBJECTS_KEPT = 10_000;
+const MAX_SUBJECTS = 10_000;
 
 const seen = new Map<string, { events: number; blockedUntilMs: number }>();
 
@@ -28,16 +27,29 @@ export async function isOver(env: Env, limit: Limit, subject: string): Promise<b
   return true;
 }
 
-/** True while the subject is turned away; counts nothing. */
+/** True while the subject is refused; counts nothing. */
 export function isBlocked(limit: Limit, subject: string): boolean {
   return (seen.get(`${limit} ${subject}`)?.blockedUntilMs ?? 0) > Date.now();
 }
 
-/** Where a request comes from, as Cloudflare says; of an IPv6 address the network, since its hosts are free to take. */
+/** Counts a failed proof (a wrong key, a forged link) of the request's address; true when it is one too many. */
+export function failedTooOften(env: Env, headers: Headers): Promise<boolean> {
+  return isOver(env, "LIMIT_FAILURES", addressOf(headers));
+}
+
+/** True while the request's address is refused for its failed proofs; counts nothing. */
+export function isAddressBlocked(headers: Headers): boolean {
+  return isBlocked("LIMIT_FAILURES", addressOf(headers));
+}
+
+/**
+ * The address that a request comes from, as Cloudflare reports it. For IPv6 it is the /64 network, because whoever has
+ * one may use any address in it.
+ */
 export function addressOf(headers: Headers): string {
   const address = headers.get("CF-Connecting-IP") ?? "";
   if (!address.includes(":")) return address;
-  // "::" stands for as many zeros as are missing of eight groups.
+  // "::" replaces as many zeros as are missing from eight groups.
   const [left = "", right = ""] = address.split("::");
   const groups = (part: string) => (part === "" ? [] : part.split(":"));
   const [first, last] = [groups(left), groups(right)];
@@ -46,7 +58,7 @@ export function addressOf(headers: Headers): string {
 }
 
 function remember(key: string) {
-  if (seen.size >= SUBJECTS_KEPT) seen.clear();
+  if (seen.size >= MAX_SUBJECTS) seen.clear();
   const known = { events: 0, blockedUntilMs: 0 };
   seen.set(key, known);
   return known;
@@ -57,7 +69,7 @@ async function isWithin(binding: RateLimit | undefined, key: string): Promise<bo
   try {
     return (await binding.limit({ key })).success;
   } catch (error) {
-    // A limiter that fails stands in nobody's way.
+    // A limiter that fails must not refuse anybody.
     console.error(JSON.stringify({ event: "limit_not_asked", error: String(error) }));
     return true;
   }

@@ -1,6 +1,6 @@
 /**
- * Referral codes carry the enterprise that they refer from, under a short MAC: reading one needs no lookup, and a code
- * that was made up wakes no object.
+ * Referral codes: the id of the enterprise that refers, with a short MAC. Reading one needs no lookup, and an invented
+ * code wakes no object.
  */
 import { macOf, sameSecret } from "./mac.ts";
 
@@ -11,7 +11,7 @@ export async function referralCodeOf(secret: string, enterprise: string): Promis
   return `${enterprise}~${mac.slice(0, MAC_LENGTH)}`;
 }
 
-/** The enterprise that the code was made for; null for a code that is not ours. */
+/** The enterprise whose code this is; null for a code that this deployment did not make. */
 export async function readReferralCode(secret: string, code: string): Promise<string | null> {
   const enterprise = code.slice(0, code.lastIndexOf("~"));
   return enterprise !== "" && (await sameSecret(await referralCodeOf(secret, enterprise), code)) ? enterprise : null;

@@ -1,40 +1,27 @@
 /**
- * The dashboard's session: a signed cookie for twelve hours. It authorises pages, their forms, and reading; JSON that
- * changes anything takes an Authorization header only, so a cookie that a browser sends by itself can change nothing.
+ * The dashboard's session: a signed cookie for twelve hours. It authorizes pages, their forms, and reading JSON. JSON
+ * requests that change anything need an Authorization header, so a cookie that a browser sends by itself changes nothing.
  */
 import type { Context } from "hono";
-import { deleteCookie, getCookie, setCookie } from "hono/cookie";
+import { clearCookie, readCookie, type SessionCookie, writeCookie } from "./cookies.ts";
 import { mintToken, readToken, type TokenClaims } from "./tokens.ts";
 
-export const SESSION_MS = 12 * 3_600_000;
+const COOKIE: SessionCookie = { name: "fuelgauge", sameSite: "Lax", maxAgeMs: 12 * 3_600_000 };
 
 export async function readSession<E extends { Bindings: Env }>(c: Context<E>): Promise<TokenClaims | null> {
-  const token = getCookie(c, cookieName(c));
+  const token = readCookie(c, COOKIE);
   return token === undefined ? null : readToken(c.env.SIGNING_SECRET, "session", token);
 }
 
 export async function startSession<E extends { Bindings: Env }>(
   c: Context<E>,
   who: Pick<TokenClaims, "enterprise" | "user" | "role">,
-) {
+): Promise<void> {
   const claims = { ...who, kind: "session" as const, id: crypto.randomUUID(), origin: "" };
-  const token = await mintToken(c.env.SIGNING_SECRET, { ...claims, expiresAtMs: Date.now() + SESSION_MS });
-  setCookie(c, cookieName(c), token, { ...cookieOptions(c), maxAge: SESSION_MS / 1000 });
+  const expiresAtMs = Date.now() + COOKIE.maxAgeMs;
+  writeCookie(c, COOKIE, await mintToken(c.env.SIGNING_SECRET, { ...claims, expiresAtMs }));
 }
 
 export function endSession(c: Context): void {
-  deleteCookie(c, cookieName(c), cookieOptions(c));
-}
-
-/** `__Host-` needs https; on http://localhost the plain name is used. */
-function cookieName(c: Context): string {
-  return isSecure(c) ? "__Host-fuelgauge" : "fuelgauge";
-}
-
-function cookieOptions(c: Context) {
-  return { path: "/", httpOnly: true, secure: isSecure(c), sameSite: "Lax" } as const;
-}
-
-function isSecure(c: Context): boolean {
-  return new URL(c.req.url).protocol === "https:";
+  clearCookie(c, COOKIE);
 }

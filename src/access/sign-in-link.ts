@@ -1,11 +1,11 @@
-/** Links that sign a browser in to an enterprise's dashboard, once, within five minutes. */
+/** Links that sign a browser in to an enterprise's dashboard. Each works once, within five minutes. */
 import type { AtMs } from "../ledger/time.ts";
 import type { Role } from "./callers.ts";
 import { mintToken } from "./tokens.ts";
 
 const LINK_MS = 300_000;
 
-/** @param site an address of the site that the link leads to */
+/** @param site any URL of the deployment, whose origin the link gets */
 export async function makeSignInLink(
   secret: string,
   site: string,

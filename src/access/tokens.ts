@@ -1,6 +1,6 @@
 /**
- * Short-lived signed tokens (JWT, HS256 under SIGNING_SECRET): sign-in links, dashboard sessions and embed tokens.
- * Each names its kind, and is worth nothing as another. They expire by the real clock.
+ * Short-lived signed tokens (JWT, HS256 under SIGNING_SECRET): sign-in links, dashboard sessions and embed tokens. Each
+ * states its kind and is not valid as another. They expire by the real clock.
  */
 import { sign, verify } from "hono/jwt";
 import type { Role } from "./callers.ts";
@@ -12,12 +12,12 @@ export type TokenClaims = {
   enterprise: string;
   user: string;
   role: Role;
-  /** Names a link, so that it can be used up. */
+  /** Identifies a link, so that its use can be recorded. */
   id: string;
-  /** The origin of the page that an embed token was made for; empty otherwise. */
+  /** The origin of the pages that may use an embed token; empty for other kinds. */
   origin: string;
   expiresAtMs: number;
-  /** Of an embed token: where the usage bar's invitation leads, where the enterprise has such a link. */
+  /** For an embed token: the URL of the usage bar's invitation, if the enterprise has one. */
   inviteUrl?: string | null;
 };
 
@@ -30,21 +30,21 @@ export async function mintToken(secret: string, claims: TokenClaims): Promise<st
   return sign({ kind, ent: enterprise, sub: user, role, jti: id, org: origin, exp, ...inv }, secret, ALGORITHM);
 }
 
-/** The claims of a token of this kind that holds now; null when it is forged, expired or of another kind. */
+/** The claims of a token of this kind that is valid now; null when it is forged, expired or of another kind. */
 export async function readToken(secret: string, kind: TokenKind, token: string): Promise<TokenClaims | null> {
-  const claims = await proveToken(secret, kind, token);
-  return claims === null || hasEnded(claims) ? null : claims;
+  const claims = await verifyToken(secret, kind, token);
+  return claims === null || hasExpired(claims) ? null : claims;
 }
 
-/** True once a token's time is over, to the millisecond. */
-export function hasEnded({ expiresAtMs }: Pick<TokenClaims, "expiresAtMs">): boolean {
+/** To the millisecond. */
+export function hasExpired({ expiresAtMs }: Pick<TokenClaims, "expiresAtMs">): boolean {
   return expiresAtMs <= Date.now();
 }
 
-/** The claims of a token of this kind that is ours, expired or not; null when it is forged or of another kind. */
-export async function proveToken(secret: string, kind: TokenKind, token: string): Promise<TokenClaims | null> {
+/** The claims of a token of this kind, expired or not; null when it is forged or of another kind. */
+export async function verifyToken(secret: string, kind: TokenKind, token: string): Promise<TokenClaims | null> {
   try {
-    // The time is looked at by `hasEnded`: the library would look at whole seconds.
+    // `hasExpired` checks the expiry, because the library compares whole seconds.
     const payload = (await verify(token, secret, { alg: ALGORITHM, exp: false })) as Record<string, unknown>;
     if (payload.kind !== kind) return null;
     return {

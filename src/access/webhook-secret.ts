@@ -1,6 +1,6 @@
 /**
- * The secret that signs an enterprise's webhooks, in the form of the Standard Webhooks spec. It is derived from the
- * deployment's secret and the address it is for: nothing is stored, and another address has another secret.
+ * The secret that signs an enterprise's webhooks, in the format of the Standard Webhooks spec. It is derived from the
+ * deployment's secret and the webhook's URL, so nothing is stored and another URL has another secret.
  */
 import { macOf } from "./mac.ts";
 

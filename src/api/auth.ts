@@ -1,64 +1,71 @@
 /**
- * Who is calling, and whether they may: decided at the edge, before any object wakes or any database is read.
- * Routes are closed unless they say who may enter. Another enterprise's path looks like nothing at all.
+ * Authenticates a caller and authorizes it for a route, in the Worker, before any object wakes or any database is read.
+ * Every route declares its access. The path of another enterprise is answered like one that does not exist.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import { byOf, type Caller, type Scope } from "../access/callers.ts";
-import { proveKey } from "../access/keys.ts";
-import { addressOf, isBlocked, isOver } from "../access/limits.ts";
-import { sameSecret } from "../access/mac.ts";
+import { verifyKey } from "../access/keys.ts";
+import { failedTooOften, isAddressBlocked, isBlocked, isOver } from "../access/limits.ts";
+import { isOperatorKey } from "../access/operator-session.ts";
+import type { AccessRefusalCode } from "../access/refusals.ts";
 import { readSession } from "../access/session.ts";
-import { hasEnded, proveToken } from "../access/tokens.ts";
+import { hasExpired, verifyToken } from "../access/tokens.ts";
 import { ID_RULE, isId } from "../wire/fields.ts";
-import { invalid, type PlainCode, problem } from "./problem.ts";
+import { invalid, problem } from "./problem.ts";
 
 export type ApiEnv = {
   Bindings: Env;
-  /** `expiresAtMs`: until when what the caller showed holds; null for good. */
+  /** `expiresAtMs`: when the caller's key or token expires; null: never. */
   Variables: { caller: Caller; enterprise: string; expiresAtMs: number | null };
 };
 
-export type Entrance = {
-  /** The scope that an enterprise key needs; "operator": no enterprise key will do; "any": any key will. */
+/** Who may call a route. The operator may call every route. */
+export type Access = {
+  /** The scope that an enterprise key needs; "any": every key is enough; "operator": no enterprise key is. */
   scope: Scope | "operator" | "any";
-  /** Also a signed-in browser may (reading only). */
+  /** A signed-in browser may call it too; for reading only. */
   session?: boolean;
-  /** Also the usage bar may. */
+  /** An embed token may call it too. */
   embed?: boolean;
-  /** Each call is worth many: it has a limit of its own for each caller and enterprise. */
+  /** Each call is expensive, so it has a separate limit for each caller and enterprise. */
   costly?: boolean;
 };
 
-type Entered = { caller: Caller; enterprise: string | null; expiresAtMs: number | null };
+type Authenticated = { caller: Caller; enterprise: string | null; expiresAtMs: number | null };
 
-/** Lets in who may enter, and puts the caller into `c.var`. Expects the enterprise's id as the path's `e`, where there is one. */
-export function allow(entrance: Entrance): MiddlewareHandler<ApiEnv> {
+/**
+ * Refuses callers without this access, and sets `c.var` for the others. The enterprise's id is the path's `e`; a route
+ * without it gets the enterprise of the caller's key.
+ */
+export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
   return createMiddleware<ApiEnv>(async (c, next) => {
-    const entered = await identify(c, entrance);
-    if (typeof entered === "string") {
-      if (entered === "key_invalid" && (await isOver(c.env, "LIMIT_FAILURES", addressOf(c.req.raw.headers)))) {
-        return problem(c, "rate_limited");
-      }
-      return problem(c, entered);
+    const authenticated = await authenticate(c, access);
+    if (typeof authenticated === "string") {
+      const guesses = authenticated === "key_invalid" && (await failedTooOften(c.env, c.req.raw.headers));
+      return problem(c, guesses ? "rate_limited" : authenticated);
     }
+    const { caller, enterprise, expiresAtMs } = authenticated;
     const asked = c.req.param("e");
     if (asked !== undefined) {
-      if (entered.enterprise !== null && entered.enterprise !== asked) return problem(c, "not_found");
+      if (enterprise !== null && enterprise !== asked) return problem(c, "not_found");
       if (!isId(asked)) return invalid(c, [{ path: "e", message: ID_RULE }]);
     }
-    c.set("caller", entered.caller);
-    c.set("enterprise", asked ?? entered.enterprise ?? "");
-    c.set("expiresAtMs", entered.expiresAtMs);
-    if (await isTooMuch(c, entrance)) return problem(c, "rate_limited");
+    c.set("caller", caller);
+    c.set("enterprise", asked ?? enterprise ?? "");
+    c.set("expiresAtMs", expiresAtMs);
+    if (await isOverLimit(c, access)) return problem(c, "rate_limited");
     await next();
-    // Only the object knows that a key was revoked: one that goes on being used stops waking it.
+    // Only the object knows that a key was revoked; this stops a revoked key that is still in use from waking it.
     if (c.res.status === 401) await isOver(c.env, "LIMIT_FAILURES", subjectOf(c));
   });
 }
 
-/** The operator is limited where a call is costly; everyone else also as a whole, so high that no honest burst comes near. */
-async function isTooMuch(c: Context<ApiEnv>, { costly }: Entrance): Promise<boolean> {
+/**
+ * The operator is limited on costly routes only. Everyone else also has a limit over all routes, too high for an honest
+ * burst to reach.
+ */
+async function isOverLimit(c: Context<ApiEnv>, { costly }: Access): Promise<boolean> {
   const subject = subjectOf(c);
   if (c.var.caller.kind === "key" && isBlocked("LIMIT_FAILURES", subject)) return true;
   if (c.var.caller.kind !== "operator" && (await isOver(c.env, "LIMIT_CALLERS", subject))) return true;
@@ -70,49 +77,51 @@ function subjectOf(c: Context<ApiEnv>): string {
   return caller.kind === "operator" ? "operator" : `${enterprise} ${caller.kind === "key" ? caller.id : byOf(caller)}`;
 }
 
-async function identify(c: Context<ApiEnv>, entrance: Entrance): Promise<Entered | PlainCode> {
-  const header = c.req.header("Authorization") ?? (entrance.embed === true ? subprotocolToken(c) : undefined);
-  if (header === undefined) return entrance.session === true ? identifySession(c) : "key_missing";
+type Refused = AccessRefusalCode | "not_found";
+
+async function authenticate(c: Context<ApiEnv>, access: Access): Promise<Authenticated | Refused> {
+  const header = c.req.header("Authorization") ?? (access.embed === true ? subprotocolToken(c) : undefined);
+  if (header === undefined) return access.session === true ? authenticateSession(c) : "key_missing";
   const token = /^Bearer ([!-~]+)$/i.exec(header.trim())?.[1];
   if (token === undefined) return "key_invalid";
-  // Before the operator's key, because agents ask most.
-  const key = await proveKey(c.env.SIGNING_SECRET, token);
+  // Enterprise keys are tried first, because agents send most of the requests.
+  const key = await verifyKey(c.env.SIGNING_SECRET, token);
   if (key === null) {
-    if (await isOperatorKey(c, token)) return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
-    return identifyEmbed(c, token, entrance);
+    if (await authenticateOperator(c, token))
+      return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
+    return authenticateEmbed(c, token, access);
   }
   if (key.expiresAtMs !== null && key.expiresAtMs <= Date.now()) return "key_expired";
   const asked = c.req.param("e");
   if (asked !== undefined && asked !== key.enterprise) return "not_found";
-  if (!maySee(key.scopes, entrance.scope)) return "scope_denied";
+  if (!hasScope(key.scopes, access.scope)) return "scope_denied";
   const { id, hash, scopes, enterprise, expiresAtMs } = key;
   return { caller: { kind: "key", id, hash, scopes }, enterprise, expiresAtMs };
 }
 
 /**
- * The one secret that people choose: it is not even looked at while its address is turned away for failures. What
- * carries a MAC cannot be guessed, so good keys and tokens are never turned away for what others at their address do.
+ * The operator key is the only secret that people choose, so it is not even compared while its address is blocked for
+ * failures. Keys and tokens carry a MAC and cannot be guessed: a valid one is never refused for its address.
  */
-async function isOperatorKey(c: Context<ApiEnv>, token: string): Promise<boolean> {
-  if (isBlocked("LIMIT_FAILURES", addressOf(c.req.raw.headers))) return false;
-  return sameSecret(token, c.env.OPERATOR_KEY);
+async function authenticateOperator(c: Context<ApiEnv>, token: string): Promise<boolean> {
+  return !isAddressBlocked(c.req.raw.headers) && isOperatorKey(c, token);
 }
 
-/** The token of a browser's socket, from the subprotocol pair `fuelgauge, TOKEN`, as the header that it cannot send. */
+/** A browser cannot set headers on a WebSocket: it sends its token in the subprotocol pair `fuelgauge, TOKEN`. */
 function subprotocolToken(c: Context<ApiEnv>): string | undefined {
   const [name, token] = (c.req.header("Sec-WebSocket-Protocol") ?? "").split(",").map((part) => part.trim());
   return name === "fuelgauge" && token !== undefined && token !== "" ? `Bearer ${token}` : undefined;
 }
 
-/** An admin key may read; it may not debit. */
-function maySee(scopes: readonly Scope[], needed: Entrance["scope"]): boolean {
+/** An admin key may also read, but not debit. */
+function hasScope(scopes: readonly Scope[], needed: Access["scope"]): boolean {
   if (needed === "operator") return false;
   if (needed === "any") return true;
   return scopes.includes(needed) || (needed === "read" && scopes.includes("admin"));
 }
 
-/** A browser sends a cookie along for whoever asks: for another origin's pages, sockets above all, it counts nothing. */
-async function identifySession(c: Context<ApiEnv>): Promise<Entered | PlainCode> {
+/** A browser adds the cookie to requests of any page, so it does not count for pages of another origin. */
+async function authenticateSession(c: Context<ApiEnv>): Promise<Authenticated | Refused> {
   const session = await readSession(c);
   if (session === null) return "key_missing";
   const origin = c.req.header("Origin");
@@ -121,14 +130,14 @@ async function identifySession(c: Context<ApiEnv>): Promise<Entered | PlainCode>
   return { caller: { kind: "user", user, role }, enterprise, expiresAtMs };
 }
 
-async function identifyEmbed(c: Context<ApiEnv>, token: string, entrance: Entrance): Promise<Entered | PlainCode> {
-  const claims = await proveToken(c.env.SIGNING_SECRET, "embed", token);
+async function authenticateEmbed(c: Context<ApiEnv>, token: string, access: Access): Promise<Authenticated | Refused> {
+  const claims = await verifyToken(c.env.SIGNING_SECRET, "embed", token);
   if (claims === null) return "key_invalid";
-  if (hasEnded(claims)) return "key_expired";
+  if (hasExpired(claims)) return "key_expired";
   if (c.req.header("Origin") !== claims.origin) return "origin_not_allowed";
   const asked = c.req.param("e");
   if (asked !== undefined && asked !== claims.enterprise) return "not_found";
-  if (entrance.embed !== true) return "scope_denied";
+  if (access.embed !== true) return "scope_denied";
   const { user, role, enterprise, expiresAtMs } = claims;
   return { caller: { kind: "embed", user, role }, enterprise, expiresAtMs };
 }

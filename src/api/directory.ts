@@ -31,7 +31,7 @@ export const directoryRoutes = newRouter().openapi(
       summary: "Name workspaces, groups and users",
       details: "What is not named stays as it is. `group_id: null` takes a workspace out of its group.",
       tag: "Operator",
-      entrance: { scope: "operator" },
+      access: { scope: "operator" },
       answers: {
         200: {
           description: "How many of each were put",

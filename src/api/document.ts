@@ -1,41 +1,55 @@
 /**
- * The OpenAPI document: what the routes declare, completed with what is common to them. Who may enter becomes security
- * requirements; the codes that a route can refuse with become responses by status; each operation gets a line of curl.
+ * The OpenAPI document: what the routes declare, completed with what they share. A route's access becomes security
+ * requirements, its problem codes become responses by status, and each operation gets a curl command.
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { ApiDocument, ApiOperation, Json } from "../wire/api-document.ts";
 import { PROBLEMS, type ProblemCode } from "../wire/problem-catalogue.ts";
-import type { ApiEnv, Entrance } from "./auth.ts";
+import type { Access, ApiEnv } from "./auth.ts";
 
 const INFO = {
   title: "Fuelgauge",
   version: "1.0.0",
   description: [
-    "The credit ledger for platforms on which AI agents work. Everything is JSON in snake_case; times are ISO 8601 in",
-    "UTC, amounts integers of micros: 1 credit, or 1 US dollar, is 1,000,000 micros. Unknown fields are refused.",
-    "Send `Authorization: Bearer KEY`. Errors are `application/problem+json` with a stable `code`. Lists answer",
-    "`{rows, next_cursor}`; pass `cursor` to go on. An id in a path is percent-encoded.",
+    "The credit ledger for platforms on which AI agents work. Requests and answers are JSON in snake_case. Times are",
+    "ISO 8601 in UTC. Amounts are integers of micros: 1 credit, or 1 US dollar, is 1,000,000 micros. Unknown fields are",
+    "refused. Send `Authorization: Bearer KEY`. Errors are `application/problem+json` with a stable `code`. Lists answer",
+    "`{rows, next_cursor}`; pass `next_cursor` as `cursor` to get the next page. Percent-encode ids in paths.",
   ].join(" "),
 };
 
 const TAGS = [
-  { name: "Agents", description: "May a run start, and what it uses. For keys of scope `debit`." },
-  { name: "Readers", description: "The state, the usage, and where every micro went. For keys of scope `read`." },
-  { name: "Operator", description: "Enterprises, credits, keys, prices. For the operator key; some for `admin` keys." },
+  {
+    name: "Agents",
+    description: "Ask whether a run may start, and report what it uses. For keys with the scope `debit`.",
+  },
+  {
+    name: "Readers",
+    description: "Read the balance, the usage, and the explanation of every micro. For keys with the scope `read`.",
+  },
+  {
+    name: "Operator",
+    description:
+      "Manage enterprises, credits, keys and prices. For the operator key; some operations also for `admin` keys.",
+  },
   { name: "Service", description: "The deployment itself." },
 ];
 
 const SECURITY_SCHEMES = {
-  key: { type: "http", scheme: "bearer", description: "A key of the enterprise, with the scopes that are named." },
-  operator_key: { type: "http", scheme: "bearer", description: "The operator key; it may do everything." },
-  embed_token: { type: "http", scheme: "bearer", description: "A token of the usage bar, on its own origin only." },
-  session: { type: "apiKey", in: "cookie", name: "__Host-fuelgauge", description: "A signed-in browser; it may read." },
+  key: { type: "http", scheme: "bearer", description: "A key of the enterprise, with the listed scopes." },
+  operator_key: { type: "http", scheme: "bearer", description: "The operator key, which may do everything." },
+  embed_token: { type: "http", scheme: "bearer", description: "A token for the usage bar, valid on one origin only." },
+  session: {
+    type: "apiKey",
+    in: "cookie",
+    name: "__Host-fuelgauge",
+    description: "A signed-in browser, which may read.",
+  },
 };
 
-/** What a route declares of its entrance, and whether it takes a body that says nothing. */
-type Declared = Entrance & { empty?: boolean };
+type DeclaredAccess = Access & { empty?: boolean };
 
-/** Makes the document of an app whose routes are all declared. */
+/** The document of an app whose routes are all declared. */
 export function documentOf(app: OpenAPIHono<ApiEnv>): ApiDocument {
   for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
     app.openAPIRegistry.registerComponent("securitySchemes", name, scheme as never);
@@ -52,12 +66,12 @@ export function documentOf(app: OpenAPIHono<ApiEnv>): ApiDocument {
 }
 
 function complete(operation: ApiOperation, method: string, path: string): void {
-  const { "x-entrance": entrance, "x-refusals": refusals, middleware: _, ...rest } = operation as ApiOperation & Json;
+  const { "x-access": access, "x-refusals": refusals, middleware: _, ...rest } = operation as ApiOperation & Json;
   for (const name of Object.keys(operation)) delete (operation as Json)[name];
   Object.assign(operation, rest);
-  operation.security = entrance === undefined ? [] : securityOf(entrance as Entrance);
-  if (entrance !== undefined) {
-    const codes = [...commonCodes(operation, entrance as Declared, path), ...(refusals as ProblemCode[])];
+  operation.security = access === undefined ? [] : securityOf(access as Access);
+  if (access !== undefined) {
+    const codes = [...commonCodes(operation, access as DeclaredAccess, path), ...(refusals as ProblemCode[])];
     operation.responses = { ...operation.responses, ...problemResponses(codes) };
   }
   if (operation["x-websocket"] === undefined) {
@@ -65,7 +79,7 @@ function complete(operation: ApiOperation, method: string, path: string): void {
   }
 }
 
-function securityOf({ scope, session, embed }: Entrance): Record<string, string[]>[] {
+function securityOf({ scope, session, embed }: Access): Record<string, string[]>[] {
   if (scope === "operator") return [{ operator_key: [] }];
   const scopes = scope === "any" ? [] : [scope];
   return [
@@ -76,15 +90,19 @@ function securityOf({ scope, session, embed }: Entrance): Record<string, string[
   ];
 }
 
-/** What any route of this kind may refuse with, apart from what is its own. */
-function commonCodes({ parameters = [], requestBody }: ApiOperation, entrance: Declared, path: string): ProblemCode[] {
-  const { empty } = entrance;
+/** The codes that every route of this kind may answer, beside its own. */
+function commonCodes(
+  { parameters = [], requestBody }: ApiOperation,
+  access: DeclaredAccess,
+  path: string,
+): ProblemCode[] {
+  const { empty } = access;
   return [
     "key_missing",
     "key_invalid",
-    ...(entrance.scope === "operator" ? [] : (["key_expired", "key_revoked"] as const)),
-    ...(entrance.scope === "any" ? [] : (["scope_denied"] as const)),
-    ...(entrance.embed === true ? (["origin_not_allowed"] as const) : []),
+    ...(access.scope === "operator" ? [] : (["key_expired", "key_revoked"] as const)),
+    ...(access.scope === "any" ? [] : (["scope_denied"] as const)),
+    ...(access.embed === true ? (["origin_not_allowed"] as const) : []),
     ...(path.includes("{") ? (["not_found"] as const) : []),
     ...(requestBody === undefined ? [] : (["unsupported_media_type"] as const)),
     ...(requestBody === undefined && empty !== true ? [] : (["malformed_json", "body_too_large"] as const)),
@@ -116,20 +134,20 @@ function problemSchemaOf(status: number, codes: readonly ProblemCode[]): Json {
   return {
     allOf: [
       { $ref: "#/components/schemas/Problem" },
-      { type: "object", properties: status === 402 ? { ...own, ...TURNED_AWAY } : own },
+      { type: "object", properties: status === 402 ? { ...own, ...MEMBERS_OF_402 } : own },
     ],
   };
 }
 
-/** What a 402 adds, so that the caller can go on. */
-const TURNED_AWAY = {
+/** What a 402 adds, so that the caller knows what is left, when there is more and where to get more. */
+const MEMBERS_OF_402 = {
   available_micros: { type: "integer" },
   upgrade_url: { type: "string" },
   resets_at: { type: "string", format: "date-time" },
   gauge: { $ref: "#/components/schemas/Gauge" },
 };
 
-/** A command that does it, with the examples of the parameters and of the body. */
+/** A curl command for the operation, with the examples of its parameters and body. */
 function curlOf(operation: ApiOperation, method: string, path: string): string {
   const { parameters = [], requestBody, security } = operation;
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {

@@ -48,7 +48,7 @@ const listSchema = z.object({
   unreadable: z.array(z.string()).optional(),
 });
 const answer = (description: string) => ({ description, schema: enterpriseSchema });
-const entrance = { scope: "operator" } as const;
+const access = { scope: "operator" } as const;
 
 export const enterpriseRoutes = newRouter()
   .openapi(
@@ -62,7 +62,7 @@ export const enterpriseRoutes = newRouter()
           "To create one, `name`, `billing_model` and `plan` are needed. In a change what is left out keeps its value, and null clears an optional field. `webhook_secret` is answered once, when `webhook_url` is set to a new address. `test_clock` is given at creation only.",
         refusals: ["charge_too_large"],
         tag: "Operator",
-        entrance,
+        access,
         answers: { 200: answer("Changed"), 201: answer("Created") },
       }),
       request: {
@@ -88,7 +88,7 @@ export const enterpriseRoutes = newRouter()
         name: "readEnterprise",
         summary: "Read an enterprise",
         tag: "Operator",
-        entrance,
+        access,
         answers: { 200: answer("The enterprise") },
       }),
       request: { params: inEnterprise },
@@ -107,7 +107,7 @@ export const enterpriseRoutes = newRouter()
         summary: "List enterprises, newest first",
         refusals: ["validation_failed"],
         tag: "Operator",
-        entrance,
+        access,
         answers: { 200: { description: "A page of enterprises", schema: listSchema } },
       }),
       request: { query: z.strictObject({ limit: limit.default(20), cursor: cursorOf("number").optional() }) },
@@ -144,7 +144,7 @@ export const enterpriseRoutes = newRouter()
         summary: "Move a test clock forward; everything due on the way happens, in order",
         refusals: ["clock_backwards", "not_a_test_clock"],
         tag: "Operator",
-        entrance,
+        access,
         answers: { 200: answer("The enterprise, at the new time") },
       }),
       request: { params: inEnterprise, body: body(z.strictObject({ now: time }), { now: "2030-02-01T00:00:00Z" }) },

@@ -22,7 +22,7 @@ export const entryRoutes = newRouter().openapi(
       summary: "The journal, newest first",
       details: "Everything but debits. Beside `seq`, `at`, `by` and `type` an entry has the members of its type.",
       tag: "Readers",
-      entrance: { scope: "read", session: true },
+      access: { scope: "read", session: true },
       answers: {
         200: {
           description: "A page of entries",

@@ -78,7 +78,7 @@ gaugeRoutes.openapi(
       details:
         "From the ledger itself: the number shown is the number that blocks. An embed token is taken on its own origin.",
       tag: "Readers",
-      entrance: { scope: "read", session: true, embed: true },
+      access: { scope: "read", session: true, embed: true },
       answers: { 200: { description: "The gauge", schema: gaugeSchema } },
     }),
     request: { params: inEnterprise },

@@ -44,7 +44,7 @@ export const grantRoutes = newRouter()
         details: "Idempotent by `id`. New credit pays this cycle's debt first.",
         refusals: ["grant_conflict", "charge_too_large"],
         tag: "Operator",
-        entrance: { scope: "operator" },
+        access: { scope: "operator" },
         answers: {
           200: { description: "The same grant was there", schema: grantSchema },
           201: { description: "Granted", schema: grantSchema },
@@ -75,7 +75,7 @@ export const grantRoutes = newRouter()
         name: "listGrants",
         summary: "List grants, newest first",
         tag: "Readers",
-        entrance: { scope: "read", session: true },
+        access: { scope: "read", session: true },
         answers: {
           200: {
             description: "A page of grants",
@@ -115,7 +115,7 @@ export const grantRoutes = newRouter()
         summary: "Take back what remains of a grant",
         empty: true,
         tag: "Operator",
-        entrance: { scope: "operator" },
+        access: { scope: "operator" },
         answers: { 200: { description: "The grant", schema: grantSchema } },
       }),
       request: { params: inGrant },

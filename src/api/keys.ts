@@ -21,7 +21,7 @@ const keySchema = z.object({
   revoked_at: z.iso.datetime().nullable(),
 });
 
-const entrance = { scope: "admin" } as const;
+const access = { scope: "admin" } as const;
 
 export const keyRoutes = newRouter()
   .openapi(
@@ -34,7 +34,7 @@ export const keyRoutes = newRouter()
         details:
           "The operator makes keys of any scope; an admin key makes `debit` and `read` keys of its own enterprise.",
         tag: "Operator",
-        entrance,
+        access,
         answers: {
           201: { description: "The key", schema: z.object({ id: z.string(), key: z.string() }).openapi("MadeKey") },
         },
@@ -54,7 +54,7 @@ export const keyRoutes = newRouter()
         name: "listKeys",
         summary: "List keys, newest first, without their secrets",
         tag: "Operator",
-        entrance,
+        access,
         answers: {
           200: {
             description: "A page of keys",
@@ -91,7 +91,7 @@ export const keyRoutes = newRouter()
         summary: "Revoke a key; it stops at its next request",
         details: "Sockets that the key opened are closed with 4401.",
         tag: "Operator",
-        entrance,
+        access,
         answers: { 204: { description: "Revoked" } },
       }),
       request: {

@@ -4,6 +4,7 @@
  */
 import { catalogOf } from "../catalog/object.ts";
 import { isRefusal } from "../ledger/refusals.ts";
+import { isDemoMode } from "../operations/demo-mode.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { formatIso } from "../wire/time.ts";
 import { showEnterprise } from "./enterprises.ts";
@@ -18,7 +19,7 @@ const auditSchema = z
   })
   .openapi("Audit");
 
-const entrance = { scope: "operator", costly: true } as const;
+const access = { scope: "operator", costly: true } as const;
 
 export const maintenanceRoutes = newRouter()
   .openapi(
@@ -30,7 +31,7 @@ export const maintenanceRoutes = newRouter()
         summary: "Recompute the books from their rows, and compare the copy with them",
         details: "Debits wait while the books are read: about half a second per 100,000 meters.",
         tag: "Operator",
-        entrance,
+        access,
         answers: { 200: { description: "What was checked, and what is wrong", schema: auditSchema } },
       }),
       request: { params: inEnterprise },
@@ -52,7 +53,7 @@ export const maintenanceRoutes = newRouter()
         details: "Harmless, whenever and however often. One that is cut off half-way is begun again by itself.",
         empty: true,
         tag: "Operator",
-        entrance,
+        access,
         answers: { 200: { description: "Rebuilt", schema: z.object({ rebuilt: z.boolean(), batches: z.int() }) } },
       }),
       request: { params: inEnterprise },
@@ -72,22 +73,17 @@ maintenanceRoutes.openapi(
       name: "followRealClock",
       summary: "End a demo enterprise's test clock and mark its history as demo data",
       tag: "Operator",
-      entrance,
+      access,
       answers: { 200: { description: "The enterprise" } },
     }),
     request: { params: inEnterprise },
     hide: true,
   }),
   async (c) => {
-    if (!isDemo(c.env)) return problem(c, "not_found");
+    if (!isDemoMode(c.env)) return problem(c, "not_found");
     const state = await enterpriseStub(c.env, c.var.enterprise).followRealClock();
     if (isRefusal(state)) return refused(c, state.refusal);
     await catalogOf(c.env).enrolDemo(state.identity.id);
     return c.json(await showEnterprise(c, state));
   },
 );
-
-/** True where `npm start` runs its demo; DEMO_MODE is never set in a deployment. */
-function isDemo(env: Env): boolean {
-  return (env as { DEMO_MODE?: string }).DEMO_MODE === "true";
-}

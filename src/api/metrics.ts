@@ -26,7 +26,7 @@ metricRoutes.openapi(
       name: "readMetrics",
       summary: "How the service is, for Prometheus",
       tag: "Service",
-      entrance: { scope: "operator" },
+      access: { scope: "operator" },
       answers: { 200: { description: "Metrics", schema: z.string(), contentType: "text/plain" } },
     }),
   }),

@@ -67,7 +67,7 @@ export const priceRoutes = newRouter()
         summary: "The price book in force",
         details: "Any key may read it.",
         tag: "Operator",
-        entrance: { scope: "any", session: true },
+        access: { scope: "any", session: true },
         answers: { 200: { description: "The price book", schema: bookSchema } },
       }),
     }),
@@ -89,7 +89,7 @@ export const priceRoutes = newRouter()
         details:
           "For meters that start afterwards: at once where it was put, everywhere within 30 seconds. A missing cache rate is the input rate; an entry with id `*` prices every model that the book lacks.",
         tag: "Operator",
-        entrance: { scope: "operator" },
+        access: { scope: "operator" },
         answers: { 201: { description: "The new version", schema: bookSchema } },
       }),
       request: {

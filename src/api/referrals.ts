@@ -21,7 +21,7 @@ export const referralRoutes = newRouter().openapi(
       details: "Once per referee; each side is granted `REFERRAL_BONUS_CREDITS`.",
       refusals: ["referral_code_unknown", "already_referred", "self_referral"],
       tag: "Operator",
-      entrance: { scope: "operator" },
+      access: { scope: "operator" },
       answers: {
         201: {
           description: "Granted to both sides",

@@ -1,13 +1,13 @@
 /**
- * One way to declare a route: who may enter, what it takes, what it answers. The same declaration guards the door,
- * checks the request and writes the OpenAPI document, so the three cannot drift apart.
+ * One way to declare a route: who may call it, what it takes, what it answers. The same declaration authorizes callers,
+ * checks requests and describes the route in the OpenAPI document, so the three cannot contradict each other.
  */
 import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import { id } from "../wire/fields.ts";
 import type { ProblemCode } from "../wire/problem-catalogue.ts";
 import { fieldErrors } from "../wire/problems.ts";
-import { type ApiEnv, allow, type Entrance } from "./auth.ts";
+import { type Access, type ApiEnv, authorize } from "./auth.ts";
 import { invalid, problem } from "./problem.ts";
 
 export const problemSchema = z
@@ -21,57 +21,54 @@ export const problemSchema = z
   })
   .openapi("Problem");
 
-/** The path's enterprise; the door has checked it. */
+/** The path parameter of every enterprise's routes; `authorize` checks it. */
 export const inEnterprise = z.object({
   e: id.openapi({
     example: "acme",
-    param: { name: "e", in: "path", description: "The enterprise's id; a `/` in it percent-encoded." },
+    param: { name: "e", in: "path", description: "The enterprise's id. Percent-encode a `/` in it." },
   }),
 });
 
-type Method = "get" | "post" | "put" | "delete";
-
-/** What one route says of itself. */
 export type Declaration = {
-  method: Method;
+  method: "get" | "post" | "put" | "delete";
   path: string;
-  /** What generated clients call it, and its anchor on the page of the interface. */
+  /** The operation's id: its name in generated clients and its anchor in /docs. */
   name: string;
   summary: string;
-  /** What one must know to use it, beyond the summary and the schemas. */
+  /** What a caller has to know beyond the summary and the schemas. */
   details?: string;
   tag: "Agents" | "Readers" | "Operator" | "Service";
-  entrance: Entrance;
-  /** The request has nothing to say: it comes without a body. */
+  access: Access;
+  /** The request has no content; an empty body is accepted. */
   empty?: boolean;
-  /** The good answers by status. */
+  /** The answers of a successful request, by status. */
   answers: Record<number, { description: string; schema?: z.ZodType; contentType?: string; example?: unknown }>;
-  /** The codes of problems that are its own; those of every route are added in document.ts. */
+  /** The problem codes of this route alone; document.ts adds those that many routes share. */
   refusals?: readonly ProblemCode[];
 };
 
 /** The part of a route's configuration that is the same everywhere. */
 export function declare(declaration: Declaration) {
-  const { method, path, name, summary, details, tag, entrance, empty, answers, refusals = [] } = declaration;
+  const { method, path, name, summary, details, tag, access, empty, answers, refusals = [] } = declaration;
   const responses: Record<string, RouteConfig["responses"][string]> = {
     ...Object.fromEntries(Object.entries(answers).map(([status, answer]) => [status, answerOf(answer)])),
     default: {
-      description: "A problem: see its `code`.",
+      description: "A problem; see its `code`.",
       content: { "application/problem+json": { schema: problemSchema } },
     },
   };
-  const middleware = empty === true ? [allow(entrance), nothingToSay] : [allow(entrance)];
+  const middleware = empty === true ? [authorize(access), requireEmptyBody] : [authorize(access)];
   const described = details === undefined ? {} : { description: details };
   const config = { method, path, operationId: name, summary, ...described, tags: [tag], responses };
-  return { ...config, middleware, "x-entrance": { ...entrance, empty }, "x-refusals": refusals };
+  return { ...config, middleware, "x-access": { ...access, empty }, "x-refusals": refusals };
 }
 
-/** A body of JSON, and one that the route takes as an example. */
+/** A JSON body, with an example that the route accepts. */
 export function body<T extends z.ZodType>(schema: T, example: z.input<T>) {
   return { content: { "application/json": { schema, example } }, required: true } as const;
 }
 
-/** A router whose schema faults answer 422 with the fields named. */
+/** A router that answers 422 with the errors of a request that does not match its schema. */
 export function newRouter(): OpenAPIHono<ApiEnv> {
   return new OpenAPIHono<ApiEnv>({
     defaultHook: (result, c) => {
@@ -82,17 +79,17 @@ export function newRouter(): OpenAPIHono<ApiEnv> {
 
 export { createRoute, z };
 
-/** No body, or what a client sends in its place; anything else is refused as it is everywhere. */
-const nothingToSay = createMiddleware<ApiEnv>(async (c, next) => {
+/** Accepts an empty body, `{}` and `null`, which clients send in its place. */
+const requireEmptyBody = createMiddleware<ApiEnv>(async (c, next) => {
   const text = await c.req.text();
   if (text.trim() !== "") {
-    let said: unknown;
+    let sent: unknown;
     try {
-      said = JSON.parse(text);
+      sent = JSON.parse(text);
     } catch {
       return problem(c, "malformed_json");
     }
-    const checked = z.strictObject({}).nullable().safeParse(said);
+    const checked = z.strictObject({}).nullable().safeParse(sent);
     if (!checked.success) return invalid(c, fieldErrors(checked.error));
   }
   await next();

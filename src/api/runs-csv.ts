@@ -36,7 +36,7 @@ export const runsCsvRoutes = newRouter().openapi(
       summary: "This cycle's runs as CSV",
       details: "`cycle_micros` is what this cycle bears of a run; the column sums to what the gauge calls used.",
       tag: "Readers",
-      entrance: { scope: "read", session: true, costly: true },
+      access: { scope: "read", session: true, costly: true },
       answers: { 200: { description: "The table", schema: z.string(), contentType: "text/csv" } },
     }),
     request: { params: inEnterprise, query: runFilter },

@@ -115,7 +115,7 @@ export const runRoutes = newRouter()
           "charge_too_large",
         ],
         tag: "Agents",
-        entrance: { scope: "debit" },
+        access: { scope: "debit" },
         answers: {
           200: { description: "It was admitted before", schema: startedSchema },
           201: { description: "Admitted", schema: startedSchema },
@@ -160,7 +160,7 @@ export const runRoutes = newRouter()
         summary: "Release what is left of a run's hold",
         details: "Also where there is none.",
         tag: "Agents",
-        entrance: { scope: "debit" },
+        access: { scope: "debit" },
         answers: {
           200: { description: "Released", schema: z.object({ run: z.string(), hold: z.null(), gauge: gaugeSchema }) },
         },
@@ -182,7 +182,7 @@ export const runRoutes = newRouter()
         summary: "List runs, newest first",
         details: "From the copy, at most 5 seconds behind.",
         tag: "Readers",
-        entrance: { scope: "read", session: true },
+        access: { scope: "read", session: true },
         answers: {
           200: {
             description: "A page of runs",
@@ -221,7 +221,7 @@ export const runRoutes = newRouter()
         details:
           "From the ledger itself. The draws of a meter sum to its charge; `lapsed_micros` is what a refund could not give back, because its cycle or grant had ended.",
         tag: "Readers",
-        entrance: { scope: "read", session: true },
+        access: { scope: "read", session: true },
         answers: { 200: { description: "The receipt", schema: receiptSchema } },
       }),
       request: { params: inRun },

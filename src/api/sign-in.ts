@@ -34,7 +34,7 @@ export const signInRoutes = newRouter()
         summary: "Make a link that signs a browser in, once, within 5 minutes",
         details: "The link shows a page with one button, which uses it up; the browser is then signed in for 12 hours.",
         tag: "Operator",
-        entrance: { scope: "operator" },
+        access: { scope: "operator" },
         answers: {
           201: { description: "The link", schema: z.object({ url: z.url(), expires_at: z.iso.datetime() }) },
         },
@@ -60,7 +60,7 @@ export const signInRoutes = newRouter()
         name: "makeEmbedToken",
         summary: "Make a token for the usage bar on one origin",
         tag: "Operator",
-        entrance: { scope: "operator" },
+        access: { scope: "operator" },
         answers: {
           201: { description: "The token", schema: z.object({ token: z.string(), expires_at: z.iso.datetime() }) },
         },

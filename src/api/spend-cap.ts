@@ -18,7 +18,7 @@ export const spendCapRoutes = newRouter().openapi(
       summary: "Set, change or remove (null) the monthly spend cap",
       refusals: ["not_byom"],
       tag: "Operator",
-      entrance: { scope: "admin" },
+      access: { scope: "admin" },
       answers: {
         200: {
           description: "The cap in force",

@@ -16,7 +16,7 @@ import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
 const unit = z.enum(["credits", "usd"]);
 const instant = z.iso.datetime();
-const entrance = { scope: "read", session: true } as const;
+const access = { scope: "read", session: true } as const;
 
 const timeseriesSchema = z
   .object({
@@ -58,7 +58,7 @@ const top = (plural: string) =>
       name: `readTop${plural[0]?.toUpperCase()}${plural.slice(1)}`,
       summary: `This cycle's ${plural} by amount, largest first`,
       tag: "Readers",
-      entrance,
+      access,
       answers: { 200: { description: "A page of the table", schema: topSchema } },
     }),
     request: { params: inEnterprise, query: topQuery },
@@ -75,7 +75,7 @@ export const usageRoutes = newRouter()
         details:
           "Buckets begin and end in the enterprise's time zone, and the last one may end ahead. A refund stands where it arrived.",
         tag: "Readers",
-        entrance,
+        access,
         answers: { 200: { description: "Buckets, oldest first, empty ones included", schema: timeseriesSchema } },
       }),
       request: { params: inEnterprise, query: z.strictObject({ range: z.enum(["24h", "7d", "30d"]).default("7d") }) },

@@ -23,7 +23,7 @@ const webhookSchema = z
   })
   .openapi("Webhook");
 
-const entrance = { scope: "operator" } as const;
+const access = { scope: "operator" } as const;
 
 export const webhookRoutes = newRouter()
   .openapi(
@@ -34,7 +34,7 @@ export const webhookRoutes = newRouter()
         name: "listWebhooks",
         summary: "The delivery log of webhooks, newest first",
         tag: "Operator",
-        entrance,
+        access,
         answers: {
           200: {
             description: "A page of the log",
@@ -70,7 +70,7 @@ export const webhookRoutes = newRouter()
         summary: "Send a test event to the webhook_url",
         empty: true,
         tag: "Operator",
-        entrance: { ...entrance, costly: true },
+        access: { ...access, costly: true },
         answers: { 202: { description: "On its way; see the log", schema: z.object({ queued: z.boolean() }) } },
       }),
       request: { params: inEnterprise },

@@ -1,10 +1,10 @@
 /**
- * The OpenAPI document as the page of the interface reads it: the parts of OpenAPI 3.1 that ours has. The routes make it
- * (src/api/document.ts), and people read it (src/pages/reference/page.tsx).
+ * The type of our OpenAPI document: the parts of OpenAPI 3.1 that it has. src/api/document.ts makes the document from the
+ * routes, and src/pages/reference/ shows it to people.
  */
 export type Json = Record<string, unknown>;
 
-/** A schema by JSON Schema 2020-12, as far as ours go. */
+/** The parts of JSON Schema 2020-12 that our schemas use. */
 export type ApiSchema = {
   $ref?: string;
   type?: string | string[];
@@ -40,7 +40,7 @@ export type ApiOperation = {
   requestBody?: { content: Content };
   responses: Record<string, { description: string; content?: Content }>;
   "x-codeSamples"?: { lang: string; label: string; source: string }[];
-  /** What a socket takes and sends, each a reference to a schema. */
+  /** The messages that a client sends to a socket and receives from it, as references to schemas. */
   "x-websocket"?: { sends?: ApiSchema; receives: ApiSchema };
 };
 

@@ -3,7 +3,7 @@
  * written back, not even when it was wrong.
  */
 import { type Context, Hono } from "hono";
-import { addressOf, isBlocked, isOver } from "../../access/limits.ts";
+import { failedTooOften, isAddressBlocked } from "../../access/limits.ts";
 import {
   endOperatorSession,
   hasOperatorSession,
@@ -29,7 +29,7 @@ export const operatorSignIn = new Hono<{ Bindings: Env }>()
   })
   .post(SIGN_IN_PATH, notForeignForm, async (c) => {
     const { operator_key = "", to = "" } = await readForm(c);
-    if (isBlocked("LIMIT_FAILURES", addressOf(c.req.raw.headers))) return problemPage(c, "rate_limited");
+    if (isAddressBlocked(c.req.raw.headers)) return problemPage(c, "rate_limited");
     if (!(await isOperatorKey(c, operator_key))) return failedSignIn(c, to);
     await startOperatorSession(c);
     return c.redirect(ownPageOf(to), 303);
@@ -46,7 +46,7 @@ export function signInHref(to: string): string {
 
 async function failedSignIn(c: Context<{ Bindings: Env }>, to: string) {
   console.warn(JSON.stringify({ event: "operator_sign_in_failed" }));
-  if (await isOver(c.env, "LIMIT_FAILURES", addressOf(c.req.raw.headers))) return problemPage(c, "rate_limited");
+  if (await failedTooOften(c.env, c.req.raw.headers)) return problemPage(c, "rate_limited");
   return wantsHtml(c) ? signInPage(c, to, "This is not the operator key.") : problemPage(c, "key_invalid");
 }
 

@@ -9,6 +9,7 @@ import { readSession, startSession } from "../../access/session.ts";
 import { catalogOf } from "../../catalog/object.ts";
 import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
+import { isDemoMode } from "../../operations/demo-mode.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readForm } from "../kit/form.tsx";
 import { formatAmount, formatCharge, formatPercent } from "../kit/format.ts";
@@ -102,8 +103,4 @@ async function loadDemos(c: Context<PageEnv>): Promise<EnterpriseState[]> {
   const states = await Promise.all(ids.map((id) => enterpriseStub(c.env, id).state({ kind: "operator" })));
   const found = states.flatMap((state) => (isRefusal(state) ? [] : [state]));
   return found.sort((a, b) => a.gauge.name.localeCompare(b.gauge.name));
-}
-
-function isDemoMode(env: Env): boolean {
-  return (env as { DEMO_MODE?: string }).DEMO_MODE === "true";
 }

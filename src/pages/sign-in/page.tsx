@@ -4,7 +4,7 @@
  */
 
 import { type Context, Hono } from "hono";
-import { addressOf, isOver } from "../../access/limits.ts";
+import { failedTooOften, isOver } from "../../access/limits.ts";
 import { endSession, readSession, startSession } from "../../access/session.ts";
 import { readToken } from "../../access/tokens.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
@@ -80,6 +80,6 @@ export const signInPages = new Hono<PageEnv>()
 
 /** Forged, expired or absent; many of them from one address are told to slow down. */
 async function noLink(c: Context<PageEnv>): Promise<Response> {
-  const over = await isOver(c.env, "LIMIT_FAILURES", addressOf(c.req.raw.headers));
+  const over = await failedTooOften(c.env, c.req.raw.headers);
   return problemPage(c, over ? "rate_limited" : "link_invalid");
 }
