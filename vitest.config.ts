@@ -1,8 +1,8 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
-// Four kinds of tests: pure rules and tools in plain Node, the Worker and its objects in workerd, screens in Chromium,
-// and the built Worker as a process of its own, which is killed and crowded.
+// Four kinds of tests: core, in plain Node (rules and tools); worker, in workerd (the Worker and its objects); process,
+// against the built Worker as a separate process, which is killed and put under load; browser, in Chromium (screens).
 export default defineConfig({
   test: {
     projects: [
@@ -21,7 +21,7 @@ export default defineConfig({
               bindings: {
                 OPERATOR_KEY: "operator-key-of-the-tests-32-characters",
                 SIGNING_SECRET: "signing-secret-of-the-tests-32-characters",
-                // Tests are one address; those of the limits say otherwise.
+                // All tests come from one address. The tests of the rate limits set their own factor.
                 RATE_LIMIT_FACTOR: "1000",
                 BAD_INPUTS: process.env.FUELGAUGE_BAD_INPUTS ?? "40",
                 BAD_INPUT_SEED: process.env.FUELGAUGE_SEED ?? "20261123",
@@ -50,7 +50,7 @@ export default defineConfig({
           include: ["test/browser/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 120_000,
-          // A page on a busy machine takes its time; what must be quick says so itself.
+          // Pages are slow on a busy machine. Tests of speed set their own timeout.
           expect: { poll: { timeout: 15_000 } },
           fileParallelism: false,
         },

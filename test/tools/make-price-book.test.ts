@@ -1,7 +1,7 @@
 /**
- * The maker of the built-in price book, and the committed book itself: it must be what the maker makes of the package's
- * data, name every model once, and hold exact decimals. The package's own price lookup is the oracle for names and rates.
- * Small providers written here show one rule each; the real data shows that the rules hold together.
+ * make-price-book.ts and the committed price book. The book must equal what the tool makes from the package's data, have
+ * every name once, and contain exact decimals. The package's own price lookup serves as the reference for names and rates.
+ * Small invented providers test single rules; the real data tests the rules together.
  */
 import { readFileSync } from "node:fs";
 import { calcPrice, type ModelInfo, type Provider, waitForUpdate } from "@pydantic/genai-prices";
@@ -27,34 +27,34 @@ const makeOne = (model: Partial<ModelInfo>, provider: Partial<Provider> = {}) =>
 const inForce = (prices: ModelInfo["prices"]) => pricesInForce(prices, "2026-11-23").input_mtok;
 
 describe("the committed price book", () => {
-  it("is to the byte what the maker makes of the package's data", () => {
+  it("is byte for byte what the tool makes from the package's data", () => {
     expect(text).toBe(formatPriceBook(made));
     expect(JSON.parse(text)).toEqual(made);
   });
 
-  it("names the package, its version and its licence as the source", () => {
+  it("states the package, its version and its licence as the source", () => {
     const manifest = new URL("../../node_modules/@pydantic/genai-prices/package.json", import.meta.url);
     const { name, version, license } = JSON.parse(readFileSync(manifest, "utf8"));
     expect(made.source).toContain(`${name} ${version}, ${license} licence`);
   });
 
-  it("stays small enough to ship with the Worker", () => {
+  it("is small enough to ship with the Worker", () => {
     expect(text.length).toBeLessThan(300 * 1024);
   });
 
-  it("writes one model per line, sorted by id", () => {
+  it("has one model per line, sorted by id", () => {
     const ids = made.models.map(({ id }) => id);
     expect(ids).toEqual([...ids].sort());
     expect(text.split("\n").filter((line: string) => line.startsWith('    {"id":'))).toHaveLength(ids.length);
   });
 
-  it("uses each id and alias once over the whole book, all of them valid and none of them `*`", () => {
+  it("has each id and alias once, all of them valid and none of them `*`", () => {
     const names = made.models.flatMap(({ id, aliases }) => [id, ...aliases]);
     expect(new Set(names).size).toBe(names.length);
     expect(names.filter((name) => !/^[A-Za-z0-9_.:@/-]{1,128}$/.test(name))).toEqual([]);
   });
 
-  it("writes every rate as a plain decimal of at most six decimals without idle zeros", () => {
+  it("has rates with at most six decimals and without superfluous zeros", () => {
     const rates = made.models.flatMap(({ input, output, cache_read, cache_write }) => [
       input,
       output,
@@ -86,19 +86,21 @@ describe("the committed price book", () => {
     ...["groq", "openrouter", "together", "cloudflare", "azure"].map((id) => [id, `${id}/`]),
     ["aws", "bedrock/"],
     ["google", "vertex/"],
-  ])("charges for each name of %s (%s) what the package charges", (providerId, prefix) => {
+  ])("prices each name of %s (%s) as the package does", (providerId, prefix) => {
     const provider = providers.find(({ id }) => id === providerId)!;
     const ids = new Set(provider.models.map(({ id }) => prefix + id.replace(/^regional\./, "")));
     const models = made.models.filter(({ id, aliases }) => [id, ...aliases].some((name) => ids.has(name)));
-    // At two in the morning UTC the prices by the hour are the dear ones; a short prompt stays in the base tier.
+    // At 02:00 UTC hourly prices are at their highest. A short prompt stays in the base tier.
     const timestamp = new Date(`${PRICED_ON}T02:00:00Z`);
     const charges = models.flatMap(({ id, aliases, input, output }) =>
       [id, ...aliases].flatMap((name) => {
-        const oracle = calcPrice({ input_tokens: 1000, output_tokens: 1000 }, name.replace(prefix, ""), {
+        const reference = calcPrice({ input_tokens: 1000, output_tokens: 1000 }, name.replace(prefix, ""), {
           provider,
           timestamp,
         });
-        return oracle ? [{ name, ours: (Number(input) + Number(output)) / 1000, theirs: oracle.total_price }] : [];
+        return reference
+          ? [{ name, ours: (Number(input) + Number(output)) / 1000, theirs: reference.total_price }]
+          : [];
       }),
     );
     expect(charges.length).toBeGreaterThan(models.length * 0.9);
@@ -106,16 +108,16 @@ describe("the committed price book", () => {
   });
 });
 
-describe("the names that the providers' SDKs have in their types", () => {
+describe("the model names in the types of the providers' SDKs", () => {
   const named = [...new Set(namesInSdks())];
 
-  it("are those of three providers", () => {
+  it("include those of three providers", () => {
     for (const name of ["claude-opus-4-5-20251101", "gpt-4o-2024-08-06", "gemini-live-2.5-flash-preview"])
       expect(named).toContain(name);
     expect(named.length).toBeGreaterThan(100);
   });
 
-  it("stand in the book wherever they have a date and the package knows their price, and lead to its model", () => {
+  it("are in the book if they have a date and the package knows their price", () => {
     const dated = named.filter((name) => /-\d{8}$|-\d{4}-\d{2}-\d{2}$/.test(name));
     const priced = dated.filter((name) => calcPrice({}, name, { provider: makerOf(name) }) !== null);
     expect(priced.filter((name) => !ratesByName.has(name))).toEqual([]);
@@ -128,7 +130,7 @@ describe("the names that the providers' SDKs have in their types", () => {
     return providers.find((provider) => provider.id === id) as Provider;
   }
 
-  it("price nothing that the data does not, and nothing that is not a name and a date", () => {
+  it("become aliases only if the data prices them and they are a model's name with a date", () => {
     const { book } = makePriceBook([PROVIDER], PRICED_ON, ["m-1-20260101", "m-1-mini", "m-2-20260101", "m-10"]);
     expect(book.models).toMatchObject([{ id: "m-1", aliases: [] }]);
     const open = { ...MODEL, match: { starts_with: "m-1" } };
@@ -153,7 +155,7 @@ describe("a rate", () => {
     expect(toRate(usd)).toEqual({ decimal, roundedUp: false });
   });
 
-  it("with more than six decimals is rounded up, and says so", () => {
+  it("with more than six decimals is rounded up, with a remark", () => {
     expect(toRate(0.08333333333333334)).toEqual({ decimal: "0.083334", roundedUp: true });
     expect(toRate(0.9999991)).toEqual({ decimal: "1", roundedUp: true });
     expect(toRate(0.0000001)).toEqual({ decimal: "0.000001", roundedUp: true });
@@ -162,7 +164,7 @@ describe("a rate", () => {
     );
   });
 
-  it("that is no price is our bug and throws", () => {
+  it("that is not a valid price throws, because that is our bug", () => {
     for (const usd of [-1, Number.NaN, Number.POSITIVE_INFINITY, 10_000_000]) expect(() => toRate(usd)).toThrow();
   });
 });
@@ -177,12 +179,12 @@ describe("the prices in force", () => {
     prices: { input_mtok },
   });
 
-  it("are the latest that have begun, on their first day too", () => {
+  it("are the latest that have begun, including on their first day", () => {
     expect(inForce([{ prices: { input_mtok: 1 } }, from("2026-11-23", 2), from("2026-11-24", 3)])).toBe(2);
     expect(inForce([{ prices: { input_mtok: 1 } }, from("2026-11-24", 2)])).toBe(1);
   });
 
-  it("are the dearest of the day, whether the hours are a discount or a surcharge", () => {
+  it("are the highest of the day, whether hourly prices are a discount or a surcharge", () => {
     expect(inForce([{ prices: { input_mtok: 1 } }, daily(2)])).toBe(2);
     expect(inForce([{ prices: { input_mtok: 2 } }, daily(1)])).toBe(2);
     expect(inForce([{ prices: { input_mtok: 9 } }, from("2026-08-17", 3), daily(4)])).toBe(4);
@@ -190,7 +192,7 @@ describe("the prices in force", () => {
 });
 
 describe("a model", () => {
-  it("has the base tier's rates, and its input rate where a cache rate is missing", () => {
+  it("has the rates of the base tier, and its input rate for missing cache rates", () => {
     const input_mtok = { base: 1.25, tiers: [{ start: 200_000, price: 2.5 }] };
     const { book } = makeOne({ prices: { input_mtok, output_mtok: 10, cache_read_mtok: 0.125 } });
     expect(book.models).toEqual([
@@ -198,28 +200,28 @@ describe("a model", () => {
     ]);
   });
 
-  it("priced by input alone costs nothing for output, and without a price per token is left out", () => {
+  it("has an output rate of 0 if only input is priced, and is dropped without a price per token", () => {
     expect(makeOne({ prices: { input_mtok: 0.1 } }).book.models[0]!.output).toBe("0");
     const { book, remarks } = makeOne({ prices: { input_document_kpages: 1 } });
     expect(book.models).toEqual([]);
     expect(remarks.get("dropped, no price per token")).toEqual(["m-1"]);
   });
 
-  it("keeps its plain id at its maker, and gets the reseller's name in front elsewhere, aliases too", () => {
+  it("has a plain id at its maker, and the reseller's prefix elsewhere, in aliases too", () => {
     const match = { or: [{ equals: "m-1" }, { equals: "m-1-latest" }, { starts_with: "m-1-x" }] };
     expect(makeOne({ match }).book.models[0]).toMatchObject({ id: "m-1", aliases: ["m-1-latest"] });
     const resold = makeOne({ match }, { id: "groq" }).book.models[0];
     expect(resold).toMatchObject({ id: "groq/m-1", aliases: ["groq/m-1-latest"] });
   });
 
-  it("takes a dated name that a rule knows only by its beginning, if the data names it elsewhere", () => {
+  it("gets a dated name that matches a rule's prefix, if the data lists it elsewhere", () => {
     const reseller = { ...PROVIDER, id: "openrouter", models: [{ ...MODEL, id: "maker/m-1-20260930" }] };
     const maker = { ...PROVIDER, models: [{ ...MODEL, match: { starts_with: "m-1" } }] };
     const { book } = makePriceBook([reseller, maker], PRICED_ON);
     expect(book.models.find(({ id }) => id === "m-1")!.aliases).toEqual(["m-1-20260930"]);
   });
 
-  it("loses an alias that another id or an earlier maker has, and the remarks say so", () => {
+  it("loses an alias that another model or an earlier maker has, with a remark", () => {
     const alias = { or: [{ equals: "m-2" }, { equals: "shared" }] };
     const models = [
       { ...MODEL, match: alias },
@@ -235,7 +237,7 @@ describe("a model", () => {
     expect(remarks.get("alias dropped, taken")).toEqual(["m-2 (of m-1)", "shared (of m-3)"]);
   });
 
-  it("whose id cannot be sent is left out, and the remarks say so", () => {
+  it("is dropped if its id is not valid, with a remark", () => {
     expect(makeOne({ id: "~m/latest" }).remarks.get("dropped, not a valid id")).toEqual(["~m/latest"]);
   });
 });

@@ -1,10 +1,9 @@
 /**
  * Makes version 1 of the price book, `src/catalog/built-in-prices.json`, from the data of the npm package
- * `@pydantic/genai-prices` (MIT licence, © Pydantic Services Inc.). Run it with `node tools/prices/make-price-book.ts`.
- * Dated names that the data has no literal of come from the providers' own SDKs, which name them in their types; the
- * data's rules say which model each is. It fetches nothing: the same packages and the same PRICED_ON make the same bytes,
- * and a test holds the file to that.
- * A released version of a price book never changes; newer prices are put as the next version, over the API.
+ * `@pydantic/genai-prices` (MIT licence, © Pydantic Services Inc.). Run it with `npm run prices`.
+ * Dated model names that the data does not list come from the types of the providers' SDKs; the data's rules decide which
+ * model each is. It fetches nothing: the same packages and PRICED_ON give the same bytes, which a test checks.
+ * A released price book never changes. Newer prices are added as the next version, over the API.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import {
@@ -17,7 +16,7 @@ import {
   waitForUpdate,
 } from "@pydantic/genai-prices";
 
-/** The day whose prices are taken where the data dates them. */
+/** The day whose prices are used if the data has dated prices. */
 export const PRICED_ON = "2026-11-23";
 
 const SOURCE = `Prices in force on ${PRICED_ON} by @pydantic/genai-prices 0.1.8, MIT licence, © Pydantic Services Inc.`;
@@ -25,17 +24,17 @@ const CREDITS_PER_USD = 100;
 const TARGET = new URL("../../src/catalog/built-in-prices.json", import.meta.url);
 const ID = /^[A-Za-z0-9_.:@/-]{1,128}$/;
 
-/** Who sells models of their own: these keep their plain ids, and where two claim an alias the earlier has it. */
+/** Providers with their own models, which keep plain ids. If two of them claim an alias, the earlier one gets it. */
 const MAKERS =
   "anthropic openai google x-ai mistral deepseek cohere moonshotai minimax zai perplexity arcee voyageai".split(" ");
 
-/** What a maker resells beside its own models: Google the Claude models of Vertex AI, Arcee models named `maker/model`. */
+/** Models that a maker resells: Google the Claude models of Vertex AI, Arcee all models named `maker/model`. */
 const RESOLD: Record<string, RegExp> = { google: /^claude-/, arcee: /\// };
 
-/** Resellers left out: Hugging Face's router repeats, at older prices, hosts that the book has under their own names. */
-const LEFT_OUT = /^huggingface_/;
+/** Excluded resellers: Hugging Face's router repeats, at older prices, hosts that the book already has. */
+const EXCLUDED = /^huggingface_/;
 
-/** The names that people use, where the data's own id is another one; the data's id stays as an alias. */
+/** The usual names of models for which the data uses another id. That id becomes an alias. */
 const CANONICAL_IDS: Record<string, string> = {
   "grok-2-1212": "grok-2",
   "grok-2-vision-1212": "grok-2-vision",
@@ -45,23 +44,23 @@ const CANONICAL_IDS: Record<string, string> = {
   "pixtral-large": "pixtral-large-latest",
 };
 
-/** Resellers whose model names nobody else uses: these names are aliases also without the reseller in front. */
-const UNMISTAKABLE_NAMES: Record<string, RegExp> = {
+/** Model names that only one reseller uses: they are aliases even without the reseller's prefix. */
+const UNIQUE_NAMES: Record<string, RegExp> = {
   aws: /^([a-z-]+\.)?[a-z0-9]+\.[a-z][a-z0-9-]/,
   cloudflare: /^@cf\//,
   fireworks: /^accounts\/fireworks\//,
 };
 
-/** What stands in front of a resold model's name, where it is not the data's word for the reseller. */
+/** The prefix of a reseller's models, if it is not the reseller's id in the data. */
 const PREFIXES: Record<string, string> = { aws: "bedrock", google: "vertex" };
 
-/** Text models for which the data has no output price; an embedding has none because it has no output. */
+/** Text models for which the data lacks the output price. (Embedding models need none.) */
 const INCOMPLETE = new Set(["azure/babbage", "azure/curie", "azure/davinci"]);
 
-/** Entries that price whatever begins like them. */
+/** Entries for fine-tuned models, which price every name that starts with theirs. */
 const FINE_TUNED = /^ft:|\.ft-$/;
 
-/** What may follow the beginning that a rule asks for: `-20250929`, `-2025-04-14`, `-001`, `-preview-05-06`. */
+/** What may follow the prefix in a rule: `-20250929`, `-2025-04-14`, `-001`, `-preview-05-06`. */
 const DATED = /^(-(preview|exp))?(-\d{8}|(-\d{2,4}){0,3})$/;
 
 interface PricedModel {
@@ -80,20 +79,20 @@ interface PriceBook {
   models: PricedModel[];
 }
 
-/** Where the providers' SDKs name the models that they take. */
+/** Where the providers' SDKs list their models. */
 const SDK_TYPES = [
   "@anthropic-ai/sdk/resources/messages/messages.d.ts",
   "openai/resources/shared.d.ts",
   "@google/genai/dist/genai.d.ts",
 ];
 
-/** What could not be taken over as it stood: the names concerned, by reason. */
+/** What was dropped or changed: the affected names by reason. */
 type Remarks = Map<string, string[]>;
 
 /**
- * Turns the package's providers into a price book whose ids and aliases are unique over the whole book.
- * `date` (YYYY-MM-DD) decides between dated prices; `alsoKnown` are names that exist, which become aliases where they
- * are a model's name and a date. What is dropped or changed on the way stands in the remarks.
+ * Turns the package's providers into a price book in which every id and alias is unique.
+ * `date` (YYYY-MM-DD) selects among dated prices. `alsoKnown` are existing names; those that are a model's name with a
+ * date become aliases. The remarks list what was dropped or changed.
  */
 export function makePriceBook(
   providers: Provider[],
@@ -104,24 +103,24 @@ export function makePriceBook(
   const remark = (reason: string, name: string) => remarks.set(reason, [...(remarks.get(reason) ?? []), name]);
   const known = new Set([...knownNames(providers), ...alsoKnown]);
   const taken = new Set<string>();
-  // Every id is claimed before any alias is, so an alias can never push a model out of the book.
-  const accepted = inOrderOfClaim(providers).flatMap((provider) =>
+  // All ids are assigned before any alias, so that an alias never pushes a model out of the book.
+  const accepted = inOrderOfPriority(providers).flatMap((provider) =>
     provider.models.flatMap((model) => {
       const [id = "", ...aliases] = new Set(namesOf(provider, model, known));
       const prices = pricesInForce(model.prices, date);
-      const refusal = refusalOf(id, prices) ?? (taken.has(id) ? "dropped, its id is taken" : null);
-      if (refusal) remark(refusal, id);
+      const reason = reasonToDrop(id, prices) ?? (taken.has(id) ? "dropped, its id is taken" : null);
+      if (reason) remark(reason, id);
       else taken.add(id);
-      return refusal ? [] : [{ id, aliases, prices }];
+      return reason ? [] : [{ id, aliases, prices }];
     }),
   );
 
   const models = accepted.map(({ id, aliases, prices }): PricedModel => {
     const free = aliases.filter((alias) => {
-      const refusal = !ID.test(alias) ? "not a valid id" : taken.has(alias) ? "taken" : null;
-      if (refusal) remark(`alias dropped, ${refusal}`, `${alias} (of ${id})`);
+      const reason = !ID.test(alias) ? "not a valid id" : taken.has(alias) ? "taken" : null;
+      if (reason) remark(`alias dropped, ${reason}`, `${alias} (of ${id})`);
       else taken.add(alias);
-      return !refusal;
+      return !reason;
     });
     const rate = (key: string) => {
       const usd = baseOf(prices[key]) ?? 0;
@@ -130,7 +129,7 @@ export function makePriceBook(
       return decimal;
     };
     const rateOrInput = (key: string) => rate(prices[key] === undefined ? "input_mtok" : key);
-    if (prices.output_mtok === undefined) remark("priced by input alone, output is 0", id);
+    if (prices.output_mtok === undefined) remark("priced by input only, output costs 0", id);
     return {
       id,
       aliases: free.sort(),
@@ -145,8 +144,8 @@ export function makePriceBook(
 }
 
 /**
- * The prices of a model on a date: of dated ones the latest begun, and of prices by the hour the dearest of the day,
- * because a price book has no hours and a discount that holds for part of a day must not be given for all of it.
+ * The prices of a model on a date: the latest of its dated prices that have begun. Of hourly prices, the highest of the
+ * day: a price book has no hours, and a discount for a part of the day must not apply all day.
  */
 export function pricesInForce(prices: ModelInfo["prices"], date: string): ModelPrice {
   if (!Array.isArray(prices)) return prices;
@@ -156,15 +155,15 @@ export function pricesInForce(prices: ModelInfo["prices"], date: string): ModelP
   const current = prices.filter((price) => !isHourly(price) && hasBegun(price)).at(-1) ?? prices[0]!;
   return [current, ...prices.filter(isHourly)]
     .map((price) => price.prices)
-    .reduce((dearest, each) => ((baseOf(each.input_mtok) ?? 0) > (baseOf(dearest.input_mtok) ?? 0) ? each : dearest));
+    .reduce((highest, each) => ((baseOf(each.input_mtok) ?? 0) > (baseOf(highest.input_mtok) ?? 0) ? each : highest));
 }
 
 /**
- * A rate in USD per million tokens as the shortest decimal string of at most six decimals, rounded up beyond them.
- * What differs only after the ninth decimal is float noise in the data (0.18000000000000002) and is no difference.
+ * Formats a rate in USD per million tokens as the shortest string with at most six decimals, rounded up if it has more.
+ * Digits after the ninth decimal are ignored: they are floating-point noise in the data (0.18000000000000002).
  */
 export function toRate(usd: number): { decimal: string; roundedUp: boolean } {
-  if (!(usd >= 0 && usd < 10_000_000)) throw new Error(`Cannot write a rate of ${usd} USD per million tokens`);
+  if (!(usd >= 0 && usd < 10_000_000)) throw new Error(`${usd} USD per million tokens is not a valid rate`);
   const billionths = BigInt(usd.toFixed(9).replace(".", ""));
   const millionths = (billionths + 999n) / 1000n;
   const digits = String(millionths).padStart(7, "0");
@@ -172,27 +171,27 @@ export function toRate(usd: number): { decimal: string; roundedUp: boolean } {
   return { decimal, roundedUp: billionths % 1000n !== 0n };
 }
 
-/** The book as JSON text with one model per line, so that a diff shows which models changed. */
+/** Formats the book as JSON with one model per line, so that a diff shows which models changed. */
 export function formatPriceBook({ models, ...head }: PriceBook): string {
   const fields = Object.entries(head).map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)},\n`);
   return `{\n${fields.join("")}  "models": [\n${models.map((model) => `    ${JSON.stringify(model)}`).join(",\n")}\n  ]\n}\n`;
 }
 
-/** The providers in the book, makers first: the order in which they claim aliases. */
-function inOrderOfClaim(providers: Provider[]): Provider[] {
+/** The providers in the order in which they get aliases: makers first. */
+function inOrderOfPriority(providers: Provider[]): Provider[] {
   const makers = MAKERS.flatMap((maker) => providers.filter(({ id }) => id === maker));
-  return [...makers, ...providers.filter(({ id }) => !MAKERS.includes(id) && !LEFT_OUT.test(id))];
+  return [...makers, ...providers.filter(({ id }) => !MAKERS.includes(id) && !EXCLUDED.test(id))];
 }
 
-function refusalOf(id: string, prices: ModelPrice): string | null {
+function reasonToDrop(id: string, prices: ModelPrice): string | null {
   if (!ID.test(id)) return "dropped, not a valid id";
-  if (FINE_TUNED.test(id)) return "dropped, stands for fine-tuned models, which have names of their own";
+  if (FINE_TUNED.test(id)) return "dropped, it prices fine-tuned models, whose names differ";
   if (prices.input_mtok === undefined) return "dropped, no price per token";
   if (INCOMPLETE.has(id)) return "dropped, no output price";
   return null;
 }
 
-/** A model's id in the book, then its aliases; names may repeat, and whether they are free is seen later. */
+/** A model's id in the book, then its aliases. Names may repeat, and may already belong to another model. */
 function namesOf(provider: Provider, model: ModelInfo, known: Set<string>): string[] {
   const exact = literalsOf(model.match, ["equals"]);
   if (isOwn(provider, model)) {
@@ -201,15 +200,15 @@ function namesOf(provider: Provider, model: ModelInfo, known: Set<string>): stri
   const plain = provider.id === "aws" ? bedrockNames(model) : [model.id];
   const names = [...plain, ...exact];
   const prefix = PREFIXES[provider.id] ?? provider.id;
-  const unmistakable = names.filter((name) => UNMISTAKABLE_NAMES[provider.id]?.test(name));
-  return [...names.map((name) => `${prefix}/${name}`), ...unmistakable];
+  const unique = names.filter((name) => UNIQUE_NAMES[provider.id]?.test(name));
+  return [...names.map((name) => `${prefix}/${name}`), ...unique];
 }
 
 function isOwn(provider: Provider, model: ModelInfo): boolean {
   return MAKERS.includes(provider.id) && !RESOLD[provider.id]?.test(model.id);
 }
 
-/** Bedrock names a model with or without the region; `regional.` is the data's word for all regions that cost the same. */
+/** Bedrock's names for a model, with and without a region. `regional.` in the data means all regions at one price. */
 function bedrockNames(model: ModelInfo): string[] {
   const name = model.id.replace(/^regional\./, "");
   const regions = literalsOf(model.match, ["starts_with", "ends_with", "contains"]).flatMap((literal) => {
@@ -219,17 +218,17 @@ function bedrockNames(model: ModelInfo): string[] {
   return [name, ...regions];
 }
 
-/** Concrete names that the data has somewhere and that the package itself prices as this model of its maker. */
+/** Known names with a date that the package prices as this model of its maker. */
 function datedNames(provider: Provider, model: ModelInfo, known: Set<string>): string[] {
-  const beginnings = [model.id, ...literalsOf(model.match, ["equals", "starts_with", "ends_with", "contains"])];
+  const prefixes = [model.id, ...literalsOf(model.match, ["equals", "starts_with", "ends_with", "contains"])];
   return [...known].filter(
     (name) =>
-      beginnings.some((beginning) => name.startsWith(beginning) && DATED.test(name.slice(beginning.length))) &&
+      prefixes.some((prefix) => name.startsWith(prefix) && DATED.test(name.slice(prefix.length))) &&
       calcPrice({}, name, { provider })?.model.id === model.id,
   );
 }
 
-/** Every name in the data that reads like a whole one, without the `vendor/` that resellers put in front. */
+/** All complete names in the data, without the `vendor/` prefix of resellers. */
 function knownNames(providers: Provider[]): Set<string> {
   const rules = providers.flatMap(({ models }) => models.map(({ id, match }) => ({ id, match })));
   const whole = rules.flatMap(({ id, match }) => [id, ...literalsOf(match, ["equals"])]);
@@ -239,7 +238,7 @@ function knownNames(providers: Provider[]): Set<string> {
   return new Set([...whole, ...dated].map((name) => name.replace(/^.*\//, "")));
 }
 
-/** Every name of a model in the types of the providers' SDKs, in their order. */
+/** All model names in the types of the providers' SDKs, in order. */
 export function namesInSdks(): string[] {
   return SDK_TYPES.flatMap((file) => {
     const text = readFileSync(new URL(`../../node_modules/${file}`, import.meta.url), "utf8");
@@ -250,12 +249,12 @@ export function namesInSdks(): string[] {
 function literalsOf(match: MatchLogic, kinds: string[]): string[] {
   return Object.entries(match).flatMap(([kind, value]: [string, string | MatchLogic[]]) => {
     if (typeof value === "string") return kinds.includes(kind) ? [value] : [];
-    // Inside an `and` even an exact name is only half of a condition.
+    // Inside an `and`, even an exact name is only a part of the condition.
     return kind === "or" ? value.flatMap((each) => literalsOf(each, kinds)) : [];
   });
 }
 
-/** The price of the first tier, which a run pays until its prompt grows long. */
+/** The price of the first tier, which applies until the prompt is long. */
 function baseOf(price: ModelPrice[string]): number | undefined {
   return typeof price === "object" ? price.base : price;
 }
