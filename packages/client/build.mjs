@@ -17,18 +17,28 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { ensureInstalled } from "../../tools/install.mjs";
+import { reportFailure, StepFailed } from "../../tools/kit/failures.mjs";
 
 const PACKAGE = dirname(fileURLToPath(import.meta.url));
 const DIST = join(PACKAGE, "dist");
 
-if (process.env.npm_lifecycle_event !== "prepare") ensureInstalled((line) => console.error(line));
-const { transformSync } = await import("esbuild");
-const scratch = mkdtempSync(join(PACKAGE, ".build-"));
 try {
-  compile(scratch);
-  replaceDist(shippedFiles(scratch));
-} finally {
-  rmSync(scratch, { recursive: true });
+  if (process.env.npm_lifecycle_event !== "prepare") ensureInstalled((line) => console.error(line));
+  await build();
+} catch (error) {
+  reportFailure(error);
+}
+
+async function build() {
+  const { transformSync } = await import("esbuild");
+  const scratch = mkdtempSync(join(PACKAGE, ".build-"));
+  try {
+    compile(scratch);
+    const toCommonJs = (/** @type {string} */ code) => transformSync(code, { format: "cjs", target: "es2022" }).code;
+    replaceDist(shippedFiles(scratch, toCommonJs), scratch);
+  } finally {
+    rmSync(scratch, { recursive: true });
+  }
 }
 
 /** @param {string} folder where tsc writes the modules and their declarations */
@@ -36,11 +46,14 @@ function compile(folder) {
   const typescript = createRequire(import.meta.url).resolve("typescript/package.json");
   const tsc = join(dirname(typescript), "bin", "tsc");
   const { status } = spawnSync(process.execPath, [tsc, "-p", PACKAGE, "--outDir", folder], { stdio: "inherit" });
-  if (status !== 0) throw new Error("tsc found errors");
+  if (status !== 0) throw new StepFailed("Building the client", "tsc found errors");
 }
 
-/** @param {string} folder what tsc wrote @returns {Map<string, string>} content by file name */
-function shippedFiles(folder) {
+/**
+ * The content of each file of dist/, by name.
+ * @param {string} folder what tsc wrote @param {(code: string) => string} toCommonJs @returns {Map<string, string>}
+ */
+function shippedFiles(folder, toCommonJs) {
   const files = new Map();
   for (const file of readdirSync(folder)) {
     const code = readFileSync(join(folder, file), "utf8");
@@ -49,9 +62,8 @@ function shippedFiles(folder) {
       files.set(file, withExtension(code, "js"));
       files.set(file.replace(/\.ts$/, ".cts"), withExtension(code, "cjs"));
     } else if (/^export (?!\{\};)/m.test(code)) {
-      const { code: commonJs } = transformSync(code, { format: "cjs", target: "es2022" });
       files.set(file, code);
-      files.set(file.replace(/\.js$/, ".cjs"), withExtension(commonJs, "cjs"));
+      files.set(file.replace(/\.js$/, ".cjs"), withExtension(toCommonJs(code), "cjs"));
     }
     // What is left exports types only, and nothing imports it at run time.
   }
@@ -66,8 +78,8 @@ function withExtension(code, extension) {
   return code.replaceAll(/((?:from |import\(|require\()"\.\/[a-z-]+)\.(?:ts|js)"/g, `$1.${extension}"`);
 }
 
-/** @param {Map<string, string>} files */
-function replaceDist(files) {
+/** @param {Map<string, string>} files @param {string} scratch a folder on the same disk */
+function replaceDist(files, scratch) {
   mkdirSync(DIST, { recursive: true });
   for (const file of readdirSync(DIST)) if (!files.has(file)) rmSync(join(DIST, file), { force: true });
   for (const [file, content] of files) {
