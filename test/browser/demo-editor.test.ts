@@ -1,10 +1,10 @@
-// The demo's editor: a page of another origin whose backend holds the keys; its agent's debits move the bar.
+// The demo editor: a page of another origin with the usage bar, whose backend holds the keys and runs an agent.
 import AxeBuilder from "@axe-core/playwright";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startEditor } from "../../tools/demo/editor.ts";
 import { DEMO_ENTERPRISES } from "../../tools/demo/world.ts";
 import type { PriceBook } from "../../tools/kit/expected-cost.ts";
-import { complaintsOf, picture, type Site, startSite } from "./site.ts";
+import { collectBrowserErrors, type Site, savePicture, startSite } from "./site.ts";
 
 const SOON = { timeout: 15_000 };
 let site: Site;
@@ -12,8 +12,8 @@ let editor: Awaited<ReturnType<typeof startEditor>>;
 
 beforeAll(async () => {
   site = await startSite();
-  for (const { id, settings } of DEMO_ENTERPRISES) await site.must("PUT", `/v1/enterprises/${id}`, settings);
-  const book = (await site.must("GET", "/v1/price-book")).body as PriceBook;
+  for (const { id, settings } of DEMO_ENTERPRISES) await site.sendOk("PUT", `/v1/enterprises/${id}`, settings);
+  const book = (await site.sendOk("GET", "/v1/price-book")).body as PriceBook;
   const options = { baseUrl: site.base, operator: site.send, book, enterprises: DEMO_ENTERPRISES, port: 0 };
   editor = await startEditor(options);
 });
@@ -22,41 +22,42 @@ afterAll(async () => {
   await site?.stop();
 });
 
-const usedBy = async (id: string) => (await site.must("GET", `/v1/enterprises/${id}/gauge`)).body.used_micros as number;
+const usedBy = async (id: string) =>
+  (await site.sendOk("GET", `/v1/enterprises/${id}/gauge`)).body.used_micros as number;
 const post = (path: string, body: object, origin: string) =>
   fetch(editor.origin + path, { method: "POST", headers: { Origin: origin }, body: JSON.stringify(body) });
 
-it("shows the bar twice over one socket, and an agent's run moves both and the ledger", async () => {
+it("shows two bars over one socket, which follow the debits of an agent's run", async () => {
   const context = await site.newContext();
   const page = await context.newPage();
-  const complaints = complaintsOf(page);
+  const browserErrors = collectBrowserErrors(page);
   let sockets = 0;
   page.on("websocket", () => {
     sockets += 1;
   });
   await page.goto(`${editor.origin}/?enterprise=initech`);
   const labels = page.locator("usage-bar [part=label]");
-  const inBoth = (text: RegExp) => {
+  const expectBoth = (text: RegExp) => {
     const like = expect.stringMatching(text);
     return expect.poll(() => labels.allInnerTexts(), SOON).toEqual([like, like]);
   };
-  await inBoth(/^0 of 500 credits/);
+  await expectBoth(/^0 of 500 credits/);
   await page.getByLabel("Refactor everything").check();
   await page.getByRole("button", { name: "Run the agent" }).click();
-  await inBoth(/^[1-9]\d?\.\d of 500 credits/);
+  await expectBoth(/^[1-9]\d?\.\d of 500 credits/);
   await expect.poll(() => page.locator("li").first().innerText(), { timeout: 40_000 }).toBe("Done");
   const used = await usedBy("initech");
   expect(used).toBeGreaterThan(10_000_000);
-  await inBoth(new RegExp(`^${(used / 1e6).toFixed(1)} of`));
+  await expectBoth(new RegExp(`^${(used / 1e6).toFixed(1)} of`));
   expect(sockets).toBe(1);
-  expect(complaints).toEqual([]);
+  expect(browserErrors).toEqual([]);
   expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
-  await picture(page, "demo-editor");
+  await savePicture(page, "demo-editor");
   await context.close();
 });
 
-it("tells why a run may not start", async () => {
-  await site.must("PUT", "/v1/enterprises/globex", { suspended: true });
+it("says why a run may not start", async () => {
+  await site.sendOk("PUT", "/v1/enterprises/globex", { suspended: true });
   const answer = await (await post("/run", { enterprise: "globex", size: "small" }, editor.origin)).text();
   expect(JSON.parse(answer)).toMatchObject({
     kind: "refused",
@@ -65,18 +66,18 @@ it("tells why a run may not start", async () => {
   expect(await usedBy("globex")).toBe(0);
 });
 
-it("works for its own page only, and only for the demo's enterprises", async () => {
+it("serves only its own page, and only for the demo enterprises", async () => {
   for (const path of ["/token", "/run"]) {
-    const wish = { enterprise: "acme", size: "small" };
-    expect((await post(path, wish, "https://evil.example")).status).toBe(403);
-    expect((await post(path, { ...wish, enterprise: "nobody" }, editor.origin)).status).toBe(422);
+    const request = { enterprise: "acme", size: "small" };
+    expect((await post(path, request, "https://evil.example")).status).toBe(403);
+    expect((await post(path, { ...request, enterprise: "nobody" }, editor.origin)).status).toBe(422);
   }
   expect((await post("/run", { enterprise: "acme", size: "huge" }, editor.origin)).status).toBe(404);
   expect((await fetch(`${editor.origin}/../demo-editor.ts`)).status).toBe(404);
   expect(await usedBy("acme")).toBe(0);
 });
 
-it("takes another port where its own is in use", async () => {
+it("uses another port if its own is taken", async () => {
   const port = Number(new URL(editor.origin).port);
   const book: PriceBook = { version: 1, credits_per_usd: 100, models: [] };
   const other = await startEditor({ baseUrl: site.base, operator: site.send, book, enterprises: [], port });

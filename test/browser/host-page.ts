@@ -1,6 +1,6 @@
 /**
- * A page of another origin that embeds the usage bar, as a platform's editor would: its backend mints embed tokens for
- * its own origin, its content security policy names the script and the socket of Fuelgauge and nothing else.
+ * A page of another origin that embeds the usage bar, as a platform's editor would. Its backend requests embed tokens for
+ * its own origin, and its content security policy allows only Fuelgauge's script and socket.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -8,13 +8,13 @@ import type { Site } from "./site.ts";
 
 export type HostPage = Awaited<ReturnType<typeof startHostPage>>;
 
-/** What the host's backend asks for when it mints a token. */
-type TokenWish = { role: "admin" | "member"; ttl_seconds?: number };
+/** What the host's backend requests with a token. */
+type TokenRequest = { role: "admin" | "member"; ttl_seconds?: number };
 
 const SCRIPT = `
-window.heard = [];
+window.events = [];
 for (const type of ["usage-change", "usage-threshold", "usage-action"]) {
-  document.addEventListener(type, (event) => heard.push({ type, detail: event.detail }));
+  document.addEventListener(type, (event) => events.push({ type, detail: event.detail }));
 }
 window.violations = [];
 document.addEventListener("securitypolicyviolation", ({ violatedDirective }) => violations.push(violatedDirective));
@@ -26,21 +26,21 @@ window.getToken = async () => {
 };
 for (const bar of document.querySelectorAll("usage-bar")) bar.getToken = getToken;`;
 
-export async function startHostPage(site: Pick<Site, "base" | "must">) {
+export async function startHostPage(site: Pick<Site, "base" | "sendOk">) {
   let origin = "";
   let markup = "";
   let policy = "";
   const host = {
-    wish: { role: "member" } as TokenWish,
-    /** Whether the host's backend gives tokens at all. */
+    tokenRequest: { role: "member" } as TokenRequest,
+    /** False: the host's backend answers 401 instead of a token. */
     isSignedIn: true,
-    tokensGiven: 0,
+    tokensIssued: 0,
     get origin() {
       return origin;
     },
     /**
-     * What the page shows from now on. `base`: where the bar connects to, the Worker itself if not said; `withSockets`
-     * false: the policy lets no socket through.
+     * Sets what the page shows. `base`: the URL that the bar connects to, by default the Worker's. `withSockets: false`:
+     * the policy blocks WebSockets.
      */
     serve(bars: string, { base = site.base, withSockets = true, head = "" } = {}) {
       const sockets = withSockets ? base.replace("http", "ws") : "";
@@ -57,9 +57,9 @@ export async function startHostPage(site: Pick<Site, "base" | "must">) {
     if (pathname === "/token") {
       if (!host.isSignedIn) return response.writeHead(401).end();
       const path = `/v1/enterprises/${encodeURIComponent(searchParams.get("enterprise") ?? "")}/embed-tokens`;
-      const made = await site.must("POST", path, { user: "u1", origin, ...host.wish }).catch(() => null);
+      const made = await site.sendOk("POST", path, { user: "u1", origin, ...host.tokenRequest }).catch(() => null);
       if (made === null) return response.writeHead(502).end();
-      host.tokensGiven += 1;
+      host.tokensIssued += 1;
       return response.end(made.body.token);
     }
     response.setHeader("Content-Security-Policy", policy).setHeader("Content-Type", "text/html; charset=utf-8");

@@ -1,20 +1,21 @@
-// How soon a debit is seen, and what a storm of them does: the usage page and the usage bar side by side in Chromium.
+// How soon the usage page and the usage bar show a debit, and how often they are updated under load. Other work on the
+// machine would falsify these times, so this file does not run beside other tests.
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { barOf } from "./bar-stage.ts";
 import { type HostPage, startHostPage } from "./host-page.ts";
-import { type Enterprise, type Site, startSite, words } from "./site.ts";
+import { type Enterprise, type Site, startSite, textOf } from "./site.ts";
+import { barMarkup } from "./usage-bar-fixture.ts";
 
 const DEBITS = 200;
 const PAUSE_MS = 25;
-const STORM_MS = 3_000;
-const STORM_TICK_MS = 100;
-const STORM_PER_TICK = 50;
+const LOAD_MS = 3_000;
+const LOAD_TICK_MS = 100;
+const DEBITS_PER_TICK = 50;
 const PUSHES_PER_SECOND = 4;
 const TOKENS_PER_CREDIT = 10_000;
 
-/** What stood on a screen, and since when, in milliseconds of the epoch. */
-type Seen = { atMs: number; credits: number };
+/** A number on a screen, and the time from which it was shown, in milliseconds since the epoch. */
+type ShownNumber = { atMs: number; credits: number };
 
 let site: Site;
 let host: HostPage;
@@ -28,23 +29,23 @@ afterAll(async () => {
   await site?.stop();
 });
 
-/** A page with the dashboard and one with the bar, both live; every number that they show is noted. */
+/** Opens the dashboard and a page with the bar, both live, and records every number that they show. */
 async function watch(enterprise: Enterprise) {
   const { page: dashboard, context } = await site.signIn(enterprise);
   const editor = await context.newPage();
-  const frames = { dashboard: noteFrames(dashboard), editor: noteFrames(editor) };
+  const frames = { dashboard: recordFrames(dashboard), editor: recordFrames(editor) };
   await dashboard.reload();
-  host.serve(barOf(enterprise.id));
+  host.serve(barMarkup(enterprise.id));
   await editor.goto(host.origin);
-  await expect.poll(() => words(dashboard, "#pill")).toBe("Live");
-  await expect.poll(() => words(editor, "usage-bar [part=label]")).toContain(" of ");
-  await noteNumbers(dashboard, ".headline");
-  await noteNumbers(editor, "usage-bar");
+  await expect.poll(() => textOf(dashboard, "#pill")).toBe("Live");
+  await expect.poll(() => textOf(editor, "usage-bar [part=label]")).toContain(" of ");
+  await recordNumbers(dashboard, ".headline");
+  await recordNumbers(editor, "usage-bar");
   return { dashboard, editor, frames, close: () => context.close() };
 }
 
-/** When the gauge arrived. */
-function noteFrames(page: Page): number[] {
+/** The times at which gauges arrived over the socket. */
+function recordFrames(page: Page): number[] {
   const arrivals: number[] = [];
   page.on("websocket", (socket) => {
     socket.on("framereceived", ({ payload }) => String(payload).startsWith("{") && arrivals.push(performance.now()));
@@ -52,42 +53,44 @@ function noteFrames(page: Page): number[] {
   return arrivals;
 }
 
-function noteNumbers(page: Page, place: string): Promise<void> {
+function recordNumbers(page: Page, place: string): Promise<void> {
   return page.evaluate((selector) => {
-    const seen: Seen[] = [];
-    Object.assign(globalThis, { seen });
+    const shownNumbers: ShownNumber[] = [];
+    Object.assign(globalThis, { shownNumbers });
     const bar = document.querySelector("usage-bar")?.shadowRoot;
-    const look = () => {
+    const record = () => {
       const shown = bar?.querySelector("[part=label]") ?? document.querySelector(selector);
       const credits = Number(/([\d,.]+) of/.exec(shown?.textContent ?? "")?.[1]?.replaceAll(",", ""));
-      if (credits !== seen.at(-1)?.credits) seen.push({ atMs: performance.timeOrigin + performance.now(), credits });
+      if (credits !== shownNumbers.at(-1)?.credits)
+        shownNumbers.push({ atMs: performance.timeOrigin + performance.now(), credits });
     };
-    look();
+    record();
     const all = { subtree: true, childList: true, characterData: true };
-    new MutationObserver(look).observe(bar ?? document.body, all);
+    new MutationObserver(record).observe(bar ?? document.body, all);
   }, place);
 }
 
-const seenOn = (page: Page): Promise<Seen[]> => page.evaluate(() => Reflect.get(globalThis, "seen"));
+const numbersOn = (page: Page): Promise<ShownNumber[]> => page.evaluate(() => Reflect.get(globalThis, "shownNumbers"));
 const nowMs = () => performance.timeOrigin + performance.now();
-const rises = (seen: Seen[]) => seen.every(({ credits }, i) => i === 0 || credits > (seen[i - 1] as Seen).credits);
+const rises = (shown: ShownNumber[]) =>
+  shown.every(({ credits }, i) => i === 0 || credits > (shown[i - 1] as ShownNumber).credits);
 
-it("shows each of 200 debits within a second, on the page and in the bar", async () => {
+it("shows 95 % of 200 debits within a second, on the page and in the bar", async () => {
   const enterprise = await site.newEnterprise({ monthly_allowance_micros: 100_000_000_000 });
   await enterprise.run(100 * TOKENS_PER_CREDIT);
   const { dashboard, editor, close } = await watch(enterprise);
-  const answered: Seen[] = [];
+  const answered: ShownNumber[] = [];
   for (let n = 1; n <= DEBITS; n++) {
-    await enterprise.debits([closedRun(`quick-${n}`)]);
+    await enterprise.debits([closedRun(`single-${n}`)]);
     answered.push({ atMs: nowMs(), credits: 100 + n });
     await new Promise((done) => setTimeout(done, PAUSE_MS));
   }
   for (const [name, page] of Object.entries({ page: dashboard, bar: editor })) {
-    await expect.poll(async () => (await seenOn(page)).at(-1)?.credits).toBe(100 + DEBITS);
-    const seen = await seenOn(page);
-    expect(rises(seen)).toBe(true);
+    await expect.poll(async () => (await numbersOn(page)).at(-1)?.credits).toBe(100 + DEBITS);
+    const shown = await numbersOn(page);
+    expect(rises(shown)).toBe(true);
     const delaysMs = answered
-      .map(({ atMs, credits }) => Math.max(0, (seen.find((shown) => shown.credits >= credits)?.atMs ?? 0) - atMs))
+      .map(({ atMs, credits }) => Math.max(0, (shown.find((number) => number.credits >= credits)?.atMs ?? 0) - atMs))
       .sort((a, b) => a - b);
     const [p50Ms, p95Ms, maxMs] = [0.5, 0.95, 1].map((share) =>
       Math.round(delaysMs[Math.ceil(DEBITS * share) - 1] ?? 0),
@@ -98,37 +101,38 @@ it("shows each of 200 debits within a second, on the page and in the bar", async
   await close();
 });
 
-it("is told of 500 debits a second at most four times a second, and of the last one", async () => {
+it("updates at most four times a second under 500 debits a second, and shows the last one", async () => {
   const enterprise = await site.newEnterprise({ monthly_allowance_micros: 100_000_000_000 });
   await enterprise.run(100 * TOKENS_PER_CREDIT);
   const { dashboard, editor, frames, close } = await watch(enterprise);
   for (const arrivals of Object.values(frames)) arrivals.length = 0;
   const startedMs = performance.now();
   const sent: Promise<unknown>[] = [];
-  for (let tick = 0; tick < STORM_MS / STORM_TICK_MS; tick++) {
-    const reports = Array.from({ length: STORM_PER_TICK }, (_, i) => closedRun(`storm-${tick}-${i}`));
+  for (let tick = 0; tick < LOAD_MS / LOAD_TICK_MS; tick++) {
+    const reports = Array.from({ length: DEBITS_PER_TICK }, (_, i) => closedRun(`load-${tick}-${i}`));
     sent.push(enterprise.debits(reports));
-    const nextMs = startedMs + (tick + 1) * STORM_TICK_MS;
+    const nextMs = startedMs + (tick + 1) * LOAD_TICK_MS;
     await new Promise((done) => setTimeout(done, nextMs - performance.now()));
   }
   await Promise.all(sent);
   const seconds = (performance.now() - startedMs) / 1000;
-  const debits = sent.length * STORM_PER_TICK;
+  const debits = sent.length * DEBITS_PER_TICK;
   const used = 100 + debits;
   expect((await enterprise.gauge()).used_micros).toBe(used * 1_000_000);
   for (const page of [dashboard, editor]) {
-    await expect.poll(async () => (await seenOn(page)).at(-1)?.credits).toBe(used);
-    expect(rises(await seenOn(page))).toBe(true);
+    await expect.poll(async () => (await numbersOn(page)).at(-1)?.credits).toBe(used);
+    expect(rises(await numbersOn(page))).toBe(true);
   }
   const pushes = { page: frames.dashboard.length, bar: frames.editor.length };
   console.info(JSON.stringify({ debits, debitsPerSecond: Math.round(debits / seconds), seconds, pushes }));
-  // One at the beginning, and the last state after the end.
+  // One more at the beginning, and the last state after the end.
   for (const count of Object.values(pushes)) expect(count).toBeLessThanOrEqual(PUSHES_PER_SECOND * seconds + 2);
   await close();
 });
 
-/** A run of one credit. */
+/** A report of a finished run that costs one credit. */
 function closedRun(run: string) {
-  const where = { surface: "web", workspace: "w1", user: "u1", started_at: "2026-11-20T12:00:00.000Z" };
-  return { run, model: "plain", usage: { input_tokens: TOKENS_PER_CREDIT, output_tokens: 0 }, ...where, final: true };
+  const attribution = { surface: "web", workspace: "w1", user: "u1", started_at: "2026-11-20T12:00:00.000Z" };
+  const usage = { input_tokens: TOKENS_PER_CREDIT, output_tokens: 0 };
+  return { run, model: "plain", usage, ...attribution, final: true };
 }

@@ -1,7 +1,9 @@
+// The live usage page: how it follows debits, loses and regains its connection, and ends with its session. Long because
+// starting a Worker for another file takes longer than these tests.
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startNetwork } from "./network.ts";
-import { type Enterprise, type Site, setHidden, startSite, words } from "./site.ts";
+import { type Enterprise, type Site, setHidden, startSite, textOf } from "./site.ts";
 
 let site: Site;
 
@@ -11,16 +13,16 @@ beforeAll(async () => {
 afterAll(() => site.stop());
 
 async function watch(enterprise: Enterprise) {
-  const signed = await site.signIn(enterprise);
-  await expect.poll(() => pill(signed.page)).toBe("Live");
-  return signed;
+  const signedIn = await site.signIn(enterprise);
+  await expect.poll(() => pill(signedIn.page)).toBe("Live");
+  return signedIn;
 }
 
-const pill = (page: Page) => words(page, "#pill");
-const headline = (page: Page) => words(page, ".headline");
+const pill = (page: Page) => textOf(page, "#pill");
+const headline = (page: Page) => textOf(page, ".headline");
 
 describe("the usage page", () => {
-  it("follows a debit: bar, cards and status at once, chart and tables soon after", async () => {
+  it("shows a debit in the bar, cards and status at once, and in the chart and tables soon after", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     await enterprise.project();
@@ -28,24 +30,24 @@ describe("the usage page", () => {
     await enterprise.run(50 * 10_000, { workspace: "w2" });
     await expect.poll(() => headline(page), { timeout: 1_500 }).toContain("150 of 1,500");
     const soon = { timeout: 5_000 };
-    await expect.poll(() => words(page, "#top-workspace"), soon).toContain("w2");
-    await expect.poll(() => words(page, "#runs"), soon).toContain("run-0002");
+    await expect.poll(() => textOf(page, "#top-workspace"), soon).toContain("w2");
+    await expect.poll(() => textOf(page, "#runs"), soon).toContain("run-0002");
     await context.close();
   });
 
-  it("tells a suspension at once, though it moves no number", async () => {
+  it("shows a suspension at once", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
-    expect(await words(page, "#status")).not.toContain("uspended");
+    expect(await textOf(page, "#status")).not.toContain("uspended");
     await enterprise.put({ suspended: true });
-    await expect.poll(() => words(page, "#status"), { timeout: 1_500 }).toContain("uspended");
+    await expect.poll(() => textOf(page, "#status"), { timeout: 1_500 }).toContain("uspended");
     await enterprise.put({ suspended: false });
-    await expect.poll(() => words(page, "#status"), { timeout: 1_500 }).not.toContain("uspended");
+    await expect.poll(() => textOf(page, "#status"), { timeout: 1_500 }).not.toContain("uspended");
     await context.close();
   });
 
-  it("comes back by itself after its socket was closed, and has missed nothing", async () => {
+  it("reconnects after its socket was closed, and shows what it missed", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
@@ -56,7 +58,7 @@ describe("the usage page", () => {
     await context.close();
   });
 
-  it("says that the network is gone, keeps its numbers, and recovers", async () => {
+  it("says when the network is lost, keeps its numbers, and recovers", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
@@ -64,29 +66,29 @@ describe("the usage page", () => {
     await site.evict(enterprise);
     await expect.poll(() => pill(page)).toMatch(/^Reconnecting \(numbers as of \d+:\d\d:\d\d\)$/);
     expect(await headline(page)).toContain("100 of 1,500");
-    await expect.poll(() => words(page, "#alert-region")).toContain("Connection lost");
+    await expect.poll(() => textOf(page, "#alert-region")).toContain("Connection lost");
     await enterprise.run(7 * 10_000);
     await context.setOffline(false);
     await expect.poll(() => headline(page)).toContain("107 of 1,500");
     await expect.poll(() => pill(page)).toBe("Live");
-    expect(await words(page, "#status-region")).toContain("Connected again");
+    expect(await textOf(page, "#status-region")).toContain("Connected again");
     await context.close();
   });
 
-  it("speaks of a threshold when it is crossed, and of nothing else", async () => {
+  it("announces to screen readers that a threshold was crossed, and nothing else", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
-    const spoken = async () => [await words(page, "#status-region"), await words(page, "#alert-region")];
+    const announced = async () => [await textOf(page, "#status-region"), await textOf(page, "#alert-region")];
     await enterprise.run(100 * 10_000);
     await expect.poll(() => headline(page)).toContain("200 of 1,500");
-    expect(await spoken()).toEqual(["", ""]);
+    expect(await announced()).toEqual(["", ""]);
     await enterprise.run(1_300 * 10_000);
-    await expect.poll(spoken).toEqual(["", "All credits of this cycle are used."]);
+    await expect.poll(announced).toEqual(["", "All credits of this cycle are used."]);
     await context.close();
   });
 
-  it("says that the session has ended, and shows no more", async () => {
+  it("says when the session has ended, and stops updating", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
@@ -99,7 +101,7 @@ describe("the usage page", () => {
     await context.close();
   });
 
-  it("is right without a socket, says so, and is live as soon as one gets through", async () => {
+  it("polls without a socket, says so, and is live as soon as one connects", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const network = await startNetwork(site.base);
@@ -122,16 +124,16 @@ describe("the usage page", () => {
     network.close();
   });
 
-  it("rests while its tab is hidden, and shows what it missed when it is seen again", async () => {
+  it("sends no requests while its tab is hidden, and catches up when it is visible again", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
-    const asked: string[] = [];
-    page.on("request", (request) => asked.push(request.url()));
+    const requested: string[] = [];
+    page.on("request", (request) => requested.push(request.url()));
     await setHidden(page, true);
     await enterprise.run(50 * 10_000);
     await page.waitForTimeout(1_000);
-    expect(asked).toEqual([]);
+    expect(requested).toEqual([]);
     expect(await headline(page)).toContain("100 of 1,500");
     await setHidden(page, false);
     await expect.poll(() => headline(page)).toContain("150 of 1,500");
@@ -141,7 +143,7 @@ describe("the usage page", () => {
     await context.close();
   });
 
-  it("is live after its tab was hidden for a blink", async () => {
+  it("is live after its tab was hidden only for a moment", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
@@ -154,7 +156,7 @@ describe("the usage page", () => {
     await context.close();
   });
 
-  it("says that it is not current when it is seen again and the network is gone", async () => {
+  it("says that it is not current if its tab becomes visible without a network", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
@@ -168,7 +170,7 @@ describe("the usage page", () => {
     await context.close();
   });
 
-  it("does not rest before the newest state is on the page, though the server fails to give it", async () => {
+  it("retries until the newest state is on the page if the server fails", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
@@ -184,7 +186,7 @@ describe("the usage page", () => {
     await context.close();
   });
 
-  it("learns in one tab that another has signed out", async () => {
+  it("shows in one tab that another tab has signed out", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
@@ -200,7 +202,7 @@ describe("the usage page", () => {
     await context.close();
   });
 
-  it("never mixes the numbers of an enterprise that another tab has signed in to", async () => {
+  it("never shows the numbers of an enterprise that another tab has signed in to", async () => {
     const [acme, globex] = await Promise.all([site.newEnterprise(), site.newEnterprise()]);
     await acme.run(100 * 10_000);
     await globex.run(900 * 10_000);
@@ -211,20 +213,20 @@ describe("the usage page", () => {
     await expect.poll(() => pill(page)).toBe("Signed out");
     await page.getByRole("link", { name: "30 days" }).click();
     await page.waitForTimeout(500);
-    expect(await words(page, "main")).not.toContain("900");
+    expect(await textOf(page, "main")).not.toContain("900");
     expect(await headline(page)).toContain("100 of 1,500");
     await page.locator("#pill").click();
     await expect.poll(() => headline(page)).toContain("900 of 1,500");
     await context.close();
   });
 
-  it("goes on under a new session when the old one ends", async () => {
+  it("reconnects with a valid session after the server closed the socket as expired", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     const { page, context } = await watch(enterprise);
     await page.evaluate(() => {
       const { socket } = (document.querySelector("#pill") as never as Pill)._htmx.ws.connection;
-      // As the server does it, which a session of twelve hours does not let a test wait for.
+      // The server closes the socket like this after twelve hours.
       socket.dispatchEvent(new CloseEvent("close", { code: 4401 }));
     });
     await expect.poll(() => pill(page)).toBe("Live");
@@ -234,15 +236,18 @@ describe("the usage page", () => {
     await context.close();
   });
 
-  it("goes on without the copy, says as of when chart and tables are, and catches up by itself", async () => {
+  it("stays live without the copy, says how old the chart and tables are, and catches up afterwards", async () => {
     const enterprise = await site.newEnterprise({ test_clock: undefined });
     const run = (credits: number) => enterprise.run(credits * 10_000, { started_at: new Date().toISOString() });
     await run(100);
     await enterprise.project();
     const { page, context } = await watch(enterprise);
-    const copied = async () => [await words(page, "#sum-web"), await words(page, "#foot-workspace .total td >> nth=1")];
-    expect(await copied()).toEqual(["100", "100"]);
-    const bringCopyBack = await site.takeCopyAway();
+    const copiedTotals = async () => [
+      await textOf(page, "#sum-web"),
+      await textOf(page, "#foot-workspace .total td >> nth=1"),
+    ];
+    expect(await copiedTotals()).toEqual(["100", "100"]);
+    const repairCopy = await site.breakCopy();
     for (let used = 110; used <= 130; used += 10) {
       await run(10);
       await expect.poll(() => headline(page), { timeout: 1_500 }).toContain(`${used} of 1,500`);
@@ -251,21 +256,21 @@ describe("the usage page", () => {
     await run(10);
     await expect.poll(() => headline(page), { timeout: 1_500 }).toContain("140 of 1,500");
     await expect
-      .poll(() => words(page, "#as-of"))
+      .poll(() => textOf(page, "#as-of"))
       .toMatch(/ · chart and tables as of \d+:\d\d:\d\d, 1\d seconds behind$/);
-    expect(await copied()).toEqual(["100", "100"]);
+    expect(await copiedTotals()).toEqual(["100", "100"]);
     expect(await page.locator(".unreadable").count()).toBe(0);
     expect(await pill(page)).toBe("Live");
 
     await page.getByRole("link", { name: "30 days" }).click();
-    await expect.poll(() => words(page, "#consumption")).toContain("cannot be read at this moment");
-    await bringCopyBack();
-    await expect.poll(copied, { timeout: 50_000 }).toEqual(["140", "140"]);
-    await expect.poll(() => words(page, "#as-of"), { timeout: 50_000 }).not.toContain("behind");
+    await expect.poll(() => textOf(page, "#consumption")).toContain("cannot be read at this moment");
+    await repairCopy();
+    await expect.poll(copiedTotals, { timeout: 50_000 }).toEqual(["140", "140"]);
+    await expect.poll(() => textOf(page, "#as-of"), { timeout: 50_000 }).not.toContain("behind");
     expect((await enterprise.gauge()).used_micros).toBe(140_000_000);
     await context.close();
   });
 });
 
-/** What htmx keeps at the element that holds its socket. */
+/** What htmx stores on the element that has its socket. */
 type Pill = { _htmx: { ws: { connection: { socket: WebSocket } } } };

@@ -1,6 +1,6 @@
 /**
- * A stretch of network in front of the Worker that a test can break: refuse connections or only sockets, cut those
- * that are open, or swallow everything without a word, as a sleeping laptop's dead connection does.
+ * A TCP proxy in front of the Worker that a test can break: it refuses connections or only WebSockets, cuts open ones, or
+ * drops everything silently, like the dead connection of a laptop after sleep.
  */
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
@@ -13,16 +13,16 @@ export async function startNetwork(targetUrl: string) {
   const cut = () => {
     for (const socket of open) socket.destroy();
   };
-  const server = createServer((near) => {
-    if (state === "refusing") return near.destroy();
-    const far = connect(Number(port), hostname);
+  const server = createServer((client) => {
+    if (state === "refusing") return client.destroy();
+    const worker = connect(Number(port), hostname);
     for (const [from, to] of [
-      [near, far],
-      [far, near],
+      [client, worker],
+      [worker, client],
     ] as const) {
       open.add(from);
       from.on("data", (data) => {
-        if (state === "without sockets" && /^upgrade: websocket/im.test(data.toString("latin1"))) near.destroy();
+        if (state === "without sockets" && /^upgrade: websocket/im.test(data.toString("latin1"))) client.destroy();
         else if (state !== "silent") to.write(data);
       });
       from.on("error", () => to.destroy());
@@ -32,19 +32,19 @@ export async function startNetwork(targetUrl: string) {
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    /** Ends what is open; what comes next gets through. */
+    /** Closes open connections. New ones get through. */
     cut,
-    /** Ends what is open and lets nothing through. */
+    /** Closes open connections and refuses new ones. */
     refuse() {
       state = "refusing";
       cut();
     },
-    /** Lets pages through, and no socket: as some proxies do. */
+    /** Lets HTTP through but no WebSocket, as some proxies do. */
     refuseSockets() {
       state = "without sockets";
       cut();
     },
-    /** Keeps what is open, and lets nothing through either way. */
+    /** Keeps connections open but drops all data in both directions. */
     silence() {
       state = "silent";
     },

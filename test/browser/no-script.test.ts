@@ -1,25 +1,25 @@
-/** Without script the page has every number and every link, and the cap can be set, asked about and contested. */
+/** Without JavaScript the pages show every number and link, and the cap can be previewed, changed and confirmed. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { crowded } from "./crowd.ts";
-import { type Enterprise, picture, type Site, startSite, words } from "./site.ts";
+import { newLargeEnterprise } from "./large-enterprise.ts";
+import { type Enterprise, type Site, savePicture, startSite, textOf } from "./site.ts";
 
 let site: Site;
 let acme: Enterprise;
 
 beforeAll(async () => {
   site = await startSite();
-  acme = await crowded(site);
+  acme = await newLargeEnterprise(site);
   await acme.grant(200, { note: "Hooli joined", expires_at: "2026-12-14T00:00:00.000Z" });
 });
 afterAll(() => site.stop());
 
-async function withoutScript(enterprise = acme, role: "admin" | "member" = "admin") {
+async function signInWithoutScript(enterprise = acme, role: "admin" | "member" = "admin") {
   return site.signIn(enterprise, role, { script: false });
 }
 
-it("shows the same words as with script", async () => {
-  const [plain, lively] = await Promise.all([withoutScript(), site.signIn(acme)]);
+it("shows the same texts and links as with script", async () => {
+  const [plain, scripted] = await Promise.all([signInWithoutScript(), site.signIn(acme)]);
   const regions = [
     "#status",
     "#allocation",
@@ -30,47 +30,47 @@ it("shows the same words as with script", async () => {
     "#top-user",
     "#runs",
   ];
-  for (const region of regions) expect(await words(plain.page, region)).toBe(await words(lively.page, region));
+  for (const region of regions) expect(await textOf(plain.page, region)).toBe(await textOf(scripted.page, region));
   const links = (page: Page) =>
     page.locator("main a").evaluateAll((list) => list.map((a) => (a as HTMLAnchorElement).href));
-  expect(await links(plain.page)).toEqual(await links(lively.page));
-  await Promise.all([plain.context.close(), lively.context.close()]);
+  expect(await links(plain.page)).toEqual(await links(scripted.page));
+  await Promise.all([plain.context.close(), scripted.context.close()]);
 });
 
-it("says that live updates need script, and draws the chart anyway", async () => {
-  const { page, context } = await withoutScript();
-  expect(await words(page, "noscript")).toContain("Live updates need JavaScript");
+it("says that live updates need JavaScript, and draws the chart on the server", async () => {
+  const { page, context } = await signInWithoutScript();
+  expect(await textOf(page, "noscript")).toContain("Live updates need JavaScript");
   expect(await page.locator(".sketch").isVisible()).toBe(true);
   expect(await page.locator(".sketch .points.web").getAttribute("d")).toMatch(/^(M[\d.]+ [\d.]+h0){7}$/);
   await page.locator("#chart-table summary").click();
   expect(await page.locator("#chart-table tbody tr").count()).toBe(7);
-  await picture(page, "no-script");
+  await savePicture(page, "no-script");
   await context.close();
 });
 
-it("follows its toggles, its tables and its filters as links", async () => {
-  const { page, context } = await withoutScript();
+it("offers toggles, table pages and filters as links", async () => {
+  const { page, context } = await signInWithoutScript();
   await page.getByRole("link", { name: "30 days" }).click();
-  expect(await words(page, "#chart-summary")).toContain("In the last 30 days");
+  expect(await textOf(page, "#chart-summary")).toContain("In the last 30 days");
   await page.getByRole("link", { name: "Running total" }).click();
   expect(page.url()).toContain("range=30d&view=total");
   await page.locator("#more-workspace").click();
   expect(await page.locator("#rows-workspace tr").count()).toBe(10);
-  expect(await words(page, "#line-workspace")).toBe("11–20 of 23 shown Show more Show the first 10");
+  expect(await textOf(page, "#line-workspace")).toBe("11–20 of 23 shown Show more Show the first 10");
   await page.locator("#more-workspace").click();
-  expect(await words(page, "#line-workspace")).toBe("21–23 of 23 shown Show the first 10");
-  expect(await words(page, "#rows-workspace tr:last-child th")).toBe("Workspace 22");
+  expect(await textOf(page, "#line-workspace")).toBe("21–23 of 23 shown Show the first 10");
+  expect(await textOf(page, "#rows-workspace tr:last-child th")).toBe("Workspace 22");
   await page.getByRole("link", { name: "Show the first 10" }).click();
-  expect(await words(page, "#line-workspace")).toBe("10 of 23 shown Show more");
+  expect(await textOf(page, "#line-workspace")).toBe("10 of 23 shown Show more");
   await page.locator("#filter-user-u00").click();
-  expect(await words(page, ".selection")).toContain("Only user User 00");
+  expect(await textOf(page, ".selection")).toContain("Only user User 00");
   expect(new Set(await page.locator("#rows-runs .run-user").allInnerTexts())).toEqual(new Set(["User 00"]));
   expect(page.url()).toContain("user=u00");
   await context.close();
 });
 
-it("walks every run once, by Show more, down to the last", async () => {
-  const { page, context } = await withoutScript();
+it("lists every run once through Show more", async () => {
+  const { page, context } = await signInWithoutScript();
   const seen: string[] = [];
   for (;;) {
     seen.push(...(await page.locator("#rows-runs th a").allInnerTexts()));
@@ -83,16 +83,16 @@ it("walks every run once, by Show more, down to the last", async () => {
   await context.close();
 });
 
-it("lists the grants in the order of use, and exports CSV and JSON", async () => {
+it("lists grants in the order in which they are drawn, and exports CSV and JSON", async () => {
   const enterprise = await site.newEnterprise();
   await enterprise.grant(100, { source: "goodwill" });
   await enterprise.grant(200, { source: "promotion", expires_at: "2026-12-14T00:00:00.000Z" });
   await enterprise.run(50);
   await enterprise.project();
-  const { page, context } = await withoutScript(enterprise);
+  const { page, context } = await signInWithoutScript(enterprise);
   await page.locator("#grants summary").click();
-  expect(await words(page, "#grants tbody tr:nth-child(1)")).toBe("Promotion first Mon 14 Dec 200 200");
-  expect(await words(page, "#grants tbody tr:nth-child(2)")).toBe("Goodwill second never 100 100");
+  expect(await textOf(page, "#grants tbody tr:nth-child(1)")).toBe("Promotion first Mon 14 Dec 200 200");
+  expect(await textOf(page, "#grants tbody tr:nth-child(2)")).toBe("Goodwill second never 100 100");
   await page.getByText("Export").click();
   const [download] = await Promise.all([
     page.waitForEvent("download"),
@@ -104,16 +104,16 @@ it("lists the grants in the order of use, and exports CSV and JSON", async () =>
   await context.close();
 });
 
-it("opens a run's receipt, which explains every micro", async () => {
+it("shows a run's receipt with every micro", async () => {
   const enterprise = await site.newEnterprise({ monthly_allowance_micros: 1_000_000 });
   await enterprise.grant(0.5, { id: "hooli" });
-  await enterprise.run(17_001, { run: "dear-run" });
+  await enterprise.run(17_001, { run: "costly-run" });
   await enterprise.project();
-  const { page, context } = await withoutScript(enterprise);
-  await page.getByRole("link", { name: "dear-run" }).click();
-  expect(await words(page, "main")).toContain("1.7001 credits charged");
-  expect(await words(page, ".receipt tbody tr:first-child")).toBe("Input 17,001 $1.00 $0.017001");
-  expect(await words(page, ".draws")).toBe(
+  const { page, context } = await signInWithoutScript(enterprise);
+  await page.getByRole("link", { name: "costly-run" }).click();
+  expect(await textOf(page, "main")).toContain("1.7001 credits charged");
+  expect(await textOf(page, ".receipt tbody tr:first-child")).toBe("Input 17,001 $1.00 $0.017001");
+  expect(await textOf(page, ".draws")).toBe(
     "Monthly allowance of the cycle from Sun 1 Nov 1.0 credits Grant hooli 0.5 credits No credit covered it, in the cycle from Sun 1 Nov 0.2001 credits",
   );
   await context.close();
@@ -139,21 +139,21 @@ describe("the spend cap", () => {
   };
   const capOf = async (enterprise: Enterprise) => (await enterprise.gauge()).spend.cap_micros;
 
-  it("is previewed, set and removed, and its history says who did it", async () => {
+  it("can be previewed, set and removed, and its history says by whom", async () => {
     const globex = await newByom(200, null);
-    const { page, context } = await withoutScript(globex);
+    const { page, context } = await signInWithoutScript(globex);
     await page.getByRole("link", { name: "Set a cap" }).click();
     await page.getByLabel("Cap in dollars a month").fill("250.50");
     await page.getByLabel("Stop new runs at").check();
     await page.getByRole("button", { name: "Preview" }).click();
-    expect(await words(page, "#preview")).toBe("At today's pace of $9.30 a day, $250.50 is reached about Fri 27 Nov.");
+    expect(await textOf(page, "#preview")).toBe("At today's pace of $9.30 a day, $250.50 is reached about Fri 27 Nov.");
     expect(await capOf(globex)).toBeNull();
     await page.getByRole("button", { name: "Save" }).click();
-    expect(await words(page, "#notice")).toBe("Saved. The cap is $250.50.");
+    expect(await textOf(page, "#notice")).toBe("Saved. The cap is $250.50.");
     expect(await capOf(globex)).toBe(250_500_000);
     await page.getByLabel("No cap").check();
     await page.getByRole("button", { name: "Save" }).click();
-    expect(await words(page, "#notice")).toBe("Saved. There is no cap now.");
+    expect(await textOf(page, "#notice")).toBe("Saved. There is no cap now.");
     expect(await capOf(globex)).toBeNull();
     const history = page.locator("section:has(#history-title) tbody tr");
     expect((await history.allInnerTexts()).map((row) => row.replaceAll(/\s+/g, " ").trim())).toEqual([
@@ -163,42 +163,42 @@ describe("the spend cap", () => {
     await context.close();
   });
 
-  it("that is no amount is refused on the page, with what was typed kept", async () => {
+  it("is refused if it is not an amount, and the typed text is kept", async () => {
     const globex = await newByom(0, 500);
-    const { page, context } = await withoutScript(globex);
+    const { page, context } = await signInWithoutScript(globex);
     await page.goto("/settings/model");
     await save(page, "5e9");
-    expect(await words(page, "#notice")).toBe("Write an amount in dollars, such as 500.00.");
+    expect(await textOf(page, "#notice")).toBe("Write an amount in dollars, such as 500.00.");
     expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("5e9");
     expect(await page.getByLabel("Cap in dollars a month").getAttribute("aria-invalid")).toBe("true");
     expect(await capOf(globex)).toBe(500_000_000);
     await context.close();
   });
 
-  it("that is written beside “No cap” is not taken for none", async () => {
+  it("is refused if an amount is typed while “No cap” is selected", async () => {
     const globex = await newByom(100, null);
-    const { page, context } = await withoutScript(globex);
+    const { page, context } = await signInWithoutScript(globex);
     await page.goto("/settings/model");
     await page.getByLabel("Cap in dollars a month").fill("500");
     await page.getByRole("button", { name: "Save" }).click();
-    expect(await words(page, "#notice")).toBe(
+    expect(await textOf(page, "#notice")).toBe(
       "An amount is written and “No cap” is chosen: choose “Stop new runs at”, or empty the field.",
     );
     await page.getByLabel("Stop new runs at").check();
     await page.getByRole("button", { name: "Save" }).click();
-    expect(await words(page, "#notice")).toBe("Saved. The cap is $500.00.");
+    expect(await textOf(page, "#notice")).toBe("Saved. The cap is $500.00.");
     await page.getByLabel("No cap").check();
     await page.getByRole("button", { name: "Save" }).click();
-    expect(await words(page, "#notice")).toBe("Saved. There is no cap now.");
+    expect(await textOf(page, "#notice")).toBe("Saved. There is no cap now.");
     await context.close();
   });
 
-  it("below what is spent asks first, and can be let be", async () => {
+  it("below what is spent needs a confirmation, which can be declined", async () => {
     const globex = await newByom(412.4, 500);
-    const { page, context } = await withoutScript(globex);
+    const { page, context } = await signInWithoutScript(globex);
     await page.goto("/settings/model");
     await save(page, "300");
-    expect(await words(page, "main")).toContain(
+    expect(await textOf(page, "main")).toContain(
       "$412.40 is spent already: with a cap of $300.00 no new run starts until Tue 1 Dec.",
     );
     expect(await capOf(globex)).toBe(500_000_000);
@@ -206,18 +206,18 @@ describe("the spend cap", () => {
     expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("500.00");
     await save(page, "300");
     await page.getByRole("button", { name: "Set the cap to $300.00" }).click();
-    expect(await words(page, "#notice")).toBe("Saved. The cap is $300.00.");
+    expect(await textOf(page, "#notice")).toBe("Saved. The cap is $300.00.");
     expect(await capOf(globex)).toBe(300_000_000);
     await context.close();
   });
 
-  it("that someone else changed meanwhile is not overwritten unseen", async () => {
+  it("is not overwritten if someone else changed it in the meantime", async () => {
     const globex = await newByom(100, 500);
-    const { page, context } = await withoutScript(globex);
+    const { page, context } = await signInWithoutScript(globex);
     await page.goto("/settings/model");
     await globex.cap(700_000_000);
     await save(page, "600");
-    expect(await words(page, "#notice")).toBe(
+    expect(await textOf(page, "#notice")).toBe(
       "Someone else changed the cap meanwhile: it is $700.00 now. Nothing was saved; save again to replace it.",
     );
     expect(await capOf(globex)).toBe(700_000_000);
@@ -227,24 +227,24 @@ describe("the spend cap", () => {
     await context.close();
   });
 
-  it("is shown to a member, and not offered", async () => {
+  it("is shown to a member without a form", async () => {
     const globex = await newByom(100, 500);
-    const { page, context } = await withoutScript(globex, "member");
+    const { page, context } = await signInWithoutScript(globex, "member");
     await page.goto("/settings/model");
-    expect(await words(page, "main")).toContain("You are signed in as a member; an admin can change the cap.");
+    expect(await textOf(page, "main")).toContain("You are signed in as a member; an admin can change the cap.");
     expect(await page.getByRole("button", { name: "Save" }).count()).toBe(0);
     await context.close();
   });
 });
 
-it("shows an enterprise on credits what a thousand tokens cost, and finds any model", async () => {
-  const { page, context } = await withoutScript();
+it("shows rates in credits and dollars, and searches for a model", async () => {
+  const { page, context } = await signInWithoutScript();
   await page.goto("/settings/model");
   expect(await page.locator("#cap-title").count()).toBe(0);
-  expect(await words(page, ".rates tbody tr:first-child")).toBe("plain 0.1 $1.00 0.1 $1.00 0.1 $1.00 0.1 $1.00");
+  expect(await textOf(page, ".rates tbody tr:first-child")).toBe("plain 0.1 $1.00 0.1 $1.00 0.1 $1.00 0.1 $1.00");
   await page.getByPlaceholder("Search 2 models").fill("OTH");
   await page.getByRole("button", { name: "Search" }).click();
   expect(await page.locator(".rates tbody tr").count()).toBe(1);
-  expect(await words(page, ".rates tbody th")).toBe("other");
+  expect(await textOf(page, ".rates tbody th")).toBe("other");
   await context.close();
 });

@@ -1,22 +1,22 @@
 /**
- * The operator's pages in a browser, by the whole path that an operator goes: with script and without, on both widths
- * and in both themes; and what they do when something is wrong.
+ * The operator's pages in a browser, with and without JavaScript, at both widths and in both themes. Long because one test
+ * manages an enterprise from creation to suspension, and another file would start another Worker.
  */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
-  complaintsOf,
+  axeViolations,
+  collectBrowserErrors,
   type Enterprise,
-  faultsOf,
   KEY,
-  type Look,
   NARROW,
-  picture,
+  overflowingElements,
   type Site,
+  savePicture,
   startSite,
+  textOf as textNow,
+  type ViewOptions,
   WIDE,
-  widerThanScreen,
-  words as wordsNow,
 } from "./site.ts";
 
 let site: Site;
@@ -25,38 +25,38 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop());
 
-async function asOperator(look: Look = {}) {
-  const context = await site.newContext(look);
+async function signInAsOperator(view: ViewOptions = {}) {
+  const context = await site.newContext(view);
   context.setDefaultTimeout(20_000);
   const page = await context.newPage();
-  const complaints = complaintsOf(page);
+  const browserErrors = collectBrowserErrors(page);
   await page.goto("/operator");
   await page.getByLabel("Operator key").fill(KEY);
   await page.getByRole("button", { name: "Sign in" }).click();
   await page.waitForURL("**/operator");
-  return { context, page, complaints };
+  return { context, page, browserErrors };
 }
 
-/** The words of a place once the page has its style: without it they run together. */
-async function words(page: Page, place: string): Promise<string> {
+/** The text of an element once the styles have loaded. Without styles, words run together. */
+async function textOf(page: Page, selector: string): Promise<string> {
   await page.waitForLoadState();
-  return wordsNow(page, place);
+  return textNow(page, selector);
 }
 
-const notice = (page: Page) => words(page, "#notice");
+const notice = (page: Page) => textOf(page, "#notice");
 const open = (page: Page, tab: string) =>
   page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: tab, exact: true }).click();
 const press = (page: Page, name: string) => page.locator("main").getByRole("button", { name, exact: true }).click();
 
-/** Looks at a page as everybody must be able to: no fault of access, nothing wider than the screen. */
-async function look(page: Page, name: string): Promise<void> {
+/** Checks that the page is accessible and fits the screen. */
+async function checkPage(page: Page, name: string): Promise<void> {
   await page.waitForLoadState();
-  expect(await faultsOf(page), name).toEqual([]);
-  expect(await widerThanScreen(page), name).toEqual([]);
+  expect(await axeViolations(page), name).toEqual([]);
+  expect(await overflowingElements(page), name).toEqual([]);
 }
 
-/** An enterprise that the list has. */
-async function listed(settings: Record<string, unknown>): Promise<Enterprise> {
+/** Creates an enterprise that the list shows. */
+async function newListedEnterprise(settings: Record<string, unknown>): Promise<Enterprise> {
   const enterprise = await site.newEnterprise(settings);
   await enterprise.project();
   return enterprise;
@@ -66,16 +66,16 @@ describe.each([
   ["with script, wide and light", { script: true, size: WIDE, theme: "light" }],
   ["with script, narrow and dark", { script: true, size: NARROW, theme: "dark" }],
   ["without script", { script: false, size: NARROW, theme: "light" }],
-] as const)("an operator %s", (_, how) => {
-  it("runs an enterprise from its creation to its end, without another tool", async () => {
-    const id = `hooli-${how.theme}-${how.size.width}`;
-    const { page, context, complaints } = await asOperator(how);
-    const seen = async (name: string) => {
-      // Neither axe nor a measurement works in a page whose scripts are off.
-      if (how.script) await look(page, name);
-      await picture(page, `operator-${name}-${how.theme}-${how.size.width}`);
+] as const)("an operator %s", (_, view) => {
+  it("manages an enterprise from creation to suspension", async () => {
+    const id = `hooli-${view.theme}-${view.size.width}`;
+    const { page, context, browserErrors } = await signInAsOperator(view);
+    const check = async (name: string) => {
+      // Axe and measurements need JavaScript.
+      if (view.script) await checkPage(page, name);
+      await savePicture(page, `operator-${name}-${view.theme}-${view.size.width}`);
     };
-    await seen("list");
+    await check("list");
 
     await page.getByRole("link", { name: "New enterprise" }).first().click();
     await page.getByLabel("Id", { exact: true }).fill(id);
@@ -83,26 +83,26 @@ describe.each([
     await page.getByLabel("Time zone").fill("Mars/Olympus");
     await page.getByLabel("Anchor day").fill("32");
     await press(page, "Create");
-    expect(await words(page, "main")).toContain("Must be an IANA time zone such as Europe/Berlin.");
-    expect(await words(page, "main")).toContain("Must be a day from 1 to 31.");
+    expect(await textOf(page, "main")).toContain("Must be an IANA time zone such as Europe/Berlin.");
+    expect(await textOf(page, "main")).toContain("Must be a day from 1 to 31.");
     expect(await page.getByLabel("Name").inputValue()).toBe("Hooli <b>Labs</b>");
     expect(await page.getByLabel("Time zone").getAttribute("aria-invalid")).toBe("true");
-    await seen("new-wrong");
+    await check("new-invalid");
     await page.getByLabel("Time zone").fill("Europe/Berlin");
     await page.getByLabel("Anchor day").fill("15");
     await page.getByLabel(/^Monthly allowance/).fill("1,500.5");
     await press(page, "Create");
     expect(await notice(page)).toBe("Created.");
-    expect(await words(page, ".headline")).toBe("0 of 1,501 credits used 0 %");
-    expect(await words(page, "h1")).toBe("Hooli <b>Labs</b>");
-    await seen("overview");
+    expect(await textOf(page, ".headline")).toBe("0 of 1,501 credits used 0 %");
+    expect(await textOf(page, "h1")).toBe("Hooli <b>Labs</b>");
+    await check("overview");
 
     await open(page, "Settings");
     await page.getByLabel("Plan").selectOption("team");
     await page.getByLabel(/^Monthly allowance/).fill("");
     await press(page, "Save");
     expect(await notice(page)).toBe("Saved.");
-    const { body } = await site.must("GET", `/v1/enterprises/${id}`);
+    const { body } = await site.sendOk("GET", `/v1/enterprises/${id}`);
     expect(body).toMatchObject({
       name: "Hooli <b>Labs</b>",
       plan: "team",
@@ -115,28 +115,28 @@ describe.each([
     await page.getByLabel("Credits").fill("a hundred");
     await page.getByLabel("Note").fill("Sorry for Monday");
     await press(page, "Grant");
-    expect(await words(page, "main")).toContain("Must be an amount such as 100 or 12.5.");
+    expect(await textOf(page, "main")).toContain("Must be an amount such as 100 or 12.5.");
     expect(await page.getByLabel("Note").inputValue()).toBe("Sorry for Monday");
     await page.getByLabel("Credits").fill("100.25");
     await page.getByLabel("Source").selectOption("goodwill");
     await page.getByLabel("Expires").fill("2099-01-31T12:00");
     await press(page, "Grant");
     expect(await notice(page)).toBe("Granted.");
-    expect(await words(page, "#rows-grants tr")).toMatch(
+    expect(await textOf(page, "#rows-grants tr")).toMatch(
       /^grant-\S+ Sorry for Monday.* Goodwill .*31 Jan 2099, 12:00.* 100 .*Active · Void/,
     );
-    await seen("grants");
-    const granted = await site.must("GET", `/v1/enterprises/${id}/grants`);
+    await check("grants");
+    const granted = await site.sendOk("GET", `/v1/enterprises/${id}/grants`);
     expect(granted.body.rows).toMatchObject([{ amount_micros: 100_250_000, expires_at: "2099-01-31T12:00:00.000Z" }]);
     await page.locator("#rows-grants").getByRole("link", { name: "Void" }).click();
-    expect(await words(page, "main")).toContain("100 credits of grant");
-    await seen("question");
+    expect(await textOf(page, "main")).toContain("100 credits of grant");
+    await check("confirmation");
     await page.getByRole("link", { name: "Cancel" }).click();
-    expect((await site.must("GET", `/v1/enterprises/${id}/grants`)).body.rows[0].state).toBe("active");
+    expect((await site.sendOk("GET", `/v1/enterprises/${id}/grants`)).body.rows[0].state).toBe("active");
     await page.locator("#rows-grants").getByRole("link", { name: "Void" }).click();
     await press(page, "Take back 100 credits");
     expect(await notice(page)).toContain("Voided.");
-    expect(await words(page, "#rows-grants tr")).toContain("Voided");
+    expect(await textOf(page, "#rows-grants tr")).toContain("Voided");
     expect(await page.locator("#rows-grants a").count()).toBe(0);
 
     await open(page, "Keys");
@@ -145,16 +145,16 @@ describe.each([
     await press(page, "Make the key");
     expect(await page.locator("#e-scopes").count()).toBe(1);
     expect(await page.getByLabel("Name").inputValue()).toBe("Agents in Paris");
-    await seen("keys-wrong");
+    await check("keys-invalid");
     await page.locator('input[name="read"]').check();
     await press(page, "Make the key");
     const key = (await page.locator("#secret").innerText()).trim();
-    await seen("key");
+    await check("key");
     const gauge = { headers: { Authorization: `Bearer ${key}` } };
     expect((await site.send("GET", `/v1/enterprises/${id}/gauge`, undefined, gauge)).status).toBe(200);
     await page.getByRole("link", { name: "Done" }).click();
     expect(await page.content()).not.toContain(key);
-    expect(await words(page, "#rows-keys tr")).toMatch(/^Agents in Paris .*read .*operator .*never .*Active · Revoke/);
+    expect(await textOf(page, "#rows-keys tr")).toMatch(/^Agents in Paris .*read .*operator .*never .*Active · Revoke/);
     await page.locator("#rows-keys").getByRole("link", { name: "Revoke" }).click();
     await press(page, "Revoke the key");
     expect(await notice(page)).toContain("Revoked.");
@@ -172,27 +172,27 @@ describe.each([
     expect(await page.content()).not.toContain("whsec_");
     await press(page, "Send a test event");
     expect(await notice(page)).toContain("A test event is on its way.");
-    expect(await words(page, "#rows-webhooks tr")).toContain("test");
-    await seen("webhooks");
+    expect(await textOf(page, "#rows-webhooks tr")).toContain("test");
+    await check("webhooks");
 
     await open(page, "Overview");
     await page.getByRole("link", { name: "Suspend" }).click();
-    expect((await site.must("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(false);
+    expect((await site.sendOk("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(false);
     await press(page, "Suspend it");
     expect(await notice(page)).toContain("Suspended.");
-    expect(await words(page, ".heading")).toContain("Suspended");
-    expect((await site.must("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(true);
+    expect(await textOf(page, ".heading")).toContain("Suspended");
+    expect((await site.sendOk("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(true);
     await press(page, "Resume");
-    expect((await site.must("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(false);
+    expect((await site.sendOk("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(false);
 
     await open(page, "Journal");
-    expect(await words(page, "#rows-entries")).toContain("Plan changed");
-    expect(await words(page, "#rows-entries")).toContain("Grant voided");
+    expect(await textOf(page, "#rows-entries")).toContain("Plan changed");
+    expect(await textOf(page, "#rows-entries")).toContain("Grant voided");
 
     await open(page, "Audit");
     await press(page, "Run the audit");
     expect(await notice(page)).toBe("All is right: 11 of 11 checks hold.");
-    await seen("audit");
+    await check("audit");
     await page.getByRole("link", { name: "Rebuild the copy" }).click();
     await press(page, "Delete the copy and write it anew");
     expect(await notice(page)).toContain("Rebuilt.");
@@ -201,24 +201,24 @@ describe.each([
     await page.getByPlaceholder("Search by id or name").fill("labs");
     await press(page, "Search");
     await page.locator("#rows-enterprises").getByRole("link", { name: "Hooli" }).first().waitFor();
-    await seen("found");
+    await check("found");
 
     await page.getByRole("button", { name: "Sign out" }).click();
     await page.getByLabel("Operator key").waitFor();
     await page.goto(`/operator/enterprises/${id}`);
     await page.getByLabel("Operator key").waitFor();
-    // What a form got wrong is answered with 422, which the browser notes.
-    expect(complaints.filter((complaint) => !/status of 422/.test(complaint))).toEqual([]);
+    // The browser logs the 422 of each invalid form.
+    expect(browserErrors.filter((error) => !/status of 422/.test(error))).toEqual([]);
     await context.close();
   });
 });
 
-describe("the list", () => {
-  it("says of each enterprise what it has used, what is left and what asks for attention", async () => {
+describe("the list of enterprises", () => {
+  it("shows what each has used, what is left and what needs attention", async () => {
     const [out, capped, uncapped] = await Promise.all([
-      listed({ name: "Qq Exhausted", plan: "free" }),
-      listed({ name: "Qq Capped", billing_model: "byom", plan: "team", monthly_allowance_micros: null }),
-      listed({ name: "Qq Uncapped", billing_model: "byom", plan: "team", monthly_allowance_micros: null }),
+      newListedEnterprise({ name: "Qq Exhausted", plan: "free" }),
+      newListedEnterprise({ name: "Qq Capped", billing_model: "byom", plan: "team", monthly_allowance_micros: null }),
+      newListedEnterprise({ name: "Qq Uncapped", billing_model: "byom", plan: "team", monthly_allowance_micros: null }),
     ]);
     await out.run(500 * 10_000);
     await capped.cap(5_000_000);
@@ -226,7 +226,7 @@ describe("the list", () => {
     await uncapped.run(2_500_000);
     await capped.put({ suspended: true });
     await Promise.all([out, capped, uncapped].map(({ project }) => project()));
-    const { page, context } = await asOperator();
+    const { page, context } = await signInAsOperator();
     await page.goto("/operator?q=qq");
     const rows = await page.locator("#rows-enterprises tr").allInnerTexts();
     expect(rows.map((row) => row.replaceAll(/\s+/g, " ").trim())).toEqual([
@@ -237,48 +237,48 @@ describe("the list", () => {
     expect(rows[0]).toMatch(/Suspended\s+Capped/);
     await page.getByRole("link", { name: "Need attention" }).click();
     await page.waitForURL("**/operator?show=attention");
-    const pressing = await words(page, "#rows-enterprises");
-    for (const [name, there] of Object.entries({ Capped: true, Exhausted: true, Uncapped: false })) {
-      expect(pressing.includes(`Qq ${name}`), name).toBe(there);
+    const urgent = await textOf(page, "#rows-enterprises");
+    for (const [name, isListed] of Object.entries({ Capped: true, Exhausted: true, Uncapped: false })) {
+      expect(urgent.includes(`Qq ${name}`), name).toBe(isListed);
     }
-    await look(page, "attention");
+    await checkPage(page, "attention");
     await page.getByRole("link", { name: "All", exact: true }).click();
     await page.waitForURL("**/operator");
     await context.close();
   });
 
-  it("pages by Show more, in place with script and by links without, each enterprise once", async () => {
-    await Promise.all(Array.from({ length: 45 }, (_, n) => listed({ name: `Zz Many ${n}` })));
+  it("shows each enterprise once through Show more, in place with script and by links without", async () => {
+    await Promise.all(Array.from({ length: 45 }, (_, n) => newListedEnterprise({ name: `Zz Many ${n}` })));
     const names = async (page: Page) => page.locator("#rows-enterprises th a").allInnerTexts();
-    const lively = await asOperator();
-    await lively.page.goto("/operator?q=zz");
+    const scripted = await signInAsOperator();
+    await scripted.page.goto("/operator?q=zz");
     for (const rows of [40, 45]) {
-      await lively.page.getByRole("link", { name: "Show more" }).click();
-      await expect.poll(async () => (await names(lively.page)).length).toBe(rows);
+      await scripted.page.getByRole("link", { name: "Show more" }).click();
+      await expect.poll(async () => (await names(scripted.page)).length).toBe(rows);
     }
-    const all = await names(lively.page);
+    const all = await names(scripted.page);
     expect(new Set(all).size).toBe(45);
-    expect(await lively.page.getByRole("link", { name: "Show more" }).count()).toBe(0);
-    expect(lively.complaints).toEqual([]);
-    const plain = await asOperator({ script: false });
+    expect(await scripted.page.getByRole("link", { name: "Show more" }).count()).toBe(0);
+    expect(scripted.browserErrors).toEqual([]);
+    const plain = await signInAsOperator({ script: false });
     await plain.page.goto("/operator?q=zz");
-    const walked = await names(plain.page);
+    const listedNames = await names(plain.page);
     for (let more = 0; more < 2; more++) {
       await plain.page.getByRole("link", { name: "Show more" }).click();
-      walked.push(...(await names(plain.page)));
+      listedNames.push(...(await names(plain.page)));
     }
-    expect(walked).toEqual(all);
+    expect(listedNames).toEqual(all);
     await plain.page.getByRole("link", { name: "Show the first" }).click();
     expect(await names(plain.page)).toEqual(all.slice(0, 20));
-    await Promise.all([lively.context.close(), plain.context.close()]);
+    await Promise.all([scripted.context.close(), plain.context.close()]);
   });
 
-  it("that finds nothing says so, and opens an enterprise that it does not have yet by its id", async () => {
-    const { page, context } = await asOperator({ script: false });
+  it("says when a search finds nothing, and offers to open that id", async () => {
+    const { page, context } = await signInAsOperator({ script: false });
     await page.goto("/operator?q=brand-new");
-    expect(await words(page, "#rows-enterprises")).toBe("No enterprise is called that.");
+    expect(await textOf(page, "#rows-enterprises")).toBe("No enterprise is called that.");
     await page.getByRole("link", { name: "brand-new" }).click();
-    expect(await words(page, "main")).toContain("Nothing exists at this address");
+    expect(await textOf(page, "main")).toContain("Nothing exists at this address");
     await page.getByRole("link", { name: "To the enterprises" }).click();
     await page.waitForURL("**/operator");
     await context.close();
@@ -286,9 +286,9 @@ describe("the list", () => {
 });
 
 describe("an enterprise's page", () => {
-  it("makes a link that signs in to its dashboard once, in the role that was chosen", async () => {
+  it("creates a sign-in link for the chosen user and role", async () => {
     const enterprise = await site.newEnterprise({ name: "Umbrella" });
-    const { page, context } = await asOperator({ script: false });
+    const { page, context } = await signInAsOperator({ script: false });
     await page.goto(`/operator/enterprises/${enterprise.id}`);
     await page.getByLabel("User").fill("not an id");
     await press(page, "Make a link");
@@ -299,15 +299,15 @@ describe("an enterprise's page", () => {
     await page.getByRole("link", { name: "Open it here" }).click();
     await press(page, "Sign in");
     await page.waitForURL("**/settings/usage");
-    expect(await words(page, ".who")).toContain("lena.vogt admin");
+    expect(await textOf(page, ".who")).toContain("lena.vogt admin");
     await page.goto(`/operator/enterprises/${enterprise.id}`);
-    expect(await words(page, "h1")).toBe("Umbrella");
+    expect(await textOf(page, "h1")).toBe("Umbrella");
     await context.close();
   });
 
-  it("moves a test clock forward, and says why it does not move backwards", async () => {
+  it("moves a test clock forward, and explains that it cannot go backwards", async () => {
     const enterprise = await site.newEnterprise({ test_clock: "2026-11-20T12:00:00.000Z" });
-    const { page, context } = await asOperator({ script: false });
+    const { page, context } = await signInAsOperator({ script: false });
     await page.goto(`/operator/enterprises/${enterprise.id}`);
     await page.getByLabel("Move it forward to").fill("2026-11-20T11:00");
     await press(page, "Move the clock");
@@ -320,10 +320,10 @@ describe("an enterprise's page", () => {
     await context.close();
   });
 
-  it("sets a spend cap, and asks before one that is spent already", async () => {
+  it("sets a spend cap, and asks for confirmation if it is spent already", async () => {
     const enterprise = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null });
     await enterprise.run(400_000_000);
-    const { page, context } = await asOperator({ script: false });
+    const { page, context } = await signInAsOperator({ script: false });
     await page.goto(`/operator/enterprises/${enterprise.id}`);
     await open(page, "Spend cap");
     const save = async (cap: string) => {
@@ -338,23 +338,23 @@ describe("an enterprise's page", () => {
     expect((await enterprise.gauge()).spend.cap_micros).toBe(500_000_000);
     await press(page, "Set the cap to $300.00");
     expect((await enterprise.gauge()).spend.cap_micros).toBe(300_000_000);
-    expect(await words(page, ".heading")).toContain("Capped");
+    expect(await textOf(page, ".heading")).toContain("Capped");
     await save("");
     expect((await enterprise.gauge()).spend.cap_micros).toBeNull();
     const credits = await site.newEnterprise();
     await page.goto(`/operator/enterprises/${credits.id}/cap`);
-    expect(await words(page, "main")).toContain("Spend cap not available");
+    expect(await textOf(page, "main")).toContain("Spend cap not available");
     await context.close();
   });
 
-  it("writes only what was changed in its form, and refuses to create an id that is taken", async () => {
+  it("saves only the fields changed in the form, and refuses to create an existing id", async () => {
     const enterprise = await site.newEnterprise({ name: "Stark" });
-    const { page, context } = await asOperator({ script: false });
+    const { page, context } = await signInAsOperator({ script: false });
     await page.goto(`/operator/enterprises/${enterprise.id}/settings`);
     await enterprise.put({ upgrade_url: "https://elsewhere.example/up", plan: "enterprise" });
     await page.getByLabel("Name").fill("Stark Industries");
     await press(page, "Save");
-    expect((await site.must("GET", enterprise.path)).body).toMatchObject({
+    expect((await site.sendOk("GET", enterprise.path)).body).toMatchObject({
       name: "Stark Industries",
       plan: "enterprise",
       upgrade_url: "https://elsewhere.example/up",
@@ -364,13 +364,13 @@ describe("an enterprise's page", () => {
     await page.getByLabel("Name").fill("Impostor");
     await press(page, "Create");
     expect(await page.locator("#e-id").innerText()).toBe("There is an enterprise of this id.");
-    expect((await site.must("GET", enterprise.path)).body.name).toBe("Stark Industries");
+    expect((await site.sendOk("GET", enterprise.path)).body.name).toBe("Stark Industries");
     await context.close();
   });
 
-  it("grants once, however often one form is sent", async () => {
+  it("grants once if the same form is sent twice", async () => {
     const enterprise = await site.newEnterprise();
-    const { page, context } = await asOperator({ script: false });
+    const { page, context } = await signInAsOperator({ script: false });
     await page.goto(`/operator/enterprises/${enterprise.id}/grants`);
     const id = await page.getByLabel("Id", { exact: true }).inputValue();
     for (const credits of ["5", "5", "6"]) {
@@ -384,35 +384,35 @@ describe("an enterprise's page", () => {
     await context.close();
   });
 
-  it("makes one key of a form whose button is clicked twice", async () => {
+  it("creates one key if the button is double-clicked", async () => {
     const enterprise = await site.newEnterprise();
-    const { page, context } = await asOperator();
+    const { page, context } = await signInAsOperator();
     await page.goto(`/operator/enterprises/${enterprise.id}/keys`);
     await page.getByLabel("Name").fill("Twice");
     await page.getByRole("button", { name: "Make the key" }).dblclick();
     await page.locator("#secret").waitFor();
-    expect((await site.must("GET", `${enterprise.path}/keys`)).body.rows).toHaveLength(1);
+    expect((await site.sendOk("GET", `${enterprise.path}/keys`)).body.rows).toHaveLength(1);
     await context.close();
   });
 
-  it("opens for an id that no path holds as it is, and keeps names from outside as text", async () => {
+  it("opens for an id with reserved characters, and shows a hostile name as text", async () => {
     const id = "org:acme/eu@1";
     const hostile = `<img src=x onerror=alert(1)>"'&`;
     const settings = { name: hostile, billing_model: "credits", plan: "pro" };
-    await site.must("PUT", `/v1/enterprises/${encodeURIComponent(id)}`, settings);
-    const { page, context, complaints } = await asOperator();
+    await site.sendOk("PUT", `/v1/enterprises/${encodeURIComponent(id)}`, settings);
+    const { page, context, browserErrors } = await signInAsOperator();
     await page.goto(`/operator/open?id=${encodeURIComponent(id)}`);
     for (const tab of ["Settings", "Grants", "Keys", "Webhooks", "Journal", "Audit", "Overview"]) {
       await open(page, tab);
-      expect(await words(page, "h1")).toBe(hostile);
+      expect(await textOf(page, "h1")).toBe(hostile);
     }
-    expect(complaints).toEqual([]);
+    expect(browserErrors).toEqual([]);
     await context.close();
   });
 });
 
-it("is worked by keyboard alone: sign in, search, open", async () => {
-  await listed({ name: "Keyboard Works" });
+it("can be used with the keyboard alone: sign in, search, open", async () => {
+  await newListedEnterprise({ name: "Keyboard Works" });
   const context = await site.newContext();
   const page = await context.newPage();
   await page.goto("/operator");
@@ -427,6 +427,6 @@ it("is worked by keyboard alone: sign in, search, open", async () => {
   await page.locator("#rows-enterprises a").first().focus();
   await page.keyboard.press("Enter");
   await page.waitForURL(/\/operator\/enterprises\/e\d+$/);
-  expect(await words(page, "h1")).toBe("Keyboard Works");
+  expect(await textOf(page, "h1")).toBe("Keyboard Works");
   await context.close();
 });

@@ -1,49 +1,58 @@
 /**
- * What developers read: the page of the interface, which has everything of the document and bars nobody; and the lines
- * of docs/embed.md, which put the usage bar on a page as they stand there.
+ * What developers read: the reference page, which must show the whole OpenAPI document and be accessible, and the example
+ * of docs/embed.md, which must work as it is written.
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { complaintsOf, faultsOf, NARROW, picture, type Site, startSite, WIDE, widerThanScreen } from "./site.ts";
+import {
+  axeViolations,
+  collectBrowserErrors,
+  NARROW,
+  overflowingElements,
+  type Site,
+  savePicture,
+  startSite,
+  WIDE,
+} from "./site.ts";
 
 let site: Site;
 let page: Page;
-let complaints: string[];
+let browserErrors: string[];
 
 beforeAll(async () => {
   site = await startSite();
   const context = await site.newContext({ script: true });
   page = await context.newPage();
-  complaints = complaintsOf(page);
+  browserErrors = collectBrowserErrors(page);
   await page.goto("/docs");
 });
 afterAll(() => site.stop());
 
-it("is one link away for a stranger", async () => {
+it("is linked from the start page", async () => {
   const { text } = await site.send("GET", "/", undefined, { headers: { Cookie: "none=", Accept: "text/html" } });
   expect(text).toContain('href="/docs"');
 });
 
-it("has a place of its own for every operation, schema and code of the document", async () => {
+it("has an anchor for every operation, schema and code of the document", async () => {
   const { body } = await site.send("GET", "/openapi.json");
   const operations = Object.values(body.paths).flatMap((methods) => Object.values(methods as object));
-  const wanted = [
+  const expected = [
     ...operations.map(({ operationId }) => operationId),
     ...Object.keys(body.components.schemas).map((name) => `schema-${name}`),
     ...Object.keys(body["x-problem-codes"]).map((code) => `code-${code}`),
   ];
   const ids = await page.locator("[id]").evaluateAll((elements) => elements.map(({ id }) => id));
-  expect(wanted.filter((id) => !ids.includes(id))).toEqual([]);
+  expect(expected.filter((id) => !ids.includes(id))).toEqual([]);
   expect(new Set(ids).size).toBe(ids.length);
   const links = await page.locator('a[href^="#"]').evaluateAll((all) => all.map((a) => a.getAttribute("href")));
-  expect(links.length).toBeGreaterThan(wanted.length);
+  expect(links.length).toBeGreaterThan(expected.length);
   expect(links.filter((href) => !ids.includes(href?.slice(1) ?? ""))).toEqual([]);
 });
 
-it("shows of an operation who may, a command, the fields and the codes", async () => {
+it("shows for an operation its keys, a curl command, its fields and its codes", async () => {
   const debits = page.locator("#reportDebits");
   for (const text of [
     "POST /v1/enterprises/{e}/debits",
@@ -56,23 +65,23 @@ it("shows of an operation who may, a command, the fields and the codes", async (
   expect(await page.locator("#schema-Report").innerText()).toMatch(/input_tokens integer, 0 … 1000000000000/);
 });
 
-it("fits both widths and bars nobody, in either theme", async () => {
+it("fits both widths and is accessible in both themes", async () => {
   for (const theme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme: theme });
-    expect(await faultsOf(page)).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
     for (const [size, width] of [
       [WIDE, 1280],
       [NARROW, 375],
     ] as const) {
       await page.setViewportSize(size);
-      expect(await widerThanScreen(page)).toEqual([]);
-      await picture(page, `interface-${theme}-${width}`, false);
+      expect(await overflowingElements(page)).toEqual([]);
+      await savePicture(page, `interface-${theme}-${width}`, false);
     }
   }
-  expect(complaints).toEqual([]);
+  expect(browserErrors).toEqual([]);
 });
 
-it("has the usage bar on a page of another origin by the lines of docs/embed.md", async () => {
+it("shows the usage bar on a page of another origin with the example of docs/embed.md", async () => {
   const text = readFileSync(new URL("../../docs/embed.md", import.meta.url), "utf8");
   const [, markup = "", script = ""] = /```html\n(.*?)```.*?```js\n(.*?)```/s.exec(text) ?? [];
   const acme = await site.newEnterprise({ name: "Acme" });
@@ -80,7 +89,7 @@ it("has the usage bar on a page of another origin by the lines of docs/embed.md"
   const host = createServer(async (request, response) => {
     if (request.url === "/my/usage-token") {
       const path = `/v1/enterprises/${acme.id}/embed-tokens`;
-      const made = await site.must("POST", path, { user: "ada", role: "member", origin });
+      const made = await site.sendOk("POST", path, { user: "ada", role: "member", origin });
       return response.end(made.body.token);
     }
     if (request.url === "/host.js") return response.setHeader("Content-Type", "text/javascript").end(script);
@@ -88,7 +97,7 @@ it("has the usage bar on a page of another origin by the lines of docs/embed.md"
     const local = (line: string) =>
       line.replaceAll("https://fuelgauge.example.com", site.base).replace("wss://fuelgauge.example.com", "ws:");
     response.setHeader("Content-Type", "text/html");
-    // The page's own script and backend are the host's, which the policy of the docs leaves to it.
+    // The policy of the docs covers only Fuelgauge. The host adds its own script and backend.
     const own = local(policy).replace("script-src", "script-src 'self'").replace("connect-src", "connect-src 'self'");
     response.setHeader("Content-Security-Policy", own);
     response.end(`<!doctype html><title>Host</title>${local(markup).replace('"acme"', `"${acme.id}"`)}

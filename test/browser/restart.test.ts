@@ -1,5 +1,5 @@
-// The whole server dies while people watch, and is started again on the same state, as `npm start` does it: page and
-// bar say so, come back by themselves, and no number is wrong, none doubled.
+// The server is killed while people watch, and started again on the same state with `npm start`. The page and the bar must
+// say so, reconnect by themselves, and show no wrong number.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { barOf } from "./bar-stage.ts";
 import { startHostPage } from "./host-page.ts";
-import { KEY, launchBrowser, openSite, words } from "./site.ts";
+import { KEY, launchBrowser, openSite, textOf } from "./site.ts";
+import { barMarkup } from "./usage-bar-fixture.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const SOON = { timeout: 45_000 };
@@ -36,7 +36,7 @@ async function start(port: number): Promise<void> {
   await expect.poll(() => healthy().catch(() => false), { timeout: 60_000, interval: 200 }).toBe(true);
 }
 
-/** Without a chance to end in good order: workerd first, then what started it. */
+/** Kills workerd and then the process that started it, so that neither can shut down cleanly. */
 async function kill(): Promise<void> {
   if (server === null || server.exitCode !== null) return;
   const gone = new Promise((done) => server?.once("exit", done));
@@ -47,7 +47,7 @@ async function kill(): Promise<void> {
   await gone;
 }
 
-/** Where Linux tells them; elsewhere the leash of `npm start` ends them. */
+/** The processes below this one, on Linux. Elsewhere `npm start` itself ends them when it is killed. */
 function descendantsOf(pid: number): number[] {
   try {
     const tasks = readdirSync(`/proc/${pid}/task`);
@@ -69,7 +69,7 @@ function freePort(): Promise<number> {
   });
 }
 
-it("is survived by page and bar, which then show what the ledger kept", async () => {
+it("leaves page and bar showing what the ledger kept after a restart", async () => {
   const port = await freePort();
   await start(port);
   const site = await openSite(`http://localhost:${port}`, browser);
@@ -78,11 +78,11 @@ it("is survived by page and bar, which then show what the ledger kept", async ()
   const host = await startHostPage(site);
   const { page, context } = await site.signIn(enterprise);
   const editor = await context.newPage();
-  host.serve(barOf(enterprise.id));
+  host.serve(barMarkup(enterprise.id));
   await editor.goto(host.origin);
-  const label = () => words(editor, "usage-bar [part=label]");
-  const headline = () => words(page, ".headline");
-  const pill = () => words(page, "#pill");
+  const label = () => textOf(editor, "usage-bar [part=label]");
+  const headline = () => textOf(page, ".headline");
+  const pill = () => textOf(page, "#pill");
   await expect.poll(label).toMatch(/^100 of 1,500 credits · resets/);
   await expect.poll(pill).toBe("Live");
 
@@ -96,13 +96,13 @@ it("is survived by page and bar, which then show what the ledger kept", async ()
   await expect.poll(pill, SOON).toBe("Live");
   await expect.poll(label, SOON).toMatch(/^150 of 1,500 credits · resets/);
   expect(await headline()).toContain("150 of 1,500");
-  // Its agent never heard whether its last report had arrived, and sends it again.
+  // The agent does not know whether its last report arrived, and sends it again.
   await enterprise.run(50 * 10_000, { run: "last" });
   await enterprise.run(25 * 10_000);
   await expect.poll(headline).toContain("175 of 1,500");
   await expect.poll(label).toMatch(/^175 of/);
-  await expect.poll(() => words(page, "#foot-workspace .total")).toContain("175");
-  expect((await site.must("GET", `${enterprise.path}/audit`)).body.ok).toBe(true);
+  await expect.poll(() => textOf(page, "#foot-workspace .total")).toContain("175");
+  expect((await site.sendOk("GET", `${enterprise.path}/audit`)).body.ok).toBe(true);
   host.close();
   await context.close();
 });

@@ -1,6 +1,6 @@
-/** Ways in and out: links, sessions, roles, forms from elsewhere, and the headers that keep the pages to themselves. */
+/** Signing in and out: links, sessions, roles, cross-site forms, and the security headers of pages. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Enterprise, FORM, faultsOf, type Site, startSite, words } from "./site.ts";
+import { axeViolations, type Enterprise, FORM, type Site, startSite, textOf } from "./site.ts";
 
 let site: Site;
 let acme: Enterprise;
@@ -17,7 +17,10 @@ afterAll(() => site.stop());
 const html = (cookie = "") => ({ headers: { Accept: "text/html", ...(cookie === "" ? {} : { Cookie: cookie }) } });
 
 async function newLink(enterprise = acme): Promise<URL> {
-  const { body } = await site.must("POST", `/v1/enterprises/${enterprise.id}/sessions`, { user: "ada", role: "admin" });
+  const { body } = await site.sendOk("POST", `/v1/enterprises/${enterprise.id}/sessions`, {
+    user: "ada",
+    role: "admin",
+  });
   return new URL(body.url);
 }
 
@@ -27,9 +30,9 @@ function capForm(cookie: string, headers: Record<string, string>, fields = "limi
 }
 
 describe("a sign-in link", () => {
-  it("is not used up by being looked at, and works once", async () => {
+  it("works once, and is not used by opening its page", async () => {
     const link = await newLink();
-    for (let looks = 0; looks < 3; looks++) {
+    for (let visits = 0; visits < 3; visits++) {
       const shown = await site.send("GET", link.pathname + link.search, undefined, html());
       expect(shown.status).toBe(200);
       expect(shown.headers.get("Set-Cookie")).toBeNull();
@@ -37,18 +40,18 @@ describe("a sign-in link", () => {
     const context = await site.newContext();
     const page = await context.newPage();
     await page.goto(link.href);
-    expect(await words(page, "main")).toContain(`As ada (admin) of ${acme.id}.`);
-    expect(await faultsOf(page)).toEqual([]);
+    expect(await textOf(page, "main")).toContain(`As ada (admin) of ${acme.id}.`);
+    expect(await axeViolations(page)).toEqual([]);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForURL("**/settings/usage");
     await page.goto(link.href);
     await page.getByRole("button", { name: "Sign in" }).click();
-    expect(await words(page, "main")).toContain("Sign-in link already used");
+    expect(await textOf(page, "main")).toContain("Sign-in link already used");
     await context.close();
   });
 
-  it("that is forged, of another kind, or absent says that it does not work", async () => {
-    const { body } = await site.must("POST", `/v1/enterprises/${acme.id}/embed-tokens`, {
+  it("is refused with 410 if its token is forged, of another kind, or missing", async () => {
+    const { body } = await site.sendOk("POST", `/v1/enterprises/${acme.id}/embed-tokens`, {
       user: "ada",
       role: "admin",
       origin: "https://editor.example",
@@ -62,24 +65,24 @@ describe("a sign-in link", () => {
     }
   });
 
-  it("is not used by a page of somebody else", async () => {
+  it("cannot be used by a form of another site", async () => {
     const token = (await newLink()).searchParams.get("token");
-    const foreign = { ...FORM.headers, "Sec-Fetch-Site": "cross-site" };
-    const refused = await site.send("POST", "/signin", `token=${token}`, { headers: foreign });
+    const crossSite = { ...FORM.headers, "Sec-Fetch-Site": "cross-site" };
+    const refused = await site.send("POST", "/signin", `token=${token}`, { headers: crossSite });
     expect(refused.status).toBe(403);
     expect(refused.text).toContain("csrf_failed");
     expect((await site.send("POST", "/signin", `token=${token}`, FORM)).status).toBe(303);
   });
 
-  it("gives a cookie that scripts cannot read and other sites cannot send along", async () => {
+  it("sets a cookie that scripts cannot read and other sites cannot use", async () => {
     const token = (await newLink()).searchParams.get("token");
     const cookie = (await site.send("POST", "/signin", `token=${token}`, FORM)).headers.get("Set-Cookie") ?? "";
     expect(cookie).toMatch(/^fuelgauge=[^;]+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Lax$/);
   });
 });
 
-describe("a stranger", () => {
-  it("is led to the start page, which says what this is and names no enterprise", async () => {
+describe("a visitor without a session", () => {
+  it("is redirected to the start page, which explains the product and names no enterprise", async () => {
     for (const path of ["/settings/usage", "/settings/model", "/settings/usage/runs/run-1"]) {
       const answer = await site.send("GET", path, undefined, html("none="));
       expect([answer.status, answer.headers.get("Location")]).toEqual([303, "/"]);
@@ -87,23 +90,23 @@ describe("a stranger", () => {
     const context = await site.newContext();
     const page = await context.newPage();
     await page.goto("/");
-    expect(await words(page, "main")).toContain("Fuelgauge is the credit ledger and usage dashboard");
+    expect(await textOf(page, "main")).toContain("Fuelgauge is the credit ledger and usage dashboard");
     expect(await page.content()).not.toContain("Acme Robotics");
-    expect(await faultsOf(page)).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
     await context.close();
   });
 
-  it("finds no door of the demo outside demo mode", async () => {
+  it("cannot use the demo sign-in outside demo mode", async () => {
     expect((await site.send("POST", "/demo/signin", `enterprise=${acme.id}`, FORM)).status).toBe(404);
   });
 
-  it("with a session that was tampered with is a stranger", async () => {
+  it("includes one whose session cookie was altered", async () => {
     const cookie = await site.cookieFor(acme);
     const answer = await site.send("GET", "/settings/usage", undefined, html(`${cookie}x`));
     expect(answer.status).toBe(303);
   });
 
-  it("who asks for a region of the page learns that the session has ended", async () => {
+  it("gets 401 and 'Signed out' for a part of the page", async () => {
     const answer = await site.send("GET", "/settings/usage?part=now", undefined, {
       headers: { Accept: "text/html", Cookie: "none=", "HX-Request-Type": "partial" },
     });
@@ -112,7 +115,7 @@ describe("a stranger", () => {
   });
 });
 
-it("shows a signed-in person their own enterprise only", async () => {
+it("shows a signed-in person only their own enterprise", async () => {
   await globex.run(1_000_000, { run: "secret-run" });
   const cookie = await site.cookieFor(acme);
   const foreign = await site.send("GET", "/settings/usage/runs/secret-run", undefined, html(cookie));
@@ -121,7 +124,7 @@ it("shows a signed-in person their own enterprise only", async () => {
   expect((await site.send("GET", `${acme.path}/gauge`, undefined, html(cookie))).status).toBe(200);
 });
 
-it("signs out by a form, after which the pages are closed", async () => {
+it("signs out by a form, after which the pages need a new sign-in", async () => {
   const { page, context } = await site.signIn(acme);
   await page.goto("/signout");
   await page.locator("main").getByRole("button", { name: "Sign out" }).click();
@@ -131,8 +134,8 @@ it("signs out by a form, after which the pages are closed", async () => {
   await context.close();
 });
 
-describe("a form that a cookie authorises", () => {
-  it("is taken from its own page only, by Sec-Fetch-Site, else by Origin", async () => {
+describe("the form for the cap", () => {
+  it("is accepted only from the same origin, by Sec-Fetch-Site or else by Origin", async () => {
     const cookie = await site.cookieFor(globex);
     const refused: Record<string, string>[] = [
       {},
@@ -154,7 +157,7 @@ describe("a form that a cookie authorises", () => {
     expect((await globex.gauge()).spend.cap_micros).toBe(500_000_000);
   });
 
-  it("changes nothing for a member, who is not offered it either", async () => {
+  it("is refused for a member and not shown to one", async () => {
     const cookie = await site.cookieFor(globex, "member");
     const answer = await capForm(cookie, { Origin: site.base });
     expect([answer.status, answer.text.includes("Only an admin")]).toEqual([403, true]);
@@ -164,7 +167,7 @@ describe("a form that a cookie authorises", () => {
     expect((await globex.gauge()).spend.cap_micros).toBe(500_000_000);
   });
 
-  it("changes nothing by a form of the enterprise that this browser was signed in to before", async () => {
+  it("is refused if it was opened while signed in to another enterprise", async () => {
     const cookie = await site.cookieFor(globex);
     const own = await site.send("GET", "/settings/model", undefined, html(cookie));
     expect(own.text).toContain(`<input type="hidden" name="enterprise" value="${globex.id}"`);
@@ -174,19 +177,19 @@ describe("a form that a cookie authorises", () => {
     expect((await globex.gauge()).spend.cap_micros).toBe(500_000_000);
   });
 
-  it("sets no cap for an enterprise on credits", async () => {
+  it("is refused for an enterprise that is billed in credits", async () => {
     const cookie = await site.cookieFor(acme);
     expect((await capForm(cookie, { Origin: site.base }, "limit=cap&cap=5&from=none")).status).toBe(409);
   });
 
-  it("never stands in for the key that JSON writes need", async () => {
+  it("does not make the session valid for JSON writes", async () => {
     const cookie = await site.cookieFor(globex);
     const answer = await site.send("PUT", `${globex.path}/spend-cap`, { monthly_cap_micros: null }, html(cookie));
     expect(answer.status).toBe(401);
   });
 });
 
-it("answers every page with headers that keep it to itself", async () => {
+it("answers every page with security headers and no-store", async () => {
   const cookie = await site.cookieFor(acme);
   for (const path of ["/", "/settings/usage", "/settings/model", "/signin?token=x", "/settings/nothing"]) {
     const { headers } = await site.send("GET", path, undefined, html(cookie));
@@ -202,7 +205,7 @@ it("answers every page with headers that keep it to itself", async () => {
   }
 });
 
-it("serves every file as the type it is, and lets other origins have the usage bar alone", async () => {
+it("serves files with nosniff, and only the usage bar to other origins", async () => {
   for (const [path, open] of [
     ["/app.css", null],
     ["/page.js", null],
@@ -215,7 +218,7 @@ it("serves every file as the type it is, and lets other origins have the usage b
   }
 });
 
-it("writes no script, style or handler into a page", async () => {
+it("puts no inline script, style or handler into a page", async () => {
   await acme.run(50);
   const cookie = await site.cookieFor(acme);
   for (const path of ["/settings/usage", "/settings/model", "/", "/settings/usage/runs/run-0001"]) {
@@ -225,7 +228,7 @@ it("writes no script, style or handler into a page", async () => {
   }
 });
 
-it("answers a page that nobody knows as a page, and as a problem for who does not read HTML", async () => {
+it("answers an unknown path with a page, or with a problem if the caller does not accept HTML", async () => {
   const page = await site.send("GET", "/settings/nothing", undefined, html());
   expect([page.status, page.headers.get("Content-Type")]).toEqual([404, "text/html; charset=UTF-8"]);
   const problem = await site.send("GET", "/settings/nothing");
@@ -240,23 +243,23 @@ describe("in local demo mode", () => {
   });
   afterAll(() => demo.stop());
 
-  it("the start page signs in to each demo enterprise, and to no other", async () => {
+  it("the start page signs in to demo enterprises and to no other", async () => {
     const yesterday = new Date(Date.now() - 86_400_000).toISOString();
     const shown = await demo.newEnterprise({ name: "Initech", plan: "free", test_clock: yesterday });
-    await demo.must("POST", `${shown.path}/demo/follow-real-clock`);
+    await demo.sendOk("POST", `${shown.path}/demo/follow-real-clock`);
     const hidden = await demo.newEnterprise({ name: "Hooli" });
     const context = await demo.newContext();
     const page = await context.newPage();
     await page.goto("/");
-    expect(await words(page, ".demos")).toContain("Initech Credits, free plan · 0 of 500 credits (0 %)");
+    expect(await textOf(page, ".demos")).toContain("Initech Credits, free plan · 0 of 500 credits (0 %)");
     expect(await page.content()).not.toContain("Hooli");
-    expect(await faultsOf(page)).toEqual([]);
+    expect(await axeViolations(page)).toEqual([]);
     await page.getByRole("button", { name: "As member" }).click();
     await page.waitForURL("**/settings/usage");
-    expect(await words(page, ".who")).toContain("demo member");
+    expect(await textOf(page, ".who")).toContain("demo member");
     expect((await demo.send("POST", "/demo/signin", `enterprise=${hidden.id}`, FORM)).status).toBe(404);
-    const foreign = { headers: { ...FORM.headers, "Sec-Fetch-Site": "cross-site" } };
-    expect((await demo.send("POST", "/demo/signin", `enterprise=${shown.id}`, foreign)).status).toBe(403);
+    const crossSite = { headers: { ...FORM.headers, "Sec-Fetch-Site": "cross-site" } };
+    expect((await demo.send("POST", "/demo/signin", `enterprise=${shown.id}`, crossSite)).status).toBe(403);
     await context.close();
   });
 });

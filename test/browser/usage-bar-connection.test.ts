@@ -1,65 +1,66 @@
-// How the usage bar stays connected, from a page of another origin: one socket, fresh tokens, and what it says and does when things break.
+// The connection of the usage bar on a page of another origin: one socket, fresh tokens, and what it shows when the network,
+// the server or the host fails.
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { barOf, setBarStage } from "./bar-stage.ts";
 import { type Network, startNetwork } from "./network.ts";
 import { setHidden } from "./site.ts";
+import { barMarkup, setUpUsageBar } from "./usage-bar-fixture.ts";
 
 const NOT_LIVE = /^0 of 1,000 credits · not live, as of \d\d:\d\d$/;
 const SOON = { timeout: 20_000 };
 
-const stage = setBarStage();
-const { show, label, expectLabel } = stage;
+const fixture = setUpUsageBar();
+const { show, label, expectLabel } = fixture;
 let network: Network;
 
 beforeEach(async () => {
-  network = await startNetwork(stage.site.base);
+  network = await startNetwork(fixture.site.base);
 });
 afterEach(() => network.close());
 
-/** Every text that the bar's label has from now on. */
-async function noteLabels() {
-  await stage.page.locator("usage-bar").evaluate((bar) => {
+/** Records every text of the bar's label from now on. */
+async function recordLabels() {
+  await fixture.page.locator("usage-bar").evaluate((bar) => {
     const shown = bar.shadowRoot!.querySelector("[part=label]")!;
     const labels: string[] = [];
     Object.assign(globalThis, { labels });
     new MutationObserver(() => labels.push(shown.textContent)).observe(shown, { childList: true, subtree: true });
   });
-  return (): Promise<string[]> => stage.page.evaluate(() => Reflect.get(globalThis, "labels"));
+  return (): Promise<string[]> => fixture.page.evaluate(() => Reflect.get(globalThis, "labels"));
 }
 
-describe("while all is well", () => {
-  it("has one socket for all bars of a page, also for one that comes later or moves", async () => {
-    const acme = await stage.withCredits(1_000);
-    stage.host.serve(barOf(acme.id).repeat(3));
-    await stage.page.goto(stage.host.origin);
+describe("the connection of the bar", () => {
+  it("is one socket for all bars of a page, including bars added or moved later", async () => {
+    const acme = await fixture.withCredits(1_000);
+    fixture.host.serve(barMarkup(acme.id).repeat(3));
+    await fixture.page.goto(fixture.host.origin);
     for (const nth of [0, 1, 2]) await expectLabel(nth).toMatch(/^0 of/);
-    await stage.page.evaluate(() => {
+    await fixture.page.evaluate(() => {
       const first = document.querySelector("usage-bar")!;
       document.querySelector("main")!.append(first.cloneNode(true), first);
     });
     await acme.spend(7);
     for (const nth of [0, 1, 2, 3]) await expectLabel(nth).toMatch(/^7.0 of/);
-    expect({ sockets: stage.socketsOpened, tokens: stage.host.tokensGiven }).toEqual({ sockets: 1, tokens: 1 });
-    expect(stage.complaints).toEqual([]);
+    expect({ sockets: fixture.socketsOpened, tokens: fixture.host.tokensIssued }).toEqual({ sockets: 1, tokens: 1 });
+    expect(fixture.consoleMessages).toEqual([]);
   });
 
-  it("follows a changed enterprise, and closes the socket with the last bar", async () => {
-    const [acme, initech] = await Promise.all([stage.withCredits(1_000), stage.withCredits(3_000)]);
+  it("changes with the enterprise attribute, and closes with the last bar", async () => {
+    const [acme, initech] = await Promise.all([fixture.withCredits(1_000), fixture.withCredits(3_000)]);
     await show(acme);
     await expectLabel().toMatch(/of 1,000/);
-    const opening = stage.page.waitForEvent("websocket");
-    await stage.page.locator("usage-bar").evaluate((bar, id) => bar.setAttribute("enterprise", id), initech.id);
+    const opening = fixture.page.waitForEvent("websocket");
+    await fixture.page.locator("usage-bar").evaluate((bar, id) => bar.setAttribute("enterprise", id), initech.id);
     const socket = await opening;
     await expectLabel().toMatch(/of 3,000/);
-    await stage.page.locator("usage-bar").evaluate((bar) => bar.remove());
+    await fixture.page.locator("usage-bar").evaluate((bar) => bar.remove());
     await expect.poll(() => socket.isClosed()).toBe(true);
   });
 
-  it.each(["before", "after"])("takes its token function %s its script, which may be a module", async (when) => {
-    const acme = await stage.withCredits(1_000);
-    stage.host.serve("");
-    await stage.page.goto(stage.host.origin);
-    await stage.page.evaluate(
+  it.each(["before", "after"])("works if the token function is set %s the script loads as a module", async (when) => {
+    const acme = await fixture.withCredits(1_000);
+    fixture.host.serve("");
+    await fixture.page.goto(fixture.host.origin);
+    await fixture.page.evaluate(
       async ({ id, base, when }) => {
         const bar = document.createElement("usage-bar");
         bar.setAttribute("enterprise", id);
@@ -72,31 +73,31 @@ describe("while all is well", () => {
         await customElements.whenDefined("usage-bar");
         bar.getToken = getToken;
       },
-      { id: acme.id, base: stage.site.base, when },
+      { id: acme.id, base: fixture.site.base, when },
     );
     await expectLabel().toMatch(/^0 of/);
-    expect(stage.host.tokensGiven).toBe(1);
+    expect(fixture.host.tokensIssued).toBe(1);
   });
 
-  it("gets a fresh token when the server sends it away for its old one, without a word", async () => {
-    const acme = await stage.withCredits(1_000);
-    stage.host.wish = { role: "member", ttl_seconds: 3 };
+  it("gets a new token when its old one expires, without a visible change", async () => {
+    const acme = await fixture.withCredits(1_000);
+    fixture.host.tokenRequest = { role: "member", ttl_seconds: 3 };
     await show(acme);
     await expectLabel().toMatch(/^0 of/);
-    const labels = await noteLabels();
-    const spendAndCount = () => acme.spend(1).then(() => stage.host.tokensGiven);
+    const labels = await recordLabels();
+    const spendAndCount = () => acme.spend(1).then(() => fixture.host.tokensIssued);
     await expect.poll(spendAndCount, { timeout: 20_000, interval: 400 }).toBeGreaterThan(1);
     await acme.spend(500);
     await expectLabel().toMatch(/^5\d\d of 1,000/);
     for (const text of await labels()) expect(text).toMatch(/credits · resets in 8 days$/);
-    expect(stage.complaints).toEqual([]);
+    expect(fixture.consoleMessages).toEqual([]);
   });
 
-  it("may ask for the gauge from a foreign page, and for nothing else", async () => {
-    const acme = await stage.withCredits(1_000);
+  it("allows a page of another origin to read the gauge and nothing else", async () => {
+    const acme = await fixture.withCredits(1_000);
     await show(acme);
     await expectLabel().toMatch(/^0 of/);
-    const answers = await stage.page.evaluate(
+    const answers = await fixture.page.evaluate(
       async ([url]) => {
         const headers = { Authorization: `Bearer ${await getToken()}` };
         const ask = (path: string, init = {}) =>
@@ -113,149 +114,149 @@ describe("while all is well", () => {
           await ask("/spend-cap", { method: "PUT" }),
         ];
       },
-      [stage.site.base + acme.path],
+      [fixture.site.base + acme.path],
     );
     expect(answers).toEqual([200, 401, "blocked", "blocked", "blocked", "blocked"]);
   });
 });
 
-describe("when things break", () => {
-  it("says so and leads elsewhere until the first connection is there", async () => {
-    const acme = await stage.withCredits(1_000);
+describe("when the connection fails, the bar", () => {
+  it("says that usage is not available and shows its link until it first connects", async () => {
+    const acme = await fixture.withCredits(1_000);
     network.refuse();
     await show(acme, { base: network.url });
     await expectLabel().toMatch(/^Usage not available yet/);
-    expect(await stage.page.getByRole("link", { name: "Your usage" }).isVisible()).toBe(true);
-    await stage.shoot("unavailable");
+    expect(await fixture.page.getByRole("link", { name: "Your usage" }).isVisible()).toBe(true);
+    await fixture.savePicture("unavailable");
     network.restore();
     await expectLabel().toBe("0 of 1,000 credits · resets in 8 days");
-    expect(await stage.page.getByRole("link", { name: "Your usage" }).count()).toBe(0);
+    expect(await fixture.page.getByRole("link", { name: "Your usage" }).count()).toBe(0);
   });
 
-  it("keeps its numbers while the server is away, says as of when, and catches up", async () => {
-    const acme = await stage.withCredits(1_000);
+  it("keeps its numbers with their time while the server is down, and catches up", async () => {
+    const acme = await fixture.withCredits(1_000);
     await show(acme, { base: network.url });
     await expectLabel().toMatch(/^0 of/);
     network.refuse();
     await expectLabel().toMatch(NOT_LIVE);
-    expect(await stage.meterText()).toMatch(/not live, as of/);
-    await stage.shoot("not-live");
+    expect(await fixture.meterText()).toMatch(/not live, as of/);
+    await fixture.savePicture("not-live");
     await acme.spend(300);
     network.restore();
     await expect.poll(() => label(), SOON).toBe("300 of 1,000 credits · resets in 8 days");
   });
 
-  it("comes back by itself after an eviction, without a word", async () => {
-    const acme = await stage.withCredits(1_000);
+  it("reconnects after an eviction without a visible change", async () => {
+    const acme = await fixture.withCredits(1_000);
     await show(acme);
     await expectLabel().toMatch(/^0 of/);
-    const labels = await noteLabels();
-    await stage.site.evict(acme);
-    await expect.poll(() => stage.socketsOpened, SOON).toBe(2);
+    const labels = await recordLabels();
+    await fixture.site.evict(acme);
+    await expect.poll(() => fixture.socketsOpened, SOON).toBe(2);
     await acme.spend(300);
     await expectLabel().toBe("300 of 1,000 credits · resets in 8 days");
     expect((await labels()).filter((text) => text.includes("not live"))).toEqual([]);
   });
 
-  it("notices a connection that died without a word", async () => {
-    const acme = await stage.withCredits(1_000);
-    await stage.page.clock.install();
+  it("detects a connection that is silently dead", async () => {
+    const acme = await fixture.withCredits(1_000);
+    await fixture.page.clock.install();
     await show(acme, { base: network.url });
     await expectLabel().toMatch(/^0 of/);
     network.silence();
-    await stage.page.clock.fastForward(26_000);
-    await stage.page.clock.fastForward(9_000);
-    await stage.page.clock.fastForward(3_000);
+    await fixture.page.clock.fastForward(26_000);
+    await fixture.page.clock.fastForward(9_000);
+    await fixture.page.clock.fastForward(3_000);
     await expectLabel().toMatch(NOT_LIVE);
     await acme.spend(300);
     network.restore();
     network.cut();
-    await stage.page.clock.fastForward(40_000);
+    await fixture.page.clock.fastForward(40_000);
     await expect.poll(() => label(), SOON).toBe("300 of 1,000 credits · resets in 8 days");
   });
 
-  it("keeps a quiet connection that answers its pings", async () => {
-    const acme = await stage.withCredits(1_000);
-    await stage.page.clock.install();
+  it("keeps an idle connection that answers pings", async () => {
+    const acme = await fixture.withCredits(1_000);
+    await fixture.page.clock.install();
     await show(acme);
     await expectLabel().toMatch(/^0 of/);
-    const labels = await noteLabels();
-    const pongs: string[] = [];
-    stage.page.on("websocket", () => pongs.push("a second socket"));
+    const labels = await recordLabels();
+    const newSockets: string[] = [];
+    fixture.page.on("websocket", (socket) => newSockets.push(socket.url()));
     for (let minute = 0; minute < 3; minute += 1) {
-      await stage.page.clock.fastForward(26_000);
+      await fixture.page.clock.fastForward(26_000);
       await acme.spend(1);
       await expectLabel().toMatch(new RegExp(`^${minute + 1}.0 of`));
     }
-    expect(pongs).toEqual([]);
+    expect(newSockets).toEqual([]);
     expect((await labels()).filter((text) => text.includes("not live"))).toEqual([]);
   });
 
-  it("asks over HTTP now and then where no socket gets through", async () => {
-    const acme = await stage.withCredits(1_000);
-    await stage.page.clock.install();
+  it("polls over HTTP if sockets are blocked", async () => {
+    const acme = await fixture.withCredits(1_000);
+    await fixture.page.clock.install();
     await show(acme, { withSockets: false });
     await expect.poll(() => label(), { timeout: 5_000 }).toMatch(/^0 of 1,000/);
-    await stage.page.clock.fastForward(3_000);
+    await fixture.page.clock.fastForward(3_000);
     await expectLabel().toMatch(NOT_LIVE);
     await acme.spend(300);
-    await stage.page.clock.fastForward(40_000);
+    await fixture.page.clock.fastForward(40_000);
     await expectLabel().toMatch(/^300 of 1,000 credits · not live, as of/);
   });
 
-  it("says so when the network goes, and comes back with it", async () => {
-    const acme = await stage.withCredits(1_000);
+  it("says when the network is lost, and recovers with it", async () => {
+    const acme = await fixture.withCredits(1_000);
     await show(acme);
     await expectLabel().toMatch(/^0 of/);
-    await stage.context.setOffline(true);
+    await fixture.context.setOffline(true);
     await expectLabel().toMatch(NOT_LIVE);
     await acme.spend(300);
-    await stage.context.setOffline(false);
+    await fixture.context.setOffline(false);
     await expect.poll(() => label(), SOON).toBe("300 of 1,000 credits · resets in 8 days");
   });
 
-  it("rests while its tab is hidden, and is up to date when it is seen again", async () => {
-    const acme = await stage.withCredits(1_000);
-    await stage.page.clock.install();
-    const opening = stage.page.waitForEvent("websocket");
+  it("closes its socket while its tab is hidden, and catches up when it is visible again", async () => {
+    const acme = await fixture.withCredits(1_000);
+    await fixture.page.clock.install();
+    const opening = fixture.page.waitForEvent("websocket");
     await show(acme);
     const socket = await opening;
     await expectLabel().toMatch(/^0 of/);
-    await setHidden(stage.page, true);
-    await stage.page.clock.fastForward(31_000);
+    await setHidden(fixture.page, true);
+    await fixture.page.clock.fastForward(31_000);
     await expect.poll(() => socket.isClosed()).toBe(true);
     await acme.spend(300);
-    await stage.page.clock.fastForward(600_000);
-    expect(stage.socketsOpened).toBe(1);
-    await setHidden(stage.page, false);
+    await fixture.page.clock.fastForward(600_000);
+    expect(fixture.socketsOpened).toBe(1);
+    await setHidden(fixture.page, false);
     await expectLabel().toBe("300 of 1,000 credits · resets in 8 days");
   });
 
-  it("waits for a host that gives no token, and asks less and less often", async () => {
-    const acme = await stage.withCredits(1_000);
-    stage.host.isSignedIn = false;
-    await stage.page.clock.install();
+  it("waits for a host that issues no token, with growing pauses", async () => {
+    const acme = await fixture.withCredits(1_000);
+    fixture.host.isSignedIn = false;
+    await fixture.page.clock.install();
     await show(acme);
-    const asked: number[] = [];
-    stage.page.on("request", (request) => request.url().includes("/token") && asked.push(0));
-    await stage.page.clock.fastForward(3_000);
+    const requestedAt: number[] = [];
+    fixture.page.on("request", (request) => request.url().includes("/token") && requestedAt.push(0));
+    await fixture.page.clock.fastForward(3_000);
     await expectLabel().toMatch(/^Usage not available yet/);
-    for (let tenSeconds = 0; tenSeconds < 12; tenSeconds += 1) await stage.page.clock.runFor(10_000);
-    expect(asked.length).toBeGreaterThan(2);
-    expect(asked.length).toBeLessThan(20);
-    stage.host.isSignedIn = true;
-    const labelLater = () => stage.page.clock.runFor(10_000).then(() => label());
+    for (let tenSeconds = 0; tenSeconds < 12; tenSeconds += 1) await fixture.page.clock.runFor(10_000);
+    expect(requestedAt.length).toBeGreaterThan(2);
+    expect(requestedAt.length).toBeLessThan(20);
+    fixture.host.isSignedIn = true;
+    const labelLater = () => fixture.page.clock.runFor(10_000).then(() => label());
     await expect.poll(labelLater, SOON).toMatch(/^0 of/);
   });
 
-  it("connects again after a page came back from the back-forward cache or lost its socket with it", async () => {
-    const acme = await stage.withCredits(1_000);
+  it("reconnects when its page returns from the back-forward cache", async () => {
+    const acme = await fixture.withCredits(1_000);
     await show(acme);
     await expectLabel().toMatch(/^0 of/);
-    await stage.page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
+    await fixture.page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
     await expectLabel().toMatch(NOT_LIVE);
     await acme.spend(300);
-    await stage.page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
+    await fixture.page.evaluate(() => dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true })));
     await expectLabel().toBe("300 of 1,000 credits · resets in 8 days");
   });
 });

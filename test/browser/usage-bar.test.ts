@@ -1,34 +1,36 @@
-// The usage bar on a page of another origin, in Chromium, against the real Worker: what it says and shows, and what its host hears.
+// The usage bar on a page of another origin: its texts, its events and its appearance. Long because starting a Worker for
+// another file takes longer than these tests.
 import { brotliCompressSync } from "node:zlib";
 import AxeBuilder from "@axe-core/playwright";
 import { describe, expect, it } from "vitest";
 import { formatAmount } from "../../src/pages/kit/format.ts";
-import { barOf, CREDIT, setBarStage } from "./bar-stage.ts";
+import { barMarkup, CREDIT, setUpUsageBar } from "./usage-bar-fixture.ts";
 
 const SIZE_LIMIT_BYTES = 6_000;
 const USD = 1_000_000;
 
-const stage = setBarStage();
-const { show, label, expectLabel, buttons, expectButtons, meterText, heard, thresholds, expectThresholds } = stage;
+const fixture = setUpUsageBar();
+const { show, label, expectLabel, buttons, expectButtons, meterText, eventsOf, thresholds, expectThresholds } = fixture;
 
-/** How much of the meter a segment covers, in per cent. */
+/** The width of a segment in percent of the meter. */
 const widthOf = (part: string) =>
-  stage.page.locator(`[part=${part}]`).evaluate((segment) => {
+  fixture.page.locator(`[part=${part}]`).evaluate((segment) => {
     const whole = segment.parentElement?.getBoundingClientRect().width ?? 0;
     return Math.round((segment.getBoundingClientRect().width / whole) * 1000) / 10;
   });
 
-describe("what it says", () => {
-  it("follows a balance from plenty to nothing, offers what fits, and moves nothing", async () => {
-    const acme = await stage.withCredits(2_000);
+describe("the text and buttons of the bar", () => {
+  it("follow a balance down to zero without shifting the layout", async () => {
+    const acme = await fixture.withCredits(2_000);
     await show(acme);
     await expectLabel().toBe("0 of 2,000 credits · resets in 8 days");
-    await stage.page.evaluate(() => {
+    await fixture.page.evaluate(() => {
       Object.assign(globalThis, { shifts: [] });
-      const note = (list: PerformanceObserverEntryList) => Reflect.get(globalThis, "shifts").push(...list.getEntries());
-      new PerformanceObserver(note).observe({ type: "layout-shift", buffered: true });
+      const record = (list: PerformanceObserverEntryList) =>
+        Reflect.get(globalThis, "shifts").push(...list.getEntries());
+      new PerformanceObserver(record).observe({ type: "layout-shift", buffered: true });
     });
-    const box = await stage.page.locator("usage-bar").boundingBox();
+    const box = await fixture.page.locator("usage-bar").boundingBox();
     expect(await buttons()).toEqual([]);
 
     await acme.spend(840);
@@ -40,14 +42,14 @@ describe("what it says", () => {
     await acme.spend(400);
     await expectLabel().toBe("1,240 of 2,000 credits · resets in 8 days");
     expect(await buttons()).toEqual(["Invite"]);
-    expect(await stage.page.getByRole("link").getAttribute("href")).toBe("https://platform.example/invite");
-    expect(await stage.page.getByRole("status").innerText()).toBe("50 % used: 1,240 of 2,000 credits");
-    await stage.shoot("half");
+    expect(await fixture.page.getByRole("link").getAttribute("href")).toBe("https://platform.example/invite");
+    expect(await fixture.page.getByRole("status").innerText()).toBe("50 % used: 1,240 of 2,000 credits");
+    await fixture.savePicture("half");
 
     await acme.spend(300);
     await expectLabel().toBe("1,540 of 2,000 credits · resets in 8 days");
     expect(await buttons()).toEqual(["Upgrade plan", "Invite"]);
-    const links = stage.page.getByRole("link");
+    const links = fixture.page.getByRole("link");
     expect(await links.nth(0).getAttribute("href")).toBe("https://platform.example/upgrade");
     expect(await links.nth(1).getAttribute("href")).toBe("https://platform.example/invite");
 
@@ -56,24 +58,24 @@ describe("what it says", () => {
     expect(await meterText()).toBe("2,140 of 2,000 credits used, 107 %, resets in 8 days");
     expect(await buttons()).toEqual(["Upgrade plan", "Invite"]);
     expect(await thresholds()).toEqual([50, 75, 90, 100]);
-    await stage.shoot("exhausted");
+    await fixture.savePicture("exhausted");
 
-    expect(await stage.page.locator("usage-bar").boundingBox()).toEqual(box);
-    expect(await stage.page.evaluate(() => Reflect.get(globalThis, "shifts"))).toEqual([]);
+    expect(await fixture.page.locator("usage-bar").boundingBox()).toEqual(box);
+    expect(await fixture.page.evaluate(() => Reflect.get(globalThis, "shifts"))).toEqual([]);
   });
 
-  it("leads to the invitation and the upgrade of the enterprise, also where it was opened late", async () => {
-    const late = await stage.withCredits(100, { referral_url: "https://platform.example/invité?from=acme" });
-    await late.spend(95);
-    await show(late);
+  it("link to the enterprise's upgrade and referral URLs, also if opened late", async () => {
+    const acme = await fixture.withCredits(100, { referral_url: "https://platform.example/invité?from=acme" });
+    await acme.spend(95);
+    await show(acme);
     await expectButtons().toEqual(["Upgrade plan", "Invite"]);
-    const links = stage.page.getByRole("link");
+    const links = fixture.page.getByRole("link");
     expect(await links.nth(0).getAttribute("href")).toBe("https://platform.example/upgrade");
     expect(await links.nth(1).getAttribute("href")).toBe("https://platform.example/invit%C3%A9?from=acme");
   });
 
-  it("draws the monthly part, and the bonus beyond it", async () => {
-    const acme = await stage.withCredits(1_500);
+  it("include a segment for the monthly allowance and one for bonus", async () => {
+    const acme = await fixture.withCredits(1_500);
     await acme.grant(500);
     await acme.spend(1_000);
     await show(acme);
@@ -84,11 +86,11 @@ describe("what it says", () => {
     await expectLabel().toMatch(/^1,700 of 2,000 credits/);
     await expect.poll(() => widthOf("bonus")).toBe(85);
     await expect.poll(() => widthOf("monthly")).toBe(75);
-    await stage.shoot("bonus");
+    await fixture.savePicture("bonus");
   });
 
-  it("offers the upgrade to the free tier at any percent, and counts the hours of the last day", async () => {
-    const free = await stage.withCredits(500, { plan: "free", test_clock: "2026-11-30T18:30:00Z" });
+  it("offer the free tier an upgrade at any percentage, and count hours on the last day", async () => {
+    const free = await fixture.withCredits(500, { plan: "free", test_clock: "2026-11-30T18:30:00Z" });
     await free.spend(0.04);
     await show(free);
     await expectLabel().toBe("<0.1 of 500 credits · resets in 6 hours");
@@ -97,67 +99,70 @@ describe("what it says", () => {
   });
 
   it.each(["Pacific/Auckland", "Asia/Kolkata", "Europe/Berlin", "America/New_York", "Pacific/Honolulu"])(
-    "names the date of the reset as it is in %s",
+    "name the date of the reset in the time zone %s",
     async (time_zone) => {
-      const acme = await stage.withCredits(100, { time_zone });
+      const acme = await fixture.withCredits(100, { time_zone });
       await acme.spend(100);
       await show(acme);
       await expectLabel().toBe("Out of credits until 1 Dec");
     },
   );
 
-  it("speaks of the cap to byom, and lets only an admin raise it", async () => {
-    const globex = await stage.byom(500 * USD);
+  it("are about the cap for a byom enterprise, and only an admin can raise it", async () => {
+    const globex = await fixture.byom(500 * USD);
     await globex.spend(41_240);
     await show(globex);
     await expectLabel().toBe("$412.40 of $500.00 cap · resets in 8 days");
     expect(await meterText()).toBe("$412.40 of $500.00 cap used, 82 %, resets in 8 days");
     expect(await buttons()).toEqual([]);
-    stage.host.wish = { role: "admin" };
-    await stage.page.reload();
+    fixture.host.tokenRequest = { role: "admin" };
+    await fixture.page.reload();
     await expectButtons().toEqual(["Raise cap"]);
-    expect(await stage.page.getByRole("link").getAttribute("href")).toBe(`${stage.site.base}/settings/model`);
-    await stage.shoot("byom");
+    expect(await fixture.page.getByRole("link").getAttribute("href")).toBe(`${fixture.site.base}/settings/model`);
+    await fixture.savePicture("byom");
     await globex.spend(9_000);
     await expectLabel().toBe("Cap of $500.00 reached until 1 Dec");
   });
 
-  it("tells what byom spent where there is no cap, and lets an admin set one", async () => {
-    const globex = await stage.byom(null);
-    stage.host.wish = { role: "admin" };
+  it("show what a byom enterprise spent without a cap, and let an admin set one", async () => {
+    const globex = await fixture.byom(null);
+    fixture.host.tokenRequest = { role: "admin" };
     await show(globex);
     await expectLabel().toBe("$0.00 spent · resets in 8 days");
-    expect(await stage.page.getByRole("meter").count()).toBe(0);
+    expect(await fixture.page.getByRole("meter").count()).toBe(0);
     expect(await buttons()).toEqual(["Set a cap"]);
     await globex.spend(0.4);
     await expectLabel().toBe("<$0.01 spent · resets in 8 days");
     await globex.cap(20 * USD);
     await expectButtons().toEqual(["Raise cap"]);
-    expect(await stage.page.getByRole("meter").count()).toBe(1);
+    expect(await fixture.page.getByRole("meter").count()).toBe(1);
   });
 
   it.each([
     1, 49_999, 50_000, 350_000, 99_949_999, 99_950_000, 100_500_000, 123_456_789_000_000, 1_995_000, 412_400_000,
-  ])("prints %i micros as the dashboard does", async (micros) => {
-    await show(await stage.withCredits(micros / CREDIT));
+  ])("format %i micros like the dashboard", async (micros) => {
+    await show(await fixture.withCredits(micros / CREDIT));
     await expectLabel().toContain(`0 of ${formatAmount(micros, "credits")} credits`);
-    await show(await stage.byom(micros));
+    await show(await fixture.byom(micros));
     await expectLabel().toContain(`$0.00 of ${formatAmount(micros, "usd")} cap`);
   });
 });
 
-describe("what its host hears", () => {
-  it("is every change, and each threshold once per cycle even when the page is opened again", async () => {
-    const acme = await stage.withCredits(1_000);
+describe("the events for the host page", () => {
+  it("are every change, and each threshold once per cycle even after a reload", async () => {
+    const acme = await fixture.withCredits(1_000);
     await acme.spend(600);
     await show(acme);
     await expectThresholds().toEqual([50]);
-    expect(await stage.page.getByRole("status").innerText()).toBe("");
+    expect(await fixture.page.getByRole("status").innerText()).toBe("");
     await acme.spend(10);
     await expectLabel().toMatch(/^610 of/);
-    expect(await heard("usage-change")).toMatchObject([{ used_micros: 600 * CREDIT }, { used_micros: 610 * CREDIT }]);
+    expect(await eventsOf("usage-change")).toMatchObject([
+      { used_micros: 600 * CREDIT },
+      { used_micros: 610 * CREDIT },
+    ]);
     expect(await thresholds()).toEqual([50]);
-    await stage.page.reload();
+    await fixture.page.reload();
     await expectLabel().toMatch(/^610 of/);
     await acme.spend(200);
     await expectThresholds().toEqual([75]);
@@ -168,8 +173,8 @@ describe("what its host hears", () => {
     await expectThresholds().toEqual([75, 50, 75, 90]);
   });
 
-  it("is a threshold once more when new credit has lifted the enterprise above it, and not after a refund", async () => {
-    const acme = await stage.withCredits(1_000);
+  it("repeat a threshold after new credit, and not after a refund", async () => {
+    const acme = await fixture.withCredits(1_000);
     await acme.spend(800, { run: "r", final: false });
     await show(acme);
     await expectThresholds().toEqual([50, 75]);
@@ -184,124 +189,126 @@ describe("what its host hears", () => {
     await expectThresholds().toEqual([50, 75, 50]);
   });
 
-  it("is an action, before its link opens in a tab of its own, and the host may forbid that", async () => {
-    await show(await stage.withCredits(500, { plan: "free" }));
-    await stage.context.route("https://platform.example/**", (route) => route.fulfill({ body: "upgrade" }));
-    const link = stage.page.getByRole("link", { name: "Upgrade plan" });
-    const [opened] = await Promise.all([stage.context.waitForEvent("page"), link.click()]);
+  it("announce an action before its link opens in a new tab, and the host can prevent it", async () => {
+    await show(await fixture.withCredits(500, { plan: "free" }));
+    await fixture.context.route("https://platform.example/**", (route) => route.fulfill({ body: "upgrade" }));
+    const link = fixture.page.getByRole("link", { name: "Upgrade plan" });
+    const [opened] = await Promise.all([fixture.context.waitForEvent("page"), link.click()]);
     expect(opened.url()).toBe("https://platform.example/upgrade");
-    expect(await heard("usage-action")).toEqual([{ action: "upgrade", url: "https://platform.example/upgrade" }]);
-    await stage.page.evaluate(() => addEventListener("usage-action", (event) => event.preventDefault()));
+    expect(await eventsOf("usage-action")).toEqual([{ action: "upgrade", url: "https://platform.example/upgrade" }]);
+    await fixture.page.evaluate(() => addEventListener("usage-action", (event) => event.preventDefault()));
     await link.press("Enter");
-    await expect.poll(() => heard("usage-action")).toHaveLength(2);
-    expect(stage.context.pages()).toHaveLength(2);
+    await expect.poll(() => eventsOf("usage-action")).toHaveLength(2);
+    expect(fixture.context.pages()).toHaveLength(2);
   });
 });
 
-describe("how it looks", () => {
-  const everyLook = ["light", "dark"].flatMap((colorScheme) =>
+describe("the appearance of the bar", () => {
+  const variants = ["light", "dark"].flatMap((colorScheme) =>
     ["full", "compact"].map((size) => ({ colorScheme: colorScheme as "light" | "dark", size })),
   );
 
-  it.each(everyLook)("leaves nothing for axe to find: $colorScheme, $size", async ({ colorScheme, size }) => {
-    const [fresh, half, out] = await Promise.all(
+  it.each(variants)("is accessible: $colorScheme, $size", async ({ colorScheme, size }) => {
+    const [unused, half, exhausted] = await Promise.all(
       [0, 620, 1_100].map(async (credits) => {
-        const acme = await stage.withCredits(1_000);
+        const acme = await fixture.withCredits(1_000);
         if (credits > 0) await acme.spend(credits);
         return acme.id;
       }),
     );
-    await stage.page.emulateMedia({ colorScheme });
-    for (const id of [fresh!, half!, out!]) {
+    await fixture.page.emulateMedia({ colorScheme });
+    for (const id of [unused!, half!, exhausted!]) {
       await show({ id }, { attributes: `size="${size}"` });
       await expectLabel().toMatch(/credits/);
-      const { violations } = await new AxeBuilder({ page: stage.page }).analyze();
+      const { violations } = await new AxeBuilder({ page: fixture.page }).analyze();
       expect(violations).toEqual([]);
     }
-    await stage.shoot(`${colorScheme}-${size}`);
+    await fixture.savePicture(`${colorScheme}-${size}`);
   });
 
-  it("follows the reader's colours unless the host chooses", async () => {
-    const acme = await stage.withCredits(1_000);
+  it("follows the visitor's colour scheme unless the host sets one", async () => {
+    const acme = await fixture.withCredits(1_000);
     const background = () =>
-      stage.page.locator("[part=base]").evaluate((base) => getComputedStyle(base).backgroundColor);
-    await stage.page.emulateMedia({ colorScheme: "dark" });
+      fixture.page.locator("[part=base]").evaluate((base) => getComputedStyle(base).backgroundColor);
+    await fixture.page.emulateMedia({ colorScheme: "dark" });
     await show(acme);
     expect(await background()).toBe("rgb(22, 27, 34)");
     await show(acme, { attributes: 'theme="light"' });
     expect(await background()).toBe("rgb(255, 255, 255)");
-    await stage.page.locator("usage-bar").evaluate((bar: HTMLElement) => {
+    await fixture.page.locator("usage-bar").evaluate((bar: HTMLElement) => {
       bar.style.setProperty("--usage-bar-background", "rgb(1, 2, 3)");
     });
     expect(await background()).toBe("rgb(1, 2, 3)");
   });
 
-  it("shows its segments in forced colours, and grows without motion where that is asked for", async () => {
-    const acme = await stage.withCredits(1_000);
+  it("shows its segments in forced colours, and respects reduced motion", async () => {
+    const acme = await fixture.withCredits(1_000);
     await acme.spend(500);
-    await stage.page.emulateMedia({ forcedColors: "active", reducedMotion: "reduce" });
+    await fixture.page.emulateMedia({ forcedColors: "active", reducedMotion: "reduce" });
     await show(acme);
     await expectLabel().toMatch(/^500 of/);
-    const style = await stage.page.locator("[part=monthly]").evaluate((segment) => {
+    const style = await fixture.page.locator("[part=monthly]").evaluate((segment) => {
       const { backgroundColor, transitionProperty } = getComputedStyle(segment);
       return { backgroundColor, transitionProperty };
     });
-    const track = await stage.page.locator("[part=meter]").evaluate((meter) => getComputedStyle(meter).backgroundColor);
+    const track = await fixture.page
+      .locator("[part=meter]")
+      .evaluate((meter) => getComputedStyle(meter).backgroundColor);
     expect(style.transitionProperty).toBe("none");
     expect(style.backgroundColor).not.toBe(track);
-    await stage.shoot("forced-colours");
+    await fixture.savePicture("forced-colours");
   });
 
   it.each([220, 375, 900])("fits a column of %i pixels", async (width) => {
-    const acme = await stage.withCredits(1_000);
+    const acme = await fixture.withCredits(1_000);
     await acme.spend(800);
-    await stage.page.setViewportSize({ width, height: 400 });
-    stage.host.serve(barOf(acme.id) + barOf(acme.id, 'size="compact"'));
-    await stage.page.goto(stage.host.origin);
+    await fixture.page.setViewportSize({ width, height: 400 });
+    fixture.host.serve(barMarkup(acme.id) + barMarkup(acme.id, 'size="compact"'));
+    await fixture.page.goto(fixture.host.origin);
     await expectLabel().toMatch(/^800 of/);
-    const overflow = await stage.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    const overflow = await fixture.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     expect(overflow).toBeLessThanOrEqual(0);
-    for (const link of await stage.page.getByRole("link").all()) {
+    for (const link of await fixture.page.getByRole("link").all()) {
       expect((await link.boundingBox())?.height).toBeGreaterThanOrEqual(24);
     }
-    // The last button stands at the end of its bar, whether or not it has a line of its own.
+    // The last button is at the end of the bar, even if it wraps to a new line.
     const [base, invite] = await Promise.all(
-      ["base", "invite"].map((part) => stage.page.locator(`[part=${part}]`).first().boundingBox()),
+      ["base", "invite"].map((part) => fixture.page.locator(`[part=${part}]`).first().boundingBox()),
     );
     expect(base!.x + base!.width - (invite!.x + invite!.width)).toBeLessThan(16);
-    await stage.shoot(`width-${width}`);
+    await fixture.savePicture(`width-${width}`);
   });
 
-  it("weighs no more than it may", async () => {
-    const served = await (await fetch(`${stage.site.base}/embed/usage-bar.js`)).bytes();
+  it("stays within its size limit", async () => {
+    const served = await (await fetch(`${fixture.site.base}/embed/usage-bar.js`)).bytes();
     expect(brotliCompressSync(served).length).toBeLessThanOrEqual(SIZE_LIMIT_BYTES);
   });
 
-  it("may be loaded by pages of any origin, isolated ones included", async () => {
-    const { headers } = await fetch(`${stage.site.base}/embed/usage-bar.js`);
+  it("can be loaded by pages of any origin, including isolated ones", async () => {
+    const { headers } = await fetch(`${fixture.site.base}/embed/usage-bar.js`);
     expect(headers.get("Access-Control-Allow-Origin")).toBe("*");
     expect(headers.get("Cross-Origin-Resource-Policy")).toBe("cross-origin");
     expect(headers.get("Content-Type")).toMatch(/^text\/javascript/);
   });
 
-  it("gives way to the link inside it where scripts do not run", async () => {
-    const context = await stage.context.browser()!.newContext({ javaScriptEnabled: false });
+  it("is replaced by the link inside it if scripts do not run", async () => {
+    const context = await fixture.context.browser()!.newContext({ javaScriptEnabled: false });
     const page = await context.newPage();
-    stage.host.serve(barOf("acme"));
-    await page.goto(stage.host.origin);
+    fixture.host.serve(barMarkup("acme"));
+    await page.goto(fixture.host.origin);
     expect(await page.getByRole("link", { name: "Your usage" }).isVisible()).toBe(true);
     await context.close();
   });
 });
 
-it("leaves the console of a page with a strict policy clean", async () => {
-  const acme = await stage.withCredits(1_000);
+it("causes no console message under a strict content security policy", async () => {
+  const acme = await fixture.withCredits(1_000);
   await acme.spend(800);
   await show(acme);
   await expectLabel().toMatch(/^800 of/);
   await acme.spend(300);
   await expectLabel().toMatch(/^Out of credits/);
   expect(await label()).not.toContain("not live");
-  expect(stage.complaints).toEqual([]);
-  expect(await stage.page.evaluate(() => violations)).toEqual([]);
+  expect(fixture.consoleMessages).toEqual([]);
+  expect(await fixture.page.evaluate(() => violations)).toEqual([]);
 });

@@ -1,29 +1,29 @@
-/** What the pages of somebody else can do with the browser of a signed-in person, tried in a real one: nothing. */
+/** Pages of another site attack the browser of a signed-in person. None of it may succeed. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type ForeignSite, startForeignSite } from "./foreign-site.ts";
-import { type Enterprise, type Site, startSite, words } from "./site.ts";
+import { type OtherSite, startOtherSite } from "./other-site.ts";
+import { type Enterprise, type Site, startSite, textOf } from "./site.ts";
 
 const CAP = 500_000_000;
 
 let site: Site;
-let foreign: ForeignSite;
+let otherSite: OtherSite;
 let globex: Enterprise;
 let page: Page;
 
 beforeAll(async () => {
   site = await startSite();
-  foreign = await startForeignSite(site.base);
+  otherSite = await startOtherSite(site.base);
   globex = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null, name: "Globex" });
   await globex.cap(CAP);
   page = (await site.signIn(globex)).page;
 });
 afterAll(async () => {
-  foreign.close();
+  otherSite.close();
   await site.stop();
 });
 
-/** Sends a form from the page that is open, as a person would be tricked into doing. */
+/** Submits a form from the open page, as an attacker would trick a person into doing. */
 async function submit(action: string, fields: Record<string, string>, enctype = "application/x-www-form-urlencoded") {
   await page.evaluate(
     ([to, values, type]) => {
@@ -48,37 +48,37 @@ const isSignedIn = async () => {
 const NAMES = ["another site", "another origin of this site"] as const;
 
 describe.each(NAMES)("a page of %s", (name) => {
-  beforeEach(() => page.goto(foreign.origins[name]));
+  beforeEach(() => page.goto(otherSite.origins[name]));
 
-  it("cannot change the cap by a form, however it is packed", async () => {
+  it("cannot change the cap by submitting a form of any type", async () => {
     for (const type of ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"]) {
-      await page.goto(foreign.origins[name]);
+      await page.goto(otherSite.origins[name]);
       await submit("/settings/model", { limit: "none", cap: "", from: String(CAP), confirmed: "yes" }, type);
-      // With another site's form the browser does not even send the cookie: it is a stranger's, and led away.
+      // For a form of another site the browser does not send the cookie, so Fuelgauge redirects as without a session.
       if (name === "another site") expect(page.url()).toBe(`${site.base}/settings/usage`);
-      else expect(await words(page, "main")).toContain("csrf_failed");
+      else expect(await textOf(page, "main")).toContain("csrf_failed");
       expect((await globex.gauge()).spend.cap_micros).toBe(CAP);
     }
   });
 
-  it("cannot sign a person out, and cannot sign one in as somebody of its choice", async () => {
+  it("cannot sign a person out, or in as somebody else", async () => {
     await submit("/signout", {});
-    expect(await words(page, "main")).toContain("csrf_failed");
+    expect(await textOf(page, "main")).toContain("csrf_failed");
     expect(await isSignedIn()).toBe(true);
 
     const other = await site.newEnterprise({ name: "Mallory" });
-    const { body } = await site.must("POST", `${other.path}/sessions`, { user: "mallory", role: "admin" });
+    const { body } = await site.sendOk("POST", `${other.path}/sessions`, { user: "mallory", role: "admin" });
     const token = new URL(body.url).searchParams.get("token") ?? "";
-    await page.goto(foreign.origins[name]);
+    await page.goto(otherSite.origins[name]);
     await submit("/signin", { token });
-    expect(await words(page, "main")).toContain("csrf_failed");
+    expect(await textOf(page, "main")).toContain("csrf_failed");
     await isSignedIn();
-    expect(await words(page, ".tenant")).toBe("Globex");
+    expect(await textOf(page, ".tenant")).toBe("Globex");
   });
 
-  it("cannot change anything by script, nor read what the signed-in person may", async () => {
+  it("cannot change or read anything by script", async () => {
     const { path } = globex;
-    const asked = await page.evaluate(
+    const answers = await page.evaluate(
       async ([base, gauge, cap, csv]) => {
         const form = { "Content-Type": "application/x-www-form-urlencoded" };
         const fields = "limit=none&cap=&from=500000000&confirmed=yes";
@@ -103,7 +103,7 @@ describe.each(NAMES)("a page of %s", (name) => {
       },
       [site.base, `${path}/gauge`, `${path}/spend-cap`, `${path}/runs.csv`] as const,
     );
-    expect(new Set(asked)).toEqual(new Set(["not readable"]));
+    expect(new Set(answers)).toEqual(new Set(["not readable"]));
     expect((await globex.gauge()).spend.cap_micros).toBe(CAP);
   });
 
@@ -112,7 +112,7 @@ describe.each(NAMES)("a page of %s", (name) => {
       (url) =>
         new Promise((done) => {
           const socket = new WebSocket(url);
-          socket.onmessage = ({ data }) => done(`heard ${data}`);
+          socket.onmessage = ({ data }) => done(`received ${data}`);
           socket.onclose = () => done("closed");
         }),
       `${site.base.replace("http", "ws")}${globex.path}/live`,
@@ -120,7 +120,7 @@ describe.each(NAMES)("a page of %s", (name) => {
     expect(outcome).toBe("closed");
   });
 
-  it("cannot show a page of ours in a frame", async () => {
+  it("cannot show a page of Fuelgauge in a frame", async () => {
     await page.evaluate(
       (url) =>
         new Promise<void>((done) => {
@@ -134,9 +134,9 @@ describe.each(NAMES)("a page of %s", (name) => {
     expect(await frame?.evaluate(() => document.body?.innerText ?? "")).not.toContain("spend cap");
   });
 
-  it("cannot use an embed token that was made for another origin, in no way", async () => {
+  it("cannot use an embed token made for another origin", async () => {
     const origin = "https://editor.example";
-    const { body } = await site.must("POST", `${globex.path}/embed-tokens`, { user: "u1", role: "member", origin });
+    const { body } = await site.sendOk("POST", `${globex.path}/embed-tokens`, { user: "u1", role: "member", origin });
     const answer = await page.evaluate(
       async ([url, token]) => {
         const response = await fetch(url, { headers: { Authorization: `Bearer ${token}` } });

@@ -1,46 +1,49 @@
-/** What script adds: regions change in place, focus and scroll stay, the chart can be walked, nothing shifts. */
+/**
+ * What JavaScript adds to the usage page: parts change in place, focus stays, the chart can be explored, nothing shifts.
+ * Long because starting a Worker for another file takes longer than these tests.
+ */
 import { brotliCompressSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { crowded } from "./crowd.ts";
-import { type Enterprise, NARROW, type Site, startSite, words } from "./site.ts";
+import { newLargeEnterprise } from "./large-enterprise.ts";
+import { type Enterprise, NARROW, type Site, startSite, textOf } from "./site.ts";
 
 let site: Site;
 let acme: Enterprise;
 
 beforeAll(async () => {
   site = await startSite();
-  acme = await crowded(site);
+  acme = await newLargeEnterprise(site);
 });
 afterAll(() => site.stop());
 
-/** Runs with the dashboard open; fails on any complaint of the browser. */
-async function onPage(visit: (page: Page) => Promise<void>, enterprise = acme, look = {}): Promise<void> {
-  const { page, context, complaints } = await site.signIn(enterprise, "admin", look);
-  // The chart is drawn once it comes near the screen.
+/** Opens the dashboard, runs the test, and fails on any browser error. */
+async function onPage(visit: (page: Page) => Promise<void>, enterprise = acme, view = {}): Promise<void> {
+  const { page, context, browserErrors } = await site.signIn(enterprise, "admin", view);
+  // The chart is drawn when it scrolls near the screen.
   await page.locator("#chart").scrollIntoViewIfNeeded();
   await page.locator(".plot canvas").waitFor();
   await page.evaluate(() => Object.assign(window, { sameDocument: true }));
   await visit(page);
-  expect(complaints).toEqual([]);
+  expect(browserErrors).toEqual([]);
   await context.close();
 }
 
 const sameDocument = (page: Page) => page.evaluate(() => "sameDocument" in window);
 const focused = (page: Page) => page.evaluate(() => document.activeElement?.id ?? "");
 
-describe("in place", () => {
-  it("changes the window of the chart, keeps the address, and goes back", async () => {
+describe("without loading a new page", () => {
+  it("changes the range of the chart and the URL, and goes back", async () => {
     await onPage(async (page) => {
       await page.getByRole("link", { name: "24 hours" }).click();
       await page.waitForURL("**/settings/usage?range=24h");
       await page.locator("#range-24h[aria-current]").waitFor();
-      expect(await words(page, "#chart-summary")).toContain("In the last 24 hours");
+      expect(await textOf(page, "#chart-summary")).toContain("In the last 24 hours");
       expect(await focused(page)).toBe("range-24h");
       expect(await sameDocument(page)).toBe(true);
       await page.getByRole("link", { name: "Running total" }).click();
       await page.locator("#view-total[aria-current]").waitFor();
-      expect(await words(page, "#chart-summary")).toContain("used in this cycle so far");
+      expect(await textOf(page, "#chart-summary")).toContain("used in this cycle so far");
       await page.goBack();
       await page.locator("#range-24h[aria-current]").waitFor();
       await page.locator(".plot canvas").waitFor();
@@ -50,7 +53,7 @@ describe("in place", () => {
     });
   });
 
-  it("shows what the address says after going back twice at once", async () => {
+  it("shows the state of the URL after going back twice at once", async () => {
     await onPage(async (page) => {
       for (const range of ["24h", "30d", "7d"]) {
         await page.locator(`#range-${range}`).click();
@@ -69,24 +72,24 @@ describe("in place", () => {
     });
   });
 
-  it("keeps the window of the chart when a filter is chosen, and exports what is filtered", async () => {
+  it("keeps the range of the chart when a filter is chosen, and filters the export", async () => {
     await onPage(async (page) => {
       await page.locator("#range-30d").click();
       await page.locator("#range-30d[aria-current]").waitFor();
       await page.locator("#filter-user-u00").click();
       await page.locator(".selection").waitFor();
       expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({ range: "30d", user: "u00" });
-      expect(await words(page, "#chart-summary")).toContain("In the last 30 days");
+      expect(await textOf(page, "#chart-summary")).toContain("In the last 30 days");
       expect(await page.locator("#exports a").first().getAttribute("href")).toMatch(/runs\.csv\?user=u00$/);
     });
   });
 
-  it("says what could not be loaded, and leaves the address with what is shown", async () => {
+  it("says when a part could not be loaded, and keeps the URL of what is shown", async () => {
     const { page, context } = await site.signIn(acme);
     await page.route("**/settings/usage?*part=*", (route) => route.fulfill({ status: 503, body: "busy" }));
     await page.locator("#range-24h").click();
     await page.locator(".toast").waitFor();
-    expect(await words(page, ".toast")).toBe("This could not be loaded. Try again in a moment.");
+    expect(await textOf(page, ".toast")).toBe("This could not be loaded. Try again in a moment.");
     expect(page.url()).toBe(`${site.base}/settings/usage`);
     await page.unroute("**/settings/usage?*part=*");
     await page.locator("#range-24h").click();
@@ -95,7 +98,7 @@ describe("in place", () => {
     await context.close();
   });
 
-  it("adds a page of a table, keeps focus on the link, and says so", async () => {
+  it("adds a page of a table, keeps the focus on the link, and announces the new rows", async () => {
     await onPage(async (page) => {
       const rows = page.locator("#rows-workspace tr");
       expect(await rows.count()).toBe(10);
@@ -103,11 +106,11 @@ describe("in place", () => {
       await page.keyboard.press("Enter");
       await expect.poll(() => rows.count()).toBe(20);
       expect(await focused(page)).toBe("more-workspace");
-      expect(await words(page, "#line-workspace")).toBe("20 of 23 shown Show more");
-      expect(await words(page, "#status-region")).toBe("10 more workspaces shown.");
+      expect(await textOf(page, "#line-workspace")).toBe("20 of 23 shown Show more");
+      expect(await textOf(page, "#status-region")).toBe("10 more workspaces shown.");
       await page.keyboard.press("Enter");
       await expect.poll(() => rows.count()).toBe(23);
-      expect(await words(page, "#line-workspace")).toBe("All 23 shown Show the first 10");
+      expect(await textOf(page, "#line-workspace")).toBe("All 23 shown Show the first 10");
       expect(await focused(page)).toBe("more-workspace");
       const ids = await rows.evaluateAll((list) => list.map(({ id }) => id));
       expect(new Set(ids).size).toBe(23);
@@ -118,7 +121,7 @@ describe("in place", () => {
     });
   });
 
-  it("asks once for a double click", async () => {
+  it("loads one page for a double click", async () => {
     await onPage(async (page) => {
       await page.locator("#more-runs").dblclick();
       await expect.poll(() => page.locator("#rows-runs tr").count()).toBe(20);
@@ -127,18 +130,18 @@ describe("in place", () => {
     });
   });
 
-  it("filters everything by a workspace, and shows all again", async () => {
+  it("filters all numbers by a workspace, and shows all again", async () => {
     await onPage(async (page) => {
       await page.getByRole("link", { name: "Workspace 00" }).first().click();
       await page.waitForURL("**/settings/usage?workspace=w00");
       await page.locator("#filter-workspace-w00[aria-current]").waitFor();
       expect(await focused(page)).toBe("filter-workspace-w00");
-      const selected = await words(page, "#row-workspace-w00 td:nth-child(3)");
-      expect(await words(page, ".selection")).toContain(
+      const selected = await textOf(page, "#row-workspace-w00 td:nth-child(3)");
+      expect(await textOf(page, ".selection")).toContain(
         `Only workspace Workspace 00: ${selected} credits in this cycle`,
       );
-      expect(await words(page, "#foot-user .total td:nth-child(3)")).toBe(selected);
-      expect(await words(page, "#sum-web")).toBe(selected);
+      expect(await textOf(page, "#foot-user .total td:nth-child(3)")).toBe(selected);
+      expect(await textOf(page, "#sum-web")).toBe(selected);
       const where = await page.locator("#rows-runs .run-workspace").allInnerTexts();
       expect(new Set(where)).toEqual(new Set(["Workspace 00"]));
       await page.getByRole("link", { name: "Show all" }).click();
@@ -148,7 +151,7 @@ describe("in place", () => {
     });
   });
 
-  it("says how long a cap lasts while it is typed", async () => {
+  it("previews how long a cap lasts while it is typed", async () => {
     const globex = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null });
     await globex.run(200_000_000);
     await onPage(async (page) => {
@@ -156,15 +159,15 @@ describe("in place", () => {
       await page.evaluate(() => Object.assign(window, { sameDocument: true }));
       await page.getByLabel("Stop new runs at").check();
       await page.getByLabel("Cap in dollars a month").fill("150");
-      await expect.poll(() => words(page, "#preview")).toContain("$200.00 is spent already");
+      await expect.poll(() => textOf(page, "#preview")).toContain("$200.00 is spent already");
       await page.getByLabel("Cap in dollars a month").fill("400.00");
-      await expect.poll(() => words(page, "#preview")).toContain("$400.00 lasts beyond the reset");
+      await expect.poll(() => textOf(page, "#preview")).toContain("$400.00 lasts beyond the reset");
       await page.getByLabel("Cap in dollars a month").fill("4e2");
-      await expect.poll(() => words(page, "#preview")).toContain("Write an amount in dollars");
+      await expect.poll(() => textOf(page, "#preview")).toContain("Write an amount in dollars");
       await page.getByLabel("Cap in dollars a month").fill("0.50");
-      await expect.poll(() => words(page, "#preview")).toContain("must lie between $1.00 and $1,000,000.00");
+      await expect.poll(() => textOf(page, "#preview")).toContain("must lie between $1.00 and $1,000,000.00");
       await page.getByLabel("No cap").check();
-      await expect.poll(() => words(page, "#preview")).toContain("nothing stops");
+      await expect.poll(() => textOf(page, "#preview")).toContain("nothing stops");
       expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("");
       await page.getByLabel("Cap in dollars a month").fill("600");
       expect(await page.getByLabel("Stop new runs at").isChecked()).toBe(true);
@@ -172,26 +175,26 @@ describe("in place", () => {
     }, globex);
   });
 
-  it("follows a debit, and moves nothing that is in use", async () => {
+  it("follows a debit, and keeps the focus and open details", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     await enterprise.project();
     await onPage(async (page) => {
-      expect(await words(page, ".headline")).toContain("100 of 1,500");
+      expect(await textOf(page, ".headline")).toContain("100 of 1,500");
       await page.locator("#explanation summary").click();
       await page.locator("#view-total").focus();
       await enterprise.run(50 * 10_000);
-      await expect.poll(() => words(page, ".headline")).toContain("150 of 1,500");
+      await expect.poll(() => textOf(page, ".headline")).toContain("150 of 1,500");
       expect(await focused(page)).toBe("view-total");
       expect(await page.locator("#explanation").getAttribute("open")).not.toBeNull();
-      expect(await words(page, "#explanation")).toContain("less their refunds: 150.0 credits.");
+      expect(await textOf(page, "#explanation")).toContain("less their refunds: 150.0 credits.");
       expect(await page.locator(".plot canvas").count()).toBe(1);
     }, enterprise);
   });
 });
 
 describe("the chart", () => {
-  it("is walked with the keyboard, and says what it passes", async () => {
+  it("can be explored with the keyboard, which announces each bucket", async () => {
     await onPage(async (page) => {
       const scrubber = page.getByRole("slider", { name: "Walk through the chart" });
       await scrubber.focus();
@@ -199,13 +202,13 @@ describe("the chart", () => {
       expect(last).toMatch(/^Mon 23 Nov \(so far\): Web [\d.,]+, CLI [\d.,]+$/);
       await page.keyboard.press("ArrowLeft");
       expect(await scrubber.getAttribute("aria-valuetext")).toMatch(/^Sun 22 Nov: Web/);
-      expect(await words(page, ".tip")).toContain("Sun 22 Nov");
+      expect(await textOf(page, ".tip")).toContain("Sun 22 Nov");
       await page.keyboard.press("Tab");
       expect(await page.locator(".tip").isVisible()).toBe(false);
     });
   });
 
-  it("stays under the hand that walks it when a debit redraws it", async () => {
+  it("keeps the focus and the selected bucket when a debit redraws it", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(100 * 10_000);
     await enterprise.project();
@@ -214,22 +217,22 @@ describe("the chart", () => {
       await scrubber.focus();
       await page.keyboard.press("ArrowLeft");
       await enterprise.run(50 * 10_000);
-      await expect.poll(() => words(page, "#sum-web"), { timeout: 10_000 }).toBe("150");
+      await expect.poll(() => textOf(page, "#sum-web"), { timeout: 10_000 }).toBe("150");
       await expect.poll(() => page.locator(".plot .u-wrap").count()).toBe(1);
       expect(await scrubber.evaluate((input) => input === document.activeElement)).toBe(true);
       expect(await scrubber.getAttribute("aria-valuetext")).toMatch(/^Thu 19 Nov: Web/);
-      expect(await words(page, ".tip")).toContain("Thu 19 Nov");
+      expect(await textOf(page, ".tip")).toContain("Thu 19 Nov");
     }, enterprise);
   });
 
-  it("shows a bucket under the pointer, and the same numbers as the table", async () => {
+  it("shows the bucket under the pointer with the numbers of the table", async () => {
     await onPage(async (page) => {
       const box = await page.locator(".u-over").boundingBox();
-      if (box === null) throw new Error("no plot");
+      if (box === null) throw new Error("the chart has no plot");
       await page.mouse.move(box.x + box.width - 20, box.y + 40);
-      const tip = await words(page, ".tip");
+      const tip = await textOf(page, ".tip");
       await page.locator("#chart-table summary").click();
-      const row = await words(page, "#chart-table tbody tr:last-child");
+      const row = await textOf(page, "#chart-table tbody tr:last-child");
       const [web, cli] = row.split(" ").slice(-2);
       expect(tip).toBe(`Mon 23 Nov (so far) Web ${web} CLI ${cli} UTC`);
     });
@@ -246,7 +249,7 @@ describe("the chart", () => {
     });
   });
 
-  it("leaves the server's drawing where its library cannot be loaded", async () => {
+  it("stays the server's drawing if its library cannot be loaded", async () => {
     const { page, context } = await site.signIn(acme);
     await page.route("**/vendor/uPlot*", (route) => route.abort());
     await page.reload();
@@ -272,19 +275,19 @@ describe("by keyboard", () => {
     });
   });
 
-  it("reaches every link and button with a ring that can be seen, and none smaller than 24 pixels", async () => {
+  it("shows a visible focus ring, and no link or button is smaller than 24 pixels", async () => {
     await onPage(async (page) => {
-      const faults = await page.evaluate(() => {
+      const tooSmall = await page.evaluate(() => {
         const all = [...document.querySelectorAll<HTMLElement>("a[href], button, summary")];
         return all.flatMap((element) => {
           const { width, height } = element.getBoundingClientRect();
-          // Links in a line of text or a cell of a table may be as high as their line.
+          // Links in text and table cells may be as high as their line.
           const inText = element.closest("p:not(.more), td, th, dd, li") !== null && !element.matches(".button");
           const small = width > 0 && (height < 24 || width < 24) && !inText && element.className !== "skip";
           return small ? [`${element.textContent?.trim()} ${width}×${height}`] : [];
         });
       });
-      expect(faults).toEqual([]);
+      expect(tooSmall).toEqual([]);
       await page.locator("#range-30d").focus();
       await page.keyboard.press("Shift+Tab");
       const ring = await page.evaluate(() => getComputedStyle(document.activeElement as Element).outlineWidth);
@@ -293,7 +296,7 @@ describe("by keyboard", () => {
   });
 });
 
-it("shifts nothing while it loads, at either width", async () => {
+it("does not shift its layout while it loads, at both widths", async () => {
   for (const size of [undefined, NARROW]) {
     await onPage(
       async (page) => {
@@ -315,7 +318,7 @@ it("shifts nothing while it loads, at either width", async () => {
   }
 });
 
-it("prints the server's drawing, and none of what only a screen needs", async () => {
+it("prints the server's drawing of the chart and no controls", async () => {
   await onPage(async (page) => {
     await page.emulateMedia({ media: "print" });
     for (const screenOnly of [".top", ".menu", ".toggle", ".plot", "#more-runs", ".actions", "#chart-table"]) {
@@ -323,8 +326,8 @@ it("prints the server's drawing, and none of what only a screen needs", async ()
     }
     expect(await page.locator(".sketch").isVisible()).toBe(true);
     expect(await page.locator("#top-user").isVisible()).toBe(true);
-    expect(await words(page, ".on-paper")).toBe("Acme Robotics, as of Mon 23 Nov 2026, 12:00");
-    // Paper is narrower than a screen, and still has the columns of one.
+    expect(await textOf(page, ".on-paper")).toBe("Acme Robotics, as of Mon 23 Nov 2026, 12:00");
+    // Paper is narrower than a screen but must keep all columns.
     await page.setViewportSize({ width: 718, height: 1000 });
     expect(await page.locator(".runs thead").isVisible()).toBe(true);
     const tops = await page
@@ -334,7 +337,7 @@ it("prints the server's drawing, and none of what only a screen needs", async ()
   });
 });
 
-it("keeps within the budget of bytes", async () => {
+it("stays within its size limits", async () => {
   const kilobytes = (text: string) => brotliCompressSync(text).length / 1024;
   const cookie = await site.cookieFor(acme);
   const page = await site.send("GET", "/settings/usage", undefined, {

@@ -1,6 +1,6 @@
-/** With the copy away the balance still stands, each block that needs the copy says so, and nothing is invented. */
+/** While the copy is unavailable, the balance is still shown, and each block that needs the copy says that it cannot. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { faultsOf, KEY, picture, type Site, startSite, words } from "./site.ts";
+import { axeViolations, KEY, type Site, savePicture, startSite, textOf } from "./site.ts";
 
 let site: Site;
 
@@ -9,23 +9,23 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop());
 
-it("shows bar, cards and status, and says of each other block that it cannot be read", async () => {
+it("shows the bar, cards and status, and an error in each block that needs the copy", async () => {
   const enterprise = await site.newEnterprise({ test_clock: "2026-11-20T12:00:00.000Z" });
   await enterprise.run(300 * 10_000);
   await enterprise.moveTo("2026-11-20T12:03:00.000Z");
   const { page, context } = await site.signIn(enterprise);
-  expect(await words(page, ".headline")).toBe("300 of 1,500 credits used 20 %");
-  expect(await words(page, "#card-average")).toContain("15.4");
+  expect(await textOf(page, ".headline")).toBe("300 of 1,500 credits used 20 %");
+  expect(await textOf(page, "#card-average")).toContain("15.4");
   for (const block of ["#consumption", "#top-workspace", "#top-group", "#top-user", "#runs"]) {
-    expect(await words(page, block)).toContain("cannot be read at this moment");
+    expect(await textOf(page, block)).toContain("cannot be read at this moment");
   }
-  expect(await words(page, "#as-of")).toBe("as of 12:03:00 · chart and tables as of 12:00:00, 3 minutes behind");
-  expect(await faultsOf(page)).toEqual([]);
-  await picture(page, "copy-away");
+  expect(await textOf(page, "#as-of")).toBe("as of 12:03:00 · chart and tables as of 12:00:00, 3 minutes behind");
+  expect(await axeViolations(page)).toEqual([]);
+  await savePicture(page, "copy-unavailable");
   await context.close();
 });
 
-it("opens the receipt of a run, which needs no copy", async () => {
+it("shows the receipt of a run, which does not need the copy", async () => {
   const enterprise = await site.newEnterprise();
   await enterprise.run(50, { run: "a/run", workspace: "w/1" });
   const cookie = await site.cookieFor(enterprise);
@@ -36,45 +36,45 @@ it("opens the receipt of a run, which needs no copy", async () => {
   expect(answer.text).toContain("0.005 credits");
 });
 
-it("takes a change of the cap and shows it, though the older history cannot be read", async () => {
+it("saves a change of the cap and shows it, while the older history cannot be read", async () => {
   const enterprise = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null });
   const { page, context } = await site.signIn(enterprise);
   await page.goto("/settings/model");
-  expect(await words(page, "section:has(#history-title)")).toContain("cannot be read");
+  expect(await textOf(page, "section:has(#history-title)")).toContain("cannot be read");
   await page.getByLabel("Cap in dollars a month").fill("500");
   await page.getByLabel("Stop new runs at").check();
   await page.getByRole("button", { name: "Save" }).click();
-  expect(await words(page, "#notice")).toBe("Saved. The cap is $500.00.");
+  expect(await textOf(page, "#notice")).toBe("Saved. The cap is $500.00.");
   await expect.poll(() => page.locator("#status-region").textContent()).toBe("Saved. The cap is $500.00.");
   expect((await enterprise.gauge()).spend.cap_micros).toBe(500_000_000);
   await context.close();
 });
 
-it("lets the operator open every enterprise by its id, and work on it", async () => {
+it("lets the operator open an enterprise by its id and change it", async () => {
   const enterprise = await site.newEnterprise({ name: "Reachable" });
   const context = await site.newContext();
   const page = await context.newPage();
   await page.goto("/operator");
   await page.getByLabel("Operator key").fill(KEY);
   await page.getByRole("button", { name: "Sign in" }).click();
-  expect(await words(page, "main")).toContain("The copy cannot be read at this moment");
-  expect(await faultsOf(page)).toEqual([]);
+  expect(await textOf(page, "main")).toContain("The copy cannot be read at this moment");
+  expect(await axeViolations(page)).toEqual([]);
   expect(await page.getByRole("link", { name: enterprise.id, exact: true }).count()).toBe(1);
   await page.getByPlaceholder("Id of the enterprise").fill(enterprise.id);
   await page.getByRole("button", { name: "Open" }).click();
-  expect(await words(page, "h1")).toBe("Reachable");
-  expect(await words(page, "#rows-entries")).toContain("Cycle started");
+  expect(await textOf(page, "h1")).toBe("Reachable");
+  expect(await textOf(page, "#rows-entries")).toContain("Cycle started");
   await page.getByRole("link", { name: "Suspend" }).click();
   await page.getByRole("button", { name: "Suspend it" }).click();
-  expect(await words(page, "#notice")).toContain("Suspended.");
+  expect(await textOf(page, "#notice")).toContain("Suspended.");
   await page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: "Audit" }).click();
   await page.getByRole("button", { name: "Run the audit" }).click();
-  expect(await words(page, "#notice")).toBe(
+  expect(await textOf(page, "#notice")).toBe(
     "1 of 11 checks failed: copy_equals_ledger. Only the copy is wrong: rebuild it.",
   );
   await page.getByRole("link", { name: "Rebuild the copy" }).click();
   await page.getByRole("button", { name: "Delete the copy and write it anew" }).click();
-  expect(await words(page, "#notice")).toBe(
+  expect(await textOf(page, "#notice")).toBe(
     "The copy cannot be written at this moment. The rebuild begins again by itself once it can.",
   );
   await context.close();

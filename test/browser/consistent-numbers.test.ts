@@ -1,8 +1,8 @@
-/** One truth: over random histories, the numbers of bar, cards, tables, chart, receipts and CSV are the gauge's. */
+/** Over random histories, the bar, cards, tables, chart, runs and CSV show the numbers of the gauge. Also hostile names. */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { formatAmount, formatCount, formatPercent, formatRunAmount } from "../../src/pages/kit/format.ts";
-import { complaintsOf, type Enterprise, picture, type Site, startSite, words } from "./site.ts";
+import { collectBrowserErrors, type Enterprise, type Site, savePicture, startSite, textOf } from "./site.ts";
 
 const SEED = Number(process.env.FUELGAUGE_SEED ?? 20261123);
 const HISTORIES = 4;
@@ -48,46 +48,46 @@ async function play({ steps, byom, limit, bonus }: History): Promise<Enterprise>
   return enterprise;
 }
 
-it("shows the gauge's numbers everywhere", async () => {
+it("shows the gauge's numbers in every place", async () => {
   for (const drawn of fc.sample(history, { seed: SEED, numRuns: HISTORIES })) {
     const enterprise = await play(drawn);
     const gauge = await enterprise.gauge();
     const { unit, used_micros: used } = gauge;
     const { page, context } = await site.signIn(enterprise, "admin", { script: false });
-    const seen = `seed ${SEED}: ${JSON.stringify(drawn)}`;
+    const input = `seed ${SEED}: ${JSON.stringify(drawn)}`;
 
-    expect(await words(page, ".big"), seen).toBe(formatAmount(used, unit));
-    expect(await words(page, ".percent"), seen).toBe(formatPercent(used, gauge.total_micros));
-    expect(await words(page, "#card-average strong"), seen).toBe(formatAmount(gauge.avg_per_day_micros, unit));
+    expect(await textOf(page, ".big"), input).toBe(formatAmount(used, unit));
+    expect(await textOf(page, ".percent"), input).toBe(formatPercent(used, gauge.total_micros));
+    expect(await textOf(page, "#card-average strong"), input).toBe(formatAmount(gauge.avg_per_day_micros, unit));
     for (const dimension of ["workspace", "group", "user"]) {
       const total = await page.locator(`#foot-${dimension} .total td`).allInnerTexts();
-      expect(total, seen).toEqual([formatCount(drawn.steps.length), formatAmount(used, unit), "100.0 %"]);
+      expect(total, input).toEqual([formatCount(drawn.steps.length), formatAmount(used, unit), "100.0 %"]);
     }
 
-    const { body: week } = await site.must("GET", `${enterprise.path}/usage/timeseries?range=7d`);
+    const { body: week } = await site.sendOk("GET", `${enterprise.path}/usage/timeseries?range=7d`);
     const sum = (key: string) => week.buckets.reduce((total: number, bucket: never) => total + bucket[key], 0);
-    expect(sum("web_micros") + sum("cli_micros"), seen).toBe(used);
-    expect(await words(page, "#sum-web"), seen).toBe(formatAmount(sum("web_micros"), unit));
-    expect(await words(page, "#sum-cli"), seen).toBe(formatAmount(sum("cli_micros"), unit));
+    expect(sum("web_micros") + sum("cli_micros"), input).toBe(used);
+    expect(await textOf(page, "#sum-web"), input).toBe(formatAmount(sum("web_micros"), unit));
+    expect(await textOf(page, "#sum-cli"), input).toBe(formatAmount(sum("cli_micros"), unit));
     await page.goto("/settings/usage?view=total");
-    expect(await words(page, "#chart-summary"), seen).toContain(formatAmount(used, unit));
+    expect(await textOf(page, "#chart-summary"), input).toContain(formatAmount(used, unit));
 
-    const csv = (await site.must("GET", `${enterprise.path}/runs.csv`)).text.trim().split("\r\n");
+    const csv = (await site.sendOk("GET", `${enterprise.path}/runs.csv`)).text.trim().split("\r\n");
     const column = (csv[0] ?? "").split(",").indexOf("cycle_micros");
     const micros = csv.slice(1).map((line) => Number(line.split(",")[column]));
     expect(
       micros.reduce((total, part) => total + part, 0),
-      seen,
+      input,
     ).toBe(used);
 
     const first = await page.locator("#rows-runs tr").first().locator(".num").innerText();
-    const { body: runs } = await site.must("GET", `${enterprise.path}/runs?limit=1`);
-    expect(first, seen).toBe(formatRunAmount(runs.rows[0].charged_micros, unit));
+    const { body: runs } = await site.sendOk("GET", `${enterprise.path}/runs?limit=1`);
+    expect(first, input).toBe(formatRunAmount(runs.rows[0].charged_micros, unit));
     await context.close();
   }
 });
 
-describe("names from outside", () => {
+describe("hostile names", () => {
   const HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror="alert(1)">',
@@ -97,7 +97,7 @@ describe("names from outside", () => {
     "a".repeat(190),
   ];
 
-  it("are text on every page, and turn nothing around them", async () => {
+  it("are shown as text on every page, and do not reverse the text around them", async () => {
     const enterprise = await site.newEnterprise({ name: HOSTILE[0], test_clock: "2026-11-20T12:00:00.000Z" });
     await enterprise.directory({
       workspaces: HOSTILE.map((name, i) => ({ id: `w${i}`, name, group_id: `g${i}` })),
@@ -109,7 +109,7 @@ describe("names from outside", () => {
       await enterprise.run(10_000, { run: `-run/${i}`, workspace: `w${i}`, user: `u${i}` });
     await enterprise.project();
     const { page, context } = await site.signIn(enterprise);
-    const complaints = complaintsOf(page);
+    const browserErrors = collectBrowserErrors(page);
     const dialogs: string[] = [];
     page.on("dialog", (dialog) => {
       dialogs.push(dialog.message());
@@ -132,19 +132,19 @@ describe("names from outside", () => {
     await page.locator(".plot canvas").waitFor();
     const shown = await page.locator("#top-workspace tbody bdi").allInnerTexts();
     expect(new Set(shown)).toEqual(new Set(HOSTILE));
-    await picture(page, "hostile");
+    await savePicture(page, "hostile");
     await page.setViewportSize({ width: 375, height: 800 });
     expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(375);
     expect(dialogs).toEqual([]);
-    expect(complaints.filter((text) => !/404|410/.test(text))).toEqual([]);
+    expect(browserErrors.filter((text) => !/404|410/.test(text))).toEqual([]);
     await context.close();
   });
 
-  it("begin no formula in the CSV", async () => {
+  it("do not become formulas in the CSV", async () => {
     const enterprise = await site.newEnterprise();
     await enterprise.run(50, { run: "@SUM", workspace: "-2/3", user: "@cmd" });
     await enterprise.project();
-    const { text } = await site.must("GET", `${enterprise.path}/runs.csv`);
+    const { text } = await site.sendOk("GET", `${enterprise.path}/runs.csv`);
     expect(text).toContain("'@SUM,web,'-2/3,none,'@cmd,");
     expect(text).not.toMatch(/(^|,)[=+@-][^,]/m);
   });

@@ -1,24 +1,25 @@
 /**
- * Every state that UI.md names, as a recipe over the HTTP interface: an enterprise that is in it, and what its page then
- * says. November 2026 has 30 days; the clock stands where the state needs it.
+ * Every state of the usage page: how to create an enterprise in that state over the HTTP interface, and the texts that the
+ * page then shows. November 2026 has 30 days, and the test clock stands where the state needs it.
  */
 import type { Enterprise, Site } from "./site.ts";
 
 export type State = {
   name: string;
   kind: string;
-  make: (site: Site) => Promise<Enterprise>;
-  /** Words that must stand in these places of the page, with single spaces. */
-  says: Record<string, string>;
+  create: (site: Site) => Promise<Enterprise>;
+  /** By selector: text that the element must contain, with single spaces. */
+  texts: Record<string, string>;
 };
 
-const DAY = (day: number, time = "12:00") => `2026-11-${String(day).padStart(2, "0")}T${time}:00.000Z`;
-const CREDIT = 10_000;
-const DOLLAR = 1_000_000;
+const onDay = (day: number, time = "12:00") => `2026-11-${String(day).padStart(2, "0")}T${time}:00.000Z`;
+const TOKENS_PER_CREDIT = 10_000;
+const TOKENS_PER_DOLLAR = 1_000_000;
+const DOLLAR_MICROS = 1_000_000;
 const BYOM = { billing_model: "byom", plan: "enterprise", name: "Globex Energy", monthly_allowance_micros: null };
 
-/** Uses credits or dollars in a few runs of several people, so that the tables have something to show. */
-async function use(enterprise: Enterprise, tokens: number): Promise<void> {
+/** Splits the usage over three runs of two users and two workspaces, so that the tables have rows. */
+async function spend(enterprise: Enterprise, tokens: number): Promise<void> {
   await enterprise.directory({
     groups: [{ id: "product", name: "Product engineering" }],
     workspaces: [
@@ -46,7 +47,7 @@ function credits(
   return async (site: Site) => {
     const enterprise = await site.newEnterprise({ test_clock: day, ...more.settings });
     if (more.bonus) await enterprise.grant(more.bonus, more.expires ? { expires_at: more.expires } : {});
-    if (used > 0) await use(enterprise, used * CREDIT);
+    if (used > 0) await spend(enterprise, used * TOKENS_PER_CREDIT);
     else await enterprise.project();
     return enterprise;
   };
@@ -55,8 +56,8 @@ function credits(
 function byom(day: string, dollars: number, capDollars: number | null) {
   return async (site: Site) => {
     const enterprise = await site.newEnterprise({ ...BYOM, test_clock: day });
-    if (capDollars !== null) await enterprise.cap(capDollars * DOLLAR);
-    if (dollars > 0) await use(enterprise, dollars * DOLLAR);
+    if (capDollars !== null) await enterprise.cap(capDollars * DOLLAR_MICROS);
+    if (dollars > 0) await spend(enterprise, dollars * TOKENS_PER_DOLLAR);
     else await enterprise.project();
     return enterprise;
   };
@@ -66,12 +67,12 @@ export const STATES: State[] = [
   {
     name: "suspended",
     kind: "suspended",
-    make: async (site) => {
-      const enterprise = await credits(DAY(11), 500)(site);
+    create: async (site) => {
+      const enterprise = await credits(onDay(11), 500)(site);
       await enterprise.put({ suspended: true });
       return enterprise;
     },
-    says: {
+    texts: {
       "#status": "Suspended. No new run starts; runs under way are told to stop",
       ".headline": "500 of 1,500 credits used 33 %",
     },
@@ -79,8 +80,8 @@ export const STATES: State[] = [
   {
     name: "fresh",
     kind: "nothing_used",
-    make: credits(DAY(3), 0),
-    says: {
+    create: credits(onDay(3), 0),
+    texts: {
       "#status": "Nothing used yet. 1,500 credits can be used until Tue 1 Dec.",
       "#card-run-out": "— nothing used yet",
       "#chart-summary": "Nothing was used in the last 7 days.",
@@ -90,8 +91,8 @@ export const STATES: State[] = [
   {
     name: "too early",
     kind: "too_early",
-    make: credits(DAY(1, "09:00"), 90),
-    says: {
+    create: credits(onDay(1, "09:00"), 90),
+    texts: {
       "#status": "Too early to tell. A forecast needs the first 24 hours of the cycle.",
       "#card-run-out": "— too early to tell",
       "#card-elapsed": "0 of 30",
@@ -100,8 +101,8 @@ export const STATES: State[] = [
   {
     name: "on track",
     kind: "on_track",
-    make: credits(DAY(11), 500, { bonus: 500, expires: "2026-12-14T00:00:00.000Z" }),
-    says: {
+    create: credits(onDay(11), 500, { bonus: 500, expires: "2026-12-14T00:00:00.000Z" }),
+    texts: {
       "#status": "On track. About 571 credits left on 1 Dec.",
       ".headline": "500 of 2,000 credits used 25 %",
       "#allocation": "1,500 monthly + 500 bonus − 500 used = 1,500 left",
@@ -114,26 +115,26 @@ export const STATES: State[] = [
   {
     name: "half used",
     kind: "used_50",
-    make: credits(DAY(23), 930, { bonus: 0 }),
-    says: { "#status": "62 % used with 8 days to go. On track: about 260 credits left on 1 Dec. Invite" },
+    create: credits(onDay(23), 930, { bonus: 0 }),
+    texts: { "#status": "62 % used with 8 days to go. On track: about 260 credits left on 1 Dec. Invite" },
   },
   {
     name: "three quarters used",
     kind: "used_75",
-    make: credits(DAY(27), 1_155),
-    says: { "#status": "77 % used with 4 days to go. On track: about 192 credits left on 1 Dec. Upgrade plan" },
+    create: credits(onDay(27), 1_155),
+    texts: { "#status": "77 % used with 4 days to go. On track: about 192 credits left on 1 Dec. Upgrade plan" },
   },
   {
     name: "nine tenths used",
     kind: "used_90",
-    make: credits(DAY(29), 1_377),
-    says: { "#status": "91 % used with 2 days to go. On track: about 50.5 credits left on 1 Dec. Upgrade plan" },
+    create: credits(onDay(29), 1_377),
+    texts: { "#status": "91 % used with 2 days to go. On track: about 50.5 credits left on 1 Dec. Upgrade plan" },
   },
   {
     name: "running out",
     kind: "running_out",
-    make: credits(DAY(23), 1_184, { settings: { monthly_allowance_micros: 1_500_000_000 } }),
-    says: {
+    create: credits(onDay(23), 1_184, { settings: { monthly_allowance_micros: 1_500_000_000 } }),
+    texts: {
       "#status":
         "78 % used with 8 days to go. At this pace credits run out Sun 29 Nov, 1 day before the reset. Upgrade plan",
       "#card-run-out": "6 days about Sun 29 Nov",
@@ -142,8 +143,8 @@ export const STATES: State[] = [
   {
     name: "out within a day",
     kind: "out_within_a_day",
-    make: credits(DAY(28), 1_480),
-    says: {
+    create: credits(onDay(28), 1_480),
+    texts: {
       "#status": "Out of credits in about 8 hours. At this pace credits run out Sat 28 Nov at 20:55. Upgrade plan",
       "#card-run-out": "8 hours about Sat 28 Nov, 20:55",
     },
@@ -151,8 +152,8 @@ export const STATES: State[] = [
   {
     name: "bonus in use",
     kind: "used_75",
-    make: credits(DAY(28), 1_620, { bonus: 500 }),
-    says: {
+    create: credits(onDay(28), 1_620, { bonus: 500 }),
+    texts: {
       "#status": "81 % used with 3 days to go.",
       "#allocation": "The monthly allowance is used; runs now draw on bonus credits.",
       ".legend": "Monthly 1,500 of 1,500 Bonus 120 of 500",
@@ -161,8 +162,8 @@ export const STATES: State[] = [
   {
     name: "exhausted",
     kind: "exhausted",
-    make: credits(DAY(20), 1_512),
-    says: {
+    create: credits(onDay(20), 1_512),
+    texts: {
       "#status": "Out of credits. New runs start again on Tue 1 Dec, or with more credits. Upgrade plan",
       ".headline": "1,512 of 1,500 credits used 100 %",
       ".legend": "Over 12.0",
@@ -173,37 +174,37 @@ export const STATES: State[] = [
   {
     name: "free tier",
     kind: "on_track",
-    make: credits(DAY(20), 120, { settings: { plan: "free" } }),
-    says: { "#status": "On track.", ".headline": "120 of 500 credits used 24 %" },
+    create: credits(onDay(20), 120, { settings: { plan: "free" } }),
+    texts: { "#status": "On track.", ".headline": "120 of 500 credits used 24 %" },
   },
   {
     name: "last day",
     kind: "on_track",
-    make: credits(DAY(30, "19:00"), 300),
-    says: { "#card-remaining": "5 until Tue 1 Dec", "#cards": "Hours remaining" },
+    create: credits(onDay(30, "19:00"), 300),
+    texts: { "#card-remaining": "5 until Tue 1 Dec", "#cards": "Hours remaining" },
   },
   {
     name: "bonus expires",
     kind: "on_track",
-    make: credits(DAY(21, "00:00"), 1_000, {
+    create: credits(onDay(21, "00:00"), 1_000, {
       bonus: 1_500,
       expires: "2026-11-25T00:00:00.000Z",
       settings: { monthly_allowance_micros: 1_000_000_000 },
     }),
-    says: {
+    texts: {
       "#status": "Bonus credits expire. At this pace about 1,300 credits expire unused, and nothing is left on 1 Dec.",
     },
   },
   {
     name: "all held",
     kind: "on_track",
-    make: async (site) => {
-      const enterprise = await credits(DAY(20), 100)(site);
+    create: async (site) => {
+      const enterprise = await credits(onDay(20), 100)(site);
       const hold = { run: "held", surface: "web", workspace: "w1", user: "u1", hold_micros: 1_400_000_000 };
-      await site.must("POST", `${enterprise.path}/runs`, hold);
+      await site.sendOk("POST", `${enterprise.path}/runs`, hold);
       return enterprise;
     },
-    says: {
+    texts: {
       ".legend": "Left 1,400 · 1,400 held for runs",
       "#allocation": "All that is left is held for runs under way: no new run starts until one of them ends.",
     },
@@ -211,8 +212,8 @@ export const STATES: State[] = [
   {
     name: "no cap",
     kind: "no_cap",
-    make: byom(DAY(22), 412.4, null),
-    says: {
+    create: byom(onDay(22), 412.4, null),
+    texts: {
       "#status": "No spend cap. $412.40 is spent this cycle, and nothing stops it. Set a cap",
       ".headline": "$412.40 spent this cycle, without a cap",
       "#card-run-out": "— no cap is set",
@@ -221,8 +222,8 @@ export const STATES: State[] = [
   {
     name: "below the cap",
     kind: "on_track",
-    make: byom(DAY(22), 206.4, 500),
-    says: {
+    create: byom(onDay(22), 206.4, 500),
+    texts: {
       "#status": "On track. About $212.00 below the cap on 1 Dec.",
       ".headline": "$206.40 of $500.00 cap spent 41 %",
     },
@@ -230,14 +231,14 @@ export const STATES: State[] = [
   {
     name: "near the cap",
     kind: "used_90",
-    make: byom(DAY(29), 455, 500),
-    says: { "#status": "91 % used with 2 days to go. On track: about $21.05 below the cap on 1 Dec. Raise cap" },
+    create: byom(onDay(29), 455, 500),
+    texts: { "#status": "91 % used with 2 days to go. On track: about $21.05 below the cap on 1 Dec. Raise cap" },
   },
   {
     name: "cap reached",
     kind: "cap_reached",
-    make: byom(DAY(22), 503.21, 500),
-    says: {
+    create: byom(onDay(22), 503.21, 500),
+    texts: {
       "#status": "Spend cap reached. $503.21 is spent: no new run starts until Tue 1 Dec, or a higher cap. Raise cap",
       "#card-run-out": "Now the cap is reached",
     },
