@@ -1,6 +1,17 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 
+/** Tests with a time limit on what a person sees. Other work on the machine would falsify it, so they run alone. */
+const TIMED_BROWSER_TESTS = "test/browser/latency.test.ts";
+
+const browser = {
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+  globalSetup: ["./test/browser/unpack-chromium.ts"],
+  // Pages are slow on a busy machine. Tests of what must be quick set their own limits.
+  expect: { poll: { timeout: 15_000 } },
+};
+
 // Four kinds of tests: core, in plain Node (rules and tools); worker, in workerd (the Worker and its objects); process,
 // against the built Worker as a separate process, which is killed and put under load; browser, in Chromium (screens).
 export default defineConfig({
@@ -46,14 +57,17 @@ export default defineConfig({
       },
       {
         test: {
+          ...browser,
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
-          // Pages are slow on a busy machine. Tests of speed set their own timeout.
-          expect: { poll: { timeout: 15_000 } },
-          fileParallelism: false,
+          exclude: [TIMED_BROWSER_TESTS],
+          // Each file starts its own Worker and Chromium on free ports. Two at a time use both cores of a small machine.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
+      },
+      {
+        test: { ...browser, name: "browser-timed", include: [TIMED_BROWSER_TESTS], fileParallelism: false },
       },
     ],
   },

@@ -18,13 +18,13 @@ for (const type of ["usage-change", "usage-threshold", "usage-action"]) {
 }
 window.violations = [];
 document.addEventListener("securitypolicyviolation", ({ violatedDirective }) => violations.push(violatedDirective));
-window.getToken = async () => {
-  const enterprise = document.querySelector("usage-bar").getAttribute("enterprise");
+window.getToken = async (bar = document.querySelector("usage-bar")) => {
+  const enterprise = bar.getAttribute("enterprise");
   const answer = await fetch("/token?enterprise=" + encodeURIComponent(enterprise), { method: "POST" });
   if (!answer.ok) throw new Error("no token");
   return answer.text();
 };
-for (const bar of document.querySelectorAll("usage-bar")) bar.getToken = getToken;`;
+for (const bar of document.querySelectorAll("usage-bar")) bar.getToken = () => getToken(bar);`;
 
 export async function startHostPage(site: Pick<Site, "base" | "sendOk">) {
   let origin = "";

@@ -1,11 +1,12 @@
-// How soon the usage page and the usage bar show a debit, and how often they are updated under load. Other work on the
-// machine would falsify these times, so this file does not run beside other tests.
+// What the usage page and the usage bar must show within a time limit, and how often they are updated under load. Other
+// work on the machine would falsify these times, so this file does not run beside other tests.
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type HostPage, startHostPage } from "./host-page.ts";
 import { type Enterprise, type Site, startSite, textOf } from "./site.ts";
 import { barMarkup } from "./usage-bar-fixture.ts";
 
+const LIVE_WITHIN_MS = 1_500;
 const DEBITS = 200;
 const PAUSE_MS = 25;
 const LOAD_MS = 3_000;
@@ -129,6 +130,75 @@ it("updates at most four times a second under 500 debits a second, and shows the
   for (const count of Object.values(pushes)) expect(count).toBeLessThanOrEqual(PUSHES_PER_SECOND * seconds + 2);
   await close();
 });
+
+it("shows a debit on the page in the bar, cards and status at once, and in the chart and tables soon after", async () => {
+  const enterprise = await site.newEnterprise();
+  await enterprise.run(100 * TOKENS_PER_CREDIT);
+  await enterprise.project();
+  const { page, context } = await openLivePage(enterprise);
+  await enterprise.run(50 * TOKENS_PER_CREDIT, { workspace: "w2" });
+  await expect.poll(() => headline(page), { timeout: LIVE_WITHIN_MS }).toContain("150 of 1,500");
+  const soon = { timeout: 5_000 };
+  await expect.poll(() => textOf(page, "#top-workspace"), soon).toContain("w2");
+  await expect.poll(() => textOf(page, "#runs"), soon).toContain("run-0002");
+  await context.close();
+});
+
+it("shows a suspension at once", async () => {
+  const enterprise = await site.newEnterprise();
+  await enterprise.run(100 * TOKENS_PER_CREDIT);
+  const { page, context } = await openLivePage(enterprise);
+  expect(await textOf(page, "#status")).not.toContain("uspended");
+  await enterprise.put({ suspended: true });
+  await expect.poll(() => textOf(page, "#status"), { timeout: LIVE_WITHIN_MS }).toContain("uspended");
+  await enterprise.put({ suspended: false });
+  await expect.poll(() => textOf(page, "#status"), { timeout: LIVE_WITHIN_MS }).not.toContain("uspended");
+  await context.close();
+});
+
+it("stays live without the copy, says how old the chart and tables are, and catches up afterwards", async () => {
+  const enterprise = await site.newEnterprise();
+  const run = (credits: number) => enterprise.run(credits * TOKENS_PER_CREDIT);
+  await run(100);
+  await enterprise.project();
+  const { page, context } = await openLivePage(enterprise);
+  const copiedTotals = async () => [
+    await textOf(page, "#sum-web"),
+    await textOf(page, "#foot-workspace .total td >> nth=1"),
+  ];
+  expect(await copiedTotals()).toEqual(["100", "100"]);
+  const repairCopy = await site.breakCopy();
+  for (let used = 110; used <= 130; used += 10) {
+    await run(10);
+    await expect.poll(() => headline(page), { timeout: LIVE_WITHIN_MS }).toContain(`${used} of 1,500`);
+  }
+  await enterprise.moveTo("2026-11-20T12:00:12.000Z");
+  await run(10);
+  await expect.poll(() => headline(page), { timeout: LIVE_WITHIN_MS }).toContain("140 of 1,500");
+  await expect
+    .poll(() => textOf(page, "#as-of"))
+    .toMatch(/ · chart and tables as of \d+:\d\d:\d\d, 1\d seconds behind$/);
+  expect(await copiedTotals()).toEqual(["100", "100"]);
+  expect(await page.locator(".unreadable").count()).toBe(0);
+  expect(await textOf(page, "#pill")).toBe("Live");
+
+  await page.getByRole("link", { name: "30 days" }).click();
+  await expect.poll(() => textOf(page, "#consumption")).toContain("cannot be read at this moment");
+  await repairCopy();
+  await expect.poll(copiedTotals, { timeout: 50_000 }).toEqual(["140", "140"]);
+  await expect.poll(() => textOf(page, "#as-of"), { timeout: 50_000 }).not.toContain("behind");
+  expect((await enterprise.gauge()).used_micros).toBe(140_000_000);
+  await context.close();
+});
+
+/** Signs in and waits until the usage page is live. */
+async function openLivePage(enterprise: Enterprise) {
+  const signedIn = await site.signIn(enterprise);
+  await expect.poll(() => textOf(signedIn.page, "#pill")).toBe("Live");
+  return signedIn;
+}
+
+const headline = (page: Page) => textOf(page, ".headline");
 
 /** A report of a finished run that costs one credit. */
 function closedRun(run: string) {

@@ -379,7 +379,9 @@ describe("an enterprise's page", () => {
       await page.getByLabel("Credits").fill(credits);
       await press(page, "Grant");
     }
-    expect(await page.locator("#e-id").innerText()).toBe(`Grant "${id}" exists with other content.`);
+    expect(await page.locator("#e-id").innerText()).toBe(
+      `A grant "${id}" already exists with different contents. Use a new grant id.`,
+    );
     expect((await enterprise.gauge()).bonus.remaining_micros).toBe(5_000_000);
     await context.close();
   });

@@ -68,7 +68,7 @@ it("shows for an operation its keys, a curl command, its fields and its codes", 
 it("fits both widths and is accessible in both themes", async () => {
   for (const theme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme: theme });
-    expect(await axeViolations(page)).toEqual([]);
+    expect(await axeViolations(page, { onlyColours: theme === "dark" })).toEqual([]);
     for (const [size, width] of [
       [WIDE, 1280],
       [NARROW, 375],

@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { launchBrowser } from "./chromium.ts";
 import { startHostPage } from "./host-page.ts";
-import { KEY, launchBrowser, openSite, textOf } from "./site.ts";
+import { KEY, openSite, textOf } from "./site.ts";
 import { barMarkup } from "./usage-bar-fixture.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -60,13 +61,20 @@ function descendantsOf(pid: number): number[] {
   }
 }
 
-function freePort(): Promise<number> {
-  return new Promise((done) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => done(port));
+/**
+ * A free port below those that the system gives to connections. It must stay free while the server restarts, and other
+ * test files open connections at the same time.
+ */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const probe = createServer();
+    const isFree = await new Promise<boolean>((done) => {
+      probe.once("error", () => done(false));
+      probe.listen(port, "127.0.0.1", () => probe.close(() => done(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }
 
 it("leaves page and bar showing what the ledger kept after a restart", async () => {

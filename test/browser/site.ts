@@ -2,12 +2,11 @@
  * Starts the Worker and a Chromium for one test file, and creates enterprises over the HTTP interface. Every enterprise has
  * a test clock, and the price book has round prices, so that amounts are easy to choose.
  */
-import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
-import packedChromium from "@sparticuz/chromium";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { launchBrowser } from "./chromium.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 export const KEY = "operator-key-of-the-tests-32-characters";
@@ -216,9 +215,13 @@ export async function textOf(page: Page, selector: string): Promise<string> {
   return (await page.locator(selector).innerText()).replaceAll(/\s+/g, " ").trim();
 }
 
-/** Violations of accessibility rules, each with the rule and the element. */
-export async function axeViolations(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
+/**
+ * Violations of accessibility rules, each with the rule and the element.
+ * @param onlyColours check only the rules about colours, for another theme of a page that was checked before
+ */
+export async function axeViolations(page: Page, { onlyColours = false } = {}): Promise<string[]> {
+  const axe = new AxeBuilder({ page });
+  const { violations } = await (onlyColours ? axe.withTags("cat.color") : axe).analyze();
   return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(" ")}`));
 }
 
@@ -234,11 +237,4 @@ export async function overflowingElements(page: Page): Promise<string[]> {
     for (let frame = 0; frame < 30 && find().length > 0; frame++) await new Promise(requestAnimationFrame);
     return find();
   });
-}
-
-export async function launchBrowser(): Promise<Browser> {
-  const installed = process.env.FUELGAUGE_CHROMIUM;
-  const executablePath = installed && existsSync(installed) ? installed : await packedChromium.executablePath();
-  const args = ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none", "--hide-scrollbars"];
-  return chromium.launch({ executablePath, args, headless: true });
 }

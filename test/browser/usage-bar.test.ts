@@ -138,13 +138,19 @@ describe("the text and buttons of the bar", () => {
     expect(await fixture.page.getByRole("meter").count()).toBe(1);
   });
 
-  it.each([
-    1, 49_999, 50_000, 350_000, 99_949_999, 99_950_000, 100_500_000, 123_456_789_000_000, 1_995_000, 412_400_000,
-  ])("format %i micros like the dashboard", async (micros) => {
-    await show(await fixture.withCredits(micros / CREDIT));
-    await expectLabel().toContain(`0 of ${formatAmount(micros, "credits")} credits`);
-    await show(await fixture.byom(micros));
-    await expectLabel().toContain(`$0.00 of ${formatAmount(micros, "usd")} cap`);
+  it("format amounts of any size like the dashboard", async () => {
+    const amounts = [
+      1, 49_999, 50_000, 350_000, 99_949_999, 99_950_000, 100_500_000, 123_456_789_000_000, 1_995_000, 412_400_000,
+    ];
+    const bars: { markup: string; label: string }[] = [];
+    for (const micros of amounts) {
+      const [acme, globex] = await Promise.all([fixture.withCredits(micros / CREDIT), fixture.byom(micros)]);
+      bars.push({ markup: barMarkup(acme.id), label: `0 of ${formatAmount(micros, "credits")} credits` });
+      bars.push({ markup: barMarkup(globex.id), label: `$0.00 of ${formatAmount(micros, "usd")} cap` });
+    }
+    fixture.host.serve(bars.map(({ markup }) => markup).join(""));
+    await fixture.page.goto(fixture.host.origin);
+    for (const [nth, bar] of bars.entries()) await expectLabel(nth).toContain(bar.label);
   });
 });
 

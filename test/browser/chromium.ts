@@ -1,0 +1,14 @@
+/** The Chromium of the tests: the one that FUELGAUGE_CHROMIUM names, else the one of the package, unpacked once. */
+import { existsSync } from "node:fs";
+import packedChromium from "@sparticuz/chromium";
+import { type Browser, chromium } from "playwright-core";
+
+export async function chromiumPath(): Promise<string> {
+  const installed = process.env.FUELGAUGE_CHROMIUM;
+  return installed && existsSync(installed) ? installed : await packedChromium.executablePath();
+}
+
+export async function launchBrowser(): Promise<Browser> {
+  const args = ["--no-sandbox", "--disable-gpu", "--font-render-hinting=none", "--hide-scrollbars"];
+  return chromium.launch({ executablePath: await chromiumPath(), args, headless: true });
+}
