@@ -6,7 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { unstable_readConfig as readConfig } from "wrangler";
-import { ROOT } from "./install.mjs";
+import { ROOT, WRANGLER } from "./install.mjs";
 
 const options = process.argv.slice(2);
 const { values } = parseArgs({
@@ -46,8 +46,7 @@ function readConfiguration(env: string) {
 
 /** Runs wrangler and returns whether it succeeded. */
 function wrangler(args: string[], stdio: "inherit" | "ignore"): boolean {
-  const script = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
-  return spawnSync(process.execPath, [script, ...args], { cwd: ROOT, stdio }).status === 0;
+  return spawnSync(process.execPath, [WRANGLER, ...args], { cwd: ROOT, stdio }).status === 0;
 }
 
 /** Runs wrangler for a step that later steps depend on, and exits if it fails. */

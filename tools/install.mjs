@@ -11,6 +11,9 @@ import { whenNpmIsGone } from "./npm-parent.mjs";
 /** The project's root directory. */
 export const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 
+/** The script that runs wrangler. */
+export const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
+
 /**
  * Describes the first difference between the installed packages and the lock file; null if there is none.
  * Compares names, versions and integrity, because timestamps prove nothing. Packages that the lock file marks as

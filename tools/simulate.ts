@@ -1,11 +1,13 @@
 // `npm run simulate -- --seconds 1800 --seed 1 --jobs 2`: simulates enterprises for that long and prints what happened
 // to them. One seed is one simulated world. Exits with 1 if a check failed, and prints the seeds of the worlds where it
 // did; `FUELGAUGE_SEED=<seed> FUELGAUGE_SIM_WORLDS=1 npm test -- test/simulation` repeats one.
+
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { runWorker } from "./campaign/child.ts";
 import type { Simulated } from "./campaign/figures.ts";
-import { parseOptions, reportFailure, UsageError } from "./kit/failures.mjs";
+import { reportFailure } from "./kit/failures.mjs";
+import { parseOptions, UsageError } from "./kit/options.mjs";
 
 const WORKER = "test/simulation/campaign.ts";
 const DAYS_PER_YEAR = 365.25;

@@ -1,19 +1,20 @@
 // `npm start`: takes a fresh clone to a running Fuelgauge, step by step.
 // Plain JavaScript for Node 20, because the first step may be the install that adds a newer Node.
 // Child processes run under start/leash.mjs: however this process ends, wrangler, workerd and the demo end with it.
+
 import { spawn, spawnSync } from "node:child_process";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ensureInstalled, localNode, ROOT } from "./install.mjs";
-import { reportFailure, StepFailed, UsageError } from "./kit/failures.mjs";
+import { ensureInstalled, localNode, ROOT, WRANGLER } from "./install.mjs";
+import { reportFailure, StepFailed } from "./kit/failures.mjs";
+import { UsageError } from "./kit/options.mjs";
 import { whenNpmIsGone } from "./npm-parent.mjs";
 import { ensureSecrets, SECRET_NAMES, writeOverrides } from "./start/dev-vars.mjs";
 import { hostOf, parseStartOptions, START_HELP } from "./start/options.mjs";
 import { copyVendorFiles } from "./vendor.mjs";
 
 const HEALTHY_WITHIN_MS = 60_000;
-const WRANGLER = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
 
 /** Keeps wrangler from using the network and from writing traces, which slow down every start and every request. */
 const WRANGLER_ENVIRONMENT = {

@@ -1,9 +1,9 @@
 // The demo editor: a page of another origin with the usage bar, whose backend holds the keys and runs an agent.
 import AxeBuilder from "@axe-core/playwright";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { startEditor } from "../../tools/demo/editor.ts";
 import { DEMO_ENTERPRISES } from "../../tools/demo/world.ts";
-import type { PriceBook } from "../../tools/kit/expected-cost.ts";
 import { collectBrowserErrors, type Site, savePicture, startSite } from "./site.ts";
 
 const SOON = { timeout: 15_000 };

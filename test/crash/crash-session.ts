@@ -2,8 +2,8 @@
 // starts in the same folder, and over HTTP afterwards. Sometimes no request follows the restart. Then the object's alarm
 // alone must bring the copy up to date.
 import { setTimeout as sleep } from "node:timers/promises";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { Runtime } from "../../tools/bench/runtime.ts";
-import type { PriceBook } from "../../tools/kit/expected-cost.ts";
 import { pickWeighted, type Random, seededRandom, wholeBetween } from "../../tools/kit/random.ts";
 import { Creations } from "./creations.ts";
 import { countEmptyObjects, readDiskState } from "./disk-state.ts";

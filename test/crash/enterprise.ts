@@ -1,8 +1,9 @@
 // One enterprise that goes through crashes, with the agents that report to it and the check that everything answered is
 // there exactly once.
+
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { HttpConnection } from "../../tools/bench/http-load.ts";
 import type { Runtime } from "../../tools/bench/runtime.ts";
-import type { PriceBook } from "../../tools/kit/expected-cost.ts";
 import type { Random } from "../../tools/kit/random.ts";
 import { Agent } from "./agent.ts";
 import { OneTimeRequests } from "./one-time-requests.ts";

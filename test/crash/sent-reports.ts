@@ -1,7 +1,8 @@
 // Records which reports the agents of one enterprise sent and which were answered. After a crash each receipt is compared
 // with it: it must show a report that was sent, not older than the last answered one, and cost exactly what that report
 // costs. A charge made twice would cost more, a lost one less.
-import { expectedChargeMicros, type PriceBook, resolveModel } from "../../tools/kit/expected-cost.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
+import { expectedChargeMicros, resolveModel } from "../../tools/kit/expected-cost.ts";
 import type { Report } from "./agent.ts";
 
 /** The fields of a receipt's meter that are checked. */

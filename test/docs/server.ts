@@ -5,11 +5,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../../tools/kit/free-port.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 export const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
@@ -85,14 +85,4 @@ async function answerOf(response: Response): Promise<Answer> {
   const type = response.headers.get("Content-Type") ?? "";
   const text = await response.text();
   return { status: response.status, type, body: type.includes("json") ? JSON.parse(text) : text };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, "close");
-  return port;
 }

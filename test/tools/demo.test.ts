@@ -1,5 +1,6 @@
 // The demo's history: local hours in any time zone, steps within one local day, and runs that can be sent again.
 import { describe, expect, it } from "vitest";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import {
   anchorDayFor,
   busyness,
@@ -12,7 +13,6 @@ import {
 import { costOfMeters, runsOfHour } from "../../tools/demo/runs.ts";
 import { seedEnterprise } from "../../tools/demo/seed.ts";
 import { DEMO_ENTERPRISES, type DemoEnterprise } from "../../tools/demo/world.ts";
-import type { PriceBook } from "../../tools/kit/expected-cost.ts";
 import type { Call } from "../../tools/kit/http.ts";
 
 const HOUR_MS = 3_600_000;

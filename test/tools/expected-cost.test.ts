@@ -1,7 +1,8 @@
 // The expected charge, checked against a reference that computes with fractions instead of scaled rates.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { expectedChargeMicros, type PriceBook, preferredModel, resolveModel } from "../../tools/kit/expected-cost.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
+import { expectedChargeMicros, preferredModel, resolveModel } from "../../tools/kit/expected-cost.ts";
 
 const SONNET = {
   id: "claude-sonnet-4-5",

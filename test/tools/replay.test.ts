@@ -2,13 +2,14 @@
 // 0 on the worst network, and must not be 0 if the ledger is wrong by one micro.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { expectedChargeMicros, type PriceBook } from "../../tools/kit/expected-cost.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
+import { expectedChargeMicros, type TokenTotals } from "../../tools/kit/expected-cost.ts";
 import type { Call } from "../../tools/kit/http.ts";
 import { seededRandom } from "../../tools/kit/random.ts";
 import { deliverWithChaos, planReports } from "../../tools/replay/report-plan.ts";
 import { planRuns, sumRuns, sumsLine } from "../../tools/replay/runs.ts";
 import { type SendOptions, sendRuns } from "../../tools/replay/sender.ts";
-import type { TokenTotals, TraceRequest } from "../../tools/replay/trace.ts";
+import type { TraceRequest } from "../../tools/replay/trace.ts";
 
 const MODEL = { id: "m", aliases: [], input: "3", output: "15", cache_read: "0.3", cache_write: "3.75" };
 const BOOK: PriceBook = { version: 1, credits_per_usd: 100, models: [MODEL] };

@@ -1,5 +1,5 @@
 // Parses the options of `npm run bench`. Pure: an argument list in, checked values out.
-import { parseOptions, UsageError } from "../kit/failures.mjs";
+import { parseOptions, UsageError } from "../kit/options.mjs";
 import { LOAD_NAMES, type LoadName } from "./load-runner.ts";
 
 const PROFILED_LOADS = LOAD_NAMES.filter((name) => !name.startsWith("postgres"));

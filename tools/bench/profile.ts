@@ -2,7 +2,7 @@
 // isolate's busy time by source file and by function. What workerd does outside of JavaScript (sockets, SQLite's disk
 // access, promises) appears as "(program)".
 import { readFileSync } from "node:fs";
-import { type AddressInfo, createServer } from "node:net";
+import { freePort } from "../kit/free-port.ts";
 import { type LoadName, LoadRunner } from "./load-runner.ts";
 import { Runtime } from "./runtime.ts";
 
@@ -121,13 +121,4 @@ function sourcesOf(bundle: string): (line: number) => string {
     if (file !== undefined) starts.push({ line, file: file.replace(/^.*node_modules\//, "") });
   }
   return (line) => starts.findLast((start) => start.line <= line)?.file ?? "(bundle)";
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }

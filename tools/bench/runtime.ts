@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { mintToken } from "../../src/access/tokens.ts";
-import { localNode, ROOT } from "../install.mjs";
+import { localNode, ROOT, WRANGLER } from "../install.mjs";
 import { StepFailed } from "../kit/failures.mjs";
 import { createCaller, describeProblem } from "../kit/http.ts";
 
@@ -17,8 +17,7 @@ const COMPATIBILITY_DATE = /compatibility_date = "([\d-]+)"/;
 
 /** Builds the Worker's bundle, which several runtimes can share. Returns its path. */
 export function buildWorker(directory: string): string {
-  const wrangler = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
-  const args = [wrangler, "deploy", "--dry-run", "--outdir", directory];
+  const args = [WRANGLER, "deploy", "--dry-run", "--outdir", directory];
   const environment = { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
   const result = spawnSync(localNode(), args, { cwd: ROOT, env: environment, encoding: "utf8" });
   if (result.status !== 0) {

@@ -1,10 +1,12 @@
 // `npm run campaign -- --minutes 30`: runs every layer of tests at a larger size, from a new seed, for that long in total.
 // Prints figures and writes them as JSON. Exits with 1 if a check failed.
+
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
-import { parseOptions, reportFailure, UsageError } from "../kit/failures.mjs";
+import { reportFailure } from "../kit/failures.mjs";
+import { parseOptions, UsageError } from "../kit/options.mjs";
 import { wholeBetween } from "../kit/random.ts";
 import { LAYERS, type Layer, type LayerResult, plantBugs } from "./layers.ts";
 

@@ -3,7 +3,7 @@
 // A run costs a small share of what the enterprise has left: the balance falls visibly and never runs out.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PriceBook } from "../kit/expected-cost.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import type { Call } from "../kit/http.ts";
 import { aroundMedian, wholeBetween } from "../kit/random.ts";
 import { localTime } from "./rhythm.ts";

@@ -2,10 +2,11 @@
 // that sign in to them, serves an editor that embeds the usage bar, and runs demo agents until it is stopped.
 // Needs OPERATOR_KEY in the environment and a Worker in local demo mode. To run it by hand:
 // `node tools/run.mjs demo/demo.ts --to URL`. With `--seed-only` it exits after printing the links.
+
 import { parseArgs } from "node:util";
-import type { PriceBook } from "../kit/expected-cost.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { type Call, createCaller, describeProblem } from "../kit/http.ts";
-import { toBaseUrl } from "../replay/options.ts";
+import { parseBaseUrl } from "../kit/options.mjs";
 import { type AgentCalls, keepWorking } from "./agent.ts";
 import { startEditor } from "./editor.ts";
 import { seedEnterprise } from "./seed.ts";
@@ -29,7 +30,7 @@ async function main(): Promise<void> {
   const { values } = parseArgs({ options: { to: { type: "string" }, "seed-only": { type: "boolean" } } });
   const key = process.env.OPERATOR_KEY;
   if (!values.to || !key) throw new Error("give --to URL, and set OPERATOR_KEY in the environment");
-  const baseUrl = toBaseUrl(values.to);
+  const baseUrl = parseBaseUrl("--to", values.to);
   const callFor = (giveUpAfterMs: number): Call => createCaller({ baseUrl, key, giveUpAfterMs });
   const call = callFor(SEEDING_MS);
 

@@ -3,7 +3,7 @@
 // bar visibly moves; a few large runs use up an enterprise's credits.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PriceBook } from "../kit/expected-cost.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { type Call, describeProblem } from "../kit/http.ts";
 import { aroundMedian } from "../kit/random.ts";
 import { costOfMeters, metersOf, scaleUsage } from "./runs.ts";

@@ -4,7 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { PriceBook } from "../kit/expected-cost.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { type Call, createCaller, describeProblem } from "../kit/http.ts";
 import { isRunSize, runForEditor } from "./editor-run.ts";
 import type { DemoEnterprise } from "./world.ts";

@@ -3,10 +3,10 @@
 // Usage looks like that of real coding agents: every turn reads the whole conversation from the cache and adds a
 // little to it, so most tokens are cache reads.
 
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import type { Attribution } from "../kit/attribution.ts";
-import { expectedChargeMicros, type PriceBook, preferredModel, resolveModel } from "../kit/expected-cost.ts";
+import { expectedChargeMicros, preferredModel, resolveModel, type TokenTotals } from "../kit/expected-cost.ts";
 import { aroundMedian, pickEarly, pickWeighted, type Random, seededRandom, wholeBetween } from "../kit/random.ts";
-import type { TokenTotals } from "../replay/trace.ts";
 import { busyness, type LocalTime, type PastHour } from "./rhythm.ts";
 import type { DemoEnterprise } from "./world.ts";
 

@@ -3,7 +3,7 @@
 // moves forward. At the end the enterprise switches to the real clock, which marks it as demo data and works in local
 // demo mode only. Every call may be repeated, so an interrupted seed resumes with the next start.
 
-import type { PriceBook } from "../kit/expected-cost.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { type Answer, type Call, describeProblem } from "../kit/http.ts";
 import {
   anchorDayFor,

@@ -1,31 +1,22 @@
 // Computes what a run must cost from the price book alone, for comparison with what the ledger charged.
-// It shares no code with src/ledger on purpose: a bug in shared code would go unnoticed.
+// It shares only types with src, on purpose: a bug in shared code would go unnoticed.
 // Rates are USD per million tokens with up to six decimals, so tokens times rate is micro-USD. Scaled by 10^6, the whole
 // sum is one BigInt, which is rounded up once.
-import type { TokenTotals } from "../replay/trace.ts";
+import type { ModelPrice, PriceBook } from "../../src/catalog/price-book.ts";
 
-/** One model of the price book, as in GET /v1/price-book. */
-export interface PriceBookModel {
-  id: string;
-  aliases: string[];
-  input: string;
-  output: string;
-  cache_read: string;
-  cache_write: string;
-}
-
-/** The current price book, as far as tools need it. */
-export interface PriceBook {
-  version: number;
-  credits_per_usd: number;
-  models: PriceBookModel[];
+/** The running or final totals of a meter. */
+export interface TokenTotals {
+  input_tokens: number;
+  output_tokens: number;
+  cache_read_tokens: number;
+  cache_write_tokens: number;
 }
 
 const RATE_SCALE_DIGITS = 6;
 const RATE_SCALE = 10n ** BigInt(RATE_SCALE_DIGITS);
 
 /** The entry that prices a model, by its id, an alias, or `*`; undefined if there is none. */
-export function resolveModel(book: PriceBook, model: string): PriceBookModel | undefined {
+export function resolveModel(book: PriceBook, model: string): ModelPrice | undefined {
   return (
     book.models.find(({ id }) => id === model) ??
     book.models.find(({ aliases }) => aliases.includes(model)) ??
@@ -42,7 +33,7 @@ export function preferredModel(book: PriceBook, models: readonly string[]): stri
 }
 
 /** The charge of one meter, in micro-credits (unit `credits`) or micro-USD (unit `usd`). */
-export function expectedChargeMicros(totals: TokenTotals, price: PriceBookModel, unit: Unit, book: PriceBook): bigint {
+export function expectedChargeMicros(totals: TokenTotals, price: ModelPrice, unit: Unit, book: PriceBook): bigint {
   const scaled =
     BigInt(totals.input_tokens) * scaledRate(price.input) +
     BigInt(totals.output_tokens) * scaledRate(price.output) +

@@ -1,9 +1,6 @@
-// How tools fail: with a sentence for the person at the terminal, and a stack trace only for bugs.
+// Reports how a tool failed: with a sentence for the person at the terminal, and with a stack trace only for bugs.
 // Plain JavaScript for Node 20, because the bootstrap uses it before anything is installed.
-import { parseArgs } from "node:util";
-
-/** Wrong usage of a tool. The message is printed for the user as it is. */
-export class UsageError extends Error {}
+import { UsageError } from "./options.mjs";
 
 /** A named step failed; `output` is what the failed command printed. */
 export class StepFailed extends Error {
@@ -11,21 +8,6 @@ export class StepFailed extends Error {
   constructor(step, detail, output = "") {
     super(`${step} failed: ${detail}.`);
     this.output = output.trim();
-  }
-}
-
-/**
- * Parses options with node:util's parseArgs. What it rejects becomes a UsageError that points to the help.
- * @template {import("node:util").ParseArgsConfig} T
- * @param {string} command the npm command, such as "npm run bench"
- * @param {T} config
- */
-export function parseOptions(command, config) {
-  try {
-    return parseArgs(config);
-  } catch (error) {
-    const message = String(error instanceof Error ? error.message : error);
-    throw new UsageError(`${message.replace(/\.?$/, ".")} See "${command} -- --help".`);
   }
 }
 

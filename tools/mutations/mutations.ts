@@ -1,12 +1,14 @@
 // `npm run mutations`: plants known bugs in a copy of the project, one at a time, and shows which layer of tests catches
 // each. The bugs are in tools/mutations/*.txt. Exits with 1 if a bug survives or cannot be planted.
+
 import { spawn } from "node:child_process";
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { ROOT } from "../install.mjs";
-import { parseOptions, reportFailure, UsageError } from "../kit/failures.mjs";
+import { reportFailure } from "../kit/failures.mjs";
+import { parseOptions, UsageError } from "../kit/options.mjs";
 import { type Mutation, plant, readMutations } from "./read.ts";
 
 /** Whether each layer that ran caught the bug. */

@@ -15,6 +15,7 @@ import {
   type Provider,
   waitForUpdate,
 } from "@pydantic/genai-prices";
+import type { ModelPrice as EntryOfBook, PriceBook } from "../../src/catalog/price-book.ts";
 
 /** The day whose prices are used if the data has dated prices. */
 export const PRICED_ON = "2026-11-23";
@@ -63,21 +64,8 @@ const FINE_TUNED = /^ft:|\.ft-$/;
 /** What may follow the prefix in a rule: `-20250929`, `-2025-04-14`, `-001`, `-preview-05-06`. */
 const DATED = /^(-(preview|exp))?(-\d{8}|(-\d{2,4}){0,3})$/;
 
-interface PricedModel {
-  id: string;
-  aliases: string[];
-  input: string;
-  output: string;
-  cache_read: string;
-  cache_write: string;
-}
-
-interface PriceBook {
-  version: number;
-  source: string;
-  credits_per_usd: number;
-  models: PricedModel[];
-}
+/** The price book with a note on its source, as in the committed file. */
+type SourcedPriceBook = PriceBook & { source: string };
 
 /** Where the providers' SDKs list their models. */
 const SDK_TYPES = [
@@ -98,7 +86,7 @@ export function makePriceBook(
   providers: Provider[],
   date: string,
   alsoKnown: readonly string[] = [],
-): { book: PriceBook; remarks: Remarks } {
+): { book: SourcedPriceBook; remarks: Remarks } {
   const remarks: Remarks = new Map();
   const remark = (reason: string, name: string) => remarks.set(reason, [...(remarks.get(reason) ?? []), name]);
   const known = new Set([...knownNames(providers), ...alsoKnown]);
@@ -115,7 +103,7 @@ export function makePriceBook(
     }),
   );
 
-  const models = accepted.map(({ id, aliases, prices }): PricedModel => {
+  const models = accepted.map(({ id, aliases, prices }): EntryOfBook => {
     const free = aliases.filter((alias) => {
       const reason = !ID.test(alias) ? "not a valid id" : taken.has(alias) ? "taken" : null;
       if (reason) remark(`alias dropped, ${reason}`, `${alias} (of ${id})`);
@@ -172,7 +160,7 @@ export function toRate(usd: number): { decimal: string; roundedUp: boolean } {
 }
 
 /** Formats the book as JSON with one model per line, so that a diff shows which models changed. */
-export function formatPriceBook({ models, ...head }: PriceBook): string {
+export function formatPriceBook({ models, ...head }: SourcedPriceBook): string {
   const fields = Object.entries(head).map(([key, value]) => `  ${JSON.stringify(key)}: ${JSON.stringify(value)},\n`);
   return `{\n${fields.join("")}  "models": [\n${models.map((model) => `    ${JSON.stringify(model)}`).join(",\n")}\n  ]\n}\n`;
 }

@@ -1,5 +1,5 @@
 // Parses the options of `npm run replay`. Pure: an argument list in, checked values out.
-import { parseOptions, UsageError } from "../kit/failures.mjs";
+import { parseBaseUrl, parseOptions, UsageError } from "../kit/options.mjs";
 
 export const REPLAY_HELP = `Usage: npm run replay -- FILE --to URL --enterprise E --key KEY [options]
 
@@ -65,7 +65,7 @@ export function parseReplayOptions(
   if (!key) throw new UsageError("--key is missing: give a key with the scope debit.");
   return {
     file,
-    baseUrl: toBaseUrl(values.to),
+    baseUrl: parseBaseUrl("--to", values.to),
     enterprise: values.enterprise,
     key,
     speedRatio: values.speed === undefined ? null : toSpeed(values.speed),
@@ -76,15 +76,6 @@ export function parseReplayOptions(
     limit: values.limit === undefined ? null : toWhole("--limit", values.limit, Number.MAX_SAFE_INTEGER),
     seed: values.seed === undefined ? defaultSeed : toWhole("--seed", values.seed, Number.MAX_SAFE_INTEGER, 0),
   };
-}
-
-/** The origin of the URL given with --to. */
-export function toBaseUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (!url || !["http:", "https:"].includes(url.protocol)) {
-    throw new UsageError(`--to is "${text}"; it must be a URL such as http://localhost:8787.`);
-  }
-  return url.origin;
 }
 
 function toWhole(name: string, text: string, max: number, min = 1): number {

@@ -1,12 +1,15 @@
 // `npm run replay`: sends a trace of real LLM traffic to a running Fuelgauge and checks what was charged.
 // The expected sum is computed from the trace and the price book alone; the charged sum comes from the ledger's answers.
 // Exits with 1 if they differ by a single micro, or if a report was refused.
+
 import { randomBytes, randomInt } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { createInterface } from "node:readline";
-import { type PriceBook, preferredModel, resolveModel } from "../kit/expected-cost.ts";
-import { reportFailure, UsageError } from "../kit/failures.mjs";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
+import { preferredModel, resolveModel } from "../kit/expected-cost.ts";
+import { reportFailure } from "../kit/failures.mjs";
 import { type Call, createCaller, describeProblem, Unreachable } from "../kit/http.ts";
+import { UsageError } from "../kit/options.mjs";
 import { parseReplayOptions, REPLAY_HELP } from "./options.ts";
 import { createProgress } from "./progress.ts";
 import { planRuns, sumRuns, sumsLine } from "./runs.ts";

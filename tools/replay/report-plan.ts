@@ -1,8 +1,9 @@
 // Plans how a request of a trace is reported: running totals while the model streams, then the final totals.
 // Pure, so that tests can check what the comparison relies on: under chaos too, no report exceeds the final totals,
 // and the final report is delivered.
+
+import type { TokenTotals } from "../kit/expected-cost.ts";
 import { type Random, shuffled, wholeBetween } from "../kit/random.ts";
-import type { TokenTotals } from "./trace.ts";
 
 /** One report of a run: the totals so far, and when they are known. */
 interface PlannedReport {

@@ -1,10 +1,12 @@
 // The runs of a replay: each request of the trace becomes one run with its attribution, its reports in the order of
 // sending, and the ledger's latest answer. Uses neither the network nor a clock.
+
+import type { ModelPrice, PriceBook } from "../../src/catalog/price-book.ts";
 import { type Attribution, attributionOfRun } from "../kit/attribution.ts";
-import { expectedChargeMicros, type PriceBook, type PriceBookModel, type Unit } from "../kit/expected-cost.ts";
+import { expectedChargeMicros, type TokenTotals, type Unit } from "../kit/expected-cost.ts";
 import { seededRandom } from "../kit/random.ts";
 import { type Delivery, deliverOnce, deliverWithChaos, planReports } from "./report-plan.ts";
-import type { TokenTotals, TraceRequest } from "./trace.ts";
+import type { TraceRequest } from "./trace.ts";
 
 /** One run of the replay and its progress. */
 export interface ReplayRun extends Attribution {
@@ -55,7 +57,7 @@ export function planRuns(
 }
 
 /** Sums what the runs should cost and what was charged, to the last micro. */
-export function sumRuns(runs: ReplayRun[], price: PriceBookModel, book: PriceBook): ReplaySums {
+export function sumRuns(runs: ReplayRun[], price: ModelPrice, book: PriceBook): ReplaySums {
   const sums: ReplaySums = {
     requests: runs.length,
     tokens: { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 },

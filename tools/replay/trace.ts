@@ -2,15 +2,8 @@
 // Pure: lines in, requests out. The first line shows which format it is.
 // A malformed line is an error that names the line and the value: skipping it would give sums that look right but are
 // too small.
+import type { TokenTotals } from "../kit/expected-cost.ts";
 import { parseUtcTime } from "./trace-time.ts";
-
-/** Totals of the four disjoint kinds of tokens (PRODUCT R1). */
-export interface TokenTotals {
-  input_tokens: number;
-  output_tokens: number;
-  cache_read_tokens: number;
-  cache_write_tokens: number;
-}
 
 /** One request of a trace. It is replayed as one run with one meter. */
 export interface TraceRequest {

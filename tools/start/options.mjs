@@ -1,7 +1,8 @@
 // Parses the options of `npm start`. Unknown ones are passed on to `wrangler dev`.
 // Pure: an argument list in, a plain object out. Wrong usage throws UsageError with a sentence for the user.
+
 import { parseArgs } from "node:util";
-import { UsageError } from "../kit/failures.mjs";
+import { UsageError } from "../kit/options.mjs";
 
 export const START_HELP = `Usage: npm start -- [options]
 
