@@ -1,6 +1,4 @@
-/**
- * PUT …/directory: what workspaces, groups and users are called, and which group a workspace is in.
- */
+/** PUT …/directory: the names of workspaces, groups and users, and the group of each workspace. */
 
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -28,13 +26,14 @@ export const directoryRoutes = newRouter().openapi(
       method: "put",
       path: "/v1/enterprises/{e}/directory",
       name: "putDirectory",
-      summary: "Name workspaces, groups and users",
-      details: "What is not named stays as it is. `group_id: null` takes a workspace out of its group.",
+      summary: "Set the names of workspaces, groups and users",
+      details:
+        "Whatever the request does not list keeps its name and group. `group_id: null` removes a workspace from its group.",
       tag: "Operator",
       access: { scope: "operator" },
       answers: {
         200: {
-          description: "How many of each were put",
+          description: "How many of each were set",
           schema: z.object({ workspaces: z.int(), groups: z.int(), users: z.int() }),
         },
       },

@@ -1,21 +1,19 @@
-/**
- * Enterprises, for the operator: created and changed by PUT, read, listed, and their test clocks moved.
- */
+/** Enterprises, for the operator: creates and changes them by PUT, reads and lists them, and moves their test clocks. */
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { EnterpriseState } from "../enterprise/books/ledger.ts";
-import { MAX_MICROS } from "../ledger/micros.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { putEnterprise } from "../operations/provision.ts";
 import { enterprisePut } from "../wire/enterprise.ts";
 import { time } from "../wire/fields.ts";
+import { FROM_NEWEST } from "../wire/paging.ts";
 import { formatIso, formatIsoOrNull } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
 import { gaugeSchema } from "./gauge.ts";
-import { cursorOf, limit, pageOf } from "./listing.ts";
+import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -41,11 +39,11 @@ const enterpriseSchema = z
   })
   .openapi("Enterprise");
 
-const listSchema = z.object({
-  rows: z.array(enterpriseSchema),
-  next_cursor: z.string().nullable(),
-  /** Ids of this page whose objects could not be asked. */
-  unreadable: z.array(z.string()).optional(),
+const listSchema = listOf(enterpriseSchema).extend({
+  unreadable: z
+    .array(z.string())
+    .optional()
+    .openapi({ description: "Ids of this page that are left out because they could not be read." }),
 });
 const answer = (description: string) => ({ description, schema: enterpriseSchema });
 const access = { scope: "operator" } as const;
@@ -57,9 +55,9 @@ export const enterpriseRoutes = newRouter()
         method: "put",
         path: "/v1/enterprises/{e}",
         name: "putEnterprise",
-        summary: "Create an enterprise, or change what is given of it",
+        summary: "Create or change an enterprise",
         details:
-          "To create one, `name`, `billing_model` and `plan` are needed. In a change what is left out keeps its value, and null clears an optional field. `webhook_secret` is answered once, when `webhook_url` is set to a new address. `test_clock` is given at creation only.",
+          "Creating an enterprise requires `name`, `billing_model` and `plan`. Changing one keeps the value of every omitted field; null clears an optional field. When `webhook_url` is set to a new URL, the answer contains its `webhook_secret`, which is shown only then. `test_clock` can be set only at creation.",
         refusals: ["charge_too_large"],
         tag: "Operator",
         access,
@@ -75,7 +73,7 @@ export const enterpriseRoutes = newRouter()
       if (isRefusal(put)) return refused(c, put.refusal);
       const { state, created, webhookSecret } = put;
       const shown = await showEnterprise(c, state);
-      // Shown this once: with it the receiver checks that a webhook is ours.
+      // Shown only now: the receiver verifies our webhooks with it.
       const secret = webhookSecret === null ? {} : { webhook_secret: webhookSecret };
       return c.json({ ...shown, ...secret }, created ? 201 : 200);
     },
@@ -110,26 +108,26 @@ export const enterpriseRoutes = newRouter()
         access,
         answers: { 200: { description: "A page of enterprises", schema: listSchema } },
       }),
-      request: { query: z.strictObject({ limit: limit.default(20), cursor: cursorOf("number").optional() }) },
+      request: { query: listQuery(20, "number") },
     }),
     async (c) => {
-      const { limit: rows, cursor } = c.req.valid("query");
-      const ids = await catalogOf(c.env).enterprises(Number(cursor?.[0] ?? MAX_MICROS), rows + 1);
+      const { limit, cursor: [beforeNumber] = [FROM_NEWEST] } = c.req.valid("query");
+      const listed = await catalogOf(c.env).enterprises(beforeNumber, limit + 1);
       const page = pageOf(
-        ids,
-        rows,
-        ({ id }) => id,
+        listed,
+        limit,
         ({ number }) => [number],
+        ({ id }) => id,
       );
       const states = await Promise.allSettled(page.rows.map((id) => enterpriseStub(c.env, id).state(c.var.caller)));
-      const known = states.flatMap((asked) =>
-        asked.status === "rejected" || isRefusal(asked.value) ? [] : [asked.value],
+      const readable = states.flatMap((read) =>
+        read.status === "rejected" || isRefusal(read.value) ? [] : [read.value],
       );
-      // One that cannot be asked stands in nobody's way, and is not passed over in silence.
+      // An enterprise that cannot be read does not fail the page; the answer and the log name it.
       const unreadable = page.rows.filter((_, i) => states[i]?.status === "rejected");
       for (const id of unreadable) console.error(JSON.stringify({ event: "enterprise_not_read", enterprise: id }));
       return c.json({
-        rows: await Promise.all(known.map((state) => showEnterprise(c, state))),
+        rows: await Promise.all(readable.map((state) => showEnterprise(c, state))),
         next_cursor: page.next_cursor,
         ...(unreadable.length > 0 ? { unreadable } : {}),
       });
@@ -141,7 +139,8 @@ export const enterpriseRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/test-clock",
         name: "moveTestClock",
-        summary: "Move a test clock forward; everything due on the way happens, in order",
+        summary: "Move a test clock forward",
+        details: "Everything that falls due on the way happens, in order: grants expire and cycles turn.",
         refusals: ["clock_backwards", "not_a_test_clock"],
         tag: "Operator",
         access,
@@ -155,7 +154,7 @@ export const enterpriseRoutes = newRouter()
     },
   );
 
-/** The enterprise as it goes over the wire. */
+/** An enterprise as JSON. */
 export async function showEnterprise(c: Context<ApiEnv>, state: EnterpriseState) {
   const { identity, settings, gauge } = state;
   return {

@@ -1,11 +1,10 @@
-/**
- * GET …/entries: the journal of everything but debits, newest first, from the object itself.
- */
-import { MAX_MICROS } from "../ledger/micros.ts";
+/** GET …/entries: the journal of everything but debits, newest first, from the enterprise's object. */
+import type { Entry } from "../ledger/entries.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { FROM_NEWEST } from "../wire/paging.ts";
 import { formatIso } from "../wire/time.ts";
-import { cursorOf, limit, pageOf } from "./listing.ts";
+import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -19,37 +18,23 @@ export const entryRoutes = newRouter().openapi(
       method: "get",
       path: "/v1/enterprises/{e}/entries",
       name: "listEntries",
-      summary: "The journal, newest first",
-      details: "Everything but debits. Beside `seq`, `at`, `by` and `type` an entry has the members of its type.",
+      summary: "List the journal's entries, newest first",
+      details:
+        "The journal records everything that happens to the balance, except debits. Beside `seq`, `at`, `by` and `type`, an entry has the members of its type.",
       tag: "Readers",
       access: { scope: "read", session: true },
-      answers: {
-        200: {
-          description: "A page of entries",
-          schema: z.object({ rows: z.array(entrySchema), next_cursor: z.string().nullable() }),
-        },
-      },
+      answers: { 200: { description: "A page of entries", schema: listOf(entrySchema) } },
     }),
-    request: {
-      params: inEnterprise,
-      query: z.strictObject({ limit: limit.default(50), cursor: cursorOf("number").optional() }),
-    },
+    request: { params: inEnterprise, query: listQuery(50, "number") },
   }),
   async (c) => {
-    const { limit: rows, cursor } = c.req.valid("query");
-    const entries = await enterpriseStub(c.env, c.var.enterprise).entries(
-      c.var.caller,
-      Number(cursor?.[0] ?? MAX_MICROS),
-      rows,
-    );
+    const { limit, cursor: [beforeSeq] = [FROM_NEWEST] } = c.req.valid("query");
+    const entries = await enterpriseStub(c.env, c.var.enterprise).entries(c.var.caller, beforeSeq, limit);
     if (isRefusal(entries)) return refused(c, entries.refusal);
-    return c.json(
-      pageOf(
-        entries,
-        rows,
-        ({ seq, atMs, by, facts }) => ({ seq, at: formatIso(atMs), by, ...facts }),
-        ({ seq }) => [seq],
-      ),
-    );
+    return c.json(pageOf(entries, limit, ({ seq }) => [seq], showEntry));
   },
 );
+
+function showEntry({ seq, atMs, by, facts }: Entry) {
+  return { seq, at: formatIso(atMs), by, ...facts };
+}

@@ -1,6 +1,4 @@
-/**
- * GET …/gauge: the state of an enterprise at this moment, from its object.
- */
+/** GET …/gauge: the state of an enterprise at this moment, from its object. */
 
 import { cors } from "hono/cors";
 import type { Gauge } from "../ledger/gauge.ts";
@@ -62,7 +60,7 @@ export const gaugeSchema = z
 
 export const gaugeRoutes = newRouter();
 
-// The usage bar asks from its host's page. Any page may ask: the token is the permission, and cookies are not let in.
+// The usage bar asks from its host's page. Every origin may ask, because the token authorizes; cookies are not accepted.
 gaugeRoutes.use(
   "/v1/enterprises/:e/gauge",
   cors({ origin: "*", allowMethods: ["GET"], allowHeaders: ["Authorization"], maxAge: 600 }),
@@ -74,9 +72,9 @@ gaugeRoutes.openapi(
       method: "get",
       path: "/v1/enterprises/{e}/gauge",
       name: "readGauge",
-      summary: "The state of an enterprise at this moment",
+      summary: "Read the gauge, an enterprise's state at this moment",
       details:
-        "From the ledger itself: the number shown is the number that blocks. An embed token is taken on its own origin.",
+        "Read from the ledger: the number shown is the number that blocks. An embed token works on its own origin.",
       tag: "Readers",
       access: { scope: "read", session: true, embed: true },
       answers: { 200: { description: "The gauge", schema: gaugeSchema } },

@@ -1,12 +1,10 @@
-/**
- * Grants of bonus credits: added and voided by the operator, listed for readers.
- */
+/** Grants of bonus credits: the operator adds and voids them, readers list them. */
 
-import { MAX_MICROS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { GRANT_SOURCES, grantRequestOf, newGrant } from "../wire/grant.ts";
-import { cursorOf, limit, pageOf } from "./listing.ts";
+import { FROM_NEWEST } from "../wire/paging.ts";
+import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -24,7 +22,7 @@ const grantSchema = z
   })
   .openapi("Grant");
 
-/** A grant's id in a path: those of referrals hold an enterprise's id and a prefix. */
+/** A grant's id in a path. It may be longer than other ids: a referral's grant is named for an enterprise, with a prefix. */
 const inGrant = inEnterprise.extend({
   id: z
     .string()
@@ -40,13 +38,13 @@ export const grantRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/grants",
         name: "addGrant",
-        summary: "Grant bonus credits; the same again changes nothing",
-        details: "Idempotent by `id`. New credit pays this cycle's debt first.",
+        summary: "Grant bonus credits",
+        details: "Idempotent by `id`: the same request again changes nothing. New credit pays this cycle's debt first.",
         refusals: ["grant_conflict", "charge_too_large"],
         tag: "Operator",
         access: { scope: "operator" },
         answers: {
-          200: { description: "The same grant was there", schema: grantSchema },
+          200: { description: "Granted by an earlier request", schema: grantSchema },
           201: { description: "Granted", schema: grantSchema },
         },
       }),
@@ -76,32 +74,20 @@ export const grantRoutes = newRouter()
         summary: "List grants, newest first",
         tag: "Readers",
         access: { scope: "read", session: true },
-        answers: {
-          200: {
-            description: "A page of grants",
-            schema: z.object({ rows: z.array(grantSchema), next_cursor: z.string().nullable() }),
-          },
-        },
+        answers: { 200: { description: "A page of grants", schema: listOf(grantSchema) } },
       }),
-      request: {
-        params: inEnterprise,
-        query: z.strictObject({ limit: limit.default(100), cursor: cursorOf("number").optional() }),
-      },
+      request: { params: inEnterprise, query: listQuery(100, "number") },
     }),
     async (c) => {
-      const { limit: rows, cursor } = c.req.valid("query");
-      const grants = await enterpriseStub(c.env, c.var.enterprise).grants(
-        c.var.caller,
-        Number(cursor?.[0] ?? MAX_MICROS),
-        rows,
-      );
+      const { limit, cursor: [beforeSeq] = [FROM_NEWEST] } = c.req.valid("query");
+      const grants = await enterpriseStub(c.env, c.var.enterprise).grants(c.var.caller, beforeSeq, limit);
       if (isRefusal(grants)) return refused(c, grants.refusal);
       return c.json(
         pageOf(
           grants,
-          rows,
-          ({ view }) => view,
+          limit,
           ({ seq }) => [seq],
+          ({ view }) => view,
         ),
       );
     },
@@ -112,7 +98,7 @@ export const grantRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/grants/{id}/void",
         name: "voidGrant",
-        summary: "Take back what remains of a grant",
+        summary: "Void a grant: take back what remains of it",
         empty: true,
         tag: "Operator",
         access: { scope: "operator" },

@@ -1,13 +1,13 @@
 /**
- * Enterprise keys: made and shown once, listed without their secret, revoked for good. The operator makes keys of any
- * scope; an admin key makes and revokes `debit` and `read` keys of its own enterprise.
+ * Enterprise keys: made and shown once, listed without their secret, revoked permanently. The operator makes keys of any
+ * scope; an admin key makes and revokes `debit` and `read` keys of its enterprise.
  */
 import { SCOPES } from "../access/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { makeKey } from "../operations/make-key.ts";
 import { newKey } from "../wire/key.ts";
-import { cursorOf, limit, pageOf } from "./listing.ts";
+import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -30,9 +30,9 @@ export const keyRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/keys",
         name: "makeKey",
-        summary: "Make a key; it is shown this once",
+        summary: "Make a key",
         details:
-          "The operator makes keys of any scope; an admin key makes `debit` and `read` keys of its own enterprise.",
+          "The key is shown only in this answer. The operator makes keys of any scope; an admin key makes `debit` and `read` keys of its enterprise.",
         tag: "Operator",
         access,
         answers: {
@@ -55,29 +55,21 @@ export const keyRoutes = newRouter()
         summary: "List keys, newest first, without their secrets",
         tag: "Operator",
         access,
-        answers: {
-          200: {
-            description: "A page of keys",
-            schema: z.object({ rows: z.array(keySchema), next_cursor: z.string().nullable() }),
-          },
-        },
+        answers: { 200: { description: "A page of keys", schema: listOf(keySchema) } },
       }),
-      request: {
-        params: inEnterprise,
-        query: z.strictObject({ limit: limit.default(100), cursor: cursorOf("string").optional() }),
-      },
+      request: { params: inEnterprise, query: listQuery(100, "string") },
     }),
     async (c) => {
-      const { limit: rows, cursor } = c.req.valid("query");
+      const { limit, cursor: [afterId] = [] } = c.req.valid("query");
       const keys = await enterpriseStub(c.env, c.var.enterprise).keys(c.var.caller);
       if (isRefusal(keys)) return refused(c, keys.refusal);
-      const after = cursor === undefined ? 0 : keys.findIndex((key) => key.id === cursor[0]) + 1;
+      const start = afterId === undefined ? 0 : keys.findIndex(({ id }) => id === afterId) + 1;
       return c.json(
         pageOf(
-          keys.slice(after),
-          rows,
+          keys.slice(start),
+          limit,
+          ({ id }) => [id],
           (key) => key,
-          (key) => [key.id],
         ),
       );
     },
@@ -88,8 +80,8 @@ export const keyRoutes = newRouter()
         method: "delete",
         path: "/v1/enterprises/{e}/keys/{id}",
         name: "revokeKey",
-        summary: "Revoke a key; it stops at its next request",
-        details: "Sockets that the key opened are closed with 4401.",
+        summary: "Revoke a key",
+        details: "The key stops working with its next request. Sockets that it opened are closed with 4401.",
         tag: "Operator",
         access,
         answers: { 204: { description: "Revoked" } },

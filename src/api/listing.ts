@@ -1,52 +1,68 @@
 /**
- * Lists: `{rows, next_cursor}`, by keyset. A cursor is the place of the last row shown, opaque to callers; one row more
- * than the page tells whether it goes on.
+ * Lists over HTTP: `{rows, next_cursor}`. A cursor is the position of the last row shown (keyset pagination), encoded so
+ * that callers pass it back unchanged.
  */
 import { z } from "@hono/zod-openapi";
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
+import { cutPage } from "../wire/paging.ts";
 
-export const limit = z.coerce
+type PartType = "string" | "number";
+type Position<T extends readonly PartType[]> = { -readonly [K in keyof T]: T[K] extends "number" ? number : string };
+
+/** The schema of one page. */
+export function listOf<T extends z.ZodType>(row: T) {
+  return z.object({ rows: z.array(row), next_cursor: z.string().nullable() });
+}
+
+/**
+ * The query parameters of a list.
+ * @param types the types of a cursor's parts
+ */
+export function listQuery<const T extends readonly PartType[]>(defaultLimit: number, ...types: T) {
+  return z.strictObject({ limit: limit.default(defaultLimit), cursor: cursorOf(types).optional() });
+}
+
+/**
+ * One page of a list that was read with one row more than `maxRows`.
+ * @param positionOf the parts of a row's cursor
+ * @param show converts a row for the wire
+ */
+export function pageOf<R, W>(
+  read: readonly R[],
+  maxRows: number,
+  positionOf: (row: R) => (string | number)[],
+  show: (row: R) => W,
+): { rows: W[]; next_cursor: string | null } {
+  const { rows, last } = cutPage(read, maxRows);
+  return { rows: rows.map(show), next_cursor: last === null ? null : encodeCursor(positionOf(last)) };
+}
+
+const limit = z.coerce
   .number()
   .pipe(z.int("must be an integer").min(1, "must be at least 1").max(100, "must be at most 100"))
   .openapi({ type: "integer", minimum: 1, maximum: 100 });
 
-/** The place where a list goes on: opaque to callers. */
-export function encodeCursor(place: readonly (string | number)[]): string {
-  return encodeBase64Url(new TextEncoder().encode(JSON.stringify(place)).buffer as ArrayBuffer);
-}
-
-/** A cursor whose parts have these types; anything else is a validation error. */
-export function cursorOf<T extends readonly ("string" | "number")[]>(...types: T) {
+function cursorOf<T extends readonly PartType[]>(types: T) {
   return z
     .string()
     .transform((text, context) => {
-      const place = decodePlace(text);
-      if (place?.length === types.length && place.every((part, i) => typeof part === types[i])) return place;
+      const position = decodeCursor(text);
+      const fits = position?.length === types.length && position.every((part, i) => typeof part === types[i]);
+      if (fits) return position as Position<T>;
       context.addIssue({ code: "custom", message: "must be a next_cursor of this list" });
       return z.NEVER;
     })
     .openapi({ type: "string" });
 }
 
-/** A page of a list from one row more than it shows. */
-export function pageOf<R, W>(
-  rows: readonly R[],
-  limitRows: number,
-  show: (row: R) => W,
-  placeOf: (row: R) => (string | number)[],
-) {
-  const shown = rows.slice(0, limitRows);
-  const last = shown.at(-1);
-  return {
-    rows: shown.map(show),
-    next_cursor: rows.length > limitRows && last !== undefined ? encodeCursor(placeOf(last)) : null,
-  };
+function encodeCursor(position: readonly (string | number)[]): string {
+  return encodeBase64Url(new TextEncoder().encode(JSON.stringify(position)).buffer as ArrayBuffer);
 }
 
-function decodePlace(text: string): (string | number)[] | null {
+function decodeCursor(text: string): unknown[] | null {
   try {
-    const place: unknown = JSON.parse(new TextDecoder().decode(decodeBase64Url(text)));
-    return Array.isArray(place) ? place : null;
+    const position: unknown = JSON.parse(new TextDecoder().decode(decodeBase64Url(text)));
+    return Array.isArray(position) ? position : null;
   } catch {
     return null;
   }

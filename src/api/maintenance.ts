@@ -1,6 +1,6 @@
 /**
- * Upkeep, for the operator: the ledger's own audit, and the copy written anew. In local demo mode also the end of a
- * demo enterprise's test clock: its history was played by that clock, and from then on it lives in real time.
+ * Maintenance, for the operator: the audit of a ledger, and the rebuild of its copy. In local demo mode also the end of a
+ * demo enterprise's test clock: the demo plays its history by that clock, then continues in real time.
  */
 import { catalogOf } from "../catalog/object.ts";
 import { isRefusal } from "../ledger/refusals.ts";
@@ -28,11 +28,12 @@ export const maintenanceRoutes = newRouter()
         method: "get",
         path: "/v1/enterprises/{e}/audit",
         name: "auditEnterprise",
-        summary: "Recompute the books from their rows, and compare the copy with them",
-        details: "Debits wait while the books are read: about half a second per 100,000 meters.",
+        summary: "Audit an enterprise",
+        details:
+          "Recomputes the books from their rows, and compares the copy with them. Debits wait while the books are read: about half a second per 100,000 meters.",
         tag: "Operator",
         access,
-        answers: { 200: { description: "What was checked, and what is wrong", schema: auditSchema } },
+        answers: { 200: { description: "The checks and their results", schema: auditSchema } },
       }),
       request: { params: inEnterprise },
     }),
@@ -49,8 +50,9 @@ export const maintenanceRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/rebuild",
         name: "rebuildCopy",
-        summary: "Delete the copy of an enterprise and write it anew",
-        details: "Harmless, whenever and however often. One that is cut off half-way is begun again by itself.",
+        summary: "Rebuild an enterprise's copy",
+        details:
+          "Deletes the copy and writes it again from the ledger. It is safe at any time and any number of times. An interrupted rebuild restarts by itself.",
         empty: true,
         tag: "Operator",
         access,
@@ -64,7 +66,7 @@ export const maintenanceRoutes = newRouter()
     },
   );
 
-// Not part of the interface: it exists in local demo mode only, so the OpenAPI document does not name it.
+// Not part of the interface, and so not in the OpenAPI document: it exists in local demo mode only.
 maintenanceRoutes.openapi(
   createRoute({
     ...declare({

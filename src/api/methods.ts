@@ -1,15 +1,13 @@
-/**
- * Which methods a path knows: so that a wrong method is told from a wrong path.
- */
+/** The methods that a path supports, which distinguish a wrong method (405) from a wrong path (404). */
 import type { RouterRoute } from "hono/types";
 
-/** The methods of the routes that match the path, sorted; none for a path that nothing serves. */
+/** The methods of the routes that match the path, sorted; empty when no route does. */
 export function allowedMethods(routes: readonly RouterRoute[], path: string): string[] {
   const methods = routes.filter(({ method, path: pattern }) => isNamed(method, pattern) && matches(pattern, path));
   return [...new Set(methods.map(({ method }) => method))].sort();
 }
 
-/** What catches everything serves nothing. */
+/** False for middleware and catch-all routes, which do not show that a path exists. */
 function isNamed(method: string, pattern: string): boolean {
   return method !== "ALL" && !pattern.endsWith("*");
 }

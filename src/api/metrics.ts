@@ -1,6 +1,6 @@
 /**
- * GET /metrics, for the operator, in the text format of Prometheus. A Worker runs in many isolates that come and go, so
- * nothing is counted in memory: every number is what the ledgers, the copy and the last audits say of themselves.
+ * GET /metrics, for the operator, in Prometheus's text format. Nothing is counted in memory, because a Worker runs in many
+ * isolates that come and go: every number is read from the copy, the catalog or the last audits.
  */
 import { currentPrices } from "../catalog/current-prices.ts";
 import { type AuditSummary, catalogOf } from "../catalog/object.ts";
@@ -24,7 +24,7 @@ metricRoutes.openapi(
       method: "get",
       path: "/metrics",
       name: "readMetrics",
-      summary: "How the service is, for Prometheus",
+      summary: "Read metrics in Prometheus's format",
       tag: "Service",
       access: { scope: "operator" },
       answers: { 200: { description: "Metrics", schema: z.string(), contentType: "text/plain" } },
@@ -32,7 +32,7 @@ metricRoutes.openapi(
   }),
   async (c) => {
     const [fleet, audits, prices] = await Promise.all([
-      readFleet(c.env.DB).catch(unreadable),
+      readFleet(c.env.DB).catch(withoutCopy),
       catalogOf(c.env).auditSummary(),
       currentPrices(c.env, c.executionCtx),
     ]);
@@ -41,13 +41,13 @@ metricRoutes.openapi(
   },
 );
 
-/** Without the copy the rest is all the more wanted. */
-function unreadable(error: unknown): null {
+/** A copy that cannot be read must not hide the other metrics. */
+function withoutCopy(error: unknown): null {
   console.error(JSON.stringify({ event: "copy_unreadable", error: String(error) }));
   return null;
 }
 
-/** The text format of Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/** Prometheus's text format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
 export function formatMetrics(metrics: readonly Metric[]): string {
   return metrics
     .flatMap(({ name, type, help, samples }) => [
@@ -87,8 +87,8 @@ function fleetMetrics(fleet: readonly FleetRow[] | null): Metric[] {
     of("enterprises", "gauge", "Enterprises.", (row) => row.enterprises),
     of("enterprises_exhausted", "gauge", "Enterprises with nothing available.", (row) => row.exhausted),
     of("ledger_steps_total", "counter", "Debits and other changes that the ledgers recorded.", (row) => row.steps),
-    of("used_micros", "gauge", "Used in the running cycles, in micros of the unit.", (row) => row.used_micros),
-    of("held_micros", "gauge", "Set aside for runs, in micros of the unit.", (row) => row.held_micros),
+    of("used_micros", "gauge", "Used in the current cycles, in micros of the unit.", (row) => row.used_micros),
+    of("held_micros", "gauge", "Held for runs, in micros of the unit.", (row) => row.held_micros),
     of("debt_micros", "gauge", "Charges that no credit covered, in micros.", (row) => row.debt_micros),
   ];
 }
@@ -104,17 +104,17 @@ function auditMetrics({ counts, oldestAtMs, latestAtMs, wrong }: AuditSummary): 
     {
       name: "fuelgauge_audits",
       type: "gauge",
-      help: "Enterprises by how their last scheduled audit ended.",
+      help: "Enterprises by the result of their last scheduled audit.",
       samples: Object.entries(counts).map(([state, value]) => ({ labels: { state }, value })),
     },
     {
       name: "fuelgauge_audit_not_ok",
       type: "gauge",
-      help: "1 for each enterprise whose last scheduled audit was not ok; the latest 100.",
+      help: "1 for each enterprise whose last scheduled audit was not ok; the latest 100 of them.",
       samples: wrong.map(({ enterprise, state }) => ({ labels: { enterprise, state }, value: 1 })),
     },
-    at("oldest", "When the enterprise that waits longest for an audit had its last one.", oldestAtMs),
-    at("latest", "When the last scheduled audit was.", latestAtMs),
+    at("oldest", "The oldest of the last scheduled audits of all enterprises.", oldestAtMs),
+    at("latest", "The latest scheduled audit.", latestAtMs),
   ];
 }
 

@@ -1,6 +1,4 @@
-/**
- * The price book over HTTP: read by any key, put whole by the operator.
- */
+/** The price book over HTTP: any key reads it, the operator replaces it as a whole. */
 
 import type { Context } from "hono";
 import { adoptBook, currentPrices } from "../catalog/current-prices.ts";
@@ -64,18 +62,18 @@ export const priceRoutes = newRouter()
         method: "get",
         path: "/v1/price-book",
         name: "readPriceBook",
-        summary: "The price book in force",
-        details: "Any key may read it.",
+        summary: "Read the current price book",
+        details: "Every key may read it.",
         tag: "Operator",
         access: { scope: "any", session: true },
         answers: { 200: { description: "The price book", schema: bookSchema } },
       }),
     }),
     async (c) => {
-      // No object is needed for the answer, but only the key's own one knows whether it was revoked.
-      const known =
+      // The answer needs no object, but only the object of the key's enterprise knows whether the key was revoked.
+      const checked =
         c.var.caller.kind === "key" ? await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller) : null;
-      if (known !== null && isRefusal(known)) return refused(c, known.refusal);
+      if (checked !== null && isRefusal(checked)) return refused(c, checked.refusal);
       return c.json((await currentPrices(c.env, c.executionCtx)).book);
     },
   )
@@ -85,9 +83,9 @@ export const priceRoutes = newRouter()
         method: "put",
         path: "/v1/price-book",
         name: "putPriceBook",
-        summary: "Put the next price book in force, whole",
+        summary: "Replace the price book",
         details:
-          "For meters that start afterwards: at once where it was put, everywhere within 30 seconds. A missing cache rate is the input rate; an entry with id `*` prices every model that the book lacks.",
+          "The new book prices the meters that start afterwards: everywhere within 30 seconds. A cache rate that is omitted equals the input rate. An entry with the id `*` prices every model that the book lacks.",
         tag: "Operator",
         access: { scope: "operator" },
         answers: { 201: { description: "The new version", schema: bookSchema } },
@@ -101,8 +99,8 @@ export const priceRoutes = newRouter()
     }),
     async (c) => {
       const { credits_per_usd, models } = c.req.valid("json");
-      const clash = findClash(models);
-      if (clash !== null) return clashed(c, clash);
+      const duplicate = findDuplicate(models);
+      if (duplicate !== null) return duplicateed(c, duplicate);
       const complete = models.map((model) => ({
         ...model,
         cache_read: model.cache_read ?? model.input,
@@ -114,8 +112,8 @@ export const priceRoutes = newRouter()
     },
   );
 
-/** The first name that two entries share, with the place where it comes again. */
-function findClash(models: readonly { id: string; aliases: string[] }[]): { path: string; name: string } | null {
+/** The first name that appears twice, with the path of its second appearance. */
+function findDuplicate(models: readonly { id: string; aliases: string[] }[]): { path: string; name: string } | null {
   const seen = new Set<string>();
   for (const [i, model] of models.entries()) {
     for (const [place, name] of [
@@ -129,6 +127,6 @@ function findClash(models: readonly { id: string; aliases: string[] }[]): { path
   return null;
 }
 
-function clashed(c: Context, { path, name }: { path: string; name: string }): Response {
-  return invalid(c, [{ path, message: `"${name}" names a model before` }]);
+function duplicateed(c: Context, { path, name }: { path: string; name: string }): Response {
+  return invalid(c, [{ path, message: `"${name}" already names a model` }]);
 }

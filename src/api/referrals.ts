@@ -1,6 +1,4 @@
-/**
- * POST /v1/referrals: both sides get the referral bonus, once per referee. The code says whose it is and proves it.
- */
+/** POST /v1/referrals: both sides get the referral bonus, once per referee. The code itself proves who referred. */
 import { readReferralCode } from "../access/referral-code.ts";
 import { MICROS_PER_CREDIT } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
@@ -17,8 +15,8 @@ export const referralRoutes = newRouter().openapi(
       method: "post",
       path: "/v1/referrals",
       name: "addReferral",
-      summary: "Grant both sides of a referral",
-      details: "Once per referee; each side is granted `REFERRAL_BONUS_CREDITS`.",
+      summary: "Grant both sides the referral bonus",
+      details: "An enterprise can be referred once. Each side is granted the deployment's `REFERRAL_BONUS_CREDITS`.",
       refusals: ["referral_code_unknown", "already_referred", "self_referral"],
       tag: "Operator",
       access: { scope: "operator" },

@@ -1,7 +1,7 @@
 /**
- * GET …/runs.csv: this cycle's runs as a table for spreadsheets, streamed page by page from the copy. `cycle_micros`
- * is what this cycle bears of a run's charge: the column sums to what the gauge calls used. A cell that a spreadsheet
- * would take for a formula is quoted with an apostrophe.
+ * GET …/runs.csv: this cycle's runs as a table for spreadsheets, streamed from the copy page by page. `cycle_micros` is
+ * the part of a run's charge that counts in this cycle; the column adds up to the gauge's `used_micros`. A cell that a
+ * spreadsheet would read as a formula starts with an apostrophe.
  */
 
 import { type RunFilter, readCycleRuns } from "../copy/read.ts";
@@ -25,7 +25,7 @@ const COLUMNS = [
   "cycle_micros",
   "final",
 ] as const;
-const PAGE = 1_000;
+const PAGE_ROWS = 1_000;
 
 export const runsCsvRoutes = newRouter().openapi(
   createRoute({
@@ -33,8 +33,9 @@ export const runsCsvRoutes = newRouter().openapi(
       method: "get",
       path: "/v1/enterprises/{e}/runs.csv",
       name: "exportRuns",
-      summary: "This cycle's runs as CSV",
-      details: "`cycle_micros` is what this cycle bears of a run; the column sums to what the gauge calls used.",
+      summary: "Export this cycle's runs as CSV",
+      details:
+        "`cycle_micros` is the part of a run's charge that counts in this cycle; the column adds up to the gauge's `used_micros`.",
       tag: "Readers",
       access: { scope: "read", session: true, costly: true },
       answers: { 200: { description: "The table", schema: z.string(), contentType: "text/csv" } },
@@ -53,7 +54,7 @@ export const runsCsvRoutes = newRouter().openapi(
   },
 );
 
-/** The lines as they are asked for; a fault half-way breaks the transfer, so that a cut table is never taken for whole. */
+/** Reads lines as the client consumes them. An error breaks the transfer, so that a cut table cannot look complete. */
 function streamOf(lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
@@ -71,15 +72,15 @@ function streamOf(lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
 async function* csvLines(db: D1Database, enterprise: string, cycleStartsAtMs: number, filter: RunFilter) {
   yield `${COLUMNS.join(",")}\r\n`;
   for (let after: { startedAtMs: number; run: string } | null = null; ; ) {
-    const runs = await readCycleRuns(db, enterprise, cycleStartsAtMs, filter, PAGE, after);
+    const runs = await readCycleRuns(db, enterprise, cycleStartsAtMs, filter, PAGE_ROWS, after);
     yield runs.map((run) => `${COLUMNS.map((column) => csvCell(run[column])).join(",")}\r\n`).join("");
     const last = runs.at(-1);
-    if (last === undefined || runs.length < PAGE) return;
+    if (last === undefined || runs.length < PAGE_ROWS) return;
     after = { startedAtMs: Date.parse(last.started_at), run: last.run };
   }
 }
 
-/** One cell by RFC 4180; text that begins like a formula gets an apostrophe before it. */
+/** One cell (RFC 4180). Text that begins like a formula gets an apostrophe in front. */
 export function csvCell(value: string | number | boolean | string[] | null): string {
   if (value === null) return "";
   if (typeof value === "number" || typeof value === "boolean") return String(value);

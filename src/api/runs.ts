@@ -1,5 +1,6 @@
 /**
- * Runs for agents (may this one start?) and for readers: the list from the copy, the receipt from the object itself.
+ * Runs. Agents ask whether a run may start, and release its hold; readers list runs (from the copy) and read a run's
+ * receipt (from the enterprise's object).
  */
 import type { Context } from "hono";
 import type { Denied } from "../access/refusals.ts";
@@ -12,7 +13,7 @@ import { id, micros, surface, time } from "../wire/fields.ts";
 import { formatIso } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
 import { gaugeSchema } from "./gauge.ts";
-import { cursorOf, limit, pageOf } from "./listing.ts";
+import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -82,7 +83,7 @@ const receiptSchema = runSchema
   })
   .openapi("Receipt");
 
-/** Narrows a list of runs. */
+/** The filters of a list of runs. */
 export const runFilter = z.strictObject({
   workspace: id.optional(),
   group: id.optional(),
@@ -99,9 +100,9 @@ export const runRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/runs",
         name: "startRun",
-        summary: "May this run start? With a hold, credits are set aside for it",
+        summary: "Ask whether a run may start",
         details:
-          "Ask before a run starts. The same again is answered 200; with a larger `hold_micros` it raises the hold to that, if it fits. A hold comes off first, and ends with the final report, its release, or `hold_ttl_seconds` after the last report (900 by default).",
+          "Call it before a run starts. With `hold_micros`, credits are set aside for the run. The same request again answers 200; with a larger `hold_micros` it raises the hold to that, if enough is available. The run's charges use up its hold first. A hold ends with the final report, with its release, or `hold_ttl_seconds` after the last report (900 by default).",
         refusals: [
           "credits_exhausted",
           "insufficient_credits",
@@ -117,7 +118,7 @@ export const runRoutes = newRouter()
         tag: "Agents",
         access: { scope: "debit" },
         answers: {
-          200: { description: "It was admitted before", schema: startedSchema },
+          200: { description: "Admitted by an earlier request", schema: startedSchema },
           201: { description: "Admitted", schema: startedSchema },
         },
       }),
@@ -134,18 +135,18 @@ export const runRoutes = newRouter()
       },
     }),
     async (c) => {
-      const { run, model, started_at, hold_micros, hold_ttl_seconds, ...said } = c.req.valid("json");
+      const { run, model, started_at, hold_micros, hold_ttl_seconds, ...attribution } = c.req.valid("json");
       if (model !== undefined && (await currentPrices(c.env, c.executionCtx)).find(model) === null) {
         return refused(c, { code: "unknown_model", model });
       }
       const started = await enterpriseStub(c.env, c.var.enterprise).start(c.var.caller, {
-        ...said,
+        ...attribution,
         run,
         startedAtMs: started_at,
         holdMicros: hold_micros ?? null,
         holdTtlMs: hold_ttl_seconds === undefined ? null : hold_ttl_seconds * 1000,
       });
-      if (isRefusal(started)) return startRefused(c, started);
+      if (isRefusal(started)) return refuseStart(c, started);
       const { hold, gauge, created } = started;
       const shown = hold === null ? null : { micros: hold.micros, expires_at: formatIso(hold.expiresAtMs) };
       return c.json({ run, admitted: true as const, hold: shown, gauge }, created ? 201 : 200);
@@ -158,7 +159,7 @@ export const runRoutes = newRouter()
         path: "/v1/enterprises/{e}/runs/{run}/hold",
         name: "releaseHold",
         summary: "Release what is left of a run's hold",
-        details: "Also where there is none.",
+        details: "A run without a hold is answered the same way.",
         tag: "Agents",
         access: { scope: "debit" },
         answers: {
@@ -180,33 +181,28 @@ export const runRoutes = newRouter()
         path: "/v1/enterprises/{e}/runs",
         name: "listRuns",
         summary: "List runs, newest first",
-        details: "From the copy, at most 5 seconds behind.",
+        details: "Read from the copy, which is at most 5 seconds behind.",
         tag: "Readers",
         access: { scope: "read", session: true },
-        answers: {
-          200: {
-            description: "A page of runs",
-            schema: z.object({ rows: z.array(runSchema), next_cursor: z.string().nullable() }),
-          },
-        },
+        answers: { 200: { description: "A page of runs", schema: listOf(runSchema) } },
       }),
       request: {
         params: inEnterprise,
-        query: runFilter.extend({ limit: limit.default(20), cursor: cursorOf("number", "string").optional() }),
+        query: runFilter.extend(listQuery(20, "number", "string").shape),
       },
     }),
     async (c) => {
-      const { limit: rows, cursor, ...filter } = c.req.valid("query");
+      const { limit, cursor, ...filter } = c.req.valid("query");
       const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
       if (isRefusal(view)) return refused(c, view.refusal);
-      const after = cursor === undefined ? null : { startedAtMs: Number(cursor[0]), run: String(cursor[1]) };
-      const runs = await readRuns(c.env.DB, c.var.enterprise, filter, rows, after);
+      const after = cursor === undefined ? null : { startedAtMs: cursor[0], run: cursor[1] };
+      const runs = await readRuns(c.env.DB, c.var.enterprise, filter, limit, after);
       return c.json(
         pageOf(
           runs,
-          rows,
-          (run) => run,
-          (run) => [Date.parse(run.started_at), run.run],
+          limit,
+          (row) => [Date.parse(row.started_at), row.run],
+          (row) => row,
         ),
       );
     },
@@ -217,9 +213,9 @@ export const runRoutes = newRouter()
         method: "get",
         path: "/v1/enterprises/{e}/runs/{run}",
         name: "readReceipt",
-        summary: "The receipt of a run: every micro explained",
+        summary: "Read a run's receipt, which explains every micro",
         details:
-          "From the ledger itself. The draws of a meter sum to its charge; `lapsed_micros` is what a refund could not give back, because its cycle or grant had ended.",
+          "Read from the ledger. A meter's draws add up to its charge. `lapsed_micros` is the part of a refund that could not be given back, because its cycle or grant had ended.",
         tag: "Readers",
         access: { scope: "read", session: true },
         answers: { 200: { description: "The receipt", schema: receiptSchema } },
@@ -232,8 +228,8 @@ export const runRoutes = newRouter()
     },
   );
 
-/** A 402 says what is available, when that changes, and where to get more. */
-function startRefused(c: Context<ApiEnv>, started: Refused | Denied | StartRefused): Response {
+/** A 402 carries the gauge, when the cycle resets, and where to get more. */
+function refuseStart(c: Context<ApiEnv>, started: Refused | Denied | StartRefused): Response {
   if (!("gauge" in started) || !("availableMicros" in started.refusal)) return refused(c, started.refusal);
   const { refusal, gauge, upgradeUrl } = started;
   const upgrade = upgradeUrl === null ? {} : { upgrade_url: upgradeUrl };

@@ -1,6 +1,6 @@
 /**
- * Ways in for people, made by the operator: a link that signs a browser in once, and a short token for the usage bar
- * that works on one origin only.
+ * Access for people, issued by the operator: a link that signs a browser in once, and a short-lived token for the usage
+ * bar that works on one origin only.
  */
 import { makeSignInLink } from "../access/sign-in-link.ts";
 import { mintToken } from "../access/tokens.ts";
@@ -31,8 +31,9 @@ export const signInRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/sessions",
         name: "makeSignInLink",
-        summary: "Make a link that signs a browser in, once, within 5 minutes",
-        details: "The link shows a page with one button, which uses it up; the browser is then signed in for 12 hours.",
+        summary: "Make a sign-in link",
+        details:
+          "The link works once, within 5 minutes. It opens a page with one button; pressing it uses the link and signs the browser in for 12 hours.",
         tag: "Operator",
         access: { scope: "operator" },
         answers: {
@@ -58,7 +59,8 @@ export const signInRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/embed-tokens",
         name: "makeEmbedToken",
-        summary: "Make a token for the usage bar on one origin",
+        summary: "Make a token for the usage bar",
+        details: "The token works on pages of `origin` only, for `ttl_seconds` (900 by default, at most 3,600).",
         tag: "Operator",
         access: { scope: "operator" },
         answers: {
@@ -75,7 +77,8 @@ export const signInRoutes = newRouter()
       if (isRefusal(known)) return refused(c, known.refusal);
       const { ttl_seconds, ...who } = c.req.valid("json");
       const expiresAtMs = Date.now() + ttl_seconds * 1000;
-      // The bar offers the invitation from half on, at many levels whose alerts lead elsewhere. As ASCII, for atob.
+      // The usage bar shows the invitation from 50% on, also when the alerts' actions lead elsewhere. `href` is ASCII,
+      // which the bar's atob() requires.
       const { referralUrl } = known.settings;
       const inviteUrl = referralUrl === null ? null : new URL(referralUrl).href;
       const claims = {

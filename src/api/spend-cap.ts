@@ -1,6 +1,4 @@
-/**
- * PUT …/spend-cap: the monthly limit of an enterprise that brings its own model. It counts from the next request on.
- */
+/** PUT …/spend-cap: the monthly limit of an enterprise that brings its own model, in force from the next request. */
 
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -15,7 +13,8 @@ export const spendCapRoutes = newRouter().openapi(
       method: "put",
       path: "/v1/enterprises/{e}/spend-cap",
       name: "setSpendCap",
-      summary: "Set, change or remove (null) the monthly spend cap",
+      summary: "Set or remove the monthly spend cap",
+      details: "Only for an enterprise that brings its own model. `monthly_cap_micros: null` removes the cap.",
       refusals: ["not_byom"],
       tag: "Operator",
       access: { scope: "admin" },

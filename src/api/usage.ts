@@ -1,20 +1,20 @@
 /**
- * Where the usage goes: over time by surface, and this cycle by workspace, group and user. Each question is one query
- * to the copy; `as_of` says as of when the copy is complete.
+ * Usage over time by surface, and in this cycle by workspace, group and user. Each question is one query to the copy;
+ * `as_of` is the time up to which the copy is complete.
  */
 import type { Context } from "hono";
 import { type Dimension, readCycleTotal, readTimeseries, readTop } from "../copy/read.ts";
 import { spansOf } from "../ledger/calendar.ts";
-import { percentOf } from "../ledger/micros.ts";
+import { percentOf, UNITS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { formatIso } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
-import { cursorOf, limit, pageOf } from "./listing.ts";
+import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
-const unit = z.enum(["credits", "usd"]);
+const unit = z.enum(UNITS);
 const instant = z.iso.datetime();
 const access = { scope: "read", session: true } as const;
 
@@ -29,26 +29,24 @@ const timeseriesSchema = z
   })
   .openapi("Timeseries");
 
+const topRow = z.object({
+  id: z.string(),
+  name: z.string(),
+  requests: z.int(),
+  amount_micros: z.int(),
+  percent: z.number().nullable(),
+});
 const topSchema = z
   .object({
     unit,
     cycle: z.object({ starts_at: instant, ends_at: instant }),
     as_of: instant,
     total_micros: z.int(),
-    rows: z.array(
-      z.object({
-        id: z.string(),
-        name: z.string(),
-        requests: z.int(),
-        amount_micros: z.int(),
-        percent: z.number().nullable(),
-      }),
-    ),
-    next_cursor: z.string().nullable(),
+    ...listOf(topRow).shape,
   })
   .openapi("Top");
 
-const topQuery = z.strictObject({ limit: limit.default(10), cursor: cursorOf("number", "string").optional() });
+const topQuery = listQuery(10, "number", "string");
 
 const top = (plural: string) =>
   createRoute({
@@ -56,7 +54,8 @@ const top = (plural: string) =>
       method: "get",
       path: `/v1/enterprises/{e}/usage/top/${plural}`,
       name: `readTop${plural[0]?.toUpperCase()}${plural.slice(1)}`,
-      summary: `This cycle's ${plural} by amount, largest first`,
+      summary: `List this cycle's ${plural} by amount, largest first`,
+      details: "Read from the copy. `percent` is of `total_micros`, the whole cycle.",
       tag: "Readers",
       access,
       answers: { 200: { description: "A page of the table", schema: topSchema } },
@@ -71,12 +70,12 @@ export const usageRoutes = newRouter()
         method: "get",
         path: "/v1/enterprises/{e}/usage/timeseries",
         name: "readTimeseries",
-        summary: "Consumption over time, by surface",
+        summary: "Read the usage over time, by surface",
         details:
-          "Buckets begin and end in the enterprise's time zone, and the last one may end ahead. A refund stands where it arrived.",
+          "Read from the copy. Buckets start and end at boundaries of the enterprise's time zone; the last one may end in the future. A refund counts in the bucket in which it arrived, so a bucket may be negative.",
         tag: "Readers",
         access,
-        answers: { 200: { description: "Buckets, oldest first, empty ones included", schema: timeseriesSchema } },
+        answers: { 200: { description: "The buckets, oldest first, including empty ones", schema: timeseriesSchema } },
       }),
       request: { params: inEnterprise, query: z.strictObject({ range: z.enum(["24h", "7d", "30d"]).default("7d") }) },
     }),
@@ -114,8 +113,7 @@ async function answerTop(
   if (isRefusal(view)) return refused(c, view.refusal);
   const { unit: shown, cycle } = view.gauge;
   const question = { enterprise: c.var.enterprise, unit: shown, cycleStartsAtMs: view.cycleStartsAtMs };
-  const after =
-    query.cursor === undefined ? null : { amountMicros: Number(query.cursor[0]), id: String(query.cursor[1]) };
+  const after = query.cursor === undefined ? null : { amountMicros: query.cursor[0], id: query.cursor[1] };
   const [total, rows] = await Promise.all([
     readCycleTotal(c.env.DB, question),
     readTop(c.env.DB, { ...question, dimension }, query.limit, after),
@@ -123,6 +121,7 @@ async function answerTop(
   const page = pageOf(
     rows,
     query.limit,
+    ({ id, amountMicros }) => [amountMicros, id],
     ({ id, name, requests, amountMicros }) => ({
       id,
       name: name ?? id,
@@ -130,7 +129,6 @@ async function answerTop(
       amount_micros: amountMicros,
       percent: percentOf(amountMicros, total.amountMicros),
     }),
-    ({ id, amountMicros }) => [amountMicros, id],
   );
   return c.json({
     unit: shown,

@@ -1,11 +1,8 @@
-/**
- * Webhooks, for the operator: the delivery log, and a test event to see that the receiver listens.
- */
-
-import { MAX_MICROS } from "../ledger/micros.ts";
+/** Webhooks, for the operator: the delivery log, and a test event that shows whether the receiver accepts it. */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import { cursorOf, limit, pageOf } from "./listing.ts";
+import { FROM_NEWEST } from "../wire/paging.ts";
+import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -32,31 +29,23 @@ export const webhookRoutes = newRouter()
         method: "get",
         path: "/v1/enterprises/{e}/webhooks",
         name: "listWebhooks",
-        summary: "The delivery log of webhooks, newest first",
+        summary: "List webhook deliveries, newest first",
         tag: "Operator",
         access,
-        answers: {
-          200: {
-            description: "A page of the log",
-            schema: z.object({ rows: z.array(webhookSchema), next_cursor: z.string().nullable() }),
-          },
-        },
+        answers: { 200: { description: "A page of the log", schema: listOf(webhookSchema) } },
       }),
-      request: {
-        params: inEnterprise,
-        query: z.strictObject({ limit: limit.default(20), cursor: cursorOf("number").optional() }),
-      },
+      request: { params: inEnterprise, query: listQuery(20, "number") },
     }),
     async (c) => {
-      const { limit: rows, cursor } = c.req.valid("query");
-      const log = await enterpriseStub(c.env, c.var.enterprise).webhooks(Number(cursor?.[0] ?? MAX_MICROS), rows);
+      const { limit, cursor: [beforeNumber] = [FROM_NEWEST] } = c.req.valid("query");
+      const log = await enterpriseStub(c.env, c.var.enterprise).webhooks(beforeNumber, limit);
       if (isRefusal(log)) return refused(c, log.refusal);
       return c.json(
         pageOf(
           log,
-          rows,
-          ({ view }) => view,
+          limit,
           ({ number }) => [number],
+          ({ view }) => view,
         ),
       );
     },
@@ -67,11 +56,11 @@ export const webhookRoutes = newRouter()
         method: "post",
         path: "/v1/enterprises/{e}/webhooks/test",
         name: "testWebhook",
-        summary: "Send a test event to the webhook_url",
+        summary: "Send a test event to the enterprise's `webhook_url`",
         empty: true,
         tag: "Operator",
         access: { ...access, costly: true },
-        answers: { 202: { description: "On its way; see the log", schema: z.object({ queued: z.boolean() }) } },
+        answers: { 202: { description: "Queued; see the delivery log", schema: z.object({ queued: z.boolean() }) } },
       }),
       request: { params: inEnterprise },
     }),

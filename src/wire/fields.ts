@@ -1,6 +1,6 @@
 /**
- * The fields that requests are made of: ids, amounts, times, text. Each is a schema that checks what comes over the
- * wire and describes it in the OpenAPI document. zod runs without generated code here, as workerd demands.
+ * The fields of requests: ids, amounts, times, text. Each is a schema that checks a field and describes it in the OpenAPI
+ * document.
  */
 import { z } from "@hono/zod-openapi";
 import { MAX_MICROS } from "../ledger/micros.ts";
@@ -11,7 +11,7 @@ const LAST_DATE_MS = Date.UTC(10_000, 0, 1) - 1;
 
 export const ID_RULE = "must match ^[A-Za-z0-9_.:@/-]{1,128}$ and not be . or ..";
 
-/** True for an id; "." and ".." are none, because no path can hold them. */
+/** False for "." and "..", too, because URL parsing removes them from paths. */
 export function isId(text: string): boolean {
   return ID.test(text) && text !== "." && text !== "..";
 }
@@ -21,38 +21,41 @@ export const id = z.string().refine(isId, ID_RULE).openapi({ type: "string", pat
 export const micros = z
   .int("must be an integer of micros")
   .min(0, "must not be negative")
-  .max(MAX_MICROS, "must not pass 9007199254740991")
+  .max(MAX_MICROS, `must be at most ${MAX_MICROS}`)
   .openapi({ type: "integer", minimum: 0, maximum: MAX_MICROS });
 
 export const tokens = z
   .int("must be an integer")
   .min(0, "must not be negative")
-  .max(MAX_TOKENS, "must not pass 1000000000000")
+  .max(MAX_TOKENS, `must be at most ${MAX_TOKENS}`)
   .openapi({ type: "integer", minimum: 0, maximum: MAX_TOKENS });
 
-/** Text for people: not empty, well-formed, without control characters. */
-export const label = (longest: number) =>
+/** Text for people: not empty, well-formed, without control characters other than newlines and tabs. */
+export const label = (maxLength: number) =>
   z
     .string()
     .trim()
     .min(1, "must not be empty")
-    .max(longest, `must not be longer than ${longest} characters`)
-    .refine((text) => text.isWellFormed() && !/[^\P{Cc}\n\t]/u.test(text), "must be plain text");
+    .max(maxLength, `must be at most ${maxLength} characters`)
+    .refine((text) => text.isWellFormed() && !/[^\P{Cc}\n\t]/u.test(text), "must not contain control characters");
 
-/** An ISO 8601 time, with any offset, as epoch milliseconds. */
+/** An ISO 8601 time with any offset; parsed to epoch milliseconds. */
 export const time = z.iso
   .datetime({ offset: true, error: "must be an ISO 8601 time such as 2026-11-23T14:05:12Z" })
   .transform((text) => Date.parse(text))
-  .refine((ms) => ms >= 0 && ms <= LAST_DATE_MS, "must lie between 1970 and 9999")
+  .refine((ms) => ms >= 0 && ms <= LAST_DATE_MS, "must be between 1970 and 9999")
   .openapi({ type: "string", format: "date-time", example: "2026-11-23T14:05:12Z" });
 
-/** A link that people follow: http or https, so that it can never be a script. */
+/** A link for people: http or https, so that it can never run a script. */
 export const link = z
   .url({ protocol: /^https?$/, error: "must be an http or https URL" })
   .max(2_000)
   .openapi({ type: "string", format: "uri" });
 
-/** The same or null, which clears it. A schema that describes itself loses the null in the document unless told. */
+/**
+ * The same field, or null to clear it. `type` repeats the type for the OpenAPI document, which otherwise loses the null
+ * of a schema that has its own description.
+ */
 export function orNull<T extends z.ZodType>(schema: T, type: "string" | "integer") {
   return schema.nullable().openapi({ type: [type, "null"] });
 }
