@@ -1,5 +1,9 @@
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { buildAssets } from "./tools/build-assets.mjs";
+
+// The Worker imports the names of the built files, and the tests in workerd read wrangler.toml without running its build.
+await buildAssets();
 
 /** Tests with a time limit on what a person sees. Other work on the machine would falsify it, so they run alone. */
 const TIMED_BROWSER_TESTS = "test/browser/latency.test.ts";

@@ -12,7 +12,6 @@ import { UsageError } from "./kit/options.mjs";
 import { whenNpmIsGone } from "./npm-parent.mjs";
 import { ensureSecrets, SECRET_NAMES, writeOverrides } from "./start/dev-vars.mjs";
 import { hostOf, parseStartOptions, START_HELP } from "./start/options.mjs";
-import { copyVendorFiles } from "./vendor.mjs";
 
 const HEALTHY_WITHIN_MS = 60_000;
 
@@ -41,7 +40,6 @@ async function main() {
   ensureInstalled(console.log);
   console.log("Starting Fuelgauge …");
   const secrets = ensureSecrets(join(ROOT, ".dev.vars"), process.env);
-  copyVendorFiles();
   const persistTo = resolve(options.persistTo);
   applyMigrations(persistTo);
 

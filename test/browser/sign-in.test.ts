@@ -205,19 +205,6 @@ it("answers every page with security headers and no-store", async () => {
   }
 });
 
-it("serves files with nosniff, and only the usage bar to other origins", async () => {
-  for (const [path, open] of [
-    ["/app.css", null],
-    ["/page.js", null],
-    ["/vendor/uPlot.iife.min.js", null],
-    ["/embed/usage-bar.js", "*"],
-  ] as const) {
-    const { status, headers } = await site.send("GET", path);
-    expect([path, status, headers.get("X-Content-Type-Options")]).toEqual([path, 200, "nosniff"]);
-    expect([path, headers.get("Access-Control-Allow-Origin")]).toEqual([path, open]);
-  }
-});
-
 it("puts no inline script, style or handler into a page", async () => {
   await acme.run(50);
   const cookie = await site.cookieFor(acme);

@@ -4,6 +4,7 @@
  */
 import { html } from "hono/html";
 import type { Child, FC } from "hono/jsx";
+import assets from "../../../dist/asset-paths.json" with { type: "json" };
 import type { TokenClaims } from "../../access/tokens.ts";
 
 /** The signed-in person, and what their enterprise is called. */
@@ -49,15 +50,14 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
         {signed === undefined ? `${title} · Fuelgauge` : `${title} · \u2068${signed.name}\u2069 · Fuelgauge`}
       </title>
       <link rel="icon" href="/icon.svg" type="image/svg+xml" />
-      <link rel="stylesheet" href="/app.css" />
+      <link rel="stylesheet" href={assets["app.css"]} />
       {(signed !== undefined || operator !== undefined) && (
         <>
           <meta name="htmx-config" content={HTMX_CONFIG} />
-          {/* Before htmx, so that it misses nothing of the socket that htmx opens. */}
-          {chart && <script src="/live.js" defer></script>}
-          <script src="/vendor/htmx-ws.min.js" defer></script>
-          <script src="/page.js" defer></script>
-          {chart && <script src="/charts.js" defer></script>}
+          {/* Before htmx, so that it does not miss any event of the socket that htmx opens. */}
+          {chart && <script src={assets["usage.js"]} defer></script>}
+          <script src={assets["htmx.js"]} defer></script>
+          <script src={assets["page.js"]} defer></script>
         </>
       )}
     </head>

@@ -1,7 +1,6 @@
 /**
- * A chart as plain data: what is drawn, and every word beside it. The same value makes the drawing without script, the
- * one with script, the table and the sentence, so they cannot disagree. Amounts are in units here: a drawing needs no
- * more than a float has.
+ * Makes the data of a chart from the copy and the gauge. The same value makes the server's drawing, the interactive one,
+ * the table and the summary sentence, so they cannot disagree.
  */
 import type { TimeBucket } from "../../copy/read.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
@@ -9,35 +8,8 @@ import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { formatDate, formatDaysOf, formatHours, formatShortDate, formatTime, offsetOf } from "../kit/dates.ts";
 import { formatAmount, formatCharge, formatTick } from "../kit/format.ts";
+import type { Chart, ChartSeries, Tick } from "./chart-shape.ts";
 import type { Outlook } from "./outlook.ts";
-
-export type ChartSeries = {
-  key: "web" | "cli" | "used" | "forecast";
-  name: string;
-  values: (number | null)[];
-  texts: (string | null)[];
-};
-
-export type Tick = { at: number; label: string };
-
-export type Chart = {
-  kind: "buckets" | "total";
-  x: number[];
-  xMin: number;
-  xMax: number;
-  /** What each place is called in full. */
-  labels: string[];
-  xTicks: Tick[];
-  yTicks: Tick[];
-  series: ChartSeries[];
-  /** The place whose bucket is still running; null: none. */
-  partial: number | null;
-  limit: Tick | null;
-  summary: string;
-  columns: string;
-  /** In which all places are. */
-  timeZone: string;
-};
 
 const MICROS = 1_000_000;
 const Y_STEPS = 4;

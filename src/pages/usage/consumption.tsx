@@ -9,7 +9,7 @@ import type { Range } from "../../ledger/calendar.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { countOf, formatAmount, formatCharge, formatCount, formatShare } from "../kit/format.ts";
 import { InPlace, Name, Unreadable } from "../kit/parts.tsx";
-import type { Chart } from "./chart-data.ts";
+import type { Chart } from "./chart-shape.ts";
 import { fromTheTop, type UsageQuery, usageHref } from "./query.ts";
 import { Sketch } from "./static-chart.tsx";
 import { displayName } from "./top-table.tsx";

@@ -3,7 +3,7 @@
  * The lines stretch with the box while strokes and points keep their size, so one drawing fits every width.
  */
 import type { FC } from "hono/jsx";
-import type { Chart, ChartSeries } from "./chart-data.ts";
+import type { Chart, ChartSeries } from "./chart-shape.ts";
 
 const WIDTH = 1000;
 const HEIGHT = 100;

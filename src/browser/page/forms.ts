@@ -1,0 +1,29 @@
+/** Forms: no second submit by a double click, and a cap form whose options follow what is typed. */
+
+export function guardForms(): void {
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!(form instanceof HTMLFormElement) || form.dataset.once === undefined) return;
+    if (form.dataset.once === "sent") event.preventDefault();
+    form.dataset.once = "sent";
+  });
+
+  // When people come back to a page that the browser has kept, they can submit its forms again.
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll<HTMLFormElement>("form[data-once]")) form.dataset.once = "";
+  });
+
+  document.addEventListener("input", ({ target }) => {
+    if (target instanceof HTMLInputElement) matchCapChoice(target);
+  });
+}
+
+/** Typing an amount selects the option "cap"; selecting "no cap" restores the amount in force. */
+function matchCapChoice(changed: HTMLInputElement): void {
+  const fields = changed.closest<HTMLFormElement>("form.cap")?.elements;
+  const amount = fields?.namedItem("cap");
+  const choice = fields?.namedItem("limit");
+  if (!(amount instanceof HTMLInputElement)) return;
+  if (changed === amount && choice instanceof RadioNodeList) choice.value = "cap";
+  else if (changed.value === "none") amount.value = amount.dataset.inForce ?? "";
+}

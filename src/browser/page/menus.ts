@@ -1,0 +1,23 @@
+/** Menus are `<details>` elements, which browsers leave open: this closes them, and prints where a menu offers it. */
+
+export function closeMenus(): void {
+  document.addEventListener("click", ({ target }) => {
+    const clicked = target instanceof Element ? target : null;
+    if (clicked?.closest("[data-print]")) window.print();
+    for (const menu of openMenus()) {
+      if (!menu.contains(clicked) || clicked?.closest("a, button")) menu.open = false;
+    }
+  });
+
+  document.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape") return;
+    for (const menu of openMenus()) {
+      menu.open = false;
+      menu.querySelector("summary")?.focus();
+    }
+  });
+}
+
+function openMenus(): NodeListOf<HTMLDetailsElement> {
+  return document.querySelectorAll<HTMLDetailsElement>("details.menu[open]");
+}

@@ -1,0 +1,52 @@
+/** What people can do about their usage: which actions the bar offers, what they are called and where they lead. */
+import type { AlertCode } from "../../ledger/alerts.ts";
+import type { Gauge } from "../../ledger/gauge.ts";
+import { percentOf } from "./words.ts";
+
+export type Action = "upgrade" | "invite" | "raise";
+export type Link = { label: string; url: string };
+
+/** Used until an alert or the token says something better. URLs are relative to the Fuelgauge that serves the data. */
+export const DEFAULT_LINKS: Record<Action, Link> = {
+  upgrade: { label: "Upgrade plan", url: "settings/usage" },
+  invite: { label: "Invite", url: "settings/usage" },
+  raise: { label: "Raise cap", url: "settings/model" },
+};
+
+/** The action that an alert's link belongs to; null: the alert has no link. */
+const ACTION_OF_ALERT: Record<AlertCode, Action | null> = {
+  exhausted: "upgrade",
+  on_track_to_run_out: "upgrade",
+  usage_90: "upgrade",
+  usage_75: "upgrade",
+  usage_50: "invite",
+  bonus_in_use: "invite",
+  bonus_expiring: null,
+  free_tier: "upgrade",
+  cap_reached: "raise",
+  on_track_to_reach_cap: "raise",
+  cap_90: "raise",
+  cap_75: "raise",
+  cap_not_set: "raise",
+};
+
+/** The links in a gauge's alerts. */
+export function linksIn({ alerts }: Gauge): Partial<Record<Action, Link>> {
+  const links: Partial<Record<Action, Link>> = {};
+  for (const { code, action: link } of alerts) {
+    const action = ACTION_OF_ALERT[code];
+    if (action && link) links[action] = link;
+  }
+  return links;
+}
+
+/** The actions that the bar offers now. */
+export function offeredActions(gauge: Gauge, isAdmin: boolean): Record<Action, boolean> {
+  const isUsd = gauge.unit === "usd";
+  const percent = percentOf(gauge) ?? 0;
+  return {
+    upgrade: !isUsd && (percent >= 75 || gauge.plan === "free"),
+    invite: !isUsd && percent >= 50,
+    raise: isUsd && isAdmin,
+  };
+}

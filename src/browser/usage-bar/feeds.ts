@@ -1,0 +1,225 @@
+/**
+ * The connections of a page: one feed for each enterprise, however many bars show it. A feed holds a socket open while
+ * it has a bar and the page is visible, reconnects with backoff and a fresh token, and polls where no socket can be
+ * opened. It does not know what a bar looks like.
+ */
+import type { Gauge } from "../../ledger/gauge.ts";
+import { type Action, DEFAULT_LINKS, type Link, linksIn } from "./actions.ts";
+import { newlyPassed } from "./thresholds.ts";
+
+/** What a feed needs of a bar. */
+export interface Bar {
+  readonly getToken: GetToken | null;
+  render(): void;
+  /** Reports a new gauge, and the thresholds that were passed with it for the first time. */
+  report(gauge: Gauge, passed: number[]): void;
+  /** Speaks of the highest threshold passed. */
+  announce(gauge: Gauge, passed: number[]): void;
+}
+
+export type GetToken = () => Promise<string>;
+
+type SocketEnd = { code?: number | undefined; openMs: number };
+
+const TOKEN_REFUSED = 4401;
+const GRACE_MS = 2_000;
+const TIMEOUT_MS = 8_000;
+const PING_MS = 25_000;
+/** A socket that was open this long ends a series of failures. */
+const STEADY_MS = 5_000;
+const MAX_PAUSE_MS = 30_000;
+const SLEEP_MS = 30_000;
+/** After this time the socket is replaced, because the days that remain change without any debit. */
+const MAX_SOCKET_MS = 3_600_000;
+
+/** The Fuelgauge that served this script. A module does not know its URL here, so it takes the page's. */
+const HOME = new URL("/", (document.currentScript as HTMLScriptElement | null)?.src ?? location.href).href;
+
+const feeds = new Map<string, Feed>();
+
+/** The feed of an enterprise, shared by all bars of the page. */
+export function feedOf(base: string | null, enterprise: string): Feed {
+  const home = new URL(base ?? HOME, location.href).href.replace(/\/?$/, "/");
+  const key = `${home} ${enterprise}`;
+  const feed = feeds.get(key) ?? new Feed(home, enterprise);
+  feeds.set(key, feed);
+  return feed;
+}
+
+/** Lets all feeds follow what happens to the page and to the network. */
+export function followPage(): void {
+  const each = (act: (feed: Feed) => void) => feeds.forEach(act);
+  const wake = (feed: Feed) => feed.wake();
+  document.addEventListener("visibilitychange", () => each(document.hidden ? (feed) => feed.sleep() : wake));
+  addEventListener("online", () => each(wake));
+  addEventListener("offline", () => each((feed) => feed.doubt()));
+  // Browsers keep a page for "back" only if it has no open socket.
+  addEventListener("pagehide", () => each((feed) => feed.stop()));
+  addEventListener("pageshow", ({ persisted }) => persisted && each(wake));
+}
+
+export class Feed {
+  readonly base: string;
+  readonly url: string;
+  readonly bars = new Set<Bar>();
+  /** The newest state; when it was last known to be the newest; whether the bars say that it may not be. */
+  gauge: Gauge | null = null;
+  freshAtMs = 0;
+  isLost = false;
+  isAdmin = false;
+  /** Where actions lead. An alert's link stays here when a more pressing alert replaces it. */
+  links: Partial<Record<Action, Link>> = {};
+  /** Aborted while nothing tries to connect. */
+  #watch = new AbortController();
+  /** Asks the open socket for a sign of life; null without one. */
+  #ping: (() => void) | null = null;
+  #graceTimer: ReturnType<typeof setTimeout> | undefined;
+  #sleepTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(base: string, enterprise: string) {
+    this.base = base;
+    this.url = `${base}v1/enterprises/${encodeURIComponent(enterprise)}`;
+    this.#watch.abort();
+  }
+
+  join(bar: Bar): void {
+    this.bars.add(bar);
+    if (this.#watch.signal.aborted) this.#keepWatching();
+  }
+
+  leave(bar: Bar): void {
+    this.bars.delete(bar);
+    // A bar that is only moved within the page joins again at once.
+    queueMicrotask(() => this.bars.size || this.#watch.abort());
+  }
+
+  /** The page is visible again, or the network is back. */
+  wake(): void {
+    clearTimeout(this.#sleepTimer);
+    if (this.#ping) this.#ping();
+    else this.#keepWatching();
+  }
+
+  /** Nobody looks at the page. If that lasts, the socket is closed. */
+  sleep(): void {
+    this.#sleepTimer = setTimeout(() => this.stop(), SLEEP_MS);
+  }
+
+  stop(): void {
+    this.#watch.abort();
+    this.#showLoss();
+  }
+
+  /** The browser says that the network is gone. The bars say so until the socket answers. */
+  doubt(): void {
+    this.#showLoss();
+    this.#ping?.();
+  }
+
+  /** Connects again and again, each time with a fresh token; without a pause if only the old token was refused. */
+  async #keepWatching(): Promise<void> {
+    this.#watch.abort();
+    const watch = (this.#watch = new AbortController());
+    for (let failures = 0; !watch.signal.aborted; failures++) {
+      this.#expectNews();
+      const bar = [...this.bars].find(({ getToken }) => getToken);
+      if (!bar || document.hidden) return watch.abort();
+      const { code, openMs } = await this.#connect(bar, watch.signal).catch((): SocketEnd => ({ openMs: 0 }));
+      if (openMs > STEADY_MS) failures = 0;
+      const pauseMs = Math.min(MAX_PAUSE_MS, 1_000 * 2 ** failures) * (0.5 + Math.random() / 2);
+      if (code !== TOKEN_REFUSED || failures > 0) await pause(pauseMs);
+    }
+  }
+
+  /** Holds one socket from its opening to its end. If it does not open, polls once over HTTP. */
+  async #connect(bar: Bar, signal: AbortSignal): Promise<SocketEnd> {
+    const token = await Promise.race([bar.getToken?.(), pause(TIMEOUT_MS)]);
+    if (!token || signal.aborted) throw new Error("no token");
+    const { role, inv } = claimsIn(token);
+    this.isAdmin = role === "admin";
+    if (inv) this.links.invite = { label: DEFAULT_LINKS.invite.label, url: inv };
+    const end = await this.#listen(token, signal);
+    if (end.openMs || signal.aborted) return end;
+    const headers = { Authorization: `Bearer ${token}` };
+    const answer = await fetch(`${this.url}/gauge`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const gauge: Gauge = await answer.json();
+    if (answer.ok && !signal.aborted) this.#take(gauge);
+    return end;
+  }
+
+  #listen(token: string, signal: AbortSignal): Promise<SocketEnd> {
+    return new Promise((ended) => {
+      const socket = new WebSocket(`${this.url.replace(/^http/, "ws")}/live`, ["fuelgauge", token]);
+      let openedAtMs = 0;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const wait = (act: () => void, ms: number) => {
+        clearTimeout(timer);
+        timer = setTimeout(act, ms);
+      };
+      const end = (code?: number) => {
+        clearTimeout(timer);
+        socket.onmessage = socket.onclose = socket.onerror = this.#ping = null;
+        socket.close();
+        this.#expectNews();
+        ended({ code, openMs: openedAtMs && Date.now() - openedAtMs + 1 });
+      };
+      const ping = () => {
+        if (Date.now() - openedAtMs > MAX_SOCKET_MS) return end(TOKEN_REFUSED);
+        socket.send("ping");
+        wait(end, TIMEOUT_MS);
+      };
+      socket.onmessage = ({ data }) => {
+        openedAtMs ||= Date.now();
+        this.#ping = ping;
+        wait(ping, PING_MS);
+        clearTimeout(this.#graceTimer);
+        this.#graceTimer = undefined;
+        this.isLost = false;
+        this.#take(data === "pong" ? this.gauge : JSON.parse(data));
+      };
+      socket.onclose = ({ code }) => end(code);
+      // A socket that a content security policy blocks reports an error and no close.
+      socket.onerror = () => end();
+      signal.onabort = () => end();
+      wait(end, TIMEOUT_MS);
+    });
+  }
+
+  /** Without news within the grace time, the bars say that they may be out of date. */
+  #expectNews(): void {
+    this.#graceTimer ??= setTimeout(() => this.#showLoss(), GRACE_MS);
+  }
+
+  #showLoss(): void {
+    this.isLost = true;
+    for (const bar of this.bars) bar.render();
+  }
+
+  #take(gauge: Gauge): void {
+    const before = this.gauge;
+    const isNew = gauge !== before;
+    this.gauge = gauge;
+    this.freshAtMs = Date.now();
+    this.links = { ...(gauge.unit === "usd" ? {} : this.links), ...linksIn(gauge) };
+    const passed = isNew ? newlyPassed(this.url, gauge) : [];
+    [...this.bars].forEach((bar, i) => {
+      bar.render();
+      if (isNew) bar.report(gauge, passed);
+      // Once per page, and not about what was passed before the page was opened.
+      if (i === 0 && before && passed.length > 0) bar.announce(gauge, passed);
+    });
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
+}
+
+/** Role and invitation in an embed token. They decide only what the bar shows; the server verifies the signature. */
+function claimsIn(token: string): { role?: string; inv?: string } {
+  try {
+    return JSON.parse(atob((token.split(".")[1] as string).replace(/-/g, "+").replace(/_/g, "/")));
+  } catch {
+    return {};
+  }
+}

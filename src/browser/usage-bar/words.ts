@@ -1,0 +1,46 @@
+/** What the bar says about a gauge, in the same words as the dashboard. */
+import type { Gauge } from "../../ledger/gauge.ts";
+
+const MICROS = 1_000_000;
+const HOUR_MS = 3_600_000;
+/** Cycles end at midnight in a zone from UTC−11 to UTC+13: thirteen hours later the date is the same in UTC. */
+const LATEST_MIDNIGHT_MS = 13 * HOUR_MS;
+
+/** Used ÷ total in percent; null without a cap. */
+export function percentOf({ used_micros: used, total_micros: total }: Gauge): number | null {
+  if (total === null) return null;
+  return total === 0 ? 100 : (used * 100) / total;
+}
+
+/** "1,240 of 2,000 credits", or how long there is none left. */
+export function headline(gauge: Gauge, isOut = gauge.remaining_micros === 0): string {
+  const { unit, used_micros, total_micros, cycle } = gauge;
+  const used = amount(used_micros, unit);
+  if (total_micros === null) return `${used} spent`;
+  const total = amount(total_micros, unit);
+  if (!isOut) return `${used} of ${total} ${unit === "usd" ? "cap" : "credits"}`;
+  const [, day, month] = new Date(Date.parse(cycle.ends_at) + LATEST_MIDNIGHT_MS).toUTCString().split(" ");
+  return `${unit === "usd" ? `Cap of ${total} reached` : "Out of credits"} until ${Number(day)} ${month}`;
+}
+
+/** "resets in 8 days"; on the last day in hours. */
+export function resets({ as_of, cycle: { ends_at, days_remaining: days } }: Gauge): string {
+  const hours = Math.max(1, Math.ceil((Date.parse(ends_at) - Date.parse(as_of)) / HOUR_MS));
+  const [count, noun] = days > 1 ? [days, "day"] : [hours, "hour"];
+  return `resets in ${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Credits: whole from 100 on, below with one decimal. USD: in cents. A positive amount is never printed as zero. */
+function amount(micros: number, unit: Gauge["unit"]): string {
+  const isUsd = unit === "usd";
+  const sign = isUsd ? "$" : "";
+  const stepsPerUnit = isUsd ? 100 : 10;
+  const steps = Math.round(micros / (MICROS / stepsPerUnit));
+  if (micros !== 0 && steps === 0) return `<${sign}${1 / stepsPerUnit}`;
+  if (isUsd || (steps !== 0 && steps < 1_000)) return sign + print(steps / stepsPerUnit, isUsd ? 2 : 1);
+  return print(Math.round(micros / MICROS), 0);
+}
+
+function print(value: number, decimals: number): string {
+  return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}

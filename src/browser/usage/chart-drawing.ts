@@ -1,0 +1,195 @@
+/**
+ * Draws a chart with uPlot, which the build puts in front of this code. All words and ticks come with the data: nothing
+ * is formatted here. Colours are read from the stylesheet at each drawing, so a change of theme needs only a redraw.
+ * Screen readers get no canvas: a range input walks through the points by keyboard, and a table has every number.
+ */
+import type uPlotLibrary from "uplot";
+import type { Chart, ChartSeries } from "../../pages/usage/chart-shape.ts";
+
+declare const uPlot: typeof uPlotLibrary;
+
+/** A drawing on the page. `scrubber` is the range input. */
+export type Drawing = { chart: uPlotLibrary; observer: ResizeObserver; plot: HTMLElement; scrubber: HTMLInputElement };
+
+type Size = { width: number; height: number };
+
+const FONT = "12px system-ui, sans-serif";
+const COLORS: Record<ChartSeries["key"], string> = {
+  web: "--web",
+  cli: "--cli",
+  used: "--monthly",
+  forecast: "--muted",
+};
+/** A cursor outside of the plot, which uPlot hides. */
+const NO_CURSOR = { left: -10, top: -10 };
+const TIP_DISTANCE = 14;
+
+const color = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+/** Draws into the plot. If somebody walked or pointed at a place of the drawing before, the new one shows that place. */
+export function draw(data: Chart, plot: HTMLElement, before: Drawing | null): Drawing {
+  const { clientWidth: width, clientHeight: height } = plot;
+  const walkedTo = before !== null && before.scrubber === document.activeElement ? before.scrubber.value : null;
+  const tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
+  const values: uPlotLibrary.AlignedData = [data.x, ...data.series.map(({ values }) => values)];
+  const chart = new uPlot(optionsOf(data, tip, { width, height }), values);
+  chart.root.setAttribute("role", "img");
+  chart.root.setAttribute("aria-label", data.summary);
+  const scrubber = makeScrubber(data, chart, tip);
+  plot.replaceChildren(chart.root, tip, scrubber);
+  const { left = -1, top = -1 } = before?.chart.cursor ?? {};
+  // uPlot lays itself out in a microtask; before it, points have no positions.
+  queueMicrotask(() => {
+    if (walkedTo !== null) {
+      if (Number(walkedTo) <= Number(scrubber.max)) scrubber.value = walkedTo;
+      scrubber.focus({ preventScroll: true });
+    } else if (left >= 0) chart.setCursor({ left, top });
+  });
+  const observer = new ResizeObserver(() => {
+    if (plot.clientWidth > 0) chart.setSize({ width: plot.clientWidth, height: plot.clientHeight });
+  });
+  observer.observe(plot);
+  return { chart, observer, plot, scrubber };
+}
+
+function optionsOf(data: Chart, tip: HTMLElement, size: Size): uPlotLibrary.Options {
+  const axis = { font: FONT, stroke: () => color("--muted"), ticks: { show: false } };
+  return {
+    ...size,
+    padding: [10, 20, 0, 0],
+    legend: { show: false },
+    cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { show: false } },
+    scales: {
+      x: { time: false, range: () => [data.xMin, data.xMax] },
+      y: { range: () => [data.yTicks[0]?.at ?? 0, data.yTicks.at(-1)?.at ?? 1] },
+    },
+    axes: [
+      {
+        ...axis,
+        size: 38,
+        grid: { show: false },
+        splits: () => data.xTicks.map(({ at }) => at),
+        values: () => data.xTicks.map(({ label }) => label),
+      },
+      {
+        ...axis,
+        size: size.width < 480 ? 44 : 56,
+        grid: { stroke: () => color("--line"), width: 1 },
+        splits: () => data.yTicks.map(({ at }) => at),
+        values: () => data.yTicks.map(({ label }) => label),
+      },
+    ],
+    series: [{}, ...data.series.map(({ key }) => seriesOptions(key))],
+    hooks: {
+      draw: [(chart) => drawLimit(chart, data)],
+      drawSeries: [(chart, index) => drawPoints(chart, data, index)],
+      setCursor: [(chart) => showTip(chart, data, tip)],
+    },
+  };
+}
+
+function seriesOptions(key: ChartSeries["key"]): uPlotLibrary.Series {
+  return {
+    stroke: () => color(COLORS[key]),
+    width: 2,
+    points: { show: false },
+    spanGaps: true,
+    ...(key === "forecast" ? { dash: [6, 5] } : {}),
+    ...(key === "web" || key === "used" ? { fill: () => `${color(COLORS[key])}14` } : {}),
+  };
+}
+
+function drawLimit(chart: uPlotLibrary, { limit }: Chart): void {
+  if (limit === null) return;
+  const { ctx, bbox } = chart;
+  const y = chart.valToPos(limit.at, "y", true);
+  ctx.save();
+  ctx.strokeStyle = color("--critical");
+  ctx.lineWidth = 1.5 * devicePixelRatio;
+  ctx.setLineDash([]);
+  ctx.beginPath();
+  ctx.moveTo(bbox.left, y);
+  ctx.lineTo(bbox.left + bbox.width, y);
+  ctx.stroke();
+  ctx.restore();
+}
+
+/** Circles for Web, squares for CLI, hollow where the bucket is not over yet. A total has one point: the newest. */
+function drawPoints(chart: uPlotLibrary, data: Chart, index: number): void {
+  const series = data.series[index - 1];
+  if (series === undefined || (data.kind === "total" && series.key !== "used")) return;
+  const { key, values } = series;
+  const { ctx } = chart;
+  ctx.save();
+  ctx.strokeStyle = color(COLORS[key]);
+  ctx.lineWidth = 2 * devicePixelRatio;
+  values.forEach((value, i) => {
+    const isNewest = values[i + 1] === null;
+    if (value === null || (data.kind === "total" && !isNewest)) return;
+    const [x, y] = [chart.valToPos(data.x[i] ?? 0, "x", true), chart.valToPos(value, "y", true)];
+    const size = (key === "cli" ? 3.5 : 4) * devicePixelRatio;
+    ctx.fillStyle = i === data.partial ? color("--card") : color(COLORS[key]);
+    ctx.beginPath();
+    if (key === "cli") ctx.rect(x - size, y - size, 2 * size, 2 * size);
+    else ctx.arc(x, y, size, 0, 2 * Math.PI);
+    ctx.fill();
+    ctx.stroke();
+  });
+  ctx.restore();
+}
+
+/** Shows what is under the cursor, beside it: on its right if there is room, else on its left. */
+function showTip(chart: uPlotLibrary, data: Chart, tip: HTMLElement): void {
+  const { idx: index, left = -1 } = chart.cursor;
+  tip.hidden = index === null || index === undefined || left < 0;
+  if (index === null || index === undefined || tip.hidden) return;
+  const head = Object.assign(document.createElement("b"), { textContent: data.labels[index] });
+  const zone = Object.assign(document.createElement("small"), { textContent: data.timeZone });
+  tip.replaceChildren(head, ...data.series.flatMap((series) => tipRow(series, index)), zone);
+  const at = chart.valToPos(data.x[index] ?? 0, "x") + chart.over.offsetLeft;
+  const room = chart.root.clientWidth - tip.offsetWidth;
+  const beside = at + TIP_DISTANCE > room ? at - tip.offsetWidth - TIP_DISTANCE : at + TIP_DISTANCE;
+  // The content security policy allows styles that are set through the style object.
+  tip.style.transform = `translate(${Math.round(Math.max(0, Math.min(beside, room)))}px, 12px)`;
+}
+
+function tipRow({ key, name, texts }: ChartSeries, index: number): HTMLElement[] {
+  const text = texts[index] ?? null;
+  if (text === null) return [];
+  const row = document.createElement("span");
+  const mark = Object.assign(document.createElement("i"), { className: `swatch ${key}` });
+  row.append(mark, name, Object.assign(document.createElement("em"), { textContent: text }));
+  return [row];
+}
+
+/** A range input over the points: arrow keys move the cursor, and screen readers say what is there. */
+function makeScrubber(data: Chart, chart: uPlotLibrary, tip: HTMLElement): HTMLInputElement {
+  const last = data.x.length - 1;
+  const scrubber = Object.assign(document.createElement("input"), {
+    type: "range",
+    className: "scrub",
+    min: "0",
+    max: String(last),
+    step: "1",
+    value: String(data.partial ?? last),
+  });
+  scrubber.setAttribute("aria-label", "Walk through the chart");
+  const describe = (): number => {
+    const index = Number(scrubber.value);
+    const words = data.series.flatMap(({ name, texts }) => (texts[index] === null ? [] : [`${name} ${texts[index]}`]));
+    scrubber.setAttribute("aria-valuetext", `${data.labels[index]}: ${words.join(", ")}`);
+    return index;
+  };
+  const show = (): void => {
+    const index = describe();
+    chart.setCursor({ left: chart.valToPos(data.x[index] ?? 0, "x"), top: chart.over.clientHeight / 2 });
+  };
+  describe();
+  scrubber.addEventListener("input", show);
+  scrubber.addEventListener("focus", show);
+  scrubber.addEventListener("blur", () => {
+    tip.hidden = true;
+    chart.setCursor(NO_CURSOR);
+  });
+  return scrubber;
+}
