@@ -26,7 +26,7 @@ const ENTRIES = [
   /^src\/copy\/schema\.ts$/,
   /^src\/browser\/[a-z-]+\.(d\.)?ts$/,
   PACKAGE_ENTRY,
-  /^tools\/bench\/worker\.js$/,
+  /^tools\/workerd\/worker\.js$/,
 ];
 
 /**

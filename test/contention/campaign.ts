@@ -1,13 +1,14 @@
 // One worker of a campaign (tools/campaign/campaign.ts): 5,000 agents compete for a balance that is enough for a hundred,
 // in both billing models, with holds and without, until its time is up. Prints one line of JSON with the sums.
 // Arguments: seconds, seed.
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { buildWorker, Runtime } from "../../tools/bench/runtime.ts";
 import type { Contended } from "../../tools/campaign/figures.ts";
 import { seededRandom } from "../../tools/kit/random.ts";
+import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
 import { ContendedEnterprise, type Contention, type Plan } from "./contended-enterprise.ts";
 
 const AGENTS = 5_000;

@@ -1,10 +1,10 @@
 // Thousands of agents on a balance that is enough for a hundred, over HTTP against the built Worker. With holds, exactly
 // as many are admitted as fit, and nothing is overspent. Without holds, admitted runs may overspend by what was in flight
 // when the balance ran out: one report per connection.
-import { HttpConnection } from "../../tools/bench/http-load.ts";
-import type { Runtime } from "../../tools/bench/runtime.ts";
-import { bearer, requestBytes } from "../../tools/bench/workload.ts";
+
 import { type Random, shuffled, wholeBetween } from "../../tools/kit/random.ts";
+import { bearer, HttpConnection, requestBytes } from "../../tools/workerd/http-connection.ts";
+import type { Runtime } from "../../tools/workerd/runtime.ts";
 
 export interface Plan {
   agents: number;

@@ -1,12 +1,13 @@
 // A thousand agents compete over HTTP for a balance that is enough for a hundred. FUELGAUGE_CONTENTION_AGENTS sets another
 // number of agents.
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildWorker, Runtime } from "../../tools/bench/runtime.ts";
 import { seededRandom } from "../../tools/kit/random.ts";
+import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
 import { ContendedEnterprise } from "./contended-enterprise.ts";
 
 const AGENTS = Number(process.env.FUELGAUGE_CONTENTION_AGENTS ?? 1_000);

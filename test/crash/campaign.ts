@@ -1,11 +1,12 @@
 // One worker of a campaign (tools/campaign/campaign.ts): runs crash sessions, each in a new folder, until its time is up.
 // Prints violations at once, and at the end one line of JSON with the sums. Arguments: seconds, first seed.
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { buildWorker } from "../../tools/bench/runtime.ts";
 import type { Crashed } from "../../tools/campaign/figures.ts";
+import { buildWorker } from "../../tools/workerd/runtime.ts";
 import { type Crashes, CrashSession } from "./crash-session.ts";
 
 const KILLS_PER_SESSION = 30;

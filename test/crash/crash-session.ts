@@ -1,10 +1,11 @@
 // Kills workerd repeatedly, at moments chosen by the seed, and checks what is left: on the disk before a new process
 // starts in the same folder, and over HTTP afterwards. Sometimes no request follows the restart. Then the object's alarm
 // alone must bring the copy up to date.
+
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
-import { Runtime } from "../../tools/bench/runtime.ts";
 import { pickWeighted, type Random, seededRandom, wholeBetween } from "../../tools/kit/random.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
 import { Creations } from "./creations.ts";
 import { countEmptyObjects, readDiskState } from "./disk-state.ts";
 import { Enterprise } from "./enterprise.ts";

@@ -1,11 +1,12 @@
 // Kills the process of the built Worker while dozens of clients report. Everything that was answered must be there after
 // the crash. FUELGAUGE_SEED chooses other moments, FUELGAUGE_CRASH_KILLS the number of kills.
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { expect, it } from "vitest";
-import { buildWorker } from "../../tools/bench/runtime.ts";
+import { buildWorker } from "../../tools/workerd/runtime.ts";
 import { CrashSession } from "./crash-session.ts";
 
 const SEED = Number(process.env.FUELGAUGE_SEED ?? 1);

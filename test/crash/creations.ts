@@ -1,7 +1,8 @@
 // Creates enterprises while the process is killed. Each must exist completely or not at all, one whose creation was
 // answered must exist, and the same request again must create a missing one.
-import type { Runtime } from "../../tools/bench/runtime.ts";
+
 import { type Random, wholeBetween } from "../../tools/kit/random.ts";
+import type { Runtime } from "../../tools/workerd/runtime.ts";
 import { auditViolations } from "./enterprise.ts";
 import type { Violation } from "./sent-reports.ts";
 

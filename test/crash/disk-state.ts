@@ -1,10 +1,11 @@
 // Reads what a killed process left on the disk, before another one starts there. It reads copies of the files, so that
 // the next process finds them unchanged.
+
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { databaseOfCopy, databaseOfObject } from "../../tools/bench/history.ts";
+import { databaseOfCopy, databaseOfObject } from "../../tools/workerd/database-files.ts";
 
 /** What the files hold of one enterprise. */
 export interface DiskState {

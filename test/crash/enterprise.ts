@@ -2,9 +2,9 @@
 // there exactly once.
 
 import type { PriceBook } from "../../src/catalog/price-book.ts";
-import { HttpConnection } from "../../tools/bench/http-load.ts";
-import type { Runtime } from "../../tools/bench/runtime.ts";
 import type { Random } from "../../tools/kit/random.ts";
+import { HttpConnection } from "../../tools/workerd/http-connection.ts";
+import type { Runtime } from "../../tools/workerd/runtime.ts";
 import { Agent } from "./agent.ts";
 import { OneTimeRequests } from "./one-time-requests.ts";
 import { type ReceiptMeter, SentReports, type Violation } from "./sent-reports.ts";

@@ -1,8 +1,9 @@
 // Requests that are sent once in the life of a process, while agents report: a grant, and a start with a hold. If it was
 // answered, its effect must be there after the crash. If not, the effect may be there, but never twice.
+
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Runtime } from "../../tools/bench/runtime.ts";
 import { type Random, wholeBetween } from "../../tools/kit/random.ts";
+import type { Runtime } from "../../tools/workerd/runtime.ts";
 import type { Violation } from "./sent-reports.ts";
 
 const AMOUNT_MICROS = 1_000_000;

@@ -1,10 +1,10 @@
 // How agents report until the server is killed: single reports over HTTP, batches over HTTP, or the debit socket. A
 // refusal is an error. A broken connection is expected, and ends the work.
+
 import { setTimeout as sleep } from "node:timers/promises";
-import { HttpConnection } from "../../tools/bench/http-load.ts";
-import { RawSocket } from "../../tools/bench/socket-load.ts";
-import { bearer, requestBytes } from "../../tools/bench/workload.ts";
 import { type Random, wholeBetween } from "../../tools/kit/random.ts";
+import { bearer, HttpConnection, requestBytes } from "../../tools/workerd/http-connection.ts";
+import { RawSocket } from "../../tools/workerd/raw-socket.ts";
 import type { Agent } from "./agent.ts";
 
 /** The address of an enterprise and the key of its agents. */

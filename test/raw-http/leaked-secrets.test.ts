@@ -1,5 +1,6 @@
 // Searches everything that a real server wrote for secrets, after calling it in many ways, failing ones included: its log,
 // its files, and every answer except the one that shows a secret once.
+
 import { type ChildProcess, fork } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -7,8 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { buildWorker } from "../../tools/bench/runtime.ts";
 import { localNode } from "../../tools/install.mjs";
+import { buildWorker } from "../../tools/workerd/runtime.ts";
 
 interface ServerInfo {
   port: number;

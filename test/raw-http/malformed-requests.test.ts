@@ -1,10 +1,11 @@
 // Malformed HTTP requests sent byte by byte to workerd: wrong lengths, endless bodies, huge headers, invalid methods and
 // paths. No answer may be a server error, and a refused request must change nothing.
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildWorker, Runtime } from "../../tools/bench/runtime.ts";
+import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
 import { sendRaw } from "./send-raw.ts";
 
 const PATH = "/v1/enterprises/acme";

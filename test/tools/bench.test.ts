@@ -1,8 +1,10 @@
 // The parts of the benchmark that its results depend on: what is sent, and how rounds become a ratio.
+
 import { describe, expect, it } from "vitest";
 import { formatNumber, type Row, reaches, tableOf } from "../../tools/bench/report.ts";
 import { median, percentile, ratiosOf } from "../../tools/bench/stats.ts";
-import { Reporter, requestBytes } from "../../tools/bench/workload.ts";
+import { Reporter } from "../../tools/bench/workload.ts";
+import { requestBytes } from "../../tools/workerd/http-connection.ts";
 
 interface Report {
   run: string;

@@ -1,11 +1,12 @@
 // Computes what Cloudflare bills and stores: rows written per debit, counted at each statement in a separate runtime; the
 // price of a million debits at list prices; and the bytes per meter and per run, read from the database files.
+
 import { DatabaseSync } from "node:sqlite";
-import { databaseOfCopy, databaseOfObject } from "./history.ts";
-import { HttpConnection } from "./http-load.ts";
-import type { Runtime } from "./runtime.ts";
-import { RawSocket, type SocketAddress } from "./socket-load.ts";
-import { bearer, Reporter, requestBytes } from "./workload.ts";
+import { databaseOfCopy, databaseOfObject } from "../workerd/database-files.ts";
+import { bearer, HttpConnection, requestBytes } from "../workerd/http-connection.ts";
+import { RawSocket, type SocketAddress } from "../workerd/raw-socket.ts";
+import type { Runtime } from "../workerd/runtime.ts";
+import { Reporter } from "./workload.ts";
 
 /** List prices of the Workers Paid plan in USD, beyond what it includes, as of November 2026. */
 export const LIST_PRICES = {

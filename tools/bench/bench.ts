@@ -1,10 +1,12 @@
 // `npm run bench`: measures the built Worker on workerd, with its state on a disk and D1 included, from a client on the
 // same machine, and prints a table. Each row is a ratio of two loads that took turns. Slow results never fail the
 // benchmark; wrong answers and books that do not add up do. docs/benchmarks.md describes what is measured.
+
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { reportFailure } from "../kit/failures.mjs";
+import { buildWorker, Runtime } from "../workerd/runtime.ts";
 import { type Bill, countRows, LIST_PRICES, measureStorage, type StorageUse } from "./accounting.ts";
 import { measureDebits, measurePage, prepareGrowth } from "./growth.ts";
 import { measureLag } from "./lag.ts";
@@ -14,7 +16,6 @@ import { findPostgres, type Postgres, startPostgres } from "./postgres.ts";
 import { printProfile } from "./profile.ts";
 import { type Row, tableOf } from "./report.ts";
 import { billTable, growthRows, lagRows, latencyRow, singlesPerSecond, storageRows, throughputRows } from "./rows.ts";
-import { buildWorker, Runtime } from "./runtime.ts";
 import { measureWatchers, watcherRows } from "./watchers.ts";
 
 const ENTERPRISE = "bench";

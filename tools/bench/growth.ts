@@ -1,10 +1,11 @@
 // Measures whether anything becomes slower with history. Of two enterprises in one runtime, one has a thousand runs and
 // the other up to a million, in the copy and in the object. Both get the same page requests and debits, in turn.
+import { bearer, HttpConnection, requestBytes } from "../workerd/http-connection.ts";
+import type { Runtime } from "../workerd/runtime.ts";
 import { GROUPS, USERS, WORKSPACES, writeHistory } from "./history.ts";
-import { HttpConnection, runClosed } from "./http-load.ts";
-import type { Runtime } from "./runtime.ts";
+import { runClosed } from "./http-load.ts";
 import { median } from "./stats.ts";
-import { bearer, Reporter, requestBytes } from "./workload.ts";
+import { Reporter } from "./workload.ts";
 
 /** What a page costs after a short and after a long history. */
 export interface PageGrowth {

@@ -1,9 +1,8 @@
 // Writes a history of runs straight into the SQLite files of a stopped runtime, as the product would have left it.
 // Enterprises with such histories differ only in the number of their runs: hours, workspaces, groups and users are the
 // same.
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { databaseOfCopy, databaseOfObject } from "../workerd/database-files.ts";
 
 export const WORKSPACES = 40;
 export const GROUPS = 8;
@@ -23,17 +22,6 @@ const CHARGE_MICROS = 41_000;
 /** The numbers from 0 to :count - 1, as rows. */
 const NUMBERS = "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)";
 const SURFACE_AND_WORKSPACE = `CASE i % 3 WHEN 0 THEN 'web' ELSE 'cli' END, 'ws-' || (i % ${WORKSPACES})`;
-
-export function databaseOfCopy(directory: string): string {
-  const folder = join(directory, "d1", "miniflare-D1DatabaseObject");
-  const file = readdirSync(folder).find((name) => /^[0-9a-f]{64}\.sqlite$/.test(name));
-  if (file === undefined) throw new Error(`there is no database in ${folder}`);
-  return join(folder, file);
-}
-
-export function databaseOfObject(directory: string, objectId: string): string {
-  return join(directory, "do", "fuelgauge-EnterpriseObject", `${objectId}.sqlite`);
-}
 
 /** Fills the copy and the object with runs of the last thirty days. */
 export function writeHistory(directory: string, history: History): void {

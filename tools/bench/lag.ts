@@ -1,12 +1,14 @@
 // Measures how far the copy and watchers are behind while debits arrive at a steady rate. It measures from outside: it
 // compares the sum of the answered charges with the sum in D1, debit by debit, and matches messages of the live socket
 // with the debits that they must show.
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { bearer, requestBytes } from "../workerd/http-connection.ts";
+import { RawSocket } from "../workerd/raw-socket.ts";
+import type { Runtime } from "../workerd/runtime.ts";
 import { runOpen } from "./http-load.ts";
-import type { Runtime } from "./runtime.ts";
-import { RawSocket } from "./socket-load.ts";
 import { percentile } from "./stats.ts";
-import { bearer, Reporter, requestBytes } from "./workload.ts";
+import { Reporter } from "./workload.ts";
 
 const CONNECTIONS = 16;
 const POLL_EVERY_MS = 25;

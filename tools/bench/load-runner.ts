@@ -1,11 +1,13 @@
 // Runs all loads in rounds, each for a short time, so that loads that are compared run within the same minute.
 // A load that debits runs until the projection has started before it is measured, so that the projection's work is
 // included. Before a load that writes nothing, and before PostgreSQL's turn, the copy may catch up.
+
+import { bearer, requestBytes } from "../workerd/http-connection.ts";
+import type { Runtime } from "../workerd/runtime.ts";
 import { type Load, type Measured, runClosed, runOpen, type Timing } from "./http-load.ts";
 import type { Postgres } from "./postgres.ts";
-import type { Runtime } from "./runtime.ts";
 import { runSockets } from "./socket-load.ts";
-import { bearer, Reporter, requestBytes } from "./workload.ts";
+import { Reporter } from "./workload.ts";
 
 export const CONNECTIONS = 32;
 export const BATCH = 100;

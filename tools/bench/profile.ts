@@ -1,10 +1,11 @@
 // Takes a CPU profile of the Worker's isolate through workerd's inspector while a load runs. Prints the shares of the
 // isolate's busy time by source file and by function. What workerd does outside of JavaScript (sockets, SQLite's disk
 // access, promises) appears as "(program)".
+
 import { readFileSync } from "node:fs";
 import { freePort } from "../kit/free-port.ts";
+import { Runtime } from "../workerd/runtime.ts";
 import { type LoadName, LoadRunner } from "./load-runner.ts";
-import { Runtime } from "./runtime.ts";
 
 interface Profile {
   nodes: { id: number; callFrame: { functionName: string; url: string; lineNumber: number }; children?: number[] }[];

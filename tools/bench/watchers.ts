@@ -1,14 +1,16 @@
 // Measures how much watchers slow down debits: fifty live sockets, and a webhook receiver that accepts every event and
 // never answers. Debits arrive at a steady rate, in short turns without watchers, with the sockets, and with the
 // receiver. Each round gives ratios of the median latencies.
+
 import { createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { bearer, requestBytes } from "../workerd/http-connection.ts";
+import { RawSocket } from "../workerd/raw-socket.ts";
+import type { Runtime } from "../workerd/runtime.ts";
 import { type Measured, runOpen } from "./http-load.ts";
 import { formatNumber, type Row } from "./report.ts";
-import type { Runtime } from "./runtime.ts";
-import { RawSocket } from "./socket-load.ts";
 import { median, ratiosOf } from "./stats.ts";
-import { bearer, Reporter, requestBytes } from "./workload.ts";
+import { Reporter } from "./workload.ts";
 
 const WATCHERS = 50;
 const CONNECTIONS = 16;

@@ -70,7 +70,10 @@ export class Runtime {
         {
           name: NAME,
           compatibilityDate: COMPATIBILITY_DATE.exec(readFileSync(join(ROOT, "wrangler.toml"), "utf8"))?.[1] as string,
-          modules: [module("worker.js", join(ROOT, "tools", "bench", "worker.js")), module("product.js", this.#bundle)],
+          modules: [
+            module("worker.js", join(ROOT, "tools", "workerd", "worker.js")),
+            module("product.js", this.#bundle),
+          ],
           bindings: {
             OPERATOR_KEY: this.operatorKey,
             SIGNING_SECRET: this.signingSecret,

@@ -1,7 +1,7 @@
 // @ts-nocheck: runs in workerd next to the built Worker, and imports it by its module name there.
-// The benchmark's Worker: the unchanged product, plus the empty calls that debits are compared with, and counters of
-// what Cloudflare bills. The variable COUNT=1 switches counting on; it is off while time is measured, because it costs
-// time.
+// The Worker of benchmarks and tests: the unchanged product, plus calls that read or drive an object from outside, empty
+// calls that debits are compared with, and counters of what Cloudflare bills. The variable COUNT=1 switches counting on;
+// it is off while time is measured, because counting takes time.
 import product, { CatalogObject, EnterpriseObject as Product } from "./product.js";
 
 export { CatalogObject };
