@@ -1,4 +1,7 @@
-/** Checks what the documents refer to: each link leads to a file and a heading that exist, and so does each path. */
+/**
+ * Checks what the documents refer to: links, headings, files, names in the code, and logged events must exist. The
+ * examples in them are run by examples.test.ts.
+ */
 import { existsSync, globSync, readdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, normalize } from "node:path";
 import { expect, it } from "vitest";
@@ -65,4 +68,15 @@ it("explains the architecture with names that the code uses", () => {
     ([, name]) => name,
   );
   expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(code))).toEqual([]);
+});
+
+it("explains every event that is logged, and no other", () => {
+  const code = globSync("src/**/*.{ts,tsx}", { cwd: ROOT })
+    .map((file) => textOf(file))
+    .join("\n");
+  const logged = [...code.matchAll(/\bevent: "(\w+)"/g)].map(([, name]) => name);
+  const audits = ["audit_drift", "audit_failed", "audit_too_large"];
+  const table = /^\| `event` .*?\n\n/ms.exec(textOf("docs/operate.md"))?.[0] ?? "";
+  const explained = [...table.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, names = ""]) => names.match(/\w+/g) ?? []);
+  expect(explained.filter((name) => name !== "event").sort()).toEqual([...new Set([...logged, ...audits])].sort());
 });
