@@ -1,24 +1,25 @@
 /**
- * The catalog: one Durable Object for the whole deployment, asked rarely. It holds what belongs to no enterprise: the
- * price books, whose numbers must never fork, and the list of enterprises, so that a lost copy can be rebuilt.
+ * The catalog: one Durable Object for the whole deployment, called rarely. It holds what belongs to no single enterprise:
+ * the price books, whose version numbers must be unique, the list of enterprises, from which a lost copy can be rebuilt,
+ * and the results of scheduled audits.
  */
 import { DurableObject } from "cloudflare:workers";
 import { BUILT_IN, type ModelPrice, type PriceBook } from "./price-book.ts";
 
-/** What the scheduled reconciliation found. `failed`: the audit itself came to no end. */
+/** The result of a scheduled audit. `failed`: the audit itself did not finish. */
 export type AuditState = "ok" | "drift" | "too_large" | "failed";
 export type AuditNote = { state: AuditState; checkedAtMs: number; detail: string };
 
-/** Every enterprise is in one of the states, or was never audited. */
+/** Every enterprise counts in one state. */
 export type AuditSummary = {
   counts: Record<AuditState | "never", number>;
-  /** When the audit that is longest ago was, and the latest; null where there was none. */
+  /** The times of the oldest and the newest of the last audits; null before the first one. */
   oldestAtMs: number | null;
   latestAtMs: number | null;
   wrong: ({ enterprise: string } & AuditNote)[];
 };
 
-const MOST_WRONG = 100;
+const MAX_WRONG = 100;
 
 export class CatalogObject extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
@@ -37,7 +38,7 @@ export class CatalogObject extends DurableObject<Env> {
     this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
   }
 
-  /** The price book in force, or null when it is the one that the caller has. */
+  /** The current price book; null when the caller has it already. */
   currentBook(knownVersion: number | null): PriceBook | null {
     const version = this.#latestVersion();
     if (version === knownVersion) return null;
@@ -53,18 +54,18 @@ export class CatalogObject extends DurableObject<Env> {
     return book;
   }
 
-  /** Notes an enterprise; noting it again changes nothing. */
+  /** Adds an enterprise to the list. Idempotent. */
   enrol(id: string): void {
     this.#sql.exec("INSERT INTO enterprises (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id);
   }
 
-  /** Enterprises newest first, those before `beforeNumber`. */
+  /** Enterprises with a number below `beforeNumber`, newest first. */
   enterprises(beforeNumber: number, limit: number): { number: number; id: string }[] {
     const statement = "SELECT number, id FROM enterprises WHERE number < ? ORDER BY number DESC LIMIT ?";
     return this.#sql.exec<{ number: number; id: string }>(statement, beforeNumber, limit).toArray();
   }
 
-  /** The enterprises whose last audit is longest ago, those first that never had one. */
+  /** The enterprises whose last audit is the oldest; those never audited come first. */
   nextToAudit(limit: number): string[] {
     const statement = `SELECT enterprises.id FROM enterprises LEFT JOIN audits USING (id)
       ORDER BY coalesce(checked_at_ms, 0), number LIMIT ?`;
@@ -74,12 +75,12 @@ export class CatalogObject extends DurableObject<Env> {
       .map(({ id }) => id);
   }
 
-  /** Keeps the result of an enterprise's last audit. */
+  /** Records the result of an enterprise's last audit. */
   noteAudit(id: string, { state, checkedAtMs, detail }: AuditNote): void {
     this.#sql.exec("INSERT OR REPLACE INTO audits VALUES (?, ?, ?, ?)", id, state, checkedAtMs, detail);
   }
 
-  /** The last audits of all enterprises, and in full those that were not well. */
+  /** The last audits of all enterprises: counts by state, and those that were not ok in full. */
   auditSummary(): AuditSummary {
     const counts = { ok: 0, drift: 0, too_large: 0, failed: 0, never: 0 };
     const byState = `SELECT coalesce(state, 'never') AS state, count(*) AS n FROM enterprises LEFT JOIN audits USING (id)
@@ -89,28 +90,28 @@ export class CatalogObject extends DurableObject<Env> {
     const { oldestAtMs, latestAtMs } = this.#sql
       .exec<{ oldestAtMs: number | null; latestAtMs: number | null }>(times)
       .one();
-    return { counts, oldestAtMs, latestAtMs, wrong: this.wrongAudits(MOST_WRONG) };
+    return { counts, oldestAtMs, latestAtMs, wrong: this.wrongAudits(MAX_WRONG) };
   }
 
-  /** The latest of the last audits that were not well; reads no more than it gives. */
+  /** The latest of the last audits that were not ok. Reads only the rows it returns. */
   wrongAudits(limit: number): AuditSummary["wrong"] {
     const statement = `SELECT id AS enterprise, state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE state <> 'ok'
       ORDER BY checked_at_ms DESC LIMIT ?`;
     return this.#sql.exec<AuditSummary["wrong"][number]>(statement, limit).toArray();
   }
 
-  /** The last scheduled audit of an enterprise; null where it had none. */
+  /** The last scheduled audit of an enterprise; null before its first one. */
   lastAudit(id: string): AuditNote | null {
     const statement = "SELECT state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE id = ?";
     return this.#sql.exec<AuditNote>(statement, id).toArray()[0] ?? null;
   }
 
-  /** Notes a demo enterprise, so that the start page finds it among any number of others. */
+  /** Adds a demo enterprise to the list of the start page. Idempotent. */
   enrolDemo(id: string): void {
     this.#sql.exec("INSERT INTO demos (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id);
   }
 
-  /** Demo enterprises, the first noted first. */
+  /** Demo enterprises, in the order in which they were added. */
   demos(limit: number): string[] {
     const rows = this.#sql.exec<{ id: string }>("SELECT id FROM demos ORDER BY number LIMIT ?", limit).toArray();
     return rows.map(({ id }) => id);

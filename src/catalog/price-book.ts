@@ -1,11 +1,11 @@
 /**
- * A price book: an immutable, numbered list of prices per model (rule R1), and how a model's name is looked up in it.
- * Names are ids and aliases together, each unique; an entry with id `*`, where there is one, prices any other name.
+ * A price book: an immutable, numbered list of prices per model (rule R1), and the lookup of a model's name in it. Ids and
+ * aliases are names, each unique in the book; an entry with the id `*`, if there is one, prices every other name.
  */
 import { type Price, parseRate } from "../ledger/prices.ts";
 import builtIn from "./built-in-prices.json" with { type: "json" };
 
-/** Rates in USD per million tokens, decimal strings of up to six decimals. */
+/** Rates are USD per million tokens, as decimal strings with up to six decimals. */
 export type ModelPrice = {
   id: string;
   aliases: string[];
@@ -25,7 +25,7 @@ export const BUILT_IN: PriceBook = {
 
 export const ANY_MODEL = "*";
 
-/** A book made ready for lookups: each name leads to its model's id and price. */
+/** A book indexed by name; `find` returns the model's id and its price. */
 export type PriceIndex = { book: PriceBook; find(name: string): { model: string; price: Price } | null };
 
 export function indexPrices(book: PriceBook): PriceIndex {
@@ -56,6 +56,6 @@ function priceOf(entry: ModelPrice, book: PriceBook): Price {
 
 function exactRate(text: string): number {
   const rate = parseRate(text);
-  if (rate === null) throw new Error(`a price book holds "${text}", which is no rate`);
+  if (rate === null) throw new Error(`a price book holds "${text}", which is not a valid rate`);
   return rate;
 }
