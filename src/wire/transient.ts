@@ -5,9 +5,9 @@ export function isTransient(error: unknown): boolean {
   return causesOf(error).some((cause) => cause.overloaded === true || cause.retryable === true) || isCopyError(error);
 }
 
-/** True for an error of D1, also when the query builder or an object has wrapped it. */
+/** True for an error of D1, also when the query builder or an object has wrapped it, and for a copy that is in use. */
 export function isCopyError(error: unknown): boolean {
-  return causesOf(error).some(({ message }) => /\bD1_ERROR\b/.test(message));
+  return causesOf(error).some(({ message }) => /\b(D1_ERROR|CopyBusy)\b/.test(message));
 }
 
 type PlatformError = Error & { overloaded?: boolean; retryable?: boolean };

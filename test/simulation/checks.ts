@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import { grantOfRow, meterOfRow, runOfRow } from "../../src/enterprise/books/rows.ts";
 import type { SqlRow } from "../../src/enterprise/books/sql.ts";
 import { Store } from "../../src/enterprise/books/store.ts";
+import { auditBooks } from "../../src/enterprise/jobs/audit.ts";
 import type { Grant, Meter, Run } from "../../src/ledger/books.ts";
 import type { EntryFacts } from "../../src/ledger/entries.ts";
 import { costOf, type ReferenceMeter, type ReferenceRun } from "./reference-meter.ts";
@@ -16,14 +17,14 @@ import type { World } from "./world.ts";
 const FENCE_MS = 35 * 86_400_000;
 
 export function checkBooks(world: World, nowMs: number): void {
-  for (const { name, ok, detail } of world.shell.audit()) if (!ok) world.fail(`audit ${name}: ${detail}`);
+  for (const { name, ok, detail } of auditBooks(world.object.ledger)) if (!ok) world.fail(`audit ${name}: ${detail}`);
   checkMemory(world);
   checkCycles(world);
   checkGrants(world);
   checkMeters(world, nowMs);
   checkRuns(world, nowMs);
   checkEntries(world);
-  const { ledger } = world.shell;
+  const { ledger } = world.object;
   if (ledger.nextDueAtMs() > world.reference.nextDueMs()) world.fail("something is due before the ledger looks");
   if (world.scenario.disciplined) checkNothingOverspent(world, nowMs);
 }
@@ -36,7 +37,7 @@ function checkNothingOverspent({ reference, fail }: World, nowMs: number): void 
 }
 
 function checkMemory(world: World): void {
-  const { ledger } = world.shell;
+  const { ledger } = world.object;
   const stored = new Store(world.platform.sql).loadEnterprise();
   if (!isDeepStrictEqual(ledger.books, stored?.books)) world.same("memory", ledger.books, stored?.books);
   if (!isDeepStrictEqual(ledger.identity, stored?.identity)) world.same("identity", ledger.identity, stored?.identity);
@@ -44,7 +45,7 @@ function checkMemory(world: World): void {
 
 function checkCycles(world: World): void {
   const { purse } = world.reference;
-  const { cycle } = world.shell.ledger.books;
+  const { cycle } = world.object.ledger.books;
   world.same("the cycle", sumsOf(cycle as unknown as Record<string, unknown>), {
     startsAtMs: purse.cycle.startsMs,
     endsAtMs: purse.cycle.endsMs,

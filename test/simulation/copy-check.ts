@@ -28,9 +28,9 @@ export function checkCopy(world: World): void {
 
 /** R11: while the copy can be written, it is at most five seconds behind. */
 export function checkFreshness(world: World): void {
-  const { platform, shell } = world;
+  const { platform, object } = world;
   if (platform.copyRemains !== "whole" || world.nowMs - platform.network.fairSinceMs < SETTLED_MS) return;
-  const behindMs = shell.ledger.nowMs() - copyAsOfMs(shell.ledger);
+  const behindMs = object.ledger.nowMs() - copyAsOfMs(object.ledger);
   if (behindMs > BEHIND_MS) world.fail(`the copy is ${behindMs} ms behind while nothing hinders it`);
   world.saw("copy_found_fresh");
 }
@@ -113,7 +113,7 @@ function cycleHeard({ reference }: World, atMs: number): number {
 
 function checkHead(world: World): void {
   const row = world.platform.copy.rows("SELECT * FROM enterprises WHERE id = 'acme'")[0];
-  const { ledger } = world.shell;
+  const { ledger } = world.object;
   const gauge = JSON.parse((row?.gauge ?? "null") as string) as { seq: number; used_micros: number } | null;
   world.same("the head of the copy", [row?.name, gauge?.seq], [ledger.books.settings.name, ledger.books.seq]);
 }

@@ -3,7 +3,9 @@
  * its end by itself: the copy equals the ledger, webhooks are delivered or given up, what is owed is paid.
  */
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
+import { granted } from "../support/books.ts";
 import { checkCopy } from "./copy-check.ts";
+import { OPERATOR } from "./keys.ts";
 import type { World } from "./world.ts";
 
 const QUIET_HOURS = 48;
@@ -16,7 +18,7 @@ export async function quiesce(world: World): Promise<void> {
   for (let hours = 0; hours < QUIET_HOURS && (hours === 0 || !world.settled); hours++) {
     world.call(
       "gauge",
-      (shell) => shell.answer(() => shell.ledger.gauge()),
+      ({ core }) => core.gauge(OPERATOR),
       () => {},
     );
     await world.live(world.nowMs + HOUR_MS);
@@ -26,13 +28,13 @@ export async function quiesce(world: World): Promise<void> {
   platform.network.checkDelivered();
   const owed = operators.credit.referred && !platform.network.grantedElsewhere.has("referral:acme");
   if (owed) world.fail("the other side of a referral has not got its grant");
-  await auditCopy(world);
+  await audit(world);
   checkCopy(world);
 }
 
-/** The comparison that the ledger itself makes. */
-async function auditCopy(world: World): Promise<void> {
-  const audited = world.shell.background.auditCopy();
+/** The ledger's own audit, of the books and of the copy. */
+async function audit(world: World): Promise<void> {
+  const audited = world.object.core.audit();
   for (let answered = false; !answered; ) {
     void audited.then(() => {
       answered = true;
@@ -40,6 +42,6 @@ async function auditCopy(world: World): Promise<void> {
     await world.live(world.nowMs + SECOND_MS);
     await turnOfTheLoop();
   }
-  const { ok, detail } = await audited;
-  if (!ok) world.fail(`copy_equals_ledger: ${detail}`);
+  const { checks } = granted(await audited);
+  for (const { name, ok, detail } of checks) if (!ok) world.fail(`audit ${name}: ${detail}`);
 }

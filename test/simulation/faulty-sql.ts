@@ -19,6 +19,8 @@ export type FaultySql = Sql & {
   arm(trap: Trap): void;
   /** Takes the trap away. True when it had sprung. */
   disarm(): boolean;
+  /** True when the trap has sprung that is still armed. */
+  sprung(): boolean;
   /** How many transactions were committed so far. */
   commits(): number;
 };
@@ -78,8 +80,11 @@ export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
     },
     disarm: () => {
       trap = null;
-      return sprung;
+      const hadSprung = sprung;
+      sprung = false;
+      return hadSprung;
     },
+    sprung: () => sprung,
     commits: () => commits,
   };
 }

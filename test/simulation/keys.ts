@@ -5,6 +5,7 @@
 import type { Caller } from "../../src/access/callers.ts";
 import type { World } from "./world.ts";
 
+export const OPERATOR: Caller = { kind: "operator" };
 const FEW = 3;
 
 export class Keys {
@@ -45,7 +46,7 @@ export class Keys {
     const key = { id, name: id, scopes: ["debit"] as const, hash: hashOf(id), expiresAtMs: null };
     world.call(
       `key ${id}`,
-      (shell) => shell.answer(() => shell.keyring.add(key, "operator", world.nowMs)),
+      ({ core }) => core.addKey(OPERATOR, key),
       () => this.#good.set(id, true),
     );
   }
@@ -54,7 +55,7 @@ export class Keys {
     const { world } = this;
     world.call(
       `revoke ${id}`,
-      (shell) => shell.answer(() => shell.keyring.revoke({ kind: "operator" }, id, world.nowMs)),
+      ({ core }) => core.revokeKey(OPERATOR, id),
       () => {
         world.saw("key_revoked");
         this.#good.set(id, false);

@@ -4,7 +4,7 @@
  * though they did what was asked. An answer to an object that was evicted meanwhile never comes.
  */
 import type { GrantRequest } from "../../src/ledger/grants.ts";
-import type { Shell } from "./shell.ts";
+import type { SimulatedObject } from "./simulated-object.ts";
 import type { World } from "./world.ts";
 
 export type Weather = "fair" | "down" | "slow" | "deaf";
@@ -31,7 +31,7 @@ export class NetworkWeather {
   constructor(
     readonly world: World,
     /** Who is awake and would get an answer. */
-    readonly asker: () => Shell | null,
+    readonly asker: () => SimulatedObject | null,
   ) {}
 
   /** Changes how the copy answers, for so long. */
@@ -99,6 +99,17 @@ export class NetworkWeather {
       if (fails && world.dice.chance(0.5)) throw new TypeError("fetch failed");
       return new Response(null, { status: fails ? 503 : 204 });
     });
+  }
+
+  /** Whether another enterprise exists: it does, if its answer arrives. */
+  findPeer(): Promise<boolean> {
+    const { world } = this;
+    const arrives = this.#healed || world.dice.chance(0.7);
+    return this.#answerLater(
+      world.dice.whole(5, 3_000),
+      () => arrives || fail("connection lost"),
+      () => world.trapJobs(),
+    );
   }
 
   grantElsewhere({ id }: GrantRequest): Promise<unknown> {

@@ -2,11 +2,11 @@
  * The people of an enterprise and of the platform: when they act, and on what. Most of it at any time; some of it in the
  * very millisecond of a turn, together with agents and clocks. What troubles the platform comes from here too.
  */
-import { putDirectory } from "../../src/enterprise/books/directory.ts";
 import { isRefusal } from "../../src/ledger/refusals.ts";
-import { CreditActs } from "./credit-acts.ts";
+import { granted } from "../support/books.ts";
+import { CreditCommands } from "./credit-commands.ts";
 import { checkGauge } from "./gauge-check.ts";
-import { Keys } from "./keys.ts";
+import { Keys, OPERATOR } from "./keys.ts";
 import { DAY_MS, WEBHOOK_URL, ZONES } from "./scenario.ts";
 import { tellOverdraft } from "./stories.ts";
 import type { World } from "./world.ts";
@@ -46,12 +46,12 @@ const HARMLESS: readonly Act[] = [
 
 export class Operators {
   readonly keys: Keys;
-  readonly credit: CreditActs;
+  readonly credit: CreditCommands;
   readonly #acts: Record<Act, () => void>;
 
   constructor(readonly world: World) {
     this.keys = new Keys(world);
-    this.credit = new CreditActs(world);
+    this.credit = new CreditCommands(world);
     const { credit, keys } = this;
     const { dice, traffic, reference, platform } = world;
     this.#acts = {
@@ -170,9 +170,9 @@ export class Operators {
     const { world } = this;
     world.call(
       "gauge",
-      (shell) => shell.answer(() => shell.ledger.gauge()),
+      ({ core }) => core.gauge(OPERATOR),
       (nowMs, answer) => {
-        if (answer !== null) checkGauge(world, answer, nowMs);
+        if (answer !== null) checkGauge(world, granted(answer), nowMs);
       },
     );
   }
@@ -186,7 +186,7 @@ export class Operators {
     const change = { workspaces: [{ id, name: `Workspace ${dice.whole(1, 99)}`, groupId }], groups: [], users };
     world.call(
       `directory ${id} ${groupId}`,
-      (shell) => shell.answer(() => putDirectory(shell.ledger.sql, change)),
+      ({ core }) => core.putDirectory(change),
       () => {
         if (groupId !== undefined) world.reference.groups.set(id, groupId);
       },
@@ -205,7 +205,7 @@ export class Operators {
     const { world } = this;
     world.call(
       `move clock to ${toMs}`,
-      (shell) => shell.answer(() => shell.ledger.moveClock(toMs)),
+      ({ core }) => core.moveClock(toMs),
       (nowMs, answer) => {
         world.saw("test_clock_moved");
         if (answer === null) return;

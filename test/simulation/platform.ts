@@ -2,20 +2,22 @@
  * The platform under the object, as it really behaves on its worst days: it evicts, fires alarms late, twice or not at
  * all, and steps its clock back. What the object awaited when it was evicted never comes.
  */
-import type { GrantRequest } from "../../src/ledger/grants.ts";
 import { CopyDb } from "./copy-db.ts";
 import { type FaultySql, faultySql } from "./faulty-sql.ts";
 import { NetworkWeather } from "./network-weather.ts";
-import { type Platform, Shell } from "./shell.ts";
+import { SimulatedObject } from "./simulated-object.ts";
 import type { World } from "./world.ts";
 
+type LoggedEvent = { event: string; job?: unknown };
+
+const WEBHOOK_SECRET = `whsec_${Buffer.from("the secret of a simulated world").toString("base64")}`;
 const RETRIED_ALARM_MS = 2_000;
 const NEXT_LOOK_MS = 500;
 const LATEST_ALARM_MS = 12 * 3_600_000;
 /** Longer than the slowest batch can be on its way. */
 const REPEAT_REBUILD_MS = 1_200_000;
 
-export class SimPlatform implements Platform {
+export class SimPlatform {
   readonly sql: FaultySql = faultySql((all) => this.world.committed(all));
   readonly network: NetworkWeather;
   readonly copy: CopyDb;
@@ -24,22 +26,22 @@ export class SimPlatform implements Platform {
   /** Unknown while it is being rebuilt. */
   copyRemains: "whole" | "unknown" = "whole";
   #repeatRebuild: (() => void) | null = null;
-  #shell: Shell | null = null;
+  #object: SimulatedObject | null = null;
   #skewMs = 0;
   #alarm: { atMs: number } | null = null;
   #lost = false;
   /** Whose alarm is being handled. */
-  #handling: Shell | null = null;
+  #handling: SimulatedObject | null = null;
 
   constructor(readonly world: World) {
-    this.network = new NetworkWeather(world, () => this.#shell);
+    this.network = new NetworkWeather(world, () => this.#object);
     this.copy = new CopyDb((apply) => this.network.carry(apply));
   }
 
-  /** The object, woken where it sleeps. */
-  get shell(): Shell {
-    this.#shell ??= new Shell(this);
-    return this.#shell;
+  /** The object; a new instance of it after an eviction. */
+  get object(): SimulatedObject {
+    this.#object ??= this.#newObject();
+    return this.#object;
   }
 
   /** Busy with something that goes on by itself. */
@@ -61,37 +63,16 @@ export class SimPlatform implements Platform {
     this.network.fairSinceMs = Math.max(this.network.fairSinceMs, this.world.nowMs);
   }
 
-  setAlarm(atMs: number): void {
-    if (this.#lost) this.world.saw("alarm_lost_until_the_next_call");
-    this.#lost = false;
-    this.#ring({ atMs: atMs - this.#skewMs });
-  }
-
-  grantElsewhere(request: GrantRequest): Promise<unknown> {
-    return this.network.grantElsewhere(request);
-  }
-
-  fetch(webhookId: string): Promise<Response> {
-    return this.network.fetch(webhookId);
-  }
-
-  /** What the object logs: that a job of its alarm has failed, among other things. */
-  log(line: string): void {
-    if (line.includes('"event":"job_failed"')) this.world.saw("job_retried");
-    if (line.includes('"job":"settle"') && this.shell.turns) this.world.saw("crashed_in_a_cycle_turn");
-    this.world.trace.add(line);
-  }
-
   evict(): void {
-    if (this.#shell === null) return;
+    if (this.#object === null) return;
     this.world.saw("evicted");
-    if (this.#handling === this.#shell) {
+    if (this.#handling === this.#object) {
       if (this.network.inFlight > 0) this.world.saw("evicted_while_projecting");
       this.#handling = null;
       this.#ring({ atMs: this.world.nowMs + RETRIED_ALARM_MS });
     }
-    this.#shell.dead = true;
-    this.#shell = null;
+    this.#object.dead = true;
+    this.#object = null;
     this.#repeatRebuild?.();
   }
 
@@ -103,7 +84,7 @@ export class SimPlatform implements Platform {
 
   /** Deletes the copy and writes it anew; what fails half-way is begun again once nothing of it can be on its way. */
   rebuild(): void {
-    const { world, shell } = this;
+    const { world, object } = this;
     if (this.copyRemains === "unknown") return;
     this.copyRemains = "unknown";
     this.#repeatRebuild = () => {
@@ -114,7 +95,7 @@ export class SimPlatform implements Platform {
       });
     };
     world.trace.add(`${world.nowMs} rebuild`);
-    shell.background.rebuild().then(
+    object.core.rebuild().then(
       () => {
         this.copyRemains = "whole";
         this.#repeatRebuild = null;
@@ -123,6 +104,41 @@ export class SimPlatform implements Platform {
       () => this.#repeatRebuild?.(),
     );
     world.drain();
+  }
+
+  #newObject(): SimulatedObject {
+    const { world, network, sql, copy } = this;
+    const log = (event: LoggedEvent) => this.#log(event);
+    return new SimulatedObject(
+      sql,
+      {
+        sql,
+        clock: { realNowMs: () => this.nowMs() },
+        alarm: { set: (atMs) => this.#setAlarm(atMs) },
+        copy,
+        peers: { exists: () => network.findPeer(), addGrant: (_, request) => network.grantElsewhere(request) },
+        sockets: { countLive: () => 0, live: () => [], ofKey: () => [] },
+        webhooks: {
+          fetch: (_, init) => network.fetch(new Headers(init.headers).get("webhook-id") ?? ""),
+          secretOf: async () => WEBHOOK_SECRET,
+        },
+        prices: async () => world.traffic.prices.latest,
+        log: { warn: log, error: log },
+      },
+      (delayMs, act) => world.later(delayMs, act),
+    );
+  }
+
+  #setAlarm(atMs: number): void {
+    if (this.#lost) this.world.saw("alarm_lost_until_the_next_call");
+    this.#lost = false;
+    this.#ring({ atMs: atMs - this.#skewMs });
+  }
+
+  #log(event: LoggedEvent): void {
+    if (event.event === "job_failed") this.world.saw("job_retried");
+    if (event.job === "settle" && this.object.turnIsDue) this.world.saw("crashed_in_a_cycle_turn");
+    this.world.trace.add(JSON.stringify(event));
   }
 
   /** Lets an alarm ring when its time has come, unless it was set anew meanwhile. */
@@ -149,7 +165,7 @@ export class SimPlatform implements Platform {
   }
 
   #fire(times: number): void {
-    const { world, shell } = this;
+    const { world, object } = this;
     const alarm = this.#alarm;
     if (this.#handling !== null) {
       // The next alarm waits until the handler of the one before is done.
@@ -157,18 +173,18 @@ export class SimPlatform implements Platform {
       return;
     }
     this.#alarm = null;
-    this.#handling = shell;
+    this.#handling = object;
     world.trace.add(`${world.nowMs} alarm`);
     world.trapJobs();
-    shell.alarm().then(
-      () => this.#handled(shell, times),
-      () => this.#unhandled(shell),
+    object.core.alarm().then(
+      () => this.#handled(object, times),
+      () => this.#unhandled(object),
     );
     world.drain();
   }
 
-  #handled(shell: Shell, times: number): void {
-    if (shell.dead) return;
+  #handled(object: SimulatedObject, times: number): void {
+    if (object.dead) return;
     this.#handling = null;
     if (times === 1) return;
     this.world.saw("alarm_twice");
@@ -177,8 +193,8 @@ export class SimPlatform implements Platform {
   }
 
   /** An alarm that throws comes again. */
-  #unhandled(shell: Shell): void {
-    if (shell.dead) return;
+  #unhandled(object: SimulatedObject): void {
+    if (object.dead) return;
     this.#handling = null;
     this.#ring({ atMs: this.world.nowMs + RETRIED_ALARM_MS });
   }

@@ -4,8 +4,10 @@
  */
 import type { StartRequest } from "../../src/ledger/admission.ts";
 import { isRefusal } from "../../src/ledger/refusals.ts";
+import { granted } from "../support/books.ts";
 import { type Attributed, drawAttribution } from "./agent.ts";
 import { checkGauge } from "./gauge-check.ts";
+import { OPERATOR } from "./keys.ts";
 import { DAY_MS, TYPICAL_RUN_MICROS } from "./scenario.ts";
 import type { World } from "./world.ts";
 
@@ -59,14 +61,15 @@ export class Starts {
     const { world } = this;
     const answer = world.call(
       `start ${request.run} ${request.holdMicros}`,
-      (shell) => shell.answer(() => shell.ledger.start(request)),
+      ({ core }) => core.start(OPERATOR, request),
       (nowMs, found) => {
         const wanted = this.#forgotten(request.run, nowMs) ? "run_too_old" : world.reference.start(request, nowMs);
         world.traffic.sightings.ofStart(wanted);
         if (found === null) return;
         const outcome = isRefusal(found) ? found.refusal.code : found.created ? "created" : "known";
         world.same(`start of ${request.run}`, outcome, wanted);
-        checkGauge(world, found.gauge, nowMs);
+        if ("gauge" in found) checkGauge(world, found.gauge, nowMs);
+        else world.fail(`the start of ${request.run} is answered without a gauge`);
         if (isRefusal(found)) return;
         const hold = world.reference.runs.get(request.run)?.hold ?? null;
         const shown = hold === null ? null : { micros: hold.left, expiresAtMs: hold.endsMs };
@@ -80,11 +83,11 @@ export class Starts {
     const { world } = this;
     world.call(
       `release ${run}`,
-      (shell) => shell.answer(() => shell.ledger.releaseHold(run)),
+      ({ core }) => core.releaseHold(OPERATOR, run),
       (nowMs, answer) => {
         if (world.reference.runs.get(run)?.hold) world.saw("hold_released");
         world.reference.release(run);
-        if (answer !== null) checkGauge(world, answer, nowMs);
+        if (answer !== null) checkGauge(world, granted(answer), nowMs);
       },
     );
   }

@@ -2,16 +2,18 @@
  * Agents at work: runs begin, ask, and report running totals through the network. What they are answered is compared
  * with what the reference expects; what they were told to be there is remembered.
  */
+import { deny } from "../../src/access/refusals.ts";
 import type { DebitAnswer, Report } from "../../src/ledger/debit.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
+import { showDecided } from "../../src/wire/debit-answer.ts";
 import { type Attributed, drawAttribution, type Planned, planRun, type Sent } from "./agent.ts";
 import { checkPercent } from "./gauge-check.ts";
 import { drawFate } from "./network.ts";
 import { Prices } from "./prices.ts";
 import { costOf } from "./reference-meter.ts";
 import { DAY_MS } from "./scenario.ts";
-import type { Debited } from "./shell.ts";
 import { Sightings } from "./sightings.ts";
+import type { DebitCall, Debited } from "./simulated-object.ts";
 import { Starts } from "./starts.ts";
 import type { World } from "./world.ts";
 
@@ -146,21 +148,18 @@ export class Traffic {
     const { keys } = world.operators;
     const calls = this.#inbox.map((call) => ({ ...call, reports: call.sent.map((sent) => this.#priced(sent)) }));
     this.#inbox = [];
-    const entered = calls.filter(({ key }) => keys.isGood(key)).map(({ reports }) => reports);
+    const sent = calls.map(({ key, reports }) => ({
+      caller: keys.callerOf(key),
+      reports,
+      admitted: keys.isGood(key),
+    }));
+    const entered = sent.filter(({ admitted }) => admitted).map(({ reports }) => reports);
     const label = calls.map(({ sent }) => sent.map(({ run, name, final }) => `${run} ${name}${final ? " final" : ""}`));
     const debited = world.call(
       `debit ${label}`,
-      (shell) => {
-        const passed = calls.map(({ key }) => shell.keyring.findFault(keys.callerOf(key)) === null);
-        world.same(
-          "good keys",
-          passed,
-          calls.map(({ key }) => keys.isGood(key)),
-        );
-        return shell.debit(entered);
-      },
+      (object) => object.debit(sent),
       (nowMs, found) => {
-        if (found !== null) this.#awaitPromises(found.answers);
+        if (found !== null) this.#awaitPromises(sent, found);
         if (found?.committedUnanswered) for (const reports of entered) this.#expect(reports, null, nowMs);
         for (const [i, reports] of entered.entries()) this.#expect(reports, found?.answers[i] ?? null, nowMs);
       },
@@ -175,11 +174,14 @@ export class Traffic {
     }
   }
 
-  /** The commit queue must hand each call its own answers. */
-  #awaitPromises(answers: Debited["answers"]): void {
+  /** The core must answer each call with the results of its own reports, and refuse one with a revoked key. */
+  #awaitPromises(sent: readonly DebitCall[], { promised, answers }: Debited): void {
     const { world } = this;
-    for (const [i, promise] of world.shell.promised.entries()) {
-      world.expectLater(promise, (results) => world.same("the queue's answer", results, answers[i]));
+    const admitted = answers.values();
+    for (const [i, call] of sent.entries()) {
+      const wanted = call.admitted ? admitted.next().value?.map(showDecided) : deny({ code: "key_revoked" });
+      const promise = promised[i] as Debited["promised"][number];
+      world.expectLater(promise, (found) => world.same("the answer to a call", found, wanted));
     }
   }
 

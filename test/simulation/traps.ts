@@ -22,7 +22,7 @@ export function kills(trap: Trap | null): boolean {
 
 export function callTrapped<T>(world: World, act: () => T, trap: Trap): { answer: T } | Broken {
   const { sql } = world.platform;
-  const { turns } = world.shell;
+  const { turnIsDue } = world.object;
   const before = dumpOf(sql);
   let fault: StorageFault | null = null;
   sql.arm(trap);
@@ -38,7 +38,7 @@ export function callTrapped<T>(world: World, act: () => T, trap: Trap): { answer
   }
   const applied = dumpOf(sql) !== before;
   if (applied && fault.inTransaction) world.fail("a transaction that broke has left something behind");
-  if (turns && fault.inTransaction) world.saw("crashed_in_a_cycle_turn");
+  if (turnIsDue && fault.inTransaction) world.saw("crashed_in_a_cycle_turn");
   if (!fault.inTransaction) world.saw("storage_broke_outside_of_a_transaction");
   else if (trap === "commit") world.saw("crashed_at_the_commit");
   else world.saw(trap.writesOnly ? "storage_full" : "crashed_in_a_transaction");

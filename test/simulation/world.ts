@@ -16,8 +16,7 @@ import { Operators } from "./operators.ts";
 import { SimPlatform } from "./platform.ts";
 import { Reference } from "./reference.ts";
 import { DAY_MS, drawScenario, type Scenario } from "./scenario.ts";
-import type { Shell } from "./shell.ts";
-import { standIn } from "./stand-in.ts";
+import type { SimulatedObject } from "./simulated-object.ts";
 import { Trace, Violation } from "./trace.ts";
 import { Traffic } from "./traffic.ts";
 import { callTrapped, drawTrap, kills } from "./traps.ts";
@@ -60,14 +59,14 @@ export class World {
     this.platform = new SimPlatform(this);
     this.reference = new Reference(settings, startMs, (name) => this.saw(name));
     this.#watchedEndMs = this.reference.purse.cycle.endsMs;
-    this.platform.shell.ledger.create("acme", settings, testClock ? startMs : null);
+    this.object.core.provision("acme", settings, settings, testClock ? startMs : null);
     this.#booksMs = startMs;
     this.traffic = new Traffic(this);
     this.operators = new Operators(this);
   }
 
-  get shell(): Shell {
-    return this.platform.shell;
+  get object(): SimulatedObject {
+    return this.platform.object;
   }
 
   /** Simulated time so far. */
@@ -81,7 +80,7 @@ export class World {
 
   /** The enterprise's own clock. */
   get booksNowMs(): number {
-    return this.shell.ledger.nowMs();
+    return this.object.ledger.nowMs();
   }
 
   saw(name: Happening, times = 1): void {
@@ -102,15 +101,12 @@ export class World {
   }
 
   async run(): Promise<void> {
-    const standDown = standIn(this.platform);
     try {
-      this.shell.afterChange();
       this.traffic.begin();
       this.operators.begin();
       await this.live(this.endMs + AFTERMATH_DAYS * DAY_MS);
       await quiesce(this);
     } finally {
-      standDown();
       this.platform.copy.close();
     }
   }
@@ -119,16 +115,20 @@ export class World {
    * One call to the object. `expect` is told when it was done, at the instant `nowMs` of the enterprise's clock, and
    * compares the answer, which is null where the object broke before it could answer. Null: no answer came.
    */
-  call<T>(what: string, act: (shell: Shell) => T, expect: (nowMs: number, answer: T | null) => void): T | null {
-    const { shell } = this;
+  call<T>(
+    what: string,
+    act: (object: SimulatedObject) => T,
+    expect: (nowMs: number, answer: T | null) => void,
+  ): T | null {
+    const { object } = this;
     const trap = drawTrap(this);
     if (this.scenario.calm && !this.scenario.testClock) checkFreshness(this);
     this.#calling = true;
-    const outcome = trap === null ? { answer: act(shell) } : callTrapped(this, () => act(shell), trap);
+    const outcome = trap === null ? { answer: act(object) } : callTrapped(this, () => act(object), trap);
     this.#calling = false;
     this.trace.add(`${this.nowMs} ${what} → ${JSON.stringify("answer" in outcome ? outcome.answer : outcome)}`);
-    const nowMs = shell.ledger.nowMs();
-    this.#advanceBooks(shell.ledger.identity.lastAtMs);
+    const nowMs = object.ledger.nowMs();
+    this.#advanceBooks(object.ledger.identity.lastAtMs);
     if (!("answer" in outcome)) {
       if (outcome.applied) this.#tell(nowMs, () => expect(nowMs, null));
       if (kills(trap)) this.platform.evict();
@@ -162,7 +162,7 @@ export class World {
   }
 
   check(): void {
-    const { ledger } = this.shell;
+    const { ledger } = this.object;
     const nowMs = ledger.nowMs();
     // A call that broke has settled nothing: what was due then is due still.
     if (nowMs >= ledger.nextDueAtMs()) ledger.settle();
@@ -177,8 +177,8 @@ export class World {
 
   /** Nothing is on its way to the copy, and it lacks nothing. */
   get quiet(): boolean {
-    const { platform, shell } = this;
-    return !platform.busy && platform.copyRemains === "whole" && !shell.copyIsBehind();
+    const { platform, object } = this;
+    return !platform.busy && platform.copyRemains === "whole" && !object.copyIsBehind();
   }
 
   /** And every webhook is delivered or given up. */
@@ -189,7 +189,7 @@ export class World {
   /** Lets an alarm's jobs meet broken storage. */
   trapJobs(): void {
     const { storage } = this.scenario.faults;
-    const likely = this.shell.turns ? TURN_TRAPS * storage : storage;
+    const likely = this.object.turnIsDue ? TURN_TRAPS * storage : storage;
     if (this.platform.healed || !this.dice.chance(likely)) return;
     this.platform.sql.arm({ after: this.dice.whole(0, 40), writesOnly: this.dice.chance(0.3) });
   }
@@ -198,7 +198,10 @@ export class World {
   committed(all: Sql["all"]): void {
     if (this.#calling || this.#booksMs === 0) return;
     const lastAtMs = all("SELECT last_at_ms FROM enterprise")[0]?.last_at_ms as number;
-    if (lastAtMs > this.#booksMs) this.#tell(lastAtMs, () => {});
+    const { credit } = this.operators;
+    const referred = credit.referralGranted(all);
+    if (referred) this.#tell(lastAtMs, () => credit.expectReferralGrant(lastAtMs));
+    else if (lastAtMs > this.#booksMs) this.#tell(lastAtMs, () => {});
     this.#advanceBooks(lastAtMs);
   }
 

@@ -214,9 +214,10 @@ export function debit(ledger: Ledger, sent: Report): DebitAnswer {
 }
 
 /** The answer itself; throws the code of a refusal. */
-export function granted<T extends object>(answer: T): Exclude<T, Refused> {
-  if (isRefusal(answer)) throw new Error(`refused: ${answer.refusal.code}`);
-  return answer as Exclude<T, Refused>;
+export function granted<T extends object>(answer: T): Exclude<T, { refusal: object }> {
+  const refused = answer as T | Refused;
+  if (isRefusal(refused)) throw new Error(`refused: ${refused.refusal.code}`);
+  return answer as Exclude<T, { refusal: object }>;
 }
 
 /** The code of a refusal; "none" where there is an answer. */

@@ -23,7 +23,7 @@ import type { Micros } from "../../ledger/micros.ts";
 import { decideCrossing } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Identity } from "./enterprise-row.ts";
-import { holdItem, type OutboxItem } from "./outbox.ts";
+import { holdItem, type OutboxItem, putOutbox } from "./outbox.ts";
 import type { Recent } from "./recent.ts";
 import type { Store } from "./store.ts";
 import { putWebhook } from "./webhook-queue.ts";
@@ -31,8 +31,8 @@ import { putWebhook } from "./webhook-queue.ts";
 export class Change {
   books: Books;
   identity: Identity;
-  /** True when an event was put into the outbox of webhooks. */
-  outboxGrew = false;
+  /** True once this change has queued a webhook. */
+  webhookQueued = false;
   readonly #runs = new Map<string, Run>();
   /** The meters of the runs that were loaded, each run's in the order of their first reports. */
   readonly #meters = new Map<string, Meter[]>();
@@ -167,8 +167,8 @@ export class Change {
     return paidMicros;
   }
 
-  /** Puts the threshold that this change crossed, if any, into the outbox of webhooks. */
-  tell(realNowMs: AtMs): void {
+  /** Queues a webhook for the threshold that this change crossed, if any. */
+  notify(realNowMs: AtMs): void {
     if (this.books === this.before.books) return;
     const { books, crossed } = decideCrossing(this.books, this.nowMs);
     this.books = books;
@@ -176,7 +176,7 @@ export class Change {
     const gauge = this.gauge();
     const data = { enterprise: this.identity.id, code: crossed, ...wordingOf(crossed), gauge };
     putWebhook(this.store.sql, { type: "threshold.crossed", timestamp: gauge.as_of, data }, realNowMs);
-    this.outboxGrew = true;
+    this.webhookQueued = true;
   }
 
   /** Writes what was replaced. True when anything was. */
@@ -187,7 +187,7 @@ export class Change {
     this.store.putGrants(this.books.grants.filter((grant) => this.#knownGrants.get(grant.id) !== grant));
     this.store.putCycles(this.#cycles);
     this.store.putEntries(this.#entries);
-    this.store.putOutbox(this.#items, this.nowMs, this.books.cycle.timeZone);
+    putOutbox(this.store.sql, this.#items, this.nowMs, this.books.cycle.timeZone);
     if (this.books === this.before.books && this.identity === this.before.identity) return false;
     this.identity = { ...this.identity, lastAtMs: Math.max(this.identity.lastAtMs, this.nowMs) };
     if (this.books.settings === this.before.books.settings) this.store.putBalances(this.identity, this.books);

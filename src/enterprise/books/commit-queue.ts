@@ -4,6 +4,8 @@
  * but the turn it is in. When a group fails, each of its members is tried alone: a bug in one harms no other.
  */
 
+import type { Defer } from "../platform.ts";
+
 /** As many requests to a commit: its rows go as one JSON value per table, and SQLite holds none above 2 MB. */
 const MAX_GROUP = 1_000;
 
@@ -21,12 +23,13 @@ export class CommitQueue<Q, A> {
     readonly commit: (requests: readonly Q[]) => A[],
     /** Called once after each flush. */
     readonly afterFlush: () => void,
+    readonly defer: Defer,
   ) {}
 
   add(requests: readonly Q[]): Promise<A[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ requests, resolve, reject });
-      if (this.#waiting.length === 1) setTimeout(() => this.#flush(), 0);
+      if (this.#waiting.length === 1) this.defer(() => this.#flush(), 0);
     });
   }
 

@@ -3,7 +3,7 @@
  * and scopes, and whether it was revoked. Expiry and MAC are checked at the edge; a forged key never gets this far.
  */
 import { type Caller, mayManageKey, type Scope } from "../../access/callers.ts";
-import { type AccessRefusal, type Denied, deny } from "../../access/refusals.ts";
+import { type Denied, deny } from "../../access/refusals.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
@@ -34,13 +34,13 @@ export class Keyring {
 
   constructor(readonly sql: Sql) {}
 
-  /** What stands against this caller now; null when nothing does. */
-  findFault(caller: Caller): AccessRefusal | null {
+  /** Why this caller may not enter now; null when it may. */
+  findFault(caller: Caller): Denied | null {
     if (caller.kind !== "key") return null;
     const hash = this.#hashOf(caller.id);
-    if (hash === null) return { code: "key_revoked" };
+    if (hash === null) return deny({ code: "key_revoked" });
     // Hashes of keys whose MAC has proven good at the edge: the time of this comparison tells nobody anything.
-    return hash === caller.hash ? null : { code: "key_invalid" };
+    return hash === caller.hash ? null : deny({ code: "key_invalid" });
   }
 
   add(key: NewKey, by: By, nowMs: AtMs): KeyView {

@@ -33,6 +33,7 @@ import { Recent } from "./recent.ts";
 import type { Sql } from "./sql.ts";
 import { Store } from "./store.ts";
 import { migrate, schemaStep } from "./tables.ts";
+import { putWebhook, type WebhookEvent } from "./webhook-queue.ts";
 
 /** An enterprise as the operator sees it: its identity, its settings, and the gauge. */
 export type EnterpriseState = { identity: Identity; settings: Settings; capMicros: Micros | null; gauge: Gauge };
@@ -46,16 +47,18 @@ export class Ledger {
    * more than the statements of a debit; a new instance starts with true and asks once.
    */
   mayOweCopy = true;
+  /** True when a commit has queued a webhook that nobody has looked for yet. In memory only: the queue is stored. */
+  webhookQueued = false;
   /** What is stored; null until it is loaded, and after a failed commit, so that the next call loads it again. */
   #cached: { books: Books; identity: Identity } | null = null;
+  /** It never changes, so unlike the rest it survives a failed commit: what logs a failure names the enterprise. */
+  #id: string | null = null;
   /** No active hold ends before this. In memory only: a bound that is too early costs one query. */
   #holdEndMs = 0;
 
   constructor(
     readonly sql: Sql,
     readonly realNowMs: () => AtMs,
-    /** Called when a commit has queued a webhook. */
-    readonly onOutbox: () => void = () => {},
   ) {
     this.store = new Store(sql);
   }
@@ -63,6 +66,12 @@ export class Ledger {
   /** False for an object that was never provisioned. Asking writes nothing. */
   get provisioned(): boolean {
     return this.#cached !== null || (schemaStep(this.sql) > 0 && this.#load() !== null);
+  }
+
+  /** The enterprise's id. */
+  get id(): string {
+    this.#id ??= this.identity.id;
+    return this.#id;
   }
 
   get identity(): Identity {
@@ -113,6 +122,12 @@ export class Ledger {
   putDirectory(change: DirectoryChange): DirectorySize {
     this.mayOweCopy = true;
     return putDirectory(this.sql, change);
+  }
+
+  /** Queues a webhook that no change of the books causes. */
+  queueWebhook(event: WebhookEvent): void {
+    putWebhook(this.sql, event, this.realNowMs());
+    this.webhookQueued = true;
   }
 
   state(): EnterpriseState {
@@ -206,14 +221,14 @@ export class Ledger {
       const answer = this.sql.transaction(() => {
         if (due) change.settle();
         const decided = decide(change);
-        change.tell(this.realNowMs());
+        change.notify(this.realNowMs());
         change.commit();
         return decided;
       });
       this.#cached = { books: change.books, identity: change.identity };
       change.remember();
       this.mayOweCopy = true;
-      if (change.outboxGrew) this.onOutbox();
+      if (change.webhookQueued) this.webhookQueued = true;
       this.#holdEndMs = due ? this.#loadHoldEnd() : Math.min(this.#holdEndMs, change.soonestHoldEnd());
       return answer;
     } catch (error) {

@@ -6,6 +6,7 @@ import { NO_GROUP, type Run, type Surface } from "../../ledger/books.ts";
 import type { Debit } from "../../ledger/debit.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import type { Sql, SqlRow } from "./sql.ts";
 
 export type OutboxItem = {
   /** Its seq. */
@@ -53,4 +54,27 @@ export function debitItem(debit: Debit): OutboxItem {
 
 export function holdItem(run: Run, seq: number): OutboxItem {
   return { n: seq, run: run.run, debit: null };
+}
+
+/** Stores the items of one commit, as part of its transaction. */
+export function putOutbox(sql: Sql, items: readonly OutboxItem[], atMs: AtMs, timeZone: string): void {
+  const last = items.at(-1);
+  if (last === undefined) return;
+  const statement = "INSERT INTO outbox_items (last_seq, at_ms, time_zone, items) VALUES (?, ?, ?, ?)";
+  sql.run(statement, last.n, atMs, timeZone, JSON.stringify(items));
+}
+
+/** Rows after a seq, oldest first. */
+export function loadOutbox(sql: Sql, afterSeq: number, limit: number): OutboxRow[] {
+  const statement = "SELECT * FROM outbox_items WHERE last_seq > ? ORDER BY last_seq LIMIT ?";
+  return sql.all(statement, afterSeq, limit).map(outboxOfRow);
+}
+
+function outboxOfRow(row: SqlRow): OutboxRow {
+  return {
+    lastSeq: row.last_seq as number,
+    atMs: row.at_ms as number,
+    timeZone: row.time_zone as string,
+    items: JSON.parse(row.items as string) as OutboxItem[],
+  };
 }

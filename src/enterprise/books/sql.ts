@@ -13,14 +13,3 @@ export interface Sql {
   /** Runs the body as one transaction: when it throws, none of its writes stay. */
   transaction<T>(body: () => T): T;
 }
-
-/** The storage of a Durable Object as Sql. */
-export function sqlOfStorage(storage: DurableObjectStorage): Sql {
-  return {
-    all: (statement, ...params) => storage.sql.exec(statement, ...params).toArray() as SqlRow[],
-    run: (statement, ...params) => {
-      storage.sql.exec(statement, ...params);
-    },
-    transaction: (body) => storage.transactionSync(body),
-  };
-}

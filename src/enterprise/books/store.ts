@@ -16,7 +16,6 @@ import {
   PUT_BALANCES,
   PUT_ENTERPRISE,
 } from "./enterprise-row.ts";
-import type { OutboxItem } from "./outbox.ts";
 import {
   GRANT_COLUMNS,
   grantOfRow,
@@ -160,13 +159,6 @@ export class Store {
         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)`,
       JSON.stringify(lists),
     );
-  }
-
-  putOutbox(items: readonly OutboxItem[], atMs: AtMs, timeZone: string): void {
-    const last = items.at(-1);
-    if (last === undefined) return;
-    const statement = "INSERT INTO outbox_items (last_seq, at_ms, time_zone, items) VALUES (?, ?, ?, ?)";
-    this.sql.run(statement, last.n, atMs, timeZone, JSON.stringify(items));
   }
 
   /** The group that the directory gives a workspace. */

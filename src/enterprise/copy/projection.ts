@@ -3,24 +3,24 @@
  * so a batch that is sent twice, late, or in another order ends in the same copy. `takeBatch` and `confirm` are
  * transactions of their own: debits go on while a batch is on its way, and only what was sent is forgotten.
  */
-import type { Batch, NameRow, Totals } from "../../copy/batch.ts";
+import type { Batch, NameRow } from "../../copy/batch.ts";
 import { attentionOf } from "../../ledger/attention.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
-import type { OutboxRow } from "../books/outbox.ts";
+import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import { loadRunRows } from "./run-rows.ts";
-import { foldAndTouch, foldOutbox, loadOutbox } from "./totals.ts";
+import { foldAndTouch } from "./totals.ts";
 
 const PAGE_ROWS = 20;
 /** Deciding what a batch holds blocks the object: so much takes some ten milliseconds. */
 const MAX_ITEMS = 5_000;
 /** A table's rows go as one JSON value, of which D1 takes 2 MB. */
-const BATCH_RUNS = 2_000;
-const ENTRY_ROWS = 500;
-const NAME_ROWS = 500;
+export const BATCH_RUNS = 2_000;
+export const ENTRY_ROWS = 500;
+export const NAME_ROWS = 500;
 
 /** The next batch; null when the copy has everything. */
 export function takeBatch(ledger: Ledger): Batch | null {
@@ -78,54 +78,13 @@ function settingsLacking(sql: Sql): number | null {
   return getProgress(sql, "settings") < revision ? revision : null;
 }
 
-function settingsRevision(sql: Sql): number {
+/** The latest revision of the settings, counted from 1. */
+export function settingsRevision(sql: Sql): number {
   return 1 + getProgress(sql, "settings_revision");
 }
 
-/** Everything the copy should hold, in batches, for writing it anew: totals first, then runs, entries and names. */
-export function* rebuildBatches(ledger: Ledger): Generator<Batch> {
-  const { sql, store } = ledger;
-  sql.transaction(() => {
-    while (foldOutbox(sql));
-  });
-  const empty = (): Batch => {
-    const gauge = ledger.gauge();
-    const head = sql.transaction(() => headOf(ledger, gauge));
-    return {
-      ...head,
-      settingsRevision: settingsRevision(sql),
-      totals: { time: [], cycle: [] },
-      runs: [],
-      entries: [],
-      names: [],
-      outboxSeq: 0,
-    };
-  };
-  const totals = loadAllTotals(sql);
-  for (const time of pagesOf(totals.time)) yield { ...empty(), totals: { time, cycle: [] } };
-  for (const cycle of pagesOf(totals.cycle)) yield { ...empty(), totals: { time: [], cycle } };
-  for (let after = ""; ; ) {
-    const ids = sql.all("SELECT run FROM runs WHERE run > ? ORDER BY run LIMIT ?", after, BATCH_RUNS);
-    if (ids.length === 0) break;
-    const runs = ids.map((row) => row.run as string);
-    after = runs.at(-1) as string;
-    yield { ...empty(), runs: loadRunRows(ledger, runs) };
-  }
-  for (let after = 0; ; ) {
-    const entries = store.loadEntriesAfter(after, ENTRY_ROWS);
-    if (entries.length === 0) break;
-    after = entries.at(-1)?.seq ?? after;
-    yield { ...empty(), entries };
-  }
-  for (let after = 0; ; ) {
-    const names = loadNames(sql, after, NAME_ROWS);
-    if (names.length === 0) break;
-    after = names.at(-1)?.revision ?? after;
-    yield { ...empty(), names };
-  }
-}
-
-function headOf(ledger: Ledger, gauge: Gauge) {
+/** What every batch says of the enterprise itself. Part of the caller's transaction: it takes the next revision. */
+export function headOf(ledger: Ledger, gauge: Gauge) {
   const revision = nextRevision(ledger.sql, "copy");
   return {
     enterprise: ledger.identity.id,
@@ -157,7 +116,7 @@ function loadForBatch(sql: Sql): { rows: OutboxRow[]; runs: Set<string> } {
   }
 }
 
-function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
+export function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
   const statement = "SELECT * FROM names WHERE revision > ? ORDER BY revision LIMIT ?";
   return sql.all(statement, afterRevision, limit).map((row) => ({
     kind: row.kind as string,
@@ -166,21 +125,4 @@ function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
     group: row.group_id as string | null,
     revision: row.revision as number,
   }));
-}
-
-/** Portions small enough to travel as one parameter each; one that is empty where there is nothing, so the head goes. */
-function pagesOf<T>(rows: readonly T[]): T[][] {
-  const count = Math.max(1, Math.ceil(rows.length / MAX_ITEMS));
-  return Array.from({ length: count }, (_, page) => rows.slice(page * MAX_ITEMS, (page + 1) * MAX_ITEMS));
-}
-
-function loadAllTotals(sql: Sql): Totals {
-  return {
-    time: sql
-      .all("SELECT span, unit, starts_at_ms, surface, amount_micros, revision FROM totals_time")
-      .map((row) => Object.values(row) as Totals["time"][number]),
-    cycle: sql
-      .all("SELECT unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision FROM totals_cycle")
-      .map((row) => Object.values(row) as Totals["cycle"][number]),
-  };
 }

@@ -6,10 +6,10 @@
 
 import type { CycleTotal, TimeTotal, Totals } from "../../copy/batch.ts";
 import { makeCalendar } from "../../ledger/calendar.ts";
-import type { OutboxItem, OutboxRow } from "../books/outbox.ts";
+import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import { upsertOf } from "../books/rows.ts";
-import type { Sql, SqlRow } from "../books/sql.ts";
+import type { Sql } from "../books/sql.ts";
 
 export const TIME_COLUMNS = ["span", "unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
 export const CYCLE_TOTAL_COLUMNS = [
@@ -66,20 +66,6 @@ function loadTouched(sql: Sql, rows: readonly OutboxRow[]): Totals {
     cycle: sql
       .all(LOAD_CYCLE, JSON.stringify(keys.cycle))
       .map((row) => CYCLE_TOTAL_COLUMNS.map((c) => row[c]) as CycleTotal),
-  };
-}
-
-export function loadOutbox(sql: Sql, afterSeq: number, limit: number): OutboxRow[] {
-  const statement = "SELECT * FROM outbox_items WHERE last_seq > ? ORDER BY last_seq LIMIT ?";
-  return sql.all(statement, afterSeq, limit).map(outboxOfRow);
-}
-
-function outboxOfRow(row: SqlRow): OutboxRow {
-  return {
-    lastSeq: row.last_seq as number,
-    atMs: row.at_ms as number,
-    timeZone: row.time_zone as string,
-    items: JSON.parse(row.items as string) as OutboxItem[],
   };
 }
 

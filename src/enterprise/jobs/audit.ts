@@ -9,10 +9,10 @@ import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS, type Unit } from "../../ledger/micros.ts";
 import { costOf } from "../../ledger/prices.ts";
 import type { Ledger } from "../books/ledger.ts";
+import { loadOutbox } from "../books/outbox.ts";
 import { getProgress } from "../books/progress.ts";
 import { meterOfRow } from "../books/rows.ts";
 import type { Sql } from "../books/sql.ts";
-import { loadOutbox } from "../copy/totals.ts";
 
 export type AuditCheck = { name: string; ok: boolean; detail: string };
 

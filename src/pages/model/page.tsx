@@ -7,7 +7,7 @@
 import { type Context, Hono } from "hono";
 import { currentPrices } from "../../catalog/current-prices.ts";
 import { type CapChange, readCapChanges, readRuns } from "../../copy/read.ts";
-import type { CopyView } from "../../enterprise/object.ts";
+import type { CopyView } from "../../enterprise/core.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";

@@ -18,7 +18,7 @@ import {
   type TopRow,
 } from "../../copy/read.ts";
 import { readSliceSeries, readSliceTop, type Slice } from "../../copy/read-slice.ts";
-import type { CopyView } from "../../enterprise/object.ts";
+import type { CopyView } from "../../enterprise/core.ts";
 import { dayStart, type Span, spansOf } from "../../ledger/calendar.ts";
 import type { GrantView } from "../../ledger/grants.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";

@@ -1,6 +1,6 @@
 /** How these numbers are made: each with its formula and its values, and as of when. */
 import type { FC } from "hono/jsx";
-import type { CopyView } from "../../enterprise/object.ts";
+import type { CopyView } from "../../enterprise/core.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { DAY_MS } from "../../ledger/time.ts";
 import { formatClock, formatPeriod } from "../kit/dates.ts";

@@ -3,7 +3,7 @@
  * The period and the exports are regions, because a cycle turns and a filter is chosen while the page is open.
  */
 import type { FC } from "hono/jsx";
-import type { CopyView } from "../../enterprise/object.ts";
+import type { CopyView } from "../../enterprise/core.ts";
 import { formatDate, formatMoment, formatPeriod } from "../kit/dates.ts";
 import type { Signed } from "../kit/layout.tsx";
 import { Name } from "../kit/parts.tsx";

@@ -12,6 +12,7 @@ function queueWith(commit: (requests: readonly number[]) => number[]) {
     () => {
       flushes += 1;
     },
+    (act, delayMs) => setTimeout(act, delayMs),
   );
   return { queue, groups, flushes: () => flushes };
 }

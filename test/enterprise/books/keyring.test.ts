@@ -1,6 +1,8 @@
 // What the object itself knows of keys and links, whoever the Worker has let as far as here.
+
 import { expect, it } from "vitest";
 import type { Caller } from "../../../src/access/callers.ts";
+import { deny } from "../../../src/access/refusals.ts";
 import { Keyring } from "../../../src/enterprise/books/keyring.ts";
 import { migrate } from "../../../src/enterprise/books/tables.ts";
 import { MINUTE_MS, NOON } from "../../support/books.ts";
@@ -17,10 +19,10 @@ it("knows a key by its id and its hash together", () => {
   keyring.add({ id: "k1", name: "agents", scopes: ["debit"], hash: "right", expiresAtMs: null }, "operator", NOON);
   const caller = (id: string, hash: string): Caller => ({ kind: "key", id, hash, scopes: ["debit"] });
   expect(keyring.findFault(caller("k1", "right"))).toBeNull();
-  expect(keyring.findFault(caller("k1", "other"))).toEqual({ code: "key_invalid" });
+  expect(keyring.findFault(caller("k1", "other"))).toEqual(deny({ code: "key_invalid" }));
   expect(keyring.findFault(caller("k2", "right"))).not.toBeNull();
   keyring.revoke({ kind: "operator" }, "k1", NOON);
-  expect(keyring.findFault(caller("k1", "right"))).toEqual({ code: "key_revoked" });
+  expect(keyring.findFault(caller("k1", "right"))).toEqual(deny({ code: "key_revoked" }));
 });
 
 it("uses a sign-in link up once", () => {

@@ -2,8 +2,8 @@
 // whole or not at all, whatever breaks in between.
 import { expect, it } from "vitest";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
+import { loadOutbox } from "../../../src/enterprise/books/outbox.ts";
 import { migrate, STEPS, schemaStep } from "../../../src/enterprise/books/tables.ts";
-import { loadOutbox } from "../../../src/enterprise/copy/totals.ts";
 import { dumpOf, faultySql, StorageFault } from "../../simulation/faulty-sql.ts";
 import { NOON, openBooks, settings } from "../../support/books.ts";
 import { openSql } from "../../support/node-sql.ts";

@@ -2,20 +2,33 @@
  * What people do to an enterprise's credit: grants that come, come again and are voided, plans and allowances, caps,
  * billing models, a referral. Each is told to the reference, and compared with it.
  */
+import type { Caller } from "../../src/access/callers.ts";
+import type { Sql } from "../../src/enterprise/books/sql.ts";
 import type { Settings } from "../../src/ledger/books.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
-import { isRefusal } from "../../src/ledger/refusals.ts";
+import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
 import { checkGauge } from "./gauge-check.ts";
 import { DAY_MS, runsPerCycle, TYPICAL_RUN_MICROS } from "./scenario.ts";
 import type { World } from "./world.ts";
 
+const ADMIN: Caller = { kind: "user", user: "admin", role: "admin" };
+const REFERRER = "friend";
 const REFERRAL_MICROS = 20_000_000;
+const REFERRAL_GRANT: GrantRequest = {
+  id: `referred-by:${REFERRER}`,
+  amountMicros: REFERRAL_MICROS,
+  source: "referral",
+  note: `Referred by ${REFERRER}`,
+  expiresAtMs: null,
+};
 const AGAIN_MS = 60_000;
 
-export class CreditActs {
+export class CreditCommands {
   /** True once another enterprise must have got a grant for referring this one. */
   referred = false;
   #grants = 0;
+  #accepting = false;
+  #granted = false;
 
   constructor(readonly world: World) {}
 
@@ -55,7 +68,7 @@ export class CreditActs {
     const grant = world.dice.pick(grants.slice(-4));
     world.call(
       `void ${grant.id}`,
-      (shell) => shell.answer(() => shell.ledger.voidGrant(grant.id, "operator")),
+      ({ core }) => core.voidGrant(grant.id),
       (nowMs, answer) => {
         if (grant.left > 0) world.saw("grant_voided");
         world.reference.purse.voidGrant(grant, nowMs);
@@ -74,7 +87,7 @@ export class CreditActs {
     const { world } = this;
     world.call(
       `settings ${JSON.stringify(patch)}`,
-      (shell) => shell.answer(() => shell.ledger.changeSettings(patch, "operator")),
+      ({ core }) => core.provision("acme", patch, null, undefined),
       (nowMs, answer) => {
         const { reference } = world;
         const debt = reference.purse.taken("debt");
@@ -84,7 +97,7 @@ export class CreditActs {
         if (patch.plan !== undefined) world.saw("plan_changed");
         if (answer === null) return;
         if (isRefusal(answer)) world.fail(`settings are refused: ${answer.refusal.code}`);
-        else checkGauge(world, answer.gauge, nowMs);
+        else checkGauge(world, answer.state.gauge, nowMs);
       },
     );
   }
@@ -96,7 +109,7 @@ export class CreditActs {
     const cap = dice.pick([drawn, drawn, drawn, drawn, 0, null]);
     world.call(
       `cap ${cap}`,
-      (shell) => shell.answer(() => shell.ledger.setCap(cap, "user:admin")),
+      ({ core }) => core.setCap(ADMIN, cap),
       (nowMs, answer) => {
         const wanted = world.reference.setCap(cap);
         if (wanted === "set") world.saw("cap_changed");
@@ -107,31 +120,45 @@ export class CreditActs {
     );
   }
 
-  /** The enterprise was referred by another: once, and the other side gets its grant in the end. */
+  /** Another enterprise referred this one: once, and the other side gets its grant in the end. */
   acceptReferral(): void {
     const { world } = this;
     if (this.referred) return;
-    const granted = { id: "referred-by:friend", amountMicros: REFERRAL_MICROS, source: "referral" } as const;
-    const accepted = world.call(
-      "referral",
-      (shell) => shell.answer(() => shell.acceptReferral("friend", REFERRAL_MICROS)),
-      (nowMs) => world.reference.addGrant({ ...granted, note: "Referred by friend", expiresAtMs: null }, nowMs),
+    this.#accepting = true;
+    world.trace.add(`${world.nowMs} referral`);
+    world.object.core.acceptReferral(REFERRER, REFERRAL_MICROS).then(
+      (answer) => this.#answerReferral(answer),
+      () => {},
     );
-    if (accepted === null) {
-      world.later(AGAIN_MS, () => this.acceptReferral());
-      return;
-    }
-    world.saw("referral_accepted");
-    this.referred = true;
-    void world.shell.background.attempt("settle_referral");
     world.drain();
+    // An answer that is lost, or never comes because the object was evicted, is asked for again.
+    world.later(AGAIN_MS, () => this.acceptReferral());
+  }
+
+  /** True when a commit has just added the grant of a referral; the reference adds it too. */
+  referralGranted(all: Sql["all"]): boolean {
+    if (!this.#accepting || this.#granted) return false;
+    this.#granted = all("SELECT 1 FROM grants WHERE id = ?", REFERRAL_GRANT.id).length > 0;
+    return this.#granted;
+  }
+
+  expectReferralGrant(nowMs: number): void {
+    this.world.reference.addGrant(REFERRAL_GRANT, nowMs);
+  }
+
+  #answerReferral(answer: object | Refused): void {
+    if (isRefusal(answer) && answer.refusal.code !== "already_referred") {
+      this.world.fail(`a referral is refused: ${answer.refusal.code}`);
+    }
+    if (!this.referred) this.world.saw("referral_accepted");
+    this.referred = true;
   }
 
   #addGrant(request: GrantRequest): void {
     const { world } = this;
     world.call(
       `grant ${request.id} ${request.amountMicros}`,
-      (shell) => shell.answer(() => shell.ledger.addGrant(request, "operator")),
+      ({ core }) => core.addGrant(request),
       (nowMs, answer) => {
         const debt = world.reference.purse.taken("debt");
         const wanted = world.reference.addGrant(request, nowMs);

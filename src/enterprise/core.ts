@@ -1,0 +1,369 @@
+/**
+ * What the object of one enterprise does: it checks the caller, lets the ledger decide, and answers. It groups debits
+ * into commits, sets the alarm for what is due later, and pushes changes to those who watch. It knows no Workers: the
+ * platform is passed in, so the simulator runs this class. Long because it has a method for each call to the object.
+ */
+import { byOf, type Caller } from "../access/callers.ts";
+import { type Denied, deny } from "../access/refusals.ts";
+import type { StartRequest } from "../ledger/admission.ts";
+import type { Settings } from "../ledger/books.ts";
+import type { Report } from "../ledger/debit.ts";
+import type { Entry } from "../ledger/entries.ts";
+import type { Gauge } from "../ledger/gauge.ts";
+import { type GrantRequest, type GrantView, viewGrant } from "../ledger/grants.ts";
+import type { Micros } from "../ledger/micros.ts";
+import { type Receipt, viewMeter } from "../ledger/receipt.ts";
+import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
+import type { AtMs } from "../ledger/time.ts";
+import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
+import { formatIso } from "../wire/time.ts";
+import type { StartAnswer, StartRefused } from "./books/commands.ts";
+import { CommitQueue } from "./books/commit-queue.ts";
+import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
+import { Keyring, type KeyView, type NewKey } from "./books/keyring.ts";
+import { type EnterpriseState, Ledger } from "./books/ledger.ts";
+import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
+import { listWebhooks, type WebhookView } from "./books/webhook-queue.ts";
+import { copyAsOfMs } from "./copy/projection.ts";
+import { Projector } from "./copy/projector.ts";
+import { Rebuilder } from "./copy/rebuild.ts";
+import { loadRunRows } from "./copy/run-rows.ts";
+import { type AuditCheck, auditBooks, countMeters } from "./jobs/audit.ts";
+import { auditCopy } from "./jobs/audit-copy.ts";
+import { JobRunner } from "./jobs/runner.ts";
+import type { Platform } from "./platform.ts";
+import { LivePush } from "./sockets/live.ts";
+import { CLOSE_UNAUTHORIZED, hasExpired, type Socket, type SocketOwner } from "./sockets/sockets.ts";
+import { parseMessage, replyTo } from "./sockets/stream.ts";
+
+/** What a page needs besides the copy: the balance, the clock, and as of when the copy is complete. */
+export type CopyView = {
+  gauge: Gauge;
+  suspended: boolean;
+  timeZone: string;
+  cycleStartsAtMs: AtMs;
+  nowMs: AtMs;
+  copyAsOfMs: AtMs;
+};
+
+export type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };
+
+/** What a PUT has done; `newWebhookUrl` is set when webhooks go to another URL from now on. */
+export type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
+
+const OPERATOR: Caller = { kind: "operator" };
+const NO_WEBHOOK_URL = refuse({
+  code: "validation_failed",
+  errors: [{ path: "webhook_url", message: "is not set for this enterprise" }],
+});
+/** The audit of so many meters takes about half a second, in which nothing else is answered. */
+const QUICK_METERS = 100_000;
+
+export class EnterpriseCore {
+  readonly jobs: JobRunner;
+  readonly #keyring: Keyring;
+  readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused>;
+  readonly #live: LivePush;
+  readonly #projector: Projector;
+
+  constructor(
+    readonly platform: Platform,
+    readonly ledger = new Ledger(platform.sql, () => platform.clock.realNowMs()),
+  ) {
+    const { sql, clock, defer, sockets } = platform;
+    this.#keyring = new Keyring(sql);
+    this.#projector = new Projector(ledger, platform, () => this.jobs.projectionFinished());
+    const rebuilder = new Rebuilder(ledger, platform, this.#projector);
+    this.jobs = new JobRunner({ platform, ledger, projector: this.#projector, rebuilder });
+    this.#live = new LivePush({ sockets, clock, defer, gauge: () => JSON.stringify(ledger.gauge()) });
+    this.#debits = new CommitQueue(
+      (reports) => ledger.debit(reports).map(showDecided),
+      () => this.#afterChange(),
+      defer,
+    );
+  }
+
+  // Agents
+
+  async debit(caller: Caller, reports: readonly Report[]): Promise<(DebitAnswerJson | Refused)[] | Refused | Denied> {
+    return this.#fault(caller) ?? this.#debits.add(reports);
+  }
+
+  start(caller: Caller, request: StartRequest): StartAnswer | StartRefused | Refused | Denied {
+    return this.#answer(caller, () => this.ledger.start(request));
+  }
+
+  releaseHold(caller: Caller, run: string): Gauge | Refused | Denied {
+    return this.#answer(caller, () => this.ledger.releaseHold(run));
+  }
+
+  // Readers
+
+  gauge(caller: Caller): Gauge | Refused | Denied {
+    return this.#answer(caller, () => this.ledger.gauge());
+  }
+
+  copyView(caller: Caller): CopyView | Refused | Denied {
+    return this.#answer(caller, () => {
+      const gauge = this.ledger.gauge();
+      const { cycle, settings } = this.ledger.books;
+      return {
+        gauge,
+        suspended: settings.suspended,
+        timeZone: cycle.timeZone,
+        cycleStartsAtMs: cycle.startsAtMs,
+        nowMs: this.ledger.nowMs(),
+        copyAsOfMs: copyAsOfMs(this.ledger),
+      };
+    });
+  }
+
+  receipt(caller: Caller, run: string): Receipt | Refused | Denied {
+    return this.#answer(caller, () => {
+      const row = loadRunRows(this.ledger, [run])[0];
+      if (row === undefined) return refuse({ code: "not_found" });
+      const { cycleStartsAtMs: _cycle, cycleMicros: _micros, ...view } = row;
+      return { ...view, meters: this.ledger.store.loadMeters([run]).map(viewMeter) };
+    });
+  }
+
+  /** Entries before `beforeSeq`, newest first: one more than `limit` when there are more. */
+  entries(caller: Caller, beforeSeq: number, limit: number): Entry[] | Refused | Denied {
+    return this.#answer(caller, () => this.ledger.store.loadEntryPage(beforeSeq, limit + 1));
+  }
+
+  /** Grants before `beforeSeq`, newest first, each with its seq: one more than `limit` when there are more. */
+  grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantView }[] | Refused | Denied {
+    return this.#answer(caller, () => {
+      this.ledger.settle();
+      const page = this.ledger.store.loadGrantPage(beforeSeq, limit + 1);
+      return page.map((grant) => ({ seq: grant.seq, view: viewGrant(grant, this.ledger.nowMs()) }));
+    });
+  }
+
+  grant(caller: Caller, id: string): GrantView | Refused | Denied {
+    return this.#answer(caller, () => {
+      this.ledger.settle();
+      const grant = this.ledger.store.loadGrants([id])[0];
+      return grant === undefined ? refuse({ code: "not_found" }) : viewGrant(grant, this.ledger.nowMs());
+    });
+  }
+
+  // Sockets
+
+  /** Opens a socket for a caller whom the Worker has let in; null when it is open. */
+  openSocket(owner: SocketOwner, accept: () => Socket): Refused | Denied | null {
+    const fault = this.#fault(owner.caller);
+    if (fault !== null) return fault;
+    const socket = accept();
+    if (owner.kind === "live") socket.send(JSON.stringify(this.ledger.gauge()));
+    this.#afterChange();
+    return null;
+  }
+
+  /** Answers a message of the debit stream. */
+  async receive(socket: Socket, message: string | ArrayBuffer): Promise<void> {
+    const { owner } = socket;
+    if (owner.kind === "live") return;
+    if (hasExpired(owner, this.#realNowMs()) || this.#fault(owner.caller) !== null) {
+      socket.close(CLOSE_UNAUTHORIZED, "unauthorized");
+      return;
+    }
+    const prices = await this.platform.prices();
+    const request = parseMessage(message, prices.find);
+    if ("reply" in request) {
+      socket.send(JSON.stringify(request.reply));
+      return;
+    }
+    const { reports } = request;
+    const decided = reports.length === 0 ? [] : await this.#debits.add(reports);
+    socket.send(JSON.stringify(replyTo(request, decided)));
+  }
+
+  // The operator and admins
+
+  /** Creates the enterprise, or changes its settings. `complete` is the whole of them, where `patch` suffices for that. */
+  provision(
+    id: string,
+    patch: Partial<Settings>,
+    complete: Settings | null,
+    testClockMs: AtMs | null | undefined,
+  ): Provisioned | Refused | Denied {
+    if (!this.ledger.provisioned) {
+      if (complete === null) return refuse({ code: "validation_failed", errors: missingForCreation(patch) });
+      const state = this.ledger.create(id, complete, testClockMs ?? null);
+      this.#afterChange();
+      return { created: true, state, newWebhookUrl: complete.webhookUrl };
+    }
+    const { identity } = this.ledger;
+    const known = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
+    if (!known || (typeof testClockMs === "number" && identity.testClockMs === null)) {
+      const message = "a clock is given at creation, and then only moved forward";
+      return refuse({ code: "validation_failed", errors: [{ path: "test_clock", message }] });
+    }
+    return this.#answer(OPERATOR, () => {
+      const before = this.ledger.books.settings.webhookUrl;
+      const state = this.ledger.changeSettings(patch, byOf(OPERATOR));
+      if (isRefusal(state)) return state;
+      const { webhookUrl } = state.settings;
+      return { created: false, state, newWebhookUrl: webhookUrl === before ? null : webhookUrl };
+    });
+  }
+
+  state(caller: Caller): EnterpriseState | Refused | Denied {
+    return this.#answer(caller, () => this.ledger.state());
+  }
+
+  moveClock(toMs: AtMs): EnterpriseState | Refused | Denied {
+    // Watchers see another date, whether or not anything in the books was due.
+    this.#live.invalidate();
+    return this.#answer(OPERATOR, () => this.ledger.moveClock(toMs));
+  }
+
+  followRealClock(): EnterpriseState | Refused | Denied {
+    return this.#answer(OPERATOR, () => this.ledger.followRealClock());
+  }
+
+  addGrant(request: GrantRequest): { grant: GrantView; created: boolean } | Refused | Denied {
+    return this.#answer(OPERATOR, () => this.ledger.addGrant(request, byOf(OPERATOR)));
+  }
+
+  voidGrant(id: string): GrantView | Refused | Denied {
+    return this.#answer(OPERATOR, () => this.ledger.voidGrant(id, byOf(OPERATOR)));
+  }
+
+  /** Sets the cap; with `fromMicros` only if that is the cap now. The gauge of the answer shows the cap in force. */
+  setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): Gauge | Refused | Denied {
+    return this.#answer(caller, () => {
+      if (fromMicros !== undefined && fromMicros !== this.ledger.books.capMicros) return this.ledger.gauge();
+      return this.ledger.setCap(capMicros, byOf(caller));
+    });
+  }
+
+  putDirectory(change: DirectoryChange): DirectorySize | Refused | Denied {
+    return this.#answer(OPERATOR, () => this.ledger.putDirectory(change));
+  }
+
+  addKey(caller: Caller, key: NewKey): KeyView | Refused | Denied {
+    return this.#answer(caller, () => this.#keyring.add(key, byOf(caller), this.#realNowMs()));
+  }
+
+  keys(caller: Caller): KeyView[] | Refused | Denied {
+    return this.#answer(caller, () => this.#keyring.list());
+  }
+
+  revokeKey(caller: Caller, id: string): { revoked: true } | Refused | Denied {
+    return this.#answer(caller, () => {
+      const refused = this.#keyring.revoke(caller, id, this.#realNowMs());
+      if (refused !== null) return refused;
+      for (const socket of this.platform.sockets.ofKey(id)) socket.close(CLOSE_UNAUTHORIZED, "key revoked");
+      return { revoked: true as const };
+    });
+  }
+
+  /** Uses up a sign-in link, which works once. */
+  useLink(id: string, expiresAtMs: AtMs): { used: true } | Refused | Denied {
+    return this.#answer(OPERATOR, () => {
+      const fresh = this.#keyring.useLink(id, expiresAtMs, this.#realNowMs());
+      return fresh ? { used: true as const } : deny({ code: "link_used" });
+    });
+  }
+
+  /** Grants both sides of a referral. This enterprise is the one that was referred. */
+  async acceptReferral(referrer: string, bonusMicros: Micros): Promise<{ referrer: string } | Refused | Denied> {
+    const fault = this.#fault(OPERATOR) ?? this.#alreadyReferred();
+    if (fault !== null) return fault;
+    if (!(await this.platform.peers.exists(referrer))) return refuse({ code: "referral_code_unknown" });
+    const accepted = this.#answer(OPERATOR, () => {
+      // Another call may have accepted a referral during the await.
+      const already = this.#alreadyReferred();
+      if (already !== null) return already;
+      const granted = this.ledger.addGrant(refereeGrant(referrer, bonusMicros), byOf(OPERATOR));
+      if (isRefusal(granted)) return granted;
+      putReferral(this.platform.sql, { referrer, bonusMicros, atMs: this.ledger.nowMs(), settled: false });
+      return { referrer };
+    });
+    if (!isRefusal(accepted)) await this.jobs.runNow("settle_referral");
+    return accepted;
+  }
+
+  /** For the scheduled reconciliation, which leaves out an enterprise whose audit would delay its debits. */
+  async auditIfQuick(): Promise<Audit | { tooLarge: true } | Refused | Denied> {
+    const fault = this.#fault(OPERATOR);
+    if (fault !== null) return fault;
+    return countMeters(this.platform.sql, QUICK_METERS + 1) > QUICK_METERS ? { tooLarge: true } : this.audit();
+  }
+
+  async audit(): Promise<Audit | Refused | Denied> {
+    const fault = this.#fault(OPERATOR);
+    if (fault !== null) return fault;
+    this.ledger.settle();
+    const checks = auditBooks(this.ledger);
+    checks.push(await auditCopy(this.ledger, this.platform.copy, this.#projector));
+    return { checkedAtMs: this.ledger.nowMs(), checks };
+  }
+
+  /** Deletes the copy of this enterprise and writes it again. */
+  async rebuild(): Promise<{ batches: number } | Refused | Denied> {
+    const fault = this.#fault(OPERATOR);
+    if (fault !== null) return fault;
+    return { batches: await this.jobs.rebuild() };
+  }
+
+  /** The delivery log of webhooks before `beforeNumber`, newest first: one more than `limit` when there are more. */
+  webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookView }[] | Refused | Denied {
+    return this.#answer(OPERATOR, () => listWebhooks(this.platform.sql, beforeNumber, limit + 1));
+  }
+
+  testWebhook(): { queued: true } | Refused | Denied {
+    return this.#answer(OPERATOR, () => {
+      if (this.ledger.books.settings.webhookUrl === null) return NO_WEBHOOK_URL;
+      const timestamp = formatIso(this.ledger.nowMs());
+      this.ledger.queueWebhook({ type: "test", timestamp, data: { enterprise: this.ledger.id } });
+      return { queued: true as const };
+    });
+  }
+
+  // The alarm
+
+  async alarm(): Promise<void> {
+    if (!this.ledger.provisioned) return;
+    await this.jobs.runAll();
+    this.#afterChange();
+  }
+
+  /** Why the caller is refused now; null when it may enter. */
+  #fault(caller: Caller): Refused | Denied | null {
+    return this.ledger.provisioned ? this.#keyring.findFault(caller) : refuse({ code: "not_found" });
+  }
+
+  #answer<T>(caller: Caller, act: () => T): T | Refused | Denied {
+    const fault = this.#fault(caller);
+    if (fault !== null) return fault;
+    const answer = act();
+    this.#afterChange();
+    return answer;
+  }
+
+  #alreadyReferred(): Refused | null {
+    return loadReferral(this.platform.sql) === null ? null : refuse({ code: "already_referred" });
+  }
+
+  /** Follows every call that may have changed something, before it is answered. */
+  #afterChange(): void {
+    const watched = this.platform.sockets.countLive() > 0;
+    this.jobs.changed(watched);
+    this.#live.changed(this.ledger.books, watched);
+  }
+
+  #realNowMs(): AtMs {
+    return this.platform.clock.realNowMs();
+  }
+}
+
+function missingForCreation(patch: Partial<Settings>) {
+  const needed = { name: patch.name, billing_model: patch.billingModel, plan: patch.plan };
+  return Object.entries(needed)
+    .filter(([, value]) => value === undefined)
+    .map(([path]) => ({ path, message: "required to create an enterprise" }));
+}

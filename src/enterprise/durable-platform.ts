@@ -1,0 +1,51 @@
+/** The platform of the core in production: a Durable Object, its storage and alarm, D1, and other objects. */
+import { webhookSecretOf } from "../access/webhook-secret.ts";
+import { currentPrices } from "../catalog/current-prices.ts";
+import { isRefusal } from "../ledger/refusals.ts";
+import type { Sql, SqlRow } from "./books/sql.ts";
+import type { Platform } from "./platform.ts";
+import { hibernatingSockets } from "./sockets/hibernating.ts";
+
+export function durablePlatform(ctx: DurableObjectState, env: Env): Platform {
+  return {
+    sql: sqlOf(ctx.storage),
+    clock: { realNowMs: () => Date.now() },
+    alarm: {
+      set: (atMs) => {
+        // Not awaited: the object's output gate holds the answer back until the alarm is stored.
+        ctx.storage.setAlarm(atMs);
+      },
+    },
+    defer: (act, delayMs) => {
+      setTimeout(act, delayMs);
+    },
+    // Read at each use, so that a test can replace the binding.
+    get copy() {
+      return env.DB;
+    },
+    peers: {
+      exists: async (enterprise) => !isRefusal(await env.ENTERPRISE.getByName(enterprise).state({ kind: "operator" })),
+      addGrant: (enterprise, request) => env.ENTERPRISE.getByName(enterprise).addGrant(request),
+    },
+    sockets: hibernatingSockets(ctx),
+    webhooks: {
+      fetch: (url, init) => fetch(url, init),
+      secretOf: (enterprise, url) => webhookSecretOf(env.SIGNING_SECRET, enterprise, url),
+    },
+    prices: () => currentPrices(env, ctx),
+    log: {
+      warn: (event) => console.warn(JSON.stringify(event)),
+      error: (event) => console.error(JSON.stringify(event)),
+    },
+  };
+}
+
+function sqlOf(storage: DurableObjectStorage): Sql {
+  return {
+    all: (statement, ...params) => storage.sql.exec(statement, ...params).toArray() as SqlRow[],
+    run: (statement, ...params) => {
+      storage.sql.exec(statement, ...params);
+    },
+    transaction: (body) => storage.transactionSync(body),
+  };
+}

@@ -1,0 +1,53 @@
+/**
+ * A platform for tests of the core and its jobs: an enterprise that exists in node:sqlite, a clock and alarms that the
+ * test reads and sets, and a network on which every call fails unless the test replaces it.
+ */
+import type { Platform } from "../../src/enterprise/platform.ts";
+import { NOON } from "../support/books.ts";
+import { openSql } from "../support/node-sql.ts";
+
+export type StubPlatform = Platform & {
+  nowMs: number;
+  /** Every time the alarm was set to. */
+  alarms: number[];
+  logged: { event: string }[];
+};
+
+const noNetwork = () => Promise.reject(new Error("connection lost"));
+
+export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
+  const logged: { event: string }[] = [];
+  const alarms: number[] = [];
+  const log = (event: { event: string }) => {
+    logged.push(event);
+  };
+  const platform: StubPlatform = {
+    nowMs: NOON,
+    alarms,
+    logged,
+    sql: openSql(),
+    clock: { realNowMs: () => platform.nowMs },
+    alarm: {
+      set: (atMs) => {
+        alarms.push(atMs);
+      },
+    },
+    defer: (act, delayMs) => {
+      setTimeout(act, delayMs);
+    },
+    copy: { prepare: () => neverAnswering, batch: () => new Promise(() => {}) },
+    peers: { exists: async () => true, addGrant: noNetwork },
+    sockets: { countLive: () => 0, live: () => [], ofKey: () => [] },
+    webhooks: { fetch: noNetwork, secretOf: async () => "whsec_c2VjcmV0" },
+    prices: async () => ({ find: () => null }),
+    log: { warn: log, error: log },
+    ...over,
+  };
+  return platform;
+}
+
+const neverAnswering: D1PreparedStatement = {
+  bind: () => neverAnswering,
+  all: () => new Promise(() => {}),
+  first: () => new Promise(() => {}),
+};
