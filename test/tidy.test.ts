@@ -27,6 +27,7 @@ const ENTRIES = [
   /^src\/browser\/[a-z-]+\.(d\.)?ts$/,
   PACKAGE_ENTRY,
   /^tools\/workerd\/worker\.js$/,
+  /^test\/browser\/unpack-chromium\.ts$/,
 ];
 
 /**

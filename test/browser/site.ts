@@ -15,7 +15,7 @@ export const WIDE = { width: 1280, height: 900 };
 export const NARROW = { width: 375, height: 800 };
 
 // biome-ignore lint/suspicious/noExplicitAny: the shapes of answers are tested elsewhere
-export type Answer = { status: number; body: any; headers: Headers; text: string };
+type Answer = { status: number; body: any; headers: Headers; text: string };
 
 export type ViewOptions = { theme?: "light" | "dark"; size?: { width: number; height: number }; script?: boolean };
 
@@ -100,7 +100,7 @@ export async function openSite(base: string, browser: Browser) {
 
   let enterprisesMade = 0;
 
-  /** Creates an enterprise whose test clock stands at noon on 20 November 2026. */
+  /** Creates an enterprise. Its test clock shows noon on 20 November 2026. */
   async function newEnterprise(settings: Record<string, unknown> = {}) {
     const id = `e${++enterprisesMade}`;
     const path = `/v1/enterprises/${id}`;

@@ -4,7 +4,7 @@
  */
 import type { Enterprise, Site } from "./site.ts";
 
-export type State = {
+type State = {
   name: string;
   kind: string;
   create: (site: Site) => Promise<Enterprise>;

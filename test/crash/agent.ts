@@ -3,14 +3,7 @@
 
 import type { TokenTotals } from "../../tools/kit/expected-cost.ts";
 import { type Random, wholeBetween } from "../../tools/kit/random.ts";
-import type { SentReports } from "./sent-reports.ts";
-
-export interface Report {
-  run: string;
-  model: string;
-  usage: TokenTotals;
-  final: boolean;
-}
+import type { Report, SentReports } from "./sent-reports.ts";
 
 const MODELS = ["claude-sonnet-4-5", "gpt-5", "gemini-2.5-pro"];
 const MAX_REPORTS = 20;

@@ -1,7 +1,6 @@
 // Kills workerd repeatedly, at moments chosen by the seed, and checks what is left: on the disk before a new process
 // starts in the same folder, and over HTTP afterwards. Sometimes no request follows the restart. Then the object's alarm
-// alone must bring the copy up to date.
-
+// alone must update the copy.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { pickWeighted, type Random, seededRandom, wholeBetween } from "../../tools/kit/random.ts";
@@ -12,7 +11,7 @@ import { Enterprise } from "./enterprise.ts";
 import type { Violation } from "./sent-reports.ts";
 
 /** The states in which a killed process may be found. A campaign must have met them all. */
-export const MOMENTS = [
+const MOMENTS = [
   "while_debiting",
   "copy_behind",
   "batch_on_its_way",
@@ -21,7 +20,7 @@ export const MOMENTS = [
   "schema_step",
   "just_started",
 ] as const;
-export type Moment = (typeof MOMENTS)[number];
+type Moment = (typeof MOMENTS)[number];
 
 export interface Crashes {
   kills: number;

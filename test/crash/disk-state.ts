@@ -8,7 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { databaseOfCopy, databaseOfObject } from "../../tools/workerd/database-files.ts";
 
 /** What the files hold of one enterprise. */
-export interface DiskState {
+interface DiskState {
   chargedMicros: number;
   /** The copy lacks changes of the ledger. */
   copyBehind: boolean;

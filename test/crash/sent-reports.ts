@@ -2,8 +2,14 @@
 // with it: it must show a report that was sent, not older than the last answered one, and cost exactly what that report
 // costs. A charge made twice would cost more, a lost one less.
 import type { PriceBook } from "../../src/catalog/price-book.ts";
-import { expectedChargeMicros, resolveModel } from "../../tools/kit/expected-cost.ts";
-import type { Report } from "./agent.ts";
+import { expectedChargeMicros, resolveModel, type TokenTotals } from "../../tools/kit/expected-cost.ts";
+
+export interface Report {
+  run: string;
+  model: string;
+  usage: TokenTotals;
+  final: boolean;
+}
 
 /** The fields of a receipt's meter that are checked. */
 export interface ReceiptMeter {

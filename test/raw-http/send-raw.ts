@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 
 /** The statuses of all answers, and the last answer's type and body. `open`: the server did not close the connection. */
-export interface RawAnswer {
+interface RawAnswer {
   statuses: number[];
   type: string;
   body: string;

@@ -1,5 +1,6 @@
 // Every route of the router against every kind of caller. The expected answers come from the table of routes and one rule
-// for each caller. Refused callers must not wake an object or read D1, which is counted.
+// for each caller. Refused callers must not wake an object or read D1, which is counted. Long because the rules and the
+// callers belong together.
 import { env, exports } from "cloudflare:workers";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { mintKey } from "../../src/access/keys.ts";

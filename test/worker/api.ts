@@ -67,7 +67,7 @@ export function freshId(): string {
   return `e${++idsMade}-${crypto.randomUUID().slice(0, 8)}`;
 }
 
-/** Creates an enterprise whose test clock stands at NOON, with a key for `debit` and `read`. */
+/** Creates an enterprise whose test clock shows NOON, with a key for `debit` and `read`. */
 export async function newEnterprise(settings: Record<string, unknown> = {}, id = freshId()) {
   const path = `/v1/enterprises/${encodeURIComponent(id)}`;
   const defaults = { name: "Acme", billing_model: "credits", plan: "pro", test_clock: NOON };
@@ -143,4 +143,19 @@ export async function auditFailures(enterprise: Pick<Enterprise, "audit">): Prom
   const failures = checks.filter((check: { ok: boolean }) => !check.ok);
   expect(ok).toBe(failures.length === 0);
   return failures.map(({ name, detail }: { name: string; detail: string }) => `${name}: ${detail}`);
+}
+
+/** The pages of a list, each an array of rows. */
+export async function readPages(
+  { get }: Pick<Enterprise, "get">,
+  route: string,
+  limit: number,
+): Promise<Record<string, unknown>[][]> {
+  const pages: Record<string, unknown>[][] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const page = await get(`${route}?limit=${limit}${cursor && `&cursor=${cursor}`}`);
+    pages.push(page.rows);
+    cursor = page.next_cursor;
+  }
+  return pages;
 }

@@ -1,11 +1,10 @@
-// The client while the ledger is down, slow or restarting, answers are lost, requests arrive twice, clocks are wrong and
-// processes are killed. In the end the charge is always the cost of the last totals, to the micro.
+// The client while the ledger is down, slow or restarting, answers are lost, requests arrive twice and keys are revoked.
+// In the end the charge is always the cost of the last totals, to the micro.
 import { evictDurableObject } from "cloudflare:test";
 import { describe, expect, it } from "vitest";
-import type { Totals } from "../../packages/client/src/fuelgauge.ts";
 import { seededRandom } from "../../tools/kit/random.ts";
 import { auditFailures, CREDIT, objectOf, operator } from "./api.ts";
-import { newWorld, output, type Sent } from "./client-world.ts";
+import { newWorld, OPEN_POLICY, output, type Sent, startDuringOutage } from "./client-world.ts";
 
 const MINUTE_MS = 60_000;
 const isDebit = ({ path }: Sent) => path.endsWith("/debits");
@@ -205,221 +204,6 @@ describe("each token is charged once", () => {
   });
 });
 
-describe("a wrong clock on the client's machine", () => {
-  const DAY_MS = 86_400_000;
-  const errors = { "a day ahead": DAY_MS, "two months behind": -60 * DAY_MS, "at 1970": -Date.now() };
-
-  it.each(Object.entries(errors))(
-    "does not matter (%s), whether or not the run was admitted",
-    async (_name, errorMs) => {
-      for (const down of [false, true]) {
-        const { clock, network, connect, finish, used } = await newWorld();
-        clock.wallMs = Date.now() + errorMs;
-        network.fault = () => (down ? "down" : null);
-        const run = await startDuringOutage(clock, connect({ whenUnreachable: OPEN }));
-        run.report("gpt-5", output(1_000));
-        await clock.pass(2_000);
-        network.fault = () => null;
-        expect(await finish(run, MINUTE_MS)).toMatchObject({ delivered: true, refused: [] });
-        expect(await used()).toBe(CREDIT);
-      }
-    },
-  );
-
-  it.each([
-    ["credits_exhausted", { monthly_allowance_micros: 0 }],
-    ["enterprise_suspended", { suspended: true }],
-  ])("does not prevent the charge of a run that is refused afterwards (%s)", async (reason, settings) => {
-    for (const errorMs of Object.values(errors)) {
-      const { clock, network, connect, finish, used } = await newWorld(settings);
-      clock.wallMs = Date.now() + errorMs;
-      network.fault = () => "down";
-      const run = await startDuringOutage(clock, connect({ whenUnreachable: OPEN }));
-      run.report("gpt-5", output(1_000));
-      network.fault = () => null;
-      expect(await finish(run, MINUTE_MS)).toMatchObject({ delivered: true, refused: [] });
-      expect(run.state).toMatchObject({ action: "stop", reason });
-      expect(await used()).toBe(CREDIT);
-    }
-  });
-
-  it("does not matter for an enterprise with a test clock", async () => {
-    const { clock, network, connect, finish, used } = await newWorld({ test_clock: "2031-05-01T00:00:00Z" });
-    network.fault = () => "down";
-    const run = await startDuringOutage(clock, connect({ whenUnreachable: OPEN }));
-    run.report("gpt-5", output(1_000));
-    network.fault = () => null;
-    expect(await finish(run, MINUTE_MS)).toMatchObject({ delivered: true, refused: [] });
-    expect(await used()).toBe(CREDIT);
-  });
-});
-
-const OPEN = { policy: "open", maxRuns: 3, maxUnreported: 10_000 } as const;
-type World = Awaited<ReturnType<typeof newWorld>>;
-type Client = ReturnType<World["connect"]>;
-
-async function startDuringOutage(clock: World["clock"], client: Client, run = "run-1", more = {}) {
-  const starting = client.startRun({ run, surface: "web", workspace: "w1", user: "u1", ...more });
-  await clock.pass(5_000);
-  const started = await starting;
-  if (!started.admitted) throw new Error(started.refusal.code);
-  return started.run;
-}
-
-describe("the open policy", () => {
-  it("lets up to maxRuns runs start during an outage and charges them afterwards", async () => {
-    const { clock, network, connect, used, enterprise } = await newWorld();
-    const client = connect({ whenUnreachable: OPEN });
-    network.fault = () => "down";
-    const runs = [];
-    for (const id of ["a", "b", "c"]) runs.push(await startDuringOutage(clock, client, id));
-    expect(runs.map(({ admittedBy }) => admittedBy)).toEqual(["policy", "policy", "policy"]);
-    await expect(startDuringOutage(clock, client, "d")).rejects.toThrow("ledger_unreachable");
-    for (const run of runs) run.report("gpt-5", output(1_000));
-    const finishing = runs.map((run) => run.finish({ waitMs: 5 * MINUTE_MS }));
-    await clock.pass(MINUTE_MS);
-    network.fault = () => null;
-    await clock.pass(MINUTE_MS);
-    expect(await Promise.all(finishing)).toMatchObject(Array(3).fill({ delivered: true, charged_micros: CREDIT }));
-    expect(await used()).toBe(3 * CREDIT);
-    expect((await enterprise.get("runs/a")).final).toBe(true);
-    expect((await startDuringOutage(clock, client, "d")).admittedBy).toBe("ledger");
-  });
-
-  it("asks runs to stop at more than maxUnreported, and still reports everything", async () => {
-    const { clock, network, connect, finish, used } = await newWorld();
-    const client = connect({
-      whenUnreachable: { ...OPEN, maxUnreported: 10, weigh: (_, usage) => usage.output_tokens / 1_000 },
-    });
-    const run = await client.start("run-1");
-    const actions: unknown[] = [];
-    run.onAction(({ action, reason }) => actions.push([action, reason]));
-    run.report("gpt-5", output(40_000));
-    await clock.pass(250);
-    network.fault = () => "down";
-    for (const tokens of [42_000, 49_000, 50_000]) {
-      run.report("gpt-5", output(tokens));
-      await clock.pass(1_000);
-    }
-    expect([actions, run.signal.aborted]).toEqual([[], false]);
-    run.report("gpt-5", output(50_001));
-    expect([actions, run.signal.aborted]).toEqual([[["stop", "ledger_unreachable"]], true]);
-    await expect(startDuringOutage(clock, client, "late")).rejects.toThrow("ledger_unreachable");
-    network.fault = () => null;
-    await finish(run, MINUTE_MS);
-    expect(actions.at(-1)).toEqual(["continue", null]);
-    expect(await used()).toBe(50.001 * CREDIT);
-  });
-
-  it("stops a run without credits once the ledger is back, and its usage becomes debt", async () => {
-    const { clock, network, connect, finish, enterprise } = await newWorld({ monthly_allowance_micros: 0 });
-    network.fault = () => "down";
-    const run = await startDuringOutage(clock, connect({ whenUnreachable: OPEN }));
-    run.report("gpt-5", output(1_000));
-    await clock.pass(1_000);
-    network.fault = () => null;
-    await finish(run, MINUTE_MS);
-    expect(run.state).toMatchObject({ action: "stop", reason: "credits_exhausted" });
-    expect(run.signal.aborted).toBe(true);
-    expect(await enterprise.gauge()).toMatchObject({ debt_micros: CREDIT });
-  });
-
-  it("does not override a refusal", async () => {
-    const { clock, connect } = await newWorld({ monthly_allowance_micros: 0 });
-    await expect(startDuringOutage(clock, connect({ whenUnreachable: OPEN }))).rejects.toThrow("credits_exhausted");
-  });
-});
-
-describe("a process that is killed and restarted", () => {
-  it("continues the same run from its saved totals, charged as one run", async () => {
-    const { clock, network, connect, finish, enterprise } = await newWorld();
-    const disk: { totals: Record<string, Totals> } = { totals: {} };
-    const keep = (totals: Record<string, Totals>) => {
-      disk.totals = structuredClone(totals);
-    };
-    let spent = 0;
-    let killed = 0;
-    let count = 0;
-    network.fault = (request) =>
-      isDebit(request) ? (([null, "lost", null, "down"] as const)[count++ % 4] ?? null) : null;
-    for (let life = 1; life <= 8; life++) {
-      const client = connect();
-      const run = await client.start("run-1", { totals: disk.totals, keep });
-      // Usage that was not yet saved is lost with the process. The ledger never knows more than was saved.
-      spent = disk.totals["gpt-5"]?.output_tokens ?? 0;
-      expect((await enterprise.receipt("run-1")).charged_micros).toBeLessThanOrEqual(spent * 1_000);
-      for (let call = 0; call < 3; call++) {
-        const { update, end } = run.call();
-        for (let tokens = 10; tokens <= 100; tokens += 10) {
-          update("gpt-5", output(tokens));
-          await clock.pass(40 * life);
-        }
-        end();
-        spent += 100;
-      }
-      if (life < 8) {
-        client.close();
-        killed += 1;
-      } else await finish(run, MINUTE_MS);
-    }
-    const { meters, charged_micros, final } = await enterprise.receipt("run-1");
-    expect(killed).toBe(7);
-    expect(meters).toMatchObject([{ usage: output(spent) }]);
-    expect([charged_micros, final]).toEqual([spent * 1_000, true]);
-    expect(spent).toBeGreaterThan(1_500);
-  });
-
-  it("has saved its totals before it reports them", async () => {
-    const { clock, connect, used } = await newWorld();
-    const keep = () => new Promise<void>((kept) => clock.after(500, kept));
-    const run = await connect().start("run-1", { keep });
-    run.report("gpt-5", output(1_000));
-    await clock.pass(499);
-    expect(await used()).toBe(0);
-    await clock.pass(1);
-    expect(await used()).toBe(CREDIT);
-  });
-
-  it("sends totals that were saved but not sent, and cannot restart a finished run", async () => {
-    const { clock, connect, finish, used } = await newWorld();
-    const first = connect();
-    const run = await first.start("run-1");
-    run.report("gpt-5", output(700));
-    const kept = run.totals;
-    first.close();
-    const again = await connect().start("run-1", { totals: kept });
-    await clock.pass(0);
-    expect(await used()).toBe(0.7 * CREDIT);
-    again.report("gpt-5", output(1_000));
-    await finish(again);
-    expect(await used()).toBe(CREDIT);
-    const third = await connect().startRun({ run: "run-1", surface: "web", workspace: "w1", user: "u1" });
-    expect(third).toMatchObject({ admitted: false, refusal: { code: "run_closed", status: 409 } });
-  });
-
-  it("is warned if it continues a run without passing its totals", async () => {
-    const { connect, troubles } = await newWorld();
-    await connect().start("run-1");
-    await connect().start("run-1", { totals: {} });
-    expect(troubles).toEqual([]);
-    await connect().start("run-1");
-    expect(troubles).toMatchObject([{ kind: "totals_missing", run: "run-1" }]);
-  });
-
-  it.each([
-    ["fails", () => Promise.reject(new Error("disk full")), "Error: disk full"],
-    ["throws", thrower("read-only"), "Error: read-only"],
-    ["never ends", () => new Promise(() => {}), "not kept within 5000 ms"],
-  ])("reports usage and a trouble even if saving the totals %s", async (_how, keep, detail) => {
-    const { connect, finish, used, troubles } = await newWorld();
-    const run = await connect().start("run-1", { keep });
-    run.report("gpt-5", output(1_000));
-    await finish(run, 15_000);
-    expect(await used()).toBe(CREDIT);
-    expect(troubles[0]).toMatchObject({ kind: "keep_failed", run: "run-1", detail });
-  });
-});
-
 it("charges the cost of the last totals after any mixture of faults, agents and models", async () => {
   for (const seed of [1, 2, 3]) {
     const random = seededRandom(seed);
@@ -430,7 +214,7 @@ it("charges the cost of the last totals after any mixture of faults, agents and 
     const client = connect({
       random,
       timeoutMs: 2_000,
-      whenUnreachable: { ...OPEN, maxRuns: 100, maxUnreported: 1e9 },
+      whenUnreachable: { ...OPEN_POLICY, maxRuns: 100, maxUnreported: 1e9 },
     });
     const runs = [];
     for (let i = 0; i < 6; i++) runs.push(await startDuringOutage(clock, client, `run-${i}`));
@@ -458,9 +242,3 @@ it("charges the cost of the last totals after any mixture of faults, agents and 
     expect(await auditFailures(enterprise), `seed ${seed}`).toEqual([]);
   }
 });
-
-function thrower(message: string): () => never {
-  return () => {
-    throw new Error(message);
-  };
-}

@@ -19,7 +19,7 @@ import { type Enterprise, newEnterprise } from "./api.ts";
  * twice. `held`: it arrives when the test calls `release`. `slowMs`: its answer takes this long. `status`: a proxy
  * answers instead of the Worker.
  */
-export type Fault =
+type Fault =
   | "down"
   | "lost"
   | "twice"
@@ -31,7 +31,7 @@ export type Sent = { method: string; path: string; body: string | undefined; atM
 
 export type World = Awaited<ReturnType<typeof newWorld>>;
 
-export class TestClock implements Clock {
+class TestClock implements Clock {
   #steadyMs = 0;
   #timers: { atMs: number; then: () => void }[] = [];
   /** The time of day on the client's machine when the test begins; tests set it wrong. */
@@ -186,4 +186,21 @@ export async function newWorld(settings: Record<string, unknown> = {}) {
 /** Usage of output tokens. 1,000 of gpt-5 cost one credit. */
 export function output(tokens: number) {
   return { input_tokens: 0, output_tokens: tokens };
+}
+
+/** Lets three runs start unasked during an outage. */
+export const OPEN_POLICY = { policy: "open", maxRuns: 3, maxUnreported: 10_000 } as const;
+
+/** Starts a run while five seconds pass, as long as a client asks an unreachable ledger, and throws if it is refused. */
+export async function startDuringOutage(
+  clock: TestClock,
+  client: ReturnType<World["connect"]>,
+  run = "run-1",
+  more: Partial<StartOptions> = {},
+): Promise<Run> {
+  const starting = client.startRun({ run, surface: "web", workspace: "w1", user: "u1", ...more });
+  await clock.pass(5_000);
+  const started = await starting;
+  if (!started.admitted) throw new Error(started.refusal.code);
+  return started.run;
 }

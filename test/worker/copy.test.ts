@@ -1,90 +1,29 @@
-// The copy in D1: how late it is, how it recovers from failures of D1, and how it is rebuilt. Also what the object must
-// survive: evictions, restarts, and alarms that run twice.
-import { abortAllDurableObjects, evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+// The copy in D1: how late it is, how it recovers when D1 fails, and what the Worker answers while D1 is unavailable.
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { afterEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   auditFailures,
   CREDIT,
   costing,
-  type Enterprise,
   expectProblem,
-  freshId,
-  NOON,
   newEnterprise,
   objectOf,
   operator,
   projectNow,
   start,
 } from "./api.ts";
-
-const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"];
-
-/** All rows of the copy for an enterprise, without revisions, which depend on how often a row was written. */
-async function copyOf({ id }: Enterprise): Promise<Record<string, unknown[]>> {
-  const read = async (table: string) => {
-    const { results } = await env.DB.prepare(`SELECT * FROM ${table} WHERE enterprise = ?`).bind(id).all();
-    return results.map(({ revision: _, ...row }) => JSON.stringify(row)).sort();
-  };
-  return Object.fromEntries(await Promise.all(TABLES.map(async (table) => [table, await read(table)] as const)));
-}
-
-/** A report of a known run, which needs no attribution. */
-const laterReport = (run: string, credits: number) => {
-  const { model, usage } = costing(credits);
-  return { run, model, usage };
-};
-
-/** An enterprise with rows in every table. */
-async function newBusyEnterprise(): Promise<Enterprise> {
-  const e = await newEnterprise({ test_clock: "2026-03-31T22:30:00Z" });
-  await operator("PUT", `${e.path}/directory`, {
-    workspaces: [{ id: "w1", name: "Shop", group_id: "g1" }],
-    groups: [{ id: "g1", name: "Web" }],
-    users: [{ id: "u1", name: "Ada" }],
-  });
-  await e.grant({ id: "g" });
-  const reports = (credits: number) =>
-    Array.from({ length: 30 }, (_, i) =>
-      costing(credits + i, { run: `r${i}`, workspace: `w${i % 4}`, user: `u${i % 5}`, surface: i % 2 ? "cli" : "web" }),
-    );
-  await e.debit({ reports: reports(1) });
-  await e.moveTo("2026-04-01T00:30:00Z");
-  await e.debit({ reports: reports(3) });
-  await e.debit({ ...laterReport("r0", 1), final: true });
-  await e.start(start({ run: "held", hold_micros: CREDIT }));
-  return e;
-}
-
-/** All tests share `env`, so a test that replaces its binding must restore it. */
-const D1 = env.DB;
-afterEach(() => {
-  env.DB = D1;
-});
-
-type Fault = "before" | "after" | "slow";
-
-/** Makes the object's D1 fail before it writes or after it has written, or makes it slow until the gate opens. */
-async function breakD1(e: Enterprise, fault: Fault, gate: Promise<void> = Promise.resolve()): Promise<void> {
-  const batch = async (statements: D1PreparedStatement[]) => {
-    if (fault === "before") throw new Error("D1_ERROR: Network connection lost.");
-    if (fault === "slow") await gate;
-    const results = await D1.batch(statements);
-    if (fault === "after") throw new Error("D1_ERROR: D1 DB storage operation exceeded timeout.");
-    return results;
-  };
-  await replaceD1(e, { prepare: (sql: string) => D1.prepare(sql), batch } as D1Database);
-}
-
-const repairD1 = (e: Enterprise) => replaceD1(e, D1);
-
-async function replaceD1(e: Enterprise, db: D1Database): Promise<void> {
-  await runInDurableObject(objectOf(e.id), (object) => {
-    (object as unknown as { env: { DB: D1Database } }).env.DB = db;
-  });
-}
-
-const alarmOf = (e: Enterprise) => runInDurableObject(objectOf(e.id), (_, { storage }) => storage.getAlarm());
+import {
+  alarmOf,
+  breakD1,
+  copyOf,
+  D1,
+  laterReport,
+  newBusyEnterprise,
+  repairD1,
+  replaceD1,
+  TABLES,
+} from "./copy-fixture.ts";
 
 describe("the copy", () => {
   it("has a debit within five seconds without being asked", async () => {
@@ -251,77 +190,6 @@ describe("the copy", () => {
   });
 });
 
-describe("a rebuild", () => {
-  /** Lets this many batches reach D1 and fails the later ones. */
-  async function failAfter(e: Enterprise, batches: number): Promise<void> {
-    let passed = 0;
-    const batch = (statements: D1PreparedStatement[]) => {
-      if (++passed > batches) throw new Error("D1_ERROR: Network connection lost.");
-      return D1.batch(statements);
-    };
-    await replaceD1(e, { prepare: (sql: string) => D1.prepare(sql), batch } as D1Database);
-  }
-
-  it("that fails halfway is repeated by the alarm, also after an eviction", async () => {
-    for (const evicted of [false, true]) {
-      const e = await newBusyEnterprise();
-      await projectNow(e.id);
-      const before = await copyOf(e);
-      await failAfter(e, 2);
-      expectProblem(await operator("POST", `${e.path}/rebuild`), 503, "ledger_busy");
-      expect((await copyOf(e)).runs).toEqual([]);
-      if (evicted) await evictDurableObject(objectOf(e.id));
-      await repairD1(e);
-      expect(await alarmOf(e)).not.toBeNull();
-      await projectNow(e.id);
-      expect(await copyOf(e)).toEqual(before);
-      expect(await auditFailures(e)).toEqual([]);
-    }
-  });
-
-  it("requested twice at once runs twice, one after the other", async () => {
-    const e = await newBusyEnterprise();
-    await projectNow(e.id);
-    const before = await copyOf(e);
-    const answers = await Promise.all([1, 2].map(() => operator("POST", `${e.path}/rebuild`)));
-    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
-    expect(await copyOf(e)).toEqual(before);
-  });
-
-  it("is not undone by an earlier rebuild's deletion that arrives late", async () => {
-    const e = await newBusyEnterprise();
-    await projectNow(e.id);
-    const before = await copyOf(e);
-    let late: D1PreparedStatement[] = [];
-    const batch = async (statements: D1PreparedStatement[]) => {
-      if (late.length > 0) return D1.batch(statements);
-      late = statements;
-      throw new Error("D1_ERROR: D1 DB storage operation exceeded timeout.");
-    };
-    await replaceD1(e, { prepare: (sql: string) => D1.prepare(sql), batch } as D1Database);
-    expectProblem(await operator("POST", `${e.path}/rebuild`), 503, "ledger_busy");
-    await projectNow(e.id);
-    await runInDurableObject(objectOf(e.id), () => D1.batch(late));
-    expect(await copyOf(e)).toEqual(before);
-  });
-
-  it("replaces a copy that is ahead of the ledger, as after a restore to an earlier time", async () => {
-    const e = await newBusyEnterprise();
-    await projectNow(e.id);
-    const before = await copyOf(e);
-    await env.DB.prepare("UPDATE enterprises SET revision = revision + 1000, name = 'Later' WHERE id = ?")
-      .bind(e.id)
-      .run();
-    await operator("POST", `${e.path}/rebuild`);
-    expect(await copyOf(e)).toEqual(before);
-    const { name } = (await env.DB.prepare("SELECT name FROM enterprises WHERE id = ?").bind(e.id).first()) ?? {};
-    expect(name).toBe("Acme");
-    await e.debit(laterReport("r1", 9));
-    await projectNow(e.id);
-    expect(await auditFailures(e)).toEqual([]);
-  });
-});
-
 describe("while D1 is unavailable", () => {
   const fail = () => {
     throw new Error("D1_ERROR: Network connection lost.");
@@ -331,7 +199,7 @@ describe("while D1 is unavailable", () => {
 
   it.each([
     ["while preparing", fail],
-    // D1 itself fails here, and the query builder wraps that error in one of its own.
+    // D1 itself fails here, and the query builder wraps that error in another one.
     ["while answering", () => statement],
   ])("reads of the copy answer 503 with Retry-After, and everything else works (D1 fails %s)", async (_, prepare) => {
     const e = await newBusyEnterprise();
@@ -345,62 +213,5 @@ describe("while D1 is unavailable", () => {
     expect((await e.start(start({ run: "another" }))).status).toBe(201);
     expect(await e.receipt("r1")).toMatchObject({ charged_micros: 9 * CREDIT });
     expect((await e.entries()).length).toBeGreaterThan(0);
-  });
-});
-
-describe("the object", () => {
-  it("keeps everything when it is evicted or the process restarts", async () => {
-    const e = await newBusyEnterprise();
-    const shown = async () => [await e.gauge(), await e.receipt("r1"), await e.entries(), await e.get("grants")];
-    const before = await shown();
-    await evictDurableObject(objectOf(e.id));
-    expect(await shown()).toEqual(before);
-    await abortAllDurableObjects();
-    expect(await shown()).toEqual(before);
-    expect((await e.debit(laterReport("r1", 9))).body.charged_micros).toBe(5 * CREDIT);
-    expect((await e.gauge()).held_micros).toBe(CREDIT);
-    await e.moveTo("2026-04-01T00:45:00Z");
-    expect((await e.gauge()).held_micros).toBe(0);
-    expect(await auditFailures(e)).toEqual([]);
-  });
-
-  it("changes nothing when an alarm runs twice or concurrently", async () => {
-    const e = await newBusyEnterprise();
-    await runInDurableObject(objectOf(e.id), async (object) => {
-      await Promise.all([object.alarm(), object.alarm()]);
-      await object.alarm();
-    });
-    const before = [await e.gauge(), await e.entries(), await copyOf(e)];
-    await runInDurableObject(objectOf(e.id), (object) => object.alarm());
-    expect([await e.gauge(), await e.entries(), await copyOf(e)]).toEqual(before);
-    expect(await auditFailures(e)).toEqual([]);
-  });
-
-  it("keeps a receipt after it has forgotten the run's meters, 35 days later", async () => {
-    const e = await newEnterprise();
-    await e.debit(costing(4, { run: "old", final: true }));
-    await e.start(start({ run: "silent" }));
-    await e.moveTo("2026-05-10T12:00:00Z");
-    await projectNow(e.id);
-    await runInDurableObject(objectOf(e.id), (object) => object.alarm());
-    expect(await e.receipt("old")).toMatchObject({
-      run: "old",
-      charged_micros: 4 * CREDIT,
-      final: true,
-      started_at: NOON,
-    });
-    const gauge = await e.gauge();
-    expectProblem(await e.debit(costing(5, { run: "old" })), 410, "run_too_old");
-    expect(await e.gauge()).toEqual(gauge);
-    expect((await operator("POST", `${e.path}/rebuild`)).status).toBe(200);
-    expect((await e.get("runs")).rows.map(({ run }: { run: string }) => run).sort()).toEqual(["old", "silent"]);
-    expect(await auditFailures(e)).toEqual([]);
-  });
-
-  it("answers not_found for an unknown run, grant or enterprise", async () => {
-    const e = await newEnterprise();
-    expectProblem(await e.agent("GET", `${e.path}/runs/${freshId()}`), 404, "not_found");
-    expectProblem(await operator("POST", `${e.path}/grants/${freshId()}/void`), 404, "not_found");
-    expectProblem(await operator("GET", `/v1/enterprises/${freshId()}/audit`), 404, "not_found");
   });
 });

@@ -23,7 +23,7 @@ export type Schema = {
 };
 
 /** Raw JSON and the paths at which it is invalid; none if the schema accepts it. */
-export type Input = { raw: string; invalidPaths: string[] };
+type Input = { raw: string; invalidPaths: string[] };
 
 const UNKNOWN_FIELDS = ["x", "__proto__", "constructor", "toString", "hasOwnProperty", "ID"];
 const OTHER_TYPES: Record<string, string[]> = {

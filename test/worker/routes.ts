@@ -6,7 +6,7 @@
 import { CREDIT, costing, start } from "./api.ts";
 
 /** The scope that a key needs. `operator`: no enterprise key is enough. */
-export type Needs = "debit" | "read" | "admin" | "any key" | "operator";
+type Needs = "debit" | "read" | "admin" | "any key" | "operator";
 
 export type Route = {
   method: "GET" | "POST" | "PUT" | "DELETE";

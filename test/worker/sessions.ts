@@ -3,7 +3,7 @@ import { env } from "cloudflare:workers";
 import { mintToken, type TokenClaims } from "../../src/access/tokens.ts";
 
 export const EDITOR_ORIGIN = "https://editor.example";
-export const FAR_FUTURE_MS = Date.UTC(2099, 0);
+const FAR_FUTURE_MS = Date.UTC(2099, 0);
 
 type Overrides = Partial<TokenClaims>;
 
