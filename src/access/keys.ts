@@ -6,7 +6,7 @@ import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 import type { Scope } from "./callers.ts";
 import { hashOf, macMatches, macOf } from "./mac.ts";
 
-export type KeyClaims = {
+type KeyClaims = {
   enterprise: string;
   id: string;
   scopes: Scope[];
@@ -15,7 +15,7 @@ export type KeyClaims = {
 };
 
 /** A key whose MAC was verified; `hash` is what the object stores of it. */
-export type VerifiedKey = KeyClaims & { hash: string };
+type VerifiedKey = KeyClaims & { hash: string };
 
 const PREFIX = "fg_";
 const PURPOSE = "key";

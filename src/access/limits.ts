@@ -6,7 +6,7 @@
  */
 import { RETRY_AFTER_SECONDS } from "./refusals.ts";
 
-export type Limit = "LIMIT_FAILURES" | "LIMIT_COSTLY" | "LIMIT_CALLERS";
+type Limit = "LIMIT_FAILURES" | "LIMIT_COSTLY" | "LIMIT_CALLERS";
 
 /** How many events make a lot, which the binding counts as one; the variable RATE_LIMIT_FACTOR multiplies it. */
 const LOT: Record<Limit, number> = { LIMIT_FAILURES: 1, LIMIT_COSTLY: 1, LIMIT_CALLERS: 100 };

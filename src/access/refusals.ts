@@ -4,7 +4,7 @@
  */
 import type { Refusal } from "../ledger/refusals.ts";
 
-export type AccessRefusal =
+type AccessRefusal =
   | { code: "key_revoked" }
   | { code: "key_invalid" }
   | { code: "scope_denied" }

@@ -4,7 +4,7 @@
  */
 
 /** `openssl rand -hex 32` makes 64 characters; 32 of those are still 128 bits. */
-export const MIN_SECRET_LENGTH = 32;
+const MIN_SECRET_LENGTH = 32;
 
 const REQUIRED = ["OPERATOR_KEY", "SIGNING_SECRET"] as const;
 const OPTIONAL = ["OPERATOR_KEY_PREVIOUS", "SIGNING_SECRET_PREVIOUS"] as const;

@@ -5,7 +5,7 @@
 import { sign, verify } from "hono/jwt";
 import type { Role } from "./callers.ts";
 
-export type TokenKind = "link" | "session" | "embed";
+type TokenKind = "link" | "session" | "embed";
 
 export type TokenClaims = {
   kind: TokenKind;

@@ -9,7 +9,7 @@ import { createRoute, declare, newRouter, z } from "./route.ts";
 
 const FORMAT = "text/plain; version=0.0.4; charset=utf-8";
 
-export type Metric = {
+type Metric = {
   name: string;
   type: "gauge" | "counter";
   help: string;
@@ -48,7 +48,7 @@ function withoutCopy(error: unknown): null {
 }
 
 /** Prometheus's text format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
-export function formatMetrics(metrics: readonly Metric[]): string {
+function formatMetrics(metrics: readonly Metric[]): string {
   return metrics
     .flatMap(({ name, type, help, samples }) => [
       `# HELP ${name} ${help}`,

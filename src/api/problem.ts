@@ -11,7 +11,7 @@ import { problemOf, problemOfRefusal, sendProblem } from "../wire/problems.ts";
 import { isTransient } from "../wire/transient.ts";
 
 /** The codes that carry no members, so that the code alone makes the answer. */
-export type PlainCode = AccessRefusalCode | BorderCode | "not_found";
+type PlainCode = AccessRefusalCode | BorderCode | "not_found";
 
 export function problem(c: Context, code: PlainCode, headers: Record<string, string> = {}): Response {
   return sendProblem(c, problemOf(code), {}, headers);

@@ -10,7 +10,7 @@ import { fieldErrors } from "../wire/problems.ts";
 import { type Access, type ApiEnv, authorize } from "./auth.ts";
 import { invalid, problem } from "./problem.ts";
 
-export const problemSchema = z
+const problemSchema = z
   .object({
     type: z.string(),
     title: z.string(),
@@ -29,7 +29,7 @@ export const inEnterprise = z.object({
   }),
 });
 
-export type Declaration = {
+type Declaration = {
   method: "get" | "post" | "put" | "delete";
   path: string;
   /** The operation's id: its name in generated clients and its anchor in /docs. */

@@ -7,7 +7,7 @@ import type { Batch } from "./batch.ts";
 import { searchKeysOf } from "./search-keys.ts";
 import { rowsOf, type TableRows } from "./write.ts";
 
-export type Comparison = { rows: number; faults: string[] };
+type Comparison = { rows: number; faults: string[] };
 
 const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"];
 

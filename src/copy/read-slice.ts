@@ -13,8 +13,8 @@ export const SLICE_RUNS = 1_000;
 
 export type Slice = { enterprise: string; unit: Unit; dimension: Dimension; id: string };
 /** `whole`: every run that belongs was read. */
-export type SliceTop = { rows: TopRow[]; allRows: number; totalMicros: Micros; totalRequests: number; whole: boolean };
-export type SliceSeries = { buckets: TimeBucket[]; whole: boolean };
+type SliceTop = { rows: TopRow[]; allRows: number; totalMicros: Micros; totalRequests: number; whole: boolean };
+type SliceSeries = { buckets: TimeBucket[]; whole: boolean };
 
 const COLUMNS = { workspace: "workspace", group: "group_id", user: "user" } as const satisfies Record<
   Dimension,

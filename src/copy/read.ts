@@ -22,7 +22,7 @@ export type RunFilter = {
   user?: string | undefined;
   surface?: Surface | undefined;
 };
-export type RunPlace = { startedAtMs: AtMs; run: string };
+type RunPlace = { startedAtMs: AtMs; run: string };
 export type NamedRun = RunView & { workspaceName: string | null; userName: string | null };
 export type CapChange = { seq: number; atMs: AtMs; by: string; fromMicros: Micros | null; toMicros: Micros | null };
 

@@ -46,10 +46,10 @@ export type CopyView = {
   copyAsOfMs: AtMs;
 };
 
-export type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };
+type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };
 
 /** What a PUT has done; `newWebhookUrl` is set when webhooks go to another URL from now on. */
-export type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
+type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
 
 const OPERATOR: Caller = { kind: "operator" };
 const NO_WEBHOOK_URL = refuse({

@@ -36,11 +36,11 @@ export type Peers = {
   addGrant(enterprise: string, request: GrantRequest): Promise<unknown>;
 };
 
-export type WebhookNetwork = {
+type WebhookNetwork = {
   fetch(url: string, init: RequestInit): Promise<Response>;
   /** The secret that signs an enterprise's events to this URL. */
   secretOf(enterprise: string, url: string): Promise<string>;
 };
 
 /** One line of JSON per event. */
-export type Log = Record<"warn" | "error", (event: { event: string } & Record<string, unknown>) => void>;
+type Log = Record<"warn" | "error", (event: { event: string } & Record<string, unknown>) => void>;

@@ -18,7 +18,7 @@ import type { AtMs } from "./time.ts";
 
 export type Drawn = { books: Books; draws: readonly Draw[] };
 /** `cycleMicros`: how much of the refund belongs to the running cycle and lowers its totals. */
-export type Refunded = Drawn & { cycleMicros: Micros };
+type Refunded = Drawn & { cycleMicros: Micros };
 
 /** What is left of the allowance in this cycle. */
 export function monthlyRemaining(books: Books): Micros {
@@ -96,7 +96,7 @@ export function owesWithCredit(books: Books, nowMs: AtMs): boolean {
 }
 
 /** What the meter owes in the cycle. */
-export function debtOf(meter: Meter, cycleStartsAtMs: AtMs): Micros {
+function debtOf(meter: Meter, cycleStartsAtMs: AtMs): Micros {
   let sum = 0;
   for (const draw of meter.draws) {
     if (draw.bucket === "debt" && draw.cycleStartsAtMs === cycleStartsAtMs) sum += draw.micros;

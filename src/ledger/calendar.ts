@@ -6,7 +6,7 @@ import { Temporal } from "temporal-polyfill";
 import type { AtMs } from "./time.ts";
 
 export type Range = "24h" | "7d" | "30d";
-export type Granularity = "hour" | "day" | "week";
+type Granularity = "hour" | "day" | "week";
 export type Span = { startsAtMs: AtMs; endsAtMs: AtMs };
 
 const QUARTER_MS = 900_000;

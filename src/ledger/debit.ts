@@ -42,7 +42,7 @@ export type Debit = {
 };
 
 export const ACTIONS = ["continue", "wind_down", "stop"] as const;
-export type Action = (typeof ACTIONS)[number];
+type Action = (typeof ACTIONS)[number];
 
 export const STOP_REASONS = [
   "credits_exhausted",
@@ -50,7 +50,7 @@ export const STOP_REASONS = [
   "hold_exhausted",
   "enterprise_suspended",
 ] as const;
-export type StopReason = (typeof STOP_REASONS)[number];
+type StopReason = (typeof STOP_REASONS)[number];
 
 /** What the agent is answered. `unit` is the meter's, and all amounts are in that unit. */
 export type DebitAnswer = {

@@ -8,7 +8,7 @@ import { BY_CLOCK, isoOf, type NewEntry } from "./entries.ts";
 import { allowanceOf } from "./plans.ts";
 import type { AtMs } from "./time.ts";
 
-export type Settled = {
+type Settled = {
   books: Books;
   entries: NewEntry[];
   /** Cycles that ended, as they ended. */

@@ -43,8 +43,6 @@ export type EntryFacts =
   | { type: "billing_model_changed"; from: BillingModel; to: BillingModel }
   | { type: "run_closed"; run: string; credits_micros: Micros; usd_micros: Micros };
 
-export type EntryType = EntryFacts["type"];
-
 /** Who caused an entry: "operator", "key:…", "user:…", or "clock" for what time itself brought. */
 export type By = string;
 export const BY_CLOCK: By = "clock";

@@ -25,7 +25,7 @@ export type GrantRequest = {
   expiresAtMs: AtMs | null;
 };
 
-export type GrantState = "active" | "used" | "expired" | "voided";
+type GrantState = "active" | "used" | "expired" | "voided";
 
 /** A grant as readers get it. */
 export type GrantView = {

@@ -8,7 +8,7 @@ import type { AtMs } from "./time.ts";
 
 export const DEFAULT_HOLD_TTL_MS = 900_000;
 
-export type HoldChange = { books: Books; run: Run };
+type HoldChange = { books: Books; run: Run };
 
 /** Takes a charge of the run off what is left of its hold, and starts the hold's time anew. */
 export function spendHold(books: Books, run: Run, unit: Unit, chargedMicros: Micros, nowMs: AtMs): HoldChange {

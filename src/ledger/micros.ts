@@ -13,11 +13,6 @@ export const MAX_MICROS: Micros = Number.MAX_SAFE_INTEGER;
 export const UNITS = ["credits", "usd"] as const;
 export type Unit = (typeof UNITS)[number];
 
-/** Throws when our own arithmetic left the range of exact integers: a bug, never a caller's mistake. */
-export function assertMicros(amount: Micros, what: string): void {
-  if (!Number.isSafeInteger(amount) || amount < 0) throw new Error(`${what} is not an amount of micros: ${amount}`);
-}
-
 /**
  * part ÷ whole × 100, rounded half up to two decimals; null where there is nothing to divide by.
  * May pass 100: debt counts as used.

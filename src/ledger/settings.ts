@@ -31,7 +31,7 @@ export function completeSettings(given: Partial<Settings>): Settings | null {
   return { ...DEFAULTS, ...given, name, billingModel, plan };
 }
 
-export type Changed = { books: Books; entries: NewEntry[] };
+type Changed = { books: Books; entries: NewEntry[] };
 
 /**
  * Puts new settings in force. Where the allowance rises, debt is paid by the caller in the same change, through

@@ -9,7 +9,7 @@ import { type Books, type Notified, unitOf } from "./books.ts";
 import type { Micros, Unit } from "./micros.ts";
 import type { AtMs } from "./time.ts";
 
-export type ThresholdCode = Extract<
+type ThresholdCode = Extract<
   AlertCode,
   "usage_50" | "usage_75" | "usage_90" | "exhausted" | "cap_75" | "cap_90" | "cap_reached"
 >;

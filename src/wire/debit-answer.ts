@@ -27,7 +27,7 @@ export function showDecided(decided: DebitAnswer | Refused): DebitAnswerJson | R
   return isRefusal(decided) ? decided : showAnswer(decided);
 }
 
-export function showAnswer(answer: DebitAnswer): DebitAnswerJson {
+function showAnswer(answer: DebitAnswer): DebitAnswerJson {
   return {
     run: answer.run,
     model: answer.model,

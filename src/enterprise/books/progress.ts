@@ -6,7 +6,7 @@
  */
 import type { Sql } from "../books/sql.ts";
 
-export type ProgressName =
+type ProgressName =
   | "folded"
   | "items_folded"
   | "entries"

@@ -5,7 +5,7 @@
  */
 import type { Meter, Run } from "../../ledger/books.ts";
 
-export type RecentRun = { run: Run; meters: readonly Meter[] };
+type RecentRun = { run: Run; meters: readonly Meter[] };
 
 /** About 2 KB each: a small part of what an object may hold. */
 const KEPT = 4_000;

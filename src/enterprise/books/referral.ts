@@ -7,7 +7,7 @@ import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Sql } from "./sql.ts";
 
-export type Referral = { referrer: string; bonusMicros: Micros; atMs: AtMs; settled: boolean };
+type Referral = { referrer: string; bonusMicros: Micros; atMs: AtMs; settled: boolean };
 
 export function loadReferral(sql: Sql): Referral | null {
   const row = sql.all("SELECT * FROM referral")[0];

@@ -32,7 +32,7 @@ export type PendingWebhook = {
 };
 
 /** What an attempt changes of an event. Times are by the real clock; `nextAtMs` is null once there is nothing to retry. */
-export type AttemptOutcome = {
+type AttemptOutcome = {
   status: number | null;
   error: string | null;
   nextAtMs: AtMs | null;

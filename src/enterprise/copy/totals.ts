@@ -11,8 +11,8 @@ import { getProgress, setProgress } from "../books/progress.ts";
 import { upsertOf } from "../books/rows.ts";
 import type { Sql } from "../books/sql.ts";
 
-export const TIME_COLUMNS = ["span", "unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
-export const CYCLE_TOTAL_COLUMNS = [
+const TIME_COLUMNS = ["span", "unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
+const CYCLE_TOTAL_COLUMNS = [
   "unit",
   "cycle_starts_at_ms",
   "dimension",

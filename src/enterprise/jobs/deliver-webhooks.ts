@@ -10,7 +10,7 @@ import { oldestPendingWebhook, type PendingWebhook, putAttempt } from "../books/
 /** Where events go, and the secret that signs them. */
 export type Receiver = { url: string; secret: string };
 
-export type DeliveryDeps = {
+type DeliveryDeps = {
   sql: Sql;
   /** Asked before each event, because it may change while a receiver takes its time; null: webhooks are switched off. */
   receiver(): Promise<Receiver | null>;

@@ -8,7 +8,7 @@ import { CLOSE_UNAUTHORIZED, hasExpired, type Sockets } from "./sockets.ts";
 
 const PUSH_INTERVAL_MS = 250;
 
-export type LiveDeps = {
+type LiveDeps = {
   sockets: Sockets;
   clock: Clock;
   defer: Defer;

@@ -23,10 +23,10 @@ const MAX_BYTES_A_CHAR = 3;
 type Id = string | number;
 
 /** A message whose reports the ledger has to decide. */
-export type StreamRequest = SplitReports & { id: Id };
+type StreamRequest = SplitReports & { id: Id };
 
 /** A message that is answered without the ledger. */
-export type StreamReply = { reply: Record<string, unknown> };
+type StreamReply = { reply: Record<string, unknown> };
 
 export function parseMessage(message: string | ArrayBuffer, find: FindPrice): StreamRequest | StreamReply {
   if (typeof message !== "string") return refuseWith("malformed_json");
