@@ -1,6 +1,6 @@
 /**
- * The pages, as one router for the map of the site. A page that fails says so as a page; an address that nobody knows
- * is one too, for who asks for HTML.
+ * All pages as one router. A page that fails answers with a problem page, and so does an unknown address, for requests
+ * that accept HTML.
  */
 import { type Context, Hono } from "hono";
 import { isTransient } from "../wire/transient.ts";
@@ -21,14 +21,14 @@ export const pageRoutes = new Hono<PageEnv>();
 
 for (const path of PRIVATE) pageRoutes.use(path, privately);
 for (const routes of pages) {
-  routes.onError(failed);
+  routes.onError(answerError);
   pageRoutes.route("/", routes);
 }
 pageRoutes.route("/", operatorPages);
 
 pageRoutes.get("/*", async (c, next) => (wantsHtml(c) ? problemPage(c, "not_found") : next()));
 
-function failed(error: Error, c: Context<PageEnv>): Response | Promise<Response> {
+function answerError(error: Error, c: Context<PageEnv>): Response | Promise<Response> {
   if (isTransient(error)) return problemPage(c, "ledger_busy");
   console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
   return problemPage(c, "internal");

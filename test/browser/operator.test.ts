@@ -363,7 +363,7 @@ describe("an enterprise's page", () => {
     await page.getByLabel("Id", { exact: true }).fill(enterprise.id);
     await page.getByLabel("Name").fill("Impostor");
     await press(page, "Create");
-    expect(await page.locator("#e-id").innerText()).toBe("There is an enterprise of this id.");
+    expect(await page.locator("#e-id").innerText()).toBe("An enterprise with this id already exists.");
     expect((await site.sendOk("GET", enterprise.path)).body.name).toBe("Stark Industries");
     await context.close();
   });

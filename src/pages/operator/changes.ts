@@ -1,6 +1,6 @@
 /**
- * The latest changes of an enterprise: its journal without the many ends of runs. The copy knows all, the ledger the
- * newest at once: together nothing is missing right after a change, and the ledger alone does while the copy is away.
+ * The latest changes of an enterprise: its journal without the closing of runs, of which there are many. The copy finds
+ * them however old they are; the ledger has the newest before the copy does, and serves alone while D1 is unavailable.
  */
 
 import { readChanges } from "../../copy/read.ts";
@@ -10,12 +10,12 @@ import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { OPERATOR, type OperatorContext } from "./session.tsx";
 
-const ENTRIES_LOOKED_AT = 100;
+const NEWEST_ENTRIES = 100;
 
 export async function latestChanges(c: OperatorContext, limit: number): Promise<Entry[]> {
   const [copied, newest] = await Promise.all([
     readChanges(c.env.DB, c.var.state.identity.id, limit).catch(withoutCopy),
-    enterpriseStub(c.env, c.var.state.identity.id).entries(OPERATOR, MAX_MICROS, ENTRIES_LOOKED_AT),
+    enterpriseStub(c.env, c.var.state.identity.id).entries(OPERATOR, MAX_MICROS, NEWEST_ENTRIES),
   ]);
   const changes = isRefusal(newest) ? [] : newest.filter(({ facts }) => facts.type !== "run_closed");
   const bySeq = new Map([...copied, ...changes].map((entry) => [entry.seq, entry]));

@@ -1,9 +1,7 @@
-/**
- * Pages that stand between: one that asks before something is destroyed, and one that shows a secret, this once.
- */
+/** Dialogs as separate pages: one asks before something is destroyed, one shows a secret that is shown only once. */
 import type { Child, FC } from "hono/jsx";
 
-/** @param values what the form sends along */
+/** @param values further fields that the form sends */
 export const Question: FC<{
   title: string;
   action: string;

@@ -1,4 +1,4 @@
-/** /operator/new: creates an enterprise. An id that is taken is refused, never changed. */
+/** /operator/new: creates an enterprise. An id that is taken is refused; this form never changes an enterprise. */
 import { Hono } from "hono";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
@@ -29,7 +29,7 @@ export const newEnterprise = new Hono<OperatorEnv>()
     };
     if (Object.keys(errors).length > 0 || "errors" in settings) return newPage(c, { values, errors });
     if (!isRefusal(await enterpriseStub(c.env, id).state(OPERATOR))) {
-      return newPage(c, { values, errors: { id: "There is an enterprise of this id." } });
+      return newPage(c, { values, errors: { id: "An enterprise with this id already exists." } });
     }
     const put = await putEnterprise(c.env, c.req.url, id, { ...settings.sent, ...("sent" in clock ? clock.sent : {}) });
     if (isRefusal(put)) return newPage(c, { values, errors: errorsOfRefusal(put.refusal, "id") });
@@ -45,7 +45,13 @@ function newPage(c: OperatorContext, form: Form) {
       <section class="card">
         <NothingSaved form={form} what="Nothing was created." />
         <form class="form wide" method="post" action={PATH} data-once>
-          <Field form={form} name="id" label="Id" maxlength={128} hint="Stands in every address; it never changes." />
+          <Field
+            form={form}
+            name="id"
+            label="Id"
+            maxlength={128}
+            hint="Part of every URL of the enterprise. It cannot be changed."
+          />
           <SettingsFields form={form} />
           <Field
             form={form}
@@ -53,7 +59,7 @@ function newPage(c: OperatorContext, form: Form) {
             label="Test clock (UTC)"
             optional
             type="datetime-local"
-            hint="For tests only: a clock that stands still until it is moved."
+            hint="For tests only: a clock that moves only when you move it."
           />
           <p class="buttons">
             <button class="button" type="submit">

@@ -1,6 +1,6 @@
 /**
- * The door of the operator's pages. Who has no operator session is led to the sign-in form, whatever else they may have
- * shown, and from there back to their page; every form must come from a page of this site.
+ * Who may see the operator's pages. Without an operator session, any request is sent to the sign-in form, whatever key or
+ * other session it carries, and from there back to its page. Every form must come from a page of this site.
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -16,21 +16,21 @@ import { OPERATOR_PATH, signInHref } from "./sign-in.tsx";
 
 export const OPERATOR: Caller = { kind: "operator" };
 
-/** `state` is that of the enterprise in the path, on pages that have one. */
+/** `state` is the state of the path's enterprise, on pages that have one. */
 export type OperatorEnv = { Bindings: Env; Variables: { state: EnterpriseState } };
 export type OperatorContext = Context<OperatorEnv>;
 
-export const asOperator = createMiddleware<OperatorEnv>(async (c, next) => {
+export const requireOperator = createMiddleware<OperatorEnv>(async (c, next) => {
   const reads = c.req.method === "GET" || c.req.method === "HEAD";
   if (await hasOperatorSession(c)) return reads ? next() : ownForm(c, next);
   const { pathname, search } = new URL(c.req.url);
   const signIn = signInHref(reads ? pathname + search : OPERATOR_PATH);
-  // A part of a page cannot lead anywhere: htmx takes the whole page there.
+  // A request for a part of a page must not be redirected; HX-Redirect makes htmx navigate the whole page.
   return isPartial(c) ? c.body(null, 401, { "HX-Redirect": signInHref(OPERATOR_PATH) }) : c.redirect(signIn, 303);
 });
 
-/** Loads the enterprise of the path's `e`, from its object; what follows can count on it. */
-export const inEnterprise = createMiddleware<OperatorEnv>(async (c, next) => {
+/** Loads the state of the path's enterprise, from its object; answers 404 when it does not exist. */
+export const loadEnterprise = createMiddleware<OperatorEnv>(async (c, next) => {
   const id = c.req.param("e") ?? "";
   const state = isId(id) ? await enterpriseStub(c.env, id).state(OPERATOR) : null;
   if (state === null || isRefusal(state)) return operatorProblem(c, "not_found");
@@ -38,12 +38,12 @@ export const inEnterprise = createMiddleware<OperatorEnv>(async (c, next) => {
   await next();
 });
 
-/** What went wrong, with the way back to the list. */
+/** A problem page with a link to the list of enterprises. */
 export function operatorProblem(c: Context, code: PageProblem): Promise<Response> {
-  return problemPage(c, code, { label: "To the enterprises", url: OPERATOR_PATH });
+  return problemPage(c, code, { label: "Go to the enterprises", url: OPERATOR_PATH });
 }
 
-/** The address of an enterprise's page, or of a part of it; each part is encoded. */
+/** The path of an enterprise's page, or of one below it. Encodes each part. */
 export function enterpriseHref(id: string, ...parts: string[]): string {
   return [OPERATOR_PATH, "enterprises", ...[id, ...parts].map(encodeURIComponent)].join("/");
 }

@@ -1,6 +1,6 @@
 /**
- * The settings of an enterprise as a form: what stands in the fields, what was typed as a PUT, and the fields. The names
- * of the fields are those of the interface, so that its faults find their field.
+ * The settings of an enterprise as a form: its fields, their values, and what was typed as a PUT. The fields have the same
+ * names as in the API, so that each validation error finds its field.
  */
 import type { FC } from "hono/jsx";
 import type { Settings } from "../../ledger/books.ts";
@@ -44,30 +44,30 @@ export function valuesOf(settings: Settings): Record<SettingName, string> {
   };
 }
 
-/** These fields as a PUT, or what is wrong with them. An empty optional field clears it. */
+/** The named fields as a PUT, or their errors. Emptying an optional field clears it. */
 export function parseSettings(
   values: Record<string, string>,
   names: readonly SettingName[],
 ): { sent: EnterprisePut } | { errors: Record<string, string> } {
-  const faults: FieldError[] = [];
-  const typed = names.map((name) => [name, typedOf(name, (values[name] ?? "").trim(), faults)]);
+  const errors: FieldError[] = [];
+  const typed = names.map((name) => [name, typedOf(name, (values[name] ?? "").trim(), errors)]);
   const parsed = enterprisePut.safeParse(Object.fromEntries(typed));
-  if (parsed.success && faults.length === 0) return { sent: parsed.data };
-  return { errors: errorsOf([...faults, ...(parsed.error === undefined ? [] : fieldErrors(parsed.error))]) };
+  if (parsed.success && errors.length === 0) return { sent: parsed.data };
+  return { errors: errorsOf([...errors, ...(parsed.error === undefined ? [] : fieldErrors(parsed.error))]) };
 }
 
-/** The value that the interface takes; undefined, and a fault, for what is no number. */
-function typedOf(name: SettingName, text: string, faults: FieldError[]): unknown {
+/** The value that the API expects. Text that is not a number yields undefined and adds an error. */
+function typedOf(name: SettingName, text: string, errors: FieldError[]): unknown {
   switch (name) {
     case "anchor_day": {
       if (/^([1-9]|[12]\d|3[01])$/.test(text)) return Number(text);
-      faults.push({ path: name, message: "must be a day from 1 to 31" });
+      errors.push({ path: name, message: "must be a day from 1 to 31" });
       return undefined;
     }
     case "monthly_allowance_micros": {
       const micros = text === "" ? null : parseAmount(text);
       if (text !== "" && micros === null)
-        faults.push({ path: name, message: "must be an amount such as 1200 or 12.5" });
+        errors.push({ path: name, message: "must be an amount such as 1200 or 12.5" });
       return micros;
     }
     case "upgrade_url":

@@ -1,6 +1,6 @@
 /**
- * The settings of an enterprise. A form writes only what was changed in it, so that two people who change different
- * things do not undo each other.
+ * The settings of an enterprise. The form sends the values it was loaded with, and only fields that differ from them are
+ * written, so that two people who change different fields do not undo each other's change.
  */
 import { Hono } from "hono";
 import { isRefusal } from "../../ledger/refusals.ts";
@@ -19,23 +19,23 @@ export const enterpriseSettings = new Hono<OperatorEnv>()
   })
   .post(PATH, async (c) => {
     const values = await readForm(c);
-    const seen = seenOf(values.seen);
-    const changed = SETTINGS.filter((name) => (values[name] ?? "") !== seen[name]);
+    const loaded = loadedOf(values.loaded);
+    const changed = SETTINGS.filter((name) => (values[name] ?? "") !== loaded[name]);
     const parsed = parseSettings(values, changed);
-    if ("errors" in parsed) return settingsPage(c, { values, errors: parsed.errors }, seen);
+    if ("errors" in parsed) return settingsPage(c, { values, errors: parsed.errors }, loaded);
     const put = await putEnterprise(c.env, c.req.url, c.var.state.identity.id, parsed.sent);
-    if (isRefusal(put)) return settingsPage(c, { values, errors: errorsOfRefusal(put.refusal, "name") }, seen);
+    if (isRefusal(put)) return settingsPage(c, { values, errors: errorsOfRefusal(put.refusal, "name") }, loaded);
     return c.redirect(doneHref(put.state, "settings", "saved"), 303);
   });
 
-/** @param seen what stood in the fields when the form was made */
-function settingsPage(c: OperatorContext, form: Form, seen: Record<string, string>) {
+/** @param loaded the fields' values when the form was loaded */
+function settingsPage(c: OperatorContext, form: Form, loaded: Record<string, string>) {
   const children = (
     <section class="card" aria-labelledby="settings-title">
       <h2 id="settings-title">Settings</h2>
       <NothingSaved form={form} />
       <form class="form wide" method="post" action={tabHref(c.var.state.identity.id, "settings")} data-once>
-        <input type="hidden" name="seen" value={JSON.stringify(seen)} />
+        <input type="hidden" name="loaded" value={JSON.stringify(loaded)} />
         <SettingsFields form={form} />
         <p class="buttons">
           <button class="button" type="submit">
@@ -48,10 +48,10 @@ function settingsPage(c: OperatorContext, form: Form, seen: Record<string, strin
   return enterprisePage(c, "settings", children, Object.keys(form.errors).length > 0 ? 422 : 200);
 }
 
-function seenOf(text: string | undefined): Record<string, string> {
+function loadedOf(text: string | undefined): Record<string, string> {
   try {
-    const seen: unknown = JSON.parse(text ?? "");
-    return typeof seen === "object" && seen !== null ? (seen as Record<string, string>) : {};
+    const loaded: unknown = JSON.parse(text ?? "");
+    return typeof loaded === "object" && loaded !== null ? (loaded as Record<string, string>) : {};
   } catch {
     return {};
   }

@@ -1,6 +1,6 @@
 /**
- * In and out of the operator's pages. The operator key goes by POST only, is compared in constant time, and is never
- * written back, not even when it was wrong.
+ * Signing in to the operator's pages, and out. The operator key is sent by POST only, compared in constant time, and never
+ * written into a page, not even when it was wrong.
  */
 import { type Context, Hono } from "hono";
 import { failedTooOften, isAddressBlocked } from "../../access/limits.ts";
@@ -19,7 +19,7 @@ import { notForeignForm, ownForm } from "../kit/session.ts";
 export const OPERATOR_PATH = "/operator";
 const SIGN_IN_PATH = "/operator/signin";
 const HOURS = OPERATOR_SESSION_MS / 3_600_000;
-/** Where to go afterwards: a page of the operator, never another address. */
+/** Where a sign-in may lead: a page of the operator, never another site. */
 const OWN_PAGE = /^\/operator(?:\/[\w.~!$&'()*+,;=:@%/-]*)?(?:\?[\w.~!$&'()*+,;=:@%/?-]*)?$/;
 
 export const operatorSignIn = new Hono<{ Bindings: Env }>()
@@ -39,7 +39,7 @@ export const operatorSignIn = new Hono<{ Bindings: Env }>()
     return c.redirect(SIGN_IN_PATH, 303);
   });
 
-/** @param to the page that was asked for */
+/** @param to the requested page, to which the sign-in leads back */
 export function signInHref(to: string): string {
   return to === OPERATOR_PATH ? SIGN_IN_PATH : `${SIGN_IN_PATH}?${new URLSearchParams({ to })}`;
 }
@@ -73,7 +73,7 @@ function signInPage(c: Context, to: string, error?: string) {
             </p>
           </form>
           <p class="muted">
-            The key is the deployment's secret <code>OPERATOR_KEY</code>; with <code>npm start</code> it stands in{" "}
+            The key is the deployment's secret <code>OPERATOR_KEY</code>. <code>npm start</code> keeps it in{" "}
             <code>.dev.vars</code>. You stay signed in for {HOURS} hours.
           </p>
         </section>

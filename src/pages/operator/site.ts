@@ -1,6 +1,4 @@
-/**
- * The operator's pages as one router: the way in, the door, and behind it the list and each enterprise.
- */
+/** The operator's pages as one router: signing in, and, for a signed-in operator, the list and each enterprise. */
 import { Hono } from "hono";
 import { isTransient } from "../../wire/transient.ts";
 import { enterpriseAudit } from "./audit.tsx";
@@ -11,7 +9,7 @@ import { enterpriseKeys } from "./keys.tsx";
 import { enterpriseList } from "./list.tsx";
 import { newEnterprise } from "./new-enterprise.tsx";
 import { enterpriseOverview } from "./overview.tsx";
-import { asOperator, inEnterprise, type OperatorEnv, operatorProblem } from "./session.tsx";
+import { loadEnterprise, type OperatorEnv, operatorProblem, requireOperator } from "./session.tsx";
 import { enterpriseSettings } from "./settings.tsx";
 import { OPERATOR_PATH, operatorSignIn } from "./sign-in.tsx";
 import { enterpriseWebhooks } from "./webhooks.tsx";
@@ -24,10 +22,10 @@ operatorPages.onError((error, c) => {
   return operatorProblem(c, "internal");
 });
 
-// Before the door.
+// Before requireOperator, which refuses everyone who is not signed in.
 operatorPages.route("/", operatorSignIn);
-operatorPages.use(`${OPERATOR_PATH}/*`, asOperator);
-operatorPages.use(`${OPERATOR_PATH}/enterprises/:e/*`, inEnterprise);
+operatorPages.use(`${OPERATOR_PATH}/*`, requireOperator);
+operatorPages.use(`${OPERATOR_PATH}/enterprises/:e/*`, loadEnterprise);
 for (const routes of [
   enterpriseList,
   newEnterprise,

@@ -1,6 +1,6 @@
 /**
- * /docs: the interface for those who write against it, made from the OpenAPI document that the Worker serves. Every
- * operation, schema and code has an anchor; a command stands beside each operation. It needs no script.
+ * /docs: the API reference, made from the OpenAPI document that the Worker serves. Every operation, schema and problem
+ * code has an anchor, and every operation has a curl command. The page needs no script.
  */
 import type { Child, FC } from "hono/jsx";
 import type { ApiDocument, ApiOperation, ApiSchema } from "../../wire/api-document.ts";
@@ -16,17 +16,17 @@ export function referencePage(document: ApiDocument) {
   );
   const of = (tag: string) => places.filter(({ operation }) => operation.tags.includes(tag));
   return page({
-    title: "The interface",
+    title: "API reference",
     children: (
       <div class="reference">
-        <h1>The interface</h1>
+        <h1>API reference</h1>
         <p class="intro">
           <Prose text={info.description} />
         </p>
         <p>
-          The same for machines: <a href="/openapi.json">/openapi.json</a>, OpenAPI {document.openapi}. In the commands{" "}
-          <code>$URL</code> is this deployment, <code>$KEY</code> a key of the enterprise and <code>$OPERATOR_KEY</code>{" "}
-          the operator's.
+          The same as OpenAPI {document.openapi}: <a href="/openapi.json">/openapi.json</a>. In the commands,{" "}
+          <code>$URL</code> is this deployment's URL, <code>$KEY</code> a key of the enterprise, and{" "}
+          <code>$OPERATOR_KEY</code> the operator key.
         </p>
         <nav class="card" aria-label="Contents">
           {tags.map(({ name }) => (
@@ -91,7 +91,7 @@ const Operation: FC<Place> = ({ method, path, operation }) => {
           <Prose text={description} />
         </p>
       )}
-      <p class="muted">{entrants(operation)}</p>
+      <p class="muted">{accessOf(operation)}</p>
       {operation["x-codeSamples"]?.map(({ source }) => (
         <pre>
           <code>{source}</code>
@@ -167,7 +167,7 @@ const Answer: FC<{ status: string; response: ApiOperation["responses"][string] }
   );
 };
 
-/** The codes that stand in the schema of a problem, each leading to what it means. */
+/** The codes in the schema of a problem, each a link to its meaning. */
 const LinkedCodes: FC<{ schema: ApiSchema }> = ({ schema }) => {
   const codes = schema.allOf?.flatMap((part) => (part.properties?.code?.enum ?? []) as string[]) ?? [];
   return (
@@ -220,7 +220,7 @@ const Codes: FC<{ codes: ApiDocument["x-problem-codes"] }> = ({ codes }) => (
   </section>
 );
 
-function entrants({ security }: ApiOperation): string {
+function accessOf({ security }: ApiOperation): string {
   if (security.length === 0) return "No key is needed.";
   const who = security.map((requirement) => {
     const [[name, scopes = []] = [""]] = Object.entries(requirement);
@@ -228,5 +228,5 @@ function entrants({ security }: ApiOperation): string {
     if (name === "operator_key") return "the operator key";
     return name === "session" ? "a signed-in browser" : "an embed token";
   });
-  return `Let in: ${who.join("; ")}.`;
+  return `Access: ${who.join("; ")}.`;
 }

@@ -1,11 +1,11 @@
 /**
- * How a schema of the OpenAPI document looks on the page of the interface: objects as lists of fields, the rest as a few
- * words, and references as links to their own place.
+ * How the API reference shows a schema of the OpenAPI document: an object as a list of its fields, any other value as a
+ * phrase, and a reference as a link.
  */
 import type { FC } from "hono/jsx";
 import type { ApiSchema } from "../../wire/api-document.ts";
 
-/** What a value looks like: its fields where it is an object, otherwise a phrase. */
+/** The fields of an object, or a phrase for any other value. */
 export const Shape: FC<{ schema: ApiSchema }> = ({ schema }) => {
   if (schema.allOf !== undefined) return schema.allOf.map((part) => <Shape schema={part} />);
   if (schema.anyOf?.some(hasFields) === true) {
@@ -42,7 +42,7 @@ export const Shape: FC<{ schema: ApiSchema }> = ({ schema }) => {
   );
 };
 
-/** One field of an object, with what is in it. */
+/** One field of an object, with the fields that it contains. */
 export const Field: FC<{ name: string; schema: ApiSchema; required: boolean }> = ({ name, schema, required }) => {
   const nested = [schema, schema.items, ...(schema.anyOf ?? [])].find((part) => part !== undefined && hasFields(part));
   return (
@@ -60,7 +60,7 @@ export const Field: FC<{ name: string; schema: ApiSchema; required: boolean }> =
   );
 };
 
-/** The type of a value and its bounds, in a few words. */
+/** The type of a value and its bounds. */
 const Phrase: FC<{ schema: ApiSchema }> = ({ schema }) => {
   if (schema.$ref !== undefined) {
     const name = schema.$ref.split("/").at(-1);

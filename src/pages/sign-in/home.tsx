@@ -1,6 +1,6 @@
 /**
- * The start page, for a stranger: what this is. In local demo mode it also lists the demo enterprises, each with
- * buttons that sign in; DEMO_MODE is never set in a deployment, and then that door does not exist.
+ * The start page, which shows strangers what this is. In local demo mode it also lists the demo enterprises, each with
+ * buttons that sign in without a link; in a deployment their route does not exist.
  */
 
 import { type Context, Hono } from "hono";
@@ -17,7 +17,7 @@ import { page } from "../kit/layout.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
 import { notForeignForm, type PageEnv } from "../kit/session.ts";
 
-const MOST_DEMOS = 12;
+const MAX_DEMOS = 12;
 const DEMO_USER = "demo";
 
 export const homePages = new Hono<PageEnv>()
@@ -32,12 +32,12 @@ export const homePages = new Hono<PageEnv>()
             <h1>See the credits fall, and know when they run out.</h1>
             <p class="intro">
               Fuelgauge is the credit ledger and usage dashboard of a platform on which AI agents work. Agents report
-              the tokens they use while a model still streams; the balance falls at once, and everyone who should know
-              does.
+              the tokens they use while a model still streams. The balance falls at once, and everyone who needs to know
+              is notified.
             </p>
-            {demos === null ? <HowToEnter /> : <Demos demos={demos} />}
+            {demos === null ? <HowToSignIn /> : <Demos demos={demos} />}
             <p>
-              For those who build on it: <a href="/docs">the interface</a>.
+              Developers: see the <a href="/docs">API reference</a>.
             </p>
           </section>
         ),
@@ -57,9 +57,9 @@ export const homePages = new Hono<PageEnv>()
     return c.redirect("/settings/usage", 303);
   });
 
-const HowToEnter: FC = () => (
+const HowToSignIn: FC = () => (
   <p class="card">
-    To see the usage of your enterprise, open <em>Settings › Usage</em> in your platform, or ask its admin for a sign-in
+    To see your enterprise's usage, open <em>Settings › Usage</em> in your platform, or ask your admin for a sign-in
     link.
   </p>
 );
@@ -67,7 +67,7 @@ const HowToEnter: FC = () => (
 const Demos: FC<{ demos: EnterpriseState[] }> = ({ demos }) => (
   <>
     <h2>Demo enterprises</h2>
-    {demos.length === 0 && <p class="card">They are being made; this page lists them in a few seconds.</p>}
+    {demos.length === 0 && <p class="card">They are being created. Reload this page in a few seconds.</p>}
     <ul class="demos">
       {demos.map(({ identity, gauge }) => (
         <li class="card">
@@ -93,13 +93,13 @@ const Demos: FC<{ demos: EnterpriseState[] }> = ({ demos }) => (
       ))}
     </ul>
     <p class="muted">
-      The operator of them all has a page of its own: <a href="/operator">/operator</a>.
+      The operator manages all of them at <a href="/operator">/operator</a>.
     </p>
   </>
 );
 
 async function loadDemos(c: Context<PageEnv>): Promise<EnterpriseState[]> {
-  const ids = await catalogOf(c.env).demos(MOST_DEMOS);
+  const ids = await catalogOf(c.env).demos(MAX_DEMOS);
   const states = await Promise.all(ids.map((id) => enterpriseStub(c.env, id).state({ kind: "operator" })));
   const found = states.flatMap((state) => (isRefusal(state) ? [] : [state]));
   return found.sort((a, b) => a.gauge.name.localeCompare(b.gauge.name));

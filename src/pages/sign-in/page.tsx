@@ -1,6 +1,6 @@
 /**
- * In and out. A sign-in link shows a page with one button, and only that button's POST uses the link up: programs that
- * open links in mails to scan them cannot. Signing out is a POST too; its GET shows the button.
+ * Signing in and out. A sign-in link shows a page with one button, and only that button's POST uses the link, so that
+ * programs that scan links in emails cannot. Signing out is a POST, too; its GET shows the button.
  */
 
 import { type Context, Hono } from "hono";
@@ -18,7 +18,7 @@ export const signInPages = new Hono<PageEnv>()
   .get("/signin", async (c) => {
     const token = c.req.query("token") ?? "";
     const link = await readToken(c.env.SIGNING_SECRET, "link", token);
-    if (link === null) return noLink(c);
+    if (link === null) return refuseLink(c);
     return c.html(
       page({
         title: "Sign in",
@@ -43,8 +43,8 @@ export const signInPages = new Hono<PageEnv>()
   .post("/signin", notForeignForm, async (c) => {
     const { token } = await readForm(c);
     const link = await readToken(c.env.SIGNING_SECRET, "link", token ?? "");
-    if (link === null) return noLink(c);
-    // Only its first use does anything: a link that goes on being tried stops waking the object.
+    if (link === null) return refuseLink(c);
+    // A link that was used but is still tried stops waking the object.
     if (await isOver(c.env, "LIMIT_COSTLY", `link ${link.id}`)) return problemPage(c, "rate_limited");
     const used = await enterpriseStub(c.env, link.enterprise).useLink(link.id, link.expiresAtMs);
     if (isRefusal(used)) return problemPage(c, used.refusal.code === "link_used" ? "link_used" : "link_invalid");
@@ -78,8 +78,8 @@ export const signInPages = new Hono<PageEnv>()
     return c.redirect("/", 303);
   });
 
-/** Forged, expired or absent; many of them from one address are told to slow down. */
-async function noLink(c: Context<PageEnv>): Promise<Response> {
+/** Answers a link that is forged, expired or missing; an address that sends many has to wait. */
+async function refuseLink(c: Context<PageEnv>): Promise<Response> {
   const over = await failedTooOften(c.env, c.req.raw.headers);
   return problemPage(c, over ? "rate_limited" : "link_invalid");
 }
