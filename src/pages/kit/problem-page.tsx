@@ -5,6 +5,7 @@
 import type { Context } from "hono";
 import type { ProblemCode } from "../../wire/problem-catalogue.ts";
 import { problemHeaders, problemOf, sendProblem } from "../../wire/problems.ts";
+import { isTransient } from "../../wire/transient.ts";
 import { page } from "./layout.tsx";
 
 type Link = { label: string; url: string };
@@ -59,6 +60,17 @@ export async function problemPage(c: Context, code: PageProblem, link?: Link): P
     </section>
   );
   return c.html(page({ title: problem.title, children }), problem.status, problemHeaders(problem));
+}
+
+/** Answers what a page threw: a transient failure as 503, a bug, which is logged, as 500. */
+export function answerPageError(
+  error: Error,
+  c: Context,
+  answer: (c: Context, code: PageProblem) => Promise<Response> = problemPage,
+): Promise<Response> {
+  if (isTransient(error)) return answer(c, "ledger_busy");
+  console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
+  return answer(c, "internal");
 }
 
 export function wantsHtml(c: Context): boolean {

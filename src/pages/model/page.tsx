@@ -16,6 +16,7 @@ import { capName, isSpent, parseCap } from "../kit/cap.ts";
 import { readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
+import { readBlock } from "../kit/read-block.ts";
 import { callerOf, isPartial, ownForm, type PageEnv, signedIn } from "../kit/session.ts";
 import {
   AtTheCap,
@@ -113,9 +114,9 @@ async function modelPage(
   const { gauge, timeZone } = view;
   const byom = gauge.spend !== null;
   const [book, usedModels, changes] = await Promise.all([
-    attempt(async () => (await currentPrices(c.env, c.executionCtx)).book),
-    attempt(() => readUsedModels(c)),
-    byom ? attempt(() => readHistory(c)) : null,
+    readBlock("prices", async () => (await currentPrices(c.env, c.executionCtx)).book),
+    readBlock("models", () => readUsedModels(c)),
+    byom ? readBlock("cap changes", () => readHistory(c)) : null,
   ]);
   const rows = Number(c.req.query("rows") ?? RATES_PAGE);
   const query = {
@@ -198,13 +199,4 @@ async function readHistory(c: Context<PageEnv>): Promise<CapChange[]> {
 async function readUsedModels(c: Context<PageEnv>): Promise<string[]> {
   const runs = await readRuns(c.env.DB, c.var.who.enterprise, {}, RUNS_LOOKED_AT, null);
   return [...new Set(runs.flatMap(({ models }) => models))];
-}
-
-async function attempt<T>(read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read();
-  } catch (error) {
-    console.error(JSON.stringify({ event: "page_block_not_read", page: "model", error: String(error) }));
-    return null;
-  }
 }

@@ -11,6 +11,7 @@ import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { formatIso } from "../../wire/time.ts";
 import { isCopyError } from "../../wire/transient.ts";
+import { readBlock } from "../kit/read-block.ts";
 import { Question } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { type Column, formatUtc, Row, Table } from "./frame.tsx";
@@ -69,10 +70,7 @@ function isCostly(c: OperatorContext): Promise<boolean> {
 
 async function auditPage(c: OperatorContext, audit: Audit | null) {
   const { id } = c.var.state.identity;
-  // What the schedule found helps; an audit goes on without it.
-  const note = await catalogOf(c.env)
-    .lastAudit(id)
-    .catch(() => null);
+  const note = await readBlock("last audit", () => catalogOf(c.env).lastAudit(id));
   const children = (
     <>
       <section class="card table" aria-labelledby="audit-title">

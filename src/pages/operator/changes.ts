@@ -8,21 +8,17 @@ import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { readBlock } from "../kit/read-block.ts";
 import { OPERATOR, type OperatorContext } from "./session.tsx";
 
 const NEWEST_ENTRIES = 100;
 
 export async function latestChanges(c: OperatorContext, limit: number): Promise<Entry[]> {
   const [copied, newest] = await Promise.all([
-    readChanges(c.env.DB, c.var.state.identity.id, limit).catch(withoutCopy),
+    readBlock("changes", () => readChanges(c.env.DB, c.var.state.identity.id, limit)),
     enterpriseStub(c.env, c.var.state.identity.id).entries(OPERATOR, MAX_MICROS, NEWEST_ENTRIES),
   ]);
   const changes = isRefusal(newest) ? [] : newest.filter(({ facts }) => facts.type !== "run_closed");
-  const bySeq = new Map([...copied, ...changes].map((entry) => [entry.seq, entry]));
+  const bySeq = new Map([...(copied ?? []), ...changes].map((entry) => [entry.seq, entry]));
   return [...bySeq.values()].sort((a, b) => b.seq - a.seq).slice(0, limit);
-}
-
-function withoutCopy(error: unknown): Entry[] {
-  console.error(JSON.stringify({ event: "page_block_not_read", page: "operator", error: String(error) }));
-  return [];
 }

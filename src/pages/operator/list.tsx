@@ -12,6 +12,7 @@ import {
 } from "../../copy/read-enterprises.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isId } from "../../wire/fields.ts";
+import { readBlock } from "../kit/read-block.ts";
 import { isPartial } from "../kit/session.ts";
 import { operatorPage } from "./frame.tsx";
 import { Enterprises, EnterprisesPage, Heading, type Listed, WithoutCopy } from "./list-view.tsx";
@@ -28,9 +29,11 @@ export const enterpriseList = new Hono<OperatorEnv>()
     const search = (c.req.query("q") ?? "").trim().slice(0, LONGEST_SEARCH);
     const pressing = search === "" && c.req.query("show") === "attention";
     const after = c.req.query("after") ?? "";
-    const listed = await attempt(() => (pressing ? readPressing(c.env.DB, after) : readPage(c.env.DB, search, after)));
+    const listed = await readBlock("enterprises", () =>
+      pressing ? readPressing(c.env.DB, after) : readPage(c.env.DB, search, after),
+    );
     if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
-    const wrong = await attempt(() => catalogOf(c.env).wrongAudits(WRONG_SHOWN));
+    const wrong = await readBlock("audits", () => catalogOf(c.env).wrongAudits(WRONG_SHOWN));
     const children = (
       <>
         <Heading />
@@ -81,15 +84,6 @@ function pageOf<R extends ListedEnterprise>(
 
 /** The catalog has the ids of all, for when the copy is away. */
 async function newestIds(c: OperatorContext): Promise<string[]> {
-  const listed = await attempt(() => catalogOf(c.env).enterprises(MAX_MICROS, PAGE_ROWS));
+  const listed = await readBlock("newest enterprises", () => catalogOf(c.env).enterprises(MAX_MICROS, PAGE_ROWS));
   return (listed ?? []).map(({ id }) => id);
-}
-
-async function attempt<T>(read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read();
-  } catch (error) {
-    console.error(JSON.stringify({ event: "page_block_not_read", page: "operator", error: String(error) }));
-    return null;
-  }
 }

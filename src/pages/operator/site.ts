@@ -1,6 +1,6 @@
 /** The operator's pages as one router: signing in, and, for a signed-in operator, the list and each enterprise. */
 import { Hono } from "hono";
-import { isTransient } from "../../wire/transient.ts";
+import { answerPageError } from "../kit/problem-page.tsx";
 import { enterpriseAudit } from "./audit.tsx";
 import { enterpriseCap } from "./cap.tsx";
 import { enterpriseGrants } from "./grants.tsx";
@@ -16,11 +16,7 @@ import { enterpriseWebhooks } from "./webhooks.tsx";
 
 export const operatorPages = new Hono<OperatorEnv>();
 
-operatorPages.onError((error, c) => {
-  if (isTransient(error)) return operatorProblem(c, "ledger_busy");
-  console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
-  return operatorProblem(c, "internal");
-});
+operatorPages.onError((error, c) => answerPageError(error, c, operatorProblem));
 
 // Before requireOperator, which refuses everyone who is not signed in.
 operatorPages.route("/", operatorSignIn);

@@ -25,6 +25,7 @@ import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal, type Refused } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
 import { DIMENSIONS, type Part, type RunPlace, type TopPlace, type UsageQuery } from "./query.ts";
 
@@ -76,10 +77,10 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   if (isRefusal(view)) return view;
   const read = reader(c.env.DB, c.var.who.enterprise, view, query);
   const [selected, series, workspace, group, user, runs] = await Promise.all([
-    wanted("chart") ? attempt("selected", read.selected) : null,
-    wanted("chart") ? attempt("series", read.series) : null,
-    ...DIMENSIONS.map((dimension) => (wanted(dimension) ? attempt(dimension, () => read.top(dimension)) : null)),
-    wanted("runs") ? attempt("runs", read.runs) : null,
+    wanted("chart") ? readBlock("selected", read.selected) : null,
+    wanted("chart") ? readBlock("series", read.series) : null,
+    ...DIMENSIONS.map((dimension) => (wanted(dimension) ? readBlock(dimension, () => read.top(dimension)) : null)),
+    wanted("runs") ? readBlock("runs", read.runs) : null,
   ] as const);
   const top = { workspace, group, user } as UsageData["top"];
   return {
@@ -168,14 +169,4 @@ async function readCycleTop(db: D1Database, { question, after, total }: CyclePag
   const last = found.length > ROWS ? rows.at(-1) : undefined;
   const next = last === undefined ? null : { amountMicros: last.amountMicros, id: last.id, shownRows, shownMicros };
   return { rows, shownRows, shownMicros, allRows, totalMicros, totalRequests, next, whole: true };
-}
-
-/** The copy may be away; then this block is, and nothing else. */
-async function attempt<T>(block: string, read: () => Promise<T>): Promise<T | null> {
-  try {
-    return await read();
-  } catch (error) {
-    console.error(JSON.stringify({ event: "page_block_not_read", block, error: String(error) }));
-    return null;
-  }
 }
