@@ -1,9 +1,13 @@
+import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { buildAssets } from "./tools/build-assets.mjs";
 
 // The Worker imports the names of the built files, and the tests in workerd read wrangler.toml without running its build.
 await buildAssets();
+
+/** Vitest leaves one core to itself. On two cores, that would run one file at a time. */
+const WORKERS = Math.max(2, availableParallelism() - 1);
 
 /** Tests with a time limit on what a person sees. Other work on the machine would falsify it, so they run alone. */
 const TIMED_BROWSER_TESTS = "test/browser/latency.test.ts";
@@ -26,6 +30,7 @@ export default defineConfig({
           name: "core",
           include: ["test/{client,docs,enterprise,ledger,pages,simulation,tools,wire}/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 60_000,
+          maxWorkers: WORKERS,
         },
       },
       {
@@ -50,6 +55,7 @@ export default defineConfig({
           include: ["test/worker/**/*.test.ts"],
           setupFiles: ["./test/worker/setup.ts"],
           testTimeout: 60_000,
+          maxWorkers: WORKERS,
         },
       },
       {

@@ -82,7 +82,6 @@ export async function openSite(base: string, browser: Browser) {
   }
 
   /** Sends as the operator and throws if the answer is not a success. */
-  /** Sends as the operator and throws if the answer is not a success. */
   async function sendOk(method: string, path: string, body?: unknown): Promise<Answer> {
     const answer = await send(method, path, body);
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);

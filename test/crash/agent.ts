@@ -1,6 +1,5 @@
 // An agent reports one run after another, each with one meter whose totals grow until a final report. It has at most one
 // report in flight. It repeats a report that was not answered, and sometimes one that was.
-
 import type { TokenTotals } from "../../tools/kit/expected-cost.ts";
 import { type Random, wholeBetween } from "../../tools/kit/random.ts";
 import type { Report, SentReports } from "./sent-reports.ts";
