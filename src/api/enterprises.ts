@@ -2,17 +2,17 @@
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
 import { catalogOf } from "../catalog/object.ts";
-import type { EnterpriseState } from "../enterprise/books/ledger.ts";
+import type { StateJson } from "../enterprise/answers.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { putEnterprise } from "../operations/provision.ts";
 import { enterprisePut } from "../wire/enterprise.ts";
 import { time } from "../wire/fields.ts";
+import { gaugeSchema } from "../wire/gauge.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
 import { formatIso, formatIsoOrNull } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
-import { gaugeSchema } from "./gauge.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -155,7 +155,7 @@ export const enterpriseRoutes = newRouter()
   );
 
 /** An enterprise as JSON. */
-export async function showEnterprise(c: Context<ApiEnv>, state: EnterpriseState) {
+export async function showEnterprise(c: Context<ApiEnv>, state: StateJson) {
   const { identity, settings, gauge } = state;
   return {
     id: identity.id,

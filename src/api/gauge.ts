@@ -1,62 +1,10 @@
 /** GET …/gauge: the state of an enterprise at this moment, from its object. */
-
 import { cors } from "hono/cors";
-import type { Gauge } from "../ledger/gauge.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { gaugeSchema } from "../wire/gauge.ts";
 import { refused } from "./problem.ts";
-import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-
-const amount = z.int();
-const instant = z.iso.datetime();
-
-/** The gauge as the OpenAPI document shows it; the ledger makes it. */
-export const gaugeSchema = z
-  .object({
-    enterprise: z.string(),
-    name: z.string(),
-    billing_model: z.enum(["credits", "byom"]),
-    unit: z.enum(["credits", "usd"]),
-    plan: z.enum(["free", "pro", "team", "enterprise"]),
-    as_of: instant,
-    seq: z.int(),
-    cycle: z.object({
-      starts_at: instant,
-      ends_at: instant,
-      days_elapsed: z.int(),
-      days_remaining: z.int(),
-      days_total: z.int(),
-    }),
-    monthly: z.object({ allowance_micros: amount, used_micros: amount, remaining_micros: amount }).nullable(),
-    bonus: z
-      .object({
-        used_micros: amount,
-        remaining_micros: amount,
-        next_expiry: z.object({ at: instant, micros: amount }).nullable(),
-      })
-      .nullable(),
-    spend: z.object({ cap_micros: amount.nullable(), used_micros: amount }).nullable(),
-    used_micros: amount,
-    total_micros: amount.nullable(),
-    remaining_micros: amount.nullable(),
-    debt_micros: amount,
-    held_micros: amount,
-    available_micros: amount.nullable(),
-    used_percent: z.number().nullable(),
-    avg_per_day_micros: amount,
-    run_out_days: z.number().nullable(),
-    run_out_at: instant.nullable(),
-    on_track_to_run_out: z.boolean(),
-    alerts: z.array(
-      z.object({
-        code: z.string(),
-        level: z.enum(["info", "warning", "critical"]),
-        message: z.string(),
-        action: z.object({ label: z.string(), url: z.string() }).optional(),
-      }),
-    ),
-  })
-  .openapi("Gauge") satisfies z.ZodType<Omit<Gauge, "alerts">>;
+import { createRoute, declare, inEnterprise, newRouter } from "./route.ts";
 
 export const gaugeRoutes = newRouter();
 

@@ -1,8 +1,9 @@
 /** Grants of bonus credits: the operator adds and voids them, readers list them. */
 
+import { GRANT_SOURCES } from "../ledger/books.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import { GRANT_SOURCES, grantRequestOf, newGrant } from "../wire/grant.ts";
+import { grantRequestOf, newGrant } from "../wire/grant.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";

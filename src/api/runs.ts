@@ -6,13 +6,13 @@ import type { Context } from "hono";
 import type { Denied } from "../access/refusals.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { readRuns } from "../copy/read.ts";
-import type { StartRefused } from "../enterprise/books/commands.ts";
+import type { StartRefusedJson } from "../enterprise/answers.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
+import { gaugeSchema } from "../wire/gauge.ts";
 import { formatIso } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
-import { gaugeSchema } from "./gauge.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -229,7 +229,7 @@ export const runRoutes = newRouter()
   );
 
 /** A 402 carries the gauge, when the cycle resets, and where to get more. */
-function refuseStart(c: Context<ApiEnv>, started: Refused | Denied | StartRefused): Response {
+function refuseStart(c: Context<ApiEnv>, started: Refused | Denied | StartRefusedJson): Response {
   if (!("gauge" in started) || !("availableMicros" in started.refusal)) return refused(c, started.refusal);
   const { refusal, gauge, upgradeUrl } = started;
   const upgrade = upgradeUrl === null ? {} : { upgrade_url: upgradeUrl };

@@ -1,9 +1,8 @@
 /** PUT …/spend-cap: the monthly limit of an enterprise that brings its own model, in force from the next request. */
-
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { micros, orNull } from "../wire/fields.ts";
-import { gaugeSchema } from "./gauge.ts";
+import { gaugeSchema } from "../wire/gauge.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 

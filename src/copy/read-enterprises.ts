@@ -5,12 +5,12 @@
 import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
-import type { Gauge } from "../ledger/gauge.ts";
 import type { AtMs } from "../ledger/time.ts";
+import type { GaugeJson } from "../wire/gauge.ts";
 import { enterpriseSearch, enterprises } from "./schema.ts";
 import { searchPrefixOf } from "./search-keys.ts";
 
-export type ListedEnterprise = { id: string; createdAtMs: AtMs; suspended: boolean; gauge: Gauge };
+export type ListedEnterprise = { id: string; createdAtMs: AtMs; suspended: boolean; gauge: GaugeJson };
 export type FoundEnterprise = ListedEnterprise & { key: string };
 
 const COLUMNS = {
@@ -91,5 +91,5 @@ function isFirstOfIts(t: typeof enterpriseSearch, prefix: string): SQL {
 }
 
 function parsed<T extends { gauge: string }>({ gauge, ...row }: T) {
-  return { ...row, gauge: JSON.parse(gauge) as Gauge };
+  return { ...row, gauge: JSON.parse(gauge) as GaugeJson };
 }

@@ -16,40 +16,34 @@ import { type Receipt, viewMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
+import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import { formatIso } from "../wire/time.ts";
-import type { StartAnswer, StartRefused } from "./books/commands.ts";
+import {
+  type Audit,
+  type CopyView,
+  type Provisioned,
+  type StartAnswerJson,
+  type StartRefusedJson,
+  type StateJson,
+  showState,
+} from "./answers.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
 import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
 import { Keyring, type KeyView, type NewKey } from "./books/keyring.ts";
-import { type EnterpriseState, Ledger } from "./books/ledger.ts";
+import { Ledger } from "./books/ledger.ts";
 import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
 import { listWebhooks, type WebhookView } from "./books/webhook-queue.ts";
 import { copyAsOfMs } from "./copy/projection.ts";
 import { Projector } from "./copy/projector.ts";
 import { Rebuilder } from "./copy/rebuild.ts";
 import { loadRunRows } from "./copy/run-rows.ts";
-import { type AuditCheck, auditBooks, countMeters } from "./jobs/audit.ts";
+import { auditBooks, countMeters } from "./jobs/audit.ts";
 import { auditCopy } from "./jobs/audit-copy.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import type { Platform } from "./platform.ts";
 import { LivePush } from "./sockets/live.ts";
 import { CLOSE_UNAUTHORIZED, hasExpired, type Socket, type SocketOwner } from "./sockets/sockets.ts";
 import { parseMessage, replyTo } from "./sockets/stream.ts";
-
-/** What a page needs besides the copy: the balance, the clock, and as of when the copy is complete. */
-export type CopyView = {
-  gauge: Gauge;
-  suspended: boolean;
-  timeZone: string;
-  cycleStartsAtMs: AtMs;
-  nowMs: AtMs;
-  copyAsOfMs: AtMs;
-};
-
-type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };
-
-/** What a PUT has done; `newWebhookUrl` is set when webhooks go to another URL from now on. */
-type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
 
 const OPERATOR: Caller = { kind: "operator" };
 const NO_WEBHOOK_URL = refuse({
@@ -75,7 +69,7 @@ export class EnterpriseCore {
     this.#projector = new Projector(ledger, platform, () => this.jobs.projectionFinished());
     const rebuilder = new Rebuilder(ledger, platform, this.#projector);
     this.jobs = new JobRunner({ platform, ledger, projector: this.#projector, rebuilder });
-    this.#live = new LivePush({ sockets, clock, defer, gauge: () => JSON.stringify(ledger.gauge()) });
+    this.#live = new LivePush({ sockets, clock, defer, gauge: () => JSON.stringify(this.#showGauge()) });
     this.#debits = new CommitQueue(
       (reports) => ledger.debit(reports).map(showDecided),
       () => this.#afterChange(),
@@ -89,23 +83,26 @@ export class EnterpriseCore {
     return this.#fault(caller) ?? this.#debits.add(reports);
   }
 
-  start(caller: Caller, request: StartRequest): StartAnswer | StartRefused | Refused | Denied {
-    return this.#answer(caller, () => this.ledger.start(request));
+  start(caller: Caller, request: StartRequest): StartAnswerJson | StartRefusedJson | Refused | Denied {
+    return this.#answer(caller, () => {
+      const answer = this.ledger.start(request);
+      return { ...answer, gauge: this.#showGauge(answer.gauge) };
+    });
   }
 
-  releaseHold(caller: Caller, run: string): Gauge | Refused | Denied {
-    return this.#answer(caller, () => this.ledger.releaseHold(run));
+  releaseHold(caller: Caller, run: string): GaugeJson | Refused | Denied {
+    return this.#answer(caller, () => this.#showGauge(this.ledger.releaseHold(run)));
   }
 
   // Readers
 
-  gauge(caller: Caller): Gauge | Refused | Denied {
-    return this.#answer(caller, () => this.ledger.gauge());
+  gauge(caller: Caller): GaugeJson | Refused | Denied {
+    return this.#answer(caller, () => this.#showGauge());
   }
 
   copyView(caller: Caller): CopyView | Refused | Denied {
     return this.#answer(caller, () => {
-      const gauge = this.ledger.gauge();
+      const gauge = this.#showGauge();
       const { cycle, settings } = this.ledger.books;
       return {
         gauge,
@@ -156,7 +153,7 @@ export class EnterpriseCore {
     const fault = this.#fault(owner.caller);
     if (fault !== null) return fault;
     const socket = accept();
-    if (owner.kind === "live") socket.send(JSON.stringify(this.ledger.gauge()));
+    if (owner.kind === "live") socket.send(JSON.stringify(this.#showGauge()));
     this.#afterChange();
     return null;
   }
@@ -193,7 +190,7 @@ export class EnterpriseCore {
       if (complete === null) return refuse({ code: "validation_failed", errors: missingForCreation(patch) });
       const state = this.ledger.create(id, complete, testClockMs ?? null);
       this.#afterChange();
-      return { created: true, state, newWebhookUrl: complete.webhookUrl };
+      return { created: true, state: showState(state), newWebhookUrl: complete.webhookUrl };
     }
     const { identity } = this.ledger;
     const known = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
@@ -206,22 +203,22 @@ export class EnterpriseCore {
       const state = this.ledger.changeSettings(patch, byOf(OPERATOR));
       if (isRefusal(state)) return state;
       const { webhookUrl } = state.settings;
-      return { created: false, state, newWebhookUrl: webhookUrl === before ? null : webhookUrl };
+      return { created: false, state: showState(state), newWebhookUrl: webhookUrl === before ? null : webhookUrl };
     });
   }
 
-  state(caller: Caller): EnterpriseState | Refused | Denied {
-    return this.#answer(caller, () => this.ledger.state());
+  state(caller: Caller): StateJson | Refused | Denied {
+    return this.#answer(caller, () => showState(this.ledger.state()));
   }
 
-  moveClock(toMs: AtMs): EnterpriseState | Refused | Denied {
+  moveClock(toMs: AtMs): StateJson | Refused | Denied {
     // Watchers see another date, whether or not anything in the books was due.
     this.#live.invalidate();
-    return this.#answer(OPERATOR, () => this.ledger.moveClock(toMs));
+    return this.#answer(OPERATOR, () => showState(this.ledger.moveClock(toMs)));
   }
 
-  followRealClock(): EnterpriseState | Refused | Denied {
-    return this.#answer(OPERATOR, () => this.ledger.followRealClock());
+  followRealClock(): StateJson | Refused | Denied {
+    return this.#answer(OPERATOR, () => showState(this.ledger.followRealClock()));
   }
 
   addGrant(request: GrantRequest): { grant: GrantView; created: boolean } | Refused | Denied {
@@ -233,10 +230,11 @@ export class EnterpriseCore {
   }
 
   /** Sets the cap; with `fromMicros` only if that is the cap now. The gauge of the answer shows the cap in force. */
-  setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): Gauge | Refused | Denied {
+  setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): GaugeJson | Refused | Denied {
     return this.#answer(caller, () => {
-      if (fromMicros !== undefined && fromMicros !== this.ledger.books.capMicros) return this.ledger.gauge();
-      return this.ledger.setCap(capMicros, byOf(caller));
+      if (fromMicros !== undefined && fromMicros !== this.ledger.books.capMicros) return this.#showGauge();
+      const gauge = this.ledger.setCap(capMicros, byOf(caller));
+      return isRefusal(gauge) ? gauge : this.#showGauge(gauge);
     });
   }
 
@@ -330,6 +328,11 @@ export class EnterpriseCore {
     if (!this.ledger.provisioned) return;
     await this.jobs.runAll();
     this.#afterChange();
+  }
+
+  /** The gauge as JSON, as calls, sockets and webhooks carry it. */
+  #showGauge(gauge: Gauge = this.ledger.gauge()): GaugeJson {
+    return showGauge(gauge, this.ledger.books.settings);
   }
 
   /** Why the caller is refused now; null when it may enter. */

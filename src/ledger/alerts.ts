@@ -1,6 +1,6 @@
 /**
- * Alerts as values of the gauge (PRODUCT's section on alerts): each a code, a level, one sentence, and an action where
- * one helps. Most pressing first. Of the usage thresholds only the highest stands, and none once nothing is left.
+ * The alerts of the gauge: what an enterprise should know about its balance, and which kind of action would help. The
+ * sentences, labels and URLs belong to whoever shows an alert.
  */
 import type { Balance } from "./balance.ts";
 import { type Books, grantRemaining, grantUsable } from "./books.ts";
@@ -9,7 +9,9 @@ import type { Forecast } from "./forecast.ts";
 import { reaches } from "./micros.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
-export type AlertLevel = "info" | "warning" | "critical";
+export const ALERT_LEVELS = ["info", "warning", "critical"] as const;
+export type AlertLevel = (typeof ALERT_LEVELS)[number];
+
 export type AlertCode =
   | "exhausted"
   | "on_track_to_run_out"
@@ -25,59 +27,43 @@ export type AlertCode =
   | "cap_75"
   | "cap_not_set";
 
-export type Alert = {
-  code: AlertCode;
-  level: AlertLevel;
-  message: string;
-  action?: { label: string; url: string };
+/** What a reader can do: get a larger plan, invite another enterprise for bonus credits, or change the spend cap. */
+export type ActionKind = "upgrade" | "invite" | "raise_cap" | "set_cap";
+
+export type Alert = { code: AlertCode; level: AlertLevel; actionKind: ActionKind | null };
+
+const EXPIRES_SOON_MS = 7 * DAY_MS;
+
+const ALERTS: Record<AlertCode, Omit<Alert, "code">> = {
+  exhausted: { level: "critical", actionKind: "upgrade" },
+  on_track_to_run_out: { level: "warning", actionKind: "upgrade" },
+  usage_90: { level: "critical", actionKind: "upgrade" },
+  usage_75: { level: "warning", actionKind: "upgrade" },
+  usage_50: { level: "info", actionKind: "invite" },
+  bonus_in_use: { level: "info", actionKind: "invite" },
+  bonus_expiring: { level: "info", actionKind: null },
+  free_tier: { level: "info", actionKind: "upgrade" },
+  cap_reached: { level: "critical", actionKind: "raise_cap" },
+  on_track_to_reach_cap: { level: "warning", actionKind: "raise_cap" },
+  cap_90: { level: "critical", actionKind: "raise_cap" },
+  cap_75: { level: "warning", actionKind: "raise_cap" },
+  cap_not_set: { level: "info", actionKind: "set_cap" },
 };
 
-const SOON_MS = 7 * DAY_MS;
-const MODEL_SETTINGS = "/settings/model";
+export function alertOf(code: AlertCode): Alert {
+  return { code, ...ALERTS[code] };
+}
 
-const WORDING: Record<
-  AlertCode,
-  { level: AlertLevel; message: string; action: "upgrade" | "invite" | "raise" | "set" | null }
-> = {
-  exhausted: { level: "critical", message: "All credits of this cycle are used.", action: "upgrade" },
-  on_track_to_run_out: {
-    level: "warning",
-    message: "At this pace credits run out before the reset.",
-    action: "upgrade",
-  },
-  usage_90: { level: "critical", message: "90 % of this cycle's credits are used.", action: "upgrade" },
-  usage_75: { level: "warning", message: "75 % of this cycle's credits are used.", action: "upgrade" },
-  usage_50: { level: "info", message: "Half of this cycle's credits are used.", action: "invite" },
-  bonus_in_use: {
-    level: "info",
-    message: "The monthly allowance is used; runs now draw on bonus credits.",
-    action: "invite",
-  },
-  bonus_expiring: { level: "info", message: "Bonus credits expire within 7 days.", action: null },
-  free_tier: { level: "info", message: "This enterprise is on the free plan.", action: "upgrade" },
-  cap_reached: { level: "critical", message: "The monthly spend cap is reached; no new run starts.", action: "raise" },
-  on_track_to_reach_cap: {
-    level: "warning",
-    message: "At this pace the spend cap is reached before the reset.",
-    action: "raise",
-  },
-  cap_90: { level: "critical", message: "90 % of the monthly spend cap is used.", action: "raise" },
-  cap_75: { level: "warning", message: "75 % of the monthly spend cap is used.", action: "raise" },
-  cap_not_set: { level: "info", message: "No monthly spend cap is set.", action: "set" },
-};
-
+/**
+ * The alerts that apply now, most pressing first. Of the usage thresholds only the highest is included, and none once
+ * nothing is left.
+ */
 export function alertsOf(books: Books, balance: Balance, forecast: Forecast, nowMs: AtMs): Alert[] {
   const codes = balance.unit === "credits" ? creditCodes(books, balance, forecast, nowMs) : capCodes(balance, forecast);
-  return codes.map((code) => wordAlert(code, books));
+  return codes.map(alertOf);
 }
 
-/** How pressing an alert is, and its sentence. */
-export function wordingOf(code: AlertCode): Pick<Alert, "level" | "message"> {
-  const { level, message } = WORDING[code];
-  return { level, message };
-}
-
-/** The highest of the thresholds that usage has reached, in per cent; null below all of them. */
+/** The highest of the thresholds, in percent, that usage has reached; null below all of them. */
 export function highestThreshold<T extends number>(balance: Balance, thresholds: readonly T[]): T | null {
   const { usedMicros, totalMicros } = balance;
   if (totalMicros === null || totalMicros === 0) return null;
@@ -108,28 +94,5 @@ function capCodes(balance: Balance, forecast: Forecast): AlertCode[] {
 
 function expiresSoon(grant: Books["grants"][number], nowMs: AtMs): boolean {
   if (grant.expiresAtMs === null || !grantUsable(grant, nowMs) || grantRemaining(grant) === 0) return false;
-  return grant.expiresAtMs - nowMs <= SOON_MS;
-}
-
-function wordAlert(code: AlertCode, books: Books): Alert {
-  const { level, message, action } = WORDING[code];
-  const { upgradeUrl, referralUrl } = books.settings;
-  switch (action) {
-    case "upgrade":
-      return upgradeUrl === null
-        ? { code, level, message }
-        : { code, level, message, action: { label: "Upgrade plan", url: upgradeUrl } };
-    case "invite":
-      return referralUrl === null
-        ? { code, level, message }
-        : { code, level, message, action: { label: "Invite", url: referralUrl } };
-    case "raise":
-      return { code, level, message, action: { label: "Raise cap", url: MODEL_SETTINGS } };
-    case "set":
-      return { code, level, message, action: { label: "Set a cap", url: MODEL_SETTINGS } };
-    case null:
-      return { code, level, message };
-    default:
-      return action satisfies never;
-  }
+  return grant.expiresAtMs - nowMs <= EXPIRES_SOON_MS;
 }

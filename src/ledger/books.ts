@@ -8,9 +8,11 @@ import type { Plan } from "./plans.ts";
 import type { Price, Tokens } from "./prices.ts";
 import type { AtMs } from "./time.ts";
 
-export type BillingModel = "credits" | "byom";
-export type Surface = "web" | "cli";
-export const SURFACES = ["web", "cli"] as const satisfies readonly Surface[];
+export const BILLING_MODELS = ["credits", "byom"] as const;
+export type BillingModel = (typeof BILLING_MODELS)[number];
+
+export const SURFACES = ["web", "cli"] as const;
+export type Surface = (typeof SURFACES)[number];
 
 export type Settings = {
   name: string;
@@ -44,7 +46,8 @@ export type Cycle = {
   spendUsedMicros: Micros;
 };
 
-export type GrantSource = "referral" | "promotion" | "goodwill" | "purchase";
+export const GRANT_SOURCES = ["referral", "promotion", "goodwill", "purchase"] as const;
+export type GrantSource = (typeof GRANT_SOURCES)[number];
 
 export type Grant = {
   id: string;
@@ -82,7 +85,8 @@ export type Books = {
   seq: number;
 };
 
-export type Bucket = "monthly" | "grant" | "debt" | "spend";
+export const BUCKETS = ["monthly", "grant", "debt", "spend"] as const;
+export type Bucket = (typeof BUCKETS)[number];
 
 /** One draw of a meter on a bucket. The last of a meter's draws is its most recent. */
 export type Draw = {

@@ -5,7 +5,7 @@
 import type { Denied } from "../access/refusals.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { catalogOf } from "../catalog/object.ts";
-import type { EnterpriseState } from "../enterprise/books/ledger.ts";
+import type { StateJson } from "../enterprise/answers.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { completeSettings } from "../ledger/settings.ts";
 import { type EnterprisePut, patchOf } from "../wire/enterprise.ts";
@@ -13,7 +13,7 @@ import { hostOf } from "../wire/webhook-url.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
 /** `webhookSecret` is null unless `webhook_url` was set to a new address. */
-export type Put = { created: boolean; state: EnterpriseState; webhookSecret: string | null };
+export type Put = { created: boolean; state: StateJson; webhookSecret: string | null };
 
 /** @param site the URL of the request: webhooks must not call the deployment itself */
 export async function putEnterprise(

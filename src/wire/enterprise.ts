@@ -2,7 +2,7 @@
  * What can be said of an enterprise when it is created or changed, as it comes over the wire and as the ledger has it.
  */
 import { z } from "@hono/zod-openapi";
-import type { Settings } from "../ledger/books.ts";
+import { BILLING_MODELS, type Settings } from "../ledger/books.ts";
 import { isTimeZone } from "../ledger/cycle.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { label, link, micros, orNull, time } from "./fields.ts";
@@ -11,7 +11,7 @@ import { webhookUrl } from "./webhook-url.ts";
 export const enterprisePut = z
   .strictObject({
     name: label(200).optional(),
-    billing_model: z.enum(["credits", "byom"]).optional(),
+    billing_model: z.enum(BILLING_MODELS).optional(),
     plan: z.enum(PLANS).optional(),
     time_zone: z.string().max(64).refine(isTimeZone, "must be an IANA time zone such as Europe/Berlin").optional(),
     anchor_day: z.int().min(1).max(31).optional(),

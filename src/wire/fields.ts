@@ -3,6 +3,7 @@
  * document.
  */
 import { z } from "@hono/zod-openapi";
+import { SURFACES } from "../ledger/books.ts";
 import { MAX_MICROS } from "../ledger/micros.ts";
 import { MAX_TOKENS } from "../ledger/prices.ts";
 
@@ -60,4 +61,4 @@ export function orNull<T extends z.ZodType>(schema: T, type: "string" | "integer
   return schema.nullable().openapi({ type: [type, "null"] });
 }
 
-export const surface = z.enum(["web", "cli"]);
+export const surface = z.enum(SURFACES);

@@ -1,9 +1,8 @@
 /** What a grant is asked for with, as it comes over the wire and as the ledger has it. */
 import { z } from "@hono/zod-openapi";
+import { GRANT_SOURCES } from "../ledger/books.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import { id, label, micros, orNull, time } from "./fields.ts";
-
-export const GRANT_SOURCES = ["referral", "promotion", "goodwill", "purchase"] as const;
 
 export const newGrant = z
   .strictObject({

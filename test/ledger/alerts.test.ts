@@ -1,4 +1,4 @@
-// PRODUCT section 4: which alerts stand, the most pressing first, their level, sentence and action.
+// Which alerts apply, most pressing first, with their level and the kind of action that helps.
 import { describe, expect, it } from "vitest";
 import type { Books } from "../../src/ledger/books.ts";
 import { gaugeOf } from "../../src/ledger/gauge.ts";
@@ -105,27 +105,15 @@ describe("in USD", () => {
 });
 
 describe("an alert", () => {
-  it("has a level, a sentence, and a link where the enterprise has one", () => {
-    expect(alerts(used(1_000, { settings: { upgradeUrl: "https://example.com/up" } }))).toEqual([
-      {
-        code: "exhausted",
-        level: "critical",
-        message: expect.stringMatching(/^[A-Z].*\.$/),
-        action: { label: "Upgrade plan", url: "https://example.com/up" },
-      },
+  it("has a level and the kind of action that helps", () => {
+    expect(alerts(used(1_000))).toEqual([{ code: "exhausted", level: "critical", actionKind: "upgrade" }]);
+    expect(alerts(used(500), LAST_DAY)).toEqual([{ code: "usage_50", level: "info", actionKind: "invite" }]);
+    expect(alerts(spent(1_000))).toEqual([{ code: "cap_reached", level: "critical", actionKind: "raise_cap" }]);
+    expect(alerts(spent(0, null))).toEqual([{ code: "cap_not_set", level: "info", actionKind: "set_cap" }]);
+    const expiring = grant("g1", { expiresAtMs: NOON + DAY_MS });
+    expect(alerts(books({ grants: [expiring] }))).toEqual([
+      { code: "bonus_expiring", level: "info", actionKind: null },
     ]);
-    expect(alerts(used(1_000))[0]).not.toHaveProperty("action");
-  });
-
-  it("invites where a referral link is set", () => {
-    const [alert] = alerts(used(500, { settings: { referralUrl: "https://example.com/invite" } }), LAST_DAY);
-    expect(alert).toMatchObject({ code: "usage_50", level: "info", action: { url: "https://example.com/invite" } });
-    expect(alerts(used(500), LAST_DAY)[0]).not.toHaveProperty("action");
-  });
-
-  it("leads to the settings of the cap", () => {
-    expect(alerts(spent(1_000))[0]).toMatchObject({ level: "critical", action: { url: "/settings/model" } });
-    expect(alerts(spent(0, null))[0]).toMatchObject({ level: "info", action: { url: "/settings/model" } });
   });
 
   it("is a warning before it is critical", () => {

@@ -63,7 +63,7 @@ describe("the forecast", () => {
   it("is shown with two decimals", () => {
     const kept = books({ cycle: { monthlyUsedMicros: 300, allowanceMicros: 1_000 } });
     const shown = gauge(kept, MARCH + 7 * DAY_MS);
-    expect(shown).toMatchObject({ avg_per_day_micros: 43, run_out_days: 16.33, used_percent: 30 });
+    expect(shown).toMatchObject({ avgPerDayMicros: 43, runOutDays: 16.33, usedPercent: 30 });
     expect(roundToTwo(16.335)).toBeCloseTo(16.34, 5);
   });
 });

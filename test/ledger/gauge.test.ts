@@ -18,32 +18,32 @@ describe("the gauge in credits", () => {
     expect(gauge(kept)).toEqual({
       enterprise: "acme",
       name: "Acme",
-      billing_model: "credits",
+      billingModel: "credits",
       unit: "credits",
       plan: "team",
-      as_of: "2026-03-10T12:00:00.000Z",
+      asOfMs: at("2026-03-10T12:00:00.000Z"),
       seq: 42,
       cycle: {
-        starts_at: "2026-03-01T00:00:00.000Z",
-        ends_at: "2026-04-01T00:00:00.000Z",
-        days_elapsed: 9,
-        days_remaining: 22,
-        days_total: 31,
+        startsAtMs: at("2026-03-01T00:00:00.000Z"),
+        endsAtMs: at("2026-04-01T00:00:00.000Z"),
+        daysElapsed: 9,
+        daysRemaining: 22,
+        daysTotal: 31,
       },
-      monthly: { allowance_micros: 1_000, used_micros: 300, remaining_micros: 700 },
-      bonus: { used_micros: 0, remaining_micros: 200, next_expiry: { at: "2026-04-01T00:00:00.000Z", micros: 100 } },
+      monthly: { allowanceMicros: 1_000, usedMicros: 300, remainingMicros: 700 },
+      bonus: { usedMicros: 0, remainingMicros: 200, nextExpiry: { atMs: at("2026-04-01T00:00:00.000Z"), micros: 100 } },
       spend: null,
-      used_micros: 300,
-      total_micros: 1_200,
-      remaining_micros: 900,
-      debt_micros: 0,
-      held_micros: 50,
-      available_micros: 850,
-      used_percent: 25,
-      avg_per_day_micros: 32,
-      run_out_days: 28.5,
-      run_out_at: "2026-04-08T00:00:00.000Z",
-      on_track_to_run_out: false,
+      usedMicros: 300,
+      totalMicros: 1_200,
+      remainingMicros: 900,
+      debtMicros: 0,
+      heldMicros: 50,
+      availableMicros: 850,
+      usedPercent: 25,
+      avgPerDayMicros: 32,
+      runOutDays: 28.5,
+      runOutAtMs: at("2026-04-08T00:00:00.000Z"),
+      onTrackToRunOut: false,
       alerts: [],
     });
   });
@@ -54,12 +54,12 @@ describe("the gauge in credits", () => {
       grants: [grant("g1", { drawnMicros: 100 })],
     });
     expect(gauge(kept)).toMatchObject({
-      used_micros: 1_140,
-      total_micros: 1_100,
-      remaining_micros: 0,
-      debt_micros: 40,
-      available_micros: 0,
-      used_percent: 103.64,
+      usedMicros: 1_140,
+      totalMicros: 1_100,
+      remainingMicros: 0,
+      debtMicros: 40,
+      availableMicros: 0,
+      usedPercent: 103.64,
     });
   });
 
@@ -68,12 +68,12 @@ describe("the gauge in credits", () => {
       cycle: { bonusUsedMicros: 30, monthlyUsedMicros: 1_000 },
       grants: [grant("g1", { drawnMicros: 70 })],
     });
-    expect(gauge(kept)).toMatchObject({ total_micros: 1_060, bonus: { used_micros: 30, remaining_micros: 30 } });
+    expect(gauge(kept)).toMatchObject({ totalMicros: 1_060, bonus: { usedMicros: 30, remainingMicros: 30 } });
   });
 
   it("leaves out grants that have ended", () => {
     const kept = books({ grants: [grant("ended", { expiresAtMs: NOON }), grant("voided", { voided: true })] });
-    expect(gauge(kept)).toMatchObject({ total_micros: 1_000, bonus: { remaining_micros: 0, next_expiry: null } });
+    expect(gauge(kept)).toMatchObject({ totalMicros: 1_000, bonus: { remainingMicros: 0, nextExpiry: null } });
   });
 
   it("adds up all that expires at the soonest expiry", () => {
@@ -85,18 +85,18 @@ describe("the gauge in credits", () => {
         grant("later", { expiresAtMs: APRIL + 1, seq: 5 }),
       ],
     });
-    expect(gauge(kept).bonus?.next_expiry).toEqual({ at: "2026-04-01T00:00:00.000Z", micros: 175 });
+    expect(gauge(kept).bonus?.nextExpiry).toEqual({ atMs: at("2026-04-01T00:00:00.000Z"), micros: 175 });
   });
 
   it("has no percentage where there is nothing to divide by", () => {
     const kept = books({ cycle: { allowanceMicros: 0 } });
     expect(gauge(kept)).toMatchObject({
-      total_micros: 0,
-      remaining_micros: 0,
-      available_micros: 0,
-      used_percent: null,
-      run_out_days: 0,
-      on_track_to_run_out: true,
+      totalMicros: 0,
+      remainingMicros: 0,
+      availableMicros: 0,
+      usedPercent: null,
+      runOutDays: 0,
+      onTrackToRunOut: true,
     });
   });
 });
@@ -113,38 +113,38 @@ describe("the gauge in USD", () => {
       unit: "usd",
       monthly: null,
       bonus: null,
-      spend: { cap_micros: 2_000, used_micros: 600 },
-      used_micros: 600,
-      total_micros: 2_000,
-      remaining_micros: 1_400,
-      debt_micros: 0,
-      held_micros: 100,
-      available_micros: 1_300,
-      used_percent: 30,
+      spend: { capMicros: 2_000, usedMicros: 600 },
+      usedMicros: 600,
+      totalMicros: 2_000,
+      remainingMicros: 1_400,
+      debtMicros: 0,
+      heldMicros: 100,
+      availableMicros: 1_300,
+      usedPercent: 30,
     });
   });
 
   it("has neither total, remaining, available, percentage nor run-out without a cap", () => {
     expect(gauge(byomBooks({ cycle: { spendUsedMicros: 600 } }))).toMatchObject({
-      spend: { cap_micros: null, used_micros: 600 },
-      used_micros: 600,
-      total_micros: null,
-      remaining_micros: null,
-      available_micros: null,
-      used_percent: null,
-      avg_per_day_micros: 63,
-      run_out_days: null,
-      run_out_at: null,
-      on_track_to_run_out: false,
+      spend: { capMicros: null, usedMicros: 600 },
+      usedMicros: 600,
+      totalMicros: null,
+      remainingMicros: null,
+      availableMicros: null,
+      usedPercent: null,
+      avgPerDayMicros: 63,
+      runOutDays: null,
+      runOutAtMs: null,
+      onTrackToRunOut: false,
     });
   });
 
   it("under a cap of zero has nothing to divide by, and nothing remains", () => {
     expect(gauge(byomBooks({ capMicros: 0 }))).toMatchObject({
-      total_micros: 0,
-      available_micros: 0,
-      used_percent: null,
-      run_out_days: 0,
+      totalMicros: 0,
+      availableMicros: 0,
+      usedPercent: null,
+      runOutDays: 0,
     });
   });
 
@@ -152,17 +152,17 @@ describe("the gauge in USD", () => {
     expect(
       gauge(byomBooks({ cycle: { spendUsedMicros: 90 }, capMicros: 50, held: { credits: 0, usd: 9 } })),
     ).toMatchObject({
-      remaining_micros: 0,
-      available_micros: 0,
-      used_percent: 180,
+      remainingMicros: 0,
+      availableMicros: 0,
+      usedPercent: 180,
     });
   });
 });
 
 describe("days", () => {
   const days = (of: Books, iso: string) => {
-    const { days_elapsed, days_remaining, days_total } = gauge(of, at(iso)).cycle;
-    return [days_elapsed, days_remaining, days_total];
+    const { daysElapsed, daysRemaining, daysTotal } = gauge(of, at(iso)).cycle;
+    return [daysElapsed, daysRemaining, daysTotal];
   };
 
   it("elapse whole, and remain to the cycle's number of days", () => {

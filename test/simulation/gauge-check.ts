@@ -1,14 +1,14 @@
 /**
  * The gauge as rule R9 and section 4 of PRODUCT.md define it, from the sums of the reference.
  */
-import type { Gauge } from "../../src/ledger/gauge.ts";
+import type { GaugeJson } from "../../src/wire/gauge.ts";
 import { datesBetween, firstInstantOf, localDateOf } from "../support/reference-calendar.ts";
 import type { World } from "./world.ts";
 
 const DAY_MS = 86_400_000;
 const SOON_MS = 7 * DAY_MS;
 
-export function checkGauge(world: World, gauge: Gauge, nowMs: number): void {
+export function checkGauge(world: World, gauge: GaugeJson, nowMs: number): void {
   const { reference } = world;
   const { purse, settings, unit, cap } = reference;
   const { used, total, remaining, held, available } = reference.balance(unit, nowMs);
@@ -67,7 +67,7 @@ function nextExpiry({ reference }: World, nowMs: number) {
   return { at: new Date(first.expiresMs).toISOString(), micros };
 }
 
-function checkDays(world: World, { cycle }: Gauge, nowMs: number): void {
+function checkDays(world: World, { cycle }: GaugeJson, nowMs: number): void {
   const { startsMs, endsMs, zone } = world.reference.purse.cycle;
   // After a change of zone a cycle may begin in the middle of a local day: then days are not dates.
   if (firstInstantOf(localDateOf(startsMs, zone), zone) !== startsMs) return;
@@ -76,7 +76,7 @@ function checkDays(world: World, { cycle }: Gauge, nowMs: number): void {
   world.same("days of the cycle", found, [total, elapsed, total - elapsed]);
 }
 
-function checkForecast(world: World, gauge: Gauge, nowMs: number): void {
+function checkForecast(world: World, gauge: GaugeJson, nowMs: number): void {
   const { used_micros: used, remaining_micros: remaining } = gauge;
   const { startsMs, endsMs } = world.reference.purse.cycle;
   const perDay = used / Math.max(1, (nowMs - startsMs) / DAY_MS);
@@ -91,7 +91,7 @@ function checkForecast(world: World, gauge: Gauge, nowMs: number): void {
   if ((outMs ?? endsMs + 2) > endsMs + 1 && gauge.on_track_to_run_out) world.fail("claims to run out, and does not");
 }
 
-function alertCodes({ reference }: World, gauge: Gauge, nowMs: number): string[] {
+function alertCodes({ reference }: World, gauge: GaugeJson, nowMs: number): string[] {
   const { purse, settings, cap } = reference;
   const { used, total, remaining } = reference.balance(reference.unit, nowMs);
   const reached = (percents: number[]) =>

@@ -4,8 +4,8 @@ import { exports } from "cloudflare:workers";
 import type { z } from "@hono/zod-openapi";
 import { expect, it } from "vitest";
 import type * as client from "../../packages/client/src/wire.ts";
-import type { gaugeSchema } from "../../src/api/gauge.ts";
 import type { startedSchema, startSchema } from "../../src/api/runs.ts";
+import type { gaugeSchema } from "../../src/wire/gauge.ts";
 import type { DEBITS_DOC } from "../../src/wire/report.ts";
 
 type Fits<A, B> = [A] extends [B] ? true : false;

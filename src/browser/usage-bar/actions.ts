@@ -1,6 +1,6 @@
 /** What people can do about their usage: which actions the bar offers, what they are called and where they lead. */
 import type { AlertCode } from "../../ledger/alerts.ts";
-import type { Gauge } from "../../ledger/gauge.ts";
+import type { GaugeJson } from "../../wire/gauge.ts";
 import { percentOf } from "./words.ts";
 
 export type Action = "upgrade" | "invite" | "raise";
@@ -31,7 +31,7 @@ const ACTION_OF_ALERT: Record<AlertCode, Action | null> = {
 };
 
 /** The links in a gauge's alerts. */
-export function linksIn({ alerts }: Gauge): Partial<Record<Action, Link>> {
+export function linksIn({ alerts }: GaugeJson): Partial<Record<Action, Link>> {
   const links: Partial<Record<Action, Link>> = {};
   for (const { code, action: link } of alerts) {
     const action = ACTION_OF_ALERT[code];
@@ -41,7 +41,7 @@ export function linksIn({ alerts }: Gauge): Partial<Record<Action, Link>> {
 }
 
 /** The actions that the bar offers now. */
-export function offeredActions(gauge: Gauge, isAdmin: boolean): Record<Action, boolean> {
+export function offeredActions(gauge: GaugeJson, isAdmin: boolean): Record<Action, boolean> {
   const isUsd = gauge.unit === "usd";
   const percent = percentOf(gauge) ?? 0;
   return {

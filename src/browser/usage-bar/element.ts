@@ -1,5 +1,5 @@
 /** The element <usage-bar>: shows what its feed knows, in a shadow root, and reports to its host by events. */
-import type { Gauge } from "../../ledger/gauge.ts";
+import type { GaugeJson } from "../../wire/gauge.ts";
 import { type Action, DEFAULT_LINKS, offeredActions } from "./actions.ts";
 import stylesheet from "./bar.css";
 import { type Bar, type Feed, feedOf, type GetToken } from "./feeds.ts";
@@ -61,12 +61,12 @@ export class UsageBar extends HTMLElement implements Bar {
     if (this.isConnected) this.connectedCallback();
   }
 
-  report(gauge: Gauge, passed: number[]): void {
+  report(gauge: GaugeJson, passed: number[]): void {
     this.#dispatch("usage-change", gauge);
     for (const threshold of passed) this.#dispatch("usage-threshold", { threshold, gauge });
   }
 
-  announce(gauge: Gauge, passed: number[]): void {
+  announce(gauge: GaugeJson, passed: number[]): void {
     this.#announcement.textContent = `${passed.at(-1)} % used: ${headline(gauge)}`;
   }
 
@@ -85,12 +85,12 @@ export class UsageBar extends HTMLElement implements Bar {
     this.#renderLinks(this.#feed, gauge);
   }
 
-  #noteOf({ isLost, freshAtMs }: Feed, gauge: Gauge): string {
+  #noteOf({ isLost, freshAtMs }: Feed, gauge: GaugeJson): string {
     if (isLost) return `not live, as of ${new Date(freshAtMs).toTimeString().slice(0, 5)}`;
     return gauge.remaining_micros === 0 ? "" : resets(gauge);
   }
 
-  #renderLabel({ isLost }: Feed, gauge: Gauge, note: string): void {
+  #renderLabel({ isLost }: Feed, gauge: GaugeJson, note: string): void {
     this.#headline.textContent = headline(gauge);
     this.#headline.className = gauge.remaining_micros === 0 ? "out" : "";
     this.#note.textContent = note && ` · ${note}`;
@@ -98,7 +98,7 @@ export class UsageBar extends HTMLElement implements Bar {
     this.#label.title = this.#label.textContent ?? "";
   }
 
-  #renderMeter(gauge: Gauge, note: string): void {
+  #renderMeter(gauge: GaugeJson, note: string): void {
     const { monthly, bonus, used_micros, total_micros } = gauge;
     const percent = percentOf(gauge);
     this.#meter.style.visibility = percent === null ? "hidden" : "";
@@ -115,7 +115,7 @@ export class UsageBar extends HTMLElement implements Bar {
     fill(this.#bonus, bonus?.used_micros ? used_micros : 0);
   }
 
-  #renderLinks({ isAdmin, links, base }: Feed, gauge: Gauge): void {
+  #renderLinks({ isAdmin, links, base }: Feed, gauge: GaugeJson): void {
     const offered = offeredActions(gauge, isAdmin);
     for (const { action, link } of this.#links) {
       const { label, url } = links[action] ?? DEFAULT_LINKS[action];

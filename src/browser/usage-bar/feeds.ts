@@ -3,7 +3,7 @@
  * it has a bar and the page is visible, reconnects with backoff and a fresh token, and polls where no socket can be
  * opened. It does not know what a bar looks like.
  */
-import type { Gauge } from "../../ledger/gauge.ts";
+import type { GaugeJson } from "../../wire/gauge.ts";
 import { type Action, DEFAULT_LINKS, type Link, linksIn } from "./actions.ts";
 import { newlyPassed } from "./thresholds.ts";
 
@@ -12,9 +12,9 @@ export interface Bar {
   readonly getToken: GetToken | null;
   render(): void;
   /** Reports a new gauge, and the thresholds that were passed with it for the first time. */
-  report(gauge: Gauge, passed: number[]): void;
+  report(gauge: GaugeJson, passed: number[]): void;
   /** Speaks of the highest threshold passed. */
-  announce(gauge: Gauge, passed: number[]): void;
+  announce(gauge: GaugeJson, passed: number[]): void;
 }
 
 export type GetToken = () => Promise<string>;
@@ -63,7 +63,7 @@ export class Feed {
   readonly url: string;
   readonly bars = new Set<Bar>();
   /** The newest state; when it was last known to be the newest; whether the bars say that it may not be. */
-  gauge: Gauge | null = null;
+  gauge: GaugeJson | null = null;
   freshAtMs = 0;
   isLost = false;
   isAdmin = false;
@@ -142,7 +142,7 @@ export class Feed {
     if (end.openMs || signal.aborted) return end;
     const headers = { Authorization: `Bearer ${token}` };
     const answer = await fetch(`${this.url}/gauge`, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
-    const gauge: Gauge = await answer.json();
+    const gauge: GaugeJson = await answer.json();
     if (answer.ok && !signal.aborted) this.#take(gauge);
     return end;
   }
@@ -195,7 +195,7 @@ export class Feed {
     for (const bar of this.bars) bar.render();
   }
 
-  #take(gauge: Gauge): void {
+  #take(gauge: GaugeJson): void {
     const before = this.gauge;
     const isNew = gauge !== before;
     this.gauge = gauge;

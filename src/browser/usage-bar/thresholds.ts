@@ -1,5 +1,5 @@
 /** Which thresholds usage has just passed. Each counts once per cycle and browser, across pages and reloads. */
-import type { Gauge } from "../../ledger/gauge.ts";
+import type { GaugeJson } from "../../wire/gauge.ts";
 import { percentOf } from "./words.ts";
 
 /** What the browser remembers of an enterprise: the highest percentage that counts as passed in a cycle. */
@@ -15,7 +15,7 @@ const memories = new Map<string, string>();
  * count again.
  * @param feedUrl identifies the enterprise: another Fuelgauge may have one of the same name
  */
-export function newlyPassed(feedUrl: string, gauge: Gauge): number[] {
+export function newlyPassed(feedUrl: string, gauge: GaugeJson): number[] {
   const percent = percentOf(gauge);
   const total = gauge.total_micros;
   if (percent === null || total === null) return [];

@@ -1,5 +1,5 @@
 /** What the bar says about a gauge, in the same words as the dashboard. */
-import type { Gauge } from "../../ledger/gauge.ts";
+import type { GaugeJson } from "../../wire/gauge.ts";
 
 const MICROS = 1_000_000;
 const HOUR_MS = 3_600_000;
@@ -7,13 +7,13 @@ const HOUR_MS = 3_600_000;
 const LATEST_MIDNIGHT_MS = 13 * HOUR_MS;
 
 /** Used ÷ total in percent; null without a cap. */
-export function percentOf({ used_micros: used, total_micros: total }: Gauge): number | null {
+export function percentOf({ used_micros: used, total_micros: total }: GaugeJson): number | null {
   if (total === null) return null;
   return total === 0 ? 100 : (used * 100) / total;
 }
 
 /** "1,240 of 2,000 credits", or how long there is none left. */
-export function headline(gauge: Gauge, isOut = gauge.remaining_micros === 0): string {
+export function headline(gauge: GaugeJson, isOut = gauge.remaining_micros === 0): string {
   const { unit, used_micros, total_micros, cycle } = gauge;
   const used = amount(used_micros, unit);
   if (total_micros === null) return `${used} spent`;
@@ -24,14 +24,14 @@ export function headline(gauge: Gauge, isOut = gauge.remaining_micros === 0): st
 }
 
 /** "resets in 8 days"; on the last day in hours. */
-export function resets({ as_of, cycle: { ends_at, days_remaining: days } }: Gauge): string {
+export function resets({ as_of, cycle: { ends_at, days_remaining: days } }: GaugeJson): string {
   const hours = Math.max(1, Math.ceil((Date.parse(ends_at) - Date.parse(as_of)) / HOUR_MS));
   const [count, noun] = days > 1 ? [days, "day"] : [hours, "hour"];
   return `resets in ${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
 /** Credits: whole from 100 on, below with one decimal. USD: in cents. A positive amount is never printed as zero. */
-function amount(micros: number, unit: Gauge["unit"]): string {
+function amount(micros: number, unit: GaugeJson["unit"]): string {
   const isUsd = unit === "usd";
   const sign = isUsd ? "$" : "";
   const stepsPerUnit = isUsd ? 100 : 10;

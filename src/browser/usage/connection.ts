@@ -3,7 +3,7 @@
  * the page then refreshes the regions that changed. Without a socket it checks every 30 seconds while it is visible.
  * The pill says whether the page is live; screen readers hear of thresholds and of the connection, and of nothing else.
  */
-import type { Gauge } from "../../ledger/gauge.ts";
+import type { GaugeJson } from "../../wire/gauge.ts";
 import { isCurrent, msSinceRefresh, noteChange, noteSeq, refreshBalance, refreshCopy } from "./refresh.ts";
 import { asOfTime, findPill, isSignedOut, setPill, speak } from "./regions.ts";
 
@@ -51,7 +51,7 @@ const refreshNow = () => refreshBalance(() => isLive);
 async function receive(data: unknown): Promise<void> {
   clearTimeout(pongTimer);
   if (typeof data !== "string" || !data.startsWith("{")) return;
-  const gauge = JSON.parse(data) as Gauge;
+  const gauge = JSON.parse(data) as GaugeJson;
   noteSeq(gauge.seq);
   speakNewAlert(gauge);
   // Each message after the first is about a change, even if the sequence number is the same (a suspension, a new name).
@@ -63,7 +63,7 @@ async function receive(data: unknown): Promise<void> {
 }
 
 /** Speaks an alert once, when it first appears; not those that were there when the page was opened. */
-function speakNewAlert(gauge: Gauge): void {
+function speakNewAlert(gauge: GaugeJson): void {
   const pressing = gauge.alerts.filter(({ level }) => level !== "info");
   const [added] = alerts === null ? [] : pressing.filter(({ code }) => !alerts?.has(code));
   alerts = new Set(pressing.map(({ code }) => code));

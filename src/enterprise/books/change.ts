@@ -3,7 +3,7 @@
  * of the ledger replace its values; commit writes whatever was replaced, and nothing else. When the transaction fails
  * the change is dropped whole, and the memory of the object still holds what is stored.
  */
-import { wordingOf } from "../../ledger/alerts.ts";
+import { alertOf } from "../../ledger/alerts.ts";
 import {
   type Books,
   byDrawOrder,
@@ -22,6 +22,8 @@ import { endHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { decideCrossing } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { showAlert } from "../../wire/alerts.ts";
+import { showGauge } from "../../wire/gauge.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { holdItem, type OutboxItem, putOutbox } from "./outbox.ts";
 import type { Recent } from "./recent.ts";
@@ -173,8 +175,9 @@ export class Change {
     const { books, crossed } = decideCrossing(this.books, this.nowMs);
     this.books = books;
     if (crossed === null || books.settings.webhookUrl === null) return;
-    const gauge = this.gauge();
-    const data = { enterprise: this.identity.id, code: crossed, ...wordingOf(crossed), gauge };
+    const gauge = showGauge(this.gauge(), books.settings);
+    const { code, level, message } = showAlert(alertOf(crossed), books.settings);
+    const data = { enterprise: this.identity.id, code, level, message, gauge };
     putWebhook(this.store.sql, { type: "threshold.crossed", timestamp: gauge.as_of, data }, realNowMs);
     this.webhookQueued = true;
   }

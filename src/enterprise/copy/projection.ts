@@ -7,6 +7,7 @@ import type { Batch, NameRow } from "../../copy/batch.ts";
 import { attentionOf } from "../../ledger/attention.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { showGauge } from "../../wire/gauge.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
@@ -92,7 +93,7 @@ export function headOf(ledger: Ledger, gauge: Gauge) {
     name: ledger.books.settings.name,
     suspended: ledger.books.settings.suspended,
     attention: attentionOf(gauge, ledger.books.settings.suspended),
-    gauge: JSON.stringify(gauge),
+    gauge: JSON.stringify(showGauge(gauge, ledger.books.settings)),
     revision,
     settingsRevision: settingsLacking(ledger.sql),
   };

@@ -33,21 +33,20 @@ export function capText(capMicros: Micros): string {
 
 /** True when runs stop at once under this cap. */
 export function isSpent(gauge: Gauge, capMicros: Micros | null): boolean {
-  return capMicros !== null && gauge.used_micros > 0 && capMicros <= gauge.used_micros;
+  return capMicros !== null && gauge.usedMicros > 0 && capMicros <= gauge.usedMicros;
 }
 
 /** How long a cap lasts at today's pace, as one sentence. */
 export function previewOf(gauge: Gauge, capMicros: Micros | null, timeZone: string): string {
-  const nowMs = Date.parse(gauge.as_of);
-  const cycle = { startsAtMs: Date.parse(gauge.cycle.starts_at), endsAtMs: Date.parse(gauge.cycle.ends_at) };
+  const { asOfMs: nowMs, cycle } = gauge;
   const reset = formatDate(cycle.endsAtMs, timeZone);
   if (capMicros === null) return "Without a cap nothing stops the spending.";
   const cap = formatAmount(capMicros, "usd");
   if (isSpent(gauge, capMicros)) {
-    return `${formatAmount(gauge.used_micros, "usd")} is spent already: with a cap of ${cap} no new run starts until ${reset}.`;
+    return `${formatAmount(gauge.usedMicros, "usd")} is spent already: with a cap of ${cap} no new run starts until ${reset}.`;
   }
-  if (gauge.used_micros === 0) return `Nothing is spent yet: all of ${cap} is there until ${reset}.`;
-  const forecast = forecastOf(gauge.used_micros, capMicros - gauge.used_micros, cycle, nowMs);
+  if (gauge.usedMicros === 0) return `Nothing is spent yet: all of ${cap} is there until ${reset}.`;
+  const forecast = forecastOf(gauge.usedMicros, capMicros - gauge.usedMicros, cycle, nowMs);
   return `At today's pace of ${formatAmount(forecast.avgPerDayMicros, "usd")} a day, ${cap} ${lastingOf(forecast, cycle.endsAtMs, nowMs, timeZone)}`;
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Child, FC } from "hono/jsx";
 import type { AtMs } from "../../ledger/time.ts";
+import { formatIso } from "../../wire/time.ts";
 import { formatMoment } from "./dates.ts";
 
 /** A name that people gave: isolated, so that its writing direction stays its own. */
@@ -11,7 +12,7 @@ export const Name: FC<{ children?: Child }> = ({ children }) => <bdi class="name
 
 /** A moment in the enterprise's time zone; with script, resting on it tells it in the reader's own. */
 export const Moment: FC<{ atMs: AtMs; timeZone: string }> = ({ atMs, timeZone }) => (
-  <time datetime={new Date(atMs).toISOString()}>{formatMoment(atMs, timeZone)}</time>
+  <time datetime={formatIso(atMs)}>{formatMoment(atMs, timeZone)}</time>
 );
 
 export const Unreadable: FC<{ what: string; retry: string }> = ({ what, retry }) => (

@@ -28,12 +28,12 @@ type Props = {
 };
 
 export function fieldsOf(gauge: Gauge): CapFields {
-  const cap = gauge.spend?.cap_micros ?? null;
+  const cap = gauge.spend?.capMicros ?? null;
   return cap === null ? { limit: "none", cap: "" } : { limit: "cap", cap: capText(cap) };
 }
 
 export function fromField(gauge: Gauge): string {
-  return String(gauge.spend?.cap_micros ?? "none");
+  return String(gauge.spend?.capMicros ?? "none");
 }
 
 export const SpentFacts: FC<{ gauge: Gauge }> = ({ gauge }) => (
@@ -41,25 +41,23 @@ export const SpentFacts: FC<{ gauge: Gauge }> = ({ gauge }) => (
     <div class="card">
       <dt>Spent this cycle</dt>
       <dd>
-        <strong>{formatAmount(gauge.used_micros, gauge.unit)}</strong>
+        <strong>{formatAmount(gauge.usedMicros, gauge.unit)}</strong>
         <small>
-          {gauge.total_micros === null
-            ? "no cap"
-            : `${formatPercent(gauge.used_micros, gauge.total_micros)} of the cap`}
+          {gauge.totalMicros === null ? "no cap" : `${formatPercent(gauge.usedMicros, gauge.totalMicros)} of the cap`}
         </small>
       </dd>
     </div>
     <div class="card">
       <dt>Average per day</dt>
       <dd>
-        <strong>{formatAmount(gauge.avg_per_day_micros, gauge.unit)}</strong>
+        <strong>{formatAmount(gauge.avgPerDayMicros, gauge.unit)}</strong>
         <small>in this cycle</small>
       </dd>
     </div>
     <div class="card">
       <dt>Spend cap</dt>
       <dd>
-        <strong>{gauge.total_micros === null ? "none" : formatAmount(gauge.total_micros, gauge.unit)}</strong>
+        <strong>{gauge.totalMicros === null ? "none" : formatAmount(gauge.totalMicros, gauge.unit)}</strong>
         <small>a month</small>
       </dd>
     </div>
@@ -161,7 +159,7 @@ export const CapQuestion: FC<{ gauge: Gauge; timeZone: string; capMicros: Micros
         Set the cap to {formatAmount(capMicros, "usd")}
       </button>{" "}
       <a class="button plain" href={MODEL_PATH}>
-        Keep {gauge.total_micros === null ? "no cap" : formatAmount(gauge.total_micros, "usd")}
+        Keep {gauge.totalMicros === null ? "no cap" : formatAmount(gauge.totalMicros, "usd")}
       </a>
     </form>
   </section>
@@ -170,7 +168,7 @@ export const CapQuestion: FC<{ gauge: Gauge; timeZone: string; capMicros: Micros
 export const CapShown: FC<Pick<Props, "gauge" | "timeZone">> = ({ gauge, timeZone }) => (
   <section class="card" aria-labelledby="cap-title">
     <h2 id="cap-title">Monthly spend cap</h2>
-    <p>{previewOf(gauge, gauge.total_micros, timeZone)}</p>
+    <p>{previewOf(gauge, gauge.totalMicros, timeZone)}</p>
     <p class="muted">You are signed in as a member; an admin can change the cap.</p>
   </section>
 );
@@ -182,8 +180,7 @@ export const AtTheCap: FC<{ gauge: Gauge; timeZone: string }> = ({ gauge, timeZo
       <li>No new run starts. Runs under way are never cut: each report is charged, and answered with “stop”.</li>
       <li>A higher cap, or none, lets runs start again with the next request.</li>
       <li>
-        At the reset on {formatDate(Date.parse(gauge.cycle.ends_at), timeZone)} the spending starts from zero; the cap
-        stays.
+        At the reset on {formatDate(gauge.cycle.endsAtMs, timeZone)} the spending starts from zero; the cap stays.
       </li>
     </ul>
   </section>

@@ -3,21 +3,21 @@
  * A change is a form: posted, decided, redirected. A form made from another cap than the one in force saves nothing,
  * because its maker has not seen what they would undo.
  */
-
 import { type Context, Hono } from "hono";
 import { currentPrices } from "../../catalog/current-prices.ts";
 import { type CapChange, readCapChanges, readRuns } from "../../copy/read.ts";
-import type { CopyView } from "../../enterprise/core.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { parseGauge } from "../../wire/gauge.ts";
 import { capName, isSpent, parseCap } from "../kit/cap.ts";
 import { readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
 import { readBlock } from "../kit/read-block.ts";
 import { callerOf, isPartial, ownForm, type PageEnv, signedIn } from "../kit/session.ts";
+import { loadView, type PageView } from "../kit/view.ts";
 import {
   AtTheCap,
   type CapFields,
@@ -41,7 +41,7 @@ const MOST_RATES = 10_000;
 
 export const modelPages = new Hono<PageEnv>()
   .get(MODEL_PATH, signedIn, async (c) => {
-    const view = await enterpriseStub(c.env, c.var.who.enterprise).copyView(callerOf(c.var.who));
+    const view = await loadView(c);
     if (isRefusal(view)) return problemPage(c, "not_found");
     const { limit, cap } = c.req.query();
     const fields = cap === undefined && limit === undefined ? fieldsOf(view.gauge) : sentFields({ limit, cap });
@@ -49,12 +49,12 @@ export const modelPages = new Hono<PageEnv>()
       return c.html(<Preview gauge={view.gauge} timeZone={view.timeZone} previewed={previewedOf(fields)} />);
     }
     const saved = c.req.query("saved") !== undefined;
-    const text = `Saved. ${view.gauge.total_micros === null ? "There is no cap now." : `The cap is ${capName(view.gauge.total_micros)}.`}`;
+    const text = `Saved. ${view.gauge.totalMicros === null ? "There is no cap now." : `The cap is ${capName(view.gauge.totalMicros)}.`}`;
     return modelPage(c, view, fields, saved ? { kind: "saved", text } : null);
   })
   .post(MODEL_PATH, signedIn, ownForm, async (c) => {
     if (c.var.who.role !== "admin") return problemPage(c, "scope_denied");
-    const view = await enterpriseStub(c.env, c.var.who.enterprise).copyView(callerOf(c.var.who));
+    const view = await loadView(c);
     if (isRefusal(view)) return problemPage(c, "not_found");
     if (view.gauge.spend === null) return problemPage(c, "not_byom");
     const sent = await readForm(c);
@@ -69,24 +69,25 @@ export const modelPages = new Hono<PageEnv>()
     if (typeof capMicros === "string") return modelPage(c, view, fields, { kind: "invalid", text: capMicros }, 422);
     if (isSpent(view.gauge, capMicros) && sent.confirmed !== "yes")
       return question(c, view, fields, capMicros as Micros);
-    const gauge = await enterpriseStub(c.env, c.var.who.enterprise).setCap(
+    const set = await enterpriseStub(c.env, c.var.who.enterprise).setCap(
       callerOf(c.var.who),
       capMicros,
-      view.gauge.spend.cap_micros,
+      view.gauge.spend.capMicros,
     );
-    if (isRefusal(gauge)) return problemPage(c, "not_byom");
+    if (isRefusal(set)) return problemPage(c, "not_byom");
+    const gauge = parseGauge(set);
     // Somebody was faster, between reading and writing: the object kept theirs.
-    if (gauge.spend?.cap_micros !== capMicros) return conflict(c, { ...view, gauge }, fields);
+    if (gauge.spend?.capMicros !== capMicros) return conflict(c, { ...view, gauge }, fields);
     return c.redirect(`${MODEL_PATH}?saved`, 303);
   });
 
-function conflict(c: Context<PageEnv>, view: CopyView, fields: CapFields) {
-  const text = `Someone else changed the cap meanwhile: it is ${capName(view.gauge.total_micros)} now. Nothing was saved; save again to replace it.`;
+function conflict(c: Context<PageEnv>, view: PageView, fields: CapFields) {
+  const text = `Someone else changed the cap meanwhile: it is ${capName(view.gauge.totalMicros)} now. Nothing was saved; save again to replace it.`;
   const kept = fields.limit === "none" ? { ...fields, cap: fieldsOf(view.gauge).cap } : fields;
   return modelPage(c, view, kept, { kind: "conflict", text }, 409);
 }
 
-function question(c: Context<PageEnv>, { gauge, timeZone }: CopyView, fields: CapFields, capMicros: Micros) {
+function question(c: Context<PageEnv>, { gauge, timeZone }: PageView, fields: CapFields, capMicros: Micros) {
   return c.html(
     page({
       title: "Model",
@@ -106,7 +107,7 @@ function question(c: Context<PageEnv>, { gauge, timeZone }: CopyView, fields: Ca
 
 async function modelPage(
   c: Context<PageEnv>,
-  view: CopyView,
+  view: PageView,
   fields: CapFields,
   notice: CapNotice | null,
   status: 200 | 409 | 422 = 200,

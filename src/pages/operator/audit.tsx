@@ -9,7 +9,6 @@ import { catalogOf } from "../../catalog/object.ts";
 import type { AuditCheck } from "../../enterprise/jobs/audit.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
-import { formatIso } from "../../wire/time.ts";
 import { isCopyError } from "../../wire/transient.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { Question } from "./dialogs.tsx";
@@ -125,7 +124,7 @@ const Result: FC<{ audit: Audit }> = ({ audit: { checks, checkedAtMs } }) => {
       )}
       <Table
         id="rows-audit"
-        caption={`Checked ${formatUtc(formatIso(checkedAtMs))} UTC by the enterprise's clock`}
+        caption={`Checked ${formatUtc(checkedAtMs)} UTC by the enterprise's clock`}
         columns={COLUMNS}
         empty="Nothing was checked."
       >

@@ -10,12 +10,12 @@ export function conditionsOf(gauge: Gauge, suspended: boolean): Condition[] {
   const conditions: Condition[] = [];
   const byom = gauge.spend !== null;
   if (suspended) conditions.push({ level: "critical", text: "Suspended" });
-  if (gauge.remaining_micros === 0) {
+  if (gauge.remainingMicros === 0) {
     conditions.push({ level: "critical", text: byom ? "Capped" : "Exhausted" });
-  } else if (gauge.on_track_to_run_out) {
+  } else if (gauge.onTrackToRunOut) {
     conditions.push({ level: "warning", text: byom ? "On track to reach cap" : "On track to run out" });
   }
-  if (gauge.debt_micros > 0) conditions.push({ level: "warning", text: "In debt" });
-  if (gauge.spend?.cap_micros === null) conditions.push({ level: "info", text: "No cap" });
+  if (gauge.debtMicros > 0) conditions.push({ level: "warning", text: "In debt" });
+  if (gauge.spend?.capMicros === null) conditions.push({ level: "info", text: "No cap" });
   return conditions;
 }

@@ -39,7 +39,7 @@ const DONE = {
 export type Done = keyof typeof DONE;
 
 /** Where a form leads when it has done its work. */
-export function doneHref({ identity }: EnterpriseState, tab: EnterpriseTab, done: Done): string {
+export function doneHref({ identity }: Pick<EnterpriseState, "identity">, tab: EnterpriseTab, done: Done): string {
   return `${tabHref(identity.id, tab)}?done=${done}`;
 }
 

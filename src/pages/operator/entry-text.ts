@@ -1,6 +1,7 @@
 /** What the journal records, in words: one phrase for each type of entry, and its amounts. */
 import type { EntryFacts } from "../../ledger/entries.ts";
 import type { Micros } from "../../ledger/micros.ts";
+import { parseIso } from "../../wire/time.ts";
 import { capName } from "../kit/cap.ts";
 import { formatAmount, formatCharge } from "../kit/format.ts";
 import { formatUtc } from "./frame.tsx";
@@ -9,7 +10,10 @@ import { formatUtc } from "./frame.tsx";
 export function wordsOf(facts: EntryFacts): { what: string; detail: string } {
   switch (facts.type) {
     case "cycle_started":
-      return { what: "Cycle started", detail: `${credits(facts.allowance_micros)}, until ${formatUtc(facts.ends_at)}` };
+      return {
+        what: "Cycle started",
+        detail: `${credits(facts.allowance_micros)}, until ${formatUtc(parseIso(facts.ends_at))}`,
+      };
     case "grant_added": {
       const paid = facts.debt_paid_micros > 0 ? `, ${credits(facts.debt_paid_micros)} paid debt` : "";
       return {

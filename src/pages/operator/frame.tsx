@@ -3,6 +3,8 @@
  * the operator's pages are UTC: enterprises live in many zones.
  */
 import type { Child, FC } from "hono/jsx";
+import type { AtMs } from "../../ledger/time.ts";
+import { formatIso } from "../../wire/time.ts";
 import { formatShortDate, formatTime } from "../kit/dates.ts";
 import { page } from "../kit/layout.tsx";
 
@@ -14,13 +16,12 @@ export function operatorPage(props: { title: string; tab?: OperatorTab; children
 }
 
 /** "29 Nov 2026, 14:05" in UTC. */
-export function formatUtc(iso: string): string {
-  const atMs = Date.parse(iso);
-  return `${formatShortDate(atMs, "UTC")} ${iso.slice(0, 4)}, ${formatTime(atMs, "UTC")}`;
+export function formatUtc(atMs: AtMs): string {
+  return `${formatShortDate(atMs, "UTC")} ${formatIso(atMs).slice(0, 4)}, ${formatTime(atMs, "UTC")}`;
 }
 
 /** The same, which with script tells itself in the reader's own zone. */
-export const Utc: FC<{ at: string }> = ({ at }) => <time datetime={at}>{formatUtc(at)}</time>;
+export const Utc: FC<{ atMs: AtMs }> = ({ atMs }) => <time datetime={formatIso(atMs)}>{formatUtc(atMs)}</time>;
 
 export type Column = { title: string; num?: boolean };
 

@@ -2,7 +2,6 @@
  * Grants of bonus credits: listed, added, and voided after a question. The form brings the grant's id, so that a form
  * that is sent twice grants once.
  */
-
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import type { GrantView } from "../../ledger/grants.ts";
@@ -11,6 +10,7 @@ import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { grantRequestOf, newGrant } from "../../wire/grant.ts";
 import { fieldErrors } from "../../wire/problems.ts";
+import { parseIso } from "../../wire/time.ts";
 import {
   Choice,
   errorsOf,
@@ -176,8 +176,8 @@ const GrantRow: FC<{ enterprise: string; grant: GrantView }> = ({ enterprise, gr
         )}
       </>,
       SOURCES[grant.source],
-      <Utc at={grant.granted_at} />,
-      grant.expires_at === null ? "never" : <Utc at={grant.expires_at} />,
+      <Utc atMs={parseIso(grant.granted_at)} />,
+      grant.expires_at === null ? "never" : <Utc atMs={parseIso(grant.expires_at)} />,
       formatAmount(grant.amount_micros, "credits"),
       formatAmount(grant.state === "active" ? grant.remaining_micros : 0, "credits"),
       <>

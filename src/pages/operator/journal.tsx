@@ -5,7 +5,6 @@ import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
-import { formatIso } from "../../wire/time.ts";
 import { Name } from "../kit/parts.tsx";
 import { enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { wordsOf } from "./entry-text.ts";
@@ -51,7 +50,7 @@ export const Entries: FC<{ entries: readonly Entry[] }> = ({ entries }) => (
   <Table id="rows-entries" caption="Newest first" columns={COLUMNS} empty="Nothing older.">
     {entries.map(({ seq, atMs, by, facts }) => {
       const { what, detail } = wordsOf(facts);
-      const cells = [what, <Name>{detail}</Name>, <Name>{by}</Name>, <Utc at={formatIso(atMs)} />, seq];
+      const cells = [what, <Name>{detail}</Name>, <Name>{by}</Name>, <Utc atMs={atMs} />, seq];
       return <Row columns={COLUMNS} cells={cells} />;
     })}
   </Table>

@@ -11,6 +11,7 @@ import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { makeKey } from "../../operations/make-key.ts";
 import { newKey } from "../../wire/key.ts";
 import { fieldErrors } from "../../wire/problems.ts";
+import { parseIso } from "../../wire/time.ts";
 import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, Notes, NothingSaved, readForm } from "../kit/form.tsx";
 import { countOf } from "../kit/format.ts";
 import { Name } from "../kit/parts.tsx";
@@ -157,12 +158,12 @@ const KeyRow: FC<{ enterprise: string; key_: KeyView }> = ({ enterprise, key_: k
           <small class="muted name">{key.id}</small>
         </>,
         key.scopes.join(", "),
-        <Utc at={key.created_at} />,
+        <Utc atMs={parseIso(key.created_at)} />,
         <Name>{key.created_by}</Name>,
-        key.expires_at === null ? "never" : <Utc at={key.expires_at} />,
+        key.expires_at === null ? "never" : <Utc atMs={parseIso(key.expires_at)} />,
         key.revoked_at !== null ? (
           <>
-            Revoked <Utc at={key.revoked_at} />
+            Revoked <Utc atMs={parseIso(key.revoked_at)} />
           </>
         ) : (
           <>

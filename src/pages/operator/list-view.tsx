@@ -3,7 +3,6 @@
  * what stands in their place when the copy is away.
  */
 import type { FC } from "hono/jsx";
-import type { ListedEnterprise } from "../../copy/read-enterprises.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { isId } from "../../wire/fields.ts";
 import { countOf, formatAmount, formatPercent } from "../kit/format.ts";
@@ -15,7 +14,7 @@ import { OPERATOR_PATH } from "./sign-in.tsx";
 
 /** A page of the list: of all, of what a search found, or (`pressing`) of those that ask for attention. */
 export type Listed = {
-  rows: ListedEnterprise[];
+  rows: { id: string; suspended: boolean; gauge: Gauge }[];
   search: string;
   pressing: boolean;
   /** It is not the first page. */
@@ -125,9 +124,9 @@ export const Badges: FC<{ conditions: readonly Condition[] }> = ({ conditions })
 
 /** How much is used, with a small bar where there is a whole to measure it by. */
 export const Used: FC<{ gauge: Gauge }> = ({ gauge }) => {
-  const { used_micros: used, total_micros: total, unit } = gauge;
+  const { usedMicros: used, totalMicros: total, unit } = gauge;
   if (total === null) return <>{formatAmount(used, unit)} spent</>;
-  const width = Math.min(100, gauge.used_percent ?? 0);
+  const width = Math.min(100, gauge.usedPercent ?? 0);
   return (
     <>
       {formatPercent(used, total)} <span class="muted">of {formatAmount(total, unit)}</span>
@@ -176,9 +175,9 @@ const Rows: FC<Listed> = ({ rows }) => (
           </>,
           gauge.spend === null ? gauge.plan : `${gauge.plan}, own model`,
           <Used gauge={gauge} />,
-          gauge.remaining_micros === null ? "—" : formatAmount(gauge.remaining_micros, gauge.unit),
+          gauge.remainingMicros === null ? "—" : formatAmount(gauge.remainingMicros, gauge.unit),
           <Badges conditions={conditionsOf(gauge, suspended)} />,
-          <Utc at={gauge.as_of} />,
+          <Utc atMs={gauge.asOfMs} />,
         ]}
       />
     ))}

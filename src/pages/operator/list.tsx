@@ -12,6 +12,7 @@ import {
 } from "../../copy/read-enterprises.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isId } from "../../wire/fields.ts";
+import { parseGauge } from "../../wire/gauge.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { isPartial } from "../kit/session.ts";
 import { operatorPage } from "./frame.tsx";
@@ -79,7 +80,8 @@ function pageOf<R extends ListedEnterprise>(
 ): Listed {
   const shown = rows.slice(0, PAGE_ROWS);
   const last = shown.at(-1);
-  return { ...list, rows: shown, next: rows.length > PAGE_ROWS && last !== undefined ? placeOf(last) : null };
+  const parsed = shown.map((row) => ({ ...row, gauge: parseGauge(row.gauge) }));
+  return { ...list, rows: parsed, next: rows.length > PAGE_ROWS && last !== undefined ? placeOf(last) : null };
 }
 
 /** The catalog has the ids of all, for when the copy is away. */

@@ -7,30 +7,28 @@ import { formatDate, formatPeriod } from "../kit/dates.ts";
 import { Choice, Field, type Form, NothingSaved } from "../kit/form.tsx";
 import { formatAmount, formatCharge, formatLasting, formatPercent } from "../kit/format.ts";
 import { formatUtc } from "./frame.tsx";
-import { enterpriseHref } from "./session.tsx";
+import { enterpriseHref, type OperatorState } from "./session.tsx";
 
 const ROLES = { member: "Member: sees", admin: "Admin: also sets the spend cap" };
 
-export const Consumption: FC<{ state: EnterpriseState }> = ({ state: { gauge, settings } }) => (
+export const Consumption: FC<{ state: OperatorState }> = ({ state: { gauge, settings } }) => (
   <section class="card" aria-labelledby="used-title">
     <h2 id="used-title" class="unseen">
       Consumption
     </h2>
     <p class="headline">
-      <span class="big">{formatAmount(gauge.used_micros, gauge.unit)}</span>{" "}
+      <span class="big">{formatAmount(gauge.usedMicros, gauge.unit)}</span>{" "}
       <span>
-        {gauge.total_micros === null
+        {gauge.totalMicros === null
           ? "spent this cycle, without a cap"
-          : `of ${formatCharge(gauge.total_micros, gauge.unit)}${gauge.spend === null ? " used" : " cap spent"}`}
+          : `of ${formatCharge(gauge.totalMicros, gauge.unit)}${gauge.spend === null ? " used" : " cap spent"}`}
       </span>{" "}
-      {gauge.total_micros !== null && (
-        <span class="percent">{formatPercent(gauge.used_micros, gauge.total_micros)}</span>
-      )}
+      {gauge.totalMicros !== null && <span class="percent">{formatPercent(gauge.usedMicros, gauge.totalMicros)}</span>}
     </p>
-    {gauge.total_micros !== null && (
+    {gauge.totalMicros !== null && (
       <svg class="mini" width="100%" height="8" aria-hidden="true" focusable="false">
         <rect class="track-fill" width="100%" height="8" />
-        <rect width={`${Math.min(100, gauge.used_percent ?? 0)}%`} height="8" />
+        <rect width={`${Math.min(100, gauge.usedPercent ?? 0)}%`} height="8" />
       </svg>
     )}
     <dl class="facts">
@@ -50,7 +48,7 @@ export const Consumption: FC<{ state: EnterpriseState }> = ({ state: { gauge, se
         ))}
       </ul>
     )}
-    <p class="muted as-of">as of {formatUtc(gauge.as_of)} UTC, from the ledger</p>
+    <p class="muted as-of">as of {formatUtc(gauge.asOfMs)} UTC, from the ledger</p>
   </section>
 );
 
@@ -116,14 +114,14 @@ export const ClockForm: FC<{ state: EnterpriseState; form: Form }> = ({ state: {
 
 function factsOf(gauge: Gauge, timeZone: string): [string, string][] {
   const { unit, cycle } = gauge;
-  const [startsAtMs, endsAtMs] = [Date.parse(cycle.starts_at), Date.parse(cycle.ends_at)];
+  const [startsAtMs, endsAtMs] = [cycle.startsAtMs, cycle.endsAtMs];
   const facts: [string, string | null][] = [
-    ["Plan", `${gauge.plan}, ${gauge.billing_model === "byom" ? "brings its own model" : "credits"}`],
-    ["Left", gauge.remaining_micros === null ? null : formatCharge(gauge.remaining_micros, unit)],
-    ["Bonus left", gauge.bonus === null ? null : formatCharge(gauge.bonus.remaining_micros, "credits")],
-    ["Held for runs", gauge.held_micros === 0 ? null : formatCharge(gauge.held_micros, unit)],
-    ["Debt", gauge.debt_micros === 0 ? null : formatCharge(gauge.debt_micros, unit)],
-    ["Average per day", formatCharge(gauge.avg_per_day_micros, unit)],
+    ["Plan", `${gauge.plan}, ${gauge.billingModel === "byom" ? "brings its own model" : "credits"}`],
+    ["Left", gauge.remainingMicros === null ? null : formatCharge(gauge.remainingMicros, unit)],
+    ["Bonus left", gauge.bonus === null ? null : formatCharge(gauge.bonus.remainingMicros, "credits")],
+    ["Held for runs", gauge.heldMicros === 0 ? null : formatCharge(gauge.heldMicros, unit)],
+    ["Debt", gauge.debtMicros === 0 ? null : formatCharge(gauge.debtMicros, unit)],
+    ["Average per day", formatCharge(gauge.avgPerDayMicros, unit)],
     ["Lasts", lastingOf(gauge)],
     ["Cycle", `${formatPeriod(startsAtMs, endsAtMs, timeZone)} (${timeZone})`],
     ["Resets", formatDate(endsAtMs, timeZone)],
@@ -131,8 +129,8 @@ function factsOf(gauge: Gauge, timeZone: string): [string, string][] {
   return facts.filter((fact): fact is [string, string] => fact[1] !== null);
 }
 
-function lastingOf({ run_out_days, on_track_to_run_out }: Gauge): string | null {
-  if (run_out_days === null) return null;
-  if (run_out_days === 0) return "nothing is left";
-  return on_track_to_run_out ? `about ${formatLasting(run_out_days)}` : "beyond the reset";
+function lastingOf({ runOutDays, onTrackToRunOut }: Gauge): string | null {
+  if (runOutDays === null) return null;
+  if (runOutDays === 0) return "nothing is left";
+  return onTrackToRunOut ? `about ${formatLasting(runOutDays)}` : "beyond the reset";
 }

@@ -10,7 +10,6 @@ import { putEnterprise } from "../../operations/provision.ts";
 import { time } from "../../wire/fields.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { newSession } from "../../wire/sign-in.ts";
-import { formatIso } from "../../wire/time.ts";
 import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "../kit/form.tsx";
 import { latestChanges } from "./changes.ts";
 import { Question, ShownOnce } from "./dialogs.tsx";
@@ -40,7 +39,7 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
       "overview",
       <ShownOnce title="The sign-in link" secret={link.url} href={link.url} back={tabHref(id, "overview")}>
         It signs a browser in to the dashboard as <strong class="name">{user}</strong> ({role}), once, until{" "}
-        {formatUtc(formatIso(link.expiresAtMs))} UTC.
+        {formatUtc(link.expiresAtMs)} UTC.
       </ShownOnce>,
     );
   })

@@ -4,7 +4,6 @@
  */
 import type { FC } from "hono/jsx";
 import type { AuditNote, AuditState, AuditSummary } from "../../catalog/object.ts";
-import { formatIso } from "../../wire/time.ts";
 import { tabHref } from "./enterprise-page.tsx";
 import { Utc } from "./frame.tsx";
 
@@ -22,8 +21,7 @@ export const WrongAudits: FC<{ wrong: AuditSummary["wrong"] }> = ({ wrong }) =>
       <ul>
         {wrong.map(({ enterprise, state, checkedAtMs, detail }) => (
           <li>
-            <a href={tabHref(enterprise, "audit")}>{enterprise}</a>: {WORDS[state]}, <Utc at={formatIso(checkedAtMs)} />{" "}
-            UTC
+            <a href={tabHref(enterprise, "audit")}>{enterprise}</a>: {WORDS[state]}, <Utc atMs={checkedAtMs} /> UTC
             <small class="muted name"> {detail}</small>
           </li>
         ))}
@@ -37,7 +35,7 @@ export const LastAudit: FC<{ note: AuditNote | null }> = ({ note }) => (
       "No scheduled audit has come by yet."
     ) : (
       <>
-        Last scheduled audit: {WORDS[note.state]}, <Utc at={formatIso(note.checkedAtMs)} /> UTC.{" "}
+        Last scheduled audit: {WORDS[note.state]}, <Utc atMs={note.checkedAtMs} /> UTC.{" "}
         <span class="name">{note.detail}</span>
       </>
     )}

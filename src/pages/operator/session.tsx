@@ -10,14 +10,17 @@ import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { isId } from "../../wire/fields.ts";
+import { type ParsedGauge, parseGauge } from "../../wire/gauge.ts";
 import { type PageProblem, problemPage } from "../kit/problem-page.tsx";
 import { isPartial, ownForm } from "../kit/session.ts";
 import { OPERATOR_PATH, signInHref } from "./sign-in.tsx";
 
 export const OPERATOR: Caller = { kind: "operator" };
 
+export type OperatorState = Omit<EnterpriseState, "gauge"> & { gauge: ParsedGauge };
+
 /** `state` is the state of the path's enterprise, on pages that have one. */
-export type OperatorEnv = { Bindings: Env; Variables: { state: EnterpriseState } };
+export type OperatorEnv = { Bindings: Env; Variables: { state: OperatorState } };
 export type OperatorContext = Context<OperatorEnv>;
 
 export const requireOperator = createMiddleware<OperatorEnv>(async (c, next) => {
@@ -34,7 +37,7 @@ export const loadEnterprise = createMiddleware<OperatorEnv>(async (c, next) => {
   const id = c.req.param("e") ?? "";
   const state = isId(id) ? await enterpriseStub(c.env, id).state(OPERATOR) : null;
   if (state === null || isRefusal(state)) return operatorProblem(c, "not_found");
-  c.set("state", state);
+  c.set("state", { ...state, gauge: parseGauge(state.gauge) });
   await next();
 });
 

@@ -2,7 +2,6 @@
  * Webhooks of an enterprise: where they go, what became of each, and a test event. The secret that signs them stands on
  * the answer to the form that set a new address, and nowhere else.
  */
-
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
@@ -11,6 +10,7 @@ import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { putEnterprise } from "../../operations/provision.ts";
+import { parseIso } from "../../wire/time.ts";
 import { errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
 import { ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
@@ -128,10 +128,10 @@ const WebhookRow: FC<{ webhook: WebhookView }> = ({ webhook }) => (
         <small class="muted name">{webhook.id}</small>
       </>,
       <span class={`badge ${STATES[webhook.state].level}`}>{STATES[webhook.state].text}</span>,
-      <Utc at={webhook.created_at} />,
+      <Utc atMs={parseIso(webhook.created_at)} />,
       webhook.attempts,
       webhook.last_error ?? webhook.last_status ?? "—",
-      webhook.next_attempt_at === null ? "—" : <Utc at={webhook.next_attempt_at} />,
+      webhook.next_attempt_at === null ? "—" : <Utc atMs={parseIso(webhook.next_attempt_at)} />,
     ]}
   />
 );

@@ -2,12 +2,11 @@
  * The start page, which shows strangers what this is. In local demo mode it also lists the demo enterprises, each with
  * buttons that sign in without a link; in a deployment their route does not exist.
  */
-
 import { type Context, Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { readSession, startSession } from "../../access/session.ts";
 import { catalogOf } from "../../catalog/object.ts";
-import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
+import type { StateJson } from "../../enterprise/answers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { isDemoMode } from "../../operations/demo-mode.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
@@ -64,7 +63,7 @@ const HowToSignIn: FC = () => (
   </p>
 );
 
-const Demos: FC<{ demos: EnterpriseState[] }> = ({ demos }) => (
+const Demos: FC<{ demos: StateJson[] }> = ({ demos }) => (
   <>
     <h2>Demo enterprises</h2>
     {demos.length === 0 && <p class="card">They are being created. Reload this page in a few seconds.</p>}
@@ -98,7 +97,7 @@ const Demos: FC<{ demos: EnterpriseState[] }> = ({ demos }) => (
   </>
 );
 
-async function loadDemos(c: Context<PageEnv>): Promise<EnterpriseState[]> {
+async function loadDemos(c: Context<PageEnv>): Promise<StateJson[]> {
   const ids = await catalogOf(c.env).demos(MAX_DEMOS);
   const states = await Promise.all(ids.map((id) => enterpriseStub(c.env, id).state({ kind: "operator" })));
   const found = states.flatMap((state) => (isRefusal(state) ? [] : [state]));

@@ -23,7 +23,7 @@ type Props = {
 
 export const Allocation: FC<Props> = (props) => {
   const { gauge } = props;
-  const { used_micros: used, total_micros: total, unit } = gauge;
+  const { usedMicros: used, totalMicros: total, unit } = gauge;
   return (
     <section id="allocation" class="card allocation" aria-labelledby="allocation-title">
       <h2 id="allocation-title" class="unseen">
@@ -52,8 +52,8 @@ export const Allocation: FC<Props> = (props) => {
 };
 
 const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
-  const monthly = gauge.monthly ?? { allowance_micros: total, used_micros: gauge.used_micros };
-  const border = share(monthly.allowance_micros, total);
+  const monthly = gauge.monthly ?? { allowanceMicros: total, usedMicros: gauge.usedMicros };
+  const border = share(monthly.allowanceMicros, total);
   const pace = outlook.elapsedRatio * 100;
   return (
     <>
@@ -63,7 +63,7 @@ const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
         aria-label={gauge.spend === null ? "Credits used" : "Spend cap used"}
         aria-valuemin={0}
         aria-valuemax={100}
-        aria-valuenow={Math.min(100, Math.floor(share(gauge.used_micros, total)))}
+        aria-valuenow={Math.min(100, Math.floor(share(gauge.usedMicros, total)))}
         aria-valuetext={meterText(gauge)}
       >
         <svg width="100%" height="22" aria-hidden="true" focusable="false">
@@ -77,13 +77,13 @@ const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
             </pattern>
           </defs>
           <rect class="track-fill" width="100%" height="22" />
-          <rect class="monthly-fill" width={percent(share(monthly.used_micros, total))} height="22" />
+          <rect class="monthly-fill" width={percent(share(monthly.usedMicros, total))} height="22" />
           {gauge.bonus !== null && border < 100 && (
             <>
               <rect x={percent(border)} width={percent(100 - border)} height="22" fill="url(#hatch-free)" />
               <rect
                 x={percent(border)}
-                width={percent(share(gauge.bonus.used_micros, total))}
+                width={percent(share(gauge.bonus.usedMicros, total))}
                 height="22"
                 fill="url(#hatch)"
               />
@@ -107,10 +107,10 @@ const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
 const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
   const { monthly, bonus, unit } = gauge;
   if (monthly === null || bonus === null) return null;
-  const bonusTotal = bonus.used_micros + bonus.remaining_micros;
-  const left = (gauge.remaining_micros ?? 0) - gauge.debt_micros;
-  const sum = formatIdentity([monthly.allowance_micros, bonusTotal, -gauge.used_micros], left, unit);
-  const expiry = bonus.next_expiry;
+  const bonusTotal = bonus.usedMicros + bonus.remainingMicros;
+  const left = (gauge.remainingMicros ?? 0) - gauge.debtMicros;
+  const sum = formatIdentity([monthly.allowanceMicros, bonusTotal, -gauge.usedMicros], left, unit);
+  const expiry = bonus.nextExpiry;
   return (
     <>
       <dl class="legend">
@@ -120,7 +120,7 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
             Monthly
           </dt>
           <dd>
-            {formatAmount(monthly.used_micros, unit)} of {formatAmount(monthly.allowance_micros, unit)}
+            {formatAmount(monthly.usedMicros, unit)} of {formatAmount(monthly.allowanceMicros, unit)}
           </dd>
         </div>
         <div>
@@ -129,13 +129,11 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
             Bonus
           </dt>
           <dd>
-            {bonusTotal === 0
-              ? "none"
-              : `${formatAmount(bonus.used_micros, unit)} of ${formatAmount(bonusTotal, unit)}`}
+            {bonusTotal === 0 ? "none" : `${formatAmount(bonus.usedMicros, unit)} of ${formatAmount(bonusTotal, unit)}`}
             {expiry !== null && (
               <span class="muted">
                 {" "}
-                · {formatAmount(expiry.micros, unit)} expire {formatShortDate(Date.parse(expiry.at), timeZone)}
+                · {formatAmount(expiry.micros, unit)} expire {formatShortDate(expiry.atMs, timeZone)}
               </span>
             )}
           </dd>
@@ -148,12 +146,12 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
           </dd>
         </div>
       </dl>
-      {gauge.remaining_micros !== 0 && monthly.remaining_micros === 0 && (
+      {gauge.remainingMicros !== 0 && monthly.remainingMicros === 0 && (
         <p class="note">The monthly allowance is used; runs now draw on bonus credits.</p>
       )}
-      {gauge.debt_micros > 0 && (
+      {gauge.debtMicros > 0 && (
         <p class="note">
-          Runs under way used {formatCharge(gauge.debt_micros, unit)} that nothing covered. New credit pays that first;
+          Runs under way used {formatCharge(gauge.debtMicros, unit)} that nothing covered. New credit pays that first;
           what is not paid by the reset is written off.
         </p>
       )}
@@ -167,7 +165,7 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
         <Grants
           grants={grants.map(({ view }) => view)}
           most={MOST_GRANTS}
-          leftMicros={bonus.remaining_micros}
+          leftMicros={bonus.remainingMicros}
           timeZone={timeZone}
         />
       )}
@@ -176,8 +174,8 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
 };
 
 const CapLegend: FC<Props> = ({ gauge }) => {
-  const { unit, remaining_micros: left } = gauge;
-  const overMicros = gauge.total_micros === null ? 0 : gauge.used_micros - gauge.total_micros;
+  const { unit, remainingMicros: left } = gauge;
+  const overMicros = gauge.totalMicros === null ? 0 : gauge.usedMicros - gauge.totalMicros;
   return (
     <>
       <dl class="legend">
@@ -186,11 +184,11 @@ const CapLegend: FC<Props> = ({ gauge }) => {
             <i class="swatch monthly" />
             Spent
           </dt>
-          <dd>{formatAmount(gauge.used_micros, unit)}</dd>
+          <dd>{formatAmount(gauge.usedMicros, unit)}</dd>
         </div>
         <div>
           <dt>Cap</dt>
-          <dd>{gauge.total_micros === null ? "none" : formatAmount(gauge.total_micros, unit)}</dd>
+          <dd>{gauge.totalMicros === null ? "none" : formatAmount(gauge.totalMicros, unit)}</dd>
         </div>
         {left !== null && (
           <div>
@@ -215,24 +213,24 @@ const CapLegend: FC<Props> = ({ gauge }) => {
 
 /** Available is what is left less what is held: with nothing available no run starts, though something is left. */
 const AllHeld: FC<{ gauge: Gauge }> = ({ gauge }) =>
-  gauge.held_micros > 0 && gauge.remaining_micros !== 0 && gauge.available_micros === 0 ? (
+  gauge.heldMicros > 0 && gauge.remainingMicros !== 0 && gauge.availableMicros === 0 ? (
     <p class="note">All that is left is held for runs under way: no new run starts until one of them ends.</p>
   ) : null;
 
 /** In the line of what is left: holds come and go, and nothing moves for them. */
 const Held: FC<{ gauge: Gauge }> = ({ gauge }) =>
-  gauge.held_micros > 0 ? (
-    <span class="muted"> · {formatAmount(gauge.held_micros, gauge.unit)} held for runs</span>
+  gauge.heldMicros > 0 ? (
+    <span class="muted"> · {formatAmount(gauge.heldMicros, gauge.unit)} held for runs</span>
   ) : null;
 
 function meterText(gauge: Gauge): string {
   const { monthly, bonus, unit } = gauge;
-  const { used_micros: used, total_micros: total } = gauge;
+  const { usedMicros: used, totalMicros: total } = gauge;
   if (monthly === null || bonus === null) {
     return `${formatAmount(used, unit)} of ${formatAmount(total ?? 0, unit)} spent, ${formatPercent(used, total)}`;
   }
-  const monthlyText = `monthly ${formatAmount(monthly.used_micros, unit)} of ${formatAmount(monthly.allowance_micros, unit)}`;
-  const bonusText = `bonus ${formatAmount(bonus.used_micros, unit)} of ${formatAmount(bonus.used_micros + bonus.remaining_micros, unit)}`;
+  const monthlyText = `monthly ${formatAmount(monthly.usedMicros, unit)} of ${formatAmount(monthly.allowanceMicros, unit)}`;
+  const bonusText = `bonus ${formatAmount(bonus.usedMicros, unit)} of ${formatAmount(bonus.usedMicros + bonus.remainingMicros, unit)}`;
   return `${formatAmount(used, unit)} of ${formatCharge(total ?? 0, unit)} used, ${formatPercent(used, total)}; ${monthlyText}, ${bonusText}`;
 }
 

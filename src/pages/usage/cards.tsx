@@ -24,7 +24,7 @@ export const Cards: FC<Props> = (props) => (
 
 export function cardsOf({ gauge, outlook, timeZone }: Props): Card[] {
   const { cycle, unit } = gauge;
-  const remaining = timeLeft(outlook.endsAtMs - outlook.nowMs, cycle.days_remaining);
+  const remaining = timeLeft(outlook.endsAtMs - outlook.nowMs, cycle.daysRemaining);
   return [
     {
       id: "remaining",
@@ -35,13 +35,13 @@ export function cardsOf({ gauge, outlook, timeZone }: Props): Card[] {
     {
       id: "elapsed",
       label: "Days elapsed",
-      value: formatCount(cycle.days_elapsed),
-      note: `of ${formatCount(cycle.days_total)}`,
+      value: formatCount(cycle.daysElapsed),
+      note: `of ${formatCount(cycle.daysTotal)}`,
     },
     {
       id: "average",
       label: "Average per day",
-      value: formatAmount(gauge.avg_per_day_micros, unit),
+      value: formatAmount(gauge.avgPerDayMicros, unit),
       note: unit === "usd" ? "in this cycle" : "credits, in this cycle",
     },
     {
@@ -54,11 +54,11 @@ export function cardsOf({ gauge, outlook, timeZone }: Props): Card[] {
 
 function runOutOf({ gauge, outlook, timeZone }: Props): { value: string; note: string } {
   const { runOut } = outlook;
-  if (gauge.total_micros === null) return { value: "—", note: "no cap is set" };
-  if (gauge.remaining_micros === 0) {
+  if (gauge.totalMicros === null) return { value: "—", note: "no cap is set" };
+  if (gauge.remainingMicros === 0) {
     return { value: "Now", note: gauge.spend === null ? "nothing is left" : "the cap is reached" };
   }
-  if (gauge.used_micros === 0) return { value: "—", note: `nothing ${gauge.unit === "usd" ? "spent" : "used"} yet` };
+  if (gauge.usedMicros === 0) return { value: "—", note: `nothing ${gauge.unit === "usd" ? "spent" : "used"} yet` };
   if (runOut === null) return { value: "—", note: "too early to tell" };
   if (!runOut.beforeReset) return { value: "After the reset", note: "at this pace" };
   const at = runOut.atMs ?? outlook.nowMs;

@@ -61,13 +61,13 @@ export function totalChart(
   selectedMicros: Micros | null,
 ): Chart {
   const { unit } = gauge;
-  const usedMicros = selectedMicros ?? gauge.used_micros;
+  const usedMicros = selectedMicros ?? gauge.usedMicros;
   let sum = 0;
   const past = buckets.slice(0, -1).map(({ webMicros, cliMicros }) => (sum += webMicros + cliMicros));
   const today = buckets.at(-1);
   const nowX =
     buckets.length - 1 + (today === undefined ? 0 : shareOf(outlook.nowMs, today.startsAtMs, today.endsAtMs));
-  const endX = Math.max(gauge.cycle.days_total, nowX);
+  const endX = Math.max(gauge.cycle.daysTotal, nowX);
   const endMicros = selectedMicros === null ? outlook.usedAtResetMicros : null;
   const used: (Micros | null)[] = [0, ...past, usedMicros, null];
   const forecast: (Micros | null)[] = [
@@ -75,7 +75,7 @@ export function totalChart(
     endMicros === null ? null : usedMicros,
     endMicros,
   ];
-  const limitMicros = selectedMicros === null ? gauge.total_micros : null;
+  const limitMicros = selectedMicros === null ? gauge.totalMicros : null;
   const highest = Math.max(...used.map((micros) => micros ?? 0), endMicros ?? 0);
   const limitShown = limitMicros !== null && limitMicros <= highest * LIMIT_NEAR;
   const resetDate = formatDate(outlook.endsAtMs, timeZone);
@@ -90,7 +90,7 @@ export function totalChart(
       "Now",
       `${resetDate} (reset)`,
     ],
-    xTicks: buckets.length === 0 ? [] : dayTicks(outlook, gauge.cycle.days_total, timeZone),
+    xTicks: buckets.length === 0 ? [] : dayTicks(outlook, gauge.cycle.daysTotal, timeZone),
     yTicks: yTicksOf([highest, limitShown ? limitMicros : 0], unit),
     series: [
       seriesOf("used", "Used", used, unit),

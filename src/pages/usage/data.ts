@@ -18,7 +18,6 @@ import {
   type TopRow,
 } from "../../copy/read.ts";
 import { readSliceSeries, readSliceTop, type Slice } from "../../copy/read-slice.ts";
-import type { CopyView } from "../../enterprise/core.ts";
 import { dayStart, type Span, spansOf } from "../../ledger/calendar.ts";
 import type { GrantView } from "../../ledger/grants.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
@@ -27,6 +26,7 @@ import type { AtMs } from "../../ledger/time.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
+import { loadView, type PageView } from "../kit/view.ts";
 import { DIMENSIONS, type Part, type RunPlace, type TopPlace, type UsageQuery } from "./query.ts";
 
 export const ROWS = 10;
@@ -58,7 +58,7 @@ export type TopBlock = {
 export type RunsBlock = { rows: NamedRun[]; next: RunPlace | null };
 
 export type UsageData = {
-  view: CopyView;
+  view: PageView;
   grants: Block<{ seq: number; view: GrantView }[]>;
   /** The selected workspace, group or user in this cycle. */
   selected: Block<TopRow>;
@@ -71,7 +71,7 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   const caller = callerOf(c.var.who);
   const wanted = (part: Part) => query.parts === null || query.parts.includes(part);
   const [view, grants] = await Promise.all([
-    enterpriseStub(c.env, c.var.who.enterprise).copyView(caller),
+    loadView(c),
     wanted("now") ? enterpriseStub(c.env, c.var.who.enterprise).grants(caller, MAX_MICROS, MOST_GRANTS) : null,
   ]);
   if (isRefusal(view)) return view;
@@ -94,7 +94,7 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
 }
 
 /** The spans that the chart shows: those of the range, or the days of the cycle so far. */
-export function chartSpans(view: CopyView, query: UsageQuery): { granularity: "hour" | "day" | "week"; spans: Span[] } {
+export function chartSpans(view: PageView, query: UsageQuery): { granularity: "hour" | "day" | "week"; spans: Span[] } {
   if (query.view === "buckets") return spansOf(query.range, view.nowMs, view.timeZone);
   return { granularity: "day", spans: daysOf(view.cycleStartsAtMs, view.nowMs, view.timeZone) };
 }
@@ -111,7 +111,7 @@ export function daysOf(fromMs: AtMs, toMs: AtMs, timeZone: string): Span[] {
   return spans;
 }
 
-function reader(db: D1Database, enterprise: string, view: CopyView, query: UsageQuery) {
+function reader(db: D1Database, enterprise: string, view: PageView, query: UsageQuery) {
   const { unit } = view.gauge;
   const { cycleStartsAtMs } = view;
   const cycle = { enterprise, unit, cycleStartsAtMs };

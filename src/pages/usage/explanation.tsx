@@ -1,14 +1,15 @@
 /** How these numbers are made: each with its formula and its values, and as of when. */
 import type { FC } from "hono/jsx";
-import type { CopyView } from "../../enterprise/core.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { DAY_MS } from "../../ledger/time.ts";
+import { formatIso } from "../../wire/time.ts";
 import { formatClock, formatPeriod } from "../kit/dates.ts";
 import { countOf, formatDecimal, formatExact } from "../kit/format.ts";
 import { Moment } from "../kit/parts.tsx";
+import type { PageView } from "../kit/view.ts";
 import type { Outlook } from "./outlook.ts";
 
-type Props = { view: CopyView; outlook: Outlook };
+type Props = { view: PageView; outlook: Outlook };
 
 /** A copy this far behind is said to be: the projection promises five seconds. */
 const BEHIND_MS = 10_000;
@@ -33,7 +34,7 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
         <div>
           <dt>Used</dt>
           <dd>
-            The charges of this cycle less their refunds: {exact(gauge.used_micros)}. A charge counts when it arrives,
+            The charges of this cycle less their refunds: {exact(gauge.usedMicros)}. A charge counts when it arrives,
             and is exact to a millionth; rounding happens only here, on the screen. Percentages of the bar are rounded
             down.
           </dd>
@@ -41,17 +42,17 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
         <div>
           <dt>Average per day</dt>
           <dd>
-            What was used, divided by the days that have passed, at least one: {exact(gauge.used_micros)} ÷{" "}
-            {formatDecimal(days)} = {exact(gauge.avg_per_day_micros)}.
+            What was used, divided by the days that have passed, at least one: {exact(gauge.usedMicros)} ÷{" "}
+            {formatDecimal(days)} = {exact(gauge.avgPerDayMicros)}.
           </dd>
         </div>
-        {gauge.remaining_micros !== null && (
+        {gauge.remainingMicros !== null && (
           <div>
             <dt>{gauge.spend === null ? "Run out in" : "Cap reached in"}</dt>
             <dd>
-              What is left, divided by that average: {exact(gauge.remaining_micros)} ÷ {exact(gauge.avg_per_day_micros)}
-              {gauge.run_out_days === null ? "." : ` = ${formatDecimal(gauge.run_out_days)} days.`} In the first 24
-              hours of a cycle there is no forecast.
+              What is left, divided by that average: {exact(gauge.remainingMicros)} ÷ {exact(gauge.avgPerDayMicros)}
+              {gauge.runOutDays === null ? "." : ` = ${formatDecimal(gauge.runOutDays)} days.`} In the first 24 hours of
+              a cycle there is no forecast.
             </dd>
           </div>
         )}
@@ -86,7 +87,7 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
 /** As of when the numbers are: those of the ledger, and those of the copy where it is behind. Script reads the data. */
 export const AsOf: FC<Props> = ({ view, outlook }) => (
   <p id="as-of" class="as-of muted" data-seq={view.gauge.seq}>
-    <time datetime={new Date(outlook.nowMs).toISOString()}>as of {formatClock(outlook.nowMs, view.timeZone)}</time>
+    <time datetime={formatIso(outlook.nowMs)}>as of {formatClock(outlook.nowMs, view.timeZone)}</time>
     <CopyAsOf view={view} outlook={outlook} />
   </p>
 );

@@ -3,14 +3,15 @@
  * The period and the exports are regions, because a cycle turns and a filter is chosen while the page is open.
  */
 import type { FC } from "hono/jsx";
-import type { CopyView } from "../../enterprise/core.ts";
+import { formatIso } from "../../wire/time.ts";
 import { formatDate, formatMoment, formatPeriod } from "../kit/dates.ts";
 import type { Signed } from "../kit/layout.tsx";
 import { Name } from "../kit/parts.tsx";
+import type { PageView } from "../kit/view.ts";
 import type { Outlook } from "./outlook.ts";
 import type { UsageQuery } from "./query.ts";
 
-type Props = { view: CopyView; outlook: Outlook; query: UsageQuery; signed: Signed };
+type Props = { view: PageView; outlook: Outlook; query: UsageQuery; signed: Signed };
 
 export const Heading: FC<Props> = (props) => (
   <div class="heading">
@@ -61,7 +62,7 @@ export const Period: FC<Pick<Props, "view" | "outlook" | "signed">> = ({ view, o
       </p>
       <p class="muted">
         Billing cycle {formatPeriod(startsAtMs, endsAtMs, timeZone)} ({timeZone}) · resets{" "}
-        <time datetime={new Date(endsAtMs).toISOString()}>{formatDate(endsAtMs, timeZone)}</time>
+        <time datetime={formatIso(endsAtMs)}>{formatDate(endsAtMs, timeZone)}</time>
       </p>
     </div>
   );

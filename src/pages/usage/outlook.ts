@@ -27,13 +27,12 @@ export type Outlook = {
 };
 
 export function outlookOf(gauge: Gauge, grants: readonly GrantView[] = []): Outlook {
-  const nowMs = Date.parse(gauge.as_of);
-  const startsAtMs = Date.parse(gauge.cycle.starts_at);
-  const endsAtMs = Date.parse(gauge.cycle.ends_at);
+  const nowMs = gauge.asOfMs;
+  const { startsAtMs, endsAtMs } = gauge.cycle;
   const tooEarly = nowMs - startsAtMs < DAY_MS;
-  const comingMicros = Math.round((gauge.avg_per_day_micros * (endsAtMs - nowMs)) / DAY_MS);
-  const forecast = !tooEarly && gauge.used_micros > 0;
-  const known = forecast && gauge.remaining_micros !== null && gauge.run_out_days !== null;
+  const comingMicros = Math.round((gauge.avgPerDayMicros * (endsAtMs - nowMs)) / DAY_MS);
+  const forecast = !tooEarly && gauge.usedMicros > 0;
+  const known = forecast && gauge.remainingMicros !== null && gauge.runOutDays !== null;
   const expiringMicros = known ? expiringOf(gauge, grants, nowMs, endsAtMs) : 0;
   return {
     nowMs,
@@ -43,14 +42,14 @@ export function outlookOf(gauge: Gauge, grants: readonly GrantView[] = []): Outl
     tooEarly,
     runOut: known
       ? {
-          days: gauge.run_out_days ?? 0,
-          atMs: gauge.run_out_at === null ? null : Date.parse(gauge.run_out_at),
-          beforeReset: gauge.on_track_to_run_out,
+          days: gauge.runOutDays ?? 0,
+          atMs: gauge.runOutAtMs,
+          beforeReset: gauge.onTrackToRunOut,
         }
       : null,
-    leftAtResetMicros: known ? Math.max(0, (gauge.remaining_micros ?? 0) - comingMicros - expiringMicros) : null,
+    leftAtResetMicros: known ? Math.max(0, (gauge.remainingMicros ?? 0) - comingMicros - expiringMicros) : null,
     expiringMicros,
-    usedAtResetMicros: forecast && gauge.remaining_micros !== 0 ? gauge.used_micros + comingMicros : null,
+    usedAtResetMicros: forecast && gauge.remainingMicros !== 0 ? gauge.usedMicros + comingMicros : null,
   };
 }
 
@@ -60,11 +59,11 @@ function expiringOf(gauge: Gauge, grants: readonly GrantView[], nowMs: AtMs, end
     .filter(({ state, expires_at }) => state === "active" && expires_at !== null && Date.parse(expires_at) <= endsAtMs)
     .map(({ expires_at, remaining_micros }) => ({ atMs: Date.parse(expires_at ?? ""), micros: remaining_micros }))
     .sort((a, b) => a.atMs - b.atMs);
-  let beforeMicros = gauge.monthly?.remaining_micros ?? 0;
+  let beforeMicros = gauge.monthly?.remainingMicros ?? 0;
   let expiringMicros = 0;
   for (const { atMs, micros } of ending) {
     // What the pace wants by then, less what it found in the allowance and in the grants that ended earlier.
-    const wantedMicros = Math.round((gauge.avg_per_day_micros * (atMs - nowMs)) / DAY_MS) - beforeMicros;
+    const wantedMicros = Math.round((gauge.avgPerDayMicros * (atMs - nowMs)) / DAY_MS) - beforeMicros;
     const drawnMicros = Math.min(micros, Math.max(0, wantedMicros));
     expiringMicros += micros - drawnMicros;
     beforeMicros += drawnMicros;

@@ -180,7 +180,7 @@ const ChartPart: FC<Shown> = (shown) => {
       chart={chartOf(shown)}
       whole={data.series?.whole ?? true}
       selected={data.selected}
-      cycleMicros={data.view.gauge.used_micros}
+      cycleMicros={data.view.gauge.usedMicros}
     />
   );
 };

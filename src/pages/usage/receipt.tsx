@@ -2,7 +2,6 @@
  * A run's receipt (rule R12): every micro explained. For each model the tokens, the price pinned at its first report,
  * the exact sum, and where the charge was drawn from. Read from the enterprise's object, which is the truth.
  */
-
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { type Dimension, readNames } from "../../copy/read.ts";
@@ -16,6 +15,7 @@ import { page } from "../kit/layout.tsx";
 import { Moment, Name } from "../kit/parts.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
 import { callerOf, type PageEnv, signedIn } from "../kit/session.ts";
+import { loadView } from "../kit/view.ts";
 import { fromTheTop, parseUsageQuery, USAGE_PATH, usageHref } from "./query.ts";
 import { displayName } from "./top-table.tsx";
 
@@ -34,7 +34,7 @@ export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run",
   const caller = callerOf(c.var.who);
   const [receipt, view] = await Promise.all([
     enterpriseStub(c.env, c.var.who.enterprise).receipt(caller, c.req.param("run")),
-    enterpriseStub(c.env, c.var.who.enterprise).copyView(caller),
+    loadView(c),
   ]);
   if (isRefusal(receipt) || isRefusal(view)) return problemPage(c, "not_found");
   const names = await readAllNames(c.env.DB, c.var.who.enterprise, receipt);

@@ -3,10 +3,11 @@
  * matches wins, from "nothing left" down to "on track". Words only; how a level looks is the view's.
  */
 import type { Role } from "../../access/callers.ts";
-import type { AlertCode } from "../../ledger/alerts.ts";
+import type { ActionKind, AlertCode } from "../../ledger/alerts.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { reaches } from "../../ledger/micros.ts";
 import { DAY_MS } from "../../ledger/time.ts";
+import type { ParsedGauge } from "../../wire/gauge.ts";
 import { formatDate, formatShortDate, formatTime } from "../kit/dates.ts";
 import { countOf, formatCharge, formatDays, formatPercent, formatTimeLeft } from "../kit/format.ts";
 import type { Outlook } from "./outlook.ts";
@@ -53,10 +54,17 @@ const LEVELS: Record<StatusKind, StatusLevel> = {
   on_track: "ok",
 };
 
+const ACTIONS: Record<ActionKind, { label: string; adminOnly: boolean }> = {
+  upgrade: { label: "Upgrade plan", adminOnly: false },
+  invite: { label: "Invite", adminOnly: false },
+  raise_cap: { label: "Raise cap", adminOnly: true },
+  set_cap: { label: "Set a cap", adminOnly: true },
+};
+
 /** Alerts that are a forecast, which the page does not make in the first 24 hours. */
 const FORECASTS: readonly AlertCode[] = ["on_track_to_run_out", "on_track_to_reach_cap"];
 
-export function statusOf(gauge: Gauge, outlook: Outlook, reader: Reader): Status {
+export function statusOf(gauge: ParsedGauge, outlook: Outlook, reader: Reader): Status {
   const kind = reader.suspended ? "suspended" : kindOf(gauge, outlook);
   return {
     kind,
@@ -69,20 +77,20 @@ export function statusOf(gauge: Gauge, outlook: Outlook, reader: Reader): Status
 
 function kindOf(gauge: Gauge, outlook: Outlook): StatusKind {
   const { runOut } = outlook;
-  if (gauge.remaining_micros === 0) return gauge.spend === null ? "exhausted" : "cap_reached";
+  if (gauge.remainingMicros === 0) return gauge.spend === null ? "exhausted" : "cap_reached";
   if (runOut?.beforeReset && (runOut.atMs ?? Number.POSITIVE_INFINITY) - outlook.nowMs < DAY_MS) {
     return "out_within_a_day";
   }
   if (runOut?.beforeReset) return "running_out";
   for (const percent of [90, 75, 50] as const) if (hasUsed(gauge, percent)) return `used_${percent}`;
-  if (gauge.spend !== null && gauge.spend.cap_micros === null) return "no_cap";
-  if (gauge.used_micros === 0) return "nothing_used";
+  if (gauge.spend !== null && gauge.spend.capMicros === null) return "no_cap";
+  if (gauge.usedMicros === 0) return "nothing_used";
   return outlook.tooEarly ? "too_early" : "on_track";
 }
 
 function hasUsed(gauge: Gauge, percent: number): boolean {
-  const { total_micros: total } = gauge;
-  return total !== null && total > 0 && reaches(gauge.used_micros, total, percent);
+  const { totalMicros: total } = gauge;
+  return total !== null && total > 0 && reaches(gauge.usedMicros, total, percent);
 }
 
 function wordsOf(
@@ -105,7 +113,7 @@ function wordsOf(
     case "cap_reached":
       return {
         lead: "Spend cap reached.",
-        sentence: `${formatCharge(gauge.used_micros, unit)} is spent: no new run starts until ${resetDate}, or a higher cap.`,
+        sentence: `${formatCharge(gauge.usedMicros, unit)} is spent: no new run starts until ${resetDate}, or a higher cap.`,
       };
     case "out_within_a_day": {
       const outMs = outlook.runOut?.atMs ?? outlook.nowMs;
@@ -118,7 +126,7 @@ function wordsOf(
     case "running_out": {
       const outMs = outlook.runOut?.atMs ?? outlook.endsAtMs;
       const when = `${formatDate(outMs, timeZone)}, ${beforeReset(outlook.endsAtMs - outMs)} before the reset`;
-      const lead = `${formatPercent(gauge.used_micros, gauge.total_micros)} used ${toGo(gauge, outlook)}.`;
+      const lead = `${formatPercent(gauge.usedMicros, gauge.totalMicros)} used ${toGo(gauge, outlook)}.`;
       return unit === "usd"
         ? { lead, sentence: `At this pace the spend cap is reached ${when}.` }
         : { lead, sentence: `At this pace credits run out ${when}.` };
@@ -127,7 +135,7 @@ function wordsOf(
     case "used_75":
     case "used_50":
       return {
-        lead: `${formatPercent(gauge.used_micros, gauge.total_micros)} used ${toGo(gauge, outlook)}.`,
+        lead: `${formatPercent(gauge.usedMicros, gauge.totalMicros)} used ${toGo(gauge, outlook)}.`,
         sentence:
           outlook.leftAtResetMicros === null ? "It is too early for a forecast." : trackOf(gauge, outlook, timeZone),
       };
@@ -135,13 +143,13 @@ function wordsOf(
       return {
         lead: "No spend cap.",
         sentence:
-          gauge.used_micros === 0
+          gauge.usedMicros === 0
             ? "Nothing is spent yet this cycle, and nothing would stop it."
-            : `${formatCharge(gauge.used_micros, unit)} is spent this cycle, and nothing stops it.`,
+            : `${formatCharge(gauge.usedMicros, unit)} is spent this cycle, and nothing stops it.`,
       };
     case "nothing_used": {
       const verb = unit === "usd" ? "spent" : "used";
-      const all = formatCharge(gauge.total_micros ?? 0, unit);
+      const all = formatCharge(gauge.totalMicros ?? 0, unit);
       return { lead: `Nothing ${verb} yet.`, sentence: `${all} can be ${verb} until ${resetDate}.` };
     }
     case "too_early":
@@ -157,7 +165,7 @@ function wordsOf(
 }
 
 function toGo(gauge: Gauge, outlook: Outlook): string {
-  return `with ${formatTimeLeft(outlook.endsAtMs - outlook.nowMs, gauge.cycle.days_remaining)} to go`;
+  return `with ${formatTimeLeft(outlook.endsAtMs - outlook.nowMs, gauge.cycle.daysRemaining)} to go`;
 }
 
 function beforeReset(ms: number): string {
@@ -180,9 +188,13 @@ function emptiedByExpiry({ expiringMicros, leftAtResetMicros }: Outlook): boolea
 }
 
 /** The actions that the gauge's alerts offer, in their order, each once. Only an admin can change a cap. */
-function actionsOf(gauge: Gauge, { tooEarly }: Outlook, { role }: Reader): StatusAction[] {
-  const alerts = gauge.alerts.filter(({ code }) => !(tooEarly && FORECASTS.includes(code)));
-  const offered = alerts.flatMap(({ action }) => action ?? []);
-  const open = role === "admin" ? offered : offered.filter(({ url }) => !url.startsWith("/"));
-  return open.filter(({ label }, i) => open.findIndex((other) => other.label === label) === i).slice(0, 2);
+function actionsOf(gauge: ParsedGauge, { tooEarly }: Outlook, { role }: Reader): StatusAction[] {
+  const actions = new Map<ActionKind, StatusAction>();
+  for (const { code, actionKind, actionUrl } of gauge.alerts) {
+    if (actionKind === null || actionUrl === null || (tooEarly && FORECASTS.includes(code))) continue;
+    const { label, adminOnly } = ACTIONS[actionKind];
+    if (adminOnly && role !== "admin") continue;
+    if (!actions.has(actionKind)) actions.set(actionKind, { label, url: actionUrl });
+  }
+  return [...actions.values()].slice(0, 2);
 }

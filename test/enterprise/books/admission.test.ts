@@ -4,6 +4,7 @@ import { type Admission, decideAdmission, type StartRequest } from "../../../src
 import type { Books, Hold, Meter, Run } from "../../../src/ledger/books.ts";
 import { isRefusal } from "../../../src/ledger/refusals.ts";
 import {
+  at,
   books,
   byomBooks,
   codeOf,
@@ -138,7 +139,7 @@ describe("starts, one after another", () => {
     );
     expect(codes.filter((code) => code === "none")).toHaveLength(33);
     expect(codes.slice(33).every((code) => code === "insufficient_credits")).toBe(true);
-    expect(ledger.gauge()).toMatchObject({ held_micros: 990, available_micros: 10, debt_micros: 0 });
+    expect(ledger.gauge()).toMatchObject({ heldMicros: 990, availableMicros: 10, debtMicros: 0 });
   });
 
   it("takes a run that reported before it asked as known", () => {
@@ -159,7 +160,7 @@ describe("starts, one after another", () => {
     expect(ledger.start(start())).toMatchObject({
       refusal: { code: "credits_exhausted", availableMicros: 0 },
       upgradeUrl: "https://example.com/up",
-      gauge: { available_micros: 0, cycle: { ends_at: "2026-04-01T00:00:00.000Z" } },
+      gauge: { availableMicros: 0, cycle: { endsAtMs: at("2026-04-01T00:00:00.000Z") } },
     });
   });
 

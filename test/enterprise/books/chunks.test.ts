@@ -87,7 +87,7 @@ describe("reports", () => {
         expect(chargesOf(mixedUp, reports)).toEqual(chargesOf(inOrder, reports));
         for (const [key, { model, tokens }] of finalTotals(reports))
           expect(first.get(key)).toBe(lumpSum(model, tokens));
-        expect(mixedUp.gauge().used_micros).toBe(inOrder.gauge().used_micros);
+        expect(mixedUp.gauge().usedMicros).toBe(inOrder.gauge().usedMicros);
       }),
       cases(30),
     );
@@ -156,7 +156,7 @@ describe("five thousand reports", () => {
     for (const [key, { model, tokens }] of expected)
       expect([key, charged.get(key)]).toEqual([key, lumpSum(model, tokens)]);
     const total = [...expected.values()].reduce((sum, { model, tokens }) => sum + lumpSum(model, tokens), 0n);
-    expect(BigInt(ledger.gauge().used_micros)).toBe(total);
+    expect(BigInt(ledger.gauge().usedMicros)).toBe(total);
     expect(auditBooks(ledger).filter((check) => !check.ok)).toEqual([]);
   });
 });

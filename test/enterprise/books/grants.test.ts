@@ -132,15 +132,15 @@ describe("in the books", () => {
   it("new credit pays debt first, and that counts as drawn", () => {
     const ledger = openBooks();
     debit(ledger, report(1_300));
-    expect(ledger.gauge()).toMatchObject({ debt_micros: 300, used_micros: 1_300, total_micros: 1_000 });
+    expect(ledger.gauge()).toMatchObject({ debtMicros: 300, usedMicros: 1_300, totalMicros: 1_000 });
     const { grant: given } = granted(ledger.addGrant(grantRequest("g1", 500), "operator"));
     expect(given).toMatchObject({ drawn_micros: 300, remaining_micros: 200, state: "active" });
     expect(ledger.gauge()).toMatchObject({
-      debt_micros: 0,
-      used_micros: 1_300,
-      total_micros: 1_500,
-      remaining_micros: 200,
-      bonus: { used_micros: 300 },
+      debtMicros: 0,
+      usedMicros: 1_300,
+      totalMicros: 1_500,
+      remainingMicros: 200,
+      bonus: { usedMicros: 300 },
     });
     expect(ledger.store.loadMeters(["r1"])[0]?.draws.map((draw) => [draw.bucket, draw.grantId, draw.micros])).toEqual([
       ["monthly", null, 1_000],
@@ -185,7 +185,7 @@ describe("in the books", () => {
     ledger.voidGrant("g1", "operator");
     debit(ledger, report(1_040, { final: true }));
     expect(ledger.store.loadGrants(["g1"])[0]).toMatchObject({ drawnMicros: 100 });
-    expect(ledger.gauge()).toMatchObject({ used_micros: 1_040, remaining_micros: 0, bonus: { used_micros: 40 } });
+    expect(ledger.gauge()).toMatchObject({ usedMicros: 1_040, remainingMicros: 0, bonus: { usedMicros: 40 } });
   });
 
   it("a refund finds a grant that was used up", () => {
@@ -193,16 +193,16 @@ describe("in the books", () => {
     ledger.addGrant(grantRequest("g1", 100), "operator");
     debit(ledger, report(1_100));
     expect(debit(ledger, report(1_040, { final: true }))).toMatchObject({ chargedMicros: -60, remainingMicros: 60 });
-    expect(ledger.gauge()).toMatchObject({ bonus: { used_micros: 40, remaining_micros: 60 } });
+    expect(ledger.gauge()).toMatchObject({ bonus: { usedMicros: 40, remainingMicros: 60 } });
   });
 
   it("a refund pays the debt of other runs with what it frees", () => {
     const ledger = openBooks();
     debit(ledger, report(1_000));
     debit(ledger, report(300, { run: "r2" }));
-    expect(ledger.gauge().debt_micros).toBe(300);
+    expect(ledger.gauge().debtMicros).toBe(300);
     debit(ledger, report(800, { final: true }));
-    expect(ledger.gauge()).toMatchObject({ used_micros: 1_100, debt_micros: 100, remaining_micros: 0 });
+    expect(ledger.gauge()).toMatchObject({ usedMicros: 1_100, debtMicros: 100, remainingMicros: 0 });
     expect(ledger.store.loadMeters(["r2"])[0]?.draws.map((draw) => [draw.bucket, draw.micros])).toEqual([
       ["debt", 100],
       ["monthly", 200],
@@ -212,9 +212,9 @@ describe("in the books", () => {
   it("new credit pays the debt of more meters than one page of them", () => {
     const ledger = openBooks({ allowanceOverrideMicros: 0 });
     ledger.debit(Array.from({ length: 450 }, (_, i) => report(2, { run: `r${i}` })));
-    expect(ledger.gauge().debt_micros).toBe(900);
+    expect(ledger.gauge().debtMicros).toBe(900);
     ledger.addGrant(grantRequest("g1", 899), "operator");
-    expect(ledger.gauge()).toMatchObject({ debt_micros: 1, remaining_micros: 0, bonus: { used_micros: 899 } });
+    expect(ledger.gauge()).toMatchObject({ debtMicros: 1, remainingMicros: 0, bonus: { usedMicros: 899 } });
   });
 
   it("a grant that comes at the very instant another expires finds that one gone", () => {

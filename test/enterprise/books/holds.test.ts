@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { endHold, holdLeft, raiseHold, spendHold } from "../../../src/ledger/holds.ts";
 import {
+  at,
   books,
   byomBooks,
   debit,
@@ -90,7 +91,7 @@ describe("a hold", () => {
 });
 
 describe("in the books", () => {
-  const heldBy = (ledger: Ledger) => ledger.gauge().held_micros;
+  const heldBy = (ledger: Ledger) => ledger.gauge().heldMicros;
   function begin(holdMicros = 400, holdTtlMs: number | null = null) {
     const ledger = openBooks();
     granted(ledger.start(start({ holdMicros, holdTtlMs })));
@@ -118,9 +119,9 @@ describe("in the books", () => {
 
   it("a hold ends with its release, which may come twice, or for a run that holds nothing", () => {
     const ledger = begin();
-    expect(granted(ledger.releaseHold("r1"))).toMatchObject({ held_micros: 0, available_micros: 1_000 });
+    expect(granted(ledger.releaseHold("r1"))).toMatchObject({ heldMicros: 0, availableMicros: 1_000 });
     const { seq } = ledger.gauge();
-    expect(granted(ledger.releaseHold("r1"))).toMatchObject({ held_micros: 0, seq });
+    expect(granted(ledger.releaseHold("r1"))).toMatchObject({ heldMicros: 0, seq });
   });
 
   it("a hold ends 15 minutes after the run's last report", () => {
@@ -149,7 +150,7 @@ describe("in the books", () => {
       ledger.moveClock(NOON + days * 23 * 60 * MINUTE_MS);
       debit(ledger, report(1));
     }
-    expect(ledger.gauge()).toMatchObject({ held_micros: 399, cycle: { starts_at: "2026-04-01T00:00:00.000Z" } });
+    expect(ledger.gauge()).toMatchObject({ heldMicros: 399, cycle: { startsAtMs: at("2026-04-01T00:00:00.000Z") } });
   });
 
   it("a refund gives credit back to all, not to the hold", () => {
@@ -157,7 +158,7 @@ describe("in the books", () => {
     debit(ledger, report(300));
     debit(ledger, report(5, { model: "m2" }));
     debit(ledger, report(100, { final: true }));
-    expect(ledger.gauge()).toMatchObject({ used_micros: 105, held_micros: 95, available_micros: 800 });
+    expect(ledger.gauge()).toMatchObject({ usedMicros: 105, heldMicros: 95, availableMicros: 800 });
   });
 
   it("debt stays 0 while every run keeps within its hold, however the charges are interleaved", () => {
@@ -169,7 +170,7 @@ describe("in the books", () => {
         if (tokens < 100) expect(answer.action).toBe("continue");
       }
     }
-    expect(ledger.gauge()).toMatchObject({ used_micros: 1_000, debt_micros: 0, held_micros: 0, available_micros: 0 });
+    expect(ledger.gauge()).toMatchObject({ usedMicros: 1_000, debtMicros: 0, heldMicros: 0, availableMicros: 0 });
     expect(debit(ledger, report(101, { run: "r3" }))).toMatchObject({ action: "stop", reason: "hold_exhausted" });
   });
 });

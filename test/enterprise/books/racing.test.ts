@@ -31,8 +31,8 @@ describe("racing starts", () => {
         expect(admitted.filter(Boolean)).toHaveLength(places);
         expect(admitted.slice(0, places).every(Boolean)).toBe(true);
         expect(ledger.gauge()).toMatchObject({
-          held_micros: places * holdMicros,
-          available_micros: available - places * holdMicros,
+          heldMicros: places * holdMicros,
+          availableMicros: available - places * holdMicros,
         });
       }),
       cases(10),
@@ -52,8 +52,8 @@ describe("racing starts", () => {
           const before = ledger.gauge();
           if (release) ledger.releaseHold(run);
           else if (!admit(ledger, run, holdMicros)) expect(ledger.gauge()).toEqual(before);
-          const { held_micros, available_micros } = ledger.gauge();
-          expect(held_micros + (available_micros ?? 0)).toBe(1_000);
+          const { heldMicros, availableMicros } = ledger.gauge();
+          expect(heldMicros + (availableMicros ?? 0)).toBe(1_000);
         }
         expect(auditBooks(ledger).filter((check) => !check.ok)).toEqual([]);
       }),
@@ -92,9 +92,9 @@ describe("runs that keep within their holds", () => {
           const answer = debit(ledger, report(held.used, { run: `r${run}`, final, startedAtMs: NOON }));
           if (held.used < held.holdMicros && !final) expect(answer.action).toBe("continue");
           if (final) given.set(run, { holdMicros: held.used, used: held.used });
-          const { debt_micros, available_micros, held_micros, remaining_micros } = ledger.gauge();
-          expect(debt_micros).toBe(0);
-          expect((available_micros ?? 0) + held_micros).toBe(remaining_micros);
+          const { debtMicros, availableMicros, heldMicros, remainingMicros } = ledger.gauge();
+          expect(debtMicros).toBe(0);
+          expect((availableMicros ?? 0) + heldMicros).toBe(remainingMicros);
         }
       }),
       cases(15),

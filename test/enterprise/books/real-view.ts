@@ -90,27 +90,27 @@ export function viewReal(ledger: Ledger): View {
     cycle: { startsAtMs: cycle.startsAtMs, endsAtMs: cycle.endsAtMs },
     gauge: {
       unit: gauge.unit,
-      used: gauge.used_micros,
-      total: gauge.total_micros,
-      remaining: gauge.remaining_micros,
-      debt: gauge.debt_micros,
-      held: gauge.held_micros,
-      available: gauge.available_micros,
-      percent: gauge.used_percent,
+      used: gauge.usedMicros,
+      total: gauge.totalMicros,
+      remaining: gauge.remainingMicros,
+      debt: gauge.debtMicros,
+      held: gauge.heldMicros,
+      available: gauge.availableMicros,
+      percent: gauge.usedPercent,
       monthly: gauge.monthly && {
-        allowance: gauge.monthly.allowance_micros,
-        used: gauge.monthly.used_micros,
-        remaining: gauge.monthly.remaining_micros,
+        allowance: gauge.monthly.allowanceMicros,
+        used: gauge.monthly.usedMicros,
+        remaining: gauge.monthly.remainingMicros,
       },
       bonus: gauge.bonus && {
-        used: gauge.bonus.used_micros,
-        remaining: gauge.bonus.remaining_micros,
-        nextExpiry: gauge.bonus.next_expiry && {
-          atMs: Date.parse(gauge.bonus.next_expiry.at),
-          micros: gauge.bonus.next_expiry.micros,
+        used: gauge.bonus.usedMicros,
+        remaining: gauge.bonus.remainingMicros,
+        nextExpiry: gauge.bonus.nextExpiry && {
+          atMs: gauge.bonus.nextExpiry.atMs,
+          micros: gauge.bonus.nextExpiry.micros,
         },
       },
-      spend: gauge.spend && { cap: gauge.spend.cap_micros, used: gauge.spend.used_micros },
+      spend: gauge.spend && { cap: gauge.spend.capMicros, used: gauge.spend.usedMicros },
     },
     grants: store.loadGrantPage(MOST, 1_000).map((grant) => {
       const view = viewGrant(grant, ledger.nowMs());

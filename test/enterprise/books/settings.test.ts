@@ -65,9 +65,9 @@ describe("a larger allowance", () => {
     debit(ledger, report(1_300));
     ledger.changeSettings({ allowanceOverrideMicros: 1_200 }, "operator");
     expect(ledger.gauge()).toMatchObject({
-      debt_micros: 100,
-      remaining_micros: 0,
-      monthly: { allowance_micros: 1_200, used_micros: 1_200 },
+      debtMicros: 100,
+      remainingMicros: 0,
+      monthly: { allowanceMicros: 1_200, usedMicros: 1_200 },
     });
     expect(ledger.store.loadEntryPage(Number.MAX_SAFE_INTEGER, 1)[0]?.facts).toMatchObject({
       type: "plan_changed",
@@ -88,18 +88,18 @@ describe("a smaller allowance", () => {
   it("waits for the next cycle", () => {
     const ledger = openBooks();
     ledger.changeSettings({ allowanceOverrideMicros: 10 }, "operator");
-    expect(ledger.gauge().monthly?.allowance_micros).toBe(1_000);
+    expect(ledger.gauge().monthly?.allowanceMicros).toBe(1_000);
     ledger.moveClock(at("2026-04-01T00:00:00Z"));
-    expect(ledger.gauge().monthly?.allowance_micros).toBe(10);
+    expect(ledger.gauge().monthly?.allowanceMicros).toBe(10);
   });
 
   it("after a larger one in the same cycle leaves the highest in force until the turn", () => {
     const ledger = openBooks();
     for (const allowanceOverrideMicros of [3_000, 20, 2_000])
       ledger.changeSettings({ allowanceOverrideMicros }, "operator");
-    expect(ledger.gauge().monthly?.allowance_micros).toBe(3_000);
+    expect(ledger.gauge().monthly?.allowanceMicros).toBe(3_000);
     ledger.moveClock(at("2026-04-01T00:00:00Z"));
-    expect(ledger.gauge().monthly?.allowance_micros).toBe(2_000);
+    expect(ledger.gauge().monthly?.allowanceMicros).toBe(2_000);
   });
 });
 
@@ -130,19 +130,19 @@ describe("other settings", () => {
     const ledger = openBooks();
     ledger.changeSettings({ timeZone: "Asia/Kolkata", anchorDay: 9 }, "operator");
     expect(ledger.gauge().cycle).toMatchObject({
-      starts_at: "2026-03-01T00:00:00.000Z",
-      ends_at: "2026-04-01T00:00:00.000Z",
+      startsAtMs: at("2026-03-01T00:00:00.000Z"),
+      endsAtMs: at("2026-04-01T00:00:00.000Z"),
     });
     ledger.moveClock(at("2026-04-02T00:00:00Z"));
     expect(ledger.gauge().cycle).toMatchObject({
-      starts_at: "2026-04-01T00:00:00.000Z",
-      ends_at: "2026-04-08T18:30:00.000Z",
+      startsAtMs: at("2026-04-01T00:00:00.000Z"),
+      endsAtMs: at("2026-04-08T18:30:00.000Z"),
     });
     ledger.moveClock(at("2026-04-10T00:00:00Z"));
     expect(ledger.gauge().cycle).toMatchObject({
-      starts_at: "2026-04-08T18:30:00.000Z",
-      ends_at: "2026-05-08T18:30:00.000Z",
-      days_total: 30,
+      startsAtMs: at("2026-04-08T18:30:00.000Z"),
+      endsAtMs: at("2026-05-08T18:30:00.000Z"),
+      daysTotal: 30,
     });
   });
 
@@ -151,12 +151,12 @@ describe("other settings", () => {
     ledger.addGrant(grantRequest("g1", 100), "operator");
     debit(ledger, report(300));
     const byom = granted(ledger.changeSettings({ billingModel: "byom" }, "operator"));
-    expect(byom.gauge).toMatchObject({ unit: "usd", used_micros: 0, monthly: null });
+    expect(byom.gauge).toMatchObject({ unit: "usd", usedMicros: 0, monthly: null });
     granted(ledger.setCap(50, "operator"));
     debit(ledger, report(20, { run: "r2" }));
-    expect(ledger.gauge()).toMatchObject({ used_micros: 20, spend: { cap_micros: 50, used_micros: 20 } });
+    expect(ledger.gauge()).toMatchObject({ usedMicros: 20, spend: { capMicros: 50, usedMicros: 20 } });
     const back = granted(ledger.changeSettings({ billingModel: "credits" }, "operator"));
-    expect(back.gauge).toMatchObject({ unit: "credits", used_micros: 300, remaining_micros: 800, spend: null });
+    expect(back.gauge).toMatchObject({ unit: "credits", usedMicros: 300, remainingMicros: 800, spend: null });
     expect(back.capMicros).toBe(50);
     const types = ledger.store.loadEntriesAfter(0, 100).map((entry) => entry.facts.type);
     expect(types).toEqual([

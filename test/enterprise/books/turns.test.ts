@@ -44,7 +44,7 @@ describe("by a real clock", () => {
       call(ledger);
       ledger.settle();
       expect(types(ledger).slice(0, 3)).toEqual(["cycle_started", "debt_written_off", "cycle_started"]);
-      expect(ledger.gauge()).toMatchObject({ debt_micros: 0, cycle: { starts_at: "2026-04-01T00:00:00.000Z" } });
+      expect(ledger.gauge()).toMatchObject({ debtMicros: 0, cycle: { startsAtMs: at("2026-04-01T00:00:00.000Z") } });
       expect(types(ledger).filter((type) => type === "cycle_started")).toHaveLength(2);
     }
   });
@@ -79,7 +79,7 @@ describe("by a real clock", () => {
     clock.nowMs = awake.nextDueAtMs();
     expect(awake.settle()).toBe(true);
     expect(awake.settle()).toBe(false);
-    expect(awake.gauge().held_micros).toBe(0);
+    expect(awake.gauge().heldMicros).toBe(0);
   });
 
   it("a clock that steps back changes nothing, and is not followed", () => {
@@ -107,7 +107,7 @@ describe("by a test clock", () => {
     const ledger = openBooks();
     expect(ledger.nowMs()).toBe(NOON);
     expect(codeOf(ledger.moveClock(NOON - 1))).toBe("clock_backwards");
-    expect(granted(ledger.moveClock(NOON)).gauge.as_of).toBe("2026-03-10T12:00:00.000Z");
+    expect(granted(ledger.moveClock(NOON)).gauge.asOfMs).toBe(NOON);
     expect(codeOf(openByClock({ nowMs: NOON }).moveClock(NOON + 1))).toBe("not_a_test_clock");
   });
 
@@ -116,9 +116,9 @@ describe("by a test clock", () => {
     debit(ledger, report(400));
     ledger.moveClock(at("2026-08-20T00:00:00Z"));
     expect(ledger.gauge()).toMatchObject({
-      used_micros: 0,
-      total_micros: 1_000,
-      cycle: { starts_at: "2026-08-01T00:00:00.000Z" },
+      usedMicros: 0,
+      totalMicros: 1_000,
+      cycle: { startsAtMs: at("2026-08-01T00:00:00.000Z") },
     });
     expect(types(ledger)).toEqual(["cycle_started", "cycle_started"]);
   });
@@ -137,8 +137,8 @@ describe("by a test clock", () => {
 
   it("the first cycle, entered in its middle, has the full allowance", () => {
     expect(openBooks({}, APRIL - 1).gauge()).toMatchObject({
-      total_micros: 1_000,
-      cycle: { starts_at: "2026-03-01T00:00:00.000Z", days_elapsed: 30 },
+      totalMicros: 1_000,
+      cycle: { startsAtMs: at("2026-03-01T00:00:00.000Z"), daysElapsed: 30 },
     });
   });
 
@@ -156,7 +156,7 @@ describe("by a test clock", () => {
       ["grant_expired", APRIL],
       ["cycle_started", APRIL],
     ]);
-    expect(ledger.gauge().debt_micros).toBe(5);
+    expect(ledger.gauge().debtMicros).toBe(5);
   });
 
   it("moved in many steps or in one, with eviction in between, it ends in the same books", () => {

@@ -1,18 +1,28 @@
 // The status line and the cards of the usage page for each state of an enterprise.
 import { describe, expect, it } from "vitest";
-import type { Alert } from "../../../src/ledger/alerts.ts";
-import type { Gauge } from "../../../src/ledger/gauge.ts";
+import { type AlertCode, alertOf } from "../../../src/ledger/alerts.ts";
 import type { GrantView } from "../../../src/ledger/grants.ts";
 import { cardsOf } from "../../../src/pages/usage/cards.tsx";
 import { outlookOf } from "../../../src/pages/usage/outlook.ts";
 import { type Reader, statusOf } from "../../../src/pages/usage/status.ts";
+import type { ParsedAlert } from "../../../src/wire/alerts.ts";
+import type { ParsedGauge } from "../../../src/wire/gauge.ts";
 import { byomGauge, creditsGauge, UNIT } from "../gauges.ts";
+
+const UPGRADE = { label: "Upgrade plan", url: "https://platform.example/upgrade" };
+const INVITE = { label: "Invite", url: "https://platform.example/invite" };
+const RAISE = { label: "Raise cap", url: "/settings/model" };
+const alert = (code: AlertCode, actionUrl: string | null): ParsedAlert => ({
+  ...alertOf(code),
+  message: "",
+  actionUrl,
+});
 
 const ADMIN = { timeZone: "UTC", role: "admin", suspended: false } as const;
 const MEMBER = { ...ADMIN, role: "member" } as const;
-const status = (gauge: Gauge, reader: Reader = ADMIN, grants: GrantView[] = []) =>
+const status = (gauge: ParsedGauge, reader: Reader = ADMIN, grants: GrantView[] = []) =>
   statusOf(gauge, outlookOf(gauge, grants), reader);
-const kind = (gauge: Gauge) => status(gauge).kind;
+const kind = (gauge: ParsedGauge) => status(gauge).kind;
 const on = (day: number, time = "12:00") => `2026-11-${String(day).padStart(2, "0")}T${time}:00.000Z`;
 
 describe("the status is the first that matches", () => {
@@ -38,7 +48,7 @@ describe("the status is the first that matches", () => {
 
   it("too early to tell in the first 24 hours, and a forecast right after", () => {
     const gauge = creditsGauge({ now: on(1, "23:59"), used: 700 });
-    expect(gauge.on_track_to_run_out).toBe(true);
+    expect(gauge.onTrackToRunOut).toBe(true);
     expect(status(gauge)).toMatchObject({ kind: "too_early", actions: [] });
     expect(kind(creditsGauge({ now: on(2, "00:00"), used: 700 }))).toBe("running_out");
   });
@@ -66,8 +76,7 @@ it("counts hours on the last day before the reset", () => {
 
 describe("a suspension", () => {
   it("is shown before any other status, with whom to ask and without actions", () => {
-    const upgrade = { label: "Upgrade plan", url: "https://platform.example/upgrade" };
-    const alerts: Gauge["alerts"] = [{ code: "exhausted", level: "critical", message: "", action: upgrade }];
+    const alerts = [alert("exhausted", UPGRADE.url)];
     const gauge = creditsGauge({ now: on(23), used: 1_500, alerts });
     expect(status(gauge, { ...ADMIN, suspended: true })).toEqual({
       kind: "suspended",
@@ -124,29 +133,24 @@ describe("bonus that expires before the reset", () => {
 });
 
 describe("actions", () => {
-  const upgrade = { label: "Upgrade plan", url: "https://platform.example/upgrade" };
-  const invite = { label: "Invite", url: "https://platform.example/invite" };
-  const raise = { label: "Raise cap", url: "/settings/model" };
-  const alert = (code: Alert["code"], action: NonNullable<Alert["action"]>): Alert => ({
-    code,
-    level: "info",
-    message: "",
-    action,
-  });
-
   it("come from the alerts, each once and at most two", () => {
     const alerts = [
-      alert("on_track_to_run_out", upgrade),
-      alert("usage_75", upgrade),
-      alert("bonus_in_use", invite),
-      alert("free_tier", { label: "Third", url: "https://platform.example/" }),
+      alert("on_track_to_run_out", UPGRADE.url),
+      alert("usage_75", UPGRADE.url),
+      alert("bonus_in_use", INVITE.url),
+      alert("cap_not_set", RAISE.url),
     ];
-    expect(status(creditsGauge({ used: 1_200, alerts })).actions).toEqual([upgrade, invite]);
+    expect(status(creditsGauge({ used: 1_200, alerts })).actions).toEqual([UPGRADE, INVITE]);
+  });
+
+  it("are left out if the enterprise has no link for them", () => {
+    const alerts = [alert("usage_75", null), alert("bonus_in_use", INVITE.url)];
+    expect(status(creditsGauge({ used: 1_200, alerts })).actions).toEqual([INVITE]);
   });
 
   it("offer to change the cap only to admins", () => {
-    const gauge = byomGauge({ used: 480, cap: 500, alerts: [alert("cap_90", raise)] });
-    expect(status(gauge).actions).toEqual([raise]);
+    const gauge = byomGauge({ used: 480, cap: 500, alerts: [alert("cap_90", RAISE.url)] });
+    expect(status(gauge).actions).toEqual([RAISE]);
     expect(status(gauge, MEMBER).actions).toEqual([]);
   });
 });
