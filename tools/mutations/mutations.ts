@@ -35,7 +35,7 @@ Plants known bugs, one at a time, and shows which layer of tests catches each. A
 Exits with 1 if a bug survives or cannot be planted.
 
   --only TEXT      plant only bugs whose description or file contains TEXT
-  --layer NAME     run only one layer of tests: ${Object.keys(LAYERS).join(", ")}
+  --layer NAME     run only one layer, so that bugs which another layer catches may survive: ${Object.keys(LAYERS).join(", ")}
   --every-layer    run all layers that should catch a bug, even after one has caught it
   --jobs N         test N bugs at once (default: one or two, as the machine has cores)
   --help           show this help`;
