@@ -3,6 +3,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type HostPage, startHostPage } from "./host-page.ts";
+import { headline, openLivePage, pill } from "./live-page.ts";
 import { type Enterprise, type Site, startSite, textOf } from "./site.ts";
 import { barMarkup } from "./usage-bar-fixture.ts";
 
@@ -38,7 +39,7 @@ async function watch(enterprise: Enterprise) {
   await dashboard.reload();
   host.serve(barMarkup(enterprise.id));
   await editor.goto(host.origin);
-  await expect.poll(() => textOf(dashboard, "#pill")).toBe("Live");
+  await expect.poll(() => pill(dashboard)).toBe("Live");
   await expect.poll(() => textOf(editor, "usage-bar [part=label]")).toContain(" of ");
   await recordNumbers(dashboard, ".headline");
   await recordNumbers(editor, "usage-bar");
@@ -135,7 +136,7 @@ it("shows a debit on the page in the bar, cards and status at once, and in the c
   const enterprise = await site.newEnterprise();
   await enterprise.run(100 * TOKENS_PER_CREDIT);
   await enterprise.project();
-  const { page, context } = await openLivePage(enterprise);
+  const { page, context } = await openLivePage(site, enterprise);
   await enterprise.run(50 * TOKENS_PER_CREDIT, { workspace: "w2" });
   await expect.poll(() => headline(page), { timeout: LIVE_WITHIN_MS }).toContain("150 of 1,500");
   const soon = { timeout: 5_000 };
@@ -147,7 +148,7 @@ it("shows a debit on the page in the bar, cards and status at once, and in the c
 it("shows a suspension at once", async () => {
   const enterprise = await site.newEnterprise();
   await enterprise.run(100 * TOKENS_PER_CREDIT);
-  const { page, context } = await openLivePage(enterprise);
+  const { page, context } = await openLivePage(site, enterprise);
   expect(await textOf(page, "#status")).not.toContain("uspended");
   await enterprise.put({ suspended: true });
   await expect.poll(() => textOf(page, "#status"), { timeout: LIVE_WITHIN_MS }).toContain("uspended");
@@ -161,7 +162,7 @@ it("stays live without the copy, says how old the chart and tables are, and catc
   const run = (credits: number) => enterprise.run(credits * TOKENS_PER_CREDIT);
   await run(100);
   await enterprise.project();
-  const { page, context } = await openLivePage(enterprise);
+  const { page, context } = await openLivePage(site, enterprise);
   const copiedTotals = async () => [
     await textOf(page, "#sum-web"),
     await textOf(page, "#foot-workspace .total td >> nth=1"),
@@ -180,7 +181,7 @@ it("stays live without the copy, says how old the chart and tables are, and catc
     .toMatch(/ · chart and tables as of \d+:\d\d:\d\d, 1\d seconds behind$/);
   expect(await copiedTotals()).toEqual(["100", "100"]);
   expect(await page.locator(".unreadable").count()).toBe(0);
-  expect(await textOf(page, "#pill")).toBe("Live");
+  expect(await pill(page)).toBe("Live");
 
   await page.getByRole("link", { name: "30 days" }).click();
   await expect.poll(() => textOf(page, "#consumption")).toContain("cannot be read at this moment");
@@ -190,15 +191,6 @@ it("stays live without the copy, says how old the chart and tables are, and catc
   expect((await enterprise.gauge()).used_micros).toBe(140_000_000);
   await context.close();
 });
-
-/** Signs in and waits until the usage page is live. */
-async function openLivePage(enterprise: Enterprise) {
-  const signedIn = await site.signIn(enterprise);
-  await expect.poll(() => textOf(signedIn.page, "#pill")).toBe("Live");
-  return signedIn;
-}
-
-const headline = (page: Page) => textOf(page, ".headline");
 
 /** A report of a finished run that costs one credit. */
 function closedRun(run: string) {

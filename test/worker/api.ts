@@ -137,6 +137,15 @@ export async function projectNow(id: string): Promise<void> {
   await runDurableObjectAlarm(objectOf(id));
 }
 
+/** Reads a route that is answered from the copy, once the copy is up to date. */
+export async function readFromCopy(
+  { id, get }: Pick<Enterprise, "id" | "get">,
+  route: string,
+): Promise<Answer["body"]> {
+  await projectNow(id);
+  return get(route);
+}
+
 /** The failed checks of an audit. Empty when the books and the copy are correct. */
 export async function auditFailures(enterprise: Pick<Enterprise, "audit">): Promise<string[]> {
   const { ok, checks } = await enterprise.audit();

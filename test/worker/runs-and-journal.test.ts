@@ -3,23 +3,17 @@ import { describe, expect, it } from "vitest";
 import {
   CREDIT,
   costing,
-  type Enterprise,
   expectProblem,
   NOON,
   newEnterprise,
   operator,
   projectNow,
+  readFromCopy,
   readPages,
   start,
 } from "./api.ts";
 
 type Row = Record<string, unknown>;
-
-/** Reads from the copy once it is up to date. */
-async function ask(e: Enterprise, route: string) {
-  await projectNow(e.id);
-  return e.get(route);
-}
 
 describe("the list of runs", () => {
   it("is newest first, can be filtered, and pages without losing a run", async () => {
@@ -74,7 +68,7 @@ describe("the list of runs", () => {
   it("includes an admitted run that has not reported", async () => {
     const e = await newEnterprise();
     await e.start(start({ hold_micros: CREDIT }));
-    expect((await ask(e, "runs")).rows).toMatchObject([
+    expect((await readFromCopy(e, "runs")).rows).toMatchObject([
       { run: "run-1", charged_micros: 0, last_report_at: null, models: [], final: false },
     ]);
   });

@@ -3,12 +3,12 @@ import { describe, expect, it } from "vitest";
 import {
   CREDIT,
   costing,
-  type Enterprise,
   expectProblem,
   NOON,
   newEnterprise,
   operator,
   projectNow,
+  readFromCopy,
   readPages,
   start,
 } from "./api.ts";
@@ -16,12 +16,6 @@ import {
 type Bucket = { starts_at: string; ends_at: string; web_micros: number; cli_micros: number };
 type Row = Record<string, unknown>;
 const HOUR_MS = 3_600_000;
-
-/** Reads from the copy once it is up to date. */
-async function ask(e: Enterprise, route: string) {
-  await projectNow(e.id);
-  return e.get(route);
-}
 
 const nonEmpty = (buckets: Bucket[]) =>
   buckets.filter((b) => b.web_micros !== 0 || b.cli_micros !== 0).map((b) => [b.starts_at, b.web_micros, b.cli_micros]);
@@ -40,7 +34,7 @@ describe("usage over time", () => {
       await e.moveTo(at);
       expect((await e.debit(costing(credits, { run, surface, started_at: "2026-03-01T00:00:00Z" }))).status).toBe(200);
     }
-    const week = await ask(e, "usage/timeseries");
+    const week = await readFromCopy(e, "usage/timeseries");
     expect(week).toMatchObject({ unit: "credits", range: "7d", granularity: "day", time_zone: "UTC" });
     expect(week.as_of).toBe("2026-03-10T12:30:00.000Z");
     expect(week.buckets.length).toBe(7);
@@ -51,7 +45,7 @@ describe("usage over time", () => {
       ["2026-03-06T00:00:00.000Z", 4 * CREDIT, 0],
       ["2026-03-10T00:00:00.000Z", 8 * CREDIT, 48 * CREDIT],
     ]);
-    const day = await ask(e, "usage/timeseries?range=24h");
+    const day = await readFromCopy(e, "usage/timeseries?range=24h");
     expect(day).toMatchObject({ granularity: "hour" });
     expect(day.buckets.length).toBe(24);
     expect(day.buckets[0].starts_at).toBe("2026-03-09T13:00:00.000Z");
@@ -59,7 +53,7 @@ describe("usage over time", () => {
       ["2026-03-10T11:00:00.000Z", 8 * CREDIT, 0],
       ["2026-03-10T12:00:00.000Z", 0, 48 * CREDIT],
     ]);
-    const month = await ask(e, "usage/timeseries?range=30d");
+    const month = await readFromCopy(e, "usage/timeseries?range=30d");
     expect(month).toMatchObject({ granularity: "week" });
     expect(month.buckets.map((b: Bucket) => (Date.parse(b.ends_at) - Date.parse(b.starts_at)) / HOUR_MS / 24)).toEqual([
       2, 7, 7, 7, 7,
@@ -78,12 +72,12 @@ describe("usage over time", () => {
     await e.debit(costing(10));
     await e.moveTo("2026-03-10T14:00:00Z");
     await e.debit(costing(3, { final: true }));
-    const { buckets } = await ask(e, "usage/timeseries?range=24h");
+    const { buckets } = await readFromCopy(e, "usage/timeseries?range=24h");
     expect(nonEmpty(buckets)).toEqual([
       ["2026-03-10T12:00:00.000Z", 10 * CREDIT, 0],
       ["2026-03-10T14:00:00.000Z", -7 * CREDIT, 0],
     ]);
-    expect(await ask(e, "usage/top/workspaces")).toMatchObject({ total_micros: 3 * CREDIT });
+    expect(await readFromCopy(e, "usage/top/workspaces")).toMatchObject({ total_micros: 3 * CREDIT });
   });
 
   it("is shown in the current unit, and the history of the other unit is kept", async () => {
@@ -91,10 +85,10 @@ describe("usage over time", () => {
     await e.debit(costing(10));
     await e.put({ billing_model: "byom" });
     await e.debit(costing(300, { run: "b" }));
-    const usd = await ask(e, "usage/timeseries");
+    const usd = await readFromCopy(e, "usage/timeseries");
     expect([usd.unit, nonEmpty(usd.buckets)]).toEqual(["usd", [["2026-03-10T00:00:00.000Z", 3_000_000, 0]]]);
     await e.put({ billing_model: "credits" });
-    const credits = await ask(e, "usage/timeseries");
+    const credits = await readFromCopy(e, "usage/timeseries");
     expect([credits.unit, nonEmpty(credits.buckets)]).toEqual([
       "credits",
       [["2026-03-10T00:00:00.000Z", 10 * CREDIT, 0]],
@@ -128,7 +122,7 @@ describe("usage over time", () => {
       ["7d", 7],
       ["30d", 5],
     ] as const) {
-      const { buckets } = (await ask(e, `usage/timeseries?range=${range}`)) as { buckets: Bucket[] };
+      const { buckets } = (await readFromCopy(e, `usage/timeseries?range=${range}`)) as { buckets: Bucket[] };
       expect(buckets.length).toBe(count);
       for (const [i, { starts_at, ends_at }] of buckets.entries()) {
         expect(Date.parse(ends_at)).toBeGreaterThan(Date.parse(starts_at));
@@ -167,7 +161,7 @@ describe("the tables of this cycle", () => {
     await e.debit(costing(15, { run: "d", workspace: "w1", user: "u1" }));
     await e.debit(costing(5, { run: "e", workspace: "w9", user: "u1", group: "g9" }));
     await e.start(start({ run: "never-reported", workspace: "w1" }));
-    const workspaces = await ask(e, "usage/top/workspaces");
+    const workspaces = await readFromCopy(e, "usage/top/workspaces");
     expect(workspaces).toEqual({
       unit: "credits",
       cycle: { starts_at: "2026-03-01T00:00:00.000Z", ends_at: "2026-04-01T00:00:00.000Z" },
@@ -181,13 +175,13 @@ describe("the tables of this cycle", () => {
       ],
       next_cursor: null,
     });
-    const groups = await ask(e, "usage/top/groups");
+    const groups = await readFromCopy(e, "usage/top/groups");
     expect(groups.rows.map(({ id, name, amount_micros }: Row) => [id, name, amount_micros])).toEqual([
       ["none", expect.any(String), 50 * CREDIT],
       ["g1", "Web team", 45 * CREDIT],
       ["g9", "g9", 5 * CREDIT],
     ]);
-    const users = await ask(e, "usage/top/users");
+    const users = await readFromCopy(e, "usage/top/users");
     expect(users.rows.map(({ id, name, requests, amount_micros }: Row) => [id, name, requests, amount_micros])).toEqual(
       [
         ["u1", "Ada", 4, 80 * CREDIT],
@@ -198,14 +192,20 @@ describe("the tables of this cycle", () => {
     await operator("PUT", `${e.path}/directory`, { workspaces: [{ id: "w1", name: "Store", group_id: null }] });
     await e.debit(costing(16, { run: "d", workspace: "w1", user: "u1" }));
     await e.debit(costing(1, { run: "f", workspace: "w1", user: "u1" }));
-    expect((await ask(e, "usage/top/workspaces")).rows[1]).toMatchObject({ name: "Store", amount_micros: 27 * CREDIT });
-    const moved = (await ask(e, "usage/top/groups")).rows.map(({ id, amount_micros }: Row) => [id, amount_micros]);
+    expect((await readFromCopy(e, "usage/top/workspaces")).rows[1]).toMatchObject({
+      name: "Store",
+      amount_micros: 27 * CREDIT,
+    });
+    const moved = (await readFromCopy(e, "usage/top/groups")).rows.map(({ id, amount_micros }: Row) => [
+      id,
+      amount_micros,
+    ]);
     expect(moved.slice(0, 2)).toEqual([
       ["none", 51 * CREDIT],
       ["g1", 46 * CREDIT],
     ]);
     await e.moveTo("2026-04-01T00:00:00Z");
-    expect(await ask(e, "usage/top/users")).toMatchObject({ total_micros: 0, rows: [], next_cursor: null });
+    expect(await readFromCopy(e, "usage/top/users")).toMatchObject({ total_micros: 0, rows: [], next_cursor: null });
   });
 
   it("page through rows of equal amounts without losing or repeating any", async () => {
