@@ -63,7 +63,7 @@ const NOT_YET = {
   words:
     /^(src\/(copy|enterprise|ledger|operations|pages|wire)|test\/(browser|crash|enterprise|ledger|pages|simulation|support|worker)|tools\/demo\/editor\/)/,
   exports: /^(src\/(api|copy|enterprise|ledger|operations|pages|wire)|test)/,
-  headers: /^(src\/styles\/app\.css|test\/worker)/,
+  headers: /^(test\/worker)/,
   cycles: /^test/,
 };
 
