@@ -3,15 +3,34 @@
  * written twice, late, or in another order; the copy ends the same.
  */
 import type { Attention } from "../ledger/attention.ts";
+import type { Surface } from "../ledger/books.ts";
 import type { Entry } from "../ledger/entries.ts";
-import type { Micros } from "../ledger/micros.ts";
+import type { Micros, Unit } from "../ledger/micros.ts";
 import type { RunView } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
 
-/** A total by local hour or day: [span, unit, starts_at_ms, surface, amount_micros, revision]. */
-export type TimeTotal = ["hour" | "day", string, AtMs, string, Micros, number];
-/** A total of a cycle: [unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision]. */
-export type CycleTotal = [string, AtMs, string, string, number, Micros, number];
+/** A total by local hour or day. */
+export type TimeTotal = {
+  span: "hour" | "day";
+  unit: Unit;
+  startsAtMs: AtMs;
+  surface: Surface;
+  amountMicros: Micros;
+  revision: number;
+};
+
+/** A total of a cycle for one workspace, group or user, or for all of them, whose id is empty. */
+export type CycleTotal = {
+  unit: Unit;
+  cycleStartsAtMs: AtMs;
+  dimension: Dimension;
+  id: string;
+  requests: number;
+  amountMicros: Micros;
+  revision: number;
+};
+
+export type Dimension = "all" | "workspace" | "group" | "user";
 
 export type Totals = { time: TimeTotal[]; cycle: CycleTotal[] };
 
@@ -34,7 +53,7 @@ export type Batch = {
   names: NameRow[];
   /** The revision of the runs and of the enterprise in this batch: it rises with every batch. */
   revision: number;
-  /** The journal up to here is in this batch; 0 when it holds none of it. */
+  /** The outbox up to this seq is in the batch; 0 when none of it is. */
   outboxSeq: number;
   /** The revision of the settings, where the copy lacks them: it then makes the search keys anew. Else null. */
   settingsRevision: number | null;

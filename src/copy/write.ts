@@ -2,7 +2,7 @@
  * Writes batches of an enterprise into the copy: one statement per table, each with one JSON parameter, all in one
  * D1 batch. A row only replaces one of a lower revision, so any batch may be written again, late or out of order.
  */
-import type { Batch } from "./batch.ts";
+import type { Batch, CycleTotal, TimeTotal } from "./batch.ts";
 import { searchKeysOf } from "./search-keys.ts";
 
 /** Rows of one table; `values` are lists in the order of `columns`, of which the first `keys` name the row. */
@@ -86,7 +86,7 @@ export function rowsOf(batch: Batch): TableRows[] {
 }
 
 function allRowsOf(batch: Batch): TableRows[] {
-  const time = (span: string) => batch.totals.time.filter((total) => total[0] === span).map((total) => total.slice(1));
+  const time = (span: TimeTotal["span"]) => batch.totals.time.filter((total) => total.span === span).map(timeToList);
   return [
     { table: "usage_hourly", columns: TIME, keys: 3, values: time("hour") },
     { table: "usage_daily", columns: TIME, keys: 3, values: time("day") },
@@ -94,7 +94,7 @@ function allRowsOf(batch: Batch): TableRows[] {
       table: "usage_by_dimension",
       columns: ["unit", "cycle_starts_at_ms", "dimension", "id", "requests", "amount_micros", "revision"],
       keys: 4,
-      values: batch.totals.cycle,
+      values: batch.totals.cycle.map(cycleToList),
     },
     {
       table: "runs",
@@ -118,6 +118,15 @@ function allRowsOf(batch: Batch): TableRows[] {
       values: batch.names.map(({ kind, id, name, group, revision }) => [kind, id, name, group, revision]),
     },
   ];
+}
+
+function timeToList({ unit, startsAtMs, surface, amountMicros, revision }: TimeTotal): unknown[] {
+  return [unit, startsAtMs, surface, amountMicros, revision];
+}
+
+function cycleToList(total: CycleTotal): unknown[] {
+  const { unit, cycleStartsAtMs, dimension, id, requests, amountMicros, revision } = total;
+  return [unit, cycleStartsAtMs, dimension, id, requests, amountMicros, revision];
 }
 
 const RUN_COLUMNS = [

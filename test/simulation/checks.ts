@@ -3,7 +3,7 @@
  * answered report is there, and every row says what the reference says.
  */
 import { isDeepStrictEqual } from "node:util";
-import { grantOfRow, meterOfRow, runOfRow } from "../../src/enterprise/books/rows.ts";
+import { GRANTS, METERS, RUNS } from "../../src/enterprise/books/rows.ts";
 import type { SqlRow } from "../../src/enterprise/books/sql.ts";
 import { Store } from "../../src/enterprise/books/store.ts";
 import { auditBooks } from "../../src/enterprise/jobs/audit.ts";
@@ -81,7 +81,7 @@ function closedOf(row: SqlRow) {
 }
 
 function checkGrants(world: World): void {
-  const found = world.platform.sql.all("SELECT * FROM grants ORDER BY seq").map(grantOfRow).map(viewGrant);
+  const found = world.platform.sql.all("SELECT * FROM grants ORDER BY seq").map(GRANTS.read).map(viewGrant);
   world.same("grants", found, world.reference.purse.grants.map(viewReferenceGrant));
 }
 
@@ -97,7 +97,7 @@ function viewReferenceGrant({ id, amount, left, expired, voided, grantedMs, expi
 
 function checkMeters(world: World, nowMs: number): void {
   const { reference } = world;
-  const rows = world.platform.sql.all("SELECT * FROM meters").map(meterOfRow);
+  const rows = world.platform.sql.all("SELECT * FROM meters").map(METERS.read);
   const found = new Map(rows.map((meter) => [`${meter.run} ${meter.model}`, meter]));
   for (const run of reference.runs.values()) {
     for (const wanted of run.meters) {
@@ -160,7 +160,7 @@ function checkRuns(world: World, nowMs: number): void {
   const { reference } = world;
   const missing = new Set(reference.runs.keys());
   for (const row of world.platform.sql.all("SELECT * FROM runs")) {
-    const run = runOfRow(row);
+    const run = RUNS.read(row);
     missing.delete(run.run);
     const wanted = reference.runs.get(run.run);
     if (wanted === undefined) world.fail(`run ${run.run} came from nowhere`);

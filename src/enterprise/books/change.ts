@@ -24,6 +24,7 @@ import { decideCrossing } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { showAlert } from "../../wire/alerts.ts";
 import { showGauge } from "../../wire/gauge.ts";
+import { assertBalances, assertGrant, assertMeter } from "./assertions.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { holdItem, type OutboxItem, putOutbox } from "./outbox.ts";
 import type { Recent } from "./recent.ts";
@@ -182,23 +183,25 @@ export class Change {
     this.webhookQueued = true;
   }
 
-  /** Writes what was replaced. True when anything was. */
-  commit(): boolean {
+  /** Writes what was replaced, and asserts the invariants of what it writes. */
+  commit(): void {
+    const grants = this.books.grants.filter((grant) => this.#knownGrants.get(grant.id) !== grant);
+    for (const grant of grants) assertGrant(grant);
+    assertBalances(this.books);
     this.#flushMeters();
     this.store.addRuns([...this.#newRuns].map((run) => this.#runs.get(run) as Run));
     for (const run of this.#changedRuns) this.store.putRun(this.#runs.get(run) as Run);
-    this.store.putGrants(this.books.grants.filter((grant) => this.#knownGrants.get(grant.id) !== grant));
+    this.store.putGrants(grants);
     this.store.putCycles(this.#cycles);
-    this.store.putEntries(this.#entries);
+    this.store.addEntries(this.#entries);
     putOutbox(this.store.sql, this.#items, this.nowMs, this.books.cycle.timeZone);
-    if (this.books === this.before.books && this.identity === this.before.identity) return false;
+    if (this.books === this.before.books && this.identity === this.before.identity) return;
     this.identity = { ...this.identity, lastAtMs: Math.max(this.identity.lastAtMs, this.nowMs) };
-    if (this.books.settings === this.before.books.settings) this.store.putBalances(this.identity, this.books);
-    else this.store.putEnterprise(this.identity, this.books);
+    this.store.putBalances(this);
+    if (this.books.settings !== this.before.books.settings) this.store.putSettings(this.books.settings);
     if (this.books.grants !== this.before.books.grants) {
       this.books = { ...this.books, grants: this.books.grants.filter((grant) => grantRemaining(grant) > 0) };
     }
-    return true;
   }
 
   /** Hands what is stored now to the memory of recent runs. Only after the transaction. */
@@ -230,6 +233,7 @@ export class Change {
   }
 
   #flushMeters(): void {
+    for (const meters of [this.#newMeters, this.#changedMeters]) meters.forEach(assertMeter);
     this.store.addMeters([...this.#newMeters.values()]);
     for (const meter of this.#changedMeters.values()) this.store.putMeter(meter);
     this.#newMeters.clear();

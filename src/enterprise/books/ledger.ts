@@ -110,8 +110,8 @@ export class Ledger {
     };
     const identity = { id, createdAtMs: nowMs, testClockMs, demo: false, lastAtMs: nowMs };
     this.sql.transaction(() => {
-      this.store.putEnterprise(identity, books);
-      this.store.putEntries([{ ...cycleStarted(cycle, null, nowMs, "operator"), seq: books.seq }]);
+      this.store.addEnterprise({ identity, books });
+      this.store.addEntries([{ ...cycleStarted(cycle, null, nowMs, "operator"), seq: books.seq }]);
     });
     this.#cached = null;
     this.mayOweCopy = true;

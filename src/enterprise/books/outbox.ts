@@ -16,7 +16,7 @@ export type OutboxItem = {
   debit: OutboxDebit | null;
 };
 
-type OutboxDebit = {
+export type OutboxDebit = {
   unit: Unit;
   /** What was charged; negative for a refund. */
   micros: number;

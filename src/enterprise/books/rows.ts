@@ -1,128 +1,39 @@
-/**
- * How values of the ledger lie in rows, and back. Only this file and the store know the columns. Bulk writes go as one
- * JSON parameter, a list of lists in the order of the columns, so a commit of any size is one statement per table.
- */
+/** The tables of what the ledger decides: meters, runs, grants and entries. */
 import type { Draw, Grant, GrantSource, Meter, Run, Surface } from "../../ledger/books.ts";
+import type { Entry, EntryFacts } from "../../ledger/entries.ts";
 import type { Unit } from "../../ledger/micros.ts";
-import type { SqlRow, SqlValue } from "./sql.ts";
+import { Table } from "./table.ts";
 
-/** What can change of a meter once it is stored; its price, its unit and its beginning are pinned. */
-export const METER_CHANGES = [
-  "reported_as",
-  "input_tokens",
-  "output_tokens",
-  "cache_read_tokens",
-  "cache_write_tokens",
-  "charged_micros",
-  "final",
-  "draws",
-  "debt_cycle_ms",
-  "last_report_at_ms",
-] as const;
-
-export const METER_COLUMNS = [
-  "run",
-  "model",
-  "unit",
-  "book_version",
-  "credits_per_usd",
-  "rate_input",
-  "rate_output",
-  "rate_cache_read",
-  "rate_cache_write",
-  "first_report_at_ms",
-  ...METER_CHANGES,
-] as const;
-
-/** What can change of a run once it is stored: its group at the first charge, and its hold. */
-export const RUN_CHANGES = [
-  "group_id",
-  "reported",
-  "hold_unit",
-  "hold_micros",
-  "hold_ttl_ms",
-  "hold_expires_at_ms",
-] as const;
-
-export const RUN_COLUMNS = ["run", "surface", "workspace", "user", "started_at_ms", ...RUN_CHANGES] as const;
-
-export const GRANT_COLUMNS = [
-  "id",
-  "amount_micros",
-  "drawn_micros",
-  "expired_micros",
-  "voided_micros",
-  "source",
-  "note",
-  "granted_at_ms",
-  "expires_at_ms",
-  "voided",
-  "seq",
-] as const;
-
-/** INSERT … SELECT … FROM json_each: rows that are not there yet. */
-export function insertOf(table: string, columns: readonly string[]): string {
-  const values = columns.map((_, i) => `value ->> ${i}`).join(", ");
-  return `INSERT INTO ${table} (${columns.join(", ")}) SELECT ${values} FROM json_each(?1) WHERE true`;
-}
-
-/** The same, replacing what changed of a row that is there. */
-export function upsertOf(
-  table: string,
-  columns: readonly string[],
-  keys: readonly string[],
-  fixed: readonly string[] = [],
-): string {
-  const changing = columns.filter((column) => !keys.includes(column) && !fixed.includes(column));
-  const set = changing.map((column) => `${column} = excluded.${column}`).join(", ");
-  return `${insertOf(table, columns)} ON CONFLICT (${keys.join(", ")}) DO UPDATE SET ${set}`;
-}
-
-/**
- * UPDATE of one row: the changes, then the keys, are its parameters; without keys, of a table's only row. An index of
- * which no column is named costs nothing.
- */
-export function updateOf(table: string, changes: readonly string[], keys: readonly string[]): string {
-  const set = changes.map((column) => `${column} = ?`).join(", ");
-  const where = keys.map((key) => `${key} = ?`).join(" AND ");
-  return `UPDATE ${table} SET ${set}${where === "" ? "" : ` WHERE ${where}`}`;
-}
-
-export function meterToList(meter: Meter): SqlValue[] {
-  const { price } = meter;
-  return [
-    meter.run,
-    meter.model,
-    meter.unit,
-    price.bookVersion,
-    price.creditsPerUsd,
-    price.rates.input,
-    price.rates.output,
-    price.rates.cacheRead,
-    price.rates.cacheWrite,
-    meter.firstReportAtMs,
-    ...meterChangesToList(meter),
-  ];
-}
-
-export function meterChangesToList(meter: Meter): SqlValue[] {
-  const { tokens } = meter;
-  return [
-    JSON.stringify(meter.reportedAs),
-    tokens.input,
-    tokens.output,
-    tokens.cacheRead,
-    tokens.cacheWrite,
-    meter.chargedMicros,
-    Number(meter.final),
-    JSON.stringify(meter.draws.map(drawToList)),
-    debtCycle(meter),
-    meter.lastReportAtMs,
-  ];
-}
-
-export function meterOfRow(row: SqlRow): Meter {
-  return {
+/** Draws are in their meter's row: a debit that draws on the same bucket again writes no further row. */
+export const METERS = new Table<Meter>({
+  name: "meters",
+  key: {
+    run: (meter) => meter.run,
+    model: (meter) => meter.model,
+  },
+  fixed: {
+    unit: (meter) => meter.unit,
+    book_version: (meter) => meter.price.bookVersion,
+    credits_per_usd: (meter) => meter.price.creditsPerUsd,
+    rate_input: (meter) => meter.price.rates.input,
+    rate_output: (meter) => meter.price.rates.output,
+    rate_cache_read: (meter) => meter.price.rates.cacheRead,
+    rate_cache_write: (meter) => meter.price.rates.cacheWrite,
+    first_report_at_ms: (meter) => meter.firstReportAtMs,
+  },
+  changing: {
+    reported_as: (meter) => JSON.stringify(meter.reportedAs),
+    input_tokens: (meter) => meter.tokens.input,
+    output_tokens: (meter) => meter.tokens.output,
+    cache_read_tokens: (meter) => meter.tokens.cacheRead,
+    cache_write_tokens: (meter) => meter.tokens.cacheWrite,
+    charged_micros: (meter) => meter.chargedMicros,
+    final: (meter) => Number(meter.final),
+    draws: (meter) => JSON.stringify(meter.draws.map(drawToList)),
+    debt_cycle_ms: (meter) => latestDebtCycleMs(meter),
+    last_report_at_ms: (meter) => meter.lastReportAtMs,
+  },
+  read: (row) => ({
     run: row.run as string,
     model: row.model as string,
     reportedAs: JSON.parse(row.reported_as as string) as string[],
@@ -148,26 +59,28 @@ export function meterOfRow(row: SqlRow): Meter {
     draws: (JSON.parse(row.draws as string) as DrawList[]).map(drawOfList),
     firstReportAtMs: row.first_report_at_ms as number,
     lastReportAtMs: row.last_report_at_ms as number,
-  };
-}
+  }),
+});
 
-export function runToList(run: Run): SqlValue[] {
-  return [run.run, run.surface, run.workspace, run.user, run.startedAtMs, ...runChangesToList(run)];
-}
-
-export function runChangesToList({ group, reported, hold }: Run): SqlValue[] {
-  return [
-    group,
-    Number(reported),
-    hold?.unit ?? null,
-    hold?.micros ?? null,
-    hold?.ttlMs ?? null,
-    hold?.expiresAtMs ?? null,
-  ];
-}
-
-export function runOfRow(row: SqlRow): Run {
-  return {
+/** The group of a run is fixed at its first charge. */
+export const RUNS = new Table<Run>({
+  name: "runs",
+  key: { run: (run) => run.run },
+  fixed: {
+    surface: (run) => run.surface,
+    workspace: (run) => run.workspace,
+    user: (run) => run.user,
+    started_at_ms: (run) => run.startedAtMs,
+  },
+  changing: {
+    group_id: (run) => run.group,
+    reported: (run) => Number(run.reported),
+    hold_unit: (run) => run.hold?.unit ?? null,
+    hold_micros: (run) => run.hold?.micros ?? null,
+    hold_ttl_ms: (run) => run.hold?.ttlMs ?? null,
+    hold_expires_at_ms: (run) => run.hold?.expiresAtMs ?? null,
+  },
+  read: (row) => ({
     run: row.run as string,
     surface: row.surface as Surface,
     workspace: row.workspace as string,
@@ -184,27 +97,27 @@ export function runOfRow(row: SqlRow): Run {
             ttlMs: row.hold_ttl_ms as number,
             expiresAtMs: row.hold_expires_at_ms as number,
           },
-  };
-}
+  }),
+});
 
-export function grantToList(grant: Grant): SqlValue[] {
-  return [
-    grant.id,
-    grant.amountMicros,
-    grant.drawnMicros,
-    grant.expiredMicros,
-    grant.voidedMicros,
-    grant.source,
-    grant.note,
-    grant.grantedAtMs,
-    grant.expiresAtMs,
-    Number(grant.voided),
-    grant.seq,
-  ];
-}
-
-export function grantOfRow(row: SqlRow): Grant {
-  return {
+export const GRANTS = new Table<Grant>({
+  name: "grants",
+  key: { id: (grant) => grant.id },
+  fixed: {
+    amount_micros: (grant) => grant.amountMicros,
+    source: (grant) => grant.source,
+    note: (grant) => grant.note,
+    granted_at_ms: (grant) => grant.grantedAtMs,
+    expires_at_ms: (grant) => grant.expiresAtMs,
+    seq: (grant) => grant.seq,
+  },
+  changing: {
+    drawn_micros: (grant) => grant.drawnMicros,
+    expired_micros: (grant) => grant.expiredMicros,
+    voided_micros: (grant) => grant.voidedMicros,
+    voided: (grant) => Number(grant.voided),
+  },
+  read: (row) => ({
     id: row.id as string,
     amountMicros: row.amount_micros as number,
     drawnMicros: row.drawn_micros as number,
@@ -216,10 +129,34 @@ export function grantOfRow(row: SqlRow): Grant {
     expiresAtMs: row.expires_at_ms as number | null,
     voided: row.voided === 1,
     seq: row.seq as number,
-  };
-}
+  }),
+});
 
-type DrawList = [Draw["bucket"], string | null, number, number, number];
+/** An entry never changes: it is only added. */
+export const ENTRIES = new Table<Entry>({
+  name: "entries",
+  key: { seq: (entry) => entry.seq },
+  changing: {
+    at_ms: (entry) => entry.atMs,
+    caused_by: (entry) => entry.by,
+    facts: (entry) => JSON.stringify(entry.facts),
+  },
+  read: (row) => ({
+    seq: row.seq as number,
+    atMs: row.at_ms as number,
+    by: row.caused_by as string,
+    facts: JSON.parse(row.facts as string) as EntryFacts,
+  }),
+});
+
+/** A draw as it is stored: a list is half as long as an object, and a debit rewrites all draws of its meter. */
+type DrawList = [
+  bucket: Draw["bucket"],
+  grantId: string | null,
+  cycleStartsAtMs: number,
+  micros: number,
+  lapsedMicros: number,
+];
 
 function drawToList(draw: Draw): DrawList {
   return [draw.bucket, draw.grantId, draw.cycleStartsAtMs, draw.micros, draw.lapsedMicros];
@@ -229,7 +166,7 @@ function drawOfList([bucket, grantId, cycleStartsAtMs, micros, lapsedMicros]: Dr
   return { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros };
 }
 
-/** The latest cycle in which the meter owes: the index of debtors goes by it. */
-function debtCycle(meter: Meter): number | null {
+/** The latest cycle in which the meter owes: debtors are found by its index. */
+function latestDebtCycleMs(meter: Meter): number | null {
   return meter.draws.findLast((draw) => draw.bucket === "debt" && draw.micros > 0)?.cycleStartsAtMs ?? null;
 }

@@ -7,7 +7,7 @@ import { type Meter, type Run, unitOf } from "../../ledger/books.ts";
 import { viewRun } from "../../ledger/receipt.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
-import { runOfRow } from "../books/rows.ts";
+import { RUNS } from "../books/rows.ts";
 
 /** The rows of these runs; what was pruned stands as it was then. */
 export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] {
@@ -19,7 +19,7 @@ export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] 
   const rows = sql.all("SELECT * FROM runs WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(missing));
   const stored = rows.map((row) => {
     if (row.pruned !== null) return JSON.parse(row.pruned as string) as RunRow;
-    return toRunRow(ledger, runOfRow(row), meters.get(row.run as string) ?? []);
+    return toRunRow(ledger, RUNS.read(row), meters.get(row.run as string) ?? []);
   });
   return [...known.map((found) => toRunRow(ledger, found.run, found.meters)), ...stored];
 }

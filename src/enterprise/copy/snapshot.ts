@@ -2,12 +2,11 @@
  * Everything that the copy of an enterprise should hold, in batches: a rebuild writes them, and the audit compares them
  * with what the copy has. Debits may go on between two batches.
  */
-import type { Batch, Totals } from "../../copy/batch.ts";
+import type { Batch } from "../../copy/batch.ts";
 import type { Ledger } from "../books/ledger.ts";
-import type { Sql } from "../books/sql.ts";
 import { BATCH_RUNS, ENTRY_ROWS, headOf, loadNames, NAME_ROWS, settingsRevision } from "./projection.ts";
 import { loadRunRows } from "./run-rows.ts";
-import { foldOutbox } from "./totals.ts";
+import { foldOutbox, loadAllTotals } from "./totals.ts";
 
 /** As many rows of a table travel as one JSON parameter. */
 const TOTAL_ROWS = 5_000;
@@ -59,15 +58,4 @@ export function* snapshotBatches(ledger: Ledger): Generator<Batch> {
 function pagesOf<T>(rows: readonly T[]): T[][] {
   const count = Math.max(1, Math.ceil(rows.length / TOTAL_ROWS));
   return Array.from({ length: count }, (_, page) => rows.slice(page * TOTAL_ROWS, (page + 1) * TOTAL_ROWS));
-}
-
-function loadAllTotals(sql: Sql): Totals {
-  return {
-    time: sql
-      .all("SELECT span, unit, starts_at_ms, surface, amount_micros, revision FROM totals_time")
-      .map((row) => Object.values(row) as Totals["time"][number]),
-    cycle: sql
-      .all("SELECT unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision FROM totals_cycle")
-      .map((row) => Object.values(row) as Totals["cycle"][number]),
-  };
 }

@@ -1,43 +1,73 @@
 /**
- * Folds the journal into absolute totals: by local hour and day with surface, and by cycle with workspace, group and
- * user. Folding takes time in proportion to what changed. Each row carries the seq it is right for as its revision,
- * so writing it anywhere twice, or late, is harmless.
+ * Folds the outbox into absolute totals: by local hour and day with surface, and by cycle with workspace, group and
+ * user. Folding costs in proportion to what changed. The revision of a total is the seq up to which it is complete, so
+ * writing it anywhere twice, or late, is harmless.
  */
-
-import type { CycleTotal, TimeTotal, Totals } from "../../copy/batch.ts";
+import type { CycleTotal, Dimension, TimeTotal, Totals } from "../../copy/batch.ts";
+import type { Surface } from "../../ledger/books.ts";
 import { makeCalendar } from "../../ledger/calendar.ts";
-import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
+import type { Unit } from "../../ledger/micros.ts";
+import { loadOutbox, type OutboxDebit, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
-import { upsertOf } from "../books/rows.ts";
 import type { Sql } from "../books/sql.ts";
+import { Table } from "../books/table.ts";
 
-const TIME_COLUMNS = ["span", "unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
-const CYCLE_TOTAL_COLUMNS = [
-  "unit",
-  "cycle_starts_at_ms",
-  "dimension",
-  "id",
-  "requests",
-  "amount_micros",
-  "revision",
-] as const;
+const MAX_FOLDED_ROWS = 1_000;
 
-const PUT_TIME = upsertOf("totals_time", TIME_COLUMNS, ["span", "unit", "starts_at_ms", "surface"]);
-const PUT_CYCLE = upsertOf("totals_cycle", CYCLE_TOTAL_COLUMNS, ["unit", "cycle_starts_at_ms", "dimension", "id"]);
-const LOAD_TIME = `SELECT t.* FROM json_each(?1) AS k JOIN totals_time AS t ON t.span = k.value ->> 0
-  AND t.unit = k.value ->> 1 AND t.starts_at_ms = k.value ->> 2 AND t.surface = k.value ->> 3`;
-const LOAD_CYCLE = `SELECT t.* FROM json_each(?1) AS k JOIN totals_cycle AS t ON t.unit = k.value ->> 0
-  AND t.cycle_starts_at_ms = k.value ->> 1 AND t.dimension = k.value ->> 2 AND t.id = k.value ->> 3`;
-const FOLD_ROWS = 1_000;
+const TIME_TOTALS = new Table<TimeTotal>({
+  name: "totals_time",
+  key: {
+    span: (total) => total.span,
+    unit: (total) => total.unit,
+    starts_at_ms: (total) => total.startsAtMs,
+    surface: (total) => total.surface,
+  },
+  changing: {
+    amount_micros: (total) => total.amountMicros,
+    revision: (total) => total.revision,
+  },
+  read: (row) => ({
+    span: row.span as TimeTotal["span"],
+    unit: row.unit as Unit,
+    startsAtMs: row.starts_at_ms as number,
+    surface: row.surface as Surface,
+    amountMicros: row.amount_micros as number,
+    revision: row.revision as number,
+  }),
+});
 
-/** Folds journal rows that are not yet in the totals, oldest first; true when there may be more. */
+const CYCLE_TOTALS = new Table<CycleTotal>({
+  name: "totals_cycle",
+  key: {
+    unit: (total) => total.unit,
+    cycle_starts_at_ms: (total) => total.cycleStartsAtMs,
+    dimension: (total) => total.dimension,
+    id: (total) => total.id,
+  },
+  changing: {
+    requests: (total) => total.requests,
+    amount_micros: (total) => total.amountMicros,
+    revision: (total) => total.revision,
+  },
+  read: (row) => ({
+    unit: row.unit as Unit,
+    cycleStartsAtMs: row.cycle_starts_at_ms as number,
+    dimension: row.dimension as Dimension,
+    id: row.id as string,
+    requests: row.requests as number,
+    amountMicros: row.amount_micros as number,
+    revision: row.revision as number,
+  }),
+});
+
+/** Folds the oldest outbox rows that are not in the totals yet; true when there may be more. */
 export function foldOutbox(sql: Sql): boolean {
-  const rows = loadOutbox(sql, getProgress(sql, "folded"), FOLD_ROWS);
+  const rows = loadOutbox(sql, getProgress(sql, "folded"), MAX_FOLDED_ROWS);
   foldRows(sql, rows);
-  return rows.length === FOLD_ROWS;
+  return rows.length === MAX_FOLDED_ROWS;
 }
 
-/** Folds these rows, of which the first may be folded already, and gives the totals that they move, as they now stand. */
+/** Folds these rows, of which the first may be folded already; returns all totals that they change, as stored now. */
 export function foldAndTouch(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const folded = getProgress(sql, "folded");
   const fresh = rows.filter((row) => row.lastSeq > folded);
@@ -45,81 +75,90 @@ export function foldAndTouch(sql: Sql, rows: readonly OutboxRow[]): Totals {
   return fresh.length === rows.length ? touched : loadTouched(sql, rows);
 }
 
+export function loadAllTotals(sql: Sql): Totals {
+  return {
+    time: sql.all("SELECT * FROM totals_time").map(TIME_TOTALS.read),
+    cycle: sql.all("SELECT * FROM totals_cycle").map(CYCLE_TOTALS.read),
+  };
+}
+
 function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const last = rows.at(-1);
   if (last === undefined) return { time: [], cycle: [] };
-  const touched = totalsOf(rows, last.lastSeq);
-  addStored(touched, sql);
-  sql.run(PUT_TIME, JSON.stringify(touched.time));
-  sql.run(PUT_CYCLE, JSON.stringify(touched.cycle));
+  const touched = sumUp(rows, last.lastSeq);
+  addStored(sql, touched);
+  TIME_TOTALS.put(sql, touched.time);
+  CYCLE_TOTALS.put(sql, touched.cycle);
   const items = rows.reduce((sum, row) => sum + row.items.length, 0);
   setProgress(sql, "folded", last.lastSeq);
   setProgress(sql, "items_folded", getProgress(sql, "items_folded") + items);
   return touched;
 }
 
-/** The stored totals that these journal rows have moved, as they stand now. */
+/** The stored totals that these outbox rows have changed. */
 function loadTouched(sql: Sql, rows: readonly OutboxRow[]): Totals {
-  const keys = totalsOf(rows, 0);
-  return {
-    time: sql.all(LOAD_TIME, JSON.stringify(keys.time)).map((row) => TIME_COLUMNS.map((c) => row[c]) as TimeTotal),
-    cycle: sql
-      .all(LOAD_CYCLE, JSON.stringify(keys.cycle))
-      .map((row) => CYCLE_TOTAL_COLUMNS.map((c) => row[c]) as CycleTotal),
-  };
+  const touched = sumUp(rows, 0);
+  return { time: TIME_TOTALS.loadSame(sql, touched.time), cycle: CYCLE_TOTALS.loadSame(sql, touched.cycle) };
 }
 
-function totalsOf(rows: readonly OutboxRow[], revision: number): Totals {
+/** What the rows add to each total that they change. */
+function sumUp(rows: readonly OutboxRow[], revision: number): Totals {
   const time = new Map<string, TimeTotal>();
   const cycle = new Map<string, CycleTotal>();
   const calendars = new Map<string, ReturnType<typeof makeCalendar>>();
   for (const row of rows) {
     const calendar = calendars.get(row.timeZone) ?? makeCalendar(row.timeZone);
     calendars.set(row.timeZone, calendar);
-    const spans = [
-      ["hour", calendar.hourStart(row.atMs)],
-      ["day", calendar.dayStart(row.atMs)],
-    ] as const;
+    const starts = { hour: calendar.hourStart(row.atMs), day: calendar.dayStart(row.atMs) };
     for (const { debit } of row.items) {
       if (debit === null) continue;
-      for (const [span, startsAtMs] of spans) {
-        const key = `${span} ${debit.unit} ${startsAtMs} ${debit.surface}`;
-        const total = time.get(key) ?? [span, debit.unit, startsAtMs, debit.surface, 0, revision];
-        total[4] += debit.micros;
-        time.set(key, total);
+      const { unit, surface } = debit;
+      for (const span of ["hour", "day"] as const) {
+        const key = { span, unit, startsAtMs: starts[span], surface };
+        const total = findOrAdd(time, timeKey(key), () => ({ ...key, amountMicros: 0, revision }));
+        total.amountMicros += debit.micros;
       }
-      for (const [dimension, id] of dimensionsOf(debit)) {
-        const key = `${debit.unit} ${debit.cycleMs} ${dimension} ${id}`;
-        const total = cycle.get(key) ?? [debit.unit, debit.cycleMs, dimension, id, 0, 0, revision];
-        total[4] += debit.requests;
-        total[5] += debit.cycleMicros;
-        cycle.set(key, total);
+      for (const [dimension, id] of Object.entries(idsOf(debit)) as [Dimension, string][]) {
+        const key = { unit, cycleStartsAtMs: debit.cycleMs, dimension, id };
+        const total = findOrAdd(cycle, cycleKey(key), () => ({ ...key, requests: 0, amountMicros: 0, revision }));
+        total.requests += debit.requests;
+        total.amountMicros += debit.cycleMicros;
       }
     }
   }
   return { time: [...time.values()], cycle: [...cycle.values()] };
 }
 
-function dimensionsOf(debit: { workspace: string; group: string; user: string }): [string, string][] {
-  return [
-    ["all", ""],
-    ["workspace", debit.workspace],
-    ["group", debit.group],
-    ["user", debit.user],
-  ];
+/** By dimension, the id under which a debit counts. */
+function idsOf({ workspace, group, user }: OutboxDebit): Record<Dimension, string> {
+  return { all: "", workspace, group, user };
 }
 
-function addStored(touched: Totals, sql: Sql): void {
-  const time = new Map(touched.time.map((total) => [total.slice(0, 4).join(" "), total]));
-  for (const row of sql.all(LOAD_TIME, JSON.stringify(touched.time))) {
-    const total = time.get([row.span, row.unit, row.starts_at_ms, row.surface].join(" "));
-    if (total !== undefined) total[4] += row.amount_micros as number;
+function addStored(sql: Sql, touched: Totals): void {
+  const time = new Map(touched.time.map((total) => [timeKey(total), total]));
+  for (const stored of TIME_TOTALS.loadSame(sql, touched.time)) {
+    const total = time.get(timeKey(stored));
+    if (total !== undefined) total.amountMicros += stored.amountMicros;
   }
-  const cycle = new Map(touched.cycle.map((total) => [total.slice(0, 4).join(" "), total]));
-  for (const row of sql.all(LOAD_CYCLE, JSON.stringify(touched.cycle))) {
-    const total = cycle.get([row.unit, row.cycle_starts_at_ms, row.dimension, row.id].join(" "));
+  const cycle = new Map(touched.cycle.map((total) => [cycleKey(total), total]));
+  for (const stored of CYCLE_TOTALS.loadSame(sql, touched.cycle)) {
+    const total = cycle.get(cycleKey(stored));
     if (total === undefined) continue;
-    total[4] += row.requests as number;
-    total[5] += row.amount_micros as number;
+    total.requests += stored.requests;
+    total.amountMicros += stored.amountMicros;
   }
+}
+
+function timeKey({ span, unit, startsAtMs, surface }: Omit<TimeTotal, "amountMicros" | "revision">): string {
+  return `${span} ${unit} ${startsAtMs} ${surface}`;
+}
+
+function cycleKey(total: Omit<CycleTotal, "requests" | "amountMicros" | "revision">): string {
+  return `${total.unit} ${total.cycleStartsAtMs} ${total.dimension} ${total.id}`;
+}
+
+function findOrAdd<T>(map: Map<string, T>, key: string, make: () => T): T {
+  const known = map.get(key) ?? make();
+  map.set(key, known);
+  return known;
 }

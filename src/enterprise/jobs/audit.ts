@@ -11,7 +11,7 @@ import { costOf } from "../../ledger/prices.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox } from "../books/outbox.ts";
 import { getProgress } from "../books/progress.ts";
-import { meterOfRow } from "../books/rows.ts";
+import { METERS } from "../books/rows.ts";
 import type { Sql } from "../books/sql.ts";
 
 export type AuditCheck = { name: string; ok: boolean; detail: string };
@@ -89,7 +89,7 @@ function readFacts(ledger: Ledger): Facts {
 function* eachMeter(sql: Sql): Generator<Meter> {
   const statement = "SELECT * FROM meters WHERE (run, model) > (?, ?) ORDER BY run, model LIMIT ?";
   for (let run = "", model = ""; ; ) {
-    const page = sql.all(statement, run, model, PAGE).map(meterOfRow);
+    const page = sql.all(statement, run, model, PAGE).map(METERS.read);
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < PAGE) return;

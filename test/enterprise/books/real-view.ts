@@ -3,7 +3,7 @@
  * would cause, and the view is read from its gauge and its rows.
  */
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
-import { runOfRow } from "../../../src/enterprise/books/rows.ts";
+import { RUNS } from "../../../src/enterprise/books/rows.ts";
 import type { DebitAnswer, Report } from "../../../src/ledger/debit.ts";
 import type { EntryFacts } from "../../../src/ledger/entries.ts";
 import { viewGrant } from "../../../src/ledger/grants.ts";
@@ -84,7 +84,7 @@ export function viewReal(ledger: Ledger): View {
   const { sql, store } = ledger;
   const gauge = ledger.gauge();
   const { cycle } = ledger.books;
-  const runs = sql.all("SELECT * FROM runs").map(runOfRow);
+  const runs = sql.all("SELECT * FROM runs").map(RUNS.read);
   const meters = store.loadMeters(runs.map((run) => run.run));
   return {
     cycle: { startsAtMs: cycle.startsAtMs, endsAtMs: cycle.endsAtMs },

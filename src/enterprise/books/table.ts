@@ -1,0 +1,73 @@
+/**
+ * One table of the object: its columns with how each is written, next to how a row is read. The statements follow from
+ * the columns. A write of many rows is one statement with one JSON parameter: a list of lists, in column order.
+ */
+import type { Sql, SqlRow, SqlValue } from "./sql.ts";
+
+/** Column names, each with its value. */
+export type Columns<T> = Readonly<Record<string, (value: T) => SqlValue>>;
+
+type Definition<T> = {
+  name: string;
+  /** The primary key. */
+  key: Columns<T>;
+  /** What never changes once the row is stored. Updates leave it out, so they never touch its indexes. */
+  fixed?: Columns<T>;
+  changing: Columns<T>;
+  read(row: SqlRow): T;
+};
+
+export class Table<T> {
+  readonly read: (row: SqlRow) => T;
+  readonly #key: Columns<T>[string][];
+  readonly #changesAndKey: Columns<T>[string][];
+  readonly #all: Columns<T>[string][];
+  readonly #insert: string;
+  readonly #upsert: string;
+  readonly #update: string;
+  readonly #findSame: string;
+
+  constructor({ name, key, fixed = {}, changing, read }: Definition<T>) {
+    this.read = read;
+    this.#key = Object.values(key);
+    this.#changesAndKey = [...Object.values(changing), ...Object.values(key)];
+    const columns = { ...key, ...fixed, ...changing };
+    this.#all = Object.values(columns);
+    const names = Object.keys(columns);
+    const keys = Object.keys(key);
+    const changes = Object.keys(changing);
+    // Without WHERE, SQLite would read ON CONFLICT as part of a join.
+    this.#insert = `INSERT INTO ${name} (${names.join(", ")})
+      SELECT ${names.map((_, i) => `value ->> ${i}`).join(", ")} FROM json_each(?1) WHERE true`;
+    this.#upsert = `${this.#insert} ON CONFLICT (${keys.join(", ")})
+      DO UPDATE SET ${changes.map((column) => `${column} = excluded.${column}`).join(", ")}`;
+    this.#update = `UPDATE ${name} SET ${changes.map((column) => `${column} = ?`).join(", ")}
+      WHERE ${keys.map((column) => `${column} = ?`).join(" AND ")}`;
+    this.#findSame = `SELECT t.* FROM json_each(?1) AS k JOIN ${name} AS t
+      ON ${keys.map((column, i) => `t.${column} = k.value ->> ${i}`).join(" AND ")}`;
+  }
+
+  /** Inserts rows that are not stored yet. */
+  add(sql: Sql, values: readonly T[]): void {
+    if (values.length > 0) sql.run(this.#insert, listsOf(this.#all, values));
+  }
+
+  /** Inserts rows, or updates what is changing of those that are stored. */
+  put(sql: Sql, values: readonly T[]): void {
+    if (values.length > 0) sql.run(this.#upsert, listsOf(this.#all, values));
+  }
+
+  /** Updates what is changing of one stored row. For few rows this costs less than `put`. */
+  update(sql: Sql, value: T): void {
+    sql.run(this.#update, ...this.#changesAndKey.map((of) => of(value)));
+  }
+
+  /** The stored rows that have the keys of these values, in any order. */
+  loadSame(sql: Sql, values: readonly T[]): T[] {
+    return values.length === 0 ? [] : sql.all(this.#findSame, listsOf(this.#key, values)).map(this.read);
+  }
+}
+
+function listsOf<T>(columns: Columns<T>[string][], values: readonly T[]): string {
+  return JSON.stringify(values.map((value) => columns.map((of) => of(value))));
+}
