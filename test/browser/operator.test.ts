@@ -171,7 +171,7 @@ describe.each([
     await page.getByRole("link", { name: "Done" }).click();
     expect(await page.content()).not.toContain("whsec_");
     await press(page, "Send a test event");
-    expect(await notice(page)).toContain("A test event is on its way.");
+    expect(await notice(page)).toContain("A test event was queued.");
     expect(await textOf(page, "#rows-webhooks tr")).toContain("test");
     await check("webhooks");
 
@@ -191,7 +191,7 @@ describe.each([
 
     await open(page, "Audit");
     await press(page, "Run the audit");
-    expect(await notice(page)).toBe("All is right: 11 of 11 checks hold.");
+    expect(await notice(page)).toBe("All 11 checks passed.");
     await check("audit");
     await page.getByRole("link", { name: "Rebuild the copy" }).click();
     await press(page, "Delete the copy and write it anew");
@@ -276,7 +276,7 @@ describe("the list of enterprises", () => {
   it("says when a search finds nothing, and offers to open that id", async () => {
     const { page, context } = await signInAsOperator({ script: false });
     await page.goto("/operator?q=brand-new");
-    expect(await textOf(page, "#rows-enterprises")).toBe("No enterprise is called that.");
+    expect(await textOf(page, "#rows-enterprises")).toBe("No enterprise matches.");
     await page.getByRole("link", { name: "brand-new" }).click();
     expect(await textOf(page, "main")).toContain("Nothing exists at this address");
     await page.getByRole("link", { name: "To the enterprises" }).click();

@@ -219,13 +219,13 @@ it("shows what a scheduled audit found on the list and on the enterprise's page 
     (await get(`/operator/enterprises/${id}/audit`, cookie)).text,
   ];
   const [, never] = await pages();
-  expect(never).toContain("No scheduled audit has come by yet.");
+  expect(never).toContain("There has been no scheduled audit yet.");
   await note("drift", "held: held 5 credits, the active holds sum to 4");
   for (const text of await pages()) expect(text).toContain("held 5 credits, the active holds sum to 4");
   await note("ok", "");
   const [list, audit] = await pages();
-  expect(list).not.toContain("Scheduled audits that need you");
-  expect(audit).toContain("all is right");
+  expect(list).not.toContain("Scheduled audits that need attention");
+  expect(audit).toContain("Last scheduled audit: passed");
 });
 
 it("answers 503 and asks for a retry when an enterprise's page meets an error of D1 that the query builder wrapped", async () => {

@@ -1,6 +1,5 @@
 /**
- * Is it right? The audit of an enterprise's books and of its copy, run when asked for; and the copy written anew, after
- * a question.
+ * The audit of an enterprise's books and of its copy, run on request, and the rebuild of the copy, after a confirmation.
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
@@ -20,7 +19,7 @@ import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem
 const PATH = "/operator/enterprises/:e/audit";
 const REBUILD_PATH = "/operator/enterprises/:e/rebuild";
 const COPY_CHECK = "copy_equals_ledger";
-const COLUMNS: readonly Column[] = [{ title: "Check" }, { title: "Result" }, { title: "What was found" }];
+const COLUMNS: readonly Column[] = [{ title: "Check" }, { title: "Result" }, { title: "Details" }];
 
 type Audit = { checkedAtMs: number; checks: AuditCheck[] };
 
@@ -39,11 +38,11 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
       <Question
         title="Rebuild the copy?"
         action={enterpriseHref(id, "rebuild")}
-        confirm="Delete the copy and write it anew"
+        confirm="Delete and rebuild the copy"
         back={tabHref(id, "audit")}
       >
-        All that D1 has of this enterprise is deleted and written anew from its ledger. Until that is done, charts,
-        tables and lists lack rows; balances and debits are untouched.
+        Deletes everything that D1 holds of this enterprise, and writes it again from its ledger. Until that is done,
+        charts, tables and lists lack rows. Balances and debits are not affected.
       </Question>,
     );
   })
@@ -53,13 +52,13 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
     return done === null ? operatorProblem(c, "not_found") : c.redirect(doneHref(c.var.state, "audit", done), 303);
   });
 
-async function rebuild(c: OperatorContext): Promise<"rebuilt" | "owed" | null> {
+async function rebuild(c: OperatorContext): Promise<"rebuilt" | "rebuild_pending" | null> {
   try {
     return isRefusal(await enterpriseStub(c.env, c.var.state.identity.id).rebuild()) ? null : "rebuilt";
   } catch (error) {
     if (!isCopyError(error)) throw error;
     console.error(JSON.stringify({ event: "rebuild_failed", error: String(error) }));
-    return "owed";
+    return "rebuild_pending";
   }
 }
 
@@ -83,8 +82,8 @@ async function auditPage(c: OperatorContext, audit: Audit | null) {
         </div>
         {audit === null ? (
           <p class="muted">
-            Recomputes the books of this enterprise from their rows, and compares every row of the copy in D1 with them.
-            It changes nothing.
+            Recomputes this enterprise's books from their rows, and compares every row of the copy in D1 with them.
+            Changes nothing.
           </p>
         ) : (
           <Result audit={audit} />
@@ -94,8 +93,8 @@ async function auditPage(c: OperatorContext, audit: Audit | null) {
       <section class="card" aria-labelledby="rebuild-title">
         <h2 id="rebuild-title">Copy</h2>
         <p>
-          Charts, tables and lists are read from a copy in D1. It can be deleted and written anew from the ledger, which
-          mends a failed <code>{COPY_CHECK}</code>.
+          Charts, tables and lists are read from a copy in D1. If <code>{COPY_CHECK}</code> fails, rebuild the copy: it
+          is deleted and written again from the ledger.
         </p>
         <p class="buttons">
           <a class="button plain" href={enterpriseHref(id, "rebuild")}>
@@ -114,17 +113,17 @@ const Result: FC<{ audit: Audit }> = ({ audit: { checks, checkedAtMs } }) => {
     <>
       {failed.length === 0 ? (
         <p id="notice" class="notice saved" data-announce="status">
-          All is right: {checks.length} of {checks.length} checks hold.
+          All {checks.length} checks passed.
         </p>
       ) : (
         <p id="notice" class="notice invalid" data-announce="alert">
           {failed.length} of {checks.length} checks failed: {failed.map(({ name }) => name).join(", ")}.
-          {failed.every(({ name }) => name === COPY_CHECK) && " Only the copy is wrong: rebuild it."}
+          {failed.every(({ name }) => name === COPY_CHECK) && " Only the copy is wrong. Rebuild it."}
         </p>
       )}
       <Table
         id="rows-audit"
-        caption={`Checked ${formatUtc(checkedAtMs)} UTC by the enterprise's clock`}
+        caption={`Checked ${formatUtc(checkedAtMs)} UTC on the enterprise's clock`}
         columns={COLUMNS}
         empty="Nothing was checked."
       >
@@ -133,7 +132,7 @@ const Result: FC<{ audit: Audit }> = ({ audit: { checks, checkedAtMs } }) => {
             columns={COLUMNS}
             cells={[
               <code>{name}</code>,
-              <span class={`badge ${ok ? "ok" : "critical"}`}>{ok ? "Right" : "Wrong"}</span>,
+              <span class={`badge ${ok ? "ok" : "critical"}`}>{ok ? "Passed" : "Failed"}</span>,
               <span class="name">{detail}</span>,
             ]}
           />

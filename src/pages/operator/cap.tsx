@@ -1,4 +1,4 @@
-/** The spend cap of an enterprise that brings its own model, set by the operator; one that is spent already asks first. */
+/** The spend cap of an enterprise that brings its own model. A cap that is already spent needs a confirmation. */
 
 import { Hono } from "hono";
 import { isRefusal } from "../../ledger/refusals.ts";
@@ -36,7 +36,7 @@ export const enterpriseCap = new Hono<OperatorEnv>()
           back={path}
           values={{ cap: typed }}
         >
-          {previewOf(state.gauge, capMicros, state.settings.timeZone)} Runs under way go on, and are told to stop.
+          {previewOf(state.gauge, capMicros, state.settings.timeZone)} Running agents are asked to stop.
         </Question>
       );
       return enterprisePage(c, "cap", children);
@@ -61,7 +61,7 @@ function capPage(c: OperatorContext, form: Form) {
           optional
           inputmode="decimal"
           maxlength={16}
-          hint="From $1.00 to $1,000,000.00. Empty: no cap."
+          hint="From $1.00 to $1,000,000.00. Leave it empty for no cap."
         />
         <p class="buttons">
           <button class="button" type="submit">

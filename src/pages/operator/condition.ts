@@ -1,7 +1,4 @@
-/**
- * What the operator must know of an enterprise at a glance, as a pure function of its gauge: the worst first, none when
- * nothing asks for attention.
- */
+/** The conditions of an enterprise that need attention, worst first, as a pure function of its gauge. */
 import type { Gauge } from "../../ledger/gauge.ts";
 
 export type Condition = { level: "critical" | "warning" | "info"; text: string };

@@ -1,5 +1,5 @@
 /**
- * The frame of an enterprise's pages: who it is, what asks for attention, its parts as tabs, and what was just done.
+ * The frame of an enterprise's pages: its name, the conditions that need attention, its tabs, and what a form has done.
  */
 import type { Child, FC } from "hono/jsx";
 import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
@@ -22,23 +22,23 @@ const TABS = {
 } as const;
 export type EnterpriseTab = keyof typeof TABS;
 
-/** What a form has done, said on the page that it leads to. */
+/** What a form has done, shown on the page to which it redirects. */
 const DONE = {
   created: "Created.",
   saved: "Saved.",
-  suspended: "Suspended. No new run starts; reports of runs under way are still recorded, and told to stop.",
+  suspended: "Suspended. No new run can start. Running agents are asked to stop; their reports are still recorded.",
   resumed: "Resumed. Runs can start again.",
   granted: "Granted.",
-  voided: "Voided. What remained of the grant was taken back.",
-  revoked: "Revoked. The key stops at its next request.",
-  queued: "A test event is on its way. Load this page again to see what came of it.",
-  owed: "The copy cannot be written at this moment. The rebuild begins again by itself once it can.",
-  rebuilt: "Rebuilt. The copy was deleted and written anew.",
+  voided: "Voided. The rest of the grant was taken back.",
+  revoked: "Revoked. The key stops working with its next request.",
+  queued: "A test event was queued. Reload this page to see its delivery.",
+  rebuild_pending: "D1 is unavailable. The rebuild restarts by itself when D1 can be written again.",
+  rebuilt: "Rebuilt. The copy was deleted and written again.",
   moved: "The test clock was moved.",
 } as const;
 export type Done = keyof typeof DONE;
 
-/** Where a form leads when it has done its work. */
+/** The URL to which a form redirects when it is done. */
 export function doneHref({ identity }: Pick<EnterpriseState, "identity">, tab: EnterpriseTab, done: Done): string {
   return `${tabHref(identity.id, tab)}?done=${done}`;
 }

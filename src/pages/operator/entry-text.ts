@@ -1,4 +1,4 @@
-/** What the journal records, in words: one phrase for each type of entry, and its amounts. */
+/** Journal entries as text for people: a title for each type of entry, and its details. */
 import type { EntryFacts } from "../../ledger/entries.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { parseIso } from "../../wire/time.ts";
@@ -7,7 +7,7 @@ import { formatAmount, formatCharge } from "../kit/format.ts";
 import { formatUtc } from "./frame.tsx";
 
 /** "Grant added" and "hooli: 200 credits, promotion". */
-export function wordsOf(facts: EntryFacts): { what: string; detail: string } {
+export function textOf(facts: EntryFacts): { what: string; detail: string } {
   switch (facts.type) {
     case "cycle_started":
       return {

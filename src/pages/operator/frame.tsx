@@ -1,16 +1,18 @@
 /**
- * The frame of the operator's pages, and a table that lays its rows out as blocks where the screen is narrow. Times of
- * the operator's pages are UTC: enterprises live in many zones.
+ * The frame of the operator's pages, and their tables, which lay rows out as blocks on a narrow screen. The operator's
+ * pages show times in UTC, because enterprises are in many time zones.
  */
+import type { Context } from "hono";
 import type { Child, FC } from "hono/jsx";
 import type { AtMs } from "../../ledger/time.ts";
+import { FROM_NEWEST } from "../../wire/paging.ts";
 import { formatIso } from "../../wire/time.ts";
 import { formatShortDate, formatTime } from "../kit/dates.ts";
 import { page } from "../kit/layout.tsx";
 
 export type OperatorTab = "enterprises" | "new";
 
-/** A whole page for who is signed in as the operator. */
+/** A whole page for the signed-in operator. */
 export function operatorPage(props: { title: string; tab?: OperatorTab; children?: Child }) {
   return page({ title: `${props.title} · Operator`, operator: { tab: props.tab ?? null }, children: props.children });
 }
@@ -20,16 +22,16 @@ export function formatUtc(atMs: AtMs): string {
   return `${formatShortDate(atMs, "UTC")} ${formatIso(atMs).slice(0, 4)}, ${formatTime(atMs, "UTC")}`;
 }
 
-/** The same, which with script tells itself in the reader's own zone. */
+/** A time in UTC. With script it also shows the reader's local time. */
 export const Utc: FC<{ atMs: AtMs }> = ({ atMs }) => <time datetime={formatIso(atMs)}>{formatUtc(atMs)}</time>;
 
 export type Column = { title: string; num?: boolean };
 
 type TableProps = { id: string; caption: string; columns: readonly Column[]; empty: string; children?: Child };
 
-/** @param empty what stands in place of rows where there are none; then give no children */
+/** @param empty the text that replaces the rows when there are no children */
 export const Table: FC<TableProps> = ({ id, caption, columns, empty, children }) => (
-  // The roles stay when a narrow screen lays the rows out as blocks.
+  // With explicit roles it stays a table for screen readers when CSS lays the rows out as blocks.
   <table class="stack" role="table">
     <caption>{caption}</caption>
     <thead role="rowgroup">
@@ -55,7 +57,7 @@ export const Table: FC<TableProps> = ({ id, caption, columns, empty, children })
   </table>
 );
 
-/** A row; its first cell is what the row is about. */
+/** A row. Its first cell names what the row is about. */
 export const Row: FC<{ columns: readonly Column[]; cells: readonly Child[]; faded?: boolean }> = ({
   columns,
   cells,
@@ -76,7 +78,13 @@ export const Row: FC<{ columns: readonly Column[]; cells: readonly Child[]; fade
   </tr>
 );
 
-/** Below a list: on to the older rows, and back to the newest. */
+/** The number before which a list starts: the query's `before`, or from the newest. */
+export function beforeOf(c: Context): number {
+  const before = Number(c.req.query("before") ?? FROM_NEWEST);
+  return Number.isSafeInteger(before) ? before : FROM_NEWEST;
+}
+
+/** The links below a list: to the older rows, and back to the newest. */
 export const Older: FC<{ path: string; before: string | null; later: boolean }> = ({ path, before, later }) => (
   <p class="more">
     {before !== null && <a href={`${path}?${new URLSearchParams({ before })}`}>Show older</a>}

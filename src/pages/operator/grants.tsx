@@ -1,14 +1,14 @@
 /**
- * Grants of bonus credits: listed, added, and voided after a question. The form brings the grant's id, so that a form
- * that is sent twice grants once.
+ * Grants of bonus credits: listed, added, and voided after a confirmation. The form carries the grant's id, so that a
+ * form that is sent twice grants once.
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import type { GrantView } from "../../ledger/grants.ts";
-import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { grantRequestOf, newGrant } from "../../wire/grant.ts";
+import { cutPage } from "../../wire/paging.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { parseIso } from "../../wire/time.ts";
 import {
@@ -25,8 +25,8 @@ import { formatAmount, formatCharge } from "../kit/format.ts";
 import { Name } from "../kit/parts.tsx";
 import { Question } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
-import { isoOfTyped, parseAmount } from "./parse-fields.ts";
+import { beforeOf, type Column, Older, Row, Table, Utc } from "./frame.tsx";
+import { parseAmount, parseUtcField } from "./parse-fields.ts";
 import { enterpriseHref, OPERATOR, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/grants";
@@ -58,7 +58,7 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
       amount_micros: amount ?? Number.NaN,
       source: values.source,
       note: values.note?.trim() || null,
-      expires_at: isoOfTyped(values.expires_at ?? "") ?? null,
+      expires_at: parseUtcField(values.expires_at ?? "") ?? null,
     });
     if (!parsed.success) {
       const errors = errorsOf(fieldErrors(parsed.error));
@@ -82,8 +82,8 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
         confirm={`Take back ${formatCharge(grant.remaining_micros, "credits")}`}
         back={tabHref(id, "grants")}
       >
-        {formatCharge(grant.remaining_micros, "credits")} of grant <Name>{grant.id}</Name> are taken back for good. What
-        runs have drawn on it stays as it is.
+        {formatCharge(grant.remaining_micros, "credits")} of grant <Name>{grant.id}</Name> are taken back. This cannot
+        be undone. What runs have drawn from the grant is not affected.
       </Question>,
     );
   })
@@ -95,15 +95,9 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
 
 async function grantsPage(c: OperatorContext, form: Form) {
   const { id } = c.var.state.identity;
-  const before = Number(c.req.query("before") ?? MAX_MICROS);
-  const listed = await enterpriseStub(c.env, c.var.state.identity.id).grants(
-    OPERATOR,
-    Number.isSafeInteger(before) ? before : MAX_MICROS,
-    PAGE_ROWS,
-  );
+  const listed = await enterpriseStub(c.env, id).grants(OPERATOR, beforeOf(c), PAGE_ROWS);
   if (isRefusal(listed)) return operatorProblem(c, "not_found");
-  const rows = listed.slice(0, PAGE_ROWS);
-  const last = rows.at(-1);
+  const { rows, last } = cutPage(listed, PAGE_ROWS);
   const children = (
     <>
       <section class="card table" aria-labelledby="grants-title">
@@ -112,7 +106,7 @@ async function grantsPage(c: OperatorContext, form: Form) {
           id="rows-grants"
           caption="Newest first, in credits; times are UTC"
           columns={COLUMNS}
-          empty="No grant yet."
+          empty="There are no grants yet."
         >
           {rows.map(({ view }) => (
             <GrantRow enterprise={id} grant={view} />
@@ -120,14 +114,14 @@ async function grantsPage(c: OperatorContext, form: Form) {
         </Table>
         <Older
           path={tabHref(id, "grants")}
-          before={listed.length > PAGE_ROWS && last !== undefined ? String(last.seq) : null}
+          before={last === null ? null : String(last.seq)}
           later={c.req.query("before") !== undefined}
         />
       </section>
       <section class="card" aria-labelledby="add-title">
         <h2 id="add-title">Add a grant</h2>
         {c.var.state.settings.billingModel === "byom" && (
-          <p class="muted">This enterprise brings its own model: credits count once it is billed in credits.</p>
+          <p class="muted">This enterprise brings its own model: credits count only after it is billed in credits.</p>
         )}
         <NothingSaved form={form} what="Nothing was granted." />
         <form class="form wide" method="post" action={tabHref(id, "grants")} data-once>
@@ -139,7 +133,7 @@ async function grantsPage(c: OperatorContext, form: Form) {
             label="Expires (UTC)"
             optional
             type="datetime-local"
-            hint="Without it the grant never expires."
+            hint="If empty, the grant never expires."
           />
           <Field
             form={form}
@@ -147,9 +141,9 @@ async function grantsPage(c: OperatorContext, form: Form) {
             label="Note"
             optional
             maxlength={1000}
-            hint="People of the enterprise see it."
+            hint="Visible to the people of the enterprise."
           />
-          <Field form={form} name="id" label="Id" maxlength={128} hint="The same id never grants twice." />
+          <Field form={form} name="id" label="Id" maxlength={128} hint="An id can be granted only once." />
           <p class="buttons">
             <button class="button" type="submit">
               Grant
@@ -199,7 +193,7 @@ function blank(): Form {
   return { values: { source: "promotion", id: `grant-${crypto.randomUUID().slice(0, 13)}` }, errors: {} };
 }
 
-/** A grant that can be voided; null when there is none of this id. */
+/** A grant that can be voided; null when no active grant has this id. */
 async function findGrant(c: OperatorContext, id: string): Promise<GrantView | null> {
   const grant = await enterpriseStub(c.env, c.var.state.identity.id).grant(OPERATOR, id);
   return isRefusal(grant) || grant.state !== "active" ? null : grant;

@@ -1,14 +1,14 @@
-/** The journal of an enterprise: everything but debits, newest first, from the ledger itself. */
+/** The journal of an enterprise: everything but debits, newest first, from the ledger. */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import type { Entry } from "../../ledger/entries.ts";
-import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { cutPage } from "../../wire/paging.ts";
 import { Name } from "../kit/parts.tsx";
 import { enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { wordsOf } from "./entry-text.ts";
-import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
+import { textOf } from "./entry-text.ts";
+import { beforeOf, type Column, Older, Row, Table, Utc } from "./frame.tsx";
 import { OPERATOR, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/journal";
@@ -22,15 +22,10 @@ const COLUMNS: readonly Column[] = [
 ];
 
 export const enterpriseJournal = new Hono<OperatorEnv>().get(PATH, async (c) => {
-  const before = Number(c.req.query("before") ?? MAX_MICROS);
-  const entries = await enterpriseStub(c.env, c.var.state.identity.id).entries(
-    OPERATOR,
-    Number.isSafeInteger(before) ? before : MAX_MICROS,
-    PAGE_ROWS,
-  );
+  const { id } = c.var.state.identity;
+  const entries = await enterpriseStub(c.env, id).entries(OPERATOR, beforeOf(c), PAGE_ROWS);
   if (isRefusal(entries)) return operatorProblem(c, "not_found");
-  const rows = entries.slice(0, PAGE_ROWS);
-  const last = rows.at(-1);
+  const { rows, last } = cutPage(entries, PAGE_ROWS);
   return enterprisePage(
     c,
     "journal",
@@ -38,8 +33,8 @@ export const enterpriseJournal = new Hono<OperatorEnv>().get(PATH, async (c) => 
       <h2 id="journal-title">Journal</h2>
       <Entries entries={rows} />
       <Older
-        path={tabHref(c.var.state.identity.id, "journal")}
-        before={entries.length > PAGE_ROWS && last !== undefined ? String(last.seq) : null}
+        path={tabHref(id, "journal")}
+        before={last === null ? null : String(last.seq)}
         later={c.req.query("before") !== undefined}
       />
     </section>,
@@ -47,9 +42,9 @@ export const enterpriseJournal = new Hono<OperatorEnv>().get(PATH, async (c) => 
 });
 
 export const Entries: FC<{ entries: readonly Entry[] }> = ({ entries }) => (
-  <Table id="rows-entries" caption="Newest first" columns={COLUMNS} empty="Nothing older.">
+  <Table id="rows-entries" caption="Newest first" columns={COLUMNS} empty="There are no older entries.">
     {entries.map(({ seq, atMs, by, facts }) => {
-      const { what, detail } = wordsOf(facts);
+      const { what, detail } = textOf(facts);
       const cells = [what, <Name>{detail}</Name>, <Name>{by}</Name>, <Utc atMs={atMs} />, seq];
       return <Row columns={COLUMNS} cells={cells} />;
     })}

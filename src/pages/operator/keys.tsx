@@ -1,6 +1,6 @@
 /**
- * The keys of an enterprise: listed without their secrets, made, and revoked after a question. A key's secret stands on
- * the answer to the form that made it and nowhere else: that answer is no page that could be loaded again.
+ * The keys of an enterprise: listed without their secrets, made, and revoked after a confirmation. A key is shown only in
+ * the answer to the form that made it, which cannot be loaded again.
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
@@ -18,15 +18,15 @@ import { Name } from "../kit/parts.tsx";
 import { Question, ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
-import { isoOfTyped } from "./parse-fields.ts";
+import { parseUtcField } from "./parse-fields.ts";
 import { enterpriseHref, OPERATOR, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/keys";
 const PAGE_ROWS = 20;
 const MEANINGS: Record<Scope, string> = {
   debit: "debit: start runs and report what they use",
-  read: "read: gauge, usage, receipts, live",
-  admin: "admin: the spend cap, and keys without this scope",
+  read: "read: read the gauge, usage, receipts and live updates",
+  admin: "admin: set the spend cap, and make keys without this scope",
 };
 const COLUMNS: readonly Column[] = [
   { title: "Key" },
@@ -44,7 +44,7 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     const parsed = newKey.safeParse({
       name: values.name ?? "",
       scopes: SCOPES.filter((scope) => values[scope] !== undefined),
-      expires_at: isoOfTyped(values.expires_at ?? "") ?? null,
+      expires_at: parseUtcField(values.expires_at ?? "") ?? null,
     });
     if (!parsed.success) return keysPage(c, { values, errors: errorsOf(fieldErrors(parsed.error)) });
     const { id } = c.var.state.identity;
@@ -54,7 +54,7 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
       c,
       "keys",
       <ShownOnce title="The key" secret={made.key} back={tabHref(id, "keys")}>
-        Key <Name>{made.name}</Name> was made. Copy it now: it is shown this once, and kept nowhere.
+        Key <Name>{made.name}</Name> was made. Copy it now: it is shown only once and is not stored.
       </ShownOnce>,
     );
   })
@@ -72,8 +72,8 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
         confirm="Revoke the key"
         back={tabHref(id, "keys")}
       >
-        Key <Name>{key.name}</Name> ({key.scopes.join(", ")}) stops at its next request, and its sockets are closed. It
-        cannot be brought back.
+        Key <Name>{key.name}</Name> ({key.scopes.join(", ")}) stops working with its next request, and its sockets are
+        closed. This cannot be undone.
       </Question>,
     );
   })
@@ -98,10 +98,10 @@ async function keysPage(c: OperatorContext, form: Form) {
           id="rows-keys"
           caption={`${countOf(keys.length, "key")}, newest first; times are UTC`}
           columns={COLUMNS}
-          empty="No key yet: make one for the agents."
+          empty="There are no keys yet. Make one for the agents."
         >
           {rows.map((key) => (
-            <KeyRow enterprise={id} key_={key} />
+            <KeyRow enterprise={id} shown={key} />
           ))}
         </Table>
         <Older
@@ -114,14 +114,14 @@ async function keysPage(c: OperatorContext, form: Form) {
         <h2 id="make-title">Make a key</h2>
         <NothingSaved form={form} what="No key was made." />
         <form class="form wide" method="post" action={tabHref(id, "keys")} data-once>
-          <Field form={form} name="name" label="Name" maxlength={200} hint="Who will hold it." />
+          <Field form={form} name="name" label="Name" maxlength={200} hint="Who will use it." />
           <Field
             form={form}
             name="expires_at"
             label="Expires (UTC)"
             optional
             type="datetime-local"
-            hint="By the real clock. Without it the key never expires."
+            hint="By the real clock. If empty, the key never expires."
           />
           <fieldset aria-describedby={form.errors.scopes === undefined ? undefined : "e-scopes"}>
             <legend>Scopes</legend>
@@ -145,7 +145,7 @@ async function keysPage(c: OperatorContext, form: Form) {
   return enterprisePage(c, "keys", children, hasErrors(form) ? 422 : 200);
 }
 
-const KeyRow: FC<{ enterprise: string; key_: KeyView }> = ({ enterprise, key_: key }) => {
+const KeyRow: FC<{ enterprise: string; shown: KeyView }> = ({ enterprise, shown: key }) => {
   const expired = key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
   const ended = key.revoked_at !== null || expired;
   return (

@@ -1,6 +1,6 @@
 /**
- * How the list of enterprises looks: the search, the table with what each has used and what asks for attention, and
- * what stands in their place when the copy is away.
+ * The list of enterprises: the search, the table with each enterprise's use and conditions, and what replaces both while
+ * the copy cannot be read.
  */
 import type { FC } from "hono/jsx";
 import type { Gauge } from "../../ledger/gauge.ts";
@@ -12,14 +12,14 @@ import { type Column, Row, Table, Utc } from "./frame.tsx";
 import { enterpriseHref } from "./session.tsx";
 import { OPERATOR_PATH } from "./sign-in.tsx";
 
-/** A page of the list: of all, of what a search found, or (`pressing`) of those that ask for attention. */
+/** One page of all enterprises, of those that a search found, or (`attention`) of those that need attention. */
 export type Listed = {
   rows: { id: string; suspended: boolean; gauge: Gauge }[];
   search: string;
-  pressing: boolean;
-  /** It is not the first page. */
+  attention: boolean;
+  /** True after the first page. */
   later: boolean;
-  /** Where it goes on; null at the end. */
+  /** The position after which the next page starts; null on the last page. */
   next: string | null;
 };
 
@@ -38,33 +38,33 @@ export const Enterprises: FC<Listed> = (listed) => (
       <div class="head">
         <Search search={listed.search} />
         <p class="toggle">
-          <a href={OPERATOR_PATH} aria-current={listed.search === "" && !listed.pressing ? "true" : undefined}>
+          <a href={OPERATOR_PATH} aria-current={listed.search === "" && !listed.attention ? "true" : undefined}>
             All
           </a>
-          <a href={`${OPERATOR_PATH}?show=attention`} aria-current={listed.pressing ? "true" : undefined}>
+          <a href={`${OPERATOR_PATH}?show=attention`} aria-current={listed.attention ? "true" : undefined}>
             Need attention
           </a>
         </p>
       </div>
-      <Table id="rows-enterprises" columns={COLUMNS} {...wordsOf(listed)}>
+      <Table id="rows-enterprises" columns={COLUMNS} {...textsOf(listed)}>
         {listed.rows.length > 0 && <Rows {...listed} />}
       </Table>
       <More {...listed} />
       {listed.search !== "" && isId(listed.search) && !listed.rows.some(({ id }) => id === listed.search) && (
         <p class="muted">
-          An enterprise that was made a moment ago opens by its id:{" "}
+          An enterprise that was created a moment ago is not in the list yet. Open it by its id:{" "}
           <a href={enterpriseHref(listed.search)}>{listed.search}</a>
         </p>
       )}
     </section>
     <p class="muted as-of">
-      The list is read from the copy: each row stands as it was when the enterprise last changed. An enterprise's own
-      page asks its ledger.
+      The list is read from the copy: each row shows the enterprise's last change. An enterprise's page is read from its
+      ledger.
     </p>
   </>
 );
 
-/** What Show more brings: the rows to append, and the line below them anew. */
+/** The answer to Show more: the rows to append, and the line below them. */
 export const EnterprisesPage: FC<Listed> = (listed) => (
   <>
     <Region id="rows-enterprises" swap="beforeend">
@@ -83,8 +83,8 @@ export const WithoutCopy: FC<{ search: string; ids: readonly string[] }> = ({ se
   <>
     <section class="card">
       <p class="notice conflict">
-        The copy cannot be read at this moment, so there is no list with numbers and no search. Ledgers go on, and every
-        enterprise opens by its id.
+        The copy cannot be read at this moment, so there are no numbers and no search. The ledgers are not affected. You
+        can open every enterprise by its id.
       </p>
       <form class="search" method="get" action={`${OPERATOR_PATH}/open`}>
         <label>
@@ -97,7 +97,7 @@ export const WithoutCopy: FC<{ search: string; ids: readonly string[] }> = ({ se
       </form>
       {ids.length > 0 && (
         <>
-          <h2>The newest</h2>
+          <h2>Newest enterprises</h2>
           <ul>
             {ids.map((id) => (
               <li>
@@ -122,7 +122,7 @@ export const Badges: FC<{ conditions: readonly Condition[] }> = ({ conditions })
   </>
 );
 
-/** How much is used, with a small bar where there is a whole to measure it by. */
+/** How much is used, with a small bar if there is a total. */
 export const Used: FC<{ gauge: Gauge }> = ({ gauge }) => {
   const { usedMicros: used, totalMicros: total, unit } = gauge;
   if (total === null) return <>{formatAmount(used, unit)} spent</>;
@@ -155,10 +155,13 @@ const Search: FC<{ search: string }> = ({ search }) => (
   </form>
 );
 
-function wordsOf({ search, pressing }: Listed): { caption: string; empty: string } {
-  if (pressing) return { caption: "The most pressing first, then the newest", empty: "None asks for attention." };
-  if (search === "") return { caption: "Newest first", empty: "There is no enterprise yet." };
-  return { caption: `Whose id or name has a word that begins “${search}”`, empty: "No enterprise is called that." };
+function textsOf({ search, attention }: Listed): { caption: string; empty: string } {
+  if (attention) return { caption: "Most urgent first, then newest first", empty: "No enterprise needs attention." };
+  if (search === "") return { caption: "Newest first", empty: "There are no enterprises yet." };
+  return {
+    caption: `Enterprises with a word in their id or name that starts with “${search}”`,
+    empty: "No enterprise matches.",
+  };
 }
 
 const Rows: FC<Listed> = ({ rows }) => (
@@ -195,9 +198,9 @@ const More: FC<Listed> = ({ later, next, ...list }) => (
   </p>
 );
 
-function listHref({ search, pressing }: Pick<Listed, "search" | "pressing">, after: string | null): string {
+function listHref({ search, attention }: Pick<Listed, "search" | "attention">, after: string | null): string {
   const params = new URLSearchParams();
-  if (pressing) params.set("show", "attention");
+  if (attention) params.set("show", "attention");
   if (search !== "") params.set("q", search);
   if (after !== null) params.set("after", after);
   return params.size === 0 ? OPERATOR_PATH : `${OPERATOR_PATH}?${params}`;

@@ -8,7 +8,7 @@ import { ID_RULE, isId, time } from "../../wire/fields.ts";
 import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
 import { doneHref } from "./enterprise-page.tsx";
 import { operatorPage } from "./frame.tsx";
-import { isoOfTyped } from "./parse-fields.ts";
+import { parseUtcField } from "./parse-fields.ts";
 import { OPERATOR, type OperatorContext, type OperatorEnv } from "./session.tsx";
 import { parseSettings, SETTINGS, SettingsFields } from "./settings-form.tsx";
 
@@ -74,7 +74,7 @@ function newPage(c: OperatorContext, form: Form) {
 }
 
 function parseClock(text: string): { sent: Pick<EnterprisePut, "test_clock"> } | { errors: Record<string, string> } {
-  const typed = isoOfTyped(text);
+  const typed = parseUtcField(text);
   if (typed === undefined) return { sent: {} };
   const parsed = time.safeParse(typed);
   if (parsed.success) return { sent: { test_clock: parsed.data } };

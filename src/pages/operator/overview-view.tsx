@@ -1,4 +1,4 @@
-/** The blocks of an enterprise's overview: what it has used, and the forms beside. */
+/** The blocks of an enterprise's overview: its consumption, and its forms. */
 import type { FC } from "hono/jsx";
 import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
@@ -9,7 +9,7 @@ import { formatAmount, formatCharge, formatLasting, formatPercent } from "../kit
 import { formatUtc } from "./frame.tsx";
 import { enterpriseHref, type OperatorState } from "./session.tsx";
 
-const ROLES = { member: "Member: sees", admin: "Admin: also sets the spend cap" };
+const ROLES = { member: "Member: can view", admin: "Admin: can also set the spend cap" };
 
 export const Consumption: FC<{ state: OperatorState }> = ({ state: { gauge, settings } }) => (
   <section class="card" aria-labelledby="used-title">
@@ -57,7 +57,7 @@ export const LinkForm: FC<{ id: string; form: Form }> = ({ id, form }) => (
     <h2 id="link-title">Sign-in link to its dashboard</h2>
     <NothingSaved form={form} what="No link was made." />
     <form class="form" method="post" action={enterpriseHref(id, "link")} data-once>
-      <Field form={form} name="user" label="User" maxlength={128} hint="The id of a person, as runs name it." />
+      <Field form={form} name="user" label="User" maxlength={128} hint="The user id that runs are reported with." />
       <Choice form={form} name="role" label="Role" options={ROLES} />
       <p class="buttons">
         <button class="button" type="submit">
@@ -73,7 +73,7 @@ export const Suspension: FC<{ state: EnterpriseState }> = ({ state: { identity, 
     <h2 id="state-title">{settings.suspended ? "Suspended" : "Suspend"}</h2>
     {settings.suspended ? (
       <>
-        <p>No new run starts. What runs under way report is recorded, and they are told to stop.</p>
+        <p>No new run can start. Running agents are asked to stop; their reports are still recorded.</p>
         <form method="post" action={enterpriseHref(identity.id, "resume")} class="buttons" data-once>
           <button class="button" type="submit">
             Resume
@@ -82,7 +82,7 @@ export const Suspension: FC<{ state: EnterpriseState }> = ({ state: { identity, 
       </>
     ) : (
       <>
-        <p>Lets no new run start, until it is resumed.</p>
+        <p>No new run can start until the enterprise is resumed.</p>
         <p class="buttons">
           <a class="button plain" href={enterpriseHref(identity.id, "suspend")}>
             Suspend
@@ -97,8 +97,8 @@ export const ClockForm: FC<{ state: EnterpriseState; form: Form }> = ({ state: {
   <section class="card" aria-labelledby="clock-title">
     <h2 id="clock-title">Test clock</h2>
     <p>
-      This enterprise goes by a clock of its own, which stands at {formatIso(identity.testClockMs ?? 0)}. Everything
-      that is due on the way happens, in order.
+      This enterprise follows a test clock, which shows {formatIso(identity.testClockMs ?? 0)}. Moving it does
+      everything that falls due on the way, in order.
     </p>
     <NothingSaved form={form} what="The clock was not moved." />
     <form class="form" method="post" action={enterpriseHref(identity.id, "test-clock")} data-once>

@@ -1,6 +1,6 @@
 /**
- * An enterprise at a glance: its gauge as the ledger has it now, its alerts, and what the operator does most: a sign-in
- * link for its people, suspending and resuming, and moving a test clock.
+ * An enterprise at a glance: its gauge, read from the ledger, its alerts, and the operator's most frequent tasks: making a
+ * sign-in link, suspending and resuming, and moving a test clock.
  */
 import { Hono } from "hono";
 import { makeSignInLink } from "../../access/sign-in-link.ts";
@@ -17,7 +17,7 @@ import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { formatUtc } from "./frame.tsx";
 import { Entries } from "./journal.tsx";
 import { ClockForm, Consumption, LinkForm, Suspension } from "./overview-view.tsx";
-import { isoOfTyped } from "./parse-fields.ts";
+import { parseUtcField } from "./parse-fields.ts";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e";
@@ -38,7 +38,7 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
       c,
       "overview",
       <ShownOnce title="The sign-in link" secret={link.url} href={link.url} back={tabHref(id, "overview")}>
-        It signs a browser in to the dashboard as <strong class="name">{user}</strong> ({role}), once, until{" "}
+        It works once and signs a browser in to the dashboard as <strong class="name">{user}</strong> ({role}), until{" "}
         {formatUtc(link.expiresAtMs)} UTC.
       </ShownOnce>,
     );
@@ -54,7 +54,8 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
         confirm="Suspend it"
         back={tabHref(id, "overview")}
       >
-        From its next request on no new run starts. Runs under way are told to stop; what they report is still recorded.
+        From the next request on, no new run can start. Running agents are asked to stop; their reports are still
+        recorded.
       </Question>,
     );
   })
@@ -62,7 +63,7 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
   .post(`${PATH}/resume`, (c) => suspend(c, false))
   .post(`${PATH}/test-clock`, async (c) => {
     const values = await readForm(c);
-    const now = time.safeParse(isoOfTyped(values.now ?? "") ?? "");
+    const now = time.safeParse(parseUtcField(values.now ?? "") ?? "");
     if (!now.success) {
       const faults = now.error.issues.map(({ message }) => ({ path: "now", message }));
       return overviewPage(c, { clock: { values, errors: errorsOf(faults) } });

@@ -1,6 +1,6 @@
 /**
- * Amounts and times as people type them into the operator's forms, and as they stand in the fields. What cannot be read
- * is left as it is, for the schema of the field to refuse.
+ * Amounts and times of the operator's forms: parses what people type, and formats the fields' values. A time that cannot be
+ * parsed is passed on unchanged, so that the field's schema refuses it.
  */
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { formatExactDecimal } from "../kit/format.ts";
@@ -8,7 +8,7 @@ import { formatExactDecimal } from "../kit/format.ts";
 const AMOUNT = /^\$?(\d{1,3}(?:,\d{3})+|\d{1,10})(?:\.(\d{1,6}))?$/;
 const UTC_TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(?::(\d\d(?:\.\d{1,3})?))?)?Z?$/;
 
-/** "1,200.5" → micros; null for what is no amount of at most six decimals. */
+/** "1,200.5" → micros; null for anything but an amount with at most six decimals. */
 export function parseAmount(text: string): Micros | null {
   const [, whole, fraction = ""] = AMOUNT.exec(text.trim()) ?? [];
   if (whole === undefined) return null;
@@ -16,13 +16,13 @@ export function parseAmount(text: string): Micros | null {
   return micros <= MAX_MICROS ? Number(micros) : null;
 }
 
-/** An amount as its field shows it, to the last micro: "1200.5". */
-export function amountText(micros: Micros | null): string {
+/** The value of an amount's field, exact to the micro: "1200.5". */
+export function formatAmountField(micros: Micros | null): string {
   return micros === null ? "" : formatExactDecimal(BigInt(micros), 6);
 }
 
-/** A time of a field that is UTC, as ISO 8601; undefined for an empty field. */
-export function isoOfTyped(text: string): string | undefined {
+/** A UTC time, as typed, as ISO 8601; undefined for an empty field. */
+export function parseUtcField(text: string): string | undefined {
   const typed = text.trim();
   const [, day, minute = "00:00", second = "00"] = UTC_TIME.exec(typed) ?? [];
   if (typed === "") return undefined;

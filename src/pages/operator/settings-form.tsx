@@ -8,7 +8,7 @@ import type { FieldError } from "../../ledger/refusals.ts";
 import { type EnterprisePut, enterprisePut } from "../../wire/enterprise.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { Choice, errorsOf, Field, type Form } from "../kit/form.tsx";
-import { amountText, parseAmount } from "./parse-fields.ts";
+import { formatAmountField, parseAmount } from "./parse-fields.ts";
 
 export const SETTINGS = [
   "name",
@@ -37,7 +37,7 @@ export function valuesOf(settings: Settings): Record<SettingName, string> {
     plan: settings.plan,
     time_zone: settings.timeZone,
     anchor_day: String(settings.anchorDay),
-    monthly_allowance_micros: amountText(settings.allowanceOverrideMicros),
+    monthly_allowance_micros: formatAmountField(settings.allowanceOverrideMicros),
     upgrade_url: settings.upgradeUrl ?? "",
     referral_url: settings.referralUrl ?? "",
     webhook_url: settings.webhookUrl ?? "",
@@ -92,7 +92,7 @@ export const SettingsFields: FC<{ form: Form }> = ({ form }) => (
       name="plan"
       label="Plan"
       options={PLANS}
-      hint="More counts at once, less from the next cycle."
+      hint="A larger plan counts at once, a smaller one from the next cycle."
     />
     <Choice form={form} name="billing_model" label="Billing model" options={BILLING_MODELS} />
     <Field
@@ -101,9 +101,14 @@ export const SettingsFields: FC<{ form: Form }> = ({ form }) => (
       label="Monthly allowance in credits"
       optional
       inputmode="decimal"
-      hint="In place of the plan's."
+      hint="Replaces the plan's allowance."
     />
-    <Field form={form} name="time_zone" label="Time zone" hint="Such as Europe/Berlin; counts from the next cycle." />
+    <Field
+      form={form}
+      name="time_zone"
+      label="Time zone"
+      hint="For example Europe/Berlin. A change counts from the next cycle."
+    />
     <Field
       form={form}
       name="anchor_day"
@@ -111,7 +116,7 @@ export const SettingsFields: FC<{ form: Form }> = ({ form }) => (
       inputmode="numeric"
       hint="The day of the month on which a cycle starts, 1 to 31."
     />
-    <Field form={form} name="upgrade_url" label="Upgrade link" optional hint="Where people get a larger plan." />
+    <Field form={form} name="upgrade_url" label="Upgrade link" optional hint="Where people upgrade to a larger plan." />
     <Field form={form} name="referral_url" label="Referral link" optional hint="Where people invite others." />
   </>
 );

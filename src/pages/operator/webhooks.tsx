@@ -1,20 +1,20 @@
 /**
- * Webhooks of an enterprise: where they go, what became of each, and a test event. The secret that signs them stands on
- * the answer to the form that set a new address, and nowhere else.
+ * Webhooks of an enterprise: their URL, the log of deliveries, and a test event. The secret that signs them is shown only
+ * in the answer to the form that set a new URL.
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
 import type { WebhookView } from "../../enterprise/books/webhook-queue.ts";
-import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { putEnterprise } from "../../operations/provision.ts";
+import { cutPage } from "../../wire/paging.ts";
 import { parseIso } from "../../wire/time.ts";
 import { errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
 import { ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
+import { beforeOf, type Column, Older, Row, Table, Utc } from "./frame.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 import { parseSettings } from "./settings-form.tsx";
 
@@ -47,9 +47,9 @@ export const enterpriseWebhooks = new Hono<OperatorEnv>()
     return enterprisePage(
       c,
       "webhooks",
-      <ShownOnce title="The secret of this address" secret={put.webhookSecret} back={tabHref(id, "webhooks")}>
-        Webhooks go to <span class="name">{put.state.settings.webhookUrl}</span> from now on. Copy the secret now: it is
-        shown this once. With it the receiver checks, by any Standard Webhooks library, that a message is ours.
+      <ShownOnce title="The webhook secret" secret={put.webhookSecret} back={tabHref(id, "webhooks")}>
+        Webhooks now go to <span class="name">{put.state.settings.webhookUrl}</span>. Copy the secret now: it is shown
+        only once. The receiver verifies webhooks with it, using any Standard Webhooks library.
       </ShownOnce>,
     );
   })
@@ -63,18 +63,13 @@ export const enterpriseWebhooks = new Hono<OperatorEnv>()
 async function webhooksPage(c: OperatorContext, form: Form) {
   const { identity, settings } = c.var.state;
   const path = tabHref(identity.id, "webhooks");
-  const before = Number(c.req.query("before") ?? MAX_MICROS);
-  const log = await enterpriseStub(c.env, c.var.state.identity.id).webhooks(
-    Number.isSafeInteger(before) ? before : MAX_MICROS,
-    PAGE_ROWS,
-  );
+  const log = await enterpriseStub(c.env, identity.id).webhooks(beforeOf(c), PAGE_ROWS);
   if (isRefusal(log)) return operatorProblem(c, "not_found");
-  const rows = log.slice(0, PAGE_ROWS);
-  const last = rows.at(-1);
+  const { rows, last } = cutPage(log, PAGE_ROWS);
   const children = (
     <>
       <section class="card" aria-labelledby="address-title">
-        <h2 id="address-title">Address</h2>
+        <h2 id="address-title">URL</h2>
         <NothingSaved form={form} />
         <form class="form" method="post" action={path} data-once>
           <Field
@@ -83,7 +78,7 @@ async function webhooksPage(c: OperatorContext, form: Form) {
             label="Webhooks go to"
             optional
             maxlength={2000}
-            hint="https, a public host name. Crossed thresholds are sent there; a new address has a new secret. Empty: nothing is sent."
+            hint="An https URL with a public host name. It receives an event when a threshold is crossed. A new URL gets a new secret. Leave it empty to send nothing."
           />
           <p class="buttons">
             <button class="button" type="submit">
@@ -103,14 +98,19 @@ async function webhooksPage(c: OperatorContext, form: Form) {
             </form>
           )}
         </div>
-        <Table id="rows-webhooks" caption="Newest first; times are UTC" columns={COLUMNS} empty="Nothing was sent yet.">
+        <Table
+          id="rows-webhooks"
+          caption="Newest first; times are UTC"
+          columns={COLUMNS}
+          empty="Nothing has been sent yet."
+        >
           {rows.map(({ view }) => (
             <WebhookRow webhook={view} />
           ))}
         </Table>
         <Older
           path={path}
-          before={log.length > PAGE_ROWS && last !== undefined ? String(last.number) : null}
+          before={last === null ? null : String(last.number)}
           later={c.req.query("before") !== undefined}
         />
       </section>

@@ -6,8 +6,8 @@ import { attentionOf } from "../../../src/ledger/attention.ts";
 import type { EntryFacts } from "../../../src/ledger/entries.ts";
 import { MAX_MICROS } from "../../../src/ledger/micros.ts";
 import { conditionsOf } from "../../../src/pages/operator/condition.ts";
-import { wordsOf } from "../../../src/pages/operator/entry-text.ts";
-import { amountText, isoOfTyped, parseAmount } from "../../../src/pages/operator/parse-fields.ts";
+import { textOf } from "../../../src/pages/operator/entry-text.ts";
+import { formatAmountField, parseAmount, parseUtcField } from "../../../src/pages/operator/parse-fields.ts";
 import { parseSettings, SETTINGS } from "../../../src/pages/operator/settings-form.tsx";
 import { byomGauge, creditsGauge, UNIT } from "../gauges.ts";
 
@@ -56,7 +56,7 @@ describe("a typed value", () => {
     }
     fc.assert(
       fc.property(fc.integer({ min: 0, max: MAX_MICROS }), (micros) => {
-        expect(parseAmount(amountText(micros))).toBe(micros);
+        expect(parseAmount(formatAmountField(micros))).toBe(micros);
       }),
       { seed: 8 },
     );
@@ -64,7 +64,7 @@ describe("a typed value", () => {
 
   it("is parsed as a time in UTC, or left for the schema to refuse", () => {
     expect(
-      ["2099-01-31T12:00", "2099-01-31 12:00:05", "2099-01-31", "2099-01-31T12:00Z", "", "soon"].map(isoOfTyped),
+      ["2099-01-31T12:00", "2099-01-31 12:00:05", "2099-01-31", "2099-01-31T12:00Z", "", "soon"].map(parseUtcField),
     ).toEqual([
       "2099-01-31T12:00:00Z",
       "2099-01-31T12:00:05Z",
@@ -176,7 +176,7 @@ it("describes each type of entry in words, with its amounts", () => {
     { type: "run_closed", run: "r1", credits_micros: 0, usd_micros: 2 * UNIT },
     { type: "run_closed", run: "r2", credits_micros: 150 * UNIT, usd_micros: 0 },
   ];
-  expect(facts.map(wordsOf).map(({ what, detail }) => `${what} · ${detail}`)).toEqual([
+  expect(facts.map(textOf).map(({ what, detail }) => `${what} · ${detail}`)).toEqual([
     "Cycle started · 500 credits, until 1 Dec 2026, 00:00",
     "Grant added · g1: 200 credits, promotion, 12.0 credits paid debt",
     "Grant expired · g1: 1.0 credits were left",
