@@ -6,6 +6,7 @@ import type { Refusal } from "../ledger/refusals.ts";
 
 type AccessRefusal =
   | { code: "key_revoked" }
+  | { code: "key_expired" }
   | { code: "key_invalid" }
   | { code: "scope_denied" }
   | { code: "link_used" };
@@ -14,7 +15,6 @@ type AccessRefusal =
 export type AccessRefusalCode =
   | AccessRefusal["code"]
   | "key_missing"
-  | "key_expired"
   | "origin_not_allowed"
   | "csrf_failed"
   | "rate_limited";

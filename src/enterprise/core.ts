@@ -43,7 +43,7 @@ import { JobRunner } from "./jobs/runner.ts";
 import type { Platform } from "./platform.ts";
 import { LivePush } from "./sockets/live.ts";
 import { CLOSE_UNAUTHORIZED, hasExpired, type Socket, type SocketOwner } from "./sockets/sockets.ts";
-import { parseMessage, replyTo } from "./sockets/stream.ts";
+import { busyReply, parseMessage, parseRequest, replyTo } from "./sockets/stream.ts";
 
 const OPERATOR: Caller = { kind: "operator" };
 const NO_WEBHOOK_URL = refuse({
@@ -56,7 +56,7 @@ const QUICK_METERS = 100_000;
 export class EnterpriseCore {
   readonly jobs: JobRunner;
   readonly #keyring: Keyring;
-  readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused>;
+  readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused, Refused | Denied>;
   readonly #live: LivePush;
   readonly #projector: Projector;
 
@@ -80,7 +80,7 @@ export class EnterpriseCore {
   // Agents
 
   async debit(caller: Caller, reports: readonly Report[]): Promise<(DebitAnswerJson | Refused)[] | Refused | Denied> {
-    return this.#fault(caller) ?? this.#debits.add(reports);
+    return this.#fault(caller) ?? this.#debits.add(reports, () => this.#fault(caller));
   }
 
   start(caller: Caller, request: StartRequest): StartAnswerJson | StartRefusedJson | Refused | Denied {
@@ -158,23 +158,15 @@ export class EnterpriseCore {
     return null;
   }
 
-  /** Answers a message of the debit stream. */
+  /** Answers a message of the debit stream, also when the ledger fails; closes the socket of a key that has ended. */
   async receive(socket: Socket, message: string | ArrayBuffer): Promise<void> {
     const { owner } = socket;
     if (owner.kind === "live") return;
-    if (hasExpired(owner, this.#realNowMs()) || this.#fault(owner.caller) !== null) {
-      socket.close(CLOSE_UNAUTHORIZED, "unauthorized");
-      return;
-    }
-    const prices = await this.platform.prices();
-    const request = parseMessage(message, prices.find);
-    if ("reply" in request) {
-      socket.send(JSON.stringify(request.reply));
-      return;
-    }
-    const { reports } = request;
-    const decided = reports.length === 0 ? [] : await this.#debits.add(reports);
-    socket.send(JSON.stringify(replyTo(request, decided)));
+    const refuse = () =>
+      hasExpired(owner, this.#realNowMs()) ? deny({ code: "key_expired" }) : this.#fault(owner.caller);
+    const reply = refuse() ?? (await this.#decideMessage(parseMessage(message), refuse));
+    if (isRefusal(reply)) socket.close(CLOSE_UNAUTHORIZED, "unauthorized");
+    else socket.send(JSON.stringify(reply));
   }
 
   // The operator and admins
@@ -337,7 +329,25 @@ export class EnterpriseCore {
 
   /** Why the caller is refused now; null when it may enter. */
   #fault(caller: Caller): Refused | Denied | null {
-    return this.ledger.provisioned ? this.#keyring.findFault(caller) : refuse({ code: "not_found" });
+    return this.ledger.provisioned ? this.#keyring.findFault(caller, this.#realNowMs()) : refuse({ code: "not_found" });
+  }
+
+  /** The reply to a message, or why its sender is refused by the time of the commit. */
+  async #decideMessage(
+    message: ReturnType<typeof parseMessage>,
+    refuse: () => Refused | Denied | null,
+  ): Promise<Record<string, unknown> | Refused | Denied> {
+    if ("reply" in message) return message.reply;
+    try {
+      const prices = await this.platform.prices();
+      const request = parseRequest(message, prices.find);
+      if ("reply" in request) return request.reply;
+      const decided = request.reports.length === 0 ? [] : await this.#debits.add(request.reports, refuse);
+      return isRefusal(decided) ? decided : replyTo(request, decided);
+    } catch (error) {
+      this.platform.log.error({ event: "message_failed", enterprise: this.ledger.id, error: String(error) });
+      return busyReply(message);
+    }
   }
 
   #answer<T>(caller: Caller, act: () => T): T | Refused | Denied {

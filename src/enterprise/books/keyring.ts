@@ -1,6 +1,7 @@
 /**
  * The keys of the enterprise and its single-use sign-in links. A key's secret is never here: only its hash, its name
- * and scopes, and whether it was revoked. Expiry and MAC are checked at the edge; a forged key never gets this far.
+ * and scopes, when it expires, and whether it was revoked. The Worker has already verified the MAC, so a forged key never
+ * gets this far.
  */
 import { type Caller, mayManageKey, type Scope } from "../../access/callers.ts";
 import { type Denied, deny } from "../../access/refusals.ts";
@@ -28,19 +29,22 @@ export type KeyView = {
   revoked_at: string | null;
 };
 
+type KnownKey = { hash: string; expiresAtMs: AtMs | null; revoked: boolean };
+
 export class Keyring {
-  /** Keys that were looked up: id → hash, or null once revoked. Losing it costs a lookup. */
-  readonly #known = new Map<string, string | null>();
+  /** Keys that were looked up. Losing it costs a lookup. */
+  readonly #known = new Map<string, KnownKey>();
 
   constructor(readonly sql: Sql) {}
 
-  /** Why this caller may not enter now; null when it may. */
-  findFault(caller: Caller): Denied | null {
+  /** Why this caller may not enter at this moment; null when it may. */
+  findFault(caller: Caller, nowMs: AtMs): Denied | null {
     if (caller.kind !== "key") return null;
-    const hash = this.#hashOf(caller.id);
-    if (hash === null) return deny({ code: "key_revoked" });
-    // Hashes of keys whose MAC has proven good at the edge: the time of this comparison tells nobody anything.
-    return hash === caller.hash ? null : deny({ code: "key_invalid" });
+    const key = this.#find(caller.id);
+    if (key?.revoked === true) return deny({ code: "key_revoked" });
+    // The Worker has verified the MAC of this key, so the time that this comparison takes reveals nothing.
+    if (key?.hash !== caller.hash) return deny({ code: "key_invalid" });
+    return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? deny({ code: "key_expired" }) : null;
   }
 
   add(key: NewKey, by: By, nowMs: AtMs): KeyView {
@@ -68,7 +72,7 @@ export class Keyring {
     if (key === null) return refuse({ code: "not_found" });
     if (!mayManageKey(caller, key.scopes)) return deny({ code: "scope_denied" });
     this.sql.run("UPDATE keys SET revoked_at_ms = ? WHERE id = ? AND revoked_at_ms IS NULL", nowMs, id);
-    this.#known.set(id, null);
+    this.#known.delete(id);
     return null;
   }
 
@@ -80,14 +84,15 @@ export class Keyring {
     return true;
   }
 
-  #hashOf(id: string): string | null {
+  #find(id: string): KnownKey | undefined {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
-    const row = this.sql.all("SELECT hash, revoked_at_ms FROM keys WHERE id = ?", id)[0];
-    if (row === undefined) return "";
-    const hash = row.revoked_at_ms === null ? (row.hash as string) : null;
-    this.#known.set(id, hash);
-    return hash;
+    const row = this.sql.all("SELECT hash, expires_at_ms, revoked_at_ms FROM keys WHERE id = ?", id)[0];
+    if (row === undefined) return undefined;
+    const { hash, expires_at_ms, revoked_at_ms } = row;
+    const key = { hash: hash as string, expiresAtMs: expires_at_ms as AtMs | null, revoked: revoked_at_ms !== null };
+    this.#known.set(id, key);
+    return key;
   }
 
   #view(id: string): KeyView | null {

@@ -22,21 +22,33 @@ const MAX_BYTES_A_CHAR = 3;
 
 type Id = string | number;
 
+/** A message that can be read: its id, and a report or a batch that is not checked yet. */
+export type StreamMessage = { id: Id; body: unknown };
+
 /** A message whose reports the ledger has to decide. */
 type StreamRequest = SplitReports & { id: Id };
 
 /** A message that is answered without the ledger. */
 type StreamReply = { reply: Record<string, unknown> };
 
-export function parseMessage(message: string | ArrayBuffer, find: FindPrice): StreamRequest | StreamReply {
+export function parseMessage(message: string | ArrayBuffer): StreamMessage | StreamReply {
   if (typeof message !== "string") return refuseWith("malformed_json");
   if (isTooLarge(message)) return refuseWith("body_too_large");
   const parsed = parseJson(message);
   if (parsed === undefined) return refuseWith("malformed_json");
   const { id, ...body } = typeof parsed === "object" && parsed !== null ? (parsed as { id?: unknown }) : {};
   if (!isMessageId(id)) return invalid(null, [{ path: "id", message: "must be a string or a number" }]);
+  return { id, body };
+}
+
+export function parseRequest({ id, body }: StreamMessage, find: FindPrice): StreamRequest | StreamReply {
   const split = splitReports(body, find);
   return "errors" in split ? invalid(id, split.errors) : { id, ...split };
+}
+
+/** The reply to a message that could not be decided: the caller sends it again. */
+export function busyReply({ id }: StreamMessage): Record<string, unknown> {
+  return { id, ...showProblem(problemOf("ledger_busy")) };
 }
 
 /** The reply, from what the ledger decided of the request's reports in their order. */

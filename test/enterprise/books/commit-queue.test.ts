@@ -4,7 +4,7 @@ import { CommitQueue } from "../../../src/enterprise/books/commit-queue.ts";
 function queueWith(commit: (requests: readonly number[]) => number[]) {
   const groups: number[] = [];
   let flushes = 0;
-  const queue = new CommitQueue<number, number>(
+  const queue = new CommitQueue<number, number, "refused">(
     (requests) => {
       groups.push(requests.length);
       return commit(requests);
@@ -17,26 +17,31 @@ function queueWith(commit: (requests: readonly number[]) => number[]) {
   return { queue, groups, flushes: () => flushes };
 }
 
+const admit = () => null;
 const double = (requests: readonly number[]) => requests.map((n) => n * 2);
 
 it("commits what arrives in one turn together, and answers each its own", async () => {
   const { queue, groups, flushes } = queueWith(double);
-  expect(await Promise.all([queue.add([1, 2]), queue.add([3]), queue.add([])])).toEqual([[2, 4], [6], []]);
+  expect(await Promise.all([queue.add([1, 2], admit), queue.add([3], admit), queue.add([], admit)])).toEqual([
+    [2, 4],
+    [6],
+    [],
+  ]);
   expect(groups).toEqual([3]);
   expect(flushes()).toBe(1);
 });
 
 it("commits what arrives later in a commit of its own", async () => {
   const { queue, groups } = queueWith(double);
-  await queue.add([1]);
-  await queue.add([2]);
+  await queue.add([1], admit);
+  await queue.add([2], admit);
   expect(groups).toEqual([1, 1]);
 });
 
 it("splits a flood into commits that each stay small enough to store", async () => {
   const { queue, groups } = queueWith(double);
   const batches = Array.from({ length: 7 }, (_, i) => Array.from({ length: 400 }, (_, k) => i * 400 + k));
-  expect((await Promise.all(batches.map((batch) => queue.add(batch)))).flat()).toEqual(double(batches.flat()));
+  expect((await Promise.all(batches.map((batch) => queue.add(batch, admit)))).flat()).toEqual(double(batches.flat()));
   expect(groups).toEqual([800, 800, 800, 400]);
 });
 
@@ -45,10 +50,29 @@ it("answers the others when one of a group makes the commit fail", async () => {
     if (requests.includes(13)) throw new Error("unlucky");
     return double(requests);
   });
-  const settled = await Promise.allSettled([queue.add([1]), queue.add([13]), queue.add([2])]);
+  const settled = await Promise.allSettled([queue.add([1], admit), queue.add([13], admit), queue.add([2], admit)]);
   expect(settled).toMatchObject([
     { status: "fulfilled", value: [2] },
     { status: "rejected", reason: { message: "unlucky" } },
     { status: "fulfilled", value: [4] },
   ]);
+});
+
+it("asks in the turn of the commit whether a call is refused, and commits the others", async () => {
+  const { queue, groups } = queueWith(double);
+  let revoked = false;
+  const refuse = () => (revoked ? ("refused" as const) : null);
+  const answers = [queue.add([1], refuse), queue.add([2, 3], admit), queue.add([4], refuse)];
+  revoked = true;
+  expect(await Promise.all(answers)).toEqual(["refused", [4, 6], "refused"]);
+  expect(groups).toEqual([2]);
+});
+
+it("rejects only the call whose check fails", async () => {
+  const { queue } = queueWith(double);
+  const fail = () => {
+    throw new Error("no storage");
+  };
+  const settled = await Promise.allSettled([queue.add([1], fail), queue.add([2], admit)]);
+  expect(settled).toMatchObject([{ status: "rejected", reason: { message: "no storage" } }, { value: [4] }]);
 });

@@ -18,11 +18,20 @@ it("knows a key by its id and its hash together", () => {
   const keyring = newKeyring();
   keyring.add({ id: "k1", name: "agents", scopes: ["debit"], hash: "right", expiresAtMs: null }, "operator", NOON);
   const caller = (id: string, hash: string): Caller => ({ kind: "key", id, hash, scopes: ["debit"] });
-  expect(keyring.findFault(caller("k1", "right"))).toBeNull();
-  expect(keyring.findFault(caller("k1", "other"))).toEqual(deny({ code: "key_invalid" }));
-  expect(keyring.findFault(caller("k2", "right"))).not.toBeNull();
+  expect(keyring.findFault(caller("k1", "right"), NOON)).toBeNull();
+  expect(keyring.findFault(caller("k1", "other"), NOON)).toEqual(deny({ code: "key_invalid" }));
+  expect(keyring.findFault(caller("k2", "right"), NOON)).not.toBeNull();
   keyring.revoke({ kind: "operator" }, "k1", NOON);
-  expect(keyring.findFault(caller("k1", "right"))).toEqual(deny({ code: "key_revoked" }));
+  expect(keyring.findFault(caller("k1", "right"), NOON)).toEqual(deny({ code: "key_revoked" }));
+});
+
+it("refuses a key from the millisecond in which it expires, whatever the Worker saw before", () => {
+  const keyring = newKeyring();
+  const key = { id: "k1", name: "agents", scopes: ["debit"] as const, hash: "right", expiresAtMs: NOON };
+  keyring.add(key, "operator", NOON - MINUTE_MS);
+  const caller: Caller = { kind: "key", id: "k1", hash: "right", scopes: ["debit"] };
+  expect(keyring.findFault(caller, NOON - 1)).toBeNull();
+  expect(keyring.findFault(caller, NOON)).toEqual(deny({ code: "key_expired" }));
 });
 
 it("uses a sign-in link up once", () => {

@@ -1,0 +1,80 @@
+// The core's rules about callers: who is refused is decided in the turn of the commit, not when the call arrived.
+import { expect, it, vi } from "vitest";
+import type { Caller } from "../../src/access/callers.ts";
+import { EnterpriseCore } from "../../src/enterprise/core.ts";
+import type { Platform } from "../../src/enterprise/platform.ts";
+import type { Socket } from "../../src/enterprise/sockets/sockets.ts";
+import { report, settings, UNIT_PRICE } from "../support/books.ts";
+import { stubPlatform } from "./stub-platform.ts";
+
+const KEY: Caller = { kind: "key", id: "k1", hash: "hash", scopes: ["debit"] };
+const PRICES = { find: (model: string) => ({ model, price: UNIT_PRICE }) };
+const MESSAGE = JSON.stringify({
+  id: 7,
+  run: "r1",
+  model: "m1",
+  usage: { input_tokens: 10, output_tokens: 0 },
+  surface: "web",
+  workspace: "w1",
+  user: "u1",
+});
+
+function openCore(prices: Platform["prices"] = async () => PRICES) {
+  const platform = stubPlatform({ prices });
+  const core = new EnterpriseCore(platform);
+  core.provision("acme", {}, settings(), null);
+  core.addKey({ kind: "operator" }, { id: "k1", name: "agents", scopes: ["debit"], hash: "hash", expiresAtMs: null });
+  return { core, logged: platform.logged, usedMicros: () => core.ledger.gauge().usedMicros };
+}
+
+function openSocket() {
+  const sent: unknown[] = [];
+  const closed: number[] = [];
+  const socket: Socket = {
+    owner: { kind: "stream", caller: KEY, expiresAtMs: null },
+    send: (message) => sent.push(JSON.parse(message)),
+    close: (code) => closed.push(code),
+  };
+  return { socket, sent, closed };
+}
+
+it("charges nothing for a debit whose key is revoked before its commit", async () => {
+  const { core, usedMicros } = openCore();
+  const answer = core.debit(KEY, [report(10)]);
+  core.revokeKey({ kind: "operator" }, "k1");
+  expect(await answer).toEqual({ refusal: { code: "key_revoked" } });
+  expect(usedMicros()).toBe(0);
+});
+
+it("closes a socket whose key is revoked while it waits for prices, and charges nothing", async () => {
+  let arrive = (_: typeof PRICES) => {};
+  const { core, usedMicros } = openCore(() => new Promise((resolve) => (arrive = resolve)));
+  const { socket, sent, closed } = openSocket();
+  const received = Array.from({ length: 24 }, () => core.receive(socket, MESSAGE));
+  core.revokeKey({ kind: "operator" }, "k1");
+  arrive(PRICES);
+  await Promise.race([Promise.all(received), new Promise((resolve) => setTimeout(resolve, 100))]);
+  expect(sent).toEqual([]);
+  expect(closed).toContain(4401);
+  expect(usedMicros()).toBe(0);
+});
+
+it("answers a message when prices cannot be read, and logs why", async () => {
+  const { core, logged } = openCore(async () => {
+    throw new Error("no catalog");
+  });
+  const { socket, sent } = openSocket();
+  await core.receive(socket, MESSAGE);
+  expect(sent).toMatchObject([{ id: 7, status: 503, code: "ledger_busy" }]);
+  expect(logged).toMatchObject([{ event: "message_failed", error: "Error: no catalog" }]);
+});
+
+it("answers a message when its commit fails", async () => {
+  const { core } = openCore();
+  vi.spyOn(core.ledger, "debit").mockImplementation(() => {
+    throw new Error("disk full");
+  });
+  const { socket, sent } = openSocket();
+  await core.receive(socket, MESSAGE);
+  expect(sent).toMatchObject([{ id: 7, status: 503, code: "ledger_busy" }]);
+});
