@@ -13,7 +13,7 @@ import type { DemoEnterprise } from "./world.ts";
 type RunSize = "small" | "large";
 
 /** What the page shows of a run, in this order: its start, the answer to each report, its end. */
-type RunStep =
+export type RunStep =
   | { kind: "refused"; detail: string }
   | { kind: "started"; run: string; model: string }
   | { kind: "report"; charged_micros: number; run_total_micros: number; remaining_micros: number | null; unit: string }

@@ -4,6 +4,7 @@
 import { readFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { transform } from "esbuild";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { type Call, createCaller, describeProblem } from "../kit/http.ts";
 import { isRunSize, runForEditor } from "./editor-run.ts";
@@ -23,7 +24,7 @@ interface EditorOptions {
 const FILES: Record<string, { file: string; type: string }> = {
   "/": { file: "page.html", type: "text/html; charset=utf-8" },
   "/editor.css": { file: "editor.css", type: "text/css; charset=utf-8" },
-  "/editor.js": { file: "editor.js", type: "text/javascript; charset=utf-8" },
+  "/editor.js": { file: "editor.ts", type: "text/javascript; charset=utf-8" },
 };
 const FOLDER = new URL("./editor/", import.meta.url);
 const RUN_GIVES_UP_AFTER_MS = 30_000;
@@ -122,7 +123,8 @@ async function sendFile(
   const links = enterprises.map(({ id, settings }) => {
     return `<a href="/?enterprise=${id}"${id === shown.id ? ' aria-current="page"' : ""}>${settings.name}</a>`;
   });
-  const text = (await readFile(new URL(file, FOLDER), "utf8"))
+  const source = await readFile(new URL(file, FOLDER), "utf8");
+  const text = (file.endsWith(".ts") ? (await transform(source, { loader: "ts" })).code : source)
     .replaceAll("{{base}}", baseUrl)
     .replaceAll("{{enterprise}}", shown.id)
     .replaceAll("{{links}}", links.join(" "));

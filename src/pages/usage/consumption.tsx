@@ -1,6 +1,6 @@
 /**
- * The chart with its toggles, its sentence and its table. The drawing here is complete without script; charts.js puts
- * a livelier one in its place, from the data that the figure carries.
+ * The chart with its toggles, its summary and its table. The drawing here is complete without script;
+ * browser/usage/chart.ts replaces it by an interactive one, from the data that the figure carries.
  */
 import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
