@@ -7,7 +7,7 @@ import type { By } from "../ledger/entries.ts";
 export const SCOPES = ["debit", "read", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
-const ROLES = ["admin", "member"] as const;
+export const ROLES = ["admin", "member"] as const;
 export type Role = (typeof ROLES)[number];
 
 export type Caller =

@@ -3,6 +3,7 @@ import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { StateJson } from "../enterprise/answers.ts";
+import { BILLING_MODELS } from "../ledger/books.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -21,7 +22,7 @@ const enterpriseSchema = z
   .object({
     id: z.string(),
     name: z.string(),
-    billing_model: z.enum(["credits", "byom"]),
+    billing_model: z.enum(BILLING_MODELS),
     plan: z.enum(PLANS),
     time_zone: z.string(),
     anchor_day: z.int(),

@@ -3,6 +3,7 @@
  * scope; an admin key makes and revokes `debit` and `read` keys of its enterprise.
  */
 import { SCOPES } from "../access/callers.ts";
+import type { KeyView } from "../enterprise/books/keyring.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { makeKey } from "../operations/make-key.ts";
@@ -19,7 +20,7 @@ const keySchema = z.object({
   created_by: z.string(),
   expires_at: z.iso.datetime().nullable(),
   revoked_at: z.iso.datetime().nullable(),
-});
+}) satisfies z.ZodType<KeyView>;
 
 const access = { scope: "admin" } as const;
 

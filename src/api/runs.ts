@@ -7,6 +7,8 @@ import type { Denied } from "../access/refusals.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { readRuns } from "../copy/read.ts";
 import type { StartRefusedJson } from "../enterprise/answers.ts";
+import { UNITS } from "../ledger/micros.ts";
+import type { RunView } from "../ledger/receipt.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
@@ -47,10 +49,10 @@ export const runSchema = z
     last_report_at: z.iso.datetime().nullable(),
     models: z.array(z.string()),
     charged_micros: z.int(),
-    unit: z.enum(["credits", "usd"]),
+    unit: z.enum(UNITS),
     final: z.boolean(),
   })
-  .openapi("Run");
+  .openapi("Run") satisfies z.ZodType<RunView>;
 
 const rates = z.object({ input: z.string(), output: z.string(), cache_read: z.string(), cache_write: z.string() });
 const receiptSchema = runSchema
@@ -67,7 +69,7 @@ const receiptSchema = runSchema
           cache_read_tokens: z.int(),
           cache_write_tokens: z.int(),
         }),
-        unit: z.enum(["credits", "usd"]),
+        unit: z.enum(UNITS),
         charged_micros: z.int(),
         final: z.boolean(),
         draws: z.array(

@@ -4,7 +4,7 @@
  */
 import type { Context } from "hono";
 import { type Dimension, readCycleTotal, readTimeseries, readTop } from "../copy/read.ts";
-import { spansOf } from "../ledger/calendar.ts";
+import { GRANULARITIES, RANGES, spansOf } from "../ledger/calendar.ts";
 import { percentOf, UNITS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -21,8 +21,8 @@ const access = { scope: "read", session: true } as const;
 const timeseriesSchema = z
   .object({
     unit,
-    range: z.enum(["24h", "7d", "30d"]),
-    granularity: z.enum(["hour", "day", "week"]),
+    range: z.enum(RANGES),
+    granularity: z.enum(GRANULARITIES),
     time_zone: z.string(),
     as_of: instant,
     buckets: z.array(z.object({ starts_at: instant, ends_at: instant, web_micros: z.int(), cli_micros: z.int() })),
@@ -77,7 +77,7 @@ export const usageRoutes = newRouter()
         access,
         answers: { 200: { description: "The buckets, oldest first, including empty ones", schema: timeseriesSchema } },
       }),
-      request: { params: inEnterprise, query: z.strictObject({ range: z.enum(["24h", "7d", "30d"]).default("7d") }) },
+      request: { params: inEnterprise, query: z.strictObject({ range: z.enum(RANGES).default("7d") }) },
     }),
     async (c) => {
       const { range } = c.req.valid("query");

@@ -1,4 +1,5 @@
 /** Webhooks, for the operator: the delivery log, and a test event that shows whether the receiver accepts it. */
+import type { WebhookView } from "../enterprise/books/webhook-queue.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
@@ -18,7 +19,7 @@ const webhookSchema = z
     last_status: z.int().nullable(),
     last_error: z.string().nullable(),
   })
-  .openapi("Webhook");
+  .openapi("Webhook") satisfies z.ZodType<WebhookView>;
 
 const access = { scope: "operator" } as const;
 

@@ -1,6 +1,4 @@
-/**
- * What can be said of an enterprise when it is created or changed, as it comes over the wire and as the ledger has it.
- */
+/** The request that creates or changes an enterprise, and its conversion to the ledger's settings. */
 import { z } from "@hono/zod-openapi";
 import { BILLING_MODELS, type Settings } from "../ledger/books.ts";
 import { isTimeZone } from "../ledger/cycle.ts";
@@ -26,7 +24,7 @@ export const enterprisePut = z
 
 export type EnterprisePut = z.infer<typeof enterprisePut>;
 
-/** What was given, in the words of the ledger. Null clears an optional field. */
+/** The settings that the request contains. Null clears an optional one. */
 export function patchOf(sent: EnterprisePut): Partial<Settings> {
   const patch = {
     name: sent.name,

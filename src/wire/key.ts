@@ -1,4 +1,4 @@
-/** What a key is asked for with. */
+/** The request that makes a key. */
 import { z } from "@hono/zod-openapi";
 import { SCOPES } from "../access/callers.ts";
 import { label, orNull, time } from "./fields.ts";

@@ -3,7 +3,7 @@
  * to the same page with one thing changed. What an address says wrongly is left out, never an error: people edit them.
  */
 import type { Dimension } from "../../copy/read.ts";
-import type { Range } from "../../ledger/calendar.ts";
+import { RANGES, type Range } from "../../ledger/calendar.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { isId } from "../../wire/fields.ts";
@@ -31,7 +31,6 @@ export type UsageQuery = {
   parts: readonly Part[] | null;
 };
 
-const RANGES = ["24h", "7d", "30d"] as const satisfies readonly Range[];
 const DEFAULT_RANGE: Range = "7d";
 const TOP_PLACE = /^(-?\d{1,16})\.(\d{1,6})\.(-?\d{1,16})\.(.+)$/;
 const RUN_PLACE = /^(\d{1,16})\.(.+)$/;
