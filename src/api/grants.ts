@@ -1,27 +1,11 @@
 /** Grants of bonus credits: the operator adds and voids them, readers list them. */
-
-import { GRANT_SOURCES } from "../ledger/books.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import { grantRequestOf, newGrant } from "../wire/grant.ts";
+import { grantRequestOf, grantSchema, newGrant } from "../wire/grant.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-
-const grantSchema = z
-  .object({
-    id: z.string(),
-    amount_micros: z.int(),
-    drawn_micros: z.int(),
-    remaining_micros: z.int(),
-    source: z.enum(GRANT_SOURCES),
-    note: z.string().nullable(),
-    granted_at: z.iso.datetime(),
-    expires_at: z.iso.datetime().nullable(),
-    state: z.enum(["active", "used", "expired", "voided"]),
-  })
-  .openapi("Grant");
 
 /** A grant's id in a path. It may be longer than other ids: a referral's grant is named for an enterprise, with a prefix. */
 const inGrant = inEnterprise.extend({

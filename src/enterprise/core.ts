@@ -10,13 +10,14 @@ import type { Settings } from "../ledger/books.ts";
 import type { Report } from "../ledger/debit.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Gauge } from "../ledger/gauge.ts";
-import { type GrantRequest, type GrantView, viewGrant } from "../ledger/grants.ts";
+import { type GrantRequest, summarizeGrant } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
 import { type Receipt, viewMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
+import { type GrantJson, showGrant } from "../wire/grant.ts";
 import { formatIso } from "../wire/time.ts";
 import {
   type Audit,
@@ -130,19 +131,21 @@ export class EnterpriseCore {
   }
 
   /** Grants before `beforeSeq`, newest first, each with its seq: one more than `limit` when there are more. */
-  grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantView }[] | Refused | Denied {
+  grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantJson }[] | Refused | Denied {
     return this.#answer(caller, () => {
       this.ledger.settle();
       const page = this.ledger.store.loadGrantPage(beforeSeq, limit + 1);
-      return page.map((grant) => ({ seq: grant.seq, view: viewGrant(grant, this.ledger.nowMs()) }));
+      return page.map((grant) => ({ seq: grant.seq, view: showGrant(summarizeGrant(grant, this.ledger.nowMs())) }));
     });
   }
 
-  grant(caller: Caller, id: string): GrantView | Refused | Denied {
+  grant(caller: Caller, id: string): GrantJson | Refused | Denied {
     return this.#answer(caller, () => {
       this.ledger.settle();
       const grant = this.ledger.store.loadGrants([id])[0];
-      return grant === undefined ? refuse({ code: "not_found" }) : viewGrant(grant, this.ledger.nowMs());
+      return grant === undefined
+        ? refuse({ code: "not_found" })
+        : showGrant(summarizeGrant(grant, this.ledger.nowMs()));
     });
   }
 
@@ -213,12 +216,18 @@ export class EnterpriseCore {
     return this.#answer(OPERATOR, () => showState(this.ledger.followRealClock()));
   }
 
-  addGrant(request: GrantRequest): { grant: GrantView; created: boolean } | Refused | Denied {
-    return this.#answer(OPERATOR, () => this.ledger.addGrant(request, byOf(OPERATOR)));
+  addGrant(request: GrantRequest): { grant: GrantJson; created: boolean } | Refused | Denied {
+    return this.#answer(OPERATOR, () => {
+      const added = this.ledger.addGrant(request, byOf(OPERATOR));
+      return isRefusal(added) ? added : { ...added, grant: showGrant(added.grant) };
+    });
   }
 
-  voidGrant(id: string): GrantView | Refused | Denied {
-    return this.#answer(OPERATOR, () => this.ledger.voidGrant(id, byOf(OPERATOR)));
+  voidGrant(id: string): GrantJson | Refused | Denied {
+    return this.#answer(OPERATOR, () => {
+      const voided = this.ledger.voidGrant(id, byOf(OPERATOR));
+      return isRefusal(voided) ? voided : showGrant(voided);
+    });
   }
 
   /** Sets the cap; with `fromMicros` only if that is the cap now. The gauge of the answer shows the cap in force. */

@@ -12,7 +12,6 @@ import {
   grantUsable,
   replaceGrant,
 } from "./books.ts";
-import { isoOf, isoOrNull } from "./entries.ts";
 import { MAX_MICROS, type Micros } from "./micros.ts";
 import { type Refused, refuse } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
@@ -25,19 +24,19 @@ export type GrantRequest = {
   expiresAtMs: AtMs | null;
 };
 
-type GrantState = "active" | "used" | "expired" | "voided";
+export const GRANT_STATES = ["active", "used", "expired", "voided"] as const;
 
-/** A grant as readers get it. */
-export type GrantView = {
+/** A grant as readers see it. */
+export type GrantSummary = {
   id: string;
-  amount_micros: Micros;
-  drawn_micros: Micros;
-  remaining_micros: Micros;
+  amountMicros: Micros;
+  drawnMicros: Micros;
+  remainingMicros: Micros;
   source: GrantSource;
   note: string | null;
-  granted_at: string;
-  expires_at: string | null;
-  state: GrantState;
+  grantedAtMs: AtMs;
+  expiresAtMs: AtMs | null;
+  state: (typeof GRANT_STATES)[number];
 };
 
 /** Adds a grant to the books, or finds that it is there already. Its seq is that of the entry that records it. */
@@ -56,7 +55,7 @@ export function decideGrant(
     return same ? { books, grant: known, created: false } : refuse({ code: "grant_conflict", id: request.id });
   }
   if (request.expiresAtMs !== null && request.expiresAtMs <= nowMs) {
-    const message = `must be later than ${isoOf(nowMs)}`;
+    const message = "must be in the future";
     return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message }] });
   }
   if (request.amountMicros > MAX_MICROS - (balanceOf(books, "credits", nowMs).totalMicros ?? 0)) {
@@ -83,21 +82,21 @@ export function decideVoid(books: Books, grant: Grant): { books: Books; grant: G
   return { books: { ...replaceGrant(books, voided), seq: books.seq + 1 }, grant: voided, voidedMicros };
 }
 
-export function viewGrant(grant: Grant, nowMs: AtMs): GrantView {
+export function summarizeGrant(grant: Grant, nowMs: AtMs): GrantSummary {
   return {
     id: grant.id,
-    amount_micros: grant.amountMicros,
-    drawn_micros: grant.drawnMicros,
-    remaining_micros: grantRemaining(grant),
+    amountMicros: grant.amountMicros,
+    drawnMicros: grant.drawnMicros,
+    remainingMicros: grantRemaining(grant),
     source: grant.source,
     note: grant.note,
-    granted_at: isoOf(grant.grantedAtMs),
-    expires_at: isoOrNull(grant.expiresAtMs),
+    grantedAtMs: grant.grantedAtMs,
+    expiresAtMs: grant.expiresAtMs,
     state: grantState(grant, nowMs),
   };
 }
 
-function grantState(grant: Grant, nowMs: AtMs): GrantState {
+function grantState(grant: Grant, nowMs: AtMs): GrantSummary["state"] {
   if (grant.voided) return "voided";
   if (grant.expiredMicros > 0) return "expired";
   if (grantRemaining(grant) > 0) return "active";

@@ -8,7 +8,7 @@ import { owesWithCredit } from "../../ledger/buckets.ts";
 import { answerDebit, type DebitAnswer, decideDebit, type Report, runTotal } from "../../ledger/debit.ts";
 import type { By } from "../../ledger/entries.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
-import { decideGrant, decideVoid, type GrantRequest, type GrantView, viewGrant } from "../../ledger/grants.ts";
+import { decideGrant, decideVoid, type GrantRequest, type GrantSummary, summarizeGrant } from "../../ledger/grants.ts";
 import { endHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
@@ -96,13 +96,13 @@ export function addGrant(
   change: Change,
   request: GrantRequest,
   by: By,
-): { grant: GrantView; created: boolean } | Refused {
+): { grant: GrantSummary; created: boolean } | Refused {
   // The books first: what fell due in this very change is not stored yet.
   const known = change.findGrant(request.id);
   const decided = decideGrant(change.books, known, request, change.nowMs);
   if (isRefusal(decided)) return decided;
   const { grant, created } = decided;
-  if (!created) return { grant: viewGrant(grant, change.nowMs), created };
+  if (!created) return { grant: summarizeGrant(grant, change.nowMs), created };
   change.books = decided.books;
   const facts = {
     type: "grant_added",
@@ -115,19 +115,19 @@ export function addGrant(
   change.record([{ atMs: change.nowMs, by, facts }]);
   // Paying debt may have drawn on it already.
   const now = change.books.grants.find((candidate) => candidate.id === grant.id) ?? grant;
-  return { grant: viewGrant(now, change.nowMs), created };
+  return { grant: summarizeGrant(now, change.nowMs), created };
 }
 
-export function voidGrant(change: Change, id: string, by: By): GrantView | Refused {
+export function voidGrant(change: Change, id: string, by: By): GrantSummary | Refused {
   const known = change.findGrant(id);
   if (known === null) return refuse({ code: "not_found" });
-  if (!grantUsable(known, change.nowMs)) return viewGrant(known, change.nowMs);
+  if (!grantUsable(known, change.nowMs)) return summarizeGrant(known, change.nowMs);
   if (!change.books.grants.includes(known)) change.addGrants([known]);
   const decided = decideVoid(change.books, known);
   change.books = decided.books;
   const facts = { type: "grant_voided", grant: id, amount_micros: decided.voidedMicros } as const;
   change.record([{ atMs: change.nowMs, by, facts }]);
-  return viewGrant(decided.grant, change.nowMs);
+  return summarizeGrant(decided.grant, change.nowMs);
 }
 
 /** Puts what is given of the settings in force; null when it was done. */

@@ -10,7 +10,7 @@ import type { DebitAnswer, Report } from "../../ledger/debit.ts";
 import { cycleStarted, freshCycle, nextDueAt } from "../../ledger/due.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
-import type { GrantRequest, GrantView } from "../../ledger/grants.ts";
+import type { GrantRequest, GrantSummary } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import { noneNotified } from "../../ledger/thresholds.ts";
@@ -158,11 +158,11 @@ export class Ledger {
     return this.#change((change) => setCap(change, capMicros, by) ?? change.gauge());
   }
 
-  addGrant(request: GrantRequest, by: By): { grant: GrantView; created: boolean } | Refused {
+  addGrant(request: GrantRequest, by: By): { grant: GrantSummary; created: boolean } | Refused {
     return this.#change((change) => addGrant(change, request, by));
   }
 
-  voidGrant(id: string, by: By): GrantView | Refused {
+  voidGrant(id: string, by: By): GrantSummary | Refused {
     return this.#change((change) => voidGrant(change, id, by));
   }
 

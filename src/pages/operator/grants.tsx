@@ -4,13 +4,12 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
-import type { GrantView } from "../../ledger/grants.ts";
+import type { GrantSummary } from "../../ledger/grants.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
-import { grantRequestOf, newGrant } from "../../wire/grant.ts";
+import { grantRequestOf, newGrant, parseGrant } from "../../wire/grant.ts";
 import { cutPage } from "../../wire/paging.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { parseIso } from "../../wire/time.ts";
 import {
   Choice,
   errorsOf,
@@ -32,7 +31,7 @@ import { enterpriseHref, OPERATOR, type OperatorContext, type OperatorEnv, opera
 const PATH = "/operator/enterprises/:e/grants";
 const PAGE_ROWS = 20;
 const SOURCES = { promotion: "Promotion", goodwill: "Goodwill", purchase: "Purchase", referral: "Referral" };
-const STATES: Record<GrantView["state"], string> = {
+const STATES: Record<GrantSummary["state"], string> = {
   active: "Active",
   used: "Used up",
   expired: "Expired",
@@ -79,11 +78,11 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
       <Question
         title="Void this grant?"
         action={enterpriseHref(id, "grants", grant.id, "void")}
-        confirm={`Take back ${formatCharge(grant.remaining_micros, "credits")}`}
+        confirm={`Take back ${formatCharge(grant.remainingMicros, "credits")}`}
         back={tabHref(id, "grants")}
       >
-        {formatCharge(grant.remaining_micros, "credits")} of grant <Name>{grant.id}</Name> are taken back. This cannot
-        be undone. What runs have drawn from the grant is not affected.
+        {formatCharge(grant.remainingMicros, "credits")} of grant <Name>{grant.id}</Name> are taken back. This cannot be
+        undone. What runs have drawn from the grant is not affected.
       </Question>,
     );
   })
@@ -109,7 +108,7 @@ async function grantsPage(c: OperatorContext, form: Form) {
           empty="There are no grants yet."
         >
           {rows.map(({ view }) => (
-            <GrantRow enterprise={id} grant={view} />
+            <GrantRow enterprise={id} grant={parseGrant(view)} />
           ))}
         </Table>
         <Older
@@ -156,7 +155,7 @@ async function grantsPage(c: OperatorContext, form: Form) {
   return enterprisePage(c, "grants", children, hasErrors(form) ? 422 : 200);
 }
 
-const GrantRow: FC<{ enterprise: string; grant: GrantView }> = ({ enterprise, grant }) => (
+const GrantRow: FC<{ enterprise: string; grant: GrantSummary }> = ({ enterprise, grant }) => (
   <Row
     columns={COLUMNS}
     faded={grant.state !== "active"}
@@ -170,10 +169,10 @@ const GrantRow: FC<{ enterprise: string; grant: GrantView }> = ({ enterprise, gr
         )}
       </>,
       SOURCES[grant.source],
-      <Utc atMs={parseIso(grant.granted_at)} />,
-      grant.expires_at === null ? "never" : <Utc atMs={parseIso(grant.expires_at)} />,
-      formatAmount(grant.amount_micros, "credits"),
-      formatAmount(grant.state === "active" ? grant.remaining_micros : 0, "credits"),
+      <Utc atMs={grant.grantedAtMs} />,
+      grant.expiresAtMs === null ? "never" : <Utc atMs={grant.expiresAtMs} />,
+      formatAmount(grant.amountMicros, "credits"),
+      formatAmount(grant.state === "active" ? grant.remainingMicros : 0, "credits"),
       <>
         {STATES[grant.state]}
         {grant.state === "active" && (
@@ -194,7 +193,7 @@ function blank(): Form {
 }
 
 /** A grant that can be voided; null when no active grant has this id. */
-async function findGrant(c: OperatorContext, id: string): Promise<GrantView | null> {
+async function findGrant(c: OperatorContext, id: string): Promise<GrantSummary | null> {
   const grant = await enterpriseStub(c.env, c.var.state.identity.id).grant(OPERATOR, id);
-  return isRefusal(grant) || grant.state !== "active" ? null : grant;
+  return isRefusal(grant) || grant.state !== "active" ? null : parseGrant(grant);
 }

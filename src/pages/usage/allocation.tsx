@@ -5,7 +5,7 @@
  */
 import type { FC } from "hono/jsx";
 import type { Gauge } from "../../ledger/gauge.ts";
-import type { GrantView } from "../../ledger/grants.ts";
+import type { GrantSummary } from "../../ledger/grants.ts";
 import { formatShortDate } from "../kit/dates.ts";
 import { formatAmount, formatCharge, formatIdentity, formatPercent } from "../kit/format.ts";
 import { Unreadable } from "../kit/parts.tsx";
@@ -18,7 +18,7 @@ type Props = {
   gauge: Gauge;
   outlook: Outlook;
   timeZone: string;
-  grants: { seq: number; view: GrantView }[] | null;
+  grants: GrantSummary[] | null;
 };
 
 export const Allocation: FC<Props> = (props) => {
@@ -162,12 +162,7 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
       {grants === null ? (
         <Unreadable what="The grants" retry={USAGE_PATH} />
       ) : (
-        <Grants
-          grants={grants.map(({ view }) => view)}
-          most={MOST_GRANTS}
-          leftMicros={bonus.remainingMicros}
-          timeZone={timeZone}
-        />
+        <Grants grants={grants} most={MOST_GRANTS} leftMicros={bonus.remainingMicros} timeZone={timeZone} />
       )}
     </>
   );

@@ -19,11 +19,12 @@ import {
 } from "../../copy/read.ts";
 import { readSliceSeries, readSliceTop, type Slice } from "../../copy/read-slice.ts";
 import { dayStart, type Span, spansOf } from "../../ledger/calendar.ts";
-import type { GrantView } from "../../ledger/grants.ts";
+import type { GrantSummary } from "../../ledger/grants.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal, type Refused } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { parseGrant } from "../../wire/grant.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
 import { loadView, type PageView } from "../kit/view.ts";
@@ -59,7 +60,7 @@ export type RunsBlock = { rows: NamedRun[]; next: RunPlace | null };
 
 export type UsageData = {
   view: PageView;
-  grants: Block<{ seq: number; view: GrantView }[]>;
+  grants: Block<GrantSummary[]>;
   /** The selected workspace, group or user in this cycle. */
   selected: Block<TopRow>;
   series: Block<SeriesBlock>;
@@ -85,7 +86,7 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   const top = { workspace, group, user } as UsageData["top"];
   return {
     view,
-    grants: grants === null || isRefusal(grants) ? null : grants,
+    grants: grants === null || isRefusal(grants) ? null : grants.map(({ view }) => parseGrant(view)),
     selected: selected as Block<TopRow>,
     series: series as Block<SeriesBlock>,
     top,

@@ -3,20 +3,20 @@
  * last, then the oldest. What has ended stands below.
  */
 import type { FC } from "hono/jsx";
-import type { GrantView } from "../../ledger/grants.ts";
+import type { GrantSummary } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { formatDate } from "../kit/dates.ts";
 import { formatAmount } from "../kit/format.ts";
 import { Name } from "../kit/parts.tsx";
 
 const ENDED_SHOWN = 10;
-const SOURCES: Record<GrantView["source"], string> = {
+const SOURCES: Record<GrantSummary["source"], string> = {
   referral: "Referral",
   promotion: "Promotion",
   goodwill: "Goodwill",
   purchase: "Purchase",
 };
-const ENDINGS: Record<GrantView["state"], string> = {
+const ENDINGS: Record<GrantSummary["state"], string> = {
   active: "",
   used: "used up",
   expired: "expired",
@@ -25,7 +25,7 @@ const ENDINGS: Record<GrantView["state"], string> = {
 
 type Props = {
   /** Newest first; one more than `most` says that there are more. */
-  grants: GrantView[];
+  grants: GrantSummary[];
   most: number;
   leftMicros: Micros;
   timeZone: string;
@@ -36,7 +36,7 @@ export const Grants: FC<Props> = ({ grants: found, most, leftMicros, timeZone })
   if (grants.length === 0) return null;
   // They come newest first; a stable sort of the reverse keeps the order of arrival where nothing else decides.
   const active = grants.filter(({ state }) => state === "active").reverse();
-  const inOrder = active.sort((a, b) => endOf(a) - endOf(b) || Date.parse(a.granted_at) - Date.parse(b.granted_at));
+  const inOrder = active.sort((a, b) => endOf(a) - endOf(b) || a.grantedAtMs - b.grantedAtMs);
   const ended = grants.filter(({ state }) => state !== "active").slice(0, ENDED_SHOWN);
   return (
     <details id="grants">
@@ -70,9 +70,9 @@ export const Grants: FC<Props> = ({ grants: found, most, leftMicros, timeZone })
                 )}
               </th>
               <td>{grant.state === "active" ? place(i) : ENDINGS[grant.state]}</td>
-              <td>{grant.expires_at === null ? "never" : formatDate(Date.parse(grant.expires_at), timeZone)}</td>
-              <td class="num">{formatAmount(grant.amount_micros, "credits")}</td>
-              <td class="num">{formatAmount(grant.state === "active" ? grant.remaining_micros : 0, "credits")}</td>
+              <td>{grant.expiresAtMs === null ? "never" : formatDate(grant.expiresAtMs, timeZone)}</td>
+              <td class="num">{formatAmount(grant.amountMicros, "credits")}</td>
+              <td class="num">{formatAmount(grant.state === "active" ? grant.remainingMicros : 0, "credits")}</td>
             </tr>
           ))}
         </tbody>
@@ -89,8 +89,8 @@ export const Grants: FC<Props> = ({ grants: found, most, leftMicros, timeZone })
   );
 };
 
-function endOf(grant: GrantView): number {
-  return grant.expires_at === null ? Number.MAX_SAFE_INTEGER : Date.parse(grant.expires_at);
+function endOf(grant: GrantSummary): number {
+  return grant.expiresAtMs ?? Number.MAX_SAFE_INTEGER;
 }
 
 function place(i: number): string {

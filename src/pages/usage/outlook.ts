@@ -4,7 +4,7 @@
  * In a cycle's first 24 hours there is no forecast, and none once nothing is left: then no new run starts.
  */
 import type { Gauge } from "../../ledger/gauge.ts";
-import type { GrantView } from "../../ledger/grants.ts";
+import type { GrantSummary } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 
@@ -26,7 +26,7 @@ export type Outlook = {
   usedAtResetMicros: Micros | null;
 };
 
-export function outlookOf(gauge: Gauge, grants: readonly GrantView[] = []): Outlook {
+export function outlookOf(gauge: Gauge, grants: readonly GrantSummary[] = []): Outlook {
   const nowMs = gauge.asOfMs;
   const { startsAtMs, endsAtMs } = gauge.cycle;
   const tooEarly = nowMs - startsAtMs < DAY_MS;
@@ -54,10 +54,11 @@ export function outlookOf(gauge: Gauge, grants: readonly GrantView[] = []): Outl
 }
 
 /** Lets the pace draw on the allowance, then on the grants by their expiry, and sums what each still has at its end. */
-function expiringOf(gauge: Gauge, grants: readonly GrantView[], nowMs: AtMs, endsAtMs: AtMs): Micros {
+function expiringOf(gauge: Gauge, grants: readonly GrantSummary[], nowMs: AtMs, endsAtMs: AtMs): Micros {
   const ending = grants
-    .filter(({ state, expires_at }) => state === "active" && expires_at !== null && Date.parse(expires_at) <= endsAtMs)
-    .map(({ expires_at, remaining_micros }) => ({ atMs: Date.parse(expires_at ?? ""), micros: remaining_micros }))
+    .filter(({ state }) => state === "active")
+    .map(({ expiresAtMs, remainingMicros: micros }) => ({ atMs: expiresAtMs ?? Number.POSITIVE_INFINITY, micros }))
+    .filter(({ atMs }) => atMs <= endsAtMs)
     .sort((a, b) => a.atMs - b.atMs);
   let beforeMicros = gauge.monthly?.remainingMicros ?? 0;
   let expiringMicros = 0;

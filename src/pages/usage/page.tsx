@@ -36,10 +36,7 @@ export const usagePages = new Hono<PageEnv>().get("/settings/usage", signedIn, a
   const data = await loadUsage(c, query);
   if (isRefusal(data)) return problemPage(c, "not_found");
   const { gauge } = data.view;
-  const outlook = outlookOf(
-    gauge,
-    data.grants?.map(({ view }) => view),
-  );
+  const outlook = outlookOf(gauge, data.grants ?? []);
   const shown = { data, query, outlook, signed: { ...c.var.who, name: gauge.name } };
   if (query.parts === null) return wholePage(c, shown);
   const refreshes = c.req.header(REFRESH_HEADER) !== undefined;

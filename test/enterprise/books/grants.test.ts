@@ -1,6 +1,6 @@
 // Grants: given once, void what remains, shown with their state (rule R3).
 import { describe, expect, it } from "vitest";
-import { decideGrant, decideVoid, viewGrant } from "../../../src/ledger/grants.ts";
+import { decideGrant, decideVoid, summarizeGrant } from "../../../src/ledger/grants.ts";
 import {
   APRIL,
   books,
@@ -10,6 +10,7 @@ import {
   granted,
   grantRequest,
   HOUR_MS,
+  MARCH,
   NOON,
   openBooks,
   openByClock,
@@ -95,14 +96,14 @@ describe("voiding", () => {
     ledger.voidGrant("voided", "operator");
     ledger.moveClock(NOON + HOUR_MS);
     const { seq } = ledger.gauge();
-    expect(ledger.voidGrant("ended", "operator")).toMatchObject({ state: "expired", remaining_micros: 0 });
-    expect(ledger.voidGrant("voided", "operator")).toMatchObject({ state: "voided", remaining_micros: 0 });
+    expect(ledger.voidGrant("ended", "operator")).toMatchObject({ state: "expired", remainingMicros: 0 });
+    expect(ledger.voidGrant("voided", "operator")).toMatchObject({ state: "voided", remainingMicros: 0 });
     expect(ledger.gauge().seq).toBe(seq);
   });
 });
 
 describe("the view of a grant", () => {
-  const state = (over: Parameters<typeof grant>[1]) => viewGrant(grant("g1", over), NOON).state;
+  const state = (over: Parameters<typeof grant>[1]) => summarizeGrant(grant("g1", over), NOON).state;
 
   it("has the state active, used, expired or voided", () => {
     expect(state({})).toBe("active");
@@ -114,15 +115,15 @@ describe("the view of a grant", () => {
   });
 
   it("is what readers get", () => {
-    expect(viewGrant(grant("g1", { drawnMicros: 40, expiresAtMs: APRIL, note: "hello" }), NOON)).toEqual({
+    expect(summarizeGrant(grant("g1", { drawnMicros: 40, expiresAtMs: APRIL, note: "hello" }), NOON)).toEqual({
       id: "g1",
-      amount_micros: 100,
-      drawn_micros: 40,
-      remaining_micros: 60,
+      amountMicros: 100,
+      drawnMicros: 40,
+      remainingMicros: 60,
       source: "promotion",
       note: "hello",
-      granted_at: "2026-03-01T00:00:00.000Z",
-      expires_at: "2026-04-01T00:00:00.000Z",
+      grantedAtMs: MARCH,
+      expiresAtMs: APRIL,
       state: "active",
     });
   });
@@ -134,7 +135,7 @@ describe("in the books", () => {
     debit(ledger, report(1_300));
     expect(ledger.gauge()).toMatchObject({ debtMicros: 300, usedMicros: 1_300, totalMicros: 1_000 });
     const { grant: given } = granted(ledger.addGrant(grantRequest("g1", 500), "operator"));
-    expect(given).toMatchObject({ drawn_micros: 300, remaining_micros: 200, state: "active" });
+    expect(given).toMatchObject({ drawnMicros: 300, remainingMicros: 200, state: "active" });
     expect(ledger.gauge()).toMatchObject({
       debtMicros: 0,
       usedMicros: 1_300,
@@ -172,8 +173,8 @@ describe("in the books", () => {
     expect(codeOf(ledger.addGrant(grantRequest("g1", 101), "operator"))).toBe("grant_conflict");
     expect(granted(ledger.voidGrant("g1", "operator"))).toMatchObject({
       state: "voided",
-      drawn_micros: 100,
-      remaining_micros: 0,
+      drawnMicros: 100,
+      remainingMicros: 0,
     });
     expect(codeOf(ledger.voidGrant("g2", "operator"))).toBe("not_found");
   });
@@ -223,7 +224,7 @@ describe("in the books", () => {
     ledger.moveClock(NOON + HOUR_MS);
     expect(
       granted(ledger.addGrant(grantRequest("old", 100, { expiresAtMs: NOON + HOUR_MS }), "operator")),
-    ).toMatchObject({ created: false, grant: { state: "expired", remaining_micros: 0 } });
+    ).toMatchObject({ created: false, grant: { state: "expired", remainingMicros: 0 } });
     expect(debit(ledger, report(5))).toMatchObject({ remainingMicros: 0, reason: "credits_exhausted" });
   });
 
@@ -235,7 +236,7 @@ describe("in the books", () => {
     clock.nowMs += HOUR_MS;
     expect(granted(ledger.addGrant(request, "operator"))).toMatchObject({
       created: false,
-      grant: { state: "expired", remaining_micros: 0 },
+      grant: { state: "expired", remainingMicros: 0 },
     });
   });
 });

@@ -6,7 +6,7 @@ import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { RUNS } from "../../../src/enterprise/books/rows.ts";
 import type { DebitAnswer, Report } from "../../../src/ledger/debit.ts";
 import type { EntryFacts } from "../../../src/ledger/entries.ts";
-import { viewGrant } from "../../../src/ledger/grants.ts";
+import { summarizeGrant } from "../../../src/ledger/grants.ts";
 import { isRefusal, type Refused } from "../../../src/ledger/refusals.ts";
 import { type Answer, type Event, mergeDraws, type ReportEvent, type View } from "./story.ts";
 
@@ -113,8 +113,8 @@ export function viewReal(ledger: Ledger): View {
       spend: gauge.spend && { cap: gauge.spend.capMicros, used: gauge.spend.usedMicros },
     },
     grants: store.loadGrantPage(MOST, 1_000).map((grant) => {
-      const view = viewGrant(grant, ledger.nowMs());
-      return { id: view.id, drawn: view.drawn_micros, remaining: view.remaining_micros, state: view.state };
+      const view = summarizeGrant(grant, ledger.nowMs());
+      return { id: view.id, drawn: view.drawnMicros, remaining: view.remainingMicros, state: view.state };
     }),
     meters: meters.map((meter) => ({
       run: meter.run,

@@ -1,7 +1,7 @@
 // The status line and the cards of the usage page for each state of an enterprise.
 import { describe, expect, it } from "vitest";
 import { type AlertCode, alertOf } from "../../../src/ledger/alerts.ts";
-import type { GrantView } from "../../../src/ledger/grants.ts";
+import type { GrantSummary } from "../../../src/ledger/grants.ts";
 import { cardsOf } from "../../../src/pages/usage/cards.tsx";
 import { outlookOf } from "../../../src/pages/usage/outlook.ts";
 import { type Reader, statusOf } from "../../../src/pages/usage/status.ts";
@@ -20,7 +20,7 @@ const alert = (code: AlertCode, actionUrl: string | null): ParsedAlert => ({
 
 const ADMIN = { timeZone: "UTC", role: "admin", suspended: false } as const;
 const MEMBER = { ...ADMIN, role: "member" } as const;
-const status = (gauge: ParsedGauge, reader: Reader = ADMIN, grants: GrantView[] = []) =>
+const status = (gauge: ParsedGauge, reader: Reader = ADMIN, grants: GrantSummary[] = []) =>
   statusOf(gauge, outlookOf(gauge, grants), reader);
 const kind = (gauge: ParsedGauge) => status(gauge).kind;
 const on = (day: number, time = "12:00") => `2026-11-${String(day).padStart(2, "0")}T${time}:00.000Z`;
@@ -90,15 +90,15 @@ describe("a suspension", () => {
 });
 
 describe("bonus that expires before the reset", () => {
-  const grant = (id: string, credits: number, expires: string): GrantView => ({
+  const grant = (id: string, credits: number, expires: string): GrantSummary => ({
     id,
-    amount_micros: credits * UNIT,
-    drawn_micros: 0,
-    remaining_micros: credits * UNIT,
+    amountMicros: credits * UNIT,
+    drawnMicros: 0,
+    remainingMicros: credits * UNIT,
     source: "promotion",
     note: null,
-    granted_at: on(1),
-    expires_at: expires,
+    grantedAtMs: Date.parse(on(1)),
+    expiresAtMs: Date.parse(expires),
     state: "active",
   });
 
