@@ -9,7 +9,7 @@ import type { ProviderName } from "./golden.ts";
 /** How a stream ends: normally, with the provider's error event, with a lost connection, or never. */
 export type Ending = "end" | "error" | "lost" | "never";
 
-export type Script = {
+type Script = {
   provider: ProviderName;
   /** The events of the answer to each request. Further requests are refused. */
   responses: object[][];

@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 
-export const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
+const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read answers freely; other tests check their shapes
 type Answer = { status: number; body: any };

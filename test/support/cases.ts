@@ -1,7 +1,7 @@
 /**
- * How many random cases the properties try, and from which seed. FUELGAUGE_CASES is the number for all properties of
- * this folder together (10,000 unless told); each takes its share in thousandths. The seed is fixed, so a run repeats
- * itself; FUELGAUGE_SEED names another, and a property that fails prints the seed and path that replay it.
+ * How many random cases the property tests try, and from which seed. FUELGAUGE_CASES is the number for all properties
+ * together (default 10,000), of which each takes a share. The seed is fixed, so every run tries the same cases;
+ * FUELGAUGE_SEED sets another. A property that fails prints the seed and the path that repeat the failure.
  */
 import process from "node:process";
 import type { Parameters } from "fast-check";
@@ -10,10 +10,10 @@ import { vi } from "vitest";
 const ALL_CASES = Number(process.env.FUELGAUGE_CASES ?? 10_000);
 const SEED = Number(process.env.FUELGAUGE_SEED ?? 20_261_123);
 
-// More cases take longer, and a busy machine longer still: the time allowed grows with them.
+// More cases take longer, so the time limit grows with them. It leaves room for a busy machine.
 vi.setConfig({ testTimeout: Math.max(60_000, ALL_CASES * 30) });
 
-/** @param share how much of all cases this property gets, in thousandths */
+/** @param share this property's share of all cases, in thousandths */
 export function cases(share: number): Pick<Parameters<unknown>, "numRuns" | "seed"> {
   return { numRuns: Math.max(1, Math.round((ALL_CASES * share) / 1_000)), seed: SEED };
 }

@@ -1,7 +1,7 @@
 /**
- * The `Sql` door over node:sqlite, so that the real ledger runs in plain Node, in memory. Like the storage of a
- * Durable Object it is synchronous, nests transactions, and takes back every write of a body that throws.
- * Statements are prepared once; amounts come back as numbers, and one that would be rounded throws.
+ * Implements `Sql` with node:sqlite, so that the real ledger runs in plain Node, in memory. Like the storage of a Durable
+ * Object it is synchronous, nests transactions, and rolls back every write of a body that throws.
+ * Statements are prepared once. Integers are read as numbers; one that is too large for that throws.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Sql, SqlRow, SqlValue } from "../../src/enterprise/books/sql.ts";
@@ -40,7 +40,7 @@ export function openSql(path = ":memory:"): Sql {
   };
 }
 
-/** Empties the tables of an object, so that the next case need not make them anew. */
+/** Empties the tables of an object, so that the next case can use them again. */
 export function wipe(sql: Sql): Sql {
   const tables = sql.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'schema_steps'");
   for (const { name } of tables) sql.run(`DELETE FROM ${name}`);

@@ -1,9 +1,9 @@
 /**
- * The calendar of the reference model: local dates as Intl shows them, and the first instant of a date found by trying
- * one quarter of an hour after another. Slow and obvious, and without the library that the ledger counts with.
- * It knows days and anchors of months; what they mean is the model's business.
+ * The calendar of the reference model: local dates according to Intl, and the first instant of a date, found by trying
+ * every quarter of an hour. It is slow and simple, and does not use the ledger's calendar library.
+ * It knows days and anchor days, but not what a cycle means.
  */
-export type LocalDate = { year: number; month: number; day: number };
+type LocalDate = { year: number; month: number; day: number };
 
 const QUARTER_MS = 900_000;
 const formats = new Map<string, Intl.DateTimeFormat>();
@@ -14,27 +14,27 @@ export function localDateOf(atMs: number, timeZone: string): LocalDate {
   return { year, month, day };
 }
 
-/** The first instant at which the zone's date is this one, or a later one where the zone skipped it whole. */
+/** The first instant of this date in the zone, or of the next date if the zone skipped this one. */
 export function firstInstantOf({ year, month, day }: LocalDate, timeZone: string): number {
   const key = `${timeZone} ${year} ${month} ${day}`;
   const known = starts.get(key);
   if (known !== undefined) return known;
-  const wanted = numberOf({ year, month, day });
+  const date = numberOf({ year, month, day });
   let atMs = Date.UTC(year, month - 1, day) - 16 * 3_600_000;
-  while (numberOf(localDateOf(atMs, timeZone)) < wanted) atMs += QUARTER_MS;
+  while (numberOf(localDateOf(atMs, timeZone)) < date) atMs += QUARTER_MS;
   starts.set(key, atMs);
   return atMs;
 }
 
-/** The date of the anchor in a month: its last day where the month is too short. Months may run past 12, or below 1. */
-export function anchorDate(year: number, month: number, anchorDay: number): LocalDate {
+/** The anchor day in a month, or its last day if the month is too short. `month` may be above 12 or below 1. */
+function anchorDate(year: number, month: number, anchorDay: number): LocalDate {
   const first = new Date(Date.UTC(year, month - 1, 1));
   const [trueYear, trueMonth] = [first.getUTCFullYear(), first.getUTCMonth() + 1];
   const lastDay = new Date(Date.UTC(trueYear, trueMonth, 0)).getUTCDate();
   return { year: trueYear, month: trueMonth, day: Math.min(anchorDay, lastDay) };
 }
 
-/** The first start of a cycle at or after the instant. */
+/** The first start of a cycle at or after an instant. */
 export function nextAnchor(atMs: number, timeZone: string, anchorDay: number): number {
   const { year, month } = localDateOf(atMs, timeZone);
   for (let ahead = -1; ; ahead++) {
@@ -43,7 +43,7 @@ export function nextAnchor(atMs: number, timeZone: string, anchorDay: number): n
   }
 }
 
-/** The cycle that holds the instant, by the rule alone. */
+/** The cycle that contains an instant. */
 export function cycleHolding(
   atMs: number,
   timeZone: string,
@@ -55,7 +55,7 @@ export function cycleHolding(
   return { startsAtMs, endsAtMs: Math.min(...around.filter((startMs) => startMs > atMs)) };
 }
 
-/** How many local dates lie between two instants. */
+/** How many local days there are between the dates of two instants. */
 export function datesBetween(fromMs: number, toMs: number, timeZone: string): number {
   const utc = ({ year, month, day }: LocalDate) => Date.UTC(year, month - 1, day);
   return (utc(localDateOf(toMs, timeZone)) - utc(localDateOf(fromMs, timeZone))) / 86_400_000;
