@@ -4,6 +4,7 @@
  */
 import type { Books } from "./books.ts";
 import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
+import { heldNow } from "./holds.ts";
 import type { Micros, Unit } from "./micros.ts";
 import type { AtMs } from "./time.ts";
 
@@ -29,7 +30,7 @@ export function creditsUsed(books: Books): Micros {
 function creditsBalance(books: Books, nowMs: AtMs): Balance {
   const bonusMicros = bonusRemaining(books, nowMs);
   const remainingMicros = monthlyRemaining(books) + bonusMicros;
-  const heldMicros = books.held.credits;
+  const heldMicros = heldNow(books, "credits");
   return {
     unit: "credits",
     usedMicros: creditsUsed(books),
@@ -43,7 +44,7 @@ function creditsBalance(books: Books, nowMs: AtMs): Balance {
 function spendBalance(books: Books): Balance {
   const { capMicros } = books;
   const usedMicros = books.cycle.spendUsedMicros;
-  const heldMicros = books.held.usd;
+  const heldMicros = heldNow(books, "usd");
   const remainingMicros = capMicros === null ? null : Math.max(0, capMicros - usedMicros);
   return {
     unit: "usd",

@@ -78,6 +78,8 @@ export type Books = {
   grants: readonly Grant[];
   /** The sum of active holds, by the unit they were made in. */
   held: Readonly<Record<Unit, Micros>>;
+  /** The part of `held` whose holds have expired and are not ended yet: they end in portions, and no longer count. */
+  overdue: Readonly<Record<Unit, Micros>>;
   /** The monthly spend cap; null: no cap. */
   capMicros: Micros | null;
   notified: Notified;

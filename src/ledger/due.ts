@@ -2,7 +2,7 @@
  * What time brings by itself: grants expire and cycles turn (rule R4). At one instant expiries come first, then the
  * turn, then whatever arrives. Settling twice is settling once; a clock that stands or steps back settles nothing.
  */
-import { type Books, type Cycle, type Grant, grantRemaining, replaceGrant } from "./books.ts";
+import { type Books, type Cycle, type Grant, grantRemaining } from "./books.ts";
 import { type CycleBounds, cycleAfter } from "./cycle.ts";
 import { BY_CLOCK, isoOf, type NewEntry } from "./entries.ts";
 import { allowanceOf } from "./plans.ts";
@@ -24,11 +24,13 @@ export function settleDue(books: Books, nowMs: AtMs): Settled {
   const settled: Settled = { books, entries: [], closed: [], expired: [] };
   for (;;) {
     const ended = settled.books.cycle.endsAtMs <= nowMs;
-    const grant = soonestExpiry(settled.books);
-    const expiresAtMs = grant?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+    const expiresAtMs = soonestExpiry(settled.books)?.expiresAtMs ?? Number.POSITIVE_INFINITY;
     if (ended && expiresAtMs > settled.books.cycle.endsAtMs) writeDebtOff(settled);
     const next = ended ? nextBounds(settled.books, nowMs) : null;
-    if (grant !== undefined && expiresAtMs <= Math.min(nowMs, next?.startsAtMs ?? nowMs)) expire(settled, grant);
+    const untilMs = Math.min(nowMs, next?.startsAtMs ?? nowMs);
+    // Debt is written off between what expires by the end of its cycle and what expires later.
+    const { endsAtMs } = settled.books.cycle;
+    if (expiresAtMs <= untilMs) expireUntil(settled, expiresAtMs <= endsAtMs ? Math.min(untilMs, endsAtMs) : untilMs);
     else if (next !== null) turn(settled, next);
     else return settled;
   }
@@ -86,16 +88,22 @@ function soonestExpiry(books: Books): Grant | undefined {
   return books.grants.find((grant) => grant.expiresAtMs !== null && grantRemaining(grant) > 0);
 }
 
-function expire(settled: Settled, grant: Grant): void {
-  const amountMicros = grantRemaining(grant);
-  const expired = { ...grant, expiredMicros: grant.expiredMicros + amountMicros };
-  settled.books = { ...replaceGrant(settled.books, expired), seq: settled.books.seq + 1 };
-  settled.expired.push(expired);
-  settled.entries.push({
-    atMs: grant.expiresAtMs as AtMs,
-    by: BY_CLOCK,
-    facts: { type: "grant_expired", grant: grant.id, amount_micros: amountMicros },
+/** Expires every grant whose time is over by the instant, soonest first, in one pass over the grants. */
+function expireUntil(settled: Settled, atMs: AtMs): void {
+  const grants = settled.books.grants.map((grant) => {
+    const amountMicros = grantRemaining(grant);
+    if (grant.expiresAtMs === null || grant.expiresAtMs > atMs || amountMicros === 0) return grant;
+    const expired = { ...grant, expiredMicros: grant.expiredMicros + amountMicros };
+    settled.expired.push(expired);
+    settled.entries.push({
+      atMs: grant.expiresAtMs,
+      by: BY_CLOCK,
+      facts: { type: "grant_expired", grant: grant.id, amount_micros: amountMicros },
+    });
+    return expired;
   });
+  const count = grants.filter((grant, i) => grant !== settled.books.grants[i]).length;
+  settled.books = { ...settled.books, grants, seq: settled.books.seq + count };
 }
 
 function writeDebtOff(settled: Settled): void {

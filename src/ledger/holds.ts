@@ -24,6 +24,19 @@ export function endHold(books: Books, run: Run): HoldChange {
   return { books: withHeld(books, run.hold.unit, -run.hold.micros), run: { ...run, hold: null } };
 }
 
+/** Ends a hold that has expired, which no longer counted. */
+export function endExpiredHold(books: Books, run: Run): HoldChange {
+  if (run.hold === null) return { books, run };
+  const { unit, micros } = run.hold;
+  const overdue = { ...books.overdue, [unit]: books.overdue[unit] - micros };
+  return endHold({ ...books, overdue }, run);
+}
+
+/** What active holds set aside at this moment. */
+export function heldNow(books: Books, unit: Unit): Micros {
+  return books.held[unit] - books.overdue[unit];
+}
+
 /** Makes the run's hold at least `micros`, which the caller has checked to fit. */
 export function raiseHold(books: Books, run: Run, micros: Micros, ttlMs: number, nowMs: AtMs): HoldChange {
   const unit = unitOf(books.settings.billingModel);

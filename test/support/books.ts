@@ -97,6 +97,7 @@ export function books(over: BooksOver = {}): Books {
   return {
     notified: noneNotified(MARCH, "credits"),
     held: { credits: 0, usd: 0 },
+    overdue: { credits: 0, usd: 0 },
     capMicros: null,
     seq: 10,
     ...over,

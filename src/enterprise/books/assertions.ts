@@ -5,7 +5,7 @@
 import { type Books, type Grant, grantRemaining, type Meter } from "../../ledger/books.ts";
 import type { Micros } from "../../ledger/micros.ts";
 
-export function assertBalances({ cycle, held, capMicros }: Books): void {
+export function assertBalances({ cycle, held, overdue, capMicros }: Books): void {
   assertMicros(cycle.monthlyUsedMicros, "use of the allowance");
   assertMicros(cycle.bonusUsedMicros, "use of grants");
   assertMicros(cycle.debtMicros, "debt");
@@ -14,6 +14,8 @@ export function assertBalances({ cycle, held, capMicros }: Books): void {
   assertMicros(cycle.allowanceMicros - cycle.monthlyUsedMicros, "what remains of the allowance");
   assertMicros(held.credits, "held credits");
   assertMicros(held.usd, "held spend");
+  assertMicros(overdue.credits, "held credits that have expired");
+  assertMicros(overdue.usd, "held spend that has expired");
   if (capMicros !== null) assertMicros(capMicros, "spend cap");
 }
 

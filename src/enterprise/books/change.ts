@@ -18,7 +18,7 @@ import { owesWithCredit, payDebt } from "../../ledger/buckets.ts";
 import { settleDue } from "../../ledger/due.ts";
 import type { Entry, NewEntry } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
-import { endHold } from "../../ledger/holds.ts";
+import { endExpiredHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { decideCrossing } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
@@ -30,6 +30,9 @@ import { holdItem, type OutboxItem, putOutbox } from "./outbox.ts";
 import type { Recent } from "./recent.ts";
 import type { Store } from "./store.ts";
 import { putWebhook } from "./webhook-queue.ts";
+
+/** About ten milliseconds of work, and an outbox row of at most 200 KB. */
+const MAX_HOLDS_ENDED = 1_000;
 
 export class Change {
   books: Books;
@@ -62,28 +65,28 @@ export class Change {
     this.#knownGrants = new Map(before.books.grants.map((grant) => [grant.id, grant]));
   }
 
-  /** Everything that was due by now, in order: expiries of grants and holds, turns. */
+  /**
+   * What was due by now, in order: expiries of grants, turns, and the ends of expired holds. Holds end in portions, so
+   * that a change never grows with how many expire at once: those that are left count no more, and are due still.
+   */
   settle(): void {
     const settled = settleDue(this.books, this.nowMs);
     this.books = settled.books;
     this.#cycles.push(...settled.closed);
     this.record(settled.entries);
-    for (const run of this.store.loadEndedHolds(this.nowMs)) {
-      const ended = endHold(this.books, run);
-      this.books = ended.books;
-      this.countStep();
-      this.putRun(ended.run);
-      this.addItem(holdItem(run, this.books.seq));
-    }
+    this.books = { ...this.books, overdue: this.store.sumExpiredHolds(this.nowMs) };
+    for (const run of this.store.loadExpiredHolds(this.nowMs, MAX_HOLDS_ENDED)) this.#endExpiredHold(run);
   }
 
   /** Brings the runs and their meters into the working set. */
   load(runs: readonly string[]): void {
     const missing = runs.filter((run) => !this.#meters.has(run) && !this.#recall(run));
+    this.#endExpiredHolds(runs);
     if (missing.length === 0) return;
     for (const run of missing) this.#meters.set(run, []);
     for (const run of this.store.loadRuns(missing)) if (!this.#runs.has(run.run)) this.#runs.set(run.run, run);
     for (const meter of this.store.loadMeters(missing)) this.#meters.get(meter.run)?.push(meter);
+    this.#endExpiredHolds(missing);
   }
 
   run(name: string): Run | null {
@@ -230,6 +233,22 @@ export class Change {
     if (!this.#runs.has(name)) this.#runs.set(name, known.run);
     this.#meters.set(name, [...known.meters]);
     return true;
+  }
+
+  /** Ends the holds of loaded runs that have expired and wait for their portion: a decision must not see them. */
+  #endExpiredHolds(names: readonly string[]): void {
+    for (const name of names) {
+      const run = this.#runs.get(name);
+      if (run?.hold && run.hold.expiresAtMs <= this.nowMs) this.#endExpiredHold(run);
+    }
+  }
+
+  #endExpiredHold(run: Run): void {
+    const ended = endExpiredHold(this.books, run);
+    this.books = ended.books;
+    this.countStep();
+    this.putRun(ended.run);
+    this.addItem(holdItem(run, this.books.seq));
   }
 
   #flushMeters(): void {

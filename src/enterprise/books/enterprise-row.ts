@@ -98,6 +98,7 @@ export const ENTERPRISE = new Table<Enterprise>({
       },
       grants: [],
       held: { credits: row.held_credits_micros as number, usd: row.held_usd_micros as number },
+      overdue: { credits: 0, usd: 0 },
       capMicros: row.cap_micros as number | null,
       notified: JSON.parse(row.notified as string) as Notified,
       seq: row.seq as number,

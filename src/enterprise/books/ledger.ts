@@ -104,6 +104,7 @@ export class Ledger {
       cycle,
       grants: [],
       held: { credits: 0, usd: 0 },
+      overdue: { credits: 0, usd: 0 },
       capMicros: null,
       notified: noneNotified(cycle.startsAtMs, unitOf(settings.billingModel)),
       seq: 1,

@@ -56,7 +56,7 @@ export function holdItem(run: Run, seq: number): OutboxItem {
   return { n: seq, run: run.run, debit: null };
 }
 
-/** Stores the items of one commit, as part of its transaction. */
+/** Stores the items of one commit, as part of its transaction: at most a group of debits and a portion of ended holds. */
 export function putOutbox(sql: Sql, items: readonly OutboxItem[], atMs: AtMs, timeZone: string): void {
   const last = items.at(-1);
   if (last === undefined) return;

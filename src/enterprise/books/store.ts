@@ -4,6 +4,7 @@
  */
 import { byDrawOrder, type Cycle, type Grant, type Meter, type Run, type Settings } from "../../ledger/books.ts";
 import type { Entry } from "../../ledger/entries.ts";
+import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
 import { ENTRIES, GRANTS, METERS, RUNS } from "./rows.ts";
@@ -47,10 +48,19 @@ export class Store {
     return this.sql.all(statement, cycleStartsAtMs).map(METERS.read);
   }
 
-  /** Runs whose hold has ended by now, soonest first. */
-  loadEndedHolds(nowMs: AtMs): Run[] {
-    const statement = "SELECT * FROM runs WHERE hold_expires_at_ms <= ? ORDER BY hold_expires_at_ms, run";
-    return this.sql.all(statement, nowMs).map(RUNS.read);
+  /** Runs whose hold has expired by now, soonest first. */
+  loadExpiredHolds(nowMs: AtMs, limit: number): Run[] {
+    const statement = "SELECT * FROM runs WHERE hold_expires_at_ms <= ? ORDER BY hold_expires_at_ms, run LIMIT ?";
+    return this.sql.all(statement, nowMs, limit).map(RUNS.read);
+  }
+
+  /** What the holds that have expired by now set aside. The index holds all that this reads. */
+  sumExpiredHolds(nowMs: AtMs): Record<Unit, Micros> {
+    const statement = `SELECT hold_unit AS unit, sum(hold_micros) AS micros FROM runs
+      WHERE hold_expires_at_ms <= ? GROUP BY hold_unit`;
+    const sums: Record<Unit, Micros> = { credits: 0, usd: 0 };
+    for (const { unit, micros } of this.sql.all(statement, nowMs)) sums[unit as Unit] = micros as Micros;
+    return sums;
   }
 
   /** When the next hold ends; null when there is none. */

@@ -1,6 +1,7 @@
 /**
  * One table of the object: its columns with how each is written, next to how a row is read. The statements follow from
- * the columns. A write of many rows is one statement with one JSON parameter: a list of lists, in column order.
+ * the columns. A write of many rows is one statement with one JSON parameter: a list of lists, in column order. Rows
+ * that do not fit into one parameter take several statements.
  */
 import type { Sql, SqlRow, SqlValue } from "./sql.ts";
 
@@ -49,12 +50,12 @@ export class Table<T> {
 
   /** Inserts rows that are not stored yet. */
   add(sql: Sql, values: readonly T[]): void {
-    if (values.length > 0) sql.run(this.#insert, listsOf(this.#all, values));
+    for (const lists of portionsOf(this.#all, values)) sql.run(this.#insert, lists);
   }
 
   /** Inserts rows, or updates what is changing of those that are stored. */
   put(sql: Sql, values: readonly T[]): void {
-    if (values.length > 0) sql.run(this.#upsert, listsOf(this.#all, values));
+    for (const lists of portionsOf(this.#all, values)) sql.run(this.#upsert, lists);
   }
 
   /** Updates what is changing of one stored row. For few rows this costs less than `put`. */
@@ -64,10 +65,26 @@ export class Table<T> {
 
   /** The stored rows that have the keys of these values, in any order. */
   loadSame(sql: Sql, values: readonly T[]): T[] {
-    return values.length === 0 ? [] : sql.all(this.#findSame, listsOf(this.#key, values)).map(this.read);
+    return [...portionsOf(this.#key, values)].flatMap((lists) => sql.all(this.#findSame, lists).map(this.read));
   }
 }
 
-function listsOf<T>(columns: Columns<T>[string][], values: readonly T[]): string {
-  return JSON.stringify(values.map((value) => columns.map((of) => of(value))));
+/** SQLite on Cloudflare takes a value of at most 2 MB. A character of a string takes at most 3 bytes of it. */
+const MAX_PARAMETER_CHARS = 500_000;
+
+/** The rows as JSON lists of lists, as many in each as fit into one parameter. */
+function* portionsOf<T>(columns: Columns<T>[string][], values: readonly T[]): Generator<string> {
+  let rows: string[] = [];
+  let chars = 0;
+  for (const value of values) {
+    const row = JSON.stringify(columns.map((of) => of(value)));
+    if (chars + row.length > MAX_PARAMETER_CHARS && rows.length > 0) {
+      yield `[${rows.join(",")}]`;
+      rows = [];
+      chars = 0;
+    }
+    rows.push(row);
+    chars += row.length;
+  }
+  if (rows.length > 0) yield `[${rows.join(",")}]`;
 }
