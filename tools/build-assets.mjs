@@ -1,8 +1,8 @@
-// Builds what browsers load: it bundles src/browser and src/styles with esbuild, takes htmx and uPlot from their packages,
-// and writes the result to dist/public, beside a copy of public/. wrangler serves that directory.
-// Files in /assets/ have a hash of their content in their names, so browsers may cache them for ever. The Worker imports
-// dist/asset-paths.json to learn their names. wrangler runs this script ([build] in wrangler.toml); `npm run check` and
-// the tests run it too. Plain JavaScript, because wrangler runs it on the user's Node, which may be Node 20.
+// Builds the files that browsers load: bundles src/browser and src/styles with esbuild, takes htmx and uPlot from their
+// packages, and writes everything to dist/public together with a copy of public/. wrangler serves that directory.
+// Files in /assets/ have a hash of their content in their names, so browsers may cache them for ever. The Worker gets
+// their names from dist/asset-paths.json. wrangler runs this script (see [build] in wrangler.toml), and so do
+// `npm run check` and the tests. It is plain JavaScript because wrangler runs it on the user's Node, which may be 20.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, sep } from "node:path";
@@ -11,13 +11,16 @@ import * as esbuild from "esbuild";
 import { ROOT } from "./install.mjs";
 
 /**
- * Both libraries are used as their authors minified them: esbuild would make them larger. htmx initializes the page in
- * the first task after it has loaded, so its WebSocket extension has to be in the same file.
+ * Both libraries are used as their authors minified them, because esbuild would make them larger. htmx initializes the
+ * page in the first task after it has loaded, so its WebSocket extension has to be in the same file.
  */
 const HTMX = ["htmx.org/dist/htmx.min.js", "htmx.org/dist/ext/hx-ws.min.js"];
 const UPLOT = ["uplot/dist/uPlot.iife.min.js"];
 
-/** The usage bar carries its stylesheet as a string; esbuild minifies stylesheets, but not strings. @type {esbuild.Plugin} */
+/**
+ * The usage bar contains its stylesheet as a string, which esbuild would not minify.
+ * @type {esbuild.Plugin}
+ */
 const STYLESHEET_AS_TEXT = {
   name: "stylesheet-as-text",
   setup(build) {
@@ -29,8 +32,8 @@ const STYLESHEET_AS_TEXT = {
 };
 
 /**
- * Writes `<directory>/public` and `<directory>/asset-paths.json`. Leaves files alone that already have the right
- * content: nothing that watches them reloads without a reason, and several builds may run at the same time.
+ * Writes `<directory>/public` and `<directory>/asset-paths.json`. Files that already have the right content are not
+ * written, so that nothing that watches them reloads without a reason, and several builds may run at the same time.
  * @param {string} directory
  */
 export async function buildAssets(directory = join(ROOT, "dist")) {
@@ -44,7 +47,7 @@ export async function buildAssets(directory = join(ROOT, "dist")) {
   }
 }
 
-/** Every file to serve by its path, and the URLs of those that pages link to by their plain names. */
+/** Returns the content of every file by its path, and the URLs of those that pages link to. */
 async function makeAssets() {
   /** @type {Map<string, Buffer>} */
   const files = new Map(
@@ -105,7 +108,10 @@ function filesBelow(directory) {
   return files.map((path) => path.replaceAll(sep, "/")).sort();
 }
 
-/** Renaming a complete file means that nobody reads half of one. @param {string} path @param {Buffer} content @param {string} directory */
+/**
+ * Renames a complete file, so that nobody reads half of one.
+ * @param {string} path @param {Buffer} content @param {string} directory for the temporary file
+ */
 function writeIfChanged(path, content, directory) {
   if (existsSync(path) && readFileSync(path).equals(content)) return;
   mkdirSync(dirname(path), { recursive: true });

@@ -1,4 +1,4 @@
-/** The script of every page behind a sign-in: small behaviours, without which each page is still complete. */
+/** The script of every signed-in page: small conveniences. Each page also works without them. */
 
 import { followAddress } from "./page/address.ts";
 import { reportFailedLinks } from "./page/failures.ts";
@@ -6,7 +6,7 @@ import { guardForms } from "./page/forms.ts";
 import { closeMenus } from "./page/menus.ts";
 import { describeTimes, speakNotices } from "./page/notices.ts";
 
-// The stylesheet shows what needs a script, and hides what replaces it without one.
+// The stylesheet then shows what needs a script, and hides what is there for pages without one.
 document.documentElement.dataset.script = "";
 
 followAddress();

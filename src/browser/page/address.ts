@@ -1,6 +1,6 @@
-/** Keeps the page, its links and the browser's address in step when htmx changes a part of the page. */
+/** Keeps the browser's address, the page and its links consistent when htmx changes part of the page. */
 
-/** What the chart's toggles change in the address; the tables' links carry it along. */
+/** The chart's parameters in the address, which the links of the tables have to keep. */
 const CHART_PARAMETERS = ["range", "view"];
 const LINK_ATTRIBUTES = ["href", "hx-get", "hx-push-url"];
 
@@ -11,13 +11,13 @@ export function followAddress(): void {
 
   document.addEventListener("htmx:after:history:update", updateTableLinks);
 
-  // The address stays that of what the page shows, unless the new content has arrived.
+  // After an error the page shows what it showed before, so the address must stay the same too.
   document.addEventListener("htmx:before:history:update", (event) => {
     if (event.detail.response?.status >= 400) event.preventDefault();
   });
 }
 
-/** The server would render the tables' links with the chart's new parameters, but htmx replaces only the chart. */
+/** Copies the chart's parameters into the links of the tables, which htmx has not replaced together with the chart. */
 function updateTableLinks(): void {
   const now = new URLSearchParams(location.search);
   for (const link of document.querySelectorAll(".table a[hx-get]")) {

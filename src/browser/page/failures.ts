@@ -1,4 +1,4 @@
-/** Says so when a link could not change its part of the page: htmx leaves the page as it is, without a word. */
+/** Shows a message when htmx could not load what a link asked for. htmx itself shows nothing. */
 
 const TOAST_MS = 8_000;
 let hideTimer: ReturnType<typeof setTimeout> | undefined;

@@ -1,4 +1,4 @@
-/** Forms: no second submit by a double click, and a cap form whose options follow what is typed. */
+/** Prevents forms from being submitted twice, and keeps the options of the cap form consistent with its amount. */
 
 export function guardForms(): void {
   document.addEventListener("submit", (event) => {
@@ -8,7 +8,7 @@ export function guardForms(): void {
     form.dataset.once = "sent";
   });
 
-  // When people come back to a page that the browser has kept, they can submit its forms again.
+  // The browser may have kept this page for the back button. Its forms can then be submitted again.
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll<HTMLFormElement>("form[data-once]")) form.dataset.once = "";
   });

@@ -1,4 +1,7 @@
-/** Menus are `<details>` elements, which browsers leave open: this closes them, and prints where a menu offers it. */
+/**
+ * Closes menus on Escape, on a click elsewhere and after a choice: they are `<details>` elements, which browsers leave
+ * open. Also prints the page, which one of the menus offers.
+ */
 
 export function closeMenus(): void {
   document.addEventListener("click", ({ target }) => {

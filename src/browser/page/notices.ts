@@ -1,10 +1,10 @@
-/** Notices for people who hear the page instead of seeing it, and times for readers in other time zones. */
+/** Announces the page's notices to screen readers, and shows times in the reader's time zone. */
 
-/** Screen readers announce a change of a live region only after they have seen the region empty. */
+/** Screen readers announce only changes of a live region, so they need time to see it empty. */
 const EMPTY_MS = 300;
 
 export function speakNotices(): void {
-  // The notice is on the page now; a reload should not show it again.
+  // A reload should not show the notice again.
   if (location.search === "?saved") history.replaceState(history.state, "", location.pathname);
   for (const notice of document.querySelectorAll<HTMLElement>("[data-announce]")) {
     const region = document.getElementById(`${notice.dataset.announce}-region`);
@@ -12,7 +12,7 @@ export function speakNotices(): void {
   }
 }
 
-/** The server prints times in the enterprise's time zone; the tooltip of each shows it in the reader's. */
+/** The server prints times in the enterprise's time zone. Their tooltips show them in the reader's time zone. */
 export function describeTimes(): void {
   document.addEventListener("pointerover", ({ target }) => {
     const time = target instanceof Element ? target.closest<HTMLTimeElement>("time[datetime]") : null;

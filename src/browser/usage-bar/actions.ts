@@ -6,14 +6,14 @@ import { percentOf } from "./words.ts";
 export type Action = "upgrade" | "invite" | "raise";
 export type Link = { label: string; url: string };
 
-/** Used until an alert or the token says something better. URLs are relative to the Fuelgauge that serves the data. */
+/** The links if neither an alert nor the token has one. Their URLs are relative to the feed's base. */
 export const DEFAULT_LINKS: Record<Action, Link> = {
   upgrade: { label: "Upgrade plan", url: "settings/usage" },
   invite: { label: "Invite", url: "settings/usage" },
   raise: { label: "Raise cap", url: "settings/model" },
 };
 
-/** The action that an alert's link belongs to; null: the alert has no link. */
+/** The action that the link of an alert belongs to; null for an alert that never has a link. */
 const ACTION_OF_ALERT: Record<AlertCode, Action | null> = {
   exhausted: "upgrade",
   on_track_to_run_out: "upgrade",

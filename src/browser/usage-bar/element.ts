@@ -1,4 +1,4 @@
-/** The element <usage-bar>: shows what its feed knows, in a shadow root, and reports to its host by events. */
+/** The element <usage-bar>: shows the state of its feed in a shadow root, and reports to its host by events. */
 import type { GaugeJson } from "../../wire/gauge.ts";
 import { type Action, DEFAULT_LINKS, offeredActions } from "./actions.ts";
 import stylesheet from "./bar.css";
@@ -25,7 +25,7 @@ export class UsageBar extends HTMLElement implements Bar {
 
   constructor() {
     super();
-    // If the host set the property before this script ran, it hides the accessor below.
+    // A host may have set the property before this script ran. Such a property would hide the accessor below.
     this.#getToken = Object.getOwnPropertyDescriptor(this, "getToken")?.value ?? null;
     Reflect.deleteProperty(this, "getToken");
     const root = this.attachShadow({ mode: "open" });
@@ -110,7 +110,7 @@ export class UsageBar extends HTMLElement implements Bar {
       const width = Math.min(100, (micros * 100) / (total_micros ?? 0));
       segment.style.inlineSize = micros === 0 ? "0" : `max(2px, ${width}%)`;
     };
-    // The bonus lies under the monthly part and reaches beyond it, so neither moves when it grows.
+    // The bonus starts at zero too, behind the monthly part, so it does not move when the monthly part grows.
     fill(this.#monthly, monthly ? monthly.used_micros : used_micros);
     fill(this.#bonus, bonus?.used_micros ? used_micros : 0);
   }
@@ -120,7 +120,7 @@ export class UsageBar extends HTMLElement implements Bar {
     for (const { action, link } of this.#links) {
       const { label, url } = links[action] ?? DEFAULT_LINKS[action];
       link.textContent = label;
-      // A link without an address is hidden, and keeps its place.
+      // Without an address the link is invisible, but keeps its place.
       if (offered[action]) link.href = new URL(url, base).href;
       else link.removeAttribute("href");
     }

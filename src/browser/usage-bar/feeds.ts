@@ -32,7 +32,7 @@ const SLEEP_MS = 30_000;
 /** After this time the socket is replaced, because the days that remain change without any debit. */
 const MAX_SOCKET_MS = 3_600_000;
 
-/** The Fuelgauge that served this script. A module does not know its URL here, so it takes the page's. */
+/** Where this script came from. A script that is loaded as a module does not know, and uses the page's origin. */
 const HOME = new URL("/", (document.currentScript as HTMLScriptElement | null)?.src ?? location.href).href;
 
 const feeds = new Map<string, Feed>();
@@ -46,14 +46,14 @@ export function feedOf(base: string | null, enterprise: string): Feed {
   return feed;
 }
 
-/** Lets all feeds follow what happens to the page and to the network. */
+/** Makes all feeds react to the visibility of the page and to the network. */
 export function followPage(): void {
   const each = (act: (feed: Feed) => void) => feeds.forEach(act);
   const wake = (feed: Feed) => feed.wake();
   document.addEventListener("visibilitychange", () => each(document.hidden ? (feed) => feed.sleep() : wake));
   addEventListener("online", () => each(wake));
   addEventListener("offline", () => each((feed) => feed.doubt()));
-  // Browsers keep a page for "back" only if it has no open socket.
+  // Browsers keep a page for the back button only if it has no open socket.
   addEventListener("pagehide", () => each((feed) => feed.stop()));
   addEventListener("pageshow", ({ persisted }) => persisted && each(wake));
 }
@@ -62,16 +62,16 @@ export class Feed {
   readonly base: string;
   readonly url: string;
   readonly bars = new Set<Bar>();
-  /** The newest state; when it was last known to be the newest; whether the bars say that it may not be. */
+  /** The newest state, when it was last known to be the newest, and whether the bars say that it may be out of date. */
   gauge: GaugeJson | null = null;
   freshAtMs = 0;
   isLost = false;
   isAdmin = false;
   /** Where actions lead. An alert's link stays here when a more pressing alert replaces it. */
   links: Partial<Record<Action, Link>> = {};
-  /** Aborted while nothing tries to connect. */
+  /** Aborted while the feed does not try to connect. */
   #watch = new AbortController();
-  /** Asks the open socket for a sign of life; null without one. */
+  /** Pings the open socket; null without one. */
   #ping: (() => void) | null = null;
   #graceTimer: ReturnType<typeof setTimeout> | undefined;
   #sleepTimer: ReturnType<typeof setTimeout> | undefined;
@@ -93,14 +93,14 @@ export class Feed {
     queueMicrotask(() => this.bars.size || this.#watch.abort());
   }
 
-  /** The page is visible again, or the network is back. */
+  /** For when the page is visible again or the network is back. */
   wake(): void {
     clearTimeout(this.#sleepTimer);
     if (this.#ping) this.#ping();
     else this.#keepWatching();
   }
 
-  /** Nobody looks at the page. If that lasts, the socket is closed. */
+  /** For when the page is hidden. If it stays hidden, the socket is closed. */
   sleep(): void {
     this.#sleepTimer = setTimeout(() => this.stop(), SLEEP_MS);
   }
@@ -110,13 +110,13 @@ export class Feed {
     this.#showLoss();
   }
 
-  /** The browser says that the network is gone. The bars say so until the socket answers. */
+  /** For when the browser reports that the network is gone. The bars say so until the socket answers. */
   doubt(): void {
     this.#showLoss();
     this.#ping?.();
   }
 
-  /** Connects again and again, each time with a fresh token; without a pause if only the old token was refused. */
+  /** Connects again and again, each time with a fresh token. Does not pause if only the old token was refused. */
   async #keepWatching(): Promise<void> {
     this.#watch.abort();
     const watch = (this.#watch = new AbortController());
@@ -178,7 +178,7 @@ export class Feed {
         this.#take(data === "pong" ? this.gauge : JSON.parse(data));
       };
       socket.onclose = ({ code }) => end(code);
-      // A socket that a content security policy blocks reports an error and no close.
+      // A socket that the content security policy blocks reports an error, but does not close.
       socket.onerror = () => end();
       signal.onabort = () => end();
       wait(end, TIMEOUT_MS);

@@ -12,7 +12,7 @@ export function percentOf({ used_micros: used, total_micros: total }: GaugeJson)
   return total === 0 ? 100 : (used * 100) / total;
 }
 
-/** "1,240 of 2,000 credits", or how long there is none left. */
+/** "1,240 of 2,000 credits", or until when nothing is left. */
 export function headline(gauge: GaugeJson, isOut = gauge.remaining_micros === 0): string {
   const { unit, used_micros, total_micros, cycle } = gauge;
   const used = amount(used_micros, unit);

@@ -1,14 +1,14 @@
 /**
- * Draws a chart with uPlot, which the build puts in front of this code. All words and ticks come with the data: nothing
- * is formatted here. Colours are read from the stylesheet at each drawing, so a change of theme needs only a redraw.
- * Screen readers get no canvas: a range input walks through the points by keyboard, and a table has every number.
+ * Draws a chart with uPlot, which the build puts in front of this code. All words and ticks come with the data, so
+ * nothing is formatted here. Colours are read from the stylesheet at each drawing, so a new theme needs only a redraw.
+ * A canvas says nothing to screen readers: a range input steps through the points, and a table has every number.
  */
 import type uPlotLibrary from "uplot";
 import type { Chart, ChartSeries } from "../../pages/usage/chart-shape.ts";
 
 declare const uPlot: typeof uPlotLibrary;
 
-/** A drawing on the page. `scrubber` is the range input. */
+/** A drawing on the page. The scrubber is a range input. */
 export type Drawing = { chart: uPlotLibrary; observer: ResizeObserver; plot: HTMLElement; scrubber: HTMLInputElement };
 
 type Size = { width: number; height: number };
@@ -20,13 +20,13 @@ const COLORS: Record<ChartSeries["key"], string> = {
   used: "--monthly",
   forecast: "--muted",
 };
-/** A cursor outside of the plot, which uPlot hides. */
+/** A position outside the plot, where uPlot hides the cursor. */
 const NO_CURSOR = { left: -10, top: -10 };
 const TIP_DISTANCE = 14;
 
 const color = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** Draws into the plot. If somebody walked or pointed at a place of the drawing before, the new one shows that place. */
+/** Draws into the plot. Keeps the point that the scrubber or the pointer was at in the drawing before. */
 export function draw(data: Chart, plot: HTMLElement, before: Drawing | null): Drawing {
   const { clientWidth: width, clientHeight: height } = plot;
   const walkedTo = before !== null && before.scrubber === document.activeElement ? before.scrubber.value : null;
@@ -38,7 +38,7 @@ export function draw(data: Chart, plot: HTMLElement, before: Drawing | null): Dr
   const scrubber = makeScrubber(data, chart, tip);
   plot.replaceChildren(chart.root, tip, scrubber);
   const { left = -1, top = -1 } = before?.chart.cursor ?? {};
-  // uPlot lays itself out in a microtask; before it, points have no positions.
+  // uPlot computes its layout in a microtask. Before that, points have no positions.
   queueMicrotask(() => {
     if (walkedTo !== null) {
       if (Number(walkedTo) <= Number(scrubber.max)) scrubber.value = walkedTo;
@@ -149,7 +149,7 @@ function showTip(chart: uPlotLibrary, data: Chart, tip: HTMLElement): void {
   const at = chart.valToPos(data.x[index] ?? 0, "x") + chart.over.offsetLeft;
   const room = chart.root.clientWidth - tip.offsetWidth;
   const beside = at + TIP_DISTANCE > room ? at - tip.offsetWidth - TIP_DISTANCE : at + TIP_DISTANCE;
-  // The content security policy allows styles that are set through the style object.
+  // Unlike a style attribute, the style object is allowed by the content security policy.
   tip.style.transform = `translate(${Math.round(Math.max(0, Math.min(beside, room)))}px, 12px)`;
 }
 
@@ -162,7 +162,7 @@ function tipRow({ key, name, texts }: ChartSeries, index: number): HTMLElement[]
   return [row];
 }
 
-/** A range input over the points: arrow keys move the cursor, and screen readers say what is there. */
+/** A range input over the points: arrow keys move the cursor, and screen readers read out the values. */
 function makeScrubber(data: Chart, chart: uPlotLibrary, tip: HTMLElement): HTMLInputElement {
   const last = data.x.length - 1;
   const scrubber = Object.assign(document.createElement("input"), {

@@ -1,6 +1,6 @@
 /**
- * Replaces the chart that the server has drawn by an interactive one, once it comes near the visible part of the page;
- * only then does it load the drawing code and uPlot. If that fails, the server's drawing stays.
+ * Replaces the server's drawing of the chart with an interactive one when it comes near the visible part of the page.
+ * Only then are the drawing code and uPlot loaded. If loading fails, the server's drawing stays.
  */
 import type { Chart } from "../../pages/usage/chart-shape.ts";
 import type { Drawing } from "./chart-drawing.ts";
@@ -11,7 +11,7 @@ const NEAR = "200px";
 
 let code: Promise<Code> | null = null;
 let loads = 0;
-/** The drawing on the page, and the data that it shows, as text. */
+/** The drawing on the page, with its data as text. */
 let mounted: (Drawing & { text: string }) | null = null;
 
 const visibility = new IntersectionObserver(
@@ -43,11 +43,11 @@ function followPage(): void {
 
 function tryToMount(figure: HTMLElement): void {
   mount(figure).catch(() => {
-    // The server's drawing is still there. The next change of the chart tries again.
+    // The server's drawing is still there, and the next change of the chart tries again.
   });
 }
 
-/** Draws the figure's data, unless the drawing on the page shows it already. */
+/** Draws the figure's data, unless the drawing on the page already shows it. */
 async function mount(figure: HTMLElement): Promise<void> {
   const text = figure.dataset.chart ?? "";
   const { draw } = await loadCode();
@@ -55,7 +55,7 @@ async function mount(figure: HTMLElement): Promise<void> {
   if (mounted?.text === text && mounted.plot.isConnected) return;
   const plot = figure.querySelector<HTMLElement>(".plot");
   if (plot === null) return;
-  // The stylesheet hides the server's drawing while the plot has content, so the plot gets its size before it is drawn.
+  // The plot has a size only when it has content: the stylesheet then hides the server's drawing.
   if (!plot.hasChildNodes()) plot.append(document.createElement("span"));
   const before = mounted;
   try {
@@ -70,7 +70,7 @@ async function mount(figure: HTMLElement): Promise<void> {
 }
 
 function loadCode(): Promise<Code> {
-  // Browsers remember a module that failed to load by its whole URL. A new fragment makes them load it again.
+  // Browsers remember by the whole URL that a module failed to load. With a new fragment they try again.
   code ??= (import(loads++ === 0 ? CHART_URL : `${CHART_URL}#${loads}`) as Promise<Code>).catch((error: unknown) => {
     code = null;
     throw error;

@@ -1,7 +1,7 @@
 /**
- * Keeps the usage page live. The pill holds htmx's socket to the ledger: each message is the gauge after a change, and
- * the page then refreshes the regions that changed. Without a socket it checks every 30 seconds while it is visible.
- * The pill says whether the page is live; screen readers hear of thresholds and of the connection, and of nothing else.
+ * Keeps the usage page live. The element "pill" holds htmx's socket to the ledger. Each message is the gauge after a
+ * change, and the page then refreshes. Without a socket, a visible page refreshes every 30 seconds. The pill shows
+ * whether the page is live. Screen readers are notified only of thresholds, and of a lost or restored connection.
  */
 import type { GaugeJson } from "../../wire/gauge.ts";
 import { isCurrent, msSinceRefresh, noteChange, noteSeq, refreshBalance, refreshCopy } from "./refresh.ts";
@@ -13,9 +13,9 @@ const SHOW_LOSS_MS = 1_000;
 const SPEAK_LOSS_MS = 5_000;
 const PING_MS = 25_000;
 const PONG_MS = 10_000;
-/** After this many failures the pill no longer promises to reconnect. */
+/** After this many failures the pill says "Not live" instead of "Reconnecting". */
 const MAX_RECONNECTS_SHOWN = 4;
-/** Close codes from here on are the ledger's decision, which htmx takes as final. */
+/** The ledger closes a socket on purpose with codes from here on. htmx does not reconnect after them. */
 const FIRST_LEDGER_CODE = 4000;
 
 let isLive = false;
@@ -38,8 +38,8 @@ export function stayLive(): void {
 }
 
 /**
- * The socket of htmx's WebSocket extension. htmx has no public way to it, so this reads htmx's private fields. It is the
- * only function that does: look here first when an update of htmx breaks the live page.
+ * Returns the socket of htmx's WebSocket extension. htmx has no public API for it, so this function reads htmx's
+ * private fields. No other code does: look here first if an update of htmx breaks the live page.
  */
 function findSocket(): WebSocket | undefined {
   type Powered = HTMLElement & { _htmx?: { ws?: { connection?: { socket?: WebSocket | null } } } };
@@ -54,7 +54,7 @@ async function receive(data: unknown): Promise<void> {
   const gauge = JSON.parse(data) as GaugeJson;
   noteSeq(gauge.seq);
   speakNewAlert(gauge);
-  // Each message after the first is about a change, even if the sequence number is the same (a suspension, a new name).
+  // Every message after the first reports a change. Some keep the sequence number: a suspension, a new name.
   if (isLive || !isCurrent()) {
     noteChange();
     await refreshNow();
@@ -62,7 +62,7 @@ async function receive(data: unknown): Promise<void> {
   if (findSocket()?.readyState === WebSocket.OPEN && isCurrent()) becomeLive();
 }
 
-/** Speaks an alert once, when it first appears; not those that were there when the page was opened. */
+/** Announces an alert when it first appears. Alerts that existed when the page was opened are not announced. */
 function speakNewAlert(gauge: GaugeJson): void {
   const pressing = gauge.alerts.filter(({ level }) => level !== "info");
   const [added] = alerts === null ? [] : pressing.filter(({ code }) => !alerts?.has(code));
@@ -87,7 +87,7 @@ async function lose(code: number): Promise<void> {
   showLoss();
   const isLedgersDecision = code >= FIRST_LEDGER_CODE;
   if (failures > 1 || isLedgersDecision) {
-    // Browsers hide why a socket was refused. A refresh finds out: it says so on the page if the session has ended.
+    // Browsers hide why a socket was refused. If the session has ended, the answer to a refresh says so in the pill.
     await refreshNow();
     if (isLedgersDecision) reopen();
     return;
@@ -103,7 +103,7 @@ function showLoss(): void {
   setPill("lost", failures > MAX_RECONNECTS_SHOWN ? "Not live (checks every 30 s)" : reconnecting);
 }
 
-/** Opens a new socket at once, when htmx has given up or still waits: htmx connects for each new element. */
+/** Opens a new socket at once, even if htmx has given up or is waiting: a new element makes htmx connect. */
 function reopen(): void {
   const pill = findPill();
   if (pill === null || isSignedOut() || findSocket()?.readyState === WebSocket.OPEN) return;
@@ -112,7 +112,7 @@ function reopen(): void {
   htmx.process(fresh);
 }
 
-/** Finds a connection that died silently, and gives up one that has not been established since the last ping. */
+/** Detects a connection that died silently, and closes one that is still connecting after a whole ping interval. */
 function ping(): void {
   const socket = findSocket();
   if (socket?.readyState === WebSocket.CONNECTING) {
@@ -124,7 +124,7 @@ function ping(): void {
   pongTimer = setTimeout(() => socket.close(), PONG_MS);
 }
 
-/** Live or not, time passes: the rest of the cycle gets shorter without any debit. */
+/** Refreshes a page that is not live. A live one is refreshed rarely: the remaining days change without any debit. */
 function check(): void {
   if (document.hidden || isSignedOut()) return;
   if (isLive && msSinceRefresh() <= REFRESH_LIVE_MS) return;
@@ -132,7 +132,7 @@ function check(): void {
   refreshCopy();
 }
 
-/** While the page is hidden it rests, and htmx closes its socket. When it is visible again it loads what it missed. */
+/** A hidden page rests, and htmx closes its socket. When the page becomes visible again, it loads what it missed. */
 function followVisibility(): void {
   isLive = false;
   if (document.hidden) return;

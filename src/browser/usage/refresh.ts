@@ -1,19 +1,19 @@
 /**
- * Refreshes the usage page: asks the server for the regions that have changed, so that every number on the page comes
- * from the server's one formatter. The balance follows the ledger at once; chart and tables follow the copy, which is
- * up to a few seconds behind. It knows which state the page shows and which is the newest, but nothing about sockets.
+ * Refreshes the usage page. It asks the server for the regions that have changed, because the server formats every
+ * number. The balance follows the ledger at once. Chart and tables follow the copy, which can be some seconds behind.
+ * This file knows which state the page shows and which is the newest. It knows nothing about sockets.
  */
 import { copyLagMs, copyParts, findPill, isCopyUnreadable, isSignedOut, shownSeq } from "./regions.ts";
 
-/** While somebody watches, the copy follows the ledger within a second. */
+/** While a page is open, the copy follows the ledger within a second. */
 const COPY_MS = 2_000;
-/** A copy this far behind has a problem; the page then asks for it less and less often. */
+/** A copy this far behind has a problem. The page then asks for it less and less often. */
 const COPY_IN_TROUBLE_MS = 10_000;
 const MAX_COPY_PAUSE_MS = 30_000;
 const RETRY_MS = 1_000;
 
-// All of this is lost with the page, and a new page is up to date.
-/** The newest state that the ledger has announced. */
+// A new page starts with none of this, and is up to date.
+/** The sequence number of the newest state that the ledger has announced. */
 let newestSeq = 0;
 let lastRefreshAtMs = Date.now();
 let lastChangeAtMs = 0;
@@ -21,16 +21,16 @@ let copyPauseMs = COPY_MS;
 let isCopyRefreshing = false;
 let copyTimer: ReturnType<typeof setTimeout> | null = null;
 
-// Two queues: while the copy takes its time, the balance moves on.
+// Two queues, so that a slow copy does not delay the balance.
 const fetchBalance = partsQueue(findPill);
 const fetchCopy = partsQueue(() => document.getElementById("content"));
 
-/** The ledger has announced a state. */
+/** Records the state that the ledger has announced. */
 export function noteSeq(seq: number): void {
   newestSeq = seq;
 }
 
-/** The page shows the newest state that the ledger has announced. */
+/** Whether the page shows the newest state that the ledger has announced. */
 export function isCurrent(): boolean {
   return shownSeq() >= newestSeq;
 }
@@ -39,20 +39,20 @@ export function msSinceRefresh(): number {
   return Date.now() - lastRefreshAtMs;
 }
 
-/** Refreshes the balance; while `keepTrying` says so, again until it is the newest. */
+/** Refreshes the balance. Repeats until it is the newest, as long as `keepTrying` returns true. */
 export async function refreshBalance(keepTrying: () => boolean): Promise<void> {
   lastRefreshAtMs = Date.now();
   await fetchBalance("now");
   if (keepTrying() && !isCurrent()) setTimeout(() => refreshBalance(keepTrying), RETRY_MS);
 }
 
-/** After a change in the ledger chart and tables have to follow, once the copy has it. */
+/** Records a change in the ledger. Chart and tables are refreshed when the copy should have it. */
 export function noteChange(): void {
   lastChangeAtMs = Date.now();
   refreshCopyIn(COPY_MS);
 }
 
-/** Refreshes chart and tables, until they have everything that the ledger has. */
+/** Refreshes chart and tables. Repeats until they show everything that the ledger has. */
 export async function refreshCopy(): Promise<void> {
   if (isCopyRefreshing || copyTimer !== null) return;
   isCopyRefreshing = true;
@@ -61,7 +61,7 @@ export async function refreshCopy(): Promise<void> {
   const lagMs = copyLagMs();
   const inTrouble = lagMs > COPY_IN_TROUBLE_MS || isCopyUnreadable();
   copyPauseMs = inTrouble ? Math.min(MAX_COPY_PAUSE_MS, 2 * copyPauseMs) : COPY_MS;
-  // A change of the last moment may not be in the copy yet.
+  // A very recent change may not be in the copy yet.
   if (inTrouble || lagMs > 0 || Date.now() - lastChangeAtMs < COPY_MS) refreshCopyIn(copyPauseMs);
 }
 
@@ -73,7 +73,7 @@ function refreshCopyIn(ms: number): void {
   }, ms);
 }
 
-/** Returns a function that fetches regions, one request at a time; the next request asks for all that were added meanwhile. */
+/** Returns a function that fetches regions, one request at a time. Regions added meanwhile share the next request. */
 function partsQueue(findSource: () => HTMLElement | null): (...parts: string[]) => Promise<void> {
   const queued = new Set<string>();
   let isFetching = false;
@@ -86,7 +86,7 @@ function partsQueue(findSource: () => HTMLElement | null): (...parts: string[]) 
       url.searchParams.set("part", [...queued].join(","));
       queued.clear();
       const options = { source, swap: "none", headers: { "Fuelgauge-Refresh": "1" } };
-      // A region that cannot be loaded now stays as it is.
+      // Regions that could not be loaded stay as they are.
       await htmx.ajax("GET", url.pathname + url.search, options).catch(() => {});
     }
     isFetching = false;

@@ -1,6 +1,6 @@
 /**
- * A chart as plain data: what is drawn, and every word beside it. The server renders it into the page, and the browser's
- * script draws from it. Amounts are whole or fractional units, not micros: a drawing needs no more precision.
+ * A chart as plain data, with all its words. The server writes it into the page, and the browser's script draws it.
+ * Amounts are in credits or dollars, not in micros: a drawing needs no more precision.
  */
 
 export type ChartSeries = {
