@@ -1,6 +1,6 @@
 /**
- * How the Worker reaches an enterprise's object. Callers ask for a new stub for each call, because a stub stays broken
- * once a call through it has failed.
+ * How the Worker calls an enterprise's object. Get a new stub for each call: once a call through a stub has failed, the
+ * stub stays broken.
  */
 import type { EnterpriseObject } from "../enterprise/object.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Makes an enterprise key, at the edge: its secret is told this once and kept nowhere, the object learns only its hash.
- * The operator makes keys of any scope, an admin none that could make others.
+ * Makes a key of an enterprise. Its secret is returned once and stored nowhere; the object stores its hash. The operator
+ * may make keys of any scope, an admin only keys that cannot make others.
  */
 import { type Caller, mayManageKey } from "../access/callers.ts";
 import { mintKey } from "../access/keys.ts";
@@ -20,7 +20,7 @@ export async function makeKey(
   const expiresAtMs = expires_at ?? null;
   // Keys expire by the real clock, also in an enterprise with a test clock.
   if (expiresAtMs !== null && expiresAtMs <= Date.now()) {
-    return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message: "must lie ahead" }] });
+    return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message: "must be in the future" }] });
   }
   const id = crypto.randomUUID();
   const { key, hash } = await mintKey(env.SIGNING_SECRET, { enterprise, id, scopes, expiresAtMs });

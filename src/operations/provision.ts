@@ -1,6 +1,6 @@
 /**
- * Creates an enterprise or changes what is given of it, from the edge: the catalog learns of it first, and where its
- * webhooks go to another address from now on, the secret that signs them is told this once.
+ * Creates an enterprise or changes its settings. The catalog lists it first. When its webhooks go to another URL from now
+ * on, the secret that signs them is returned, once.
  */
 import type { Denied } from "../access/refusals.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
@@ -12,7 +12,7 @@ import { type EnterprisePut, patchOf } from "../wire/enterprise.ts";
 import { hostOf } from "../wire/webhook-url.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
-/** `webhookSecret` is null unless `webhook_url` was set to a new address. */
+/** `webhookSecret` is null unless `webhook_url` was set to a new URL. */
 export type Put = { created: boolean; state: StateJson; webhookSecret: string | null };
 
 /** @param site the URL of the request: webhooks must not call the deployment itself */
@@ -28,7 +28,7 @@ export async function putEnterprise(
   }
   const patch = patchOf(sent);
   const complete = completeSettings(patch);
-  // Enrolled first: an enterprise that exists must be on the list, one on the list need not exist yet.
+  // Listed first: every enterprise that exists must be on the list, but one on the list need not exist yet.
   if (complete !== null) await catalogOf(env).enrol(id);
   const put = await enterpriseStub(env, id).provision(id, patch, complete, sent.test_clock);
   if (isRefusal(put)) return put;

@@ -1,7 +1,7 @@
 /**
- * One change of the books: the working set between load and commit, inside one transaction with no await. Decisions
- * of the ledger replace its values; commit writes whatever was replaced, and nothing else. When the transaction fails
- * the change is dropped whole, and the memory of the object still holds what is stored.
+ * One change of the books: the working set between load and commit, inside one transaction without `await`. Decisions
+ * replace its values, and commit writes only what was replaced. When the transaction fails, the change is discarded, and
+ * the memory of the object still equals what is stored.
  */
 import { alertOf } from "../../ledger/alerts.ts";
 import {
@@ -40,16 +40,17 @@ export class Change {
   /** True once this change has queued a webhook. */
   webhookQueued = false;
   readonly #runs = new Map<string, Run>();
-  /** The meters of the runs that were loaded, each run's in the order of their first reports. */
+  /** The meters of the loaded runs; those of one run are in the order of their first reports. */
   readonly #meters = new Map<string, Meter[]>();
   readonly #newRuns = new Set<string>();
   readonly #changedRuns = new Set<string>();
-  /** By run and model; what is written is taken out. */
+  /** By run and model. A meter that is written is removed. */
   readonly #newMeters = new Map<string, Meter>();
   readonly #changedMeters = new Map<string, Meter>();
-  /** Runs of which a meter changed without their being loaded. */
+  /** Runs that are not loaded but have a changed meter, because it paid debt. */
   readonly #touchedRuns = new Set<string>();
-  readonly #knownGrants: Map<string, Grant>;
+  /** Grants as they are stored. */
+  readonly #storedGrants: Map<string, Grant>;
   readonly #cycles: Cycle[] = [];
   readonly #entries: Entry[] = [];
   readonly #items: OutboxItem[] = [];
@@ -62,12 +63,12 @@ export class Change {
   ) {
     this.books = before.books;
     this.identity = before.identity;
-    this.#knownGrants = new Map(before.books.grants.map((grant) => [grant.id, grant]));
+    this.#storedGrants = new Map(before.books.grants.map((grant) => [grant.id, grant]));
   }
 
   /**
-   * What was due by now, in order: expiries of grants, turns, and the ends of expired holds. Holds end in portions, so
-   * that a change never grows with how many expire at once: those that are left count no more, and are due still.
+   * Does what is due by now, in order: grants expire and cycles turn, then holds expire. Holds end in portions, so that
+   * the work of a change does not grow with how many expire at once. Those that are left no longer count, and are due still.
    */
   settle(): void {
     const settled = settleDue(this.books, this.nowMs);
@@ -78,9 +79,9 @@ export class Change {
     for (const run of this.store.loadExpiredHolds(this.nowMs, MAX_HOLDS_ENDED)) this.#endExpiredHold(run);
   }
 
-  /** Brings the runs and their meters into the working set. */
+  /** Loads runs and their meters into the working set. */
   load(runs: readonly string[]): void {
-    const missing = runs.filter((run) => !this.#meters.has(run) && !this.#recall(run));
+    const missing = runs.filter((run) => !this.#meters.has(run) && !this.#loadCached(run));
     this.#endExpiredHolds(runs);
     if (missing.length === 0) return;
     for (const run of missing) this.#meters.set(run, []);
@@ -97,24 +98,24 @@ export class Change {
     return this.#meters.get(run) ?? [];
   }
 
-  /** Brings the grants that these meters have drawn on, used up as they may be, so that a refund can find them. */
+  /** Loads the grants that these meters have drawn on, also those that are used up, so that a refund finds them. */
   loadGrants(meters: readonly Meter[]): void {
     const ids = meters.flatMap((meter) => meter.draws.flatMap((draw) => draw.grantId ?? []));
     const missing = ids.filter((id) => !this.books.grants.some((grant) => grant.id === id));
     if (missing.length > 0) this.addGrants(this.store.loadGrants(missing));
   }
 
-  /** A grant as it stands in this change: what time has just brought counts, written or not. */
+  /** A grant with what this change has done to it so far. */
   findGrant(id: string): Grant | null {
     return this.books.grants.find((grant) => grant.id === id) ?? this.store.loadGrants([id])[0] ?? null;
   }
 
   addGrants(grants: readonly Grant[]): void {
-    for (const grant of grants) this.#knownGrants.set(grant.id, grant);
+    for (const grant of grants) this.#storedGrants.set(grant.id, grant);
     this.books = { ...this.books, grants: [...this.books.grants, ...grants].sort(byDrawOrder) };
   }
 
-  /** Puts a run that was loaded, or one whose hold has ended. */
+  /** Puts a run that was loaded, or one whose hold has expired. */
   putRun(run: Run): void {
     const isNew = this.#meters.has(run.run) && !this.#runs.has(run.run);
     this.#runs.set(run.run, run);
@@ -122,15 +123,15 @@ export class Change {
     else if (!this.#newRuns.has(run.run)) this.#changedRuns.add(run.run);
   }
 
-  /** Puts a meter of a run that was loaded, or a stored one. */
+  /** Puts a meter of a loaded run, or a stored meter of another run. */
   putMeter(meter: Meter): void {
     const key = `${meter.run} ${meter.model}`;
     const meters = this.#meters.get(meter.run);
-    const place = meters?.findIndex((known) => known.model === meter.model);
-    if (place === -1 || this.#newMeters.has(key)) this.#newMeters.set(key, meter);
+    const index = meters?.findIndex((known) => known.model === meter.model);
+    if (index === -1 || this.#newMeters.has(key)) this.#newMeters.set(key, meter);
     else this.#changedMeters.set(key, meter);
     if (meters === undefined) this.#touchedRuns.add(meter.run);
-    else if (place !== undefined && place >= 0) meters[place] = meter;
+    else if (index !== undefined && index >= 0) meters[index] = meter;
     else {
       meters.push(meter);
       meters.sort(byFirstReport);
@@ -146,26 +147,26 @@ export class Change {
     return gaugeOf(this.identity.id, this.books, this.nowMs);
   }
 
-  /** Takes the next step of the journal, for what is recorded next. */
-  countStep(): void {
+  /** Takes the next seq, for what is recorded next. */
+  takeSeq(): void {
     this.books = { ...this.books, seq: this.books.seq + 1 };
   }
 
-  /** Entries of a decision that has just raised seq by one for each of them. */
+  /** Records the entries of a decision that has just raised seq by one for each of them. */
   record(entries: readonly NewEntry[]): void {
     const first = this.books.seq - entries.length + 1;
     this.#entries.push(...entries.map((entry, i) => ({ ...entry, seq: first + i })));
   }
 
-  /** Lets free credit pay this cycle's debt, oldest meters first; how much was paid. */
+  /** Lets free credit pay this cycle's debt, oldest meters first; returns how much was paid. */
   payDebt(): Micros {
     let paidMicros = 0;
     while (owesWithCredit(this.books, this.nowMs)) {
-      // Debtors are found by their rows, so what this change has made of them must be there.
+      // Debtors are found by their rows, so the changes of this transaction must be written first.
       this.#flushMeters();
       const debtors = this.store.loadDebtors(this.books.cycle.startsAtMs);
       const payment = payDebt(this.books, debtors, this.nowMs);
-      if (payment.paidMicros === 0) throw new Error("debt stands without a debtor");
+      if (payment.paidMicros === 0) throw new Error("there is debt, but no meter owes it");
       this.books = payment.books;
       for (const meter of payment.paid) this.putMeter(meter);
       paidMicros += payment.paidMicros;
@@ -188,7 +189,7 @@ export class Change {
 
   /** Writes what was replaced, and asserts the invariants of what it writes. */
   commit(): void {
-    const grants = this.books.grants.filter((grant) => this.#knownGrants.get(grant.id) !== grant);
+    const grants = this.books.grants.filter((grant) => this.#storedGrants.get(grant.id) !== grant);
     for (const grant of grants) assertGrant(grant);
     assertBalances(this.books);
     this.#flushMeters();
@@ -207,7 +208,7 @@ export class Change {
     }
   }
 
-  /** Hands what is stored now to the memory of recent runs. Only after the transaction. */
+  /** Puts what is stored now into the cache of recent runs. Call it only after the transaction. */
   remember(): void {
     this.recent.forget(this.#touchedRuns);
     this.recent.forget(this.#changedRuns);
@@ -217,7 +218,7 @@ export class Change {
     }
   }
 
-  /** The soonest end of the holds that this change has put; Infinity when it put none. */
+  /** When the first of the holds that this change has put expires; Infinity when it has put none. */
   soonestHoldEnd(): AtMs {
     let soonest = Number.POSITIVE_INFINITY;
     for (const name of [...this.#newRuns, ...this.#changedRuns]) {
@@ -226,11 +227,12 @@ export class Change {
     return soonest;
   }
 
-  /** Takes a run from the memory of recent ones, with a list of meters of this change's own. */
-  #recall(name: string): boolean {
+  /** Takes a run from the cache of recent runs; false when it is not there. */
+  #loadCached(name: string): boolean {
     const known = this.recent.find(name);
     if (known === undefined) return false;
     if (!this.#runs.has(name)) this.#runs.set(name, known.run);
+    // A copy, because this change replaces meters in it.
     this.#meters.set(name, [...known.meters]);
     return true;
   }

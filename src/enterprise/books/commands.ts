@@ -1,6 +1,6 @@
 /**
- * What each call does within one change of the books: it loads what the decision needs, asks the ledger to decide,
- * and puts what was decided into the change, with the entries and items that the journal keeps of it.
+ * The commands on the books, each within one change: it loads what the decision needs, lets the rules decide, and puts
+ * the outcome into the change, with its entries and outbox items.
  */
 import { decideAdmission, type StartRequest } from "../../ledger/admission.ts";
 import { grantUsable, type Settings } from "../../ledger/books.ts";
@@ -16,6 +16,7 @@ import { decideCap, decideSettings } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { formatIsoOrNull } from "../../wire/time.ts";
 import type { Change } from "./change.ts";
+import { groupOfWorkspace } from "./directory.ts";
 import { debitItem, holdItem } from "./outbox.ts";
 import { nextRevision } from "./progress.ts";
 
@@ -26,18 +27,18 @@ export type StartAnswer = {
   gauge: Gauge;
 };
 
-/** A start that was refused, with what helps the caller on. */
+/** A start that was refused, with what the caller needs to continue: the balance, and where to get more. */
 export type StartRefused = Refused & { upgradeUrl: string | null; gauge: Gauge };
 
 const BY_AGENT: By = "agent";
 
-/** One report; its run must be loaded. */
+/** Decides one report. Its run must be loaded. */
 export function debitOne(change: Change, report: Report): DebitAnswer | Refused {
   const run = change.run(report.run);
   // Only a final report can lower a total, and only a refund needs grants that are used up.
   if (report.final) change.loadGrants(change.metersOf(report.run));
   const known = { books: change.books, run, meters: change.metersOf(report.run) };
-  const debit = decideDebit(known, report, change.nowMs, (workspace) => change.store.groupOfWorkspace(workspace));
+  const debit = decideDebit(known, report, change.nowMs, (workspace) => groupOfWorkspace(change.store.sql, workspace));
   if (isRefusal(debit)) return debit;
   change.books = debit.books;
   if (debit.run !== run) change.putRun(debit.run);
@@ -54,7 +55,7 @@ export function debitOne(change: Change, report: Report): DebitAnswer | Refused 
       credits_micros: runTotal(meters, "credits"),
       usd_micros: runTotal(meters, "usd"),
     } as const;
-    change.countStep();
+    change.takeSeq();
     change.record([{ atMs: change.nowMs, by: BY_AGENT, facts }]);
   }
   return answerDebit(debit, change.books, meters, change.nowMs);
@@ -87,7 +88,7 @@ export function releaseHold(change: Change, name: string): void {
   if (run === null || run.hold === null) return;
   const ended = endHold(change.books, run);
   change.books = ended.books;
-  change.countStep();
+  change.takeSeq();
   change.putRun(ended.run);
   change.addItem(holdItem(run, change.books.seq));
 }
@@ -97,7 +98,7 @@ export function addGrant(
   request: GrantRequest,
   by: By,
 ): { grant: GrantSummary; created: boolean } | Refused {
-  // The books first: what fell due in this very change is not stored yet.
+  // From the books first: what fell due in this change is not stored yet.
   const known = change.findGrant(request.id);
   const decided = decideGrant(change.books, known, request, change.nowMs);
   if (isRefusal(decided)) return decided;
@@ -113,7 +114,7 @@ export function addGrant(
     debt_paid_micros: change.payDebt(),
   } as const;
   change.record([{ atMs: change.nowMs, by, facts }]);
-  // Paying debt may have drawn on it already.
+  // Paying debt may have drawn on the grant.
   const now = change.books.grants.find((candidate) => candidate.id === grant.id) ?? grant;
   return { grant: summarizeGrant(now, change.nowMs), created };
 }
@@ -130,7 +131,7 @@ export function voidGrant(change: Change, id: string, by: By): GrantSummary | Re
   return summarizeGrant(decided.grant, change.nowMs);
 }
 
-/** Puts what is given of the settings in force; null when it was done. */
+/** Changes the settings that the patch names; null when it is done. */
 export function changeSettings(change: Change, patch: Partial<Settings>, by: By): Refused | null {
   const settings = { ...change.books.settings, ...patch };
   const decided = decideSettings(change.books, settings, by, change.nowMs);
@@ -148,7 +149,7 @@ export function changeSettings(change: Change, patch: Partial<Settings>, by: By)
   return null;
 }
 
-/** Sets, changes or removes the spend cap; null when it was done. */
+/** Sets, changes or removes the spend cap; null when it is done. */
 export function setCap(change: Change, capMicros: Micros | null, by: By): Refused | null {
   const decided = decideCap(change.books, capMicros, by, change.nowMs);
   if (isRefusal(decided)) return decided;

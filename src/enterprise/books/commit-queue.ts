@@ -1,15 +1,15 @@
 /**
- * Group commit. Debits that arrive in the same turn of the event loop are decided together and written in one
- * transaction, because a commit costs far more than the statements in it. A debit that arrives alone waits for nothing
- * but the turn it is in. When a group fails, each of its members is tried alone: a bug in one harms no other. A call is
- * checked again in the turn of its commit, because its key may have been revoked while it waited.
+ * Group commit: debits that arrive in the same turn of the event loop are decided together and written in one
+ * transaction, because a commit costs far more than the statements in it. A debit that arrives alone waits only for the
+ * end of its turn. When a group fails, its members are committed one by one, so a bug in one call affects no other. A
+ * call is checked again right before its commit, because its key may have been revoked while it waited.
  */
-
 import type { Defer } from "../platform.ts";
 
-/** As many requests to a commit: its rows go as one JSON value per table, and SQLite holds none above 2 MB. */
+/** At most so many requests per commit: its rows go as one JSON value per table, and SQLite takes at most 2 MB. */
 const MAX_GROUP = 1_000;
 
+/** A call with requests Q, which is answered with an A for each, or refused with an R. */
 type Waiting<Q, A, R> = {
   requests: readonly Q[];
   refuse(): R | null;
@@ -18,17 +18,21 @@ type Waiting<Q, A, R> = {
 };
 
 export class CommitQueue<Q, A, R> {
+  /** The calls of this turn. Losing them is harmless: they were not answered, and agents send again. */
   #waiting: Waiting<Q, A, R>[] = [];
 
   constructor(
-    /** Decides and commits all of the requests in one transaction, answering in order. */
+    /** Decides and commits all requests in one transaction; returns their answers in order. */
     readonly commit: (requests: readonly Q[]) => A[],
-    /** Called once after each flush. */
+    /** Called once after each turn, before anything is answered. */
     readonly afterFlush: () => void,
     readonly defer: Defer,
   ) {}
 
-  /** @param refuse asked right before the commit: why the call is refused now, or null */
+  /**
+   * Adds one call's requests; resolves to their answers in order, or to the refusal of the call.
+   * @param refuse asked right before the commit: why the call is refused now, or null
+   */
   add(requests: readonly Q[], refuse: () => R | null): Promise<A[] | R> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ requests, refuse, resolve, reject });
@@ -43,7 +47,7 @@ export class CommitQueue<Q, A, R> {
     this.afterFlush();
   }
 
-  #commitGroup(group: Waiting<Q, A, R>[]): void {
+  #commitGroup(group: readonly Waiting<Q, A, R>[]): void {
     try {
       const answers = this.commit(group.flatMap(({ requests }) => requests));
       let from = 0;
@@ -52,19 +56,8 @@ export class CommitQueue<Q, A, R> {
         from += requests.length;
       }
     } catch (error) {
-      for (const waiting of group) this.#commitAlone(waiting, group.length === 1 ? error : undefined);
-    }
-  }
-
-  #commitAlone({ requests, resolve, reject }: Waiting<Q, A, R>, known: unknown): void {
-    if (known !== undefined) {
-      reject(known);
-      return;
-    }
-    try {
-      resolve(this.commit(requests));
-    } catch (error) {
-      reject(error);
+      if (group.length === 1) group[0]?.reject(error);
+      else for (const member of group) this.#commitGroup([member]);
     }
   }
 }
@@ -81,7 +74,7 @@ function isAdmitted<Q, A, R>({ refuse, resolve, reject }: Waiting<Q, A, R>): boo
   }
 }
 
-/** Takes what waits in order, as many members to a group as fit; one that is larger alone is a group of its own. */
+/** Splits the calls, in order, into groups of at most MAX_GROUP requests. A larger call is its own group. */
 function groupsOf<Q, A, R>(waiting: readonly Waiting<Q, A, R>[]): Waiting<Q, A, R>[][] {
   const groups: Waiting<Q, A, R>[][] = [];
   let room = 0;

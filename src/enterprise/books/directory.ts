@@ -1,6 +1,6 @@
 /**
- * The directory: what workspaces, groups and users are called, and which group a workspace is in. The object needs it
- * to fix the group of a run at its first charge; the copy needs it for names. Upserts; nothing is ever required.
+ * The directory: the names of workspaces, groups and users, and the group of each workspace. The object needs it to fix
+ * the group of a run at its first charge; the copy needs it for names. Every part of it is optional.
  */
 import { nextRevision } from "./progress.ts";
 import type { Sql } from "./sql.ts";
@@ -13,11 +13,11 @@ export type DirectoryChange = {
 
 export type DirectorySize = { workspaces: number; groups: number; users: number };
 
-/** Puts the names given; a workspace whose `groupId` is undefined keeps its group. Counts what was given. */
+/** Stores names, and counts them. A workspace whose `groupId` is undefined keeps its group. */
 export function putDirectory(sql: Sql, change: DirectoryChange): DirectorySize {
   sql.transaction(() => {
     for (const { id, name, groupId } of change.workspaces) {
-      const group = groupId === undefined ? groupOf(sql, id) : groupId;
+      const group = groupId === undefined ? groupOfWorkspace(sql, id) : groupId;
       putName(sql, "workspace", id, name, group);
     }
     for (const { id, name } of change.groups) putName(sql, "group", id, name, null);
@@ -26,7 +26,8 @@ export function putDirectory(sql: Sql, change: DirectoryChange): DirectorySize {
   return { workspaces: change.workspaces.length, groups: change.groups.length, users: change.users.length };
 }
 
-function groupOf(sql: Sql, workspace: string): string | null {
+/** The group that the directory gives a workspace; null when it gives none. */
+export function groupOfWorkspace(sql: Sql, workspace: string): string | null {
   const row = sql.all("SELECT group_id FROM names WHERE kind = 'workspace' AND id = ?", workspace)[0];
   return (row?.group_id ?? null) as string | null;
 }

@@ -1,7 +1,6 @@
 /**
- * The keys of the enterprise and its single-use sign-in links. A key's secret is never here: only its hash, its name
- * and scopes, when it expires, and whether it was revoked. The Worker has already verified the MAC, so a forged key never
- * gets this far.
+ * The keys of the enterprise and its single-use sign-in links. It stores the hash of a key, never its secret. The Worker
+ * has verified the MAC, so a forged key never gets this far; whether a key was revoked or has expired is checked here.
  */
 import { type Caller, mayManageKey, type Scope } from "../../access/callers.ts";
 import { type Denied, deny } from "../../access/refusals.ts";
@@ -32,7 +31,7 @@ export type KeyView = {
 type KnownKey = { hash: string; expiresAtMs: AtMs | null; revoked: boolean };
 
 export class Keyring {
-  /** Keys that were looked up. Losing it costs a lookup. */
+  /** A cache of keys that were looked up. Losing it costs a query. */
   readonly #known = new Map<string, KnownKey>();
 
   constructor(readonly sql: Sql) {}
@@ -66,7 +65,7 @@ export class Keyring {
     return this.sql.all("SELECT * FROM keys ORDER BY created_at_ms DESC, id").map(keyOfRow);
   }
 
-  /** Revokes a key for good; null when it was done. */
+  /** Revokes a key for good; null when it is done. */
   revoke(caller: Caller, id: string, nowMs: AtMs): Refused | Denied | null {
     const key = this.#view(id);
     if (key === null) return refuse({ code: "not_found" });
@@ -76,7 +75,7 @@ export class Keyring {
     return null;
   }
 
-  /** Uses a sign-in link up; false when it was used before. */
+  /** Uses up a sign-in link; false when it was used before. */
   useLink(id: string, expiresAtMs: AtMs, nowMs: AtMs): boolean {
     this.sql.run("DELETE FROM links_used WHERE expires_at_ms < ?", nowMs);
     if (this.sql.all("SELECT 1 FROM links_used WHERE id = ?", id).length > 0) return false;

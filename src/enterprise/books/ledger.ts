@@ -30,9 +30,9 @@ import {
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { Recent } from "./recent.ts";
+import { migrate, schemaStep } from "./schema.ts";
 import type { Sql } from "./sql.ts";
 import { Store } from "./store.ts";
-import { migrate, schemaStep } from "./tables.ts";
 import { putWebhook, type WebhookEvent } from "./webhook-queue.ts";
 
 /** An enterprise as the operator sees it: its identity, its settings, and the gauge. */
@@ -253,7 +253,7 @@ export class Ledger {
   }
 
   #loadHoldEnd(): AtMs {
-    return this.store.nextHoldEnd() ?? Number.POSITIVE_INFINITY;
+    return this.store.loadNextHoldEndMs() ?? Number.POSITIVE_INFINITY;
   }
 }
 

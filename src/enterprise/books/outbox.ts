@@ -1,6 +1,6 @@
 /**
- * What each commit leaves for the copy: an item for every debit that changed a meter and every change of a hold, with
- * its seq. Items are folded into totals and dropped once the copy has them. Short keys: they are written per debit.
+ * The outbox: what the copy does not have yet. Each commit adds a row with an item for every debit that changed a meter
+ * and for every change of a hold. Items are folded into totals, and deleted once the copy has them.
  */
 import { NO_GROUP, type Run, type Surface } from "../../ledger/books.ts";
 import type { Debit } from "../../ledger/debit.ts";
@@ -8,11 +8,12 @@ import type { Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
+/** Stored as JSON with every debit, so its keys are short. */
 export type OutboxItem = {
-  /** Its seq. */
+  /** The seq of the change. */
   n: number;
   run: string;
-  /** Null for a change of a hold, which moves no total. */
+  /** Null for a change of a hold, which changes no total. */
   debit: OutboxDebit | null;
 };
 
@@ -20,7 +21,7 @@ export type OutboxDebit = {
   unit: Unit;
   /** What was charged; negative for a refund. */
   micros: number;
-  /** The part that counts in the cycle. */
+  /** The part that counts in the running cycle: a refund of what an earlier cycle was charged does not. */
   cycleMicros: number;
   cycleMs: AtMs;
   /** 1 for the first report of a run. */
@@ -31,6 +32,7 @@ export type OutboxDebit = {
   user: string;
 };
 
+/** The items of one commit, with the zone by which they count to a local hour and day. */
 export type OutboxRow = { lastSeq: number; atMs: AtMs; timeZone: string; items: OutboxItem[] };
 
 export function debitItem(debit: Debit): OutboxItem {
@@ -64,7 +66,7 @@ export function putOutbox(sql: Sql, items: readonly OutboxItem[], atMs: AtMs, ti
   sql.run(statement, last.n, atMs, timeZone, JSON.stringify(items));
 }
 
-/** Rows after a seq, oldest first. */
+/** The rows after a seq, oldest first. */
 export function loadOutbox(sql: Sql, afterSeq: number, limit: number): OutboxRow[] {
   const statement = "SELECT * FROM outbox_items WHERE last_seq > ? ORDER BY last_seq LIMIT ?";
   return sql.all(statement, afterSeq, limit).map(outboxOfRow);

@@ -1,29 +1,31 @@
-/**
- * How far the object's background work has come: named numbers that only rise.
- * `folded` and `entries` are seqs: how far the totals and the copy reach. `names` and `settings` are the revisions that
- * the copy has, `…_revision` the latest ones (of the settings, the number of changes: their first revision is 1).
- * `copy` counts batches. `rebuild_asked` and `rebuilt` count rebuilds.
- */
-import type { Sql } from "../books/sql.ts";
+/** How far the object's background work has come: named numbers that only rise. */
+import type { Sql } from "./sql.ts";
 
 type ProgressName =
+  /** The seq up to which the outbox is folded into totals, and how many items that were. */
   | "folded"
   | "items_folded"
+  /** The seq of the last entry that the copy has. */
   | "entries"
+  /** The latest revision of the names, and the one that the copy has. */
   | "names_revision"
   | "names"
+  /** How often the settings have changed, and the revision that the copy has, which is one higher. */
   | "settings_revision"
   | "settings"
+  /** The revision of the last batch for the copy. */
   | "copy"
+  /** How many rebuilds were asked for, and the last of them that is done. */
   | "rebuild_asked"
   | "rebuilt"
+  /** When pruning last ran, by the enterprise's clock. */
   | "pruned_at";
 
 export function getProgress(sql: Sql, name: ProgressName): number {
   return Number(sql.all("SELECT value FROM progress WHERE name = ?", name)[0]?.value ?? 0);
 }
 
-/** Raises a revision by one and gives it. */
+/** Raises a revision by one and returns it. */
 export function nextRevision(
   sql: Sql,
   name: "names_revision" | "settings_revision" | "copy" | "rebuild_asked",

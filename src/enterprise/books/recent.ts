@@ -1,17 +1,17 @@
 /**
- * The runs that were lately charged, with their meters, as they are stored: a run under way reports again and again,
- * and its next debit then reads nothing. Written through after a commit, never before, so losing it, or any part of it,
- * costs a look at the tables. Runs without meters are not kept: they are asked for once.
+ * A cache of the runs that were charged last, with their meters, as they are stored. An active run reports again and
+ * again, and its next debit then reads nothing. It is written after a commit, never before, so losing any of it only
+ * costs a query. Runs without meters are not cached, because they are loaded only once.
  */
 import type { Meter, Run } from "../../ledger/books.ts";
 
 type RecentRun = { run: Run; meters: readonly Meter[] };
 
-/** About 2 KB each: a small part of what an object may hold. */
-const KEPT = 4_000;
+/** A run takes about 2 KB, so the cache takes about 8 MB of the 128 MB of an object. */
+const MAX_RUNS = 4_000;
 
 export class Recent {
-  /** Least recently written first: a map keeps the order in which its keys were set. */
+  /** Least recently written first: a Map keeps the order in which its keys were set. */
   readonly #runs = new Map<string, RecentRun>();
 
   find(run: string): RecentRun | undefined {
@@ -23,7 +23,7 @@ export class Recent {
     this.#runs.delete(run);
     if (recent.meters.length === 0) return;
     this.#runs.set(run, recent);
-    if (this.#runs.size <= KEPT) return;
+    if (this.#runs.size <= MAX_RUNS) return;
     const [oldest] = this.#runs.keys();
     this.#runs.delete(oldest as string);
   }

@@ -1,6 +1,6 @@
 /**
- * A referral grants both sides. The enterprise that was referred keeps the one fact that it was, and by whom, and owes
- * the other side its grant until that is known to be there: so a call that dies half-way is finished by the alarm.
+ * A referral grants both sides. The enterprise that was referred stores who referred it, and that the other side still
+ * has to get its grant. If the call is cut off halfway, the alarm finishes it.
  */
 import type { GrantRequest } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
@@ -30,7 +30,7 @@ export function putReferral(sql: Sql, referral: Referral): void {
   );
 }
 
-/** The grant of the enterprise that referred; one for each that it referred, so giving it twice is giving it once. */
+/** The grant of the enterprise that referred. Its id names the one that was referred, so repeating it grants once. */
 export function referrerGrant(referee: string, bonusMicros: Micros): GrantRequest {
   return { ...bonusOf(bonusMicros), id: `referral:${referee}`, note: `Referred ${referee}` };
 }

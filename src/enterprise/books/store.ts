@@ -10,7 +10,7 @@ import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
 import { ENTRIES, GRANTS, METERS, RUNS } from "./rows.ts";
 import type { Sql } from "./sql.ts";
 
-const DEBTORS_PAGE = 200;
+const DEBTORS_PER_PAGE = 200;
 
 export class Store {
   constructor(readonly sql: Sql) {}
@@ -26,7 +26,7 @@ export class Store {
     return this.sql.all(`SELECT * FROM runs WHERE run IN ${LIST}`, JSON.stringify(runs)).map(RUNS.read);
   }
 
-  /** The meters of these runs, each run's in the order of their first reports. */
+  /** The meters of these runs; those of one run are in the order of their first reports. */
   loadMeters(runs: readonly string[]): Meter[] {
     const statement = `SELECT * FROM meters WHERE run IN ${LIST} ORDER BY run, first_report_at_ms, model`;
     return this.sql.all(statement, JSON.stringify(runs)).map(METERS.read);
@@ -36,25 +36,25 @@ export class Store {
     return this.sql.all(`SELECT * FROM grants WHERE id IN ${LIST}`, JSON.stringify(ids)).map(GRANTS.read);
   }
 
-  /** Grants newest first, those that arrived before `beforeSeq`. */
+  /** The grants that arrived before `beforeSeq`, newest first. */
   loadGrantPage(beforeSeq: number, limit: number): Grant[] {
     const statement = "SELECT * FROM grants WHERE seq < ? ORDER BY seq DESC LIMIT ?";
     return this.sql.all(statement, beforeSeq, limit).map(GRANTS.read);
   }
 
-  /** Meters that owe in the cycle, oldest first: as many as a page holds. */
+  /** The oldest meters that owe in this cycle, one page of them. */
   loadDebtors(cycleStartsAtMs: AtMs): Meter[] {
-    const statement = `SELECT * FROM meters WHERE debt_cycle_ms = ? ORDER BY first_report_at_ms, run, model LIMIT ${DEBTORS_PAGE}`;
+    const statement = `SELECT * FROM meters WHERE debt_cycle_ms = ? ORDER BY first_report_at_ms, run, model LIMIT ${DEBTORS_PER_PAGE}`;
     return this.sql.all(statement, cycleStartsAtMs).map(METERS.read);
   }
 
-  /** Runs whose hold has expired by now, soonest first. */
+  /** The runs whose hold has expired by now, in order of expiry. */
   loadExpiredHolds(nowMs: AtMs, limit: number): Run[] {
     const statement = "SELECT * FROM runs WHERE hold_expires_at_ms <= ? ORDER BY hold_expires_at_ms, run LIMIT ?";
     return this.sql.all(statement, nowMs, limit).map(RUNS.read);
   }
 
-  /** What the holds that have expired by now set aside. The index holds all that this reads. */
+  /** The sum of the holds that have expired by now, by unit. */
   sumExpiredHolds(nowMs: AtMs): Record<Unit, Micros> {
     const statement = `SELECT hold_unit AS unit, sum(hold_micros) AS micros FROM runs
       WHERE hold_expires_at_ms <= ? GROUP BY hold_unit`;
@@ -63,28 +63,28 @@ export class Store {
     return sums;
   }
 
-  /** When the next hold ends; null when there is none. */
-  nextHoldEnd(): AtMs | null {
+  /** When the next hold expires; null when there is none. */
+  loadNextHoldEndMs(): AtMs | null {
     const row = this.sql.all(
       "SELECT min(hold_expires_at_ms) AS at_ms FROM runs WHERE hold_expires_at_ms IS NOT NULL",
     )[0];
     return (row?.at_ms ?? null) as AtMs | null;
   }
 
-  /** Entries newest first, those before `beforeSeq`. */
+  /** The entries before `beforeSeq`, newest first. */
   loadEntryPage(beforeSeq: number, limit: number): Entry[] {
     return this.sql
       .all("SELECT * FROM entries WHERE seq < ? ORDER BY seq DESC LIMIT ?", beforeSeq, limit)
       .map(ENTRIES.read);
   }
 
-  /** Entries oldest first, those after `afterSeq`. */
+  /** The entries after `afterSeq`, oldest first. */
   loadEntriesAfter(afterSeq: number, limit: number): Entry[] {
     return this.sql.all("SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?", afterSeq, limit).map(ENTRIES.read);
   }
 
-  /** When the ended cycle that held the instant began; null when there was none yet. */
-  endedCycleAt(atMs: AtMs): AtMs | null {
+  /** The start of the ended cycle that contains the instant; null when there is none. */
+  loadEndedCycleStartMs(atMs: AtMs): AtMs | null {
     const row = this.sql.all("SELECT max(starts_at_ms) AS at_ms FROM cycles WHERE starts_at_ms <= ?", atMs)[0];
     return (row?.at_ms ?? null) as AtMs | null;
   }
@@ -132,12 +132,6 @@ export class Store {
 
   addEntries(entries: readonly Entry[]): void {
     ENTRIES.add(this.sql, entries);
-  }
-
-  /** The group that the directory gives a workspace. */
-  groupOfWorkspace(workspace: string): string | null {
-    const row = this.sql.all("SELECT group_id FROM names WHERE kind = 'workspace' AND id = ?", workspace)[0];
-    return (row?.group_id ?? null) as string | null;
   }
 
   #loadOpenGrants(): Grant[] {

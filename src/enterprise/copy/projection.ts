@@ -1,7 +1,7 @@
 /**
- * What the copy has to learn next, and what it has learned (rule R11). A batch holds absolute totals with revisions,
- * so a batch that is sent twice, late, or in another order ends in the same copy. `takeBatch` and `confirm` are
- * transactions of their own: debits go on while a batch is on its way, and only what was sent is forgotten.
+ * What the copy does not have yet, batch by batch (rule R11). A batch holds absolute totals with revisions, so batches
+ * that are sent twice, late or out of order end in the same copy. Taking and confirming a batch are two transactions:
+ * debits go on in between, and only what was sent leaves the outbox.
  */
 import type { Batch, NameRow } from "../../copy/batch.ts";
 import { attentionOf } from "../../ledger/attention.ts";
@@ -15,15 +15,15 @@ import type { Sql } from "../books/sql.ts";
 import { loadRunRows } from "./run-rows.ts";
 import { foldAndTouch } from "./totals.ts";
 
-const PAGE_ROWS = 20;
-/** Deciding what a batch holds blocks the object: so much takes some ten milliseconds. */
+const OUTBOX_PAGE_ROWS = 20;
+/** Taking a batch blocks the object: with so many items, for about ten milliseconds. */
 const MAX_ITEMS = 5_000;
-/** A table's rows go as one JSON value, of which D1 takes 2 MB. */
+/** The rows of a table go as one JSON value, of which D1 takes at most 2 MB. */
 export const BATCH_RUNS = 2_000;
 export const ENTRY_ROWS = 500;
 export const NAME_ROWS = 500;
 
-/** The next batch; null when the copy has everything. */
+/** Takes the next batch; null when the copy has everything. */
 export function takeBatch(ledger: Ledger): Batch | null {
   const { sql, store } = ledger;
   const gauge = ledger.gauge();
@@ -31,7 +31,7 @@ export function takeBatch(ledger: Ledger): Batch | null {
     const { rows, runs } = loadForBatch(sql);
     const entries = store.loadEntriesAfter(getProgress(sql, "entries"), ENTRY_ROWS);
     const names = loadNames(sql, getProgress(sql, "names"), NAME_ROWS);
-    if (rows.length + entries.length + names.length === 0 && settingsLacking(sql) === null) return null;
+    if (rows.length + entries.length + names.length === 0 && missingSettingsRevision(sql) === null) return null;
     return {
       ...headOf(ledger, gauge),
       totals: foldAndTouch(sql, rows),
@@ -43,7 +43,7 @@ export function takeBatch(ledger: Ledger): Batch | null {
   });
 }
 
-/** Forgets what the copy now has. */
+/** Records that the copy has the batch, and deletes it from the outbox. */
 export function confirmBatch(ledger: Ledger, batch: Batch): void {
   const { sql } = ledger;
   sql.transaction(() => {
@@ -56,7 +56,7 @@ export function confirmBatch(ledger: Ledger, batch: Batch): void {
   });
 }
 
-/** The moment as of which the copy is complete: now, or the first change that it lacks. */
+/** The instant up to which the copy is complete: now, or the first change that it lacks. */
 export function copyAsOfMs(ledger: Ledger): AtMs {
   const { sql } = ledger;
   const firstMs = sql.all("SELECT at_ms FROM outbox_items ORDER BY last_seq LIMIT 1")[0]?.at_ms ?? null;
@@ -69,12 +69,12 @@ export function copyIsBehind(ledger: Ledger): boolean {
   const { sql } = ledger;
   if (sql.all("SELECT 1 FROM outbox_items LIMIT 1").length > 0) return true;
   if (ledger.store.loadEntriesAfter(getProgress(sql, "entries"), 1).length > 0) return true;
-  if (settingsLacking(sql) !== null) return true;
+  if (missingSettingsRevision(sql) !== null) return true;
   return getProgress(sql, "names_revision") > getProgress(sql, "names");
 }
 
-/** The revision of the settings, counted from 1, where the copy has an older one or none; else null. */
-function settingsLacking(sql: Sql): number | null {
+/** The latest revision of the settings if the copy does not have it yet, else null. */
+function missingSettingsRevision(sql: Sql): number | null {
   const revision = settingsRevision(sql);
   return getProgress(sql, "settings") < revision ? revision : null;
 }
@@ -84,7 +84,7 @@ export function settingsRevision(sql: Sql): number {
   return 1 + getProgress(sql, "settings_revision");
 }
 
-/** What every batch says of the enterprise itself. Part of the caller's transaction: it takes the next revision. */
+/** What every batch says about the enterprise itself. Takes the next revision, in the caller's transaction. */
 export function headOf(ledger: Ledger, gauge: Gauge) {
   const revision = nextRevision(ledger.sql, "copy");
   return {
@@ -95,16 +95,16 @@ export function headOf(ledger: Ledger, gauge: Gauge) {
     attention: attentionOf(gauge, ledger.books.settings.suspended),
     gauge: JSON.stringify(showGauge(gauge, ledger.books.settings)),
     revision,
-    settingsRevision: settingsLacking(ledger.sql),
+    settingsRevision: missingSettingsRevision(ledger.sql),
   };
 }
 
-/** The oldest rows of the journal, at least one where there are any, and the runs that they name. */
+/** The oldest rows of the outbox, as many as fit but at least one, and the runs that they name. */
 function loadForBatch(sql: Sql): { rows: OutboxRow[]; runs: Set<string> } {
   const rows: OutboxRow[] = [];
   const runs = new Set<string>();
   for (let items = 0; ; ) {
-    const page = loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, PAGE_ROWS);
+    const page = loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, OUTBOX_PAGE_ROWS);
     for (const row of page) {
       const named = new Set(row.items.map((item) => item.run));
       const full = items + row.items.length > MAX_ITEMS || runs.size + named.size > BATCH_RUNS;
@@ -113,7 +113,7 @@ function loadForBatch(sql: Sql): { rows: OutboxRow[]; runs: Set<string> } {
       items += row.items.length;
       for (const run of named) runs.add(run);
     }
-    if (page.length < PAGE_ROWS) return { rows, runs };
+    if (page.length < OUTBOX_PAGE_ROWS) return { rows, runs };
   }
 }
 

@@ -9,7 +9,7 @@ import type { AtMs } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { RUNS } from "../books/rows.ts";
 
-/** The rows of these runs; what was pruned stands as it was then. */
+/** The rows of these runs. A run whose meters are pruned has the row that it had then. */
 export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] {
   const { store, sql, recent } = ledger;
   const known = names.flatMap((name) => recent.find(name) ?? []);
@@ -28,14 +28,14 @@ function toRunRow(ledger: Ledger, run: Run, meters: readonly Meter[]): RunRow {
   const view = viewRun(run, meters, unitOf(ledger.books.settings.billingModel));
   const draws = meters.filter((meter) => meter.unit === view.unit).flatMap((meter) => meter.draws);
   const lastChargedMs = draws.reduce((last, draw) => Math.max(last, draw.cycleStartsAtMs), 0);
-  const cycleStartsAtMs = lastChargedMs || cycleHeard(ledger, meters);
+  const cycleStartsAtMs = lastChargedMs || cycleOfLastReport(ledger, meters);
   const inCycle = draws.filter((draw) => draw.cycleStartsAtMs === cycleStartsAtMs);
   return { ...view, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
 }
 
-/** The cycle in which a run that is charged nothing was last heard, whenever it is asked; 0 when it reported nothing. */
-function cycleHeard({ books, store }: Ledger, meters: readonly Meter[]): AtMs {
+/** The cycle of the last report of a run that is charged nothing; 0 when it reported nothing. */
+function cycleOfLastReport({ books, store }: Ledger, meters: readonly Meter[]): AtMs {
   const lastReportAtMs = meters.reduce((last, meter) => Math.max(last, meter.lastReportAtMs), 0);
   if (lastReportAtMs >= books.cycle.startsAtMs) return books.cycle.startsAtMs;
-  return store.endedCycleAt(lastReportAtMs) ?? 0;
+  return store.loadEndedCycleStartMs(lastReportAtMs) ?? 0;
 }

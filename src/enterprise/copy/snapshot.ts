@@ -8,7 +8,7 @@ import { BATCH_RUNS, ENTRY_ROWS, headOf, loadNames, NAME_ROWS, settingsRevision 
 import { loadRunRows } from "./run-rows.ts";
 import { foldOutbox, loadAllTotals } from "./totals.ts";
 
-/** As many rows of a table travel as one JSON parameter. */
+/** The rows of a table go as one JSON value, of which D1 takes at most 2 MB. */
 const TOTAL_ROWS = 5_000;
 
 /** Totals first, then runs, entries and names. At least two batches, so that the enterprise's own row is always there. */

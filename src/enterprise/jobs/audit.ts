@@ -1,7 +1,6 @@
 /**
- * The ledger's own audit: every invariant that its rows can show is recomputed from them, apart from the code that
- * wrote them. A check names what it compared and, where it fails, the first rows that are wrong. It reads in pages,
- * changes nothing but the fold, and trusts no running sum.
+ * The ledger's own audit: it recomputes every invariant from the rows, independently of the code that wrote them, and
+ * trusts no running sum. A check says what it compared and, if it fails, which rows are wrong. It changes nothing.
  */
 import type { Books, Meter } from "../../ledger/books.ts";
 import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
@@ -19,7 +18,7 @@ export type AuditCheck = { name: string; ok: boolean; detail: string };
 const PAGE = 1_000;
 const SHOWN_FAULTS = 3;
 
-/** What the rows themselves must satisfy; the copy is compared by its own check. */
+/** The checks of the books. The check of the copy is in audit-copy.ts. */
 export function auditBooks(ledger: Ledger): AuditCheck[] {
   const facts = readFacts(ledger);
   const entries = readEntries(ledger);
@@ -43,18 +42,18 @@ export function checkOf(name: string, count: number, claim: string, faults: read
   return { name, ok: false, detail: `${faults.slice(0, SHOWN_FAULTS).join("; ")}${more}` };
 }
 
-/** How many meters there are; it counts no further than asked. */
-export function countMeters(sql: Sql, most: number): number {
-  return Number(sql.all("SELECT count(*) AS n FROM (SELECT 1 FROM meters LIMIT ?)", most)[0]?.n);
+/** How many meters there are, counted up to `max`. */
+export function countMeters(sql: Sql, max: number): number {
+  return Number(sql.all("SELECT count(*) AS n FROM (SELECT 1 FROM meters LIMIT ?)", max)[0]?.n);
 }
 
 type Facts = {
   meters: number;
   costFaults: string[];
   drawFaults: string[];
-  /** By grant: what kept meters have drawn on it, lapsed refunds included. */
+  /** By grant: what the meters have drawn on it, including refunds that lapsed. */
   drawnByGrant: Map<string, bigint>;
-  /** Drawn in the running cycle, by bucket. */
+  /** What the meters have drawn in the running cycle, by bucket. */
   cycle: Record<"monthly" | "grant" | "debt" | "spend", bigint>;
 };
 
@@ -101,7 +100,7 @@ function* eachMeter(sql: Sql): Generator<Meter> {
 function readEntries(ledger: Ledger): Entry[] {
   const entries: Entry[] = [];
   for (let after = 0; ; ) {
-    // A run that closed moves no balance: only its place in the journal counts, and that is counted elsewhere.
+    // A closed run changes no balance. That none of these entries is missing is checked by their number.
     const page = ledger.store.loadEntriesAfter(after, PAGE);
     entries.push(...page.filter((entry) => entry.facts.type !== "run_closed"));
     if (page.length < PAGE) return entries;
@@ -113,22 +112,18 @@ function checkGrants(ledger: Ledger, facts: Facts): AuditCheck {
   const faults: string[] = [];
   const rows = ledger.sql.all("SELECT * FROM grants");
   for (const row of rows) {
-    const [amount, drawn, expired, voided, pruned] = [
-      row.amount_micros,
-      row.drawn_micros,
-      row.expired_micros,
-      row.voided_micros,
-      row.pruned_micros,
-    ].map((micros) => BigInt(micros as number)) as [bigint, bigint, bigint, bigint, bigint];
-    const recomputed = (facts.drawnByGrant.get(row.id as string) ?? 0n) + pruned;
+    const drawn = BigInt(row.drawn_micros as number);
+    const recomputed = (facts.drawnByGrant.get(row.id as string) ?? 0n) + BigInt(row.pruned_micros as number);
     if (drawn !== recomputed) faults.push(`grant ${row.id}: drawn ${drawn}, its draws sum to ${recomputed}`);
-    if (drawn + expired + voided > amount)
-      faults.push(`grant ${row.id}: ${drawn + expired + voided} of ${amount} gone`);
+    const gone = drawn + BigInt(row.expired_micros as number) + BigInt(row.voided_micros as number);
+    if (gone > BigInt(row.amount_micros as number)) {
+      faults.push(`grant ${row.id}: ${gone} of ${row.amount_micros} is gone`);
+    }
   }
   return checkOf(
     "grants_drawn",
     rows.length,
-    "grants are drawn, expired, voided and remaining to their amount",
+    "grants whose drawn, expired, voided and remaining parts sum to their amount",
     faults,
   );
 }
@@ -154,11 +149,12 @@ function checkMonthlyFirst(books: Books, entries: readonly Entry[], nowMs: numbe
   const raisedMicros = Math.max(0, cycle.allowanceMicros - granted);
   const faults: string[] = [];
   const free = monthlyRemaining(books);
-  if (free < 0) faults.push(`monthly use passes the allowance by ${-free}`);
+  if (free < 0) faults.push(`monthly use exceeds the allowance by ${-free}`);
   if (cycle.bonusUsedMicros > 0 && free > raisedMicros + cycle.returnedMicros) {
     faults.push(`bonus is in use while ${free} of the allowance is free`);
   }
-  if (cycle.debtMicros > 0 && free + bonusRemaining(books, nowMs) > 0) faults.push("debt stands while credit is free");
+  if (cycle.debtMicros > 0 && free + bonusRemaining(books, nowMs) > 0)
+    faults.push("there is debt while credit is free");
   return checkOf("monthly_before_bonus", 1, "order of draws: allowance, then bonus, then debt", faults);
 }
 
@@ -169,7 +165,7 @@ function checkTurns(books: Books, entries: readonly Entry[]): AuditCheck {
     return before !== undefined && before >= start ? [`the cycle of ${start} started after that of ${before}`] : [];
   });
   const current = new Date(books.cycle.startsAtMs).toISOString();
-  if (starts.at(-1) !== current) faults.push(`the running cycle began ${current}, the journal says ${starts.at(-1)}`);
+  if (starts.at(-1) !== current) faults.push(`the running cycle started ${current}, the journal says ${starts.at(-1)}`);
   return checkOf("one_turn_per_cycle", starts.length, "cycles started once each", faults);
 }
 
@@ -230,7 +226,7 @@ function checkReplay(ledger: Ledger, entries: readonly Entry[]): AuditCheck {
   return checkOf("journal_replays", entries.length, "entries and the debits replay to the balances", faults);
 }
 
-/** This cycle's charges from the folded totals and the journal that is not folded yet. */
+/** This cycle's charges: the folded totals, and the outbox that is not folded yet. */
 function cycleTotal(ledger: Ledger, unit: Unit): number {
   const { sql, books } = ledger;
   const statement =

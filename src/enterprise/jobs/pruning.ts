@@ -1,7 +1,7 @@
 /**
- * Forgets what lies behind the fence (rule R10): meters, 35 days after the last report of their run; the run's summary
- * stays for the copy to be rebuilt from, for 400 days. Pruning changes no balance, and what it drops from a grant's
- * draws it notes at the grant, so the audit still adds up. A little at a time, so that nothing waits for it.
+ * Deletes what is past its retention (rule R10): the meters of a run 35 days after its last report, and the run 400 days
+ * after its start. Until then the run keeps a summary, from which the copy can be rebuilt. Pruning changes no balance:
+ * draws on a grant that it deletes are summed in the grant's row, so the audit still adds up. It works in portions.
  */
 import { FENCE_MS } from "../../ledger/meter.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
@@ -9,12 +9,12 @@ import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import { loadRunRows } from "../copy/run-rows.ts";
 
-/** For so long a run's summary is kept. */
+/** How long the summary of a run is kept after its start. */
 export const RUN_HISTORY_MS = 400 * DAY_MS;
 const PRUNE_EVERY_MS = 3_600_000;
 const RUNS_AT_ONCE = 500;
 
-/** Prunes one portion; true when there may be more to prune right away. */
+/** Prunes one portion; true when there may be more. */
 export function prune(ledger: Ledger): boolean {
   const { sql } = ledger;
   const nowMs = ledger.nowMs();
@@ -25,7 +25,7 @@ export function prune(ledger: Ledger): boolean {
     for (const row of loadRunRows(ledger, runs)) {
       sql.run("UPDATE runs SET pruned = ? WHERE run = ?", JSON.stringify(row), row.run);
     }
-    noteGrants(ledger, runs);
+    recordPrunedDraws(ledger, runs);
     sql.run("DELETE FROM meters WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(runs));
     sql.run(
       "DELETE FROM runs WHERE run IN (SELECT run FROM runs WHERE started_at_ms < ? AND pruned IS NOT NULL LIMIT ?)",
@@ -37,7 +37,7 @@ export function prune(ledger: Ledger): boolean {
   return runs.length === RUNS_AT_ONCE;
 }
 
-/** Runs of which every meter, and the start, lie before the fence. */
+/** Runs that started, and were last reported, before the fence. */
 function findOldRuns(ledger: Ledger, fenceMs: AtMs): string[] {
   const statement = `SELECT DISTINCT m.run FROM meters AS m JOIN runs AS r ON r.run = m.run
     WHERE m.first_report_at_ms < ?1 AND r.started_at_ms < ?1
@@ -46,7 +46,8 @@ function findOldRuns(ledger: Ledger, fenceMs: AtMs): string[] {
   return ledger.sql.all(statement, fenceMs, RUNS_AT_ONCE).map((row) => row.run as string);
 }
 
-function noteGrants(ledger: Ledger, runs: readonly string[]): void {
+/** Adds the draws that are deleted with these runs to what is pruned of each grant. */
+function recordPrunedDraws(ledger: Ledger, runs: readonly string[]): void {
   const byGrant = new Map<string, number>();
   for (const draw of ledger.store.loadMeters(runs).flatMap((meter) => meter.draws)) {
     if (draw.grantId === null) continue;

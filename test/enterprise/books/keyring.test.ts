@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import type { Caller } from "../../../src/access/callers.ts";
 import { deny } from "../../../src/access/refusals.ts";
 import { Keyring } from "../../../src/enterprise/books/keyring.ts";
-import { migrate } from "../../../src/enterprise/books/tables.ts";
+import { migrate } from "../../../src/enterprise/books/schema.ts";
 import { MINUTE_MS, NOON } from "../../support/books.ts";
 import { openSql } from "../../support/node-sql.ts";
 

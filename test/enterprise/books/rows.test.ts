@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { assertBalances, assertGrant, assertMeter } from "../../../src/enterprise/books/assertions.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "../../../src/enterprise/books/enterprise-row.ts";
 import { ENTRIES, GRANTS, METERS, RUNS } from "../../../src/enterprise/books/rows.ts";
+import { migrate } from "../../../src/enterprise/books/schema.ts";
 import type { Sql } from "../../../src/enterprise/books/sql.ts";
 import type { Table } from "../../../src/enterprise/books/table.ts";
-import { migrate } from "../../../src/enterprise/books/tables.ts";
 import type { Meter } from "../../../src/ledger/books.ts";
 import {
   APRIL,

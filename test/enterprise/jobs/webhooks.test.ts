@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { migrate } from "../../../src/enterprise/books/tables.ts";
+import { migrate } from "../../../src/enterprise/books/schema.ts";
 import { listWebhooks, nextWebhookAtMs, putWebhook } from "../../../src/enterprise/books/webhook-queue.ts";
 import { deliverWebhooks } from "../../../src/enterprise/jobs/deliver-webhooks.ts";
 import { openSql } from "../../support/node-sql.ts";

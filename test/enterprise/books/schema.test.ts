@@ -3,7 +3,7 @@
 import { expect, it } from "vitest";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { loadOutbox } from "../../../src/enterprise/books/outbox.ts";
-import { migrate, STEPS, schemaStep } from "../../../src/enterprise/books/tables.ts";
+import { migrate, STEPS, schemaStep } from "../../../src/enterprise/books/schema.ts";
 import { dumpOf, faultySql, StorageFault } from "../../simulation/faulty-sql.ts";
 import { NOON, openBooks, settings } from "../../support/books.ts";
 import { openSql } from "../../support/node-sql.ts";

@@ -1,7 +1,7 @@
 /**
- * The object's own tables, as numbered steps. A step, once released, is never edited: a new one is added. An object
- * that was never provisioned has no tables at all. STRICT integers with CHECKs keep every amount in its range;
- * WITHOUT ROWID where the key is text halves the rows written; each index earns its written row.
+ * The schema of the object's tables, as numbered steps. A released step is never edited: add a new one. An object that
+ * was never provisioned has no tables. STRICT integers with CHECKs keep amounts in range; WITHOUT ROWID halves the rows
+ * written where the key is text. An index costs a written row per change, so there are few.
  */
 import type { Sql } from "./sql.ts";
 
@@ -15,7 +15,7 @@ const optionalAmount = (column: string) =>
 /** The statements of each step. */
 export const STEPS: readonly string[][] = [
   [
-    // One row: settings, the running cycle with its balances, and where the journal stands.
+    // One row: settings, the running cycle with its balances, and the latest seq.
     `CREATE TABLE enterprise (
       only INTEGER PRIMARY KEY CHECK (only = 1),
       id TEXT NOT NULL,
@@ -66,7 +66,7 @@ export const STEPS: readonly string[][] = [
       seq INTEGER NOT NULL UNIQUE,
       CHECK (drawn_micros + expired_micros + voided_micros <= amount_micros)
     ) STRICT, WITHOUT ROWID`,
-    // Draws stand in their meter's row, as a JSON list: a debit that draws on the same bucket writes no row of its own.
+    // Draws are a JSON list in their meter's row: a debit that draws on the same bucket again writes no further row.
     `CREATE TABLE meters (
       run TEXT NOT NULL,
       model TEXT NOT NULL,
@@ -108,7 +108,7 @@ export const STEPS: readonly string[][] = [
     ) STRICT, WITHOUT ROWID`,
     "CREATE INDEX runs_with_hold ON runs (hold_expires_at_ms) WHERE hold_expires_at_ms IS NOT NULL",
     "CREATE INDEX runs_by_age ON runs (started_at_ms)",
-    // What the copy has yet to learn: one row for each commit that changed meters or holds.
+    // The outbox: one row for each commit that changed meters or holds.
     `CREATE TABLE journal (
       last_seq INTEGER PRIMARY KEY,
       at_ms INTEGER NOT NULL,
@@ -158,7 +158,7 @@ export const STEPS: readonly string[][] = [
       expires_at_ms INTEGER,
       revoked_at_ms INTEGER
     ) STRICT, WITHOUT ROWID`,
-    // How far folding and projecting have come; the single-use links that were used; the referral this enterprise owes.
+    // How far folding and projecting have come; the sign-in links that were used; the referral of this enterprise.
     "CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE links_used (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     `CREATE TABLE webhooks (
@@ -193,13 +193,13 @@ export const STEPS: readonly string[][] = [
   ],
 ];
 
-/** How many steps the object's tables have taken; 0 for an object that was never provisioned. Writes nothing. */
+/** How many steps the object's tables have; 0 for an object that was never provisioned. Writes nothing. */
 export function schemaStep(sql: Sql): number {
   if (sql.all("SELECT 1 FROM sqlite_master WHERE name = 'schema_steps'").length === 0) return 0;
   return Number(sql.all("SELECT max(step) AS step FROM schema_steps")[0]?.step ?? 0);
 }
 
-/** Takes the steps that are missing, each whole or not at all. */
+/** Applies the steps that are missing, each in one transaction. */
 export function migrate(sql: Sql, steps = STEPS): void {
   for (let step = schemaStep(sql); step < steps.length; step++) {
     sql.transaction(() => {
