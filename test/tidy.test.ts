@@ -58,11 +58,13 @@ const BANNED_WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bnothingToSay\b/, "requireEmptyBody"],
 ];
 
+/** Files that have to quote a banned word; the schema renames a column that a release has called so. */
+const WORDS_ARE_QUOTED = ["test/tidy.test.ts", "docs/glossary.md", "src/enterprise/books/schema.ts"];
+
 /** What each of these checks leaves out until the work there is done. */
 const NOT_YET = {
-  words:
-    /^(src\/(copy|enterprise|ledger|operations|pages|wire)|test\/(browser|enterprise|ledger|pages|simulation|support|worker))/,
-  exports: /^(src\/(api|copy|enterprise|ledger|operations|pages|wire)|test)/,
+  words: /^(src\/(copy|ledger|pages|wire)|test\/(browser|enterprise|ledger|pages|simulation|support|worker))/,
+  exports: /^(src\/(api|copy|ledger|pages|wire)|test)/,
   cycles: /^test/,
 };
 
@@ -179,7 +181,7 @@ it("keeps source files short enough to be one idea, and explains every long file
 
 it("uses none of the banned words", () => {
   const found = prose
-    .filter((file) => !["test/tidy.test.ts", "docs/glossary.md"].includes(file) && !NOT_YET.words.test(file))
+    .filter((file) => !WORDS_ARE_QUOTED.includes(file) && !NOT_YET.words.test(file))
     .flatMap((file) =>
       read(file)
         .split("\n")

@@ -13,7 +13,7 @@ import { hostOf } from "../wire/webhook-url.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
 /** `webhookSecret` is null unless `webhook_url` was set to a new URL. */
-export type Put = { created: boolean; state: StateJson; webhookSecret: string | null };
+type Put = { created: boolean; state: StateJson; webhookSecret: string | null };
 
 /** @param site the URL of the request: webhooks must not call the deployment itself */
 export async function putEnterprise(

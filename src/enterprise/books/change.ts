@@ -248,7 +248,7 @@ export class Change {
   #endExpiredHold(run: Run): void {
     const ended = endExpiredHold(this.books, run);
     this.books = ended.books;
-    this.countStep();
+    this.takeSeq();
     this.putRun(ended.run);
     this.addItem(holdItem(run, this.books.seq));
   }

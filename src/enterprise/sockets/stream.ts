@@ -23,7 +23,7 @@ const MAX_BYTES_A_CHAR = 3;
 type Id = string | number;
 
 /** A message that can be read: its id, and a report or a batch that is not checked yet. */
-export type StreamMessage = { id: Id; body: unknown };
+type StreamMessage = { id: Id; body: unknown };
 
 /** A message whose reports the ledger has to decide. */
 type StreamRequest = SplitReports & { id: Id };
