@@ -25,11 +25,16 @@ export const startSchema = z
     surface,
     workspace: id,
     user: id,
-    group: id.optional(),
-    started_at: time.optional(),
-    model: id.optional(),
-    hold_micros: micros.optional(),
-    hold_ttl_seconds: z.int().min(1).max(86_400).optional(),
+    group: id.optional().describe("Replaces the directory's group of the workspace"),
+    started_at: time.optional().describe("Now by default"),
+    model: id.optional().describe("Refused with `unknown_model` if the price book has no price for it"),
+    hold_micros: micros.optional().describe("What to set aside for the run, in micros of the enterprise's unit"),
+    hold_ttl_seconds: z
+      .int()
+      .min(1)
+      .max(86_400)
+      .optional()
+      .describe("How long the hold lasts after the run's last report; 900 by default"),
   })
   .openapi("RunStart");
 

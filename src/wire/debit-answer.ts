@@ -8,13 +8,16 @@ export const debitAnswerSchema = z
   .object({
     run: z.string(),
     model: z.string(),
-    charged_micros: z.int(),
+    charged_micros: z.int().describe("What this report charged: 0 for a duplicate, negative for a refund"),
     run_total_micros: z.int(),
     unit: z.enum(UNITS),
-    remaining_micros: z.int().nullable(),
-    available_micros: z.int().nullable(),
+    remaining_micros: z.int().nullable().describe("Null for an own model without a spend cap"),
+    available_micros: z
+      .int()
+      .nullable()
+      .describe("What remains, less debt and holds; null for an own model without a spend cap"),
     used_percent: z.number().nullable(),
-    action: z.enum(ACTIONS),
+    action: z.enum(ACTIONS).describe("What the agent should do; `wind_down` from 95 % used"),
     reason: z.enum(STOP_REASONS).nullable(),
     seq: z.int(),
   })

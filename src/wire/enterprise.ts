@@ -12,13 +12,20 @@ export const enterprisePut = z
     billing_model: z.enum(BILLING_MODELS).optional(),
     plan: z.enum(PLANS).optional(),
     time_zone: z.string().max(64).refine(isTimeZone, "must be an IANA time zone such as Europe/Berlin").optional(),
-    anchor_day: z.int().min(1).max(31).optional(),
-    monthly_allowance_micros: orNull(micros, "integer").optional(),
-    suspended: z.boolean().optional(),
+    anchor_day: z
+      .int()
+      .min(1)
+      .max(31)
+      .optional()
+      .describe("The day of the month on which a cycle starts; in a shorter month, its last day"),
+    monthly_allowance_micros: orNull(micros, "integer").optional().describe("Replaces the plan's allowance"),
+    suspended: z.boolean().optional().describe("True: no new run can start"),
     upgrade_url: orNull(link, "string").optional(),
     referral_url: orNull(link, "string").optional(),
-    webhook_url: orNull(webhookUrl, "string").optional(),
-    test_clock: orNull(time, "string").optional(),
+    webhook_url: orNull(webhookUrl, "string").optional().describe("Receives an event when a threshold is crossed"),
+    test_clock: orNull(time, "string")
+      .optional()
+      .describe("A clock that moves only when it is moved; set at creation only"),
   })
   .openapi("EnterprisePut");
 

@@ -11,7 +11,7 @@ import { formatIso } from "./time.ts";
 
 export type Problem = Omit<ProblemEntry, "meaning" | "remedy"> & { code: ProblemCode; detail: string };
 
-/** A problem without numbers of its own. */
+/** The problem of a code, for answers that carry no numbers of the case. */
 export function problemOf(code: ProblemCode): Problem {
   return withDetail(code, `${PROBLEMS[code].meaning} ${PROBLEMS[code].remedy}`);
 }

@@ -16,19 +16,24 @@ const MAX_REPORTS = 1_000;
 const reportSchema = z
   .strictObject({
     run: id,
-    model: id,
-    usage: z.strictObject({
-      input_tokens: tokens,
-      output_tokens: tokens,
-      cache_read_tokens: tokens.default(0),
-      cache_write_tokens: tokens.default(0),
-    }),
-    surface: surface.optional(),
-    workspace: id.optional(),
-    user: id.optional(),
-    group: id.optional(),
-    started_at: time.optional(),
-    final: z.boolean().default(false),
+    model: id.describe("An id or alias of the price book"),
+    usage: z
+      .strictObject({
+        input_tokens: tokens.describe("Without the tokens that a cache read or wrote"),
+        output_tokens: tokens,
+        cache_read_tokens: tokens.default(0),
+        cache_write_tokens: tokens.default(0),
+      })
+      .describe("This run's running totals for this model"),
+    surface: surface.optional().describe("Required until the run is known"),
+    workspace: id.optional().describe("Required until the run is known"),
+    user: id.optional().describe("Required until the run is known"),
+    group: id.optional().describe("Replaces the directory's group of the workspace; the first report fixes it"),
+    started_at: time.optional().describe("Required until the run is known; at most 35 days ago"),
+    final: z
+      .boolean()
+      .default(false)
+      .describe("Closes the meter with exactly these totals, which may be lower than before"),
   })
   .openapi("Report");
 

@@ -165,7 +165,7 @@ describe.each([
     await press(page, "Save");
     expect(await page.locator("#e-webhook_url").innerText()).toContain("public host name");
     expect(await page.getByLabel("Webhooks go to").inputValue()).toBe("https://localhost/hook");
-    await page.getByLabel("Webhooks go to").fill("https://hooks.invalid/fuel");
+    await page.getByLabel("Webhooks go to").fill("https://hooks.acme.example/fuel");
     await press(page, "Save");
     expect((await page.locator("#secret").innerText()).trim()).toMatch(/^whsec_/);
     await page.getByRole("link", { name: "Done" }).click();
@@ -194,7 +194,7 @@ describe.each([
     expect(await notice(page)).toBe("All 11 checks passed.");
     await check("audit");
     await page.getByRole("link", { name: "Rebuild the copy" }).click();
-    await press(page, "Delete the copy and write it anew");
+    await press(page, "Delete and rebuild the copy");
     expect(await notice(page)).toContain("Rebuilt.");
 
     await page.getByRole("navigation", { name: "Operator" }).getByRole("link", { name: "Enterprises" }).click();
