@@ -1,5 +1,5 @@
 /**
- * The start page, which shows strangers what this is. In local demo mode it also lists the demo enterprises, each with
+ * The start page, which introduces Fuelgauge to visitors. In local demo mode it also lists the demo enterprises, each with
  * buttons that sign in without a link; in a deployment their route does not exist.
  */
 import { type Context, Hono } from "hono";
