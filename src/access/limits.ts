@@ -32,14 +32,12 @@ export function isBlocked(limit: Limit, subject: string): boolean {
   return (seen.get(`${limit} ${subject}`)?.blockedUntilMs ?? 0) > Date.now();
 }
 
-/** Counts a failed proof (a wrong key, a forged link) of the request's address; true when it is one too many. */
+/**
+ * Counts a failed proof (a wrong key, a forged link) of the request's address; true when it is one too many. A right key
+ * is never refused for what others at its address send: secrets are too long to be guessed.
+ */
 export function failedTooOften(env: Env, headers: Headers): Promise<boolean> {
   return isOver(env, "LIMIT_FAILURES", addressOf(headers));
-}
-
-/** True while the request's address is refused for its failed proofs; counts nothing. */
-export function isAddressBlocked(headers: Headers): boolean {
-  return isBlocked("LIMIT_FAILURES", addressOf(headers));
 }
 
 /**

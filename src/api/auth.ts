@@ -6,7 +6,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
 import { byOf, type Caller, type Scope } from "../access/callers.ts";
 import { verifyKey } from "../access/keys.ts";
-import { failedTooOften, isAddressBlocked, isBlocked, isOver } from "../access/limits.ts";
+import { failedTooOften, isBlocked, isOver } from "../access/limits.ts";
 import { isOperatorKey } from "../access/operator-session.ts";
 import type { AccessRefusalCode } from "../access/refusals.ts";
 import { readSession } from "../access/session.ts";
@@ -69,7 +69,9 @@ async function isOverLimit(c: Context<ApiEnv>, { costly }: Access): Promise<bool
   const subject = subjectOf(c);
   if (c.var.caller.kind === "key" && isBlocked("LIMIT_FAILURES", subject)) return true;
   if (c.var.caller.kind !== "operator" && (await isOver(c.env, "LIMIT_CALLERS", subject))) return true;
-  return costly === true && (await isOver(c.env, "LIMIT_COSTLY", `${c.req.method} ${c.req.path} ${subject}`));
+  if (costly !== true) return false;
+  // The route and the decoded id, not the path as it was sent: another spelling is no other call.
+  return isOver(c.env, "LIMIT_COSTLY", `${c.req.method} ${c.req.routePath} ${c.var.enterprise} ${subject}`);
 }
 
 function subjectOf(c: Context<ApiEnv>): string {
@@ -87,8 +89,7 @@ async function authenticate(c: Context<ApiEnv>, access: Access): Promise<Authent
   // Enterprise keys are tried first, because agents send most of the requests.
   const key = await verifyKey(c.env.SIGNING_SECRET, token);
   if (key === null) {
-    if (await authenticateOperator(c, token))
-      return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
+    if (await isOperatorKey(c, token)) return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
     return authenticateEmbed(c, token, access);
   }
   if (key.expiresAtMs !== null && key.expiresAtMs <= Date.now()) return "key_expired";
@@ -97,14 +98,6 @@ async function authenticate(c: Context<ApiEnv>, access: Access): Promise<Authent
   if (!hasScope(key.scopes, access.scope)) return "scope_denied";
   const { id, hash, scopes, enterprise, expiresAtMs } = key;
   return { caller: { kind: "key", id, hash, scopes }, enterprise, expiresAtMs };
-}
-
-/**
- * The operator key is the only secret that people choose, so it is not even compared while its address is blocked for
- * failures. Keys and tokens carry a MAC and cannot be guessed: a valid one is never refused for its address.
- */
-async function authenticateOperator(c: Context<ApiEnv>, token: string): Promise<boolean> {
-  return !isAddressBlocked(c.req.raw.headers) && isOperatorKey(c, token);
 }
 
 /** A browser cannot set headers on a WebSocket: it sends its token in the subprotocol pair `fuelgauge, TOKEN`. */

@@ -63,7 +63,7 @@ async function rebuild(c: OperatorContext): Promise<"rebuilt" | "rebuild_pending
 }
 
 function isCostly(c: OperatorContext): Promise<boolean> {
-  return isOver(c.env, "LIMIT_COSTLY", `${c.req.path} operator`);
+  return isOver(c.env, "LIMIT_COSTLY", `${c.req.method} audit page ${c.var.state.identity.id}`);
 }
 
 async function auditPage(c: OperatorContext, audit: Audit | null) {

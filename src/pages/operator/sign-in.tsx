@@ -3,7 +3,7 @@
  * written into a page, not even when it was wrong.
  */
 import { type Context, Hono } from "hono";
-import { failedTooOften, isAddressBlocked } from "../../access/limits.ts";
+import { failedTooOften } from "../../access/limits.ts";
 import {
   endOperatorSession,
   hasOperatorSession,
@@ -29,7 +29,6 @@ export const operatorSignIn = new Hono<{ Bindings: Env }>()
   })
   .post(SIGN_IN_PATH, notForeignForm, async (c) => {
     const { operator_key = "", to = "" } = await readForm(c);
-    if (isAddressBlocked(c.req.raw.headers)) return problemPage(c, "rate_limited");
     if (!(await isOperatorKey(c, operator_key))) return failedSignIn(c, to);
     await startOperatorSession(c);
     return c.redirect(ownPageOf(to), 303);

@@ -54,7 +54,8 @@ export const enterpriseWebhooks = new Hono<OperatorEnv>()
     );
   })
   .post(`${PATH}/test`, async (c) => {
-    if (await isOver(c.env, "LIMIT_COSTLY", `${c.req.path} operator`)) return operatorProblem(c, "rate_limited");
+    if (await isOver(c.env, "LIMIT_COSTLY", `webhook test page ${c.var.state.identity.id}`))
+      return operatorProblem(c, "rate_limited");
     const queued = await enterpriseStub(c.env, c.var.state.identity.id).testWebhook();
     if (!isRefusal(queued)) return c.redirect(doneHref(c.var.state, "webhooks", "queued"), 303);
     return webhooksPage(c, { values: {}, errors: errorsOfRefusal(queued.refusal, "webhook_url") });
