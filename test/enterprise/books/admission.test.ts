@@ -1,4 +1,4 @@
-// Rules R5 and R6: may a new run start, and with which hold. The guards in their order first.
+// Rules R5 and R6: whether a new run may start, and with which hold. The guards come first, in their order.
 import { describe, expect, it } from "vitest";
 import { type Admission, decideAdmission, type StartRequest } from "../../../src/ledger/admission.ts";
 import type { Books, Hold, Meter, Run } from "../../../src/ledger/books.ts";
@@ -45,7 +45,7 @@ describe("a new run", () => {
     expect(refusal(start({ startedAtMs: NOON + 5 * MINUTE_MS }))).toBeNull();
   });
 
-  it("is refused while the enterprise is suspended, with credit or without", () => {
+  it("is refused while the enterprise is suspended, with or without credit", () => {
     const suspended = { settings: { suspended: true } };
     expect(refusal(start(), { books: books(suspended) })).toEqual({ code: "enterprise_suspended" });
     expect(refusal(start(), { books: books({ ...suspended, cycle: { monthlyUsedMicros: 1_000 } }) })).toEqual({
@@ -53,7 +53,7 @@ describe("a new run", () => {
     });
   });
 
-  it("is refused when nothing is available, with a hold or without", () => {
+  it("is refused when nothing is available, with or without a hold", () => {
     for (const holdMicros of [null, 0, 1, 5_000]) {
       expect(refusal(start({ holdMicros }), { books: withUsed(1_000) })).toEqual({
         code: "credits_exhausted",
@@ -62,7 +62,7 @@ describe("a new run", () => {
     }
   });
 
-  it("is refused when its hold is more than what is available, and told how much that is", () => {
+  it("is refused when its hold exceeds what is available, and the answer says how much that is", () => {
     expect(refusal(start({ holdMicros: 301 }), { books: withUsed(700) })).toEqual({
       code: "insufficient_credits",
       availableMicros: 300,
@@ -70,7 +70,7 @@ describe("a new run", () => {
     expect(refusal(start({ holdMicros: 300 }), { books: withUsed(700) })).toBeNull();
   });
 
-  it("starts without a hold while anything at all is available", () => {
+  it("starts without a hold as long as anything is available", () => {
     expect(admit(start(), { books: withUsed(999) })).toMatchObject({
       created: true,
       changed: true,
@@ -79,7 +79,7 @@ describe("a new run", () => {
     expect(admit(start({ holdMicros: 0 })).run.hold).toBeNull();
   });
 
-  it("finds available what remains, less debt and what others hold, and never below zero", () => {
+  it("may use what remains, minus debt and the holds of others, never less than zero", () => {
     const available = (of: Books) => {
       const refused = refusal(start({ holdMicros: Number.MAX_SAFE_INTEGER }), { books: of });
       return refused !== null && "availableMicros" in refused ? refused.availableMicros : null;
@@ -90,7 +90,7 @@ describe("a new run", () => {
     expect(available(books({ grants: [grant("ended", { expiresAtMs: NOON })] }))).toBe(1_000);
   });
 
-  it("has its hold set aside for 15 minutes, or for as long as it asks", () => {
+  it("holds for 15 minutes, or for as long as it asks", () => {
     const { books: after, run: admitted } = admit(start({ holdMicros: 400 }));
     expect(admitted.hold).toEqual(hold(400, { expiresAtMs: NOON + 15 * MINUTE_MS }));
     expect(after).toMatchObject({ held: { credits: 400, usd: 0 }, seq: 11 });
@@ -102,7 +102,7 @@ describe("a new run of an enterprise with a cap", () => {
   const spent = (spendUsedMicros: number, over: Partial<Books> = {}) =>
     byomBooks({ cycle: { spendUsedMicros }, capMicros: 1_000, ...over });
 
-  it("starts while spent and held together are below the cap", () => {
+  it("starts while spend and holds together are below the cap", () => {
     expect(refusal(start(), { books: spent(999) })).toBeNull();
     expect(refusal(start(), { books: spent(1_000) })).toEqual({ code: "spend_cap_reached", availableMicros: 0 });
     expect(refusal(start(), { books: spent(600, { held: { credits: 0, usd: 400 } }) })).toMatchObject({
@@ -123,7 +123,7 @@ describe("a new run of an enterprise with a cap", () => {
     expect(refusal(start(), { books: spent(0, { capMicros: 0 }) })).toMatchObject({ code: "spend_cap_reached" });
   });
 
-  it("always starts where no cap is set, as long as the sum of holds is an amount", () => {
+  it("always starts without a cap, as long as the sum of holds is a valid amount", () => {
     const most = Number.MAX_SAFE_INTEGER;
     expect(refusal(start(), { books: spent(10 ** 12, { capMicros: null }) })).toBeNull();
     const { books: after } = admit(start({ holdMicros: most }), { books: spent(0, { capMicros: null }) });
@@ -131,8 +131,8 @@ describe("a new run of an enterprise with a cap", () => {
   });
 });
 
-describe("starts, one after another", () => {
-  it("lets exactly as many of a thousand runs hold as fit", () => {
+describe("a series of starts", () => {
+  it("admits exactly as many of a thousand holds as fit", () => {
     const ledger = openBooks();
     const codes = Array.from({ length: 1_000 }, (_, i) =>
       codeOf(ledger.start(start({ run: `r${i}`, holdMicros: 30 }))),
@@ -142,20 +142,20 @@ describe("starts, one after another", () => {
     expect(ledger.gauge()).toMatchObject({ heldMicros: 990, availableMicros: 10, debtMicros: 0 });
   });
 
-  it("takes a run that reported before it asked as known", () => {
+  it("treats a run that reported before it asked as known", () => {
     const ledger = openBooks();
     debit(ledger, report(1));
     expect(granted(ledger.start(start()))).toMatchObject({ created: false, hold: null });
   });
 
-  it("lets a hold that is used up stand beside a run that goes on", () => {
+  it("keeps a hold of zero while its run continues", () => {
     const ledger = openBooks();
     ledger.start(start({ holdMicros: 100 }));
     expect(debit(ledger, report(150))).toMatchObject({ availableMicros: 850, action: "continue" });
     expect(granted(ledger.start(start())).hold).toMatchObject({ micros: 0 });
   });
 
-  it("tells a refused run what is available, where to get more, and the gauge", () => {
+  it("answers a refused run with what is available, where to get more, and the gauge", () => {
     const ledger = openBooks({ upgradeUrl: "https://example.com/up", allowanceOverrideMicros: 0 });
     expect(ledger.start(start())).toMatchObject({
       refusal: { code: "credits_exhausted", availableMicros: 0 },
@@ -164,7 +164,7 @@ describe("starts, one after another", () => {
     });
   });
 
-  it("frees a hold at its expiry, to the millisecond", () => {
+  it("releases a hold in the millisecond of its expiry", () => {
     const ledger = openBooks();
     ledger.start(start({ holdMicros: 1_000, holdTtlMs: HOUR_MS }));
     ledger.moveClock(NOON + HOUR_MS - 1);

@@ -1,5 +1,5 @@
-// M3 and M4 through the real ledger: however a run's reports are cut, mixed, repeated or lost, the debits sum to
-// the cost of its final totals, exactly.
+// M3 and M4 through the real ledger: however a run's reports are split, mixed, repeated or lost, the debits sum exactly
+// to the cost of its final totals.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
@@ -25,7 +25,7 @@ const reportOf = ({ run, model, tokens, final }: Sent): Report =>
   report(0, { run, model, price: priceOf(model), tokens, final });
 const keyOf = ({ run, model }: { run: string; model: string }) => `${run} on ${model}`;
 
-/** By meter: the largest of each kind, among its finals where there are any. */
+/** By meter: the largest count of each kind; only of its final reports, if there are any. */
 function finalTotals(sent: readonly Sent[]): Map<string, { model: string; tokens: Tokens }> {
   const totals = new Map<string, { model: string; tokens: Tokens }>();
   for (const { run, model } of sent) {
@@ -43,7 +43,7 @@ function finalTotals(sent: readonly Sent[]): Map<string, { model: string; tokens
   return totals;
 }
 
-/** Debits in batches of this size and gives the sum of all that was charged, by meter. */
+/** Debits in batches of this size; returns the sum of the charges, by meter. */
 function debitAll(ledger: Ledger, sent: readonly Sent[], batch: number): Map<string, bigint> {
   const charged = new Map<string, bigint>();
   for (let from = 0; from < sent.length; from += batch) {
@@ -70,7 +70,7 @@ describe("reports", () => {
     final: fc.integer({ min: 0, max: 7 }).map((n) => n === 0),
   });
 
-  it("in any order, repeated, in batches of any size, end in the same meters and the same charges", () => {
+  it("end in the same meters and charges in any order, repeated, and in batches of any size", () => {
     const story = fc.array(sent, { minLength: 1, maxLength: 20 }).chain((reports) =>
       fc.record({
         reports: fc.constant(reports),
@@ -93,7 +93,7 @@ describe("reports", () => {
     );
   });
 
-  it("that are lost change nothing, as long as the largest of each kind arrives", () => {
+  it("may be lost, as long as the largest count of each kind arrives", () => {
     const story = fc
       .array(sent, { minLength: 1, maxLength: 12 })
       .chain((reports) => fc.record({ reports: fc.constant(reports), arrived: fc.subarray(reports) }));
@@ -114,7 +114,7 @@ describe("reports", () => {
 });
 
 describe("five thousand reports", () => {
-  /** Runs of one to four models, each streamed in growing totals; the last report of most is final. */
+  /** Runs of one to four models, each reported as growing totals; the last report of most is final. */
   const meter = fc.record({
     run: fc.integer({ min: 0, max: 149 }).map((n) => `run-${n}`),
     model: fc.constantFrom(...Object.keys(MODELS)),
@@ -125,7 +125,7 @@ describe("five thousand reports", () => {
     closes: fc.boolean(),
   });
 
-  it("over many runs and models, cut, shuffled and repeated, charge the lump sum of each meter to the micro", () => {
+  it("of many runs and models, split, shuffled and repeated, charge each meter what one report of its totals costs", () => {
     const meters = fc.sample(meter, { numRuns: 300, seed: cases(1).seed ?? 0 });
     const reports: Sent[] = [];
     for (const { run, model, steps, closes } of meters) {

@@ -20,7 +20,7 @@ function queueWith(commit: (requests: readonly number[]) => number[]) {
 const admit = () => null;
 const double = (requests: readonly number[]) => requests.map((n) => n * 2);
 
-it("commits what arrives in one turn together, and answers each its own", async () => {
+it("commits what arrives in one turn together, and answers each call with its results", async () => {
   const { queue, groups, flushes } = queueWith(double);
   expect(await Promise.all([queue.add([1, 2], admit), queue.add([3], admit), queue.add([], admit)])).toEqual([
     [2, 4],
@@ -31,21 +31,21 @@ it("commits what arrives in one turn together, and answers each its own", async 
   expect(flushes()).toBe(1);
 });
 
-it("commits what arrives later in a commit of its own", async () => {
+it("commits what arrives in a later turn separately", async () => {
   const { queue, groups } = queueWith(double);
   await queue.add([1], admit);
   await queue.add([2], admit);
   expect(groups).toEqual([1, 1]);
 });
 
-it("splits a flood into commits that each stay small enough to store", async () => {
+it("splits many calls into commits that are small enough to store", async () => {
   const { queue, groups } = queueWith(double);
   const batches = Array.from({ length: 7 }, (_, i) => Array.from({ length: 400 }, (_, k) => i * 400 + k));
   expect((await Promise.all(batches.map((batch) => queue.add(batch, admit)))).flat()).toEqual(double(batches.flat()));
   expect(groups).toEqual([800, 800, 800, 400]);
 });
 
-it("answers the others when one of a group makes the commit fail", async () => {
+it("answers the other calls of a group when one makes the commit fail", async () => {
   const { queue } = queueWith((requests) => {
     if (requests.includes(13)) throw new Error("unlucky");
     return double(requests);

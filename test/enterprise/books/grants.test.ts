@@ -1,4 +1,4 @@
-// Grants: given once, void what remains, shown with their state (rule R3).
+// Grants: added once, voided as far as they remain, and shown with their state (rule R3).
 import { describe, expect, it } from "vitest";
 import { decideGrant, decideVoid, summarizeGrant } from "../../../src/ledger/grants.ts";
 import {
@@ -21,7 +21,7 @@ const give = (request = grantRequest("g1", 100), to = books(), known: ReturnType
   decideGrant(to, known, request, NOON);
 
 describe("a grant", () => {
-  it("is in the books from now on, untouched, in the order of drawing", () => {
+  it("is added to the books, undrawn, in the order of drawing", () => {
     const kept = books({ grants: [grant("late", { expiresAtMs: APRIL }), grant("never", { seq: 3 })] });
     const { books: after, created } = granted(give(grantRequest("soon", 70, { expiresAtMs: APRIL - 1 }), kept));
     expect(created).toBe(true);
@@ -42,13 +42,13 @@ describe("a grant", () => {
     });
   });
 
-  it("given again with the same content is the same, and changes nothing", () => {
+  it("that is added again with the same content changes nothing", () => {
     const kept = books();
     const known = grant("g1", { drawnMicros: 40 });
     expect(give(grantRequest("g1", 100), kept, known)).toEqual({ books: kept, grant: known, created: false });
   });
 
-  it("given again after it has expired is still the same", () => {
+  it("that is added again after it has expired is still known", () => {
     const known = grant("g1", { expiresAtMs: NOON - 1, expiredMicros: 100 });
     expect(granted(give(grantRequest("g1", 100, { expiresAtMs: NOON - 1 }), books(), known)).created).toBe(false);
   });
@@ -58,20 +58,20 @@ describe("a grant", () => {
     ["source", { source: "goodwill" as const }],
     ["note", { note: "for you" }],
     ["expiry", { expiresAtMs: APRIL }],
-  ])("of the same id with another %s is a conflict", (_, over) => {
+  ])("with the same id and another %s is a conflict", (_, over) => {
     expect(give({ ...grantRequest("g1", 100), ...over }, books(), grant("g1"))).toEqual({
       refusal: { code: "grant_conflict", id: "g1" },
     });
   });
 
-  it("that would expire at once or has expired is refused", () => {
+  it("that has expired, or would expire at once, is refused", () => {
     expect(give(grantRequest("g1", 100, { expiresAtMs: NOON }))).toMatchObject({
       refusal: { code: "validation_failed", errors: [{ path: "expires_at" }] },
     });
     expect(codeOf(give(grantRequest("g1", 100, { expiresAtMs: NOON + 1 })))).toBe("none");
   });
 
-  it("that would carry the total past 2^53−1 is refused", () => {
+  it("that would raise the total above 2^53−1 is refused", () => {
     const most = Number.MAX_SAFE_INTEGER - 1_000;
     expect(codeOf(give(grantRequest("g1", most)))).toBe("none");
     expect(give(grantRequest("g1", most + 1))).toMatchObject({
@@ -81,7 +81,7 @@ describe("a grant", () => {
 });
 
 describe("voiding", () => {
-  it("takes back what remains and leaves what was drawn", () => {
+  it("removes what remains and keeps what was drawn", () => {
     const known = grant("g1", { drawnMicros: 30 });
     const { books: after, voidedMicros } = decideVoid(books({ grants: [known] }), known);
     expect(voidedMicros).toBe(70);
@@ -105,7 +105,7 @@ describe("voiding", () => {
 describe("the view of a grant", () => {
   const state = (over: Parameters<typeof grant>[1]) => summarizeGrant(grant("g1", over), NOON).state;
 
-  it("has the state active, used, expired or voided", () => {
+  it("shows the state: active, used, expired or voided", () => {
     expect(state({})).toBe("active");
     expect(state({ drawnMicros: 99 })).toBe("active");
     expect(state({ drawnMicros: 100 })).toBe("used");
@@ -114,7 +114,7 @@ describe("the view of a grant", () => {
     expect(state({ drawnMicros: 40, voidedMicros: 60, voided: true })).toBe("voided");
   });
 
-  it("is what readers get", () => {
+  it("has everything that readers get", () => {
     expect(summarizeGrant(grant("g1", { drawnMicros: 40, expiresAtMs: APRIL, note: "hello" }), NOON)).toEqual({
       id: "g1",
       amountMicros: 100,
@@ -130,7 +130,7 @@ describe("the view of a grant", () => {
 });
 
 describe("in the books", () => {
-  it("new credit pays debt first, and that counts as drawn", () => {
+  it("new credit pays debt first, which counts as drawn", () => {
     const ledger = openBooks();
     debit(ledger, report(1_300));
     expect(ledger.gauge()).toMatchObject({ debtMicros: 300, usedMicros: 1_300, totalMicros: 1_000 });
@@ -149,7 +149,7 @@ describe("in the books", () => {
     ]);
   });
 
-  it("says in the journal how much debt a grant has paid", () => {
+  it("the journal says how much debt a grant has paid", () => {
     const ledger = openBooks();
     debit(ledger, report(1_300));
     ledger.addGrant(grantRequest("g1", 200), "operator");
@@ -161,7 +161,7 @@ describe("in the books", () => {
     });
   });
 
-  it("a grant used up long ago is found again, for a void and for a retry", () => {
+  it("a grant that was used up long ago is still found by a void and by a retry", () => {
     const ledger = openBooks();
     ledger.addGrant(grantRequest("g1", 100), "operator");
     debit(ledger, report(1_100));
@@ -179,7 +179,7 @@ describe("in the books", () => {
     expect(codeOf(ledger.voidGrant("g2", "operator"))).toBe("not_found");
   });
 
-  it("nothing returns to a voided grant, though it was used up when it was voided", () => {
+  it("nothing is refunded to a voided grant, even if it was used up when it was voided", () => {
     const ledger = openBooks();
     ledger.addGrant(grantRequest("g1", 100), "operator");
     debit(ledger, report(1_100));
@@ -197,7 +197,7 @@ describe("in the books", () => {
     expect(ledger.gauge()).toMatchObject({ bonus: { usedMicros: 40, remainingMicros: 60 } });
   });
 
-  it("a refund pays the debt of other runs with what it frees", () => {
+  it("the credit that a refund frees pays the debt of other runs", () => {
     const ledger = openBooks();
     debit(ledger, report(1_000));
     debit(ledger, report(300, { run: "r2" }));
@@ -210,7 +210,7 @@ describe("in the books", () => {
     ]);
   });
 
-  it("new credit pays the debt of more meters than one page of them", () => {
+  it("new credit pays the debt of more meters than fit into one page", () => {
     const ledger = openBooks({ allowanceOverrideMicros: 0 });
     ledger.debit(Array.from({ length: 450 }, (_, i) => report(2, { run: `r${i}` })));
     expect(ledger.gauge().debtMicros).toBe(900);
@@ -218,7 +218,7 @@ describe("in the books", () => {
     expect(ledger.gauge()).toMatchObject({ debtMicros: 1, remainingMicros: 0, bonus: { usedMicros: 899 } });
   });
 
-  it("a grant that comes at the very instant another expires finds that one gone", () => {
+  it("a grant that is added in the instant in which another expires finds that one expired", () => {
     const ledger = openBooks({ allowanceOverrideMicros: 0 });
     ledger.addGrant(grantRequest("old", 100, { expiresAtMs: NOON + HOUR_MS }), "operator");
     ledger.moveClock(NOON + HOUR_MS);
@@ -228,7 +228,7 @@ describe("in the books", () => {
     expect(debit(ledger, report(5))).toMatchObject({ remainingMicros: 0, reason: "credits_exhausted" });
   });
 
-  it("a grant that is asked for again in the moment of its expiry has expired", () => {
+  it("a grant that is added again in the instant of its expiry has expired", () => {
     const clock = { nowMs: NOON };
     const ledger = openByClock(clock);
     const request = grantRequest("g1", 100, { expiresAtMs: NOON + HOUR_MS });

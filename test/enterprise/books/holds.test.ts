@@ -1,4 +1,4 @@
-// Rule R6: what becomes of a hold while its run goes on, and that every hold ends.
+// Rule R6: what happens to a hold while its run continues, and that every hold ends.
 import { describe, expect, it } from "vitest";
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { endHold, holdLeft, raiseHold, spendHold } from "../../../src/ledger/holds.ts";
@@ -26,19 +26,19 @@ const hold = (micros: number, unit: "credits" | "usd" = "credits") => ({
 const held = (credits: number, usd = 0) => books({ held: { credits, usd } });
 
 describe("a charge", () => {
-  it("comes off the hold of its run first", () => {
+  it("is taken from the hold of its run first", () => {
     const spent = spendHold(held(500), run({ hold: hold(100) }), "credits", 30, NOON);
     expect(spent.run.hold?.micros).toBe(70);
     expect(spent.books.held).toEqual({ credits: 470, usd: 0 });
   });
 
-  it("takes no more off the hold than is left of it", () => {
+  it("takes no more from the hold than is left", () => {
     const spent = spendHold(held(500), run({ hold: hold(100) }), "credits", 130, NOON);
     expect(spent.run.hold?.micros).toBe(0);
     expect(spent.books.held.credits).toBe(400);
   });
 
-  it("starts the hold's time anew, a duplicate's and a refund's too, without giving a hold back", () => {
+  it("restarts the time of the hold, also for a duplicate or a refund, without raising the hold", () => {
     for (const micros of [0, -40]) {
       const spent = spendHold(held(100), run({ hold: hold(60) }), "credits", micros, NOON + MINUTE_MS);
       expect(spent.run.hold).toEqual({ ...hold(60), expiresAtMs: NOON + MINUTE_MS + TTL_MS });
@@ -46,7 +46,7 @@ describe("a charge", () => {
     }
   });
 
-  it("in another unit than the hold leaves what is held", () => {
+  it("in another unit leaves the hold unchanged", () => {
     const spent = spendHold(held(100), run({ hold: hold(60) }), "usd", 30, NOON);
     expect(spent.run.hold?.micros).toBe(60);
     expect(spent.books.held).toEqual({ credits: 100, usd: 0 });
@@ -60,7 +60,7 @@ describe("a charge", () => {
 });
 
 describe("a hold", () => {
-  it("gives back what is left of it when it ends", () => {
+  it("releases what is left of it when it ends", () => {
     expect(endHold(held(500), run({ hold: hold(70) }))).toMatchObject({
       books: { held: { credits: 430 } },
       run: { hold: null },
@@ -69,7 +69,7 @@ describe("a hold", () => {
     expect(endHold(kept, run()).books).toBe(kept);
   });
 
-  it("is raised to at least what is asked, in the enterprise's unit", () => {
+  it("is raised to at least the amount requested, in the unit of the enterprise", () => {
     expect(raiseHold(held(70), run({ hold: hold(70) }), 100, TTL_MS, NOON)).toMatchObject({
       books: { held: { credits: 100 } },
       run: { hold: { micros: 100 } },
@@ -82,7 +82,7 @@ describe("a hold", () => {
     });
   });
 
-  it("counts only in its own unit", () => {
+  it("counts only in its unit", () => {
     expect(holdLeft(run({ hold: hold(5) }), "credits")).toBe(5);
     expect(holdLeft(run({ hold: hold(5) }), "usd")).toBe(0);
     expect(holdLeft(run(), "credits")).toBe(0);
@@ -98,7 +98,7 @@ describe("in the books", () => {
     return ledger;
   }
 
-  it("what is charged and what is left of the hold are together what was held", () => {
+  it("the charge and what is left of the hold sum to what was held", () => {
     const ledger = begin();
     expect(debit(ledger, report(150))).toMatchObject({
       remainingMicros: 850,
@@ -117,7 +117,7 @@ describe("in the books", () => {
     expect(heldBy(ledger)).toBe(0);
   });
 
-  it("a hold ends with its release, which may come twice, or for a run that holds nothing", () => {
+  it("a hold ends when it is released; releasing it twice, or releasing nothing, is harmless", () => {
     const ledger = begin();
     expect(granted(ledger.releaseHold("r1"))).toMatchObject({ heldMicros: 0, availableMicros: 1_000 });
     const { seq } = ledger.gauge();
@@ -153,7 +153,7 @@ describe("in the books", () => {
     expect(ledger.gauge()).toMatchObject({ heldMicros: 399, cycle: { startsAtMs: at("2026-04-01T00:00:00.000Z") } });
   });
 
-  it("a refund gives credit back to all, not to the hold", () => {
+  it("a refund returns credit to everyone, not to the hold", () => {
     const ledger = begin();
     debit(ledger, report(300));
     debit(ledger, report(5, { model: "m2" }));
@@ -161,7 +161,7 @@ describe("in the books", () => {
     expect(ledger.gauge()).toMatchObject({ usedMicros: 105, heldMicros: 95, availableMicros: 800 });
   });
 
-  it("debt stays 0 while every run keeps within its hold, however the charges are interleaved", () => {
+  it("there is no debt while every run stays within its hold, however the charges are interleaved", () => {
     const ledger = openBooks();
     for (let i = 0; i < 10; i++) granted(ledger.start(start({ run: `r${i}`, holdMicros: 100 })));
     for (let tokens = 10; tokens <= 100; tokens += 10) {

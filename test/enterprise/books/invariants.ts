@@ -1,6 +1,6 @@
 /**
- * The invariants of the ledger that one can see from outside (QUALITY section 1), checked on the view after a step
- * and against the view before it. They know nothing of how the reference model counts.
+ * The invariants of the ledger that are visible from outside, checked on the view after a step and against the view
+ * before it. They do not know how the reference model counts.
  */
 import { isDeepStrictEqual } from "node:util";
 import type { View } from "./story.ts";
@@ -14,22 +14,22 @@ export function checkStep(before: View, after: View): void {
   checkTurns(after);
 }
 
-/** M1: an open meter never falls, and a closed one stays closed. */
+/** M1: an open meter never decreases, and a closed one stays closed. */
 function checkMeters(before: View, after: View): void {
   for (const meter of after.meters) {
     const was = before.meters.find((other) => other.run === meter.run && other.model === meter.model);
     if (was === undefined) continue;
     if (was.final) must(meter.final, "a closed meter stays closed");
     if (meter.final && !was.final) continue;
-    must(meter.charged >= was.charged, "the charge of a meter never falls");
+    must(meter.charged >= was.charged, "the charge of a meter never decreases");
     must(
       KINDS.every((kind) => meter.tokens[kind] >= was.tokens[kind]),
-      "the totals of a meter never fall",
+      "the totals of a meter never decrease",
     );
   }
 }
 
-/** B1–B4: no bucket below zero or above its amount, every micro in a bucket, debt only when nothing is usable. */
+/** B1–B4: no bucket is below zero or above its amount, every micro is in a bucket, debt only if nothing is usable. */
 function checkBuckets({ gauge, grants, meters, cycle }: View): void {
   for (const { id, drawn, remaining } of grants) must(drawn >= 0 && remaining >= 0, `grant ${id} is not below zero`);
   for (const { run, model, draws, charged } of meters) {
@@ -43,12 +43,12 @@ function checkBuckets({ gauge, grants, meters, cycle }: View): void {
   const { monthly, bonus, debt } = gauge;
   must(monthly.remaining >= 0 && monthly.used + monthly.remaining === monthly.allowance, "the allowance adds up");
   must(gauge.used === monthly.used + bonus.used + debt, "what is used is drawn or owed");
-  must(debt === 0 || monthly.remaining + bonus.remaining === 0, "debt stands only when nothing is usable");
+  must(debt === 0 || monthly.remaining + bonus.remaining === 0, "there is debt only when nothing is usable");
   const owing = meters.flatMap((meter) => meter.draws).filter((draw) => draw.bucket === "debt");
   must(total(owing.filter((draw) => draw.cycle === cycle.startsAtMs)) === debt, "meters owe what the enterprise owes");
 }
 
-/** H1: what is held is the sum of the holds. */
+/** H1: the amount held is the sum of the holds. */
 function checkHolds({ gauge, holds }: View): void {
   must(total(holds.filter((hold) => hold.unit === gauge.unit)) === gauge.held, "held is the sum of the holds");
   if (gauge.available === null || gauge.remaining === null) return;

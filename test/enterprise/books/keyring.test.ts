@@ -1,4 +1,4 @@
-// What the object itself knows of keys and links, whoever the Worker has let as far as here.
+// What the object itself checks about keys and links, after the Worker has let the caller in.
 
 import { expect, it } from "vitest";
 import type { Caller } from "../../../src/access/callers.ts";
@@ -14,7 +14,7 @@ function newKeyring(): Keyring {
   return new Keyring(sql);
 }
 
-it("knows a key by its id and its hash together", () => {
+it("identifies a key by its id and its hash together", () => {
   const keyring = newKeyring();
   keyring.add({ id: "k1", name: "agents", scopes: ["debit"], hash: "right", expiresAtMs: null }, "operator", NOON);
   const caller = (id: string, hash: string): Caller => ({ kind: "key", id, hash, scopes: ["debit"] });
@@ -25,7 +25,7 @@ it("knows a key by its id and its hash together", () => {
   expect(keyring.findFault(caller("k1", "right"), NOON)).toEqual(deny({ code: "key_revoked" }));
 });
 
-it("refuses a key from the millisecond in which it expires, whatever the Worker saw before", () => {
+it("refuses a key from the millisecond in which it expires, also when the Worker has let it in before", () => {
   const keyring = newKeyring();
   const key = { id: "k1", name: "agents", scopes: ["debit"] as const, hash: "right", expiresAtMs: NOON };
   keyring.add(key, "operator", NOON - MINUTE_MS);
@@ -34,7 +34,7 @@ it("refuses a key from the millisecond in which it expires, whatever the Worker 
   expect(keyring.findFault(caller, NOON)).toEqual(deny({ code: "key_expired" }));
 });
 
-it("uses a sign-in link up once", () => {
+it("lets a sign-in link be used once", () => {
   const keyring = newKeyring();
   expect(keyring.useLink("l1", NOON + 5 * MINUTE_MS, NOON)).toBe(true);
   expect(keyring.useLink("l1", NOON + 5 * MINUTE_MS, NOON + MINUTE_MS)).toBe(false);

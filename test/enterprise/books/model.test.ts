@@ -1,4 +1,4 @@
-// The real ledger over SQLite against the reference model: random stories, compared after every step.
+// The real ledger over SQLite and the reference model run the same random stories, and are compared after every step.
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -10,15 +10,15 @@ import { settings } from "../../support/books.ts";
 import { cases } from "../../support/cases.ts";
 import { openSql, wipe } from "../../support/node-sql.ts";
 import { checkStep } from "./invariants.ts";
-import { answerOf, reportOf, tellReal, viewReal } from "./real-view.ts";
+import { answerOf, applyReal, reportOf, viewReal } from "./real-view.ts";
 import { World } from "./reference-model.ts";
 import { viewReference } from "./reference-view.ts";
 import type { Answer, Event, Opening, ReportEvent, View } from "./story.ts";
 import { opening, type Step, step } from "./story-arbitrary.ts";
 
-/** What happens to the object between two calls, and must change nothing: it is evicted, it folds, it prunes. */
-type Upkeep = "nothing" | "evict" | "fold" | "prune";
-const upkeep = fc.constantFrom<Upkeep>("nothing", "nothing", "nothing", "evict", "fold", "prune");
+/** Maintenance between two calls, which must change nothing: the object is evicted, folds, or prunes. */
+type Maintenance = "nothing" | "evict" | "fold" | "prune";
+const maintenance = fc.constantFrom<Maintenance>("nothing", "nothing", "nothing", "evict", "fold", "prune");
 
 const sql = openSql();
 
@@ -32,21 +32,21 @@ function open({ atMs, billingModel, allowanceMicros, timeZone, anchorDay }: Open
   return ledger;
 }
 
-function keepUp(ledger: Ledger, what: Upkeep): Ledger {
+function keepUp(ledger: Ledger, what: Maintenance): Ledger {
   if (what === "evict") return new Ledger(ledger.sql, ledger.realNowMs);
   if (what === "fold") ledger.sql.transaction(() => foldOutbox(ledger.sql));
   if (what === "prune") prune(ledger);
   return ledger;
 }
 
-/** Tells the events of one step, all reports of it in one batch. */
-function tell(ledger: Ledger, events: readonly Event[]): Answer[] {
+/** Applies the events of one step; all of its reports go in one batch. */
+function apply(ledger: Ledger, events: readonly Event[]): Answer[] {
   const reports = events.filter((event): event is ReportEvent => event.type === "report");
-  if (reports.length < events.length) return events.map((event) => tellReal(ledger, event));
+  if (reports.length < events.length) return events.map((event) => applyReal(ledger, event));
   return ledger.debit(reports.map(reportOf)).map(answerOf);
 }
 
-/** In one order, and without the meters that may be forgotten by now. */
+/** In one order, and without the meters that may be pruned by now. */
 function comparable(view: View, known: ReadonlySet<string>): View {
   const by =
     <T>(key: (item: T) => string) =>
@@ -62,8 +62,8 @@ function comparable(view: View, known: ReadonlySet<string>): View {
 
 const meterName = (meter: { run: string; model: string }) => `${meter.run} ${meter.model}`;
 
-/** Tells both sides one story; throws with all that was told where they part. */
-function compare(begin: Opening, steps: readonly (readonly [Step, Upkeep])[], seen: Set<string>): void {
+/** Runs one story on both sides; throws with all of its events where they differ. */
+function compare(begin: Opening, steps: readonly (readonly [Step, Maintenance])[], seen: Set<string>): void {
   let ledger = open(begin);
   const world = new World(begin);
   let before = viewReal(ledger);
@@ -71,10 +71,10 @@ function compare(begin: Opening, steps: readonly (readonly [Step, Upkeep])[], se
   try {
     for (const [next, between] of steps) {
       ledger = keepUp(ledger, between);
-      const told = next(world);
-      const answers = tell(ledger, told);
-      events.push(...told);
-      const expected = told.map((event) => world.tell(event));
+      const applied = next(world);
+      const answers = apply(ledger, applied);
+      events.push(...applied);
+      const expected = applied.map((event) => world.apply(event));
       const real = viewReal(ledger);
       const kept = new Set(real.meters.map(meterName));
       const [is, should] = [comparable(real, kept), comparable(viewReference(world), kept)];
@@ -94,7 +94,7 @@ function compare(begin: Opening, steps: readonly (readonly [Step, Upkeep])[], se
   }
 }
 
-/** What must have happened somewhere, or the stories have grown too tame to prove anything. */
+/** What must have happened in some story; otherwise the stories have become too simple to prove anything. */
 const RARE = [
   ...["continue", "wind_down", "stop: credits_exhausted", "stop: spend_cap_reached", "stop: hold_exhausted"],
   ...["stop: enterprise_suspended", "unknown_model", "run_attribution_conflict", "run_too_old", "started_in_future"],
@@ -114,8 +114,8 @@ function count(seen: Set<string>, answers: readonly Answer[], view: View): void 
 }
 
 describe("the ledger and the reference model", () => {
-  it("agree on every answer, balance, receipt and entry after every step of any story", () => {
-    const story = fc.array(fc.tuple(step, upkeep), { minLength: 1, maxLength: 30, size: "max" });
+  it("agree on every answer, balance, receipt and entry after every step of a story", () => {
+    const story = fc.array(fc.tuple(step, maintenance), { minLength: 1, maxLength: 30, size: "max" });
     const seen = new Set<string>();
     const size = cases(250);
     fc.assert(

@@ -1,4 +1,5 @@
-// H2 and H3: of agents that ask at once exactly those that fit are admitted, and holds that are kept leave no debt.
+// H2 and H3: of agents that ask at the same time, exactly as many are admitted as fit, and runs that stay within their
+// holds leave no debt.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
@@ -10,7 +11,7 @@ const admit = (ledger: Ledger, run: string, holdMicros: number | null) =>
   codeOf(ledger.start(start({ run, holdMicros }))) === "none";
 
 describe("racing starts", () => {
-  it("lets exactly as many of one size hold as there are places, in either billing model", () => {
+  it("admit exactly as many holds of one size as fit, in both billing models", () => {
     const race = fc.record({
       billingModel: fc.constantFrom("credits" as const, "byom" as const),
       credit: fc.integer({ min: 0, max: 2_000 }),
@@ -39,7 +40,7 @@ describe("racing starts", () => {
     );
   });
 
-  it("never holds more than there is, for holds of any size, raised, released or asked for twice", () => {
+  it("never hold more than there is, also when holds of any size are raised, released or requested twice", () => {
     const ask = fc.record({
       run: fc.constantFrom("a", "b", "c", "d"),
       holdMicros: fc.option(fc.nat(700)),
@@ -62,12 +63,12 @@ describe("racing starts", () => {
   });
 });
 
-describe("runs that keep within their holds", () => {
-  it("leave no debt and are never told to stop before their hold is used up", () => {
+describe("runs that stay within their holds", () => {
+  it("leave no debt, and are not stopped before their hold is used up", () => {
     const story = fc.record({
       allowanceOverrideMicros: fc.integer({ min: 0, max: 2_000 }),
       bonus: fc.integer({ min: 1, max: 1_000 }),
-      acts: fc.array(
+      steps: fc.array(
         fc.record({
           run: fc.integer({ min: 0, max: 5 }),
           holdMicros: fc.integer({ min: 1, max: 600 }),
@@ -78,11 +79,11 @@ describe("runs that keep within their holds", () => {
       ),
     });
     fc.assert(
-      fc.property(story, ({ allowanceOverrideMicros, bonus, acts }) => {
+      fc.property(story, ({ allowanceOverrideMicros, bonus, steps }) => {
         const ledger = openBooks({ allowanceOverrideMicros });
         granted(ledger.addGrant(grantRequest("g1", bonus), "operator"));
         const given = new Map<number, { holdMicros: number; used: number }>();
-        for (const { run, holdMicros, percent, final } of acts) {
+        for (const { run, holdMicros, percent, final } of steps) {
           const held = given.get(run);
           if (held === undefined) {
             if (admit(ledger, `r${run}`, holdMicros)) given.set(run, { holdMicros, used: 0 });

@@ -1,6 +1,6 @@
 /**
- * The real ledger, told and seen in the words of story.ts: each event becomes the call that an agent or operator
- * would cause, and the view is read from its gauge and its rows.
+ * The real ledger in the terms of story.ts: each event becomes the call that an agent or operator would cause, and the
+ * view is read from the gauge and the rows.
  */
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { RUNS } from "../../../src/enterprise/books/rows.ts";
@@ -12,7 +12,7 @@ import { type Answer, type Event, mergeDraws, type ReportEvent, type View } from
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
-export function tellReal(ledger: Ledger, event: Event): Answer {
+export function applyReal(ledger: Ledger, event: Event): Answer {
   switch (event.type) {
     case "clock":
       return codeOr(ledger.moveClock(event.toMs), () => null);

@@ -1,4 +1,4 @@
-// What the object remembers of runs under way: it spares reading, and changes no answer.
+// The cache of recent runs saves queries and changes no answer.
 import { expect, it } from "vitest";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { Recent } from "../../../src/enterprise/books/recent.ts";
@@ -39,8 +39,8 @@ function rowsOf(ledger: Ledger): unknown[] {
   return TABLES.map((table) => ledger.sql.all(`SELECT * FROM ${table} ORDER BY 1, 2`));
 }
 
-/** One step of an enterprise's life, the same for every ledger that is given the same dice. */
-function act(ledger: Ledger, dice: Dice, step: number): unknown {
+/** One random call, the same for every ledger that is given the same dice. */
+function randomCall(ledger: Ledger, dice: Dice, step: number): unknown {
   const name = `r${dice.whole(1, 6)}`;
   const model = dice.pick(["m1", "m2"]);
   const input = dice.whole(0, 400);
@@ -66,20 +66,20 @@ function act(ledger: Ledger, dice: Dice, step: number): unknown {
   }
 }
 
-it("answers and stores the same whether it remembers or reads again", () => {
+it("answers and stores the same with and without the cache", () => {
   for (let story = 0; story < 40; story++) {
-    const [remembering, forgetful] = [openBooks(), openBooks()];
+    const [caching, uncached] = [openBooks(), openBooks()];
     const [dice, same] = [new Dice(SEED + story), new Dice(SEED + story)];
     for (let step = 0; step < 120; step++) {
-      forgetful.recent.clear();
-      const answer = act(remembering, dice, step);
-      expect(answer, `story ${story} of seed ${SEED}, step ${step}`).toEqual(act(forgetful, same, step));
+      uncached.recent.clear();
+      const answer = randomCall(caching, dice, step);
+      expect(answer, `story ${story} of seed ${SEED}, step ${step}`).toEqual(randomCall(uncached, same, step));
     }
-    expect(rowsOf(remembering)).toEqual(rowsOf(forgetful));
+    expect(rowsOf(caching)).toEqual(rowsOf(uncached));
   }
 });
 
-it("reads nothing for the next report of a run under way", () => {
+it("reads nothing for the next report of an active run", () => {
   const sql = countReads(openSql());
   const ledger = new Ledger(sql, () => NOON);
   ledger.create("acme", settings(), NOON);
@@ -89,7 +89,7 @@ it("reads nothing for the next report of a run under way", () => {
   expect(sql.reads).toEqual([]);
 });
 
-it("keeps nothing of a change that failed", () => {
+it("caches nothing of a change that failed", () => {
   let failing = false;
   const sql = openSql();
   const faulty: Sql = {
@@ -108,7 +108,7 @@ it("keeps nothing of a change that failed", () => {
   expect(debit(ledger, report(300))).toMatchObject({ chargedMicros: 200, runTotalMicros: 300 });
 });
 
-it("holds a bounded number of runs, those charged last", () => {
+it("caches a bounded number of runs: those that were charged last", () => {
   const recent = new Recent();
   for (let n = 0; n < 10_000; n++) recent.keep({ run: run({ run: `r${n}` }), meters: [meter({ run: `r${n}` })] });
   const kept = Array.from({ length: 10_000 }, (_, n) => recent.find(`r${n}`)).filter((found) => found !== undefined);

@@ -1,6 +1,6 @@
 /**
- * The books of the reference model: an enterprise's meters and grants, every balance added up from the draws, and what
- * moves money: charges, refunds, payments of debt, and time, which goes from one due instant to the next.
+ * The books of the reference model: meters and grants, every balance summed from the draws, and what moves money:
+ * charges, refunds, payments of debt, and time, which goes from one due instant to the next.
  */
 import { cycleHolding, nextAnchor } from "../../support/reference-calendar.ts";
 import { atLeastZero, type Draw, type Meter, smaller, sum } from "./reference-meter.ts";
@@ -25,14 +25,14 @@ export class ReferenceBooks {
   suspended = false;
   cap: bigint | null = null;
   cycle: { startsAtMs: number; endsAtMs: number };
-  /** The highest allowance that was in force in this cycle, and the one that the settings name. */
+  /** The highest allowance that was in force in this cycle, and that of the settings. */
   allowance: bigint;
   asked: bigint;
   calendar: { timeZone: string; anchorDay: number };
   readonly runs = new Map<string, Run>();
   readonly holds = new Map<string, Hold>();
   readonly meters: Meter[] = [];
-  /** In the order of their arrival. */
+  /** In order of arrival. */
   readonly grants: Grant[] = [];
   readonly entries: { type: string; atMs: number; micros: bigint }[] = [];
 
@@ -45,7 +45,7 @@ export class ReferenceBooks {
     this.note("cycle_started", this.allowance);
   }
 
-  // ---- sums, each from the first draw on
+  // Sums, each over all draws
 
   draws = () => this.meters.flatMap((meter) => meter.draws);
   inCycle = (bucket: Draw["bucket"]) =>
@@ -88,9 +88,9 @@ export class ReferenceBooks {
     return remaining === null ? null : atLeastZero(remaining - owed - this.held(unit));
   }
 
-  // ---- time
+  // Time
 
-  /** Everything due on the way, in order; at one instant expiries first, then the turn. */
+  /** Everything that is due on the way, in order; in one instant expiries first, then the turn. */
   advance(toMs: number): string | null {
     if (toMs < this.nowMs) return "clock_backwards";
     let turns = 0;
@@ -114,27 +114,27 @@ export class ReferenceBooks {
 
   turn(atMs: number, idle: boolean): void {
     if (this.inCycle("debt") > 0n) this.note("debt_written_off", this.inCycle("debt"), atMs);
-    // Idle months leave one entry: that of the cycle they lead to.
+    // Idle months leave one entry: that of the cycle in which they end.
     if (idle)
       this.entries.splice(
         this.entries.findLastIndex((entry) => entry.type === "cycle_started"),
         1,
       );
-    // A day at least: a change of zone alone must not make a cycle of hours.
+    // At least a day: a change of zone alone must not make a cycle of a few hours.
     const endsAtMs = nextAnchor(atMs + DAY_MS, this.calendar.timeZone, this.calendar.anchorDay);
     this.cycle = { startsAtMs: atMs, endsAtMs };
     this.allowance = this.asked;
     this.note("cycle_started", this.allowance, atMs);
   }
 
-  // ---- money
+  // Money
 
   charge(meter: Meter, micros: bigint): void {
     const left = meter.unit === "usd" ? micros : this.drawCredit(meter, micros);
     this.draw(meter, meter.unit === "usd" ? "spend" : "debt", null, left);
   }
 
-  /** Monthly before bonus; what is left uncovered. */
+  /** Draws on the allowance, then on grants; returns what is not covered. */
   drawCredit(meter: Meter, micros: bigint): bigint {
     const monthly = smaller(micros, atLeastZero(this.monthlyLeft()));
     this.draw(meter, "monthly", null, monthly);
@@ -159,7 +159,7 @@ export class ReferenceBooks {
     }
   }
 
-  /** Credit that is free pays debt first: the oldest meter's, and of a meter the oldest. A payment is a draw of now. */
+  /** Free credit pays debt: of the oldest meter first, and its oldest debt first. A payment is a draw of now. */
   payDebt(): void {
     const debtors = this.meters.toSorted(
       (a, b) => a.firstMs - b.firstMs || compare(a.run, b.run) || compare(a.model, b.model),

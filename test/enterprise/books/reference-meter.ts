@@ -1,5 +1,5 @@
 /**
- * The meters of the reference model: how totals join, what they cost, and small arithmetic in BigInt.
+ * The meters of the reference model: how totals join, what they cost, and some arithmetic in BigInt.
  */
 import type { Kinds, ListPrice, ReportEvent, Unit } from "./story.ts";
 
@@ -25,7 +25,7 @@ export type Meter = {
   draws: Draw[];
 };
 
-/** The larger of each kind; a final report closes with exactly its totals, and only another final counts after it. */
+/** The larger count of each kind. A final report closes with exactly its totals; then only another final counts. */
 export function join(meter: Meter, { tokens, final }: ReportEvent): void {
   if (meter.final && !final) return;
   const exactly = final && !meter.final;

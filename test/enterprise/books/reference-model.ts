@@ -1,8 +1,8 @@
 /**
- * The ledger once more, written from PRODUCT.md alone: naive, in BigInt, without a single running sum. It is told
- * events and keeps what they leave: draws, grants, holds; every balance is added up from them each time it is needed.
- * Slow, and meant to be obviously right. Its sums are in reference-books.ts, its meters in reference-meter.ts, and how
- * it is seen from outside in reference-view.ts.
+ * A second implementation of the ledger, written from the contract alone: naive, in BigInt, without running sums. It
+ * applies events and keeps draws, grants and holds; every balance is summed from them each time it is needed. It is slow
+ * and meant to be obviously right. Its sums are in reference-books.ts, its meters in reference-meter.ts, and its view in
+ * reference-view.ts.
  */
 import { ReferenceBooks, type Run } from "./reference-books.ts";
 import { atLeastZero, costOf, join, joins, type Meter, numberOrNull, percentOf } from "./reference-meter.ts";
@@ -13,7 +13,7 @@ const FENCE_MS = 35 * 86_400_000;
 const DEFAULT_TTL_MS = 15 * MINUTE_MS;
 
 export class World extends ReferenceBooks {
-  tell(event: Event): Answer {
+  apply(event: Event): Answer {
     const answer = this.decide(event);
     this.payDebt();
     return typeof answer === "function" ? answer() : answer;
@@ -128,22 +128,22 @@ export class World extends ReferenceBooks {
     const known = this.runs.get(run);
     const kept = this.meters.filter((meter) => meter.run === run && this.isKept(meter));
     const left = this.holds.get(run)?.unit === this.unit ? (this.holds.get(run)?.left ?? 0n) : 0n;
-    const wanted = BigInt(holdMicros ?? 0);
+    const requested = BigInt(holdMicros ?? 0);
     if (known !== undefined) {
       if (known.user !== user) return "run_attribution_conflict";
       if (kept.length > 0 && kept.every((meter) => meter.final)) return "run_closed";
       if (kept.length === 0 && this.startFault(known.startedAtMs) !== null) return "run_too_old";
-      if (wanted <= left) return { created: false, hold: numberOrNull(this.holds.get(run)?.left ?? null) };
+      if (requested <= left) return { created: false, hold: numberOrNull(this.holds.get(run)?.left ?? null) };
     } else if (this.suspended) return "enterprise_suspended";
     const available = this.available(this.unit);
-    if (this.unit === "usd" && available !== null && (available === 0n || wanted - left > available))
+    if (this.unit === "usd" && available !== null && (available === 0n || requested - left > available))
       return "spend_cap_reached";
     if (this.unit === "credits" && available === 0n) return "credits_exhausted";
-    if (this.unit === "credits" && wanted - left > (available ?? 0n)) return "insufficient_credits";
+    if (this.unit === "credits" && requested - left > (available ?? 0n)) return "insufficient_credits";
     if (known === undefined) this.runs.set(run, { user, startedAtMs: this.nowMs });
-    if (wanted > 0n) {
+    if (requested > 0n) {
       const lasts = ttlMs ?? this.holds.get(run)?.ttlMs ?? DEFAULT_TTL_MS;
-      this.holds.set(run, { unit: this.unit, left: wanted, ttlMs: lasts, endsAtMs: this.nowMs + lasts });
+      this.holds.set(run, { unit: this.unit, left: requested, ttlMs: lasts, endsAtMs: this.nowMs + lasts });
     }
     return { created: known === undefined, hold: numberOrNull(this.holds.get(run)?.left ?? null) };
   }
@@ -176,7 +176,7 @@ export class World extends ReferenceBooks {
     return null;
   }
 
-  // ---- meters and runs
+  // Meters and runs
 
   private findMeter({ run, name, model }: ReportEvent, { startedAtMs }: Run): Meter | undefined {
     const own = this.meters.filter((meter) => meter.run === run);
@@ -184,7 +184,7 @@ export class World extends ReferenceBooks {
     return meter !== undefined && this.isKept(meter, startedAtMs) ? meter : undefined;
   }
 
-  /** Known for 35 days after the last report, and as long as its run could still be taken for a new one. */
+  /** Known for 35 days after the last report, and as long as its run could still count as a new one. */
   isKept({ lastMs, run }: Meter, startedAtMs = this.runs.get(run)?.startedAtMs ?? 0): boolean {
     return this.nowMs - Math.max(lastMs, startedAtMs) <= FENCE_MS;
   }

@@ -1,6 +1,6 @@
 /**
- * How the reference model is seen from outside: its gauge, grants, receipts, holds and journal, each number added up
- * anew. The other half of the comparison, the real ledger seen the same way, is in real-view.ts.
+ * The view of the reference model: its gauge, grants, receipts, holds and journal, every number summed from scratch. The
+ * other side of the comparison, the view of the real ledger, is in real-view.ts.
  */
 
 import { numberOrNull, percentOf } from "./reference-meter.ts";

@@ -1,5 +1,5 @@
-// The numbered steps of an object's tables: a database that an older version has left takes those that it lacks, each
-// whole or not at all, whatever breaks in between.
+// The numbered steps of the object's schema: a database of an older version takes the steps that it lacks, each in one
+// transaction, also when storage breaks in between.
 import { expect, it } from "vitest";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { loadOutbox } from "../../../src/enterprise/books/outbox.ts";
@@ -8,14 +8,14 @@ import { dumpOf, faultySql, StorageFault } from "../../simulation/faulty-sql.ts"
 import { NOON, openBooks, settings } from "../../support/books.ts";
 import { openSql } from "../../support/node-sql.ts";
 
-/** A step that a later version may bring: a column, an index, and what old rows have in it. */
+/** A step of a later version: a column, an index, and the value that old rows get. */
 const LATER = [
   "ALTER TABLE runs ADD COLUMN region TEXT",
   "CREATE INDEX runs_by_region ON runs (region) WHERE region IS NOT NULL",
   "UPDATE runs SET region = 'nowhere'",
 ];
 
-it("takes a later step on a database of an earlier version, and keeps what is in it", () => {
+it("applies a later step to a database of an earlier version, and keeps its rows", () => {
   const { sql, books } = openBooks();
   sql.run(
     "INSERT INTO runs (run, surface, workspace, user, started_at_ms, reported) VALUES ('r', 'cli', 'w', 'u', 1, 1)",
@@ -35,7 +35,7 @@ it("opens the state of the last release, with the changes that its copy does not
   expect(loadOutbox(sql, 0, 10)).toEqual([{ lastSeq: 2, atMs: 1, timeZone: "UTC", items }]);
 });
 
-it("takes no step twice, and leaves a database of a later version as it is", () => {
+it("applies no step twice, and leaves a database of a later version unchanged", () => {
   const { sql } = openBooks();
   migrate(sql, [...STEPS, LATER]);
   const after = dumpOf(sql);
@@ -44,7 +44,7 @@ it("takes no step twice, and leaves a database of a later version as it is", () 
   expect(dumpOf(sql)).toBe(after);
 });
 
-it("is before a step or after it, wherever it breaks, and goes on from there", () => {
+it("is before or after a step, wherever storage breaks, and continues from there", () => {
   const steps = [...STEPS, LATER];
   /** How many of the faults left the database before each step. */
   const faultsBefore = steps.map(() => 0);
@@ -65,7 +65,7 @@ it("is before a step or after it, wherever it breaks, and goes on from there", (
   expect(faultsBefore).toEqual(steps.map((statements) => statements.length + 1));
 });
 
-it("is provisioned whole or not at all, wherever its creation breaks", () => {
+it("is provisioned completely or not at all, wherever its creation breaks", () => {
   for (let statement = 0; ; statement++) {
     const sql = faultySql(() => {});
     const ledger = new Ledger(sql, () => NOON);

@@ -1,4 +1,4 @@
-// Rules R4, R7, R8: what a change of an enterprise changes, and when.
+// Rules R4, R7 and R8: what a change of the settings changes, and when.
 import { describe, expect, it } from "vitest";
 import type { Books, Settings } from "../../../src/ledger/books.ts";
 import { allowanceOf, PLANS } from "../../../src/ledger/plans.ts";
@@ -29,7 +29,7 @@ describe("plans", () => {
     ]);
   });
 
-  it("yield to an allowance of the enterprise's own, 0 included", () => {
+  it("are overridden by an allowance of the enterprise, also by 0", () => {
     expect(allowanceOf("pro", 7)).toBe(7);
     expect(allowanceOf("pro", 0)).toBe(0);
   });
@@ -60,7 +60,7 @@ describe("a larger allowance", () => {
     ]);
   });
 
-  it("pays debt first, and its entry says how much", () => {
+  it("pays debt first, and the entry says how much", () => {
     const ledger = openBooks();
     debit(ledger, report(1_300));
     ledger.changeSettings({ allowanceOverrideMicros: 1_200 }, "operator");
@@ -75,7 +75,7 @@ describe("a larger allowance", () => {
     });
   });
 
-  it("that would carry the total past 2^53−1 is refused", () => {
+  it("that would raise the total above 2^53−1 is refused", () => {
     const most = Number.MAX_SAFE_INTEGER;
     expect(codeOf(change({ allowanceOverrideMicros: most - 100 }, books({ grants: [grant("g1")] })))).toBe("none");
     expect(change({ allowanceOverrideMicros: most - 99 }, books({ grants: [grant("g1")] }))).toMatchObject({
@@ -93,7 +93,7 @@ describe("a smaller allowance", () => {
     expect(ledger.gauge().monthly?.allowanceMicros).toBe(10);
   });
 
-  it("after a larger one in the same cycle leaves the highest in force until the turn", () => {
+  it("after a larger one in the same cycle keeps the highest in force until the turn", () => {
     const ledger = openBooks();
     for (const allowanceOverrideMicros of [3_000, 20, 2_000])
       ledger.changeSettings({ allowanceOverrideMicros }, "operator");
@@ -103,8 +103,8 @@ describe("a smaller allowance", () => {
   });
 });
 
-describe("other settings", () => {
-  it("of another plan follow its allowance, unless the enterprise has its own", () => {
+describe("a change of the settings", () => {
+  it("to another plan changes the allowance, unless the enterprise overrides it", () => {
     expect(facts(change({ plan: "team", allowanceOverrideMicros: null }))).toMatchObject([
       { type: "plan_changed", to_micros: 25_000_000_000 },
     ]);
@@ -113,7 +113,7 @@ describe("other settings", () => {
     ]);
   });
 
-  it("that move no money leave no entry", () => {
+  it("that changes no balance leaves no entry", () => {
     const quiet = {
       name: "New",
       suspended: true,
@@ -126,7 +126,7 @@ describe("other settings", () => {
     expect(decided.books.cycle).toEqual(books().cycle);
   });
 
-  it("of zone and anchor wait for the turn", () => {
+  it("of time zone or anchor day waits for the turn", () => {
     const ledger = openBooks();
     ledger.changeSettings({ timeZone: "Asia/Kolkata", anchorDay: 9 }, "operator");
     expect(ledger.gauge().cycle).toMatchObject({
@@ -146,7 +146,7 @@ describe("other settings", () => {
     });
   });
 
-  it("of the billing model take effect with the next request and keep both histories", () => {
+  it("of the billing model takes effect with the next request and keeps both histories", () => {
     const ledger = openBooks();
     ledger.addGrant(grantRequest("g1", 100), "operator");
     debit(ledger, report(300));
@@ -168,7 +168,7 @@ describe("other settings", () => {
     ]);
   });
 
-  it("of model and plan together leave an entry for each, the plan's last", () => {
+  it("of billing model and plan leaves an entry for each, the plan's last", () => {
     expect(facts(change({ billingModel: "byom", allowanceOverrideMicros: 2_000 }))).toMatchObject([
       { type: "billing_model_changed", from: "credits", to: "byom" },
       { type: "plan_changed" },
@@ -176,13 +176,13 @@ describe("other settings", () => {
     expect(granted(change({ billingModel: "byom", allowanceOverrideMicros: 2_000 })).books.seq).toBe(12);
   });
 
-  it("are the very same books when nothing is changed", () => {
+  it("returns the same books when it changes nothing", () => {
     expect(granted(change({}))).toEqual({ books: books({ settings: settings() }), entries: [] });
   });
 });
 
 describe("the spend cap", () => {
-  it("is set, changed and removed, each with an entry", () => {
+  it("can be set, changed and removed, each with an entry", () => {
     const set = granted(decideCap(byomBooks(), 500, "user:ann", NOON));
     expect(set).toMatchObject({
       books: { capMicros: 500, seq: 11 },
@@ -195,17 +195,17 @@ describe("the spend cap", () => {
     });
   });
 
-  it("that is set already changes nothing; 0 is a cap", () => {
+  it("leaves no entry when it does not change; 0 is a cap", () => {
     const capped = byomBooks({ capMicros: 0 });
     expect(decideCap(capped, 0, "operator", NOON)).toEqual({ books: capped, entries: [] });
     expect(granted(decideCap(byomBooks(), 0, "operator", NOON)).books.capMicros).toBe(0);
   });
 
-  it("is for byom only", () => {
+  it("is only for enterprises with their own model", () => {
     expect(codeOf(decideCap(books(), 500, "operator", NOON))).toBe("not_byom");
   });
 
-  it("may be set below what is spent: no run starts, those under way are told to stop", () => {
+  it("may be set below what is spent: no run starts, and active runs are stopped", () => {
     const ledger = openBooks({ billingModel: "byom" });
     debit(ledger, report(300));
     granted(ledger.setCap(200, "operator"));

@@ -1,7 +1,7 @@
 /**
- * Random stories for the properties: what agents, operators and time may do, drawn so that the rare things happen
- * often: little credit, few runs and names, moments right at a turn or an expiry. A step is drawn without knowing
- * when it will come; `eventsOf` makes events of it, at the moment that the reference model has reached.
+ * Random stories for the properties: what agents, operators and time may do, drawn so that rare events happen often:
+ * little credit, few runs and names, instants right at a turn or an expiry. A step is drawn without knowing when it will
+ * happen; `eventsOf` turns it into events at the instant that the reference model has reached.
  */
 import fc from "fast-check";
 import type { World } from "./reference-model.ts";
@@ -24,7 +24,7 @@ const MODELS: Record<string, Kinds> = {
   m1: rates(3_000_000, 15_000_000, 300_000, 3_750_000),
   m2: rates(1_000_000, 0, 0, 999_999),
 };
-/** Two price books: the second moves the alias, drops m2, and has another exchange rate. */
+/** Two price books: the second moves the alias, removes m2, and has another exchange rate. */
 const BOOKS: { creditsPerUsd: number; names: Record<string, string> }[] = [
   { creditsPerUsd: 100, names: { m0: "m0", m1: "m1", m2: "m2", fast: "m0" } },
   { creditsPerUsd: 7, names: { m0: "m0", m1: "m1", fast: "m1" } },
@@ -42,8 +42,8 @@ const runName = fc.constantFrom("r0", "r1", "r2", "r3");
 const few = (most: number) =>
   fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 3, arbitrary: fc.nat(most) });
 const tokens = fc.record({ input: few(40), output: few(20), cacheRead: few(60), cacheWrite: few(10) });
-const rarely = <T>(often: T, ...seldom: T[]) =>
-  fc.oneof({ weight: 15, arbitrary: fc.constant(often) }, { weight: 1, arbitrary: fc.constantFrom(...seldom) });
+const rarely = <T>(often: T, ...rare: T[]) =>
+  fc.oneof({ weight: 15, arbitrary: fc.constant(often) }, { weight: 1, arbitrary: fc.constantFrom(...rare) });
 
 const reportStep = fc
   .record({
@@ -77,7 +77,7 @@ const startStep = fc
       () => [event],
   );
 
-/** Moves the clock: by a stretch, or to a moment at or next to the next turn or expiry. */
+/** Moves the clock: by some time, or to an instant at or next to the next turn or expiry. */
 const clockStep = fc.oneof(
   fc
     .oneof(

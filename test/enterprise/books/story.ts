@@ -1,6 +1,6 @@
 /**
- * What happens to an enterprise, as plain events that both the reference model and the real ledger are told, and
- * what both can be asked afterwards. Neither side's rules are in here.
+ * What happens to an enterprise, as plain events that both the reference model and the real ledger apply, and the view
+ * in which both are compared afterwards. It contains the rules of neither side.
  */
 export type Kinds = { input: number; output: number; cacheRead: number; cacheWrite: number };
 export type ListPrice = { creditsPerUsd: number; rates: Kinds };
@@ -10,7 +10,7 @@ export type ReportEvent = {
   type: "report";
   run: string;
   user: string;
-  /** The name that the agent used, what the price book calls it, and its price; null where the book lacks it. */
+  /** The name that the agent used, the model of the price book, and its price; null if the book does not have it. */
   name: string;
   model: string;
   price: ListPrice | null;
@@ -40,7 +40,7 @@ export type Opening = {
   anchorDay: number;
 };
 
-/** The answer to an event: what an agent or operator is told, or the code of a refusal. */
+/** The answer to an event, for an agent or operator, or the code of a refusal. */
 export type Answer = string | Record<string, number | string | boolean | null> | null;
 
 export type DrawView = { bucket: string; id: string | number; cycle: number; micros: number; lapsed: number };
@@ -76,7 +76,7 @@ export type View = {
   entries: { type: string; atMs: number; micros: number }[];
 };
 
-/** Neighbouring draws on one bucket are one draw; what was given back whole is none. */
+/** Adjacent draws on one bucket become one draw; a draw that was refunded completely is left out. */
 export function mergeDraws(draws: readonly DrawView[]): DrawView[] {
   const merged: DrawView[] = [];
   for (const draw of draws) {

@@ -51,85 +51,85 @@ function use(credits: number, fields: Partial<Report> = {}): void {
   if (answer === undefined || isRefusal(answer)) throw new Error(JSON.stringify(answer));
 }
 
-const told = () =>
+const notified = () =>
   ledger.sql
     .all("SELECT body FROM webhooks ORDER BY number")
     .map((row) => JSON.parse(row.body as string).data.code as string);
 
-it("tells each threshold once as usage climbs", () => {
+it("notifies of each threshold once as usage rises", () => {
   for (const credits of [49, 1, 1, 24, 1, 14, 1, 9, 1]) use(credits);
-  expect(told()).toEqual(["usage_50", "usage_75", "usage_90", "exhausted"]);
+  expect(notified()).toEqual(["usage_50", "usage_75", "usage_90", "exhausted"]);
 });
 
-it("tells only the highest of those that one debit crosses", () => {
+it("notifies only of the highest threshold that one debit crosses", () => {
   use(93);
-  expect(told()).toEqual(["usage_90"]);
+  expect(notified()).toEqual(["usage_90"]);
 });
 
-it("tells a threshold again after new credit has lifted the enterprise above it", () => {
+it("notifies again after new credit has raised the enterprise above the threshold", () => {
   use(80);
   ledger.addGrant(
     { id: "g", amountMicros: 100 * CREDIT, source: "goodwill", note: null, expiresAtMs: null },
     "operator",
   );
   use(80);
-  expect(told()).toEqual(["usage_75", "usage_75"]);
+  expect(notified()).toEqual(["usage_75", "usage_75"]);
 });
 
-it("tells nothing again that new credit has not lifted the enterprise above", () => {
+it("does not notify again of a threshold that new credit has not raised the enterprise above", () => {
   use(95);
   ledger.addGrant({ id: "g", amountMicros: 4 * CREDIT, source: "goodwill", note: null, expiresAtMs: null }, "operator");
   use(2);
-  expect(told()).toEqual(["usage_90"]);
+  expect(notified()).toEqual(["usage_90"]);
 });
 
-it("tells a threshold again after a larger allowance, and after a grant was taken back", () => {
+it("notifies again after a larger allowance, and after a grant was voided", () => {
   use(80);
   ledger.changeSettings({ allowanceOverrideMicros: 200 * CREDIT }, "operator");
   use(30);
-  expect(told()).toEqual(["usage_75", "usage_50"]);
+  expect(notified()).toEqual(["usage_75", "usage_50"]);
   ledger.addGrant(
     { id: "g", amountMicros: 99 * CREDIT, source: "goodwill", note: null, expiresAtMs: null },
     "operator",
   );
   ledger.voidGrant("g", "operator");
-  expect(told()).toEqual(["usage_75", "usage_50", "usage_50"]);
+  expect(notified()).toEqual(["usage_75", "usage_50", "usage_50"]);
 });
 
-it("tells that bonus has expired from under the enterprise", () => {
+it("notifies when a grant expires and a threshold is crossed by that", () => {
   const expiresAtMs = NOON_MS + 86_400_000;
   ledger.addGrant({ id: "g", amountMicros: 100 * CREDIT, source: "goodwill", note: null, expiresAtMs }, "operator");
   use(80);
-  expect(told()).toEqual([]);
+  expect(notified()).toEqual([]);
   ledger.moveClock(expiresAtMs);
-  expect(told()).toEqual(["usage_75"]);
+  expect(notified()).toEqual(["usage_75"]);
 });
 
-it("does not tell a threshold again because a refund fell below it", () => {
+it("does not notify again after a refund fell below the threshold", () => {
   use(70);
   use(10, { run: "back" });
   use(4, { run: "back", final: true });
   use(10);
-  expect(told()).toEqual(["usage_50", "usage_75"]);
+  expect(notified()).toEqual(["usage_50", "usage_75"]);
 });
 
-it("begins anew with each cycle", () => {
+it("starts over with each cycle", () => {
   use(60);
   ledger.moveClock(Date.parse("2026-04-02T00:00:00Z"));
   use(60);
-  expect(told()).toEqual(["usage_50", "usage_50"]);
+  expect(notified()).toEqual(["usage_50", "usage_50"]);
 });
 
-it("tells of the spend cap, and again after the cap was raised", () => {
+it("notifies of the spend cap, and again after the cap was raised", () => {
   ledger.changeSettings({ billingModel: "byom" }, "operator");
   ledger.setCap(CREDIT, "operator");
   use(100);
   ledger.setCap(2 * CREDIT, "operator");
   use(60);
-  expect(told()).toEqual(["cap_reached", "cap_75"]);
+  expect(notified()).toEqual(["cap_reached", "cap_75"]);
 });
 
-it("tells at once what a lower cap has crossed, and anew under a cap that was removed and set again", () => {
+it("notifies at once of what a lower cap crosses, and again under a cap that was removed and set again", () => {
   ledger.changeSettings({ billingModel: "byom" }, "operator");
   ledger.setCap(10 * CREDIT, "operator");
   use(95);
@@ -138,10 +138,10 @@ it("tells at once what a lower cap has crossed, and anew under a cap that was re
   use(1);
   ledger.setCap(CREDIT, "operator");
   use(10);
-  expect(told()).toEqual(["cap_90", "cap_90", "cap_reached"]);
+  expect(notified()).toEqual(["cap_90", "cap_90", "cap_reached"]);
 });
 
-it("puts nothing into the outbox while there is no address, and nothing late once there is", () => {
+it("queues no webhook without a URL, and none late once there is one", () => {
   ledger.changeSettings({ webhookUrl: null }, "operator");
   use(80);
   ledger.changeSettings({ webhookUrl: "https://hooks.example.com/fuel" }, "operator");

@@ -1,4 +1,4 @@
-// R4, T1 and T3 through the real ledger: time passes once, forwards only, in whatever steps it is looked at.
+// R4, T1 and T3 through the real ledger: time passes once and only forwards, however often the ledger is called.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
@@ -26,7 +26,7 @@ const MOST = Number.MAX_SAFE_INTEGER;
 const types = (ledger: Ledger) => ledger.store.loadEntriesAfter(0, MOST).map((entry) => entry.facts.type);
 
 describe("by a real clock", () => {
-  it("a cycle turns at the first call after its end, once, whatever that call is", () => {
+  it("a cycle turns once, at the first call after its end, with any call", () => {
     const calls: ((ledger: Ledger) => unknown)[] = [
       (ledger) => ledger.settle(),
       (ledger) => ledger.gauge(),
@@ -49,7 +49,7 @@ describe("by a real clock", () => {
     }
   });
 
-  it("a charge belongs to the cycle in which it arrives, the one of its very first instant included", () => {
+  it("a charge belongs to the cycle in which it arrives, also in the first instant of the cycle", () => {
     const clock = { nowMs: APRIL - 1 };
     const ledger = openByClock(clock);
     debit(ledger, report(100));
@@ -61,7 +61,7 @@ describe("by a real clock", () => {
     });
   });
 
-  it("it knows when it is due next: the turn, an expiry, or the end of a hold", () => {
+  it("the ledger knows what is due next: the turn, an expiry, or the end of a hold", () => {
     const ledger = openByClock({ nowMs: NOON });
     expect(ledger.nextDueAtMs()).toBe(APRIL);
     ledger.addGrant(grantRequest("g1", 5, { expiresAtMs: NOON + 5 * DAY_MS }), "operator");
@@ -70,7 +70,7 @@ describe("by a real clock", () => {
     expect(ledger.nextDueAtMs()).toBe(NOON + 15 * MINUTE_MS);
   });
 
-  it("a hold ends on time though nobody reports, and after the object was evicted", () => {
+  it("a hold ends on time when nobody reports, also after an eviction", () => {
     const clock = { nowMs: NOON };
     const ledger = openByClock(clock);
     ledger.start(start({ holdMicros: 10 }));
@@ -82,7 +82,7 @@ describe("by a real clock", () => {
     expect(awake.gauge().heldMicros).toBe(0);
   });
 
-  it("a clock that steps back changes nothing, and is not followed", () => {
+  it("a clock that goes back changes nothing and is not followed", () => {
     const clock = { nowMs: NOON };
     const ledger = openByClock(clock);
     ledger.addGrant(grantRequest("g1", 50, { expiresAtMs: APRIL + HOUR_MS }), "operator");
@@ -103,7 +103,7 @@ describe("by a real clock", () => {
 });
 
 describe("by a test clock", () => {
-  it("time stands still until it is moved, and is moved forwards only", () => {
+  it("time does not pass until it is moved, and it moves only forwards", () => {
     const ledger = openBooks();
     expect(ledger.nowMs()).toBe(NOON);
     expect(codeOf(ledger.moveClock(NOON - 1))).toBe("clock_backwards");
@@ -111,7 +111,7 @@ describe("by a test clock", () => {
     expect(codeOf(openByClock({ nowMs: NOON }).moveClock(NOON + 1))).toBe("not_a_test_clock");
   });
 
-  it("idle months grant one allowance, never carried over, and leave one cycle_started", () => {
+  it("idle months grant one allowance, which is never carried over, and leave one cycle_started", () => {
     const ledger = openBooks();
     debit(ledger, report(400));
     ledger.moveClock(at("2026-08-20T00:00:00Z"));
@@ -123,7 +123,7 @@ describe("by a test clock", () => {
     expect(types(ledger)).toEqual(["cycle_started", "cycle_started"]);
   });
 
-  it("a cycle that has ended is kept as it ended, debt and all", () => {
+  it("a cycle that has ended is kept as it ended, including its debt", () => {
     const ledger = openBooks();
     debit(ledger, report(1_300));
     ledger.moveClock(at("2026-06-10T00:00:00Z"));
@@ -135,14 +135,14 @@ describe("by a test clock", () => {
     ]);
   });
 
-  it("the first cycle, entered in its middle, has the full allowance", () => {
+  it("the first cycle has the full allowance, also when it starts in the middle", () => {
     expect(openBooks({}, APRIL - 1).gauge()).toMatchObject({
       totalMicros: 1_000,
       cycle: { startsAtMs: at("2026-03-01T00:00:00.000Z"), daysElapsed: 30 },
     });
   });
 
-  it("at one instant a grant expires first, then the cycle turns, then a charge arrives", () => {
+  it("in one instant a grant expires first, then the cycle turns, then a charge arrives", () => {
     const ledger = openBooks({ allowanceOverrideMicros: 0 });
     ledger.addGrant(grantRequest("g1", 100, { expiresAtMs: APRIL }), "operator");
     ledger.moveClock(APRIL);
@@ -159,7 +159,7 @@ describe("by a test clock", () => {
     expect(ledger.gauge().debtMicros).toBe(5);
   });
 
-  it("moved in many steps or in one, with eviction in between, it ends in the same books", () => {
+  it("ends in the same books, moved in one step or in many, with evictions in between", () => {
     const story = fc.record({
       timeZone: fc.constantFrom("UTC", "Europe/Berlin", "Asia/Kolkata", "America/Havana", "Australia/Lord_Howe"),
       anchorDay: fc.integer({ min: 1, max: 31 }),

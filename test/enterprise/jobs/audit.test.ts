@@ -1,11 +1,11 @@
-// The audit of the books is silent about sound ones and names the check that a tampered row breaks.
+// The audit of the books passes for correct books, and names the check that a changed row breaks.
 import { describe, expect, it } from "vitest";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { foldOutbox } from "../../../src/enterprise/copy/totals.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { debit, granted, grantRequest, openBooks, report, start } from "../../support/books.ts";
 
-/** Books in which every kind of row stands: draws on both buckets, debt, a hold, a refund, totals. */
+/** Books with every kind of row: draws on both buckets, debt, a hold, a refund, totals. */
 function fullBooks(): Ledger {
   const ledger = openBooks();
   granted(ledger.addGrant(grantRequest("g1", 100), "operator"));
@@ -26,7 +26,7 @@ function broken(tamper: string): string[] {
 }
 
 describe("the audit", () => {
-  it("finds nothing wrong with sound books, and says what it compared", () => {
+  it("finds nothing wrong with correct books, and says what it compared", () => {
     const checks = auditBooks(fullBooks());
     expect(checks.filter((check) => !check.ok)).toEqual([]);
     expect(checks.map((check) => check.detail).every((detail) => /^\d+ \w/.test(detail))).toBe(true);
@@ -39,13 +39,13 @@ describe("the audit", () => {
       "meters_cost",
     ],
     [
-      "a meter that was charged more than it has drawn",
+      "a meter that is charged more than it has drawn",
       "UPDATE meters SET draws = '[]' WHERE run = 'r2'",
       "meters_drawn",
     ],
     ["a grant that has drawn less than its meters say", "UPDATE grants SET drawn_micros = 99", "grants_drawn"],
     ["a balance that is not the sum of its draws", "UPDATE enterprise SET monthly_used_micros = 999", "cycle_balances"],
-    ["debt beside credit that is free", "UPDATE enterprise SET allowance_micros = 5000", "monthly_before_bonus"],
+    ["debt while credit is free", "UPDATE enterprise SET allowance_micros = 5000", "monthly_before_bonus"],
     [
       "bonus in use while the allowance is free",
       "UPDATE enterprise SET monthly_used_micros = 10, debt_micros = 0",
@@ -53,16 +53,16 @@ describe("the audit", () => {
     ],
     ["a cycle that started without an entry", "DELETE FROM entries WHERE seq = 1", "one_turn_per_cycle"],
     ["more held than the holds", "UPDATE enterprise SET held_credits_micros = 51", "held"],
-    ["an entry that is gone", "DELETE FROM entries WHERE seq = 2", "journal_without_gaps"],
-    ["a grant that no entry tells of", "UPDATE grants SET amount_micros = 500", "journal_replays"],
+    ["an entry that is missing", "DELETE FROM entries WHERE seq = 2", "journal_without_gaps"],
+    ["a grant without an entry", "UPDATE grants SET amount_micros = 500", "journal_replays"],
     [
-      "a charge that the totals lack",
+      "a charge that is missing from the totals",
       "UPDATE totals_cycle SET amount_micros = 1 WHERE dimension = 'all'",
       "journal_replays",
     ],
     ["totals that disagree", "UPDATE totals_cycle SET amount_micros = 1 WHERE dimension = 'user'", "totals_agree"],
     ["hours and days that disagree", "UPDATE totals_time SET amount_micros = 1 WHERE span = 'day'", "totals_agree"],
-  ])("names %s", (_, tamper, check) => {
+  ])("detects %s", (_, tamper, check) => {
     expect(broken(tamper)).toContain(check);
   });
 });

@@ -33,7 +33,7 @@ describe("the next alarm", () => {
     expect(nextAlarmAt(state({ dueAtMs, alarmAtMs: 1_000_001 }))).toBeNull();
   });
 
-  it("is left as it is while it is a little late, whatever is overdue", () => {
+  it("is left as it is while it is a little late, also when something is overdue", () => {
     const dueAtMs = { settle: 0, project: 700_001 };
     expect(nextAlarmAt(state({ dueAtMs, alarmAtMs: 1_000_000 - 5 * MINUTE_MS + 1 }))).toBeNull();
   });

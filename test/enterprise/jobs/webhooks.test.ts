@@ -1,3 +1,4 @@
+// The delivery of queued webhooks to a real HTTP server: order, signatures, retries, and giving up.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { Webhook } from "standardwebhooks";
@@ -33,7 +34,7 @@ afterEach(() => {
   server.close();
 });
 
-function outbox(...names: string[]) {
+function queueOf(...names: string[]) {
   const sql = openSql();
   migrate(sql);
   const clock = { nowMs: Date.now() };
@@ -51,8 +52,8 @@ function outbox(...names: string[]) {
   return { sql, clock, deliver, log };
 }
 
-it("delivers in order, with signatures that the public library accepts", async () => {
-  const { deliver, log } = outbox("first", "second");
+it("delivers in order, with signatures that the library of the spec accepts", async () => {
+  const { deliver, log } = queueOf("first", "second");
   await deliver();
   expect(received.map(({ body }) => JSON.parse(body).data.name)).toEqual(["first", "second"]);
   for (const { headers, body } of received) {
@@ -63,8 +64,8 @@ it("delivers in order, with signatures that the public library accepts", async (
   expect(log()).toMatchObject([{ state: "delivered", attempts: 1, last_status: 204 }, { state: "delivered" }]);
 });
 
-it("keeps the order while a receiver fails, and delivers all once it is back", async () => {
-  const { clock, deliver, log, sql } = outbox("first", "second");
+it("keeps the order while a receiver fails, and delivers everything once it works again", async () => {
+  const { clock, deliver, log, sql } = queueOf("first", "second");
   respond = (response) => response.writeHead(500).end();
   for (let hour = 0; hour < 6; hour++) {
     await deliver();
@@ -78,8 +79,8 @@ it("keeps the order while a receiver fails, and delivers all once it is back", a
   expect(log()).toMatchObject([{ state: "delivered" }, { state: "delivered" }]);
 });
 
-it("sends the same id at every try, so that a receiver can tell a repeat", async () => {
-  const { clock, deliver, sql } = outbox("only");
+it("sends the same id with every attempt, so that a receiver can recognize a repetition", async () => {
+  const { clock, deliver, sql } = queueOf("only");
   respond = (response) => response.writeHead(503).end();
   await deliver();
   clock.nowMs = nextWebhookAtMs(sql) ?? 0;
@@ -88,8 +89,8 @@ it("sends the same id at every try, so that a receiver can tell a repeat", async
   expect(received).toHaveLength(2);
 });
 
-it("gives up after a day, visibly, and goes on with the next", async () => {
-  const { clock, deliver, log, sql } = outbox("dead");
+it("gives up after a day, visibly, and continues with the next", async () => {
+  const { clock, deliver, log, sql } = queueOf("dead");
   respond = (response) => response.writeHead(500).end();
   const startedMs = clock.nowMs;
   for (let at = nextWebhookAtMs(sql); at !== null; at = nextWebhookAtMs(sql)) {
@@ -105,16 +106,16 @@ it("gives up after a day, visibly, and goes on with the next", async () => {
   expect(log()[0]).toMatchObject({ state: "delivered" });
 });
 
-it.each([301, 302, 303, 307, 308])("follows no redirect %i, and takes it for a failure", async (status) => {
-  const { deliver, log } = outbox("only");
+it.each([301, 302, 303, 307, 308])("follows no redirect %i, and counts it as a failure", async (status) => {
+  const { deliver, log } = queueOf("only");
   respond = (response) => response.writeHead(status, { Location: `${url}/elsewhere` }).end();
   await deliver();
   expect(received).toHaveLength(1);
   expect(log()[0]).toMatchObject({ state: "pending", last_status: status, last_error: `answered ${status}` });
 });
 
-it.each([400, 401, 404, 429])("tries again after %i: a receiver may be set right within the day", async (status) => {
-  const { clock, deliver, log, sql } = outbox("only");
+it.each([400, 401, 404, 429])("retries after %i: a receiver may be fixed within the day", async (status) => {
+  const { clock, deliver, log, sql } = queueOf("only");
   respond = (response) => response.writeHead(status).end();
   await deliver();
   expect(log()[0]).toMatchObject({ state: "pending", attempts: 1, last_status: status });
@@ -124,8 +125,8 @@ it.each([400, 401, 404, 429])("tries again after %i: a receiver may be set right
   expect(log()[0]).toMatchObject({ state: "delivered", attempts: 2, last_status: 200, last_error: null });
 });
 
-it("gives up at once what the receiver says is gone, visibly, and goes on with the next", async () => {
-  const { deliver, log } = outbox("unwanted", "wanted");
+it("gives up at once after 410 Gone, visibly, and continues with the next", async () => {
+  const { deliver, log } = queueOf("first", "second");
   respond = (response) => response.writeHead(received.length === 1 ? 410 : 200).end();
   await deliver();
   expect(log()).toMatchObject([
@@ -134,8 +135,8 @@ it("gives up at once what the receiver says is gone, visibly, and goes on with t
   ]);
 });
 
-it("waits ten seconds for a receiver that takes its time, and tries again", async () => {
-  const { deliver, log } = outbox("only", "behind");
+it("waits ten seconds for a slow receiver, and retries", async () => {
+  const { deliver, log } = queueOf("only", "behind");
   respond = () => {};
   const startedMs = Date.now();
   await deliver();
@@ -146,8 +147,8 @@ it("waits ten seconds for a receiver that takes its time, and tries again", asyn
   ]);
 }, 20_000);
 
-it("goes to where webhooks go by then, signed for there", async () => {
-  const { sql, clock, log } = outbox("first", "second");
+it("sends each event to the URL of that moment, signed with its secret", async () => {
+  const { sql, clock, log } = queueOf("first", "second");
   const secrets = [SECRET, `whsec_${Buffer.from("another secret, of thirty bytes").toString("base64")}`];
   const receivers = secrets.map((secret, i) => ({ url: `${url}/${i}`, secret }));
   await deliverWebhooks({
@@ -162,16 +163,16 @@ it("goes to where webhooks go by then, signed for there", async () => {
   expect(log()).toMatchObject([{ state: "delivered" }, { state: "delivered" }]);
 });
 
-it("notes an unreachable receiver without saying more than its kind", async () => {
-  const { deliver, log } = outbox("only");
+it("records an unreachable receiver by the kind of error only", async () => {
+  const { deliver, log } = queueOf("only");
   server.close();
   server.closeAllConnections();
   await deliver();
   expect(log()[0]).toMatchObject({ state: "pending", last_status: null, last_error: "TypeError" });
 });
 
-it("gives up at once when the address was taken away", async () => {
-  const { deliver, log } = outbox("only");
+it("gives up at once when the URL was removed", async () => {
+  const { deliver, log } = queueOf("only");
   await deliver(null);
   expect(log()[0]).toMatchObject({ state: "given_up", last_error: "no webhook_url is set" });
 });
