@@ -3,10 +3,10 @@
  * the part of a run's charge that counts in this cycle; the column adds up to the gauge's `used_micros`. A cell that a
  * spreadsheet would read as a formula starts with an apostrophe.
  */
-
 import { type RunFilter, readCycleRuns } from "../copy/read.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { showRun } from "../wire/run.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 import { runFilter } from "./runs.ts";
@@ -73,10 +73,11 @@ async function* csvLines(db: D1Database, enterprise: string, cycleStartsAtMs: nu
   yield `${COLUMNS.join(",")}\r\n`;
   for (let after: { startedAtMs: number; run: string } | null = null; ; ) {
     const runs = await readCycleRuns(db, enterprise, cycleStartsAtMs, filter, PAGE_ROWS, after);
-    yield runs.map((run) => `${COLUMNS.map((column) => csvCell(run[column])).join(",")}\r\n`).join("");
+    const rows = runs.map((run) => ({ ...showRun(run), cycle_micros: run.cycleMicros }));
+    yield rows.map((row) => `${COLUMNS.map((column) => csvCell(row[column])).join(",")}\r\n`).join("");
     const last = runs.at(-1);
     if (last === undefined || runs.length < PAGE_ROWS) return;
-    after = { startedAtMs: Date.parse(last.started_at), run: last.run };
+    after = { startedAtMs: last.startedAtMs, run: last.run };
   }
 }
 

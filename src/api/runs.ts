@@ -7,12 +7,12 @@ import type { Denied } from "../access/refusals.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { readRuns } from "../copy/read.ts";
 import type { StartRefusedJson } from "../enterprise/answers.ts";
-import { UNITS } from "../ledger/micros.ts";
-import type { RunView } from "../ledger/receipt.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
 import { gaugeSchema } from "../wire/gauge.ts";
+import { receiptSchema } from "../wire/receipt.ts";
+import { runSchema, showRun } from "../wire/run.ts";
 import { formatIso } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
@@ -42,53 +42,6 @@ const holdSchema = z.object({ micros: z.int(), expires_at: z.iso.datetime() }).n
 export const startedSchema = z
   .object({ run: z.string(), admitted: z.literal(true), hold: holdSchema, gauge: gaugeSchema })
   .openapi("RunStarted");
-
-export const runSchema = z
-  .object({
-    run: z.string(),
-    surface,
-    workspace: z.string(),
-    group: z.string(),
-    user: z.string(),
-    started_at: z.iso.datetime(),
-    last_report_at: z.iso.datetime().nullable(),
-    models: z.array(z.string()),
-    charged_micros: z.int(),
-    unit: z.enum(UNITS),
-    final: z.boolean(),
-  })
-  .openapi("Run") satisfies z.ZodType<RunView>;
-
-const rates = z.object({ input: z.string(), output: z.string(), cache_read: z.string(), cache_write: z.string() });
-const receiptSchema = runSchema
-  .extend({
-    meters: z.array(
-      z.object({
-        model: z.string(),
-        price_book_version: z.int(),
-        rates,
-        credits_per_usd: z.int(),
-        usage: z.object({
-          input_tokens: z.int(),
-          output_tokens: z.int(),
-          cache_read_tokens: z.int(),
-          cache_write_tokens: z.int(),
-        }),
-        unit: z.enum(UNITS),
-        charged_micros: z.int(),
-        final: z.boolean(),
-        draws: z.array(
-          z.object({
-            bucket: z.enum(["monthly", "grant", "debt", "spend"]),
-            id: z.string(),
-            micros: z.int(),
-            lapsed_micros: z.int().optional(),
-          }),
-        ),
-      }),
-    ),
-  })
-  .openapi("Receipt");
 
 /** The filters of a list of runs. */
 export const runFilter = z.strictObject({
@@ -204,14 +157,7 @@ export const runRoutes = newRouter()
       if (isRefusal(view)) return refused(c, view.refusal);
       const after = cursor === undefined ? null : { startedAtMs: cursor[0], run: cursor[1] };
       const runs = await readRuns(c.env.DB, c.var.enterprise, filter, limit, after);
-      return c.json(
-        pageOf(
-          runs,
-          limit,
-          (row) => [Date.parse(row.started_at), row.run],
-          (row) => row,
-        ),
-      );
+      return c.json(pageOf(runs, limit, (run) => [run.startedAtMs, run.run], showRun));
     },
   )
   .openapi(

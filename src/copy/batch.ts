@@ -6,7 +6,7 @@ import type { Attention } from "../ledger/attention.ts";
 import type { Surface } from "../ledger/books.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
-import type { RunView } from "../ledger/receipt.ts";
+import type { RunSummary } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
 
 /** A total by local hour or day. */
@@ -35,7 +35,7 @@ export type Dimension = "all" | "workspace" | "group" | "user";
 export type Totals = { time: TimeTotal[]; cycle: CycleTotal[] };
 
 /** A run as the copy lists it: the view, with the part of its charge that its latest cycle bears. */
-export type RunRow = RunView & { cycleStartsAtMs: AtMs; cycleMicros: Micros };
+export type RunRow = RunSummary & { cycleStartsAtMs: AtMs; cycleMicros: Micros };
 
 export type NameRow = { kind: string; id: string; name: string; group: string | null; revision: number };
 

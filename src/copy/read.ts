@@ -7,9 +7,9 @@ import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
 import type { Surface } from "../ledger/books.ts";
 import type { Span } from "../ledger/calendar.ts";
-import { type Entry, type EntryFacts, isoOf, isoOrNull } from "../ledger/entries.ts";
+import type { Entry, EntryFacts } from "../ledger/entries.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
-import type { RunView } from "../ledger/receipt.ts";
+import type { RunSummary } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { entries, names, runs, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
 
@@ -23,7 +23,7 @@ export type RunFilter = {
   surface?: Surface | undefined;
 };
 type RunPlace = { startedAtMs: AtMs; run: string };
-export type NamedRun = RunView & { workspaceName: string | null; userName: string | null };
+export type NamedRun = RunSummary & { workspaceName: string | null; userName: string | null };
 export type CapChange = { seq: number; atMs: AtMs; by: string; fromMicros: Micros | null; toMicros: Micros | null };
 
 type OfCycle = { enterprise: string; unit: Unit; cycleStartsAtMs: AtMs };
@@ -136,14 +136,14 @@ export async function readRuns(
   filter: RunFilter,
   limit: number,
   after: RunPlace | null,
-): Promise<RunView[]> {
+): Promise<RunSummary[]> {
   const rows = await drizzle(db)
     .select()
     .from(runs)
     .where(and(eq(runs.enterprise, enterprise), ...matching(filter), beyondRun(after)))
     .orderBy(desc(runs.startedAtMs), desc(runs.run))
     .limit(limit + 1);
-  return rows.map(viewOf);
+  return rows.map(summaryOf);
 }
 
 /** A page of runs as readRuns gives them, with what their workspace and user are called. */
@@ -163,7 +163,7 @@ export async function readNamedRuns(
     .where(and(eq(runs.enterprise, enterprise), ...matching(filter), beyondRun(after)))
     .orderBy(desc(runs.startedAtMs), desc(runs.run))
     .limit(limit + 1);
-  return rows.map(({ row, workspaceName, userName }) => ({ ...viewOf(row), workspaceName, userName }));
+  return rows.map(({ row, workspaceName, userName }) => ({ ...summaryOf(row), workspaceName, userName }));
 }
 
 /** The newest changes of the spend cap. */
@@ -201,7 +201,7 @@ export async function readCycleRuns(
   filter: RunFilter,
   limit: number,
   after: RunPlace | null,
-): Promise<(RunView & { cycle_micros: Micros })[]> {
+): Promise<(RunSummary & { cycleMicros: Micros })[]> {
   const rows = await drizzle(db)
     .select()
     .from(runs)
@@ -215,7 +215,7 @@ export async function readCycleRuns(
     )
     .orderBy(desc(runs.startedAtMs), desc(runs.run))
     .limit(limit);
-  return rows.map((row) => ({ ...viewOf(row), cycle_micros: row.cycleMicros }));
+  return rows.map((row) => ({ ...summaryOf(row), cycleMicros: row.cycleMicros }));
 }
 
 /** What these ids are called, by id. */
@@ -254,17 +254,17 @@ function beyondRun(after: RunPlace | null): SQL | undefined {
   return after === null ? undefined : sql`(${runs.startedAtMs}, ${runs.run}) < (${after.startedAtMs}, ${after.run})`;
 }
 
-function viewOf(row: typeof runs.$inferSelect): RunView {
+function summaryOf(row: typeof runs.$inferSelect): RunSummary {
   return {
     run: row.run,
     surface: row.surface,
     workspace: row.workspace,
     group: row.group,
     user: row.user,
-    started_at: isoOf(row.startedAtMs),
-    last_report_at: isoOrNull(row.lastReportAtMs),
+    startedAtMs: row.startedAtMs,
+    lastReportAtMs: row.lastReportAtMs,
     models: JSON.parse(row.models) as string[],
-    charged_micros: row.chargedMicros,
+    chargedMicros: row.chargedMicros,
     unit: row.unit,
     final: row.final,
   };

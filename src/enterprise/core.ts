@@ -12,12 +12,13 @@ import type { Entry } from "../ledger/entries.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import { type GrantRequest, summarizeGrant } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
-import { type Receipt, viewMeter } from "../ledger/receipt.ts";
+import { summarizeMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
+import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
 import { formatIso } from "../wire/time.ts";
 import {
   type Audit,
@@ -116,12 +117,11 @@ export class EnterpriseCore {
     });
   }
 
-  receipt(caller: Caller, run: string): Receipt | Refused | Denied {
+  receipt(caller: Caller, run: string): ReceiptJson | Refused | Denied {
     return this.#answer(caller, () => {
       const row = loadRunRows(this.ledger, [run])[0];
       if (row === undefined) return refuse({ code: "not_found" });
-      const { cycleStartsAtMs: _cycle, cycleMicros: _micros, ...view } = row;
-      return { ...view, meters: this.ledger.store.loadMeters([run]).map(viewMeter) };
+      return showReceipt({ ...row, meters: this.ledger.store.loadMeters([run]).map(summarizeMeter) });
     });
   }
 

@@ -4,10 +4,13 @@
  */
 import type { RunRow } from "../../copy/batch.ts";
 import { type Meter, type Run, unitOf } from "../../ledger/books.ts";
-import { viewRun } from "../../ledger/receipt.ts";
+import { summarizeRun } from "../../ledger/receipt.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { parseRun, type RunJson, showRun } from "../../wire/run.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { RUNS } from "../books/rows.ts";
+
+type PrunedCycle = Pick<RunRow, "cycleStartsAtMs" | "cycleMicros">;
 
 /** The rows of these runs. A run whose meters are pruned has the row that it had then. */
 export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] {
@@ -18,19 +21,29 @@ export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] 
   const meters = Map.groupBy(store.loadMeters(missing), (meter) => meter.run);
   const rows = sql.all("SELECT * FROM runs WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(missing));
   const stored = rows.map((row) => {
-    if (row.pruned !== null) return JSON.parse(row.pruned as string) as RunRow;
+    if (row.pruned !== null) return readPruned(row.pruned as string);
     return toRunRow(ledger, RUNS.read(row), meters.get(row.run as string) ?? []);
   });
   return [...known.map((found) => toRunRow(ledger, found.run, found.meters)), ...stored];
 }
 
+/** A run as pruning stores it. This form is read for 400 days, so it must not change. */
+export function writePruned({ cycleStartsAtMs, cycleMicros, ...run }: RunRow): string {
+  return JSON.stringify({ ...showRun(run), cycleStartsAtMs, cycleMicros });
+}
+
+function readPruned(text: string): RunRow {
+  const { cycleStartsAtMs, cycleMicros, ...run } = JSON.parse(text) as RunJson & PrunedCycle;
+  return { ...parseRun(run), cycleStartsAtMs, cycleMicros };
+}
+
 function toRunRow(ledger: Ledger, run: Run, meters: readonly Meter[]): RunRow {
-  const view = viewRun(run, meters, unitOf(ledger.books.settings.billingModel));
-  const draws = meters.filter((meter) => meter.unit === view.unit).flatMap((meter) => meter.draws);
+  const summary = summarizeRun(run, meters, unitOf(ledger.books.settings.billingModel));
+  const draws = meters.filter((meter) => meter.unit === summary.unit).flatMap((meter) => meter.draws);
   const lastChargedMs = draws.reduce((last, draw) => Math.max(last, draw.cycleStartsAtMs), 0);
   const cycleStartsAtMs = lastChargedMs || cycleOfLastReport(ledger, meters);
   const inCycle = draws.filter((draw) => draw.cycleStartsAtMs === cycleStartsAtMs);
-  return { ...view, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
+  return { ...summary, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
 }
 
 /** The cycle of the last report of a run that is charged nothing; 0 when it reported nothing. */

@@ -7,7 +7,7 @@ import { FENCE_MS } from "../../ledger/meter.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
-import { loadRunRows } from "../copy/run-rows.ts";
+import { loadRunRows, writePruned } from "../copy/run-rows.ts";
 
 /** How long the summary of a run is kept after its start. */
 export const RUN_HISTORY_MS = 400 * DAY_MS;
@@ -23,7 +23,7 @@ export function prune(ledger: Ledger): boolean {
   if (runs.length === 0 && nowMs - getProgress(sql, "pruned_at") < PRUNE_EVERY_MS) return false;
   sql.transaction(() => {
     for (const row of loadRunRows(ledger, runs)) {
-      sql.run("UPDATE runs SET pruned = ? WHERE run = ?", JSON.stringify(row), row.run);
+      sql.run("UPDATE runs SET pruned = ? WHERE run = ?", writePruned(row), row.run);
     }
     recordPrunedDraws(ledger, runs);
     sql.run("DELETE FROM meters WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(runs));

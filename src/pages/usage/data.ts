@@ -146,7 +146,7 @@ function reader(db: D1Database, enterprise: string, view: PageView, query: Usage
       const last = rows.length > ROWS ? rows[ROWS - 1] : undefined;
       return {
         rows: rows.slice(0, ROWS),
-        next: last === undefined ? null : { startedAtMs: Date.parse(last.started_at), run: last.run },
+        next: last === undefined ? null : { startedAtMs: last.startedAtMs, run: last.run },
       };
     },
   };

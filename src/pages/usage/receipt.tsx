@@ -5,10 +5,11 @@
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { type Dimension, readNames } from "../../copy/read.ts";
-import { parseRate } from "../../ledger/prices.ts";
-import type { DrawView, MeterView, Receipt } from "../../ledger/receipt.ts";
+import { formatRate } from "../../ledger/prices.ts";
+import type { DrawSummary, MeterSummary, Receipt } from "../../ledger/receipt.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { parseReceipt } from "../../wire/receipt.ts";
 import { formatDate } from "../kit/dates.ts";
 import { formatCount, formatExact, formatExactDecimal, formatRateUsd } from "../kit/format.ts";
 import { page } from "../kit/layout.tsx";
@@ -22,21 +23,22 @@ import { displayName } from "./top-table.tsx";
 type Names = Record<Dimension, string>;
 
 const KINDS = [
-  { kind: "Input", tokens: "input_tokens", rate: "input" },
-  { kind: "Cache read", tokens: "cache_read_tokens", rate: "cache_read" },
-  { kind: "Cache write", tokens: "cache_write_tokens", rate: "cache_write" },
-  { kind: "Output", tokens: "output_tokens", rate: "output" },
+  { kind: "input", name: "Input" },
+  { kind: "cacheRead", name: "Cache read" },
+  { kind: "cacheWrite", name: "Cache write" },
+  { kind: "output", name: "Output" },
 ] as const;
 /** Tokens × a rate of six decimals ÷ a million: twelve decimals of a dollar. */
 const COST_DIGITS = 12;
 
 export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run", signedIn, async (c) => {
   const caller = callerOf(c.var.who);
-  const [receipt, view] = await Promise.all([
+  const [found, view] = await Promise.all([
     enterpriseStub(c.env, c.var.who.enterprise).receipt(caller, c.req.param("run")),
     loadView(c),
   ]);
-  if (isRefusal(receipt) || isRefusal(view)) return problemPage(c, "not_found");
+  if (isRefusal(found) || isRefusal(view)) return problemPage(c, "not_found");
+  const receipt = parseReceipt(found);
   const names = await readAllNames(c.env.DB, c.var.who.enterprise, receipt);
   return c.html(
     page({
@@ -66,7 +68,7 @@ const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({
         The run
       </h2>
       <p class="headline">
-        <strong class="big">{formatExact(receipt.charged_micros, receipt.unit)}</strong>
+        <strong class="big">{formatExact(receipt.chargedMicros, receipt.unit)}</strong>
         <span> charged</span>
       </p>
       <dl class="facts">
@@ -87,24 +89,20 @@ const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({
         <div>
           <dt>Started</dt>
           <dd>
-            <Moment atMs={Date.parse(receipt.started_at)} timeZone={timeZone} />
+            <Moment atMs={receipt.startedAtMs} timeZone={timeZone} />
           </dd>
         </div>
         <div>
           <dt>Last report</dt>
           <dd>
-            {receipt.last_report_at === null ? (
-              "none"
-            ) : (
-              <Moment atMs={Date.parse(receipt.last_report_at)} timeZone={timeZone} />
-            )}
+            {receipt.lastReportAtMs === null ? "none" : <Moment atMs={receipt.lastReportAtMs} timeZone={timeZone} />}
           </dd>
         </div>
       </dl>
     </section>
     {receipt.meters.length === 0 && (
       <p class="card">
-        {receipt.charged_micros === 0
+        {receipt.chargedMicros === 0
           ? "This run has reported nothing yet."
           : "Its tokens and prices are no longer kept: a meter is kept for 35 days after its last report."}
       </p>
@@ -115,15 +113,11 @@ const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({
   </>
 );
 
-const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone }) => {
-  const lines = KINDS.map(({ kind, tokens, rate }) => {
-    const price = meter.rates[rate];
-    return {
-      kind,
-      tokens: meter.usage[tokens],
-      price,
-      cost: BigInt(meter.usage[tokens]) * BigInt(parseRate(price) ?? 0),
-    };
+const MeterCard: FC<{ meter: MeterSummary; timeZone: string }> = ({ meter, timeZone }) => {
+  const { price, tokens } = meter;
+  const lines = KINDS.map(({ kind, name }) => {
+    const rate = price.rates[kind];
+    return { name, count: tokens[kind], rate, cost: BigInt(tokens[kind]) * BigInt(rate) };
   });
   const sum = lines.reduce((total, { cost }) => total + cost, 0n);
   const credits = meter.unit === "credits";
@@ -134,7 +128,7 @@ const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone
       </h2>
       <table class="sums">
         <caption>
-          Tokens at the prices of price book {formatCount(meter.price_book_version)}, pinned at the first report
+          Tokens at the prices of price book {formatCount(price.bookVersion)}, pinned at the first report
         </caption>
         <thead>
           <tr>
@@ -151,11 +145,11 @@ const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone
           </tr>
         </thead>
         <tbody>
-          {lines.map(({ kind, tokens, price, cost }) => (
+          {lines.map(({ name, count, rate, cost }) => (
             <tr>
-              <th scope="row">{kind}</th>
-              <td class="num">{formatCount(tokens)}</td>
-              <td class="num">{formatRateUsd(price)}</td>
+              <th scope="row">{name}</th>
+              <td class="num">{formatCount(count)}</td>
+              <td class="num">{formatRateUsd(formatRate(rate))}</td>
               <td class="num">${formatExactDecimal(cost, COST_DIGITS, 2)}</td>
             </tr>
           ))}
@@ -170,16 +164,16 @@ const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone
           {credits && (
             <tr>
               <th scope="row" colspan={3}>
-                × {formatCount(meter.credits_per_usd)} credits per dollar
+                × {formatCount(price.creditsPerUsd)} credits per dollar
               </th>
-              <td class="num">{formatExactDecimal(sum * BigInt(meter.credits_per_usd), COST_DIGITS, 1)}</td>
+              <td class="num">{formatExactDecimal(sum * BigInt(price.creditsPerUsd), COST_DIGITS, 1)}</td>
             </tr>
           )}
           <tr class="total">
             <th scope="row" colspan={3}>
               Charged, rounded up once to a millionth
             </th>
-            <td class="num">{formatExact(meter.charged_micros, meter.unit)}</td>
+            <td class="num">{formatExact(meter.chargedMicros, meter.unit)}</td>
           </tr>
         </tfoot>
       </table>
@@ -190,9 +184,9 @@ const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone
           <li>
             <span>{describeDraw(draw, timeZone)}</span>
             <strong>{formatExact(draw.micros, meter.unit)}</strong>
-            {draw.lapsed_micros !== undefined && (
+            {draw.lapsedMicros > 0 && (
               <small class="muted">
-                Besides, {formatExact(draw.lapsed_micros, meter.unit)} came back and lapsed, because{" "}
+                Besides, {formatExact(draw.lapsedMicros, meter.unit)} came back and lapsed, because{" "}
                 {draw.bucket === "grant" ? "the grant" : "the cycle"} had ended.
               </small>
             )}
@@ -203,17 +197,19 @@ const MeterCard: FC<{ meter: MeterView; timeZone: string }> = ({ meter, timeZone
   );
 };
 
-function describeDraw({ bucket, id }: DrawView, timeZone: string) {
-  const cycle = bucket === "grant" ? "" : formatDate(Date.parse(id), timeZone);
+function describeDraw(draw: DrawSummary, timeZone: string) {
+  if (draw.bucket === "grant") {
+    return (
+      <>
+        Grant <Name>{draw.grantId}</Name>
+      </>
+    );
+  }
+  const { bucket } = draw;
+  const cycle = formatDate(draw.cycleStartsAtMs, timeZone);
   switch (bucket) {
     case "monthly":
       return `Monthly allowance of the cycle from ${cycle}`;
-    case "grant":
-      return (
-        <>
-          Grant <Name>{id}</Name>
-        </>
-      );
     case "debt":
       return `No credit covered it, in the cycle from ${cycle}`;
     case "spend":

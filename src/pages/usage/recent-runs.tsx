@@ -88,7 +88,7 @@ const Rows: FC<Props & { block: RunsBlock }> = ({ block, query, timeZone }) => (
             <Name>{run.run}</Name>
           </a>
           <small>
-            <Moment atMs={Date.parse(run.started_at)} timeZone={timeZone} />
+            <Moment atMs={run.startedAtMs} timeZone={timeZone} />
             {run.final ? "" : " · open"}
           </small>
         </th>
@@ -108,7 +108,7 @@ const Rows: FC<Props & { block: RunsBlock }> = ({ block, query, timeZone }) => (
           </span>
         </td>
         <td role="cell" class="num">
-          {formatRunAmount(run.charged_micros, run.unit)}
+          {formatRunAmount(run.chargedMicros, run.unit)}
         </td>
       </tr>
     ))}

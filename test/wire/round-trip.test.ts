@@ -1,0 +1,69 @@
+// What the object shows as JSON, the pages read back without a loss.
+import { describe, expect, it } from "vitest";
+import { alertOf } from "../../src/ledger/alerts.ts";
+import { gaugeOf } from "../../src/ledger/gauge.ts";
+import { summarizeGrant } from "../../src/ledger/grants.ts";
+import { type Receipt, summarizeMeter, summarizeRun } from "../../src/ledger/receipt.ts";
+import { gaugeSchema, parseGauge, showGauge } from "../../src/wire/gauge.ts";
+import { grantSchema, parseGrant, showGrant } from "../../src/wire/grant.ts";
+import { parseReceipt, receiptSchema, showReceipt } from "../../src/wire/receipt.ts";
+import { APRIL, books, byomBooks, draw, grant, grantDraw, meter, NOON, price, run, tokens } from "../support/books.ts";
+
+const LINKS = { upgradeUrl: "https://example.com/up", referralUrl: null };
+
+describe("a gauge", () => {
+  for (const [name, of] of [
+    ["in credits", books({ grants: [grant("g1", { expiresAtMs: APRIL })], cycle: { monthlyUsedMicros: 900 } })],
+    ["in USD", byomBooks({ cycle: { spendUsedMicros: 950 }, capMicros: 1_000 })],
+    ["without a cap", byomBooks({ capMicros: null })],
+  ] as const) {
+    it(`${name} is shown and read back`, () => {
+      const gauge = gaugeOf("acme", of, NOON);
+      const json = showGauge(gauge, LINKS);
+      expect(gaugeSchema.parse(json)).toEqual(json);
+      const parsed = parseGauge(json);
+      expect({ ...parsed, alerts: parsed.alerts.map(({ code }) => alertOf(code)) }).toEqual(gauge);
+    });
+  }
+});
+
+it("shows and reads back a grant", () => {
+  for (const expiresAtMs of [null, APRIL]) {
+    const summary = summarizeGrant(grant("g1", { expiresAtMs, note: "hello", drawnMicros: 40 }), NOON);
+    const json = showGrant(summary);
+    expect(grantSchema.parse(json)).toEqual(json);
+    expect(parseGrant(json)).toEqual(summary);
+  }
+});
+
+it("shows and reads back a receipt with every kind of draw", () => {
+  const draws = [draw("monthly", 5), grantDraw("g1", 7, { lapsedMicros: 2 }), draw("debt", 1)];
+  const meters = [
+    meter({
+      price: price({ rates: { input: 75_000, output: 1_250_000, cacheRead: 0, cacheWrite: 1 } }),
+      tokens: tokens({ input: 4, cacheWrite: 9 }),
+      chargedMicros: 13,
+      draws,
+    }),
+    meter({ model: "other", unit: "usd", draws: [draw("spend", 3)], final: true }),
+  ];
+  const receipt: Receipt = {
+    ...summarizeRun(run({ group: "g" }), meters, "credits"),
+    meters: meters.map(summarizeMeter),
+  };
+  const json = showReceipt(receipt);
+  expect(receiptSchema.parse(json)).toEqual(json);
+  expect(json.meters[0]?.rates).toEqual({ input: "0.075", output: "1.25", cache_read: "0", cache_write: "0.000001" });
+  expect(json.meters[0]?.draws.map(({ id }) => id)).toEqual([
+    "2026-03-01T00:00:00.000Z",
+    "g1",
+    "2026-03-01T00:00:00.000Z",
+  ]);
+  expect(parseReceipt(json)).toEqual(receipt);
+});
+
+it("shows and reads back the receipt of a run that has reported nothing", () => {
+  const receipt = { ...summarizeRun(run(), [], "usd"), meters: [] };
+  expect(receipt).toMatchObject({ lastReportAtMs: null, unit: "usd", final: false });
+  expect(parseReceipt(showReceipt(receipt))).toEqual(receipt);
+});
