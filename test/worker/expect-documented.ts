@@ -58,10 +58,10 @@ export async function readState(enterprise: string): Promise<string> {
     (_: unknown, { storage }: DurableObjectState) =>
       JSON.stringify(tables.map((table) => storage.sql.exec(`SELECT * FROM ${table}`).toArray()));
   const catalog = env.CATALOG.getByName("catalog");
-  const states = [
-    await runInDurableObject(objectOf(enterprise), rowsOf(LEDGER_TABLES)),
-    await runInDurableObject(catalog, rowsOf(["price_books", "enterprises"])),
-  ];
+  const states = await Promise.all([
+    runInDurableObject(objectOf(enterprise), rowsOf(LEDGER_TABLES)),
+    runInDurableObject(catalog, rowsOf(["price_books", "enterprises"])),
+  ]);
   return states.join();
 }
 
