@@ -49,7 +49,7 @@ app.post("/v1/enterprises/:e/debits", async (c) => {
 
 const server = createServer((incoming, outgoing) => {
   read(incoming).then(async (body) => {
-    const request = new Request(`http://bench.local${incoming.url}`, {
+    const request = new Request(`http://localhost${incoming.url}`, {
       method: incoming.method as string,
       headers: incoming.headers as Record<string, string>,
       body,

@@ -63,7 +63,7 @@ export class HttpConnection {
 /** An HTTP/1.1 request as bytes. */
 export function requestBytes(method: string, path: string, headers: Record<string, string>, body = ""): Buffer {
   const content = body === "" ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) };
-  const lines = Object.entries({ host: "bench.local", ...headers, ...content }).map(
+  const lines = Object.entries({ host: "localhost", ...headers, ...content }).map(
     ([name, value]) => `${name}: ${value}`,
   );
   return Buffer.from(`${method} ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n${body}`);

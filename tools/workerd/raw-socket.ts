@@ -28,7 +28,7 @@ export class RawSocket {
     });
     this.#socket = connect(port, "127.0.0.1", () => {
       this.#socket.write(
-        `GET ${path} HTTP/1.1\r\nhost: bench.local\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
+        `GET ${path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
           `sec-websocket-version: 13\r\nsec-websocket-key: ${randomBytes(16).toString("base64")}\r\n` +
           `authorization: Bearer ${key}\r\n\r\n`,
       );
