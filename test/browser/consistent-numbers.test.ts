@@ -134,7 +134,8 @@ describe("hostile names", () => {
     expect(new Set(shown)).toEqual(new Set(HOSTILE));
     await savePicture(page, "hostile");
     await page.setViewportSize({ width: 375, height: 800 });
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(375);
+    // The chart resizes with a delay.
+    await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth)).toBe(375);
     expect(dialogs).toEqual([]);
     expect(browserErrors.filter((text) => !/404|410/.test(text))).toEqual([]);
     await context.close();
