@@ -11,7 +11,7 @@ import { enterpriseSearch, enterprises } from "./schema.ts";
 import { searchPrefixOf } from "./search-keys.ts";
 
 export type ListedEnterprise = { id: string; createdAtMs: AtMs; suspended: boolean; gauge: GaugeJson };
-export type FoundEnterprise = ListedEnterprise & { key: string };
+type FoundEnterprise = ListedEnterprise & { key: string };
 
 const COLUMNS = {
   id: enterprises.id,

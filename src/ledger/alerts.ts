@@ -10,7 +10,7 @@ import { reaches } from "./micros.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
 export const ALERT_LEVELS = ["info", "warning", "critical"] as const;
-export type AlertLevel = (typeof ALERT_LEVELS)[number];
+type AlertLevel = (typeof ALERT_LEVELS)[number];
 
 export type AlertCode =
   | "exhausted"

@@ -30,7 +30,7 @@ export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
 
 /** One USD per million tokens is one micro a token; one credit per USD makes it one micro-credit too. */
-export const UNIT_RATES: Rates = { input: 1_000_000, output: 1_000_000, cacheRead: 1_000_000, cacheWrite: 1_000_000 };
+const UNIT_RATES: Rates = { input: 1_000_000, output: 1_000_000, cacheRead: 1_000_000, cacheWrite: 1_000_000 };
 export const UNIT_PRICE: Price = { bookVersion: 1, creditsPerUsd: 1, rates: UNIT_RATES };
 
 export const tokens = (over: Partial<Tokens> = {}): Tokens => ({ ...NO_TOKENS, ...over });
@@ -59,7 +59,7 @@ export function settings(over: Partial<Settings> = {}): Settings {
   };
 }
 
-export function cycle(over: Partial<Cycle> = {}): Cycle {
+function cycle(over: Partial<Cycle> = {}): Cycle {
   return {
     startsAtMs: MARCH,
     endsAtMs: APRIL,

@@ -9,8 +9,8 @@ import { formatDate } from "./dates.ts";
 import { formatAmount, formatExactDecimal } from "./format.ts";
 
 const CENT: Micros = 10_000;
-export const LEAST_CAP: Micros = 1_000_000;
-export const MOST_CAP: Micros = 1_000_000_000_000;
+const LEAST_CAP: Micros = 1_000_000;
+const MOST_CAP: Micros = 1_000_000_000_000;
 const CAP_TEXT = /^\$?(\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.(\d{1,2}))?$/;
 
 /** "600", "$600.50", "1,200.00" → micros; a text says what is wrong. */

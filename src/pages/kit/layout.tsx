@@ -15,7 +15,7 @@ export const ENTERPRISE_HEADER = "Fuelgauge-Enterprise";
 
 type Tab = "usage" | "model";
 
-export type LayoutProps = {
+type LayoutProps = {
   title: string;
   signed?: Signed | undefined;
   tab?: Tab | undefined;

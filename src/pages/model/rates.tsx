@@ -23,7 +23,7 @@ const ALIASES_SHOWN = 3;
 const PER_THOUSAND_DIGITS = 9;
 
 /** `all`: without words to search for, the whole book and not the models in use. */
-export type RatesQuery = { search: string; rows: number; all: boolean };
+type RatesQuery = { search: string; rows: number; all: boolean };
 
 type Props = { book: PriceBook | null; usedModels: readonly string[]; unit: Unit; query: RatesQuery };
 
@@ -40,7 +40,7 @@ export const Rates: FC<Props> = ({ book, usedModels, unit, query }) => (
 
 type Found = { models: ModelPrice[]; all: number; what: string };
 
-export function findModels(book: PriceBook, usedModels: readonly string[], { search, rows, all }: RatesQuery): Found {
+function findModels(book: PriceBook, usedModels: readonly string[], { search, rows, all }: RatesQuery): Found {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0 && !all) {
     const used = book.models.filter(({ id, aliases }) => [id, ...aliases].some((name) => usedModels.includes(name)));

@@ -20,7 +20,7 @@ const TABS = {
   journal: "Journal",
   audit: "Audit",
 } as const;
-export type EnterpriseTab = keyof typeof TABS;
+type EnterpriseTab = keyof typeof TABS;
 
 /** What a form has done, shown on the page to which it redirects. */
 const DONE = {
@@ -36,7 +36,7 @@ const DONE = {
   rebuilt: "Rebuilt. The copy was deleted and written again.",
   moved: "The test clock was moved.",
 } as const;
-export type Done = keyof typeof DONE;
+type Done = keyof typeof DONE;
 
 /** The URL to which a form redirects when it is done. */
 export function doneHref({ identity }: Pick<EnterpriseState, "identity">, tab: EnterpriseTab, done: Done): string {

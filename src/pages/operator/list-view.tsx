@@ -123,7 +123,7 @@ export const Badges: FC<{ conditions: readonly Condition[] }> = ({ conditions })
 );
 
 /** How much is used, with a small bar if there is a total. */
-export const Used: FC<{ gauge: Gauge }> = ({ gauge }) => {
+const Used: FC<{ gauge: Gauge }> = ({ gauge }) => {
   const { usedMicros: used, totalMicros: total, unit } = gauge;
   if (total === null) return <>{formatAmount(used, unit)} spent</>;
   const width = Math.min(100, gauge.usedPercent ?? 0);

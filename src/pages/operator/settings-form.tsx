@@ -20,7 +20,7 @@ export const SETTINGS = [
   "upgrade_url",
   "referral_url",
 ] as const;
-export type SettingName = (typeof SETTINGS)[number] | "webhook_url";
+type SettingName = (typeof SETTINGS)[number] | "webhook_url";
 
 const BILLING_MODELS = { credits: "Credits", byom: "Bring your own model (US dollars)" };
 const PLANS = {

@@ -38,9 +38,9 @@ export const MOST_GRANTS = 100;
 const HOUR_MS = 3_600_000;
 
 /** A block that the copy could not give. */
-export type Block<T> = T | null;
+type Block<T> = T | null;
 
-export type SeriesBlock = { buckets: TimeBucket[]; whole: boolean };
+type SeriesBlock = { buckets: TimeBucket[]; whole: boolean };
 
 export type TopBlock = {
   rows: TopRow[];

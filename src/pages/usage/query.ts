@@ -12,13 +12,13 @@ export const USAGE_PATH = "/settings/usage";
 export const DIMENSIONS = ["workspace", "group", "user"] as const satisfies readonly Dimension[];
 
 /** Regions that can be asked for alone; `now` are those that come from the gauge only. */
-export const PARTS = ["now", "chart", "workspace", "group", "user", "runs"] as const;
+const PARTS = ["now", "chart", "workspace", "group", "user", "runs"] as const;
 export type Part = (typeof PARTS)[number];
 
 /** Where a table goes on, and what its earlier pages showed: the footer then needs no rereading. */
 export type TopPlace = { amountMicros: Micros; id: string; shownRows: number; shownMicros: Micros };
 export type RunPlace = { startedAtMs: AtMs; run: string };
-export type Filter = { dimension: Dimension; id: string };
+type Filter = { dimension: Dimension; id: string };
 
 export type UsageQuery = {
   range: Range;

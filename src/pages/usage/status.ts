@@ -12,7 +12,7 @@ import { formatDate, formatShortDate, formatTime } from "../kit/dates.ts";
 import { countOf, formatCharge, formatDays, formatPercent, formatTimeLeft } from "../kit/format.ts";
 import type { Outlook } from "./outlook.ts";
 
-export type StatusKind =
+type StatusKind =
   | "suspended"
   | "cap_reached"
   | "exhausted"
@@ -27,7 +27,7 @@ export type StatusKind =
   | "on_track";
 
 export type StatusLevel = "critical" | "warning" | "info" | "ok";
-export type StatusAction = { label: string; url: string };
+type StatusAction = { label: string; url: string };
 export type Status = {
   kind: StatusKind;
   level: StatusLevel;

@@ -8,7 +8,7 @@ import type { Opening, Unit } from "./story.ts";
 
 const DAY_MS = 86_400_000;
 
-export type Grant = {
+type Grant = {
   id: string;
   amount: bigint;
   expiresAtMs: number | null;
@@ -17,7 +17,7 @@ export type Grant = {
   voided: bigint | null;
 };
 export type Run = { user: string; startedAtMs: number };
-export type Hold = { unit: Unit; left: bigint; ttlMs: number; endsAtMs: number };
+type Hold = { unit: Unit; left: bigint; ttlMs: number; endsAtMs: number };
 
 export class ReferenceBooks {
   nowMs: number;

@@ -43,8 +43,8 @@ export type Opening = {
 /** The answer to an event, for an agent or operator, or the code of a refusal. */
 export type Answer = string | Record<string, number | string | boolean | null> | null;
 
-export type DrawView = { bucket: string; id: string | number; cycle: number; micros: number; lapsed: number };
-export type MeterView = {
+type DrawView = { bucket: string; id: string | number; cycle: number; micros: number; lapsed: number };
+type MeterView = {
   run: string;
   model: string;
   unit: Unit;
