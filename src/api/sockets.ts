@@ -23,7 +23,7 @@ export const socketRoutes = newRouter()
         name: "watchGauge",
         summary: "Watch the gauge (WebSocket)",
         details:
-          "Sends the gauge at once and after every change, at most four times a second; the last state is never skipped. Send `ping` to get a `pong`. A browser cannot send a header, so it passes an embed token as the subprotocol pair `fuelgauge, TOKEN`. The server closes the socket with 4401 when its key or token has expired or was revoked.",
+          "Sends the gauge at once and after every change, at most four times a second; the last state is never skipped. Send `ping` to get a `pong`; any other message closes the socket with 1008. A browser cannot send a header, so it passes an embed token as the subprotocol pair `fuelgauge, TOKEN`. The server closes the socket with 4401 when its key or token has expired or was revoked.",
         tag: "Readers",
         access: { scope: "read", session: true, embed: true },
         answers: { 101: { description: "The socket is open" } },

@@ -44,7 +44,7 @@ import { auditCopy } from "./jobs/audit-copy.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import type { Platform } from "./platform.ts";
 import { LivePush } from "./sockets/live.ts";
-import { CLOSE_UNAUTHORIZED, hasExpired, type Socket, type SocketOwner } from "./sockets/sockets.ts";
+import { CLOSE_POLICY, CLOSE_UNAUTHORIZED, hasExpired, type Socket, type SocketOwner } from "./sockets/sockets.ts";
 import { busyReply, parseMessage, parseRequest, replyTo } from "./sockets/stream.ts";
 
 const OPERATOR: Caller = { kind: "operator" };
@@ -156,7 +156,10 @@ export class EnterpriseCore {
     const fault = this.#fault(owner.caller);
     if (fault !== null) return fault;
     const socket = accept();
-    if (owner.kind === "live") socket.send(JSON.stringify(this.#showGauge()));
+    if (owner.kind === "live") {
+      this.jobs.socketOpened(owner.expiresAtMs);
+      socket.send(JSON.stringify(this.#showGauge()));
+    }
     this.#afterChange();
     return null;
   }
@@ -164,7 +167,11 @@ export class EnterpriseCore {
   /** Answers a message of the debit stream, also when the ledger fails; closes the socket of a key that has ended. */
   async receive(socket: Socket, message: string | ArrayBuffer): Promise<void> {
     const { owner } = socket;
-    if (owner.kind === "live") return;
+    if (owner.kind === "live") {
+      // The platform answers `ping` without the object. Anything else would only wake it.
+      socket.close(CLOSE_POLICY, "send nothing but ping");
+      return;
+    }
     const refuse = () =>
       hasExpired(owner, this.#realNowMs()) ? deny({ code: "key_expired" }) : this.#fault(owner.caller);
     const reply = refuse() ?? (await this.#decideMessage(parseMessage(message), refuse));

@@ -4,7 +4,7 @@ import type { Caller } from "../../src/access/callers.ts";
 import { EnterpriseCore } from "../../src/enterprise/core.ts";
 import type { Platform } from "../../src/enterprise/platform.ts";
 import type { Socket } from "../../src/enterprise/sockets/sockets.ts";
-import { report, settings, UNIT_PRICE } from "../support/books.ts";
+import { NOON, report, settings, UNIT_PRICE } from "../support/books.ts";
 import { stubPlatform } from "./stub-platform.ts";
 
 const KEY: Caller = { kind: "key", id: "k1", hash: "hash", scopes: ["debit"] };
@@ -19,19 +19,22 @@ const MESSAGE = JSON.stringify({
   user: "u1",
 });
 
-function openCore(prices: Platform["prices"] = async () => PRICES) {
-  const platform = stubPlatform({ prices });
+function openCore(prices: Platform["prices"] = async () => PRICES, live: Socket[] = []) {
+  const platform = stubPlatform({
+    prices,
+    sockets: { countLive: () => live.length, live: () => live, ofKey: () => [] },
+  });
   const core = new EnterpriseCore(platform);
   core.provision("acme", {}, settings(), null);
   core.addKey({ kind: "operator" }, { id: "k1", name: "agents", scopes: ["debit"], hash: "hash", expiresAtMs: null });
-  return { core, logged: platform.logged, usedMicros: () => core.ledger.gauge().usedMicros };
+  return { core, platform, logged: platform.logged, usedMicros: () => core.ledger.gauge().usedMicros };
 }
 
-function openSocket() {
+function openSocket(kind: Socket["owner"]["kind"] = "stream", expiresAtMs: number | null = null) {
   const sent: unknown[] = [];
   const closed: number[] = [];
   const socket: Socket = {
-    owner: { kind: "stream", caller: KEY, expiresAtMs: null },
+    owner: { kind, caller: KEY, expiresAtMs },
     send: (message) => sent.push(JSON.parse(message)),
     close: (code) => closed.push(code),
   };
@@ -77,4 +80,25 @@ it("answers a message when its commit fails", async () => {
   const { socket, sent } = openSocket();
   await core.receive(socket, MESSAGE);
   expect(sent).toMatchObject([{ id: 7, status: 503, code: "ledger_busy" }]);
+});
+
+it("closes the socket of a watcher within a minute of its expiry, though nothing changes", async () => {
+  const { socket, closed } = openSocket("live", NOON + 5_000);
+  const later = openSocket("live", NOON + 90_000);
+  const forever = openSocket("live");
+  const { core, platform } = openCore(undefined, [socket, later.socket, forever.socket]);
+  for (const opened of [socket, later.socket, forever.socket]) core.openSocket(opened.owner, () => opened);
+  expect(platform.alarms.at(-1)).toBeLessThanOrEqual(NOON + 5_000);
+  platform.nowMs = NOON + 5_000;
+  await Promise.race([core.alarm(), new Promise((resolve) => setTimeout(resolve, 50))]);
+  expect(closed).toContain(4401);
+  expect([later.closed, forever.closed]).toEqual([[], []]);
+});
+
+it("closes the socket of a watcher that sends anything but ping", async () => {
+  const { core } = openCore();
+  const { socket, sent, closed } = openSocket("live");
+  for (const message of ["hello", "", new ArrayBuffer(8)]) await core.receive(socket, message);
+  expect(sent).toEqual([]);
+  expect(closed).toEqual([1008, 1008, 1008]);
 });

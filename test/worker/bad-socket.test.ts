@@ -118,18 +118,29 @@ describe("a message to the debit socket", () => {
 });
 
 describe("a message to the live socket", () => {
-  it("is ignored, and the gauge is still pushed", async () => {
-    const live = await openSocket(`${e.path}/live`, bearer(e.key));
-    await live.next();
+  it("closes it with 1008 unless it is ping, and changes nothing", async () => {
     const before = await readState(e.id);
     const debit = JSON.stringify({ id: 1, ...costing(1, { run: "by-a-reader" }) });
-    for (const message of [...MALFORMED_BODIES, debit, "x".repeat(MEGABYTE + 1), new Uint8Array([0, 255]).buffer]) {
+    for (const message of [...MALFORMED_BODIES, debit, new Uint8Array([0, 255]).buffer]) {
+      const live = await openSocket(`${e.path}/live`, bearer(e.key));
+      await live.next();
+      live.socket?.send("ping");
+      expect(await live.next()).toBe("pong");
       live.socket?.send(message);
+      expect(await live.closed).toBe(1008);
     }
-    live.socket?.send("ping");
-    expect(await live.next()).toBe("pong");
     expect(await readState(e.id)).toBe(before);
-    await e.debit(costing(1, { run: "another" }));
-    expect(await live.next()).toMatchObject({ used_micros: 4 * CREDIT });
+  });
+
+  it("leaves the sockets of other watchers open", async () => {
+    const [one, other] = [
+      await openSocket(`${e.path}/live`, bearer(e.key)),
+      await openSocket(`${e.path}/live`, bearer(e.key)),
+    ];
+    await Promise.all([one.next(), other.next()]);
+    one.socket?.send("hello");
+    expect(await one.closed).toBe(1008);
+    const { body } = await e.debit(costing(1, { run: "another" }));
+    expect(await other.next()).toMatchObject({ seq: body.seq });
   });
 });

@@ -8,6 +8,7 @@ import { nextWebhookAtMs } from "../books/webhook-queue.ts";
 import type { Projector } from "../copy/projector.ts";
 import type { Rebuilder } from "../copy/rebuild.ts";
 import type { Platform } from "../platform.ts";
+import { closeExpired, nextExpiryAtMs } from "../sockets/sockets.ts";
 import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
 import { NEVER } from "./next-alarm.ts";
 import { prune } from "./pruning.ts";
@@ -62,6 +63,11 @@ export const JOBS = {
       await settleReferral(ledger, platform.peers);
       return NEVER;
     },
+  },
+  /** Closes the sockets of watchers whose token or session has expired, also when nothing changes that would be pushed. */
+  close_expired: {
+    loadDueAtMs: ({ platform }) => nextExpiryAtMs(platform.sockets.live()),
+    run: ({ platform }) => closeExpired(platform.sockets.live(), platform.clock.realNowMs()),
   },
   /** Deletes what is past its retention, a portion at a time. */
   prune: {

@@ -62,6 +62,11 @@ export class JobRunner {
     }
   }
 
+  /** A socket was opened that is valid until then; null if it does not expire. */
+  socketOpened(expiresAtMs: AtMs | null): void {
+    this.#dueAtMs.close_expired = Math.min(this.#dueAtMs.close_expired, expiresAtMs ?? NEVER);
+  }
+
   /** Lets the next change ask for a projection again, whether the one that has just ended succeeded or not. */
   projectionFinished(): void {
     this.#dueAtMs.project = NEVER;
