@@ -43,26 +43,26 @@ async function main(): Promise<void> {
 }
 
 function add(a: Simulated, b: Simulated): Simulated {
-  const names = Object.keys(a.happenings);
+  const names = Object.keys(a.rareEvents);
   return {
     worlds: a.worlds + b.worlds,
     days: a.days + b.days,
     events: a.events + b.events,
     violations: [...a.violations, ...b.violations],
-    happenings: Object.fromEntries(names.map((name) => [name, (a.happenings[name] ?? 0) + (b.happenings[name] ?? 0)])),
+    rareEvents: Object.fromEntries(names.map((name) => [name, (a.rareEvents[name] ?? 0) + (b.rareEvents[name] ?? 0)])),
   };
 }
 
 function report(
-  { worlds, days, events, violations, happenings }: Simulated,
+  { worlds, days, events, violations, rareEvents }: Simulated,
   { seconds, seed, jobs }: { seconds: number; seed: number; jobs: number },
 ): void {
   const years = days / DAYS_PER_YEAR;
-  const width = Math.max(...Object.keys(happenings).map((name) => name.length));
-  for (const [name, count] of Object.entries(happenings)) console.log(`${name.padEnd(width)}  ${count}`);
+  const width = Math.max(...Object.keys(rareEvents).map((name) => name.length));
+  for (const [name, count] of Object.entries(rareEvents)) console.log(`${name.padEnd(width)}  ${count}`);
   console.log(`\n${worlds} worlds from seed ${seed}, ${years.toFixed(1)} simulated years, ${events} events`);
   console.log(`${(years / seconds).toFixed(2)} simulated years per second in ${jobs} processes`);
-  const never = Object.keys(happenings).filter((name) => happenings[name] === 0);
+  const never = Object.keys(rareEvents).filter((name) => rareEvents[name] === 0);
   if (never.length > 0) console.log(`never happened: ${never.join(", ")}`);
   console.log(`failed worlds: ${violations.length}${violations.length > 0 ? ` (seeds ${violations.join(", ")})` : ""}`);
   process.exitCode = violations.length > 0 ? 1 : 0;

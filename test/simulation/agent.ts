@@ -1,12 +1,12 @@
 /**
- * One run as its agent lives it: who it runs for, which models it uses, and the running totals that it will report, up
- * to the final ones. What becomes of its reports on the way is the network's business.
+ * One run as its agent plans it: who it runs for, which models it uses, and the running totals that it will report, up
+ * to the final ones. It does not know what the network does to its reports.
  */
 import type { Tokens } from "../../src/ledger/prices.ts";
 import type { Dice } from "./dice.ts";
-import { DEAR, NAMES } from "./prices.ts";
+import { EXPENSIVE, NAMES } from "./prices.ts";
 
-/** A report as it is sent: the model under the name that the agent uses. */
+/** A report as it is sent: it names the model as the agent does. */
 export type Sent = {
   run: string;
   name: string;
@@ -48,7 +48,7 @@ export function drawAttribution(dice: Dice, nowMs: number): Attributed {
   };
 }
 
-/** Everything that a run is going to report, in order; reports of its models interleave. */
+/** Everything that a run will report, in order; the reports of its models interleave. */
 export function planRun(dice: Dice, run: string, who: Attributed): Planned[] {
   const models = dice.weighted({ one: 7, two: 2, three: 1 });
   const count = { one: 1, two: 2, three: 3 }[models];
@@ -67,7 +67,8 @@ function planMeter(dice: Dice, run: string, name: string, who: Attributed): Plan
     afterMs += dice.whole(0, 2 * pauseMs);
     planned.push({ afterMs, sent: attribute(dice, { run, name, tokens, final: false }, who, i === 0) });
   }
-  if (dice.chance(0.02)) planned.push({ afterMs, sent: { run, name: DEAR, tokens: tooMany(), final: false, ...who } });
+  if (dice.chance(0.02))
+    planned.push({ afterMs, sent: { run, name: EXPENSIVE, tokens: tooMany(), final: false, ...who } });
   for (const scale of finalScales(dice)) {
     afterMs += dice.whole(0, pauseMs);
     planned.push({
@@ -78,13 +79,13 @@ function planMeter(dice: Dice, run: string, name: string, who: Attributed): Plan
   return planned;
 }
 
-/** Mostly the totals once more, sometimes lower ones, sometimes two finals that differ, sometimes none. */
+/** By what to scale the totals for each final report: mostly the same totals, sometimes lower ones, two, or none. */
 function finalScales(dice: Dice): number[] {
   const end = dice.weighted({ none: 20, same: 28, lower: 26, nothing: 10, higher: 8, two: 8 });
   return { none: [], same: [1], lower: [dice.whole(1, 99) / 100], nothing: [0], higher: [1.3], two: [0.6, 0.9] }[end];
 }
 
-/** The first report says who it is for; later ones may leave it out, and once in a while one contradicts. */
+/** The first report says who the run is for. Later ones may omit that, and a few contradict it. */
 function attribute(dice: Dice, sent: Sent, who: Attributed, first: boolean): Sent {
   if (!first && dice.chance(0.3)) return sent;
   if (dice.chance(0.005)) return { ...sent, ...who, user: "someone@else.example" };

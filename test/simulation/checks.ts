@@ -1,6 +1,6 @@
 /**
- * What must hold of the books at any moment: the ledger's own audit finds nothing, memory is what is stored, every
- * answered report is there, and every row says what the reference says.
+ * What must be true of the books at any moment: the ledger's own audit passes, memory equals what is stored, every
+ * answered report is stored, and every row equals the reference.
  */
 import { isDeepStrictEqual } from "node:util";
 import { GRANTS, METERS, RUNS } from "../../src/enterprise/books/rows.ts";
@@ -10,7 +10,7 @@ import { auditBooks } from "../../src/enterprise/jobs/audit.ts";
 import type { Grant, Meter, Run } from "../../src/ledger/books.ts";
 import type { EntryFacts } from "../../src/ledger/entries.ts";
 import { costOf, type ReferenceMeter, type ReferenceRun } from "./reference-meter.ts";
-import type { ReferenceGrant, Taking } from "./reference-purse.ts";
+import type { ReferenceGrant, Taking } from "./reference-money.ts";
 import { RUN_HISTORY_MS } from "./starts.ts";
 import type { World } from "./world.ts";
 
@@ -25,15 +25,16 @@ export function checkBooks(world: World, nowMs: number): void {
   checkRuns(world, nowMs);
   checkEntries(world);
   const { ledger } = world.object;
-  if (ledger.nextDueAtMs() > world.reference.nextDueMs()) world.fail("something is due before the ledger looks");
+  if (ledger.nextDueAtMs() > world.reference.nextDueMs())
+    world.fail("something is due before the ledger would settle it");
   if (world.scenario.disciplined) checkNothingOverspent(world, nowMs);
 }
 
-/** H3: where every run keeps within its hold, nothing is owed and no cap is passed. */
+/** H3: if every run stays within its hold, there is no debt, and no cap is exceeded. */
 function checkNothingOverspent({ reference, fail }: World, nowMs: number): void {
-  if (reference.purse.taken("debt") > 0) fail("debt stands though every run kept within its hold");
+  if (reference.money.taken("debt") > 0) fail("there is debt although every run stayed within its hold");
   const { used, total } = reference.balance("usd", nowMs);
-  if (total !== null && used > total) fail("the cap is passed though every run kept within its hold");
+  if (total !== null && used > total) fail("the cap is exceeded although every run stayed within its hold");
 }
 
 function checkMemory(world: World): void {
@@ -44,23 +45,23 @@ function checkMemory(world: World): void {
 }
 
 function checkCycles(world: World): void {
-  const { purse } = world.reference;
+  const { money } = world.reference;
   const { cycle } = world.object.ledger.books;
   world.same("the cycle", sumsOf(cycle as unknown as Record<string, unknown>), {
-    startsAtMs: purse.cycle.startsMs,
-    endsAtMs: purse.cycle.endsMs,
-    timeZone: purse.cycle.zone,
-    allowanceMicros: purse.cycle.allowance,
-    monthlyUsedMicros: purse.taken("monthly"),
-    bonusUsedMicros: purse.taken("grant"),
-    debtMicros: purse.taken("debt"),
-    spendUsedMicros: purse.taken("spend"),
+    startsAtMs: money.cycle.startsMs,
+    endsAtMs: money.cycle.endsMs,
+    timeZone: money.cycle.zone,
+    allowanceMicros: money.cycle.allowance,
+    monthlyUsedMicros: money.taken("monthly"),
+    bonusUsedMicros: money.taken("grant"),
+    debtMicros: money.taken("debt"),
+    spendUsedMicros: money.taken("spend"),
   });
   const closed = world.platform.sql.all("SELECT * FROM cycles ORDER BY starts_at_ms");
   world.same(
     "closed cycles",
     closed.map(closedOf),
-    purse.closed.map(({ zone, ...rest }) => rest),
+    money.closed.map(({ zone, ...rest }) => rest),
   );
 }
 
@@ -82,7 +83,7 @@ function closedOf(row: SqlRow) {
 
 function checkGrants(world: World): void {
   const found = world.platform.sql.all("SELECT * FROM grants ORDER BY seq").map(GRANTS.read).map(viewGrant);
-  world.same("grants", found, world.reference.purse.grants.map(viewReferenceGrant));
+  world.same("grants", found, world.reference.money.grants.map(viewReferenceGrant));
 }
 
 function viewGrant(grant: Grant) {
@@ -100,31 +101,31 @@ function checkMeters(world: World, nowMs: number): void {
   const rows = world.platform.sql.all("SELECT * FROM meters").map(METERS.read);
   const found = new Map(rows.map((meter) => [`${meter.run} ${meter.model}`, meter]));
   for (const run of reference.runs.values()) {
-    for (const wanted of run.meters) {
-      const meter = found.get(wanted.name);
-      found.delete(wanted.name);
-      if (meter !== undefined) world.same(`meter ${wanted.name}`, viewMeter(meter), viewReferenceMeter(wanted));
-      else if (nowMs - Math.max(wanted.lastReportMs, run.startedMs) <= FENCE_MS) {
-        world.fail(`meter ${wanted.name} is gone before its time`);
-      } else if (!wanted.pruned) {
-        wanted.pruned = true;
-        world.saw("meters_pruned");
+    for (const expected of run.meters) {
+      const meter = found.get(expected.name);
+      found.delete(expected.name);
+      if (meter !== undefined) world.same(`meter ${expected.name}`, viewMeter(meter), viewReferenceMeter(expected));
+      else if (nowMs - Math.max(expected.lastReportMs, run.startedMs) <= FENCE_MS) {
+        world.fail(`meter ${expected.name} was deleted too early`);
+      } else if (!expected.pruned) {
+        expected.pruned = true;
+        world.count("meters_pruned");
       }
       if (meter !== undefined) checkAcknowledged(world, meter);
     }
   }
-  for (const name of found.keys()) world.fail(`meter ${name} came from nowhere`);
+  for (const name of found.keys()) world.fail(`meter ${name} is unknown to the reference`);
 }
 
-/** J2: what was answered is there. */
+/** J2: what was answered is stored. */
 function checkAcknowledged(world: World, meter: Meter): void {
-  const acknowledged = world.traffic.sightings.acknowledged.get(`${meter.run} ${meter.model}`);
+  const acknowledged = world.traffic.observer.acknowledged.get(`${meter.run} ${meter.model}`);
   if (acknowledged === undefined) return;
   const answered = acknowledged.final ?? (meter.final ? null : acknowledged.open);
-  if (acknowledged.final !== null && !meter.final) world.fail(`an answered final of ${meter.run} is not there`);
+  if (acknowledged.final !== null && !meter.final) world.fail(`an answered final of ${meter.run} is not stored`);
   for (const kind of ["input", "output", "cacheRead", "cacheWrite"] as const) {
     if (answered !== null && meter.tokens[kind] < answered[kind]) {
-      world.fail(`an answered report of ${meter.run} on ${meter.model} is not there: ${kind}`);
+      world.fail(`an answered report of ${meter.run} on ${meter.model} is not stored: ${kind}`);
     }
   }
 }
@@ -162,17 +163,17 @@ function checkRuns(world: World, nowMs: number): void {
   for (const row of world.platform.sql.all("SELECT * FROM runs")) {
     const run = RUNS.read(row);
     missing.delete(run.run);
-    const wanted = reference.runs.get(run.run);
-    if (wanted === undefined) world.fail(`run ${run.run} came from nowhere`);
-    const { hold } = wanted;
+    const expected = reference.runs.get(run.run);
+    if (expected === undefined) world.fail(`run ${run.run} is unknown to the reference`);
+    const { hold } = expected;
     world.same(`run ${run.run}`, viewRun(run), [
-      ...[wanted.surface, wanted.workspace, wanted.user, wanted.group, wanted.startedMs, wanted.reported],
+      ...[expected.surface, expected.workspace, expected.user, expected.group, expected.startedMs, expected.reported],
       ...(hold === null ? [null] : [hold.unit, hold.left, hold.ttlMs, hold.endsMs]),
     ]);
   }
   for (const name of missing) {
     const { startedMs } = reference.runs.get(name) as ReferenceRun;
-    if (nowMs - startedMs <= RUN_HISTORY_MS) world.fail(`run ${name} is gone before its time`);
+    if (nowMs - startedMs <= RUN_HISTORY_MS) world.fail(`run ${name} was deleted too early`);
   }
 }
 
@@ -188,7 +189,7 @@ function checkEntries(world: World): void {
     const { count, micros } = found.get(facts.type) ?? { count: 0, micros: 0 };
     found.set(facts.type, { count: count + 1, micros: micros + namedMicros(facts) });
   }
-  world.same("entries", [...found].sort(), [...world.reference.purse.entries].sort());
+  world.same("entries", [...found].sort(), [...world.reference.money.entries].sort());
 }
 
 function namedMicros(facts: EntryFacts): number {

@@ -1,6 +1,6 @@
 /**
- * When it is quiet, every row of the copy equals the ledger's (invariant D1): by a comparison of rows that shares no
- * code with the ledger's own, and by what the reference added up debit by debit.
+ * When nothing is on its way to the copy, every row of it equals the ledger's (invariant D1). The comparison shares no
+ * code with the ledger's audit, and uses totals that the reference has summed debit by debit.
  */
 import { copyAsOfMs } from "../../src/enterprise/copy/projection.ts";
 import { type CopyRow, NEIGHBOUR } from "./copy-db.ts";
@@ -8,7 +8,7 @@ import { type ReferenceRun, totalOf } from "./reference-meter.ts";
 import { RUN_HISTORY_MS } from "./starts.ts";
 import type { World } from "./world.ts";
 
-/** After bad weather the pauses between tries grow to a minute. */
+/** After a failure of the network, the pauses between retries grow up to a minute. */
 const SETTLED_MS = 120_000;
 const BEHIND_MS = 5_000;
 
@@ -29,10 +29,10 @@ export function checkCopy(world: World): void {
 /** R11: while the copy can be written, it is at most five seconds behind. */
 export function checkFreshness(world: World): void {
   const { platform, object } = world;
-  if (platform.copyRemains !== "whole" || world.nowMs - platform.network.fairSinceMs < SETTLED_MS) return;
+  if (platform.copyState !== "whole" || world.nowMs - platform.network.normalSinceMs < SETTLED_MS) return;
   const behindMs = object.ledger.nowMs() - copyAsOfMs(object.ledger);
-  if (behindMs > BEHIND_MS) world.fail(`the copy is ${behindMs} ms behind while nothing hinders it`);
-  world.saw("copy_found_fresh");
+  if (behindMs > BEHIND_MS) world.fail(`the copy is ${behindMs} ms behind while nothing prevents writing it`);
+  world.count("copy_found_fresh");
 }
 
 function checkTime(world: World, span: string, table: string): void {
@@ -42,31 +42,32 @@ function checkTime(world: World, span: string, table: string): void {
   }
   for (const [key, micros] of world.reference.totals.time) {
     if (!key.startsWith(span)) continue;
-    if ((found.get(key) ?? 0) !== micros) world.fail(`${table} ${key}: ${found.get(key)}, charged were ${micros}`);
+    if ((found.get(key) ?? 0) !== micros) world.fail(`${table} ${key}: ${found.get(key)}, charged: ${micros}`);
     found.delete(key);
   }
-  for (const [key, micros] of found) if (micros !== 0) world.fail(`${table} ${key}: ${micros} came from nowhere`);
+  for (const [key, micros] of found)
+    if (micros !== 0) world.fail(`${table} ${key}: ${micros} is unknown to the reference`);
 }
 
 function checkCycles(world: World): void {
-  const wanted = new Map(world.reference.totals.cycle);
+  const expected = new Map(world.reference.totals.cycle);
   for (const row of rowsOf(world, "usage_by_dimension")) {
     const key = `${row.unit} ${row.cycle_starts_at_ms} ${row.dimension} ${row.id}`;
-    const sum = wanted.get(key) ?? { requests: 0, micros: 0 };
+    const sum = expected.get(key) ?? { requests: 0, micros: 0 };
     world.same(`usage_by_dimension ${key}`, [row.requests, row.amount_micros], [sum.requests, sum.micros]);
-    wanted.delete(key);
+    expected.delete(key);
   }
-  for (const [key, { requests, micros }] of wanted) {
+  for (const [key, { requests, micros }] of expected) {
     if (requests !== 0 || micros !== 0) world.fail(`usage_by_dimension ${key} is missing: ${micros}`);
   }
 }
 
 function checkSameRows(world: World, table: string, columns: string, order: string): void {
   const found = world.platform.copy.rows(`SELECT ${columns} FROM ${table} WHERE enterprise = 'acme' ORDER BY ${order}`);
-  const wanted = world.platform.sql.all(`SELECT ${columns} FROM ${table} ORDER BY ${order}`);
-  const at = wanted.findIndex((row, i) => JSON.stringify(row) !== JSON.stringify(found[i]));
-  if (at !== -1) world.same(`${table} ${at}`, found[at], wanted[at]);
-  if (found.length !== wanted.length) world.fail(`${table}: ${found.length} rows, the ledger has ${wanted.length}`);
+  const expected = world.platform.sql.all(`SELECT ${columns} FROM ${table} ORDER BY ${order}`);
+  const at = expected.findIndex((row, i) => JSON.stringify(row) !== JSON.stringify(found[i]));
+  if (at !== -1) world.same(`${table} ${at}`, found[at], expected[at]);
+  if (found.length !== expected.length) world.fail(`${table}: ${found.length} rows, the ledger has ${expected.length}`);
 }
 
 function checkRuns(world: World): void {
@@ -74,11 +75,11 @@ function checkRuns(world: World): void {
   for (const run of world.reference.runs.values()) {
     const row = rows.get(run.run);
     if (row === undefined && world.nowMs - run.startedMs > RUN_HISTORY_MS) continue;
-    if (row === undefined) world.fail(`run ${run.run} is missing in the copy`);
+    if (row === undefined) world.fail(`run ${run.run} is missing from the copy`);
     world.same(`run ${run.run} in the copy`, viewRow(row), viewRun(world, run));
     rows.delete(run.run);
   }
-  for (const name of rows.keys()) world.fail(`run ${name} of the copy came from nowhere`);
+  for (const name of rows.keys()) world.fail(`run ${name} of the copy is unknown to the reference`);
 }
 
 function viewRow(row: CopyRow) {
@@ -99,15 +100,15 @@ function viewRun(world: World, run: ReferenceRun) {
   const lastReportMs = Math.max(...meters.map((meter) => meter.lastReportMs));
   const takings = meters.filter((meter) => meter.unit === unit).flatMap((meter) => meter.takings);
   const counted = takings.filter(({ micros, lapsed }) => micros > 0 || lapsed > 0);
-  const cycleMs = counted.length > 0 ? Math.max(...counted.map((t) => t.cycleMs)) : cycleHeard(world, lastReportMs);
+  const cycleMs = counted.length > 0 ? Math.max(...counted.map((t) => t.cycleMs)) : cycleAt(world, lastReportMs);
   const inCycle = counted.filter((taking) => taking.cycleMs === cycleMs).reduce((sum, { micros }) => sum + micros, 0);
   return [...fixed, models, lastReportMs, unit, totalOf(run, unit), cycleMs, inCycle];
 }
 
-/** The cycle in which something was heard. */
-function cycleHeard({ reference }: World, atMs: number): number {
-  const { purse } = reference;
-  const starts = [...purse.closed, purse.cycle].map(({ startsMs }) => startsMs);
+/** The start of the cycle that contains the instant. */
+function cycleAt({ reference }: World, atMs: number): number {
+  const { money } = reference;
+  const starts = [...money.closed, money.cycle].map(({ startsMs }) => startsMs);
   return Math.max(...starts.filter((startMs) => startMs <= atMs));
 }
 

@@ -1,18 +1,18 @@
 /**
- * D1 as the real writer and comparer see it: the real migrations over a second node:sqlite, behind the few calls of a
- * D1Database that they make. A batch is one transaction. How it travels is the simulated network's business: it may be
- * applied late, never, or be applied and its answer lost.
+ * D1 for the real writer and comparer: the real migrations over a second node:sqlite, behind the few calls of a
+ * D1Database that they make. A batch is one transaction. The simulated network decides what happens to it: it may be
+ * applied late, or never, or its answer may be lost.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 
 const MIGRATIONS = new URL("../../migrations/", import.meta.url);
 
-/** Carries a batch to the database and its answer back; `apply` may be called late, or never. */
+/** Carries a batch to the database and its answer back. `apply` may be called late, or never. */
 export type Carry = (apply: () => void) => Promise<void>;
 export type CopyRow = Record<string, string | number | null>;
 
-/** A run of another enterprise: whatever is written or deleted, it stays. */
+/** A run of another enterprise, which must never change. */
 export const NEIGHBOUR = {
   enterprise: "neighbour",
   run: "r1",
@@ -71,7 +71,7 @@ export class CopyDb implements D1Database {
     return statements.map(() => ({}));
   }
 
-  /** Reads at once, past the network: for checks. */
+  /** Reads for a check, without the network. */
   rows(text: string, ...params: (string | number | null)[]): CopyRow[] {
     return this.#statement(text).all(...params) as CopyRow[];
   }

@@ -1,6 +1,6 @@
 /**
- * What people do to an enterprise's credit: grants that come, come again and are voided, plans and allowances, caps,
- * billing models, a referral. Each is told to the reference, and compared with it.
+ * What people do to an enterprise's credit: grants that are added, repeated and voided, plans and allowances, caps,
+ * billing models, and a referral. Each command is applied to the reference too, and the answers are compared.
  */
 import type { Caller } from "../../src/access/callers.ts";
 import type { Sql } from "../../src/enterprise/books/sql.ts";
@@ -24,7 +24,7 @@ const REFERRAL_GRANT: GrantRequest = {
 const AGAIN_MS = 60_000;
 
 export class CreditCommands {
-  /** True once another enterprise must have got a grant for referring this one. */
+  /** True once another enterprise must get a grant for having referred this one. */
   referred = false;
   #grants = 0;
   #accepting = false;
@@ -39,7 +39,7 @@ export class CreditCommands {
       never: null,
       soon: booksNowMs + dice.spread(1, 3 * DAY_MS),
       later: booksNowMs + dice.whole(3, 120) * DAY_MS,
-      turn: reference.purse.cycle.endsMs,
+      turn: reference.money.cycle.endsMs,
       past: booksNowMs,
     }[expiry];
     this.#addGrant({
@@ -51,10 +51,10 @@ export class CreditCommands {
     });
   }
 
-  /** The same grant once more, or another under its id. */
+  /** Adds a grant again, or another one with the same id. */
   grantAgain(): void {
     const { dice, reference } = this.world;
-    const { grants } = reference.purse;
+    const { grants } = reference.money;
     if (grants.length === 0) return;
     const { id, amount, source, note, expiresMs } = dice.pick(grants);
     const amountMicros = dice.chance(0.3) ? amount + 1 : amount;
@@ -63,15 +63,15 @@ export class CreditCommands {
 
   voidGrant(): void {
     const { world } = this;
-    const { grants } = world.reference.purse;
+    const { grants } = world.reference.money;
     if (grants.length === 0) return;
     const grant = world.dice.pick(grants.slice(-4));
     world.call(
       `void ${grant.id}`,
       ({ core }) => core.voidGrant(grant.id),
       (nowMs, answer) => {
-        if (grant.left > 0) world.saw("grant_voided");
-        world.reference.purse.voidGrant(grant, nowMs);
+        if (grant.left > 0) world.count("grant_voided");
+        world.reference.money.voidGrant(grant, nowMs);
         if (answer !== null) world.same("a void", isRefusal(answer) ? "refused" : answer.remaining_micros, grant.left);
       },
     );
@@ -90,11 +90,11 @@ export class CreditCommands {
       ({ core }) => core.provision("acme", patch, null, undefined),
       (nowMs, answer) => {
         const { reference } = world;
-        const debt = reference.purse.taken("debt");
+        const debt = reference.money.taken("debt");
         reference.changeSettings(patch, nowMs);
-        if (reference.purse.taken("debt") < debt) world.saw("debt_paid_by_a_larger_allowance");
-        if (patch.billingModel !== undefined) world.saw("billing_model_changed");
-        if (patch.plan !== undefined) world.saw("plan_changed");
+        if (reference.money.taken("debt") < debt) world.count("debt_paid_by_a_larger_allowance");
+        if (patch.billingModel !== undefined) world.count("billing_model_changed");
+        if (patch.plan !== undefined) world.count("plan_changed");
         if (answer === null) return;
         if (isRefusal(answer)) world.fail(`settings are refused: ${answer.refusal.code}`);
         else checkGauge(world, answer.state.gauge, nowMs);
@@ -111,16 +111,16 @@ export class CreditCommands {
       `cap ${cap}`,
       ({ core }) => core.setCap(ADMIN, cap),
       (nowMs, answer) => {
-        const wanted = world.reference.setCap(cap);
-        if (wanted === "set") world.saw("cap_changed");
+        const expected = world.reference.setCap(cap);
+        if (expected === "set") world.count("cap_changed");
         if (answer === null) return;
-        world.same("a cap", isRefusal(answer) ? answer.refusal.code : "set", wanted);
+        world.same("a cap", isRefusal(answer) ? answer.refusal.code : "set", expected);
         if (!isRefusal(answer)) checkGauge(world, answer, nowMs);
       },
     );
   }
 
-  /** Another enterprise referred this one: once, and the other side gets its grant in the end. */
+  /** Another enterprise referred this one. That counts once, and the other side gets its grant in the end. */
   acceptReferral(): void {
     const { world } = this;
     if (this.referred) return;
@@ -131,7 +131,7 @@ export class CreditCommands {
       () => {},
     );
     world.drain();
-    // An answer that is lost, or never comes because the object was evicted, is asked for again.
+    // Repeat it until there is an answer: one may be lost, or never come because the object was evicted.
     world.later(AGAIN_MS, () => this.acceptReferral());
   }
 
@@ -150,7 +150,7 @@ export class CreditCommands {
     if (isRefusal(answer) && answer.refusal.code !== "already_referred") {
       this.world.fail(`a referral is refused: ${answer.refusal.code}`);
     }
-    if (!this.referred) this.world.saw("referral_accepted");
+    if (!this.referred) this.world.count("referral_accepted");
     this.referred = true;
   }
 
@@ -160,15 +160,15 @@ export class CreditCommands {
       `grant ${request.id} ${request.amountMicros}`,
       ({ core }) => core.addGrant(request),
       (nowMs, answer) => {
-        const debt = world.reference.purse.taken("debt");
-        const wanted = world.reference.addGrant(request, nowMs);
-        if (wanted === "known") world.saw("grant_repeated");
-        if (wanted === "grant_conflict") world.saw("grant_conflict");
-        if (world.reference.purse.taken("debt") < debt) world.saw("debt_paid_by_a_grant");
+        const debt = world.reference.money.taken("debt");
+        const expected = world.reference.addGrant(request, nowMs);
+        if (expected === "known") world.count("grant_repeated");
+        if (expected === "grant_conflict") world.count("grant_conflict");
+        if (world.reference.money.taken("debt") < debt) world.count("debt_paid_by_a_grant");
         if (answer === null) return;
         const found = isRefusal(answer) ? answer.refusal.code : answer.created ? "created" : "known";
-        world.same(`grant ${request.id}`, found, wanted);
-        const grant = world.reference.purse.grants.find(({ id }) => id === request.id);
+        world.same(`grant ${request.id}`, found, expected);
+        const grant = world.reference.money.grants.find(({ id }) => id === request.id);
         if (!isRefusal(answer)) world.same("what remains of it", answer.grant.remaining_micros, grant?.left);
       },
     );

@@ -1,6 +1,6 @@
 /**
- * All randomness of a simulated world: one generator of one seed, so that a seed is a whole world and replays it.
- * Nothing else in this folder may ask for a random number or the time of day.
+ * All randomness of a simulated world: one generator with one seed, so that a seed always replays the same world.
+ * Nothing else in this folder may use random numbers or the time of day.
  */
 import { type Random, seededRandom } from "../../tools/kit/random.ts";
 
@@ -20,7 +20,7 @@ export class Dice {
     return from + Math.floor(this.#random() * (to - from + 1));
   }
 
-  /** A whole number between two positive ones, each order of magnitude as likely as another. */
+  /** A whole number between two positive ones; all orders of magnitude are equally likely. */
   spread(from: number, to: number): number {
     return Math.round(from * (to / from) ** this.#random());
   }
@@ -29,7 +29,7 @@ export class Dice {
     return items[this.whole(0, items.length - 1)] as T;
   }
 
-  /** One of the keys, each as likely as its weight says. */
+  /** One of the keys, with probabilities in proportion to their weights. */
   weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
     const entries = Object.entries(weights) as [K, number][];
     let rest = this.#random() * entries.reduce((sum, [, weight]) => sum + weight, 0);

@@ -1,31 +1,31 @@
 /**
- * The object's SQLite, in memory, with a trap: armed, it breaks at a chosen statement or at the commit, as a full disk
- * or a killed process would. What a transaction has written by then must be gone.
+ * The object's SQLite, in memory, with a trap. When it is armed, storage fails at a chosen statement or at the commit, as
+ * with a full disk or a killed process. What the transaction has written by then must be rolled back.
  */
 import type { Sql } from "../../src/enterprise/books/sql.ts";
 import { openSql } from "../support/node-sql.ts";
 
 export class StorageFault extends Error {
   constructor(readonly inTransaction: boolean) {
-    super(inTransaction ? "storage broke inside a transaction" : "storage broke outside of a transaction");
+    super(inTransaction ? "storage failed inside a transaction" : "storage failed outside of a transaction");
   }
 }
 
 export type Trap =
-  /** Breaks after so many statements, or, where only writes count, after so many writes. */
+  /** Fails after so many statements, or after so many writes if only writes count. */
   { after: number; writesOnly: boolean } | "commit";
 
 export type FaultySql = Sql & {
   arm(trap: Trap): void;
-  /** Takes the trap away. True when it had sprung. */
+  /** Disarms the trap; true when it had sprung. */
   disarm(): boolean;
-  /** True when the trap has sprung that is still armed. */
+  /** True when the trap has sprung since it was armed last. */
   sprung(): boolean;
-  /** How many transactions were committed so far. */
+  /** How many transactions have been committed so far. */
   commits(): number;
 };
 
-/** @param committed told after each commit, with what reads past the trap */
+/** @param committed called after each commit, with a way to read without meeting the trap */
 export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
   const inner = openSql();
   let trap: Trap | null = null;
@@ -89,7 +89,7 @@ export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
   };
 }
 
-/** Every row of every table, as text: equal texts, equal databases. */
+/** Every row of every table as text, to compare two states of a database. */
 export function dumpOf(sql: Sql): string {
   const tables = sql.all(
     "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",

@@ -23,7 +23,7 @@ async function faultsOf(ledger: Ledger, copy: CopyDb): Promise<string[]> {
   return (await compareCopy(copy, "acme", snapshotBatches(ledger), 0)).faults;
 }
 
-it("keeps a run that cost nothing in the cycle in which it was heard, also after the turn", async () => {
+it("keeps a run that costs nothing in the cycle of its last report, also after the turn", async () => {
   const ledger = openBooks();
   const copy = new CopyDb(fairNetwork);
   debit(ledger, report(10, { run: "given back" }));
@@ -39,7 +39,7 @@ it("keeps a run that cost nothing in the cycle in which it was heard, also after
   expect(cycles()).toEqual(before);
 });
 
-it("lets a silent run keep the unit that it was copied with when the billing model changes", async () => {
+it("keeps the unit of a run that has reported nothing, also after the billing model changes", async () => {
   const ledger = openBooks();
   const copy = new CopyDb(fairNetwork);
   granted(ledger.start(start({ run: "silent" })));
@@ -49,7 +49,7 @@ it("lets a silent run keep the unit that it was copied with when the billing mod
   expect(await faultsOf(ledger, copy)).toEqual([]);
 });
 
-it("forgets a run 400 days after it started, and then refuses no attribution that contradicts it", () => {
+it("deletes a run 400 days after it started, and then accepts any attribution of its name", () => {
   const ledger = openBooks();
   debit(ledger, report(10, { run: "ancient" }));
   ledger.moveClock(NOON + 401 * DAY_MS);

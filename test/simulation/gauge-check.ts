@@ -1,5 +1,5 @@
 /**
- * The gauge as rule R9 and section 4 of PRODUCT.md define it, from the sums of the reference.
+ * Checks a gauge against the contract (rule R9 and the section on the gauge), with the sums of the reference.
  */
 import type { GaugeJson } from "../../src/wire/gauge.ts";
 import { datesBetween, firstInstantOf, localDateOf } from "../support/reference-calendar.ts";
@@ -10,11 +10,11 @@ const SOON_MS = 7 * DAY_MS;
 
 export function checkGauge(world: World, gauge: GaugeJson, nowMs: number): void {
   const { reference } = world;
-  const { purse, settings, unit, cap } = reference;
+  const { money, settings, unit, cap } = reference;
   const { used, total, remaining, held, available } = reference.balance(unit, nowMs);
   const credits = unit === "credits";
   const iso = (ms: number) => new Date(ms).toISOString();
-  const bonus = purse.bonusLeft(nowMs);
+  const bonus = money.bonusLeft(nowMs);
   world.same(
     "the gauge",
     [
@@ -28,18 +28,18 @@ export function checkGauge(world: World, gauge: GaugeJson, nowMs: number): void 
     ],
     [
       ["acme", settings.name, settings.billingModel, unit, settings.plan, iso(nowMs)],
-      [iso(purse.cycle.startsMs), iso(purse.cycle.endsMs)],
+      [iso(money.cycle.startsMs), iso(money.cycle.endsMs)],
       [used, total, remaining, held, available],
-      credits ? purse.taken("debt") : 0,
+      credits ? money.taken("debt") : 0,
       credits
         ? {
-            allowance_micros: purse.cycle.allowance,
-            used_micros: purse.taken("monthly"),
-            remaining_micros: purse.monthlyLeft,
+            allowance_micros: money.cycle.allowance,
+            used_micros: money.taken("monthly"),
+            remaining_micros: money.monthlyLeft,
           }
         : null,
       credits
-        ? { used_micros: purse.taken("grant"), remaining_micros: bonus, next_expiry: nextExpiry(world, nowMs) }
+        ? { used_micros: money.taken("grant"), remaining_micros: bonus, next_expiry: nextExpiry(world, nowMs) }
         : null,
       credits ? null : { cap_micros: cap, used_micros: used },
     ],
@@ -50,17 +50,17 @@ export function checkGauge(world: World, gauge: GaugeJson, nowMs: number): void 
   world.same("alerts", gauge.alerts.map(({ code }) => code).sort(), alertCodes(world, gauge, nowMs).sort());
 }
 
-/** Two decimals; how a half is rounded is nobody's promise. */
+/** Two decimals. The contract does not say how a half is rounded. */
 export function checkPercent(world: World, found: number | null, used: number, total: number | null): void {
-  const wanted = total === null || total === 0 ? null : (used / total) * 100;
-  const near = found === null || wanted === null ? found === wanted : Math.abs(found - wanted) <= 0.0051;
-  if (!near) world.fail(`used_percent is ${found}, ${used} of ${total} is ${wanted}`);
+  const expected = total === null || total === 0 ? null : (used / total) * 100;
+  const near = found === null || expected === null ? found === expected : Math.abs(found - expected) <= 0.0051;
+  if (!near) world.fail(`used_percent is ${found}, ${used} of ${total} is ${expected}`);
 }
 
 function nextExpiry({ reference }: World, nowMs: number) {
-  const first = reference.purse.usable(nowMs).find(({ expiresMs }) => expiresMs !== null);
+  const first = reference.money.usable(nowMs).find(({ expiresMs }) => expiresMs !== null);
   if (first === undefined || first.expiresMs === null) return null;
-  const micros = reference.purse
+  const micros = reference.money
     .usable(nowMs)
     .filter(({ expiresMs }) => expiresMs === first.expiresMs)
     .reduce((sum, { left }) => sum + left, 0);
@@ -68,8 +68,8 @@ function nextExpiry({ reference }: World, nowMs: number) {
 }
 
 function checkDays(world: World, { cycle }: GaugeJson, nowMs: number): void {
-  const { startsMs, endsMs, zone } = world.reference.purse.cycle;
-  // After a change of zone a cycle may begin in the middle of a local day: then days are not dates.
+  const { startsMs, endsMs, zone } = world.reference.money.cycle;
+  // After a change of zone a cycle may start in the middle of a local day: then days are not dates.
   if (firstInstantOf(localDateOf(startsMs, zone), zone) !== startsMs) return;
   const [total, elapsed] = [datesBetween(startsMs, endsMs, zone), datesBetween(startsMs, nowMs, zone)];
   const found = [cycle.days_total, cycle.days_elapsed, cycle.days_remaining];
@@ -78,7 +78,7 @@ function checkDays(world: World, { cycle }: GaugeJson, nowMs: number): void {
 
 function checkForecast(world: World, gauge: GaugeJson, nowMs: number): void {
   const { used_micros: used, remaining_micros: remaining } = gauge;
-  const { startsMs, endsMs } = world.reference.purse.cycle;
+  const { startsMs, endsMs } = world.reference.money.cycle;
   const perDay = used / Math.max(1, (nowMs - startsMs) / DAY_MS);
   if (Math.abs(gauge.avg_per_day_micros - perDay) > 1) world.fail(`avg_per_day is ${gauge.avg_per_day_micros}`);
   const days = remaining === null ? null : remaining === 0 ? 0 : perDay === 0 ? null : remaining / perDay;
@@ -87,12 +87,13 @@ function checkForecast(world: World, gauge: GaugeJson, nowMs: number): void {
   if (!near) world.fail(`run_out_days is ${found}, not ${days}`);
   const outMs = days === null || days > 3_652 ? null : nowMs + days * DAY_MS;
   const early = outMs !== null && outMs < endsMs - 1;
-  if (early && !gauge.on_track_to_run_out) world.fail("runs out before the cycle's end, and does not say so");
-  if ((outMs ?? endsMs + 2) > endsMs + 1 && gauge.on_track_to_run_out) world.fail("claims to run out, and does not");
+  if (early && !gauge.on_track_to_run_out) world.fail("runs out before the end of the cycle, but does not say so");
+  if ((outMs ?? endsMs + 2) > endsMs + 1 && gauge.on_track_to_run_out)
+    world.fail("says that it runs out, but does not");
 }
 
 function alertCodes({ reference }: World, gauge: GaugeJson, nowMs: number): string[] {
-  const { purse, settings, cap } = reference;
+  const { money, settings, cap } = reference;
   const { used, total, remaining } = reference.balance(reference.unit, nowMs);
   const reached = (percents: number[]) =>
     percents
@@ -111,9 +112,9 @@ function alertCodes({ reference }: World, gauge: GaugeJson, nowMs: number): stri
   else {
     if (track) codes.push("on_track_to_run_out");
     if (level !== undefined) codes.push(`usage_${level}`);
-    if (purse.monthlyLeft === 0) codes.push("bonus_in_use");
+    if (money.monthlyLeft === 0) codes.push("bonus_in_use");
   }
-  const soon = purse.usable(nowMs).some(({ expiresMs }) => expiresMs !== null && expiresMs - nowMs <= SOON_MS);
+  const soon = money.usable(nowMs).some(({ expiresMs }) => expiresMs !== null && expiresMs - nowMs <= SOON_MS);
   if (soon) codes.push("bonus_expiring");
   if (settings.plan === "free") codes.push("free_tier");
   return codes;

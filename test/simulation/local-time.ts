@@ -1,6 +1,6 @@
 /**
- * Local hours and days for the reference: by what Intl shows on the zone's clock, without the library that the ledger
- * counts with. Zones that shift by half an hour are left out of the simulation.
+ * Local hours and days for the reference, from what Intl shows, without the library that the ledger uses. Zones whose
+ * clock changes by half an hour are not simulated.
  */
 import { firstInstantOf, localDateOf } from "../support/reference-calendar.ts";
 
@@ -9,7 +9,7 @@ const KNOWN_KEPT = 100_000;
 const minutes = new Map<string, Intl.DateTimeFormat>();
 const known = new Map<string, number>();
 
-/** When the local hour of the instant began. */
+/** The start of the local hour of the instant. */
 export function localHourStart(atMs: number, timeZone: string): number {
   return remembered(`hour ${timeZone}`, atMs, () => {
     const format = minutes.get(timeZone) ?? new Intl.DateTimeFormat("sv-SE", { timeZone, minute: "numeric" });
@@ -18,7 +18,7 @@ export function localHourStart(atMs: number, timeZone: string): number {
   });
 }
 
-/** When the local day of the instant began. */
+/** The start of the local day of the instant. */
 export function localDayStart(atMs: number, timeZone: string): number {
   return remembered(`day ${timeZone}`, atMs, () => firstInstantOf(localDateOf(atMs, timeZone), timeZone));
 }

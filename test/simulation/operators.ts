@@ -1,14 +1,14 @@
 /**
- * The people of an enterprise and of the platform: when they act, and on what. Most of it at any time; some of it in the
- * very millisecond of a turn, together with agents and clocks. What troubles the platform comes from here too.
+ * The people of an enterprise and of the platform: what they do and when. Most of it happens at any time, some of it in
+ * the millisecond of a turn, together with agents and clocks. The faults of the platform start here too.
  */
 import { isRefusal } from "../../src/ledger/refusals.ts";
 import { granted } from "../support/books.ts";
 import { CreditCommands } from "./credit-commands.ts";
 import { checkGauge } from "./gauge-check.ts";
 import { Keys, OPERATOR } from "./keys.ts";
+import { runOverdraft } from "./overdraft.ts";
 import { DAY_MS, WEBHOOK_URL, ZONES } from "./scenario.ts";
-import { tellOverdraft } from "./stories.ts";
 import type { World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -36,10 +36,10 @@ const WEIGHTS = {
   referral: 2,
   overdraft: 4,
 } as const;
-type Act = keyof typeof WEIGHTS;
+type Command = keyof typeof WEIGHTS;
 
-/** What leaves the holds of a disciplined world alone. */
-const HARMLESS: readonly Act[] = [
+/** Commands that change no hold of a disciplined world. */
+const HARMLESS: readonly Command[] = [
   ...(["grant", "directory", "keys", "webhook", "gauge"] as const),
   ...(["race", "rebuild", "clock", "referral"] as const),
 ];
@@ -47,14 +47,14 @@ const HARMLESS: readonly Act[] = [
 export class Operators {
   readonly keys: Keys;
   readonly credit: CreditCommands;
-  readonly #acts: Record<Act, () => void>;
+  readonly #commands: Record<Command, () => void>;
 
   constructor(readonly world: World) {
     this.keys = new Keys(world);
     this.credit = new CreditCommands(world);
     const { credit, keys } = this;
     const { dice, traffic, reference, platform } = world;
-    this.#acts = {
+    this.#commands = {
       grant: () => credit.grant(),
       grantAgain: () => credit.grantAgain(),
       voidGrant: () => credit.voidGrant(),
@@ -63,7 +63,7 @@ export class Operators {
       cap: () => credit.setCap(),
       billing: () => credit.change({ billingModel: reference.unit === "usd" ? "credits" : "byom" }),
       referral: () => credit.acceptReferral(),
-      overdraft: () => tellOverdraft(world),
+      overdraft: () => runOverdraft(world),
       prices: () => traffic.prices.put(world.nowMs),
       zone: () => credit.change({ timeZone: dice.pick(ZONES), anchorDay: dice.whole(1, 31) }),
       suspend: () => this.#suspend(),
@@ -85,71 +85,76 @@ export class Operators {
     this.keys.begin();
     if (scenario.disciplined) this.credit.setCap();
     const someTime = () => nowMs + dice.whole(0, scenario.days * DAY_MS);
-    for (let i = 0; i < scenario.runs * 0.9; i++) world.at(someTime(), () => this.#act());
-    for (let i = 0; i < scenario.runs / 5; i++) world.at(someTime(), () => this.#trouble());
+    for (let i = 0; i < scenario.runs * 0.9; i++) world.at(someTime(), () => this.#runCommand());
+    for (let i = 0; i < scenario.runs / 5; i++) world.at(someTime(), () => this.#causeFault());
     if (scenario.testClock) this.#moveClock();
   }
 
-  /** Around a turn much happens at once. */
+  /** Makes much happen at once around a turn. */
   awaitTurn(endsMs: number): void {
     const { world } = this;
     const { dice } = world;
     if (dice.chance(0.35)) return;
     const atMs = endsMs + dice.pick([-1, 0, 0, 0, 0, 1]);
     const { traffic } = world;
-    const doings = [() => this.#act(), () => traffic.beginRun(), () => traffic.repeatLast(), () => this.#actAtOnce()];
+    const actions = [
+      () => this.#runCommand(),
+      () => traffic.startRun(),
+      () => traffic.repeatLast(),
+      () => this.#runCommandsAtOnce(),
+    ];
     world.at(atMs, () => {
       if (world.ended) return;
       if (world.scenario.testClock) this.#moveClockTo(atMs);
-      for (let i = dice.whole(1, 5); i > 0; i--) world.at(world.nowMs, dice.pick(doings));
+      for (let i = dice.whole(1, 5); i > 0; i--) world.at(world.nowMs, dice.pick(actions));
     });
   }
 
-  #act(): void {
+  #runCommand(): void {
     const { world } = this;
-    const act = world.dice.weighted(WEIGHTS);
-    if (world.scenario.disciplined && !HARMLESS.includes(act)) return;
-    if (this.#turns) world.saw("operator_in_the_millisecond_of_a_turn");
-    if (act === "prices") world.saw("price_book_put");
-    if (act === "zone") world.saw("zone_or_anchor_changed");
-    this.#acts[act]();
+    const command = world.dice.weighted(WEIGHTS);
+    if (world.scenario.disciplined && !HARMLESS.includes(command)) return;
+    if (this.#isTurn) world.count("operator_in_the_millisecond_of_a_turn");
+    if (command === "prices") world.count("price_book_put");
+    if (command === "zone") world.count("zone_or_anchor_changed");
+    this.#commands[command]();
   }
 
-  /** Prices and the plan change, and agents report, in one millisecond. */
-  #actAtOnce(): void {
+  /** Changes prices and the plan, and lets agents report, in one millisecond. */
+  #runCommandsAtOnce(): void {
     const { world } = this;
     if (world.scenario.disciplined) return;
-    if (this.#turns) world.saw("prices_plan_and_cycle_in_one_millisecond");
-    this.#acts.prices();
-    this.#acts.plan();
-    world.traffic.beginRun();
+    if (this.#isTurn) world.count("prices_plan_and_cycle_in_one_millisecond");
+    this.#commands.prices();
+    this.#commands.plan();
+    world.traffic.startRun();
     world.traffic.repeatLast();
   }
 
   /** True in the millisecond of a turn. */
-  get #turns(): boolean {
-    const { startsMs, endsMs } = this.world.reference.purse.cycle;
+  get #isTurn(): boolean {
+    const { startsMs, endsMs } = this.world.reference.money.cycle;
     return [startsMs, endsMs].includes(this.world.booksNowMs);
   }
 
-  #trouble(): void {
+  #causeFault(): void {
     const { dice, platform, traffic } = this.world;
     const { network } = platform;
-    const trouble = dice.weighted({ down: 3, slow: 3, deaf: 2, receiver: 2, evict: 3 });
-    // Bad weather shows only where something is on its way.
-    if (["down", "slow", "deaf"].includes(trouble) && dice.chance(0.5)) traffic.beginRun();
-    switch (trouble) {
+    const fault = dice.weighted({ down: 3, slow: 3, unanswered: 2, receiver: 2, evict: 3 });
+    // A fault of the network only shows if something is on its way.
+    if (["down", "slow", "unanswered"].includes(fault) && dice.chance(0.5)) traffic.startRun();
+    switch (fault) {
       case "down":
         network.change("down", dice.spread(30_000, 5 * HOUR_MS));
         break;
       case "slow":
         network.change("slow", dice.spread(30_000, HOUR_MS));
-        // A run that begins now has something to tell the copy while it is slow.
-        this.world.traffic.beginRun();
+        // A run that starts now makes the object write to the copy while it is slow.
+        this.world.traffic.startRun();
         break;
-      case "deaf":
-        network.change("deaf", dice.spread(30_000, HOUR_MS));
-        this.world.traffic.beginRun();
+      case "unanswered":
+        network.change("unanswered", dice.spread(30_000, HOUR_MS));
+        this.world.traffic.startRun();
         break;
       case "receiver":
         network.failReceiver(dice.pick([dice.spread(60_000, HOUR_MS), dice.whole(5, 40) * DAY_MS]));
@@ -162,7 +167,7 @@ export class Operators {
   #suspend(): void {
     const { dice } = this.world;
     this.credit.change({ suspended: true });
-    // Nobody stays suspended for long.
+    // A suspension does not last long.
     this.world.later(dice.spread(60_000, 2 * DAY_MS), () => this.credit.change({ suspended: false }));
   }
 
@@ -207,7 +212,7 @@ export class Operators {
       `move clock to ${toMs}`,
       ({ core }) => core.moveClock(toMs),
       (nowMs, answer) => {
-        world.saw("test_clock_moved");
+        world.count("test_clock_moved");
         if (answer === null) return;
         if (isRefusal(answer)) world.same("a clock", answer.refusal.code, toMs < nowMs ? "clock_backwards" : "moved");
         else checkGauge(world, answer.gauge, nowMs);

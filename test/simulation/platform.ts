@@ -1,10 +1,10 @@
 /**
- * The platform under the object, as it really behaves on its worst days: it evicts, fires alarms late, twice or not at
- * all, and steps its clock back. What the object awaited when it was evicted never comes.
+ * The platform under the object, as it behaves at its worst: it evicts the object, runs alarms late, twice or never, and
+ * sets its clock back. What the object was waiting for when it was evicted never arrives.
  */
 import { CopyDb } from "./copy-db.ts";
 import { type FaultySql, faultySql } from "./faulty-sql.ts";
-import { NetworkWeather } from "./network-weather.ts";
+import { ServiceNetwork } from "./service-network.ts";
 import { SimulatedObject } from "./simulated-object.ts";
 import type { World } from "./world.ts";
 
@@ -14,37 +14,37 @@ const WEBHOOK_SECRET = `whsec_${Buffer.from("the secret of a simulated world").t
 const RETRIED_ALARM_MS = 2_000;
 const NEXT_LOOK_MS = 500;
 const LATEST_ALARM_MS = 12 * 3_600_000;
-/** Longer than the slowest batch can be on its way. */
+/** No batch is on its way for longer than this. */
 const REPEAT_REBUILD_MS = 1_200_000;
 
 export class SimPlatform {
   readonly sql: FaultySql = faultySql((all) => this.world.committed(all));
-  readonly network: NetworkWeather;
+  readonly network: ServiceNetwork;
   readonly copy: CopyDb;
-  /** True once the world has ended: nothing goes wrong any more. */
+  /** True once the world has ended: nothing fails any more. */
   healed = false;
-  /** Unknown while it is being rebuilt. */
-  copyRemains: "whole" | "unknown" = "whole";
+  /** Unknown while the copy is being rebuilt. */
+  copyState: "whole" | "unknown" = "whole";
   #repeatRebuild: (() => void) | null = null;
   #object: SimulatedObject | null = null;
   #skewMs = 0;
   #alarm: { atMs: number } | null = null;
   #lost = false;
-  /** Whose alarm is being handled. */
+  /** The instance whose alarm is being handled. */
   #handling: SimulatedObject | null = null;
 
   constructor(readonly world: World) {
-    this.network = new NetworkWeather(world, () => this.#object);
+    this.network = new ServiceNetwork(world, () => this.#object);
     this.copy = new CopyDb((apply) => this.network.carry(apply));
   }
 
-  /** The object; a new instance of it after an eviction. */
+  /** The object: a new instance after an eviction. */
   get object(): SimulatedObject {
     this.#object ??= this.#newObject();
     return this.#object;
   }
 
-  /** Busy with something that goes on by itself. */
+  /** True while an alarm is being handled or a request is on its way. */
   get busy(): boolean {
     return this.#handling !== null || this.network.inFlight > 0;
   }
@@ -54,20 +54,20 @@ export class SimPlatform {
   }
 
   stepClock(skewMs: number): void {
-    if (skewMs < this.#skewMs) this.world.saw("clock_stepped_back");
-    if (skewMs > this.#skewMs) this.world.saw("clock_stepped_forward");
+    if (skewMs < this.#skewMs) this.world.count("clock_stepped_back");
+    if (skewMs > this.#skewMs) this.world.count("clock_stepped_forward");
     const laterMs = this.#skewMs - skewMs;
     this.#skewMs = skewMs;
-    // Alarms go by the same clock.
+    // Alarms follow the same clock.
     if (this.#alarm !== null) this.#ring({ atMs: this.#alarm.atMs + laterMs });
-    this.network.fairSinceMs = Math.max(this.network.fairSinceMs, this.world.nowMs);
+    this.network.normalSinceMs = Math.max(this.network.normalSinceMs, this.world.nowMs);
   }
 
   evict(): void {
     if (this.#object === null) return;
-    this.world.saw("evicted");
+    this.world.count("evicted");
     if (this.#handling === this.#object) {
-      if (this.network.inFlight > 0) this.world.saw("evicted_while_projecting");
+      if (this.network.inFlight > 0) this.world.count("evicted_while_projecting");
       this.#handling = null;
       this.#ring({ atMs: this.world.nowMs + RETRIED_ALARM_MS });
     }
@@ -82,24 +82,24 @@ export class SimPlatform {
     this.network.heal();
   }
 
-  /** Deletes the copy and writes it anew; what fails half-way is begun again once nothing of it can be on its way. */
+  /** Rebuilds the copy. A rebuild that fails is repeated once none of its batches can be on its way any more. */
   rebuild(): void {
     const { world, object } = this;
-    if (this.copyRemains === "unknown") return;
-    this.copyRemains = "unknown";
+    if (this.copyState === "unknown") return;
+    this.copyState = "unknown";
     this.#repeatRebuild = () => {
       this.#repeatRebuild = null;
       world.later(REPEAT_REBUILD_MS, () => {
-        this.copyRemains = "whole";
+        this.copyState = "whole";
         this.rebuild();
       });
     };
     world.trace.add(`${world.nowMs} rebuild`);
     object.core.rebuild().then(
       () => {
-        this.copyRemains = "whole";
+        this.copyState = "whole";
         this.#repeatRebuild = null;
-        world.saw("copy_rebuilt");
+        world.count("copy_rebuilt");
       },
       () => this.#repeatRebuild?.(),
     );
@@ -130,18 +130,18 @@ export class SimPlatform {
   }
 
   #setAlarm(atMs: number): void {
-    if (this.#lost) this.world.saw("alarm_lost_until_the_next_call");
+    if (this.#lost) this.world.count("alarm_lost_until_the_next_call");
     this.#lost = false;
     this.#ring({ atMs: atMs - this.#skewMs });
   }
 
   #log(event: LoggedEvent): void {
-    if (event.event === "job_failed") this.world.saw("job_retried");
-    if (event.job === "settle" && this.object.turnIsDue) this.world.saw("crashed_in_a_cycle_turn");
+    if (event.event === "job_failed") this.world.count("job_retried");
+    if (event.job === "settle" && this.object.turnIsDue) this.world.count("crashed_in_a_cycle_turn");
     this.world.trace.add(JSON.stringify(event));
   }
 
-  /** Lets an alarm ring when its time has come, unless it was set anew meanwhile. */
+  /** Runs the alarm at its time, unless it is set again meanwhile. */
   #ring(alarm: { atMs: number }): void {
     const { world } = this;
     this.#alarm = alarm;
@@ -150,15 +150,15 @@ export class SimPlatform {
     const lateMs = fate === "late" ? world.dice.spread(1_000, LATEST_ALARM_MS) : 0;
     world.at(Math.max(alarm.atMs + lateMs, world.nowMs), () => {
       if (this.#alarm !== alarm) return;
-      if (fate === "late") world.saw("alarm_late");
+      if (fate === "late") world.count("alarm_late");
       if (fate === "lost") this.#lose();
       else this.#fire(fate === "twice" ? 2 : 1);
     });
   }
 
-  /** The platform gives an alarm up: only the next call can set another. */
+  /** The platform drops the alarm: only the next call can set another. */
   #lose(): void {
-    this.world.saw("alarm_lost");
+    this.world.count("alarm_lost");
     this.#alarm = null;
     this.#lost = true;
     if (this.world.dice.chance(0.5)) this.evict();
@@ -168,7 +168,7 @@ export class SimPlatform {
     const { world, object } = this;
     const alarm = this.#alarm;
     if (this.#handling !== null) {
-      // The next alarm waits until the handler of the one before is done.
+      // An alarm waits until the handler of the previous one is done.
       world.later(NEXT_LOOK_MS, () => this.#alarm === alarm && alarm !== null && this.#fire(times));
       return;
     }
@@ -187,12 +187,12 @@ export class SimPlatform {
     if (object.dead) return;
     this.#handling = null;
     if (times === 1) return;
-    this.world.saw("alarm_twice");
+    this.world.count("alarm_twice");
     this.#alarm ??= { atMs: this.world.nowMs };
     this.#fire(times - 1);
   }
 
-  /** An alarm that throws comes again. */
+  /** An alarm whose handler throws runs again. */
   #unhandled(object: SimulatedObject): void {
     if (object.dead) return;
     this.#handling = null;

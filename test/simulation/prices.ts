@@ -1,14 +1,14 @@
 /**
- * Price books as operators put them: rates, credits per dollar, models and aliases change from version to version. The
- * edges of the network learn of a new one within thirty seconds, each in its own time.
+ * Price books as operators put them: rates, credits per dollar, models and aliases change from version to version. Every
+ * Worker uses a new book within thirty seconds, but not all at the same time.
  */
 import { indexPrices, type ModelPrice, type PriceIndex } from "../../src/catalog/price-book.ts";
 import type { Dice } from "./dice.ts";
 
-/** Names that agents use: ids, aliases that move between models, and one that not every book has. */
+/** Names that agents use: ids, aliases that move between models, and one that some books do not have. */
 export const NAMES = ["swift", "deep", "odd", "fast", "best", "vendor/rare"] as const;
-/** A model so dear that a large report cannot be charged. */
-export const DEAR = "dear";
+/** A model so expensive that a large report cannot be charged. */
+export const EXPENSIVE = "dear";
 const STALE_MS = 30_000;
 
 export class Prices {
@@ -27,8 +27,8 @@ export class Prices {
     this.#books = [...this.#books.slice(-1), { index, atMs: nowMs }];
   }
 
-  /** The book that some edge goes by now. */
-  atSomeEdge(nowMs: number): PriceIndex {
+  /** The book that some Worker uses now. */
+  ofSomeWorker(nowMs: number): PriceIndex {
     const [before, latest] = this.#books.length > 1 ? this.#books : [undefined, this.#books[0]];
     if (latest === undefined) throw new Error("there is no price book");
     const stale = before !== undefined && nowMs - latest.atMs < STALE_MS && this.dice.chance(0.5);
@@ -42,7 +42,7 @@ function drawBook(dice: Dice, version: number) {
     model(dice, "swift", [moved ? "best" : "fast"], [100_000, 900_000]),
     model(dice, "deep", [moved ? "fast" : "best"], [1_000_000, 15_000_000]),
     model(dice, "odd", [], [1, 3_000_000]),
-    model(dice, DEAR, [], [9_000_000_000_000, 9_999_999_999_999]),
+    model(dice, EXPENSIVE, [], [9_000_000_000_000, 9_999_999_999_999]),
   ];
   if (dice.chance(0.6)) models.push(model(dice, "vendor/rare", [], [1_000, 20_000_000]));
   if (dice.chance(0.2)) models.push(model(dice, "*", [], [500_000, 2_000_000]));

@@ -1,11 +1,11 @@
 /**
- * Runs and meters of the reference model: rules R1, R2 and R10 of PRODUCT.md. What a report joins to, what that costs as
- * one exact sum, which meter it means, and whether it may still be heard.
+ * Runs and meters of the reference model (rules R1, R2 and R10): which meter a report means, how it joins, what that
+ * costs as one exact sum, and whether it is still accepted.
  */
 import type { StartRequest } from "../../src/ledger/admission.ts";
 import type { Report } from "../../src/ledger/debit.ts";
 import type { Price, Tokens } from "../../src/ledger/prices.ts";
-import type { Taker } from "./reference-purse.ts";
+import type { Taker } from "./reference-money.ts";
 
 export type ReferenceUnit = "credits" | "usd";
 
@@ -18,7 +18,7 @@ export type ReferenceMeter = Taker & {
   tokens: Tokens;
   final: boolean;
   lastReportMs: number;
-  /** True once the ledger has been seen to have forgotten it, behind the fence. */
+  /** True once the ledger has pruned it. */
   pruned: boolean;
 };
 
@@ -42,7 +42,7 @@ export const MAX_AMOUNT = Number.MAX_SAFE_INTEGER;
 const FENCE_MS = 35 * 86_400_000;
 const AHEAD_MS = 300_000;
 
-/** ceil(Σ t·rate·credits_per_usd ÷ 10^6), as one exact sum; infinite beyond what an amount can hold. */
+/** ceil(Σ t·rate·credits_per_usd ÷ 10^6), as one exact sum; Infinity if it exceeds the largest amount. */
 export function costOf(tokens: Tokens, price: Price, unit: ReferenceUnit): number {
   let sum = 0n;
   for (const kind of ["input", "output", "cacheRead", "cacheWrite"] as const) {
@@ -107,12 +107,12 @@ export function conflicts(run: ReferenceRun, said: Report | StartRequest): boole
   return (["workspace", "user", "surface"] as const).some((field) => (said[field] ?? run[field]) !== run[field]);
 }
 
-/** Why a run that started then, and is said to have started at `saidMs`, cannot be heard; null when it can. */
+/** Why a run that started then, and claims to have started at `claimedMs`, is refused; null when it is accepted. */
 export function startFault(
   startedMs: number,
-  saidMs: number | undefined,
+  claimedMs: number | undefined,
   nowMs: number,
 ): "run_too_old" | "started_in_future" | null {
-  if (nowMs - Math.min(startedMs, saidMs ?? startedMs) > FENCE_MS) return "run_too_old";
+  if (nowMs - Math.min(startedMs, claimedMs ?? startedMs) > FENCE_MS) return "run_too_old";
   return startedMs - nowMs > AHEAD_MS ? "started_in_future" : null;
 }

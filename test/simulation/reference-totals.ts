@@ -1,10 +1,10 @@
 /**
- * What the dashboard's copy must hold, added up debit by debit: charges by local hour and day with surface, and by
- * cycle with workspace, group and user. Nothing is folded, batched or revised here.
+ * What the copy must contain, summed debit by debit: charges by local hour and day with surface, and by cycle with
+ * workspace, group and user. Nothing is folded or batched here.
  */
 import { localDayStart, localHourStart } from "./local-time.ts";
 import type { ReferenceRun, ReferenceUnit } from "./reference-meter.ts";
-import type { ReferenceCycle } from "./reference-purse.ts";
+import type { ReferenceCycle } from "./reference-money.ts";
 
 export type Charged = {
   unit: ReferenceUnit;

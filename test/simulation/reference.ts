@@ -1,14 +1,14 @@
 /**
- * The reference model: PRODUCT.md once more, as plainly as it can be said, without transactions, storage, journals or
- * speed. The simulator asks it what every call must answer and what the books must hold afterwards; where the real
- * ledger and this disagree, one of them has misread the contract.
+ * The reference model: the contract again, as simply as possible, without transactions, storage or speed. It says what
+ * every call must answer and what the books must contain afterwards. Where it disagrees with the real ledger, one of the
+ * two misunderstands the contract.
  */
 import type { StartRequest } from "../../src/ledger/admission.ts";
 import type { Settings } from "../../src/ledger/books.ts";
 import type { Report } from "../../src/ledger/debit.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
 import type { Tokens } from "../../src/ledger/prices.ts";
-import type { Happening } from "./happenings.ts";
+import type { RareEvent } from "./rare-events.ts";
 import {
   conflicts,
   costOf,
@@ -25,7 +25,7 @@ import {
   startFault,
   totalOf,
 } from "./reference-meter.ts";
-import { ReferencePurse, type TurnSettings } from "./reference-purse.ts";
+import { ReferenceMoney, type TurnSettings } from "./reference-money.ts";
 import { ReferenceTotals } from "./reference-totals.ts";
 
 export type Expected = {
@@ -43,7 +43,7 @@ const HOLD_TTL_MS = 900_000;
 const PLAN_CREDITS = { free: 500, pro: 5_000, team: 25_000, enterprise: 100_000 } as const;
 
 export class Reference {
-  readonly purse: ReferencePurse;
+  readonly money: ReferenceMoney;
   readonly totals = new ReferenceTotals();
   readonly runs = new Map<string, ReferenceRun>();
   readonly groups = new Map<string, string | null>();
@@ -52,28 +52,28 @@ export class Reference {
   constructor(
     public settings: Settings,
     nowMs: number,
-    readonly saw: (name: Happening) => void,
+    readonly count: (name: RareEvent) => void,
   ) {
-    this.purse = new ReferencePurse(nowMs, turnSettings(settings), saw);
+    this.money = new ReferenceMoney(nowMs, turnSettings(settings), count);
   }
 
   get unit(): ReferenceUnit {
     return this.settings.billingModel === "byom" ? "usd" : "credits";
   }
 
-  /** When time alone will next change something. */
+  /** When time alone changes something next. */
   nextDueMs(): number {
     const ends = [...this.runs.values()].flatMap(({ hold }) => (hold === null ? [] : [hold.endsMs]));
-    return Math.min(this.purse.nextDueMs(), ...ends);
+    return Math.min(this.money.nextDueMs(), ...ends);
   }
 
-  /** What time brings: expiries, the turn, the ends of holds. */
+  /** Does what time causes: expiries of grants, turns, ends of holds. */
   advance(nowMs: number): void {
-    this.purse.advance(nowMs, turnSettings(this.settings));
+    this.money.advance(nowMs, turnSettings(this.settings));
     for (const run of this.runs.values()) {
       if (run.hold === null || run.hold.endsMs > nowMs) continue;
       run.hold = null;
-      this.saw("hold_expired");
+      this.count("hold_expired");
     }
   }
 
@@ -85,18 +85,18 @@ export class Reference {
 
   /** used, total, remaining and available, by unit. */
   balance(unit: ReferenceUnit, nowMs: number) {
-    const { purse, cap } = this;
+    const { money, cap } = this;
     const held = this.held(unit);
     if (unit === "usd") {
-      const used = purse.taken("spend");
+      const used = money.taken("spend");
       const available = cap === null ? null : Math.max(0, cap - used - held);
       return { used, total: cap, remaining: cap === null ? null : Math.max(0, cap - used), held, available };
     }
-    const bonus = purse.bonusLeft(nowMs);
-    const remaining = purse.monthlyLeft + bonus;
-    const used = purse.taken("monthly") + purse.taken("grant") + purse.taken("debt");
-    const total = purse.cycle.allowance + purse.taken("grant") + bonus;
-    return { used, total, remaining, held, available: Math.max(0, remaining - purse.taken("debt") - held) };
+    const bonus = money.bonusLeft(nowMs);
+    const remaining = money.monthlyLeft + bonus;
+    const used = money.taken("monthly") + money.taken("grant") + money.taken("debt");
+    const total = money.cycle.allowance + money.taken("grant") + bonus;
+    return { used, total, remaining, held, available: Math.max(0, remaining - money.taken("debt") - held) };
   }
 
   debit(report: Report, nowMs: number): Expected | string {
@@ -123,18 +123,18 @@ export class Reference {
 
   start(request: StartRequest, nowMs: number): string {
     const known = this.runs.get(request.run);
-    const wanted = request.holdMicros ?? 0;
+    const expected = request.holdMicros ?? 0;
     if (known === undefined) {
       const startedMs = request.startedAtMs ?? nowMs;
       const fault = startFault(startedMs, startedMs, nowMs);
       if (fault !== null) return fault;
       if (this.settings.suspended) return "enterprise_suspended";
-      const lack = this.#lack(0, wanted, nowMs);
+      const lack = this.#lack(0, expected, nowMs);
       if (lack !== null) return lack;
       const run = openRun({ ...request, startedAtMs: startedMs }) as ReferenceRun;
       run.group = request.group ?? null;
       this.runs.set(request.run, run);
-      if (wanted > 0) run.hold = holdOf(this.unit, wanted, request.holdTtlMs ?? HOLD_TTL_MS, nowMs);
+      if (expected > 0) run.hold = holdOf(this.unit, expected, request.holdTtlMs ?? HOLD_TTL_MS, nowMs);
       return "created";
     }
     if (conflicts(known, request)) return "run_attribution_conflict";
@@ -143,11 +143,11 @@ export class Reference {
     const fault = startFault(known.startedMs, request.startedAtMs, nowMs);
     if (kept.length === 0 && fault !== null) return fault;
     const left = known.hold?.unit === this.unit ? known.hold.left : 0;
-    if (request.holdMicros === null || wanted <= left) return "known";
-    const lack = this.#lack(left, wanted, nowMs);
+    if (request.holdMicros === null || expected <= left) return "known";
+    const lack = this.#lack(left, expected, nowMs);
     if (lack !== null) return lack;
-    this.saw("hold_raised");
-    known.hold = holdOf(this.unit, wanted, request.holdTtlMs ?? known.hold?.ttlMs ?? HOLD_TTL_MS, nowMs);
+    this.count("hold_raised");
+    known.hold = holdOf(this.unit, expected, request.holdTtlMs ?? known.hold?.ttlMs ?? HOLD_TTL_MS, nowMs);
     return "known";
   }
 
@@ -157,7 +157,7 @@ export class Reference {
   }
 
   addGrant(request: GrantRequest, nowMs: number): "created" | "known" | "grant_conflict" | "validation_failed" {
-    const known = this.purse.grants.find(({ id }) => id === request.id);
+    const known = this.money.grants.find(({ id }) => id === request.id);
     if (known !== undefined) {
       const same =
         known.amount === request.amountMicros &&
@@ -168,8 +168,8 @@ export class Reference {
     }
     if (request.expiresAtMs !== null && request.expiresAtMs <= nowMs) return "validation_failed";
     const { id, amountMicros: amount, source, note, expiresAtMs: expiresMs } = request;
-    this.purse.addGrant({ id, amount, source, note, expiresMs }, nowMs);
-    this.purse.payDebt(nowMs);
+    this.money.addGrant({ id, amount, source, note, expiresMs }, nowMs);
+    this.money.payDebt(nowMs);
     return "created";
   }
 
@@ -178,15 +178,15 @@ export class Reference {
     const { plan, billingModel } = this.settings;
     this.settings = { ...this.settings, ...patch };
     const { allowance } = turnSettings(this.settings);
-    if (this.settings.billingModel !== billingModel) this.purse.note("billing_model_changed", 0);
-    if (this.settings.plan !== plan || allowance !== before) this.purse.note("plan_changed", 0);
-    this.purse.cycle.allowance = Math.max(this.purse.cycle.allowance, allowance);
-    if (allowance !== before) this.purse.payDebt(nowMs);
+    if (this.settings.billingModel !== billingModel) this.money.note("billing_model_changed", 0);
+    if (this.settings.plan !== plan || allowance !== before) this.money.note("plan_changed", 0);
+    this.money.cycle.allowance = Math.max(this.money.cycle.allowance, allowance);
+    if (allowance !== before) this.money.payDebt(nowMs);
   }
 
   setCap(cap: number | null): "set" | "not_byom" {
     if (this.unit !== "usd") return "not_byom";
-    if (cap !== this.cap) this.purse.note("cap_changed", 0);
+    if (cap !== this.cap) this.money.note("cap_changed", 0);
     this.cap = cap;
     return "set";
   }
@@ -204,25 +204,25 @@ export class Reference {
       run.reported = true;
       run.group = report.group ?? run.group ?? this.groups.get(run.workspace) ?? "none";
     }
-    // To the minute: a flood of duplicates need not be written down one by one.
+    // To the minute: many duplicates need not be stored one by one.
     const moved = JSON.stringify([tokens, final]) !== JSON.stringify([meter.tokens, meter.final]);
     const named = report.reportedAs === meter.model || meter.aliases.has(report.reportedAs);
     if (touched || moved || !named || nowMs - meter.lastReportMs >= TOUCH_MS) meter.lastReportMs = nowMs;
     if (!named) meter.aliases.add(report.reportedAs);
     Object.assign(meter, { tokens, final });
     let ofCycle = delta;
-    if (delta < 0) ofCycle = -this.purse.refund(meter, -delta, nowMs);
-    else this.purse.charge(meter, delta, meter.unit, nowMs);
+    if (delta < 0) ofCycle = -this.money.refund(meter, -delta, nowMs);
+    else this.money.charge(meter, delta, meter.unit, nowMs);
     if (run.hold !== null) {
       if (run.hold.unit === meter.unit) run.hold.left -= Math.min(run.hold.left, Math.max(0, delta));
       run.hold.endsMs = nowMs + run.hold.ttlMs;
     }
     if (run.meters.every((other) => other.final)) run.hold = null;
-    if (this.purse.payDebt(nowMs) > 0 && delta < 0) this.saw("debt_paid_by_a_refund");
-    if (closes && run.closed) this.saw("run_closed_again");
+    if (this.money.payDebt(nowMs) > 0 && delta < 0) this.count("debt_paid_by_a_refund");
+    if (closes && run.closed) this.count("run_closed_again");
     if (closes) run.closed = true;
-    if (closes) this.purse.note("run_closed", totalOf(run, "credits") + totalOf(run, "usd"));
-    this.totals.add(run, { unit: meter.unit, micros: delta, ofCycle, first, cycle: this.purse.cycle, nowMs });
+    if (closes) this.money.note("run_closed", totalOf(run, "credits") + totalOf(run, "usd"));
+    this.totals.add(run, { unit: meter.unit, micros: delta, ofCycle, first, cycle: this.money.cycle, nowMs });
     const { remaining, available } = this.balance(meter.unit, nowMs);
     const answer = { charged: delta, runTotal: totalOf(run, meter.unit), unit: meter.unit, remaining, available };
     return { ...answer, ...this.#action(run, meter.unit, nowMs) };
@@ -239,9 +239,9 @@ export class Reference {
     return { action: late ? "wind_down" : "continue", reason: null };
   }
 
-  #lack(left: number, wanted: number, nowMs: number): string | null {
+  #lack(left: number, expected: number, nowMs: number): string | null {
     const { available } = this.balance(this.unit, nowMs);
-    const more = wanted - left;
+    const more = expected - left;
     if (available === null) return null;
     if (this.unit === "usd") return available > 0 && more <= available ? null : "spend_cap_reached";
     if (available === 0) return "credits_exhausted";

@@ -1,4 +1,4 @@
-// Invariant D2: whatever becomes of the batches on their way to the copy, it ends the same.
+// Invariant D2: the copy ends the same, whatever happens to the batches on their way.
 import { expect, it } from "vitest";
 import type { Batch } from "../../src/copy/batch.ts";
 import { compareCopy } from "../../src/copy/compare.ts";
@@ -15,8 +15,8 @@ import { Dice } from "./dice.ts";
 const SEED = 20_261_123;
 const STORIES = 60;
 
-/** Some agents report, names change, and now and then a batch leaves: confirmed, or not. */
-function tellStory(ledger: Ledger, dice: Dice): Batch[] {
+/** Agents report, names change, and sometimes a batch is taken, and confirmed or not. */
+function runStory(ledger: Ledger, dice: Dice): Batch[] {
   const batches: Batch[] = [];
   for (let step = 1; step <= 30; step++) {
     ledger.moveClock(NOON + step * DAY_MS);
@@ -34,13 +34,13 @@ function tellStory(ledger: Ledger, dice: Dice): Batch[] {
   return last === null ? batches : [...batches, last];
 }
 
-it("ends in the same copy, whatever batches are repeated, late or overtaken", async () => {
+it("ends in the same copy when batches are repeated, late or out of order", async () => {
   const dice = new Dice(SEED);
   const random = () => dice.whole(0, 999_999) / 1_000_000;
   for (let story = 0; story < STORIES; story++) {
     const ledger = openBooks();
     const copy = new CopyDb(async (apply) => apply());
-    const batches = tellStory(ledger, dice);
+    const batches = runStory(ledger, dice);
     const repeated = batches.filter(() => dice.chance(0.3));
     for (const batch of shuffled(random, [...batches, ...repeated])) await writeBatch(copy, batch);
     expect((await compareCopy(copy, "acme", snapshotBatches(ledger), 0)).faults).toEqual([]);

@@ -1,22 +1,22 @@
 /**
- * What a seed decides before its world begins: how long it lasts, how busy it is, which faults it has, and what the
- * enterprise is. Short busy worlds and long quiet ones find different faults, so both are drawn.
+ * What a seed decides before its world starts: how long it lasts, how busy it is, which faults it has, and the settings
+ * of the enterprise. Short busy worlds and long quiet ones find different bugs, so both are drawn.
  */
 import type { Settings } from "../../src/ledger/books.ts";
 import type { Dice } from "./dice.ts";
 
 export type Scenario = {
-  /** Storage never breaks and alarms come on time: then the turn and the copy must too. */
+  /** Storage never fails and alarms are on time: then turns and the copy must be on time too. */
   calm: boolean;
   startMs: number;
   days: number;
   runs: number;
   settings: Settings;
-  /** The enterprise goes by a clock of its own, which the operator moves. */
+  /** The enterprise has a test clock, which the operator moves. */
   testClock: boolean;
-  /** Every run keeps within a hold that it asked for: then nothing may be overspent (invariant H3). */
+  /** Every run stays within a hold that it asked for: then nothing may be overspent (invariant H3). */
   disciplined: boolean;
-  /** How likely a call meets broken storage, and the object an eviction. */
+  /** How likely a call meets failing storage, is followed by an eviction, or an alarm is late, doubled or lost. */
   faults: { storage: number; eviction: number; alarm: number };
 };
 
@@ -32,14 +32,14 @@ export const ZONES = [
 ] as const;
 
 export const DAY_MS = 86_400_000;
-/** What a run costs on average, roughly: allowances and caps are drawn around what a cycle will need. */
+/** Roughly what a run costs: allowances and caps are drawn around what a cycle will need. */
 export const TYPICAL_RUN_MICROS = { credits: 8_000_000, usd: 80_000 } as const;
 export const WEBHOOK_URL = "https://hooks.example.com/fuel";
 
 const FIRST_START_MS = Date.UTC(2024, 0, 1);
 const STARTS_DAYS = 1_500;
 
-/** How many runs a cycle will see, roughly. */
+/** Roughly how many runs a cycle has. */
 export function runsPerCycle({ runs, days }: Pick<Scenario, "runs" | "days">): number {
   return Math.min(runs, (runs / days) * 30);
 }

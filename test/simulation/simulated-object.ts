@@ -1,6 +1,6 @@
 /**
- * One instance of the enterprise's object: the real core over the simulated platform. After its eviction it is dead, and
- * whatever it was waiting for never comes.
+ * One instance of the enterprise's object: the real core over the simulated platform. After its eviction it is dead:
+ * what it was waiting for never arrives.
  */
 import type { Caller } from "../../src/access/callers.ts";
 import { Ledger } from "../../src/enterprise/books/ledger.ts";
@@ -19,7 +19,7 @@ export type DebitCall = { caller: Caller; reports: readonly Report[]; admitted: 
 export type Debited = {
   /** What was committed for each admitted call. */
   answers: Answers[];
-  /** What the core promised each call, admitted or not. */
+  /** The core's promise to each call, admitted or not. */
   promised: ReturnType<EnterpriseCore["debit"]>[];
   /** True when a first attempt was committed before it broke, and a second one answered. */
   committedUnanswered: boolean;

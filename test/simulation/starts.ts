@@ -1,6 +1,6 @@
 /**
- * Runs that ask before they start: with a hold or without, again, for more, all at once; and holds that are given back.
- * What is answered is compared with the reference, to the micro and to the millisecond.
+ * Runs that ask before they start: with or without a hold, again, for a larger hold, many at once; and holds that are
+ * released. Answers are compared with the reference, to the micro and to the millisecond.
  */
 import type { StartRequest } from "../../src/ledger/admission.ts";
 import { isRefusal } from "../../src/ledger/refusals.ts";
@@ -12,7 +12,7 @@ import { DAY_MS, TYPICAL_RUN_MICROS } from "./scenario.ts";
 import type { World } from "./world.ts";
 
 const RACE_TTL_MS = 60_000;
-/** For so long the ledger keeps what a run came to. */
+/** How long the ledger keeps a run. */
 export const RUN_HISTORY_MS = 400 * DAY_MS;
 const KNOWN = "SELECT 1 FROM runs WHERE run = ?";
 
@@ -22,7 +22,7 @@ export class Starts {
 
   constructor(readonly world: World) {}
 
-  /** Asks whether a run may start, sometimes twice because the first answer was lost. True when it may. */
+  /** Asks whether a run may start, sometimes twice, as if the first answer was lost. True when it may. */
   ask(run: string, who: Attributed): boolean {
     const { dice } = this.world;
     const ttlMs = dice.chance(0.5) ? null : dice.spread(1, 86_400) * 1_000;
@@ -32,7 +32,7 @@ export class Starts {
     return admitted;
   }
 
-  /** Asks for a larger hold; once in a while in the name of somebody else. */
+  /** Asks for a larger hold, sometimes with another user. */
   raise(run: string): void {
     const { dice } = this.world;
     const who = this.#asked.get(run);
@@ -41,7 +41,7 @@ export class Starts {
     this.start(this.requestOf(run, who, this.#drawHold(), dice.chance(0.5) ? null : dice.whole(1, 86_400) * 1_000));
   }
 
-  /** Many runs ask at once for a hold of the same size, which not all of them can have. */
+  /** Many runs ask at once for holds of one size, and not all of them fit. */
   race(): void {
     const { dice, reference, booksNowMs } = this.world;
     const { available } = reference.balance(reference.unit, booksNowMs);
@@ -53,7 +53,7 @@ export class Starts {
       const request = this.requestOf(`race-${++this.#racers}`, who, holdMicros, RACE_TTL_MS);
       if (this.start(request)) admitted += 1;
     }
-    if (admitted > 0 && admitted < runners) this.world.saw("race_admitted_some");
+    if (admitted > 0 && admitted < runners) this.world.count("race_admitted_some");
   }
 
   /** True when the run was admitted; false when it was refused or got no answer. */
@@ -63,11 +63,11 @@ export class Starts {
       `start ${request.run} ${request.holdMicros}`,
       ({ core }) => core.start(OPERATOR, request),
       (nowMs, found) => {
-        const wanted = this.#forgotten(request.run, nowMs) ? "run_too_old" : world.reference.start(request, nowMs);
-        world.traffic.sightings.ofStart(wanted);
+        const expected = this.#forgotten(request.run, nowMs) ? "run_too_old" : world.reference.start(request, nowMs);
+        world.traffic.observer.ofStart(expected);
         if (found === null) return;
         const outcome = isRefusal(found) ? found.refusal.code : found.created ? "created" : "known";
-        world.same(`start of ${request.run}`, outcome, wanted);
+        world.same(`start of ${request.run}`, outcome, expected);
         if ("gauge" in found) checkGauge(world, found.gauge, nowMs);
         else world.fail(`the start of ${request.run} is answered without a gauge`);
         if (isRefusal(found)) return;
@@ -85,19 +85,19 @@ export class Starts {
       `release ${run}`,
       ({ core }) => core.releaseHold(OPERATOR, run),
       (nowMs, answer) => {
-        if (world.reference.runs.get(run)?.hold) world.saw("hold_released");
+        if (world.reference.runs.get(run)?.hold) world.count("hold_released");
         world.reference.release(run);
         if (answer !== null) checkGauge(world, granted(answer), nowMs);
       },
     );
   }
 
-  /** A run whose summary has been dropped after its time is as one that nobody had heard of. */
+  /** True for a run that the ledger has deleted after its retention: it is unknown again. */
   #forgotten(run: string, nowMs: number): boolean {
     const { world } = this;
     const startedMs = world.reference.runs.get(run)?.startedMs ?? nowMs;
     const kept = nowMs - startedMs <= RUN_HISTORY_MS || world.platform.sql.all(KNOWN, run).length > 0;
-    if (!kept) world.saw("run_forgotten");
+    if (!kept) world.count("run_forgotten");
     return !kept;
   }
 

@@ -1,13 +1,13 @@
 /**
- * What happened in a world, line by line: a hash over all of it, to show that a seed replays itself, and the last
- * lines, to show what led to a violation.
+ * What happened in a world, line by line: a hash over all lines, which proves that a seed replays the same world, and
+ * the last lines, which show what led to a violation.
  */
 import { createHash } from "node:crypto";
 
 const KEPT_LINES = 60;
 const SHOWN_CHARS = 600;
 
-/** The ledger, or this simulator, broke the contract. */
+/** The ledger, or the simulator itself, violates the contract. */
 export class Violation extends Error {}
 
 export class Trace {

@@ -1,6 +1,6 @@
 /**
- * Agents at work: runs begin, ask, and report running totals through the network. What they are answered is compared
- * with what the reference expects; what they were told to be there is remembered.
+ * Agents: runs start, ask, and report running totals through the network. Their answers are compared with what the
+ * reference expects.
  */
 import { deny } from "../../src/access/refusals.ts";
 import type { DebitAnswer, Report } from "../../src/ledger/debit.ts";
@@ -8,11 +8,11 @@ import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
 import { showDecided } from "../../src/wire/debit-answer.ts";
 import { type Attributed, drawAttribution, type Planned, planRun, type Sent } from "./agent.ts";
 import { checkPercent } from "./gauge-check.ts";
-import { drawFate } from "./network.ts";
 import { Prices } from "./prices.ts";
 import { costOf } from "./reference-meter.ts";
+import { drawDelivery } from "./report-network.ts";
+import { ReportObserver } from "./report-observer.ts";
 import { DAY_MS } from "./scenario.ts";
-import { Sightings } from "./sightings.ts";
 import type { DebitCall, Debited } from "./simulated-object.ts";
 import { Starts } from "./starts.ts";
 import type { World } from "./world.ts";
@@ -20,15 +20,15 @@ import type { World } from "./world.ts";
 type Call = { sent: Sent[]; key: string; answerLost: boolean; triesLeft: number };
 
 const HOUR_MS = 3_600_000;
-const MOST_RECENT = 30;
+const MAX_RECENT = 30;
 const TRIES = 4;
 const TOGETHER_MS = 500;
 
 export class Traffic {
   readonly prices: Prices;
   readonly starts: Starts;
-  readonly sightings: Sightings;
-  /** Runs that have begun, in order, and for whom. */
+  readonly observer: ReportObserver;
+  /** The runs that have started, in order, and who they run for. */
   readonly #known = new Map<string, Attributed>();
   #inbox: Call[] = [];
   #recent: Sent[] = [];
@@ -36,24 +36,24 @@ export class Traffic {
   constructor(readonly world: World) {
     this.prices = new Prices(world.dice);
     this.starts = new Starts(world);
-    this.sightings = new Sightings(world);
+    this.observer = new ReportObserver(world);
   }
 
   begin(): void {
     const { dice, scenario, nowMs } = this.world;
     for (let i = 0; i < scenario.runs; i++) {
-      this.world.at(nowMs + dice.whole(0, scenario.days * DAY_MS), () => this.beginRun());
+      this.world.at(nowMs + dice.whole(0, scenario.days * DAY_MS), () => this.startRun());
     }
   }
 
-  /** A new run: asks first, mostly, and reports. */
-  beginRun(): void {
+  /** Starts a run: it mostly asks first, and reports. */
+  startRun(): void {
     const { world, starts } = this;
     const { dice } = world;
     const who = drawAttribution(dice, world.booksNowMs);
     const run = this.nameRun(who);
     if (world.scenario.disciplined) {
-      this.#beginDisciplined(run, { ...who, startedAtMs: world.booksNowMs });
+      this.#startDisciplined(run, { ...who, startedAtMs: world.booksNowMs });
       return;
     }
     const asks = dice.chance(0.6);
@@ -64,7 +64,7 @@ export class Traffic {
     if (asks && dice.chance(0.2)) world.later(dice.spread(1_000, 6 * HOUR_MS), () => starts.release(run));
   }
 
-  /** A name for a run of these. */
+  /** Makes a name for a run with this attribution. */
   nameRun(who: Attributed): string {
     const run = `${this.world.dice.pick(["run-", "team/a:", "r."])}${this.#known.size + 1}`;
     this.#known.set(run, who);
@@ -75,17 +75,17 @@ export class Traffic {
     return this.#known.get(run);
   }
 
-  /** Any run that was begun, the latest most likely. */
+  /** Picks a run that has started, most likely a recent one. */
   withSomeRun(act: (run: string) => void): void {
     const { dice } = this.world;
     const known = [...this.#known.keys()];
-    // Mostly one of the last, once in a while one of long ago.
+    // Mostly one of the last runs, sometimes one of long ago.
     const run =
       dice.chance(0.4) && known.length > 0 ? dice.pick(known) : known.at(-Math.min(known.length, dice.spread(1, 20)));
     if (run !== undefined) act(run);
   }
 
-  /** Sends once more what was sent last, now and promptly. */
+  /** Sends the last report again, and lets it arrive now. */
   repeatLast(): void {
     const { world } = this;
     const sent = this.#recent.at(-1);
@@ -93,8 +93,8 @@ export class Traffic {
     this.#arrive({ sent: [sent], key: world.operators.keys.draw(), answerLost: false, triesLeft: 0 });
   }
 
-  /** A run that never spends more than it has set aside. */
-  #beginDisciplined(run: string, who: Attributed): void {
+  /** Starts a run that never spends more than its hold. */
+  #startDisciplined(run: string, who: Attributed): void {
     const { world, starts } = this;
     const price = this.prices.latest.find("deep")?.price;
     if (price === undefined) return;
@@ -110,34 +110,34 @@ export class Traffic {
     for (const { afterMs, sent } of kept) world.later(afterMs, () => this.send([sent]));
   }
 
-  /** Sends a message, perhaps with what was sent lately in one batch; what gets no answer is sent again. */
+  /** Sends a message, sometimes in a batch with recent reports. Without an answer it is sent again. */
   send(sent: Sent[], triesLeft = TRIES): void {
     const { world } = this;
     const { dice, scenario } = world;
     const batched = !scenario.disciplined && dice.chance(0.12);
     const batch = batched ? [...sent, ...this.#recent.slice(-dice.whole(1, 6))] : sent;
-    this.#recent = [...this.#recent, ...sent].slice(-MOST_RECENT);
-    const fate = drawFate(dice, scenario.disciplined);
+    this.#recent = [...this.#recent, ...sent].slice(-MAX_RECENT);
+    const fate = drawDelivery(dice, scenario.disciplined);
     const call = { sent: batch, key: world.operators.keys.draw(), answerLost: fate.answerLost, triesLeft };
-    this.sightings.ofFate(fate);
+    this.observer.ofDelivery(fate);
     if (fate.delaysMs.length === 0) this.#again(call);
     for (const delayMs of fate.delaysMs) world.at(this.#arrivalMs(delayMs), () => this.#arrive(call));
   }
 
-  /** Many arrive at the same moment: the edge hands over what it has read at once. */
+  /** Many messages arrive in the same millisecond, as if a Worker had read them at once. */
   #arrivalMs(delayMs: number): number {
     const atMs = this.world.nowMs + delayMs;
     return this.world.dice.chance(0.5) ? Math.ceil(atMs / TOGETHER_MS) * TOGETHER_MS : atMs;
   }
 
-  /** What an agent got no answer to it sends again, with everything said. */
+  /** Sends a call again that got no answer, with the complete attribution. */
   #again(call: Call): void {
     if (call.triesLeft === 0) return;
     const sent = call.sent.map((one) => ({ ...one, ...this.#known.get(one.run) }));
     this.world.later(this.world.dice.spread(500, 60_000), () => this.send(sent, call.triesLeft - 1));
   }
 
-  /** What arrives in one millisecond shares a commit. */
+  /** Calls that arrive in one millisecond share a commit. */
   #arrive(call: Call): void {
     this.#inbox.push(call);
     if (this.#inbox.length === 1) this.world.at(this.world.nowMs, () => this.#flush());
@@ -151,7 +151,7 @@ export class Traffic {
     const sent = calls.map(({ key, reports }) => ({
       caller: keys.callerOf(key),
       reports,
-      admitted: keys.isGood(key),
+      admitted: keys.isValid(key),
     }));
     const entered = sent.filter(({ admitted }) => admitted).map(({ reports }) => reports);
     const label = calls.map(({ sent }) => sent.map(({ run, name, final }) => `${run} ${name}${final ? " final" : ""}`));
@@ -164,38 +164,38 @@ export class Traffic {
         for (const [i, reports] of entered.entries()) this.#expect(reports, found?.answers[i] ?? null, nowMs);
       },
     );
-    if (entered.length < calls.length) world.saw("revoked_key_refused");
-    if (entered.length > 1) world.saw("reports_in_one_commit");
+    if (entered.length < calls.length) world.count("revoked_key_refused");
+    if (entered.length > 1) world.count("reports_in_one_commit");
     const answers = debited?.answers.values();
     for (const call of calls) {
-      const results = keys.isGood(call.key) ? answers?.next().value : undefined;
+      const results = keys.isValid(call.key) ? answers?.next().value : undefined;
       if (results === undefined || call.answerLost) this.#again(call);
-      else this.sightings.acknowledge(call.reports, results);
+      else this.observer.acknowledge(call.reports, results);
     }
   }
 
-  /** The core must answer each call with the results of its own reports, and refuse one with a revoked key. */
+  /** The core must answer each call with the results of its reports, and refuse a call with a revoked key. */
   #awaitPromises(sent: readonly DebitCall[], { promised, answers }: Debited): void {
     const { world } = this;
     const admitted = answers.values();
     for (const [i, call] of sent.entries()) {
-      const wanted = call.admitted ? admitted.next().value?.map(showDecided) : deny({ code: "key_revoked" });
+      const expected = call.admitted ? admitted.next().value?.map(showDecided) : deny({ code: "key_revoked" });
       const promise = promised[i] as Debited["promised"][number];
-      world.expectLater(promise, (found) => world.same("the answer to a call", found, wanted));
+      world.expectLater(promise, (found) => world.same("the answer to a call", found, expected));
     }
   }
 
   #expect(reports: readonly Report[], answers: readonly (DebitAnswer | Refused)[] | null, nowMs: number): void {
     const { world } = this;
     for (const [i, report] of reports.entries()) {
-      const before = this.sightings.before(report, nowMs);
-      const wanted = world.reference.debit(report, nowMs);
-      this.sightings.ofDebit(report, wanted, before);
+      const before = this.observer.before(report, nowMs);
+      const expected = world.reference.debit(report, nowMs);
+      this.observer.ofDebit(report, expected, before);
       const found = answers?.[i];
       if (found === undefined) continue;
       const label = `report of ${report.run} on ${report.reportedAs}`;
-      if (typeof wanted === "string" || isRefusal(found)) {
-        world.same(label, isRefusal(found) ? found.refusal.code : found, wanted);
+      if (typeof expected === "string" || isRefusal(found)) {
+        world.same(label, isRefusal(found) ? found.refusal.code : found, expected);
         continue;
       }
       world.same(
@@ -204,15 +204,15 @@ export class Traffic {
           ...[found.chargedMicros, found.runTotalMicros, found.unit],
           ...[found.remainingMicros, found.availableMicros, found.action, found.reason],
         ],
-        Object.values(wanted),
+        Object.values(expected),
       );
-      const { used, total } = world.reference.balance(wanted.unit, nowMs);
+      const { used, total } = world.reference.balance(expected.unit, nowMs);
       checkPercent(world, found.usedPercent, used, total);
     }
   }
 
   #priced({ name, startedAtMs, ...sent }: Sent): Report {
-    const found = this.prices.atSomeEdge(this.world.nowMs).find(name);
+    const found = this.prices.ofSomeWorker(this.world.nowMs).find(name);
     return { ...sent, startedAtMs, reportedAs: name, model: found?.model ?? name, price: found?.price ?? null };
   }
 }

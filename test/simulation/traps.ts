@@ -1,11 +1,11 @@
 /**
- * Storage that breaks under a call: it fills up, or the object is killed, at some statement or at the commit. Of a
- * transaction that broke nothing may be there; what broke outside of one was either done whole or not at all.
+ * Storage that fails during a call: the disk is full, or the object is killed, at some statement or at the commit. A
+ * transaction that failed must leave nothing behind. Outside of a transaction, a statement was executed or was not.
  */
 import { dumpOf, StorageFault, type Trap } from "./faulty-sql.ts";
 import type { World } from "./world.ts";
 
-/** How the call broke; `applied` when it was done all the same, and only its answer is lost. */
+/** How the call failed; `applied` when it changed storage anyway, and only its answer is lost. */
 export type Broken = { applied: boolean };
 
 export function drawTrap({ dice, scenario, platform }: World): Trap | null {
@@ -15,7 +15,7 @@ export function drawTrap({ dice, scenario, platform }: World): Trap | null {
   return { after: dice.whole(0, kind === "full" ? 4 : 12), writesOnly: kind === "full" };
 }
 
-/** True for a trap that kills the object; a full disk lets it live on. */
+/** True for a trap that kills the object; it survives a full disk. */
 export function kills(trap: Trap | null): boolean {
   return trap === "commit" || trap?.writesOnly === false;
 }
@@ -28,7 +28,7 @@ export function callTrapped<T>(world: World, act: () => T, trap: Trap): { answer
   sql.arm(trap);
   try {
     const answer = act();
-    if (sql.disarm()) world.saw("group_retried_one_by_one");
+    if (sql.disarm()) world.count("group_retried_one_by_one");
     return { answer };
   } catch (error) {
     if (!(error instanceof StorageFault)) throw error;
@@ -37,10 +37,10 @@ export function callTrapped<T>(world: World, act: () => T, trap: Trap): { answer
     sql.disarm();
   }
   const applied = dumpOf(sql) !== before;
-  if (applied && fault.inTransaction) world.fail("a transaction that broke has left something behind");
-  if (turnIsDue && fault.inTransaction) world.saw("crashed_in_a_cycle_turn");
-  if (!fault.inTransaction) world.saw("storage_broke_outside_of_a_transaction");
-  else if (trap === "commit") world.saw("crashed_at_the_commit");
-  else world.saw(trap.writesOnly ? "storage_full" : "crashed_in_a_transaction");
+  if (applied && fault.inTransaction) world.fail("a transaction that failed has left something behind");
+  if (turnIsDue && fault.inTransaction) world.count("crashed_in_a_cycle_turn");
+  if (!fault.inTransaction) world.count("storage_broke_outside_of_a_transaction");
+  else if (trap === "commit") world.count("crashed_at_the_commit");
+  else world.count(trap.writesOnly ? "storage_full" : "crashed_in_a_transaction");
   return { applied };
 }

@@ -1,19 +1,19 @@
 /**
- * One simulated world: an enterprise, the object that keeps its books, the platform under it, and the people and agents
- * around it. It has one seed, one clock and one agenda. Every call to the object goes through `call`: it may break
- * half-way; what was done is told to the reference, and the books are checked against it.
+ * One simulated world: an enterprise's object, the platform under it, and the people and agents around it. It has one
+ * seed, one clock and one queue of events. Every call to the object goes through `call`: it may fail halfway; what it
+ * has done is applied to the reference too, and the books are compared.
  */
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import type { Sql } from "../../src/enterprise/books/sql.ts";
 import { nextWebhookAtMs } from "../../src/enterprise/books/webhook-queue.ts";
-import { Agenda } from "./agenda.ts";
 import { checkBooks } from "./checks.ts";
 import { checkCopy, checkFreshness } from "./copy-check.ts";
 import { Dice } from "./dice.ts";
-import { quiesce } from "./endgame.ts";
-import { type Happening, Happenings } from "./happenings.ts";
+import { EventQueue } from "./event-queue.ts";
 import { Operators } from "./operators.ts";
 import { SimPlatform } from "./platform.ts";
+import { quiesce } from "./quiesce.ts";
+import { type RareEvent, RareEventCounts } from "./rare-events.ts";
 import { Reference } from "./reference.ts";
 import { DAY_MS, drawScenario, type Scenario } from "./scenario.ts";
 import type { SimulatedObject } from "./simulated-object.ts";
@@ -21,11 +21,11 @@ import { Trace, Violation } from "./trace.ts";
 import { Traffic } from "./traffic.ts";
 import { callTrapped, drawTrap, kills } from "./traps.ts";
 
-/** How long after its end a world is listened to: by then the latest report has come. */
+/** How long a world runs after its end: by then the latest report has arrived. */
 const AFTERMATH_DAYS = 42;
-/** An alarm may find the one before still waiting for the network, and the clock a little off. */
+/** An alarm may have to wait for the previous one, and the clock may be a little off. */
 const LATE_TURN_MS = 300_000;
-/** How much likelier storage breaks while a turn is due than at any other alarm. */
+/** How much more likely storage fails while a turn is due than at any other alarm. */
 const TURN_TRAPS = 8;
 const CHECK_EVERY_CALLS = 12;
 const COPY_CHECK_EVERY_CALLS = 150;
@@ -34,19 +34,19 @@ export class World {
   readonly dice: Dice;
   readonly scenario: Scenario;
   readonly trace = new Trace();
-  readonly happenings = new Happenings();
+  readonly rareEvents = new RareEventCounts();
   readonly platform: SimPlatform;
   readonly reference: Reference;
   readonly traffic: Traffic;
   readonly operators: Operators;
   nowMs: number;
   readonly endMs: number;
-  readonly #agenda = new Agenda();
+  readonly #queue = new EventQueue();
   #drains = false;
   #calling = false;
   #failure: Error | null = null;
   #calls = 0;
-  /** The latest instant at which the books changed, by their own clock. */
+  /** The latest instant at which the books changed, by the enterprise's clock. */
   #booksMs = 0;
   #watchedEndMs = 0;
 
@@ -57,8 +57,8 @@ export class World {
     this.nowMs = startMs;
     this.endMs = startMs + days * DAY_MS;
     this.platform = new SimPlatform(this);
-    this.reference = new Reference(settings, startMs, (name) => this.saw(name));
-    this.#watchedEndMs = this.reference.purse.cycle.endsMs;
+    this.reference = new Reference(settings, startMs, (name) => this.count(name));
+    this.#watchedEndMs = this.reference.money.cycle.endsMs;
     this.object.core.provision("acme", settings, settings, testClock ? startMs : null);
     this.#booksMs = startMs;
     this.traffic = new Traffic(this);
@@ -78,24 +78,24 @@ export class World {
     return this.nowMs >= this.endMs;
   }
 
-  /** The enterprise's own clock. */
+  /** The time by the enterprise's clock. */
   get booksNowMs(): number {
     return this.object.ledger.nowMs();
   }
 
-  saw(name: Happening, times = 1): void {
-    this.happenings.saw(name, times);
+  count(name: RareEvent, times = 1): void {
+    this.rareEvents.count(name, times);
   }
 
   at(atMs: number, act: () => void): void {
-    this.#agenda.add(Math.max(atMs, this.nowMs), act);
+    this.#queue.add(Math.max(atMs, this.nowMs), act);
   }
 
   later(delayMs: number, act: () => void): void {
     this.at(this.nowMs + Math.max(0, Math.round(delayMs)), act);
   }
 
-  /** Lets what was just answered go on before the next event. */
+  /** Lets promises that were just resolved continue before the next event. */
   drain(): void {
     this.#drains = true;
   }
@@ -112,8 +112,8 @@ export class World {
   }
 
   /**
-   * One call to the object. `expect` is told when it was done, at the instant `nowMs` of the enterprise's clock, and
-   * compares the answer, which is null where the object broke before it could answer. Null: no answer came.
+   * Makes one call to the object; returns its answer, or null if there was none. When the call has been applied, `expect`
+   * is called with the instant by the enterprise's clock and the answer, which is null if the object failed before it.
    */
   call<T>(
     what: string,
@@ -130,12 +130,12 @@ export class World {
     const nowMs = object.ledger.nowMs();
     this.#advanceBooks(object.ledger.identity.lastAtMs);
     if (!("answer" in outcome)) {
-      if (outcome.applied) this.#tell(nowMs, () => expect(nowMs, null));
+      if (outcome.applied) this.#updateReference(nowMs, () => expect(nowMs, null));
       if (kills(trap)) this.platform.evict();
       this.check();
       return null;
     }
-    this.#tell(nowMs, () => expect(nowMs, outcome.answer));
+    this.#updateReference(nowMs, () => expect(nowMs, outcome.answer));
     this.#calls += 1;
     if (this.#calls % CHECK_EVERY_CALLS === 0) this.check();
     if (this.#calls % COPY_CHECK_EVERY_CALLS === 0) this.checkCopyWhenQuiet();
@@ -143,7 +143,7 @@ export class World {
     return outcome.answer;
   }
 
-  /** What a promise came to: wrong or right, the world hears of it before its next event. */
+  /** Checks what a promise resolves to, before the next event. */
   expectLater<T>(promise: Promise<T>, check: (value: T) => void): void {
     this.drain();
     promise.then(check).catch((error: Error) => {
@@ -151,20 +151,20 @@ export class World {
     });
   }
 
-  /** Says what is wrong; the world ends here. */
+  /** Ends the world with a violation. */
   fail(message: string): never {
     throw new Violation(message);
   }
 
-  same(what: string, found: unknown, wanted: unknown): void {
-    if (JSON.stringify(found) === JSON.stringify(wanted)) return;
-    this.fail(`${what}: the ledger says ${JSON.stringify(found)}, the contract ${JSON.stringify(wanted)}`);
+  same(what: string, found: unknown, expected: unknown): void {
+    if (JSON.stringify(found) === JSON.stringify(expected)) return;
+    this.fail(`${what}: the ledger says ${JSON.stringify(found)}, the contract ${JSON.stringify(expected)}`);
   }
 
   check(): void {
     const { ledger } = this.object;
     const nowMs = ledger.nowMs();
-    // A call that broke has settled nothing: what was due then is due still.
+    // A call that failed has settled nothing: what was due then is still due.
     if (nowMs >= ledger.nextDueAtMs()) ledger.settle();
     checkBooks(this, nowMs);
   }
@@ -172,21 +172,21 @@ export class World {
   checkCopyWhenQuiet(): void {
     if (!this.quiet) return;
     checkCopy(this);
-    this.saw("copy_found_equal");
+    this.count("copy_found_equal");
   }
 
-  /** Nothing is on its way to the copy, and it lacks nothing. */
+  /** True when nothing is on its way and the copy has everything. */
   get quiet(): boolean {
     const { platform, object } = this;
-    return !platform.busy && platform.copyRemains === "whole" && !object.copyIsBehind();
+    return !platform.busy && platform.copyState === "whole" && !object.copyIsBehind();
   }
 
-  /** And every webhook is delivered or given up. */
+  /** True when it is quiet and every webhook is delivered or given up. */
   get settled(): boolean {
     return this.quiet && nextWebhookAtMs(this.platform.sql) === null;
   }
 
-  /** Lets an alarm's jobs meet broken storage. */
+  /** Lets storage fail under the jobs of an alarm. */
   trapJobs(): void {
     const { storage } = this.scenario.faults;
     const likely = this.object.turnIsDue ? TURN_TRAPS * storage : storage;
@@ -194,21 +194,21 @@ export class World {
     this.platform.sql.arm({ after: this.dice.whole(0, 40), writesOnly: this.dice.chance(0.3) });
   }
 
-  /** What the object settles by itself, outside of a call, is told to the reference too, at its own instant. */
+  /** Applies to the reference what the object commits outside of a call, at the instant of that commit. */
   committed(all: Sql["all"]): void {
     if (this.#calling || this.#booksMs === 0) return;
     const lastAtMs = all("SELECT last_at_ms FROM enterprise")[0]?.last_at_ms as number;
     const { credit } = this.operators;
     const referred = credit.referralGranted(all);
-    if (referred) this.#tell(lastAtMs, () => credit.expectReferralGrant(lastAtMs));
-    else if (lastAtMs > this.#booksMs) this.#tell(lastAtMs, () => {});
+    if (referred) this.#updateReference(lastAtMs, () => credit.expectReferralGrant(lastAtMs));
+    else if (lastAtMs > this.#booksMs) this.#updateReference(lastAtMs, () => {});
     this.#advanceBooks(lastAtMs);
   }
 
-  /** Lets everything happen that happens until then. */
+  /** Runs all events until then. */
   async live(untilMs: number): Promise<void> {
     for (;;) {
-      const event = this.#agenda.nextAtMs > untilMs ? undefined : this.#agenda.next();
+      const event = this.#queue.nextAtMs > untilMs ? undefined : this.#queue.next();
       if (event === undefined) {
         this.nowMs = untilMs;
         return;
@@ -223,20 +223,20 @@ export class World {
     }
   }
 
-  /** T3: whatever the clock does, the books only go forward. */
+  /** T3: the time of the books only goes forward, whatever the clock does. */
   #advanceBooks(lastAtMs: number): void {
     if (lastAtMs < this.#booksMs) this.fail(`the books go back in time, from ${this.#booksMs} to ${lastAtMs}`);
     this.#booksMs = lastAtMs;
   }
 
-  /** What was done is told to the reference, at the instant at which the object did it. */
-  #tell(nowMs: number, tell: () => void): void {
-    const { endsMs: dueMs } = this.reference.purse.cycle;
+  /** Applies to the reference what the object has done, at the instant at which it did it. */
+  #updateReference(nowMs: number, apply: () => void): void {
+    const { endsMs: dueMs } = this.reference.money.cycle;
     const onTime = this.scenario.calm && !this.scenario.testClock;
     if (onTime && nowMs - dueMs > LATE_TURN_MS) this.fail(`the turn of ${dueMs} comes late, at ${nowMs}`);
     this.reference.advance(nowMs);
-    tell();
-    const { endsMs } = this.reference.purse.cycle;
+    apply();
+    const { endsMs } = this.reference.money.cycle;
     if (endsMs === this.#watchedEndMs || this.ended) return;
     this.#watchedEndMs = endsMs;
     this.operators.awaitTurn(endsMs);

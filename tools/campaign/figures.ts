@@ -7,7 +7,7 @@ export interface Simulated {
   events: number;
   /** The seeds of the worlds in which a check failed. */
   violations: number[];
-  happenings: Record<string, number>;
+  rareEvents: Record<string, number>;
 }
 
 /** The result of test/crash/campaign.ts. */

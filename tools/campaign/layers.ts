@@ -26,10 +26,10 @@ export const LAYERS = {
     share: 0.35,
     run: async (seconds, seed) => {
       const figures = await runWorker<Simulated>("test/simulation/campaign.ts", [seconds, seed, 1]);
-      const { worlds, days, events, happenings, violations } = figures;
+      const { worlds, days, events, rareEvents, violations } = figures;
       const years = number(days / DAYS_PER_YEAR);
       return {
-        line: `${years} simulated years in ${number(worlds)} worlds, ${number(events)} events${unseen(happenings)}`,
+        line: `${years} simulated years in ${number(worlds)} worlds, ${number(events)} events${unseen(rareEvents)}`,
         figures,
         violations: violations.map((failed) => `simulation: seed ${failed}`),
       };

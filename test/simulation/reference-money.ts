@@ -1,17 +1,16 @@
 /**
- * The money of the reference model, written from PRODUCT.md alone: rules R3, R4, R7, R8 and «Money» of section 6. Every
- * micro that was taken is one Taking, in the order in which it was taken; whatever the ledger keeps as a running sum is
- * summed anew here each time it is asked for. Slow, and easy to believe.
+ * The money of the reference model, written from the contract alone (rules R3, R4, R7 and R8). Every amount that was
+ * taken is a Taking, in order. What the ledger keeps as a running sum is summed here each time. Slow, but easy to trust.
  */
 
 import { cycleHolding, nextAnchor } from "../support/reference-calendar.ts";
-import type { Happening } from "./happenings.ts";
+import type { RareEvent } from "./rare-events.ts";
 
 export type Source = "monthly" | "grant" | "debt" | "spend";
 
 export type Taking = { from: Source; grant: string | null; cycleMs: number; micros: number; lapsed: number };
 
-/** Who takes: a meter, oldest first by its first report, then by name. */
+/** A meter that takes money. Meters are ordered by their first report, then by name. */
 export type Taker = { name: string; firstReportMs: number; takings: Taking[] };
 
 export type ReferenceGrant = {
@@ -30,31 +29,31 @@ export type ReferenceGrant = {
 export type ReferenceCycle = { startsMs: number; endsMs: number; zone: string; allowance: number };
 export type ClosedCycle = ReferenceCycle & Record<Source, number>;
 
-/** What the turn needs of the settings. */
+/** What a turn needs to know of the settings. */
 export type TurnSettings = { zone: string; anchorDay: number; allowance: number };
 
 const DAY_MS = 86_400_000;
 
-export class ReferencePurse {
+export class ReferenceMoney {
   cycle: ReferenceCycle;
   readonly grants: ReferenceGrant[] = [];
   readonly closed: ClosedCycle[] = [];
-  /** Entries of the journal by type: how many, and the micros that they name. */
+  /** The entries by type: how many there are, and the sum of the micros that they name. */
   readonly entries = new Map<string, { count: number; micros: number }>();
-  /** Everything taken in the running cycle, and by whom. */
+  /** Everything that was taken in the running cycle, and by which meter. */
   #takings: { taking: Taking; taker: Taker }[] = [];
 
   constructor(
     nowMs: number,
     settings: TurnSettings,
-    readonly saw: (name: Happening) => void,
+    readonly count: (name: RareEvent) => void,
   ) {
     const { startsAtMs, endsAtMs } = cycleHolding(nowMs, settings.zone, settings.anchorDay);
     this.cycle = { startsMs: startsAtMs, endsMs: endsAtMs, zone: settings.zone, allowance: settings.allowance };
     this.note("cycle_started", settings.allowance);
   }
 
-  /** What the running cycle has taken from a source. */
+  /** How much was taken from a source in the running cycle. */
   taken(from: Source): number {
     let sum = 0;
     for (const { taking } of this.#takings) if (taking.from === from) sum += taking.micros;
@@ -79,19 +78,19 @@ export class ReferencePurse {
       );
   }
 
-  /** The soonest expiry that still changes something, or the end of the cycle. */
+  /** The next expiry that changes something, or the end of the cycle. */
   nextDueMs(): number {
     const open = this.grants.filter((grant) => grant.left > 0 && grant.expiresMs !== null);
     return Math.min(this.cycle.endsMs, ...open.map((grant) => grant.expiresMs as number));
   }
 
-  /** Lets expiries and the turn happen that are due. */
+  /** Does the expiries and turns that are due. */
   advance(nowMs: number, settings: TurnSettings): void {
     for (const grant of this.grants) {
       if (grant.left === 0 || grant.expiresMs === null || grant.expiresMs > nowMs) continue;
       this.note("grant_expired", grant.left);
-      this.saw("grant_expired");
-      if (grant.expiresMs === this.cycle.endsMs) this.saw("expiry_in_the_millisecond_of_a_turn");
+      this.count("grant_expired");
+      if (grant.expiresMs === this.cycle.endsMs) this.count("expiry_in_the_millisecond_of_a_turn");
       grant.expired += grant.left;
       grant.left = 0;
     }
@@ -103,7 +102,7 @@ export class ReferencePurse {
     else this.#take(taker, "debt", null, this.#draw(taker, micros, nowMs));
   }
 
-  /** Gives back, most recent taking first. How much of it belonged to the running cycle. */
+  /** Refunds, most recent taking first; returns how much of it belongs to the running cycle. */
   refund(taker: Taker, micros: number, nowMs: number): number {
     let [left, ofCycle] = [micros, 0];
     for (const taking of [...taker.takings].reverse()) {
@@ -118,18 +117,18 @@ export class ReferencePurse {
       if (part === 0) continue;
       if (alive) {
         grant.left += part;
-        this.saw("refund_to_a_grant");
+        this.count("refund_to_a_grant");
       } else if (grant !== undefined || !current) {
         taking.lapsed += part;
-        this.saw("refund_lapsed");
-      } else if (taking.from === "monthly") this.saw("refund_to_the_allowance");
-      else if (taking.from === "debt") this.saw("refund_of_debt");
+        this.count("refund_lapsed");
+      } else if (taking.from === "monthly") this.count("refund_to_the_allowance");
+      else if (taking.from === "debt") this.count("refund_of_debt");
     }
     if (left > 0) throw new Error("the reference refunds more than was taken");
     return ofCycle;
   }
 
-  /** Pays debt while credit is free, the oldest debtor first; how much was paid. */
+  /** Pays debt while credit is free, the oldest debtor first; returns how much was paid. */
   payDebt(nowMs: number): number {
     let paid = 0;
     for (;;) {
@@ -166,9 +165,9 @@ export class ReferencePurse {
     const debt = this.taken("debt");
     if (debt > 0) {
       this.note("debt_written_off", debt);
-      this.saw("debt_written_off");
+      this.count("debt_written_off");
     }
-    this.saw("cycle_turned");
+    this.count("cycle_turned");
     const sums = { monthly: this.taken("monthly"), grant: this.taken("grant"), debt, spend: this.taken("spend") };
     this.closed.push({ ...this.cycle, ...sums });
     const endedMs = this.cycle.endsMs;
@@ -177,13 +176,13 @@ export class ReferencePurse {
     const holding = cycleHolding(nowMs, zone, anchorDay);
     const bounds =
       nowMs < endsMs ? { startsMs: endedMs, endsMs } : { startsMs: holding.startsAtMs, endsMs: holding.endsAtMs };
-    if (nowMs >= endsMs) this.saw("cycle_turned_over_idle_months");
+    if (nowMs >= endsMs) this.count("cycle_turned_over_idle_months");
     this.cycle = { ...bounds, zone, allowance };
     this.#takings = [];
     this.note("cycle_started", allowance);
   }
 
-  /** Draws on credit; what nothing covers. */
+  /** Draws on credit; returns what is not covered. */
   #draw(taker: Taker, micros: number, nowMs: number): number {
     const monthly = Math.min(micros, this.monthlyLeft);
     this.#take(taker, "monthly", null, monthly);

@@ -1,10 +1,10 @@
 /**
- * What is going to happen in a world, by its clock: a heap of events. Events of one millisecond happen in the order in
- * which they were added, so that a world replays itself.
+ * The future events of a world, in a heap by its clock. Events of one millisecond happen in the order in which they were
+ * added, so that a seed always replays the same world.
  */
 type Event = { atMs: number; order: number; act: () => void };
 
-export class Agenda {
+export class EventQueue {
   readonly #heap: Event[] = [];
   #added = 0;
 
@@ -19,12 +19,12 @@ export class Agenda {
     }
   }
 
-  /** When the next event is; infinite when there is none. */
+  /** When the next event happens; Infinity when there is none. */
   get nextAtMs(): number {
     return this.#heap[0]?.atMs ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Takes the next event; undefined when nothing is going to happen any more. */
+  /** Removes and returns the next event; undefined when there is none. */
   next(): Event | undefined {
     const heap = this.#heap;
     const first = heap[0];

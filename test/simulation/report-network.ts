@@ -1,19 +1,19 @@
 /**
- * The way of a report from an agent to the edge: prompt, late by minutes or by weeks, several times, or not at all. An
- * agent that gets no answer sends again what it sent, in full, until it has one or gives up.
+ * The network between agents and the Worker. A report may arrive promptly, late by minutes or weeks, several times, or
+ * never. An agent without an answer sends the same report again, completely, until it gets one or gives up.
  */
 import type { Dice } from "./dice.ts";
 
-/** When each copy of a message arrives: those that are lost, never. */
-export type Fate = { copies: number; delaysMs: number[]; answerLost: boolean };
+/** How often a message is sent, and after how long each copy that is not lost arrives. */
+export type Delivery = { copies: number; delaysMs: number[]; answerLost: boolean };
 
 const DAY_MS = 86_400_000;
-export const MOST_COPIES = 50;
+export const MAX_COPIES = 50;
 
-/** What becomes of one message; a short fate has nothing later than minutes. */
-export function drawFate(dice: Dice, short: boolean): Fate {
+/** Decides what happens to one message. If `short`, nothing arrives later than minutes. */
+export function drawDelivery(dice: Dice, short: boolean): Delivery {
   const kind = dice.weighted({ one: 894, few: 100, many: 6 });
-  const copies = { one: 1, few: dice.whole(2, 4), many: dice.pick([MOST_COPIES, dice.spread(5, MOST_COPIES)]) }[kind];
+  const copies = { one: 1, few: dice.whole(2, 4), many: dice.pick([MAX_COPIES, dice.spread(5, MAX_COPIES)]) }[kind];
   const delaysMs = Array.from({ length: copies }, () => drawDelay(dice, short)).filter((delay) => delay !== null);
   return { copies, delaysMs, answerLost: dice.chance(0.1) };
 }

@@ -1,8 +1,8 @@
 /**
- * The rare events that a simulation is for. Each is counted when it did happen, so a campaign can prove that it did;
- * a name that never counts is a hole in the simulation, and the test says so.
+ * The rare events that the simulation must produce. Each is counted when it happens, so a campaign can prove that it
+ * did. The test fails for an event that never happens.
  */
-export const HAPPENINGS = [
+export const RARE_EVENTS = [
   // network
   "report_lost",
   "answer_lost",
@@ -106,24 +106,24 @@ export const HAPPENINGS = [
   "referral_accepted",
 ] as const;
 
-export type Happening = (typeof HAPPENINGS)[number];
+export type RareEvent = (typeof RARE_EVENTS)[number];
 
-export class Happenings {
-  readonly counts: Record<Happening, number> = Object.fromEntries(HAPPENINGS.map((name) => [name, 0])) as Record<
-    Happening,
+export class RareEventCounts {
+  readonly counts: Record<RareEvent, number> = Object.fromEntries(RARE_EVENTS.map((name) => [name, 0])) as Record<
+    RareEvent,
     number
   >;
 
-  saw(name: Happening, times = 1): void {
+  count(name: RareEvent, times = 1): void {
     this.counts[name] += times;
   }
 
-  add(other: Happenings): void {
-    for (const name of HAPPENINGS) this.saw(name, other.counts[name]);
+  add(other: RareEventCounts): void {
+    for (const name of RARE_EVENTS) this.count(name, other.counts[name]);
   }
 
-  /** What never happened. */
-  get missing(): Happening[] {
-    return HAPPENINGS.filter((name) => this.counts[name] === 0);
+  /** The events that never happened. */
+  get missing(): RareEvent[] {
+    return RARE_EVENTS.filter((name) => this.counts[name] === 0);
   }
 }

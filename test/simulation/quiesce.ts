@@ -1,6 +1,6 @@
 /**
- * The end of a world: nothing goes wrong any more, and nobody does anything. The object must then bring everything to
- * its end by itself: the copy equals the ledger, webhooks are delivered or given up, what is owed is paid.
+ * The end of a world: nothing fails any more, and nobody calls. The object must then finish everything by itself: the
+ * copy equals the ledger, webhooks are delivered or given up, and the grant of a referral has arrived.
  */
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { granted } from "../support/books.ts";
@@ -27,7 +27,7 @@ export async function quiesce(world: World): Promise<void> {
   if (!world.quiet) world.fail(`the copy does not catch up in ${QUIET_HOURS} quiet hours`);
   platform.network.checkDelivered();
   const owed = operators.credit.referred && !platform.network.grantedElsewhere.has("referral:acme");
-  if (owed) world.fail("the other side of a referral has not got its grant");
+  if (owed) world.fail("the other side of a referral did not get its grant");
   await audit(world);
   checkCopy(world);
 }

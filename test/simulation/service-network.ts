@@ -1,28 +1,28 @@
 /**
- * The network between the object and what it writes to: the copy in D1, the receiver of webhooks, another enterprise.
- * In fair weather all answer soon; in bad weather they are down, slow, apply late and out of order, or answer nothing
- * though they did what was asked. An answer to an object that was evicted meanwhile never comes.
+ * The network between the object and the services that it calls: the copy in D1, the receiver of webhooks, another
+ * enterprise. Normally all answer soon. They may also be down, be slow and apply out of order, or do what was asked
+ * without an answer. An answer to an object that was evicted meanwhile never arrives.
  */
 import type { GrantRequest } from "../../src/ledger/grants.ts";
 import type { SimulatedObject } from "./simulated-object.ts";
 import type { World } from "./world.ts";
 
-export type Weather = "fair" | "down" | "slow" | "deaf";
+export type Condition = "normal" | "down" | "slow" | "unanswered";
 
 const TIMEOUT_MS = 30_000;
 const LONG_MS = 2 * 3_600_000;
 const SLOWEST_MS = 900_000;
 
-export class NetworkWeather {
-  /** Batches on their way to the copy, and answers on their way back. */
+export class ServiceNetwork {
+  /** How many requests or answers are on their way. */
   inFlight = 0;
-  /** Since when nothing hinders the copy; infinite while something does. */
-  fairSinceMs = 0;
-  /** The grants that came to the enterprise which referred this one: by id, how often. */
+  /** Since when the copy can be written; Infinity while it cannot. */
+  normalSinceMs = 0;
+  /** The grants that reached the enterprise that referred this one, by id: how often. */
   readonly grantedElsewhere = new Map<string, number>();
-  /** The webhooks that their receiver has got, in the order in which it first did. */
+  /** The webhooks that reached their receiver, in the order in which they first did. */
   readonly #received: string[] = [];
-  #weather: Weather = "fair";
+  #condition: Condition = "normal";
   #receiverFails = false;
   #healed = false;
   #sent = 0;
@@ -30,20 +30,20 @@ export class NetworkWeather {
 
   constructor(
     readonly world: World,
-    /** Who is awake and would get an answer. */
+    /** The instance that is awake and would get an answer. */
     readonly asker: () => SimulatedObject | null,
   ) {}
 
-  /** Changes how the copy answers, for so long. */
-  change(weather: Weather, forMs: number): void {
+  /** Changes how the copy answers, for some time. */
+  change(condition: Condition, forMs: number): void {
     const { world } = this;
-    this.#weather = weather;
-    this.fairSinceMs = Number.POSITIVE_INFINITY;
-    if (weather === "down") world.saw("copy_down");
-    if (weather === "down" && forMs >= LONG_MS) world.saw("copy_down_for_hours");
+    this.#condition = condition;
+    this.normalSinceMs = Number.POSITIVE_INFINITY;
+    if (condition === "down") world.count("copy_down");
+    if (condition === "down" && forMs >= LONG_MS) world.count("copy_down_for_hours");
     world.later(forMs, () => {
-      this.#weather = "fair";
-      this.fairSinceMs = world.nowMs;
+      this.#condition = "normal";
+      this.normalSinceMs = world.nowMs;
     });
   }
 
@@ -56,52 +56,52 @@ export class NetworkWeather {
 
   heal(): void {
     this.#healed = true;
-    this.#weather = "fair";
+    this.#condition = "normal";
     this.#receiverFails = false;
   }
 
-  /** Carries a batch to the copy, and the answer back. */
+  /** Carries a batch to the copy and its answer back. */
   async carry(apply: () => void): Promise<void> {
     const { world } = this;
     const { dice } = world;
     const number = ++this.#sent;
-    const fair = this.#weather === "fair";
-    if (fair && (this.#healed || dice.chance(0.6))) return this.#apply(apply, number);
-    const weather = fair && dice.chance(0.05) ? "deaf" : this.#weather;
-    if (fair && weather === "deaf") this.fairSinceMs = world.nowMs + TIMEOUT_MS;
-    switch (weather) {
-      case "fair":
+    const normal = this.#condition === "normal";
+    if (normal && (this.#healed || dice.chance(0.6))) return this.#apply(apply, number);
+    const condition = normal && dice.chance(0.05) ? "unanswered" : this.#condition;
+    if (normal && condition === "unanswered") this.normalSinceMs = world.nowMs + TIMEOUT_MS;
+    switch (condition) {
+      case "normal":
         return this.#applyLater(dice.whole(5, 300), apply, number);
       case "down":
         return this.#answerLater(dice.pick([1, TIMEOUT_MS]), () => fail("D1_ERROR: network connection lost"));
-      case "deaf":
+      case "unanswered":
         this.#apply(apply, number);
-        world.saw("copy_timed_out_after_commit");
+        world.count("copy_timed_out_after_commit");
         return this.#answerLater(TIMEOUT_MS, () => fail("D1_ERROR: timed out"));
       case "slow": {
         const takesMs = dice.spread(100, SLOWEST_MS);
-        world.saw("copy_slow");
+        world.count("copy_slow");
         const applied = this.#applyLater(takesMs, apply, number);
         return takesMs < TIMEOUT_MS ? applied : this.#answerLater(TIMEOUT_MS, () => fail("D1_ERROR: timed out"));
       }
       default:
-        return weather satisfies never;
+        return condition satisfies never;
     }
   }
 
-  /** The receiver of webhooks answers, or does not. */
+  /** Sends a webhook to its receiver, which may fail. */
   fetch(id: string): Promise<Response> {
     const { world } = this;
     const fails = !this.#healed && (this.#receiverFails || world.dice.chance(0.1));
     if (!fails && !this.#received.includes(id)) this.#received.push(id);
-    world.saw(fails ? "webhook_retried" : "webhook_delivered");
+    world.count(fails ? "webhook_retried" : "webhook_delivered");
     return this.#answerLater(world.dice.whole(5, 800), () => {
       if (fails && world.dice.chance(0.5)) throw new TypeError("fetch failed");
       return new Response(null, { status: fails ? 503 : 204 });
     });
   }
 
-  /** Whether another enterprise exists: it does, if its answer arrives. */
+  /** Asks whether another enterprise exists: it does, if the answer arrives. */
   findPeer(): Promise<boolean> {
     const { world } = this;
     const arrives = this.#healed || world.dice.chance(0.7);
@@ -119,23 +119,23 @@ export class NetworkWeather {
     return this.#answerLater(world.dice.whole(5, 3_000), () => (fate === "arrives" ? {} : fail("connection lost")));
   }
 
-  /** What counts as delivered was received, in order; what was not is given up for all to see. */
+  /** Every webhook that counts as delivered was received, in order; every other one is given up, visibly. */
   checkDelivered(): void {
     const { world } = this;
     const { sql } = world.platform;
     const delivered = sql.all("SELECT id FROM webhooks WHERE delivered_at_ms IS NOT NULL ORDER BY number");
     const ids = delivered.map((row) => row.id as string);
     const kept = new Set(ids);
-    // The ids are random, so their places are compared, and shown, instead.
+    // The ids are random, so their positions are compared and shown instead.
     const places = new Map(ids.map((id, place) => [id, place]));
     const received = this.#received.filter((id) => kept.has(id)).map((id) => places.get(id));
     world.same("delivered webhooks", [...places.values()], received);
     world.same("waiting webhooks", sql.all("SELECT 1 FROM webhooks WHERE next_at_ms IS NOT NULL").length, 0);
-    world.saw("webhook_given_up", sql.all("SELECT 1 FROM webhooks WHERE given_up_at_ms IS NOT NULL").length);
+    world.count("webhook_given_up", sql.all("SELECT 1 FROM webhooks WHERE given_up_at_ms IS NOT NULL").length);
   }
 
   #apply(apply: () => void, number: number): void {
-    if (number < this.#lastApplied) this.world.saw("copy_out_of_order");
+    if (number < this.#lastApplied) this.world.count("copy_out_of_order");
     this.#lastApplied = Math.max(number, this.#lastApplied);
     apply();
   }
@@ -147,12 +147,12 @@ export class NetworkWeather {
       () => {},
       () => {
         this.#apply(apply, number);
-        if (asker?.dead === true) this.world.saw("copy_confirm_lost");
+        if (asker?.dead === true) this.world.count("copy_confirm_lost");
       },
     );
   }
 
-  /** Answers the object that asks now, unless it has been evicted by then; `happen` happens in any case. */
+  /** Answers the instance that asks now, unless it is evicted by then. `happen` is called in any case. */
   #answerLater<T>(delayMs: number, answer: () => T, happen: () => void = () => {}): Promise<T> {
     this.inFlight += 1;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
