@@ -1,6 +1,6 @@
 /**
- * How the Worker calls an enterprise's object. Get a new stub for each call: once a call through a stub has failed, the
- * stub stays broken.
+ * Gets the stub with which the Worker calls an enterprise's object. Get a new one for each call: after a call fails,
+ * its stub stays broken.
  */
 import type { EnterpriseObject } from "../enterprise/object.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Creates an enterprise or changes its settings. The catalog lists it first. When its webhooks go to another URL from now
- * on, the secret that signs them is returned, once.
+ * Creates an enterprise or changes its settings. The catalog lists it first. If the webhook URL changes, this
+ * returns the secret that signs the webhooks, once.
  */
 import type { Denied } from "../access/refusals.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
@@ -20,17 +20,17 @@ export async function putEnterprise(
   env: Env,
   site: string,
   id: string,
-  sent: EnterprisePut,
+  requested: EnterprisePut,
 ): Promise<Put | Refused | Denied> {
-  if (typeof sent.webhook_url === "string" && hostOf(sent.webhook_url) === hostOf(site)) {
+  if (typeof requested.webhook_url === "string" && hostOf(requested.webhook_url) === hostOf(site)) {
     const message = "must not be this deployment's own host";
     return refuse({ code: "validation_failed", errors: [{ path: "webhook_url", message }] });
   }
-  const patch = patchOf(sent);
+  const patch = patchOf(requested);
   const complete = completeSettings(patch);
-  // Listed first: every enterprise that exists must be on the list, but one on the list need not exist yet.
+  // List it first: every existing enterprise must be on the list, but a listed one need not exist yet.
   if (complete !== null) await catalogOf(env).enrol(id);
-  const put = await enterpriseStub(env, id).provision(id, patch, complete, sent.test_clock);
+  const put = await enterpriseStub(env, id).provision(id, patch, complete, requested.test_clock);
   if (isRefusal(put)) return put;
   const { state, created, newWebhookUrl } = put;
   const webhookSecret = newWebhookUrl === null ? null : await webhookSecretOf(env.SIGNING_SECRET, id, newWebhookUrl);

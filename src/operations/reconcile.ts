@@ -1,17 +1,17 @@
 /**
- * The scheduled reconciliation: audits enterprises in turn, starting with the one whose last audit is oldest. It logs a
- * difference and notes it in the catalog, but changes nothing: a wrong balance needs a person, and a rebuild of a wrong
- * copy would delete the evidence of its cause.
+ * The scheduled reconciliation: audits some enterprises, starting with the one whose last audit is oldest. It logs
+ * differences and records them in the catalog, but fixes nothing: a wrong balance needs a person, and rebuilding a
+ * wrong copy would delete the evidence of what caused it.
  */
 import { type AuditNote, catalogOf } from "../catalog/object.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
 const ENTERPRISES_PER_RUN = 20;
-/** No audit starts later than this after the start of a run: the next run follows soon. */
+/** After this time no further audit starts; the next run continues. */
 const MAX_RUN_MS = 60_000;
 
-/** One run; returns how many enterprises were audited, and for how many of them the audit did not pass. */
+/** Runs once. Returns how many enterprises were audited and how many of these audits did not pass. */
 export async function reconcile(env: Env): Promise<{ audited: number; wrong: number }> {
   const startedMs = Date.now();
   const catalog = catalogOf(env);
@@ -33,7 +33,7 @@ async function auditOf(env: Env, id: string): Promise<AuditNote> {
   const checkedAtMs = Date.now();
   try {
     const audit = await enterpriseStub(env, id).auditIfQuick();
-    // It was listed before it was created, and then never created.
+    // It was listed first, but then never created.
     if (isRefusal(audit)) return { state: "ok", checkedAtMs, detail: "the enterprise does not exist" };
     if ("tooLarge" in audit) return { state: "too_large", checkedAtMs, detail: "audit it by hand, at a quiet hour" };
     const faults = audit.checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);

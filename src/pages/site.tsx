@@ -1,10 +1,10 @@
 /**
- * All pages as one router. A page that fails answers with a problem page, and so does an unknown address, for requests
- * that accept HTML.
+ * The router of all pages. A page that fails answers with a problem page, and so does an unknown URL if the request
+ * accepts HTML.
  */
 import { Hono } from "hono";
 import { answerPageError, problemPage, wantsHtml } from "./kit/problem-page.tsx";
-import { type PageEnv, privately } from "./kit/session.ts";
+import { noStore, type PageEnv } from "./kit/session.ts";
 import { modelPages } from "./model/page.tsx";
 import { operatorPages } from "./operator/site.ts";
 import { homePages } from "./sign-in/home.tsx";
@@ -18,7 +18,7 @@ const PRIVATE = ["/", "/signin", "/signout", "/demo/*", "/settings/*", "/operato
 
 export const pageRoutes = new Hono<PageEnv>();
 
-for (const path of PRIVATE) pageRoutes.use(path, privately);
+for (const path of PRIVATE) pageRoutes.use(path, noStore);
 for (const routes of pages) {
   routes.onError((error, c) => answerPageError(error, c));
   pageRoutes.route("/", routes);

@@ -17,7 +17,7 @@ it("shows the bar, cards and status, and an error in each block that needs the c
   expect(await textOf(page, ".headline")).toBe("300 of 1,500 credits used 20 %");
   expect(await textOf(page, "#card-average")).toContain("15.4");
   for (const block of ["#consumption", "#top-workspace", "#top-group", "#top-user", "#runs"]) {
-    expect(await textOf(page, block)).toContain("cannot be read at this moment");
+    expect(await textOf(page, block)).toContain("cannot be read right now");
   }
   expect(await textOf(page, "#as-of")).toBe("as of 12:03:00 · chart and tables as of 12:00:00, 3 minutes behind");
   expect(await axeViolations(page)).toEqual([]);

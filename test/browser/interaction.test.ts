@@ -159,15 +159,15 @@ describe("without loading a new page", () => {
       await page.evaluate(() => Object.assign(window, { sameDocument: true }));
       await page.getByLabel("Stop new runs at").check();
       await page.getByLabel("Cap in dollars a month").fill("150");
-      await expect.poll(() => textOf(page, "#preview")).toContain("$200.00 is spent already");
+      await expect.poll(() => textOf(page, "#preview")).toContain("$200.00 is already spent");
       await page.getByLabel("Cap in dollars a month").fill("400.00");
       await expect.poll(() => textOf(page, "#preview")).toContain("$400.00 lasts beyond the reset");
       await page.getByLabel("Cap in dollars a month").fill("4e2");
-      await expect.poll(() => textOf(page, "#preview")).toContain("Write an amount in dollars");
+      await expect.poll(() => textOf(page, "#preview")).toContain("Enter an amount in dollars");
       await page.getByLabel("Cap in dollars a month").fill("0.50");
-      await expect.poll(() => textOf(page, "#preview")).toContain("must lie between $1.00 and $1,000,000.00");
+      await expect.poll(() => textOf(page, "#preview")).toContain("must be between $1.00 and $1,000,000.00");
       await page.getByLabel("No cap").check();
-      await expect.poll(() => textOf(page, "#preview")).toContain("nothing stops");
+      await expect.poll(() => textOf(page, "#preview")).toContain("spending has no limit");
       expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("");
       await page.getByLabel("Cap in dollars a month").fill("600");
       expect(await page.getByLabel("Stop new runs at").isChecked()).toBe(true);
@@ -187,7 +187,7 @@ describe("without loading a new page", () => {
       await expect.poll(() => textOf(page, ".headline")).toContain("150 of 1,500");
       expect(await focused(page)).toBe("view-total");
       expect(await page.locator("#explanation").getAttribute("open")).not.toBeNull();
-      expect(await textOf(page, "#explanation")).toContain("less their refunds: 150.0 credits.");
+      expect(await textOf(page, "#explanation")).toContain("minus refunds: 150.0 credits.");
       expect(await page.locator(".plot canvas").count()).toBe(1);
     }, enterprise);
   });

@@ -184,7 +184,7 @@ it("stays live without the copy, says how old the chart and tables are, and catc
   expect(await pill(page)).toBe("Live");
 
   await page.getByRole("link", { name: "30 days" }).click();
-  await expect.poll(() => textOf(page, "#consumption")).toContain("cannot be read at this moment");
+  await expect.poll(() => textOf(page, "#consumption")).toContain("cannot be read right now");
   await repairCopy();
   await expect.poll(copiedTotals, { timeout: 50_000 }).toEqual(["140", "140"]);
   await expect.poll(() => textOf(page, "#as-of"), { timeout: 50_000 }).not.toContain("behind");

@@ -146,7 +146,9 @@ describe("the spend cap", () => {
     await page.getByLabel("Cap in dollars a month").fill("250.50");
     await page.getByLabel("Stop new runs at").check();
     await page.getByRole("button", { name: "Preview" }).click();
-    expect(await textOf(page, "#preview")).toBe("At today's pace of $9.30 a day, $250.50 is reached about Fri 27 Nov.");
+    expect(await textOf(page, "#preview")).toBe(
+      "At the current pace of $9.30 a day, $250.50 is reached around Fri 27 Nov.",
+    );
     expect(await capOf(globex)).toBeNull();
     await page.getByRole("button", { name: "Save" }).click();
     expect(await textOf(page, "#notice")).toBe("Saved. The cap is $250.50.");
@@ -168,7 +170,7 @@ describe("the spend cap", () => {
     const { page, context } = await signInWithoutScript(globex);
     await page.goto("/settings/model");
     await save(page, "5e9");
-    expect(await textOf(page, "#notice")).toBe("Write an amount in dollars, such as 500.00.");
+    expect(await textOf(page, "#notice")).toBe("Enter an amount in dollars, such as 500.00.");
     expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("5e9");
     expect(await page.getByLabel("Cap in dollars a month").getAttribute("aria-invalid")).toBe("true");
     expect(await capOf(globex)).toBe(500_000_000);
@@ -182,7 +184,7 @@ describe("the spend cap", () => {
     await page.getByLabel("Cap in dollars a month").fill("500");
     await page.getByRole("button", { name: "Save" }).click();
     expect(await textOf(page, "#notice")).toBe(
-      "An amount is written and “No cap” is chosen: choose “Stop new runs at”, or empty the field.",
+      "You entered an amount but chose “No cap”. Choose “Stop new runs at”, or clear the amount.",
     );
     await page.getByLabel("Stop new runs at").check();
     await page.getByRole("button", { name: "Save" }).click();
@@ -199,7 +201,7 @@ describe("the spend cap", () => {
     await page.goto("/settings/model");
     await save(page, "300");
     expect(await textOf(page, "main")).toContain(
-      "$412.40 is spent already: with a cap of $300.00 no new run starts until Tue 1 Dec.",
+      "$412.40 is already spent: with a cap of $300.00, no new run starts until Tue 1 Dec.",
     );
     expect(await capOf(globex)).toBe(500_000_000);
     await page.getByRole("link", { name: "Keep $500.00" }).click();
@@ -218,7 +220,7 @@ describe("the spend cap", () => {
     await globex.cap(700_000_000);
     await save(page, "600");
     expect(await textOf(page, "#notice")).toBe(
-      "Someone else changed the cap meanwhile: it is $700.00 now. Nothing was saved; save again to replace it.",
+      "Someone else has changed the cap: it is now $700.00. Nothing was saved; save again to replace it.",
     );
     expect(await capOf(globex)).toBe(700_000_000);
     expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("600");

@@ -331,7 +331,7 @@ describe("an enterprise's page", () => {
       await press(page, "Save");
     };
     await save("lots");
-    expect(await page.locator("#e-cap").innerText()).toBe("Write an amount in dollars, such as 500.00.");
+    expect(await page.locator("#e-cap").innerText()).toBe("Enter an amount in dollars, such as 500.00.");
     await save("500");
     expect(await notice(page)).toBe("Saved.");
     await save("300");

@@ -73,7 +73,7 @@ export const STATES: State[] = [
       return enterprise;
     },
     texts: {
-      "#status": "Suspended. No new run starts; runs under way are told to stop",
+      "#status": "Suspended. No new run starts. Runs in progress are asked to stop",
       ".headline": "500 of 1,500 credits used 33 %",
     },
   },
@@ -93,7 +93,7 @@ export const STATES: State[] = [
     kind: "too_early",
     create: credits(onDay(1, "09:00"), 90),
     texts: {
-      "#status": "Too early to tell. A forecast needs the first 24 hours of the cycle.",
+      "#status": "Too early to tell. The forecast starts 24 hours into the cycle.",
       "#card-run-out": "— too early to tell",
       "#card-elapsed": "0 of 30",
     },
@@ -136,8 +136,8 @@ export const STATES: State[] = [
     create: credits(onDay(23), 1_184, { settings: { monthly_allowance_micros: 1_500_000_000 } }),
     texts: {
       "#status":
-        "78 % used with 8 days to go. At this pace credits run out Sun 29 Nov, 1 day before the reset. Upgrade plan",
-      "#card-run-out": "6 days about Sun 29 Nov",
+        "78 % used with 8 days to go. At this pace, credits run out on Sun 29 Nov, 1 day before the reset. Upgrade plan",
+      "#card-run-out": "6 days around Sun 29 Nov",
     },
   },
   {
@@ -145,8 +145,8 @@ export const STATES: State[] = [
     kind: "out_within_a_day",
     create: credits(onDay(28), 1_480),
     texts: {
-      "#status": "Out of credits in about 8 hours. At this pace credits run out Sat 28 Nov at 20:55. Upgrade plan",
-      "#card-run-out": "8 hours about Sat 28 Nov, 20:55",
+      "#status": "Out of credits in about 8 hours. At this pace, credits run out on Sat 28 Nov at 20:55. Upgrade plan",
+      "#card-run-out": "8 hours around Sat 28 Nov, 20:55",
     },
   },
   {
@@ -155,7 +155,7 @@ export const STATES: State[] = [
     create: credits(onDay(28), 1_620, { bonus: 500 }),
     texts: {
       "#status": "81 % used with 3 days to go.",
-      "#allocation": "The monthly allowance is used; runs now draw on bonus credits.",
+      "#allocation": "The monthly allowance is used up; runs now draw on bonus credits.",
       ".legend": "Monthly 1,500 of 1,500 Bonus 120 of 500",
     },
   },
@@ -164,10 +164,10 @@ export const STATES: State[] = [
     kind: "exhausted",
     create: credits(onDay(20), 1_512),
     texts: {
-      "#status": "Out of credits. New runs start again on Tue 1 Dec, or with more credits. Upgrade plan",
+      "#status": "Out of credits. New runs can start again on Tue 1 Dec, or once credits are added. Upgrade plan",
       ".headline": "1,512 of 1,500 credits used 100 %",
       ".legend": "Over 12.0",
-      "#allocation": "Runs under way used 12.0 credits that nothing covered.",
+      "#allocation": "Runs in progress used 12.0 credits that no credit covered.",
       "#card-run-out": "Now nothing is left",
     },
   },
@@ -192,7 +192,7 @@ export const STATES: State[] = [
       settings: { monthly_allowance_micros: 1_000_000_000 },
     }),
     texts: {
-      "#status": "Bonus credits expire. At this pace about 1,300 credits expire unused, and nothing is left on 1 Dec.",
+      "#status": "Bonus credits expire. At this pace, about 1,300 credits expire unused, and nothing is left on 1 Dec.",
     },
   },
   {
@@ -206,7 +206,7 @@ export const STATES: State[] = [
     },
     texts: {
       ".legend": "Left 1,400 · 1,400 held for runs",
-      "#allocation": "All that is left is held for runs under way: no new run starts until one of them ends.",
+      "#allocation": "All that is left is held for runs in progress: no new run starts until one of them ends.",
     },
   },
   {
@@ -214,7 +214,7 @@ export const STATES: State[] = [
     kind: "no_cap",
     create: byom(onDay(22), 412.4, null),
     texts: {
-      "#status": "No spend cap. $412.40 is spent this cycle, and nothing stops it. Set a cap",
+      "#status": "No spend cap. $412.40 is spent this cycle, and spending has no limit. Set a cap",
       ".headline": "$412.40 spent this cycle, without a cap",
       "#card-run-out": "— no cap is set",
     },
@@ -239,7 +239,8 @@ export const STATES: State[] = [
     kind: "cap_reached",
     create: byom(onDay(22), 503.21, 500),
     texts: {
-      "#status": "Spend cap reached. $503.21 is spent: no new run starts until Tue 1 Dec, or a higher cap. Raise cap",
+      "#status":
+        "Spend cap reached. $503.21 is spent: no new run starts until Tue 1 Dec or until the cap is raised. Raise cap",
       "#card-run-out": "Now the cap is reached",
     },
   },

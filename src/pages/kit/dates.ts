@@ -1,12 +1,12 @@
 /**
- * Dates and times as people read them, always in the enterprise's time zone: "Sun 29 Nov", "14:05", "1–30 Nov 2026".
- * Assembled from parts, because the order and the commas of a locale change between versions of the runtime.
+ * Formats dates and times for people, always in the enterprise's time zone: "Sun 29 Nov", "14:05", "1–30 Nov 2026".
+ * They are assembled from parts, because a locale's order and commas differ between versions of the runtime.
  */
 import type { AtMs } from "../../ledger/time.ts";
 
 type Part = "weekday" | "day" | "month" | "year" | "hour" | "minute" | "second";
 
-/** Formatters are slow to make and fast to use. */
+/** Cached by time zone: creating a formatter is slow, using it is fast. */
 const formatters = new Map<string, Intl.DateTimeFormat>();
 
 /** "Sun 29 Nov" */
@@ -32,7 +32,7 @@ export function formatTime(atMs: AtMs, timeZone: string): string {
   return `${hour}:${minute}`;
 }
 
-/** The hours of a bucket: "14:00–15:00"; with their offsets where the clock is changed, as the same time comes twice. */
+/** The hours of a bucket: "14:00–15:00". The UTC offset is needed where the clock changes and an hour occurs twice. */
 export function formatHours(startsAtMs: AtMs, endsAtMs: AtMs, timeZone: string, withOffset: boolean): string {
   const [from, to] = [formatTime(startsAtMs, timeZone), formatTime(endsAtMs, timeZone)];
   if (!withOffset) return `${from}–${to}`;
@@ -52,7 +52,9 @@ export function formatClock(atMs: AtMs, timeZone: string): string {
   return `${formatTime(atMs, timeZone)}:${partsOf(atMs, timeZone).second}`;
 }
 
-/** The days of a half-open period: "1–30 Nov 2026", "15 Oct – 14 Nov 2026", "15 Dec 2025 – 14 Jan 2026". */
+/**
+ * The first and last day of a half-open period: "1–30 Nov 2026", "15 Oct – 14 Nov 2026", "15 Dec 2025 – 14 Jan 2026".
+ */
 export function formatPeriod(startsAtMs: AtMs, endsAtMs: AtMs, timeZone: string): string {
   const from = partsOf(startsAtMs, timeZone);
   const to = partsOf(endsAtMs - 1, timeZone);
@@ -61,7 +63,7 @@ export function formatPeriod(startsAtMs: AtMs, endsAtMs: AtMs, timeZone: string)
   return from.day === to.day ? `${to.day} ${to.month} ${to.year}` : `${from.day}–${to.day} ${to.month} ${to.year}`;
 }
 
-/** The day, or the days, of a bucket: "Mon 23 Nov", "16–22 Nov", "28 Sep – 4 Oct". */
+/** The day or days of a bucket, without the year: "Mon 23 Nov", "16–22 Nov", "28 Sep – 4 Oct". */
 export function formatDaysOf(startsAtMs: AtMs, endsAtMs: AtMs, timeZone: string): string {
   const from = partsOf(startsAtMs, timeZone);
   const to = partsOf(endsAtMs - 1, timeZone);

@@ -1,6 +1,6 @@
 /**
- * Forms of the operator's pages: what was sent as text, the faults by field, and a field that shows both, so that
- * nothing typed is lost when something is wrong.
+ * Reads posted forms and renders their fields. A refused form is shown again with the values that were typed and an
+ * error message at each invalid field.
  */
 import type { Context } from "hono";
 import type { Child, FC } from "hono/jsx";
@@ -8,23 +8,23 @@ import type { AnyRefusal } from "../../access/refusals.ts";
 import type { FieldError } from "../../ledger/refusals.ts";
 import { problemOfRefusal } from "../../wire/problems.ts";
 
-/** What stands in the fields, and what is wrong with them, by the fields' names. */
+/** The values and the error messages, by field name. The message under "" concerns the whole form. */
 export type Form = { values: Record<string, string>; errors: Record<string, string> };
 
-/** The fields of a posted form that are text; none where the body is no form. */
+/** The text fields of a posted form; empty if the body is not a valid form. Uploaded files are ignored. */
 export async function readForm(c: Context): Promise<Record<string, string>> {
   const body = await c.req.parseBody().catch(() => ({}));
   return Object.fromEntries(Object.entries(body).filter((field): field is [string, string] => isText(field[1])));
 }
 
-/** Faults by field, each as a sentence; of a list's items, at the list. */
-export function errorsOf(faults: readonly FieldError[]): Record<string, string> {
+/** Validation errors by field, each as a sentence. An error in a list's item belongs to the list. */
+export function errorsOf(found: readonly FieldError[]): Record<string, string> {
   const errors: Record<string, string> = {};
-  for (const { path, message } of faults) errors[path.split(".")[0] ?? ""] ??= sentenceOf(message);
+  for (const { path, message } of found) errors[path.split(".")[0] ?? ""] ??= sentenceOf(message);
   return errors;
 }
 
-/** A refusal of the ledger by field; what concerns no field of its own stands at this one. */
+/** A refusal's messages by field. @param field gets the message of a refusal that names no field */
 export function errorsOfRefusal(refusal: AnyRefusal, field: string): Record<string, string> {
   return refusal.code === "validation_failed"
     ? errorsOf(refusal.errors)
@@ -61,7 +61,7 @@ export const Field: FC<FieldProps> = ({ form, name, label, type = "text", hint, 
       autocomplete="off"
       autocapitalize="off"
       spellcheck={false}
-      {...faultOf(form, name)}
+      {...errorAttributes(form, name)}
     />
     <Notes form={form} name={name} hint={hint} />
   </p>
@@ -76,7 +76,7 @@ export const Choice: FC<{ form: Form; name: string; label: string; options: Reco
 }) => (
   <p class="field">
     <label for={`f-${name}`}>{label}</label>
-    <select id={`f-${name}`} name={name} {...faultOf(form, name)}>
+    <select id={`f-${name}`} name={name} {...errorAttributes(form, name)}>
       {Object.entries(options).map(([value, text]) => (
         <option value={value} selected={form.values[name] === value}>
           {text}
@@ -87,11 +87,11 @@ export const Choice: FC<{ form: Form; name: string; label: string; options: Reco
   </p>
 );
 
-/** Said above a form of which something is wrong. */
+/** The notice above a form that was refused. */
 export const NothingSaved: FC<{ form: Form; what?: string }> = ({ form, what = "Nothing was saved." }) =>
   hasErrors(form) ? (
     <p class="notice invalid" data-announce="alert">
-      {what} {form.errors[""] ?? "See what is said at the fields."}
+      {what} {form.errors[""] ?? "See the messages at the fields."}
     </p>
   ) : null;
 
@@ -110,7 +110,7 @@ export const Notes: FC<{ form: Form; name: string; hint: Child }> = ({ form, nam
   </>
 );
 
-function faultOf({ errors }: Form, name: string) {
+function errorAttributes({ errors }: Form, name: string) {
   const wrong = errors[name] !== undefined;
   return {
     "aria-invalid": wrong ? "true" : undefined,

@@ -1,7 +1,7 @@
 /**
- * Every number that people read goes through here. Micros stay integers until they are printed: rounding is done on
- * integers, so a sum as large as 2^53 prints right. Credits from 100 on are whole, below they have one decimal; USD has
- * two decimals for a span and four for a run; an amount above zero is never printed as zero.
+ * Formats every number that people read. Rounding is done on integers, so that sums up to 2^53 are printed exactly.
+ * Credits have one decimal below 100 and none from 100 on; USD has two decimals, or four for a single run. An amount
+ * above zero is never printed as zero.
  */
 import type { Micros, Unit } from "../../ledger/micros.ts";
 import { parseRate } from "../../ledger/prices.ts";
@@ -12,57 +12,57 @@ const WHOLE_FROM_TENTHS = 1_000n;
 const HOUR_MS = 3_600_000;
 const MINUS = "\u2212";
 
-/** An amount of a span without its unit's word: "1,240", "55.4", "$412.40", "<$0.01". */
+/** An amount without the word "credits": "1,240", "55.4", "$412.40", "<$0.01". */
 export function formatAmount(micros: Micros, unit: Unit): string {
   return unit === "usd" ? formatDecimals(micros, 2, "$") : formatDecimals(micros, creditDecimals(micros), "");
 }
 
-/** With its unit: "1,240 credits", "1.0 credits", "$412.40". */
+/** An amount with its unit: "1,240 credits", "1.0 credits", "$412.40". */
 export function formatCharge(micros: Micros, unit: Unit): string {
   return withUnit(formatAmount(micros, unit), unit);
 }
 
-/** What one run cost: USD with four decimals. */
+/** The cost of a single run: USD with four decimals. */
 export function formatRunAmount(micros: Micros, unit: Unit): string {
   return unit === "usd" ? formatDecimals(micros, 4, "$") : formatAmount(micros, unit);
 }
 
-/** To the last micro, for receipts: "0.225 credits", "$0.00225". At least as many decimals as a span has. */
+/** To the last micro, for receipts: "0.225 credits", "$0.00225". Has at least one decimal in credits and two in USD. */
 export function formatExact(micros: Micros, unit: Unit): string {
-  const least = unit === "usd" ? 2 : 1;
+  const minDecimals = unit === "usd" ? 2 : 1;
   const text = printDigits(BigInt(micros), MICRO_DIGITS, unit === "usd" ? "$" : "");
-  return withUnit(trimZeros(text, least), unit);
+  return withUnit(trimZeros(text, minDecimals), unit);
 }
 
-/** An exact decimal of `digits` decimals without its trailing zeros: 75075000n with 12 digits → "0.000075075". */
-export function formatExactDecimal(scaled: bigint, digits: number, least = 0): string {
-  return trimZeros(printDigits(scaled, digits, ""), least);
+/** `scaled` ÷ 10^`digits`, exact, without trailing zeros: 75075000n with 12 digits is "0.000075075". */
+export function formatExactDecimal(scaled: bigint, digits: number, minDecimals = 0): string {
+  return trimZeros(printDigits(scaled, digits, ""), minDecimals);
 }
 
-/** A rate with all of its decimals: "$1.25", "$0.075". */
+/** A rate with all its decimals, at least two: "$1.25", "$0.075". */
 export function formatRateUsd(rate: string): string {
   return `$${formatExactDecimal(BigInt(parseRate(rate) ?? 0), RATE_DIGITS, 2)}`;
 }
 
-/** A mark on an axis: short, and exact for the round numbers that axes have: "250", "$0.50", "12.5k", "3M". */
+/** The label of an axis tick: short, and exact for the round numbers of an axis: "250", "$0.50", "12.5k", "3M". */
 export function formatTick(micros: Micros, unit: Unit): string {
   const sign = unit === "usd" ? "$" : "";
   const size = Math.abs(micros);
   const [power, letter] = size >= 1e12 ? [12, "M"] : size >= 1e10 ? [9, "k"] : [6, ""];
-  const least = unit === "usd" && size < 1_000_000 && size > 0 ? 2 : 0;
-  return `${micros < 0 ? MINUS : ""}${sign}${formatExactDecimal(BigInt(size), power, least)}${letter}`;
+  const minDecimals = unit === "usd" && size < 1_000_000 && size > 0 ? 2 : 0;
+  return `${micros < 0 ? MINUS : ""}${sign}${formatExactDecimal(BigInt(size), power, minDecimals)}${letter}`;
 }
 
 /**
- * Amounts of which the last is the sum of the others, printed so that the printed numbers add up too, and none that is
- * there is printed as zero: with as many decimals as that takes, and no zeros at the end.
+ * Formats amounts and their sum so that the printed numbers also add up, and no amount other than zero is printed as
+ * zero. Uses as few decimals as that allows, without trailing zeros. Throws if `sum` is not the sum of `parts`.
  */
 export function formatIdentity(parts: readonly Micros[], sum: Micros, unit: Unit): { parts: string[]; sum: string } {
   const all = [...parts, sum];
   const sign = unit === "usd" ? "$" : "";
-  const least =
+  const minDecimals =
     unit === "usd" ? 2 : all.some((amount) => creditDecimals(amount) > 0 && roundTo(amount, 1) % 10n !== 0n) ? 1 : 0;
-  for (let decimals = least; decimals <= MICRO_DIGITS; decimals++) {
+  for (let decimals = minDecimals; decimals <= MICRO_DIGITS; decimals++) {
     const rounded = all.map((amount) => roundTo(amount, decimals));
     const addsUp = rounded.slice(0, -1).reduce((total, part) => total + part, 0n) === rounded.at(-1);
     if (!addsUp || rounded.some((amount, i) => amount === 0n && all[i] !== 0)) continue;
@@ -72,7 +72,7 @@ export function formatIdentity(parts: readonly Micros[], sum: Micros, unit: Unit
   throw new Error(`${parts.join(" + ")} is not ${sum}`);
 }
 
-/** The headline's percent: whole, rounded down; "<1 %" for what is above zero. "—" where there is nothing to divide by. */
+/** A percentage for headlines: whole, rounded down; "<1 %" if above zero, "—" if `whole` is zero or null. */
 export function formatPercent(part: Micros, whole: Micros | null): string {
   if (whole === null || whole <= 0) return "—";
   const percent = (BigInt(part) * 100n) / BigInt(whole);
@@ -80,7 +80,7 @@ export function formatPercent(part: Micros, whole: Micros | null): string {
   return `${formatCount(Number(percent))} %`;
 }
 
-/** A table's percent: one decimal, rounded half up. */
+/** A percentage for tables: one decimal, rounded half up. */
 export function formatShare(part: Micros, whole: Micros): string {
   if (whole <= 0) return "—";
   const negative = part < 0;
@@ -89,12 +89,12 @@ export function formatShare(part: Micros, whole: Micros): string {
   return `${negative ? MINUS : ""}${printDigits(tenths, 1, "")} %`;
 }
 
-/** A number that is no amount, to four decimals at most: "22.5", "1,204", "0.0417". */
+/** A number that is not an amount, with at most four decimals: "22.5", "1,204", "0.0417". */
 export function formatDecimal(value: number): string {
   return formatExactDecimal(BigInt(Math.round(value * 10_000)), 4);
 }
 
-/** A whole number with its thousands set apart. */
+/** A whole number with thousands separators: "1,204". */
 export function formatCount(count: number): string {
   return printDigits(BigInt(count), 0, "");
 }
@@ -104,18 +104,18 @@ export function formatDays(days: number): string {
   return countOf(days, "day");
 }
 
-/** How long until then, rounded up: in days, on the last day in hours. */
+/** The time left, rounded up: in days, or in hours on the last day. @param days the same time in days, rounded up */
 export function timeLeft(ms: number, days: number): { count: number; noun: "day" | "hour" } {
   return days > 1 ? { count: days, noun: "day" } : { count: Math.max(1, Math.ceil(ms / HOUR_MS)), noun: "hour" };
 }
 
-/** The same in words: "8 days", "5 hours". */
+/** The time left in words: "8 days", "5 hours". */
 export function formatTimeLeft(ms: number, days: number): string {
   const { count, noun } = timeLeft(ms, days);
   return countOf(count, noun);
 }
 
-/** How long something will last, rounded down, so that nothing is promised: "13 days", "5 hours", "1 hour". */
+/** How long something will last, rounded down so as not to promise too much: "13 days", "5 hours", "1 hour". */
 export function formatLasting(days: number): string {
   return days >= 1 ? formatDays(Math.floor(days)) : countOf(Math.max(1, Math.floor(days * 24)), "hour");
 }
@@ -132,11 +132,11 @@ function creditDecimals(micros: Micros): number {
 function formatDecimals(micros: Micros, decimals: number, sign: string): string {
   const rounded = roundTo(micros, decimals);
   if (rounded !== 0n || micros === 0) return printDigits(rounded, decimals, sign);
-  const least = printDigits(1n, decimals, sign);
-  return micros > 0 ? `<${least}` : `>${MINUS}${least}`;
+  const smallest = printDigits(1n, decimals, sign);
+  return micros > 0 ? `<${smallest}` : `>${MINUS}${smallest}`;
 }
 
-/** Half away from zero, as an integer of 10^-decimals. */
+/** Rounds half away from zero, to an integer of units of 10^-`decimals`. */
 function roundTo(micros: Micros, decimals: number): bigint {
   const divisor = 10n ** BigInt(MICRO_DIGITS - decimals);
   const size = BigInt(Math.abs(micros));
@@ -152,9 +152,9 @@ function printDigits(scaled: bigint, decimals: number, sign: string): string {
   return `${negative ? MINUS : ""}${sign}${whole}${fraction}`;
 }
 
-function trimZeros(text: string, least: number): string {
+function trimZeros(text: string, minDecimals: number): string {
   const [whole, fraction = ""] = text.split(".");
-  const kept = fraction.replace(/0+$/, "").padEnd(least, "0");
+  const kept = fraction.replace(/0+$/, "").padEnd(minDecimals, "0");
   return kept === "" ? (whole ?? "") : `${whole}.${kept}`;
 }
 

@@ -1,16 +1,18 @@
 /**
- * The frame of every page: head, navigation, the two live regions, and what a page without script has to say. All
- * script and style comes from this host; nothing here is inline, so that the strictest content policy holds.
+ * The frame of every page: head, navigation, and the two live regions for screen readers. Scripts and styles come from
+ * this host and none are inline, so that the strictest Content-Security-Policy works.
  */
 import { html } from "hono/html";
 import type { Child, FC } from "hono/jsx";
 import assets from "../../../dist/asset-paths.json" with { type: "json" };
 import type { TokenClaims } from "../../access/tokens.ts";
 
-/** The signed-in person, and what their enterprise is called. */
+/** The signed-in person, with the name of their enterprise. */
 export type Signed = Pick<TokenClaims, "enterprise" | "user" | "role"> & { name: string };
 
-/** Sent with every request of a page's scripts: whose page it is. The cookie, which all tabs share, may be another's. */
+/**
+ * Names the page's enterprise in every request of its scripts: another tab may have signed in to another enterprise.
+ */
 export const ENTERPRISE_HEADER = "Fuelgauge-Enterprise";
 
 type Tab = "usage" | "model";
@@ -19,9 +21,9 @@ type LayoutProps = {
   title: string;
   signed?: Signed | undefined;
   tab?: Tab | undefined;
-  /** The page is for who signed in as the operator. */
+  /** Set on the operator's pages after sign-in. */
   operator?: { tab: "enterprises" | "new" | null } | undefined;
-  /** The page draws a chart. */
+  /** Loads the script of the usage page. */
   chart?: boolean;
   children?: Child;
 };
@@ -31,11 +33,11 @@ const HTMX_CONFIG = JSON.stringify({
   morphIgnore: ["data-htmx-powered", "open"],
   extensions: "ws",
   includeIndicatorCSS: false,
-  // A tab that was hidden for a blink has closed its socket with 1000; it comes back as after any other end.
+  // Also reconnect after 1000, with which a tab's socket closes when the tab is hidden briefly.
   ws: { reconnectCodes: [1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014], reconnectMaxDelay: 10_000 },
 });
 
-/** A whole document. */
+/** A complete HTML document. */
 export function page(props: LayoutProps) {
   return html`<!doctype html>${<Layout {...props} />}`;
 }
@@ -54,14 +56,14 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
       {(signed !== undefined || operator !== undefined) && (
         <>
           <meta name="htmx-config" content={HTMX_CONFIG} />
-          {/* Before htmx, so that it does not miss any event of the socket that htmx opens. */}
+          {/* Must load before htmx, or it may miss events of the socket that htmx opens. */}
           {chart && <script src={assets["usage.js"]} defer></script>}
           <script src={assets["htmx.js"]} defer></script>
           <script src={assets["page.js"]} defer></script>
         </>
       )}
     </head>
-    <body {...pageOf(signed)}>
+    <body {...requestHeaders(signed)}>
       <a class="skip" href="#content">
         Skip to content
       </a>
@@ -84,7 +86,7 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
   </html>
 );
 
-function pageOf(signed: Signed | undefined) {
+function requestHeaders(signed: Signed | undefined) {
   return signed === undefined
     ? {}
     : { "hx-headers:inherited": JSON.stringify({ [ENTERPRISE_HEADER]: signed.enterprise }) };
@@ -133,7 +135,7 @@ const OperatorNavigation: FC<{ tab: "enterprises" | "new" | null }> = ({ tab }) 
   </>
 );
 
-/** The product's mark: a gauge, three quarters full. */
+/** The logo: a gauge, three quarters full. */
 const Mark: FC = () => (
   <svg class="mark" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
     <path class="mark-track" d="M4.2 18.5a10 10 0 1 1 15.6 0" />

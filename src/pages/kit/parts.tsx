@@ -1,27 +1,27 @@
 /**
- * Small pieces that several pages are made of: a name from outside, kept from turning the text around it; a block that
- * could not be read; the wrapping of a region that htmx puts in place of the one on the page.
+ * Small components that several pages share: names, times, the message for a block that cannot be read, and the regions
+ * and links with which htmx updates part of a page.
  */
 import type { Child, FC } from "hono/jsx";
 import type { AtMs } from "../../ledger/time.ts";
 import { formatIso } from "../../wire/time.ts";
 import { formatMoment } from "./dates.ts";
 
-/** A name that people gave: isolated, so that its writing direction stays its own. */
+/** A name that a user chose, isolated so that right-to-left text cannot reorder the text around it. */
 export const Name: FC<{ children?: Child }> = ({ children }) => <bdi class="name">{children}</bdi>;
 
-/** A moment in the enterprise's time zone; with script, resting on it tells it in the reader's own. */
+/** A time in the enterprise's time zone. The page's script adds the reader's local time as a tooltip. */
 export const Moment: FC<{ atMs: AtMs; timeZone: string }> = ({ atMs, timeZone }) => (
   <time datetime={formatIso(atMs)}>{formatMoment(atMs, timeZone)}</time>
 );
 
 export const Unreadable: FC<{ what: string; retry: string }> = ({ what, retry }) => (
   <p class="unreadable">
-    {what} cannot be read at this moment. The balance above is right. <a href={retry}>Try again</a>
+    {what} cannot be read right now. The balance above is correct. <a href={retry}>Try again</a>
   </p>
 );
 
-/** A region for htmx to put in place of the element of this id (`outerMorph` keeps focus and what is open). */
+/** Makes htmx update the element with this id. `outerMorph` keeps the focus and open details. */
 export const Region: FC<{ id: string; swap?: "outerMorph" | "beforeend" | "innerHTML"; children?: Child }> = ({
   id,
   swap = "outerMorph",
@@ -32,8 +32,8 @@ export const Region: FC<{ id: string; swap?: "outerMorph" | "beforeend" | "inner
   </hx-partial>
 );
 
-/** A link that changes one thing of the page: whole without script, in place with it. */
-export const InPlace: FC<{
+/** A link that updates `part` of the page. Without JavaScript it loads the whole page. */
+export const PartLink: FC<{
   href: string;
   part: string;
   id?: string | undefined;

@@ -1,6 +1,6 @@
 /**
- * A problem as a page that says what to do next. A client that does not ask for HTML (a script, a test) gets the same
- * problem as JSON. The page shows the code so that people can quote it.
+ * Shows a problem as a page that says what to do next. A client that does not accept HTML gets the same problem as
+ * JSON. The page shows the code so that people can quote it.
  */
 import type { Context } from "hono";
 import type { ProblemCode } from "../../wire/problem-catalogue.ts";
@@ -14,7 +14,7 @@ const HOME = { label: "Go to the start page", url: "/" };
 const USAGE = { label: "Go to the usage page", url: "/settings/usage" };
 const MODEL = { label: "Go to the model settings", url: "/settings/model" };
 
-/** Where each page leads, and its text where the catalogue's speaks to programs rather than to people. */
+/** The link of each page, and its text if the catalogue's text is written for programs. */
 const PAGES = {
   key_invalid: { link: HOME, text: "It is not the operator key of this deployment." },
   csrf_failed: { link: HOME },
@@ -32,19 +32,19 @@ const PAGES = {
   rate_limited: { link: HOME, text: "Wait a few seconds, then try again." },
   ledger_busy: {
     link: USAGE,
-    text: "Your numbers are safe, but they cannot be read at this moment. Try again in a few seconds.",
+    text: "Your numbers are safe, but they cannot be read right now. Try again in a few seconds.",
   },
   internal: { link: USAGE, text: "The error was logged. Your balance has not changed." },
 } as const satisfies { [code in ProblemCode]?: { link: Link; text?: string } };
 
 export type PageProblem = keyof typeof PAGES;
 
-/** @param link replaces the usual link */
+/** @param link replaces the default link */
 export async function problemPage(c: Context, code: PageProblem, link?: Link): Promise<Response> {
   const problem = problemOf(code);
   if (!wantsHtml(c)) return sendProblem(c, problem);
-  const { link: usualLink, text = problem.detail }: { link: Link; text?: string } = PAGES[code];
-  const { label, url } = link ?? usualLink;
+  const { link: defaultLink, text = problem.detail }: { link: Link; text?: string } = PAGES[code];
+  const { label, url } = link ?? defaultLink;
   const children = (
     <section class="card lone">
       <h1>{problem.title}</h1>
@@ -62,7 +62,7 @@ export async function problemPage(c: Context, code: PageProblem, link?: Link): P
   return c.html(page({ title: problem.title, children }), problem.status, problemHeaders(problem));
 }
 
-/** Answers what a page threw: a transient failure as 503, a bug, which is logged, as 500. */
+/** Answers an error thrown by a page: 503 for a transient failure; 500 for a bug, which is also logged. */
 export function answerPageError(
   error: Error,
   c: Context,

@@ -1,6 +1,6 @@
 /**
- * Reads one block of a page. When that fails, as while D1 is unavailable, the log names the block and the result is null:
- * the page shows that the block cannot be read, and everything else as usual.
+ * Reads the data of one block of a page. If that fails, for example because D1 is unavailable, it logs the block's name
+ * and returns null: the page says that this block cannot be read, and shows the rest as usual.
  */
 export async function readBlock<T>(block: string, read: () => Promise<T>): Promise<T | null> {
   try {

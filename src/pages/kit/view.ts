@@ -1,4 +1,4 @@
-/** The ledger's view of the signed-in enterprise, which every page begins with. */
+/** Loads the state of the signed-in enterprise, which every page shows. */
 import type { Context } from "hono";
 import type { Denied } from "../../access/refusals.ts";
 import type { CopyView } from "../../enterprise/answers.ts";
@@ -10,6 +10,6 @@ import { callerOf, type PageEnv } from "./session.ts";
 export type PageView = Omit<CopyView, "gauge"> & { gauge: ParsedGauge };
 
 export async function loadView(c: Context<PageEnv>): Promise<PageView | Refused | Denied> {
-  const view = await enterpriseStub(c.env, c.var.who.enterprise).copyView(callerOf(c.var.who));
+  const view = await enterpriseStub(c.env, c.var.session.enterprise).copyView(callerOf(c.var.session));
   return isRefusal(view) ? view : { ...view, gauge: parseGauge(view.gauge) };
 }

@@ -1,6 +1,6 @@
 /**
- * The spend cap on the page: the form that an admin gets, the question before a cap that stops everything at once, what
- * happens at the cap, and who changed it when. Members see the same without the form.
+ * The spend cap on the model page: the form for admins, the confirmation before a cap that stops all runs at once, what
+ * happens at the cap, and the history of changes. Members see everything but the form.
  */
 import type { FC } from "hono/jsx";
 import type { CapChange } from "../../copy/read.ts";
@@ -13,16 +13,16 @@ import { Moment, Name, Unreadable } from "../kit/parts.tsx";
 
 export const MODEL_PATH = "/settings/model";
 
-/** What stands in the form: as it was sent, or as the cap is. */
+/** The form's fields: as they were sent, or those of the current cap. */
 export type CapFields = { limit: "cap" | "none"; cap: string };
-/** What to say above the form. */
+/** The message above the form. */
 export type CapNotice = { kind: "saved" | "invalid" | "conflict"; text: string };
 
 type Props = {
   gauge: Gauge;
   timeZone: string;
   fields: CapFields;
-  /** The cap that the preview is for; a text says why there is none. */
+  /** The cap to preview, or a message that says why there is no preview. */
   previewed: Micros | null | string;
   notice: CapNotice | null;
 };
@@ -116,14 +116,14 @@ export const CapForm: FC<Props> = ({ gauge, timeZone, fields, previewed, notice 
         </label>
       </fieldset>
       <p id="cap-help" class="muted">
-        From $1.00 to $1,000,000.00, at most two decimals.
+        From $1.00 to $1,000,000.00, with at most two decimals.
       </p>
       <Preview gauge={gauge} timeZone={timeZone} previewed={previewed} />
       <p class="buttons">
         <button class="button" type="submit">
           Save
         </button>{" "}
-        {/* With script the preview follows what is typed. */}
+        {/* With JavaScript, the preview follows the typing. */}
         <button class="button plain unscripted" type="submit" formmethod="get">
           Preview
         </button>
@@ -138,17 +138,17 @@ export const Preview: FC<Pick<Props, "gauge" | "timeZone" | "previewed">> = ({ g
   </p>
 );
 
-/** Asks before a cap that is spent already, on a page of its own. */
-export const CapQuestion: FC<{ gauge: Gauge; timeZone: string; capMicros: Micros; fields: CapFields }> = ({
+/** Asks for confirmation before setting a cap that is already spent. */
+export const CapConfirmation: FC<{ gauge: Gauge; timeZone: string; capMicros: Micros; fields: CapFields }> = ({
   gauge,
   timeZone,
   capMicros,
   fields,
 }) => (
-  <section class="card" aria-labelledby="question-title">
-    <h2 id="question-title">This cap is below what is spent</h2>
+  <section class="card" aria-labelledby="confirm-title">
+    <h2 id="confirm-title">This cap is below what is already spent</h2>
     <p class="notice conflict" data-announce="alert">
-      {previewOf(gauge, capMicros, timeZone)} Runs under way go on, and are told to stop.
+      {previewOf(gauge, capMicros, timeZone)} Runs in progress are not cut off, but they are asked to stop.
     </p>
     <form method="post" action={MODEL_PATH} class="buttons">
       <input type="hidden" name="enterprise" value={gauge.enterprise} />
@@ -165,22 +165,26 @@ export const CapQuestion: FC<{ gauge: Gauge; timeZone: string; capMicros: Micros
   </section>
 );
 
-export const CapShown: FC<Pick<Props, "gauge" | "timeZone">> = ({ gauge, timeZone }) => (
+export const CapSummary: FC<Pick<Props, "gauge" | "timeZone">> = ({ gauge, timeZone }) => (
   <section class="card" aria-labelledby="cap-title">
     <h2 id="cap-title">Monthly spend cap</h2>
     <p>{previewOf(gauge, gauge.totalMicros, timeZone)}</p>
-    <p class="muted">You are signed in as a member; an admin can change the cap.</p>
+    <p class="muted">You are signed in as a member. Only an admin can change the cap.</p>
   </section>
 );
 
-export const AtTheCap: FC<{ gauge: Gauge; timeZone: string }> = ({ gauge, timeZone }) => (
+export const AtCap: FC<{ gauge: Gauge; timeZone: string }> = ({ gauge, timeZone }) => (
   <section class="card" aria-labelledby="at-cap-title">
     <h2 id="at-cap-title">What happens at the cap</h2>
     <ul>
-      <li>No new run starts. Runs under way are never cut: each report is charged, and answered with “stop”.</li>
-      <li>A higher cap, or none, lets runs start again with the next request.</li>
       <li>
-        At the reset on {formatDate(gauge.cycle.endsAtMs, timeZone)} the spending starts from zero; the cap stays.
+        No new run starts. Runs in progress are never cut off: each report is charged, and its answer asks the run to
+        stop.
+      </li>
+      <li>If the cap is raised or removed, runs can start again at once.</li>
+      <li>
+        At the reset on {formatDate(gauge.cycle.endsAtMs, timeZone)}, spending starts again from zero; the cap stays the
+        same.
       </li>
     </ul>
   </section>
@@ -192,10 +196,10 @@ export const CapHistory: FC<{ changes: CapChange[] | null; timeZone: string }> =
     {changes === null ? (
       <Unreadable what="The history" retry={MODEL_PATH} />
     ) : changes.length === 0 ? (
-      <p class="muted">The cap was never changed.</p>
+      <p class="muted">The cap has never been changed.</p>
     ) : (
       <table>
-        <caption class="unseen">Changes of the spend cap, newest first</caption>
+        <caption class="unseen">Changes to the spend cap, newest first</caption>
         <thead>
           <tr>
             <th scope="col">When</th>

@@ -1,7 +1,7 @@
 /**
- * /settings/model: the spend cap of an enterprise that brings its own model, and the rates in force for everyone.
- * A change is a form: posted, decided, redirected. A form made from another cap than the one in force saves nothing,
- * because its maker has not seen what they would undo.
+ * /settings/model: the spend cap of a byom enterprise, and the current rates for all. The form carries the cap that was
+ * set when it was shown. If the cap has changed since, nothing is saved, because the admin has not seen the change that
+ * they would overwrite.
  */
 import { type Context, Hono } from "hono";
 import { currentPrices } from "../../catalog/current-prices.ts";
@@ -16,16 +16,16 @@ import { readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
 import { readBlock } from "../kit/read-block.ts";
-import { callerOf, isPartial, ownForm, type PageEnv, signedIn } from "../kit/session.ts";
+import { callerOf, isPartial, type PageEnv, requireSameOrigin, requireSession } from "../kit/session.ts";
 import { loadView, type PageView } from "../kit/view.ts";
 import {
-  AtTheCap,
+  AtCap,
+  CapConfirmation,
   type CapFields,
   CapForm,
   CapHistory,
   type CapNotice,
-  CapQuestion,
-  CapShown,
+  CapSummary,
   fieldsOf,
   fromField,
   MODEL_PATH,
@@ -35,70 +35,72 @@ import {
 import { RATES_PAGE, Rates } from "./rates.tsx";
 
 const HISTORY_ROWS = 10;
-const ENTRIES_LOOKED_AT = 100;
-const RUNS_LOOKED_AT = 50;
-const MOST_RATES = 10_000;
+/** How many of the ledger's newest entries are searched for changes of the cap. */
+const ENTRIES_READ = 100;
+/** How many of the newest runs decide which models are listed first. */
+const RUNS_READ = 50;
+const MAX_RATE_ROWS = 10_000;
 
 export const modelPages = new Hono<PageEnv>()
-  .get(MODEL_PATH, signedIn, async (c) => {
+  .get(MODEL_PATH, requireSession, async (c) => {
     const view = await loadView(c);
     if (isRefusal(view)) return problemPage(c, "not_found");
     const { limit, cap } = c.req.query();
-    const fields = cap === undefined && limit === undefined ? fieldsOf(view.gauge) : sentFields({ limit, cap });
+    const fields = cap === undefined && limit === undefined ? fieldsOf(view.gauge) : parseFields({ limit, cap });
     if (isPartial(c)) {
-      return c.html(<Preview gauge={view.gauge} timeZone={view.timeZone} previewed={previewedOf(fields)} />);
+      return c.html(<Preview gauge={view.gauge} timeZone={view.timeZone} previewed={parsePreview(fields)} />);
     }
     const saved = c.req.query("saved") !== undefined;
     const text = `Saved. ${view.gauge.totalMicros === null ? "There is no cap now." : `The cap is ${capName(view.gauge.totalMicros)}.`}`;
     return modelPage(c, view, fields, saved ? { kind: "saved", text } : null);
   })
-  .post(MODEL_PATH, signedIn, ownForm, async (c) => {
-    if (c.var.who.role !== "admin") return problemPage(c, "scope_denied");
+  .post(MODEL_PATH, requireSession, requireSameOrigin, async (c) => {
+    if (c.var.session.role !== "admin") return problemPage(c, "scope_denied");
     const view = await loadView(c);
     if (isRefusal(view)) return problemPage(c, "not_found");
     if (view.gauge.spend === null) return problemPage(c, "not_byom");
     const sent = await readForm(c);
-    const fields = sentFields(sent);
-    // Another tab may have signed in to another enterprise since this form was shown.
+    const fields = parseFields(sent);
+    // Another tab may have signed in to another enterprise since the form was shown.
     if (sent.enterprise !== undefined && sent.enterprise !== view.gauge.enterprise) {
-      const text = `You are signed in to ${view.gauge.name} now, and the form was of another enterprise. Nothing was saved.`;
+      const text = `You are now signed in to ${view.gauge.name}, but the form belonged to another enterprise. Nothing was saved.`;
       return modelPage(c, view, fieldsOf(view.gauge), { kind: "conflict", text }, 409);
     }
     if (sent.from !== fromField(view.gauge)) return conflict(c, view, fields);
-    const capMicros = wishOf(fields, view.gauge);
+    const capMicros = parseCapChoice(fields, view.gauge);
     if (typeof capMicros === "string") return modelPage(c, view, fields, { kind: "invalid", text: capMicros }, 422);
     if (isSpent(view.gauge, capMicros) && sent.confirmed !== "yes")
-      return question(c, view, fields, capMicros as Micros);
-    const set = await enterpriseStub(c.env, c.var.who.enterprise).setCap(
-      callerOf(c.var.who),
+      return confirmationPage(c, view, fields, capMicros as Micros);
+    const set = await enterpriseStub(c.env, c.var.session.enterprise).setCap(
+      callerOf(c.var.session),
       capMicros,
       view.gauge.spend.capMicros,
     );
     if (isRefusal(set)) return problemPage(c, "not_byom");
     const gauge = parseGauge(set);
-    // Somebody was faster, between reading and writing: the object kept theirs.
+    // Someone else changed the cap between our read and our write, and the object kept their change.
     if (gauge.spend?.capMicros !== capMicros) return conflict(c, { ...view, gauge }, fields);
     return c.redirect(`${MODEL_PATH}?saved`, 303);
   });
 
 function conflict(c: Context<PageEnv>, view: PageView, fields: CapFields) {
-  const text = `Someone else changed the cap meanwhile: it is ${capName(view.gauge.totalMicros)} now. Nothing was saved; save again to replace it.`;
+  const text = `Someone else has changed the cap: it is now ${capName(view.gauge.totalMicros)}. Nothing was saved; save again to replace it.`;
   const kept = fields.limit === "none" ? { ...fields, cap: fieldsOf(view.gauge).cap } : fields;
   return modelPage(c, view, kept, { kind: "conflict", text }, 409);
 }
 
-function question(c: Context<PageEnv>, { gauge, timeZone }: PageView, fields: CapFields, capMicros: Micros) {
+function confirmationPage(c: Context<PageEnv>, { gauge, timeZone }: PageView, fields: CapFields, capMicros: Micros) {
   return c.html(
     page({
       title: "Model",
-      signed: { ...c.var.who, name: gauge.name },
+      signed: { ...c.var.session, name: gauge.name },
       tab: "model",
       children: (
         <>
           <div class="heading">
             <h1>Model</h1>
           </div>
-          <CapQuestion gauge={gauge} timeZone={timeZone} capMicros={capMicros} fields={fields} />
+          <CapConfirmation gauge={gauge} timeZone={timeZone} capMicros={capMicros} fields={fields} />
         </>
       ),
     }),
@@ -122,13 +124,13 @@ async function modelPage(
   const rows = Number(c.req.query("rows") ?? RATES_PAGE);
   const query = {
     search: (c.req.query("q") ?? "").slice(0, 100),
-    rows: Number.isInteger(rows) ? Math.min(Math.max(rows, RATES_PAGE), MOST_RATES) : RATES_PAGE,
+    rows: Number.isInteger(rows) ? Math.min(Math.max(rows, RATES_PAGE), MAX_RATE_ROWS) : RATES_PAGE,
     all: c.req.query("models") === "all",
   };
   return c.html(
     page({
       title: "Model",
-      signed: { ...c.var.who, name: gauge.name },
+      signed: { ...c.var.session, name: gauge.name },
       tab: "model",
       children: (
         <>
@@ -136,24 +138,24 @@ async function modelPage(
             <h1>Model</h1>
             <p class="muted">
               {byom
-                ? "This enterprise brings its own model and pays its provider; everything is in US dollars."
-                : "This enterprise uses credits; what a model costs in credits stands below."}
+                ? "This enterprise brings its own model and pays the provider directly. All amounts are in US dollars."
+                : "This enterprise uses credits. The cost of each model in credits is shown below."}
             </p>
           </div>
           {byom && <SpentFacts gauge={gauge} />}
           {byom &&
-            (c.var.who.role === "admin" ? (
+            (c.var.session.role === "admin" ? (
               <CapForm
                 gauge={gauge}
                 timeZone={timeZone}
                 fields={fields}
-                previewed={previewedOf(fields)}
+                previewed={parsePreview(fields)}
                 notice={notice}
               />
             ) : (
-              <CapShown gauge={gauge} timeZone={timeZone} />
+              <CapSummary gauge={gauge} timeZone={timeZone} />
             ))}
-          {byom && <AtTheCap gauge={gauge} timeZone={timeZone} />}
+          {byom && <AtCap gauge={gauge} timeZone={timeZone} />}
           {byom && <CapHistory changes={changes} timeZone={timeZone} />}
           <Rates book={book} usedModels={usedModels ?? []} unit={gauge.unit} query={query} />
         </>
@@ -163,30 +165,30 @@ async function modelPage(
   );
 }
 
-function sentFields({ limit, cap }: Record<string, unknown>): CapFields {
+function parseFields({ limit, cap }: Record<string, unknown>): CapFields {
   return { limit: limit === "none" ? "none" : "cap", cap: typeof cap === "string" ? cap.slice(0, 100) : "" };
 }
 
-function previewedOf({ limit, cap }: CapFields): Micros | null | string {
+function parsePreview({ limit, cap }: CapFields): Micros | null | string {
   if (limit === "none") return null;
-  return cap.trim() === "" ? "Write an amount to see how long it lasts." : parseCap(cap);
+  return cap.trim() === "" ? "Enter an amount to see how long it lasts." : parseCap(cap);
 }
 
 /**
- * What the form asks for; a text says what is wrong with it. An amount beside "No cap" is a contradiction, unless it is
- * the one that stood there: nobody who writes 500 and saves should end without a cap.
+ * The cap that the form chooses, or an error message. "No cap" together with a new amount is refused as contradictory:
+ * nobody who types 500 and saves should end up without a cap.
  */
-function wishOf({ limit, cap }: CapFields, gauge: Gauge): Micros | null | string {
+function parseCapChoice({ limit, cap }: CapFields, gauge: Gauge): Micros | null | string {
   if (limit === "cap") return parseCap(cap);
   if (cap.trim() === "" || cap === fieldsOf(gauge).cap) return null;
-  return "An amount is written and “No cap” is chosen: choose “Stop new runs at”, or empty the field.";
+  return "You entered an amount but chose “No cap”. Choose “Stop new runs at”, or clear the amount.";
 }
 
-/** The copy knows all changes, the ledger the newest at once: together nothing is missing after a change. */
+/** Merges the copy's changes with the ledger's newest entries, so that a change made just now is not missing. */
 async function readHistory(c: Context<PageEnv>): Promise<CapChange[]> {
   const [copied, entries] = await Promise.all([
-    readCapChanges(c.env.DB, c.var.who.enterprise, HISTORY_ROWS),
-    enterpriseStub(c.env, c.var.who.enterprise).entries(callerOf(c.var.who), MAX_MICROS, ENTRIES_LOOKED_AT),
+    readCapChanges(c.env.DB, c.var.session.enterprise, HISTORY_ROWS),
+    enterpriseStub(c.env, c.var.session.enterprise).entries(callerOf(c.var.session), MAX_MICROS, ENTRIES_READ),
   ]);
   const newest = isRefusal(entries) ? [] : entries;
   const bySeq = new Map(copied.map((change) => [change.seq, change]));
@@ -198,6 +200,6 @@ async function readHistory(c: Context<PageEnv>): Promise<CapChange[]> {
 }
 
 async function readUsedModels(c: Context<PageEnv>): Promise<string[]> {
-  const runs = await readRuns(c.env.DB, c.var.who.enterprise, {}, RUNS_LOOKED_AT, null);
+  const runs = await readRuns(c.env.DB, c.var.session.enterprise, {}, RUNS_READ, null);
   return [...new Set(runs.flatMap(({ models }) => models))];
 }

@@ -1,6 +1,6 @@
 /**
- * The rates in force: what a million tokens cost in dollars, and for an enterprise on credits what a thousand cost in
- * credits. Shown are the models of the newest runs, or those that a search finds in the whole price book.
+ * The current rates: dollars per million tokens, and for an enterprise on credits also credits per thousand. Lists the
+ * models of the newest runs, or those in the price book that match a search.
  */
 import type { FC } from "hono/jsx";
 import { ANY_MODEL, type ModelPrice, type PriceBook } from "../../catalog/price-book.ts";
@@ -19,17 +19,17 @@ const TITLES: Record<(typeof KINDS)[number], string> = {
   cache_write: "Cache write",
 };
 const ALIASES_SHOWN = 3;
-/** A rate of six decimals a million tokens, for a thousand of them. */
+/** A rate per million tokens has six decimals, so a rate per thousand has nine. */
 const PER_THOUSAND_DIGITS = 9;
 
-/** `all`: without words to search for, the whole book and not the models in use. */
+/** `all` lists the whole price book if nothing is searched for, instead of the models in use. */
 type RatesQuery = { search: string; rows: number; all: boolean };
 
 type Props = { book: PriceBook | null; usedModels: readonly string[]; unit: Unit; query: RatesQuery };
 
 export const Rates: FC<Props> = ({ book, usedModels, unit, query }) => (
   <section id="rates" class="card table" aria-labelledby="rates-title">
-    <h2 id="rates-title">Rates in force</h2>
+    <h2 id="rates-title">Current rates</h2>
     {book === null ? (
       <Unreadable what="The price book" retry={MODEL_PATH} />
     ) : (
@@ -44,13 +44,13 @@ function findModels(book: PriceBook, usedModels: readonly string[], { search, ro
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0 && !all) {
     const used = book.models.filter(({ id, aliases }) => [id, ...aliases].some((name) => usedModels.includes(name)));
-    if (used.length > 0) return { models: used, all: used.length, what: "Models of the newest runs" };
+    if (used.length > 0) return { models: used, all: used.length, what: "Models of the most recent runs" };
   }
   const matching = book.models.filter(({ id, aliases }) => {
     const text = [id, ...aliases].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   });
-  const what = words.length === 0 ? "All models" : `Models named like “${search}”`;
+  const what = words.length === 0 ? "All models" : `Models matching “${search}”`;
   return { models: matching.slice(0, rows), all: matching.length, what };
 }
 
@@ -63,7 +63,7 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
   <>
     <p class="muted">
       Price book {formatCount(book.version)}
-      {unit === "credits" && `, ${formatCount(book.credits_per_usd)} credits a dollar`}. A run keeps the prices of its
+      {unit === "credits" && `, ${formatCount(book.credits_per_usd)} credits per dollar`}. A run keeps the prices of its
       first report.
     </p>
     <form class="search" method="get" action={`${MODEL_PATH}#rates`} role="search">
@@ -84,8 +84,7 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
     <div class="scroll" role="region" aria-label="Table of rates" tabindex={0}>
       <table class="rates">
         <caption>
-          {found.what}:{" "}
-          {unit === "credits" ? "credits for 1,000 tokens, and $ for a million" : "$ for a million tokens"}
+          {found.what}: {unit === "credits" ? "credits per 1,000 tokens, and $ per million" : "$ per million tokens"}
         </caption>
         <thead>
           <tr>
@@ -101,7 +100,7 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
           {found.models.length === 0 && (
             <tr>
               <td colspan={5} class="muted">
-                No model is called that.
+                No model matches the search.
               </td>
             </tr>
           )}
@@ -155,7 +154,7 @@ function aliasesOf({ aliases }: ModelPrice): string {
     : shown;
 }
 
-/** rate [$ per million] × credits per dollar ÷ 1,000, exactly. */
+/** Credits per thousand tokens, exact: the rate in $ per million × credits per $ ÷ 1,000. */
 function creditsPerThousand(rate: string, creditsPerUsd: number): string {
   return formatExactDecimal(BigInt(parseRate(rate) ?? 0) * BigInt(creditsPerUsd), PER_THOUSAND_DIGITS);
 }

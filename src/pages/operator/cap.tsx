@@ -27,7 +27,7 @@ export const enterpriseCap = new Hono<OperatorEnv>()
     if (typeof capMicros === "string") return capPage(c, { values, errors: { cap: capMicros } });
     if (isSpent(state.gauge, capMicros) && values.confirmed !== "yes") {
       const path = tabHref(state.identity.id, "cap");
-      const title = "This cap is below what is spent";
+      const title = "This cap is below what is already spent";
       const children = (
         <Question
           title={title}

@@ -6,7 +6,7 @@ import type { FC } from "hono/jsx";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { isId } from "../../wire/fields.ts";
 import { countOf, formatAmount, formatPercent } from "../kit/format.ts";
-import { InPlace, Name, Region } from "../kit/parts.tsx";
+import { Name, PartLink, Region } from "../kit/parts.tsx";
 import { type Condition, conditionsOf } from "./condition.ts";
 import { type Column, Row, Table, Utc } from "./frame.tsx";
 import { enterpriseHref } from "./session.tsx";
@@ -190,9 +190,9 @@ const Rows: FC<Listed> = ({ rows }) => (
 const More: FC<Listed> = ({ later, next, ...list }) => (
   <p id="line-enterprises" class="more">
     {next !== null && (
-      <InPlace id="more-enterprises" part="rows" push={false} href={listHref(list, next)}>
+      <PartLink id="more-enterprises" part="rows" push={false} href={listHref(list, next)}>
         Show more
-      </InPlace>
+      </PartLink>
     )}
     {later && <a href={listHref(list, null)}>Show the first</a>}
   </p>

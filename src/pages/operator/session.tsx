@@ -12,7 +12,7 @@ import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { isId } from "../../wire/fields.ts";
 import { type ParsedGauge, parseGauge } from "../../wire/gauge.ts";
 import { type PageProblem, problemPage } from "../kit/problem-page.tsx";
-import { isPartial, ownForm } from "../kit/session.ts";
+import { isPartial, requireSameOrigin } from "../kit/session.ts";
 import { OPERATOR_PATH, signInHref } from "./sign-in.tsx";
 
 export const OPERATOR: Caller = { kind: "operator" };
@@ -25,7 +25,7 @@ export type OperatorContext = Context<OperatorEnv>;
 
 export const requireOperator = createMiddleware<OperatorEnv>(async (c, next) => {
   const reads = c.req.method === "GET" || c.req.method === "HEAD";
-  if (await hasOperatorSession(c)) return reads ? next() : ownForm(c, next);
+  if (await hasOperatorSession(c)) return reads ? next() : requireSameOrigin(c, next);
   const { pathname, search } = new URL(c.req.url);
   const signIn = signInHref(reads ? pathname + search : OPERATOR_PATH);
   // A request for a part of a page must not be redirected; HX-Redirect makes htmx navigate the whole page.

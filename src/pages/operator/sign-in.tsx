@@ -14,7 +14,7 @@ import {
 import { Field, readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
 import { problemPage, wantsHtml } from "../kit/problem-page.tsx";
-import { notForeignForm, ownForm } from "../kit/session.ts";
+import { refuseCrossOrigin, requireSameOrigin } from "../kit/session.ts";
 
 export const OPERATOR_PATH = "/operator";
 const SIGN_IN_PATH = "/operator/signin";
@@ -27,13 +27,13 @@ export const operatorSignIn = new Hono<{ Bindings: Env }>()
     const to = c.req.query("to") ?? "";
     return (await hasOperatorSession(c)) ? c.redirect(ownPageOf(to), 303) : signInPage(c, to);
   })
-  .post(SIGN_IN_PATH, notForeignForm, async (c) => {
+  .post(SIGN_IN_PATH, refuseCrossOrigin, async (c) => {
     const { operator_key = "", to = "" } = await readForm(c);
     if (!(await isOperatorKey(c, operator_key))) return failedSignIn(c, to);
     await startOperatorSession(c);
     return c.redirect(ownPageOf(to), 303);
   })
-  .post("/operator/signout", ownForm, (c) => {
+  .post("/operator/signout", requireSameOrigin, (c) => {
     endOperatorSession(c);
     return c.redirect(SIGN_IN_PATH, 303);
   });

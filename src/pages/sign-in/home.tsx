@@ -14,7 +14,7 @@ import { readForm } from "../kit/form.tsx";
 import { formatAmount, formatCharge, formatPercent } from "../kit/format.ts";
 import { page } from "../kit/layout.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
-import { notForeignForm, type PageEnv } from "../kit/session.ts";
+import { type PageEnv, refuseCrossOrigin } from "../kit/session.ts";
 
 const MAX_DEMOS = 12;
 const DEMO_USER = "demo";
@@ -43,7 +43,7 @@ export const homePages = new Hono<PageEnv>()
       }),
     );
   })
-  .post("/demo/signin", notForeignForm, async (c) => {
+  .post("/demo/signin", refuseCrossOrigin, async (c) => {
     if (!isDemoMode(c.env)) return problemPage(c, "not_found");
     const { enterprise, role } = await readForm(c);
     const state = await enterpriseStub(c.env, String(enterprise)).state({ kind: "operator" });

@@ -12,7 +12,7 @@ import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
-import { notForeignForm, ownForm, type PageEnv } from "../kit/session.ts";
+import { type PageEnv, refuseCrossOrigin, requireSameOrigin } from "../kit/session.ts";
 
 export const signInPages = new Hono<PageEnv>()
   .get("/signin", async (c) => {
@@ -40,7 +40,7 @@ export const signInPages = new Hono<PageEnv>()
       }),
     );
   })
-  .post("/signin", notForeignForm, async (c) => {
+  .post("/signin", refuseCrossOrigin, async (c) => {
     const { token } = await readForm(c);
     const link = await readToken(c.env.SIGNING_SECRET, "link", token ?? "");
     if (link === null) return refuseLink(c);
@@ -73,7 +73,7 @@ export const signInPages = new Hono<PageEnv>()
       }),
     );
   })
-  .post("/signout", ownForm, (c) => {
+  .post("/signout", requireSameOrigin, (c) => {
     endSession(c);
     return c.redirect("/", 303);
   });

@@ -1,7 +1,7 @@
 /**
- * The allocation: how much of what there is has been used, as a bar and as a sum that adds up. Segments are SVG rects
- * with percent lengths, so that nothing is styled inline; bonus is hatched, so that colour is never the only sign.
- * An enterprise that brings its own model sees its spend cap here, or without one the sum spent.
+ * The allocation: how much of the credits has been used, as a bar and as a sum; for byom, how much of the spend cap.
+ * Segments are SVG rects with lengths in percent, because the content policy forbids inline styles. Bonus is hatched,
+ * so that it is recognizable without colour.
  */
 import type { FC } from "hono/jsx";
 import type { Gauge } from "../../ledger/gauge.ts";
@@ -9,7 +9,7 @@ import type { GrantSummary } from "../../ledger/grants.ts";
 import { formatShortDate } from "../kit/dates.ts";
 import { formatAmount, formatCharge, formatIdentity, formatPercent } from "../kit/format.ts";
 import { Unreadable } from "../kit/parts.tsx";
-import { MOST_GRANTS } from "./data.ts";
+import { MAX_GRANTS } from "./data.ts";
 import { Grants } from "./grants.tsx";
 import type { Outlook } from "./outlook.ts";
 import { USAGE_PATH } from "./query.ts";
@@ -31,7 +31,7 @@ export const Allocation: FC<Props> = (props) => {
       </h2>
       {total === null ? (
         <p class="headline">
-          <strong class="big">{formatAmount(used, unit)}</strong> spent this cycle, without a cap
+          <strong class="big">{formatAmount(used, unit)}</strong> spent this cycle, with no cap
         </p>
       ) : (
         <>
@@ -53,7 +53,7 @@ export const Allocation: FC<Props> = (props) => {
 
 const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
   const monthly = gauge.monthly ?? { allowanceMicros: total, usedMicros: gauge.usedMicros };
-  const border = share(monthly.allowanceMicros, total);
+  const bonusStart = share(monthly.allowanceMicros, total);
   const pace = outlook.elapsedRatio * 100;
   return (
     <>
@@ -78,16 +78,16 @@ const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
           </defs>
           <rect class="track-fill" width="100%" height="22" />
           <rect class="monthly-fill" width={percent(share(monthly.usedMicros, total))} height="22" />
-          {gauge.bonus !== null && border < 100 && (
+          {gauge.bonus !== null && bonusStart < 100 && (
             <>
-              <rect x={percent(border)} width={percent(100 - border)} height="22" fill="url(#hatch-free)" />
+              <rect x={percent(bonusStart)} width={percent(100 - bonusStart)} height="22" fill="url(#hatch-free)" />
               <rect
-                x={percent(border)}
+                x={percent(bonusStart)}
                 width={percent(share(gauge.bonus.usedMicros, total))}
                 height="22"
                 fill="url(#hatch)"
               />
-              <rect class="border-line" x={percent(border)} width="2" height="22" />
+              <rect class="border-line" x={percent(bonusStart)} width="2" height="22" />
             </>
           )}
         </svg>
@@ -147,12 +147,12 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
         </div>
       </dl>
       {gauge.remainingMicros !== 0 && monthly.remainingMicros === 0 && (
-        <p class="note">The monthly allowance is used; runs now draw on bonus credits.</p>
+        <p class="note">The monthly allowance is used up; runs now draw on bonus credits.</p>
       )}
       {gauge.debtMicros > 0 && (
         <p class="note">
-          Runs under way used {formatCharge(gauge.debtMicros, unit)} that nothing covered. New credit pays that first;
-          what is not paid by the reset is written off.
+          Runs in progress used {formatCharge(gauge.debtMicros, unit)} that no credit covered. New credit pays this debt
+          first; any debt left at the reset is written off.
         </p>
       )}
       <AllHeld gauge={gauge} />
@@ -162,7 +162,7 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
       {grants === null ? (
         <Unreadable what="The grants" retry={USAGE_PATH} />
       ) : (
-        <Grants grants={grants} most={MOST_GRANTS} leftMicros={bonus.remainingMicros} timeZone={timeZone} />
+        <Grants grants={grants} max={MAX_GRANTS} leftMicros={bonus.remainingMicros} timeZone={timeZone} />
       )}
     </>
   );
@@ -206,13 +206,13 @@ const CapLegend: FC<Props> = ({ gauge }) => {
   );
 };
 
-/** Available is what is left less what is held: with nothing available no run starts, though something is left. */
+/** Shown if no run can start although credit is left, because all of it is held. */
 const AllHeld: FC<{ gauge: Gauge }> = ({ gauge }) =>
   gauge.heldMicros > 0 && gauge.remainingMicros !== 0 && gauge.availableMicros === 0 ? (
-    <p class="note">All that is left is held for runs under way: no new run starts until one of them ends.</p>
+    <p class="note">All that is left is held for runs in progress: no new run starts until one of them ends.</p>
   ) : null;
 
-/** In the line of what is left: holds come and go, and nothing moves for them. */
+/** Shown inline, so that the layout does not shift when holds come and go. */
 const Held: FC<{ gauge: Gauge }> = ({ gauge }) =>
   gauge.heldMicros > 0 ? (
     <span class="muted"> · {formatAmount(gauge.heldMicros, gauge.unit)} held for runs</span>

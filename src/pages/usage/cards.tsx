@@ -1,4 +1,4 @@
-/** The four cards: how far the cycle is, at which pace, and how long what is left will last. */
+/** The four cards: days remaining, days elapsed, average per day, and how long the balance lasts at this pace. */
 import type { FC } from "hono/jsx";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { formatDate, formatTime } from "../kit/dates.ts";
@@ -63,5 +63,5 @@ function runOutOf({ gauge, outlook, timeZone }: Props): { value: string; note: s
   if (!runOut.beforeReset) return { value: "After the reset", note: "at this pace" };
   const at = runOut.atMs ?? outlook.nowMs;
   const time = runOut.days < 1 ? `, ${formatTime(at, timeZone)}` : "";
-  return { value: formatLasting(runOut.days), note: `about ${formatDate(at, timeZone)}${time}` };
+  return { value: formatLasting(runOut.days), note: `around ${formatDate(at, timeZone)}${time}` };
 }

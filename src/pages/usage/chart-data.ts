@@ -1,6 +1,6 @@
 /**
- * Makes the data of a chart from the copy and the gauge. The same value makes the server's drawing, the interactive one,
- * the table and the summary sentence, so they cannot disagree.
+ * Computes the data of a chart from the copy and the gauge. The static chart, the interactive chart, the table and the
+ * summary all use this data, so they cannot disagree.
  */
 import type { TimeBucket } from "../../copy/read.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
@@ -13,9 +13,10 @@ import type { Outlook } from "./outlook.ts";
 
 const MICROS = 1_000_000;
 const Y_STEPS = 4;
-const LIMIT_NEAR = 2.5;
+/** The limit is drawn if it is at most this many times the highest value: otherwise it would flatten the chart. */
+const MAX_LIMIT_RATIO = 2.5;
 
-/** Web and CLI by bucket. */
+/** Use by web and by CLI in each bucket. */
 export function bucketChart(
   buckets: readonly TimeBucket[],
   granularity: "hour" | "day" | "week",
@@ -32,7 +33,7 @@ export function bucketChart(
         : formatDaysOf(startsAtMs, endsAtMs, timeZone);
     return i === buckets.length - 1 ? `${label} (so far)` : label;
   });
-  const every = granularity === "hour" ? 4 : 1;
+  const bucketsPerTick = granularity === "hour" ? 4 : 1;
   return {
     kind: "buckets",
     x: buckets.map((_, i) => i),
@@ -40,7 +41,9 @@ export function bucketChart(
     xMax: buckets.length - 0.65,
     labels,
     xTicks: buckets.flatMap(({ startsAtMs }, i) =>
-      (buckets.length - 1 - i) % every === 0 ? [{ at: i, label: tickOf(startsAtMs, granularity, timeZone) }] : [],
+      (buckets.length - 1 - i) % bucketsPerTick === 0
+        ? [{ at: i, label: tickOf(startsAtMs, granularity, timeZone) }]
+        : [],
     ),
     yTicks: yTicksOf([...web, ...cli], unit),
     series: [seriesOf("web", "Web", web, unit), seriesOf("cli", "CLI", cli, unit)],
@@ -52,7 +55,7 @@ export function bucketChart(
   };
 }
 
-/** What the cycle has used by the end of each day, then the pace held until the reset. A selection has no forecast. */
+/** The cycle's use by the end of each day, continued at this pace until the reset. A selection has no forecast. */
 export function totalChart(
   buckets: readonly TimeBucket[],
   gauge: Gauge,
@@ -66,7 +69,7 @@ export function totalChart(
   const past = buckets.slice(0, -1).map(({ webMicros, cliMicros }) => (sum += webMicros + cliMicros));
   const today = buckets.at(-1);
   const nowX =
-    buckets.length - 1 + (today === undefined ? 0 : shareOf(outlook.nowMs, today.startsAtMs, today.endsAtMs));
+    buckets.length - 1 + (today === undefined ? 0 : ratioOf(outlook.nowMs, today.startsAtMs, today.endsAtMs));
   const endX = Math.max(gauge.cycle.daysTotal, nowX);
   const endMicros = selectedMicros === null ? outlook.usedAtResetMicros : null;
   const used: (Micros | null)[] = [0, ...past, usedMicros, null];
@@ -77,7 +80,7 @@ export function totalChart(
   ];
   const limitMicros = selectedMicros === null ? gauge.totalMicros : null;
   const highest = Math.max(...used.map((micros) => micros ?? 0), endMicros ?? 0);
-  const limitShown = limitMicros !== null && limitMicros <= highest * LIMIT_NEAR;
+  const showsLimit = limitMicros !== null && limitMicros <= highest * MAX_LIMIT_RATIO;
   const resetDate = formatDate(outlook.endsAtMs, timeZone);
   return {
     kind: "total",
@@ -91,13 +94,13 @@ export function totalChart(
       `${resetDate} (reset)`,
     ],
     xTicks: buckets.length === 0 ? [] : dayTicks(outlook, gauge.cycle.daysTotal, timeZone),
-    yTicks: yTicksOf([highest, limitShown ? limitMicros : 0], unit),
+    yTicks: yTicksOf([highest, showsLimit ? limitMicros : 0], unit),
     series: [
       seriesOf("used", "Used", used, unit),
       ...(endMicros === null ? [] : [seriesOf("forecast", "At this pace", forecast, unit)]),
     ],
     partial: null,
-    limit: limitShown ? { at: limitMicros / MICROS, label: limitLabel(limitMicros, unit) } : null,
+    limit: showsLimit ? { at: limitMicros / MICROS, label: limitLabel(limitMicros, unit) } : null,
     summary: totalSummary(usedMicros, endMicros, limitMicros, resetDate, unit),
     columns: "By the end of",
     timeZone,
@@ -123,12 +126,14 @@ function summaryOf(web: Micros[], cli: Micros[], labels: string[], granularity: 
     return `Nothing was ${unit === "usd" ? "spent" : "used"} in the last ${window}.`;
   }
   const sums = web.map((micros, i) => micros + (cli[i] ?? 0));
-  const most = Math.max(...sums);
-  const where = labels[sums.indexOf(most)] ?? "";
+  const highest = Math.max(...sums);
+  const peak = labels[sums.indexOf(highest)] ?? "";
   const used = formatCharge(webMicros + cliMicros, unit);
   const verb = unit === "usd" ? "was spent" : "were used";
-  const refunds = web.concat(cli).some((micros) => micros < 0) ? " Below zero, refunds outweigh the charges." : "";
-  return `In the last ${window} ${used} ${verb}: Web ${formatAmount(webMicros, unit)}, CLI ${formatAmount(cliMicros, unit)}. The most: ${where}, ${formatCharge(most, unit)}.${refunds}`;
+  const refunds = web.concat(cli).some((micros) => micros < 0)
+    ? " Where the chart is below zero, refunds exceeded charges."
+    : "";
+  return `In the last ${window}, ${used} ${verb}: Web ${formatAmount(webMicros, unit)}, CLI ${formatAmount(cliMicros, unit)}. Highest: ${peak}, ${formatCharge(highest, unit)}.${refunds}`;
 }
 
 function totalSummary(
@@ -152,18 +157,18 @@ function tickOf(startsAtMs: AtMs, granularity: "hour" | "day" | "week", timeZone
 }
 
 function dayTicks(outlook: Outlook, daysTotal: number, timeZone: string): Tick[] {
-  const every = Math.max(1, Math.ceil(daysTotal / 4));
+  const daysPerTick = Math.max(1, Math.ceil(daysTotal / 4));
   const dayMs = (outlook.endsAtMs - outlook.startsAtMs) / daysTotal;
-  const count = Math.floor((daysTotal - every / 2) / every) + 1;
+  const count = Math.floor((daysTotal - daysPerTick / 2) / daysPerTick) + 1;
   const ticks = Array.from({ length: count }, (_, i) => ({
-    at: i * every,
-    // Noon of that day: an hour of daylight saving does not move it into its neighbour.
-    label: formatShortDate(outlook.startsAtMs + (i * every + 0.5) * dayMs, timeZone),
+    at: i * daysPerTick,
+    // Noon of that day, so that a change of daylight saving time does not move it to the next or previous day.
+    label: formatShortDate(outlook.startsAtMs + (i * daysPerTick + 0.5) * dayMs, timeZone),
   }));
   return [...ticks, { at: daysTotal, label: formatShortDate(outlook.endsAtMs, timeZone) }];
 }
 
-/** Round steps from zero (or below, where refunds outweigh) past the highest value. */
+/** Ticks at round steps that span zero and all values. Values below zero are refunds. */
 function yTicksOf(micros: readonly Micros[], unit: Unit): Tick[] {
   const highest = Math.max(...micros, 0);
   const lowest = Math.min(...micros, 0);
@@ -175,7 +180,10 @@ function yTicksOf(micros: readonly Micros[], unit: Unit): Tick[] {
   return ticks;
 }
 
-/** The smallest of 1, 2, 2.5, 5 × 10^n that is at least this; a thousandth of a unit at least, and one for nothing. */
+/**
+ * The smallest of 1, 2, 2.5 or 5 × 10^n that is not below `micros`; at least a thousandth of a unit, and one unit for
+ * 0.
+ */
 function niceStep(micros: number): Micros {
   if (micros === 0) return MICROS;
   const power = 10 ** Math.max(3, Math.floor(Math.log10(Math.max(micros, 1))));
@@ -186,6 +194,6 @@ function limitLabel(limitMicros: Micros, unit: Unit): string {
   return unit === "usd" ? `Cap ${formatAmount(limitMicros, unit)}` : `${formatAmount(limitMicros, unit)} credits`;
 }
 
-function shareOf(atMs: AtMs, startsAtMs: AtMs, endsAtMs: AtMs): number {
+function ratioOf(atMs: AtMs, startsAtMs: AtMs, endsAtMs: AtMs): number {
   return Math.min(1, Math.max(0, (atMs - startsAtMs) / (endsAtMs - startsAtMs)));
 }

@@ -1,6 +1,6 @@
 /**
- * A chart as plain data, with all its words. The server writes it into the page, and the browser's script draws it.
- * Amounts are in credits or dollars, not in micros: a drawing needs no more precision.
+ * The data of a chart, including all its text. The server writes it into the page, and the browser's script draws it.
+ * Amounts are in credits or dollars rather than micros, which is precise enough for drawing.
  */
 
 export type ChartSeries = {
@@ -22,7 +22,7 @@ export type Chart = {
   xTicks: Tick[];
   yTicks: Tick[];
   series: ChartSeries[];
-  /** The index of the bucket that is not over yet; null if there is none. */
+  /** The index of the current, incomplete bucket; null if there is none. */
   partial: number | null;
   limit: Tick | null;
   summary: string;

@@ -1,6 +1,6 @@
 /**
- * The chart with its toggles, its summary and its table. The drawing here is complete without script;
- * browser/usage/chart.ts replaces it by an interactive one, from the data that the figure carries.
+ * The consumption chart with its toggles, summary and table. It works without JavaScript; browser/usage/chart.ts
+ * replaces it with an interactive chart, using the data in the figure's attribute.
  */
 import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
@@ -8,10 +8,10 @@ import { SLICE_RUNS } from "../../copy/read-slice.ts";
 import type { Range } from "../../ledger/calendar.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { countOf, formatAmount, formatCharge, formatCount, formatShare } from "../kit/format.ts";
-import { InPlace, Name, Unreadable } from "../kit/parts.tsx";
+import { Name, PartLink, Unreadable } from "../kit/parts.tsx";
 import type { Chart } from "./chart-shape.ts";
-import { fromTheTop, type UsageQuery, usageHref } from "./query.ts";
-import { Sketch } from "./static-chart.tsx";
+import { type UsageQuery, usageHref, withoutPaging } from "./query.ts";
+import { StaticChart } from "./static-chart.tsx";
 import { displayName } from "./top-table.tsx";
 
 const RANGES: Record<Range, { label: string; bucket: string }> = {
@@ -23,54 +23,58 @@ const RANGES: Record<Range, { label: string; bucket: string }> = {
 type Props = {
   query: UsageQuery;
   unit: Unit;
-  /** Null: the copy cannot be read. */
+  /** Null if the copy cannot be read. */
   chart: Chart | null;
-  /** What the selection is not complete in. */
+  /** False if the chart covers only the newest runs of the selection. */
   whole: boolean;
   selected: TopRow | null;
   cycleMicros: number;
 };
 
 export const Consumption: FC<Props> = (props) => {
-  const { query: asked, chart } = props;
-  const query = fromTheTop(asked);
+  const { chart } = props;
+  const query = withoutPaging(props.query);
   return (
     <section id="consumption" class="card" aria-labelledby="consumption-title">
       <div class="head">
         <h2 id="consumption-title">Consumption</h2>
         <nav class="toggle" aria-label="Window">
           {(Object.keys(RANGES) as Range[]).map((range) => (
-            <InPlace
+            <PartLink
               id={`range-${range}`}
               part="chart"
               href={usageHref(query, { range, view: "buckets" })}
               current={query.view === "buckets" && query.range === range}
             >
               {RANGES[range].label}
-            </InPlace>
+            </PartLink>
           ))}
         </nav>
         <nav class="toggle" aria-label="View">
-          <InPlace
+          <PartLink
             id="view-buckets"
             part="chart"
             href={usageHref(query, { view: "buckets" })}
             current={query.view === "buckets"}
           >
             {RANGES[query.range].bucket}
-          </InPlace>
-          <InPlace
+          </PartLink>
+          <PartLink
             id="view-total"
             part="chart"
             href={usageHref(query, { view: "total" })}
             current={query.view === "total"}
           >
             Running total
-          </InPlace>
+          </PartLink>
         </nav>
       </div>
       <Selection {...props} query={query} />
-      {chart === null ? <Unreadable what="The chart" retry={usageHref(query)} /> : <Drawn {...props} chart={chart} />}
+      {chart === null ? (
+        <Unreadable what="The chart" retry={usageHref(query)} />
+      ) : (
+        <ChartFigure {...props} chart={chart} />
+      )}
     </section>
   );
 };
@@ -90,27 +94,27 @@ const Selection: FC<Props> = ({ query, selected, unit, cycleMicros, whole }) => 
         )}
         .
       </span>{" "}
-      <InPlace
+      <PartLink
         id="clear-filter"
         class="button plain"
         part="chart,workspace,group,user,runs"
         href={usageHref(query, { filter: null })}
       >
         Show all
-      </InPlace>
+      </PartLink>
       <small class="muted">
-        The chart {query.view === "total" ? "adds" : "counts"} its runs by the time they started
-        {whole ? "." : `: of its newest ${formatCount(SLICE_RUNS)} runs; older ones are not in it.`}
+        The chart {query.view === "total" ? "adds" : "counts"} runs at the time they started
+        {whole ? "." : `. It includes only the newest ${formatCount(SLICE_RUNS)} runs of this ${dimension}.`}
       </small>
     </p>
   );
 };
 
-const Drawn: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
+const ChartFigure: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
   <>
     <figure id="chart" data-chart={JSON.stringify(chart)}>
       <div class="plot" hx-morph-skip=""></div>
-      <Sketch chart={chart} />
+      <StaticChart chart={chart} />
       <figcaption>
         <ul class="keys">
           {chart.series.map(({ key, name }) => (
@@ -140,7 +144,7 @@ const Drawn: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
       <table>
         <caption class="unseen">
           {chart.kind === "total" ? "Running total of the billing cycle" : "Consumption over time"}, in{" "}
-          {unit === "usd" ? "USD" : "credits"}, in the time zone {chart.timeZone}
+          {unit === "usd" ? "USD" : "credits"}, time zone {chart.timeZone}
         </caption>
         <thead>
           <tr>
@@ -167,7 +171,7 @@ const Drawn: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
   </>
 );
 
-/** Sums what is drawn; values are whole micros divided by a million, so rounding brings them back exactly. */
+/** The sum of the drawn values. They are micros divided by a million, so rounding restores the exact micros. */
 function sumOf(chart: Chart, key: string, unit: Unit): string {
   const values = chart.series.find((series) => series.key === key)?.values ?? [];
   return formatAmount(

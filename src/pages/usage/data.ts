@@ -34,7 +34,7 @@ export const ROWS = 10;
 const SLICE_ROWS = 20;
 /** A table says how many rows there are up to here: counting reads them. */
 export const COUNTED_ROWS = 100;
-export const MOST_GRANTS = 100;
+export const MAX_GRANTS = 100;
 const HOUR_MS = 3_600_000;
 
 /** A block that the copy could not give. */
@@ -69,14 +69,14 @@ export type UsageData = {
 };
 
 export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise<UsageData | Refused | Denied> {
-  const caller = callerOf(c.var.who);
+  const caller = callerOf(c.var.session);
   const wanted = (part: Part) => query.parts === null || query.parts.includes(part);
   const [view, grants] = await Promise.all([
     loadView(c),
-    wanted("now") ? enterpriseStub(c.env, c.var.who.enterprise).grants(caller, MAX_MICROS, MOST_GRANTS) : null,
+    wanted("now") ? enterpriseStub(c.env, c.var.session.enterprise).grants(caller, MAX_MICROS, MAX_GRANTS) : null,
   ]);
   if (isRefusal(view)) return view;
-  const read = reader(c.env.DB, c.var.who.enterprise, view, query);
+  const read = reader(c.env.DB, c.var.session.enterprise, view, query);
   const [selected, series, workspace, group, user, runs] = await Promise.all([
     wanted("chart") ? readBlock("selected", read.selected) : null,
     wanted("chart") ? readBlock("series", read.series) : null,

@@ -1,4 +1,4 @@
-/** How these numbers are made: each with its formula and its values, and as of when. */
+/** Explains how each number on the page is calculated, with its values, and how recent the numbers are. */
 import type { FC } from "hono/jsx";
 import type { Micros } from "../../ledger/micros.ts";
 import { DAY_MS } from "../../ledger/time.ts";
@@ -11,8 +11,8 @@ import type { Outlook } from "./outlook.ts";
 
 type Props = { view: PageView; outlook: Outlook };
 
-/** A copy this far behind is said to be: the projection promises five seconds. */
-const BEHIND_MS = 10_000;
+/** From this lag on, the page says that the copy is behind. The projection promises five seconds. */
+const MIN_SHOWN_LAG_MS = 10_000;
 
 export const Explanation: FC<Props> = ({ view, outlook }) => {
   const { gauge, timeZone } = view;
@@ -21,7 +21,7 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
   return (
     <details id="explanation" class="card explanation">
       <summary>
-        <span>How these numbers are made</span>
+        <span>How these numbers are calculated</span>
       </summary>
       <dl>
         <div>
@@ -34,16 +34,16 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
         <div>
           <dt>Used</dt>
           <dd>
-            The charges of this cycle less their refunds: {exact(gauge.usedMicros)}. A charge counts when it arrives,
-            and is exact to a millionth; rounding happens only here, on the screen. Percentages of the bar are rounded
-            down.
+            The charges of this cycle minus refunds: {exact(gauge.usedMicros)}. A charge counts from the moment it
+            arrives, and is exact to a millionth; numbers are rounded only for display. Percentages of the bar are
+            rounded down.
           </dd>
         </div>
         <div>
           <dt>Average per day</dt>
           <dd>
-            What was used, divided by the days that have passed, at least one: {exact(gauge.usedMicros)} ÷{" "}
-            {formatDecimal(days)} = {exact(gauge.avgPerDayMicros)}.
+            What was used, divided by the days elapsed (at least one): {exact(gauge.usedMicros)} ÷ {formatDecimal(days)}{" "}
+            = {exact(gauge.avgPerDayMicros)}.
           </dd>
         </div>
         {gauge.remainingMicros !== null && (
@@ -51,8 +51,8 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
             <dt>{gauge.spend === null ? "Run out in" : "Cap reached in"}</dt>
             <dd>
               What is left, divided by that average: {exact(gauge.remainingMicros)} ÷ {exact(gauge.avgPerDayMicros)}
-              {gauge.runOutDays === null ? "." : ` = ${formatDecimal(gauge.runOutDays)} days.`} In the first 24 hours of
-              a cycle there is no forecast.
+              {gauge.runOutDays === null ? "." : ` = ${formatDecimal(gauge.runOutDays)} days.`} There is no forecast in
+              the first 24 hours of a cycle.
             </dd>
           </div>
         )}
@@ -60,23 +60,25 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
           <div>
             <dt>Order of use</dt>
             <dd>
-              Runs draw on the monthly allowance first, then on grants: the soonest expiry first. What is left of the
-              allowance ends with the cycle; grants stay until they are used or expire.
+              Runs draw on the monthly allowance first, then on the grant that expires soonest. Unused allowance ends
+              with the cycle; grants last until they are used up or expire.
             </dd>
           </div>
         )}
         <div>
           <dt>Requests</dt>
           <dd>
-            A run is one request, from its first report on. Every run has a receipt: its tokens, its pinned prices, and
-            where each part of its charge was drawn from.
+            A run counts as one request from its first report on. Every run has a receipt that shows its tokens, its
+            pinned prices, and where each part of its charge was drawn from.
           </dd>
         </div>
         <div>
           <dt>As of when</dt>
           <dd>
-            Balance and cards come from the ledger itself. Chart, tables and runs come from a copy that follows within
-            seconds, and the chart counts a charge in the hour or day of its arrival. All times are in {timeZone}.
+            The balance and the cards come from the ledger itself. The chart, the tables and the runs come from a copy
+            that follows within seconds. The chart counts a charge in the hour or day in which it arrived. All times are
+            in
+            {timeZone}.
           </dd>
         </div>
       </dl>
@@ -84,7 +86,7 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
   );
 };
 
-/** As of when the numbers are: those of the ledger, and those of the copy where it is behind. Script reads the data. */
+/** The time of the ledger's numbers, and of the copy's if it is behind. Scripts read the data attributes. */
 export const AsOf: FC<Props> = ({ view, outlook }) => (
   <p id="as-of" class="as-of muted" data-seq={view.gauge.seq}>
     <time datetime={formatIso(outlook.nowMs)}>as of {formatClock(outlook.nowMs, view.timeZone)}</time>
@@ -96,7 +98,7 @@ export const CopyAsOf: FC<Props> = ({ view, outlook }) => {
   const lagMs = outlook.nowMs - view.copyAsOfMs;
   return (
     <span id="copy-as-of" data-lag={lagMs}>
-      {lagMs > BEHIND_MS &&
+      {lagMs > MIN_SHOWN_LAG_MS &&
         ` · chart and tables as of ${formatClock(view.copyAsOfMs, view.timeZone)}, ${formatLag(lagMs)} behind`}
     </span>
   );

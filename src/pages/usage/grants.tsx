@@ -1,6 +1,6 @@
 /**
- * The grants behind the bonus, in the order in which runs draw on them: soonest expiry first, those without expiry
- * last, then the oldest. What has ended stands below.
+ * The grants that make up the bonus, in the order in which runs draw on them: soonest expiry first, those without
+ * expiry last, then the oldest. Ended grants are listed below.
  */
 import type { FC } from "hono/jsx";
 import type { GrantSummary } from "../../ledger/grants.ts";
@@ -9,7 +9,7 @@ import { formatDate } from "../kit/dates.ts";
 import { formatAmount } from "../kit/format.ts";
 import { Name } from "../kit/parts.tsx";
 
-const ENDED_SHOWN = 10;
+const MAX_ENDED = 10;
 const SOURCES: Record<GrantSummary["source"], string> = {
   referral: "Referral",
   promotion: "Promotion",
@@ -24,31 +24,29 @@ const ENDINGS: Record<GrantSummary["state"], string> = {
 };
 
 type Props = {
-  /** Newest first; one more than `most` says that there are more. */
+  /** Newest first. More than `max` means that there are more to show. */
   grants: GrantSummary[];
-  most: number;
+  max: number;
   leftMicros: Micros;
   timeZone: string;
 };
 
-export const Grants: FC<Props> = ({ grants: found, most, leftMicros, timeZone }) => {
-  const grants = found.slice(0, most);
+export const Grants: FC<Props> = ({ grants: found, max, leftMicros, timeZone }) => {
+  const grants = found.slice(0, max);
   if (grants.length === 0) return null;
-  // They come newest first; a stable sort of the reverse keeps the order of arrival where nothing else decides.
+  // Reversed, because they come newest first: the stable sort then keeps the order of arrival for equal keys.
   const active = grants.filter(({ state }) => state === "active").reverse();
   const inOrder = active.sort((a, b) => endOf(a) - endOf(b) || a.grantedAtMs - b.grantedAtMs);
-  const ended = grants.filter(({ state }) => state !== "active").slice(0, ENDED_SHOWN);
+  const ended = grants.filter(({ state }) => state !== "active").slice(0, MAX_ENDED);
   return (
     <details id="grants">
       <summary>Grants</summary>
       <table>
-        <caption>
-          {found.length > most ? `The newest ${most} grants` : "Grants"} in the order of use, in credits
-        </caption>
+        <caption>{found.length > max ? `The newest ${max} grants` : "Grants"} in order of use, in credits</caption>
         <thead>
           <tr>
             <th scope="col">Grant</th>
-            <th scope="col">Turn</th>
+            <th scope="col">Order</th>
             <th scope="col">Expires</th>
             <th scope="col" class="num">
               Amount
@@ -69,7 +67,7 @@ export const Grants: FC<Props> = ({ grants: found, most, leftMicros, timeZone })
                   </small>
                 )}
               </th>
-              <td>{grant.state === "active" ? place(i) : ENDINGS[grant.state]}</td>
+              <td>{grant.state === "active" ? ordinalOf(i) : ENDINGS[grant.state]}</td>
               <td>{grant.expiresAtMs === null ? "never" : formatDate(grant.expiresAtMs, timeZone)}</td>
               <td class="num">{formatAmount(grant.amountMicros, "credits")}</td>
               <td class="num">{formatAmount(grant.state === "active" ? grant.remainingMicros : 0, "credits")}</td>
@@ -93,6 +91,6 @@ function endOf(grant: GrantSummary): number {
   return grant.expiresAtMs ?? Number.MAX_SAFE_INTEGER;
 }
 
-function place(i: number): string {
+function ordinalOf(i: number): string {
   return i === 0 ? "first" : i === 1 ? "second" : i === 2 ? "third" : `${i + 1}th`;
 }

@@ -1,6 +1,6 @@
 /**
- * The head of the usage page: the cycle, the pill that says whether the page is live, and what can be taken out of it.
- * The period and the exports are regions, because a cycle turns and a filter is chosen while the page is open.
+ * The heading of the usage page: the billing cycle, the pill that says whether the page is live, and the exports. The
+ * cycle and the exports are regions, because a new cycle or a filter can change them while the page is open.
  */
 import type { FC } from "hono/jsx";
 import { formatIso } from "../../wire/time.ts";

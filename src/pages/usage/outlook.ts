@@ -1,7 +1,7 @@
 /**
- * What the page says about the future, as plain values: how much of the cycle has passed, how long what is left will
- * last, what will be left at the reset. Made from the gauge, and from the grants, because some may end before the reset.
- * In a cycle's first 24 hours there is no forecast, and none once nothing is left: then no new run starts.
+ * What the page says about the rest of the cycle: how much of it has passed, how long the balance will last, and what
+ * will be left at the reset. Uses the gauge, and the grants because some may expire before the reset. There is no
+ * forecast in the first 24 hours of a cycle, nor when nothing is left, because then no new run starts.
  */
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { GrantSummary } from "../../ledger/grants.ts";
@@ -16,13 +16,13 @@ export type Outlook = {
   elapsedRatio: number;
   /** True in the first 24 hours of a cycle. */
   tooEarly: boolean;
-  /** Null: no forecast (nothing used, no limit, too early). */
+  /** Null if there is no forecast: nothing used, no limit, or too early. */
   runOut: { days: number; atMs: AtMs | null; beforeReset: boolean } | null;
-  /** What this pace leaves at the reset; null without a forecast or without a limit. */
+  /** What is left at the reset at this pace; null without a forecast or a limit. */
   leftAtResetMicros: Micros | null;
-  /** What of the bonus this pace leaves to expire before the reset. */
+  /** Bonus that expires unused before the reset at this pace. */
   expiringMicros: Micros;
-  /** What this pace will have used at the reset; null without a forecast. */
+  /** What is used by the reset at this pace; null without a forecast. */
   usedAtResetMicros: Micros | null;
 };
 
@@ -30,44 +30,48 @@ export function outlookOf(gauge: Gauge, grants: readonly GrantSummary[] = []): O
   const nowMs = gauge.asOfMs;
   const { startsAtMs, endsAtMs } = gauge.cycle;
   const tooEarly = nowMs - startsAtMs < DAY_MS;
-  const comingMicros = Math.round((gauge.avgPerDayMicros * (endsAtMs - nowMs)) / DAY_MS);
-  const forecast = !tooEarly && gauge.usedMicros > 0;
-  const known = forecast && gauge.remainingMicros !== null && gauge.runOutDays !== null;
-  const expiringMicros = known ? expiringOf(gauge, grants, nowMs, endsAtMs) : 0;
+  const stillToUseMicros = Math.round((gauge.avgPerDayMicros * (endsAtMs - nowMs)) / DAY_MS);
+  const hasForecast = !tooEarly && gauge.usedMicros > 0;
+  const hasRunOutForecast = hasForecast && gauge.remainingMicros !== null && gauge.runOutDays !== null;
+  const expiringMicros = hasRunOutForecast ? expiringOf(gauge, grants, nowMs, endsAtMs) : 0;
   return {
     nowMs,
     startsAtMs,
     endsAtMs,
     elapsedRatio: Math.min(1, Math.max(0, (nowMs - startsAtMs) / (endsAtMs - startsAtMs))),
     tooEarly,
-    runOut: known
+    runOut: hasRunOutForecast
       ? {
           days: gauge.runOutDays ?? 0,
           atMs: gauge.runOutAtMs,
           beforeReset: gauge.onTrackToRunOut,
         }
       : null,
-    leftAtResetMicros: known ? Math.max(0, (gauge.remainingMicros ?? 0) - comingMicros - expiringMicros) : null,
+    leftAtResetMicros: hasRunOutForecast
+      ? Math.max(0, (gauge.remainingMicros ?? 0) - stillToUseMicros - expiringMicros)
+      : null,
     expiringMicros,
-    usedAtResetMicros: forecast && gauge.remainingMicros !== 0 ? gauge.usedMicros + comingMicros : null,
+    usedAtResetMicros: hasForecast && gauge.remainingMicros !== 0 ? gauge.usedMicros + stillToUseMicros : null,
   };
 }
 
-/** Lets the pace draw on the allowance, then on the grants by their expiry, and sums what each still has at its end. */
+/**
+ * Draws at this pace, allowance first and then grants by expiry, and adds up what each grant has left at its expiry.
+ */
 function expiringOf(gauge: Gauge, grants: readonly GrantSummary[], nowMs: AtMs, endsAtMs: AtMs): Micros {
   const ending = grants
     .filter(({ state }) => state === "active")
     .map(({ expiresAtMs, remainingMicros: micros }) => ({ atMs: expiresAtMs ?? Number.POSITIVE_INFINITY, micros }))
     .filter(({ atMs }) => atMs <= endsAtMs)
     .sort((a, b) => a.atMs - b.atMs);
-  let beforeMicros = gauge.monthly?.remainingMicros ?? 0;
+  let coveredMicros = gauge.monthly?.remainingMicros ?? 0;
   let expiringMicros = 0;
   for (const { atMs, micros } of ending) {
-    // What the pace wants by then, less what it found in the allowance and in the grants that ended earlier.
-    const wantedMicros = Math.round((gauge.avgPerDayMicros * (atMs - nowMs)) / DAY_MS) - beforeMicros;
-    const drawnMicros = Math.min(micros, Math.max(0, wantedMicros));
+    // Use by then, minus what the allowance and the grants that expire earlier cover.
+    const neededMicros = Math.round((gauge.avgPerDayMicros * (atMs - nowMs)) / DAY_MS) - coveredMicros;
+    const drawnMicros = Math.min(micros, Math.max(0, neededMicros));
     expiringMicros += micros - drawnMicros;
-    beforeMicros += drawnMicros;
+    coveredMicros += drawnMicros;
   }
   return expiringMicros;
 }

@@ -1,6 +1,6 @@
 /**
- * GET /settings/usage: the dashboard. One handler answers the whole page and, when htmx asks, any of its regions: both
- * are the same views of the same values.
+ * GET /settings/usage: the dashboard. One handler answers with the whole page or, for htmx, with some of its parts.
+ * Both render the same components from the same data.
  */
 import { type Context, Hono } from "hono";
 import type { FC } from "hono/jsx";
@@ -9,7 +9,7 @@ import { formatPeriod } from "../kit/dates.ts";
 import { page, type Signed } from "../kit/layout.tsx";
 import { Region } from "../kit/parts.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
-import { isPartial, type PageEnv, signedIn } from "../kit/session.ts";
+import { isPartial, type PageEnv, requireSession } from "../kit/session.ts";
 import { Allocation } from "./allocation.tsx";
 import { Cards } from "./cards.tsx";
 import { bucketChart, totalChart } from "./chart-data.ts";
@@ -25,26 +25,28 @@ import { statusOf } from "./status.ts";
 import { StatusLine } from "./status-line.tsx";
 import { TopPage, TopTable } from "./top-table.tsx";
 
-type Shown = { data: UsageData; query: UsageQuery; outlook: Outlook; signed: Signed };
+type PageProps = { data: UsageData; query: UsageQuery; outlook: Outlook; signed: Signed };
 
-/** Sent by a page that refreshes itself: a region that cannot be read then stays as it is. */
+/**
+ * Sent when a page refreshes itself: a part that cannot be read is then omitted, so that the page keeps its old one.
+ */
 const REFRESH_HEADER = "Fuelgauge-Refresh";
 
-export const usagePages = new Hono<PageEnv>().get("/settings/usage", signedIn, async (c) => {
-  const asked = parseUsageQuery(new URL(c.req.url).searchParams);
-  const query = isPartial(c) ? asked : { ...asked, parts: null };
+export const usagePages = new Hono<PageEnv>().get("/settings/usage", requireSession, async (c) => {
+  const requested = parseUsageQuery(new URL(c.req.url).searchParams);
+  const query = isPartial(c) ? requested : { ...requested, parts: null };
   const data = await loadUsage(c, query);
   if (isRefusal(data)) return problemPage(c, "not_found");
   const { gauge } = data.view;
   const outlook = outlookOf(gauge, data.grants ?? []);
-  const shown = { data, query, outlook, signed: { ...c.var.who, name: gauge.name } };
-  if (query.parts === null) return wholePage(c, shown);
-  const refreshes = c.req.header(REFRESH_HEADER) !== undefined;
-  return c.html(<Parts {...shown} parts={query.parts} refreshes={refreshes} />);
+  const props = { data, query, outlook, signed: { ...c.var.session, name: gauge.name } };
+  if (query.parts === null) return wholePage(c, props);
+  const isRefresh = c.req.header(REFRESH_HEADER) !== undefined;
+  return c.html(<Parts {...props} parts={query.parts} isRefresh={isRefresh} />);
 });
 
-function wholePage(c: Context<PageEnv>, shown: Shown): Response | Promise<Response> {
-  const { data, signed } = shown;
+function wholePage(c: Context<PageEnv>, props: PageProps): Response | Promise<Response> {
+  const { data, signed } = props;
   return c.html(
     page({
       title: "Usage",
@@ -53,41 +55,41 @@ function wholePage(c: Context<PageEnv>, shown: Shown): Response | Promise<Respon
       chart: true,
       children: (
         <>
-          <Heading view={data.view} outlook={shown.outlook} query={shown.query} signed={signed} />
-          <Now {...shown} />
-          <ChartPart {...shown} />
-          <Top {...shown} dimension="workspace" />
+          <Heading view={data.view} outlook={props.outlook} query={props.query} signed={signed} />
+          <Now {...props} />
+          <ChartPart {...props} />
+          <Top {...props} dimension="workspace" />
           <div class="pair">
-            <Top {...shown} dimension="group" />
-            <Top {...shown} dimension="user" />
+            <Top {...props} dimension="group" />
+            <Top {...props} dimension="user" />
           </div>
-          <RecentRuns block={data.runs} query={shown.query} timeZone={data.view.timeZone} />
-          <Explanation view={data.view} outlook={shown.outlook} />
-          <AsOf view={data.view} outlook={shown.outlook} />
+          <RecentRuns block={data.runs} query={props.query} timeZone={data.view.timeZone} />
+          <Explanation view={data.view} outlook={props.outlook} />
+          <AsOf view={data.view} outlook={props.outlook} />
         </>
       ),
     }),
   );
 }
 
-/** The regions that come from the ledger itself. */
-const Now: FC<Shown> = (shown) => (
+/** The blocks that come from the ledger itself. */
+const Now: FC<PageProps> = (props) => (
   <>
-    <StatusLine status={statusFor(shown)} />
-    <Allocation {...allocationOf(shown)} />
-    <Cards {...allocationOf(shown)} />
+    <StatusLine status={statusFor(props)} />
+    <Allocation {...allocationOf(props)} />
+    <Cards {...allocationOf(props)} />
   </>
 );
 
-const Parts: FC<Shown & { parts: readonly Part[]; refreshes: boolean }> = ({ parts, refreshes, ...shown }) => (
+const Parts: FC<PageProps & { parts: readonly Part[]; isRefresh: boolean }> = ({ parts, isRefresh, ...props }) => (
   <>
     {parts
-      .filter((part) => !refreshes || isReadable(part, shown.data))
+      .filter((part) => !isRefresh || isReadable(part, props.data))
       .map((part) => (
-        <OnePart {...shown} part={part} />
+        <OnePart {...props} part={part} />
       ))}
     <Region id="copy-as-of">
-      <CopyAsOf view={shown.data.view} outlook={shown.outlook} />
+      <CopyAsOf view={props.data.view} outlook={props.outlook} />
     </Region>
   </>
 );
@@ -105,24 +107,24 @@ function isReadable(part: Part, { series, runs, top }: UsageData): boolean {
   }
 }
 
-const OnePart: FC<Shown & { part: Part }> = ({ part, ...shown }) => {
-  const { data, query, outlook } = shown;
+const OnePart: FC<PageProps & { part: Part }> = ({ part, ...props }) => {
+  const { data, query, outlook } = props;
   const { timeZone } = data.view;
   switch (part) {
     case "now":
       return (
         <>
           <Region id="status">
-            <StatusLine status={statusFor(shown)} />
+            <StatusLine status={statusFor(props)} />
           </Region>
           <Region id="allocation">
-            <Allocation {...allocationOf(shown)} />
+            <Allocation {...allocationOf(props)} />
           </Region>
           <Region id="cards">
-            <Cards {...allocationOf(shown)} />
+            <Cards {...allocationOf(props)} />
           </Region>
           <Region id="period">
-            <Period view={data.view} outlook={outlook} signed={shown.signed} />
+            <Period view={data.view} outlook={outlook} signed={props.signed} />
           </Region>
           <Region id="explanation">
             <Explanation view={data.view} outlook={outlook} />
@@ -136,10 +138,10 @@ const OnePart: FC<Shown & { part: Part }> = ({ part, ...shown }) => {
       return (
         <>
           <Region id="consumption">
-            <ChartPart {...shown} />
+            <ChartPart {...props} />
           </Region>
           <Region id="exports">
-            <Exports query={query} signed={shown.signed} />
+            <Exports query={query} signed={props.signed} />
           </Region>
         </>
       );
@@ -154,27 +156,27 @@ const OnePart: FC<Shown & { part: Part }> = ({ part, ...shown }) => {
       );
     default: {
       const block = data.top[part];
-      if (query.top[part] !== null && block !== null) return <TopPage {...topOf(shown, part)} block={block} />;
+      if (query.top[part] !== null && block !== null) return <TopPage {...topOf(props, part)} block={block} />;
       return (
         <Region id={`top-${part}`}>
-          <Top {...shown} dimension={part} />
+          <Top {...props} dimension={part} />
         </Region>
       );
     }
   }
 };
 
-const Top: FC<Shown & { dimension: (typeof DIMENSIONS)[number] }> = ({ dimension, ...shown }) => (
-  <TopTable {...topOf(shown, dimension)} />
+const Top: FC<PageProps & { dimension: (typeof DIMENSIONS)[number] }> = ({ dimension, ...props }) => (
+  <TopTable {...topOf(props, dimension)} />
 );
 
-const ChartPart: FC<Shown> = (shown) => {
-  const { data, query } = shown;
+const ChartPart: FC<PageProps> = (props) => {
+  const { data, query } = props;
   return (
     <Consumption
       query={query}
       unit={data.view.gauge.unit}
-      chart={chartOf(shown)}
+      chart={chartOf(props)}
       whole={data.series?.whole ?? true}
       selected={data.selected}
       cycleMicros={data.view.gauge.usedMicros}
@@ -182,7 +184,7 @@ const ChartPart: FC<Shown> = (shown) => {
   );
 };
 
-function chartOf({ data, query, outlook }: Shown): Chart | null {
+function chartOf({ data, query, outlook }: PageProps): Chart | null {
   if (data.series === null) return null;
   const { gauge, timeZone } = data.view;
   const { buckets } = data.series;
@@ -193,16 +195,16 @@ function chartOf({ data, query, outlook }: Shown): Chart | null {
   return bucketChart(buckets, chartSpans(data.view, query).granularity, gauge.unit, timeZone);
 }
 
-function statusFor({ data, outlook, signed }: Shown) {
+function statusFor({ data, outlook, signed }: PageProps) {
   const { gauge, timeZone, suspended } = data.view;
   return statusOf(gauge, outlook, { timeZone, role: signed.role, suspended });
 }
 
-function allocationOf({ data, outlook }: Shown) {
+function allocationOf({ data, outlook }: PageProps) {
   return { gauge: data.view.gauge, outlook, timeZone: data.view.timeZone, grants: data.grants };
 }
 
-function topOf({ data, query, outlook }: Shown, dimension: (typeof DIMENSIONS)[number]) {
+function topOf({ data, query, outlook }: PageProps, dimension: (typeof DIMENSIONS)[number]) {
   const period = formatPeriod(outlook.startsAtMs, outlook.endsAtMs, data.view.timeZone);
   return { dimension, block: data.top[dimension], query, unit: data.view.gauge.unit, period };
 }

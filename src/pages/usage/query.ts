@@ -1,6 +1,6 @@
 /**
- * The state of the usage page as its address holds it, and the way back: every toggle, filter and Show more is a link
- * to the same page with one thing changed. What an address says wrongly is left out, never an error: people edit them.
+ * The state of the usage page in its URL. Every toggle, filter and "Show more" is a link to the same page with one
+ * parameter changed. Invalid parameters are ignored rather than refused, because people edit URLs.
  */
 import type { Dimension } from "../../copy/read.ts";
 import { RANGES, type Range } from "../../ledger/calendar.ts";
@@ -11,18 +11,18 @@ import { isId } from "../../wire/fields.ts";
 export const USAGE_PATH = "/settings/usage";
 export const DIMENSIONS = ["workspace", "group", "user"] as const satisfies readonly Dimension[];
 
-/** Regions that can be asked for alone; `now` are those that come from the gauge only. */
+/** Parts of the page that can be requested alone. `now` is everything that comes from the gauge. */
 const PARTS = ["now", "chart", "workspace", "group", "user", "runs"] as const;
 export type Part = (typeof PARTS)[number];
 
-/** Where a table goes on, and what its earlier pages showed: the footer then needs no rereading. */
+/** Where a table's next page starts, with the sums of the pages before, so that its footer need not read them again. */
 export type TopPlace = { amountMicros: Micros; id: string; shownRows: number; shownMicros: Micros };
 export type RunPlace = { startedAtMs: AtMs; run: string };
 type Filter = { dimension: Dimension; id: string };
 
 export type UsageQuery = {
   range: Range;
-  /** By bucket, or the running total of the cycle. */
+  /** The chart: by bucket, or the running total of the cycle. */
   view: "buckets" | "total";
   filter: Filter | null;
   top: Record<Dimension, TopPlace | null>;
@@ -51,7 +51,7 @@ export function parseUsageQuery(params: URLSearchParams): UsageQuery {
   };
 }
 
-/** The address of the page in this state; what is as usual is left out. */
+/** The URL of the page in this state. Defaults are omitted. */
 export function usageHref(query: UsageQuery, change: Partial<UsageQuery> = {}): string {
   const { range, view, filter, top, runsAfter, parts } = { ...query, ...change };
   const params = new URLSearchParams();
@@ -70,8 +70,8 @@ export function usageHref(query: UsageQuery, change: Partial<UsageQuery> = {}): 
   return text === "" ? USAGE_PATH : `${USAGE_PATH}?${text}`;
 }
 
-/** The same state with every table at its beginning, and the whole page. */
-export function fromTheTop(query: UsageQuery): UsageQuery {
+/** The same state, but the whole page with every table at its first page. */
+export function withoutPaging(query: UsageQuery): UsageQuery {
   return { ...query, top: { workspace: null, group: null, user: null }, runsAfter: null, parts: null };
 }
 

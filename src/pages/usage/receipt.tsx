@@ -15,9 +15,9 @@ import { formatCount, formatExact, formatExactDecimal, formatRateUsd } from "../
 import { page } from "../kit/layout.tsx";
 import { Moment, Name } from "../kit/parts.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
-import { callerOf, type PageEnv, signedIn } from "../kit/session.ts";
+import { callerOf, type PageEnv, requireSession } from "../kit/session.ts";
 import { loadView } from "../kit/view.ts";
-import { fromTheTop, parseUsageQuery, USAGE_PATH, usageHref } from "./query.ts";
+import { parseUsageQuery, USAGE_PATH, usageHref, withoutPaging } from "./query.ts";
 import { displayName } from "./top-table.tsx";
 
 type Names = Record<Dimension, string>;
@@ -31,19 +31,19 @@ const KINDS = [
 /** Tokens × a rate of six decimals ÷ a million: twelve decimals of a dollar. */
 const COST_DIGITS = 12;
 
-export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run", signedIn, async (c) => {
-  const caller = callerOf(c.var.who);
+export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run", requireSession, async (c) => {
+  const caller = callerOf(c.var.session);
   const [found, view] = await Promise.all([
-    enterpriseStub(c.env, c.var.who.enterprise).receipt(caller, c.req.param("run")),
+    enterpriseStub(c.env, c.var.session.enterprise).receipt(caller, c.req.param("run")),
     loadView(c),
   ]);
   if (isRefusal(found) || isRefusal(view)) return problemPage(c, "not_found");
   const receipt = parseReceipt(found);
-  const names = await readAllNames(c.env.DB, c.var.who.enterprise, receipt);
+  const names = await readAllNames(c.env.DB, c.var.session.enterprise, receipt);
   return c.html(
     page({
       title: `Receipt of ${receipt.run}`,
-      signed: { ...c.var.who, name: view.gauge.name },
+      signed: { ...c.var.session, name: view.gauge.name },
       tab: "usage",
       children: <ReceiptView receipt={receipt} names={names} timeZone={view.timeZone} />,
     }),
@@ -230,5 +230,5 @@ async function readAllNames(db: D1Database, enterprise: string, receipt: Receipt
 }
 
 function filterHref(dimension: Dimension, id: string): string {
-  return usageHref(fromTheTop(parseUsageQuery(new URLSearchParams())), { filter: { dimension, id } });
+  return usageHref(withoutPaging(parseUsageQuery(new URLSearchParams())), { filter: { dimension, id } });
 }

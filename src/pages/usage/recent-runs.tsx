@@ -3,9 +3,9 @@
  */
 import type { FC } from "hono/jsx";
 import { countOf, formatRunAmount } from "../kit/format.ts";
-import { InPlace, Moment, Name, Region, Unreadable } from "../kit/parts.tsx";
+import { Moment, Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
 import type { RunsBlock } from "./data.ts";
-import { fromTheTop, receiptHref, type UsageQuery, usageHref } from "./query.ts";
+import { receiptHref, type UsageQuery, usageHref, withoutPaging } from "./query.ts";
 
 type Props = { block: RunsBlock | null; query: UsageQuery; timeZone: string };
 
@@ -17,7 +17,7 @@ export const RecentRuns: FC<Props> = (props) => {
     <section id="runs" class="card table" aria-labelledby="runs-title">
       <h2 id="runs-title">Recent runs</h2>
       {block === null ? (
-        <Unreadable what="The list of runs" retry={usageHref(fromTheTop(query))} />
+        <Unreadable what="The list of runs" retry={usageHref(withoutPaging(query))} />
       ) : (
         <>
           {/* The roles stay when a narrow screen lays the rows out as blocks. */}
@@ -119,14 +119,19 @@ const MoreRuns: FC<Props & { block: RunsBlock }> = ({ block, query }) => (
   <p id="line-runs" class="more">
     {block.next === null && block.rows.length > 0 && <span class="muted">All shown</span>}{" "}
     {block.next !== null ? (
-      <InPlace id="more-runs" part="runs" push={false} href={usageHref(fromTheTop(query), { runsAfter: block.next })}>
+      <PartLink
+        id="more-runs"
+        part="runs"
+        push={false}
+        href={usageHref(withoutPaging(query), { runsAfter: block.next })}
+      >
         Show more
-      </InPlace>
+      </PartLink>
     ) : (
       query.runsAfter !== null && (
-        <InPlace id="more-runs" part="runs" push={false} href={usageHref(fromTheTop(query))}>
+        <PartLink id="more-runs" part="runs" push={false} href={usageHref(withoutPaging(query))}>
           Show the newest
-        </InPlace>
+        </PartLink>
       )
     )}
   </p>

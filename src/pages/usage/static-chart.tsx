@@ -1,6 +1,6 @@
 /**
- * The chart drawn by the server: what people see without script, on paper, and until the script has drawn its own.
- * The lines stretch with the box while strokes and points keep their size, so one drawing fits every width.
+ * The chart as drawn by the server: shown without JavaScript, on paper, and until the script has drawn its own. The
+ * lines stretch with the box but strokes and points keep their size, so one drawing fits every width.
  */
 import type { FC } from "hono/jsx";
 import type { Chart, ChartSeries } from "./chart-shape.ts";
@@ -8,7 +8,7 @@ import type { Chart, ChartSeries } from "./chart-shape.ts";
 const WIDTH = 1000;
 const HEIGHT = 100;
 
-export const Sketch: FC<{ chart: Chart }> = ({ chart }) => {
+export const StaticChart: FC<{ chart: Chart }> = ({ chart }) => {
   const scale = scaleOf(chart);
   return (
     <div class="sketch" role="img" aria-label={chart.summary}>
@@ -61,19 +61,19 @@ function scaleOf(chart: Chart): Scale {
 }
 
 function lineOf(chart: Chart, series: ChartSeries, scale: Scale): string {
-  return placesOf(chart, series, scale)
+  return coordinatesOf(chart, series, scale)
     .map(([x, y], i) => `${i === 0 ? "M" : "L"}${x} ${y}`)
     .join("");
 }
 
-/** Lines of no length: their round or square ends are the points. */
+/** Lines of length zero: their round or square caps are drawn as the points. */
 function pointsOf(chart: Chart, series: ChartSeries, scale: Scale): string {
-  return placesOf(chart, series, scale)
+  return coordinatesOf(chart, series, scale)
     .map(([x, y]) => `M${x} ${y}h0`)
     .join("");
 }
 
-function placesOf(chart: Chart, { values }: ChartSeries, scale: Scale): [number, number][] {
+function coordinatesOf(chart: Chart, { values }: ChartSeries, scale: Scale): [number, number][] {
   return values.flatMap((value, i) => (value === null ? [] : [[scale.x(chart.x[i] ?? 0), scale.y(value)]]));
 }
 

@@ -1,4 +1,4 @@
-/** The status line as it is drawn: an icon for its level, the words, and at most two actions. */
+/** Renders the status line: an icon for its level, its text, and at most two actions. */
 import type { FC } from "hono/jsx";
 import type { Status, StatusLevel } from "./status.ts";
 

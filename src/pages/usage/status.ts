@@ -1,6 +1,6 @@
 /**
- * The status line: the one thing to know about the balance now, as a pure function of the gauge. The first state that
- * matches wins, from "nothing left" down to "on track". Words only; how a level looks is the view's.
+ * Decides the status line: the most important thing to know about the balance now. A pure function of the gauge; the
+ * first state that matches wins, from suspended to on track. How a level looks is up to status-line.tsx.
  */
 import type { Role } from "../../access/callers.ts";
 import type { ActionKind, AlertCode } from "../../ledger/alerts.ts";
@@ -33,7 +33,7 @@ export type Status = {
   level: StatusLevel;
   lead: string;
   sentence: string;
-  /** At most two; the first is the main one. */
+  /** At most two; the first is the primary one. */
   actions: StatusAction[];
 };
 
@@ -61,15 +61,15 @@ const ACTIONS: Record<ActionKind, { label: string; adminOnly: boolean }> = {
   set_cap: { label: "Set a cap", adminOnly: true },
 };
 
-/** Alerts that are a forecast, which the page does not make in the first 24 hours. */
+/** Alerts that are forecasts. The page makes none in the first 24 hours of a cycle. */
 const FORECASTS: readonly AlertCode[] = ["on_track_to_run_out", "on_track_to_reach_cap"];
 
 export function statusOf(gauge: ParsedGauge, outlook: Outlook, reader: Reader): Status {
   const kind = reader.suspended ? "suspended" : kindOf(gauge, outlook);
   return {
     kind,
-    level: kind === "on_track" && emptiedByExpiry(outlook) ? "warning" : LEVELS[kind],
-    ...wordsOf(kind, gauge, outlook, reader),
+    level: kind === "on_track" && isEmptiedByExpiry(outlook) ? "warning" : LEVELS[kind],
+    ...textOf(kind, gauge, outlook, reader),
     // More credit does not lift a suspension.
     actions: kind === "suspended" ? [] : actionsOf(gauge, outlook, reader),
   };
@@ -82,18 +82,18 @@ function kindOf(gauge: Gauge, outlook: Outlook): StatusKind {
     return "out_within_a_day";
   }
   if (runOut?.beforeReset) return "running_out";
-  for (const percent of [90, 75, 50] as const) if (hasUsed(gauge, percent)) return `used_${percent}`;
+  for (const percent of [90, 75, 50] as const) if (hasReached(gauge, percent)) return `used_${percent}`;
   if (gauge.spend !== null && gauge.spend.capMicros === null) return "no_cap";
   if (gauge.usedMicros === 0) return "nothing_used";
   return outlook.tooEarly ? "too_early" : "on_track";
 }
 
-function hasUsed(gauge: Gauge, percent: number): boolean {
+function hasReached(gauge: Gauge, percent: number): boolean {
   const { totalMicros: total } = gauge;
   return total !== null && total > 0 && reaches(gauge.usedMicros, total, percent);
 }
 
-function wordsOf(
+function textOf(
   kind: StatusKind,
   gauge: Gauge,
   outlook: Outlook,
@@ -106,46 +106,51 @@ function wordsOf(
       return {
         lead: "Suspended.",
         sentence:
-          "No new run starts; runs under way are told to stop, and what they still use is charged. Ask whoever operates your platform to lift it.",
+          "No new run starts. Runs in progress are asked to stop, and what they still use is charged. Ask your platform operator to lift the suspension.",
       };
     case "exhausted":
-      return { lead: "Out of credits.", sentence: `New runs start again on ${resetDate}, or with more credits.` };
+      return {
+        lead: "Out of credits.",
+        sentence: `New runs can start again on ${resetDate}, or once credits are added.`,
+      };
     case "cap_reached":
       return {
         lead: "Spend cap reached.",
-        sentence: `${formatCharge(gauge.usedMicros, unit)} is spent: no new run starts until ${resetDate}, or a higher cap.`,
+        sentence: `${formatCharge(gauge.usedMicros, unit)} is spent: no new run starts until ${resetDate} or until the cap is raised.`,
       };
     case "out_within_a_day": {
       const outMs = outlook.runOut?.atMs ?? outlook.nowMs;
       const hours = countOf(Math.max(1, Math.floor((outMs - outlook.nowMs) / 3_600_000)), "hour");
       const when = `${formatDate(outMs, timeZone)} at ${formatTime(outMs, timeZone)}`;
       return unit === "usd"
-        ? { lead: `Cap reached in about ${hours}.`, sentence: `At this pace the spend cap is reached ${when}.` }
-        : { lead: `Out of credits in about ${hours}.`, sentence: `At this pace credits run out ${when}.` };
+        ? { lead: `Cap reached in about ${hours}.`, sentence: `At this pace, the spend cap is reached on ${when}.` }
+        : { lead: `Out of credits in about ${hours}.`, sentence: `At this pace, credits run out on ${when}.` };
     }
     case "running_out": {
       const outMs = outlook.runOut?.atMs ?? outlook.endsAtMs;
       const when = `${formatDate(outMs, timeZone)}, ${beforeReset(outlook.endsAtMs - outMs)} before the reset`;
-      const lead = `${formatPercent(gauge.usedMicros, gauge.totalMicros)} used ${toGo(gauge, outlook)}.`;
+      const lead = `${formatPercent(gauge.usedMicros, gauge.totalMicros)} used ${withTimeToGo(gauge, outlook)}.`;
       return unit === "usd"
-        ? { lead, sentence: `At this pace the spend cap is reached ${when}.` }
-        : { lead, sentence: `At this pace credits run out ${when}.` };
+        ? { lead, sentence: `At this pace, the spend cap is reached on ${when}.` }
+        : { lead, sentence: `At this pace, credits run out on ${when}.` };
     }
     case "used_90":
     case "used_75":
     case "used_50":
       return {
-        lead: `${formatPercent(gauge.usedMicros, gauge.totalMicros)} used ${toGo(gauge, outlook)}.`,
+        lead: `${formatPercent(gauge.usedMicros, gauge.totalMicros)} used ${withTimeToGo(gauge, outlook)}.`,
         sentence:
-          outlook.leftAtResetMicros === null ? "It is too early for a forecast." : trackOf(gauge, outlook, timeZone),
+          outlook.leftAtResetMicros === null
+            ? "It is too early for a forecast."
+            : describeTrack(gauge, outlook, timeZone),
       };
     case "no_cap":
       return {
         lead: "No spend cap.",
         sentence:
           gauge.usedMicros === 0
-            ? "Nothing is spent yet this cycle, and nothing would stop it."
-            : `${formatCharge(gauge.usedMicros, unit)} is spent this cycle, and nothing stops it.`,
+            ? "Nothing is spent yet this cycle, and spending has no limit."
+            : `${formatCharge(gauge.usedMicros, unit)} is spent this cycle, and spending has no limit.`,
       };
     case "nothing_used": {
       const verb = unit === "usd" ? "spent" : "used";
@@ -153,18 +158,18 @@ function wordsOf(
       return { lead: `Nothing ${verb} yet.`, sentence: `${all} can be ${verb} until ${resetDate}.` };
     }
     case "too_early":
-      return { lead: "Too early to tell.", sentence: "A forecast needs the first 24 hours of the cycle." };
+      return { lead: "Too early to tell.", sentence: "The forecast starts 24 hours into the cycle." };
     case "on_track":
       return {
-        lead: emptiedByExpiry(outlook) ? "Bonus credits expire." : "On track.",
-        sentence: trackOf(gauge, outlook, timeZone, ""),
+        lead: isEmptiedByExpiry(outlook) ? "Bonus credits expire." : "On track.",
+        sentence: describeTrack(gauge, outlook, timeZone, ""),
       };
     default:
       return kind satisfies never;
   }
 }
 
-function toGo(gauge: Gauge, outlook: Outlook): string {
+function withTimeToGo(gauge: Gauge, outlook: Outlook): string {
   return `with ${formatTimeLeft(outlook.endsAtMs - outlook.nowMs, gauge.cycle.daysRemaining)} to go`;
 }
 
@@ -172,22 +177,23 @@ function beforeReset(ms: number): string {
   return ms >= DAY_MS ? formatDays(Math.floor(ms / DAY_MS)) : countOf(Math.max(1, Math.floor(ms / 3_600_000)), "hour");
 }
 
-function trackOf(gauge: Gauge, outlook: Outlook, timeZone: string, lead = "On track: "): string {
+function describeTrack(gauge: Gauge, outlook: Outlook, timeZone: string, lead = "On track: "): string {
   const date = formatShortDate(outlook.endsAtMs, timeZone);
   const expired = formatCharge(outlook.expiringMicros, gauge.unit);
-  if (emptiedByExpiry(outlook)) return `At this pace about ${expired} expire unused, and nothing is left on ${date}.`;
+  if (isEmptiedByExpiry(outlook))
+    return `At this pace, about ${expired} expire unused, and nothing is left on ${date}.`;
   const left = formatCharge(outlook.leftAtResetMicros ?? 0, gauge.unit);
   const after = outlook.expiringMicros > 0 ? `, after about ${expired} expire` : "";
   const text = `about ${left} ${gauge.unit === "usd" ? "below the cap" : "left"} on ${date}${after}.`;
   return lead + (lead === "" ? text[0]?.toUpperCase() + text.slice(1) : text);
 }
 
-/** What the pace would leave is a grant that ends before the reset. */
-function emptiedByExpiry({ expiringMicros, leftAtResetMicros }: Outlook): boolean {
+/** True if nothing is left at the reset only because grants expire before it. */
+function isEmptiedByExpiry({ expiringMicros, leftAtResetMicros }: Outlook): boolean {
   return expiringMicros > 0 && leftAtResetMicros === 0;
 }
 
-/** The actions that the gauge's alerts offer, in their order, each once. Only an admin can change a cap. */
+/** The actions that the gauge's alerts offer, in order and without repeats. Only an admin can change a cap. */
 function actionsOf(gauge: ParsedGauge, { tooEarly }: Outlook, { role }: Reader): StatusAction[] {
   const actions = new Map<ActionKind, StatusAction>();
   for (const { code, actionKind, actionUrl } of gauge.alerts) {

@@ -1,7 +1,7 @@
 /**
- * Who uses how much in this cycle: one table each for workspaces, groups and users. The last row is the total that the
- * bar shows, the one before it what the shown rows leave out. A name is a link that filters the page by it; Show more
- * reads one page on, and with script adds it to the table.
+ * Use in this cycle by workspace, group and user, in one table each. The last row is the same total as the bar's; the
+ * row before it sums the rows that are not listed. A name is a link that filters the page by it. "Show more" loads the
+ * next page; with JavaScript it is added to the table.
  */
 import type { FC } from "hono/jsx";
 import type { Dimension, TopRow } from "../../copy/read.ts";
@@ -9,9 +9,9 @@ import { SLICE_RUNS } from "../../copy/read-slice.ts";
 import { NO_GROUP } from "../../ledger/books.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { countOf, formatAmount, formatCount, formatShare } from "../kit/format.ts";
-import { InPlace, Name, Region, Unreadable } from "../kit/parts.tsx";
+import { Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
 import { COUNTED_ROWS, ROWS, type TopBlock } from "./data.ts";
-import { fromTheTop, type UsageQuery, usageHref } from "./query.ts";
+import { type UsageQuery, usageHref, withoutPaging } from "./query.ts";
 
 const WORDS: Record<Dimension, { title: string; column: string; noun: string }> = {
   workspace: { title: "Top workspaces", column: "Workspace", noun: "workspace" },
@@ -32,12 +32,12 @@ export const TopTable: FC<Props> = (props) => {
     <section id={`top-${dimension}`} class="card table" aria-labelledby={`top-${dimension}-title`}>
       <h2 id={`top-${dimension}-title`}>{title}</h2>
       {block === null ? (
-        <Unreadable what="This table" retry={usageHref(fromTheTop(query))} />
+        <Unreadable what="This table" retry={usageHref(withoutPaging(query))} />
       ) : (
         <>
           <table>
             <caption>
-              {coverOf(props)}, {period}, in {unit === "usd" ? "USD" : "credits"}
+              {scopeOf(props)}, {period}, in {unit === "usd" ? "USD" : "credits"}
             </caption>
             <thead>
               <tr>
@@ -65,7 +65,7 @@ export const TopTable: FC<Props> = (props) => {
   );
 };
 
-/** What Show more answers: the rows to add, and the lines that change with them. */
+/** The answer to "Show more": the rows to add, and the lines that change with them. */
 export const TopPage: FC<Props & { block: TopBlock }> = (props) => (
   <>
     <Region id={`rows-${props.dimension}`} swap="beforeend">
@@ -112,20 +112,20 @@ const FilterLink: FC<{ dimension: Dimension; row: TopRow; query: UsageQuery }> =
   const selected = query.filter?.dimension === dimension && query.filter.id === row.id;
   const filter = selected ? null : { dimension, id: row.id };
   return (
-    <InPlace
+    <PartLink
       id={`filter-${dimension}-${encodeURIComponent(row.id)}`}
       part="chart,workspace,group,user,runs"
-      href={usageHref(fromTheTop(query), { filter })}
+      href={usageHref(withoutPaging(query), { filter })}
       current={selected}
     >
       <Name>{displayName(dimension, row.id, row.name)}</Name>
-    </InPlace>
+    </PartLink>
   );
 };
 
 const TopFoot: FC<Props & { block: TopBlock }> = (props) => {
   const { dimension, block, unit } = props;
-  const { rows, micros } = onScreen(props);
+  const { rows, micros } = visibleOf(props);
   const others = block.allRows - rows;
   const othersMicros = block.totalMicros - micros;
   return (
@@ -151,35 +151,35 @@ const TopFoot: FC<Props & { block: TopBlock }> = (props) => {
 const MoreLine: FC<Props & { block: TopBlock }> = (props) => {
   const { dimension, block, query } = props;
   const { next } = block;
-  const start = fromTheTop(query);
-  const beyond = query.top[dimension] !== null;
+  const firstPage = withoutPaging(query);
+  const isLaterPage = query.top[dimension] !== null;
   const link = { id: `more-${dimension}`, part: dimension, push: false };
   return (
     <p id={`line-${dimension}`} class="more">
       <span class="muted">{shownText(props)}</span>{" "}
       {next !== null && (
-        <InPlace {...link} href={usageHref(start, { top: { ...start.top, [dimension]: next } })}>
+        <PartLink {...link} href={usageHref(firstPage, { top: { ...firstPage.top, [dimension]: next } })}>
           Show more
-        </InPlace>
+        </PartLink>
       )}{" "}
-      {beyond && (next === null || query.parts === null) && (
-        <InPlace {...link} id={next === null ? link.id : undefined} href={usageHref(start)}>
+      {isLaterPage && (next === null || query.parts === null) && (
+        <PartLink {...link} id={next === null ? link.id : undefined} href={usageHref(firstPage)}>
           Show the first {ROWS}
-        </InPlace>
+        </PartLink>
       )}
     </p>
   );
 };
 
-/** With script a page is added to those before; without it stands alone. */
-function onScreen({ query, block }: { query: UsageQuery; block: TopBlock }): { rows: number; micros: number } {
+/** With JavaScript, a page is added to the pages before it; otherwise it replaces them. */
+function visibleOf({ query, block }: { query: UsageQuery; block: TopBlock }): { rows: number; micros: number } {
   if (query.parts !== null) return { rows: block.shownRows, micros: block.shownMicros };
   return { rows: block.rows.length, micros: block.rows.reduce((sum, row) => sum + row.amountMicros, 0) };
 }
 
 function shownText(props: Props & { block: TopBlock }): string {
   const { block } = props;
-  const { rows } = onScreen(props);
+  const { rows } = visibleOf(props);
   if (block.allRows === 0) return "";
   if (rows === block.allRows) return `All ${formatCount(rows)} shown`;
   const all = block.allRows > COUNTED_ROWS ? `more than ${formatCount(COUNTED_ROWS)}` : formatCount(block.allRows);
@@ -187,7 +187,7 @@ function shownText(props: Props & { block: TopBlock }): string {
   return `${formatCount(block.shownRows - rows + 1)}–${formatCount(block.shownRows)} of ${all} shown`;
 }
 
-function coverOf({ block, query, dimension }: Props): string {
+function scopeOf({ block, query, dimension }: Props): string {
   if (query.filter === null || query.filter.dimension === dimension) return "This billing cycle";
   if (block?.whole !== false) return `This ${query.filter.dimension} in the billing cycle`;
   return `The newest ${formatCount(SLICE_RUNS)} runs of this ${query.filter.dimension}`;

@@ -15,10 +15,10 @@ describe("a typed cap", () => {
 
   it("is refused with a reason if it is not an amount or out of range", () => {
     for (const text of ["", "abc", "1e3", "-5", "5.123", "1,20", "٥٠", "5 0", "0x10", "NaN"]) {
-      expect(parseCap(text), text).toBe("Write an amount in dollars, such as 500.00.");
+      expect(parseCap(text), text).toBe("Enter an amount in dollars, such as 500.00.");
     }
     for (const text of ["0", "0.99", "1000000.01", "999999999"]) {
-      expect(parseCap(text), text).toBe("The cap must lie between $1.00 and $1,000,000.00.");
+      expect(parseCap(text), text).toBe("The cap must be between $1.00 and $1,000,000.00.");
     }
   });
 
@@ -32,7 +32,7 @@ describe("a typed cap", () => {
   });
 });
 
-it("counts a cap as spent if it is at or below what was used", () => {
+it("counts a cap as spent if it is at or below the amount used", () => {
   const gauge = byomGauge({ now: NOW, used: 412, cap: 500 });
   expect([411, 412, 413, null].map((cap) => isSpent(gauge, cap === null ? null : cap * UNIT))).toEqual([
     true,
@@ -47,18 +47,18 @@ describe("the preview of a cap", () => {
   const preview = (used: number, cap: number | null) =>
     previewOf(byomGauge({ now: NOW, used, cap: 500 }), cap === null ? null : cap * UNIT, "UTC");
 
-  it("says how long a cap lasts at today's pace", () => {
-    expect(preview(360, 400)).toBe("At today's pace of $16.00 a day, $400.00 is reached about Thu 26 Nov.");
+  it("says how long a cap lasts at the current pace", () => {
+    expect(preview(360, 400)).toBe("At the current pace of $16.00 a day, $400.00 is reached around Thu 26 Nov.");
     expect(preview(360, 600)).toBe(
-      "At today's pace of $16.00 a day, $600.00 lasts beyond the reset on Tue 1 Dec, with about $120.00 to spare.",
+      "At the current pace of $16.00 a day, $600.00 lasts beyond the reset on Tue 1 Dec, with about $120.00 to spare.",
     );
   });
 
   it("says what happens with a cap below the spending, with nothing spent, and without a cap", () => {
     expect(preview(360, 300)).toBe(
-      "$360.00 is spent already: with a cap of $300.00 no new run starts until Tue 1 Dec.",
+      "$360.00 is already spent: with a cap of $300.00, no new run starts until Tue 1 Dec.",
     );
-    expect(preview(0, 300)).toBe("Nothing is spent yet: all of $300.00 is there until Tue 1 Dec.");
-    expect(preview(360, null)).toBe("Without a cap nothing stops the spending.");
+    expect(preview(0, 300)).toBe("Nothing is spent yet: all of $300.00 is available until Tue 1 Dec.");
+    expect(preview(360, null)).toBe("Without a cap, spending has no limit.");
   });
 });

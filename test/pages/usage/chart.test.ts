@@ -30,7 +30,7 @@ describe("the chart by bucket", () => {
     expect(chart.xTicks.map(({ label }) => label)).toContain("Mon\n23");
     expect(chart.series.map(({ texts }) => texts[6])).toEqual(["60.0", "1.5"]);
     expect(chart.summary).toBe(
-      "In the last 7 days 221 credits were used: Web 210, CLI 10.5. The most: Mon 23 Nov (so far), 61.5 credits.",
+      "In the last 7 days, 221 credits were used: Web 210, CLI 10.5. Highest: Mon 23 Nov (so far), 61.5 credits.",
     );
   });
 
@@ -56,7 +56,7 @@ describe("the chart by bucket", () => {
     expect(chart.yTicks[0]?.at).toBeLessThanOrEqual(-30);
     expect(chart.yTicks.at(-1)?.at).toBeGreaterThanOrEqual(80);
     expect(chart.series[0]?.texts[2]).toBe("−30.0");
-    expect(chart.summary).toMatch(/ Below zero, refunds outweigh the charges\.$/);
+    expect(chart.summary).toMatch(/ Where the chart is below zero, refunds exceeded charges\.$/);
   });
 
   it("labels the repeated hour at the end of daylight saving with its offsets", () => {

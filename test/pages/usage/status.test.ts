@@ -66,7 +66,7 @@ it("names in the warning the run-out date and the days before the reset", () => 
   const { lead, sentence, level } = status(creditsGauge({ now: on(23), used: 1_184 }));
   expect(level).toBe("warning");
   expect(lead).toBe("78 % used with 8 days to go.");
-  expect(sentence).toBe("At this pace credits run out Sun 29 Nov, 1 day before the reset.");
+  expect(sentence).toBe("At this pace, credits run out on Sun 29 Nov, 1 day before the reset.");
 });
 
 it("counts hours on the last day before the reset", () => {
@@ -83,7 +83,7 @@ describe("a suspension", () => {
       level: "critical",
       lead: "Suspended.",
       sentence:
-        "No new run starts; runs under way are told to stop, and what they still use is charged. Ask whoever operates your platform to lift it.",
+        "No new run starts. Runs in progress are asked to stop, and what they still use is charged. Ask your platform operator to lift the suspension.",
       actions: [],
     });
   });
@@ -123,12 +123,12 @@ describe("bonus that expires before the reset", () => {
     expect(expiringMicros).toBe((100 + 100 + 825) * UNIT);
   });
 
-  it("is a warning if nothing else is left on the reset", () => {
+  it("is a warning if nothing else is left at the reset", () => {
     const gauge = creditsGauge({ now: on(26, "00:00"), used: 1_500, monthly: 1_500, bonus: 400 });
     expect(status(gauge).kind).toBe("used_75");
     const { lead, sentence } = status(gauge, ADMIN, [grant("a", 400, on(28, "00:00"))]);
     expect(lead).toBe("78 % used with 5 days to go.");
-    expect(sentence).toBe("At this pace about 280 credits expire unused, and nothing is left on 1 Dec.");
+    expect(sentence).toBe("At this pace, about 280 credits expire unused, and nothing is left on 1 Dec.");
   });
 });
 
@@ -182,9 +182,9 @@ describe("cards", () => {
   });
 
   it("show the run-out date, and its time if it is within a day", () => {
-    expect(cards(creditsGauge({ now: on(23), used: 1_184 }))["run-out"]).toBe("Run out in: 6 days, about Sun 29 Nov");
+    expect(cards(creditsGauge({ now: on(23), used: 1_184 }))["run-out"]).toBe("Run out in: 6 days, around Sun 29 Nov");
     expect(cards(creditsGauge({ now: on(28), used: 1_480 }))["run-out"]).toBe(
-      "Run out in: 8 hours, about Sat 28 Nov, 20:55",
+      "Run out in: 8 hours, around Sat 28 Nov, 20:55",
     );
   });
 });
