@@ -1,7 +1,6 @@
 /**
- * What the usage page shows, gathered at once: the truth from the enterprise's object, everything else from the copy.
- * A block that cannot be read is null and only that block says so: the balance never waits for the copy. Only what
- * the asked-for parts need is read.
+ * Loads the data of the usage page: the balance from the enterprise's object, everything else from the copy. Reads only
+ * what the requested parts need. A block that cannot be read is null, and the rest of the page is shown as usual.
  */
 import type { Context } from "hono";
 import type { Denied } from "../../access/refusals.ts";
@@ -32,27 +31,27 @@ import { DIMENSIONS, type Part, type RunPlace, type TopPlace, type UsageQuery } 
 
 export const ROWS = 10;
 const SLICE_ROWS = 20;
-/** A table says how many rows there are up to here: counting reads them. */
+/** Rows of a table are counted up to this number, because counting reads them. */
 export const COUNTED_ROWS = 100;
 export const MAX_GRANTS = 100;
 const HOUR_MS = 3_600_000;
 
-/** A block that the copy could not give. */
+/** Null if the copy could not be read. */
 type Block<T> = T | null;
 
 type SeriesBlock = { buckets: TimeBucket[]; whole: boolean };
 
 export type TopBlock = {
   rows: TopRow[];
-  /** With the rows of the pages before. */
+  /** Rows on this page and the pages before it. */
   shownRows: number;
   shownMicros: Micros;
-  /** How many there are; counted up to COUNTED_ROWS and one more. */
+  /** The number of rows; COUNTED_ROWS + 1 means that there are more. */
   allRows: number;
   totalMicros: Micros;
   totalRequests: number;
   next: TopPlace | null;
-  /** False: made from the newest runs of a selection that has more. */
+  /** False if this covers only the newest runs of the selection. */
   whole: boolean;
 };
 
@@ -70,18 +69,18 @@ export type UsageData = {
 
 export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise<UsageData | Refused | Denied> {
   const caller = callerOf(c.var.session);
-  const wanted = (part: Part) => query.parts === null || query.parts.includes(part);
+  const isRequested = (part: Part) => query.parts === null || query.parts.includes(part);
   const [view, grants] = await Promise.all([
     loadView(c),
-    wanted("now") ? enterpriseStub(c.env, c.var.session.enterprise).grants(caller, MAX_MICROS, MAX_GRANTS) : null,
+    isRequested("now") ? enterpriseStub(c.env, c.var.session.enterprise).grants(caller, MAX_MICROS, MAX_GRANTS) : null,
   ]);
   if (isRefusal(view)) return view;
-  const read = reader(c.env.DB, c.var.session.enterprise, view, query);
+  const read = blockReaders(c.env.DB, c.var.session.enterprise, view, query);
   const [selected, series, workspace, group, user, runs] = await Promise.all([
-    wanted("chart") ? readBlock("selected", read.selected) : null,
-    wanted("chart") ? readBlock("series", read.series) : null,
-    ...DIMENSIONS.map((dimension) => (wanted(dimension) ? readBlock(dimension, () => read.top(dimension)) : null)),
-    wanted("runs") ? readBlock("runs", read.runs) : null,
+    isRequested("chart") ? readBlock("selected", read.selected) : null,
+    isRequested("chart") ? readBlock("series", read.series) : null,
+    ...DIMENSIONS.map((dimension) => (isRequested(dimension) ? readBlock(dimension, () => read.top(dimension)) : null)),
+    isRequested("runs") ? readBlock("runs", read.runs) : null,
   ] as const);
   const top = { workspace, group, user } as UsageData["top"];
   return {
@@ -94,17 +93,17 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   };
 }
 
-/** The spans that the chart shows: those of the range, or the days of the cycle so far. */
+/** The buckets of the chart: those of the range, or the days of the cycle so far. */
 export function chartSpans(view: PageView, query: UsageQuery): { granularity: "hour" | "day" | "week"; spans: Span[] } {
   if (query.view === "buckets") return spansOf(query.range, view.nowMs, view.timeZone);
   return { granularity: "day", spans: daysOf(view.cycleStartsAtMs, view.nowMs, view.timeZone) };
 }
 
-/** The local days from one instant to the one that holds another. */
+/** The local days from `fromMs` to the day that contains `toMs`. */
 export function daysOf(fromMs: AtMs, toMs: AtMs, timeZone: string): Span[] {
   const spans: Span[] = [];
   for (let startsAtMs = fromMs; startsAtMs <= toMs; ) {
-    // 25 hours on is the next local day, whether this one has 23, 24 or 25 hours.
+    // 25 hours later is in the next local day, whether this day has 23, 24 or 25 hours.
     const endsAtMs = dayStart(startsAtMs + 25 * HOUR_MS, timeZone);
     spans.push({ startsAtMs, endsAtMs });
     startsAtMs = endsAtMs;
@@ -112,11 +111,11 @@ export function daysOf(fromMs: AtMs, toMs: AtMs, timeZone: string): Span[] {
   return spans;
 }
 
-function reader(db: D1Database, enterprise: string, view: PageView, query: UsageQuery) {
+function blockReaders(db: D1Database, enterprise: string, view: PageView, query: UsageQuery) {
   const { unit } = view.gauge;
   const { cycleStartsAtMs } = view;
   const cycle = { enterprise, unit, cycleStartsAtMs };
-  // The three tables have one total; it is read once, and only when one of them is.
+  // The three tables share one total. It is read once, and only if one of them is read.
   let total: ReturnType<typeof readCycleTotal> | null = null;
   const readTotal = () => (total ??= readCycleTotal(db, cycle));
   const slice: Slice | null = query.filter === null ? null : { enterprise, unit, ...query.filter };
@@ -131,7 +130,7 @@ function reader(db: D1Database, enterprise: string, view: PageView, query: Usage
     },
 
     top: async (dimension: Dimension): Promise<TopBlock> => {
-      // The table that was clicked stays as it is, so that one can go on to the next row of it.
+      // The table that the selection was made in is not filtered, so that another row can be selected.
       if (slice === null || slice.dimension === dimension) {
         return readCycleTop(db, { question: { ...cycle, dimension }, after: query.top[dimension], total: readTotal() });
       }

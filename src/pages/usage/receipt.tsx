@@ -1,6 +1,6 @@
 /**
- * A run's receipt (rule R12): every micro explained. For each model the tokens, the price pinned at its first report,
- * the exact sum, and where the charge was drawn from. Read from the enterprise's object, which is the truth.
+ * A run's receipt (rule R12) explains every micro: for each model the tokens, the prices pinned at its first report, the
+ * exact sum, and where the charge was drawn from. It is read from the enterprise's object, not from the copy.
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
@@ -28,7 +28,7 @@ const KINDS = [
   { kind: "cacheWrite", name: "Cache write" },
   { kind: "output", name: "Output" },
 ] as const;
-/** Tokens × a rate of six decimals ÷ a million: twelve decimals of a dollar. */
+/** Decimals of a cost in dollars: tokens × a rate with six decimals ÷ a million. */
 const COST_DIGITS = 12;
 
 export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run", requireSession, async (c) => {
@@ -104,7 +104,7 @@ const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({
       <p class="card">
         {receipt.chargedMicros === 0
           ? "This run has reported nothing yet."
-          : "Its tokens and prices are no longer kept: a meter is kept for 35 days after its last report."}
+          : "The tokens and prices of this run are no longer stored: they are kept for 35 days after the last report."}
       </p>
     )}
     {receipt.meters.map((meter) => (
@@ -186,7 +186,7 @@ const MeterCard: FC<{ meter: MeterSummary; timeZone: string }> = ({ meter, timeZ
             <strong>{formatExact(draw.micros, meter.unit)}</strong>
             {draw.lapsedMicros > 0 && (
               <small class="muted">
-                Besides, {formatExact(draw.lapsedMicros, meter.unit)} came back and lapsed, because{" "}
+                Another {formatExact(draw.lapsedMicros, meter.unit)} was refunded but lapsed, because{" "}
                 {draw.bucket === "grant" ? "the grant" : "the cycle"} had ended.
               </small>
             )}
@@ -211,7 +211,7 @@ function describeDraw(draw: DrawSummary, timeZone: string) {
     case "monthly":
       return `Monthly allowance of the cycle from ${cycle}`;
     case "debt":
-      return `No credit covered it, in the cycle from ${cycle}`;
+      return `Not covered by any credit, in the cycle from ${cycle}`;
     case "spend":
       return `Spend of the cycle from ${cycle}`;
     default:
@@ -219,7 +219,7 @@ function describeDraw(draw: DrawSummary, timeZone: string) {
   }
 }
 
-/** Names where the copy can give them; the receipt stands without. */
+/** Reads the display names from the copy. If that fails, the receipt shows the ids. */
 async function readAllNames(db: D1Database, enterprise: string, receipt: Receipt): Promise<Names> {
   const entries = (["workspace", "group", "user"] as const).map(async (dimension) => {
     const id = receipt[dimension];

@@ -1,6 +1,4 @@
-/**
- * The newest runs: who, where, with which model, from which surface, for how much. Each opens its receipt.
- */
+/** The newest runs, with user, workspace, models, surface and amount. Each links to its receipt. */
 import type { FC } from "hono/jsx";
 import { countOf, formatRunAmount } from "../kit/format.ts";
 import { Moment, Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
@@ -20,7 +18,7 @@ export const RecentRuns: FC<Props> = (props) => {
         <Unreadable what="The list of runs" retry={usageHref(withoutPaging(query))} />
       ) : (
         <>
-          {/* The roles stay when a narrow screen lays the rows out as blocks. */}
+          {/* Explicit roles, because narrow screens lay the rows out as blocks, which drops the implicit ones. */}
           <table class="runs" role="table">
             <caption>
               Newest first{query.filter === null ? "" : `, of this ${query.filter.dimension}`}
@@ -49,10 +47,10 @@ export const RecentRuns: FC<Props> = (props) => {
   );
 };
 
-/** An enterprise that switched its billing model has runs of both. */
+/** An enterprise that has switched its billing model has runs in both units. */
 function unitsOf({ rows }: RunsBlock): string {
   const units = new Set(rows.map(({ unit }) => unit));
-  if (units.size > 1) return ", in credits, or in USD where a $ stands";
+  if (units.size > 1) return ", in credits, or in USD if marked with $";
   return units.size === 0 ? "" : `, in ${units.has("usd") ? "USD" : "credits"}`;
 }
 
@@ -76,7 +74,7 @@ const Rows: FC<Props & { block: RunsBlock }> = ({ block, query, timeZone }) => (
       <tr role="row">
         <td role="cell" colspan={6} class="muted">
           {query.filter === null
-            ? "No runs yet. Start an agent, in a workspace on the web or at the command line: its run stands here with its first report."
+            ? "No runs yet. Start an agent in a workspace on the web or on the command line: its run appears here with its first report."
             : `No runs of this ${query.filter.dimension}.`}
         </td>
       </tr>
