@@ -70,7 +70,7 @@ it("lets the operator open an enterprise by its id and change it", async () => {
   await page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: "Audit" }).click();
   await page.getByRole("button", { name: "Run the audit" }).click();
   expect(await textOf(page, "#notice")).toBe(
-    "1 of 11 checks failed: copy_equals_ledger. Only the copy is wrong: rebuild it.",
+    "1 of 11 checks failed: copy_equals_ledger. Only the copy is wrong. Rebuild it.",
   );
   await page.getByRole("link", { name: "Rebuild the copy" }).click();
   await page.getByRole("button", { name: "Delete the copy and write it anew" }).click();

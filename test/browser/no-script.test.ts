@@ -233,7 +233,7 @@ describe("the spend cap", () => {
     const globex = await newByom(100, 500);
     const { page, context } = await signInWithoutScript(globex, "member");
     await page.goto("/settings/model");
-    expect(await textOf(page, "main")).toContain("You are signed in as a member; an admin can change the cap.");
+    expect(await textOf(page, "main")).toContain("You are signed in as a member. Only an admin can change the cap.");
     expect(await page.getByRole("button", { name: "Save" }).count()).toBe(0);
     await context.close();
   });

@@ -163,7 +163,7 @@ describe("the form for the cap", () => {
     expect([answer.status, answer.text.includes("Only an admin")]).toEqual([403, true]);
     const shown = await site.send("GET", "/settings/model", undefined, html(cookie));
     expect(shown.text).not.toContain('<input type="hidden" name="from"');
-    expect(shown.text).toContain("an admin can change the cap");
+    expect(shown.text).toContain("Only an admin can change the cap");
     expect((await globex.gauge()).spend.cap_micros).toBe(500_000_000);
   });
 

@@ -215,7 +215,7 @@ export const STATES: State[] = [
     create: byom(onDay(22), 412.4, null),
     texts: {
       "#status": "No spend cap. $412.40 is spent this cycle, and spending has no limit. Set a cap",
-      ".headline": "$412.40 spent this cycle, without a cap",
+      ".headline": "$412.40 spent this cycle, with no cap",
       "#card-run-out": "— no cap is set",
     },
   },

@@ -1,6 +1,6 @@
 /**
- * Parses and formats the spend cap of the forms, and describes how long a cap lasts at the current pace. Pure
- * functions.
+ * Pure functions that parse and format the spend cap of the forms, and describe how long a cap lasts at the current
+ * pace.
  */
 import { type Forecast, forecastOf } from "../../ledger/forecast.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
@@ -32,7 +32,7 @@ export function capText(capMicros: Micros): string {
   return formatExactDecimal(BigInt(capMicros), 6, 2);
 }
 
-/** True if this cap would stop runs at once, because that much is already spent. */
+/** True if this cap would stop new runs at once, because that much is already spent. */
 export function isSpent(gauge: Gauge, capMicros: Micros | null): boolean {
   return capMicros !== null && gauge.usedMicros > 0 && capMicros <= gauge.usedMicros;
 }

@@ -1,5 +1,5 @@
 /**
- * The spend cap on the model page: the form for admins, the confirmation before a cap that stops all runs at once, what
+ * The spend cap on the model page: the form for admins, the confirmation before a cap that stops new runs at once, what
  * happens at the cap, and the history of changes. Members see everything but the form.
  */
 import type { FC } from "hono/jsx";

@@ -18,7 +18,7 @@ const TITLES: Record<(typeof KINDS)[number], string> = {
   cache_read: "Cache read",
   cache_write: "Cache write",
 };
-const ALIASES_SHOWN = 3;
+const MAX_ALIASES = 3;
 /** A rate per million tokens has six decimals, so a rate per thousand has nine. */
 const PER_THOUSAND_DIGITS = 9;
 
@@ -38,20 +38,20 @@ export const Rates: FC<Props> = ({ book, usedModels, unit, query }) => (
   </section>
 );
 
-type Found = { models: ModelPrice[]; all: number; what: string };
+type Found = { models: ModelPrice[]; total: number; title: string };
 
 function findModels(book: PriceBook, usedModels: readonly string[], { search, rows, all }: RatesQuery): Found {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0 && !all) {
     const used = book.models.filter(({ id, aliases }) => [id, ...aliases].some((name) => usedModels.includes(name)));
-    if (used.length > 0) return { models: used, all: used.length, what: "Models of the most recent runs" };
+    if (used.length > 0) return { models: used, total: used.length, title: "Models of the most recent runs" };
   }
   const matching = book.models.filter(({ id, aliases }) => {
     const text = [id, ...aliases].join(" ").toLowerCase();
     return words.every((word) => text.includes(word));
   });
-  const what = words.length === 0 ? "All models" : `Models matching “${search}”`;
-  return { models: matching.slice(0, rows), all: matching.length, what };
+  const title = words.length === 0 ? "All models" : `Models matching “${search}”`;
+  return { models: matching.slice(0, rows), total: matching.length, title };
 }
 
 const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQuery }> = ({
@@ -84,7 +84,7 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
     <div class="scroll" role="region" aria-label="Table of rates" tabindex={0}>
       <table class="rates">
         <caption>
-          {found.what}: {unit === "credits" ? "credits per 1,000 tokens, and $ per million" : "$ per million tokens"}
+          {found.title}: {unit === "credits" ? "credits per 1,000 tokens, and $ per million" : "$ per million tokens"}
         </caption>
         <thead>
           <tr>
@@ -133,14 +133,14 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
     </div>
     <p class="more">
       <span class="muted">
-        {found.models.length === found.all
-          ? `All ${formatCount(found.all)} shown`
-          : `${formatCount(found.models.length)} of ${formatCount(found.all)} shown`}
+        {found.models.length === found.total
+          ? `All ${formatCount(found.total)} shown`
+          : `${formatCount(found.models.length)} of ${formatCount(found.total)} shown`}
       </span>{" "}
-      {found.models.length < found.all && (
+      {found.models.length < found.total && (
         <a href={ratesHref({ ...query, rows: query.rows + RATES_PAGE })}>Show more</a>
       )}{" "}
-      {found.all < book.models.length && (
+      {found.total < book.models.length && (
         <a href={ratesHref({ search: "", rows: RATES_PAGE, all: true })}>All models</a>
       )}
     </p>
@@ -148,10 +148,8 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
 );
 
 function aliasesOf({ aliases }: ModelPrice): string {
-  const shown = aliases.slice(0, ALIASES_SHOWN).join(", ");
-  return aliases.length > ALIASES_SHOWN
-    ? `${shown} and ${countOf(aliases.length - ALIASES_SHOWN, "more name")}`
-    : shown;
+  const names = aliases.slice(0, MAX_ALIASES).join(", ");
+  return aliases.length > MAX_ALIASES ? `${names} and ${countOf(aliases.length - MAX_ALIASES, "more name")}` : names;
 }
 
 /** Credits per thousand tokens, exact: the rate in $ per million × credits per $ ÷ 1,000. */

@@ -181,8 +181,8 @@ function yTicksOf(micros: readonly Micros[], unit: Unit): Tick[] {
 }
 
 /**
- * The smallest of 1, 2, 2.5 or 5 × 10^n that is not below `micros`; at least a thousandth of a unit, and one unit for
- * 0.
+ * The smallest of 1, 2, 2.5 or 5 × 10^n that is not below `micros`: at least a thousandth of a unit, and one unit if
+ * `micros` is 0.
  */
 function niceStep(micros: number): Micros {
   if (micros === 0) return MICROS;
