@@ -1,6 +1,6 @@
 /**
- * What travels from an enterprise's object to the copy: absolute rows with revisions, never increments. A batch may be
- * written twice, late, or in another order; the copy ends the same.
+ * What an enterprise's object sends to the copy: absolute rows with revisions, never increments. Batches may be written
+ * twice, late or out of order; the copy ends up the same.
  */
 import type { Attention } from "../ledger/attention.ts";
 import type { Surface } from "../ledger/books.ts";
@@ -9,7 +9,7 @@ import type { Micros, Unit } from "../ledger/micros.ts";
 import type { RunSummary } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
 
-/** A total by local hour or day. */
+/** A total of a local hour or day. */
 export type TimeTotal = {
   span: "hour" | "day";
   unit: Unit;
@@ -19,7 +19,7 @@ export type TimeTotal = {
   revision: number;
 };
 
-/** A total of a cycle for one workspace, group or user, or for all of them, whose id is empty. */
+/** A cycle's total for one workspace, group or user, or for all of them (dimension `all`, empty id). */
 export type CycleTotal = {
   unit: Unit;
   cycleStartsAtMs: AtMs;
@@ -34,7 +34,7 @@ export type Dimension = "all" | "workspace" | "group" | "user";
 
 export type Totals = { time: TimeTotal[]; cycle: CycleTotal[] };
 
-/** A run as the copy lists it: the view, with the part of its charge that its latest cycle bears. */
+/** A run as the copy lists it, with the cycle of its latest charge and how much of the charge belongs to that cycle. */
 export type RunRow = RunSummary & { cycleStartsAtMs: AtMs; cycleMicros: Micros };
 
 export type NameRow = { kind: string; id: string; name: string; group: string | null; revision: number };
@@ -51,10 +51,10 @@ export type Batch = {
   runs: RunRow[];
   entries: Entry[];
   names: NameRow[];
-  /** The revision of the runs and of the enterprise in this batch: it rises with every batch. */
+  /** The revision of the enterprise and of the runs in this batch. It increases with every batch. */
   revision: number;
-  /** The outbox up to this seq is in the batch; 0 when none of it is. */
+  /** The batch contains the outbox up to this seq; 0 if it contains none of it. */
   outboxSeq: number;
-  /** The revision of the settings, where the copy lacks them: it then makes the search keys anew. Else null. */
+  /** The revision of the settings if they are new to the copy, which then replaces the search keys; otherwise null. */
   settingsRevision: number | null;
 };

@@ -1,6 +1,6 @@
 /**
- * Compares the copy with what the ledger would write anew, row by row (invariant D1). It reads both sides in batches
- * and reports the first rows that differ; traffic that goes on meanwhile is newer on one side and not a fault.
+ * Compares the copy, row by row, with what a rebuild would write. Reads both sides in batches and reports the rows that
+ * differ. Reports that arrive during the comparison can cause differences, too, which are not faults.
  */
 import type { AtMs } from "../ledger/time.ts";
 import type { Batch } from "./batch.ts";
@@ -11,7 +11,7 @@ type Comparison = { rows: number; faults: string[] };
 
 const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"];
 
-/** @param runsSinceMs runs that started earlier may be in the copy alone: the ledger forgets them in time */
+/** @param runsSinceMs runs that started earlier may be in the copy only, because the ledger forgets old runs */
 export async function compareCopy(
   db: D1Database,
   enterprise: string,
@@ -28,33 +28,33 @@ export async function compareCopy(
       counts.set(rows.table, (counts.get(rows.table) ?? 0) + countOf(rows, runsSinceMs));
     }
   }
-  for (const [table, wanted] of counts) {
+  for (const [table, expected] of counts) {
     const since = table === "runs" ? "AND started_at_ms >= ?2" : "AND ?2 IS NOT NULL";
     const statement = `SELECT count(*) AS n FROM ${table} WHERE enterprise = ?1 ${since}`;
     const found = (await db.prepare(statement).bind(enterprise, runsSinceMs).first<number>("n")) ?? 0;
-    if (found > wanted) comparison.faults.push(`${table}: ${found} rows, the ledger has ${wanted}`);
+    if (found > expected) comparison.faults.push(`${table}: ${found} rows, the ledger has ${expected}`);
   }
   if (head !== null) await compareHead(db, head, comparison);
   return comparison;
 }
 
-/** The enterprise's own row, and what it is found by. Its gauge moves with every change, and is not compared. */
+/** Compares the enterprise's row and its search keys, but not its gauge, which changes with every debit. */
 async function compareHead(db: D1Database, { enterprise, name, suspended }: Batch, into: Comparison): Promise<void> {
-  const wanted: Record<string, unknown> = { name, suspended: Number(suspended) };
-  const columns = Object.keys(wanted);
+  const expected: Record<string, unknown> = { name, suspended: Number(suspended) };
+  const columns = Object.keys(expected);
   const statement = db.prepare("SELECT name, suspended FROM enterprises WHERE id = ?").bind(enterprise);
   const row = (await statement.all()).results[0];
   into.rows += 1;
-  const difference = row === undefined ? "missing" : firstDifference(columns, row, Object.values(wanted));
+  const difference = row === undefined ? "missing" : firstDifference(columns, row, Object.values(expected));
   if (difference !== null) into.faults.push(`enterprises: ${difference}`);
   const found = await db
     .prepare("SELECT key FROM enterprise_search WHERE enterprise = ? ORDER BY key")
     .bind(enterprise)
     .all();
-  const [keys, wantedKeys] = [found.results.map(({ key }) => key), searchKeysOf(enterprise, name)];
-  into.rows += wantedKeys.length;
-  const extra = keys.find((key) => !wantedKeys.includes(key as string));
-  const missing = wantedKeys.find((key) => !keys.includes(key));
+  const [keys, expectedKeys] = [found.results.map(({ key }) => key), searchKeysOf(enterprise, name)];
+  into.rows += expectedKeys.length;
+  const extra = keys.find((key) => !expectedKeys.includes(key as string));
+  const missing = expectedKeys.find((key) => !keys.includes(key));
   if (missing !== undefined) into.faults.push(`enterprise_search "${missing}": missing`);
   if (extra !== undefined) into.faults.push(`enterprise_search "${extra}": of an older name`);
 }
@@ -78,16 +78,16 @@ async function compareTable(db: D1Database, enterprise: string, rows: TableRows,
     into.rows += 1;
     const key = JSON.stringify(value.slice(0, keys));
     const row = found.get(key);
-    const wanted = compared.map((column) => value[columns.indexOf(column)]);
-    const difference = row === undefined ? "missing" : firstDifference(compared, row, wanted);
+    const expected = compared.map((column) => value[columns.indexOf(column)]);
+    const difference = row === undefined ? "missing" : firstDifference(compared, row, expected);
     if (difference !== null) into.faults.push(`${table} ${key}: ${difference}`);
   }
 }
 
-function firstDifference(columns: readonly string[], row: Record<string, unknown>, wanted: unknown[]): string | null {
-  // A run that has reported nothing has no unit of its own: it shows the enterprise's of that moment.
+function firstDifference(columns: readonly string[], row: Record<string, unknown>, expected: unknown[]): string | null {
+  // A run without reports has no unit yet. Its row shows the enterprise's unit at the time of writing.
   const unitless = row.last_report_at_ms === null;
-  const at = columns.findIndex((column, i) => row[column] !== wanted[i] && !(unitless && column === "unit"));
+  const at = columns.findIndex((column, i) => row[column] !== expected[i] && !(unitless && column === "unit"));
   const column = columns[at];
-  return column === undefined ? null : `${column} is ${row[column]}, the ledger says ${wanted[at]}`;
+  return column === undefined ? null : `${column} is ${row[column]}, the ledger says ${expected[at]}`;
 }

@@ -1,9 +1,9 @@
 /**
- * All enterprises at a glance, for the operator's metrics, from the gauges that the copy holds. Sums are floating point:
- * they are for graphs and alarms, not for money.
+ * Sums over all enterprises for the operator's metrics, from the gauges in the copy. The sums are floating point: good
+ * enough for graphs and alerts, not for money.
  */
 
-/** What enterprises of one billing model and plan come to; `steps` counts debits and all other changes. */
+/** The sums of all enterprises with one billing model and plan. `steps` counts debits and all other changes. */
 export type FleetRow = {
   billing_model: "credits" | "byom";
   plan: string;

@@ -1,6 +1,6 @@
 /**
- * The lists over all enterprises, for the operator: newest first, or found by a search. Each is one query that reads
- * the rows it answers with, and one more; each row is as the enterprise's object last wrote it.
+ * Lists of enterprises for the operator: newest first, most urgent first, or by a search. Each list is one query that
+ * reads only the rows it returns and one more. A row is as old as the enterprise's last projection.
  */
 import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
@@ -19,10 +19,10 @@ const COLUMNS = {
   suspended: enterprises.suspended,
   gauge: enterprises.gauge,
 };
-/** No key has a letter behind this one. */
+/** Sorts after every letter in a key. */
 const LAST_LETTER = "\u{10ffff}";
 
-/** Enterprises newest first, those after `after`; one row more than `limit` tells that there are more. */
+/** Enterprises after `after`, newest first. Returns up to `limit` + 1 rows; the extra row means that there are more. */
 export async function readNewestEnterprises(
   db: D1Database,
   limit: number,
@@ -39,7 +39,7 @@ export async function readNewestEnterprises(
   return rows.map(parsed);
 }
 
-/** Those that ask for attention, the most pressing first, then the newest; else as readNewestEnterprises. */
+/** Enterprises that need attention, the most urgent first, then the newest; otherwise like readNewestEnterprises. */
 export async function readPressingEnterprises(
   db: D1Database,
   limit: number,
@@ -51,7 +51,7 @@ export async function readPressingEnterprises(
   const rows = await drizzle(db)
     .select({ ...COLUMNS, attention: t.attention })
     .from(t)
-    // The bound stands in the statement, so that the partial index serves it.
+    // The 0 is part of the SQL text, not a parameter: otherwise SQLite cannot use the partial index.
     .where(and(sql`${t.attention} > 0`, beyond))
     .orderBy(desc(t.attention), desc(t.createdAtMs), desc(t.id))
     .limit(limit + 1);
@@ -59,8 +59,8 @@ export async function readPressingEnterprises(
 }
 
 /**
- * Enterprises whose id or name has these letters at its beginning or at that of a word, in the order of what was found;
- * one row more than `limit` tells that there are more. Nothing is found by what holds neither letters nor digits.
+ * Enterprises whose id or name, or one of its words, starts with what was typed, in the order of the matches. Returns up
+ * to `limit` + 1 rows; the extra row means that there are more. Without letters or digits nothing matches.
  */
 export async function searchEnterprises(
   db: D1Database,
@@ -71,20 +71,20 @@ export async function searchEnterprises(
   const prefix = searchPrefixOf(typed);
   if (prefix === "") return [];
   const t = enterpriseSearch;
-  // One lower bound only: with two, SQLite might walk from the lower one.
+  // Only one lower bound: with two, SQLite might start at the lower one.
   const from = after === null ? gte(t.key, prefix) : sql`(${t.key}, ${t.enterprise}) > (${after.key}, ${after.id})`;
   const rows = await drizzle(db)
     .select({ ...COLUMNS, key: t.key })
     .from(t)
     .innerJoin(enterprises, eq(enterprises.id, t.enterprise))
-    .where(and(from, lt(t.key, prefix + LAST_LETTER), isFirstOfIts(t, prefix)))
+    .where(and(from, lt(t.key, prefix + LAST_LETTER), isFirstMatch(t, prefix)))
     .orderBy(asc(t.key), asc(t.enterprise))
     .limit(limit + 1);
   return rows.map(({ key, ...row }) => ({ ...parsed(row), key }));
 }
 
-/** "a" finds Acme Arms by two of its keys; it is shown once. */
-function isFirstOfIts(t: typeof enterpriseSearch, prefix: string): SQL {
+/** Keeps one match per enterprise: "a" matches two keys of Acme Arms. */
+function isFirstMatch(t: typeof enterpriseSearch, prefix: string): SQL {
   const other = alias(enterpriseSearch, "other");
   const earlier = and(eq(other.enterprise, t.enterprise), gte(other.key, prefix), lt(other.key, t.key));
   return sql`NOT EXISTS (SELECT 1 FROM ${enterpriseSearch} AS "other" WHERE ${earlier})`;

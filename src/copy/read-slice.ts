@@ -1,7 +1,7 @@
 /**
- * Questions about one workspace, group or user, answered from its newest runs: the copy keeps no totals of pairs and
- * none over time by dimension, because every debit would have to write them. Each reads at most SLICE_RUNS runs,
- * however long the history is; the answer says how many it read, so that a screen can say what it covers.
+ * Queries about one workspace, group or user, answered from its newest runs. The copy has no totals for pairs of
+ * dimensions and none over time by dimension, because every debit would have to write them. Each query reads at most
+ * SLICE_RUNS runs. The result says whether that was all of them, so that a screen can show what it covers.
  */
 import type { Span } from "../ledger/calendar.ts";
 import { FENCE_MS } from "../ledger/meter.ts";
@@ -12,7 +12,7 @@ import type { Dimension, TimeBucket, TopRow } from "./read.ts";
 export const SLICE_RUNS = 1_000;
 
 export type Slice = { enterprise: string; unit: Unit; dimension: Dimension; id: string };
-/** `whole`: every run that belongs was read. */
+/** `whole` is true if all matching runs were read. */
 type SliceTop = { rows: TopRow[]; allRows: number; totalMicros: Micros; totalRequests: number; whole: boolean };
 type SliceSeries = { buckets: TimeBucket[]; whole: boolean };
 
@@ -21,7 +21,7 @@ const COLUMNS = { workspace: "workspace", group: "group_id", user: "user" } as c
   string
 >;
 
-/** Who used the slice in the cycle, by another dimension, largest first. */
+/** The slice's use in the cycle by another dimension, largest first. */
 export async function readSliceTop(
   db: D1Database,
   slice: Slice,
@@ -55,7 +55,7 @@ export async function readSliceTop(
   };
 }
 
-/** Charges of the slice's runs by surface, in the bucket in which each run started; zeros included. */
+/** The charges of the slice's runs by surface, each in the bucket in which the run started; empty buckets included. */
 export async function readSliceSeries(db: D1Database, slice: Slice, spans: readonly Span[]): Promise<SliceSeries> {
   const statement = `WITH ${newestRuns(slice)}
     SELECT span.key AS place, surface, sum(charged_micros) AS amount_micros, (SELECT count(*) FROM newest) AS read
@@ -75,7 +75,7 @@ export async function readSliceSeries(db: D1Database, slice: Slice, spans: reado
   return { buckets, whole: (results[0]?.read ?? 0) < SLICE_RUNS };
 }
 
-/** The slice's newest runs since ?3: a walk down its index that stops after SLICE_RUNS. */
+/** The slice's newest runs since ?3: walks its index and stops after SLICE_RUNS. */
 function newestRuns({ dimension }: Slice): string {
   return `newest AS MATERIALIZED (
       SELECT * FROM runs WHERE enterprise = ?1 AND ${COLUMNS[dimension]} = ?2 AND started_at_ms >= ?3

@@ -1,6 +1,6 @@
 /**
- * Questions to the copy, one function each, every one a single query that reads the rows it answers with (and, where
- * it pages, one more). The enterprise comes first in every key: no query can see two.
+ * The queries of the copy, one function each. A query reads only the rows that it returns, and one more if it returns
+ * pages. Every query names its enterprise.
  */
 import { and, asc, count, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
@@ -30,7 +30,7 @@ type OfCycle = { enterprise: string; unit: Unit; cycleStartsAtMs: AtMs };
 
 const HALF_DAY_MS = 43_200_000;
 
-/** Charges in these spans by surface, zeros included. Spans of hours read hourly rows, longer ones daily rows. */
+/** The charges in these spans by surface, empty spans included. Hours read hourly rows, longer spans daily rows. */
 export async function readTimeseries(
   db: D1Database,
   enterprise: string,
@@ -39,7 +39,7 @@ export async function readTimeseries(
   spans: readonly Span[],
 ): Promise<TimeBucket[]> {
   const table = granularity === "hour" ? usageHourly : usageDaily;
-  // A day belongs to the span that holds its noon: so a change of time zone moves no day into its neighbour.
+  // A day belongs to the span that contains its noon, so that a change of time zone does not move it to another span.
   const middleMs = granularity === "hour" ? 0 : HALF_DAY_MS;
   const buckets = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
   const fromMs = (spans[0]?.startsAtMs ?? 0) - middleMs;
@@ -63,7 +63,7 @@ export async function readTimeseries(
   return buckets;
 }
 
-/** The cycle's largest users of a dimension, those after `after`; one row more than `limit` tells that there are more. */
+/** The largest rows of a dimension in the cycle, after `after`. Returns up to `limit` + 1 rows: the extra one means "more". */
 export async function readTop(
   db: D1Database,
   question: OfCycle & { dimension: Dimension },
@@ -71,7 +71,7 @@ export async function readTop(
   after: { amountMicros: Micros; id: string } | null,
 ): Promise<TopRow[]> {
   const t = usageByDimension;
-  // A row value: SQLite seeks to it in the index, where two conditions joined by OR would walk all rows before it.
+  // Compares row values, so that SQLite seeks in the index. Two conditions joined by OR would read all earlier rows.
   const beyond = after === null ? undefined : sql`(${t.amountMicros}, ${t.id}) < (${after.amountMicros}, ${after.id})`;
   return drizzle(db)
     .select({ id: t.id, name: names.name, requests: t.requests, amountMicros: t.amountMicros })
@@ -82,41 +82,41 @@ export async function readTop(
     .limit(limit + 1);
 }
 
-/** One row of a dimension with its name; a row of zeros when the cycle has charged it nothing. */
+/** One row of a dimension with its name, or zeros if nothing was charged in the cycle. */
 export async function readTopRow(
   db: D1Database,
   question: OfCycle & { dimension: Dimension },
   id: string,
 ): Promise<TopRow> {
   const t = usageByDimension;
-  const [rows, called] = await Promise.all([
+  const [rows, namesById] = await Promise.all([
     drizzle(db)
       .select({ requests: t.requests, amountMicros: t.amountMicros })
       .from(t)
       .where(and(ofCycle(question), eq(t.dimension, question.dimension), eq(t.id, id))),
     readNames(db, question.enterprise, question.dimension, [id]),
   ]);
-  return { id, name: called.get(id) ?? null, ...(rows[0] ?? { requests: 0, amountMicros: 0 }) };
+  return { id, name: namesById.get(id) ?? null, ...(rows[0] ?? { requests: 0, amountMicros: 0 }) };
 }
 
-/** How many rows a dimension has in the cycle, counted up to `most` and one more. */
+/** How many rows a dimension has in the cycle, counted up to `max` + 1. */
 export async function countTop(
   db: D1Database,
   question: OfCycle & { dimension: Dimension },
-  most: number,
+  max: number,
 ): Promise<number> {
   const t = usageByDimension;
   const counted = drizzle(db)
     .select({ id: t.id })
     .from(t)
     .where(and(ofCycle(question), eq(t.dimension, question.dimension)))
-    .limit(most + 1)
+    .limit(max + 1)
     .as("counted");
   const rows = await drizzle(db).select({ rows: count() }).from(counted);
   return rows[0]?.rows ?? 0;
 }
 
-/** The cycle's total in the copy: what the rows of any dimension sum to. */
+/** The cycle's total in the copy, which is also the sum over each dimension. */
 export async function readCycleTotal(
   db: D1Database,
   question: OfCycle,
@@ -129,7 +129,7 @@ export async function readCycleTotal(
   return rows[0] ?? { requests: 0, amountMicros: 0 };
 }
 
-/** Runs newest first, those after `after`; one row more than `limit` tells that there are more. */
+/** Runs after `after`, newest first. Returns up to `limit` + 1 rows; the extra row means that there are more. */
 export async function readRuns(
   db: D1Database,
   enterprise: string,
@@ -146,7 +146,7 @@ export async function readRuns(
   return rows.map(summaryOf);
 }
 
-/** A page of runs as readRuns gives them, with what their workspace and user are called. */
+/** Like readRuns, with the names of workspaces and users. */
 export async function readNamedRuns(
   db: D1Database,
   enterprise: string,
@@ -171,7 +171,7 @@ export async function readCapChanges(db: D1Database, enterprise: string, limit: 
   const rows = await drizzle(db)
     .select({ seq: entries.seq, atMs: entries.atMs, by: entries.by, facts: entries.facts })
     .from(entries)
-    // The type stands in the statement, not as a parameter: only then the partial index of these few entries serves it.
+    // The type is part of the SQL text, not a parameter: otherwise SQLite cannot use the partial index.
     .where(and(eq(entries.enterprise, enterprise), sql`${entries.type} = 'cap_changed'`))
     .orderBy(desc(entries.seq))
     .limit(limit);
@@ -181,19 +181,19 @@ export async function readCapChanges(db: D1Database, enterprise: string, limit: 
   });
 }
 
-/** The newest entries that are no run's end. */
+/** The newest entries, without those of closed runs. */
 export async function readChanges(db: D1Database, enterprise: string, limit: number): Promise<Entry[]> {
   const rows = await drizzle(db)
     .select({ seq: entries.seq, atMs: entries.atMs, by: entries.by, facts: entries.facts })
     .from(entries)
-    // As above: the type stands in the statement, so that the partial index serves it.
+    // As above, the type is part of the SQL text because of the partial index.
     .where(and(eq(entries.enterprise, enterprise), sql`${entries.type} <> 'run_closed'`))
     .orderBy(desc(entries.seq))
     .limit(limit);
   return rows.map(({ facts, ...entry }) => ({ ...entry, facts: JSON.parse(facts) as EntryFacts }));
 }
 
-/** A page of the runs that were charged in the cycle, newest first, with what the cycle bears of each. */
+/** A page of the runs of a cycle, newest first, with the part of each charge that belongs to the cycle. */
 export async function readCycleRuns(
   db: D1Database,
   enterprise: string,
@@ -218,7 +218,7 @@ export async function readCycleRuns(
   return rows.map((row) => ({ ...summaryOf(row), cycleMicros: row.cycleMicros }));
 }
 
-/** What these ids are called, by id. */
+/** The names of these ids, by id. */
 export async function readNames(
   db: D1Database,
   enterprise: string,

@@ -1,14 +1,14 @@
 /**
- * The reporting copy in D1: what pages join and readers list. Every row is an absolute total with the revision it had
- * in the enterprise's object; D1 can be deleted and rebuilt from there. Keys begin with the enterprise, so no query
- * can touch two. Times are epoch milliseconds.
+ * The schema of the copy in D1: what pages join and lists read. Every row is an absolute total with its revision in the
+ * enterprise's object, from which D1 can be rebuilt at any time. Every key starts with the enterprise, so that a query
+ * cannot mix two enterprises by accident. Times are epoch milliseconds.
  */
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 const amount = (name: string) => integer(name).notNull();
 
-/** An enterprise as it was last projected, for lists over all of them; the object has the truth. */
+/** An enterprise as of its last projection, for lists of all enterprises. Only the object has the truth. */
 export const enterprises = sqliteTable(
   "enterprises",
   {
@@ -16,23 +16,23 @@ export const enterprises = sqliteTable(
     createdAtMs: integer("created_at_ms").notNull(),
     name: text("name").notNull(),
     suspended: integer("suspended", { mode: "boolean" }).notNull().default(false),
-    /** As attentionOf had it at the moment of the projection. */
+    /** The result of attentionOf at the time of the projection. */
     attention: integer("attention").notNull().default(0),
-    /** The gauge as JSON, at the moment of the projection. */
+    /** The gauge as JSON, at the time of the projection. */
     gauge: text("gauge").notNull(),
     revision: integer("revision").notNull(),
     /** The revision of the settings that the search keys were made from. */
     settingsRevision: integer("settings_revision").notNull().default(0),
   },
   (t) => [
-    // Of what never changes, so that writing a gauge writes no row of it.
+    // Only columns that never change, so that writing a gauge writes no index row.
     index("enterprises_newest").on(t.createdAtMs, t.id),
-    // Of the few that ask for attention only.
+    // Only the few enterprises that need attention.
     index("enterprises_attention").on(t.attention, t.createdAtMs, t.id).where(sql`attention > 0`),
   ],
 );
 
-/** What an enterprise is found by: see search-keys.ts. Written when its settings change, not with every gauge. */
+/** The search keys of enterprises (search-keys.ts). Written when settings change, not with every gauge. */
 export const enterpriseSearch = sqliteTable(
   "enterprise_search",
   { enterprise: text("enterprise").notNull(), key: text("key").notNull() },
@@ -67,7 +67,7 @@ export const usageDaily = sqliteTable(
   (t) => [primaryKey({ columns: [t.enterprise, t.unit, t.startsAtMs, t.surface] })],
 );
 
-/** A cycle's charges and requests by workspace, group, user, and in all (dimension `all`, id ''). */
+/** A cycle's charges and requests by workspace, group and user, and in total (dimension `all`, id ''). */
 export const usageByDimension = sqliteTable(
   "usage_by_dimension",
   {
@@ -82,7 +82,7 @@ export const usageByDimension = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.unit, t.cycleStartsAtMs, t.dimension, t.id] }),
-    // The order of a leaderboard: a page of it reads a page of rows.
+    // In the order of the top lists, so that a page of a list reads only its rows.
     index("usage_by_dimension_amount").on(t.enterprise, t.unit, t.cycleStartsAtMs, t.dimension, t.amountMicros, t.id),
   ],
 );
@@ -102,7 +102,7 @@ export const runs = sqliteTable(
     models: text("models").notNull(),
     unit: text("unit", { enum: ["credits", "usd"] }).notNull(),
     chargedMicros: amount("charged_micros"),
-    /** The cycle of its latest charge, and how much of the charge that cycle bears. */
+    /** The cycle of the latest charge, and how much of the charge belongs to that cycle. */
     cycleStartsAtMs: integer("cycle_starts_at_ms").notNull(),
     cycleMicros: amount("cycle_micros"),
     final: integer("final", { mode: "boolean" }).notNull(),
@@ -111,7 +111,7 @@ export const runs = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.enterprise, t.run] }),
     index("runs_newest").on(t.enterprise, t.startedAtMs, t.run),
-    // Of one cycle, however long ago its runs began.
+    // The runs of a cycle, no matter when they started.
     index("runs_of_cycle").on(t.enterprise, t.cycleStartsAtMs, t.startedAtMs, t.run),
     index("runs_of_workspace").on(t.enterprise, t.workspace, t.startedAtMs, t.run),
     index("runs_of_group").on(t.enterprise, t.group, t.startedAtMs, t.run),
@@ -132,13 +132,13 @@ export const entries = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.seq] }),
-    // Of the few changes of a cap only: the many entries of closed runs write no row of it.
+    // Partial indexes, so that the many entries of closed runs write no index rows.
     index("entries_of_cap").on(t.enterprise, t.seq).where(sql`type = 'cap_changed'`),
     index("entries_of_changes").on(t.enterprise, t.seq).where(sql`type <> 'run_closed'`),
   ],
 );
 
-/** The directory: what an id is called, and which group a workspace is in now. */
+/** The directory: the names of ids, and the current group of each workspace. */
 export const names = sqliteTable(
   "names",
   {

@@ -1,20 +1,20 @@
 /**
- * Writes batches of an enterprise into the copy: one statement per table, each with one JSON parameter, all in one
- * D1 batch. A row only replaces one of a lower revision, so any batch may be written again, late or out of order.
+ * Writes batches of an enterprise into the copy: one statement per table, each with one JSON parameter, all in one D1
+ * batch. A row replaces only a row with a lower revision, so batches may be written twice, late or out of order.
  */
 import type { Batch, CycleTotal, TimeTotal } from "./batch.ts";
 import { searchKeysOf } from "./search-keys.ts";
 
-/** Rows of one table; `values` are lists in the order of `columns`, of which the first `keys` name the row. */
+/** Rows of one table. `values` are lists in the order of `columns`; the first `keys` columns identify the row. */
 export type TableRows = {
   table: string;
   columns: readonly string[];
   keys: number;
   values: unknown[][];
-  /** Columns that never change once the row is there: left out of an update, their indexes cost it nothing. */
+  /** Columns that never change. Updates leave them out, so that they do not write the rows of their indexes. */
   fixed?: readonly string[];
-  /** Columns that seldom change: they are updated by a statement of their own, only where they differ. */
-  seldom?: readonly string[];
+  /** Columns that rarely change. A separate statement updates them, only in rows where they differ. */
+  rare?: readonly string[];
 };
 
 const TIME = ["unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
@@ -43,7 +43,7 @@ export async function writeBatch(db: D1Database, batch: Batch): Promise<void> {
   await db.batch([head, ...searchKeys(db, batch), ...rowsOf(batch).flatMap((rows) => writesOf(db, enterprise, rows))]);
 }
 
-/** Puts other search keys in place of those of older settings; those of newer ones stay. */
+/** Replaces the search keys unless they were made from newer settings. */
 function searchKeys(db: D1Database, { enterprise, name, settingsRevision }: Batch): D1PreparedStatement[] {
   if (settingsRevision === null) return [];
   const older = "SELECT 1 FROM enterprises WHERE id = ?1 AND settings_revision < ?2";
@@ -61,14 +61,14 @@ function searchKeys(db: D1Database, { enterprise, name, settingsRevision }: Batc
   ];
 }
 
-/** The revision of the last batch that the copy has of an enterprise; null where it has none. */
+/** The revision of the last batch that was written for an enterprise; null if there is none. */
 export async function readHead(db: D1Database, enterprise: string): Promise<number | null> {
   return db.prepare("SELECT revision FROM enterprises WHERE id = ?").bind(enterprise).first<number>("revision");
 }
 
 /**
- * Deletes all that the copy has of an enterprise, as long as its head is this one: a deletion that arrives late, when
- * the copy has been written anew, deletes nothing.
+ * Deletes an enterprise from the copy if its head still has this revision. A deletion that arrives late, after the copy
+ * was written again, deletes nothing.
  */
 export async function deleteCopy(db: D1Database, enterprise: string, head: number | null): Promise<void> {
   const unchanged = "(SELECT revision FROM enterprises WHERE id = ?1) IS ?2";
@@ -80,7 +80,7 @@ export async function deleteCopy(db: D1Database, enterprise: string, head: numbe
   );
 }
 
-/** The rows of a batch by table, those of the enterprise itself aside; tables without rows are left out. */
+/** The rows of a batch by table, except the enterprise's own row. Tables without rows are left out. */
 export function rowsOf(batch: Batch): TableRows[] {
   return allRowsOf(batch).filter((rows) => rows.values.length > 0);
 }
@@ -102,8 +102,8 @@ function allRowsOf(batch: Batch): TableRows[] {
       keys: 1,
       values: batch.runs.map((run) => runToList(run, batch.revision)),
       fixed: ["surface", "workspace", "user", "started_at_ms"],
-      // The group is fixed at the first charge, the cycle moves with a run that outlives its cycle.
-      seldom: ["group_id", "cycle_starts_at_ms"],
+      // The group changes at most with the first report, the cycle only if a run continues in the next one.
+      rare: ["group_id", "cycle_starts_at_ms"],
     },
     {
       table: "entries",
@@ -165,16 +165,16 @@ function runToList(run: Batch["runs"][number], revision: number): unknown[] {
   ];
 }
 
-/** The statements that bring rows of one table into the copy, in this order. */
+/** The statements that write the rows of one table, in this order. */
 function writesOf(db: D1Database, enterprise: string, rows: TableRows): D1PreparedStatement[] {
-  const statements = rows.seldom === undefined ? [upsertOf(rows)] : [updateSeldom(rows, rows.seldom), upsertOf(rows)];
+  const statements = rows.rare === undefined ? [upsertOf(rows)] : [updateRareColumns(rows, rows.rare), upsertOf(rows)];
   const values = JSON.stringify(rows.values);
   return statements.map((statement) => db.prepare(statement).bind(enterprise, values));
 }
 
 function upsertOf(rows: TableRows): string {
-  const { table, columns, keys, fixed = [], seldom = [] } = rows;
-  const changing = columns.slice(keys).filter((column) => !fixed.includes(column) && !seldom.includes(column));
+  const { table, columns, keys, fixed = [], rare = [] } = rows;
+  const changing = columns.slice(keys).filter((column) => !fixed.includes(column) && !rare.includes(column));
   const update = columns.includes("revision")
     ? `DO UPDATE SET ${listOf(changing, (column) => `${column} = excluded.${column}`)}
         WHERE excluded.revision > ${table}.revision`
@@ -183,18 +183,18 @@ function upsertOf(rows: TableRows): string {
 }
 
 /**
- * Only rows that are there and differ; goes before the upsert, which raises the revision, so that an older batch
- * changes nothing here either. An UPDATE … FROM would go through all rows of the enterprise: the cross join makes
- * SQLite look up each row that was sent.
+ * Updates existing rows whose rare columns differ. Runs before the upsert, because that raises the revision by which an
+ * older batch is recognized. An UPDATE … FROM would read all rows of the enterprise; the cross join makes SQLite look up
+ * only the rows that were sent.
  */
-function updateSeldom(rows: TableRows, seldom: readonly string[]): string {
+function updateRareColumns(rows: TableRows, rare: readonly string[]): string {
   const { table, columns, keys } = rows;
   const sent = (column: string) => `j.value ->> ${columns.indexOf(column)}`;
   const same = columns.slice(0, keys).map((column) => `t.${column} = ${sent(column)}`);
-  const differs = seldom.map((column) => `t.${column} IS NOT ${sent(column)}`);
+  const differs = rare.map((column) => `t.${column} IS NOT ${sent(column)}`);
   return `${insertSent(rows)} CROSS JOIN ${table} AS t ON t.enterprise = ?1 AND ${same.join(" AND ")}
     WHERE t.revision < ${sent("revision")} AND (${differs.join(" OR ")})
-    ${onConflict(rows)} DO UPDATE SET ${listOf(seldom, (column) => `${column} = excluded.${column}`)}`;
+    ${onConflict(rows)} DO UPDATE SET ${listOf(rare, (column) => `${column} = excluded.${column}`)}`;
 }
 
 function insertSent({ table, columns }: TableRows): string {
