@@ -149,6 +149,18 @@ it("keeps clock, randomness, waiting and I/O out of the ledger", () => {
   expect(wrong).toEqual([]);
 });
 
+it("keeps ISO dates and the names of JSON members out of the ledger", () => {
+  const wrong = source.filter((file) => {
+    if (layerOf(file) !== "ledger") return false;
+    const text = read(file).replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, "");
+    // Stable codes, such as usage_90, are values of the ledger.
+    const codes = [...text.matchAll(/"([^"]*)"/g)].map(([, code]) => code);
+    const names = text.replaceAll(/"[^"]*"/g, "").match(/\b[a-z]+(?:_[a-z0-9]+)+\b/g) ?? [];
+    return /toISOString|Date\.parse|new Date\(/.test(text) || names.some((name) => !codes.includes(name));
+  });
+  expect(wrong).toEqual([]);
+});
+
 it("has no source file that no other one imports", () => {
   const used = new Set(imports.map(({ to }) => to));
   const dead = source.filter((file) => !used.has(file) && !ENTRIES.some((entry) => entry.test(file)));

@@ -1,7 +1,7 @@
 /** GET …/entries: the journal of everything but debits, newest first, from the enterprise's object. */
-import type { Entry } from "../ledger/entries.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import type { EntryJson } from "../wire/entry.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
 import { formatIso } from "../wire/time.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
@@ -35,6 +35,6 @@ export const entryRoutes = newRouter().openapi(
   },
 );
 
-function showEntry({ seq, atMs, by, facts }: Entry) {
+function showEntry({ seq, atMs, by, facts }: EntryJson) {
   return { seq, at: formatIso(atMs), by, ...facts };
 }

@@ -7,10 +7,11 @@ import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
 import type { Surface } from "../ledger/books.ts";
 import type { Span } from "../ledger/calendar.ts";
-import type { Entry, EntryFacts } from "../ledger/entries.ts";
+import type { Entry } from "../ledger/entries.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
 import type { RunSummary } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
+import { type FactsJson, parseFacts } from "../wire/entry.ts";
 import { entries, names, runs, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
 
 export type TimeBucket = Span & { webMicros: number; cliMicros: number };
@@ -176,7 +177,7 @@ export async function readCapChanges(db: D1Database, enterprise: string, limit: 
     .orderBy(desc(entries.seq))
     .limit(limit);
   return rows.map(({ facts, ...entry }) => {
-    const { from_micros, to_micros } = JSON.parse(facts) as Extract<EntryFacts, { type: "cap_changed" }>;
+    const { from_micros, to_micros } = JSON.parse(facts) as Extract<FactsJson, { type: "cap_changed" }>;
     return { ...entry, fromMicros: from_micros, toMicros: to_micros };
   });
 }
@@ -190,7 +191,7 @@ export async function readChanges(db: D1Database, enterprise: string, limit: num
     .where(and(eq(entries.enterprise, enterprise), sql`${entries.type} <> 'run_closed'`))
     .orderBy(desc(entries.seq))
     .limit(limit);
-  return rows.map(({ facts, ...entry }) => ({ ...entry, facts: JSON.parse(facts) as EntryFacts }));
+  return rows.map(({ facts, ...entry }) => ({ ...entry, facts: parseFacts(JSON.parse(facts) as FactsJson) }));
 }
 
 /** A page of the runs of a cycle, newest first, with the part of each charge that belongs to the cycle. */

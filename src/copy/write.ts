@@ -2,6 +2,7 @@
  * Writes batches of an enterprise into the copy: one statement per table, each with one JSON parameter, all in one D1
  * batch. A row replaces only a row with a lower revision, so batches may be written twice, late or out of order.
  */
+import { showFacts } from "../wire/entry.ts";
 import type { Batch, CycleTotal, TimeTotal } from "./batch.ts";
 import { searchKeysOf } from "./search-keys.ts";
 
@@ -109,7 +110,13 @@ function allRowsOf(batch: Batch): TableRows[] {
       table: "entries",
       columns: ["seq", "at_ms", "type", "caused_by", "facts"],
       keys: 1,
-      values: batch.entries.map(({ seq, atMs, by, facts }) => [seq, atMs, facts.type, by, JSON.stringify(facts)]),
+      values: batch.entries.map(({ seq, atMs, by, facts }) => [
+        seq,
+        atMs,
+        facts.type,
+        by,
+        JSON.stringify(showFacts(facts)),
+      ]),
     },
     {
       table: "names",

@@ -8,7 +8,6 @@ import { type Denied, deny } from "../access/refusals.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
 import type { Report } from "../ledger/debit.ts";
-import type { Entry } from "../ledger/entries.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import { type GrantRequest, summarizeGrant } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
@@ -16,6 +15,7 @@ import { summarizeMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
+import { type EntryJson, showEntry } from "../wire/entry.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
 import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
@@ -126,8 +126,8 @@ export class EnterpriseCore {
   }
 
   /** Entries before `beforeSeq`, newest first: one more than `limit` when there are more. */
-  entries(caller: Caller, beforeSeq: number, limit: number): Entry[] | Refused | Denied {
-    return this.#answer(caller, () => this.ledger.store.loadEntryPage(beforeSeq, limit + 1));
+  entries(caller: Caller, beforeSeq: number, limit: number): EntryJson[] | Refused | Denied {
+    return this.#answer(caller, () => this.ledger.store.loadEntryPage(beforeSeq, limit + 1).map(showEntry));
   }
 
   /** Grants before `beforeSeq`, newest first, each with its seq: one more than `limit` when there are more. */

@@ -34,10 +34,15 @@ export function openRun(name: string, said: Attribution): Run | Refusal {
   if (surface !== undefined && workspace !== undefined && user !== undefined && startedAtMs !== undefined) {
     return { run: name, surface, workspace, user, group: said.group ?? null, startedAtMs, reported: false, hold: null };
   }
-  const missing = { surface, workspace, user, started_at: startedAtMs };
-  const errors: FieldError[] = Object.entries(missing)
-    .filter(([, value]) => value === undefined)
-    .map(([path]) => ({ path, message: "required until the run is known" }));
+  const fields = [
+    { path: "surface", value: surface },
+    { path: "workspace", value: workspace },
+    { path: "user", value: user },
+    { path: "started_at", value: startedAtMs },
+  ];
+  const errors: FieldError[] = fields
+    .filter(({ value }) => value === undefined)
+    .map(({ path }) => ({ path, message: "required until the run is known" }));
   return { code: "validation_failed", errors };
 }
 

@@ -4,7 +4,7 @@
  */
 import { type Books, type Cycle, type Grant, grantRemaining } from "./books.ts";
 import { type CycleBounds, cycleAfter } from "./cycle.ts";
-import { BY_CLOCK, isoOf, type NewEntry } from "./entries.ts";
+import { BY_CLOCK, type NewEntry } from "./entries.ts";
 import { allowanceOf } from "./plans.ts";
 import type { AtMs } from "./time.ts";
 
@@ -63,17 +63,17 @@ export function cycleStarted(cycle: Cycle, previous: Cycle | null, atMs: AtMs, b
     by,
     facts: {
       type: "cycle_started",
-      starts_at: isoOf(cycle.startsAtMs),
-      ends_at: isoOf(cycle.endsAtMs),
-      allowance_micros: cycle.allowanceMicros,
-      time_zone: cycle.timeZone,
+      startsAtMs: cycle.startsAtMs,
+      endsAtMs: cycle.endsAtMs,
+      allowanceMicros: cycle.allowanceMicros,
+      timeZone: cycle.timeZone,
       previous:
         previous === null
           ? null
           : {
-              starts_at: isoOf(previous.startsAtMs),
-              used_micros: previous.monthlyUsedMicros + previous.bonusUsedMicros + previous.debtMicros,
-              spend_micros: previous.spendUsedMicros,
+              startsAtMs: previous.startsAtMs,
+              usedMicros: previous.monthlyUsedMicros + previous.bonusUsedMicros + previous.debtMicros,
+              spendMicros: previous.spendUsedMicros,
             },
     },
   };
@@ -98,7 +98,7 @@ function expireUntil(settled: Settled, atMs: AtMs): void {
     settled.entries.push({
       atMs: grant.expiresAtMs,
       by: BY_CLOCK,
-      facts: { type: "grant_expired", grant: grant.id, amount_micros: amountMicros },
+      facts: { type: "grant_expired", grant: grant.id, amountMicros },
     });
     return expired;
   });
@@ -114,7 +114,7 @@ function writeDebtOff(settled: Settled): void {
   settled.entries.push({
     atMs: cycle.endsAtMs,
     by: BY_CLOCK,
-    facts: { type: "debt_written_off", amount_micros: cycle.debtMicros, cycle_starts_at: isoOf(cycle.startsAtMs) },
+    facts: { type: "debt_written_off", amountMicros: cycle.debtMicros, cycleStartsAtMs: cycle.startsAtMs },
   });
 }
 

@@ -61,12 +61,12 @@ export function decideSettings(books: Books, settings: Settings, by: By, nowMs: 
     by,
     facts: {
       type: "plan_changed",
-      from_plan: before.plan,
-      to_plan: settings.plan,
-      from_micros: fromMicros,
-      to_micros: toMicros,
-      allowance_micros: allowanceMicros,
-      debt_paid_micros: 0,
+      fromPlan: before.plan,
+      toPlan: settings.plan,
+      fromMicros,
+      toMicros,
+      allowanceMicros,
+      debtPaidMicros: 0,
     },
   });
   return { books: next, entries };
@@ -76,6 +76,6 @@ export function decideSettings(books: Books, settings: Settings, by: By, nowMs: 
 export function decideCap(books: Books, capMicros: Micros | null, by: By, nowMs: AtMs): Changed | Refused {
   if (unitOf(books.settings.billingModel) !== "usd") return refuse({ code: "not_byom" });
   if (capMicros === books.capMicros) return { books, entries: [] };
-  const facts = { type: "cap_changed", from_micros: books.capMicros, to_micros: capMicros } as const;
+  const facts = { type: "cap_changed", fromMicros: books.capMicros, toMicros: capMicros } as const;
   return { books: { ...books, capMicros, seq: books.seq + 1 }, entries: [{ atMs: nowMs, by, facts }] };
 }

@@ -67,11 +67,11 @@ describe("the turn of a cycle", () => {
         by: "clock",
         facts: {
           type: "cycle_started",
-          starts_at: "2026-04-01T00:00:00.000Z",
-          ends_at: "2026-05-01T00:00:00.000Z",
-          allowance_micros: 1_000,
-          time_zone: "UTC",
-          previous: { starts_at: "2026-03-01T00:00:00.000Z", used_micros: 720, spend_micros: 9 },
+          startsAtMs: APRIL,
+          endsAtMs: at("2026-05-01T00:00:00.000Z"),
+          allowanceMicros: 1_000,
+          timeZone: "UTC",
+          previous: { startsAtMs: MARCH, usedMicros: 720, spendMicros: 9 },
         },
       },
     ]);
@@ -105,9 +105,9 @@ describe("the turn of a cycle", () => {
     expect(entries[0]).toEqual({
       atMs: APRIL,
       by: "clock",
-      facts: { type: "debt_written_off", amount_micros: 55, cycle_starts_at: "2026-03-01T00:00:00.000Z" },
+      facts: { type: "debt_written_off", amountMicros: 55, cycleStartsAtMs: MARCH },
     });
-    expect(entries[1]?.facts).toMatchObject({ previous: { used_micros: 775 } });
+    expect(entries[1]?.facts).toMatchObject({ previous: { usedMicros: 775 } });
     expect(after.cycle.debtMicros).toBe(0);
     expect(after.seq).toBe(12);
   });
@@ -123,7 +123,7 @@ describe("a grant's expiry", () => {
     expect(settleDue(before, NOON - 1).books).toBe(before);
     const { books: after, entries, expired } = settleDue(before, NOON);
     expect(entries).toEqual([
-      { atMs: NOON, by: "clock", facts: { type: "grant_expired", grant: "g1", amount_micros: 70 } },
+      { atMs: NOON, by: "clock", facts: { type: "grant_expired", grant: "g1", amountMicros: 70 } },
     ]);
     expect(after.grants[0]).toMatchObject({ drawnMicros: 30, expiredMicros: 70, voided: false });
     expect(expired).toEqual(after.grants);

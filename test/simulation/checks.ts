@@ -8,7 +8,7 @@ import type { SqlRow } from "../../src/enterprise/books/sql.ts";
 import { Store } from "../../src/enterprise/books/store.ts";
 import { auditBooks } from "../../src/enterprise/jobs/audit.ts";
 import type { Grant, Meter, Run } from "../../src/ledger/books.ts";
-import type { EntryFacts } from "../../src/ledger/entries.ts";
+import type { FactsJson } from "../../src/wire/entry.ts";
 import { costOf, type ReferenceMeter, type ReferenceRun } from "./reference-meter.ts";
 import type { ReferenceGrant, Taking } from "./reference-money.ts";
 import { RUN_HISTORY_MS } from "./starts.ts";
@@ -185,14 +185,14 @@ function viewRun({ surface, workspace, user, group, startedAtMs, reported, hold 
 function checkEntries(world: World): void {
   const found = new Map<string, { count: number; micros: number }>();
   for (const row of world.platform.sql.all("SELECT facts FROM entries")) {
-    const facts = JSON.parse(row.facts as string) as EntryFacts;
+    const facts = JSON.parse(row.facts as string) as FactsJson;
     const { count, micros } = found.get(facts.type) ?? { count: 0, micros: 0 };
     found.set(facts.type, { count: count + 1, micros: micros + namedMicros(facts) });
   }
   world.same("entries", [...found].sort(), [...world.reference.money.entries].sort());
 }
 
-function namedMicros(facts: EntryFacts): number {
+function namedMicros(facts: FactsJson): number {
   if (facts.type === "cycle_started") return facts.allowance_micros;
   if (facts.type === "run_closed") return facts.credits_micros + facts.usd_micros;
   return "amount_micros" in facts ? facts.amount_micros : 0;

@@ -1,13 +1,28 @@
 // What the object shows as JSON, the pages read back without a loss.
 import { describe, expect, it } from "vitest";
 import { alertOf } from "../../src/ledger/alerts.ts";
+import type { EntryFacts } from "../../src/ledger/entries.ts";
 import { gaugeOf } from "../../src/ledger/gauge.ts";
 import { summarizeGrant } from "../../src/ledger/grants.ts";
 import { type Receipt, summarizeMeter, summarizeRun } from "../../src/ledger/receipt.ts";
+import { parseFacts, showFacts } from "../../src/wire/entry.ts";
 import { gaugeSchema, parseGauge, showGauge } from "../../src/wire/gauge.ts";
 import { grantSchema, parseGrant, showGrant } from "../../src/wire/grant.ts";
 import { parseReceipt, receiptSchema, showReceipt } from "../../src/wire/receipt.ts";
-import { APRIL, books, byomBooks, draw, grant, grantDraw, meter, NOON, price, run, tokens } from "../support/books.ts";
+import {
+  APRIL,
+  books,
+  byomBooks,
+  draw,
+  grant,
+  grantDraw,
+  MARCH,
+  meter,
+  NOON,
+  price,
+  run,
+  tokens,
+} from "../support/books.ts";
 
 const LINKS = { upgradeUrl: "https://example.com/up", referralUrl: null };
 
@@ -66,4 +81,70 @@ it("shows and reads back the receipt of a run that has reported nothing", () => 
   const receipt = { ...summarizeRun(run(), [], "usd"), meters: [] };
   expect(receipt).toMatchObject({ lastReportAtMs: null, unit: "usd", final: false });
   expect(parseReceipt(showReceipt(receipt))).toEqual(receipt);
+});
+
+// The stored journals of all enterprises have this text, and the copy compares it.
+const STORED: readonly [EntryFacts, string][] = [
+  [
+    {
+      type: "cycle_started",
+      startsAtMs: MARCH,
+      endsAtMs: APRIL,
+      allowanceMicros: 500,
+      timeZone: "UTC",
+      previous: { startsAtMs: NOON, usedMicros: 7, spendMicros: 8 },
+    },
+    '{"type":"cycle_started","starts_at":"2026-03-01T00:00:00.000Z","ends_at":"2026-04-01T00:00:00.000Z","allowance_micros":500,"time_zone":"UTC","previous":{"starts_at":"2026-03-10T12:00:00.000Z","used_micros":7,"spend_micros":8}}',
+  ],
+  [
+    {
+      type: "cycle_started",
+      startsAtMs: MARCH,
+      endsAtMs: APRIL,
+      allowanceMicros: 500,
+      timeZone: "UTC",
+      previous: null,
+    },
+    '{"type":"cycle_started","starts_at":"2026-03-01T00:00:00.000Z","ends_at":"2026-04-01T00:00:00.000Z","allowance_micros":500,"time_zone":"UTC","previous":null}',
+  ],
+  [
+    { type: "grant_added", grant: "g", amountMicros: 9, source: "goodwill", expiresAtMs: APRIL, debtPaidMicros: 1 },
+    '{"type":"grant_added","grant":"g","amount_micros":9,"source":"goodwill","expires_at":"2026-04-01T00:00:00.000Z","debt_paid_micros":1}',
+  ],
+  [
+    { type: "grant_added", grant: "g", amountMicros: 9, source: "goodwill", expiresAtMs: null, debtPaidMicros: 0 },
+    '{"type":"grant_added","grant":"g","amount_micros":9,"source":"goodwill","expires_at":null,"debt_paid_micros":0}',
+  ],
+  [{ type: "grant_expired", grant: "g", amountMicros: 9 }, '{"type":"grant_expired","grant":"g","amount_micros":9}'],
+  [{ type: "grant_voided", grant: "g", amountMicros: 9 }, '{"type":"grant_voided","grant":"g","amount_micros":9}'],
+  [
+    { type: "debt_written_off", amountMicros: 9, cycleStartsAtMs: MARCH },
+    '{"type":"debt_written_off","amount_micros":9,"cycle_starts_at":"2026-03-01T00:00:00.000Z"}',
+  ],
+  [{ type: "cap_changed", fromMicros: null, toMicros: 9 }, '{"type":"cap_changed","from_micros":null,"to_micros":9}'],
+  [
+    {
+      type: "plan_changed",
+      fromPlan: "free",
+      toPlan: "pro",
+      fromMicros: 1,
+      toMicros: 2,
+      allowanceMicros: 3,
+      debtPaidMicros: 4,
+    },
+    '{"type":"plan_changed","from_plan":"free","to_plan":"pro","from_micros":1,"to_micros":2,"allowance_micros":3,"debt_paid_micros":4}',
+  ],
+  [
+    { type: "billing_model_changed", from: "credits", to: "byom" },
+    '{"type":"billing_model_changed","from":"credits","to":"byom"}',
+  ],
+  [
+    { type: "run_closed", run: "r", creditsMicros: 1, usdMicros: 2 },
+    '{"type":"run_closed","run":"r","credits_micros":1,"usd_micros":2}',
+  ],
+];
+
+it.each(STORED)("stores an entry as the text it always had, and reads it back: $type", (facts, text) => {
+  expect(JSON.stringify(showFacts(facts))).toBe(text);
+  expect(parseFacts(JSON.parse(text))).toEqual(facts);
 });

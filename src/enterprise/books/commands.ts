@@ -14,7 +14,6 @@ import type { Micros } from "../../ledger/micros.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { decideCap, decideSettings } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import { formatIsoOrNull } from "../../wire/time.ts";
 import type { Change } from "./change.ts";
 import { groupOfWorkspace } from "./directory.ts";
 import { debitItem, holdItem } from "./outbox.ts";
@@ -52,8 +51,8 @@ export function debitOne(change: Change, report: Report): DebitAnswer | Refused 
     const facts = {
       type: "run_closed",
       run: report.run,
-      credits_micros: runTotal(meters, "credits"),
-      usd_micros: runTotal(meters, "usd"),
+      creditsMicros: runTotal(meters, "credits"),
+      usdMicros: runTotal(meters, "usd"),
     } as const;
     change.takeSeq();
     change.record([{ atMs: change.nowMs, by: BY_AGENT, facts }]);
@@ -108,10 +107,10 @@ export function addGrant(
   const facts = {
     type: "grant_added",
     grant: grant.id,
-    amount_micros: grant.amountMicros,
+    amountMicros: grant.amountMicros,
     source: grant.source,
-    expires_at: formatIsoOrNull(grant.expiresAtMs),
-    debt_paid_micros: change.payDebt(),
+    expiresAtMs: grant.expiresAtMs,
+    debtPaidMicros: change.payDebt(),
   } as const;
   change.record([{ atMs: change.nowMs, by, facts }]);
   // Paying debt may have drawn on the grant.
@@ -126,7 +125,7 @@ export function voidGrant(change: Change, id: string, by: By): GrantSummary | Re
   if (!change.books.grants.includes(known)) change.addGrants([known]);
   const decided = decideVoid(change.books, known);
   change.books = decided.books;
-  const facts = { type: "grant_voided", grant: id, amount_micros: decided.voidedMicros } as const;
+  const facts = { type: "grant_voided", grant: id, amountMicros: decided.voidedMicros } as const;
   change.record([{ atMs: change.nowMs, by, facts }]);
   return summarizeGrant(decided.grant, change.nowMs);
 }
@@ -140,9 +139,7 @@ export function changeSettings(change: Change, patch: Partial<Settings>, by: By)
   const paidMicros = change.payDebt();
   change.record(
     decided.entries.map((entry) =>
-      entry.facts.type === "plan_changed"
-        ? { ...entry, facts: { ...entry.facts, debt_paid_micros: paidMicros } }
-        : entry,
+      entry.facts.type === "plan_changed" ? { ...entry, facts: { ...entry.facts, debtPaidMicros: paidMicros } } : entry,
     ),
   );
   nextRevision(change.store.sql, "settings_revision");

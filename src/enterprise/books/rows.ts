@@ -1,7 +1,8 @@
 /** The tables of what the ledger decides: meters, runs, grants and entries. */
 import type { Draw, Grant, GrantSource, Meter, Run, Surface } from "../../ledger/books.ts";
-import type { Entry, EntryFacts } from "../../ledger/entries.ts";
+import type { Entry } from "../../ledger/entries.ts";
 import type { Unit } from "../../ledger/micros.ts";
+import { type FactsJson, parseFacts, showFacts } from "../../wire/entry.ts";
 import { Table } from "./table.ts";
 
 /** Draws are in their meter's row: a debit that draws on the same bucket again writes no further row. */
@@ -139,13 +140,13 @@ export const ENTRIES = new Table<Entry>({
   changing: {
     at_ms: (entry) => entry.atMs,
     caused_by: (entry) => entry.by,
-    facts: (entry) => JSON.stringify(entry.facts),
+    facts: (entry) => JSON.stringify(showFacts(entry.facts)),
   },
   read: (row) => ({
     seq: row.seq as number,
     atMs: row.at_ms as number,
     by: row.caused_by as string,
-    facts: JSON.parse(row.facts as string) as EntryFacts,
+    facts: parseFacts(JSON.parse(row.facts as string) as FactsJson),
   }),
 });
 

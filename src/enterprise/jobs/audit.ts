@@ -7,6 +7,7 @@ import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS, type Unit } from "../../ledger/micros.ts";
 import { costOf } from "../../ledger/prices.ts";
+import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox } from "../books/outbox.ts";
 import { getProgress } from "../books/progress.ts";
@@ -145,7 +146,7 @@ function checkCycle(books: Books, facts: Facts): AuditCheck {
 function checkMonthlyFirst(books: Books, entries: readonly Entry[], nowMs: number): AuditCheck {
   const { cycle } = books;
   const started = entries.findLast((entry) => entry.facts.type === "cycle_started")?.facts;
-  const granted = started?.type === "cycle_started" ? started.allowance_micros : 0;
+  const granted = started?.type === "cycle_started" ? started.allowanceMicros : 0;
   const raisedMicros = Math.max(0, cycle.allowanceMicros - granted);
   const faults: string[] = [];
   const free = monthlyRemaining(books);
@@ -159,13 +160,17 @@ function checkMonthlyFirst(books: Books, entries: readonly Entry[], nowMs: numbe
 }
 
 function checkTurns(books: Books, entries: readonly Entry[]): AuditCheck {
-  const starts = entries.flatMap((entry) => (entry.facts.type === "cycle_started" ? [entry.facts.starts_at] : []));
+  const starts = entries.flatMap((entry) => (entry.facts.type === "cycle_started" ? [entry.facts.startsAtMs] : []));
   const faults = starts.flatMap((start, i) => {
     const before = starts[i - 1];
-    return before !== undefined && before >= start ? [`the cycle of ${start} started after that of ${before}`] : [];
+    if (before === undefined || before < start) return [];
+    return [`the cycle of ${formatIso(start)} started after that of ${formatIso(before)}`];
   });
-  const current = new Date(books.cycle.startsAtMs).toISOString();
-  if (starts.at(-1) !== current) faults.push(`the running cycle started ${current}, the journal says ${starts.at(-1)}`);
+  const last = starts.at(-1) ?? null;
+  if (last !== books.cycle.startsAtMs) {
+    const started = formatIso(books.cycle.startsAtMs);
+    faults.push(`the running cycle started ${started}, the journal says ${formatIsoOrNull(last)}`);
+  }
   return checkOf("one_turn_per_cycle", starts.length, "cycles started once each", faults);
 }
 
@@ -201,11 +206,11 @@ function checkReplay(ledger: Ledger, entries: readonly Entry[]): AuditCheck {
   };
   const replay = { allowance: 0, cap: null as number | null, granted: 0n, expired: 0n, voided: 0n };
   for (const { facts } of entries) {
-    if (facts.type === "cycle_started" || facts.type === "plan_changed") replay.allowance = facts.allowance_micros;
-    if (facts.type === "cap_changed") replay.cap = facts.to_micros;
-    if (facts.type === "grant_added") replay.granted += BigInt(facts.amount_micros);
-    if (facts.type === "grant_expired") replay.expired += BigInt(facts.amount_micros);
-    if (facts.type === "grant_voided") replay.voided += BigInt(facts.amount_micros);
+    if (facts.type === "cycle_started" || facts.type === "plan_changed") replay.allowance = facts.allowanceMicros;
+    if (facts.type === "cap_changed") replay.cap = facts.toMicros;
+    if (facts.type === "grant_added") replay.granted += BigInt(facts.amountMicros);
+    if (facts.type === "grant_expired") replay.expired += BigInt(facts.amountMicros);
+    if (facts.type === "grant_voided") replay.voided += BigInt(facts.amountMicros);
   }
   compare("the allowance", books.cycle.allowanceMicros, replay.allowance);
   compare("the cap", books.capMicros, replay.cap);

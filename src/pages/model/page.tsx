@@ -10,6 +10,7 @@ import type { Gauge } from "../../ledger/gauge.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { parseEntry } from "../../wire/entry.ts";
 import { parseGauge } from "../../wire/gauge.ts";
 import { capName, isSpent, parseCap } from "../kit/cap.ts";
 import { readForm } from "../kit/form.tsx";
@@ -190,11 +191,11 @@ async function readHistory(c: Context<PageEnv>): Promise<CapChange[]> {
     readCapChanges(c.env.DB, c.var.session.enterprise, HISTORY_ROWS),
     enterpriseStub(c.env, c.var.session.enterprise).entries(callerOf(c.var.session), MAX_MICROS, ENTRIES_READ),
   ]);
-  const newest = isRefusal(entries) ? [] : entries;
+  const newest = isRefusal(entries) ? [] : entries.map(parseEntry);
   const bySeq = new Map(copied.map((change) => [change.seq, change]));
   for (const { seq, atMs, by, facts } of newest) {
     if (facts.type !== "cap_changed") continue;
-    bySeq.set(seq, { seq, atMs, by, fromMicros: facts.from_micros, toMicros: facts.to_micros });
+    bySeq.set(seq, { seq, atMs, by, fromMicros: facts.fromMicros, toMicros: facts.toMicros });
   }
   return [...bySeq.values()].sort((a, b) => b.seq - a.seq).slice(0, HISTORY_ROWS);
 }

@@ -2,12 +2,12 @@
  * The latest changes of an enterprise: its journal without the closing of runs, of which there are many. The copy finds
  * them however old they are; the ledger has the newest before the copy does, and serves alone while D1 is unavailable.
  */
-
 import { readChanges } from "../../copy/read.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { parseEntry } from "../../wire/entry.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { OPERATOR, type OperatorContext } from "./session.tsx";
 
@@ -18,7 +18,7 @@ export async function latestChanges(c: OperatorContext, limit: number): Promise<
     readBlock("changes", () => readChanges(c.env.DB, c.var.state.identity.id, limit)),
     enterpriseStub(c.env, c.var.state.identity.id).entries(OPERATOR, MAX_MICROS, NEWEST_ENTRIES),
   ]);
-  const changes = isRefusal(newest) ? [] : newest.filter(({ facts }) => facts.type !== "run_closed");
+  const changes = isRefusal(newest) ? [] : newest.map(parseEntry).filter(({ facts }) => facts.type !== "run_closed");
   const bySeq = new Map([...(copied ?? []), ...changes].map((entry) => [entry.seq, entry]));
   return [...bySeq.values()].sort((a, b) => b.seq - a.seq).slice(0, limit);
 }

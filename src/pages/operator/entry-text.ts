@@ -1,7 +1,6 @@
 /** Journal entries as text for people: a title for each type of entry, and its details. */
 import type { EntryFacts } from "../../ledger/entries.ts";
 import type { Micros } from "../../ledger/micros.ts";
-import { parseIso } from "../../wire/time.ts";
 import { capName } from "../kit/cap.ts";
 import { formatAmount, formatCharge } from "../kit/format.ts";
 import { formatUtc } from "./frame.tsx";
@@ -12,34 +11,32 @@ export function textOf(facts: EntryFacts): { what: string; detail: string } {
     case "cycle_started":
       return {
         what: "Cycle started",
-        detail: `${credits(facts.allowance_micros)}, until ${formatUtc(parseIso(facts.ends_at))}`,
+        detail: `${credits(facts.allowanceMicros)}, until ${formatUtc(facts.endsAtMs)}`,
       };
     case "grant_added": {
-      const paid = facts.debt_paid_micros > 0 ? `, ${credits(facts.debt_paid_micros)} paid debt` : "";
+      const paid = facts.debtPaidMicros > 0 ? `, ${credits(facts.debtPaidMicros)} paid debt` : "";
       return {
         what: "Grant added",
-        detail: `${facts.grant}: ${credits(facts.amount_micros)}, ${facts.source}${paid}`,
+        detail: `${facts.grant}: ${credits(facts.amountMicros)}, ${facts.source}${paid}`,
       };
     }
     case "grant_expired":
-      return { what: "Grant expired", detail: `${facts.grant}: ${credits(facts.amount_micros)} were left` };
+      return { what: "Grant expired", detail: `${facts.grant}: ${credits(facts.amountMicros)} were left` };
     case "grant_voided":
-      return { what: "Grant voided", detail: `${facts.grant}: ${credits(facts.amount_micros)} taken back` };
+      return { what: "Grant voided", detail: `${facts.grant}: ${credits(facts.amountMicros)} taken back` };
     case "debt_written_off":
-      return { what: "Debt written off", detail: credits(facts.amount_micros) };
+      return { what: "Debt written off", detail: credits(facts.amountMicros) };
     case "cap_changed":
-      return { what: "Spend cap changed", detail: `${capName(facts.from_micros)} → ${capName(facts.to_micros)}` };
+      return { what: "Spend cap changed", detail: `${capName(facts.fromMicros)} → ${capName(facts.toMicros)}` };
     case "plan_changed": {
-      const from = `${facts.from_plan}, ${credits(facts.from_micros)}`;
-      return { what: "Plan changed", detail: `${from} → ${facts.to_plan}, ${credits(facts.to_micros)}` };
+      const from = `${facts.fromPlan}, ${credits(facts.fromMicros)}`;
+      return { what: "Plan changed", detail: `${from} → ${facts.toPlan}, ${credits(facts.toMicros)}` };
     }
     case "billing_model_changed":
       return { what: "Billing model changed", detail: `${facts.from} → ${facts.to}` };
     case "run_closed": {
-      const usd = facts.usd_micros > 0 || facts.credits_micros === 0 ? formatAmount(facts.usd_micros, "usd") : "";
-      const charges = [facts.credits_micros > 0 ? credits(facts.credits_micros) : "", usd].filter(
-        (text) => text !== "",
-      );
+      const usd = facts.usdMicros > 0 || facts.creditsMicros === 0 ? formatAmount(facts.usdMicros, "usd") : "";
+      const charges = [facts.creditsMicros > 0 ? credits(facts.creditsMicros) : "", usd].filter((text) => text !== "");
       return { what: "Run closed", detail: `${facts.run}: ${charges.join(" and ")}` };
     }
     default:

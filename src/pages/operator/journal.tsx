@@ -4,6 +4,7 @@ import type { FC } from "hono/jsx";
 import type { Entry } from "../../ledger/entries.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { parseEntry } from "../../wire/entry.ts";
 import { cutPage } from "../../wire/paging.ts";
 import { Name } from "../kit/parts.tsx";
 import { enterprisePage, tabHref } from "./enterprise-page.tsx";
@@ -31,7 +32,7 @@ export const enterpriseJournal = new Hono<OperatorEnv>().get(PATH, async (c) => 
     "journal",
     <section class="card table" aria-labelledby="journal-title">
       <h2 id="journal-title">Journal</h2>
-      <Entries entries={rows} />
+      <Entries entries={rows.map(parseEntry)} />
       <Older
         path={tabHref(id, "journal")}
         before={last === null ? null : String(last.seq)}

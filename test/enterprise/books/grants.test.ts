@@ -157,7 +157,7 @@ describe("in the books", () => {
     expect(last).toMatchObject({
       seq: ledger.gauge().seq,
       by: "operator",
-      facts: { type: "grant_added", grant: "g1", amount_micros: 200, debt_paid_micros: 200 },
+      facts: { type: "grant_added", grant: "g1", amountMicros: 200, debtPaidMicros: 200 },
     });
   });
 

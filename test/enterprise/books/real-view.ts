@@ -146,18 +146,18 @@ function microsOf(facts: EntryFacts): number {
   switch (facts.type) {
     case "cycle_started":
     case "plan_changed":
-      return facts.allowance_micros;
+      return facts.allowanceMicros;
     case "grant_added":
     case "grant_expired":
     case "grant_voided":
     case "debt_written_off":
-      return facts.amount_micros;
+      return facts.amountMicros;
     case "cap_changed":
-      return facts.to_micros ?? -1;
+      return facts.toMicros ?? -1;
     case "billing_model_changed":
       return 0;
     case "run_closed":
-      return facts.credits_micros + facts.usd_micros;
+      return facts.creditsMicros + facts.usdMicros;
     default:
       return facts satisfies never;
   }

@@ -68,7 +68,7 @@ const FULL_GRANT = grant("g1", {
   seq: 9,
 });
 const HOLD = { unit: "usd", micros: 1, ttlMs: 2, expiresAtMs: 3 } as const;
-const EXPIRED = { type: "grant_expired", grant: "g1", amount_micros: 5 } as const;
+const EXPIRED = { type: "grant_expired", grant: "g1", amountMicros: 5 } as const;
 
 const ENTERPRISE_VALUE: Enterprise = {
   identity: { id: "acme", createdAtMs: 1, testClockMs: 2, demo: true, lastAtMs: 3 },

@@ -49,12 +49,12 @@ describe("a larger allowance", () => {
         by: "operator",
         facts: {
           type: "plan_changed",
-          from_plan: "pro",
-          to_plan: "pro",
-          from_micros: 1_000,
-          to_micros: 3_000,
-          allowance_micros: 3_000,
-          debt_paid_micros: 0,
+          fromPlan: "pro",
+          toPlan: "pro",
+          fromMicros: 1_000,
+          toMicros: 3_000,
+          allowanceMicros: 3_000,
+          debtPaidMicros: 0,
         },
       },
     ]);
@@ -71,7 +71,7 @@ describe("a larger allowance", () => {
     });
     expect(ledger.store.loadEntryPage(Number.MAX_SAFE_INTEGER, 1)[0]?.facts).toMatchObject({
       type: "plan_changed",
-      debt_paid_micros: 200,
+      debtPaidMicros: 200,
     });
   });
 
@@ -106,10 +106,10 @@ describe("a smaller allowance", () => {
 describe("a change of the settings", () => {
   it("to another plan changes the allowance, unless the enterprise overrides it", () => {
     expect(facts(change({ plan: "team", allowanceOverrideMicros: null }))).toMatchObject([
-      { type: "plan_changed", to_micros: 25_000_000_000 },
+      { type: "plan_changed", toMicros: 25_000_000_000 },
     ]);
     expect(facts(change({ plan: "team" }))).toMatchObject([
-      { type: "plan_changed", from_micros: 1_000, to_micros: 1_000 },
+      { type: "plan_changed", fromMicros: 1_000, toMicros: 1_000 },
     ]);
   });
 
@@ -186,12 +186,12 @@ describe("the spend cap", () => {
     const set = granted(decideCap(byomBooks(), 500, "user:ann", NOON));
     expect(set).toMatchObject({
       books: { capMicros: 500, seq: 11 },
-      entries: [{ atMs: NOON, by: "user:ann", facts: { type: "cap_changed", from_micros: null, to_micros: 500 } }],
+      entries: [{ atMs: NOON, by: "user:ann", facts: { type: "cap_changed", fromMicros: null, toMicros: 500 } }],
     });
     const removed = granted(decideCap(set.books, null, "user:ann", NOON));
     expect(removed).toMatchObject({
       books: { capMicros: null },
-      entries: [{ facts: { from_micros: 500, to_micros: null } }],
+      entries: [{ facts: { fromMicros: 500, toMicros: null } }],
     });
   });
 

@@ -1,0 +1,155 @@
+/**
+ * The journal's entries as JSON. Their facts are also stored in this form, in the object and in the copy, which compares
+ * them as text: the order of the members must not change.
+ */
+import type { BillingModel, GrantSource } from "../ledger/books.ts";
+import type { Entry, EntryFacts } from "../ledger/entries.ts";
+import type { Micros } from "../ledger/micros.ts";
+import type { Plan } from "../ledger/plans.ts";
+import { formatIso, formatIsoOrNull, parseIso, parseIsoOrNull } from "./time.ts";
+
+export type FactsJson =
+  | {
+      type: "cycle_started";
+      starts_at: string;
+      ends_at: string;
+      allowance_micros: Micros;
+      time_zone: string;
+      previous: { starts_at: string; used_micros: Micros; spend_micros: Micros } | null;
+    }
+  | {
+      type: "grant_added";
+      grant: string;
+      amount_micros: Micros;
+      source: GrantSource;
+      expires_at: string | null;
+      debt_paid_micros: Micros;
+    }
+  | { type: "grant_expired"; grant: string; amount_micros: Micros }
+  | { type: "grant_voided"; grant: string; amount_micros: Micros }
+  | { type: "debt_written_off"; amount_micros: Micros; cycle_starts_at: string }
+  | { type: "cap_changed"; from_micros: Micros | null; to_micros: Micros | null }
+  | {
+      type: "plan_changed";
+      from_plan: Plan;
+      to_plan: Plan;
+      from_micros: Micros;
+      to_micros: Micros;
+      allowance_micros: Micros;
+      debt_paid_micros: Micros;
+    }
+  | { type: "billing_model_changed"; from: BillingModel; to: BillingModel }
+  | { type: "run_closed"; run: string; credits_micros: Micros; usd_micros: Micros };
+
+/** An entry as the object answers it. */
+export type EntryJson = Omit<Entry, "facts"> & { facts: FactsJson };
+
+export function showEntry({ facts, ...entry }: Entry): EntryJson {
+  return { ...entry, facts: showFacts(facts) };
+}
+
+export function parseEntry({ facts, ...entry }: EntryJson): Entry {
+  return { ...entry, facts: parseFacts(facts) };
+}
+
+export function showFacts(facts: EntryFacts): FactsJson {
+  const { type } = facts;
+  switch (type) {
+    case "cycle_started":
+      return {
+        type,
+        starts_at: formatIso(facts.startsAtMs),
+        ends_at: formatIso(facts.endsAtMs),
+        allowance_micros: facts.allowanceMicros,
+        time_zone: facts.timeZone,
+        previous: facts.previous && {
+          starts_at: formatIso(facts.previous.startsAtMs),
+          used_micros: facts.previous.usedMicros,
+          spend_micros: facts.previous.spendMicros,
+        },
+      };
+    case "grant_added":
+      return {
+        type,
+        grant: facts.grant,
+        amount_micros: facts.amountMicros,
+        source: facts.source,
+        expires_at: formatIsoOrNull(facts.expiresAtMs),
+        debt_paid_micros: facts.debtPaidMicros,
+      };
+    case "grant_expired":
+    case "grant_voided":
+      return { type, grant: facts.grant, amount_micros: facts.amountMicros };
+    case "debt_written_off":
+      return { type, amount_micros: facts.amountMicros, cycle_starts_at: formatIso(facts.cycleStartsAtMs) };
+    case "cap_changed":
+      return { type, from_micros: facts.fromMicros, to_micros: facts.toMicros };
+    case "plan_changed":
+      return {
+        type,
+        from_plan: facts.fromPlan,
+        to_plan: facts.toPlan,
+        from_micros: facts.fromMicros,
+        to_micros: facts.toMicros,
+        allowance_micros: facts.allowanceMicros,
+        debt_paid_micros: facts.debtPaidMicros,
+      };
+    case "billing_model_changed":
+      return { type, from: facts.from, to: facts.to };
+    case "run_closed":
+      return { type, run: facts.run, credits_micros: facts.creditsMicros, usd_micros: facts.usdMicros };
+    default:
+      return type satisfies never;
+  }
+}
+
+export function parseFacts(json: FactsJson): EntryFacts {
+  const { type } = json;
+  switch (type) {
+    case "cycle_started":
+      return {
+        type,
+        startsAtMs: parseIso(json.starts_at),
+        endsAtMs: parseIso(json.ends_at),
+        allowanceMicros: json.allowance_micros,
+        timeZone: json.time_zone,
+        previous: json.previous && {
+          startsAtMs: parseIso(json.previous.starts_at),
+          usedMicros: json.previous.used_micros,
+          spendMicros: json.previous.spend_micros,
+        },
+      };
+    case "grant_added":
+      return {
+        type,
+        grant: json.grant,
+        amountMicros: json.amount_micros,
+        source: json.source,
+        expiresAtMs: parseIsoOrNull(json.expires_at),
+        debtPaidMicros: json.debt_paid_micros,
+      };
+    case "grant_expired":
+    case "grant_voided":
+      return { type, grant: json.grant, amountMicros: json.amount_micros };
+    case "debt_written_off":
+      return { type, amountMicros: json.amount_micros, cycleStartsAtMs: parseIso(json.cycle_starts_at) };
+    case "cap_changed":
+      return { type, fromMicros: json.from_micros, toMicros: json.to_micros };
+    case "plan_changed":
+      return {
+        type,
+        fromPlan: json.from_plan,
+        toPlan: json.to_plan,
+        fromMicros: json.from_micros,
+        toMicros: json.to_micros,
+        allowanceMicros: json.allowance_micros,
+        debtPaidMicros: json.debt_paid_micros,
+      };
+    case "billing_model_changed":
+      return { type, from: json.from, to: json.to };
+    case "run_closed":
+      return { type, run: json.run, creditsMicros: json.credits_micros, usdMicros: json.usd_micros };
+    default:
+      return type satisfies never;
+  }
+}
