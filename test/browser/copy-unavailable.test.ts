@@ -57,7 +57,7 @@ it("lets the operator open an enterprise by its id and change it", async () => {
   await page.goto("/operator");
   await page.getByLabel("Operator key").fill(KEY);
   await page.getByRole("button", { name: "Sign in" }).click();
-  expect(await textOf(page, "main")).toContain("The copy cannot be read at this moment");
+  expect(await textOf(page, "main")).toContain("The copy cannot be read right now");
   expect(await axeViolations(page)).toEqual([]);
   expect(await page.getByRole("link", { name: enterprise.id, exact: true }).count()).toBe(1);
   await page.getByPlaceholder("Id of the enterprise").fill(enterprise.id);
@@ -73,9 +73,9 @@ it("lets the operator open an enterprise by its id and change it", async () => {
     "1 of 11 checks failed: copy_equals_ledger. Only the copy is wrong. Rebuild it.",
   );
   await page.getByRole("link", { name: "Rebuild the copy" }).click();
-  await page.getByRole("button", { name: "Delete the copy and write it anew" }).click();
+  await page.getByRole("button", { name: "Delete and rebuild the copy" }).click();
   expect(await textOf(page, "#notice")).toBe(
-    "The copy cannot be written at this moment. The rebuild begins again by itself once it can.",
+    "D1 is unavailable. The rebuild restarts by itself when D1 can be written again.",
   );
   await context.close();
 });

@@ -83,8 +83,8 @@ export const WithoutCopy: FC<{ search: string; ids: readonly string[] }> = ({ se
   <>
     <section class="card">
       <p class="notice conflict">
-        The copy cannot be read at this moment, so there are no numbers and no search. The ledgers are not affected. You
-        can open every enterprise by its id.
+        The copy cannot be read right now, so there are no numbers and no search. The ledgers are not affected. You can
+        open every enterprise by its id.
       </p>
       <form class="search" method="get" action={`${OPERATOR_PATH}/open`}>
         <label>
