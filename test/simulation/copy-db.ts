@@ -9,7 +9,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 const MIGRATIONS = new URL("../../migrations/", import.meta.url);
 
 /** Carries a batch to the database and its answer back. `apply` may be called late, or never. */
-export type Carry = (apply: () => void) => Promise<void>;
+type Carry = (apply: () => void) => Promise<void>;
 export type CopyRow = Record<string, string | number | null>;
 
 /** A run of another enterprise, which must never change. */

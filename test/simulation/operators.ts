@@ -9,7 +9,7 @@ import { checkGauge } from "./gauge-check.ts";
 import { Keys, OPERATOR } from "./keys.ts";
 import { runOverdraft } from "./overdraft.ts";
 import { DAY_MS, WEBHOOK_URL, ZONES } from "./scenario.ts";
-import type { World } from "./world.ts";
+import type { World, WorldOperators } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -44,7 +44,7 @@ const HARMLESS: readonly Command[] = [
   ...(["race", "rebuild", "clock", "referral"] as const),
 ];
 
-export class Operators {
+export class Operators implements WorldOperators {
   readonly keys: Keys;
   readonly credit: CreditCommands;
   readonly #commands: Record<Command, () => void>;

@@ -6,7 +6,7 @@ import { CopyDb } from "./copy-db.ts";
 import { type FaultySql, faultySql } from "./faulty-sql.ts";
 import { ServiceNetwork } from "./service-network.ts";
 import { SimulatedObject } from "./simulated-object.ts";
-import type { World } from "./world.ts";
+import type { World, WorldPlatform } from "./world.ts";
 
 type LoggedEvent = { event: string; job?: unknown };
 
@@ -17,7 +17,7 @@ const LATEST_ALARM_MS = 12 * 3_600_000;
 /** No batch is on its way for longer than this. */
 const REPEAT_REBUILD_MS = 1_200_000;
 
-export class SimPlatform {
+export class SimPlatform implements WorldPlatform {
   readonly sql: FaultySql = faultySql((all) => this.world.committed(all));
   readonly network: ServiceNetwork;
   readonly copy: CopyDb;

@@ -6,7 +6,7 @@
 import { cycleHolding, nextAnchor } from "../support/reference-calendar.ts";
 import type { RareEvent } from "./rare-events.ts";
 
-export type Source = "monthly" | "grant" | "debt" | "spend";
+type Source = "monthly" | "grant" | "debt" | "spend";
 
 export type Taking = { from: Source; grant: string | null; cycleMs: number; micros: number; lapsed: number };
 
@@ -27,7 +27,7 @@ export type ReferenceGrant = {
 };
 
 export type ReferenceCycle = { startsMs: number; endsMs: number; zone: string; allowance: number };
-export type ClosedCycle = ReferenceCycle & Record<Source, number>;
+type ClosedCycle = ReferenceCycle & Record<Source, number>;
 
 /** What a turn needs to know of the settings. */
 export type TurnSettings = { zone: string; anchorDay: number; allowance: number };

@@ -6,7 +6,7 @@ import { localDayStart, localHourStart } from "./local-time.ts";
 import type { ReferenceRun, ReferenceUnit } from "./reference-meter.ts";
 import type { ReferenceCycle } from "./reference-money.ts";
 
-export type Charged = {
+type Charged = {
   unit: ReferenceUnit;
   micros: number;
   /** The part that counts in the running cycle. */
@@ -17,7 +17,7 @@ export type Charged = {
   nowMs: number;
 };
 
-export type CycleSum = { requests: number; micros: number };
+type CycleSum = { requests: number; micros: number };
 
 export class ReferenceTotals {
   /** By `hour|day unit starts_at surface`. */

@@ -5,15 +5,13 @@
  */
 import type { GrantRequest } from "../../src/ledger/grants.ts";
 import type { SimulatedObject } from "./simulated-object.ts";
-import type { World } from "./world.ts";
-
-export type Condition = "normal" | "down" | "slow" | "unanswered";
+import type { Condition, World, WorldNetwork } from "./world.ts";
 
 const TIMEOUT_MS = 30_000;
 const LONG_MS = 2 * 3_600_000;
 const SLOWEST_MS = 900_000;
 
-export class ServiceNetwork {
+export class ServiceNetwork implements WorldNetwork {
   /** How many requests or answers are on their way. */
   inFlight = 0;
   /** Since when the copy can be written; Infinity while it cannot. */

@@ -2,8 +2,8 @@
  * Runs the world of a seed. The seed determines everything that happens in it.
  */
 import type { RareEventCounts } from "./rare-events.ts";
+import { SimulatedWorld } from "./simulated-world.ts";
 import { Violation } from "./trace.ts";
-import { World } from "./world.ts";
 
 export type Outcome = {
   seed: number;
@@ -17,7 +17,7 @@ export type Outcome = {
 };
 
 export async function simulate(seed: number): Promise<Outcome> {
-  const world = new World(seed);
+  const world = new SimulatedWorld(seed);
   const { trace, rareEvents } = world;
   let violation: string | null = null;
   try {

@@ -11,7 +11,7 @@ import type { DebitAnswer, Report } from "../../src/ledger/debit.ts";
 import type { Refused } from "../../src/ledger/refusals.ts";
 import { type FaultySql, StorageFault } from "./faulty-sql.ts";
 
-export type Answers = (DebitAnswer | Refused)[];
+type Answers = (DebitAnswer | Refused)[];
 
 /** A call with debits. `admitted` is what the reference expects: its key is good, so it reaches the commit queue. */
 export type DebitCall = { caller: Caller; reports: readonly Report[]; admitted: boolean };

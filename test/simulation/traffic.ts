@@ -15,7 +15,7 @@ import { ReportObserver } from "./report-observer.ts";
 import { DAY_MS } from "./scenario.ts";
 import type { DebitCall, Debited } from "./simulated-object.ts";
 import { Starts } from "./starts.ts";
-import type { World } from "./world.ts";
+import type { World, WorldTraffic } from "./world.ts";
 
 type Call = { sent: Sent[]; key: string; answerLost: boolean; triesLeft: number };
 
@@ -24,7 +24,7 @@ const MAX_RECENT = 30;
 const TRIES = 4;
 const TOGETHER_MS = 500;
 
-export class Traffic {
+export class Traffic implements WorldTraffic {
   readonly prices: Prices;
   readonly starts: Starts;
   readonly observer: ReportObserver;

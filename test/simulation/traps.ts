@@ -6,7 +6,7 @@ import { dumpOf, StorageFault, type Trap } from "./faulty-sql.ts";
 import type { World } from "./world.ts";
 
 /** How the call failed; `applied` when it changed storage anyway, and only its answer is lost. */
-export type Broken = { applied: boolean };
+type Broken = { applied: boolean };
 
 export function drawTrap({ dice, scenario, platform }: World): Trap | null {
   if (platform.healed || !dice.chance(scenario.faults.storage)) return null;
