@@ -1,6 +1,6 @@
 /** While the copy is unavailable, the balance is still shown, and each block that needs the copy says that it cannot. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { axeViolations, KEY, type Site, savePicture, startSite, textOf } from "./site.ts";
+import { axeViolations, clickAndLoad, KEY, type Site, savePicture, startSite, textOf } from "./site.ts";
 
 let site: Site;
 
@@ -43,7 +43,7 @@ it("saves a change of the cap and shows it, while the older history cannot be re
   expect(await textOf(page, "section:has(#history-title)")).toContain("cannot be read");
   await page.getByLabel("Cap in dollars a month").fill("500");
   await page.getByLabel("Stop new runs at").check();
-  await page.getByRole("button", { name: "Save" }).click();
+  await clickAndLoad(page.getByRole("button", { name: "Save" }));
   expect(await textOf(page, "#notice")).toBe("Saved. The cap is $500.00.");
   await expect.poll(() => page.locator("#status-region").textContent()).toBe("Saved. The cap is $500.00.");
   expect((await enterprise.gauge()).spend.cap_micros).toBe(500_000_000);
@@ -56,24 +56,24 @@ it("lets the operator open an enterprise by its id and change it", async () => {
   const page = await context.newPage();
   await page.goto("/operator");
   await page.getByLabel("Operator key").fill(KEY);
-  await page.getByRole("button", { name: "Sign in" }).click();
-  expect(await textOf(page, "main")).toContain("The copy cannot be read right now");
+  await clickAndLoad(page.getByRole("button", { name: "Sign in" }));
+  expect(await textOf(page, "main")).toContain("The copy cannot be read at this moment");
   expect(await axeViolations(page)).toEqual([]);
   expect(await page.getByRole("link", { name: enterprise.id, exact: true }).count()).toBe(1);
   await page.getByPlaceholder("Id of the enterprise").fill(enterprise.id);
-  await page.getByRole("button", { name: "Open" }).click();
+  await clickAndLoad(page.getByRole("button", { name: "Open" }));
   expect(await textOf(page, "h1")).toBe("Reachable");
   expect(await textOf(page, "#rows-entries")).toContain("Cycle started");
-  await page.getByRole("link", { name: "Suspend" }).click();
-  await page.getByRole("button", { name: "Suspend it" }).click();
+  await clickAndLoad(page.getByRole("link", { name: "Suspend" }));
+  await clickAndLoad(page.getByRole("button", { name: "Suspend it" }));
   expect(await textOf(page, "#notice")).toContain("Suspended.");
-  await page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: "Audit" }).click();
-  await page.getByRole("button", { name: "Run the audit" }).click();
+  await clickAndLoad(page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: "Audit" }));
+  await clickAndLoad(page.getByRole("button", { name: "Run the audit" }));
   expect(await textOf(page, "#notice")).toBe(
     "1 of 11 checks failed: copy_equals_ledger. Only the copy is wrong. Rebuild it.",
   );
-  await page.getByRole("link", { name: "Rebuild the copy" }).click();
-  await page.getByRole("button", { name: "Delete and rebuild the copy" }).click();
+  await clickAndLoad(page.getByRole("link", { name: "Rebuild the copy" }));
+  await clickAndLoad(page.getByRole("button", { name: "Delete and rebuild the copy" }));
   expect(await textOf(page, "#notice")).toBe(
     "D1 is unavailable. The rebuild restarts by itself when D1 can be written again.",
   );

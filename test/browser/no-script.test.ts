@@ -2,7 +2,7 @@
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { newLargeEnterprise } from "./large-enterprise.ts";
-import { type Enterprise, type Site, savePicture, startSite, textOf } from "./site.ts";
+import { clickAndLoad, type Enterprise, type Site, savePicture, startSite, textOf } from "./site.ts";
 
 let site: Site;
 let acme: Enterprise;
@@ -50,19 +50,19 @@ it("says that live updates need JavaScript, and draws the chart on the server", 
 
 it("offers toggles, table pages and filters as links", async () => {
   const { page, context } = await signInWithoutScript();
-  await page.getByRole("link", { name: "30 days" }).click();
+  await clickAndLoad(page.getByRole("link", { name: "30 days" }));
   expect(await textOf(page, "#chart-summary")).toContain("In the last 30 days");
-  await page.getByRole("link", { name: "Running total" }).click();
+  await clickAndLoad(page.getByRole("link", { name: "Running total" }));
   expect(page.url()).toContain("range=30d&view=total");
-  await page.locator("#more-workspace").click();
+  await clickAndLoad(page.locator("#more-workspace"));
   expect(await page.locator("#rows-workspace tr").count()).toBe(10);
   expect(await textOf(page, "#line-workspace")).toBe("11–20 of 23 shown Show more Show the first 10");
-  await page.locator("#more-workspace").click();
+  await clickAndLoad(page.locator("#more-workspace"));
   expect(await textOf(page, "#line-workspace")).toBe("21–23 of 23 shown Show the first 10");
   expect(await textOf(page, "#rows-workspace tr:last-child th")).toBe("Workspace 22");
-  await page.getByRole("link", { name: "Show the first 10" }).click();
+  await clickAndLoad(page.getByRole("link", { name: "Show the first 10" }));
   expect(await textOf(page, "#line-workspace")).toBe("10 of 23 shown Show more");
-  await page.locator("#filter-user-u00").click();
+  await clickAndLoad(page.locator("#filter-user-u00"));
   expect(await textOf(page, ".selection")).toContain("Only user User 00");
   expect(new Set(await page.locator("#rows-runs .run-user").allInnerTexts())).toEqual(new Set(["User 00"]));
   expect(page.url()).toContain("user=u00");
@@ -76,7 +76,7 @@ it("lists every run once through Show more", async () => {
     seen.push(...(await page.locator("#rows-runs th a").allInnerTexts()));
     const more = page.getByRole("link", { name: "Show more" }).last();
     if ((await page.locator("#more-runs").innerText()) !== "Show more") break;
-    await more.click();
+    await clickAndLoad(more);
   }
   expect(seen).toEqual([...new Set(seen)]);
   expect(seen).toHaveLength(46);
@@ -99,7 +99,7 @@ it("lists grants in the order in which they are drawn, and exports CSV and JSON"
     page.getByRole("link", { name: "This cycle's runs (CSV)" }).click(),
   ]);
   expect(download.suggestedFilename()).toMatch(/^runs-e\d+-2026-11-01\.csv$/);
-  await page.getByRole("link", { name: "The balance (JSON)" }).click();
+  await clickAndLoad(page.getByRole("link", { name: "The balance (JSON)" }));
   expect(JSON.parse(await page.locator("body").innerText())).toMatchObject({ enterprise: enterprise.id });
   await context.close();
 });
@@ -110,7 +110,7 @@ it("shows a run's receipt with every micro", async () => {
   await enterprise.run(17_001, { run: "costly-run" });
   await enterprise.project();
   const { page, context } = await signInWithoutScript(enterprise);
-  await page.getByRole("link", { name: "costly-run" }).click();
+  await clickAndLoad(page.getByRole("link", { name: "costly-run" }));
   expect(await textOf(page, "main")).toContain("1.7001 credits charged");
   expect(await textOf(page, ".receipt tbody tr:first-child")).toBe("Input 17,001 $1.00 $0.017001");
   expect(await textOf(page, ".draws")).toBe(
@@ -135,26 +135,26 @@ describe("the spend cap", () => {
   const save = async (page: Page, cap: string) => {
     await page.getByLabel("Cap in dollars a month").fill(cap);
     await page.getByLabel("Stop new runs at").check();
-    await page.getByRole("button", { name: "Save" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Save" }));
   };
   const capOf = async (enterprise: Enterprise) => (await enterprise.gauge()).spend.cap_micros;
 
   it("can be previewed, set and removed, and its history says by whom", async () => {
     const globex = await newByom(200, null);
     const { page, context } = await signInWithoutScript(globex);
-    await page.getByRole("link", { name: "Set a cap" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "Set a cap" }));
     await page.getByLabel("Cap in dollars a month").fill("250.50");
     await page.getByLabel("Stop new runs at").check();
-    await page.getByRole("button", { name: "Preview" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Preview" }));
     expect(await textOf(page, "#preview")).toBe(
       "At the current pace of $9.30 a day, $250.50 is reached around Fri 27 Nov.",
     );
     expect(await capOf(globex)).toBeNull();
-    await page.getByRole("button", { name: "Save" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Save" }));
     expect(await textOf(page, "#notice")).toBe("Saved. The cap is $250.50.");
     expect(await capOf(globex)).toBe(250_500_000);
     await page.getByLabel("No cap").check();
-    await page.getByRole("button", { name: "Save" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Save" }));
     expect(await textOf(page, "#notice")).toBe("Saved. There is no cap now.");
     expect(await capOf(globex)).toBeNull();
     const history = page.locator("section:has(#history-title) tbody tr");
@@ -182,15 +182,15 @@ describe("the spend cap", () => {
     const { page, context } = await signInWithoutScript(globex);
     await page.goto("/settings/model");
     await page.getByLabel("Cap in dollars a month").fill("500");
-    await page.getByRole("button", { name: "Save" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Save" }));
     expect(await textOf(page, "#notice")).toBe(
       "You entered an amount but chose “No cap”. Choose “Stop new runs at”, or clear the amount.",
     );
     await page.getByLabel("Stop new runs at").check();
-    await page.getByRole("button", { name: "Save" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Save" }));
     expect(await textOf(page, "#notice")).toBe("Saved. The cap is $500.00.");
     await page.getByLabel("No cap").check();
-    await page.getByRole("button", { name: "Save" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Save" }));
     expect(await textOf(page, "#notice")).toBe("Saved. There is no cap now.");
     await context.close();
   });
@@ -204,10 +204,10 @@ describe("the spend cap", () => {
       "$412.40 is already spent: with a cap of $300.00, no new run starts until Tue 1 Dec.",
     );
     expect(await capOf(globex)).toBe(500_000_000);
-    await page.getByRole("link", { name: "Keep $500.00" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "Keep $500.00" }));
     expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("500.00");
     await save(page, "300");
-    await page.getByRole("button", { name: "Set the cap to $300.00" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Set the cap to $300.00" }));
     expect(await textOf(page, "#notice")).toBe("Saved. The cap is $300.00.");
     expect(await capOf(globex)).toBe(300_000_000);
     await context.close();
@@ -224,7 +224,7 @@ describe("the spend cap", () => {
     );
     expect(await capOf(globex)).toBe(700_000_000);
     expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("600");
-    await page.getByRole("button", { name: "Save" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Save" }));
     expect(await capOf(globex)).toBe(600_000_000);
     await context.close();
   });
@@ -245,7 +245,7 @@ it("shows rates in credits and dollars, and searches for a model", async () => {
   expect(await page.locator("#cap-title").count()).toBe(0);
   expect(await textOf(page, ".rates tbody tr:first-child")).toBe("plain 0.1 $1.00 0.1 $1.00 0.1 $1.00 0.1 $1.00");
   await page.getByPlaceholder("Search 2 models").fill("OTH");
-  await page.getByRole("button", { name: "Search" }).click();
+  await clickAndLoad(page.getByRole("button", { name: "Search" }));
   expect(await page.locator(".rates tbody tr").count()).toBe(1);
   expect(await textOf(page, ".rates tbody th")).toBe("other");
   await context.close();

@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   axeViolations,
+  clickAndLoad,
   collectBrowserErrors,
   type Enterprise,
   KEY,
@@ -32,7 +33,7 @@ async function signInAsOperator(view: ViewOptions = {}) {
   const browserErrors = collectBrowserErrors(page);
   await page.goto("/operator");
   await page.getByLabel("Operator key").fill(KEY);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await clickAndLoad(page.getByRole("button", { name: "Sign in" }));
   await page.waitForURL("**/operator");
   return { context, page, browserErrors };
 }
@@ -45,8 +46,9 @@ async function textOf(page: Page, selector: string): Promise<string> {
 
 const notice = (page: Page) => textOf(page, "#notice");
 const open = (page: Page, tab: string) =>
-  page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: tab, exact: true }).click();
-const press = (page: Page, name: string) => page.locator("main").getByRole("button", { name, exact: true }).click();
+  clickAndLoad(page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: tab, exact: true }));
+const press = (page: Page, name: string) =>
+  clickAndLoad(page.locator("main").getByRole("button", { name, exact: true }));
 
 /** Checks that the page is accessible and fits the screen. */
 async function checkPage(page: Page, name: string): Promise<void> {
@@ -77,7 +79,7 @@ describe.each([
     };
     await check("list");
 
-    await page.getByRole("link", { name: "New enterprise" }).first().click();
+    await clickAndLoad(page.getByRole("link", { name: "New enterprise" }).first());
     await page.getByLabel("Id", { exact: true }).fill(id);
     await page.getByLabel("Name").fill("Hooli <b>Labs</b>");
     await page.getByLabel("Time zone").fill("Mars/Olympus");
@@ -128,12 +130,12 @@ describe.each([
     await check("grants");
     const granted = await site.sendOk("GET", `/v1/enterprises/${id}/grants`);
     expect(granted.body.rows).toMatchObject([{ amount_micros: 100_250_000, expires_at: "2099-01-31T12:00:00.000Z" }]);
-    await page.locator("#rows-grants").getByRole("link", { name: "Void" }).click();
+    await clickAndLoad(page.locator("#rows-grants").getByRole("link", { name: "Void" }));
     expect(await textOf(page, "main")).toContain("100 credits of grant");
     await check("confirmation");
-    await page.getByRole("link", { name: "Cancel" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "Cancel" }));
     expect((await site.sendOk("GET", `/v1/enterprises/${id}/grants`)).body.rows[0].state).toBe("active");
-    await page.locator("#rows-grants").getByRole("link", { name: "Void" }).click();
+    await clickAndLoad(page.locator("#rows-grants").getByRole("link", { name: "Void" }));
     await press(page, "Take back 100 credits");
     expect(await notice(page)).toContain("Voided.");
     expect(await textOf(page, "#rows-grants tr")).toContain("Voided");
@@ -152,10 +154,10 @@ describe.each([
     await check("key");
     const gauge = { headers: { Authorization: `Bearer ${key}` } };
     expect((await site.send("GET", `/v1/enterprises/${id}/gauge`, undefined, gauge)).status).toBe(200);
-    await page.getByRole("link", { name: "Done" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "Done" }));
     expect(await page.content()).not.toContain(key);
     expect(await textOf(page, "#rows-keys tr")).toMatch(/^Agents in Paris .*read .*operator .*never .*Active · Revoke/);
-    await page.locator("#rows-keys").getByRole("link", { name: "Revoke" }).click();
+    await clickAndLoad(page.locator("#rows-keys").getByRole("link", { name: "Revoke" }));
     await press(page, "Revoke the key");
     expect(await notice(page)).toContain("Revoked.");
     expect((await site.send("GET", `/v1/enterprises/${id}/gauge`, undefined, gauge)).body.code).toBe("key_revoked");
@@ -168,7 +170,7 @@ describe.each([
     await page.getByLabel("Webhooks go to").fill("https://hooks.acme.example/fuel");
     await press(page, "Save");
     expect((await page.locator("#secret").innerText()).trim()).toMatch(/^whsec_/);
-    await page.getByRole("link", { name: "Done" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "Done" }));
     expect(await page.content()).not.toContain("whsec_");
     await press(page, "Send a test event");
     expect(await notice(page)).toContain("A test event was queued.");
@@ -176,7 +178,7 @@ describe.each([
     await check("webhooks");
 
     await open(page, "Overview");
-    await page.getByRole("link", { name: "Suspend" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "Suspend" }));
     expect((await site.sendOk("GET", `/v1/enterprises/${id}`)).body.suspended).toBe(false);
     await press(page, "Suspend it");
     expect(await notice(page)).toContain("Suspended.");
@@ -193,17 +195,17 @@ describe.each([
     await press(page, "Run the audit");
     expect(await notice(page)).toBe("All 11 checks passed.");
     await check("audit");
-    await page.getByRole("link", { name: "Rebuild the copy" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "Rebuild the copy" }));
     await press(page, "Delete and rebuild the copy");
     expect(await notice(page)).toContain("Rebuilt.");
 
-    await page.getByRole("navigation", { name: "Operator" }).getByRole("link", { name: "Enterprises" }).click();
+    await clickAndLoad(page.getByRole("navigation", { name: "Operator" }).getByRole("link", { name: "Enterprises" }));
     await page.getByPlaceholder("Search by id or name").fill("labs");
     await press(page, "Search");
     await page.locator("#rows-enterprises").getByRole("link", { name: "Hooli" }).first().waitFor();
     await check("found");
 
-    await page.getByRole("button", { name: "Sign out" }).click();
+    await clickAndLoad(page.getByRole("button", { name: "Sign out" }));
     await page.getByLabel("Operator key").waitFor();
     await page.goto(`/operator/enterprises/${id}`);
     await page.getByLabel("Operator key").waitFor();
@@ -235,14 +237,14 @@ describe("the list of enterprises", () => {
       expect.stringMatching(/^Qq Uncapped e\d+ team, own model \$2\.50 spent — No cap 20 Nov 2026, 12:00$/),
     ]);
     expect(rows[0]).toMatch(/Suspended\s+Capped/);
-    await page.getByRole("link", { name: "Need attention" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "Need attention" }));
     await page.waitForURL("**/operator?show=attention");
     const urgent = await textOf(page, "#rows-enterprises");
     for (const [name, isListed] of Object.entries({ Capped: true, Exhausted: true, Uncapped: false })) {
       expect(urgent.includes(`Qq ${name}`), name).toBe(isListed);
     }
     await checkPage(page, "attention");
-    await page.getByRole("link", { name: "All", exact: true }).click();
+    await clickAndLoad(page.getByRole("link", { name: "All", exact: true }));
     await page.waitForURL("**/operator");
     await context.close();
   });
@@ -264,11 +266,11 @@ describe("the list of enterprises", () => {
     await plain.page.goto("/operator?q=zz");
     const listedNames = await names(plain.page);
     for (let more = 0; more < 2; more++) {
-      await plain.page.getByRole("link", { name: "Show more" }).click();
+      await clickAndLoad(plain.page.getByRole("link", { name: "Show more" }));
       listedNames.push(...(await names(plain.page)));
     }
     expect(listedNames).toEqual(all);
-    await plain.page.getByRole("link", { name: "Show the first" }).click();
+    await clickAndLoad(plain.page.getByRole("link", { name: "Show the first" }));
     expect(await names(plain.page)).toEqual(all.slice(0, 20));
     await Promise.all([scripted.context.close(), plain.context.close()]);
   });
@@ -277,9 +279,9 @@ describe("the list of enterprises", () => {
     const { page, context } = await signInAsOperator({ script: false });
     await page.goto("/operator?q=brand-new");
     expect(await textOf(page, "#rows-enterprises")).toBe("No enterprise matches.");
-    await page.getByRole("link", { name: "brand-new" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "brand-new" }));
     expect(await textOf(page, "main")).toContain("Nothing exists at this address");
-    await page.getByRole("link", { name: "To the enterprises" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "To the enterprises" }));
     await page.waitForURL("**/operator");
     await context.close();
   });
@@ -296,7 +298,7 @@ describe("an enterprise's page", () => {
     await page.getByLabel("User").fill("lena.vogt");
     await page.getByLabel("Role").selectOption("admin");
     await press(page, "Make a link");
-    await page.getByRole("link", { name: "Open it here" }).click();
+    await clickAndLoad(page.getByRole("link", { name: "Open it here" }));
     await press(page, "Sign in");
     await page.waitForURL("**/settings/usage");
     expect(await textOf(page, ".who")).toContain("lena.vogt admin");

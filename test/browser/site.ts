@@ -5,7 +5,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { launchBrowser } from "./chromium.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -176,6 +176,11 @@ export async function openSite(base: string, browser: Browser) {
   }
 
   return { base, browser, send, sendOk, newEnterprise, signIn, cookieFor, newContext };
+}
+
+/** Clicks a link or a button that loads a new page, and waits for that page. */
+export async function clickAndLoad(target: Locator): Promise<void> {
+  await Promise.all([target.page().waitForEvent("load"), target.click()]);
 }
 
 /** The request options of a form that a page of the site submits. */
