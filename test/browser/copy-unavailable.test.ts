@@ -57,7 +57,7 @@ it("lets the operator open an enterprise by its id and change it", async () => {
   await page.goto("/operator");
   await page.getByLabel("Operator key").fill(KEY);
   await clickAndLoad(page.getByRole("button", { name: "Sign in" }));
-  expect(await textOf(page, "main")).toContain("The copy cannot be read at this moment");
+  expect(await textOf(page, "main")).toContain("The copy cannot be read right now");
   expect(await axeViolations(page)).toEqual([]);
   expect(await page.getByRole("link", { name: enterprise.id, exact: true }).count()).toBe(1);
   await page.getByPlaceholder("Id of the enterprise").fill(enterprise.id);
