@@ -1,10 +1,9 @@
 /**
- * The whole site as one router: the middleware of every request, the JSON interface, the pages, and the answers for
- * addresses, methods and errors that no route handles.
+ * Builds the router of the whole site: the middleware that every request passes, the JSON API and the pages. Also
+ * responds to unknown paths, unsupported methods and errors that no route handles.
  */
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
-import { requireHttps, requireSecrets } from "./api/closed.ts";
 import { debitRoutes } from "./api/debits.ts";
 import { directoryRoutes } from "./api/directory.ts";
 import { documentOf } from "./api/document.ts";
@@ -16,6 +15,7 @@ import { keyRoutes } from "./api/keys.ts";
 import { maintenanceRoutes } from "./api/maintenance.ts";
 import { allowedMethods } from "./api/methods.ts";
 import { metricRoutes } from "./api/metrics.ts";
+import { requireHttps, requireSecrets } from "./api/preconditions.ts";
 import { priceRoutes } from "./api/prices.ts";
 import { answerError, problem } from "./api/problem.ts";
 import { referralRoutes } from "./api/referrals.ts";
@@ -33,7 +33,7 @@ import type { ApiDocument } from "./wire/api-document.ts";
 
 const MAX_BODY_BYTES = 1_048_576;
 
-/** Everything is loaded from this host, nothing is inline, and no other site may frame our pages. */
+/** Pages may load resources only from this host, may not use inline scripts or styles, and may not be framed. */
 const SECURITY_HEADERS = {
   contentSecurityPolicy: {
     defaultSrc: ["'none'"],
@@ -59,7 +59,7 @@ app.use(async (c, next) => {
   try {
     return await limitBody(c, next);
   } catch {
-    // Only reading the body can throw here: a body whose connection breaks cannot be parsed.
+    // Only reading the body can throw here, when the connection breaks. An incomplete body cannot be parsed.
     return problem(c, "malformed_json");
   }
 });
@@ -89,7 +89,7 @@ for (const routes of [
   app.route("/", routes);
 }
 
-/** Made at the first request for it, because most isolates never get one. */
+/** The OpenAPI document, built on first use because most isolates never need it. */
 let document: ApiDocument | null = null;
 const readDocument = () => (document ??= documentOf(app));
 for (const [path, operationId, summary] of [
@@ -108,7 +108,7 @@ for (const [path, operationId, summary] of [
 app.get("/openapi.json", (c) => c.json(readDocument()));
 app.get("/docs", (c) => c.html(referencePage(readDocument())));
 
-// After the interface, because the pages answer every remaining GET that asks for HTML.
+// Added after the API, because the pages handle every remaining GET that accepts HTML.
 app.route("/", pageRoutes);
 
 app.notFound((c) => {

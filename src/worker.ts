@@ -1,11 +1,11 @@
-/** The entry point for Cloudflare: the Worker's fetch and scheduled handlers, and the classes of its Durable Objects. */
+/** The Worker's entry point. Exports the fetch and scheduled handlers, and the Durable Object classes. */
 import { app } from "./app.tsx";
 import { reconcile } from "./operations/reconcile.ts";
 
 export { CatalogObject } from "./catalog/object.ts";
 export { EnterpriseObject } from "./enterprise/object.ts";
 
-/** The app itself rather than an object around it, because the benchmark adds routes to it. */
+/** Exports the app itself rather than a wrapper object, because the benchmark adds routes to the app. */
 export default Object.assign(app, {
   scheduled: async (_controller: ScheduledController, env: Env) => {
     await reconcile(env);

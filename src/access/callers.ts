@@ -1,6 +1,6 @@
 /**
- * Who is calling: an identity that the Worker has verified, and what it may do with keys. The enterprise's object only
- * checks what may change after a key was made: whether it was revoked.
+ * Describes a caller that the Worker has authenticated, and decides which keys this caller may make or revoke. The
+ * enterprise's Durable Object checks one more thing: whether the caller's key has been revoked since it was made.
  */
 import type { By } from "../ledger/entries.ts";
 
@@ -12,20 +12,20 @@ export type Role = (typeof ROLES)[number];
 
 export type Caller =
   | { kind: "operator" }
-  /** `hash` is the hash of the whole key: an id alone does not identify a key. */
+  /** `hash` is the hash of the whole key, because the id alone does not identify a key. */
   | { kind: "key"; id: string; hash: string; scopes: readonly Scope[] }
   | { kind: "user"; user: string; role: Role }
   | { kind: "embed"; user: string; role: Role };
 
 /**
- * Whether a caller whom the route lets in may make or revoke a key with these scopes: only the operator may do so for a
- * key that could make others.
+ * Whether an authorized caller of a key route may make or revoke a key with these scopes. Only the operator may do so
+ * for an admin key, because an admin key can make other keys.
  */
 export function mayManageKey(caller: Caller, scopes: readonly Scope[]): boolean {
   return caller.kind === "operator" || !scopes.includes("admin");
 }
 
-/** How a caller appears in the journal. */
+/** Returns the name under which the journal records a caller. */
 export function byOf(caller: Caller): By {
   switch (caller.kind) {
     case "operator":

@@ -1,13 +1,13 @@
 /**
- * The cookies that hold a session: readable by no script, and sent over https only. Their names carry the prefix
- * `__Host-`, which browsers accept over https only; http://localhost gets the plain name.
+ * Reads, sets and clears session cookies. Scripts cannot read these cookies. Over https they are secure cookies whose
+ * names start with `__Host-`. Browsers accept that prefix over https only, so http://localhost uses the plain name.
  */
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 
 export type SessionCookie = {
   name: string;
-  /** Strict: a browser that follows a link from another site arrives signed out. */
+  /** With "Strict", a browser that follows a link from another site arrives signed out. */
   sameSite: "Lax" | "Strict";
   maxAgeMs: number;
 };

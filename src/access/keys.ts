@@ -1,6 +1,7 @@
 /**
- * Enterprise keys. A key states its enterprise, its scopes and its expiry under a MAC, so the Worker refuses a forged or
- * expired key before any object wakes or any database is read. Whether a key was revoked only its object knows.
+ * Makes and verifies enterprise keys. A key contains its enterprise, scopes and expiry, authenticated by a MAC. The
+ * Worker can therefore refuse a forged or expired key without waking a Durable Object or reading a database. Only the
+ * enterprise's Durable Object knows whether a key was revoked.
  */
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 import type { Scope } from "./callers.ts";
@@ -10,11 +11,11 @@ type KeyClaims = {
   enterprise: string;
   id: string;
   scopes: Scope[];
-  /** Null: never. */
+  /** Null if the key never expires. */
   expiresAtMs: number | null;
 };
 
-/** A key whose MAC was verified; `hash` is what the object stores of it. */
+/** A key whose MAC was verified. The enterprise's Durable Object stores only the key's `hash`. */
 type VerifiedKey = KeyClaims & { hash: string };
 
 const PREFIX = "fg_";
@@ -22,7 +23,9 @@ const PURPOSE = "key";
 const LETTERS: Record<Scope, string> = { debit: "d", read: "r", admin: "a" };
 const MAX_VERIFIED = 1_000;
 
-/** Keys verified in this isolate, so that a busy agent's MAC is checked once. Expiry is checked at every request. */
+/**
+ * Caches the keys verified in this isolate, to verify a busy agent's key only once. Callers check expiry every time.
+ */
 const verified = new Map<string, VerifiedKey>();
 
 export async function mintKey(secret: string, claims: KeyClaims): Promise<{ key: string; hash: string }> {
@@ -33,9 +36,9 @@ export async function mintKey(secret: string, claims: KeyClaims): Promise<{ key:
   return { key, hash: await hashOf(key) };
 }
 
-/** The claims of a key, expired or not; null when this deployment did not make it. */
+/** Returns the claims of a key, even if it has expired; null if this deployment did not make the key. */
 export async function verifyKey(secret: string, key: string): Promise<VerifiedKey | null> {
-  // The secret is part of the cache's key: after a rotation, keys of the old secret must not be found.
+  // The cache key includes the secret: after a rotation, a key signed with the old secret must not be found.
   const cacheKey = `${secret}\n${key}`;
   const known = verified.get(cacheKey);
   if (known !== undefined) return known;
@@ -48,7 +51,7 @@ export async function verifyKey(secret: string, key: string): Promise<VerifiedKe
   return claims;
 }
 
-/** Trusts the payload: its MAC was verified. */
+/** Parses a payload without validating it, because its MAC was verified. */
 function parsePayload(payload: string): KeyClaims {
   type Payload = [enterprise: string, id: string, letters: string, expiresAtMs: number | null];
   const [enterprise, id, letters, expiresAtMs] = JSON.parse(decodeText(payload)) as Payload;

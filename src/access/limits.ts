@@ -1,20 +1,23 @@
 /**
- * Rate limits in the Worker, by the rate limiting bindings of Workers. Events are counted in the isolate's memory and
- * reported to the binding in lots, so that an honest debit waits for nothing. Once the binding says no, memory alone
- * refuses the subject for RETRY_AFTER_SECONDS. Losing the memory is harmless, because the binding still knows. Without
- * the bindings (workerd alone, as in the benchmarks) nothing is limited.
+ * Limits request rates with the rate limiting bindings of Workers. The isolate counts events in memory and reports them
+ * to the binding in lots, so that most debits need no call to the binding. Once the binding refuses a subject, the
+ * isolate refuses it for RETRY_AFTER_SECONDS without another call. Losing this memory is harmless, because the binding
+ * keeps its own counts. Without the bindings (in workerd alone, as in the benchmarks) nothing is limited.
  */
 import { RETRY_AFTER_SECONDS } from "./refusals.ts";
 
 type Limit = "LIMIT_FAILURES" | "LIMIT_COSTLY" | "LIMIT_CALLERS";
 
-/** How many events make a lot, which the binding counts as one; the variable RATE_LIMIT_FACTOR multiplies it. */
+/** The number of events in a lot, which the binding counts as one. The variable RATE_LIMIT_FACTOR multiplies it. */
 const LOT: Record<Limit, number> = { LIMIT_FAILURES: 1, LIMIT_COSTLY: 1, LIMIT_CALLERS: 100 };
 const MAX_SUBJECTS = 10_000;
 
 const seen = new Map<string, { events: number; blockedUntilMs: number }>();
 
-/** Counts one event of a subject (an address, a key, a caller's use of a route); true when it is one too many. */
+/**
+ * Counts one event of a subject, and returns whether the subject is over the limit. A subject is an address, a key, or
+ * a caller's use of a route.
+ */
 export async function isOver(env: Env, limit: Limit, subject: string): Promise<boolean> {
   const key = `${limit} ${subject}`;
   const known = seen.get(key) ?? remember(key);
@@ -27,27 +30,28 @@ export async function isOver(env: Env, limit: Limit, subject: string): Promise<b
   return true;
 }
 
-/** True while the subject is refused; counts nothing. */
+/** Whether the subject is currently refused. Counts no event. */
 export function isBlocked(limit: Limit, subject: string): boolean {
   return (seen.get(`${limit} ${subject}`)?.blockedUntilMs ?? 0) > Date.now();
 }
 
 /**
- * Counts a failed proof (a wrong key, a forged link) of the request's address; true when it is one too many. A right key
- * is never refused for what others at its address send: secrets are too long to be guessed.
+ * Counts a failed authentication (a wrong key, a forged link) from the request's address, and returns whether the
+ * address is over the limit. A valid key is never refused because of failures from the same address: secrets are too
+ * long to be guessed, so valid keys need no such protection.
  */
 export function failedTooOften(env: Env, headers: Headers): Promise<boolean> {
   return isOver(env, "LIMIT_FAILURES", addressOf(headers));
 }
 
 /**
- * The address that a request comes from, as Cloudflare reports it. For IPv6 it is the /64 network, because whoever has
- * one may use any address in it.
+ * Returns the client's address as reported by Cloudflare. For IPv6 this is the /64 network, because a client can
+ * usually use every address in its /64.
  */
 export function addressOf(headers: Headers): string {
   const address = headers.get("CF-Connecting-IP") ?? "";
   if (!address.includes(":")) return address;
-  // "::" replaces as many zeros as are missing from eight groups.
+  // "::" stands for the zero groups that are missing from a full address of eight groups.
   const [left = "", right = ""] = address.split("::");
   const groups = (part: string) => (part === "" ? [] : part.split(":"));
   const [first, last] = [groups(left), groups(right)];
@@ -67,7 +71,7 @@ async function isWithin(binding: RateLimit | undefined, key: string): Promise<bo
   try {
     return (await binding.limit({ key })).success;
   } catch (error) {
-    // A limiter that fails must not refuse anybody.
+    // If the rate limiter fails, allow the request.
     console.error(JSON.stringify({ event: "limit_not_asked", error: String(error) }));
     return true;
   }

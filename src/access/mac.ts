@@ -1,20 +1,20 @@
 /**
- * Message authentication codes under the deployment's SIGNING_SECRET, hashes, and comparisons in constant time. Enterprise
- * keys, referral codes, webhook secrets and operator sessions all rely on this file.
+ * Computes message authentication codes with the deployment's SIGNING_SECRET, computes hashes, and compares secrets in
+ * constant time. Enterprise keys, referral codes, webhook secrets and operator sessions all rely on this file.
  */
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 
 const HMAC = { name: "HMAC", hash: "SHA-256" };
 const encoder = new TextEncoder();
 /**
- * A random key of this isolate, generated at first use, for comparisons only. Requests may share keys, but not a promise
- * of one: a Worker must not await another request's promise.
+ * A random key that this isolate generates on first use, for comparisons only. It is stored as a key rather than as a
+ * promise, because a request in a Worker must not await another request's promise.
  */
 let comparisonKey: CryptoKey | undefined;
-/** Imported keys by secret, because importing costs more than signing. */
+/** Caches imported keys by secret, because importing a key costs more than signing with it. */
 const imported = new Map<string, CryptoKey>();
 
-/** HMAC-SHA-256 of the text for one purpose, as base64url. A MAC for one purpose is not valid for another. */
+/** Returns the HMAC-SHA-256 of a text as base64url. A MAC made for one purpose is not valid for another. */
 export async function macOf(secret: string, purpose: string, text: string): Promise<string> {
   const mac = await crypto.subtle.sign("HMAC", await keyOf(secret), encoder.encode(`${purpose}\n${text}`));
   return encodeBase64Url(mac);
@@ -22,19 +22,19 @@ export async function macOf(secret: string, purpose: string, text: string): Prom
 
 export async function macMatches(secret: string, purpose: string, text: string, mac: string): Promise<boolean> {
   const bytes = bytesOf(mac);
-  // Several base64url strings decode to the same bytes; only the one that was issued is valid.
+  // Several base64url strings can decode to the same bytes. Only the string that was issued is valid.
   if (encodeBase64Url(bytes.buffer) !== mac) return false;
   return crypto.subtle.verify("HMAC", await keyOf(secret), bytes, encoder.encode(`${purpose}\n${text}`));
 }
 
-/** SHA-256 as base64url. */
+/** Returns the SHA-256 hash of a text as base64url. */
 export async function hashOf(text: string): Promise<string> {
   return encodeBase64Url(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
 }
 
-/** Equality in constant time. It compares MACs of both under a random key, so that not even a length is revealed. */
+/** Compares two secrets in constant time. Compares their MACs under a random key, to hide even their lengths. */
 export async function sameSecret(a: string, b: string): Promise<boolean> {
-  // Another request may have generated a key meanwhile; both MACs of one comparison use the same one.
+  // While this request waits, another one may replace `comparisonKey`. Both MACs below must use the same key.
   const key = comparisonKey ?? ((await crypto.subtle.generateKey(HMAC, false, ["sign", "verify"])) as CryptoKey);
   comparisonKey = key;
   const mac = await crypto.subtle.sign("HMAC", key, encoder.encode(a));

@@ -1,7 +1,8 @@
 /**
- * The operator's session: a signed cookie for eight hours, for browsers that have shown the operator key. Its MAC has a
- * purpose that no other token shares, and covers a hash of the key: rotating SIGNING_SECRET or OPERATOR_KEY ends every
- * session. It authorizes the operator's pages and their forms, never the JSON interface.
+ * The operator's session: a signed cookie that is valid for eight hours. A browser gets it by sending the operator key.
+ * No other token can be used as this cookie, because its MAC has its own purpose. The MAC also covers a hash of the
+ * operator key, so rotating SIGNING_SECRET or OPERATOR_KEY ends every session. The cookie authorizes the operator's
+ * pages and their forms, but never the JSON API.
  */
 import type { Context } from "hono";
 import { clearCookie, readCookie, type SessionCookie, writeCookie } from "./cookies.ts";
@@ -13,7 +14,7 @@ const PURPOSE = "operator-session";
 
 type WithEnv = { Bindings: Env };
 
-/** Compares a sent key with the operator key, in a time that reveals nothing about either. */
+/** Whether the sent key is the operator key. Compares in constant time. */
 export async function isOperatorKey<E extends WithEnv>({ env }: Context<E>, sent: string): Promise<boolean> {
   return sameSecret(sent, env.OPERATOR_KEY);
 }
@@ -34,7 +35,7 @@ export function endOperatorSession(c: Context): void {
   clearCookie(c, COOKIE);
 }
 
-/** What the MAC covers. */
+/** Returns the text that the MAC covers. */
 async function claimOf<E extends WithEnv>({ env }: Context<E>, expiresAt: string): Promise<string> {
   return `${expiresAt}\n${await hashOf(env.OPERATOR_KEY)}`;
 }

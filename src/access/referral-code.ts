@@ -1,6 +1,6 @@
 /**
- * Referral codes: the id of the enterprise that refers, with a short MAC. Reading one needs no lookup, and an invented
- * code wakes no object.
+ * Makes and reads referral codes. A code is the referring enterprise's id with a short MAC, so reading it needs no
+ * lookup, and an invented code wakes no Durable Object.
  */
 import { macOf, sameSecret } from "./mac.ts";
 
@@ -11,7 +11,7 @@ export async function referralCodeOf(secret: string, enterprise: string): Promis
   return `${enterprise}~${mac.slice(0, MAC_LENGTH)}`;
 }
 
-/** The enterprise whose code this is; null for a code that this deployment did not make. */
+/** Returns the enterprise that the code belongs to; null if this deployment did not make the code. */
 export async function readReferralCode(secret: string, code: string): Promise<string | null> {
   const enterprise = code.slice(0, code.lastIndexOf("~"));
   return enterprise !== "" && (await sameSecret(await referralCodeOf(secret, enterprise), code)) ? enterprise : null;

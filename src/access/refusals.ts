@@ -1,6 +1,7 @@
 /**
- * Why a caller is refused: values with stable codes, like the ledger's refusals. Keys and links are refused by the
- * enterprise's object, which alone knows what was revoked or used; everything else is refused before an object is asked.
+ * The reasons to refuse a caller, as values with stable codes like the ledger's refusals. The enterprise's Durable
+ * Object refuses revoked keys and used links, because only the object knows about them. The Worker refuses everything
+ * else before it calls the object.
  */
 import type { Refusal } from "../ledger/refusals.ts";
 
@@ -11,7 +12,7 @@ type AccessRefusal =
   | { code: "scope_denied" }
   | { code: "link_used" };
 
-/** The codes with which the Worker refuses a caller, and those of the object. */
+/** All codes that refuse a caller, from the Worker and from the enterprise's Durable Object. */
 export type AccessRefusalCode =
   | AccessRefusal["code"]
   | "key_missing"
@@ -19,13 +20,13 @@ export type AccessRefusalCode =
   | "csrf_failed"
   | "rate_limited";
 
-/** How long a subject over its rate limit is refused, and what Retry-After says. */
+/** How long a subject over its rate limit is refused. Retry-After has the same value. */
 export const RETRY_AFTER_SECONDS = 10;
 
-/** Whatever a call to an enterprise's object may be refused with. */
+/** Every refusal that a call to an enterprise's Durable Object can return. */
 export type AnyRefusal = Refusal | AccessRefusal;
 
-/** A request that was refused because of its key or link; the ledger's isRefusal recognizes it. */
+/** Refuses a request because of its key or link. The ledger's isRefusal() recognizes this type too. */
 export type Denied = { refusal: AccessRefusal };
 
 export function deny(refusal: AccessRefusal): Denied {

@@ -1,6 +1,7 @@
 /**
- * The dashboard's session: a signed cookie for twelve hours. It authorizes pages, their forms, and reading JSON. JSON
- * requests that change anything need an Authorization header, so a cookie that a browser sends by itself changes nothing.
+ * The dashboard's session: a signed cookie that is valid for twelve hours. It authorizes pages, their forms, and JSON
+ * requests that only read. JSON requests that change something need an Authorization header, because browsers attach
+ * the cookie even to requests that the user did not intend.
  */
 import type { Context } from "hono";
 import { clearCookie, readCookie, type SessionCookie, writeCookie } from "./cookies.ts";

@@ -1,11 +1,11 @@
-/** Links that sign a browser in to an enterprise's dashboard. Each works once, within five minutes. */
+/** Makes links that sign a browser in to an enterprise's dashboard. Each link works once, within five minutes. */
 import type { AtMs } from "../ledger/time.ts";
 import type { Role } from "./callers.ts";
 import { mintToken } from "./tokens.ts";
 
 const LINK_MS = 300_000;
 
-/** @param site any URL of the deployment, whose origin the link gets */
+/** @param site any URL of the deployment; the link gets its origin */
 export async function makeSignInLink(
   secret: string,
   site: string,

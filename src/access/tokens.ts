@@ -1,6 +1,6 @@
 /**
- * Short-lived signed tokens (JWT, HS256 under SIGNING_SECRET): sign-in links, dashboard sessions and embed tokens. Each
- * states its kind and is not valid as another. They expire by the real clock.
+ * Short-lived signed tokens (JWT, HS256 with SIGNING_SECRET): sign-in links, dashboard sessions and embed tokens. Each
+ * names its kind and is rejected as any other kind. They expire in real time, even for an enterprise with a test clock.
  */
 import { sign, verify } from "hono/jwt";
 import type { Role } from "./callers.ts";
@@ -17,7 +17,7 @@ export type TokenClaims = {
   /** The origin of the pages that may use an embed token; empty for other kinds. */
   origin: string;
   expiresAtMs: number;
-  /** For an embed token: the URL of the usage bar's invitation, if the enterprise has one. */
+  /** For an embed token: the URL that the usage bar's invitation links to, if the enterprise has one. */
   inviteUrl?: string | null;
 };
 
@@ -30,21 +30,21 @@ export async function mintToken(secret: string, claims: TokenClaims): Promise<st
   return sign({ kind, ent: enterprise, sub: user, role, jti: id, org: origin, exp, ...inv }, secret, ALGORITHM);
 }
 
-/** The claims of a token of this kind that is valid now; null when it is forged, expired or of another kind. */
+/** Returns the claims of a valid token; null if the token is forged, has expired or is of another kind. */
 export async function readToken(secret: string, kind: TokenKind, token: string): Promise<TokenClaims | null> {
   const claims = await verifyToken(secret, kind, token);
   return claims === null || hasExpired(claims) ? null : claims;
 }
 
-/** To the millisecond. */
+/** Whether the claims have expired, to the millisecond. */
 export function hasExpired({ expiresAtMs }: Pick<TokenClaims, "expiresAtMs">): boolean {
   return expiresAtMs <= Date.now();
 }
 
-/** The claims of a token of this kind, expired or not; null when it is forged or of another kind. */
+/** Returns the claims of a token, even if it has expired; null if the token is forged or of another kind. */
 export async function verifyToken(secret: string, kind: TokenKind, token: string): Promise<TokenClaims | null> {
   try {
-    // `hasExpired` checks the expiry, because the library compares whole seconds.
+    // The library would compare whole seconds, so callers check the expiry with hasExpired().
     const payload = (await verify(token, secret, { alg: ALGORITHM, exp: false })) as Record<string, unknown>;
     if (payload.kind !== kind) return null;
     return {

@@ -1,6 +1,7 @@
 /**
- * The secret that signs an enterprise's webhooks, in the format of the Standard Webhooks spec. It is derived from the
- * deployment's secret and the webhook's URL, so nothing is stored and another URL has another secret.
+ * Derives the secret that signs an enterprise's webhooks, in the format of the Standard Webhooks spec. The secret
+ * depends on SIGNING_SECRET, the enterprise and the webhook URL. It is therefore not stored, and a new URL gets a new
+ * secret.
  */
 import { macOf } from "./mac.ts";
 

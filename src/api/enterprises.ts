@@ -1,4 +1,6 @@
-/** Enterprises, for the operator: creates and changes them by PUT, reads and lists them, and moves their test clocks. */
+/**
+ * Enterprises, for the operator: creates and changes them by PUT, reads and lists them, and moves their test clocks.
+ */
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
 import { catalogOf } from "../catalog/object.ts";

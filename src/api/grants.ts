@@ -7,7 +7,10 @@ import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
-/** A grant's id in a path. It may be longer than other ids: a referral's grant is named for an enterprise, with a prefix. */
+/**
+ * A grant's id in a path. It may be longer than other ids: a referral's grant is named for an enterprise, with a
+ * prefix.
+ */
 const inGrant = inEnterprise.extend({
   id: z
     .string()

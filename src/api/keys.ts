@@ -1,6 +1,6 @@
 /**
- * Enterprise keys: made and shown once, listed without their secret, revoked permanently. The operator makes keys of any
- * scope; an admin key makes and revokes `debit` and `read` keys of its enterprise.
+ * Enterprise keys: made and shown once, listed without their secret, revoked permanently. The operator makes keys of
+ * any scope; an admin key makes and revokes `debit` and `read` keys of its enterprise.
  */
 import { SCOPES } from "../access/callers.ts";
 import type { KeyView } from "../enterprise/books/keyring.ts";

@@ -1,6 +1,6 @@
 /**
- * Lists over HTTP: `{rows, next_cursor}`. A cursor is the position of the last row shown (keyset pagination), encoded so
- * that callers pass it back unchanged.
+ * Lists over HTTP: `{rows, next_cursor}`. A cursor is the position of the last row shown (keyset pagination), encoded
+ * so that callers pass it back unchanged.
  */
 import { z } from "@hono/zod-openapi";
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";

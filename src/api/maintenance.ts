@@ -1,6 +1,6 @@
 /**
- * Maintenance, for the operator: the audit of a ledger, and the rebuild of its copy. In local demo mode also the end of a
- * demo enterprise's test clock: the demo plays its history by that clock, then continues in real time.
+ * Maintenance, for the operator: the audit of a ledger, and the rebuild of its copy. In local demo mode also the end of
+ * a demo enterprise's test clock: the demo plays its history by that clock, then continues in real time.
  */
 import { catalogOf } from "../catalog/object.ts";
 import { isRefusal } from "../ledger/refusals.ts";

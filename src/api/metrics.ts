@@ -1,6 +1,6 @@
 /**
- * GET /metrics, for the operator, in Prometheus's text format. Nothing is counted in memory, because a Worker runs in many
- * isolates that come and go: every number is read from the copy, the catalog or the last audits.
+ * GET /metrics, for the operator, in Prometheus's text format. Nothing is counted in memory, because a Worker runs in
+ * many isolates that come and go: every number is read from the copy, the catalog or the last audits.
  */
 import { currentPrices } from "../catalog/current-prices.ts";
 import { type AuditSummary, catalogOf } from "../catalog/object.ts";

@@ -1,20 +1,21 @@
 /**
- * This isolate's cache of the current price book. It is at most 30 seconds old and renewed in the background before that,
- * so that a debit rarely waits. While the catalog does not answer, the cached book stays in use. Requests share the book
- * but never a promise of it: in a Worker a request must not await another request's promise, so each asks the catalog.
+ * Caches the current price book in this isolate. A cached book is used for at most 30 seconds. It is renewed in the
+ * background before then, so a debit rarely waits. If the catalog does not respond, the cached book stays in use.
+ * Requests share the cached book but not the promise of a renewal, because a request in a Worker must not await another
+ * request's promise. Each request that needs a new book therefore calls the catalog itself.
  */
 import { catalogOf } from "./object.ts";
 import { indexPrices, type PriceBook, type PriceIndex } from "./price-book.ts";
 
 const MAX_AGE_MS = 30_000;
 const RENEW_AGE_MS = 20_000;
-/** A background renewal may end with its request; when none has finished after this time, another one starts. */
+/** A renewal may be cancelled together with its request. If it has not finished after this time, another one starts. */
 const RENEWAL_MS = 2_000;
 
 let cached: { index: PriceIndex; readAtMs: number } | null = null;
 let renewalStartedAtMs = 0;
 
-/** The current prices, at most 30 seconds old. */
+/** Returns the current prices. They are at most 30 seconds old unless the catalog cannot be reached. */
 export async function currentPrices(env: Env, ctx: { waitUntil(work: Promise<unknown>): void }): Promise<PriceIndex> {
   const nowMs = Date.now();
   const ageMs = cached === null ? Number.POSITIVE_INFINITY : nowMs - cached.readAtMs;
@@ -30,7 +31,7 @@ async function renew(env: Env): Promise<PriceIndex> {
   const known = cached;
   try {
     const book = await catalogOf(env).currentBook(known?.index.book.version ?? null);
-    // A book that adoptBook() has set meanwhile is newer than the answer.
+    // If `cached` was replaced during the call (by adoptBook(), for example), it is at least as new as this result.
     if (cached !== null && cached !== known) return cached.index;
     cached = {
       index: book === null && known !== null ? known.index : indexPrices(book as NonNullable<typeof book>),
@@ -44,7 +45,7 @@ async function renew(env: Env): Promise<PriceIndex> {
   }
 }
 
-/** Uses a book that this isolate has just added to the catalog at once. */
+/** Puts a new price book into this isolate's cache, so that it applies here at once. Call it after adding the book. */
 export function adoptBook(book: PriceBook): void {
   cached = { index: indexPrices(book), readAtMs: Date.now() };
 }

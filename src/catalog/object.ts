@@ -1,19 +1,20 @@
 /**
- * The catalog: one Durable Object for the whole deployment, called rarely. It holds what belongs to no single enterprise:
- * the price books, whose version numbers must be unique, the list of enterprises, from which a lost copy can be rebuilt,
- * and the results of scheduled audits.
+ * The catalog: one Durable Object for the whole deployment, called rarely. It stores what does not belong to a single
+ * enterprise: the price books, the list of enterprises, the list of demo enterprises, and the results of scheduled
+ * audits. One object stores all price books because their version numbers must be unique. The list of enterprises makes
+ * it possible to rebuild a lost copy.
  */
 import { DurableObject } from "cloudflare:workers";
 import { BUILT_IN, type ModelPrice, type PriceBook } from "./price-book.ts";
 
-/** The result of a scheduled audit. `failed`: the audit itself did not finish. */
+/** The result of a scheduled audit. `failed` means that the audit itself did not finish. */
 export type AuditState = "ok" | "drift" | "too_large" | "failed";
 export type AuditNote = { state: AuditState; checkedAtMs: number; detail: string };
 
-/** Every enterprise counts in one state. */
+/** Summarizes the last audits of all enterprises. Each enterprise is counted in exactly one state. */
 export type AuditSummary = {
   counts: Record<AuditState | "never", number>;
-  /** The times of the oldest and the newest of the last audits; null before the first one. */
+  /** The times of the oldest and the newest of these audits; null before the first audit. */
   oldestAtMs: number | null;
   latestAtMs: number | null;
   wrong: ({ enterprise: string } & AuditNote)[];
@@ -38,7 +39,7 @@ export class CatalogObject extends DurableObject<Env> {
     this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
   }
 
-  /** The current price book; null when the caller has it already. */
+  /** Returns the current price book; null if its version is `knownVersion`. */
   currentBook(knownVersion: number | null): PriceBook | null {
     const version = this.#latestVersion();
     if (version === knownVersion) return null;
@@ -47,7 +48,7 @@ export class CatalogObject extends DurableObject<Env> {
     return JSON.parse(row.book) as PriceBook;
   }
 
-  /** Adds the next price book. */
+  /** Adds a price book, which becomes the current one, and returns it with its version. */
   addBook(creditsPerUsd: number, models: ModelPrice[]): PriceBook {
     const book: PriceBook = { version: this.#latestVersion() + 1, credits_per_usd: creditsPerUsd, models };
     this.#sql.exec("INSERT INTO price_books (version, book) VALUES (?, ?)", book.version, JSON.stringify(book));
@@ -59,13 +60,13 @@ export class CatalogObject extends DurableObject<Env> {
     this.#sql.exec("INSERT INTO enterprises (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id);
   }
 
-  /** Enterprises with a number below `beforeNumber`, newest first. */
+  /** Returns the enterprises with a number below `beforeNumber`, newest first. */
   enterprises(beforeNumber: number, limit: number): { number: number; id: string }[] {
     const statement = "SELECT number, id FROM enterprises WHERE number < ? ORDER BY number DESC LIMIT ?";
     return this.#sql.exec<{ number: number; id: string }>(statement, beforeNumber, limit).toArray();
   }
 
-  /** The enterprises whose last audit is the oldest; those never audited come first. */
+  /** Returns the enterprises to audit next: first those never audited, then those with the oldest audits. */
   nextToAudit(limit: number): string[] {
     const statement = `SELECT enterprises.id FROM enterprises LEFT JOIN audits USING (id)
       ORDER BY coalesce(checked_at_ms, 0), number LIMIT ?`;
@@ -80,7 +81,7 @@ export class CatalogObject extends DurableObject<Env> {
     this.#sql.exec("INSERT OR REPLACE INTO audits VALUES (?, ?, ?, ?)", id, state, checkedAtMs, detail);
   }
 
-  /** The last audits of all enterprises: counts by state, and those that were not ok in full. */
+  /** Summarizes the last audits of all enterprises. Lists at most MAX_WRONG audits that were not ok. */
   auditSummary(): AuditSummary {
     const counts = { ok: 0, drift: 0, too_large: 0, failed: 0, never: 0 };
     const byState = `SELECT coalesce(state, 'never') AS state, count(*) AS n FROM enterprises LEFT JOIN audits USING (id)
@@ -93,25 +94,25 @@ export class CatalogObject extends DurableObject<Env> {
     return { counts, oldestAtMs, latestAtMs, wrong: this.wrongAudits(MAX_WRONG) };
   }
 
-  /** The latest of the last audits that were not ok. Reads only the rows it returns. */
+  /** Returns the enterprises whose last audit was not ok, latest audit first. Reads only the rows it returns. */
   wrongAudits(limit: number): AuditSummary["wrong"] {
     const statement = `SELECT id AS enterprise, state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE state <> 'ok'
       ORDER BY checked_at_ms DESC LIMIT ?`;
     return this.#sql.exec<AuditSummary["wrong"][number]>(statement, limit).toArray();
   }
 
-  /** The last scheduled audit of an enterprise; null before its first one. */
+  /** Returns the last scheduled audit of an enterprise; null before its first one. */
   lastAudit(id: string): AuditNote | null {
     const statement = "SELECT state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE id = ?";
     return this.#sql.exec<AuditNote>(statement, id).toArray()[0] ?? null;
   }
 
-  /** Adds a demo enterprise to the list of the start page. Idempotent. */
+  /** Adds a demo enterprise to the list on the start page. Idempotent. */
   enrolDemo(id: string): void {
     this.#sql.exec("INSERT INTO demos (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id);
   }
 
-  /** Demo enterprises, in the order in which they were added. */
+  /** Returns the demo enterprises in the order in which they were added. */
   demos(limit: number): string[] {
     const rows = this.#sql.exec<{ id: string }>("SELECT id FROM demos ORDER BY number LIMIT ?", limit).toArray();
     return rows.map(({ id }) => id);
@@ -123,7 +124,7 @@ export class CatalogObject extends DurableObject<Env> {
   }
 }
 
-/** The one catalog of the deployment. */
+/** Returns a stub of the deployment's catalog. */
 export function catalogOf(env: Env): DurableObjectStub<CatalogObject> {
   return env.CATALOG.getByName("catalog");
 }

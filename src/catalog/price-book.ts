@@ -1,6 +1,7 @@
 /**
- * A price book: an immutable, numbered list of prices per model (rule R1), and the lookup of a model's name in it. Ids and
- * aliases are names, each unique in the book; an entry with the id `*`, if there is one, prices every other name.
+ * A price book is an immutable, numbered list of prices per model (rule R1). This file defines it and looks up a
+ * model's price by name. A model's name is its id or one of its aliases. Each name is unique in the book. If the book
+ * has an entry with the id `*`, this entry prices every other name.
  */
 import { type Price, parseRate } from "../ledger/prices.ts";
 import builtIn from "./built-in-prices.json" with { type: "json" };
@@ -25,7 +26,9 @@ export const BUILT_IN: PriceBook = {
 
 export const ANY_MODEL = "*";
 
-/** A book indexed by name; `find` returns the model's id and its price. */
+/**
+ * A price book indexed by name. `find` returns the model's id and price, or null if the book does not price the name.
+ */
 export type PriceIndex = { book: PriceBook; find(name: string): { model: string; price: Price } | null };
 
 export function indexPrices(book: PriceBook): PriceIndex {

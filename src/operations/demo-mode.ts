@@ -1,4 +1,4 @@
-/** Whether this is the local demo that `npm start` runs. A deployment never sets DEMO_MODE. */
+/** Whether the Worker runs as the local demo that `npm start` starts. A deployment never sets DEMO_MODE. */
 export function isDemoMode(env: Env): boolean {
   return (env as { DEMO_MODE?: string }).DEMO_MODE === "true";
 }

@@ -1,6 +1,6 @@
 /**
- * Gets the stub with which the Worker calls an enterprise's object. Get a new one for each call: after a call fails,
- * its stub stays broken.
+ * Returns the stub that the Worker uses to call an enterprise's Durable Object. Get a new stub for each call, because a
+ * stub stays broken after a call fails.
  */
 import type { EnterpriseObject } from "../enterprise/object.ts";
 

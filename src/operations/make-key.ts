@@ -1,6 +1,6 @@
 /**
- * Makes a key for an enterprise. The key is returned once and never stored; the object stores its hash. The operator
- * may make keys with any scope, an admin only keys that cannot make others.
+ * Makes a key for an enterprise. The key is returned once and never stored; the enterprise's Durable Object stores only
+ * its hash. The operator may make keys with any scope. An admin key may make only keys without the scope `admin`.
  */
 import { type Caller, mayManageKey } from "../access/callers.ts";
 import { mintKey } from "../access/keys.ts";
@@ -18,7 +18,7 @@ export async function makeKey(
 ): Promise<(KeyView & { key: string }) | Refused | Denied> {
   if (!mayManageKey(caller, scopes)) return deny({ code: "scope_denied" });
   const expiresAtMs = expires_at ?? null;
-  // Keys expire by the real clock, even in an enterprise with a test clock.
+  // Keys expire in real time, even for an enterprise with a test clock.
   if (expiresAtMs !== null && expiresAtMs <= Date.now()) {
     return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message: "must be in the future" }] });
   }

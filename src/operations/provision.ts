@@ -1,6 +1,6 @@
 /**
- * Creates an enterprise or changes its settings. The catalog lists it first. If the webhook URL changes, this
- * returns the secret that signs the webhooks, once.
+ * Creates an enterprise or changes its settings. Adds the enterprise to the catalog's list before creating it. Returns
+ * the secret that signs the webhooks only if the request sets a new webhook URL.
  */
 import type { Denied } from "../access/refusals.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
@@ -15,7 +15,7 @@ import { enterpriseStub } from "./enterprise-stub.ts";
 /** `webhookSecret` is null unless `webhook_url` was set to a new URL. */
 type Put = { created: boolean; state: StateJson; webhookSecret: string | null };
 
-/** @param site the URL of the request: webhooks must not call the deployment itself */
+/** @param site the URL of the request, used to refuse a webhook URL on the deployment's own host */
 export async function putEnterprise(
   env: Env,
   site: string,
@@ -28,7 +28,7 @@ export async function putEnterprise(
   }
   const patch = patchOf(requested);
   const complete = completeSettings(patch);
-  // List it first: every existing enterprise must be on the list, but a listed one need not exist yet.
+  // Add the enterprise to the list first. Every existing enterprise must be listed; a listed one need not exist yet.
   if (complete !== null) await catalogOf(env).enrol(id);
   const put = await enterpriseStub(env, id).provision(id, patch, complete, requested.test_clock);
   if (isRefusal(put)) return put;

@@ -1,17 +1,17 @@
 /**
- * The scheduled reconciliation: audits some enterprises, starting with the one whose last audit is oldest. It logs
- * differences and records them in the catalog, but fixes nothing: a wrong balance needs a person, and rebuilding a
- * wrong copy would delete the evidence of what caused it.
+ * Runs the scheduled reconciliation. It audits some enterprises: first those never audited, then those with the oldest
+ * audits. It logs differences and records them in the catalog, but fixes nothing. A wrong balance needs a person, and
+ * rebuilding a wrong copy would delete the evidence of the cause.
  */
 import { type AuditNote, catalogOf } from "../catalog/object.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
 const ENTERPRISES_PER_RUN = 20;
-/** After this time no further audit starts; the next run continues. */
+/** After this time a run starts no further audit. The next run continues. */
 const MAX_RUN_MS = 60_000;
 
-/** Runs once. Returns how many enterprises were audited and how many of these audits did not pass. */
+/** Runs the reconciliation once. Returns how many enterprises it audited, and how many of them did not pass. */
 export async function reconcile(env: Env): Promise<{ audited: number; wrong: number }> {
   const startedMs = Date.now();
   const catalog = catalogOf(env);
@@ -33,7 +33,7 @@ async function auditOf(env: Env, id: string): Promise<AuditNote> {
   const checkedAtMs = Date.now();
   try {
     const audit = await enterpriseStub(env, id).auditIfQuick();
-    // It was listed first, but then never created.
+    // The enterprise was added to the list, but then never created.
     if (isRefusal(audit)) return { state: "ok", checkedAtMs, detail: "the enterprise does not exist" };
     if ("tooLarge" in audit) return { state: "too_large", checkedAtMs, detail: "audit it by hand, at a quiet hour" };
     const faults = audit.checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);

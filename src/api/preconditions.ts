@@ -1,13 +1,16 @@
 /**
- * What every request passes first: a deployment without strong secrets answers nothing, and nothing is served over a
- * connection that anybody on the way can read (rule R16).
+ * Checks that run before every route: the deployment's secrets must be strong enough, and the connection must be
+ * encrypted unless it stays on this machine (rule R16).
  */
 import { createMiddleware } from "hono/factory";
 import { weakSecrets } from "../access/secrets.ts";
 import { isSecureTransport } from "../access/transport.ts";
 import { problem } from "./problem.ts";
 
-/** Answers 503 to everything, /healthz included, so that a health check shows the mistake. The log names the secret. */
+/**
+ * Responds with 503 to every request while a secret is missing or too short. This includes /healthz, so that a health
+ * check detects the mistake. The log names the secret.
+ */
 export const requireSecrets = createMiddleware<{ Bindings: Env }>(async (c, next) => {
   const weak = weakSecrets(c.env);
   if (weak.length === 0) return next();
@@ -16,8 +19,9 @@ export const requireSecrets = createMiddleware<{ Bindings: Env }>(async (c, next
 });
 
 /**
- * Over plain http from elsewhere, GET and HEAD are redirected to https, and everything else is refused. A request line
- * such as `OPTIONS *` has no URL, names no route and is answered as such.
+ * Redirects GET and HEAD requests over plain http to https, and refuses other methods over plain http. Plain http on
+ * this machine is allowed. A request such as `OPTIONS *` has no URL and matches no route. It passes this check, and the
+ * router responds as for any unknown path.
  */
 export const requireHttps = createMiddleware(async (c, next) => {
   const url = URL.parse(c.req.url);

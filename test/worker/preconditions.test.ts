@@ -1,4 +1,4 @@
-/** A deployment is closed until its secrets are strong, and never speaks in plain text to another machine. */
+/** A deployment refuses every request until its secrets are strong, and never serves another machine over plain http. */
 import { env, exports } from "cloudflare:workers";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { mintKey } from "../../src/access/keys.ts";
