@@ -33,6 +33,7 @@ import { CommitQueue } from "./books/commit-queue.ts";
 import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
 import { Keyring, type KeyView, type NewKey } from "./books/keyring.ts";
 import { Ledger } from "./books/ledger.ts";
+import { provision } from "./books/provisioning.ts";
 import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
 import { listWebhooks, type WebhookView } from "./books/webhook-queue.ts";
 import { copyAsOfMs } from "./copy/projection.ts";
@@ -43,9 +44,9 @@ import { auditBooks, countMeters } from "./jobs/audit.ts";
 import { auditCopy } from "./jobs/audit-copy.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import type { Platform } from "./platform.ts";
+import { DebitStream } from "./sockets/debit-stream.ts";
 import { LivePush } from "./sockets/live.ts";
 import { CLOSE_POLICY, CLOSE_UNAUTHORIZED, hasExpired, type Socket, type SocketOwner } from "./sockets/sockets.ts";
-import { busyReply, parseMessage, parseRequest, replyTo } from "./sockets/stream.ts";
 
 const OPERATOR: Caller = { kind: "operator" };
 const NO_WEBHOOK_URL = refuse({
@@ -60,6 +61,7 @@ export class EnterpriseCore {
   readonly #keyring: Keyring;
   readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused, Refused | Denied>;
   readonly #live: LivePush;
+  readonly #stream: DebitStream;
   readonly #projector: Projector;
 
   constructor(
@@ -76,6 +78,11 @@ export class EnterpriseCore {
       (reports) => ledger.debit(reports).map(showDecided),
       () => this.#afterChange(),
       defer,
+    );
+    this.#stream = new DebitStream(
+      platform,
+      (reports, refuse) => this.#debits.add(reports, refuse),
+      () => ledger.id,
     );
   }
 
@@ -174,39 +181,23 @@ export class EnterpriseCore {
     }
     const refuse = () =>
       hasExpired(owner, this.#realNowMs()) ? deny({ code: "key_expired" }) : this.#fault(owner.caller);
-    const reply = refuse() ?? (await this.#decideMessage(parseMessage(message), refuse));
+    const reply = await this.#stream.answer(message, refuse);
     if (isRefusal(reply)) socket.close(CLOSE_UNAUTHORIZED, "unauthorized");
     else socket.send(JSON.stringify(reply));
   }
 
   // The operator and admins
 
-  /** Creates the enterprise, or changes its settings. `complete` is the whole of them, where `patch` suffices for that. */
+  /** Creates the enterprise, or changes its settings. `complete` is null if `patch` does not suffice to create one. */
   provision(
     id: string,
     patch: Partial<Settings>,
     complete: Settings | null,
     testClockMs: AtMs | null | undefined,
   ): Provisioned | Refused | Denied {
-    if (!this.ledger.provisioned) {
-      if (complete === null) return refuse({ code: "validation_failed", errors: missingForCreation(patch) });
-      const state = this.ledger.create(id, complete, testClockMs ?? null);
-      this.#afterChange();
-      return { created: true, state: showState(state), newWebhookUrl: complete.webhookUrl };
-    }
-    const { identity } = this.ledger;
-    const known = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
-    if (!known || (typeof testClockMs === "number" && identity.testClockMs === null)) {
-      const message = "a clock is given at creation, and then only moved forward";
-      return refuse({ code: "validation_failed", errors: [{ path: "test_clock", message }] });
-    }
-    return this.#answer(OPERATOR, () => {
-      const before = this.ledger.books.settings.webhookUrl;
-      const state = this.ledger.changeSettings(patch, byOf(OPERATOR));
-      if (isRefusal(state)) return state;
-      const { webhookUrl } = state.settings;
-      return { created: false, state: showState(state), newWebhookUrl: webhookUrl === before ? null : webhookUrl };
-    });
+    const provisioned = provision(this.ledger, { id, patch, complete, testClockMs });
+    if (this.ledger.provisioned) this.#afterChange();
+    return isRefusal(provisioned) ? provisioned : { ...provisioned, state: showState(provisioned.state) };
   }
 
   state(caller: Caller): StateJson | Refused | Denied {
@@ -348,24 +339,6 @@ export class EnterpriseCore {
     return this.ledger.provisioned ? this.#keyring.findFault(caller, this.#realNowMs()) : refuse({ code: "not_found" });
   }
 
-  /** The reply to a message, or why its sender is refused by the time of the commit. */
-  async #decideMessage(
-    message: ReturnType<typeof parseMessage>,
-    refuse: () => Refused | Denied | null,
-  ): Promise<Record<string, unknown> | Refused | Denied> {
-    if ("reply" in message) return message.reply;
-    try {
-      const prices = await this.platform.prices();
-      const request = parseRequest(message, prices.find);
-      if ("reply" in request) return request.reply;
-      const decided = request.reports.length === 0 ? [] : await this.#debits.add(request.reports, refuse);
-      return isRefusal(decided) ? decided : replyTo(request, decided);
-    } catch (error) {
-      this.platform.log.error({ event: "message_failed", enterprise: this.ledger.id, error: String(error) });
-      return busyReply(message);
-    }
-  }
-
   #answer<T>(caller: Caller, act: () => T): T | Refused | Denied {
     const fault = this.#fault(caller);
     if (fault !== null) return fault;
@@ -388,11 +361,4 @@ export class EnterpriseCore {
   #realNowMs(): AtMs {
     return this.platform.clock.realNowMs();
   }
-}
-
-function missingForCreation(patch: Partial<Settings>) {
-  const needed = { name: patch.name, billing_model: patch.billingModel, plan: patch.plan };
-  return Object.entries(needed)
-    .filter(([, value]) => value === undefined)
-    .map(([path]) => ({ path, message: "required to create an enterprise" }));
 }

@@ -1,0 +1,47 @@
+/** Creates the enterprise of an object, or changes its settings: what the operator's PUT does. */
+import type { Settings } from "../../ledger/books.ts";
+import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
+import type { AtMs } from "../../ledger/time.ts";
+import type { EnterpriseState, Ledger } from "./ledger.ts";
+
+type ProvisionRequest = {
+  id: string;
+  patch: Partial<Settings>;
+  /** All settings, with defaults for what the patch omits; null if the patch does not suffice to create an enterprise. */
+  complete: Settings | null;
+  /** Undefined: unchanged. Null, or the real clock: no test clock. */
+  testClockMs: AtMs | null | undefined;
+};
+
+/** `newWebhookUrl` is set when webhooks go to another URL from now on. */
+type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
+
+export function provision(ledger: Ledger, request: ProvisionRequest): Provisioned | Refused {
+  return ledger.provisioned ? change(ledger, request) : create(ledger, request);
+}
+
+function create(ledger: Ledger, { id, patch, complete, testClockMs }: ProvisionRequest): Provisioned | Refused {
+  if (complete === null) return refuse({ code: "validation_failed", errors: missingForCreation(patch) });
+  const state = ledger.create(id, complete, testClockMs ?? null);
+  return { created: true, state, newWebhookUrl: complete.webhookUrl };
+}
+
+function change(ledger: Ledger, { patch, testClockMs }: ProvisionRequest): Provisioned | Refused {
+  const { identity, books } = ledger;
+  const known = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
+  if (!known || (typeof testClockMs === "number" && identity.testClockMs === null)) {
+    const message = "a clock is given at creation, and then only moved forward";
+    return refuse({ code: "validation_failed", errors: [{ path: "test_clock", message }] });
+  }
+  const state = ledger.changeSettings(patch, "operator");
+  if (isRefusal(state)) return state;
+  const { webhookUrl } = state.settings;
+  return { created: false, state, newWebhookUrl: webhookUrl === books.settings.webhookUrl ? null : webhookUrl };
+}
+
+function missingForCreation(patch: Partial<Settings>) {
+  const needed = { name: patch.name, billing_model: patch.billingModel, plan: patch.plan };
+  return Object.entries(needed)
+    .filter(([, value]) => value === undefined)
+    .map(([path]) => ({ path, message: "required to create an enterprise" }));
+}

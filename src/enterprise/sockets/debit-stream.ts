@@ -1,0 +1,43 @@
+/**
+ * Answers the messages of the debit stream. Every message gets a reply, also when prices cannot be read or the ledger
+ * fails, unless its sender is refused by the time of the commit.
+ */
+import type { Denied } from "../../access/refusals.ts";
+import type { Report } from "../../ledger/debit.ts";
+import { isRefusal, type Refused } from "../../ledger/refusals.ts";
+import type { DebitAnswerJson } from "../../wire/debit-answer.ts";
+import type { Platform } from "../platform.ts";
+import { busyReply, parseMessage, parseRequest, replyTo } from "./stream.ts";
+
+/** Why the sender is refused now; null when it is not. */
+type Refuse = () => Refused | Denied | null;
+
+export class DebitStream {
+  constructor(
+    readonly platform: Platform,
+    /** Commits reports, unless `refuse` refuses them right before. */
+    readonly debit: (
+      reports: readonly Report[],
+      refuse: Refuse,
+    ) => Promise<(DebitAnswerJson | Refused)[] | Refused | Denied>,
+    readonly enterprise: () => string,
+  ) {}
+
+  /** The reply to a message, or why its sender is refused. */
+  async answer(text: string | ArrayBuffer, refuse: Refuse): Promise<Record<string, unknown> | Refused | Denied> {
+    const refused = refuse();
+    if (refused !== null) return refused;
+    const message = parseMessage(text);
+    if ("reply" in message) return message.reply;
+    try {
+      const prices = await this.platform.prices();
+      const request = parseRequest(message, prices.find);
+      if ("reply" in request) return request.reply;
+      const decided = request.reports.length === 0 ? [] : await this.debit(request.reports, refuse);
+      return isRefusal(decided) ? decided : replyTo(request, decided);
+    } catch (error) {
+      this.platform.log.error({ event: "message_failed", enterprise: this.enterprise(), error: String(error) });
+      return busyReply(message);
+    }
+  }
+}
