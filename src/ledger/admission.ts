@@ -65,7 +65,7 @@ function admitKnown(
   return { ...withHold(books, run, request, nowMs), created: false, changed: true };
 }
 
-/** What stands in the way of the run, or of raising its hold to this. */
+/** Why there is not enough for the run, or for raising its hold to `holdMicros`; null if there is. */
 function findLack(books: Books, run: Run, holdMicros: Micros | null, nowMs: AtMs): Refusal | null {
   const { unit, availableMicros, heldMicros } = balanceOf(books, unitOf(books.settings.billingModel), nowMs);
   const wantedMicros = (holdMicros ?? 0) - holdLeft(run, unit);

@@ -1,7 +1,7 @@
 /**
- * One report becomes one debit (rules R1–R3, R6, R10). A report is a fact: it is never refused for lack of credit,
- * only when it contradicts what is known or cannot be priced. `decideDebit` takes values and gives values; the ladder
- * of guards stands in the order in which its refusals are documented.
+ * One report becomes one debit (rules R1–R3, R6, R10). A report is never refused for lack of credit, only if it
+ * contradicts what is known or cannot be priced. `decideDebit` is pure: it takes values and returns values. Its guards
+ * are in the order in which the refusals are documented.
  */
 import { type Attribution, findConflict, findStartFault, openRun } from "./attribution.ts";
 import { balanceOf, creditsUsed } from "./balance.ts";

@@ -1,6 +1,6 @@
 /**
- * What time brings by itself: grants expire and cycles turn (rule R4). At one instant expiries come first, then the
- * turn, then whatever arrives. Settling twice is settling once; a clock that stands or steps back settles nothing.
+ * What happens with time alone: grants expire and cycles turn (rule R4). At the same instant, expiries come first, then
+ * the turn, then incoming requests. Settling again at the same or an earlier time changes nothing.
  */
 import { type Books, type Cycle, type Grant, grantRemaining } from "./books.ts";
 import { type CycleBounds, cycleAfter } from "./cycle.ts";

@@ -10,7 +10,7 @@ export const DEFAULT_HOLD_TTL_MS = 900_000;
 
 type HoldChange = { books: Books; run: Run };
 
-/** Takes a charge of the run off what is left of its hold, and starts the hold's time anew. */
+/** Subtracts a charge of the run from what is left of its hold, and restarts the hold's time to live. */
 export function spendHold(books: Books, run: Run, unit: Unit, chargedMicros: Micros, nowMs: AtMs): HoldChange {
   if (run.hold === null) return { books, run };
   const taken = run.hold.unit === unit ? Math.min(run.hold.micros, Math.max(0, chargedMicros)) : 0;

@@ -43,7 +43,7 @@ describe("a charge", () => {
     expect(second.draws).toEqual([draw("monthly", 15)]);
   });
 
-  it("starts a draw of its own in another cycle", () => {
+  it("starts a separate draw in another cycle", () => {
     expect(charge(books(), 5, [draw("monthly", 10, { cycleStartsAtMs: FEBRUARY })]).draws).toEqual([
       draw("monthly", 10, { cycleStartsAtMs: FEBRUARY }),
       draw("monthly", 5),

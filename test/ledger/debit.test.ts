@@ -103,7 +103,7 @@ describe("a report", () => {
     ).toBe(10);
   });
 
-  it("opens a meter of its own for each model of the run", () => {
+  it("opens a separate meter for each model of the run", () => {
     const first = accept(report(100));
     const other = accept(report(30, { model: "m2" }), { books: first.books, run: first.run, meters: [first.meter] });
     expect(other).toMatchObject({ chargedMicros: 30, firstOfRun: false });

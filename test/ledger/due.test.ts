@@ -1,4 +1,4 @@
-// Rule R4: what time brings by itself, in which order, and exactly once.
+// Rule R4: what happens with time alone, in which order, and exactly once.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Books } from "../../src/ledger/books.ts";
@@ -77,7 +77,7 @@ describe("the turn of a cycle", () => {
     ]);
   });
 
-  it("brings what waited for it: zone, anchor, a smaller allowance", () => {
+  it("applies the changes that waited for it: time zone, anchor day, a smaller allowance", () => {
     const waiting = books({ settings: { timeZone: "Asia/Kolkata", anchorDay: 15, allowanceOverrideMicros: 10 } });
     const { cycle } = settleDue(waiting, APRIL).books;
     expect(cycle).toMatchObject({
@@ -96,7 +96,7 @@ describe("the turn of a cycle", () => {
     expect(closed).toHaveLength(1);
   });
 
-  it("writes debt off in an entry of its own, at the end of the cycle that owed it", () => {
+  it("writes off debt in a separate entry, at the end of the cycle in which it arose", () => {
     const { books: after, entries } = settleDue(
       books({ cycle: { ...used, debtMicros: 55 } }),
       at("2026-06-10T00:00:00Z"),
@@ -142,7 +142,7 @@ describe("a grant's expiry", () => {
     expect(types(settleDue(both, APRIL).entries)).toEqual(["grant_expired", "debt_written_off", "cycle_started"]);
   });
 
-  it("stands in the journal where it happened, between a debt and a turn of months later", () => {
+  it("is recorded in the journal in order of time, between a debt and a turn months later", () => {
     const story = books({
       cycle: { debtMicros: 5 },
       grants: [
@@ -193,9 +193,9 @@ describe("any stretch of time", () => {
 
   it("settles the same in one step as in many, and a second time settles nothing", () => {
     fc.assert(
-      fc.property(story, (told) => {
-        const looks = told.looks.map((halves) => MARCH + (halves * DAY_MS) / 2).sort((a, b) => a - b);
-        const before = begin(told);
+      fc.property(story, (sample) => {
+        const looks = sample.looks.map((halves) => MARCH + (halves * DAY_MS) / 2).sort((a, b) => a - b);
+        const before = begin(sample);
         const once = settleDue(before, looks.at(-1) as number);
         const often = looks.reduce((now, lookMs) => settleDue(now, lookMs).books, before);
         expect({ ...often, seq: 0 }).toEqual({ ...once.books, seq: 0 });
@@ -208,9 +208,9 @@ describe("any stretch of time", () => {
 
   it("leaves its entries in the order of time, and one cycle_started at most", () => {
     fc.assert(
-      fc.property(story, (told) => {
-        const nowMs = MARCH + (Math.max(...told.looks) * DAY_MS) / 2;
-        const { entries, books: after } = settleDue(begin(told), nowMs);
+      fc.property(story, (sample) => {
+        const nowMs = MARCH + (Math.max(...sample.looks) * DAY_MS) / 2;
+        const { entries, books: after } = settleDue(begin(sample), nowMs);
         const times = entries.map((entry) => entry.atMs);
         expect(times).toEqual([...times].sort((a, b) => a - b));
         expect(types(entries).filter((type) => type === "cycle_started").length).toBeLessThanOrEqual(1);

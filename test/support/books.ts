@@ -195,7 +195,7 @@ export function decideReport(sent: Report, known: Known = {}): Debit | Refused {
   return decideDebit({ books: kept, run: of, meters }, sent, nowMs, () => group);
 }
 
-/** The real ledger of a new enterprise in memory, by a test clock that stands at `atMs`. */
+/** The real ledger of a new enterprise, in memory, with a clock that always shows `atMs`. */
 export function openBooks(over: Partial<Settings> = {}, atMs = NOON): Ledger {
   const ledger = new Ledger(openSql(), () => atMs);
   ledger.create("acme", settings(over), atMs);
