@@ -1,7 +1,8 @@
 /**
- * What the object of one enterprise does: it checks the caller, lets the ledger decide, and answers. It groups debits
- * into commits, sets the alarm for what is due later, and pushes changes to those who watch. It knows no Workers: the
- * platform is passed in, so the simulator runs this class. Long because it has a method for each call to the object.
+ * The core of one enterprise's Durable Object. It checks the caller, lets the ledger decide, and returns the result. It
+ * also groups debits into commits, sets the alarm for later work, and pushes changes to watchers. It does not know
+ * Workers: the platform is passed in, so the simulator runs this class too. The file is long because the class has one
+ * method for each call to the object.
  */
 import { byOf, type Caller } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
@@ -53,7 +54,7 @@ const NO_WEBHOOK_URL = refuse({
   code: "validation_failed",
   errors: [{ path: "webhook_url", message: "is not set for this enterprise" }],
 });
-/** The audit of so many meters takes about half a second, in which nothing else is answered. */
+/** An audit of this many meters takes about half a second, and blocks all other calls to the object meanwhile. */
 const QUICK_METERS = 100_000;
 
 export class EnterpriseCore {
@@ -132,12 +133,12 @@ export class EnterpriseCore {
     });
   }
 
-  /** Entries before `beforeSeq`, newest first: one more than `limit` when there are more. */
+  /** Returns entries before `beforeSeq`, newest first. Returns `limit` + 1 entries if there are more than `limit`. */
   entries(caller: Caller, beforeSeq: number, limit: number): EntryJson[] | Refused | Denied {
     return this.#answer(caller, () => this.ledger.store.loadEntryPage(beforeSeq, limit + 1).map(showEntry));
   }
 
-  /** Grants before `beforeSeq`, newest first, each with its seq: one more than `limit` when there are more. */
+  /** Returns grants before `beforeSeq`, newest first. Returns `limit` + 1 grants if there are more than `limit`. */
   grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantJson }[] | Refused | Denied {
     return this.#answer(caller, () => {
       this.ledger.settle();
@@ -158,7 +159,7 @@ export class EnterpriseCore {
 
   // Sockets
 
-  /** Opens a socket for a caller whom the Worker has let in; null when it is open. */
+  /** Opens a socket for a caller that the Worker has authenticated. Returns null on success. */
   openSocket(owner: SocketOwner, accept: () => Socket): Refused | Denied | null {
     const fault = this.#fault(owner.caller);
     if (fault !== null) return fault;
@@ -171,11 +172,14 @@ export class EnterpriseCore {
     return null;
   }
 
-  /** Answers a message of the debit stream, also when the ledger fails; closes the socket of a key that has ended. */
+  /**
+   * Replies to a message of the debit stream, even if the ledger fails. Closes the socket if its key is not valid
+   * anymore.
+   */
   async receive(socket: Socket, message: string | ArrayBuffer): Promise<void> {
     const { owner } = socket;
     if (owner.kind === "live") {
-      // The platform answers `ping` without the object. Anything else would only wake it.
+      // The platform replies to `ping` without waking the object. Live clients have no reason to send anything else.
       socket.close(CLOSE_POLICY, "send nothing but ping");
       return;
     }
@@ -188,7 +192,10 @@ export class EnterpriseCore {
 
   // The operator and admins
 
-  /** Creates the enterprise, or changes its settings. `complete` is null if `patch` does not suffice to create one. */
+  /**
+   * Creates the enterprise, or changes its settings.
+   * @param complete all settings of a new enterprise, or null if `patch` lacks some that a new enterprise requires
+   */
   provision(
     id: string,
     patch: Partial<Settings>,
@@ -205,7 +212,7 @@ export class EnterpriseCore {
   }
 
   moveClock(toMs: AtMs): StateJson | Refused | Denied {
-    // Watchers see another date, whether or not anything in the books was due.
+    // Watchers must see the new date even if nothing in the books was due.
     this.#live.invalidate();
     return this.#answer(OPERATOR, () => showState(this.ledger.moveClock(toMs)));
   }
@@ -228,7 +235,10 @@ export class EnterpriseCore {
     });
   }
 
-  /** Sets the cap; with `fromMicros` only if that is the cap now. The gauge of the answer shows the cap in force. */
+  /**
+   * Sets the spend cap. If `fromMicros` is given, the cap changes only if it currently equals `fromMicros`. Returns the
+   * gauge, which shows the cap that is now in force.
+   */
   setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): GaugeJson | Refused | Denied {
     return this.#answer(caller, () => {
       if (fromMicros !== undefined && fromMicros !== this.ledger.books.capMicros) return this.#showGauge();
@@ -258,7 +268,7 @@ export class EnterpriseCore {
     });
   }
 
-  /** Uses up a sign-in link, which works once. */
+  /** Uses up a sign-in link. Each link works only once. */
   useLink(id: string, expiresAtMs: AtMs): { used: true } | Refused | Denied {
     return this.#answer(OPERATOR, () => {
       const fresh = this.#keyring.useLink(id, expiresAtMs, this.#realNowMs());
@@ -266,7 +276,7 @@ export class EnterpriseCore {
     });
   }
 
-  /** Grants both sides of a referral. This enterprise is the one that was referred. */
+  /** Adds the grants of both sides of a referral. This enterprise is the one that was referred. */
   async acceptReferral(referrer: string, bonusMicros: Micros): Promise<{ referrer: string } | Refused | Denied> {
     const fault = this.#fault(OPERATOR) ?? this.#alreadyReferred();
     if (fault !== null) return fault;
@@ -284,7 +294,7 @@ export class EnterpriseCore {
     return accepted;
   }
 
-  /** For the scheduled reconciliation, which leaves out an enterprise whose audit would delay its debits. */
+  /** Audits the enterprise unless the audit would delay its debits too long. The scheduled reconciliation uses this. */
   async auditIfQuick(): Promise<Audit | { tooLarge: true } | Refused | Denied> {
     const fault = this.#fault(OPERATOR);
     if (fault !== null) return fault;
@@ -300,14 +310,17 @@ export class EnterpriseCore {
     return { checkedAtMs: this.ledger.nowMs(), checks };
   }
 
-  /** Deletes the copy of this enterprise and writes it again. */
+  /** Deletes this enterprise's copy in D1 and writes it again. */
   async rebuild(): Promise<{ batches: number } | Refused | Denied> {
     const fault = this.#fault(OPERATOR);
     if (fault !== null) return fault;
     return { batches: await this.jobs.rebuild() };
   }
 
-  /** The delivery log of webhooks before `beforeNumber`, newest first: one more than `limit` when there are more. */
+  /**
+   * Returns the webhook delivery log before `beforeNumber`, newest first. Returns `limit` + 1 events if there are more
+   * than `limit`.
+   */
   webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookView }[] | Refused | Denied {
     return this.#answer(OPERATOR, () => listWebhooks(this.platform.sql, beforeNumber, limit + 1));
   }
@@ -329,12 +342,12 @@ export class EnterpriseCore {
     this.#afterChange();
   }
 
-  /** The gauge as JSON, as calls, sockets and webhooks carry it. */
+  /** Converts the gauge to the JSON form that responses, sockets and webhooks use. */
   #showGauge(gauge: Gauge = this.ledger.gauge()): GaugeJson {
     return showGauge(gauge, this.ledger.books.settings);
   }
 
-  /** Why the caller is refused now; null when it may enter. */
+  /** Returns why the caller is refused now, or null if it is not refused. */
   #fault(caller: Caller): Refused | Denied | null {
     return this.ledger.provisioned ? this.#keyring.findFault(caller, this.#realNowMs()) : refuse({ code: "not_found" });
   }
@@ -351,7 +364,7 @@ export class EnterpriseCore {
     return loadReferral(this.platform.sql) === null ? null : refuse({ code: "already_referred" });
   }
 
-  /** Follows every call that may have changed something, before it is answered. */
+  /** Reschedules the alarm and pushes the gauge. Every call that may have changed something ends with this. */
   #afterChange(): void {
     const watched = this.platform.sockets.countLive() > 0;
     this.jobs.changed(watched);

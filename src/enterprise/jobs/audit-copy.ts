@@ -1,4 +1,4 @@
-/** The audit of the copy: compares it with the ledger, row by row, by code that writes neither. */
+/** Audits the copy in D1: compares it with the ledger, row by row. The code that compares writes to neither. */
 import { compareCopy } from "../../copy/compare.ts";
 import type { Ledger } from "../books/ledger.ts";
 import type { Projector } from "../copy/projector.ts";
@@ -16,7 +16,7 @@ export async function auditCopy(ledger: Ledger, copy: D1Database, projector: Pro
       const runsSinceMs = ledger.nowMs() - RUN_HISTORY_MS;
       const { rows, faults } = await compareCopy(copy, ledger.id, snapshotBatches(ledger), runsSinceMs);
       const check = checkOf("copy_equals_ledger", rows, "rows of the copy equal the ledger's", faults);
-      // While debits go on, what differs may only be on its way: compare again.
+      // If debits arrived meanwhile, a row may differ only because its change is not in the copy yet. Compare again.
       if (check.ok || seq === ledger.books.seq || comparison === MAX_COMPARISONS) return check;
     }
   } catch (error) {

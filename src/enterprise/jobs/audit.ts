@@ -1,6 +1,7 @@
 /**
- * The ledger's own audit: it recomputes every invariant from the rows, independently of the code that wrote them, and
- * trusts no running sum. A check says what it compared and, if it fails, which rows are wrong. It changes nothing.
+ * Audits the ledger. It recomputes every invariant from the stored rows, independently of the code that wrote them, and
+ * trusts no running sum. Each check reports what it compared and, if it fails, which rows are wrong. The audit changes
+ * nothing.
  */
 import type { Books, Meter } from "../../ledger/books.ts";
 import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
@@ -19,7 +20,7 @@ export type AuditCheck = { name: string; ok: boolean; detail: string };
 const PAGE = 1_000;
 const SHOWN_FAULTS = 3;
 
-/** The checks of the books. The check of the copy is in audit-copy.ts. */
+/** Runs all checks of the books. The check of the copy in D1 is in audit-copy.ts. */
 export function auditBooks(ledger: Ledger): AuditCheck[] {
   const facts = readFacts(ledger);
   const entries = readEntries(ledger);
@@ -43,7 +44,7 @@ export function checkOf(name: string, count: number, claim: string, faults: read
   return { name, ok: false, detail: `${faults.slice(0, SHOWN_FAULTS).join("; ")}${more}` };
 }
 
-/** How many meters there are, counted up to `max`. */
+/** Counts the meters, but stops counting at `max`. */
 export function countMeters(sql: Sql, max: number): number {
   return Number(sql.all("SELECT count(*) AS n FROM (SELECT 1 FROM meters LIMIT ?)", max)[0]?.n);
 }
@@ -52,9 +53,9 @@ type Facts = {
   meters: number;
   costFaults: string[];
   drawFaults: string[];
-  /** By grant: what the meters have drawn on it, including refunds that lapsed. */
+  /** What the meters have drawn on each grant, including lapsed refunds, by grant id. */
   drawnByGrant: Map<string, bigint>;
-  /** What the meters have drawn in the running cycle, by bucket. */
+  /** What the meters have drawn from each bucket in the current cycle. */
   cycle: Record<"monthly" | "grant" | "debt" | "spend", bigint>;
 };
 
@@ -101,7 +102,7 @@ function* eachMeter(sql: Sql): Generator<Meter> {
 function readEntries(ledger: Ledger): Entry[] {
   const entries: Entry[] = [];
   for (let after = 0; ; ) {
-    // A closed run changes no balance. That none of these entries is missing is checked by their number.
+    // Entries of closed runs change no balance. checkJournal counts them, so a missing one is still noticed.
     const page = ledger.store.loadEntriesAfter(after, PAGE);
     entries.push(...page.filter((entry) => entry.facts.type !== "run_closed"));
     if (page.length < PAGE) return entries;
@@ -231,7 +232,7 @@ function checkReplay(ledger: Ledger, entries: readonly Entry[]): AuditCheck {
   return checkOf("journal_replays", entries.length, "entries and the debits replay to the balances", faults);
 }
 
-/** This cycle's charges: the folded totals, and the outbox that is not folded yet. */
+/** Returns this cycle's charges: the folded totals plus the outbox rows that are not folded yet. */
 function cycleTotal(ledger: Ledger, unit: Unit): number {
   const { sql, books } = ledger;
   const statement =

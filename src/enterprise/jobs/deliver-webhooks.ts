@@ -1,6 +1,7 @@
 /**
- * Delivers queued webhooks: in order, signed by the Standard Webhooks spec, retried with growing pauses for a day, then
- * given up where the operator can see it. A delivery runs beside the alarm and never touches a debit.
+ * Delivers queued webhooks in order, signed as the Standard Webhooks spec requires. A failed delivery is retried with
+ * growing pauses for a day. After that it is given up, and the delivery log shows this to the operator. Deliveries run
+ * in the background and never delay a debit.
  */
 import { Webhook } from "standardwebhooks";
 import type { AtMs } from "../../ledger/time.ts";
@@ -12,7 +13,10 @@ export type Receiver = { url: string; secret: string };
 
 type DeliveryDeps = {
   sql: Sql;
-  /** Asked before each event, because it may change while a receiver takes its time; null: webhooks are switched off. */
+  /**
+   * Returns the current receiver, or null if webhooks are switched off. This is called before each event, because the
+   * receiver may be changed while an earlier delivery waits for its response.
+   */
   receiver(): Promise<Receiver | null>;
   fetch(url: string, init: RequestInit): Promise<Response>;
   realNowMs(): AtMs;
@@ -24,10 +28,10 @@ type Answer = { status: number | null; error: string | null };
 const PAUSES_MS = [5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000];
 const GIVE_UP_AFTER_MS = 86_400_000;
 const TIMEOUT_MS = 10_000;
-/** 410 Gone: by the Standard Webhooks spec, the receiver asks for no further attempt. */
+/** 410 Gone: in the Standard Webhooks spec, a receiver sends this status to refuse further attempts. */
 const GONE = 410;
 
-/** Delivers what is due, oldest first. An event that fails delays those behind it until it is delivered or given up. */
+/** Delivers due events, oldest first. An event that fails delays later events until it is delivered or given up. */
 export async function deliverWebhooks(deps: DeliveryDeps): Promise<void> {
   const { sql, receiver: receiverNow, realNowMs } = deps;
   for (;;) {
@@ -48,7 +52,7 @@ export async function deliverWebhooks(deps: DeliveryDeps): Promise<void> {
   }
 }
 
-/** When a failed event is tried again; null when its day is over. */
+/** Returns when to retry a failed event, or null if its day of retries is over. */
 function nextAttemptAtMs({ attempts, createdAtMs }: PendingWebhook, nowMs: AtMs): AtMs | null {
   const atMs = nowMs + (PAUSES_MS[Math.min(attempts, PAUSES_MS.length - 1)] as number);
   return atMs > createdAtMs + GIVE_UP_AFTER_MS ? null : atMs;

@@ -1,6 +1,6 @@
 /**
- * The table of the object's jobs: what the alarm does without a caller. A job finds in storage what is due, so it may
- * run at any time and any number of times, and a new instance continues where an evicted one stopped.
+ * The background jobs of an enterprise's Durable Object, which its alarm runs. Each job reads from storage what is due.
+ * It may therefore run at any time and any number of times, and a new instance continues where an evicted one stopped.
  */
 import type { AtMs } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
@@ -17,24 +17,24 @@ import { owesReferral, settleReferral } from "./settle-referral.ts";
 export type JobDeps = { platform: Platform; ledger: Ledger; projector: Projector; rebuilder: Rebuilder };
 
 export type Job = {
-  /** Does what is due; returns when the job is due again, or NEVER if only a change can make it due. */
+  /** Does the work that is due. Returns when the job is due again, or NEVER if only a change can make it due. */
   run(deps: JobDeps): AtMs | Promise<AtMs>;
-  /** When the job is due by what storage says. A new instance asks this once, before it first sets the alarm. */
+  /** Returns when the job is due, from storage. A new instance calls this once, before it first sets the alarm. */
   loadDueAtMs?(deps: JobDeps): AtMs;
-  /** Runs beside the others, which do not wait for it. */
-  beside?: true;
+  /** Whether the job runs in the background, so that the other jobs do not wait for it. */
+  background?: true;
 };
 
-/** While something runs beside the alarm, the alarm rings this often to see whether it was cut off. */
-export const LOOK_AGAIN_MS = 30_000;
+/** While a job runs in the background, the alarm runs this often to check whether the job was cut off. */
+export const CHECK_AGAIN_MS = 30_000;
 const PRUNE_PAUSE_MS = 1_000;
 const NOW = 0;
 
-/** In the order in which the alarm runs them. */
+/** The jobs, in the order in which the alarm runs them. */
 export const JOBS = {
-  /** Sends queued webhooks. A receiver may take ten seconds to answer. */
+  /** Sends queued webhooks. Runs in the background, because a receiver may take ten seconds to respond. */
   deliver: {
-    beside: true,
+    background: true,
     loadDueAtMs: ({ ledger }) => nextWebhookAtMs(ledger.sql) ?? NEVER,
     run: async (deps) => {
       const { ledger, platform } = deps;
@@ -49,14 +49,14 @@ export const JOBS = {
       return nextWebhookAtMs(sql) ?? NEVER;
     },
   },
-  /** Turns cycles, and expires grants and holds. When it is due is the ledger's to say. */
+  /** Turns cycles, and expires grants and holds. The runner reads from the ledger when this is due. */
   settle: {
     run: ({ ledger }) => {
       ledger.settle();
       return NEVER;
     },
   },
-  /** Gives the enterprise that referred this one its grant. */
+  /** Adds the grant for the enterprise that referred this one. */
   settle_referral: {
     loadDueAtMs: ({ ledger }) => (owesReferral(ledger) ? NOW : NEVER),
     run: async ({ ledger, platform }) => {
@@ -64,16 +64,16 @@ export const JOBS = {
       return NEVER;
     },
   },
-  /** Closes the sockets of watchers whose token or session has expired, also when nothing changes that would be pushed. */
+  /** Closes live sockets whose token or session has expired, even if there is no change to push to them. */
   close_expired: {
     loadDueAtMs: ({ platform }) => nextExpiryAtMs(platform.sockets.live()),
     run: ({ platform }) => closeExpired(platform.sockets.live(), platform.clock.realNowMs()),
   },
-  /** Deletes what is past its retention, a portion at a time. */
+  /** Deletes meters and runs that are past their retention, in portions. */
   prune: {
     run: ({ ledger, platform }) => (prune(ledger) ? platform.clock.realNowMs() + PRUNE_PAUSE_MS : NEVER),
   },
-  /** Sends the copy what it lacks. The runner sets when, because it depends on who watches. */
+  /** Sends changes to the copy. The runner decides when, because that depends on whether anybody is watching. */
   project: {
     run: async ({ projector }) => {
       await projector.project();
@@ -85,7 +85,7 @@ export const JOBS = {
     loadDueAtMs: ({ rebuilder }) => (rebuilder.owed ? NOW : NEVER),
     run: async ({ rebuilder, platform }) => {
       if (!rebuilder.owed) return NEVER;
-      if (rebuilder.running) return platform.clock.realNowMs() + LOOK_AGAIN_MS;
+      if (rebuilder.running) return platform.clock.realNowMs() + CHECK_AGAIN_MS;
       await rebuilder.rebuild();
       return NEVER;
     },

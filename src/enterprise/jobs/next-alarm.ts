@@ -1,25 +1,25 @@
 /**
- * When the object's one alarm has to ring, as a pure function of what is due. It knows no platform and no job: it only
- * compares times of the real clock.
+ * Decides when the Durable Object's single alarm has to run. This is a pure function of the jobs' due times. It knows
+ * neither the platform nor what the jobs do, and all times are by the real clock.
  */
 import type { AtMs } from "../../ledger/time.ts";
 
 export const NEVER: AtMs = Number.POSITIVE_INFINITY;
 
-/** The platform drops an alarm whose handler throws six times. One that is this late was dropped. */
+/** The platform drops an alarm after its handler has thrown six times. An alarm that is this late has been dropped. */
 const DROPPED_AFTER_MS = 300_000;
 
 export type AlarmState = {
   nowMs: AtMs;
-  /** What the alarm is set to, as far as this instance knows; NEVER when it does not know. */
+  /** When the alarm is set to run; NEVER if this instance does not know. */
   alarmAtMs: AtMs;
-  /** The alarm's jobs are running: it is set again when they are done. */
+  /** Whether the alarm's jobs are running. The alarm is set again when they are done. */
   running: boolean;
-  /** When each job is due, by its name; NEVER for a job that has nothing to do. */
+  /** When each job is due, by job name; NEVER for a job that has nothing to do. */
   dueAtMs: Readonly<Record<string, AtMs>>;
 };
 
-/** The time to set the alarm to; null when it may stay as it is. */
+/** Returns the time to set the alarm to, or null if the alarm does not need to change. */
 export function nextAlarmAt({ nowMs, alarmAtMs, running, dueAtMs }: AlarmState): AtMs | null {
   if (running) return null;
   const firstAtMs = Math.min(...Object.values(dueAtMs));
@@ -32,7 +32,7 @@ export function nextAlarmAt({ nowMs, alarmAtMs, running, dueAtMs }: AlarmState):
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 60_000;
 
-/** The pause before a job that has failed so many times in a row is tried again: 1 s, doubling up to 60 s. */
+/** Returns the pause before a job's next attempt: 1 s after the first failure, doubled after each further one, to 60 s. */
 export function retryPauseMs(failures: number): number {
   return Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
 }

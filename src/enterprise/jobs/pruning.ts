@@ -1,7 +1,8 @@
 /**
- * Deletes what is past its retention (rule R10): the meters of a run 35 days after its last report, and the run 400 days
- * after its start. Until then the run keeps a summary, from which the copy can be rebuilt. Pruning changes no balance:
- * draws on a grant that it deletes are summed in the grant's row, so the audit still adds up. It works in portions.
+ * Deletes meters and runs that are past their retention (rule R10). A run's meters are deleted 35 days after its last
+ * report. The run itself is deleted 400 days after its start. In between, the run keeps a summary, from which the copy
+ * in D1 can be rebuilt. Pruning changes no balance. Before it deletes draws on a grant, it adds them to a sum in the
+ * grant's row, so the audit still adds up. It works in portions.
  */
 import { FENCE_MS } from "../../ledger/meter.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
@@ -9,12 +10,12 @@ import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import { loadRunRows, writePruned } from "../copy/run-rows.ts";
 
-/** How long the summary of a run is kept after its start. */
+/** How long a run's summary is kept, counted from the start of the run. */
 export const RUN_HISTORY_MS = 400 * DAY_MS;
 const PRUNE_EVERY_MS = 3_600_000;
 const RUNS_AT_ONCE = 500;
 
-/** Prunes one portion; true when there may be more. */
+/** Prunes one portion. Returns true if there may be more to prune. */
 export function prune(ledger: Ledger): boolean {
   const { sql } = ledger;
   const nowMs = ledger.nowMs();
@@ -37,7 +38,7 @@ export function prune(ledger: Ledger): boolean {
   return runs.length === RUNS_AT_ONCE;
 }
 
-/** Runs that started, and were last reported, before the fence. */
+/** Returns runs whose start and last report are both before the fence. */
 function findOldRuns(ledger: Ledger, fenceMs: AtMs): string[] {
   const statement = `SELECT DISTINCT m.run FROM meters AS m JOIN runs AS r ON r.run = m.run
     WHERE m.first_report_at_ms < ?1 AND r.started_at_ms < ?1
@@ -46,7 +47,7 @@ function findOldRuns(ledger: Ledger, fenceMs: AtMs): string[] {
   return ledger.sql.all(statement, fenceMs, RUNS_AT_ONCE).map((row) => row.run as string);
 }
 
-/** Adds the draws that are deleted with these runs to what is pruned of each grant. */
+/** Adds the draws of these runs, which are about to be deleted, to the pruned amount of each grant. */
 function recordPrunedDraws(ledger: Ledger, runs: readonly string[]): void {
   const byGrant = new Map<string, number>();
   for (const draw of ledger.store.loadMeters(runs).flatMap((meter) => meter.draws)) {

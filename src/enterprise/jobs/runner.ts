@@ -1,36 +1,37 @@
 /**
- * Runs the object's jobs by its one alarm. A job that fails is retried with growing pauses and delays no other job.
- * Everything here is memory. Losing it is harmless: the alarm is durable, is set before a change is answered, and runs
- * every job; what is due is in storage, where a new instance looks before it sets the alarm.
+ * Runs the Durable Object's background jobs from its single alarm. A job that fails is retried with growing pauses and
+ * does not delay the other jobs. All state here is in memory only. Losing it is harmless: the alarm is durable, is set
+ * before a change is answered, and runs every job. Due times are in storage, and a new instance reads them before it
+ * sets the alarm.
  */
 import type { AtMs } from "../../ledger/time.ts";
 import { copyAsOfMs, copyIsBehind } from "../copy/projection.ts";
-import { JOBS, type Job, type JobDeps, type JobName, LOOK_AGAIN_MS } from "./jobs.ts";
+import { CHECK_AGAIN_MS, JOBS, type Job, type JobDeps, type JobName } from "./jobs.ts";
 import { NEVER, nextAlarmAt, retryPauseMs } from "./next-alarm.ts";
 
-/** The later the copy is written, the fewer rows a debit costs there. It may be 5 s behind (rule R11). */
+/** Delaying the write batches debits, so each one costs fewer rows in D1. The copy may be 5 s behind (rule R11). */
 const PROJECT_DELAY_MS = 2_500;
 const PROJECT_WATCHED_MS = 300;
 
 const NAMES = Object.keys(JOBS) as JobName[];
 
 export class JobRunner {
-  /** What the alarm is set to. A new instance does not know, and sets it again to the same time or an earlier one. */
+  /** When the alarm is set to run. A new instance does not know this: it sets the same time again, or an earlier one. */
   #alarmAtMs = NEVER;
-  /** True while the alarm's jobs run. The platform runs the alarm of an evicted instance again. */
+  /** True while the alarm's jobs run. After an eviction the flag is lost, and the platform runs the alarm again. */
   #running = false;
   /** When each job is due, by the real clock. */
   readonly #dueAtMs = forEachJob(NEVER);
-  /** True once storage was asked what is due. */
+  /** True once the due times have been loaded from storage. */
   #loaded = false;
-  /** How often each job has failed in a row. A new instance starts with short pauses again. */
+  /** How many times in a row each job has failed. A new instance starts at zero, so its first pauses are short. */
   readonly #failures = forEachJob(0);
-  /** The jobs that run beside the alarm now. A new instance starts them again. */
-  readonly #beside = new Set<JobName>();
+  /** The jobs that are now running in the background. A new instance starts them again. */
+  readonly #inBackground = new Set<JobName>();
 
   constructor(readonly deps: JobDeps) {}
 
-  /** Call it after whatever may have changed something, before that is answered: sets the alarm for what is due now. */
+  /** Reschedules the alarm. Call this after anything that may have changed the books, and before responding. */
   changed(watched: boolean): void {
     const { ledger } = this.deps;
     if (ledger.webhookQueued) {
@@ -46,43 +47,43 @@ export class JobRunner {
     this.#setAlarm();
   }
 
-  /** What the alarm does: runs every job. */
+  /** Runs every job. The alarm calls this. */
   async runAll(): Promise<void> {
     this.#running = true;
     try {
       for (const name of NAMES) {
-        if ("beside" in JOBS[name]) this.#startBeside(name);
+        if ("background" in JOBS[name]) this.#startInBackground(name);
         else await this.#run(name);
       }
     } finally {
       this.#running = false;
-      // The alarm that rang is used up.
+      // An alarm that has fired is no longer set.
       this.#alarmAtMs = NEVER;
       this.#setAlarm();
     }
   }
 
-  /** A socket was opened that is valid until then; null if it does not expire. */
+  /** Schedules the closing of a socket that was just opened. `expiresAtMs` is null if the socket does not expire. */
   socketOpened(expiresAtMs: AtMs | null): void {
     this.#dueAtMs.close_expired = Math.min(this.#dueAtMs.close_expired, expiresAtMs ?? NEVER);
   }
 
-  /** Lets the next change ask for a projection again, whether the one that has just ended succeeded or not. */
+  /** Call this when a projection has succeeded or failed. The next change can then schedule another one. */
   projectionFinished(): void {
     this.#dueAtMs.project = NEVER;
   }
 
-  /** Runs one job now. When it fails, the alarm retries it. */
+  /** Runs one job now. If the job fails, the alarm retries it. */
   async runNow(name: JobName): Promise<void> {
     await this.#run(name);
     this.#setAlarm();
   }
 
-  /** Rebuilds the copy; returns how many batches that took. When it fails or is cut off, the alarm starts it again. */
+  /** Rebuilds the copy in D1; returns the number of batches. If this fails or is cut off, the alarm starts it again. */
   async rebuild(): Promise<number> {
     const { rebuilder } = this.deps;
     rebuilder.request();
-    this.#dueAtMs.rebuild = Math.min(this.#dueAtMs.rebuild, this.#nowMs() + LOOK_AGAIN_MS);
+    this.#dueAtMs.rebuild = Math.min(this.#dueAtMs.rebuild, this.#nowMs() + CHECK_AGAIN_MS);
     this.#setAlarm();
     return rebuilder.rebuild();
   }
@@ -105,32 +106,32 @@ export class JobRunner {
     platform.log.error({ event: "job_failed", enterprise: ledger.id, job: name, failures, error: String(error) });
   }
 
-  /** Starts a job that the others do not wait for. What becomes due while it runs, it does too. */
-  #startBeside(name: JobName): void {
+  /** Starts a job that the other jobs do not wait for. The job also does the work that becomes due while it runs. */
+  #startInBackground(name: JobName): void {
     const job: Job = JOBS[name];
     try {
       const nowMs = this.#nowMs();
-      const running = this.#beside.has(name);
+      const running = this.#inBackground.has(name);
       const dueAtMs = running ? nowMs : (job.loadDueAtMs?.(this.deps) ?? nowMs);
-      this.#dueAtMs[name] = dueAtMs > nowMs ? dueAtMs : nowMs + LOOK_AGAIN_MS;
+      this.#dueAtMs[name] = dueAtMs > nowMs ? dueAtMs : nowMs + CHECK_AGAIN_MS;
       if (running || dueAtMs > nowMs) return;
     } catch (error) {
       this.#retryLater(name, error);
       return;
     }
-    this.#beside.add(name);
-    void this.#runBeside(name);
+    this.#inBackground.add(name);
+    void this.#runInBackground(name);
   }
 
-  async #runBeside(name: JobName): Promise<void> {
+  async #runInBackground(name: JobName): Promise<void> {
     const { ledger, platform } = this.deps;
     try {
       await this.runNow(name);
     } catch (error) {
-      // Nobody waits for this promise. The alarm was set when the job started, to look again.
+      // Nobody awaits this promise. #startInBackground has already set the alarm to check the job again.
       platform.log.error({ event: "alarm_not_set", enterprise: ledger.id, job: name, error: String(error) });
     } finally {
-      this.#beside.delete(name);
+      this.#inBackground.delete(name);
     }
   }
 
@@ -138,7 +139,7 @@ export class JobRunner {
     this.#loadDue();
     const { ledger, platform } = this.deps;
     if (this.#failures.settle === 0) {
-      // With a test clock, whoever moves it settles what becomes due.
+      // On a test clock, moveClock settles everything that becomes due.
       this.#dueAtMs.settle = ledger.identity.testClockMs === null ? ledger.nextDueAtMs() : NEVER;
     }
     const atMs = nextAlarmAt({
@@ -152,7 +153,10 @@ export class JobRunner {
     this.#alarmAtMs = atMs;
   }
 
-  /** Asks storage what is due, once: the alarm of a new instance must never be later than the one that was set. */
+  /**
+   * Loads the due times from storage, once per instance. Without them, a new instance could replace the alarm with a
+   * later one.
+   */
   #loadDue(): void {
     if (this.#loaded) return;
     for (const name of NAMES) {
@@ -163,8 +167,9 @@ export class JobRunner {
   }
 
   /**
-   * Since when the copy lacks something, by the real clock. Not since now: when an earlier instance was evicted while it
-   * was writing the copy, the alarm that this one sets replaces the one that would have retried.
+   * Returns the time of the oldest change that the copy lacks, by the real clock. The current time would be too late:
+   * if an earlier instance was evicted while it wrote the copy, the alarm set here replaces the alarm that would have
+   * retried that write.
    */
   #copyOwedSinceMs(): AtMs {
     const { ledger } = this.deps;

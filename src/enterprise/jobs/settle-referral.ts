@@ -1,6 +1,6 @@
 /**
- * Pays what a referral owes: the enterprise that referred this one gets its grant. Repeating it is harmless, because the
- * grant has the same id each time.
+ * Adds the referral grant for the enterprise that referred this one. Repeating this is harmless, because the grant has
+ * the same id each time.
  */
 import type { Ledger } from "../books/ledger.ts";
 import { loadReferral, putReferral, referrerGrant } from "../books/referral.ts";

@@ -69,7 +69,7 @@ it("retries a job that failed after a longer pause each time, and starts with a 
   expect(platform.sql.all("SELECT settled FROM referral")).toEqual([{ settled: 1 }]);
 });
 
-it("delivers a webhook beside the other jobs, and looks again in case that is cut off", async () => {
+it("delivers a webhook in the background, and checks later whether the delivery was cut off", async () => {
   const webhooks = { secretOf: async () => "whsec_c2VjcmV0", fetch: () => new Promise<Response>(() => {}) };
   const platform = stubPlatform({ webhooks, copy: emptyCopy() });
   const core = openCore(platform);
