@@ -1,6 +1,6 @@
 /**
- * What an enterprise's object sends to the copy: absolute rows with revisions, never increments. Batches may be written
- * twice, late or out of order; the copy ends up the same.
+ * The batches that an enterprise's Durable Object sends to its copy in D1. A batch holds absolute rows with revisions,
+ * never increments. Batches may be written twice, late or out of order: the copy ends up the same.
  */
 import type { Attention } from "../ledger/attention.ts";
 import type { Surface } from "../ledger/books.ts";
@@ -9,7 +9,7 @@ import type { Micros, Unit } from "../ledger/micros.ts";
 import type { RunSummary } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
 
-/** A total of a local hour or day. */
+/** The total of one surface in one local hour or day. */
 export type TimeTotal = {
   span: "hour" | "day";
   unit: Unit;
@@ -34,7 +34,7 @@ export type Dimension = "all" | "workspace" | "group" | "user";
 
 export type Totals = { time: TimeTotal[]; cycle: CycleTotal[] };
 
-/** A run as the copy lists it, with the cycle of its latest charge and how much of the charge belongs to that cycle. */
+/** A run as the copy lists it, with the cycle of its latest charge and the part of its charges in that cycle. */
 export type RunRow = RunSummary & { cycleStartsAtMs: AtMs; cycleMicros: Micros };
 
 export type NameRow = { kind: string; id: string; name: string; group: string | null; revision: number };
@@ -51,10 +51,10 @@ export type Batch = {
   runs: RunRow[];
   entries: Entry[];
   names: NameRow[];
-  /** The revision of the enterprise and of the runs in this batch. It increases with every batch. */
+  /** The revision of this batch's rows for the enterprise and its runs. It increases with every batch. */
   revision: number;
-  /** The batch contains the outbox up to this seq; 0 if it contains none of it. */
+  /** The seq up to which the batch contains the outbox; 0 if the batch contains no outbox rows. */
   outboxSeq: number;
-  /** The revision of the settings if they are new to the copy, which then replaces the search keys; otherwise null. */
+  /** The revision of the settings, or null if the copy already has it. If not null, the search keys are replaced. */
   settingsRevision: number | null;
 };

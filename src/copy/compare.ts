@@ -1,6 +1,7 @@
 /**
- * Compares the copy, row by row, with what a rebuild would write. Reads both sides in batches and reports the rows that
- * differ. Reports that arrive during the comparison can cause differences, too, which are not faults.
+ * Compares an enterprise's copy in D1, row by row, with what a rebuild would write. It reads both sides in batches and
+ * lists the rows that differ. Debits that arrive during the comparison can also cause differences, which are not
+ * faults.
  */
 import type { AtMs } from "../ledger/time.ts";
 import type { Batch } from "./batch.ts";
@@ -85,7 +86,7 @@ async function compareTable(db: D1Database, enterprise: string, rows: TableRows,
 }
 
 function firstDifference(columns: readonly string[], row: Record<string, unknown>, expected: unknown[]): string | null {
-  // A run without reports has no unit yet. Its row shows the enterprise's unit at the time of writing.
+  // A run without reports has no unit yet. Its row has the enterprise's unit at the time of writing.
   const unitless = row.last_report_at_ms === null;
   const at = columns.findIndex((column, i) => row[column] !== expected[i] && !(unitless && column === "unit"));
   const column = columns[at];

@@ -1,6 +1,7 @@
 /**
- * The copy of an enterprise was written again while it was being deleted. A transient failure: the caller may retry. An
- * RPC keeps only the message of an error, so the message starts with the name, by which isTransient recognizes it.
+ * Thrown when an enterprise's copy in D1 was written again while it was being deleted. The failure is transient, so the
+ * caller may retry. RPC keeps only the message of an error, so the message starts with the error's name: isTransient
+ * recognizes the error by this prefix.
  */
 export class CopyBusy extends Error {
   constructor() {

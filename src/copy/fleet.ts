@@ -1,6 +1,6 @@
 /**
- * Sums over all enterprises for the operator's metrics, from the gauges in the copy. The sums are floating point: good
- * enough for graphs and alerts, not for money.
+ * Sums the gauges of all enterprises for the operator's metrics, from the copies in D1. The sums are floating-point
+ * numbers. They are good enough for graphs and alerts, but not for money.
  */
 
 /** The sums of all enterprises with one billing model and plan. `steps` counts debits and all other changes. */

@@ -1,6 +1,6 @@
 /**
- * Lists of enterprises for the operator: newest first, most urgent first, or by a search. Each list is one query that
- * reads only the rows it returns and one more. A row is as old as the enterprise's last projection.
+ * Reads lists of enterprises for the operator: newest first, most urgent first, or by search. Each list is one query,
+ * which reads only the rows it returns plus one. A row is as old as the enterprise's last projection.
  */
 import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
@@ -19,10 +19,10 @@ const COLUMNS = {
   suspended: enterprises.suspended,
   gauge: enterprises.gauge,
 };
-/** Sorts after every letter in a key. */
+/** The last character in sort order: it sorts after every letter of a key. */
 const LAST_LETTER = "\u{10ffff}";
 
-/** Enterprises after `after`, newest first. Returns up to `limit` + 1 rows; the extra row means that there are more. */
+/** Lists enterprises after `after`, newest first. Returns `limit` + 1 rows if there are more than `limit`. */
 export async function readNewestEnterprises(
   db: D1Database,
   limit: number,
@@ -39,7 +39,7 @@ export async function readNewestEnterprises(
   return rows.map(parsed);
 }
 
-/** Enterprises that need attention, the most urgent first, then the newest; otherwise like readNewestEnterprises. */
+/** Lists enterprises that need attention, most urgent first, then newest first. Pages like readNewestEnterprises. */
 export async function readPressingEnterprises(
   db: D1Database,
   limit: number,
@@ -59,8 +59,8 @@ export async function readPressingEnterprises(
 }
 
 /**
- * Enterprises whose id or name, or one of its words, starts with what was typed, in the order of the matches. Returns up
- * to `limit` + 1 rows; the extra row means that there are more. Without letters or digits nothing matches.
+ * Lists enterprises whose id or name contains the typed text at the start of a word, in the order of the matching keys.
+ * Returns `limit` + 1 rows if there are more than `limit`. Text without letters or digits matches nothing.
  */
 export async function searchEnterprises(
   db: D1Database,
@@ -71,7 +71,7 @@ export async function searchEnterprises(
   const prefix = searchPrefixOf(typed);
   if (prefix === "") return [];
   const t = enterpriseSearch;
-  // Only one lower bound: with two, SQLite might start at the lower one.
+  // Use only one lower bound. With two, SQLite might start reading at the lower one.
   const from = after === null ? gte(t.key, prefix) : sql`(${t.key}, ${t.enterprise}) > (${after.key}, ${after.id})`;
   const rows = await drizzle(db)
     .select({ ...COLUMNS, key: t.key })

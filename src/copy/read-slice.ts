@@ -1,7 +1,8 @@
 /**
- * Queries about one workspace, group or user, answered from its newest runs. The copy has no totals for pairs of
- * dimensions and none over time by dimension, because every debit would have to write them. Each query reads at most
- * SLICE_RUNS runs. The result says whether that was all of them, so that a screen can show what it covers.
+ * Reads the use of one workspace, group or user (a slice) from its newest runs. The copy in D1 has no totals for pairs
+ * of dimensions, and no totals over time by dimension, because every debit would have to write them. Each query reads
+ * at most SLICE_RUNS runs. The result says whether these were all runs of the slice, so a screen can show what it
+ * covers.
  */
 import type { Span } from "../ledger/calendar.ts";
 import { FENCE_MS } from "../ledger/meter.ts";
@@ -12,7 +13,7 @@ import type { Dimension, TimeBucket, TopRow } from "./read.ts";
 export const SLICE_RUNS = 1_000;
 
 export type Slice = { enterprise: string; unit: Unit; dimension: Dimension; id: string };
-/** `whole` is true if all matching runs were read. */
+/** `whole` is whether all matching runs were read. */
 type SliceTop = { rows: TopRow[]; allRows: number; totalMicros: Micros; totalRequests: number; whole: boolean };
 type SliceSeries = { buckets: TimeBucket[]; whole: boolean };
 
@@ -21,7 +22,7 @@ const COLUMNS = { workspace: "workspace", group: "group_id", user: "user" } as c
   string
 >;
 
-/** The slice's use in the cycle by another dimension, largest first. */
+/** Returns the slice's use in a cycle by another dimension, largest first. */
 export async function readSliceTop(
   db: D1Database,
   slice: Slice,
@@ -55,7 +56,9 @@ export async function readSliceTop(
   };
 }
 
-/** The charges of the slice's runs by surface, each in the bucket in which the run started; empty buckets included. */
+/**
+ * Returns the charges of the slice's runs by surface. Each run counts in the bucket of its start. Includes empty ones.
+ */
 export async function readSliceSeries(db: D1Database, slice: Slice, spans: readonly Span[]): Promise<SliceSeries> {
   const statement = `WITH ${newestRuns(slice)}
     SELECT span.key AS place, surface, sum(charged_micros) AS amount_micros, (SELECT count(*) FROM newest) AS read
@@ -75,7 +78,7 @@ export async function readSliceSeries(db: D1Database, slice: Slice, spans: reado
   return { buckets, whole: (results[0]?.read ?? 0) < SLICE_RUNS };
 }
 
-/** The slice's newest runs since ?3: walks its index and stops after SLICE_RUNS. */
+/** Returns SQL that selects the slice's newest runs since ?3. It follows the index and stops after SLICE_RUNS rows. */
 function newestRuns({ dimension }: Slice): string {
   return `newest AS MATERIALIZED (
       SELECT * FROM runs WHERE enterprise = ?1 AND ${COLUMNS[dimension]} = ?2 AND started_at_ms >= ?3

@@ -1,6 +1,6 @@
 /**
- * The queries of the copy, one function each. A query reads only the rows that it returns, and one more if it returns
- * pages. Every query names its enterprise.
+ * The queries about one enterprise's copy in D1, one function each. A query reads only the rows it returns, plus one
+ * row if it returns pages. Every query names its enterprise.
  */
 import { and, asc, count, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
@@ -31,7 +31,9 @@ type OfCycle = { enterprise: string; unit: Unit; cycleStartsAtMs: AtMs };
 
 const HALF_DAY_MS = 43_200_000;
 
-/** The charges in these spans by surface, empty spans included. Hours read hourly rows, longer spans daily rows. */
+/**
+ * Returns the charges by surface in each of these spans. Hours are read from hourly rows, longer spans from daily rows.
+ */
 export async function readTimeseries(
   db: D1Database,
   enterprise: string,
@@ -40,7 +42,7 @@ export async function readTimeseries(
   spans: readonly Span[],
 ): Promise<TimeBucket[]> {
   const table = granularity === "hour" ? usageHourly : usageDaily;
-  // A day belongs to the span that contains its noon, so that a change of time zone does not move it to another span.
+  // A day counts in the span that contains its noon, so a change of time zone does not move the day to another span.
   const middleMs = granularity === "hour" ? 0 : HALF_DAY_MS;
   const buckets = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
   const fromMs = (spans[0]?.startsAtMs ?? 0) - middleMs;
@@ -64,7 +66,7 @@ export async function readTimeseries(
   return buckets;
 }
 
-/** The largest rows of a dimension in the cycle, after `after`. Returns up to `limit` + 1 rows: the extra one means "more". */
+/** Returns the largest rows of a dimension after `after`. Returns `limit` + 1 rows if there are more than `limit`. */
 export async function readTop(
   db: D1Database,
   question: OfCycle & { dimension: Dimension },
@@ -72,7 +74,7 @@ export async function readTop(
   after: { amountMicros: Micros; id: string } | null,
 ): Promise<TopRow[]> {
   const t = usageByDimension;
-  // Compares row values, so that SQLite seeks in the index. Two conditions joined by OR would read all earlier rows.
+  // Comparing row values lets SQLite seek in the index. Two conditions joined by OR would read all earlier rows.
   const beyond = after === null ? undefined : sql`(${t.amountMicros}, ${t.id}) < (${after.amountMicros}, ${after.id})`;
   return drizzle(db)
     .select({ id: t.id, name: names.name, requests: t.requests, amountMicros: t.amountMicros })
@@ -83,7 +85,7 @@ export async function readTop(
     .limit(limit + 1);
 }
 
-/** One row of a dimension with its name, or zeros if nothing was charged in the cycle. */
+/** Returns one row of a dimension with its name. Its numbers are zero if nothing was charged in the cycle. */
 export async function readTopRow(
   db: D1Database,
   question: OfCycle & { dimension: Dimension },
@@ -100,7 +102,7 @@ export async function readTopRow(
   return { id, name: namesById.get(id) ?? null, ...(rows[0] ?? { requests: 0, amountMicros: 0 }) };
 }
 
-/** How many rows a dimension has in the cycle, counted up to `max` + 1. */
+/** Counts the rows of a dimension in the cycle, but stops counting at `max` + 1. */
 export async function countTop(
   db: D1Database,
   question: OfCycle & { dimension: Dimension },
@@ -117,7 +119,7 @@ export async function countTop(
   return rows[0]?.rows ?? 0;
 }
 
-/** The cycle's total in the copy, which is also the sum over each dimension. */
+/** Returns the cycle's total in the copy. The rows of each dimension sum to this total. */
 export async function readCycleTotal(
   db: D1Database,
   question: OfCycle,
@@ -130,7 +132,7 @@ export async function readCycleTotal(
   return rows[0] ?? { requests: 0, amountMicros: 0 };
 }
 
-/** Runs after `after`, newest first. Returns up to `limit` + 1 rows; the extra row means that there are more. */
+/** Returns runs after `after`, newest first. Returns `limit` + 1 rows if there are more than `limit`. */
 export async function readRuns(
   db: D1Database,
   enterprise: string,
@@ -147,7 +149,7 @@ export async function readRuns(
   return rows.map(summaryOf);
 }
 
-/** Like readRuns, with the names of workspaces and users. */
+/** Returns the same runs as readRuns, with the names of workspaces and users. */
 export async function readNamedRuns(
   db: D1Database,
   enterprise: string,
@@ -167,7 +169,7 @@ export async function readNamedRuns(
   return rows.map(({ row, workspaceName, userName }) => ({ ...summaryOf(row), workspaceName, userName }));
 }
 
-/** The newest changes of the spend cap. */
+/** Returns the newest changes of the spend cap. */
 export async function readCapChanges(db: D1Database, enterprise: string, limit: number): Promise<CapChange[]> {
   const rows = await drizzle(db)
     .select({ seq: entries.seq, atMs: entries.atMs, by: entries.by, facts: entries.facts })
@@ -182,19 +184,19 @@ export async function readCapChanges(db: D1Database, enterprise: string, limit: 
   });
 }
 
-/** The newest entries, without those of closed runs. */
+/** Returns the newest entries, except the entries of closed runs. */
 export async function readChanges(db: D1Database, enterprise: string, limit: number): Promise<Entry[]> {
   const rows = await drizzle(db)
     .select({ seq: entries.seq, atMs: entries.atMs, by: entries.by, facts: entries.facts })
     .from(entries)
-    // As above, the type is part of the SQL text because of the partial index.
+    // As in readCapChanges, the type is part of the SQL text because of the partial index.
     .where(and(eq(entries.enterprise, enterprise), sql`${entries.type} <> 'run_closed'`))
     .orderBy(desc(entries.seq))
     .limit(limit);
   return rows.map(({ facts, ...entry }) => ({ ...entry, facts: parseFacts(JSON.parse(facts) as FactsJson) }));
 }
 
-/** A page of the runs of a cycle, newest first, with the part of each charge that belongs to the cycle. */
+/** Returns one page of a cycle's runs, newest first. `cycleMicros` is the part of a run's charges in that cycle. */
 export async function readCycleRuns(
   db: D1Database,
   enterprise: string,
@@ -219,7 +221,7 @@ export async function readCycleRuns(
   return rows.map((row) => ({ ...summaryOf(row), cycleMicros: row.cycleMicros }));
 }
 
-/** The names of these ids, by id. */
+/** Returns the names of these ids, by id. */
 export async function readNames(
   db: D1Database,
   enterprise: string,

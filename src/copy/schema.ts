@@ -1,14 +1,16 @@
 /**
- * The schema of the copy in D1: what pages join and lists read. Every row is an absolute total with its revision in the
- * enterprise's object, from which D1 can be rebuilt at any time. Every key starts with the enterprise, so that a query
- * cannot mix two enterprises by accident. Times are epoch milliseconds.
+ * The schema of the copy in D1, which pages and lists read. Every total is absolute, with a revision set by the
+ * enterprise's Durable Object. The copy can be rebuilt from the Durable Objects at any time. Every key starts with the
+ * enterprise, so that a query cannot mix two enterprises by accident. Times are in milliseconds since the epoch.
  */
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 const amount = (name: string) => integer(name).notNull();
 
-/** An enterprise as of its last projection, for lists of all enterprises. Only the object has the truth. */
+/**
+ * Enterprises as of their last projection, for lists. The current state is only in each enterprise's Durable Object.
+ */
 export const enterprises = sqliteTable(
   "enterprises",
   {
@@ -25,9 +27,9 @@ export const enterprises = sqliteTable(
     settingsRevision: integer("settings_revision").notNull().default(0),
   },
   (t) => [
-    // Only columns that never change, so that writing a gauge writes no index row.
+    // This index has only columns that never change, so that writing a gauge writes no index row.
     index("enterprises_newest").on(t.createdAtMs, t.id),
-    // Only the few enterprises that need attention.
+    // This index covers only the few enterprises that need attention.
     index("enterprises_attention").on(t.attention, t.createdAtMs, t.id).where(sql`attention > 0`),
   ],
 );
@@ -82,7 +84,7 @@ export const usageByDimension = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.unit, t.cycleStartsAtMs, t.dimension, t.id] }),
-    // In the order of the top lists, so that a page of a list reads only its rows.
+    // This index has the order of the top lists, so that a page of a list reads only its own rows.
     index("usage_by_dimension_amount").on(t.enterprise, t.unit, t.cycleStartsAtMs, t.dimension, t.amountMicros, t.id),
   ],
 );
@@ -111,7 +113,7 @@ export const runs = sqliteTable(
   (t) => [
     primaryKey({ columns: [t.enterprise, t.run] }),
     index("runs_newest").on(t.enterprise, t.startedAtMs, t.run),
-    // The runs of a cycle, no matter when they started.
+    // This index finds the runs of a cycle, regardless of when they started.
     index("runs_of_cycle").on(t.enterprise, t.cycleStartsAtMs, t.startedAtMs, t.run),
     index("runs_of_workspace").on(t.enterprise, t.workspace, t.startedAtMs, t.run),
     index("runs_of_group").on(t.enterprise, t.group, t.startedAtMs, t.run),
@@ -132,7 +134,7 @@ export const entries = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.seq] }),
-    // Partial indexes, so that the many entries of closed runs write no index rows.
+    // These indexes are partial, so that the many entries of closed runs write no index rows.
     index("entries_of_cap").on(t.enterprise, t.seq).where(sql`type = 'cap_changed'`),
     index("entries_of_changes").on(t.enterprise, t.seq).where(sql`type <> 'run_closed'`),
   ],

@@ -1,18 +1,21 @@
 /**
- * Writes batches of an enterprise into the copy: one statement per table, each with one JSON parameter, all in one D1
- * batch. A row replaces only a row with a lower revision, so batches may be written twice, late or out of order.
+ * Writes an enterprise's batches to its copy in D1. The rows of each table are one JSON parameter, and all statements
+ * of a batch run as one D1 batch. A row replaces only a row with a lower revision, so batches may be written twice,
+ * late or out of order.
  */
 import { showFacts } from "../wire/entry.ts";
 import type { Batch, CycleTotal, TimeTotal } from "./batch.ts";
 import { searchKeysOf } from "./search-keys.ts";
 
-/** Rows of one table. `values` are lists in the order of `columns`; the first `keys` columns identify the row. */
+/**
+ * Rows of one table. Each of `values` is a row in the order of `columns`. The first `keys` columns identify the row.
+ */
 export type TableRows = {
   table: string;
   columns: readonly string[];
   keys: number;
   values: unknown[][];
-  /** Columns that never change. Updates leave them out, so that they do not write the rows of their indexes. */
+  /** Columns that never change. Updates leave them out, so that no index rows are written for them. */
   fixed?: readonly string[];
   /** Columns that rarely change. A separate statement updates them, only in rows where they differ. */
   rare?: readonly string[];
@@ -44,7 +47,9 @@ export async function writeBatch(db: D1Database, batch: Batch): Promise<void> {
   await db.batch([head, ...searchKeys(db, batch), ...rowsOf(batch).flatMap((rows) => writesOf(db, enterprise, rows))]);
 }
 
-/** Replaces the search keys unless they were made from newer settings. */
+/**
+ * Returns statements that replace the search keys, unless the stored keys were made from the same or newer settings.
+ */
 function searchKeys(db: D1Database, { enterprise, name, settingsRevision }: Batch): D1PreparedStatement[] {
   if (settingsRevision === null) return [];
   const older = "SELECT 1 FROM enterprises WHERE id = ?1 AND settings_revision < ?2";
@@ -62,14 +67,14 @@ function searchKeys(db: D1Database, { enterprise, name, settingsRevision }: Batc
   ];
 }
 
-/** The revision of the last batch that was written for an enterprise; null if there is none. */
+/** Reads the highest revision of the batches written for an enterprise; null if there is none. */
 export async function readHead(db: D1Database, enterprise: string): Promise<number | null> {
   return db.prepare("SELECT revision FROM enterprises WHERE id = ?").bind(enterprise).first<number>("revision");
 }
 
 /**
- * Deletes an enterprise from the copy if its head still has this revision. A deletion that arrives late, after the copy
- * was written again, deletes nothing.
+ * Deletes an enterprise's copy if its head still has this revision. A deletion that arrives late, after the copy was
+ * written again, deletes nothing.
  */
 export async function deleteCopy(db: D1Database, enterprise: string, head: number | null): Promise<void> {
   const unchanged = "(SELECT revision FROM enterprises WHERE id = ?1) IS ?2";
@@ -81,7 +86,7 @@ export async function deleteCopy(db: D1Database, enterprise: string, head: numbe
   );
 }
 
-/** The rows of a batch by table, except the enterprise's own row. Tables without rows are left out. */
+/** Returns the rows of a batch by table, except the enterprise's own row. Tables without rows are left out. */
 export function rowsOf(batch: Batch): TableRows[] {
   return allRowsOf(batch).filter((rows) => rows.values.length > 0);
 }
@@ -103,7 +108,8 @@ function allRowsOf(batch: Batch): TableRows[] {
       keys: 1,
       values: batch.runs.map((run) => runToList(run, batch.revision)),
       fixed: ["surface", "workspace", "user", "started_at_ms"],
-      // The group changes at most with the first report, the cycle only if a run continues in the next one.
+      // The group can change only with the run's first report. The cycle changes only if the run continues in a new
+      // one.
       rare: ["group_id", "cycle_starts_at_ms"],
     },
     {
@@ -172,7 +178,7 @@ function runToList(run: Batch["runs"][number], revision: number): unknown[] {
   ];
 }
 
-/** The statements that write the rows of one table, in this order. */
+/** Returns the statements that write the rows of one table, in the order in which they must run. */
 function writesOf(db: D1Database, enterprise: string, rows: TableRows): D1PreparedStatement[] {
   const statements = rows.rare === undefined ? [upsertOf(rows)] : [updateRareColumns(rows, rows.rare), upsertOf(rows)];
   const values = JSON.stringify(rows.values);
@@ -190,9 +196,9 @@ function upsertOf(rows: TableRows): string {
 }
 
 /**
- * Updates existing rows whose rare columns differ. Runs before the upsert, because that raises the revision by which an
- * older batch is recognized. An UPDATE … FROM would read all rows of the enterprise; the cross join makes SQLite look up
- * only the rows that were sent.
+ * Returns SQL that updates existing rows whose rare columns differ. It must run before the upsert: the upsert raises
+ * the row's revision, and this statement needs the old revision to recognize an older batch. UPDATE … FROM would read
+ * all rows of the enterprise. The cross join makes SQLite look up only the rows that were sent.
  */
 function updateRareColumns(rows: TableRows, rare: readonly string[]): string {
   const { table, columns, keys } = rows;

@@ -1,6 +1,6 @@
 /**
- * The object's answers as they are sent to the Worker. They keep the shapes of the last release:
- * during a deploy, old Workers call new objects and new Workers call old ones.
+ * The JSON values that the enterprise's Durable Object returns to the Worker. Their shapes must stay compatible with
+ * the last release: during a deploy, old Workers call new objects and new Workers call old ones.
  */
 import type { Gauge } from "../ledger/gauge.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
@@ -16,7 +16,7 @@ export type StateJson = WithGaugeJson<EnterpriseState>;
 export type StartAnswerJson = WithGaugeJson<StartAnswer>;
 export type StartRefusedJson = WithGaugeJson<StartRefused>;
 
-/** What a page needs besides the copy: the balance, the clock, and as of when the copy is complete. */
+/** What a page needs in addition to the copy in D1: the balance, the clock, and up to when the copy is complete. */
 export type CopyView = {
   gauge: GaugeJson;
   suspended: boolean;
@@ -28,7 +28,7 @@ export type CopyView = {
 
 export type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };
 
-/** What a PUT has done; `newWebhookUrl` is set when webhooks go to another URL from now on. */
+/** The result of a PUT of an enterprise. `newWebhookUrl` is null unless the PUT changed the webhook URL. */
 export type Provisioned = { created: boolean; state: StateJson; newWebhookUrl: string | null };
 
 export function showState(state: EnterpriseState): StateJson;

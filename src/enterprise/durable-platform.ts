@@ -1,4 +1,4 @@
-/** The platform of the core in production: a Durable Object, its storage and alarm, D1, and other objects. */
+/** The core's platform in production: a Durable Object with its storage and alarm, D1, and other Durable Objects. */
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { isRefusal } from "../ledger/refusals.ts";
@@ -12,14 +12,14 @@ export function durablePlatform(ctx: DurableObjectState, env: Env): Platform {
     clock: { realNowMs: () => Date.now() },
     alarm: {
       set: (atMs) => {
-        // Not awaited: the object's output gate holds the answer back until the alarm is stored.
+        // No await is needed: the object's output gate holds the response back until the alarm is stored.
         ctx.storage.setAlarm(atMs);
       },
     },
     defer: (act, delayMs) => {
       setTimeout(act, delayMs);
     },
-    // Read at each use, so that a test can replace the binding.
+    // A getter, so that a test can replace the binding.
     get copy() {
       return env.DB;
     },

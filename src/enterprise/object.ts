@@ -1,6 +1,7 @@
 /**
- * The Durable Object of one enterprise: binds the core to the platform. Names, arguments and answers of the methods are
- * a contract between releases, because during a deploy old objects meet new Workers and new objects old ones.
+ * The Durable Object of one enterprise. It only binds the core to the platform. Method names, arguments and return
+ * values must stay compatible between releases: during a deploy, old Workers call new objects and new Workers call old
+ * ones.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Caller } from "../access/callers.ts";
@@ -22,7 +23,7 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    // Answered without waking the object.
+    // The platform replies to pings without waking the object.
     ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair("ping", "pong"));
   }
 
@@ -142,7 +143,7 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // The platform
 
-  /** The Worker passes the request of a client that opens a socket, with its owner in a header. */
+  /** Opens a socket. The Worker forwards the client's request and names the socket's owner in a header. */
   override fetch(request: Request): Response {
     const owner = JSON.parse(request.headers.get(OWNER_HEADER) ?? "") as SocketOwner;
     let client: WebSocket | null = null;

@@ -1,6 +1,6 @@
 /**
- * What the core of an enterprise needs from the platform it runs on. In production that is a Durable Object
- * (durable-platform.ts); in the simulator it is node:sqlite and a simulated network. Both run the same core.
+ * What the core of an enterprise needs from its platform. In production the platform is a Durable Object
+ * (durable-platform.ts). In the simulator it is node:sqlite and a simulated network. Both run the same core.
  */
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { AtMs } from "../ledger/time.ts";
@@ -11,26 +11,26 @@ import type { Sockets } from "./sockets/sockets.ts";
 export type Platform = {
   sql: Sql;
   clock: Clock;
-  /** The object's one alarm: setting it replaces the time it was set to before. */
+  /** The Durable Object's single alarm. Setting it replaces the time it was set to before. */
   alarm: { set(atMs: AtMs): void };
   defer: Defer;
-  /** D1. */
+  /** The D1 database that holds the copy. */
   copy: D1Database;
   peers: Peers;
   sockets: Sockets;
   webhooks: WebhookNetwork;
-  /** The price book in force, at most 30 seconds old. */
+  /** Returns the current price book, which may be up to 30 seconds old. */
   prices(): Promise<{ find: FindPrice }>;
   log: Log;
 };
 
-/** The real clock. The ledger has its own, which is a test clock in some enterprises and never goes back. */
+/** The real clock. The ledger has a clock of its own: it never goes back, and some enterprises use a test clock. */
 export type Clock = { realNowMs(): AtMs };
 
-/** Runs `act` later in this instance, like setTimeout. Lost with the instance's memory. */
+/** Runs `act` later in this instance, like setTimeout. If the instance is evicted first, `act` never runs. */
 export type Defer = (act: () => void, delayMs: number) => void;
 
-/** Other enterprises' objects, each by its id. */
+/** Calls the Durable Objects of other enterprises, by enterprise id. */
 export type Peers = {
   exists(enterprise: string): Promise<boolean>;
   addGrant(enterprise: string, request: GrantRequest): Promise<unknown>;
@@ -38,9 +38,9 @@ export type Peers = {
 
 type WebhookNetwork = {
   fetch(url: string, init: RequestInit): Promise<Response>;
-  /** The secret that signs an enterprise's events to this URL. */
+  /** Returns the secret that signs an enterprise's events to this URL. */
   secretOf(enterprise: string, url: string): Promise<string>;
 };
 
-/** One line of JSON per event. */
+/** Logs each event as one line of JSON. */
 type Log = Record<"warn" | "error", (event: { event: string } & Record<string, unknown>) => void>;

@@ -1,6 +1,7 @@
 /**
- * Invariants of what a commit is about to write. A violation is a bug of ours: it throws, the transaction is rolled
- * back, and nothing wrong is ever stored. The audit proves more, but later; these cost a few comparisons per debit.
+ * Asserts the invariants of the values that a commit is about to write. A violation is a bug in our code. It throws, so
+ * the transaction is rolled back and no wrong value is stored. The audit checks more, but later. These assertions cost
+ * only a few comparisons per debit.
  */
 import { type Books, type Grant, grantRemaining, type Meter } from "../../ledger/books.ts";
 import type { Micros } from "../../ledger/micros.ts";
@@ -26,7 +27,7 @@ export function assertGrant(grant: Grant): void {
   assertMicros(grantRemaining(grant), `what remains of grant ${grant.id}`);
 }
 
-/** The draws of a meter sum to its charge, to the micro. */
+/** Asserts that a meter's amounts are valid, and that its draws sum exactly to its charge. */
 export function assertMeter({ run, model, chargedMicros, draws }: Meter): void {
   assertMicros(chargedMicros, `the charge of ${run} on ${model}`);
   let drawnMicros = 0;

@@ -1,7 +1,7 @@
 /**
  * One change of the books: the working set between load and commit, inside one transaction without `await`. Decisions
- * replace its values, and commit writes only what was replaced. When the transaction fails, the change is discarded, and
- * the memory of the object still equals what is stored.
+ * replace values in the working set, and commit writes only the values that were replaced. If the transaction fails,
+ * the change is discarded. The state in memory outside this class then still equals what is stored.
  */
 import { alertOf } from "../../ledger/alerts.ts";
 import {
@@ -31,23 +31,23 @@ import type { Recent } from "./recent.ts";
 import type { Store } from "./store.ts";
 import { putWebhook } from "./webhook-queue.ts";
 
-/** About ten milliseconds of work, and an outbox row of at most 200 KB. */
+/** Ending this many holds takes about ten milliseconds and writes an outbox row of at most 200 KB. */
 const MAX_HOLDS_ENDED = 1_000;
 
 export class Change {
   books: Books;
   identity: Identity;
-  /** True once this change has queued a webhook. */
+  /** Whether this change has queued a webhook. */
   webhookQueued = false;
   readonly #runs = new Map<string, Run>();
-  /** The meters of the loaded runs; those of one run are in the order of their first reports. */
+  /** The meters of each loaded run, in the order of their first reports. */
   readonly #meters = new Map<string, Meter[]>();
   readonly #newRuns = new Set<string>();
   readonly #changedRuns = new Set<string>();
-  /** By run and model. A meter that is written is removed. */
+  /** New meters by run and model, until they are written. */
   readonly #newMeters = new Map<string, Meter>();
   readonly #changedMeters = new Map<string, Meter>();
-  /** Runs that are not loaded but have a changed meter, because it paid debt. */
+  /** Runs that are not loaded but have a changed meter, because the meter's debt was paid. */
   readonly #touchedRuns = new Set<string>();
   /** Grants as they are stored. */
   readonly #storedGrants: Map<string, Grant>;
@@ -67,8 +67,9 @@ export class Change {
   }
 
   /**
-   * Does what is due by now, in order: grants expire and cycles turn, then holds expire. Holds end in portions, so that
-   * the work of a change does not grow with how many expire at once. Those that are left no longer count, and are due still.
+   * Applies everything that is due by now, in order: grants expire and cycles turn, then holds expire. Each change ends
+   * a limited portion of the expired holds, so its work does not grow with the number that expire at once. The
+   * remaining expired holds no longer count against the balance, and later changes end them.
    */
   settle(): void {
     const settled = settleDue(this.books, this.nowMs);
@@ -98,14 +99,14 @@ export class Change {
     return this.#meters.get(run) ?? [];
   }
 
-  /** Loads the grants that these meters have drawn on, also those that are used up, so that a refund finds them. */
+  /** Loads the grants that these meters have drawn on, including used-up grants, so that a refund can find them. */
   loadGrants(meters: readonly Meter[]): void {
     const ids = meters.flatMap((meter) => meter.draws.flatMap((draw) => draw.grantId ?? []));
     const missing = ids.filter((id) => !this.books.grants.some((grant) => grant.id === id));
     if (missing.length > 0) this.addGrants(this.store.loadGrants(missing));
   }
 
-  /** A grant with what this change has done to it so far. */
+  /** Returns a grant in its state so far within this change; null if there is no such grant. */
   findGrant(id: string): Grant | null {
     return this.books.grants.find((grant) => grant.id === id) ?? this.store.loadGrants([id])[0] ?? null;
   }
@@ -115,7 +116,7 @@ export class Change {
     this.books = { ...this.books, grants: [...this.books.grants, ...grants].sort(byDrawOrder) };
   }
 
-  /** Puts a run that was loaded, or one whose hold has expired. */
+  /** Adds or replaces a run in the working set. The run must have been loaded, or its hold must have expired. */
   putRun(run: Run): void {
     const isNew = this.#meters.has(run.run) && !this.#runs.has(run.run);
     this.#runs.set(run.run, run);
@@ -123,7 +124,7 @@ export class Change {
     else if (!this.#newRuns.has(run.run)) this.#changedRuns.add(run.run);
   }
 
-  /** Puts a meter of a loaded run, or a stored meter of another run. */
+  /** Adds or replaces a meter of a loaded run, or replaces a stored meter of another run. */
   putMeter(meter: Meter): void {
     const key = `${meter.run} ${meter.model}`;
     const meters = this.#meters.get(meter.run);
@@ -142,27 +143,27 @@ export class Change {
     this.#items.push(item);
   }
 
-  /** The gauge as this change leaves it. */
+  /** Computes the gauge from the current state of this change. */
   gauge(): Gauge {
     return gaugeOf(this.identity.id, this.books, this.nowMs);
   }
 
-  /** Takes the next seq, for what is recorded next. */
+  /** Raises seq by one, for the next entry or outbox item. */
   takeSeq(): void {
     this.books = { ...this.books, seq: this.books.seq + 1 };
   }
 
-  /** Records the entries of a decision that has just raised seq by one for each of them. */
+  /** Adds the entries of a decision. The decision must have just raised seq by one for each entry. */
   record(entries: readonly NewEntry[]): void {
     const first = this.books.seq - entries.length + 1;
     this.#entries.push(...entries.map((entry, i) => ({ ...entry, seq: first + i })));
   }
 
-  /** Lets free credit pay this cycle's debt, oldest meters first; returns how much was paid. */
+  /** Pays this cycle's debt from free credit, oldest meters first. Returns how much was paid. */
   payDebt(): Micros {
     let paidMicros = 0;
     while (owesWithCredit(this.books, this.nowMs)) {
-      // Debtors are found by their rows, so the changes of this transaction must be written first.
+      // The next query finds meters in debt by their stored rows, so this change's meters must be written first.
       this.#flushMeters();
       const debtors = this.store.loadDebtors(this.books.cycle.startsAtMs);
       const payment = payDebt(this.books, debtors, this.nowMs);
@@ -174,7 +175,7 @@ export class Change {
     return paidMicros;
   }
 
-  /** Queues a webhook for the threshold that this change crossed, if any. */
+  /** Queues a webhook if this change has crossed a threshold. */
   notify(realNowMs: AtMs): void {
     if (this.books === this.before.books) return;
     const { books, crossed } = decideCrossing(this.books, this.nowMs);
@@ -187,7 +188,7 @@ export class Change {
     this.webhookQueued = true;
   }
 
-  /** Writes what was replaced, and asserts the invariants of what it writes. */
+  /** Writes the values that were replaced, and asserts their invariants. */
   commit(): void {
     const grants = this.books.grants.filter((grant) => this.#storedGrants.get(grant.id) !== grant);
     for (const grant of grants) assertGrant(grant);
@@ -208,7 +209,7 @@ export class Change {
     }
   }
 
-  /** Puts what is stored now into the cache of recent runs. Call it only after the transaction. */
+  /** Updates the cache of recent runs with the loaded runs. Call this only after the transaction has committed. */
   remember(): void {
     this.recent.forget(this.#touchedRuns);
     this.recent.forget(this.#changedRuns);
@@ -218,7 +219,9 @@ export class Change {
     }
   }
 
-  /** When the first of the holds that this change has put expires; Infinity when it has put none. */
+  /**
+   * Returns when the first hold of the runs that this change has added or changed expires; Infinity if there is none.
+   */
   soonestHoldEnd(): AtMs {
     let soonest = Number.POSITIVE_INFINITY;
     for (const name of [...this.#newRuns, ...this.#changedRuns]) {
@@ -227,17 +230,17 @@ export class Change {
     return soonest;
   }
 
-  /** Takes a run from the cache of recent runs; false when it is not there. */
+  /** Loads a run from the cache of recent runs. Returns false if the run is not in the cache. */
   #loadCached(name: string): boolean {
     const known = this.recent.find(name);
     if (known === undefined) return false;
     if (!this.#runs.has(name)) this.#runs.set(name, known.run);
-    // A copy, because this change replaces meters in it.
+    // Copy the list, because this change may replace meters in it.
     this.#meters.set(name, [...known.meters]);
     return true;
   }
 
-  /** Ends the holds of loaded runs that have expired and wait for their portion: a decision must not see them. */
+  /** Ends the expired holds of loaded runs that `settle` has not ended yet. A decision must not see an expired hold. */
   #endExpiredHolds(names: readonly string[]): void {
     for (const name of names) {
       const run = this.#runs.get(name);

@@ -1,6 +1,6 @@
 /**
- * The commands on the books, each within one change: it loads what the decision needs, lets the rules decide, and puts
- * the outcome into the change, with its entries and outbox items.
+ * The commands on the books. Each command runs within one change. It loads what the decision needs, lets the rules in
+ * src/ledger decide, and stores the outcome in the change, together with its entries and outbox items.
  */
 import { decideAdmission, type StartRequest } from "../../ledger/admission.ts";
 import { grantUsable, type Settings } from "../../ledger/books.ts";
@@ -26,15 +26,15 @@ export type StartAnswer = {
   gauge: Gauge;
 };
 
-/** A start that was refused, with what the caller needs to continue: the balance, and where to get more. */
+/** The refusal of a start, with what the caller needs to show: the gauge, and the URL to get more credits. */
 export type StartRefused = Refused & { upgradeUrl: string | null; gauge: Gauge };
 
 const BY_AGENT: By = "agent";
 
-/** Decides one report. Its run must be loaded. */
+/** Decides one report. The report's run must already be loaded. */
 export function debitOne(change: Change, report: Report): DebitAnswer | Refused {
   const run = change.run(report.run);
-  // Only a final report can lower a total, and only a refund needs grants that are used up.
+  // Only a final report can lower a total and cause a refund, and only a refund needs used-up grants.
   if (report.final) change.loadGrants(change.metersOf(report.run));
   const known = { books: change.books, run, meters: change.metersOf(report.run) };
   const debit = decideDebit(known, report, change.nowMs, (workspace) => groupOfWorkspace(change.store.sql, workspace));
@@ -97,7 +97,7 @@ export function addGrant(
   request: GrantRequest,
   by: By,
 ): { grant: GrantSummary; created: boolean } | Refused {
-  // From the books first: what fell due in this change is not stored yet.
+  // findGrant reads the books first, because changes that fell due in this change are not stored yet.
   const known = change.findGrant(request.id);
   const decided = decideGrant(change.books, known, request, change.nowMs);
   if (isRefusal(decided)) return decided;
@@ -130,7 +130,7 @@ export function voidGrant(change: Change, id: string, by: By): GrantSummary | Re
   return summarizeGrant(decided.grant, change.nowMs);
 }
 
-/** Changes the settings that the patch names; null when it is done. */
+/** Changes the settings that are in the patch. Returns null on success. */
 export function changeSettings(change: Change, patch: Partial<Settings>, by: By): Refused | null {
   const settings = { ...change.books.settings, ...patch };
   const decided = decideSettings(change.books, settings, by, change.nowMs);
@@ -146,7 +146,7 @@ export function changeSettings(change: Change, patch: Partial<Settings>, by: By)
   return null;
 }
 
-/** Sets, changes or removes the spend cap; null when it is done. */
+/** Sets, changes or removes the spend cap. Returns null on success. */
 export function setCap(change: Change, capMicros: Micros | null, by: By): Refused | null {
   const decided = decideCap(change.books, capMicros, by, change.nowMs);
   if (isRefusal(decided)) return decided;

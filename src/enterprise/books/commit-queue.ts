@@ -1,15 +1,15 @@
 /**
- * Group commit: debits that arrive in the same turn of the event loop are decided together and written in one
- * transaction, because a commit costs far more than the statements in it. A debit that arrives alone waits only for the
- * end of its turn. When a group fails, its members are committed one by one, so a bug in one call affects no other. A
- * call is checked again right before its commit, because its key may have been revoked while it waited.
+ * Implements group commit. Debits that arrive in the same turn of the event loop are decided together and written in
+ * one transaction, because a commit costs far more than its statements. A debit that arrives alone waits only for the
+ * end of its turn. If a group fails, its calls are committed one by one, so a bug in one call does not affect the
+ * others. Each call is authorized again right before its commit, because its key may have been revoked while it waited.
  */
 import type { Defer } from "../platform.ts";
 
-/** At most so many requests per commit: its rows go as one JSON value per table, and SQLite takes at most 2 MB. */
+/** The limit of requests per commit. A commit sends each table's rows as one JSON value, and SQLite accepts 2 MB. */
 const MAX_GROUP = 1_000;
 
-/** A call with requests Q, which is answered with an A for each, or refused with an R. */
+/** A call with requests of type Q. It resolves to one A for each request, or to a refusal of type R. */
 type Waiting<Q, A, R> = {
   requests: readonly Q[];
   refuse(): R | null;
@@ -18,20 +18,20 @@ type Waiting<Q, A, R> = {
 };
 
 export class CommitQueue<Q, A, R> {
-  /** The calls of this turn. Losing them is harmless: they were not answered, and agents send again. */
+  /** The calls of this turn. Losing them is harmless: agents got no response, so they send their reports again. */
   #waiting: Waiting<Q, A, R>[] = [];
 
   constructor(
     /** Decides and commits all requests in one transaction; returns their answers in order. */
     readonly commit: (requests: readonly Q[]) => A[],
-    /** Called once after each turn, before anything is answered. */
+    /** Called once after each turn, before any response is sent. */
     readonly afterFlush: () => void,
     readonly defer: Defer,
   ) {}
 
   /**
-   * Adds one call's requests; resolves to their answers in order, or to the refusal of the call.
-   * @param refuse asked right before the commit: why the call is refused now, or null
+   * Adds the requests of one call. Resolves to their answers in order, or to the refusal of the call.
+   * @param refuse called right before the commit; returns why the call is refused now, or null
    */
   add(requests: readonly Q[], refuse: () => R | null): Promise<A[] | R> {
     return new Promise((resolve, reject) => {
@@ -62,7 +62,7 @@ export class CommitQueue<Q, A, R> {
   }
 }
 
-/** False for a call that is refused now, which is answered with its refusal. */
+/** Returns whether the call may still be committed. If not, resolves the call with its refusal. */
 function isAdmitted<Q, A, R>({ refuse, resolve, reject }: Waiting<Q, A, R>): boolean {
   try {
     const refused = refuse();

@@ -1,6 +1,6 @@
 /**
- * The directory: the names of workspaces, groups and users, and the group of each workspace. The object needs it to fix
- * the group of a run at its first charge; the copy needs it for names. Every part of it is optional.
+ * The directory: the names of workspaces, groups and users, and the group of each workspace. The ledger uses it to fix
+ * the group of a run at the run's first charge. The copy in D1 uses it for names. Every part of it is optional.
  */
 import { nextRevision } from "./progress.ts";
 import type { Sql } from "./sql.ts";
@@ -13,7 +13,7 @@ export type DirectoryChange = {
 
 export type DirectorySize = { workspaces: number; groups: number; users: number };
 
-/** Stores names, and counts them. A workspace whose `groupId` is undefined keeps its group. */
+/** Stores names and returns how many there were. A workspace whose `groupId` is undefined keeps its group. */
 export function putDirectory(sql: Sql, change: DirectoryChange): DirectorySize {
   sql.transaction(() => {
     for (const { id, name, groupId } of change.workspaces) {
@@ -26,7 +26,7 @@ export function putDirectory(sql: Sql, change: DirectoryChange): DirectorySize {
   return { workspaces: change.workspaces.length, groups: change.groups.length, users: change.users.length };
 }
 
-/** The group that the directory gives a workspace; null when it gives none. */
+/** Returns the group of a workspace according to the directory; null if the directory has none. */
 export function groupOfWorkspace(sql: Sql, workspace: string): string | null {
   const row = sql.all("SELECT group_id FROM names WHERE kind = 'workspace' AND id = ?", workspace)[0];
   return (row?.group_id ?? null) as string | null;

@@ -1,24 +1,26 @@
 /**
- * The one row that every commit rewrites: the enterprise's identity, its settings, and the running cycle with its
- * balances. A cycle that has ended gets a row in `cycles`.
+ * The single row with the enterprise's identity, its settings, and the current cycle with its balances. Every commit
+ * that changes the books updates this row. A cycle that has ended gets its own row in `cycles`.
  */
 import type { Books, Cycle, Notified, Settings } from "../../ledger/books.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { SqlRow } from "./sql.ts";
 import { type Columns, Table } from "./table.ts";
 
-/** What the object knows of its enterprise besides the books. */
+/** What the Durable Object stores about its enterprise in addition to the books. */
 export type Identity = {
   id: string;
   createdAtMs: AtMs;
   /** Null for an enterprise that follows the real clock. */
   testClockMs: AtMs | null;
   demo: boolean;
-  /** The latest instant at which the books changed: the ledger does not follow a clock that goes back behind it. */
+  /**
+   * When the books last changed. The ledger's clock never shows a time before this, even if the real clock goes back.
+   */
   lastAtMs: AtMs;
 };
 
-/** The grants of the books have their own table: `read` leaves them empty. */
+/** An enterprise as stored in its row. `read` leaves the grants empty, because they have their own table. */
 export type Enterprise = { identity: Identity; books: Books };
 
 const CYCLE_SUMS: Columns<Cycle> = {
@@ -57,7 +59,7 @@ export const CYCLES = new Table<Cycle>({
   }),
 });
 
-/** `changing` is what debits, time and the cap change; only an operator changes the settings. */
+/** `changing` lists what debits, time and the cap change. The settings are not in it: only an operator changes them. */
 export const ENTERPRISE = new Table<Enterprise>({
   name: "enterprise",
   key: { only: () => 1 },
@@ -106,7 +108,7 @@ export const ENTERPRISE = new Table<Enterprise>({
   }),
 });
 
-/** The sums of the running cycle, as columns of the enterprise. */
+/** Returns the sums of the current cycle as columns of the enterprise's row. */
 function columnsOfCycle(): Columns<Enterprise> {
   return Object.fromEntries(
     Object.entries(CYCLE_SUMS).map(([name, of]) => [name, ({ books }: Enterprise) => of(books.cycle)]),

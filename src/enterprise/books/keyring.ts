@@ -1,6 +1,6 @@
 /**
- * The keys of the enterprise and its single-use sign-in links. It stores the hash of a key, never its secret. The Worker
- * has verified the MAC, so a forged key never gets this far; whether a key was revoked or has expired is checked here.
+ * The enterprise's API keys and single-use sign-in links. The keyring stores the hash of a key, never the secret. The
+ * Worker verifies a key's MAC first, so a forged key never reaches this code. Revocation and expiry are checked here.
  */
 import { type Caller, mayManageKey, type Scope } from "../../access/callers.ts";
 import { type Denied, deny } from "../../access/refusals.ts";
@@ -31,17 +31,17 @@ export type KeyView = {
 type KnownKey = { hash: string; expiresAtMs: AtMs | null; revoked: boolean };
 
 export class Keyring {
-  /** A cache of keys that were looked up. Losing it costs a query. */
+  /** Caches keys that were looked up. Losing the cache only costs queries. */
   readonly #known = new Map<string, KnownKey>();
 
   constructor(readonly sql: Sql) {}
 
-  /** Why this caller may not enter at this moment; null when it may. */
+  /** Returns why the caller is refused at this time, or null if it is not refused. */
   findFault(caller: Caller, nowMs: AtMs): Denied | null {
     if (caller.kind !== "key") return null;
     const key = this.#find(caller.id);
     if (key?.revoked === true) return deny({ code: "key_revoked" });
-    // The Worker has verified the MAC of this key, so the time that this comparison takes reveals nothing.
+    // The comparison need not be constant-time: the Worker has verified the key's MAC, so its timing reveals nothing.
     if (key?.hash !== caller.hash) return deny({ code: "key_invalid" });
     return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? deny({ code: "key_expired" }) : null;
   }
@@ -65,7 +65,7 @@ export class Keyring {
     return this.sql.all("SELECT * FROM keys ORDER BY created_at_ms DESC, id").map(keyOfRow);
   }
 
-  /** Revokes a key for good; null when it is done. */
+  /** Revokes a key permanently. Returns null on success. */
   revoke(caller: Caller, id: string, nowMs: AtMs): Refused | Denied | null {
     const key = this.#view(id);
     if (key === null) return refuse({ code: "not_found" });
@@ -75,7 +75,7 @@ export class Keyring {
     return null;
   }
 
-  /** Uses up a sign-in link; false when it was used before. */
+  /** Uses up a sign-in link. Returns false if the link was used before. */
   useLink(id: string, expiresAtMs: AtMs, nowMs: AtMs): boolean {
     this.sql.run("DELETE FROM links_used WHERE expires_at_ms < ?", nowMs);
     if (this.sql.all("SELECT 1 FROM links_used WHERE id = ?", id).length > 0) return false;

@@ -1,7 +1,7 @@
 /**
- * The ledger of one enterprise: load, decide, commit, answer. Every method is one transaction without an `await`, with
- * the clock passed in. It knows SQLite and the rules of src/ledger, and nothing of Workers, so the simulator runs it
- * unchanged. What is in memory is a copy of what is stored and is replaced only after a commit.
+ * The ledger of one enterprise. Its methods load, decide, commit, and return the result. Each is one transaction
+ * without `await`. The clock is passed in. The ledger knows SQLite and the rules in src/ledger, but not Workers, so the
+ * simulator runs it unchanged. The state in memory mirrors what is stored, and is replaced only after a commit.
  */
 import type { StartRequest } from "../../ledger/admission.ts";
 import { type Books, type Settings, unitOf } from "../../ledger/books.ts";
@@ -35,25 +35,27 @@ import type { Sql } from "./sql.ts";
 import { Store } from "./store.ts";
 import { putWebhook, type WebhookEvent } from "./webhook-queue.ts";
 
-/** An enterprise as the operator sees it: its identity, its settings, and the gauge. */
+/** An enterprise as the operator sees it: identity, settings, spend cap and gauge. */
 export type EnterpriseState = { identity: Identity; settings: Settings; capMicros: Micros | null; gauge: Gauge };
 
 export class Ledger {
   readonly store: Store;
-  /** Runs as they are stored, in memory. Code that writes runs other than through a `Change` must forget them here. */
+  /** Caches stored runs in memory. Code that writes runs without a `Change` must remove them from this cache. */
   readonly recent = new Recent();
   /**
-   * False once the copy is known to have everything; every change sets it. In memory only, because asking storage costs
-   * more than the statements of a debit; a new instance starts with true and asks once.
+   * Whether the copy in D1 may lack changes. Every change sets this to true. It is in memory only, because checking
+   * storage costs more than the statements of a debit. A new instance starts with true and checks storage once.
    */
   mayOweCopy = true;
-  /** True when a commit has queued a webhook that nobody has looked for yet. In memory only: the queue is stored. */
+  /**
+   * Whether a commit has queued a webhook since the runner last checked. In memory only: the queue itself is stored.
+   */
   webhookQueued = false;
-  /** What is stored; null until it is loaded, and after a failed commit, so that the next call loads it again. */
+  /** The stored state. Null until it is loaded, and after a failed commit, so that the next call loads it again. */
   #cached: { books: Books; identity: Identity } | null = null;
-  /** It never changes, so unlike the rest it survives a failed commit: what logs a failure names the enterprise. */
+  /** The id never changes, so it is kept after a failed commit. The log of the failure can then name the enterprise. */
   #id: string | null = null;
-  /** No active hold ends before this. In memory only: a bound that is too early costs one query. */
+  /** A lower bound for when the next hold ends. In memory only: a bound that is too early only costs one query. */
   #holdEndMs = 0;
 
   constructor(
@@ -63,7 +65,7 @@ export class Ledger {
     this.store = new Store(sql);
   }
 
-  /** False for an object that was never provisioned. Asking writes nothing. */
+  /** Whether the enterprise was ever provisioned. For an object that was not, this writes nothing. */
   get provisioned(): boolean {
     return this.#cached !== null || (schemaStep(this.sql) > 0 && this.#load() !== null);
   }
@@ -78,18 +80,18 @@ export class Ledger {
     return this.#state().identity;
   }
 
-  /** The books as they were last settled. */
+  /** The books as of the last change. */
   get books(): Books {
     return this.#state().books;
   }
 
-  /** The enterprise's clock: its test clock if it has one, else the real clock, which never goes back here. */
+  /** Returns the time of the enterprise's test clock if it has one, else the real time, which never goes back here. */
   nowMs(): AtMs {
     const { identity } = this.#state();
     return identity.testClockMs ?? Math.max(this.realNowMs(), identity.lastAtMs);
   }
 
-  /** When time itself will next change the books, by the enterprise's clock. */
+  /** Returns when the next expiry or turn changes the books, by the enterprise's clock. */
   nextDueAtMs(): AtMs {
     return Math.min(nextDueAt(this.books), this.#holdEndMs);
   }
@@ -125,7 +127,7 @@ export class Ledger {
     return putDirectory(this.sql, change);
   }
 
-  /** Queues a webhook that no change of the books causes. */
+  /** Queues a webhook that was not caused by a change of the books. */
   queueWebhook(event: WebhookEvent): void {
     putWebhook(this.sql, event, this.realNowMs());
     this.webhookQueued = true;
@@ -144,7 +146,7 @@ export class Ledger {
     return gaugeOf(identity.id, books, nowMs);
   }
 
-  /** Does what is due by now. True when that changed the books. */
+  /** Applies everything that is due by now. Returns whether this changed the books. */
   settle(nowMs = this.nowMs()): boolean {
     if (nowMs < this.nextDueAtMs()) return false;
     const { seq } = this.books;
@@ -167,7 +169,7 @@ export class Ledger {
     return this.#change((change) => voidGrant(change, id, by));
   }
 
-  /** Debits any number of reports in one transaction, in the order given; each is answered or refused separately. */
+  /** Debits any number of reports in one transaction, in the given order. Each one gets its own answer or refusal. */
   debit(reports: readonly Report[]): (DebitAnswer | Refused)[] {
     return this.#change((change) => {
       change.load([...new Set(reports.map((report) => report.run))]);
@@ -179,7 +181,7 @@ export class Ledger {
     return this.#change((change) => startRun(change, request));
   }
 
-  /** Releases what is left of a run's hold. An unknown run, or one without a hold, changes nothing. */
+  /** Releases the rest of a run's hold. Does nothing if the run is unknown or has no hold. */
   releaseHold(run: string): Gauge {
     return this.#change((change) => {
       releaseHold(change, run);
@@ -187,7 +189,7 @@ export class Ledger {
     });
   }
 
-  /** Moves a test clock forward and does everything that falls due on the way, in order. */
+  /** Moves a test clock forward and applies everything that becomes due by the new time, in order. */
   moveClock(toMs: AtMs): EnterpriseState | Refused {
     const { identity } = this.#state();
     if (identity.testClockMs === null) return refuse({ code: "not_a_test_clock" });
@@ -211,8 +213,8 @@ export class Ledger {
   }
 
   /**
-   * One change: settles what is due, lets `decide` replace values, commits. There is no `await` in here, so no other call
-   * can run between load and commit. When it throws, nothing is stored and the memory is dropped.
+   * Runs one change: settles what is due, lets `decide` replace values, and commits. There is no `await` in here, so no
+   * other call can run between load and commit. If it throws, nothing is stored and the state in memory is dropped.
    */
   #change<T>(decide: (change: Change) => T, nowMs = this.nowMs()): T {
     const before = this.#state();

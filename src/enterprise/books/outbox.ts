@@ -1,6 +1,7 @@
 /**
- * The outbox: what the copy does not have yet. Each commit adds a row with an item for every debit that changed a meter
- * and for every change of a hold. Items are folded into totals, and deleted once the copy has them.
+ * The outbox: changes that the copy in D1 does not have yet. Each commit adds one row. The row has an item for every
+ * debit that changed a meter, and one for every change of a hold. Items are folded into totals, and are deleted once
+ * the copy has them.
  */
 import { NO_GROUP, type Run, type Surface } from "../../ledger/books.ts";
 import type { Debit } from "../../ledger/debit.ts";
@@ -8,20 +9,20 @@ import type { Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
-/** Stored as JSON with every debit, so its keys are short. */
+/** One change. Every debit stores one as JSON, so the keys are short. */
 export type OutboxItem = {
   /** The seq of the change. */
   n: number;
   run: string;
-  /** Null for a change of a hold, which changes no total. */
+  /** What the debit adds to the totals. Null for a change of a hold, which changes no total. */
   debit: OutboxDebit | null;
 };
 
 export type OutboxDebit = {
   unit: Unit;
-  /** What was charged; negative for a refund. */
+  /** The charge; negative for a refund. */
   micros: number;
-  /** The part that counts in the running cycle: a refund of what an earlier cycle was charged does not. */
+  /** The part of the charge that counts in the current cycle. A refund of an earlier cycle's charge does not count. */
   cycleMicros: number;
   cycleMs: AtMs;
   /** 1 for the first report of a run. */
@@ -32,7 +33,7 @@ export type OutboxDebit = {
   user: string;
 };
 
-/** The items of one commit, with the zone by which they count to a local hour and day. */
+/** The items of one commit. The time zone determines the local hour and day in which they count. */
 export type OutboxRow = { lastSeq: number; atMs: AtMs; timeZone: string; items: OutboxItem[] };
 
 export function debitItem(debit: Debit): OutboxItem {
@@ -58,7 +59,10 @@ export function holdItem(run: Run, seq: number): OutboxItem {
   return { n: seq, run: run.run, debit: null };
 }
 
-/** Stores the items of one commit, as part of its transaction: at most a group of debits and a portion of ended holds. */
+/**
+ * Stores the items of one commit, as part of its transaction. These are at most one group of debits and one portion of
+ * ended holds.
+ */
 export function putOutbox(sql: Sql, items: readonly OutboxItem[], atMs: AtMs, timeZone: string): void {
   const last = items.at(-1);
   if (last === undefined) return;
@@ -66,7 +70,7 @@ export function putOutbox(sql: Sql, items: readonly OutboxItem[], atMs: AtMs, ti
   sql.run(statement, last.n, atMs, timeZone, JSON.stringify(items));
 }
 
-/** The rows after a seq, oldest first. */
+/** Loads the rows after `afterSeq`, oldest first. */
 export function loadOutbox(sql: Sql, afterSeq: number, limit: number): OutboxRow[] {
   const statement = "SELECT * FROM outbox_items WHERE last_seq > ? ORDER BY last_seq LIMIT ?";
   return sql.all(statement, afterSeq, limit).map(outboxOfRow);

@@ -1,21 +1,21 @@
-/** How far the object's background work has come: named numbers that only rise. */
+/** Stores how far the Durable Object's background work has come, as named numbers that only increase. */
 import type { Sql } from "./sql.ts";
 
 type ProgressName =
-  /** The seq up to which the outbox is folded into totals, and how many items that were. */
+  /** The seq up to which the outbox is folded into totals, and the number of items folded so far. */
   | "folded"
   | "items_folded"
   /** The seq of the last entry that the copy has. */
   | "entries"
-  /** The latest revision of the names, and the one that the copy has. */
+  /** The latest revision of the names, and the revision that the copy has. */
   | "names_revision"
   | "names"
-  /** How often the settings have changed, and the revision that the copy has, which is one higher. */
+  /** How often the settings have changed, and the revision that the copy has. Revision = number of changes + 1. */
   | "settings_revision"
   | "settings"
   /** The revision of the last batch for the copy. */
   | "copy"
-  /** How many rebuilds were asked for, and the last of them that is done. */
+  /** How many rebuilds were requested, and the number of the last request that has been fulfilled. */
   | "rebuild_asked"
   | "rebuilt"
   /** When pruning last ran, by the enterprise's clock. */

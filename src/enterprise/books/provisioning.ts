@@ -7,7 +7,9 @@ import type { EnterpriseState, Ledger } from "./ledger.ts";
 type ProvisionRequest = {
   id: string;
   patch: Partial<Settings>;
-  /** All settings, with defaults for what the patch omits; null if the patch does not suffice to create an enterprise. */
+  /**
+   * All settings, with defaults for what the patch omits; null if the patch does not suffice to create an enterprise.
+   */
   complete: Settings | null;
   /** Undefined: unchanged. Null, or the real clock: no test clock. */
   testClockMs: AtMs | null | undefined;

@@ -1,17 +1,17 @@
 /**
- * A cache of the runs that were charged last, with their meters, as they are stored. An active run reports again and
- * again, and its next debit then reads nothing. It is written after a commit, never before, so losing any of it only
- * costs a query. Runs without meters are not cached, because they are loaded only once.
+ * Caches the runs that were charged last, with their meters, as they are stored. An active run reports many times, and
+ * with the cache its next debit needs no query. The cache is written only after a commit, so losing an entry only costs
+ * a query. Runs without meters are not cached, because they are loaded only once.
  */
 import type { Meter, Run } from "../../ledger/books.ts";
 
 type RecentRun = { run: Run; meters: readonly Meter[] };
 
-/** A run takes about 2 KB, so the cache takes about 8 MB of the 128 MB of an object. */
+/** A run takes about 2 KB. The full cache takes about 8 MB of the 128 MB that a Durable Object has. */
 const MAX_RUNS = 4_000;
 
 export class Recent {
-  /** Least recently written first: a Map keeps the order in which its keys were set. */
+  /** The runs, least recently written first. A Map keeps the order in which its keys were set. */
   readonly #runs = new Map<string, RecentRun>();
 
   find(run: string): RecentRun | undefined {

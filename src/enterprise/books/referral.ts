@@ -1,6 +1,6 @@
 /**
- * A referral grants both sides. The enterprise that was referred stores who referred it, and that the other side still
- * has to get its grant. If the call is cut off halfway, the alarm finishes it.
+ * A referral adds a grant to both enterprises. The enterprise that was referred stores its referrer, and whether the
+ * referrer has received its grant. If the call is cut off before that, the alarm finishes it.
  */
 import type { GrantRequest } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
@@ -30,12 +30,12 @@ export function putReferral(sql: Sql, referral: Referral): void {
   );
 }
 
-/** The grant of the enterprise that referred. Its id names the one that was referred, so repeating it grants once. */
+/** Builds the referrer's grant. The grant's id contains the referee, so adding it again changes nothing. */
 export function referrerGrant(referee: string, bonusMicros: Micros): GrantRequest {
   return { ...bonusOf(bonusMicros), id: `referral:${referee}`, note: `Referred ${referee}` };
 }
 
-/** The grant of the enterprise that was referred. */
+/** Builds the grant of the enterprise that was referred. */
 export function refereeGrant(referrer: string, bonusMicros: Micros): GrantRequest {
   return { ...bonusOf(bonusMicros), id: `referred-by:${referrer}`, note: `Referred by ${referrer}` };
 }

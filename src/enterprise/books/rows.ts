@@ -1,11 +1,11 @@
-/** The tables of what the ledger decides: meters, runs, grants and entries. */
+/** The tables of meters, runs, grants and entries: how their columns are written and how rows are read. */
 import type { Draw, Grant, GrantSource, Meter, Run, Surface } from "../../ledger/books.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { type FactsJson, parseFacts, showFacts } from "../../wire/entry.ts";
 import { Table } from "./table.ts";
 
-/** Draws are in their meter's row: a debit that draws on the same bucket again writes no further row. */
+/** A meter's row includes its draws, so a debit that draws on the same bucket again writes no additional row. */
 export const METERS = new Table<Meter>({
   name: "meters",
   key: {
@@ -63,7 +63,7 @@ export const METERS = new Table<Meter>({
   }),
 });
 
-/** The group of a run is fixed at its first charge. */
+/** The group is a changing column, because it is set at the run's first charge. */
 export const RUNS = new Table<Run>({
   name: "runs",
   key: { run: (run) => run.run },
@@ -133,7 +133,7 @@ export const GRANTS = new Table<Grant>({
   }),
 });
 
-/** An entry never changes: it is only added. */
+/** Entries are only added and never changed. */
 export const ENTRIES = new Table<Entry>({
   name: "entries",
   key: { seq: (entry) => entry.seq },
@@ -150,7 +150,7 @@ export const ENTRIES = new Table<Entry>({
   }),
 });
 
-/** A draw as it is stored: a list is half as long as an object, and a debit rewrites all draws of its meter. */
+/** A draw as it is stored. A list is half as long as an object, and a debit rewrites all draws of its meter. */
 type DrawList = [
   bucket: Draw["bucket"],
   grantId: string | null,
@@ -167,7 +167,7 @@ function drawOfList([bucket, grantId, cycleStartsAtMs, micros, lapsedMicros]: Dr
   return { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros };
 }
 
-/** The latest cycle in which the meter owes: debtors are found by its index. */
+/** Returns the latest cycle in which the meter has debt. The column is indexed, to find meters in debt. */
 function latestDebtCycleMs(meter: Meter): number | null {
   return meter.draws.findLast((draw) => draw.bucket === "debt" && draw.micros > 0)?.cycleStartsAtMs ?? null;
 }

@@ -1,7 +1,7 @@
 /**
- * The schema of the object's tables, as numbered steps. A released step is never edited: add a new one. An object that
- * was never provisioned has no tables. STRICT integers with CHECKs keep amounts in range; WITHOUT ROWID halves the rows
- * written where the key is text. An index costs a written row per change, so there are few.
+ * The schema of the Durable Object's tables, as numbered steps. Never edit a released step: add a new one. An object
+ * that was never provisioned has no tables. STRICT integers with CHECKs keep amounts in range. WITHOUT ROWID halves the
+ * number of written rows for tables whose key is text. Each index costs a written row per change, so there are few.
  */
 import type { Sql } from "./sql.ts";
 
@@ -15,7 +15,7 @@ const optionalAmount = (column: string) =>
 /** The statements of each step. */
 export const STEPS: readonly string[][] = [
   [
-    // One row: settings, the running cycle with its balances, and the latest seq.
+    // A single row with the settings, the current cycle with its balances, and the latest seq.
     `CREATE TABLE enterprise (
       only INTEGER PRIMARY KEY CHECK (only = 1),
       id TEXT NOT NULL,
@@ -66,7 +66,8 @@ export const STEPS: readonly string[][] = [
       seq INTEGER NOT NULL UNIQUE,
       CHECK (drawn_micros + expired_micros + voided_micros <= amount_micros)
     ) STRICT, WITHOUT ROWID`,
-    // Draws are a JSON list in their meter's row: a debit that draws on the same bucket again writes no further row.
+    // Draws are a JSON list in their meter's row, so a debit that draws on the same bucket again writes no additional
+    // row.
     `CREATE TABLE meters (
       run TEXT NOT NULL,
       model TEXT NOT NULL,
@@ -158,7 +159,7 @@ export const STEPS: readonly string[][] = [
       expires_at_ms INTEGER,
       revoked_at_ms INTEGER
     ) STRICT, WITHOUT ROWID`,
-    // How far folding and projecting have come; the sign-in links that were used; the referral of this enterprise.
+    // How far the background work has come, for example folding and projecting.
     "CREATE TABLE progress (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE links_used (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID",
     `CREATE TABLE webhooks (
@@ -183,17 +184,17 @@ export const STEPS: readonly string[][] = [
     ) STRICT`,
     "CREATE TABLE schema_steps (step INTEGER PRIMARY KEY) STRICT",
   ],
-  // Better names. Renaming is instant, however large the table is.
+  // Clearer names. Renaming is instant, regardless of the size of the table.
   ["ALTER TABLE journal RENAME TO outbox_items", "ALTER TABLE enterprise RENAME COLUMN told TO notified"],
   [
-    // Expired holds are summed from the index alone. It covers only runs with a hold, so making it is quick.
+    // The new index is enough to sum expired holds. It covers only runs with a hold, so creating it is quick.
     "DROP INDEX runs_with_hold",
     `CREATE INDEX runs_with_hold ON runs (hold_expires_at_ms, hold_unit, hold_micros)
       WHERE hold_expires_at_ms IS NOT NULL`,
   ],
 ];
 
-/** How many steps the object's tables have; 0 for an object that was never provisioned. Writes nothing. */
+/** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */
 export function schemaStep(sql: Sql): number {
   if (sql.all("SELECT 1 FROM sqlite_master WHERE name = 'schema_steps'").length === 0) return 0;
   return Number(sql.all("SELECT max(step) AS step FROM schema_steps")[0]?.step ?? 0);

@@ -1,6 +1,6 @@
 /**
- * Loads and stores the values of the books. It decides nothing. Loading is by key or by page, so its cost does not grow
- * with history.
+ * Loads and stores the values of the books. It decides nothing. It loads by key or by page, so the cost of a load does
+ * not grow with history.
  */
 import { byDrawOrder, type Cycle, type Grant, type Meter, type Run, type Settings } from "../../ledger/books.ts";
 import type { Entry } from "../../ledger/entries.ts";
@@ -26,7 +26,7 @@ export class Store {
     return this.sql.all(`SELECT * FROM runs WHERE run IN ${LIST}`, JSON.stringify(runs)).map(RUNS.read);
   }
 
-  /** The meters of these runs; those of one run are in the order of their first reports. */
+  /** Loads the meters of these runs. The meters of each run are in the order of their first reports. */
   loadMeters(runs: readonly string[]): Meter[] {
     const statement = `SELECT * FROM meters WHERE run IN ${LIST} ORDER BY run, first_report_at_ms, model`;
     return this.sql.all(statement, JSON.stringify(runs)).map(METERS.read);
@@ -36,25 +36,25 @@ export class Store {
     return this.sql.all(`SELECT * FROM grants WHERE id IN ${LIST}`, JSON.stringify(ids)).map(GRANTS.read);
   }
 
-  /** The grants that arrived before `beforeSeq`, newest first. */
+  /** Loads grants with a seq below `beforeSeq`, newest first. */
   loadGrantPage(beforeSeq: number, limit: number): Grant[] {
     const statement = "SELECT * FROM grants WHERE seq < ? ORDER BY seq DESC LIMIT ?";
     return this.sql.all(statement, beforeSeq, limit).map(GRANTS.read);
   }
 
-  /** The oldest meters that owe in this cycle, one page of them. */
+  /** Loads one page of the meters with debt in this cycle, oldest first. */
   loadDebtors(cycleStartsAtMs: AtMs): Meter[] {
     const statement = `SELECT * FROM meters WHERE debt_cycle_ms = ? ORDER BY first_report_at_ms, run, model LIMIT ${DEBTORS_PER_PAGE}`;
     return this.sql.all(statement, cycleStartsAtMs).map(METERS.read);
   }
 
-  /** The runs whose hold has expired by now, in order of expiry. */
+  /** Loads runs whose hold has expired, in order of expiry. */
   loadExpiredHolds(nowMs: AtMs, limit: number): Run[] {
     const statement = "SELECT * FROM runs WHERE hold_expires_at_ms <= ? ORDER BY hold_expires_at_ms, run LIMIT ?";
     return this.sql.all(statement, nowMs, limit).map(RUNS.read);
   }
 
-  /** The sum of the holds that have expired by now, by unit. */
+  /** Sums the holds that have expired, by unit. */
   sumExpiredHolds(nowMs: AtMs): Record<Unit, Micros> {
     const statement = `SELECT hold_unit AS unit, sum(hold_micros) AS micros FROM runs
       WHERE hold_expires_at_ms <= ? GROUP BY hold_unit`;
@@ -63,7 +63,7 @@ export class Store {
     return sums;
   }
 
-  /** When the next hold expires; null when there is none. */
+  /** Loads the time at which the next hold expires; null if there is no hold. */
   loadNextHoldEndMs(): AtMs | null {
     const row = this.sql.all(
       "SELECT min(hold_expires_at_ms) AS at_ms FROM runs WHERE hold_expires_at_ms IS NOT NULL",
@@ -71,19 +71,19 @@ export class Store {
     return (row?.at_ms ?? null) as AtMs | null;
   }
 
-  /** The entries before `beforeSeq`, newest first. */
+  /** Loads entries before `beforeSeq`, newest first. */
   loadEntryPage(beforeSeq: number, limit: number): Entry[] {
     return this.sql
       .all("SELECT * FROM entries WHERE seq < ? ORDER BY seq DESC LIMIT ?", beforeSeq, limit)
       .map(ENTRIES.read);
   }
 
-  /** The entries after `afterSeq`, oldest first. */
+  /** Loads entries after `afterSeq`, oldest first. */
   loadEntriesAfter(afterSeq: number, limit: number): Entry[] {
     return this.sql.all("SELECT * FROM entries WHERE seq > ? ORDER BY seq LIMIT ?", afterSeq, limit).map(ENTRIES.read);
   }
 
-  /** The start of the ended cycle that contains the instant; null when there is none. */
+  /** Loads the start of the ended cycle that contains this time; null if there is none. */
   loadEndedCycleStartMs(atMs: AtMs): AtMs | null {
     const row = this.sql.all("SELECT max(starts_at_ms) AS at_ms FROM cycles WHERE starts_at_ms <= ?", atMs)[0];
     return (row?.at_ms ?? null) as AtMs | null;
@@ -97,7 +97,7 @@ export class Store {
     ENTERPRISE.add(this.sql, [enterprise]);
   }
 
-  /** Everything of the enterprise but its settings. */
+  /** Updates the enterprise's row, except the settings. */
   putBalances(enterprise: Enterprise): void {
     ENTERPRISE.update(this.sql, enterprise);
   }

@@ -1,18 +1,18 @@
 /**
- * One table of the object: its columns with how each is written, next to how a row is read. The statements follow from
- * the columns. A write of many rows is one statement with one JSON parameter: a list of lists, in column order. Rows
- * that do not fit into one parameter take several statements.
+ * Describes one table of the Durable Object: how each column is written and how a row is read. The SQL statements are
+ * generated from the columns. Many rows are written by one statement with one JSON parameter, which is a list of lists
+ * in column order. If the rows do not fit into one parameter, they are split over several statements.
  */
 import type { Sql, SqlRow, SqlValue } from "./sql.ts";
 
-/** Column names, each with its value. */
+/** For each column, a function that returns its value. */
 export type Columns<T> = Readonly<Record<string, (value: T) => SqlValue>>;
 
 type Definition<T> = {
   name: string;
   /** The primary key. */
   key: Columns<T>;
-  /** What never changes once the row is stored. Updates leave it out, so they never touch its indexes. */
+  /** Columns that never change once the row is stored. Updates leave them out, so they never touch their indexes. */
   fixed?: Columns<T>;
   changing: Columns<T>;
   read(row: SqlRow): T;
@@ -37,7 +37,7 @@ export class Table<T> {
     const names = Object.keys(columns);
     const keys = Object.keys(key);
     const changes = Object.keys(changing);
-    // Without WHERE, SQLite would read ON CONFLICT as part of a join.
+    // Without WHERE, SQLite would parse ON CONFLICT as part of a join.
     this.#insert = `INSERT INTO ${name} (${names.join(", ")})
       SELECT ${names.map((_, i) => `value ->> ${i}`).join(", ")} FROM json_each(?1) WHERE true`;
     this.#upsert = `${this.#insert} ON CONFLICT (${keys.join(", ")})
@@ -53,26 +53,26 @@ export class Table<T> {
     for (const lists of portionsOf(this.#all, values)) sql.run(this.#insert, lists);
   }
 
-  /** Inserts rows, or updates what is changing of those that are stored. */
+  /** Inserts rows. For a row that is already stored, updates the changing columns. */
   put(sql: Sql, values: readonly T[]): void {
     for (const lists of portionsOf(this.#all, values)) sql.run(this.#upsert, lists);
   }
 
-  /** Updates what is changing of one stored row. For few rows this costs less than `put`. */
+  /** Updates the changing columns of one stored row. For few rows this costs less than `put`. */
   update(sql: Sql, value: T): void {
     sql.run(this.#update, ...this.#changesAndKey.map((of) => of(value)));
   }
 
-  /** The stored rows that have the keys of these values, in any order. */
+  /** Loads the stored rows that have the same keys as these values, in any order. */
   loadSame(sql: Sql, values: readonly T[]): T[] {
     return [...portionsOf(this.#key, values)].flatMap((lists) => sql.all(this.#findSame, lists).map(this.read));
   }
 }
 
-/** SQLite on Cloudflare takes a value of at most 2 MB. A character of a string takes at most 3 bytes of it. */
+/** SQLite on Cloudflare accepts values of at most 2 MB. A UTF-16 code unit of a string takes at most 3 bytes. */
 const MAX_PARAMETER_CHARS = 500_000;
 
-/** The rows as JSON lists of lists, as many in each as fit into one parameter. */
+/** Splits the rows into JSON lists of lists, each with as many rows as fit into one parameter. */
 function* portionsOf<T>(columns: Columns<T>[string][], values: readonly T[]): Generator<string> {
   let rows: string[] = [];
   let chars = 0;

@@ -1,6 +1,6 @@
 /**
  * The queue of webhook events. An event is queued in the same commit as the change that caused it, so neither can exist
- * without the other. Sending is jobs/deliver-webhooks.ts.
+ * without the other. jobs/deliver-webhooks.ts sends the events.
  */
 import type { AtMs } from "../../ledger/time.ts";
 import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
@@ -21,7 +21,7 @@ export type WebhookView = {
   last_error: string | null;
 };
 
-/** An event that is still to be delivered. */
+/** An event that has not been delivered or given up yet. */
 export type PendingWebhook = {
   number: number;
   id: string;
@@ -31,7 +31,7 @@ export type PendingWebhook = {
   nextAtMs: AtMs;
 };
 
-/** What an attempt changes of an event. Times are by the real clock; `nextAtMs` is null once there is nothing to retry. */
+/** The outcome of one delivery attempt. Times are by the real clock. `nextAtMs` is null if there will be no retry. */
 type AttemptOutcome = {
   status: number | null;
   error: string | null;
@@ -40,7 +40,7 @@ type AttemptOutcome = {
   givenUpAtMs: AtMs | null;
 };
 
-/** How many events the delivery log keeps; pending ones are never deleted. */
+/** How many events the delivery log keeps. Pending events are never deleted. */
 const MAX_LOG_ROWS = 200;
 
 /** Queues an event, as part of the caller's transaction. */
@@ -49,7 +49,7 @@ export function putWebhook(sql: Sql, event: WebhookEvent, realNowMs: AtMs): void
   sql.run(statement, `msg_${crypto.randomUUID()}`, event.type, JSON.stringify(event), realNowMs, realNowMs);
 }
 
-/** The oldest event that is still to be delivered; null when there is none. */
+/** Loads the oldest pending event; null if there is none. */
 export function oldestPendingWebhook(sql: Sql): PendingWebhook | null {
   const row = sql.all("SELECT * FROM webhooks WHERE next_at_ms IS NOT NULL ORDER BY number LIMIT 1")[0];
   if (row === undefined) return null;
@@ -63,12 +63,12 @@ export function oldestPendingWebhook(sql: Sql): PendingWebhook | null {
   };
 }
 
-/** When the oldest event that is still to be delivered is due; null when there is none. */
+/** Returns when the oldest pending event is due; null if there is none. */
 export function nextWebhookAtMs(sql: Sql): AtMs | null {
   return oldestPendingWebhook(sql)?.nextAtMs ?? null;
 }
 
-/** Stores what an attempt at delivery came to, and deletes what the log no longer keeps. */
+/** Stores the outcome of a delivery attempt, and deletes events that the log no longer keeps. */
 export function putAttempt(sql: Sql, { number, attempts }: PendingWebhook, outcome: AttemptOutcome): void {
   sql.run(
     `UPDATE webhooks SET attempts = ?, last_status = ?, last_error = ?, next_at_ms = ?, delivered_at_ms = ?, given_up_at_ms = ?
@@ -84,7 +84,7 @@ export function putAttempt(sql: Sql, { number, attempts }: PendingWebhook, outco
   sql.run("DELETE FROM webhooks WHERE number <= ? AND next_at_ms IS NULL", number - MAX_LOG_ROWS);
 }
 
-/** The delivery log, newest first, those before `beforeNumber`. */
+/** Returns the events of the delivery log before `beforeNumber`, newest first. */
 export function listWebhooks(sql: Sql, beforeNumber: number, limit: number): { number: number; view: WebhookView }[] {
   const rows = sql.all("SELECT * FROM webhooks WHERE number < ? ORDER BY number DESC LIMIT ?", beforeNumber, limit);
   return rows.map((row) => ({ number: row.number as number, view: viewOf(row) }));

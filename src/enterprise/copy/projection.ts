@@ -1,7 +1,7 @@
 /**
- * What the copy does not have yet, batch by batch (rule R11). A batch holds absolute totals with revisions, so batches
- * that are sent twice, late or out of order end in the same copy. Taking and confirming a batch are two transactions:
- * debits go on in between, and only what was sent leaves the outbox.
+ * Builds the batches of changes that the copy in D1 does not have yet (rule R11). A batch holds absolute totals with
+ * revisions, so the copy ends up the same if batches arrive twice, late or out of order. Taking a batch and confirming
+ * it are two transactions. Debits may commit between them, so confirming deletes only the sent rows from the outbox.
  */
 import type { Batch, NameRow } from "../../copy/batch.ts";
 import { attentionOf } from "../../ledger/attention.ts";
@@ -16,14 +16,14 @@ import { loadRunRows } from "./run-rows.ts";
 import { foldAndTouch } from "./totals.ts";
 
 const OUTBOX_PAGE_ROWS = 20;
-/** Taking a batch blocks the object: with so many items, for about ten milliseconds. */
+/** Taking a batch of this many items blocks the Durable Object for about ten milliseconds. */
 const MAX_ITEMS = 5_000;
-/** The rows of a table go as one JSON value, of which D1 takes at most 2 MB. */
+/** The rows of one table are sent as one JSON parameter. D1 accepts parameters of at most 2 MB. */
 export const BATCH_RUNS = 2_000;
 export const ENTRY_ROWS = 500;
 export const NAME_ROWS = 500;
 
-/** Takes the next batch; null when the copy has everything. */
+/** Returns the next batch, or null if the copy has everything. */
 export function takeBatch(ledger: Ledger): Batch | null {
   const { sql, store } = ledger;
   const gauge = ledger.gauge();
@@ -43,7 +43,7 @@ export function takeBatch(ledger: Ledger): Batch | null {
   });
 }
 
-/** Records that the copy has the batch, and deletes it from the outbox. */
+/** Records that the copy has the batch, and deletes the batch's rows from the outbox. */
 export function confirmBatch(ledger: Ledger, batch: Batch): void {
   const { sql } = ledger;
   sql.transaction(() => {
@@ -56,7 +56,7 @@ export function confirmBatch(ledger: Ledger, batch: Batch): void {
   });
 }
 
-/** The instant up to which the copy is complete: now, or the first change that it lacks. */
+/** Returns the time up to which the copy is complete: the time of the oldest outbox row, or now if there is none. */
 export function copyAsOfMs(ledger: Ledger): AtMs {
   const { sql } = ledger;
   const firstMs = sql.all("SELECT at_ms FROM outbox_items ORDER BY last_seq LIMIT 1")[0]?.at_ms ?? null;
@@ -64,7 +64,7 @@ export function copyAsOfMs(ledger: Ledger): AtMs {
   return firstMs === null ? nowMs : Math.min(nowMs, firstMs as number);
 }
 
-/** True when the copy lacks something. */
+/** Returns whether there are changes that the copy does not have yet. */
 export function copyIsBehind(ledger: Ledger): boolean {
   const { sql } = ledger;
   if (sql.all("SELECT 1 FROM outbox_items LIMIT 1").length > 0) return true;
@@ -73,18 +73,18 @@ export function copyIsBehind(ledger: Ledger): boolean {
   return getProgress(sql, "names_revision") > getProgress(sql, "names");
 }
 
-/** The latest revision of the settings if the copy does not have it yet, else null. */
+/** Returns the latest revision of the settings, or null if the copy already has it. */
 function missingSettingsRevision(sql: Sql): number | null {
   const revision = settingsRevision(sql);
   return getProgress(sql, "settings") < revision ? revision : null;
 }
 
-/** The latest revision of the settings, counted from 1. */
+/** Returns the latest revision of the settings, counted from 1. */
 export function settingsRevision(sql: Sql): number {
   return 1 + getProgress(sql, "settings_revision");
 }
 
-/** What every batch says about the enterprise itself. Takes the next revision, in the caller's transaction. */
+/** Returns the enterprise's own part of a batch. Uses up the next revision, in the caller's transaction. */
 export function headOf(ledger: Ledger, gauge: Gauge) {
   const revision = nextRevision(ledger.sql, "copy");
   return {
@@ -99,7 +99,7 @@ export function headOf(ledger: Ledger, gauge: Gauge) {
   };
 }
 
-/** The oldest rows of the outbox, as many as fit but at least one, and the runs that they name. */
+/** Loads the oldest rows of the outbox and collects the ids of their runs. Loads as many rows as fit, at least one. */
 function loadForBatch(sql: Sql): { rows: OutboxRow[]; runs: Set<string> } {
   const rows: OutboxRow[] = [];
   const runs = new Set<string>();

@@ -1,6 +1,6 @@
 /**
- * Sends the copy what it lacks, batch by batch. Debits go on while a batch is on its way, and only what was sent leaves
- * the outbox.
+ * Sends changes to the copy in D1, batch by batch. Debits may commit while a batch is being written. They stay in the
+ * outbox for the next batch.
  */
 import { writeBatch } from "../../copy/write.ts";
 import type { Ledger } from "../books/ledger.ts";
@@ -8,21 +8,23 @@ import type { Platform } from "../platform.ts";
 import { confirmBatch, takeBatch } from "./projection.ts";
 
 const MAX_BATCHES = 50;
-/** The copy may be this far behind (rule R11). */
+/** Projections that take longer are logged: the copy may be at most this far behind (rule R11). */
 const SLOW_MS = 5_000;
 
 export class Projector {
-  /** The projection that is running, so that two never overlap. Losing it is harmless: a batch may be written twice. */
+  /**
+   * The projection that is running, so that two never overlap. Losing this is harmless: a batch may be written twice.
+   */
   #running: Promise<void> | null = null;
 
   constructor(
     readonly ledger: Ledger,
     readonly platform: Platform,
-    /** Called when a projection is done or has failed: what is left, or came in meanwhile, needs another one. */
+    /** Called when a projection has succeeded or failed. Remaining and newer changes need another projection. */
     readonly onFinished: () => void,
   ) {}
 
-  /** Sends everything that the copy lacks, or waits for the projection that is running. */
+  /** Sends the changes that the copy lacks. If a projection is already running, waits for that one instead. */
   project(): Promise<void> {
     this.#running ??= this.#sendAll().finally(() => {
       this.#running = null;

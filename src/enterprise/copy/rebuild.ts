@@ -1,6 +1,6 @@
 /**
- * Deletes the copy of this enterprise and writes it again. That a rebuild was asked for is stored first, so one that
- * fails or is cut off starts again by the alarm.
+ * Deletes this enterprise's copy in D1 and writes it again. The request for a rebuild is stored first, so the alarm can
+ * restart a rebuild that fails or is cut off.
  */
 import { CopyBusy } from "../../copy/copy-busy.ts";
 import { deleteCopy, readHead, writeBatch } from "../../copy/write.ts";
@@ -13,7 +13,7 @@ import { snapshotBatches } from "./snapshot.ts";
 const MAX_DELETIONS = 5;
 
 export class Rebuilder {
-  /** The latest rebuild that this instance has started. Losing it is harmless: storage says that one is owed. */
+  /** The latest rebuild that this instance has started. Losing this is harmless: the request for it is in storage. */
   #latest: Promise<number> | null = null;
 
   constructor(
@@ -22,7 +22,7 @@ export class Rebuilder {
     readonly projector: Projector,
   ) {}
 
-  /** True from the request for a rebuild until one that started later is done. Durable. */
+  /** Whether a rebuild was requested and no rebuild that started after the request has finished. Read from storage. */
   get owed(): boolean {
     const { sql } = this.ledger;
     return getProgress(sql, "rebuild_asked") > getProgress(sql, "rebuilt");
@@ -32,12 +32,12 @@ export class Rebuilder {
     return this.#latest !== null;
   }
 
-  /** Stores that a rebuild is owed. */
+  /** Stores a request for a rebuild. */
   request(): void {
     nextRevision(this.ledger.sql, "rebuild_asked");
   }
 
-  /** Rebuilds, after the rebuild that is running if there is one; returns how many batches that took. */
+  /** Rebuilds the copy and returns the number of batches. If a rebuild is running, waits for it to end first. */
   async rebuild(): Promise<number> {
     const before = this.#latest ?? Promise.resolve(0);
     const next = before.then(
@@ -61,7 +61,7 @@ export class Rebuilder {
     for (const batch of snapshotBatches(ledger)) {
       await writeBatch(platform.copy, batch);
       batches += 1;
-      // A large history takes minutes: what is charged meanwhile does not wait for the end of the rebuild.
+      // Rebuilding a large history takes minutes. New charges must reach the copy before that.
       await projector.project();
     }
     setProgress(ledger.sql, "rebuilt", Math.max(asked, getProgress(ledger.sql, "rebuilt")));
@@ -74,7 +74,8 @@ export class Rebuilder {
     let head = await readHead(platform.copy, id);
     for (let deletions = 0; deletions === 0 || head !== null; deletions++) {
       if (deletions === MAX_DELETIONS) throw new CopyBusy();
-      // A ledger that was restored to an earlier time may be behind its copy, whose rows must not win over the new ones.
+      // If the ledger was restored to an earlier time, the copy may have higher revisions. Continue from the higher
+      // one, so that old rows in the copy do not win over new ones.
       setProgress(ledger.sql, "copy", Math.max(head ?? 0, getProgress(ledger.sql, "copy")));
       await deleteCopy(platform.copy, id, head);
       head = await readHead(platform.copy, id);

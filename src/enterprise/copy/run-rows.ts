@@ -1,6 +1,7 @@
 /**
- * A run as the copy and the receipt list it: computed from the run and its meters, or, once its meters are pruned, the
- * row that pruning stored. It knows the object's tables and nothing of D1.
+ * Builds the row that the copy in D1 and the receipt show for a run. The row is computed from the run and its meters.
+ * Once the meters are pruned, it is the summary that pruning stored. This file knows the tables of the enterprise's
+ * Durable Object, but not D1.
  */
 import type { RunRow } from "../../copy/batch.ts";
 import { type Meter, type Run, unitOf } from "../../ledger/books.ts";
@@ -12,7 +13,7 @@ import { RUNS } from "../books/rows.ts";
 
 type PrunedCycle = Pick<RunRow, "cycleStartsAtMs" | "cycleMicros">;
 
-/** The rows of these runs. A run whose meters are pruned has the row that it had then. */
+/** Loads the rows of these runs. If a run's meters are pruned, its row is the one from the time of pruning. */
 export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] {
   const { store, sql, recent } = ledger;
   const known = names.flatMap((name) => recent.find(name) ?? []);
@@ -27,7 +28,7 @@ export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] 
   return [...known.map((found) => toRunRow(ledger, found.run, found.meters)), ...stored];
 }
 
-/** A run as pruning stores it. This form is read for 400 days, so it must not change. */
+/** Serializes a run for pruning. Stored rows are read for up to 400 days, so this format must not change. */
 export function writePruned({ cycleStartsAtMs, cycleMicros, ...run }: RunRow): string {
   return JSON.stringify({ ...showRun(run), cycleStartsAtMs, cycleMicros });
 }
@@ -46,7 +47,7 @@ function toRunRow(ledger: Ledger, run: Run, meters: readonly Meter[]): RunRow {
   return { ...summary, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
 }
 
-/** The cycle of the last report of a run that is charged nothing; 0 when it reported nothing. */
+/** Returns the start of the cycle of a run's last report, for a run without charges; 0 if the run has no reports. */
 function cycleOfLastReport({ books, store }: Ledger, meters: readonly Meter[]): AtMs {
   const lastReportAtMs = meters.reduce((last, meter) => Math.max(last, meter.lastReportAtMs), 0);
   if (lastReportAtMs >= books.cycle.startsAtMs) return books.cycle.startsAtMs;

@@ -1,6 +1,6 @@
 /**
- * Everything that the copy of an enterprise should hold, in batches: a rebuild writes them, and the audit compares them
- * with what the copy has. Debits may go on between two batches.
+ * Builds batches with everything that an enterprise's copy in D1 should hold. A rebuild writes these batches, and the
+ * audit compares them with the copy. Debits may commit between two batches.
  */
 import type { Batch } from "../../copy/batch.ts";
 import type { Ledger } from "../books/ledger.ts";
@@ -8,10 +8,13 @@ import { BATCH_RUNS, ENTRY_ROWS, headOf, loadNames, NAME_ROWS, settingsRevision 
 import { loadRunRows } from "./run-rows.ts";
 import { foldOutbox, loadAllTotals } from "./totals.ts";
 
-/** The rows of a table go as one JSON value, of which D1 takes at most 2 MB. */
+/** The rows of one table are sent as one JSON parameter. D1 accepts parameters of at most 2 MB. */
 const TOTAL_ROWS = 5_000;
 
-/** Totals first, then runs, entries and names. At least two batches, so that the enterprise's own row is always there. */
+/**
+ * Yields totals first, then runs, entries and names. Yields at least two batches, so the enterprise's own row is always
+ * included.
+ */
 export function* snapshotBatches(ledger: Ledger): Generator<Batch> {
   const { sql, store } = ledger;
   sql.transaction(() => {
@@ -54,7 +57,7 @@ export function* snapshotBatches(ledger: Ledger): Generator<Batch> {
   }
 }
 
-/** Portions small enough to travel as one parameter each; a single empty one when there are no rows. */
+/** Splits rows into pages that fit into one parameter each. Returns a single empty page if there are no rows. */
 function pagesOf<T>(rows: readonly T[]): T[][] {
   const count = Math.max(1, Math.ceil(rows.length / TOTAL_ROWS));
   return Array.from({ length: count }, (_, page) => rows.slice(page * TOTAL_ROWS, (page + 1) * TOTAL_ROWS));

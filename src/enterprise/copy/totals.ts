@@ -1,7 +1,7 @@
 /**
- * Folds the outbox into absolute totals: by local hour and day with surface, and by cycle with workspace, group and
- * user. Folding costs in proportion to what changed. The revision of a total is the seq up to which it is complete, so
- * writing it anywhere twice, or late, is harmless.
+ * Folds the outbox into absolute totals. One table has totals by surface for each local hour and day. The other has
+ * totals by workspace, group and user for each cycle. The cost of folding is proportional to the number of changes. The
+ * revision of a total is the seq up to which it is complete, so writing it to the copy twice or late is harmless.
  */
 import type { CycleTotal, Dimension, TimeTotal, Totals } from "../../copy/batch.ts";
 import type { Surface } from "../../ledger/books.ts";
@@ -60,14 +60,16 @@ const CYCLE_TOTALS = new Table<CycleTotal>({
   }),
 });
 
-/** Folds the oldest outbox rows that are not in the totals yet; true when there may be more. */
+/** Folds the oldest outbox rows that are not in the totals yet. Returns true if there may be more. */
 export function foldOutbox(sql: Sql): boolean {
   const rows = loadOutbox(sql, getProgress(sql, "folded"), MAX_FOLDED_ROWS);
   foldRows(sql, rows);
   return rows.length === MAX_FOLDED_ROWS;
 }
 
-/** Folds these rows, of which the first may be folded already; returns all totals that they change, as stored now. */
+/**
+ * Folds these rows. The first of them may already be folded. Returns all totals that the rows affect, as now stored.
+ */
 export function foldAndTouch(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const folded = getProgress(sql, "folded");
   const fresh = rows.filter((row) => row.lastSeq > folded);
@@ -95,13 +97,13 @@ function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
   return touched;
 }
 
-/** The stored totals that these outbox rows have changed. */
+/** Loads the stored totals that these outbox rows have changed. */
 function loadTouched(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const touched = sumUp(rows, 0);
   return { time: TIME_TOTALS.loadSame(sql, touched.time), cycle: CYCLE_TOTALS.loadSame(sql, touched.cycle) };
 }
 
-/** What the rows add to each total that they change. */
+/** Sums what the rows add to each total that they change. */
 function sumUp(rows: readonly OutboxRow[], revision: number): Totals {
   const time = new Map<string, TimeTotal>();
   const cycle = new Map<string, CycleTotal>();
@@ -129,7 +131,7 @@ function sumUp(rows: readonly OutboxRow[], revision: number): Totals {
   return { time: [...time.values()], cycle: [...cycle.values()] };
 }
 
-/** By dimension, the id under which a debit counts. */
+/** Returns the id under which a debit counts in each dimension. */
 function idsOf({ workspace, group, user }: OutboxDebit): Record<Dimension, string> {
   return { all: "", workspace, group, user };
 }

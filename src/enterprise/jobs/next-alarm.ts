@@ -32,7 +32,9 @@ export function nextAlarmAt({ nowMs, alarmAtMs, running, dueAtMs }: AlarmState):
 const RETRY_FIRST_MS = 1_000;
 const RETRY_LAST_MS = 60_000;
 
-/** Returns the pause before a job's next attempt: 1 s after the first failure, doubled after each further one, to 60 s. */
+/**
+ * Returns the pause before a job's next attempt: 1 s after one failure, then doubled each time in a row, up to 60 s.
+ */
 export function retryPauseMs(failures: number): number {
   return Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** Math.min(failures - 1, 10));
 }

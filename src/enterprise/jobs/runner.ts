@@ -16,7 +16,7 @@ const PROJECT_WATCHED_MS = 300;
 const NAMES = Object.keys(JOBS) as JobName[];
 
 export class JobRunner {
-  /** When the alarm is set to run. A new instance does not know this: it sets the same time again, or an earlier one. */
+  /** When the alarm is set to run. A new instance does not know, so it sets the same time again, or an earlier one. */
   #alarmAtMs = NEVER;
   /** True while the alarm's jobs run. After an eviction the flag is lost, and the platform runs the alarm again. */
   #running = false;

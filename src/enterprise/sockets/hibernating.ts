@@ -1,4 +1,4 @@
-/** The core's sockets as hibernating WebSockets of a Durable Object. */
+/** Implements the core's sockets with the hibernating WebSockets of a Durable Object. */
 import type { Socket, SocketOwner, Sockets } from "./sockets.ts";
 
 export function hibernatingSockets(ctx: DurableObjectState): Sockets {
@@ -10,7 +10,7 @@ export function hibernatingSockets(ctx: DurableObjectState): Sockets {
   };
 }
 
-/** Opens a socket and lets the object hibernate while nothing is sent through it. */
+/** Opens a socket. The Durable Object can hibernate while no message passes through it. */
 export function acceptSocket(ctx: DurableObjectState, owner: SocketOwner): { client: WebSocket; server: WebSocket } {
   const { 0: client, 1: server } = new WebSocketPair();
   const { kind, caller } = owner;
@@ -38,7 +38,7 @@ export class HibernatingSocket implements Socket {
     try {
       this.socket.close(code, reason);
     } catch {
-      // Some codes are received but must not be sent, for example 1006.
+      // Some codes can be received but not sent, for example 1006.
       this.socket.close(1000);
     }
   }

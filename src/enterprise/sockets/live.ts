@@ -1,6 +1,6 @@
 /**
- * Pushes the gauge to those who watch: after every change, at most four times a second, never skipping the last one. No
- * push waits for a debit, and no debit waits for a push.
+ * Pushes the gauge to watchers after each change, at most four times a second. The last of several quick changes is
+ * always pushed. Pushes do not wait for debits, and debits do not wait for pushes.
  */
 import type { Books } from "../../ledger/books.ts";
 import type { Clock, Defer } from "../platform.ts";
@@ -12,13 +12,13 @@ type LiveDeps = {
   sockets: Sockets;
   clock: Clock;
   defer: Defer;
-  /** The gauge as JSON. */
+  /** Returns the gauge as JSON. */
   gauge(): string;
 };
 
 /**
- * Everything here is memory. Losing it is harmless: an object with a pending push does not hibernate, and when it is
- * evicted its sockets close too; a new socket starts with the gauge.
+ * All state here is in memory only. Losing it is harmless. A Durable Object with a pending push does not hibernate.
+ * When the object is evicted, its sockets close too, and a new socket receives the gauge when it opens.
  */
 export class LivePush {
   /** The books that watchers have seen, or will see with the pending push. */
@@ -28,14 +28,14 @@ export class LivePush {
 
   constructor(readonly deps: LiveDeps) {}
 
-  /** Call it after whatever may have changed the books: pushes now, or as soon as the interval allows. */
+  /** Pushes now or as soon as the interval allows. Call this after anything that may have changed the books. */
   changed(books: Books, watched: boolean): void {
     if (books === this.#shownBooks) return;
     this.#shownBooks = books;
     if (watched) this.#schedule();
   }
 
-  /** Lets the next call push although the books are the same: the gauge also depends on the time. */
+  /** Makes the next call of `changed` push even if the books are the same. The gauge also depends on the time. */
   invalidate(): void {
     this.#shownBooks = null;
   }
@@ -52,7 +52,9 @@ export class LivePush {
     }, waitMs);
   }
 
-  /** Sends the gauge to every watcher. One whose token has expired is closed, and comes back with a new token. */
+  /**
+   * Sends the gauge to every watcher. Closes sockets whose token has expired; the client reconnects with a new token.
+   */
   #push(): void {
     const { sockets, clock, gauge } = this.deps;
     const message = gauge();

@@ -1,6 +1,7 @@
 /**
- * The object's sockets, as the core sees them. Each carries who opened it and until when that is valid, so that the
- * object knows its peer again after hibernation. A `live` socket receives gauges; a `stream` socket sends debits.
+ * The Durable Object's sockets, as the core sees them. Each socket stores who opened it and when that access expires,
+ * so the object still knows its owner after hibernation. Watchers receive gauges on `live` sockets. Agents send debits
+ * on `stream` sockets.
  */
 import type { Caller } from "../../access/callers.ts";
 import type { AtMs } from "../../ledger/time.ts";
@@ -11,38 +12,38 @@ export type SocketOwner = { kind: SocketKind; caller: Caller; expiresAtMs: AtMs 
 
 export type Socket = {
   owner: SocketOwner;
-  /** Does nothing when the socket is closing: the peer reconnects if it wants to. */
+  /** Sends a message. Does nothing if the socket is closing: the client can reconnect. */
   send(message: string): void;
-  /** May be called again on a socket that is closed. */
+  /** Closes the socket. May also be called on a closed socket. */
   close(code: number, reason?: string): void;
 };
 
 export type Sockets = {
-  /** How many sockets watch the gauge. */
+  /** Counts the `live` sockets. */
   countLive(): number;
   live(): Socket[];
-  /** The sockets that a key has opened. */
+  /** Returns the sockets that a key has opened. */
   ofKey(id: string): Socket[];
 };
 
-/** Our close code for a key or token that has ended; a client reconnects after any other code. */
+/** Our close code for a key or token that is no longer valid. A client reconnects after any other code. */
 export const CLOSE_UNAUTHORIZED = 4401;
-/** RFC 6455: a message that the receiver does not accept. */
+/** The close code of RFC 6455 for a message that violates the receiver's policy. */
 export const CLOSE_POLICY = 1008;
 
-/** The header in which the Worker says who opens a socket; nobody else can reach the object. */
+/** The header in which the Worker names the socket's owner. It can be trusted: only the Worker can reach the object. */
 export const OWNER_HEADER = "Fuelgauge-Owner";
 
 export function hasExpired({ expiresAtMs }: SocketOwner, nowMs: AtMs): boolean {
   return expiresAtMs !== null && expiresAtMs <= nowMs;
 }
 
-/** When the first of the sockets expires; Infinity when none does. */
+/** Returns when the first of the sockets expires, or Infinity if none of them does. */
 export function nextExpiryAtMs(sockets: readonly Socket[]): AtMs {
   return Math.min(...sockets.map(({ owner }) => owner.expiresAtMs ?? Number.POSITIVE_INFINITY));
 }
 
-/** Closes the sockets that have expired; returns when the next one expires. */
+/** Closes the sockets that have expired. Returns when the next one expires, or Infinity if none does. */
 export function closeExpired(sockets: readonly Socket[], nowMs: AtMs): AtMs {
   const [expired = [], valid = []] = [true, false].map((is) =>
     sockets.filter(({ owner }) => hasExpired(owner, nowMs) === is),

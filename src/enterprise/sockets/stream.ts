@@ -1,7 +1,7 @@
 /**
- * Debits through a socket: a message is `{id, …report}` or `{id, reports: […]}`, and its reply carries the same id.
- * Every message is answered, also one that cannot be read. This file only turns messages into reports and decisions
- * into replies; the ledger decides.
+ * The protocol for debits over a socket. A message is `{id, …report}` or `{id, reports: […]}`, and its reply carries
+ * the same id. Every message gets a reply, even one that cannot be parsed. This file only converts messages to reports
+ * and decisions to replies. The ledger decides.
  */
 import type { FieldError, Refused } from "../../ledger/refusals.ts";
 import type { DebitAnswerJson } from "../../wire/debit-answer.ts";
@@ -17,18 +17,18 @@ import {
 } from "../../wire/report.ts";
 
 const MAX_MESSAGE_BYTES = 1_048_576;
-/** No character of a string takes more bytes than this in UTF-8. */
+/** The most bytes that one UTF-16 code unit of a string takes in UTF-8. */
 const MAX_BYTES_A_CHAR = 3;
 
 type Id = string | number;
 
-/** A message that can be read: its id, and a report or a batch that is not checked yet. */
+/** A parsed message: its id, and a report or a batch that has not been validated yet. */
 type StreamMessage = { id: Id; body: unknown };
 
-/** A message whose reports the ledger has to decide. */
+/** A validated message, whose reports the ledger still has to decide. */
 type StreamRequest = SplitReports & { id: Id };
 
-/** A message that is answered without the ledger. */
+/** The reply to a message that does not need the ledger. */
 type StreamReply = { reply: Record<string, unknown> };
 
 export function parseMessage(message: string | ArrayBuffer): StreamMessage | StreamReply {
@@ -46,12 +46,12 @@ export function parseRequest({ id, body }: StreamMessage, find: FindPrice): Stre
   return "errors" in split ? invalid(id, split.errors) : { id, ...split };
 }
 
-/** The reply to a message that could not be decided: the caller sends it again. */
+/** Builds the reply to a message that the ledger could not decide. The agent then sends the message again. */
 export function busyReply({ id }: StreamMessage): Record<string, unknown> {
   return { id, ...showProblem(problemOf("ledger_busy")) };
 }
 
-/** The reply, from what the ledger decided of the request's reports in their order. */
+/** Builds the reply to a request. `decided` holds the ledger's decisions, in the order of the request's reports. */
 export function replyTo(
   request: StreamRequest,
   decided: readonly (DebitAnswerJson | Refused)[],
@@ -68,7 +68,7 @@ function invalid(id: Id | null, errors: FieldError[]): StreamReply {
   return { reply: { id, ...showRefusal({ code: "validation_failed", errors }) } };
 }
 
-/** A string, or a number that JSON can echo: 1e400, for example, parses as Infinity. */
+/** Accepts strings, and numbers that JSON can represent: 1e400, for example, parses as Infinity and is not valid. */
 function isMessageId(id: unknown): id is Id {
   return typeof id === "string" || (typeof id === "number" && Number.isFinite(id));
 }
