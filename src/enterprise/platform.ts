@@ -24,7 +24,7 @@ export type Platform = {
   log: Log;
 };
 
-/** The real clock. The ledger has a clock of its own: it never goes back, and some enterprises use a test clock. */
+/** The real clock. The ledger has its own clock, which never goes back and is a test clock in some enterprises. */
 export type Clock = { realNowMs(): AtMs };
 
 /** Runs `act` later in this instance, like setTimeout. If the instance is evicted first, `act` never runs. */
