@@ -28,7 +28,7 @@ export type CopyView = {
 
 export type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };
 
-/** The result of a PUT of an enterprise. `newWebhookUrl` is null unless the PUT changed the webhook URL. */
+/** The result of a PUT of an enterprise. `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */
 export type Provisioned = { created: boolean; state: StateJson; newWebhookUrl: string | null };
 
 export function showState(state: EnterpriseState): StateJson;

@@ -173,8 +173,8 @@ export class EnterpriseCore {
   }
 
   /**
-   * Replies to a message of the debit stream, even if the ledger fails. Closes the socket if its key is not valid
-   * anymore.
+   * Replies to a message of the debit stream, even if the ledger fails. Closes the socket of a key that is no longer
+   * valid.
    */
   async receive(socket: Socket, message: string | ArrayBuffer): Promise<void> {
     const { owner } = socket;

@@ -1,4 +1,4 @@
-/** Creates the enterprise of an object, or changes its settings: what the operator's PUT does. */
+/** Handles the operator's PUT of an enterprise: creates the enterprise, or changes its settings. */
 import type { Settings } from "../../ledger/books.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
@@ -11,11 +11,13 @@ type ProvisionRequest = {
    * All settings, with defaults for what the patch omits; null if the patch does not suffice to create an enterprise.
    */
   complete: Settings | null;
-  /** Undefined: unchanged. Null, or the real clock: no test clock. */
+  /**
+   * The time of the test clock. Null or undefined: the real clock for a new enterprise, no change for an existing one.
+   */
   testClockMs: AtMs | null | undefined;
 };
 
-/** `newWebhookUrl` is set when webhooks go to another URL from now on. */
+/** `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */
 type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
 
 export function provision(ledger: Ledger, request: ProvisionRequest): Provisioned | Refused {

@@ -1,6 +1,6 @@
 /**
- * Answers the messages of the debit stream. Every message gets a reply, also when prices cannot be read or the ledger
- * fails, unless its sender is refused by the time of the commit.
+ * Replies to the messages of the debit stream. Every message gets a reply, even if prices cannot be read or the ledger
+ * fails. The only exception is a message whose sender is refused before the commit.
  */
 import type { Denied } from "../../access/refusals.ts";
 import type { Report } from "../../ledger/debit.ts";
@@ -9,13 +9,13 @@ import type { DebitAnswerJson } from "../../wire/debit-answer.ts";
 import type { Platform } from "../platform.ts";
 import { busyReply, parseMessage, parseRequest, replyTo } from "./stream.ts";
 
-/** Why the sender is refused now; null when it is not. */
+/** Returns why the sender is refused now, or null if it is not refused. */
 type Refuse = () => Refused | Denied | null;
 
 export class DebitStream {
   constructor(
     readonly platform: Platform,
-    /** Commits reports, unless `refuse` refuses them right before. */
+    /** Commits reports, unless `refuse` returns a refusal right before the commit. */
     readonly debit: (
       reports: readonly Report[],
       refuse: Refuse,
@@ -23,7 +23,7 @@ export class DebitStream {
     readonly enterprise: () => string,
   ) {}
 
-  /** The reply to a message, or why its sender is refused. */
+  /** Returns the reply to a message, or the refusal of its sender. */
   async answer(text: string | ArrayBuffer, refuse: Refuse): Promise<Record<string, unknown> | Refused | Denied> {
     const refused = refuse();
     if (refused !== null) return refused;
