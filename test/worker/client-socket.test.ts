@@ -97,7 +97,7 @@ it("repeats over HTTP what a broken socket left unanswered, charged once", async
   run.report("gpt-5", output(1_000));
   await clock.pass(5_000);
   expect([line.messages, batches().length]).toEqual([2, 1]);
-  expect(troubles).toMatchObject([{ kind: "unreachable", detail: "no answer: the socket broke" }]);
+  expect(troubles).toMatchObject([{ kind: "unreachable", detail: "no answer: no reply arrived over the socket" }]);
   expect(await finish(run)).toMatchObject({ delivered: true, charged_micros: CREDIT });
   expect(await used()).toBe(CREDIT);
   client.close();

@@ -1,7 +1,7 @@
 /**
- * Asks the ledger whether a run may start, and retries while the network fails. Only if the ledger cannot be reached
- * does the client's policy decide. A run that the policy admitted is registered with the ledger before its first report,
- * so that its start is recorded by the ledger's clock: the clock of an agent's machine may be wrong.
+ * Asks the ledger whether a run may start, and retries while the network fails. If the ledger cannot be reached, the
+ * client's policy decides. The client registers a run that the policy admitted with the ledger before its first report.
+ * This records the run's start by the ledger's clock, because the clock of an agent's machine may be wrong.
  */
 import { backoffMs, type Clock } from "./clock.ts";
 import { type Answer, describe, isTransient, type Ledger } from "./http.ts";
@@ -20,9 +20,9 @@ export type StartOptions = {
   /** Micros of credits or USD to set aside for the run. */
   holdMicros?: number;
   holdTtlSeconds?: number;
-  /** What the run had used before this process, as saved from `run.totals`. */
+  /** The run's totals from an earlier process, as saved from `run.totals`. */
   totals?: Record<string, Usage>;
-  /** Saves the totals where they survive the process. The client awaits it before it sends them. */
+  /** Saves the totals outside the process. The client awaits this function before it sends the totals. */
   keep?: (totals: Record<string, Totals>) => unknown;
 };
 
@@ -39,7 +39,7 @@ export type RefusalCode =
 
 export type Refusal = {
   code: RefusalCode;
-  /** The HTTP status; 0 if the ledger did not answer or was not asked. */
+  /** The HTTP status; 0 if the ledger did not respond or was not asked. */
   status: number;
   detail: string;
   available_micros?: number;
@@ -77,7 +77,7 @@ export async function askToStart(context: Context, options: StartOptions, limitM
   }
 }
 
-/** Registers a run that started without the ledger. Null if the run may report now, else the answer to retry after. */
+/** Registers a run that started without the ledger. Returns null once it may report, else the failed response. */
 export async function registerRun(context: Context, run: RunState, options: StartOptions): Promise<Answer | null> {
   const { ledger, clock } = context;
   const answer = await ledger.call("POST", "/runs", requestOf(options));

@@ -1,8 +1,8 @@
 /**
  * The Vercel AI SDK (`ai` ≥ 6): a middleware for `wrapLanguageModel` that reports every call of the wrapped model,
- * including each step of an agent. The SDK states a stream's usage only in its last part. So that a stream which is cut
- * off still counts, the middleware also requests the provider's raw events and reads those that the other adapters
- * understand. It removes them again for callers that did not request them.
+ * including each step of an agent. The SDK states a stream's usage only in its last part, which a stream that is cut off
+ * never reaches. So the middleware also requests the provider's raw events, and counts the events that the other
+ * adapters understand. It removes the raw events from the stream if the caller did not request them.
  */
 import { type AnthropicEvent, anthropicUsage } from "./anthropic.ts";
 import { type GoogleEvent, googleUsage } from "./google.ts";
@@ -24,7 +24,7 @@ type Part = { type: string };
 type Streamed<P extends Part> = { stream: ReadableStream<P> };
 type Params = { includeRawChunks?: boolean | undefined };
 
-/** A middleware for `wrapLanguageModel`. Its types name only what is used, so that several versions of `ai` fit. */
+/** A middleware for `wrapLanguageModel`. Its types name only the fields it uses, so that several versions of `ai` fit. */
 export type FuelgaugeMiddleware = {
   /** `ai` 6 accepts only v3 and `ai` 7 accepts any version. The usage has the same shape in both. */
   specificationVersion: "v3";
@@ -69,7 +69,7 @@ export function fuelgaugeMiddleware(run: Run, { model: name }: MeterOptions = {}
 
 type CountedPart = Part & { rawValue?: unknown; usage?: ModelUsage };
 
-/** Reads the provider's raw events as they pass. Uses the SDK's usage at the end if those did not state everything. */
+/** Reads the provider's raw events as they pass. If they lack the final usage, counts the SDK's usage instead. */
 function partsUsage(model: string): Fold<CountedPart> {
   const anthropic = anthropicUsage({ model });
   const google = googleUsage({ model });
@@ -107,7 +107,7 @@ function meterParts<P extends Part>(
 ): ReadableStream<P> {
   const reader = stream.getReader();
   const call = run.call();
-  // With a high-water mark of 0, nothing is read before the caller reads it.
+  // With a high-water mark of 0, the stream reads nothing until the caller reads.
   return new ReadableStream<P>(
     {
       async pull(controller) {

@@ -1,7 +1,7 @@
 /**
- * Anthropic Messages. `message_start` states the usage of the prompt, and each `message_delta` the whole message's
- * totals so far; the last one counts. The four kinds are disjoint already; cache writes of both lifetimes are
- * `cache_write_tokens`. If a message lists its iterations, those are what Anthropic bills: only they contain a
+ * The adapter for Anthropic Messages. `message_start` states the prompt's usage. Each `message_delta` states the whole
+ * message's totals so far, and the last one counts. Anthropic's four kinds do not overlap. `cache_write_tokens` includes
+ * cache writes of both lifetimes. If a message lists `iterations`, Anthropic bills the iterations: only they include a
  * compaction, and they name the other model that an advisor or a fallback used.
  */
 import type { Counted, Fold, MeterOptions } from "./metered.ts";
@@ -92,7 +92,7 @@ function totalsOf(usage: TokenCounts): Totals {
   };
 }
 
-/** The fields that a delta states. A null states nothing, and does not undo an earlier number. */
+/** Returns the fields that a delta states. A null field does not replace an earlier number. */
 function statedFields(usage: MessageUsage): MessageUsage {
   return Object.fromEntries(Object.entries(usage).filter(([, value]) => value !== null && value !== undefined));
 }

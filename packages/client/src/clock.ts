@@ -1,6 +1,7 @@
 /**
  * The client's clock, its timers and its backoff. Durations are measured by the steady clock, which only moves forward.
- * The wall clock of an agent's machine may be wrong by hours; it is read only if no answer states the ledger's time.
+ * The wall clock of an agent's machine may be wrong by hours. The client reads it only if no response states the
+ * ledger's time.
  */
 
 export type Clock = {
@@ -21,7 +22,7 @@ export const realClock: Clock = {
   },
 };
 
-/** The result of the work, or null if it takes longer than the limit. */
+/** Returns the result of the work, or null if the work takes longer than the limit. */
 export function withTimeout<T>(clock: Clock, limitMs: number, work: Promise<T>): Promise<T | null> {
   return new Promise((resolve, reject) => {
     const cancel = clock.after(limitMs, () => resolve(null));
@@ -33,8 +34,8 @@ const MIN_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 30_000;
 
 /**
- * How long to wait after this many failures in a row: 250 ms, doubled each time up to 30 s, of which the upper half is
- * random, so that clients which fail together do not retry together.
+ * Returns how long to wait after this many failures in a row. The pause starts at 250 ms and doubles up to 30 s. Its
+ * upper half is random, so that clients that fail together do not retry together.
  */
 export function backoffMs(failures: number, random: () => number): number {
   const maxMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));

@@ -1,7 +1,7 @@
 /**
  * The main entry: `createFuelgauge` makes a client that starts runs, reports what they use, and passes on what the ledger
- * asks. It runs wherever `fetch` exists: Node ≥ 20, Deno, Bun, Workers and browsers. Reports are facts and are sent until
- * the ledger answers them. `whenUnreachable` decides whether new runs may start while the ledger cannot be reached.
+ * asks. It runs wherever `fetch` exists: Node ≥ 20, Deno, Bun, Workers and browsers. The client sends each report until
+ * the ledger responds to it. `whenUnreachable` decides whether new runs may start while the ledger cannot be reached.
  */
 import { askToStart, type Refusal, registerRun, type StartOptions } from "./admission.ts";
 import { type Clock, realClock } from "./clock.ts";
@@ -27,9 +27,9 @@ export type OpenPolicy = {
   policy: "open";
   /** How many runs may start without the ledger. The next one is refused. */
   maxRuns: number;
-  /** How much usage may be unreported. Beyond it no run starts, and runs in progress are asked to stop. */
+  /** How much usage may be unreported. Above this limit no run starts, and runs in progress are asked to stop. */
   maxUnreported: number;
-  /** What a meter's totals count towards that limit, for example their cost. The default counts all tokens. */
+  /** Returns how much a meter's totals count toward `maxUnreported`, for example their cost. Default: all tokens. */
   weigh?: (model: string, usage: Usage) => number;
 };
 
@@ -41,11 +41,11 @@ export type FuelgaugeOptions = {
   key: Key;
   /** "closed" (the default): no run starts without the ledger. */
   whenUnreachable?: "closed" | OpenPolicy;
-  /** How long a start may take before the ledger counts as unreachable. Default: 5,000. */
+  /** How long `startRun` tries before it treats the ledger as unreachable, in ms. Default: 5,000. */
   startLimitMs?: number;
-  /** How long one request may take. Default: 10,000. */
+  /** How long one request may take, in ms. Default: 10,000. */
   timeoutMs?: number;
-  /** How many runs may have unreported usage. Beyond it no run starts. Default: 10,000. */
+  /** How many runs may have unreported usage. Above this limit no run starts. Default: 10,000. */
   maxRuns?: number;
   transport?: MakeTransport;
   onTrouble?: (trouble: Trouble) => void;
@@ -61,7 +61,7 @@ export type Started =
 
 export type Fuelgauge = {
   startRun(options: StartOptions): Promise<Started>;
-  /** Waits until the ledger has answered all reports, for at most `waitMs` (30 s). False if that time is too short. */
+  /** Waits until the ledger has processed all reports. Returns false if that takes longer than `waitMs` (30 s). */
   flush(options?: { waitMs?: number }): Promise<boolean>;
   /** Stops sending immediately. */
   close(): void;
@@ -77,7 +77,7 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
       // A logger that fails must not stop the reporting.
     }
   };
-  // Looked up at each call, so that it can be replaced. Browsers and Workers require that it is called without a receiver.
+  // Looks up `fetch` at each call, so tests can replace it. Browsers and Workers require a call without a receiver.
   const fetch: Fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
   const { url, enterprise, key } = options;
   const open = whenUnreachable === "closed" ? null : whenUnreachable;

@@ -1,8 +1,8 @@
 /**
- * Google GenAI. Each chunk states the running totals of its response. The prompt includes the tokens from the cache;
- * results of tools are additional input, and thoughts are additional output. One stream can contain several responses:
- * with automatic function calling each turn is a response, and they add up. When the SDK continues a response with
- * another request, it adds up the counts itself.
+ * The adapter for Google GenAI. Each chunk states the running totals of its response. The prompt's count includes cached
+ * tokens, but not the results of tools. The output's count does not include thoughts, so the adapter adds them. With
+ * automatic function calling, one stream contains one response per turn, and the adapter adds them up. When the SDK
+ * continues a response with another request, the SDK adds up the counts itself.
  */
 import type { Fold, MeterOptions } from "./metered.ts";
 import { countOf, meterStream, recordResponse, splitPrompt } from "./metered.ts";
@@ -70,7 +70,7 @@ function totalsOf(usage: UsageMetadata): Totals {
   };
 }
 
-/** Whether these counts are the sum of several requests, the last of which this chunk belongs to. */
+/** Whether these counts are the sum of several requests. This chunk belongs to the last of them. */
 function isContinued({ promptTokenCount, initialPromptTokenCount }: UsageMetadata): boolean {
   return initialPromptTokenCount !== undefined && initialPromptTokenCount < countOf(promptTokenCount);
 }

@@ -1,5 +1,5 @@
 /**
- * One request to the ledger over HTTP, with the key and a time limit. It never throws: if the network fails, the answer
+ * Sends one HTTP request to the ledger, with the key and a time limit. It never throws. If the network fails, the result
  * has status 0, so callers that retry have a single case to handle.
  */
 import { type Clock, withTimeout } from "./clock.ts";
@@ -13,12 +13,12 @@ export type Fetch = (
 export type Key = string | (() => string | Promise<string>);
 
 export type Answer = {
-  /** 0 if there was no answer. */
+  /** The HTTP status; 0 if there was no response. */
   status: number;
-  /** The JSON of the answer; if it is not JSON, its first characters as `detail`. */
+  /** The parsed response body. If it is not JSON, its first characters are in `detail`. */
   body: Record<string, unknown>;
   retryAfterMs: number | null;
-  /** The server's clock, from its Date header. */
+  /** The server's time, from the response's Date header. */
   dateMs: number | null;
 };
 
@@ -65,7 +65,7 @@ export function connectHttp(options: {
   };
 }
 
-/** Whether the same request may succeed later: no answer, too many requests, or an error of the server. */
+/** Whether the same request may succeed later: no response, too many requests, or a server error. */
 export function isTransient(status: number): boolean {
   return status === 0 || status === 408 || status === 425 || status === 429 || status >= 500;
 }
@@ -74,12 +74,12 @@ export function noAnswer(detail: string): Answer {
   return { status: 0, body: { code: "ledger_unreachable", detail }, retryAfterMs: null, dateMs: null };
 }
 
-/** What went wrong, as a text for people. */
+/** Describes for people what went wrong. */
 export function describe({ status, body }: Answer): string {
   return [status === 0 ? "no answer:" : `${status} ${body.code ?? ""}`, body.detail].filter(Boolean).join(" ");
 }
 
-/** The error and its cause. Without the cause, Node's "fetch failed" does not say why. */
+/** Formats an error with its cause. Node's "fetch failed" does not give the reason without its cause. */
 function causeOf(error: unknown): string {
   const { cause } = error as { cause?: { code?: unknown; message?: unknown } };
   const reason = cause?.code ?? cause?.message;
@@ -91,7 +91,7 @@ function parseBody(text: string): Record<string, unknown> {
     const json: unknown = JSON.parse(text);
     if (typeof json === "object" && json !== null) return json as Record<string, unknown>;
   } catch {
-    // Not JSON: it comes from a proxy, or it was cut off.
+    // The body is not JSON: it comes from a proxy, or it was cut off.
   }
   return { detail: text.slice(0, 200) };
 }
@@ -101,7 +101,7 @@ function parseDate(header: string | null): number | null {
   return Number.isNaN(ms) ? null : ms;
 }
 
-/** Retry-After is a number of seconds, or a date on the server's clock. */
+/** Parses Retry-After, which is a number of seconds or a date by the server's clock. */
 function parseRetryAfter(header: string | null, nowMs: number): number | null {
   if (header === null) return null;
   const ms = /^\s*\d+\s*$/.test(header) ? Number(header) * 1000 : Date.parse(header) - nowMs;

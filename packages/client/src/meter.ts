@@ -1,20 +1,21 @@
 /**
- * One run's use of one model on the client's side: the totals to report, and up to which change the ledger has answered.
- * Totals are stored in parts, one for `report` and one for each model call in progress, so that two names of one model
- * can be merged without counting anything twice. All of it is memory; a caller that saves `run.totals` loses nothing.
+ * The client's record of one run's use of one model: the totals to report, and the last version of them that the ledger
+ * has acknowledged. Totals are stored in parts: one for `report`, and one for each model call in progress. So two names
+ * of one model can be merged without counting anything twice. A meter exists only in memory. A caller that saves
+ * `run.totals` loses nothing.
  */
 import { sumOf, type Totals, ZERO_TOTALS } from "./totals.ts";
 import type { ItemRefusal } from "./wire.ts";
 
 export class Meter<Run = unknown> {
   readonly run: Run;
-  /** The name it is reported under: the caller's, and the canonical one as soon as an answer states it. */
+  /** The model name in reports: first the caller's name, then the canonical name once a response states it. */
   model: string;
   final = false;
-  /** Increases with every change. The ledger has answered up to `ackedVersion`. */
+  /** Increases with every change. The ledger has acknowledged the versions up to `ackedVersion`. */
   version = 0;
   ackedVersion = 0;
-  /** The weight of its totals, and of those that the ledger has answered. */
+  /** The weight of all totals, and of the totals that the ledger has acknowledged. */
   weight = 0;
   ackedWeight = 0;
   sentAtMs = Number.NEGATIVE_INFINITY;
@@ -58,7 +59,7 @@ export class Meter<Run = unknown> {
     this.final ||= other.final;
   }
 
-  /** Each part's totals, with the name that the caller used for the model. */
+  /** Yields each part's totals, with the name that the caller used for the model. */
   *byName(): Iterable<[string, Totals]> {
     for (const [key, totals] of this.#parts) yield [key.slice(key.indexOf(" ") + 1), totals];
   }

@@ -1,5 +1,5 @@
 /**
- * What the adapters share. A fold reads a provider's events one by one and always knows the usage stated so far. A
+ * Code that the adapters share. A fold reads a provider's events one by one and always knows the usage stated so far. A
  * metered stream passes the events through and reports that usage to the run. Nothing is estimated: a stream that is
  * cut off counts what the provider had stated by then.
  */
@@ -47,7 +47,7 @@ export function recordResponse<Response>(response: Response, run: Run, fold: Fol
   return response;
 }
 
-/** A provider's number as a count of tokens; 0 if it is missing or not a positive integer. */
+/** Returns a provider's number as a token count, or 0 if it is missing or not a positive integer. */
 export function countOf(value: unknown): number {
   return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : 0;
 }

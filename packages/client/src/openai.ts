@@ -1,8 +1,8 @@
 /**
- * OpenAI Chat Completions and Responses. In both, the prompt's count includes the tokens read from the cache and written
- * to it, so they are subtracted. Reasoning is part of the completion. A chat stream states its usage in the last chunk,
- * and only if the request has `stream_options: {include_usage: true}`. A response states it when it completes, fails or
- * ends incomplete. OpenAI states nothing earlier, so a stream that is cut off counts nothing.
+ * The adapter for OpenAI Chat Completions and Responses. In both, the prompt's count includes cache reads and cache
+ * writes, so the adapter subtracts them. The completion's count includes reasoning. A chat stream states its usage in
+ * the last chunk, and only if the request has `stream_options: {include_usage: true}`. A response states its usage when
+ * it completes, fails or ends incomplete. OpenAI states nothing earlier, so a stream that is cut off counts nothing.
  */
 import type { Fold, MeterOptions } from "./metered.ts";
 import { countOf, meterStream, recordResponse, splitPrompt } from "./metered.ts";

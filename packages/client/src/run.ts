@@ -1,6 +1,6 @@
 /**
- * One run as its agent uses it: it counts tokens, passes on what the ledger asks, and finishes. Counting never waits for
- * the network: it marks a meter as changed, and the sender reports it.
+ * The run that an agent works with. It counts tokens, passes on what the ledger asks, and finishes. Counting never waits
+ * for the network. It only marks a meter as changed, and the sender reports that meter.
  */
 import type { Answer, Ledger } from "./http.ts";
 import { Meter } from "./meter.ts";
@@ -8,7 +8,7 @@ import { isSame, sumOf, type Totals, totalsOf, ZERO_TOTALS } from "./totals.ts";
 import type { Trouble } from "./trouble.ts";
 import type { Action, DebitAnswer, ItemRefusal, StopReason, Surface, Unit, Usage } from "./wire.ts";
 
-/** What the run is asked to do. `answer` is null if the client decided without an answer of the ledger. */
+/** What the run is asked to do. `answer` is null if the client decided without the ledger. */
 export type ActionEvent = {
   action: Action;
   reason: StopReason | "ledger_unreachable" | null;
@@ -16,9 +16,9 @@ export type ActionEvent = {
 };
 
 export type Finished = {
-  /** Whether the ledger answered or refused the final totals of every meter in time. If not, sending goes on. */
+  /** Whether the ledger accepted or refused every meter's final totals in time. If false, the client keeps sending. */
   delivered: boolean;
-  /** What the run was charged according to the last answer; null if there was no answer. */
+  /** The run's charge according to the last response; null if there was no response. */
   charged_micros: number | null;
   unit: Unit | null;
   refused: (ItemRefusal & { model: string })[];
@@ -28,7 +28,7 @@ export type Finished = {
 export type Call = {
   /** Sets the call's running totals for a model. A call that uses several models updates each of them. */
   update(model: string, usage: Usage): void;
-  /** Ends the call, whether it succeeded or not. Its totals stay, and later updates are ignored. */
+  /** Ends the call, whether it succeeded or not. The run keeps the call's totals, and ignores later updates. */
   end(): void;
 };
 
@@ -49,7 +49,7 @@ export type Run = {
   call(): Call;
   /** Calls the listener when the action or its reason changes. Returns a function that removes the listener. */
   onAction(listener: (event: ActionEvent) => void): () => void;
-  /** Closes all meters and waits until the ledger has answered, for at most `waitMs` (30 s). */
+  /** Closes all meters. Waits at most `waitMs` (30 s) until the ledger has processed them. */
   finish(options?: { waitMs?: number }): Promise<Finished>;
 };
 
@@ -63,14 +63,14 @@ export class RunStopped extends Error {
   }
 }
 
-/** What a run needs of the sender. */
+/** The part of the sender that a run uses. */
 export type ReportQueue = {
   /** Sends the meter's totals soon. */
   markChanged(meter: Meter<RunState>): void;
   /** Stops sending a meter that was merged into another one. */
   drop(meter: Meter<RunState>): void;
   forget(run: RunState): void;
-  /** Waits until the condition holds; false if it does not hold within `waitMs`. */
+  /** Waits until the condition holds. Returns false if it does not hold within `waitMs`. */
   waitUntil(isDone: () => boolean, waitMs: number): Promise<boolean>;
 };
 
@@ -92,7 +92,7 @@ type RunSetup = {
 };
 
 const FINISH_WAIT_MS = 30_000;
-/** claude-x-20250929, gpt-x-2025-08-07, claude-x@20250929 */
+/** Matches dated model names such as claude-x-20250929, gpt-x-2025-08-07 and claude-x@20250929. */
 const DATE_OF_MODEL = /[-@](\d{8}|\d{4}-\d{2}-\d{2})$/;
 const NO_USAGE =
   "a model call ended without stating its usage; a chat stream of OpenAI needs stream_options: {include_usage: true}";
@@ -174,7 +174,7 @@ export class RunState implements Run {
     const delivered = await queue.waitUntil(() => this.settled, waitMs);
     if (delivered) queue.forget(this);
     const meters = [...this.#meters.values()];
-    // The last final report ends a hold. If the ledger accepted none, release the hold explicitly.
+    // The last final report ends the hold. If the ledger accepted no final report, release the hold explicitly.
     if (held && meters.every((meter) => meter.refused !== null)) {
       await ledger.call("DELETE", `/runs/${encodeURIComponent(this.id)}/hold`);
     }
@@ -185,13 +185,13 @@ export class RunState implements Run {
     return { delivered, charged_micros: answer?.run_total_micros ?? null, unit: answer?.unit ?? null, refused };
   }
 
-  /** Handles the ledger's answer to a report of this meter. */
+  /** Handles the ledger's response to a report of this meter. */
   handleAnswer(meter: Meter<RunState>, answer: DebitAnswer): void {
     this.#setCanonicalName(meter, answer.model);
     this.setAction({ action: answer.action, reason: answer.reason, answer });
   }
 
-  /** Reports a dated model name that the price book lacks without its date. False if the name has no date. */
+  /** Removes the date from a model name that the price book lacks. Returns false if the name has no date. */
   retryUndated(meter: Meter<RunState>): boolean {
     const undated = meter.model.replace(DATE_OF_MODEL, "");
     if (undated === meter.model) return false;
@@ -200,7 +200,7 @@ export class RunState implements Run {
     return true;
   }
 
-  /** Handles the refusal of a run that started by policy and was registered late. */
+  /** Handles a refusal of a run that the policy admitted before the client could register it. */
   handleLateRefusal({ body }: Answer): void {
     const { code } = body;
     if (code !== "credits_exhausted" && code !== "spend_cap_reached" && code !== "enterprise_suspended") return;
@@ -244,7 +244,7 @@ export class RunState implements Run {
     return meter;
   }
 
-  /** An alias and its model are one meter: the totals under both names add up. */
+  /** Merges the meters of an alias and its model: the totals under both names add up. */
   #setCanonicalName(meter: Meter<RunState>, canonical: string): void {
     if (meter.model === canonical || this.#meters.get(meter.model) !== meter) return;
     this.#canonical.set(meter.model, canonical);

@@ -1,7 +1,7 @@
 /**
- * Reports the meters of all runs: each at most four times a second, many in one request, one request at a time. Running
- * totals make this lossless, because later totals contain earlier ones. What the ledger does not answer is sent again
- * with growing pauses for as long as the process lives. Memory is bounded: a meter has one slot.
+ * Reports the meters of all runs. It sends one request at a time, with many reports, and each meter at most four times a
+ * second. Nothing is lost, because later running totals include earlier ones. If the ledger does not respond, the sender
+ * retries with growing pauses for as long as the process lives. Memory is bounded, because a meter has only one slot.
  */
 import { backoffMs, type Clock, withTimeout } from "./clock.ts";
 import { type Answer, describe, type Ledger, noAnswer } from "./http.ts";
@@ -20,18 +20,18 @@ type SenderSetup = {
   clock: Clock;
   random: () => number;
   limit: UnreportedLimit | null;
-  /** Registers a run that started without the ledger. Null if the run may report now, else the answer to retry after. */
+  /** Registers a run that started without the ledger. Returns null once it may report, else the failed response. */
   register(run: RunState): Promise<Answer | null>;
   onTrouble(trouble: Trouble): void;
 };
 
-/** A report, and the state of its meter when it was made. */
+/** A report, with the state that its meter had when the report was made. */
 type Snapshot = { meter: Meter<RunState>; version: number; weight: number; report: Report };
 type Waiter = { isDone(): boolean; done(): void };
 
 const MIN_INTERVAL_MS = 250;
 const MAX_BATCH = 500;
-/** After this time totals are sent even if they are not saved, because they are safest in the ledger. */
+/** The client waits this long for `keep`. Then it sends the totals unsaved, because they are safest in the ledger. */
 const KEEP_TIMEOUT_MS = 5_000;
 
 export class Sender implements ReportQueue {
@@ -156,7 +156,7 @@ export class Sender implements ReportQueue {
     return due;
   }
 
-  /** Null if the ledger has answered every report, else the answer that failed. */
+  /** Returns null if the ledger has processed every report, else the failed response. */
   async #deliver(due: readonly Meter<RunState>[]): Promise<Answer | null> {
     const { clock, transport } = this.#setup;
     let failure: Answer | null = null;
@@ -165,7 +165,8 @@ export class Sender implements ReportQueue {
     }
     const snapshots = due.filter(({ run }) => run.startedAt !== null).map(snapshotOf);
     if (failure?.status === 0 || snapshots.length === 0) return failure;
-    // Totals are saved before they are sent, so a process that is killed now never continues from less than the ledger has.
+    // Save totals before sending them. A process that is killed and restarted then never continues with lower
+    // totals than the ledger has.
     await Promise.all([...new Set(snapshots.map(({ meter }) => meter.run))].map((run) => this.#saveTotals(run)));
     for (const { meter } of snapshots) meter.sentAtMs = clock.steadyMs();
     const outcome = await transport.send(snapshots.map(({ report }) => report));
@@ -206,7 +207,7 @@ export class Sender implements ReportQueue {
     meter.ackedWeight = meter.weight;
     const { run, model } = report;
     this.#setup.onTrouble({ kind: "report_refused", run, model, status, code, detail });
-    // The meter became final while this report was in progress: its final totals are still to be tried.
+    // The meter became final while this report was in progress, so its final totals have not been sent yet.
     if (meter.final && report.final !== true) this.markChanged(meter);
   }
 

@@ -1,7 +1,8 @@
 /**
- * Sends reports through one WebSocket, which costs less per report for a host with many runs. The socket must send the
- * Authorization header when it opens: Workers do so with a fetch that upgrades; Node ≥ 22, Deno and Bun with an option
- * of their WebSocket; browsers cannot. While the socket does not open, and for 30 s after it breaks, reports go over HTTP.
+ * Sends reports through one WebSocket, which costs less per report on a host with many runs. The opening request must
+ * carry the Authorization header. Workers send it in a `fetch` that upgrades to a WebSocket. Node ≥ 22, Deno and Bun
+ * accept it as an option of `new WebSocket`. Browsers cannot send it. If the socket fails to open or breaks, reports
+ * go over HTTP for the next 30 s.
  */
 import { type Clock, withTimeout } from "./clock.ts";
 import { type Ledger, noAnswer } from "./http.ts";
@@ -49,14 +50,14 @@ class SocketTransport implements Transport {
   async send(reports: Report[]): Promise<Outcome> {
     const socket = await this.#connectedSocket();
     if (socket === null) return this.#http.send(reports);
-    return (await this.#request(socket, reports)) ?? noAnswer("the socket broke");
+    return (await this.#request(socket, reports)) ?? noAnswer("no reply arrived over the socket");
   }
 
   close(): void {
     this.#drop(this.#socket);
   }
 
-  /** The open socket, opened first if necessary; null while reports go over HTTP. */
+  /** Returns the open socket, and opens it first if necessary. Returns null while reports go over HTTP. */
   async #connectedSocket(): Promise<Socket | null> {
     if (this.#socket !== null || this.#clock.steadyMs() < this.#httpUntilMs) return this.#socket;
     let late = false;
@@ -78,7 +79,7 @@ class SocketTransport implements Transport {
     return this.#socket;
   }
 
-  /** The reply to a batch; null if the socket broke first, when the batch may or may not have arrived. */
+  /** Sends a batch and returns its outcome. Returns null if no reply arrived; the ledger may have recorded the batch. */
   async #request(socket: Socket, reports: Report[]): Promise<Outcome | null> {
     const id = ++this.#lastId;
     const reply = new Promise<Outcome | null>((done) => this.#waiting.set(id, { reports, done }));
@@ -115,7 +116,7 @@ class SocketTransport implements Transport {
     try {
       socket.close();
     } catch {
-      // It is closed already.
+      // The socket is already closed.
     }
   }
 }
@@ -123,7 +124,7 @@ class SocketTransport implements Transport {
 type Upgraded = { status: number; webSocket?: (Socket & { accept(): void }) | null };
 type SocketClass = new (url: string, options: { headers: Record<string, string> }) => Socket;
 
-/** Opens a socket the way that the current runtime supports. */
+/** Opens a socket in the way that the current runtime supports. */
 export const openSocket: OpenSocket = (url, headers) => {
   const runtime = globalThis as unknown as { WebSocketPair?: unknown; WebSocket?: SocketClass };
   if (runtime.WebSocketPair !== undefined) return openByUpgrade(url, headers);

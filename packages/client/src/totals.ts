@@ -1,4 +1,4 @@
-/** Arithmetic on running totals. Pure. */
+/** Pure arithmetic on running totals. */
 import type { Usage } from "./wire.ts";
 
 /** A usage in which all four kinds are present. */

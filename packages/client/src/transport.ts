@@ -1,6 +1,7 @@
 /**
  * Sends a batch of reports to the ledger. This file has the transport over HTTP, which works everywhere; socket.ts has
- * one for hosts with many runs. The answer has one result per report, in order; without it the batch is sent again.
+ * one for hosts with many runs. The response has one result per report, in order. Without a
+ * response, the batch is sent again.
  */
 import type { Clock } from "./clock.ts";
 import { type Answer, type Ledger, noAnswer } from "./http.ts";
@@ -13,7 +14,7 @@ export type Transport = {
   close(): void;
 };
 
-/** Makes a transport for a client. It can fall back to `http`. */
+/** Makes a transport for a client. The transport can fall back to `http`. */
 export type MakeTransport = (connection: {
   ledger: Ledger;
   clock: Clock;
@@ -31,7 +32,7 @@ export function httpTransport(ledger: Ledger): Transport {
   };
 }
 
-/** The results of a batch. An answer without one result per report counts as no answer: it may come from a proxy. */
+/** Reads the results of a batch. A response without one result per report may come from a proxy, so it counts as none. */
 export function outcomeOf(body: Record<string, unknown>, reports: readonly Report[]): Outcome {
   const { results } = body;
   const complete = Array.isArray(results) && results.length === reports.length && results.every(isResult);

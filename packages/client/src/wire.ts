@@ -1,6 +1,6 @@
 /**
- * The JSON that the client and the ledger exchange, as plain types. The schemas that check it are in the Worker, and the
- * client imports nothing of the Worker. A test compares the two: it does not compile if they differ.
+ * Types of the JSON that the client and the ledger exchange. The client imports nothing from the Worker, so these types
+ * repeat the Worker's schemas by hand. A test compares the types with the schemas, and fails to compile if they differ.
  */
 
 export type Surface = "web" | "cli";
@@ -8,7 +8,7 @@ export type Unit = "credits" | "usd";
 export type Action = "continue" | "wind_down" | "stop";
 export type StopReason = "credits_exhausted" | "spend_cap_reached" | "hold_exhausted" | "enterprise_suspended";
 
-/** Tokens of one meter, as running totals. The four kinds are disjoint: `input_tokens` excludes cached tokens. */
+/** The tokens that one run has used of one model so far. No token counts twice: `input_tokens` excludes cached tokens. */
 export type Usage = {
   input_tokens: number;
   output_tokens: number;
