@@ -1,7 +1,7 @@
 /**
- * May a new run start? Asked before it starts (rules R5, R6). What is asked and what is decided happen in one step, so
- * however many agents ask at once, exactly those that fit are admitted. A run that is known is not new: asking again
- * is answered as before, and may raise its hold.
+ * Decides whether a new run may start (rules R5, R6). Checking and holding are one step, so if many agents ask at once,
+ * exactly those that fit are admitted. A known run is not new: asking again gets the same answer, and may raise its
+ * hold.
  */
 import { type Attribution, findConflict, findStartFault, openRun } from "./attribution.ts";
 import { balanceOf } from "./balance.ts";
@@ -21,9 +21,9 @@ export type StartRequest = Attribution & {
 export type Admission = {
   books: Books;
   run: Run;
-  /** True for a run that nobody had heard of. */
+  /** True if the run was not known before. */
   created: boolean;
-  /** True when the run is new or its hold rose. */
+  /** True if the run is new or its hold was raised. */
   changed: boolean;
 };
 
@@ -53,7 +53,7 @@ function admitKnown(
 ): Admission | Refused {
   const conflict = findConflict(run, request);
   if (conflict !== null) return refuse(conflict);
-  // What lies behind the fence is forgotten, whether its rows are pruned by now or not.
+  // Runs beyond their retention count as forgotten, even if their rows are not pruned yet.
   const kept = meters.filter((meter) => isKept(meter, run.startedAtMs, nowMs));
   if (kept.length > 0 && kept.every((meter) => meter.final)) return refuse({ code: "run_closed" });
   const fault = findStartFault(run, request, nowMs);
@@ -69,7 +69,7 @@ function admitKnown(
 function findLack(books: Books, run: Run, holdMicros: Micros | null, nowMs: AtMs): Refusal | null {
   const { unit, availableMicros, heldMicros } = balanceOf(books, unitOf(books.settings.billingModel), nowMs);
   const wantedMicros = (holdMicros ?? 0) - holdLeft(run, unit);
-  // Without a cap any hold fits, as long as their sum is an amount.
+  // Without a cap every hold fits, as long as the sum of all holds is a valid amount.
   if (availableMicros === null) return heldMicros + wantedMicros > MAX_MICROS ? { code: "charge_too_large" } : null;
   if (unit === "usd") {
     const fits = availableMicros > 0 && wantedMicros <= availableMicros;

@@ -1,6 +1,6 @@
 /**
- * The handful of sums that decide and that every screen shows, for one unit: the number shown is the number that
- * blocks. Credits measure against allowance and usable bonus, USD against the spend cap (null: there is none).
+ * The sums of one unit that decide whether a run may start, and that every screen shows: the number shown is the number
+ * that blocks. Credits are measured against allowance and usable bonus, USD against the spend cap (null: no cap).
  */
 import type { Books } from "./books.ts";
 import { bonusRemaining, monthlyRemaining } from "./buckets.ts";

@@ -1,7 +1,7 @@
 /**
- * The books of one enterprise, as every decision of the ledger sees them: plain values, replaced and never changed.
- * Amounts are micros, times are milliseconds by the enterprise's own clock. What a name means stands here once;
- * how the values are stored is the object's business.
+ * The books of one enterprise: plain values that every decision of the ledger reads, and replaces instead of changing.
+ * Amounts are micros, times are milliseconds by the enterprise's clock. This file defines what the fields mean; it does
+ * not know how they are stored.
  */
 import type { Micros, Unit } from "./micros.ts";
 import type { Plan } from "./plans.ts";
@@ -19,7 +19,7 @@ export type Settings = {
   billingModel: BillingModel;
   plan: Plan;
   allowanceOverrideMicros: Micros | null;
-  /** In force from the next turn on; the running cycle keeps its bounds. */
+  /** Applies from the next turn; the current cycle keeps its bounds. */
   timeZone: string;
   anchorDay: number;
   suspended: boolean;
@@ -28,19 +28,19 @@ export type Settings = {
   webhookUrl: string | null;
 };
 
-/** One billing cycle, half-open [startsAt, endsAt), with both sides: credits and spend. */
+/** One billing cycle, half-open [startsAt, endsAt), with its use in credits and in USD. */
 export type Cycle = {
   startsAtMs: AtMs;
   endsAtMs: AtMs;
-  /** The zone that the bounds were made in: local hours and days of this cycle go by it. */
+  /** The time zone of the bounds, which also defines the local hours and days of this cycle. */
   timeZone: string;
-  /** The highest allowance that was in force in this cycle. */
+  /** The highest allowance that applied in this cycle. */
   allowanceMicros: Micros;
-  /** Drawn from the allowance, from grants, and not covered: together this cycle's charges in credits. */
+  /** Drawn from the allowance, drawn from grants, and not covered: together, this cycle's charges in credits. */
   monthlyUsedMicros: Micros;
   bonusUsedMicros: Micros;
   debtMicros: Micros;
-  /** Given back to the allowance by refunds of this cycle: only so much of it can be free while bonus is in use. */
+  /** Refunded to the allowance in this cycle: at most this much of it can be free while bonus is in use. */
   returnedMicros: Micros;
   /** This cycle's charges in micros of USD. */
   spendUsedMicros: Micros;
@@ -59,41 +59,41 @@ export type Grant = {
   note: string | null;
   grantedAtMs: AtMs;
   expiresAtMs: AtMs | null;
-  /** True once voided: nothing returns to it. */
+  /** True once voided: nothing is refunded to it any more. */
   voided: boolean;
   /** The order of arrival: the seq of its `grant_added`. */
   seq: number;
 };
 
 /**
- * The highest threshold, in per cent, of which people were notified outside the screens in this cycle and unit, and the
- * total it was measured against. 0: of none yet. 100: nothing is left.
+ * The highest threshold, in percent, that a notification was sent for in this cycle and unit, and the total that it was
+ * measured against. 0: none yet. 100: nothing is left.
  */
 export type Notified = { cycleStartsAtMs: AtMs; unit: Unit; level: number; totalMicros: Micros | null };
 
 export type Books = {
   settings: Settings;
   cycle: Cycle;
-  /** Grants with something left, and those that the decision at hand may refund; in the order of drawing. */
+  /** Grants with something left, and those that the current decision may refund to, in the order of drawing. */
   grants: readonly Grant[];
-  /** The sum of active holds, by the unit they were made in. */
+  /** The sum of active holds by unit. */
   held: Readonly<Record<Unit, Micros>>;
-  /** The part of `held` whose holds have expired and are not ended yet: they end in portions, and no longer count. */
+  /** The part of `held` that belongs to expired holds. They are ended in portions, and no longer count. */
   overdue: Readonly<Record<Unit, Micros>>;
   /** The monthly spend cap; null: no cap. */
   capMicros: Micros | null;
   notified: Notified;
-  /** Rises by one with each debit that changes a meter, each change of a hold and each entry. */
+  /** Increases by one with each debit that changes a meter, each change of a hold, and each entry. */
   seq: number;
 };
 
 export const BUCKETS = ["monthly", "grant", "debt", "spend"] as const;
 export type Bucket = (typeof BUCKETS)[number];
 
-/** One draw of a meter on a bucket. The last of a meter's draws is its most recent. */
+/** One draw of a meter on a bucket. A meter's most recent draw comes last. */
 export type Draw = {
   bucket: Bucket;
-  /** The grant's id, else null: the cycle says which allowance, debt or spend it was. */
+  /** The grant's id; null for allowance, debt and spend, which the cycle identifies. */
   grantId: string | null;
   cycleStartsAtMs: AtMs;
   micros: Micros;
@@ -104,7 +104,7 @@ export type Draw = {
 export type Meter = {
   run: string;
   model: string;
-  /** Names other than `model` under which it was reported: an alias stays with its meter. */
+  /** The other names under which it was reported: an alias stays with its meter. */
   reportedAs: readonly string[];
   unit: Unit;
   price: Price;
@@ -126,13 +126,13 @@ export type Run = {
   /** Null until known; fixed at the first charge. */
   group: string | null;
   startedAtMs: AtMs;
-  /** True from its first report on: only then it counts as a request. */
+  /** True after its first report, which makes it count as a request. */
   reported: boolean;
-  /** Null: never had one, or it was released, expired or closed. Zero micros: used up. */
+  /** Null if it has none: never had one, or it was released, expired or closed. Zero micros if it is used up. */
   hold: Hold | null;
 };
 
-/** The group of a workspace that belongs to none. */
+/** The group of workspaces without a group. */
 export const NO_GROUP = "none";
 
 export function unitOf(billingModel: BillingModel): Unit {
@@ -148,14 +148,14 @@ export function grantUsable(grant: Grant, nowMs: AtMs): boolean {
   return !grant.voided && (grant.expiresAtMs === null || nowMs < grant.expiresAtMs);
 }
 
-/** Soonest expiry first, those without expiry last, then the oldest, then the order of arrival. */
+/** Sorts by expiry (none comes last), then by age, then by order of arrival. */
 export function byDrawOrder(a: Grant, b: Grant): number {
   const expiry = (a.expiresAtMs ?? Number.POSITIVE_INFINITY) - (b.expiresAtMs ?? Number.POSITIVE_INFINITY);
   if (expiry !== 0 && !Number.isNaN(expiry)) return expiry;
   return a.grantedAtMs - b.grantedAtMs || a.seq - b.seq;
 }
 
-/** The order of a run's meters: first reported first; at one instant by the name of the model. */
+/** Sorts a run's meters by their first report, then by the name of the model. */
 export function byFirstReport(a: Meter, b: Meter): number {
   return a.firstReportAtMs - b.firstReportAtMs || (a.model < b.model ? -1 : 1);
 }

@@ -1,7 +1,7 @@
 /**
- * Where a charge is drawn from and where a refund goes back to (rule R3; settled detail «Money»). Monthly before
- * bonus, bonus by soonest expiry, and what nothing covers becomes debt. A refund undoes the most recent draw first.
- * Every function takes books and draws and gives new ones; sums are conserved to the micro.
+ * Decides where a charge is drawn from and where a refund goes (rule R3): allowance before bonus, bonus by soonest
+ * expiry, and the rest becomes debt. A refund undoes the most recent draw first.
+ * Every function takes books and draws and returns new ones. Sums are preserved to the micro.
  */
 import {
   type Books,
@@ -17,7 +17,7 @@ import { MAX_MICROS, type Micros, type Unit } from "./micros.ts";
 import type { AtMs } from "./time.ts";
 
 export type Drawn = { books: Books; draws: readonly Draw[] };
-/** `cycleMicros`: how much of the refund belongs to the running cycle and lowers its totals. */
+/** `cycleMicros` is the part of the refund that belongs to the current cycle and lowers its totals. */
 type Refunded = Drawn & { cycleMicros: Micros };
 
 /** What is left of the allowance in this cycle. */
@@ -47,7 +47,7 @@ export function drawCharge(books: Books, draws: readonly Draw[], unit: Unit, mic
   };
 }
 
-/** Gives `micros` > 0 back, most recent draw first; what came from an ended bucket lapses. */
+/** Refunds `micros` > 0, most recent draw first. What came from a bucket that has ended lapses. */
 export function refundCharge(books: Books, draws: readonly Draw[], micros: Micros, nowMs: AtMs): Refunded {
   const kept = [...draws];
   let cycleMicros = 0;
@@ -66,8 +66,8 @@ export function refundCharge(books: Books, draws: readonly Draw[], micros: Micro
 }
 
 /**
- * Lets credit that has become free pay this cycle's debt. `debtors` are meters with debt of this cycle, oldest first.
- * Paying is a draw at this moment, so it becomes the meter's most recent one.
+ * Pays this cycle's debt with free credit. `debtors` are meters with debt of this cycle, oldest first.
+ * A payment is a draw at this moment, so it becomes the meter's most recent one.
  * Returns the debtors that changed, and how much was paid.
  */
 export function payDebt(
@@ -90,7 +90,7 @@ export function payDebt(
   return { books, paid, paidMicros };
 }
 
-/** True when credit is free while debt stands: then debtors must be loaded and paid (invariant B4). */
+/** True if credit is free while there is debt: then debtors must be loaded and paid (invariant B4). */
 export function owesWithCredit(books: Books, nowMs: AtMs): boolean {
   return books.cycle.debtMicros > 0 && (monthlyRemaining(books) > 0 || bonusRemaining(books, nowMs) > 0);
 }
@@ -127,7 +127,7 @@ function drawCredit(from: Drawn, micros: Micros, nowMs: AtMs): Drawn & { uncover
   return { books: { ...books, cycle }, draws, uncoveredMicros: left };
 }
 
-/** Adds to the most recent draw when it is on the same bucket, so that a meter's list stays as short as its story. */
+/** Adds to the most recent draw if it is on the same bucket, which keeps the list of draws short. */
 function push(
   draws: readonly Draw[],
   bucket: Bucket,
@@ -161,7 +161,7 @@ function giveBack(books: Books, draw: Draw, micros: Micros, nowMs: AtMs): { book
     case "monthly": {
       if (!current) return { books, lapsed: true };
       const monthlyUsedMicros = cycle.monthlyUsedMicros - micros;
-      // A bound, not a balance: charges given back again and again must not carry it out of range.
+      // Capped, because this is a bound and not a balance: repeated refunds must not exceed the range of integers.
       const returnedMicros = Math.min(MAX_MICROS, cycle.returnedMicros + micros);
       return { books: { ...books, cycle: { ...cycle, monthlyUsedMicros, returnedMicros } }, lapsed: false };
     }

@@ -1,14 +1,14 @@
 /**
  * Billing cycles (rule R4). A cycle starts at 00:00 in the enterprise's time zone on its anchor day; in a month
  * without that day, on the month's last day. Bounds are always computed from the anchor, so they never drift.
- * Where the zone skips midnight, a day starts at the first instant that it has.
+ * If the zone skips midnight, the day starts at its first instant.
  */
 import { Temporal } from "temporal-polyfill";
 import { type AtMs, DAY_MS } from "./time.ts";
 
 export type CycleBounds = { startsAtMs: AtMs; endsAtMs: AtMs };
 
-/** The cycle that holds the instant. */
+/** The cycle that contains the instant. */
 export function cycleAt(atMs: AtMs, timeZone: string, anchorDay: number): CycleBounds {
   const month = Temporal.Instant.fromEpochMilliseconds(atMs)
     .toZonedDateTimeISO(timeZone)
@@ -20,9 +20,9 @@ export function cycleAt(atMs: AtMs, timeZone: string, anchorDay: number): CycleB
 }
 
 /**
- * The cycle that holds the instant, when the one before ended at `endedAtMs`. Zone and anchor may have changed at that
- * turn: then the first cycle is shorter, from the old end to the next anchor; where less than a day would be left of
- * it (a change of zone alone), it runs on to the anchor after.
+ * The cycle that contains the instant, if the previous one ended at `endedAtMs`. If zone or anchor changed at that turn,
+ * the first cycle is shorter: it lasts from the old end to the next anchor. If that is less than a day (because only the
+ * zone changed), it lasts to the anchor after that.
  */
 export function cycleAfter(endedAtMs: AtMs, atMs: AtMs, timeZone: string, anchorDay: number): CycleBounds {
   const first = cycleAt(endedAtMs, timeZone, anchorDay);
@@ -31,7 +31,7 @@ export function cycleAfter(endedAtMs: AtMs, atMs: AtMs, timeZone: string, anchor
   return atMs < endsAtMs ? { startsAtMs: endedAtMs, endsAtMs } : cycleAt(atMs, timeZone, anchorDay);
 }
 
-/** True for an IANA name of a time zone that this runtime knows ("UTC", "Asia/Kolkata"); offsets are not names. */
+/** True for the IANA name of a time zone that this runtime knows ("UTC", "Asia/Kolkata"). Offsets are not names. */
 export function isTimeZone(name: string): boolean {
   if (!/^[A-Za-z][A-Za-z0-9_+/-]*$/.test(name)) return false;
   try {
@@ -43,6 +43,6 @@ export function isTimeZone(name: string): boolean {
 }
 
 function anchorOf(month: Temporal.PlainYearMonth, timeZone: string, anchorDay: number): AtMs {
-  // `day` past the month's end is constrained to its last day.
+  // A `day` after the end of the month becomes its last day.
   return month.toPlainDate({ day: anchorDay }).toZonedDateTime({ timeZone }).startOfDay().epochMilliseconds;
 }

@@ -19,7 +19,7 @@ export type Report = Attribution & {
   /** The canonical id of the model, and the name that the caller used. */
   model: string;
   reportedAs: string;
-  /** The price in force; null when the book has none, which only a known meter survives. */
+  /** The current price; null if the book has none, which is refused unless the meter is known. */
   price: Price | null;
   tokens: Tokens;
   final: boolean;
@@ -31,11 +31,11 @@ export type Debit = {
   meter: Meter;
   /** What this report charged; negative for a refund. */
   chargedMicros: number;
-  /** The part of it that counts in the running cycle: a refund of an earlier cycle's charge does not. */
+  /** The part that counts in the current cycle: a refund of an earlier cycle's charge does not. */
   cycleMicros: number;
-  /** False for a duplicate that moves nothing: there is nothing to write but the time of a hold. */
+  /** False for a duplicate that changes nothing, except perhaps the expiry of a hold. */
   changed: boolean;
-  /** True for the run's first report: the request is counted. */
+  /** True for the run's first report, which counts as a request. */
   firstOfRun: boolean;
   /** True when this report made the last open meter of the run final. */
   closedRun: boolean;
@@ -52,7 +52,7 @@ export const STOP_REASONS = [
 ] as const;
 type StopReason = (typeof STOP_REASONS)[number];
 
-/** What the agent is answered. `unit` is the meter's, and all amounts are in that unit. */
+/** The answer to the agent. All amounts are in `unit`, the meter's unit. */
 export type DebitAnswer = {
   run: string;
   model: string;
@@ -63,7 +63,7 @@ export type DebitAnswer = {
   /** Null without a spend cap. */
   remainingMicros: Micros | null;
   availableMicros: Micros | null;
-  /** Two decimals; null where there is nothing to divide by. */
+  /** Two decimals; null if there is nothing to divide by. */
   usedPercent: number | null;
   action: Action;
   reason: StopReason | null;
@@ -74,7 +74,7 @@ const WIND_DOWN_PERCENT = 95;
 const TOUCH_MS = 60_000;
 
 /**
- * @param run what is known of the run, null when nothing is
+ * @param run the run, or null if it is not known
  * @param meters the run's meters
  * @param groupOfWorkspace the directory's group for a workspace, asked only at the run's first charge
  */
@@ -104,7 +104,7 @@ export function decideDebit(
   if (runTotal(known.meters, unit) + deltaMicros > MAX_MICROS) return refuse({ code: "charge_too_large" });
 
   const reportedAs = withName(meter?.reportedAs ?? [], report, meter?.model ?? report.model);
-  // A duplicate only keeps the meter alive, to the minute: a flood of them writes nothing.
+  // A duplicate only updates the time of the last report, at most once a minute, so a flood of them writes nothing.
   const changed = reading !== meter || reportedAs !== meter.reportedAs || nowMs - meter.lastReportAtMs >= TOUCH_MS;
   const draws = meter?.draws ?? [];
   const moved = moveCredit(books, draws, unit, deltaMicros, nowMs);
@@ -138,7 +138,7 @@ export function decideDebit(
   };
 }
 
-/** The answer to a decided debit, with `books` as they stand once all of its consequences are in. */
+/** The answer to a decided debit. `books` must include all of its consequences. */
 export function answerDebit(debit: Debit, books: Books, meters: readonly Meter[], nowMs: AtMs): DebitAnswer {
   const { meter } = debit;
   const balance = balanceOf(books, meter.unit, nowMs);
@@ -156,7 +156,7 @@ export function answerDebit(debit: Debit, books: Books, meters: readonly Meter[]
   };
 }
 
-/** What the agent is asked to do now; first match wins. */
+/** What the agent should do now. The first match wins. */
 export function decideAction(
   books: Books,
   run: Run,
@@ -178,14 +178,14 @@ export function decideAction(
   return { action: windDown ? "wind_down" : "continue", reason: null };
 }
 
-/** What the run has been charged in the unit. */
+/** What the run was charged in this unit. */
 export function runTotal(meters: readonly Meter[], unit: Unit): Micros {
   let sum = 0;
   for (const meter of meters) if (meter.unit === unit) sum += meter.chargedMicros;
   return sum;
 }
 
-/** Draws a charge, gives a refund back, or does nothing; `cycleMicros` is the part that counts in this cycle. */
+/** Draws a charge, makes a refund, or does nothing. `cycleMicros` is the part that counts in this cycle. */
 function moveCredit(
   books: Books,
   draws: readonly Draw[],
@@ -200,7 +200,7 @@ function moveCredit(
 }
 
 function findMeter(meters: readonly Meter[], report: Report, run: Run, nowMs: AtMs): Meter | null {
-  // By the caller's name first: what an alias meant at the first report, it means for this run for good.
+  // Looks up the reported name first: an alias keeps, within a run, the meaning that it had at its first report.
   const meter =
     meters.find((known) => known.reportedAs.includes(report.reportedAs)) ??
     meters.find((known) => known.model === report.reportedAs) ??

@@ -11,14 +11,14 @@ import type { AtMs } from "./time.ts";
 type Settled = {
   books: Books;
   entries: NewEntry[];
-  /** Cycles that ended, as they ended. */
+  /** The cycles that ended, in their final state. */
   closed: Cycle[];
   expired: Grant[];
 };
 
 /**
- * The books at `nowMs`, with everything that was due on the way, in order. Idle cycles in between leave no trace but
- * the one turn into the current cycle: one allowance, one `cycle_started`.
+ * Returns the books at `nowMs`, after everything that was due until then, in order. Several idle cycles count as one
+ * turn into the current cycle: one allowance, one `cycle_started`.
  */
 export function settleDue(books: Books, nowMs: AtMs): Settled {
   const settled: Settled = { books, entries: [], closed: [], expired: [] };
@@ -28,7 +28,7 @@ export function settleDue(books: Books, nowMs: AtMs): Settled {
     if (ended && expiresAtMs > settled.books.cycle.endsAtMs) writeDebtOff(settled);
     const next = ended ? nextBounds(settled.books, nowMs) : null;
     const untilMs = Math.min(nowMs, next?.startsAtMs ?? nowMs);
-    // Debt is written off between what expires by the end of its cycle and what expires later.
+    // Debt is written off after the grants that expire by the end of its cycle, and before those that expire later.
     const { endsAtMs } = settled.books.cycle;
     if (expiresAtMs <= untilMs) expireUntil(settled, expiresAtMs <= endsAtMs ? Math.min(untilMs, endsAtMs) : untilMs);
     else if (next !== null) turn(settled, next);
@@ -41,7 +41,7 @@ export function nextDueAt(books: Books): AtMs {
   return Math.min(books.cycle.endsAtMs, soonestExpiry(books)?.expiresAtMs ?? Number.POSITIVE_INFINITY);
 }
 
-/** A cycle with nothing used yet, under the settings in force. */
+/** A cycle with nothing used yet, with the current settings. */
 export function freshCycle(books: Pick<Books, "settings">, bounds: CycleBounds): Cycle {
   const { plan, allowanceOverrideMicros, timeZone } = books.settings;
   return {
@@ -56,7 +56,7 @@ export function freshCycle(books: Pick<Books, "settings">, bounds: CycleBounds):
   };
 }
 
-/** The entry of a cycle's start; `previous` is the cycle that ended, null for an enterprise's first. */
+/** The entry for the start of a cycle. `previous` is the cycle that ended, or null for the first cycle. */
 export function cycleStarted(cycle: Cycle, previous: Cycle | null, atMs: AtMs, by: string): NewEntry {
   return {
     atMs,
@@ -84,11 +84,11 @@ function nextBounds(books: Books, nowMs: AtMs): CycleBounds {
 }
 
 function soonestExpiry(books: Books): Grant | undefined {
-  // The order of drawing is the order of expiry; what is used up or ended has nothing left to expire.
+  // Grants are in the order of expiry. Those that are used up or have ended have nothing left to expire.
   return books.grants.find((grant) => grant.expiresAtMs !== null && grantRemaining(grant) > 0);
 }
 
-/** Expires every grant whose time is over by the instant, soonest first, in one pass over the grants. */
+/** Expires all grants whose time is over by the instant, soonest first, in one pass. */
 function expireUntil(settled: Settled, atMs: AtMs): void {
   const grants = settled.books.grants.map((grant) => {
     const amountMicros = grantRemaining(grant);

@@ -1,6 +1,6 @@
 /**
- * Grants: bonus credits that come, are voided, and are shown (rule R3). New credit pays this cycle's debt first; the
- * debtors are loaded and paid by the caller with payDebt, in the same change.
+ * Adds, voids and lists grants, which are bonus credits (rule R3). New credit pays this cycle's debt first: the caller
+ * loads the debtors and pays them with payDebt, in the same change.
  */
 import { balanceOf } from "./balance.ts";
 import {
@@ -39,7 +39,7 @@ export type GrantSummary = {
   state: (typeof GRANT_STATES)[number];
 };
 
-/** Adds a grant to the books, or finds that it is there already. Its seq is that of the entry that records it. */
+/** Adds a grant to the books unless it exists already. Its seq is that of the entry that records it. */
 export function decideGrant(
   books: Books,
   known: Grant | null,
@@ -75,7 +75,7 @@ export function decideGrant(
   return { books: { ...books, seq, grants: [...books.grants, grant].sort(byDrawOrder) }, grant, created: true };
 }
 
-/** Takes back what remains of a usable grant. */
+/** Voids a usable grant: what remains of it is removed. */
 export function decideVoid(books: Books, grant: Grant): { books: Books; grant: Grant; voidedMicros: Micros } {
   const voidedMicros = grantRemaining(grant);
   const voided: Grant = { ...grant, voided: true, voidedMicros };

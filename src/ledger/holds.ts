@@ -1,5 +1,5 @@
 /**
- * Holds (rule R6): credits or USD set aside for a run. Charges of the run come off its hold first; a hold ends with
+ * Holds (rule R6): credits or USD set aside for a run. The run's charges are taken from its hold first. A hold ends with
  * the run's final report, its release or its expiry. `books.held` is always the sum of the active holds by unit.
  */
 import { type Books, type Hold, type Run, unitOf } from "./books.ts";
@@ -18,7 +18,7 @@ export function spendHold(books: Books, run: Run, unit: Unit, chargedMicros: Mic
   return { books: withHeld(books, hold.unit, -taken), run: { ...run, hold } };
 }
 
-/** Gives what is left of the run's hold back. */
+/** Releases what is left of the run's hold. */
 export function endHold(books: Books, run: Run): HoldChange {
   if (run.hold === null) return { books, run };
   return { books: withHeld(books, run.hold.unit, -run.hold.micros), run: { ...run, hold: null } };
@@ -32,12 +32,12 @@ export function endExpiredHold(books: Books, run: Run): HoldChange {
   return endHold({ ...books, overdue }, run);
 }
 
-/** What active holds set aside at this moment. */
+/** The sum of the active holds at this moment. */
 export function heldNow(books: Books, unit: Unit): Micros {
   return books.held[unit] - books.overdue[unit];
 }
 
-/** Makes the run's hold at least `micros`, which the caller has checked to fit. */
+/** Raises the run's hold to at least `micros`. The caller has checked that it fits. */
 export function raiseHold(books: Books, run: Run, micros: Micros, ttlMs: number, nowMs: AtMs): HoldChange {
   const unit = unitOf(books.settings.billingModel);
   const left = holdLeft(run, unit);

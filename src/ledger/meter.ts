@@ -1,18 +1,18 @@
 /**
- * How reports join into a meter (rules R1, R2). A report carries running totals: the meter keeps the largest it has
- * seen of each kind, so duplicates, retries, reordering and loss change nothing. A final report closes the meter with
- * exactly its totals; after it only another final counts, and joins to the larger of each kind.
+ * Joins reports into a meter (rules R1, R2). A report carries running totals, and the meter keeps the largest total of
+ * each kind, so duplicates, retries, reordering and loss change nothing. A final report closes the meter with exactly its
+ * totals. After that only another final counts, and the meter keeps the larger total of each kind.
  */
 import type { Meter } from "./books.ts";
 import type { Tokens } from "./prices.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
-/** A meter is kept for this long after its last report; an unknown one that started earlier is refused (rule R10). */
+/** How long a meter is kept after its last report. An unknown one that started earlier is refused (rule R10). */
 export const FENCE_MS = 35 * DAY_MS;
 
 export type Reading = { tokens: Tokens; final: boolean };
 
-/** The meter's reading after this report; the same object when the report changes nothing. */
+/** The meter's totals after this report; the same object if the report changes nothing. */
 export function joinReading(known: Reading | null, report: Reading): Reading {
   if (known === null) return report;
   if (known.final && !report.final) return known;
@@ -21,7 +21,7 @@ export function joinReading(known: Reading | null, report: Reading): Reading {
   return sameReading(known, joined) ? known : joined;
 }
 
-/** True while the meter is behind the fence and its totals still count. */
+/** True as long as the meter is kept. */
 export function isKept(meter: Meter, startedAtMs: AtMs, nowMs: AtMs): boolean {
   return nowMs - Math.max(meter.lastReportAtMs, startedAtMs) <= FENCE_MS;
 }

@@ -12,7 +12,7 @@ export type RunSummary = {
   group: string;
   user: string;
   startedAtMs: AtMs;
-  /** Null for a run that has reported nothing. */
+  /** Null if the run has not reported yet. */
   lastReportAtMs: AtMs | null;
   models: string[];
   chargedMicros: Micros;
@@ -20,18 +20,18 @@ export type RunSummary = {
   final: boolean;
 };
 
-/** A draw as a receipt shows it: the bucket is named by the grant's id, or by the start of its cycle. */
+/** A draw as a receipt shows it: its bucket is identified by the grant's id or by the start of the cycle. */
 export type DrawSummary = Pick<Draw, "micros" | "lapsedMicros"> &
   ({ bucket: "grant"; grantId: string } | { bucket: Exclude<Bucket, "grant">; cycleStartsAtMs: AtMs });
 
-/** What a receipt shows of a meter. The draws add up to the charge. */
+/** A meter as a receipt shows it. The draws add up to the charge. */
 export type MeterSummary = Pick<Meter, "model" | "price" | "tokens" | "unit" | "chargedMicros" | "final"> & {
   draws: DrawSummary[];
 };
 
 export type Receipt = RunSummary & { meters: MeterSummary[] };
 
-/** @param fallbackUnit the unit of a run that has reported nothing yet */
+/** @param fallbackUnit the unit of a run that has not reported yet */
 export function summarizeRun(run: Run, meters: readonly Meter[], fallbackUnit: Unit): RunSummary {
   const unit = meters[0]?.unit ?? fallbackUnit;
   return {

@@ -1,7 +1,7 @@
 /**
- * Every refusal the ledger can answer, as plain values with a stable code. A refusal says that the caller's request
- * cannot be met as things stand; it changes nothing. A bug of ours throws instead. How a refusal looks over HTTP is
- * decided at the border, in one exhaustive table.
+ * All refusals of the ledger, as plain values with a stable code. A refusal means that a request cannot be met now; it
+ * changes nothing. Our own bugs throw instead. How a refusal looks over HTTP is decided in wire/, in one exhaustive
+ * table.
  */
 import type { Micros } from "./micros.ts";
 import type { AtMs } from "./time.ts";
@@ -36,7 +36,7 @@ export function refuse(refusal: Refusal): Refused {
   return { refusal };
 }
 
-/** Distinguishes what was refused, by the ledger or by another layer, from an answer. */
+/** Distinguishes a refusal, of the ledger or of another layer, from an answer. */
 export function isRefusal<T extends object>(value: T): value is Extract<T, { refusal: { code: string } }> {
   return "refusal" in value;
 }
