@@ -3,6 +3,7 @@
  * enterprise's Durable Object checks one more thing: whether the caller's key has been revoked since it was made.
  */
 import type { By } from "../ledger/entries.ts";
+import type { AtMs } from "../ledger/time.ts";
 
 export const SCOPES = ["debit", "read", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
@@ -16,6 +17,17 @@ export type Caller =
   | { kind: "key"; id: string; hash: string; scopes: readonly Scope[] }
   | { kind: "user"; user: string; role: Role }
   | { kind: "embed"; user: string; role: Role };
+
+/** A key as it is listed: everything but its hash. */
+export type KeySummary = {
+  id: string;
+  name: string;
+  scopes: Scope[];
+  createdAtMs: AtMs;
+  createdBy: By;
+  expiresAtMs: AtMs | null;
+  revokedAtMs: AtMs | null;
+};
 
 /**
  * Whether an authorized caller of a key route may make or revoke a key with these scopes. Only the operator may do so

@@ -2,25 +2,13 @@
  * Enterprise keys: made and shown once, listed without their secret, revoked permanently. The operator makes keys of
  * any scope; an admin key makes and revokes `debit` and `read` keys of its enterprise.
  */
-import { SCOPES } from "../access/callers.ts";
-import type { KeyView } from "../enterprise/books/keyring.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { makeKey } from "../operations/make-key.ts";
-import { newKey } from "../wire/key.ts";
+import { keySchema, newKey } from "../wire/key.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-
-const keySchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  scopes: z.array(z.enum(SCOPES)),
-  created_at: z.iso.datetime(),
-  created_by: z.string(),
-  expires_at: z.iso.datetime().nullable(),
-  revoked_at: z.iso.datetime().nullable(),
-}) satisfies z.ZodType<KeyView>;
 
 const access = { scope: "admin" } as const;
 

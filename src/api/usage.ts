@@ -3,7 +3,8 @@
  * `as_of` is the time up to which the copy is complete.
  */
 import type { Context } from "hono";
-import { type Dimension, readCycleTotal, readTimeseries, readTop } from "../copy/read.ts";
+import { readCycleTotal, readTimeseries, readTop } from "../copy/read.ts";
+import type { Dimension } from "../ledger/attribution.ts";
 import { GRANULARITIES, RANGES, spansOf } from "../ledger/calendar.ts";
 import { percentOf, UNITS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";

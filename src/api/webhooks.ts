@@ -1,25 +1,11 @@
 /** Webhooks, for the operator: the delivery log, and a test event that shows whether the receiver accepts it. */
-import type { WebhookView } from "../enterprise/books/webhook-queue.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
+import { webhookSchema } from "../wire/webhook.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-
-const webhookSchema = z
-  .object({
-    id: z.string(),
-    type: z.string(),
-    state: z.enum(["pending", "delivered", "given_up"]),
-    created_at: z.iso.datetime(),
-    attempts: z.int(),
-    next_attempt_at: z.iso.datetime().nullable(),
-    delivered_at: z.iso.datetime().nullable(),
-    last_status: z.int().nullable(),
-    last_error: z.string().nullable(),
-  })
-  .openapi("Webhook") satisfies z.ZodType<WebhookView>;
 
 const access = { scope: "operator" } as const;
 

@@ -3,6 +3,7 @@
  * never increments. Batches may be written twice, late or out of order: the copy ends up the same.
  */
 import type { Attention } from "../ledger/attention.ts";
+import { DIMENSIONS } from "../ledger/attribution.ts";
 import type { Surface } from "../ledger/books.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
@@ -23,14 +24,15 @@ export type TimeTotal = {
 export type CycleTotal = {
   unit: Unit;
   cycleStartsAtMs: AtMs;
-  dimension: Dimension;
+  dimension: TotalDimension;
   id: string;
   requests: number;
   amountMicros: Micros;
   revision: number;
 };
 
-export type Dimension = "all" | "workspace" | "group" | "user";
+export const TOTAL_DIMENSIONS = ["all", ...DIMENSIONS] as const;
+export type TotalDimension = (typeof TOTAL_DIMENSIONS)[number];
 
 export type Totals = { time: TimeTotal[]; cycle: CycleTotal[] };
 

@@ -2,10 +2,11 @@
  * Sums the gauges of all enterprises for the operator's metrics, from the copies in D1. The sums are floating-point
  * numbers. They are good enough for graphs and alerts, but not for money.
  */
+import type { BillingModel } from "../ledger/books.ts";
 
 /** The sums of all enterprises with one billing model and plan. `steps` counts debits and all other changes. */
 export type FleetRow = {
-  billing_model: "credits" | "byom";
+  billing_model: BillingModel;
   plan: string;
   enterprises: number;
   exhausted: number;

@@ -4,11 +4,13 @@
  * at most SLICE_RUNS runs. The result says whether these were all runs of the slice, so a screen can show what it
  * covers.
  */
+import type { Dimension } from "../ledger/attribution.ts";
+import type { Surface } from "../ledger/books.ts";
 import type { Span } from "../ledger/calendar.ts";
 import { FENCE_MS } from "../ledger/meter.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
 import type { AtMs } from "../ledger/time.ts";
-import type { Dimension, TimeBucket, TopRow } from "./read.ts";
+import type { TimeBucket, TopRow } from "./read.ts";
 
 export const SLICE_RUNS = 1_000;
 
@@ -69,7 +71,7 @@ export async function readSliceSeries(db: D1Database, slice: Slice, spans: reado
   const { results } = await db
     .prepare(statement)
     .bind(slice.enterprise, slice.id, spans[0]?.startsAtMs ?? 0, slice.unit, edges)
-    .all<{ place: number; surface: "web" | "cli"; amount_micros: number; read: number }>();
+    .all<{ place: number; surface: Surface; amount_micros: number; read: number }>();
   const buckets = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
   for (const { place, surface, amount_micros } of results) {
     const bucket = buckets[place];

@@ -5,8 +5,9 @@
 import { and, asc, count, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
+import type { Dimension } from "../ledger/attribution.ts";
 import type { Surface } from "../ledger/books.ts";
-import type { Span } from "../ledger/calendar.ts";
+import type { Granularity, Span } from "../ledger/calendar.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
 import type { RunSummary } from "../ledger/receipt.ts";
@@ -15,7 +16,6 @@ import { type FactsJson, parseFacts } from "../wire/entry.ts";
 import { entries, names, runs, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
 
 export type TimeBucket = Span & { webMicros: number; cliMicros: number };
-export type Dimension = "workspace" | "group" | "user";
 export type TopRow = { id: string; name: string | null; requests: number; amountMicros: Micros };
 export type RunFilter = {
   workspace?: string | undefined;
@@ -38,7 +38,7 @@ export async function readTimeseries(
   db: D1Database,
   enterprise: string,
   unit: Unit,
-  granularity: "hour" | "day" | "week",
+  granularity: Granularity,
   spans: readonly Span[],
 ): Promise<TimeBucket[]> {
   const table = granularity === "hour" ? usageHourly : usageDaily;

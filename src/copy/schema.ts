@@ -5,6 +5,10 @@
  */
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { DIMENSIONS } from "../ledger/attribution.ts";
+import { SURFACES } from "../ledger/books.ts";
+import { UNITS } from "../ledger/micros.ts";
+import { TOTAL_DIMENSIONS } from "./batch.ts";
 
 const amount = (name: string) => integer(name).notNull();
 
@@ -46,9 +50,9 @@ export const usageHourly = sqliteTable(
   "usage_hourly",
   {
     enterprise: text("enterprise").notNull(),
-    unit: text("unit", { enum: ["credits", "usd"] }).notNull(),
+    unit: text("unit", { enum: UNITS }).notNull(),
     startsAtMs: integer("starts_at_ms").notNull(),
-    surface: text("surface", { enum: ["web", "cli"] }).notNull(),
+    surface: text("surface", { enum: SURFACES }).notNull(),
     amountMicros: amount("amount_micros"),
     revision: integer("revision").notNull(),
   },
@@ -60,9 +64,9 @@ export const usageDaily = sqliteTable(
   "usage_daily",
   {
     enterprise: text("enterprise").notNull(),
-    unit: text("unit", { enum: ["credits", "usd"] }).notNull(),
+    unit: text("unit", { enum: UNITS }).notNull(),
     startsAtMs: integer("starts_at_ms").notNull(),
-    surface: text("surface", { enum: ["web", "cli"] }).notNull(),
+    surface: text("surface", { enum: SURFACES }).notNull(),
     amountMicros: amount("amount_micros"),
     revision: integer("revision").notNull(),
   },
@@ -74,9 +78,9 @@ export const usageByDimension = sqliteTable(
   "usage_by_dimension",
   {
     enterprise: text("enterprise").notNull(),
-    unit: text("unit", { enum: ["credits", "usd"] }).notNull(),
+    unit: text("unit", { enum: UNITS }).notNull(),
     cycleStartsAtMs: integer("cycle_starts_at_ms").notNull(),
-    dimension: text("dimension", { enum: ["all", "workspace", "group", "user"] }).notNull(),
+    dimension: text("dimension", { enum: TOTAL_DIMENSIONS }).notNull(),
     id: text("id").notNull(),
     requests: integer("requests").notNull(),
     amountMicros: amount("amount_micros"),
@@ -94,7 +98,7 @@ export const runs = sqliteTable(
   {
     enterprise: text("enterprise").notNull(),
     run: text("run").notNull(),
-    surface: text("surface", { enum: ["web", "cli"] }).notNull(),
+    surface: text("surface", { enum: SURFACES }).notNull(),
     workspace: text("workspace").notNull(),
     group: text("group_id").notNull(),
     user: text("user").notNull(),
@@ -102,7 +106,7 @@ export const runs = sqliteTable(
     lastReportAtMs: integer("last_report_at_ms"),
     /** JSON list of model ids. */
     models: text("models").notNull(),
-    unit: text("unit", { enum: ["credits", "usd"] }).notNull(),
+    unit: text("unit", { enum: UNITS }).notNull(),
     chargedMicros: amount("charged_micros"),
     /** The cycle of the latest charge, and how much of the charge belongs to that cycle. */
     cycleStartsAtMs: integer("cycle_starts_at_ms").notNull(),
@@ -145,7 +149,7 @@ export const names = sqliteTable(
   "names",
   {
     enterprise: text("enterprise").notNull(),
-    kind: text("kind", { enum: ["workspace", "group", "user"] }).notNull(),
+    kind: text("kind", { enum: DIMENSIONS }).notNull(),
     id: text("id").notNull(),
     name: text("name").notNull(),
     group: text("group_id"),

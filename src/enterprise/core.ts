@@ -19,8 +19,10 @@ import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
 import { type EntryJson, showEntry } from "../wire/entry.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
+import { type KeyJson, showKey } from "../wire/key.ts";
 import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
 import { formatIso } from "../wire/time.ts";
+import { showWebhook, type WebhookJson } from "../wire/webhook.ts";
 import {
   type Audit,
   type CopyView,
@@ -32,11 +34,11 @@ import {
 } from "./answers.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
 import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
-import { Keyring, type KeyView, type NewKey } from "./books/keyring.ts";
+import { Keyring, type NewKey } from "./books/keyring.ts";
 import { Ledger } from "./books/ledger.ts";
 import { provision } from "./books/provisioning.ts";
 import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
-import { listWebhooks, type WebhookView } from "./books/webhook-queue.ts";
+import { listWebhooks } from "./books/webhook-queue.ts";
 import { copyAsOfMs } from "./copy/projection.ts";
 import { Projector } from "./copy/projector.ts";
 import { Rebuilder } from "./copy/rebuild.ts";
@@ -251,12 +253,12 @@ export class EnterpriseCore {
     return this.#answer(OPERATOR, () => this.ledger.putDirectory(change));
   }
 
-  addKey(caller: Caller, key: NewKey): KeyView | Refused | Denied {
-    return this.#answer(caller, () => this.#keyring.add(key, byOf(caller), this.#realNowMs()));
+  addKey(caller: Caller, key: NewKey): KeyJson | Refused | Denied {
+    return this.#answer(caller, () => showKey(this.#keyring.add(key, byOf(caller), this.#realNowMs())));
   }
 
-  keys(caller: Caller): KeyView[] | Refused | Denied {
-    return this.#answer(caller, () => this.#keyring.list());
+  keys(caller: Caller): KeyJson[] | Refused | Denied {
+    return this.#answer(caller, () => this.#keyring.list().map(showKey));
   }
 
   revokeKey(caller: Caller, id: string): { revoked: true } | Refused | Denied {
@@ -321,8 +323,11 @@ export class EnterpriseCore {
    * Returns the webhook delivery log before `beforeNumber`, newest first. Returns `limit` + 1 events if there are more
    * than `limit`.
    */
-  webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookView }[] | Refused | Denied {
-    return this.#answer(OPERATOR, () => listWebhooks(this.platform.sql, beforeNumber, limit + 1));
+  webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookJson }[] | Refused | Denied {
+    return this.#answer(OPERATOR, () => {
+      const log = listWebhooks(this.platform.sql, beforeNumber, limit + 1);
+      return log.map((webhook) => ({ number: webhook.number, view: showWebhook(webhook) }));
+    });
   }
 
   testWebhook(): { queued: true } | Refused | Denied {

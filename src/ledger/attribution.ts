@@ -7,6 +7,10 @@ import { FENCE_MS } from "./meter.ts";
 import type { FieldError, Refusal } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
 
+/** What usage is summed by and filtered by. */
+export const DIMENSIONS = ["workspace", "group", "user"] as const;
+export type Dimension = (typeof DIMENSIONS)[number];
+
 /** What a caller says of a run; all of it may be left out once the run is known. */
 export type Attribution = {
   surface?: Surface | undefined;

@@ -8,7 +8,7 @@ import type { AtMs } from "./time.ts";
 export const RANGES = ["24h", "7d", "30d"] as const;
 export type Range = (typeof RANGES)[number];
 export const GRANULARITIES = ["hour", "day", "week"] as const;
-type Granularity = (typeof GRANULARITIES)[number];
+export type Granularity = (typeof GRANULARITIES)[number];
 export type Span = { startsAtMs: AtMs; endsAtMs: AtMs };
 
 const QUARTER_MS = 900_000;

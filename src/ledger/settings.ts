@@ -8,7 +8,7 @@ import { type Books, type Settings, unitOf } from "./books.ts";
 import type { By, NewEntry } from "./entries.ts";
 import { MAX_MICROS, type Micros } from "./micros.ts";
 import { allowanceOf } from "./plans.ts";
-import { type Refused, refuse } from "./refusals.ts";
+import { type FieldError, type Refused, refuse } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
 
 const DEFAULTS = {
@@ -29,6 +29,18 @@ export function completeSettings(given: Partial<Settings>): Settings | null {
   const { name, billingModel, plan } = given;
   if (name === undefined || billingModel === undefined || plan === undefined) return null;
   return { ...DEFAULTS, ...given, name, billingModel, plan };
+}
+
+/** What is missing to create an enterprise, by the name of its field in a request. */
+export function missingSettings({ name, billingModel, plan }: Partial<Settings>): FieldError[] {
+  const fields = [
+    { path: "name", value: name },
+    { path: "billing_model", value: billingModel },
+    { path: "plan", value: plan },
+  ];
+  return fields
+    .filter(({ value }) => value === undefined)
+    .map(({ path }) => ({ path, message: "required to create an enterprise" }));
 }
 
 type Changed = { books: Books; entries: NewEntry[] };

@@ -5,9 +5,8 @@
 import { type Caller, mayManageKey } from "../access/callers.ts";
 import { mintKey } from "../access/keys.ts";
 import { type Denied, deny } from "../access/refusals.ts";
-import type { KeyView } from "../enterprise/books/keyring.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
-import type { NewKeyRequest } from "../wire/key.ts";
+import type { KeyJson, NewKeyRequest } from "../wire/key.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
 export async function makeKey(
@@ -15,7 +14,7 @@ export async function makeKey(
   caller: Caller,
   enterprise: string,
   { name, scopes, expires_at }: NewKeyRequest,
-): Promise<(KeyView & { key: string }) | Refused | Denied> {
+): Promise<(KeyJson & { key: string }) | Refused | Denied> {
   if (!mayManageKey(caller, scopes)) return deny({ code: "scope_denied" });
   const expiresAtMs = expires_at ?? null;
   // Keys expire in real time, even for an enterprise with a test clock.

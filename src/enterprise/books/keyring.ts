@@ -2,12 +2,11 @@
  * The enterprise's API keys and single-use sign-in links. The keyring stores the hash of a key, never the secret. The
  * Worker verifies a key's MAC first, so a forged key never reaches this code. Revocation and expiry are checked here.
  */
-import { type Caller, mayManageKey, type Scope } from "../../access/callers.ts";
+import { type Caller, type KeySummary, mayManageKey, type Scope } from "../../access/callers.ts";
 import { type Denied, deny } from "../../access/refusals.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
 export type NewKey = {
@@ -16,16 +15,6 @@ export type NewKey = {
   scopes: readonly Scope[];
   hash: string;
   expiresAtMs: AtMs | null;
-};
-
-export type KeyView = {
-  id: string;
-  name: string;
-  scopes: Scope[];
-  created_at: string;
-  created_by: string;
-  expires_at: string | null;
-  revoked_at: string | null;
 };
 
 type KnownKey = { hash: string; expiresAtMs: AtMs | null; revoked: boolean };
@@ -46,7 +35,7 @@ export class Keyring {
     return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? deny({ code: "key_expired" }) : null;
   }
 
-  add(key: NewKey, by: By, nowMs: AtMs): KeyView {
+  add(key: NewKey, by: By, nowMs: AtMs): KeySummary {
     this.sql.run(
       "INSERT INTO keys (id, name, scopes, hash, created_by, created_at_ms, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
       key.id,
@@ -58,16 +47,16 @@ export class Keyring {
       key.expiresAtMs,
     );
     this.#known.delete(key.id);
-    return this.#view(key.id) as KeyView;
+    return this.#load(key.id) as KeySummary;
   }
 
-  list(): KeyView[] {
+  list(): KeySummary[] {
     return this.sql.all("SELECT * FROM keys ORDER BY created_at_ms DESC, id").map(keyOfRow);
   }
 
   /** Revokes a key permanently. Returns null on success. */
   revoke(caller: Caller, id: string, nowMs: AtMs): Refused | Denied | null {
-    const key = this.#view(id);
+    const key = this.#load(id);
     if (key === null) return refuse({ code: "not_found" });
     if (!mayManageKey(caller, key.scopes)) return deny({ code: "scope_denied" });
     this.sql.run("UPDATE keys SET revoked_at_ms = ? WHERE id = ? AND revoked_at_ms IS NULL", nowMs, id);
@@ -94,20 +83,20 @@ export class Keyring {
     return key;
   }
 
-  #view(id: string): KeyView | null {
+  #load(id: string): KeySummary | null {
     const row = this.sql.all("SELECT * FROM keys WHERE id = ?", id)[0];
     return row === undefined ? null : keyOfRow(row);
   }
 }
 
-function keyOfRow(row: SqlRow): KeyView {
+function keyOfRow(row: SqlRow): KeySummary {
   return {
     id: row.id as string,
     name: row.name as string,
     scopes: JSON.parse(row.scopes as string) as Scope[],
-    created_at: formatIso(row.created_at_ms as number),
-    created_by: row.created_by as string,
-    expires_at: formatIsoOrNull(row.expires_at_ms as number | null),
-    revoked_at: formatIsoOrNull(row.revoked_at_ms as number | null),
+    createdAtMs: row.created_at_ms as number,
+    createdBy: row.created_by as string,
+    expiresAtMs: row.expires_at_ms as number | null,
+    revokedAtMs: row.revoked_at_ms as number | null,
   };
 }

@@ -1,6 +1,7 @@
 /** Handles the operator's PUT of an enterprise: creates the enterprise, or changes its settings. */
 import type { Settings } from "../../ledger/books.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
+import { missingSettings } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { EnterpriseState, Ledger } from "./ledger.ts";
 
@@ -25,7 +26,7 @@ export function provision(ledger: Ledger, request: ProvisionRequest): Provisione
 }
 
 function create(ledger: Ledger, { id, patch, complete, testClockMs }: ProvisionRequest): Provisioned | Refused {
-  if (complete === null) return refuse({ code: "validation_failed", errors: missingForCreation(patch) });
+  if (complete === null) return refuse({ code: "validation_failed", errors: missingSettings(patch) });
   const state = ledger.create(id, complete, testClockMs ?? null);
   return { created: true, state, newWebhookUrl: complete.webhookUrl };
 }
@@ -41,11 +42,4 @@ function change(ledger: Ledger, { patch, testClockMs }: ProvisionRequest): Provi
   if (isRefusal(state)) return state;
   const { webhookUrl } = state.settings;
   return { created: false, state, newWebhookUrl: webhookUrl === books.settings.webhookUrl ? null : webhookUrl };
-}
-
-function missingForCreation(patch: Partial<Settings>) {
-  const needed = { name: patch.name, billing_model: patch.billingModel, plan: patch.plan };
-  return Object.entries(needed)
-    .filter(([, value]) => value === undefined)
-    .map(([path]) => ({ path, message: "required to create an enterprise" }));
 }

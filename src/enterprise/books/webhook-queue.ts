@@ -3,23 +3,10 @@
  * without the other. jobs/deliver-webhooks.ts sends the events.
  */
 import type { AtMs } from "../../ledger/time.ts";
-import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
+import type { LoggedWebhook } from "../../wire/webhook.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
 export type WebhookEvent = { type: "threshold.crossed" | "test"; timestamp: string; data: Record<string, unknown> };
-
-/** One line of the delivery log, as the API shows it. */
-export type WebhookView = {
-  id: string;
-  type: string;
-  state: "pending" | "delivered" | "given_up";
-  created_at: string;
-  attempts: number;
-  next_attempt_at: string | null;
-  delivered_at: string | null;
-  last_status: number | null;
-  last_error: string | null;
-};
 
 /** An event that has not been delivered or given up yet. */
 export type PendingWebhook = {
@@ -85,21 +72,21 @@ export function putAttempt(sql: Sql, { number, attempts }: PendingWebhook, outco
 }
 
 /** Returns the events of the delivery log before `beforeNumber`, newest first. */
-export function listWebhooks(sql: Sql, beforeNumber: number, limit: number): { number: number; view: WebhookView }[] {
+export function listWebhooks(sql: Sql, beforeNumber: number, limit: number): (LoggedWebhook & { number: number })[] {
   const rows = sql.all("SELECT * FROM webhooks WHERE number < ? ORDER BY number DESC LIMIT ?", beforeNumber, limit);
-  return rows.map((row) => ({ number: row.number as number, view: viewOf(row) }));
+  return rows.map((row) => ({ number: row.number as number, ...loggedOfRow(row) }));
 }
 
-function viewOf(row: SqlRow): WebhookView {
+function loggedOfRow(row: SqlRow): LoggedWebhook {
   return {
     id: row.id as string,
     type: row.type as string,
     state: row.delivered_at_ms !== null ? "delivered" : row.given_up_at_ms !== null ? "given_up" : "pending",
-    created_at: formatIso(row.created_at_ms as number),
+    createdAtMs: row.created_at_ms as number,
     attempts: row.attempts as number,
-    next_attempt_at: formatIsoOrNull(row.next_at_ms as number | null),
-    delivered_at: formatIsoOrNull(row.delivered_at_ms as number | null),
-    last_status: row.last_status as number | null,
-    last_error: row.last_error as string | null,
+    nextAttemptAtMs: row.next_at_ms as number | null,
+    deliveredAtMs: row.delivered_at_ms as number | null,
+    lastStatus: row.last_status as number | null,
+    lastError: row.last_error as string | null,
   };
 }

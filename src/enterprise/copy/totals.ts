@@ -3,7 +3,7 @@
  * totals by workspace, group and user for each cycle. The cost of folding is proportional to the number of changes. The
  * revision of a total is the seq up to which it is complete, so writing it to the copy twice or late is harmless.
  */
-import type { CycleTotal, Dimension, TimeTotal, Totals } from "../../copy/batch.ts";
+import type { CycleTotal, TimeTotal, TotalDimension, Totals } from "../../copy/batch.ts";
 import type { Surface } from "../../ledger/books.ts";
 import { makeCalendar } from "../../ledger/calendar.ts";
 import type { Unit } from "../../ledger/micros.ts";
@@ -52,7 +52,7 @@ const CYCLE_TOTALS = new Table<CycleTotal>({
   read: (row) => ({
     unit: row.unit as Unit,
     cycleStartsAtMs: row.cycle_starts_at_ms as number,
-    dimension: row.dimension as Dimension,
+    dimension: row.dimension as TotalDimension,
     id: row.id as string,
     requests: row.requests as number,
     amountMicros: row.amount_micros as number,
@@ -120,7 +120,7 @@ function sumUp(rows: readonly OutboxRow[], revision: number): Totals {
         const total = findOrAdd(time, timeKey(key), () => ({ ...key, amountMicros: 0, revision }));
         total.amountMicros += debit.micros;
       }
-      for (const [dimension, id] of Object.entries(idsOf(debit)) as [Dimension, string][]) {
+      for (const [dimension, id] of Object.entries(idsOf(debit)) as [TotalDimension, string][]) {
         const key = { unit, cycleStartsAtMs: debit.cycleMs, dimension, id };
         const total = findOrAdd(cycle, cycleKey(key), () => ({ ...key, requests: 0, amountMicros: 0, revision }));
         total.requests += debit.requests;
@@ -132,7 +132,7 @@ function sumUp(rows: readonly OutboxRow[], revision: number): Totals {
 }
 
 /** Returns the id under which a debit counts in each dimension. */
-function idsOf({ workspace, group, user }: OutboxDebit): Record<Dimension, string> {
+function idsOf({ workspace, group, user }: OutboxDebit): Record<TotalDimension, string> {
   return { all: "", workspace, group, user };
 }
 

@@ -6,7 +6,7 @@
 import type { Books, Meter } from "../../ledger/books.ts";
 import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
 import type { Entry } from "../../ledger/entries.ts";
-import { MAX_MICROS, type Unit } from "../../ledger/micros.ts";
+import { MAX_MICROS, UNITS, type Unit } from "../../ledger/micros.ts";
 import { costOf } from "../../ledger/prices.ts";
 import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
 import type { Ledger } from "../books/ledger.ts";
@@ -179,7 +179,7 @@ function checkHolds(ledger: Ledger): AuditCheck {
   const sums: Record<Unit, bigint> = { credits: 0n, usd: 0n };
   const rows = ledger.sql.all("SELECT hold_unit, hold_micros FROM runs WHERE hold_expires_at_ms IS NOT NULL");
   for (const row of rows) sums[row.hold_unit as Unit] += BigInt(row.hold_micros as number);
-  const faults = (["credits", "usd"] as const).flatMap((unit) => {
+  const faults = UNITS.flatMap((unit) => {
     const held = ledger.books.held[unit];
     return BigInt(held) === sums[unit] ? [] : [`held ${held} ${unit}, the active holds sum to ${sums[unit]}`];
   });

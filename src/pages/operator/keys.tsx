@@ -4,14 +4,12 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
-import { SCOPES, type Scope } from "../../access/callers.ts";
-import type { KeyView } from "../../enterprise/books/keyring.ts";
+import { type KeySummary, SCOPES, type Scope } from "../../access/callers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { makeKey } from "../../operations/make-key.ts";
-import { newKey } from "../../wire/key.ts";
+import { newKey, parseKey } from "../../wire/key.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { parseIso } from "../../wire/time.ts";
 import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, Notes, NothingSaved, readForm } from "../kit/form.tsx";
 import { countOf } from "../kit/format.ts";
 import { Name } from "../kit/parts.tsx";
@@ -101,7 +99,7 @@ async function keysPage(c: OperatorContext, form: Form) {
           empty="There are no keys yet. Make one for the agents."
         >
           {rows.map((key) => (
-            <KeyRow enterprise={id} shown={key} />
+            <KeyRow enterprise={id} shown={parseKey(key)} />
           ))}
         </Table>
         <Older
@@ -145,9 +143,9 @@ async function keysPage(c: OperatorContext, form: Form) {
   return enterprisePage(c, "keys", children, hasErrors(form) ? 422 : 200);
 }
 
-const KeyRow: FC<{ enterprise: string; shown: KeyView }> = ({ enterprise, shown: key }) => {
-  const expired = key.expires_at !== null && Date.parse(key.expires_at) <= Date.now();
-  const ended = key.revoked_at !== null || expired;
+const KeyRow: FC<{ enterprise: string; shown: KeySummary }> = ({ enterprise, shown: key }) => {
+  const expired = key.expiresAtMs !== null && key.expiresAtMs <= Date.now();
+  const ended = key.revokedAtMs !== null || expired;
   return (
     <Row
       columns={COLUMNS}
@@ -158,12 +156,12 @@ const KeyRow: FC<{ enterprise: string; shown: KeyView }> = ({ enterprise, shown:
           <small class="muted name">{key.id}</small>
         </>,
         key.scopes.join(", "),
-        <Utc atMs={parseIso(key.created_at)} />,
-        <Name>{key.created_by}</Name>,
-        key.expires_at === null ? "never" : <Utc atMs={parseIso(key.expires_at)} />,
-        key.revoked_at !== null ? (
+        <Utc atMs={key.createdAtMs} />,
+        <Name>{key.createdBy}</Name>,
+        key.expiresAtMs === null ? "never" : <Utc atMs={key.expiresAtMs} />,
+        key.revokedAtMs !== null ? (
           <>
-            Revoked <Utc atMs={parseIso(key.revoked_at)} />
+            Revoked <Utc atMs={key.revokedAtMs} />
           </>
         ) : (
           <>

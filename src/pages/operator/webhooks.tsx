@@ -5,12 +5,11 @@
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
-import type { WebhookView } from "../../enterprise/books/webhook-queue.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { putEnterprise } from "../../operations/provision.ts";
 import { cutPage } from "../../wire/paging.ts";
-import { parseIso } from "../../wire/time.ts";
+import { type LoggedWebhook, parseWebhook } from "../../wire/webhook.ts";
 import { errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
 import { ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
@@ -20,7 +19,7 @@ import { parseSettings } from "./settings-form.tsx";
 
 const PATH = "/operator/enterprises/:e/webhooks";
 const PAGE_ROWS = 20;
-const STATES: Record<WebhookView["state"], { level: string; text: string }> = {
+const STATES: Record<LoggedWebhook["state"], { level: string; text: string }> = {
   pending: { level: "info", text: "Pending" },
   delivered: { level: "ok", text: "Delivered" },
   given_up: { level: "critical", text: "Given up" },
@@ -106,7 +105,7 @@ async function webhooksPage(c: OperatorContext, form: Form) {
           empty="Nothing has been sent yet."
         >
           {rows.map(({ view }) => (
-            <WebhookRow webhook={view} />
+            <WebhookRow webhook={parseWebhook(view)} />
           ))}
         </Table>
         <Older
@@ -120,7 +119,7 @@ async function webhooksPage(c: OperatorContext, form: Form) {
   return enterprisePage(c, "webhooks", children, hasErrors(form) ? 422 : 200);
 }
 
-const WebhookRow: FC<{ webhook: WebhookView }> = ({ webhook }) => (
+const WebhookRow: FC<{ webhook: LoggedWebhook }> = ({ webhook }) => (
   <Row
     columns={COLUMNS}
     cells={[
@@ -129,10 +128,10 @@ const WebhookRow: FC<{ webhook: WebhookView }> = ({ webhook }) => (
         <small class="muted name">{webhook.id}</small>
       </>,
       <span class={`badge ${STATES[webhook.state].level}`}>{STATES[webhook.state].text}</span>,
-      <Utc atMs={parseIso(webhook.created_at)} />,
+      <Utc atMs={webhook.createdAtMs} />,
       webhook.attempts,
-      webhook.last_error ?? webhook.last_status ?? "—",
-      webhook.next_attempt_at === null ? "—" : <Utc atMs={parseIso(webhook.next_attempt_at)} />,
+      webhook.lastError ?? webhook.lastStatus ?? "—",
+      webhook.nextAttemptAtMs === null ? "—" : <Utc atMs={webhook.nextAttemptAtMs} />,
     ]}
   />
 );

@@ -3,6 +3,7 @@
  * summary all use this data, so they cannot disagree.
  */
 import type { TimeBucket } from "../../copy/read.ts";
+import type { Granularity } from "../../ledger/calendar.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
@@ -19,7 +20,7 @@ const MAX_LIMIT_RATIO = 2.5;
 /** Use by web and by CLI in each bucket. */
 export function bucketChart(
   buckets: readonly TimeBucket[],
-  granularity: "hour" | "day" | "week",
+  granularity: Granularity,
   unit: Unit,
   timeZone: string,
 ): Chart {
@@ -149,7 +150,7 @@ function totalSummary(
   return `${used}; at this pace about ${formatAmount(endMicros, unit)}${of} by ${resetDate}.`;
 }
 
-function tickOf(startsAtMs: AtMs, granularity: "hour" | "day" | "week", timeZone: string): string {
+function tickOf(startsAtMs: AtMs, granularity: Granularity, timeZone: string): string {
   if (granularity === "hour") return formatTime(startsAtMs, timeZone);
   if (granularity === "week") return formatShortDate(startsAtMs, timeZone);
   const [weekday, day] = formatDate(startsAtMs, timeZone).split(" ");

@@ -6,7 +6,6 @@ import type { Context } from "hono";
 import type { Denied } from "../../access/refusals.ts";
 import {
   countTop,
-  type Dimension,
   type NamedRun,
   readCycleTotal,
   readNamedRuns,
@@ -17,7 +16,8 @@ import {
   type TopRow,
 } from "../../copy/read.ts";
 import { readSliceSeries, readSliceTop, type Slice } from "../../copy/read-slice.ts";
-import { dayStart, type Span, spansOf } from "../../ledger/calendar.ts";
+import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
+import { dayStart, type Granularity, type Span, spansOf } from "../../ledger/calendar.ts";
 import type { GrantSummary } from "../../ledger/grants.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal, type Refused } from "../../ledger/refusals.ts";
@@ -27,7 +27,7 @@ import { parseGrant } from "../../wire/grant.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
 import { loadView, type PageView } from "../kit/view.ts";
-import { DIMENSIONS, type Part, type RunPlace, type TopPlace, type UsageQuery } from "./query.ts";
+import type { Part, RunPlace, TopPlace, UsageQuery } from "./query.ts";
 
 export const ROWS = 10;
 const SLICE_ROWS = 20;
@@ -94,7 +94,7 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
 }
 
 /** The buckets of the chart: those of the range, or the days of the cycle so far. */
-export function chartSpans(view: PageView, query: UsageQuery): { granularity: "hour" | "day" | "week"; spans: Span[] } {
+export function chartSpans(view: PageView, query: UsageQuery): { granularity: Granularity; spans: Span[] } {
   if (query.view === "buckets") return spansOf(query.range, view.nowMs, view.timeZone);
   return { granularity: "day", spans: daysOf(view.cycleStartsAtMs, view.nowMs, view.timeZone) };
 }

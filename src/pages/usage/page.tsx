@@ -4,6 +4,7 @@
  */
 import { type Context, Hono } from "hono";
 import type { FC } from "hono/jsx";
+import type { DIMENSIONS } from "../../ledger/attribution.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { formatPeriod } from "../kit/dates.ts";
 import { page, type Signed } from "../kit/layout.tsx";
@@ -19,7 +20,7 @@ import { chartSpans, loadUsage, type UsageData } from "./data.ts";
 import { AsOf, CopyAsOf, Explanation } from "./explanation.tsx";
 import { Exports, Heading, Period } from "./heading.tsx";
 import { type Outlook, outlookOf } from "./outlook.ts";
-import { type DIMENSIONS, type Part, parseUsageQuery, type UsageQuery } from "./query.ts";
+import { type Part, parseUsageQuery, type UsageQuery } from "./query.ts";
 import { RecentRuns, RunsPage } from "./recent-runs.tsx";
 import { statusOf } from "./status.ts";
 import { StatusLine } from "./status-line.tsx";

@@ -2,14 +2,13 @@
  * The state of the usage page in its URL. Every toggle, filter and "Show more" is a link to the same page with one
  * parameter changed. Invalid parameters are ignored rather than refused, because people edit URLs.
  */
-import type { Dimension } from "../../copy/read.ts";
+import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
 import { RANGES, type Range } from "../../ledger/calendar.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { isId } from "../../wire/fields.ts";
 
 export const USAGE_PATH = "/settings/usage";
-export const DIMENSIONS = ["workspace", "group", "user"] as const satisfies readonly Dimension[];
 
 /** Parts of the page that can be requested alone. `now` is everything that comes from the gauge. */
 const PARTS = ["now", "chart", "workspace", "group", "user", "runs"] as const;

@@ -4,7 +4,8 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
-import { type Dimension, readNames } from "../../copy/read.ts";
+import { readNames } from "../../copy/read.ts";
+import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
 import { formatRate } from "../../ledger/prices.ts";
 import type { DrawSummary, MeterSummary, Receipt } from "../../ledger/receipt.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
@@ -221,7 +222,7 @@ function describeDraw(draw: DrawSummary, timeZone: string) {
 
 /** Reads the display names from the copy. If that fails, the receipt shows the ids. */
 async function readAllNames(db: D1Database, enterprise: string, receipt: Receipt): Promise<Names> {
-  const entries = (["workspace", "group", "user"] as const).map(async (dimension) => {
+  const entries = DIMENSIONS.map(async (dimension) => {
     const id = receipt[dimension];
     const names = await readNames(db, enterprise, dimension, [id]).catch(() => new Map<string, string>());
     return [dimension, displayName(dimension, id, names.get(id) ?? null)] as const;

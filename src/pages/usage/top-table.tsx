@@ -4,8 +4,9 @@
  * next page; with JavaScript it is added to the table.
  */
 import type { FC } from "hono/jsx";
-import type { Dimension, TopRow } from "../../copy/read.ts";
+import type { TopRow } from "../../copy/read.ts";
 import { SLICE_RUNS } from "../../copy/read-slice.ts";
+import type { Dimension } from "../../ledger/attribution.ts";
 import { NO_GROUP } from "../../ledger/books.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { countOf, formatAmount, formatCount, formatShare } from "../kit/format.ts";

@@ -1,9 +1,13 @@
 // The numbered steps of the object's schema: a database of an older version takes the steps that it lacks, each in one
 // transaction, also when storage breaks in between.
 import { expect, it } from "vitest";
+import { TOTAL_DIMENSIONS } from "../../../src/copy/batch.ts";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { loadOutbox } from "../../../src/enterprise/books/outbox.ts";
 import { migrate, STEPS, schemaStep } from "../../../src/enterprise/books/schema.ts";
+import { DIMENSIONS } from "../../../src/ledger/attribution.ts";
+import { SURFACES } from "../../../src/ledger/books.ts";
+import { UNITS } from "../../../src/ledger/micros.ts";
 import { dumpOf, faultySql, StorageFault } from "../../simulation/faulty-sql.ts";
 import { NOON, openBooks, settings } from "../../support/books.ts";
 import { openSql } from "../../support/node-sql.ts";
@@ -87,3 +91,16 @@ function breaks(act: () => void): boolean {
     return true;
   }
 }
+
+it.each([
+  ["meters", "unit", UNITS],
+  ["runs", "surface", SURFACES],
+  ["totals_cycle", "dimension", TOTAL_DIMENSIONS],
+  ["names", "kind", DIMENSIONS],
+])("allows in %s.%s exactly the values that the ledger knows", (table, column, values) => {
+  const sql = openSql();
+  migrate(sql);
+  const created = sql.all("SELECT sql FROM sqlite_master WHERE name = ?", table)[0]?.sql as string;
+  // A released step keeps its list, so a new value needs a new step.
+  expect(created).toContain(`${column} TEXT NOT NULL CHECK (${column} IN (${values.map((v) => `'${v}'`).join(", ")}))`);
+});

@@ -48,7 +48,7 @@ function queueOf(...names: string[]) {
       fetch,
       realNowMs: () => clock.nowMs,
     });
-  const log = () => listWebhooks(sql, Number.MAX_SAFE_INTEGER, 100).map(({ view }) => view);
+  const log = () => listWebhooks(sql, Number.MAX_SAFE_INTEGER, 100);
   return { sql, clock, deliver, log };
 }
 
@@ -61,7 +61,7 @@ it("delivers in order, with signatures that the library of the spec accepts", as
     expect(new Webhook(SECRET).verify(body, signed)).toMatchObject({ type: "test" });
     expect(() => new Webhook(SECRET).verify(body.replace("test", "tent"), signed)).toThrow();
   }
-  expect(log()).toMatchObject([{ state: "delivered", attempts: 1, last_status: 204 }, { state: "delivered" }]);
+  expect(log()).toMatchObject([{ state: "delivered", attempts: 1, lastStatus: 204 }, { state: "delivered" }]);
 });
 
 it("keeps the order while a receiver fails, and delivers everything once it works again", async () => {
@@ -72,7 +72,7 @@ it("keeps the order while a receiver fails, and delivers everything once it work
     clock.nowMs += HOUR_MS;
   }
   expect(new Set(received.map(({ body }) => JSON.parse(body).data.name))).toEqual(new Set(["first"]));
-  expect(log()[1]).toMatchObject({ state: "pending", last_status: 500, last_error: "answered 500" });
+  expect(log()[1]).toMatchObject({ state: "pending", lastStatus: 500, lastError: "answered 500" });
   respond = (response) => response.writeHead(200).end();
   clock.nowMs = nextWebhookAtMs(sql) ?? 0;
   await deliver();
@@ -97,7 +97,7 @@ it("gives up after a day, visibly, and continues with the next", async () => {
     clock.nowMs = at;
     await deliver();
   }
-  expect(log()).toMatchObject([{ state: "given_up", last_error: "answered 500", next_attempt_at: null }]);
+  expect(log()).toMatchObject([{ state: "given_up", lastError: "answered 500", nextAttemptAtMs: null }]);
   expect(clock.nowMs - startedMs).toBeLessThanOrEqual(24 * HOUR_MS);
   expect(clock.nowMs - startedMs).toBeGreaterThan(16 * HOUR_MS);
   respond = (response) => response.writeHead(200).end();
@@ -111,18 +111,18 @@ it.each([301, 302, 303, 307, 308])("follows no redirect %i, and counts it as a f
   respond = (response) => response.writeHead(status, { Location: `${url}/elsewhere` }).end();
   await deliver();
   expect(received).toHaveLength(1);
-  expect(log()[0]).toMatchObject({ state: "pending", last_status: status, last_error: `answered ${status}` });
+  expect(log()[0]).toMatchObject({ state: "pending", lastStatus: status, lastError: `answered ${status}` });
 });
 
 it.each([400, 401, 404, 429])("retries after %i: a receiver may be fixed within the day", async (status) => {
   const { clock, deliver, log, sql } = queueOf("only");
   respond = (response) => response.writeHead(status).end();
   await deliver();
-  expect(log()[0]).toMatchObject({ state: "pending", attempts: 1, last_status: status });
+  expect(log()[0]).toMatchObject({ state: "pending", attempts: 1, lastStatus: status });
   respond = (response) => response.writeHead(200).end();
   clock.nowMs = nextWebhookAtMs(sql) ?? 0;
   await deliver();
-  expect(log()[0]).toMatchObject({ state: "delivered", attempts: 2, last_status: 200, last_error: null });
+  expect(log()[0]).toMatchObject({ state: "delivered", attempts: 2, lastStatus: 200, lastError: null });
 });
 
 it("gives up at once after 410 Gone, visibly, and continues with the next", async () => {
@@ -131,7 +131,7 @@ it("gives up at once after 410 Gone, visibly, and continues with the next", asyn
   await deliver();
   expect(log()).toMatchObject([
     { state: "delivered" },
-    { state: "given_up", attempts: 1, last_status: 410, last_error: "answered 410" },
+    { state: "given_up", attempts: 1, lastStatus: 410, lastError: "answered 410" },
   ]);
 });
 
@@ -143,7 +143,7 @@ it("waits ten seconds for a slow receiver, and retries", async () => {
   expect(Date.now() - startedMs).toBeLessThan(15_000);
   expect(log()).toMatchObject([
     { state: "pending", attempts: 0 },
-    { state: "pending", attempts: 1, last_status: null, last_error: "TimeoutError" },
+    { state: "pending", attempts: 1, lastStatus: null, lastError: "TimeoutError" },
   ]);
 }, 20_000);
 
@@ -168,11 +168,11 @@ it("records an unreachable receiver by the kind of error only", async () => {
   server.close();
   server.closeAllConnections();
   await deliver();
-  expect(log()[0]).toMatchObject({ state: "pending", last_status: null, last_error: "TypeError" });
+  expect(log()[0]).toMatchObject({ state: "pending", lastStatus: null, lastError: "TypeError" });
 });
 
 it("gives up at once when the URL was removed", async () => {
   const { deliver, log } = queueOf("only");
   await deliver(null);
-  expect(log()[0]).toMatchObject({ state: "given_up", last_error: "no webhook_url is set" });
+  expect(log()[0]).toMatchObject({ state: "given_up", lastError: "no webhook_url is set" });
 });
