@@ -1,4 +1,4 @@
-// What an agent is asked to do now (settled detail «Action»), and the sums of its answer.
+// The action in the answer to a debit, and the answer's sums.
 import { describe, expect, it } from "vitest";
 import type { Books, Hold } from "../../src/ledger/books.ts";
 import { answerDebit, type Debit, decideAction } from "../../src/ledger/debit.ts";
@@ -21,14 +21,14 @@ const stop = (reason: string) => ({ action: "stop", reason });
 const windDown = { action: "wind_down", reason: null };
 
 describe("in credits", () => {
-  it("goes on while credit is available, and winds down from exactly 95 per cent", () => {
+  it("continues while credit is available, and winds down from exactly 95 %", () => {
     expect(credits(used(0))).toEqual(go);
     expect(credits(used(949))).toEqual(go);
     expect(credits(used(950))).toEqual(windDown);
     expect(credits(used(999))).toEqual(windDown);
   });
 
-  it("counts usable bonus in the 95 per cent", () => {
+  it("includes usable bonus in the 95 %", () => {
     expect(credits(books({ cycle: { monthlyUsedMicros: 1_000 }, grants: [grant("g1")] }))).toEqual(go);
     expect(
       credits(
@@ -45,7 +45,7 @@ describe("in credits", () => {
     expect(credits(books({ cycle: { allowanceMicros: 0 } }))).toEqual(stop("credits_exhausted"));
   });
 
-  it("lets a run go on while something of its hold is left, though nothing else is available", () => {
+  it("lets a run continue while its hold is not used up, even if nothing else is available", () => {
     expect(credits(books({ cycle: { monthlyUsedMicros: 990 }, held: { credits: 10, usd: 0 } }), hold(10))).toEqual(go);
     expect(credits(books({ cycle: { monthlyUsedMicros: 990 }, held: { credits: 1, usd: 0 } }), hold(1))).toEqual(go);
   });
@@ -58,11 +58,11 @@ describe("in credits", () => {
 });
 
 describe("in USD", () => {
-  it("goes on without a cap, however much is used", () => {
+  it("continues without a cap, however much is used", () => {
     expect(usd(spent(10 ** 12, null))).toEqual(go);
   });
 
-  it("winds down from 95 per cent of the cap and stops at the cap", () => {
+  it("winds down from 95 % of the cap and stops at the cap", () => {
     expect(usd(spent(949))).toEqual(go);
     expect(usd(spent(950))).toEqual(windDown);
     expect(usd(spent(1_000))).toEqual(stop("spend_cap_reached"));
@@ -77,7 +77,7 @@ describe("in USD", () => {
     expect(usd(held, hold(0, { unit: "usd" }))).toEqual(stop("hold_exhausted"));
   });
 
-  it("takes no notice of a hold in credits from before the switch", () => {
+  it("ignores a hold in credits from before the switch", () => {
     expect(usd(spent(1_000), hold(50))).toEqual(stop("spend_cap_reached"));
     expect(usd({ ...spent(400), held: { credits: 50, usd: 600 } }, hold(50))).toEqual(stop("spend_cap_reached"));
     expect(usd(spent(10), hold(50))).toEqual(go);
@@ -143,7 +143,7 @@ describe("the answer", () => {
     expect([remainingMicros, availableMicros, usedPercent]).toEqual([null, null, null]);
   });
 
-  it("is measured in the meter's unit, whatever the enterprise's model is by now", () => {
+  it("is in the meter's unit, even if the enterprise's billing model has changed", () => {
     expect(answer(byomBooks({ cycle: { monthlyUsedMicros: 500, spendUsedMicros: 3 }, capMicros: 10 }))).toMatchObject({
       unit: "credits",
       remainingMicros: 500,

@@ -14,7 +14,7 @@ const spent = (spendUsedMicros: number, capMicros: number | null = 1_000) =>
   byomBooks({ cycle: { spendUsedMicros }, capMicros });
 
 describe("in credits", () => {
-  it("is silent while there is plenty", () => {
+  it("shows no alert while there is plenty", () => {
     expect(alerts(books())).toEqual([]);
     expect(codes(used(100))).toEqual([]);
   });
@@ -42,7 +42,7 @@ describe("in credits", () => {
     expect(codes(used(1_000), LAST_DAY)).toEqual(["exhausted"]);
   });
 
-  it("says exhausted when nothing remains, without a lower threshold beside it", () => {
+  it("says exhausted when nothing remains, without a lower threshold", () => {
     expect(codes(used(1_000))).toEqual(["exhausted"]);
     expect(codes(used(1_000, { cycle: { debtMicros: 500 } }))).toEqual(["exhausted"]);
     expect(codes(books({ cycle: { allowanceMicros: 0 } }))).toEqual(["exhausted"]);
@@ -64,7 +64,7 @@ describe("in credits", () => {
     ).toEqual([]);
   });
 
-  it("shows the free tier as long as the plan is free, whatever else stands", () => {
+  it("shows the free tier as long as the plan is free, regardless of other alerts", () => {
     const free = { settings: { plan: "free" as const } };
     expect(codes(books(free))).toEqual(["free_tier"]);
     expect(codes(used(1_000, free))).toEqual(["exhausted", "free_tier"]);
@@ -99,7 +99,7 @@ describe("in USD", () => {
     expect(codes(spent(800))).toEqual(["on_track_to_reach_cap", "cap_75"]);
   });
 
-  it("takes a cap of zero for reached", () => {
+  it("treats a cap of zero as reached", () => {
     expect(codes(spent(0, 0))).toEqual(["cap_reached"]);
   });
 });

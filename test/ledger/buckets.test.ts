@@ -26,7 +26,7 @@ describe("a charge", () => {
     expect(after.cycle).toMatchObject({ monthlyUsedMicros: 1_000, bonusUsedMicros: 1, debtMicros: 0 });
   });
 
-  it("becomes debt where nothing covers it", () => {
+  it("becomes debt if nothing covers it", () => {
     const { books: after, draws } = charge(books({ grants: [grant("g1")] }), 1_150);
     expect(draws).toEqual([draw("monthly", 1_000), grantDraw("g1", 100), draw("debt", 50)]);
     expect(after.cycle.debtMicros).toBe(50);
@@ -50,14 +50,14 @@ describe("a charge", () => {
     ]);
   });
 
-  it("in USD counts against nothing but the spend", () => {
+  it("in USD counts only as spend", () => {
     const { books: after, draws } = drawCharge(books({ grants: [grant("g1")] }), [], "usd", 5_000, NOON);
     expect(draws).toEqual([draw("spend", 5_000)]);
     expect(after.cycle).toMatchObject({ spendUsedMicros: 5_000, monthlyUsedMicros: 0, debtMicros: 0 });
     expect(left(after, "g1")).toBe(100);
   });
 
-  it("changes none of the values it was given", () => {
+  it("does not change its arguments", () => {
     const before = books({ grants: [grant("g1")] });
     const copy = structuredClone(before);
     charge(before, 5_000);

@@ -1,4 +1,4 @@
-// The spans of the chart (PRODUCT section 3, «timeseries») and whole local days, around daylight saving as well.
+// The spans of the chart, and whole local days, also around changes of daylight saving time.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { dayStart, hourStart, makeCalendar, type Range, spansOf, wholeDays } from "../../src/ledger/calendar.ts";
@@ -49,7 +49,7 @@ describe("24h", () => {
     expect(short(hours[23]?.endsAtMs ?? 0)).toBe("2026-03-10T15:00Z");
   });
 
-  it("begins its last hour at the very instant of a full hour", () => {
+  it("starts a new last hour exactly at the full hour", () => {
     expect(starts("24h", "2026-03-10T14:00:00Z").at(-1)).toBe("2026-03-10T14:00Z");
     expect(starts("24h", "2026-03-10T13:59:59.999Z").at(-1)).toBe("2026-03-10T13:00Z");
   });
@@ -76,7 +76,7 @@ describe("24h", () => {
     expect(short(stretched.at(-1)?.startsAtMs ?? 0)).toBe("2026-04-04T15:30Z");
   });
 
-  it("still holds the present in the last half of a stretched hour", () => {
+  it("contains the present in the last half of a stretched hour", () => {
     const last = spans("24h", "2026-04-04T15:15:00Z", "Australia/Lord_Howe").at(-1);
     expect(short(last?.startsAtMs ?? 0)).toBe("2026-04-04T14:00Z");
     expect(short(last?.endsAtMs ?? 0)).toBe("2026-04-04T15:30Z");
@@ -84,7 +84,7 @@ describe("24h", () => {
 });
 
 describe("7d", () => {
-  it("is seven local days that end with today, the last one's end ahead", () => {
+  it("is seven local days that end with today, whose end is in the future", () => {
     const { granularity } = spansOf("7d", at("2026-03-10T14:05:00Z"), "UTC");
     expect(granularity).toBe("day");
     expect(starts("7d", "2026-03-10T14:05:00Z")).toEqual([
@@ -171,7 +171,7 @@ describe("local days", () => {
     expect(short(hourStart(at("2026-03-10T20:10:00Z"), "Asia/Kolkata"))).toBe("2026-03-10T19:30Z");
   });
 
-  it("are the same with a memory", () => {
+  it("are the same with a cache", () => {
     const calendar = makeCalendar("Europe/Berlin");
     for (const instant of ["2026-10-25T00:59:00Z", "2026-10-25T01:01:00Z", "2026-10-25T00:59:00Z"]) {
       expect(calendar.hourStart(at(instant))).toBe(hourStart(at(instant), "Europe/Berlin"));

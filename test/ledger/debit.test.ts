@@ -31,7 +31,7 @@ describe("a report", () => {
     expect(second.books.seq).toBe(12);
   });
 
-  it("that came before charges nothing and writes nothing", () => {
+  it("that was already received charges nothing and writes nothing", () => {
     const first = accept(report(100));
     const known = { books: first.books, run: first.run, meters: [first.meter] };
     const again = accept(report(100), { ...known, nowMs: NOON + MINUTE_MS - 1 });
@@ -40,7 +40,7 @@ describe("a report", () => {
     expect(again.meter).toEqual(first.meter);
   });
 
-  it("that came a minute ago keeps its meter from being forgotten, and charges nothing", () => {
+  it("that repeats one from a minute ago keeps its meter alive, and charges nothing", () => {
     const first = accept(report(100));
     const again = accept(report(40), {
       books: first.books,
@@ -57,7 +57,7 @@ describe("a report", () => {
     expect(accept(report(0))).toMatchObject({ chargedMicros: 0, changed: true, firstOfRun: true });
   });
 
-  it("that is final and lower gives the difference back", () => {
+  it("that is final and lower refunds the difference", () => {
     const known = {
       books: books({ cycle: { monthlyUsedMicros: 100 } }),
       run: run(),
@@ -96,7 +96,7 @@ describe("a report", () => {
     expect(second.meter.price).toEqual(UNIT_PRICE);
   });
 
-  it("of a known meter needs no price any more", () => {
+  it("for a known meter needs no price any more", () => {
     const first = accept(report(100));
     expect(
       accept(report(110, { price: null }), { books: first.books, run: first.run, meters: [first.meter] }).chargedMicros,
@@ -153,7 +153,7 @@ describe("an alias", () => {
 });
 
 describe("the attribution of a run", () => {
-  it("is fixed by its first report, the group too", () => {
+  it("is fixed by its first report, including the group", () => {
     const first = accept(report(1, { group: "team-a" }), { group: "team-b" });
     expect(first.run).toMatchObject({ workspace: "w1", user: "u1", surface: "web", group: "team-a", reported: true });
     const later = accept(report(2, { group: "team-c" }), { books: first.books, run: first.run, meters: [first.meter] });
@@ -182,7 +182,7 @@ describe("byom", () => {
     expect(decided.books.cycle).toMatchObject({ spendUsedMicros: 100, monthlyUsedMicros: 0 });
   });
 
-  it("keeps a meter in the model that it began under, when the model is switched under way", () => {
+  it("keeps an open meter in its billing model when that is switched", () => {
     const hundred = price({ creditsPerUsd: 100 });
     const inCredits = accept(report(2, { price: hundred }), {});
     const switched = { ...inCredits.books, settings: settings({ billingModel: "byom" as const }) };

@@ -32,7 +32,7 @@ describe("settling", () => {
 });
 
 describe("the turn of a cycle", () => {
-  it("comes at the end of the cycle, to the millisecond", () => {
+  it("happens exactly at the end of the cycle, to the millisecond", () => {
     expect(settleDue(books(), APRIL - 1).entries).toEqual([]);
     expect(types(settleDue(books(), APRIL).entries)).toEqual(["cycle_started"]);
   });
@@ -60,7 +60,7 @@ describe("the turn of a cycle", () => {
     expect(closed).toEqual([before.cycle]);
   });
 
-  it("leaves an entry that says what the last cycle used", () => {
+  it("records in its entry what the last cycle used", () => {
     expect(settleDue(books({ cycle: used }), APRIL + HOUR_MS).entries).toEqual([
       {
         atMs: APRIL,
@@ -112,13 +112,13 @@ describe("the turn of a cycle", () => {
     expect(after.seq).toBe(12);
   });
 
-  it("writes no debt off where there is none", () => {
+  it("writes off nothing if there is no debt", () => {
     expect(types(settleDue(books({ cycle: used }), APRIL).entries)).not.toContain("debt_written_off");
   });
 });
 
 describe("a grant's expiry", () => {
-  it("comes at expires_at, to the millisecond, and takes what remains", () => {
+  it("happens exactly at expires_at, to the millisecond, and removes what remains", () => {
     const before = books({ grants: [grant("g1", { expiresAtMs: NOON, drawnMicros: 30 })] });
     expect(settleDue(before, NOON - 1).books).toBe(before);
     const { books: after, entries, expired } = settleDue(before, NOON);
@@ -137,7 +137,7 @@ describe("a grant's expiry", () => {
     expect(settleDue(books({ grants: gone }), NOON).entries).toEqual([]);
   });
 
-  it("comes before the turn of the same instant", () => {
+  it("happens before a turn at the same instant", () => {
     const both = books({ cycle: { ...used, debtMicros: 5 }, grants: [grant("g1", { expiresAtMs: APRIL })] });
     expect(types(settleDue(both, APRIL).entries)).toEqual(["grant_expired", "debt_written_off", "cycle_started"]);
   });
@@ -191,7 +191,7 @@ describe("any stretch of time", () => {
     });
   }
 
-  it("settles the same in one step as in many, and a second time settles nothing", () => {
+  it("has the same result in one step as in many, and none when settled again", () => {
     fc.assert(
       fc.property(story, (sample) => {
         const looks = sample.looks.map((halves) => MARCH + (halves * DAY_MS) / 2).sort((a, b) => a - b);
@@ -206,7 +206,7 @@ describe("any stretch of time", () => {
     );
   });
 
-  it("leaves its entries in the order of time, and one cycle_started at most", () => {
+  it("records entries in order of time, with at most one cycle_started", () => {
     fc.assert(
       fc.property(story, (sample) => {
         const nowMs = MARCH + (Math.max(...sample.looks) * DAY_MS) / 2;
