@@ -156,7 +156,7 @@ describe("the cycle after a turn", () => {
     ]);
   });
 
-  it("lasts to the anchor after next if it would be shorter than a day", () => {
+  it("skips an anchor that would make it shorter than a day", () => {
     // 1 March 00:00 UTC is 28 February 19:00 in New York: five hours before the anchor.
     expect(following("2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z", "America/New_York")).toEqual([
       "2026-03-01T00:00Z",

@@ -88,7 +88,7 @@ describe("the gauge in credits", () => {
     expect(gauge(kept).bonus?.nextExpiry).toEqual({ atMs: at("2026-04-01T00:00:00.000Z"), micros: 175 });
   });
 
-  it("has no percentage where there is nothing to divide by", () => {
+  it("has no percentage if there is nothing to divide by", () => {
     const kept = books({ cycle: { allowanceMicros: 0 } });
     expect(gauge(kept)).toMatchObject({
       totalMicros: 0,
@@ -102,7 +102,7 @@ describe("the gauge in credits", () => {
 });
 
 describe("the gauge in USD", () => {
-  it("measures the spend against the cap and knows no bonus and no debt", () => {
+  it("measures the spend against the cap, without bonus and debt", () => {
     const kept = byomBooks({
       cycle: { spendUsedMicros: 600, debtMicros: 9, monthlyUsedMicros: 5 },
       capMicros: 2_000,
@@ -124,7 +124,7 @@ describe("the gauge in USD", () => {
     });
   });
 
-  it("has neither total, remaining, available, percentage nor run-out without a cap", () => {
+  it("has no total, remaining, available, percentage or run-out without a cap", () => {
     expect(gauge(byomBooks({ cycle: { spendUsedMicros: 600 } }))).toMatchObject({
       spend: { capMicros: null, usedMicros: 600 },
       usedMicros: 600,
@@ -165,14 +165,14 @@ describe("days", () => {
     return [daysElapsed, daysRemaining, daysTotal];
   };
 
-  it("elapse whole, and remain to the cycle's number of days", () => {
+  it("elapsed and remaining are whole, and add up to the days of the cycle", () => {
     expect(days(books(), "2026-03-01T00:00:00Z")).toEqual([0, 31, 31]);
     expect(days(books(), "2026-03-01T23:59:59.999Z")).toEqual([0, 31, 31]);
     expect(days(books(), "2026-03-02T00:00:00Z")).toEqual([1, 30, 31]);
     expect(days(books(), "2026-03-31T23:59:59Z")).toEqual([30, 1, 31]);
   });
 
-  it("are local ones: the 23 hours of a changing clock are one", () => {
+  it("are local days: a day of 23 hours counts as one", () => {
     const berlin = books({
       cycle: {
         startsAtMs: at("2026-02-28T23:00:00Z"),

@@ -1,4 +1,4 @@
-// The ladder of guards that a report climbs, in the order in which its refusals are documented.
+// The guards that a report passes, in the order in which their refusals are documented.
 import { describe, expect, it } from "vitest";
 import type { Debit, Report } from "../../src/ledger/debit.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
@@ -22,10 +22,10 @@ import {
 const accept = (sent: Report, known: Known = {}): Debit => granted(decideReport(sent, known));
 const refusal = (decided: Debit | Refused) => (isRefusal(decided) ? decided.refusal : null);
 
-describe("the ladder of guards", () => {
+describe("the guards", () => {
   const unknown = { surface: undefined, workspace: undefined, user: undefined, startedAtMs: undefined };
 
-  it("first asks for what an unknown run must say", () => {
+  it("first require what the first report of a run must contain", () => {
     expect(refusal(decideReport(report(1, { ...unknown, price: null })))).toEqual({
       code: "validation_failed",
       errors: ["surface", "workspace", "user", "started_at"].map((path) => ({
@@ -37,7 +37,7 @@ describe("the ladder of guards", () => {
     expect(refusal(decideReport(report(1, unknown), { run: run() }))).toBeNull();
   });
 
-  it("then for a model that has a price, by the name that the caller used", () => {
+  it("then require a model that has a price, and name it as the caller did", () => {
     const strange = report(1, {
       model: "vendor/new",
       reportedAs: "new",
@@ -51,7 +51,7 @@ describe("the ladder of guards", () => {
     });
   });
 
-  it("then for the workspace, user and surface that the run is known under", () => {
+  it("then require the run's workspace, user and surface", () => {
     const old = run({ startedAtMs: NOON - 36 * DAY_MS });
     const conflict = (over: Partial<Report>) => refusal(decideReport(report(1, over), { run: old }));
     expect(conflict({ workspace: "w2" })).toEqual({
@@ -63,7 +63,7 @@ describe("the ladder of guards", () => {
     expect(conflict({ surface: "cli" })).toEqual({ code: "run_attribution_conflict", field: "surface", known: "web" });
   });
 
-  it("then for a start that is not older than 35 days, unless the meter is known", () => {
+  it("then require a start that is not older than 35 days, unless the meter is known", () => {
     const startedAtMs = NOON - 35 * DAY_MS;
     expect(refusal(decideReport(report(1, { startedAtMs })))).toBeNull();
     expect(refusal(decideReport(report(1, { startedAtMs: startedAtMs - 1 })))).toEqual({
@@ -77,7 +77,7 @@ describe("the ladder of guards", () => {
     });
   });
 
-  it("goes by the earlier of what is said and what is known of the start, for a meter that is not known", () => {
+  it("use the earlier of the reported and the known start if the meter is not known", () => {
     const [old, recent] = [NOON - 35 * DAY_MS - 1, NOON];
     const second = (saidAtMs: number, knownAtMs: number) =>
       decideReport(report(1, { model: "m2", startedAtMs: saidAtMs }), { run: run({ startedAtMs: knownAtMs }) });
@@ -92,7 +92,7 @@ describe("the ladder of guards", () => {
     expect(refusal(decideReport(report(1, { startedAtMs: old }), { run: run(), meters: [meter()] }))).toBeNull();
   });
 
-  it("refuses to charge a forgotten meter again", () => {
+  it("never charge a forgotten meter again", () => {
     const longAgo = NOON - 36 * DAY_MS;
     const forgotten = meter({ lastReportAtMs: longAgo, chargedMicros: 5, tokens: tokens({ input: 5 }) });
     expect(refusal(decideReport(report(5), { run: run({ startedAtMs: longAgo }), meters: [forgotten] }))).toMatchObject(
@@ -102,14 +102,14 @@ describe("the ladder of guards", () => {
     );
   });
 
-  it("then for a start that is at most five minutes ahead", () => {
+  it("then require a start that is at most five minutes in the future", () => {
     expect(refusal(decideReport(report(1, { startedAtMs: NOON + 5 * MINUTE_MS })))).toBeNull();
     expect(refusal(decideReport(report(1, { startedAtMs: NOON + 5 * MINUTE_MS + 1 })))).toMatchObject({
       code: "started_in_future",
     });
   });
 
-  it("last refuses a charge, a run's total or a cycle's sum above 2^53−1", () => {
+  it("finally refuse a charge, a run's total or a cycle's sum above 2^53−1", () => {
     const most = Number.MAX_SAFE_INTEGER;
     const dear = (input: number) => price({ rates: { ...UNIT_PRICE.rates, input } });
     const charging = (input: number, output: number) =>
@@ -130,7 +130,7 @@ describe("the ladder of guards", () => {
     expect(refusal(decideReport(report(11), { run: run(), meters: [huge] }))).toEqual({ code: "charge_too_large" });
   });
 
-  it("never refuses for lack of credit, nor while suspended", () => {
+  it("never refuse for lack of credit, or while the enterprise is suspended", () => {
     expect(accept(report(50_000)).books.cycle.debtMicros).toBe(49_000);
     expect(accept(report(5), { books: books({ settings: { suspended: true } }) }).chargedMicros).toBe(5);
     expect(accept(report(5), { books: byomBooks({ capMicros: 0 }) }).books.cycle.spendUsedMicros).toBe(5);

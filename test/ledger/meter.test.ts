@@ -22,14 +22,14 @@ describe("a meter", () => {
     expect(joinReading(known, report).tokens).toEqual({ input: 5, output: 8, cacheRead: 7, cacheWrite: 6 });
   });
 
-  it("is the very same reading after a duplicate or an older report", () => {
+  it("is the same object after a duplicate or an older report", () => {
     const known = open(100, 10);
     expect(joinReading(known, open(100, 10))).toBe(known);
     expect(joinReading(known, open(40, 10))).toBe(known);
     expect(joinReading(known, open(0))).toBe(known);
   });
 
-  it("closes with exactly the totals of a final report, lower ones included", () => {
+  it("closes with exactly the totals of a final report, even if they are lower", () => {
     expect(joinReading(open(100, 10), final(60, 20))).toEqual(final(60, 20));
     expect(joinReading(open(100, 10), final(100, 10))).toEqual(final(100, 10));
     expect(joinReading(null, final(1))).toEqual(final(1));
@@ -52,7 +52,7 @@ describe("a meter", () => {
     final: fc.boolean(),
   });
 
-  it("ends the same for any order of the same reports, and however often each came", () => {
+  it("has the same result for any order and any repetition of the same reports", () => {
     const story = fc.array(reading, { minLength: 1, maxLength: 6 }).chain((reports) =>
       fc.record({
         reports: fc.constant(reports),
@@ -67,7 +67,7 @@ describe("a meter", () => {
     );
   });
 
-  it("ends at the largest of each kind among the finals, or among all reports while there is none", () => {
+  it("has the largest total of each kind among the finals, or among all reports without a final", () => {
     fc.assert(
       fc.property(fc.array(reading, { minLength: 1, maxLength: 6 }), (reports) => {
         const closed = reports.some((report) => report.final);
@@ -88,15 +88,15 @@ describe("a meter", () => {
   });
 });
 
-describe("the fence", () => {
-  it("keeps a meter for 35 days after its last report, to the millisecond", () => {
+describe("the retention of meters", () => {
+  it("lasts exactly 35 days from the last report, to the millisecond", () => {
     const reported = meter({ lastReportAtMs: NOON });
     expect(FENCE_MS).toBe(35 * DAY_MS);
     expect(isKept(reported, NOON, NOON + 35 * DAY_MS)).toBe(true);
     expect(isKept(reported, NOON, NOON + 35 * DAY_MS + 1)).toBe(false);
   });
 
-  it("keeps a meter whose run could still be taken for a new one", () => {
+  it("lasts at least as long as its run could count as new", () => {
     // Started five minutes ahead of its only report: forgotten at once it would be accepted, and charged, again.
     const startedAtMs = NOON + 300_000;
     expect(isKept(meter({ lastReportAtMs: NOON }), startedAtMs, NOON + 35 * DAY_MS + 1)).toBe(true);

@@ -128,7 +128,7 @@ describe("cost", () => {
     expect(usd({ input: MAX_TOKENS, output: 740_992 }, prices)).toBeNull();
   });
 
-  it("is null, not wrong, for the most tokens at the highest rates", () => {
+  it("is null, not wrong, for the largest number of tokens at the highest rates", () => {
     const most = { input: MAX_TOKENS, output: MAX_TOKENS, cacheRead: MAX_TOKENS, cacheWrite: MAX_TOKENS };
     const highest = {
       input: "9999999.999999",

@@ -1,4 +1,4 @@
-// Rule R6 and its settled details: a run that is known asks again, and may raise its hold.
+// Rule R6: a known run asks again, and may raise its hold.
 import { describe, expect, it } from "vitest";
 import { type Admission, decideAdmission, type StartRequest } from "../../src/ledger/admission.ts";
 import type { Books, Hold, Meter, Run } from "../../src/ledger/books.ts";
@@ -21,12 +21,12 @@ const hold = (micros: number, over: Partial<Hold> = {}): Hold => ({
   ...over,
 });
 
-describe("a run that is known", () => {
+describe("a known run", () => {
   const admitted = run({ reported: false, hold: hold(400) });
   const kept = books({ held: { credits: 400, usd: 0 } });
   const known = { books: kept, run: admitted };
 
-  it("is answered as before, though nothing is available any more", () => {
+  it("gets the same answer even if nothing is available any more", () => {
     const exhausted = books({ cycle: { monthlyUsedMicros: 1_000 }, held: { credits: 400, usd: 0 } });
     expect(admit(start({ holdMicros: 400 }), { books: exhausted, run: admitted })).toEqual({
       books: exhausted,
@@ -37,7 +37,7 @@ describe("a run that is known", () => {
     expect(admit(start(), { books: exhausted, run: admitted })).toMatchObject({ created: false, changed: false });
   });
 
-  it("is answered as before while the enterprise is suspended", () => {
+  it("gets the same answer while the enterprise is suspended", () => {
     expect(admit(start(), { books: books({ settings: { suspended: true } }), run: run() }).created).toBe(false);
   });
 
@@ -91,13 +91,13 @@ describe("a run that is known", () => {
     });
   });
 
-  it("is refused behind the fence when it has never reported", () => {
+  it("is refused beyond its retention if it has never reported", () => {
     const old = run({ startedAtMs: NOON - 35 * DAY_MS - 1 });
     expect(refusal(start(), { run: old })).toMatchObject({ code: "run_too_old" });
     expect(refusal(start(), { run: old, meters: [meter()] })).toBeNull();
   });
 
-  it("is refused once its last meter is forgotten, before its rows are pruned as after", () => {
+  it("is refused once its last meter is forgotten, whether its rows are pruned or not", () => {
     const old = run({ startedAtMs: NOON - 80 * DAY_MS });
     const last = (daysAgo: number, final = false) => [meter({ lastReportAtMs: NOON - daysAgo * DAY_MS, final })];
     expect(refusal(start({ holdMicros: 1 }), { run: old, meters: last(35) })).toBeNull();
