@@ -1,6 +1,6 @@
 /**
- * Notices when usage crosses a threshold, so that people outside the screens are notified once per cycle. After new
- * credit lifts the enterprise back above a threshold, crossing it notifies again; after a refund it does not.
+ * Notices when usage crosses a threshold, so that people outside the screens are notified once per cycle. When
+ * new credit has brought usage back below a threshold, crossing it notifies again. After a refund it does not.
  */
 import type { AlertCode } from "./alerts.ts";
 import { highestThreshold } from "./alerts.ts";
