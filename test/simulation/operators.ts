@@ -35,13 +35,14 @@ const WEIGHTS = {
   clock: 6,
   referral: 2,
   overdraft: 4,
+  watch: 5,
 } as const;
 type Command = keyof typeof WEIGHTS;
 
 /** Commands that change no hold of a disciplined world. */
 const HARMLESS: readonly Command[] = [
   ...(["grant", "directory", "keys", "webhook", "gauge"] as const),
-  ...(["race", "rebuild", "clock", "referral"] as const),
+  ...(["race", "rebuild", "clock", "referral", "watch"] as const),
 ];
 
 export class Operators implements WorldOperators {
@@ -64,6 +65,7 @@ export class Operators implements WorldOperators {
       billing: () => credit.change({ billingModel: reference.unit === "usd" ? "credits" : "byom" }),
       referral: () => credit.acceptReferral(),
       overdraft: () => runOverdraft(world),
+      watch: () => platform.watchers.open(),
       prices: () => traffic.prices.put(world.nowMs),
       zone: () => credit.change({ timeZone: dice.pick(ZONES), anchorDay: dice.whole(1, 31) }),
       suspend: () => this.#suspend(),

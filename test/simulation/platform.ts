@@ -6,6 +6,7 @@ import { CopyDb } from "./copy-db.ts";
 import { type FaultySql, faultySql } from "./faulty-sql.ts";
 import { ServiceNetwork } from "./service-network.ts";
 import { SimulatedObject } from "./simulated-object.ts";
+import { Watchers } from "./watchers.ts";
 import type { World, WorldPlatform } from "./world.ts";
 
 type LoggedEvent = { event: string; job?: unknown };
@@ -21,6 +22,7 @@ export class SimPlatform implements WorldPlatform {
   readonly sql: FaultySql = faultySql((all) => this.world.committed(all));
   readonly network: ServiceNetwork;
   readonly copy: CopyDb;
+  readonly watchers: Watchers;
   /** True once the world has ended: nothing fails any more. */
   healed = false;
   /** Unknown while the copy is being rebuilt. */
@@ -35,6 +37,7 @@ export class SimPlatform implements WorldPlatform {
 
   constructor(readonly world: World) {
     this.network = new ServiceNetwork(world, () => this.#object);
+    this.watchers = new Watchers(world);
     this.copy = new CopyDb((apply) => this.network.carry(apply));
   }
 
@@ -72,6 +75,7 @@ export class SimPlatform implements WorldPlatform {
       this.#ring({ atMs: this.world.nowMs + RETRIED_ALARM_MS });
     }
     this.#object.dead = true;
+    this.watchers.closeAll();
     this.#object = null;
     this.#repeatRebuild?.();
   }
@@ -117,7 +121,7 @@ export class SimPlatform implements WorldPlatform {
         alarm: { set: (atMs) => this.#setAlarm(atMs) },
         copy,
         peers: { exists: () => network.findPeer(), addGrant: (_, request) => network.grantElsewhere(request) },
-        sockets: { countLive: () => 0, live: () => [], ofKey: () => [] },
+        sockets: this.watchers.sockets,
         webhooks: {
           fetch: (_, init) => network.fetch(new Headers(init.headers).get("webhook-id") ?? ""),
           secretOf: async () => WEBHOOK_SECRET,

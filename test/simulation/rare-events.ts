@@ -102,6 +102,10 @@ export const RARE_EVENTS = [
   "webhook_delivered",
   "webhook_retried",
   "webhook_given_up",
+  // watchers
+  "watcher_pushed",
+  "watcher_expired",
+  "watchers_found_up_to_date",
   // referrals
   "referral_accepted",
 ] as const;

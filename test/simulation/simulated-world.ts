@@ -10,6 +10,7 @@ import { checkBooks } from "./checks.ts";
 import { checkCopy, checkFreshness } from "./copy-check.ts";
 import { Dice } from "./dice.ts";
 import { EventQueue } from "./event-queue.ts";
+import { OPERATOR } from "./keys.ts";
 import { Operators } from "./operators.ts";
 import { SimPlatform } from "./platform.ts";
 import { quiesce } from "./quiesce.ts";
@@ -137,6 +138,7 @@ export class SimulatedWorld implements World {
       return null;
     }
     this.#updateReference(nowMs, () => expect(nowMs, outcome.answer));
+    if (this.scenario.calm) this.platform.watchers.checkSoon();
     this.#calls += 1;
     if (this.#calls % CHECK_EVERY_CALLS === 0) this.check();
     if (this.#calls % COPY_CHECK_EVERY_CALLS === 0) this.checkCopyWhenQuiet();
@@ -166,7 +168,7 @@ export class SimulatedWorld implements World {
     const { ledger } = this.object;
     const nowMs = ledger.nowMs();
     // A call that failed has settled nothing: what was due then is still due.
-    if (nowMs >= ledger.nextDueAtMs()) ledger.settle();
+    if (nowMs >= ledger.nextDueAtMs()) this.object.core.gauge(OPERATOR);
     checkBooks(this, nowMs);
   }
 

@@ -77,6 +77,9 @@ export interface WorldPlatform {
   evict(): void;
   rebuild(): void;
   stepClock(skewMs: number): void;
+  /** The time by the platform's clock, which may be set. */
+  nowMs(): number;
+  readonly watchers: { open(): void };
 }
 
 export type Condition = "normal" | "down" | "slow" | "unanswered";

@@ -44,7 +44,8 @@ export class LivePush {
     if (this.#pending) return;
     this.#pending = true;
     const { clock, defer } = this.deps;
-    const waitMs = Math.max(0, this.#lastPushAtMs + PUSH_INTERVAL_MS - clock.realNowMs());
+    // A clock that was set back must not delay the push.
+    const waitMs = Math.min(PUSH_INTERVAL_MS, Math.max(0, this.#lastPushAtMs + PUSH_INTERVAL_MS - clock.realNowMs()));
     defer(() => {
       this.#pending = false;
       this.#lastPushAtMs = clock.realNowMs();
