@@ -1,6 +1,7 @@
 /**
- * Authenticates a caller and authorizes it for a route, in the Worker, before any object wakes or any database is read.
- * Every route declares its access. The path of another enterprise is answered like one that does not exist.
+ * Authenticates callers and authorizes them for a route. This happens in the Worker, before a Durable Object wakes or a
+ * database is read. Every route declares who may call it. A path of another enterprise gets the same response as a path
+ * that does not exist.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -16,27 +17,28 @@ import { invalid, problem } from "./problem.ts";
 
 export type ApiEnv = {
   Bindings: Env;
-  /** `expiresAtMs`: when the caller's key or token expires; null: never. */
+  /** `expiresAtMs` is when the caller's key or token expires; null if it never expires. */
   Variables: { caller: Caller; enterprise: string; expiresAtMs: number | null };
 };
 
-/** Who may call a route. The operator may call every route. */
+/** Declares who may call a route. The operator may call every route. */
 export type Access = {
-  /** The scope that an enterprise key needs; "any": every key is enough; "operator": no enterprise key is. */
+  /** The scope that an enterprise key needs. "any" accepts every enterprise key, "operator" accepts none. */
   scope: Scope | "operator" | "any";
-  /** A signed-in browser may call it too; for reading only. */
+  /** Signed-in browsers may call the route too. Set this only on routes that read. */
   session?: boolean;
-  /** An embed token may call it too. */
+  /** Callers with an embed token may call the route too. */
   embed?: boolean;
-  /** Each call is expensive, so it has a separate limit for each caller and enterprise. */
+  /** Calls are expensive, so the route has an additional rate limit per caller and enterprise. */
   costly?: boolean;
 };
 
 type Authenticated = { caller: Caller; enterprise: string | null; expiresAtMs: number | null };
 
 /**
- * Refuses callers without this access, and sets `c.var` for the others. The enterprise's id is the path's `e`; a route
- * without it gets the enterprise of the caller's key.
+ * Refuses callers that may not call the route, and sets `c.var` for all others. `c.var.enterprise` is the path
+ * parameter `e`. On a route without it, this is the enterprise of the caller's key or session, or empty for the
+ * operator.
  */
 export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
   return createMiddleware<ApiEnv>(async (c, next) => {
@@ -56,21 +58,22 @@ export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
     c.set("expiresAtMs", expiresAtMs);
     if (await isOverLimit(c, access)) return problem(c, "rate_limited");
     await next();
-    // Only the object knows that a key was revoked; this stops a revoked key that is still in use from waking it.
+    // Only the enterprise's Durable Object knows that a key was revoked. Count its 401 responses here, so that isOverLimit()
+    // soon stops a revoked key from waking the object again.
     if (c.res.status === 401) await isOver(c.env, "LIMIT_FAILURES", subjectOf(c));
   });
 }
 
 /**
- * The operator is limited on costly routes only. Everyone else also has a limit over all routes, too high for an honest
- * burst to reach.
+ * Counts the call, and returns whether the caller is over a rate limit. The operator is limited only on costly routes.
+ * All other callers also have a limit over all routes, which is too high for an honest burst to reach.
  */
 async function isOverLimit(c: Context<ApiEnv>, { costly }: Access): Promise<boolean> {
   const subject = subjectOf(c);
   if (c.var.caller.kind === "key" && isBlocked("LIMIT_FAILURES", subject)) return true;
   if (c.var.caller.kind !== "operator" && (await isOver(c.env, "LIMIT_CALLERS", subject))) return true;
   if (costly !== true) return false;
-  // The route and the decoded id, not the path as it was sent: another spelling is no other call.
+  // Use the route and the decoded id rather than the path as sent: different spellings of a path share one limit.
   return isOver(c.env, "LIMIT_COSTLY", `${c.req.method} ${c.req.routePath} ${c.var.enterprise} ${subject}`);
 }
 
@@ -86,7 +89,7 @@ async function authenticate(c: Context<ApiEnv>, access: Access): Promise<Authent
   if (header === undefined) return access.session === true ? authenticateSession(c) : "key_missing";
   const token = /^Bearer ([!-~]+)$/i.exec(header.trim())?.[1];
   if (token === undefined) return "key_invalid";
-  // Enterprise keys are tried first, because agents send most of the requests.
+  // Try enterprise keys first, because agents send most of the requests.
   const key = await verifyKey(c.env.SIGNING_SECRET, token);
   if (key === null) {
     if (await isOperatorKey(c, token)) return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
@@ -100,20 +103,23 @@ async function authenticate(c: Context<ApiEnv>, access: Access): Promise<Authent
   return { caller: { kind: "key", id, hash, scopes }, enterprise, expiresAtMs };
 }
 
-/** A browser cannot set headers on a WebSocket: it sends its token in the subprotocol pair `fuelgauge, TOKEN`. */
+/**
+ * Returns the embed token of a WebSocket. A browser cannot set its headers, so it offers the subprotocols `fuelgauge,
+ * TOKEN`.
+ */
 function subprotocolToken(c: Context<ApiEnv>): string | undefined {
   const [name, token] = (c.req.header("Sec-WebSocket-Protocol") ?? "").split(",").map((part) => part.trim());
   return name === "fuelgauge" && token !== undefined && token !== "" ? `Bearer ${token}` : undefined;
 }
 
-/** An admin key may also read, but not debit. */
+/** Whether a key's scopes permit a call. The scope `admin` includes `read`, but not `debit`. */
 function hasScope(scopes: readonly Scope[], needed: Access["scope"]): boolean {
   if (needed === "operator") return false;
   if (needed === "any") return true;
   return scopes.includes(needed) || (needed === "read" && scopes.includes("admin"));
 }
 
-/** A browser adds the cookie to requests of any page, so it does not count for pages of another origin. */
+/** Authenticates the session cookie. Browsers may add it to requests from other sites, so other origins are refused. */
 async function authenticateSession(c: Context<ApiEnv>): Promise<Authenticated | Refused> {
   const session = await readSession(c);
   if (session === null) return "key_missing";

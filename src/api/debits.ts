@@ -1,7 +1,7 @@
 /**
- * POST …/debits: one report, or a batch. The Worker looks up the price, in the isolate's copy of the price book; then
- * one call to the enterprise's object decides and writes everything. Each report of a batch is answered or refused by
- * itself, in the order sent.
+ * POST …/debits takes one report or a batch. The Worker looks up prices in this isolate's cached price book. One call
+ * to the enterprise's Durable Object then decides and writes everything. Each report of a batch gets its own result, in
+ * the order sent.
  */
 import type { HonoRequest } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
@@ -27,14 +27,15 @@ const declared = declare({
   name: "reportDebits",
   summary: "Report the running totals of one meter, or of up to 1,000",
   details:
-    "A report carries a meter's running totals (one run's use of one model), not increments. Send one as often as you like, and resend one that got no answer: order, loss and repetition change nothing. A report is never refused for lack of credits. `final` closes the meter with exactly its totals. Once the run is known, you may omit `surface`, `workspace`, `user` and `started_at`. The results of a batch are in the order sent; each is an answer or `{status, code, detail}`, so one bad report does not spoil the others.",
+    "A report carries a meter's running totals (one run's use of one model), not increments. Send one as often as you like, and resend any that got no response. Reports may be lost, repeated or out of order without changing the result. A report is never refused for lack of credits. `final` closes the meter with exactly its totals. Once the run is known, you may omit `surface`, `workspace`, `user` and `started_at`. The results of a batch are in the order sent. Each result is either what a single report would return or `{status, code, detail}`, so a bad report does not affect the others.",
   refusals: ["unknown_model", "run_attribution_conflict", "run_too_old", "started_in_future", "charge_too_large"],
   tag: "Agents",
   access: { scope: "debit" },
   answers: { 200: { description: "What each report charged, and what to do next", schema: DEBITS_DOC.answer } },
 });
 
-// The handler parses the body itself, because a batch is checked report by report; only the document has its schema.
+// The handler parses the body itself, because it checks a batch report by report. The body's schema is therefore not part
+// of this route. It is registered below, only for the OpenAPI document.
 export const debitRoutes = newRouter().openapi(
   createRoute({ ...declared, request: { params: inEnterprise }, hide: true }),
   async (c) => {
@@ -60,7 +61,7 @@ debitRoutes.openAPIRegistry.registerPath({
   request: { params: inEnterprise, body: body(DEBITS_DOC.body, EXAMPLE) },
 });
 
-/** The parsed body; undefined, which JSON cannot express, when it is not valid JSON or the connection breaks. */
+/** Returns the parsed body; undefined if the body is not valid JSON or the connection breaks. */
 async function readJson(request: HonoRequest): Promise<unknown> {
   try {
     return JSON.parse(await request.text());

@@ -1,4 +1,4 @@
-/** PUT …/directory: the names of workspaces, groups and users, and the group of each workspace. */
+/** PUT …/directory sets the names of workspaces, groups and users, and the group of each workspace. */
 
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -28,7 +28,7 @@ export const directoryRoutes = newRouter().openapi(
       name: "putDirectory",
       summary: "Set the names of workspaces, groups and users",
       details:
-        "Whatever the request does not list keeps its name and group. `group_id: null` removes a workspace from its group.",
+        "Workspaces, groups and users that the request does not list keep their names and groups. `group_id: null` removes a workspace from its group.",
       tag: "Operator",
       access: { scope: "operator" },
       answers: {

@@ -1,6 +1,6 @@
 /**
- * The OpenAPI document: what the routes declare, completed with what they share. A route's access becomes security
- * requirements, its problem codes become responses by status, and each operation gets a curl command.
+ * Builds the OpenAPI document from the declarations of the routes. Adds security requirements from each route's access,
+ * responses from its problem codes, and a curl command for each operation.
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { ApiDocument, ApiOperation, Json } from "../wire/api-document.ts";
@@ -11,9 +11,9 @@ const INFO = {
   title: "Fuelgauge",
   version: "1.0.0",
   description: [
-    "The credit ledger for platforms on which AI agents work. Requests and answers are JSON in snake_case. Times are",
-    "ISO 8601 in UTC. Amounts are integers of micros: 1 credit, or 1 US dollar, is 1,000,000 micros. Unknown fields are",
-    "refused. Send `Authorization: Bearer KEY`. Errors are `application/problem+json` with a stable `code`. Lists answer",
+    "The credit ledger for platforms on which AI agents work. Requests and responses are JSON in snake_case. Times are",
+    "ISO 8601 in UTC. Amounts are integers in micros: 1 credit, or 1 US dollar, is 1,000,000 micros. Unknown fields are",
+    "refused. Send `Authorization: Bearer KEY`. Errors are `application/problem+json` with a stable `code`. Lists return",
     "`{rows, next_cursor}`; pass `next_cursor` as `cursor` to get the next page. Percent-encode ids in paths.",
   ].join(" "),
 };
@@ -49,7 +49,7 @@ const SECURITY_SCHEMES = {
 
 type DeclaredAccess = Access & { empty?: boolean };
 
-/** The document of an app whose routes are all declared. */
+/** Returns the OpenAPI document of an app. Call it after all routes have been declared. */
 export function documentOf(app: OpenAPIHono<ApiEnv>): ApiDocument {
   for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
     app.openAPIRegistry.registerComponent("securitySchemes", name, scheme as never);
@@ -90,7 +90,7 @@ function securityOf({ scope, session, embed }: Access): Record<string, string[]>
   ];
 }
 
-/** The codes that every route of this kind may answer, beside its own. */
+/** Returns the problem codes that follow from the route's access, path and request. Excludes the route's own codes. */
 function commonCodes(
   { parameters = [], requestBody }: ApiOperation,
   access: DeclaredAccess,
@@ -139,7 +139,7 @@ function problemSchemaOf(status: number, codes: readonly ProblemCode[]): Json {
   };
 }
 
-/** What a 402 adds, so that the caller knows what is left, when there is more and where to get more. */
+/** The extra fields of a 402. They show what is left, when the cycle resets, and where to get more credits. */
 const MEMBERS_OF_402 = {
   available_micros: { type: "integer" },
   upgrade_url: { type: "string" },
@@ -147,7 +147,7 @@ const MEMBERS_OF_402 = {
   gauge: { $ref: "#/components/schemas/Gauge" },
 };
 
-/** A curl command for the operation, with the examples of its parameters and body. */
+/** Returns a curl command for the operation, with the examples of its parameters and body. */
 function curlOf(operation: ApiOperation, method: string, path: string): string {
   const { parameters = [], requestBody, security } = operation;
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => {

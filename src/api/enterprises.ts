@@ -1,6 +1,4 @@
-/**
- * Enterprises, for the operator: creates and changes them by PUT, reads and lists them, and moves their test clocks.
- */
+/** The operator's routes to create, change, read and list enterprises, and to move test clocks. */
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
 import { catalogOf } from "../catalog/object.ts";
@@ -46,7 +44,7 @@ const listSchema = listOf(enterpriseSchema).extend({
   unreadable: z
     .array(z.string())
     .optional()
-    .openapi({ description: "Ids of this page that are left out because they could not be read." }),
+    .openapi({ description: "Ids of enterprises that are missing from this page because they could not be read." }),
 });
 const answer = (description: string) => ({ description, schema: enterpriseSchema });
 const access = { scope: "operator" } as const;
@@ -60,7 +58,7 @@ export const enterpriseRoutes = newRouter()
         name: "putEnterprise",
         summary: "Create or change an enterprise",
         details:
-          "Creating an enterprise requires `name`, `billing_model` and `plan`. Changing one keeps the value of every omitted field; null clears an optional field. When `webhook_url` is set to a new URL, the answer contains its `webhook_secret`, which is shown only then. `test_clock` can be set only at creation.",
+          "Creating an enterprise requires `name`, `billing_model` and `plan`. Changing one keeps the value of every omitted field; null clears an optional field. When `webhook_url` is set to a new URL, the response contains its `webhook_secret`, which is shown only then. `test_clock` can be set only at creation.",
         refusals: ["charge_too_large"],
         tag: "Operator",
         access,
@@ -76,7 +74,7 @@ export const enterpriseRoutes = newRouter()
       if (isRefusal(put)) return refused(c, put.refusal);
       const { state, created, webhookSecret } = put;
       const shown = await showEnterprise(c, state);
-      // Shown only now: the receiver verifies our webhooks with it.
+      // Only this response contains the secret, which the receiver needs to verify our webhooks.
       const secret = webhookSecret === null ? {} : { webhook_secret: webhookSecret };
       return c.json({ ...shown, ...secret }, created ? 201 : 200);
     },
@@ -126,7 +124,7 @@ export const enterpriseRoutes = newRouter()
       const readable = states.flatMap((read) =>
         read.status === "rejected" || isRefusal(read.value) ? [] : [read.value],
       );
-      // An enterprise that cannot be read does not fail the page; the answer and the log name it.
+      // An enterprise that cannot be read does not fail the whole page. The response and the log name this enterprise.
       const unreadable = page.rows.filter((_, i) => states[i]?.status === "rejected");
       for (const id of unreadable) console.error(JSON.stringify({ event: "enterprise_not_read", enterprise: id }));
       return c.json({
@@ -143,7 +141,7 @@ export const enterpriseRoutes = newRouter()
         path: "/v1/enterprises/{e}/test-clock",
         name: "moveTestClock",
         summary: "Move a test clock forward",
-        details: "Everything that falls due on the way happens, in order: grants expire and cycles turn.",
+        details: "Everything that falls due before the new time happens in order: grants expire and cycles end.",
         refusals: ["clock_backwards", "not_a_test_clock"],
         tag: "Operator",
         access,
@@ -157,7 +155,7 @@ export const enterpriseRoutes = newRouter()
     },
   );
 
-/** An enterprise as JSON. */
+/** Returns an enterprise in the format of the API. */
 export async function showEnterprise(c: Context<ApiEnv>, state: StateJson) {
   const { identity, settings, gauge } = state;
   return {

@@ -1,4 +1,6 @@
-/** GET …/entries: the journal of everything but debits, newest first, from the enterprise's object. */
+/**
+ * GET …/entries lists the journal, newest first, from the enterprise's Durable Object. Debits are not in the journal.
+ */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import type { EntryJson } from "../wire/entry.ts";
@@ -20,7 +22,7 @@ export const entryRoutes = newRouter().openapi(
       name: "listEntries",
       summary: "List the journal's entries, newest first",
       details:
-        "The journal records everything that happens to the balance, except debits. Beside `seq`, `at`, `by` and `type`, an entry has the members of its type.",
+        "The journal records everything that happens to the balance, except debits. Besides `seq`, `at`, `by` and `type`, an entry has the fields of its type.",
       tag: "Readers",
       access: { scope: "read", session: true },
       answers: { 200: { description: "A page of entries", schema: listOf(entrySchema) } },

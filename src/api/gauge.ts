@@ -1,4 +1,4 @@
-/** GET …/gauge: the state of an enterprise at this moment, from its object. */
+/** GET …/gauge returns the current state of an enterprise, from its Durable Object. */
 import { cors } from "hono/cors";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -8,7 +8,8 @@ import { createRoute, declare, inEnterprise, newRouter } from "./route.ts";
 
 export const gaugeRoutes = newRouter();
 
-// The usage bar asks from its host's page. Every origin may ask, because the token authorizes; cookies are not accepted.
+// The usage bar reads the gauge from a page of another origin. CORS allows every origin but no cookies, because only the
+// embed token authorizes the bar.
 gaugeRoutes.use(
   "/v1/enterprises/:e/gauge",
   cors({ origin: "*", allowMethods: ["GET"], allowHeaders: ["Authorization"], maxAge: 600 }),
@@ -22,7 +23,7 @@ gaugeRoutes.openapi(
       name: "readGauge",
       summary: "Read the gauge, an enterprise's state at this moment",
       details:
-        "Read from the ledger: the number shown is the number that blocks. An embed token works on its own origin.",
+        "Read from the ledger, so the balance shown is the balance that decides whether runs may start. An embed token works only on its own origin.",
       tag: "Readers",
       access: { scope: "read", session: true, embed: true },
       answers: { 200: { description: "The gauge", schema: gaugeSchema } },

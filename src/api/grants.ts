@@ -1,4 +1,4 @@
-/** Grants of bonus credits: the operator adds and voids them, readers list them. */
+/** The routes for grants of bonus credits. The operator adds and voids grants, and readers list them. */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { grantRequestOf, grantSchema, newGrant } from "../wire/grant.ts";
@@ -7,10 +7,7 @@ import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
-/**
- * A grant's id in a path. It may be longer than other ids: a referral's grant is named for an enterprise, with a
- * prefix.
- */
+/** A grant's id may be longer than other ids: the id of a referral's grant is a prefix and an enterprise's id. */
 const inGrant = inEnterprise.extend({
   id: z
     .string()
@@ -27,7 +24,8 @@ export const grantRoutes = newRouter()
         path: "/v1/enterprises/{e}/grants",
         name: "addGrant",
         summary: "Grant bonus credits",
-        details: "Idempotent by `id`: the same request again changes nothing. New credit pays this cycle's debt first.",
+        details:
+          "Idempotent by `id`: repeating the same request changes nothing. New credit pays this cycle's debt first.",
         refusals: ["grant_conflict", "charge_too_large"],
         tag: "Operator",
         access: { scope: "operator" },

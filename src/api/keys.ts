@@ -1,6 +1,7 @@
 /**
- * Enterprise keys: made and shown once, listed without their secret, revoked permanently. The operator makes keys of
- * any scope; an admin key makes and revokes `debit` and `read` keys of its enterprise.
+ * The routes to make, list and revoke enterprise keys. A key is shown once, lists omit its secret, and revoking it is
+ * permanent. The operator may make keys with any scope. An admin key may make and revoke `debit` and `read` keys of its
+ * enterprise.
  */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -21,7 +22,7 @@ export const keyRoutes = newRouter()
         name: "makeKey",
         summary: "Make a key",
         details:
-          "The key is shown only in this answer. The operator makes keys of any scope; an admin key makes `debit` and `read` keys of its enterprise.",
+          "The key is shown only in this response. The operator may make keys with any scope. An admin key may make `debit` and `read` keys of its enterprise.",
         tag: "Operator",
         access,
         answers: {
@@ -70,7 +71,8 @@ export const keyRoutes = newRouter()
         path: "/v1/enterprises/{e}/keys/{id}",
         name: "revokeKey",
         summary: "Revoke a key",
-        details: "The key stops working with its next request. Sockets that it opened are closed with 4401.",
+        details:
+          "The next request with the key is refused. The server closes sockets that were opened with it, using code 4401.",
         tag: "Operator",
         access,
         answers: { 204: { description: "Revoked" } },

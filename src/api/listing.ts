@@ -1,6 +1,6 @@
 /**
- * Lists over HTTP: `{rows, next_cursor}`. A cursor is the position of the last row shown (keyset pagination), encoded
- * so that callers pass it back unchanged.
+ * Paginates lists, in the format `{rows, next_cursor}`. A cursor contains the position of the last row shown (keyset
+ * pagination). It is encoded so that callers treat it as opaque and pass it back unchanged.
  */
 import { z } from "@hono/zod-openapi";
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
@@ -9,23 +9,24 @@ import { cutPage } from "../wire/paging.ts";
 type PartType = "string" | "number";
 type Position<T extends readonly PartType[]> = { -readonly [K in keyof T]: T[K] extends "number" ? number : string };
 
-/** The schema of one page. */
+/** Returns the schema of one page. */
 export function listOf<T extends z.ZodType>(row: T) {
   return z.object({ rows: z.array(row), next_cursor: z.string().nullable() });
 }
 
 /**
- * The query parameters of a list.
- * @param types the types of a cursor's parts
+ * Returns the schema of a list's query parameters.
+ * @param types the types of the cursor's parts
  */
 export function listQuery<const T extends readonly PartType[]>(defaultLimit: number, ...types: T) {
   return z.strictObject({ limit: limit.default(defaultLimit), cursor: cursorOf(types).optional() });
 }
 
 /**
- * One page of a list that was read with one row more than `maxRows`.
- * @param positionOf the parts of a row's cursor
- * @param show converts a row for the wire
+ * Returns one page of a list.
+ * @param read the rows read: one more than `maxRows` if there is a next page
+ * @param positionOf returns the parts of a row's cursor
+ * @param show converts a row to the format of the API
  */
 export function pageOf<R, W>(
   read: readonly R[],

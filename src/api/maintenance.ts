@@ -1,6 +1,7 @@
 /**
- * Maintenance, for the operator: the audit of a ledger, and the rebuild of its copy. In local demo mode also the end of
- * a demo enterprise's test clock: the demo plays its history by that clock, then continues in real time.
+ * The operator's maintenance routes: one audits an enterprise's ledger, one rebuilds its copy in D1. Local demo mode
+ * adds a route that ends a demo enterprise's test clock. The demo creates its history with the test clock, and then
+ * continues in real time.
  */
 import { catalogOf } from "../catalog/object.ts";
 import { isRefusal } from "../ledger/refusals.ts";
@@ -30,7 +31,7 @@ export const maintenanceRoutes = newRouter()
         name: "auditEnterprise",
         summary: "Audit an enterprise",
         details:
-          "Recomputes the books from their rows, and compares the copy with them. Debits wait while the books are read: about half a second per 100,000 meters.",
+          "Recomputes the balances from the ledger's rows, and compares the copy with the ledger. Debits wait while the ledger is read, for about half a second per 100,000 meters.",
         tag: "Operator",
         access,
         answers: { 200: { description: "The checks and their results", schema: auditSchema } },
@@ -52,7 +53,7 @@ export const maintenanceRoutes = newRouter()
         name: "rebuildCopy",
         summary: "Rebuild an enterprise's copy",
         details:
-          "Deletes the copy and writes it again from the ledger. It is safe at any time and any number of times. An interrupted rebuild restarts by itself.",
+          "Deletes the copy and writes it again from the ledger. You can do this at any time and any number of times. An interrupted rebuild restarts automatically.",
         empty: true,
         tag: "Operator",
         access,
@@ -66,7 +67,7 @@ export const maintenanceRoutes = newRouter()
     },
   );
 
-// Not part of the interface, and so not in the OpenAPI document: it exists in local demo mode only.
+// This route exists only in local demo mode. It is not part of the API, so the OpenAPI document omits it.
 maintenanceRoutes.openapi(
   createRoute({
     ...declare({

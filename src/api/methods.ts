@@ -1,13 +1,13 @@
-/** The methods that a path supports, which distinguish a wrong method (405) from a wrong path (404). */
+/** Finds the methods that a path supports, to distinguish an unsupported method (405) from an unknown path (404). */
 import type { RouterRoute } from "hono/types";
 
-/** The methods of the routes that match the path, sorted; empty when no route does. */
+/** Returns the methods of the routes that match the path, sorted; empty if no route matches. */
 export function allowedMethods(routes: readonly RouterRoute[], path: string): string[] {
   const methods = routes.filter(({ method, path: pattern }) => isNamed(method, pattern) && matches(pattern, path));
   return [...new Set(methods.map(({ method }) => method))].sort();
 }
 
-/** False for middleware and catch-all routes, which do not show that a path exists. */
+/** Whether a route shows that a path exists. Middleware and catch-all routes do not. */
 function isNamed(method: string, pattern: string): boolean {
   return method !== "ALL" && !pattern.endsWith("*");
 }

@@ -1,6 +1,6 @@
 /**
- * GET /metrics, for the operator, in Prometheus's text format. Nothing is counted in memory, because a Worker runs in
- * many isolates that come and go: every number is read from the copy, the catalog or the last audits.
+ * GET /metrics returns the operator's metrics in Prometheus's text format. The Worker runs in many short-lived
+ * isolates, so it counts nothing in memory. Every number comes from the copy in D1, the price book or the last audits.
  */
 import { currentPrices } from "../catalog/current-prices.ts";
 import { type AuditSummary, catalogOf } from "../catalog/object.ts";
@@ -41,13 +41,13 @@ metricRoutes.openapi(
   },
 );
 
-/** A copy that cannot be read must not hide the other metrics. */
+/** Logs the error and returns null. If the copy cannot be read, the other metrics must still appear. */
 function withoutCopy(error: unknown): null {
   console.error(JSON.stringify({ event: "copy_unreadable", error: String(error) }));
   return null;
 }
 
-/** Prometheus's text format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
+/** Formats metrics for Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/ */
 function formatMetrics(metrics: readonly Metric[]): string {
   return metrics
     .flatMap(({ name, type, help, samples }) => [

@@ -1,4 +1,4 @@
-/** The price book over HTTP: any key reads it, the operator replaces it as a whole. */
+/** The routes for the price book. Any key may read it. Only the operator may replace it, and only as a whole. */
 
 import type { Context } from "hono";
 import { adoptBook, currentPrices } from "../catalog/current-prices.ts";
@@ -70,7 +70,7 @@ export const priceRoutes = newRouter()
       }),
     }),
     async (c) => {
-      // The answer needs no object, but only the object of the key's enterprise knows whether the key was revoked.
+      // Only the enterprise's Durable Object knows whether the key was revoked, so check the key with a call to it.
       const checked =
         c.var.caller.kind === "key" ? await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller) : null;
       if (checked !== null && isRefusal(checked)) return refused(c, checked.refusal);
@@ -85,7 +85,7 @@ export const priceRoutes = newRouter()
         name: "putPriceBook",
         summary: "Replace the price book",
         details:
-          "The new book prices the meters that start afterwards: everywhere within 30 seconds. A cache rate that is omitted equals the input rate. An entry with the id `*` prices every model that the book lacks.",
+          "The new book prices the meters that start afterwards. It is in force everywhere within 30 seconds. An omitted cache rate equals the input rate. An entry with the id `*` prices every model that the book does not name.",
         tag: "Operator",
         access: { scope: "operator" },
         answers: { 201: { description: "The new version", schema: bookSchema } },
@@ -112,7 +112,7 @@ export const priceRoutes = newRouter()
     },
   );
 
-/** The first name that appears twice, with the path of its second appearance. */
+/** Returns the first name that appears twice, with the path of its second appearance; null if all names are unique. */
 function findDuplicate(models: readonly { id: string; aliases: string[] }[]): { path: string; name: string } | null {
   const seen = new Set<string>();
   for (const [i, model] of models.entries()) {

@@ -1,6 +1,6 @@
 /**
- * How routes answer with a problem: one of the Worker's own by its code, a refusal of the ledger with its members, and
- * what was thrown. A bug is `internal` and reveals nothing more to the caller.
+ * Builds problem responses: for the Worker's own codes, for refusals of the ledger with their extra fields, and for
+ * thrown errors. A bug becomes `internal`, and the response reveals nothing more about it.
  */
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
@@ -10,14 +10,14 @@ import type { BorderCode } from "../wire/problem-catalogue.ts";
 import { problemOf, problemOfRefusal, sendProblem } from "../wire/problems.ts";
 import { isTransient } from "../wire/transient.ts";
 
-/** The codes that carry no members, so that the code alone makes the answer. */
+/** Codes without extra fields. */
 type PlainCode = AccessRefusalCode | BorderCode | "not_found";
 
 export function problem(c: Context, code: PlainCode, headers: Record<string, string> = {}): Response {
   return sendProblem(c, problemOf(code), {}, headers);
 }
 
-/** A refusal, with the members that its code carries. */
+/** Responds with a refusal and the extra fields that its code carries. */
 export function refused(c: Context, refusal: AnyRefusal, extra: Record<string, unknown> = {}): Response {
   const members: Record<string, unknown> = { ...extra };
   if (refusal.code === "validation_failed") members.errors = refusal.errors;
@@ -29,7 +29,9 @@ export function invalid(c: Context, errors: FieldError[]): Response {
   return refused(c, { code: "validation_failed", errors });
 }
 
-/** Answers what a handler threw: the framework's own errors by their status, transient failures as 503, bugs as 500. */
+/**
+ * Turns a thrown error into a response: the framework's errors by their status, transient failures as 503, bugs as 500.
+ */
 export function answerError(error: Error, c: Context): Response {
   if (error instanceof HTTPException) {
     if (error.status === 400) return problem(c, "malformed_json");

@@ -1,4 +1,4 @@
-/** POST /v1/referrals: both sides get the referral bonus, once per referee. The code itself proves who referred. */
+/** POST /v1/referrals grants both sides the referral bonus, once per referee. The code proves who the referrer is. */
 import { readReferralCode } from "../access/referral-code.ts";
 import { MICROS_PER_CREDIT } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";

@@ -1,6 +1,6 @@
 /**
- * One way to declare a route: who may call it, what it takes, what it answers. The same declaration authorizes callers,
- * checks requests and describes the route in the OpenAPI document, so the three cannot contradict each other.
+ * Declares routes: who may call them, what they accept and what they return. One declaration authorizes callers,
+ * validates requests and describes the route in the OpenAPI document, so the three cannot contradict each other.
  */
 import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
@@ -21,7 +21,7 @@ const problemSchema = z
   })
   .openapi("Problem");
 
-/** The path parameter of every enterprise's routes; `authorize` checks it. */
+/** The path parameter of routes that belong to one enterprise. authorize() validates it. */
 export const inEnterprise = z.object({
   e: id.openapi({
     example: "acme",
@@ -32,22 +32,22 @@ export const inEnterprise = z.object({
 type Declaration = {
   method: "get" | "post" | "put" | "delete";
   path: string;
-  /** The operation's id: its name in generated clients and its anchor in /docs. */
+  /** The operation's id, which is its name in generated clients and its anchor in /docs. */
   name: string;
   summary: string;
-  /** What a caller has to know beyond the summary and the schemas. */
+  /** What callers need to know beyond the summary and the schemas. */
   details?: string;
   tag: "Agents" | "Readers" | "Operator" | "Service";
   access: Access;
-  /** The request has no content; an empty body is accepted. */
+  /** The request has no content. requireEmptyBody() checks this. */
   empty?: boolean;
-  /** The answers of a successful request, by status. */
+  /** The responses to a successful request, by status. */
   answers: Record<number, { description: string; schema?: z.ZodType; contentType?: string; example?: unknown }>;
-  /** The problem codes of this route alone; document.ts adds those that many routes share. */
+  /** The problem codes that are specific to this route. document.ts adds the codes that many routes share. */
   refusals?: readonly ProblemCode[];
 };
 
-/** The part of a route's configuration that is the same everywhere. */
+/** Converts a declaration into the configuration of a route. The caller adds the request's schemas. */
 export function declare(declaration: Declaration) {
   const { method, path, name, summary, details, tag, access, empty, answers, refusals = [] } = declaration;
   const responses: Record<string, RouteConfig["responses"][string]> = {
@@ -63,12 +63,12 @@ export function declare(declaration: Declaration) {
   return { ...config, middleware, "x-access": { ...access, empty }, "x-refusals": refusals };
 }
 
-/** A JSON body, with an example that the route accepts. */
+/** Describes a JSON body. The route must accept the example. */
 export function body<T extends z.ZodType>(schema: T, example: z.input<T>) {
   return { content: { "application/json": { schema, example } }, required: true } as const;
 }
 
-/** A router that answers 422 with the errors of a request that does not match its schema. */
+/** Makes a router that responds with 422 and the field errors if a request does not match its schema. */
 export function newRouter(): OpenAPIHono<ApiEnv> {
   return new OpenAPIHono<ApiEnv>({
     defaultHook: (result, c) => {
@@ -79,7 +79,7 @@ export function newRouter(): OpenAPIHono<ApiEnv> {
 
 export { createRoute, z };
 
-/** Accepts an empty body, `{}` and `null`, which clients send in its place. */
+/** Refuses a request that has a body. Accepts `{}` and `null`, which some clients send instead of an empty body. */
 const requireEmptyBody = createMiddleware<ApiEnv>(async (c, next) => {
   const text = await c.req.text();
   if (text.trim() !== "") {

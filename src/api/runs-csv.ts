@@ -1,7 +1,7 @@
 /**
- * GET …/runs.csv: this cycle's runs as a table for spreadsheets, streamed from the copy page by page. `cycle_micros` is
- * the part of a run's charge that counts in this cycle; the column adds up to the gauge's `used_micros`. A cell that a
- * spreadsheet would read as a formula starts with an apostrophe.
+ * GET …/runs.csv exports this cycle's runs for spreadsheets, streamed page by page from the copy in D1. `cycle_micros`
+ * is the part of a run's charge that counts in this cycle. This column adds up to the gauge's `used_micros`. A cell
+ * that a spreadsheet would read as a formula starts with an apostrophe.
  */
 import { type RunFilter, readCycleRuns } from "../copy/read.ts";
 import { isRefusal } from "../ledger/refusals.ts";
@@ -35,7 +35,7 @@ export const runsCsvRoutes = newRouter().openapi(
       name: "exportRuns",
       summary: "Export this cycle's runs as CSV",
       details:
-        "`cycle_micros` is the part of a run's charge that counts in this cycle; the column adds up to the gauge's `used_micros`.",
+        "`cycle_micros` is the part of a run's charge that counts in this cycle. This column adds up to the gauge's `used_micros`.",
       tag: "Readers",
       access: { scope: "read", session: true, costly: true },
       answers: { 200: { description: "The table", schema: z.string(), contentType: "text/csv" } },
@@ -54,7 +54,9 @@ export const runsCsvRoutes = newRouter().openapi(
   },
 );
 
-/** Reads lines as the client consumes them. An error breaks the transfer, so that a cut table cannot look complete. */
+/**
+ * Reads lines as the client consumes them. An error aborts the transfer, so an incomplete file cannot look complete.
+ */
 function streamOf(lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream({
@@ -81,7 +83,7 @@ async function* csvLines(db: D1Database, enterprise: string, cycleStartsAtMs: nu
   }
 }
 
-/** One cell (RFC 4180). Text that begins like a formula gets an apostrophe in front. */
+/** Formats one cell (RFC 4180). Puts an apostrophe in front of text that starts like a formula. */
 export function csvCell(value: string | number | boolean | string[] | null): string {
   if (value === null) return "";
   if (typeof value === "number" || typeof value === "boolean") return String(value);

@@ -1,6 +1,6 @@
 /**
- * Runs. Agents ask whether a run may start, and release its hold; readers list runs (from the copy) and read a run's
- * receipt (from the enterprise's object).
+ * The routes for runs. Agents ask whether a run may start, and release a run's hold. Readers list runs, from the copy
+ * in D1, and read a run's receipt, from the enterprise's Durable Object.
  */
 import type { Context } from "hono";
 import type { Denied } from "../access/refusals.ts";
@@ -28,7 +28,7 @@ export const startSchema = z
     group: id.optional().describe("Replaces the directory's group of the workspace"),
     started_at: time.optional().describe("Now by default"),
     model: id.optional().describe("Refused with `unknown_model` if the price book has no price for it"),
-    hold_micros: micros.optional().describe("What to set aside for the run, in micros of the enterprise's unit"),
+    hold_micros: micros.optional().describe("The amount to set aside for the run, in micros of the enterprise's unit"),
     hold_ttl_seconds: z
       .int()
       .min(1)
@@ -43,7 +43,7 @@ export const startedSchema = z
   .object({ run: z.string(), admitted: z.literal(true), hold: holdSchema, gauge: gaugeSchema })
   .openapi("RunStarted");
 
-/** The filters of a list of runs. */
+/** The query parameters that filter a list of runs. */
 export const runFilter = z.strictObject({
   workspace: id.optional(),
   group: id.optional(),
@@ -62,7 +62,7 @@ export const runRoutes = newRouter()
         name: "startRun",
         summary: "Ask whether a run may start",
         details:
-          "Call it before a run starts. With `hold_micros`, credits are set aside for the run. The same request again answers 200; with a larger `hold_micros` it raises the hold to that, if enough is available. The run's charges use up its hold first. A hold ends with the final report, with its release, or `hold_ttl_seconds` after the last report (900 by default).",
+          "Call this before a run starts. `hold_micros` sets credits aside for the run. Repeating the same request returns 200. Repeating it with a larger `hold_micros` raises the hold to that amount, if enough is available. The run's charges use up its hold first. A hold ends with the final report, when it is released, or `hold_ttl_seconds` after the last report (900 by default).",
         refusals: [
           "credits_exhausted",
           "insufficient_credits",
@@ -119,7 +119,7 @@ export const runRoutes = newRouter()
         path: "/v1/enterprises/{e}/runs/{run}/hold",
         name: "releaseHold",
         summary: "Release what is left of a run's hold",
-        details: "A run without a hold is answered the same way.",
+        details: "The response is the same for a run without a hold.",
         tag: "Agents",
         access: { scope: "debit" },
         answers: {
@@ -141,7 +141,7 @@ export const runRoutes = newRouter()
         path: "/v1/enterprises/{e}/runs",
         name: "listRuns",
         summary: "List runs, newest first",
-        details: "Read from the copy, which is at most 5 seconds behind.",
+        details: "Read from the copy, which is at most 5 seconds behind the ledger.",
         tag: "Readers",
         access: { scope: "read", session: true },
         answers: { 200: { description: "A page of runs", schema: listOf(runSchema) } },
@@ -168,7 +168,7 @@ export const runRoutes = newRouter()
         name: "readReceipt",
         summary: "Read a run's receipt, which explains every micro",
         details:
-          "Read from the ledger. A meter's draws add up to its charge. `lapsed_micros` is the part of a refund that could not be given back, because its cycle or grant had ended.",
+          "Read from the ledger. A meter's draws add up to its charge. `lapsed_micros` is the part of a refund that could not be returned because its cycle or grant had ended.",
         tag: "Readers",
         access: { scope: "read", session: true },
         answers: { 200: { description: "The receipt", schema: receiptSchema } },
@@ -181,7 +181,9 @@ export const runRoutes = newRouter()
     },
   );
 
-/** A 402 carries the gauge, when the cycle resets, and where to get more. */
+/**
+ * Responds to a run that may not start. A 402 carries the gauge, when the cycle resets, and where to get more credits.
+ */
 function refuseStart(c: Context<ApiEnv>, started: Refused | Denied | StartRefusedJson): Response {
   if (!("gauge" in started) || !("availableMicros" in started.refusal)) return refused(c, started.refusal);
   const { refusal, gauge, upgradeUrl } = started;

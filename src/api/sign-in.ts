@@ -1,6 +1,6 @@
 /**
- * Access for people, issued by the operator: a link that signs a browser in once, and a short-lived token for the usage
- * bar that works on one origin only.
+ * The operator's routes to give people access. One makes a link that signs a browser in, once. The other makes a
+ * short-lived token for the usage bar, which works on one origin only.
  */
 import { makeSignInLink } from "../access/sign-in-link.ts";
 import { mintToken } from "../access/tokens.ts";
@@ -33,7 +33,7 @@ export const signInRoutes = newRouter()
         name: "makeSignInLink",
         summary: "Make a sign-in link",
         details:
-          "The link works once, within 5 minutes. It opens a page with one button; pressing it uses the link and signs the browser in for 12 hours.",
+          "The link works once, within 5 minutes. It opens a page with one button. Pressing the button uses up the link and signs the browser in for 12 hours.",
         tag: "Operator",
         access: { scope: "operator" },
         answers: {
@@ -77,8 +77,8 @@ export const signInRoutes = newRouter()
       if (isRefusal(known)) return refused(c, known.refusal);
       const { ttl_seconds, ...who } = c.req.valid("json");
       const expiresAtMs = Date.now() + ttl_seconds * 1000;
-      // The usage bar shows the invitation from 50% on, also when the alerts' actions lead elsewhere. `href` is ASCII,
-      // which the bar's atob() requires.
+      // The usage bar offers the invitation from 50% usage on, even if no alert in the gauge links to it. `href` is ASCII,
+      // because the bar decodes the token with atob().
       const { referralUrl } = known.settings;
       const inviteUrl = referralUrl === null ? null : new URL(referralUrl).href;
       const claims = {

@@ -1,7 +1,7 @@
 /**
- * The two sockets: GET …/live for watchers, GET …/debits/stream for agents with many runs. The Worker authorizes the
- * caller, then hands the socket to the enterprise's object, which can hibernate while nothing happens. A browser cannot
- * send a header: it passes its embed token as the subprotocol pair `fuelgauge, TOKEN`.
+ * The two WebSockets: GET …/live for watchers, and GET …/debits/stream for agents with many runs. The Worker authorizes
+ * the caller and passes the socket to the enterprise's Durable Object, which can hibernate while the socket is idle. A
+ * browser cannot set headers on a WebSocket, so it passes its embed token as the subprotocol pair `fuelgauge, TOKEN`.
  */
 import type { Context } from "hono";
 import type { AnyRefusal } from "../access/refusals.ts";
@@ -23,7 +23,7 @@ export const socketRoutes = newRouter()
         name: "watchGauge",
         summary: "Watch the gauge (WebSocket)",
         details:
-          "Sends the gauge at once and after every change, at most four times a second; the last state is never skipped. Send `ping` to get a `pong`; any other message closes the socket with 1008. A browser cannot send a header, so it passes an embed token as the subprotocol pair `fuelgauge, TOKEN`. The server closes the socket with 4401 when its key or token has expired or was revoked.",
+          "Sends the gauge at once and after every change, at most four times a second. The latest state is always sent. Send `ping` to get a `pong`. Any other message closes the socket with code 1008. A browser cannot set headers on a WebSocket, so it passes an embed token as the subprotocol pair `fuelgauge, TOKEN`. The server closes the socket with code 4401 when the key or token expires or is revoked.",
         tag: "Readers",
         access: { scope: "read", session: true, embed: true },
         answers: { 101: { description: "The socket is open" } },
@@ -42,7 +42,7 @@ export const socketRoutes = newRouter()
         name: "streamDebits",
         summary: "Report debits of many runs (WebSocket)",
         details:
-          "Every message gets a reply. Choose `id`, a string or a number; the reply echoes it. A message that is not valid JSON gets a reply with `id: null` and the code `malformed_json`. The server closes the socket with 4401 when its key has expired or was revoked, and charges nothing more through it.",
+          "Every message gets a reply. Choose an `id`, which is a string or a number; the reply repeats it. A message that is not valid JSON gets a reply with `id: null` and the code `malformed_json`. When the key expires or is revoked, the server closes the socket with code 4401 and charges nothing more through it.",
         tag: "Agents",
         access: { scope: "debit" },
         answers: { 101: { description: "The socket is open" } },
@@ -65,7 +65,7 @@ async function openSocket(c: Context<ApiEnv>, kind: SocketKind): Promise<Respons
   const headers = new Headers({ Upgrade: "websocket", [OWNER_HEADER]: JSON.stringify(owner) });
   const opened = await enterpriseStub(c.env, c.var.enterprise).fetch("https://object/socket", { headers });
   if (opened.webSocket === null) return refused(c, await opened.json<AnyRefusal>());
-  // A browser that offers subprotocols expects the server to choose one; the token is not one of them.
+  // A browser that offers subprotocols expects the server to choose one of them. Never choose the token.
   const offered = c.req.header("Sec-WebSocket-Protocol");
   const chosen = offered === undefined ? {} : { headers: { "Sec-WebSocket-Protocol": "fuelgauge" } };
   return new Response(null, { status: 101, webSocket: opened.webSocket, ...chosen });

@@ -1,5 +1,5 @@
 /**
- * Usage over time by surface, and in this cycle by workspace, group and user. Each question is one query to the copy;
+ * The routes for usage: over time by surface, and in this cycle by workspace, group or user. All read the copy in D1.
  * `as_of` is the time up to which the copy is complete.
  */
 import type { Context } from "hono";
@@ -56,7 +56,7 @@ const top = (plural: string) =>
       path: `/v1/enterprises/{e}/usage/top/${plural}`,
       name: `readTop${plural[0]?.toUpperCase()}${plural.slice(1)}`,
       summary: `List this cycle's ${plural} by amount, largest first`,
-      details: "Read from the copy. `percent` is of `total_micros`, the whole cycle.",
+      details: "Read from the copy. `percent` is the share of `total_micros`, which is the total of the whole cycle.",
       tag: "Readers",
       access,
       answers: { 200: { description: "A page of the table", schema: topSchema } },
@@ -73,7 +73,7 @@ export const usageRoutes = newRouter()
         name: "readTimeseries",
         summary: "Read the usage over time, by surface",
         details:
-          "Read from the copy. Buckets start and end at boundaries of the enterprise's time zone; the last one may end in the future. A refund counts in the bucket in which it arrived, so a bucket may be negative.",
+          "Read from the copy. Buckets start and end on boundaries in the enterprise's time zone. The last bucket may end in the future. A refund counts in the bucket in which it was made, so a bucket may be negative.",
         tag: "Readers",
         access,
         answers: { 200: { description: "The buckets, oldest first, including empty ones", schema: timeseriesSchema } },

@@ -1,4 +1,4 @@
-/** Webhooks, for the operator: the delivery log, and a test event that shows whether the receiver accepts it. */
+/** The operator's routes for webhooks. One lists deliveries, the other sends a test event to check the receiver. */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
