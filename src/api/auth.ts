@@ -58,8 +58,8 @@ export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
     c.set("expiresAtMs", expiresAtMs);
     if (await isOverLimit(c, access)) return problem(c, "rate_limited");
     await next();
-    // Only the enterprise's Durable Object knows that a key was revoked. Count its 401 responses here, so that isOverLimit()
-    // soon stops a revoked key from waking the object again.
+    // Only the enterprise's Durable Object knows that a key was revoked. Count its 401 responses here, so that
+    // isOverLimit() soon stops a revoked key from waking the object again.
     if (c.res.status === 401) await isOver(c.env, "LIMIT_FAILURES", subjectOf(c));
   });
 }

@@ -34,8 +34,8 @@ const declared = declare({
   answers: { 200: { description: "What each report charged, and what to do next", schema: DEBITS_DOC.answer } },
 });
 
-// The handler parses the body itself, because it checks a batch report by report. The body's schema is therefore not part
-// of this route. It is registered below, only for the OpenAPI document.
+// The handler parses the body itself, because it checks a batch report by report. The body's schema is therefore not
+// part of this route. It is registered below, only for the OpenAPI document.
 export const debitRoutes = newRouter().openapi(
   createRoute({ ...declared, request: { params: inEnterprise }, hide: true }),
   async (c) => {

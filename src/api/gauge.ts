@@ -8,8 +8,8 @@ import { createRoute, declare, inEnterprise, newRouter } from "./route.ts";
 
 export const gaugeRoutes = newRouter();
 
-// The usage bar reads the gauge from a page of another origin. CORS allows every origin but no cookies, because only the
-// embed token authorizes the bar.
+// The usage bar reads the gauge from a page of another origin. CORS allows every origin but no cookies, because only
+// the embed token authorizes the bar.
 gaugeRoutes.use(
   "/v1/enterprises/:e/gauge",
   cors({ origin: "*", allowMethods: ["GET"], allowHeaders: ["Authorization"], maxAge: 600 }),

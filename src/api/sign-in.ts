@@ -77,8 +77,8 @@ export const signInRoutes = newRouter()
       if (isRefusal(known)) return refused(c, known.refusal);
       const { ttl_seconds, ...who } = c.req.valid("json");
       const expiresAtMs = Date.now() + ttl_seconds * 1000;
-      // The usage bar offers the invitation from 50% usage on, even if no alert in the gauge links to it. `href` is ASCII,
-      // because the bar decodes the token with atob().
+      // The usage bar offers the invitation from 50% usage on, even if no alert in the gauge links to it. `href` is
+      // ASCII, because the bar decodes the token with atob().
       const { referralUrl } = known.settings;
       const inviteUrl = referralUrl === null ? null : new URL(referralUrl).href;
       const claims = {

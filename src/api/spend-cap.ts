@@ -1,4 +1,4 @@
-/** PUT …/spend-cap sets the monthly cap of a bring-your-own-model enterprise. It is in force from the next request. */
+/** PUT …/spend-cap sets the monthly cap of an enterprise with its own model. The cap is in force from the next request. */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { micros, orNull } from "../wire/fields.ts";

@@ -1,4 +1,4 @@
-/** The script of every signed-in page: small conveniences. Each page also works without them. */
+/** The script of every signed-in page. It adds small conveniences; each page also works without it. */
 
 import { followAddress } from "./page/address.ts";
 import { reportFailedLinks } from "./page/failures.ts";
@@ -6,7 +6,7 @@ import { guardForms } from "./page/forms.ts";
 import { closeMenus } from "./page/menus.ts";
 import { describeTimes, speakNotices } from "./page/notices.ts";
 
-// The stylesheet then shows what needs a script, and hides what is there for pages without one.
+// The stylesheet uses this attribute to show elements that need the script, and to hide those that replace it.
 document.documentElement.dataset.script = "";
 
 followAddress();

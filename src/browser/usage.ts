@@ -1,4 +1,4 @@
-/** The script of the usage page: live numbers and the interactive chart. It must run before htmx (see layout.tsx). */
+/** The script of the usage page: live numbers and the interactive chart. Must run before htmx (see layout.tsx). */
 import { showCharts } from "./usage/chart.ts";
 import { stayLive } from "./usage/connection.ts";
 

@@ -1,4 +1,4 @@
-/** Shows a message when htmx could not load what a link asked for. htmx itself shows nothing. */
+/** Shows a message when htmx cannot load the target of a link. htmx itself shows no message. */
 
 const TOAST_MS = 8_000;
 let hideTimer: ReturnType<typeof setTimeout> | undefined;

@@ -1,4 +1,4 @@
-/** Prevents forms from being submitted twice, and keeps the options of the cap form consistent with its amount. */
+/** Prevents forms from being submitted twice, and keeps the cap form's options consistent with its amount. */
 
 export function guardForms(): void {
   document.addEventListener("submit", (event) => {
@@ -8,7 +8,7 @@ export function guardForms(): void {
     form.dataset.once = "sent";
   });
 
-  // The browser may have kept this page for the back button. Its forms can then be submitted again.
+  // When the browser restores this page from its back/forward cache, its forms can be submitted again.
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll<HTMLFormElement>("form[data-once]")) form.dataset.once = "";
   });
@@ -18,7 +18,7 @@ export function guardForms(): void {
   });
 }
 
-/** Typing an amount selects the option "cap"; selecting "no cap" restores the amount in force. */
+/** Selects the option "cap" when an amount is typed, and restores the amount in force when "no cap" is selected. */
 function matchCapChoice(changed: HTMLInputElement): void {
   const fields = changed.closest<HTMLFormElement>("form.cap")?.elements;
   const amount = fields?.namedItem("cap");

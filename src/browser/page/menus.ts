@@ -1,6 +1,6 @@
 /**
- * Closes menus on Escape, on a click elsewhere and after a choice: they are `<details>` elements, which browsers leave
- * open. Also prints the page, which one of the menus offers.
+ * Closes menus on Escape, after a click elsewhere and after a choice. Menus are `<details>` elements, which browsers
+ * leave open. Also prints the page when somebody chooses this in a menu.
  */
 
 export function closeMenus(): void {

@@ -1,4 +1,4 @@
-/** What people can do about their usage: which actions the bar offers, what they are called and where they lead. */
+/** Decides which actions the usage bar offers, and what their links say and point to. */
 import type { AlertCode } from "../../ledger/alerts.ts";
 import type { GaugeJson } from "../../wire/gauge.ts";
 import { percentOf } from "./words.ts";
@@ -6,14 +6,14 @@ import { percentOf } from "./words.ts";
 export type Action = "upgrade" | "invite" | "raise";
 export type Link = { label: string; url: string };
 
-/** The links if neither an alert nor the token has one. Their URLs are relative to the feed's base. */
+/** The links to use when neither an alert nor the token has one. Their URLs are relative to the feed's base. */
 export const DEFAULT_LINKS: Record<Action, Link> = {
   upgrade: { label: "Upgrade plan", url: "settings/usage" },
   invite: { label: "Invite", url: "settings/usage" },
   raise: { label: "Raise cap", url: "settings/model" },
 };
 
-/** The action that the link of an alert belongs to; null for an alert that never has a link. */
+/** Maps each alert to the action that its link belongs to; null if the alert never has a link. */
 const ACTION_OF_ALERT: Record<AlertCode, Action | null> = {
   exhausted: "upgrade",
   on_track_to_run_out: "upgrade",
@@ -30,7 +30,7 @@ const ACTION_OF_ALERT: Record<AlertCode, Action | null> = {
   cap_not_set: "raise",
 };
 
-/** The links in a gauge's alerts. */
+/** Returns the links in a gauge's alerts. */
 export function linksIn({ alerts }: GaugeJson): Partial<Record<Action, Link>> {
   const links: Partial<Record<Action, Link>> = {};
   for (const { code, action: link } of alerts) {
@@ -40,7 +40,7 @@ export function linksIn({ alerts }: GaugeJson): Partial<Record<Action, Link>> {
   return links;
 }
 
-/** The actions that the bar offers now. */
+/** Returns for each action whether the bar currently offers it. */
 export function offeredActions(gauge: GaugeJson, isAdmin: boolean): Record<Action, boolean> {
   const isUsd = gauge.unit === "usd";
   const percent = percentOf(gauge) ?? 0;

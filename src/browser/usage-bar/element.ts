@@ -1,4 +1,4 @@
-/** The element <usage-bar>: shows the state of its feed in a shadow root, and reports to its host by events. */
+/** The element <usage-bar>. Shows the state of its feed in a shadow root, and notifies the host page with events. */
 import type { GaugeJson } from "../../wire/gauge.ts";
 import { type Action, DEFAULT_LINKS, offeredActions } from "./actions.ts";
 import stylesheet from "./bar.css";
@@ -25,7 +25,8 @@ export class UsageBar extends HTMLElement implements Bar {
 
   constructor() {
     super();
-    // A host may have set the property before this script ran. Such a property would hide the accessor below.
+    // If the host set `getToken` before this script ran, an own property hides the accessor below. Remove that
+    // property, but keep its value.
     this.#getToken = Object.getOwnPropertyDescriptor(this, "getToken")?.value ?? null;
     Reflect.deleteProperty(this, "getToken");
     const root = this.attachShadow({ mode: "open" });
@@ -110,7 +111,7 @@ export class UsageBar extends HTMLElement implements Bar {
       const width = Math.min(100, (micros * 100) / (total_micros ?? 0));
       segment.style.inlineSize = micros === 0 ? "0" : `max(2px, ${width}%)`;
     };
-    // The bonus starts at zero too, behind the monthly part, so it does not move when the monthly part grows.
+    // The bonus segment also starts at zero and lies behind the monthly one, so it does not move when that one grows.
     fill(this.#monthly, monthly ? monthly.used_micros : used_micros);
     fill(this.#bonus, bonus?.used_micros ? used_micros : 0);
   }
@@ -120,7 +121,7 @@ export class UsageBar extends HTMLElement implements Bar {
     for (const { action, link } of this.#links) {
       const { label, url } = links[action] ?? DEFAULT_LINKS[action];
       link.textContent = label;
-      // Without an address the link is invisible, but keeps its place.
+      // A link without `href` is invisible but keeps its place.
       if (offered[action]) link.href = new URL(url, base).href;
       else link.removeAttribute("href");
     }
@@ -132,7 +133,7 @@ export class UsageBar extends HTMLElement implements Bar {
     return link;
   }
 
-  /** Returns false if the host has cancelled the event. */
+  /** Dispatches an event to the host page. Returns false if the host cancelled it. */
   #dispatch(type: string, detail: unknown, cancelable = false): boolean {
     return this.dispatchEvent(new CustomEvent(type, { detail, cancelable, bubbles: true, composed: true }));
   }

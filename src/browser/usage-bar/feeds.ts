@@ -1,19 +1,19 @@
 /**
- * The connections of a page: one feed for each enterprise, however many bars show it. A feed holds a socket open while
- * it has a bar and the page is visible, reconnects with backoff and a fresh token, and polls where no socket can be
- * opened. It does not know what a bar looks like.
+ * Connects the usage bars of a page to the server. All bars of one enterprise share one feed. A feed keeps a socket
+ * open while it has a bar and the page is visible. It reconnects with backoff and a fresh token, and polls over HTTP if
+ * a socket cannot be opened. It does not know what a bar looks like.
  */
 import type { GaugeJson } from "../../wire/gauge.ts";
 import { type Action, DEFAULT_LINKS, type Link, linksIn } from "./actions.ts";
 import { newlyPassed } from "./thresholds.ts";
 
-/** What a feed needs of a bar. */
+/** The methods of a bar that a feed calls. */
 export interface Bar {
   readonly getToken: GetToken | null;
   render(): void;
-  /** Reports a new gauge, and the thresholds that were passed with it for the first time. */
+  /** Notifies the host page of a new gauge and of newly passed thresholds. */
   report(gauge: GaugeJson, passed: number[]): void;
-  /** Speaks of the highest threshold passed. */
+  /** Announces the highest threshold passed to screen readers. */
   announce(gauge: GaugeJson, passed: number[]): void;
 }
 
@@ -25,19 +25,21 @@ const TOKEN_REFUSED = 4401;
 const GRACE_MS = 2_000;
 const TIMEOUT_MS = 8_000;
 const PING_MS = 25_000;
-/** A socket that was open this long ends a series of failures. */
+/** A socket that stayed open longer than this resets the count of failures. */
 const STEADY_MS = 5_000;
 const MAX_PAUSE_MS = 30_000;
 const SLEEP_MS = 30_000;
-/** After this time the socket is replaced, because the days that remain change without any debit. */
+/**
+ * The maximum age of a socket. A new socket sends the current gauge, whose remaining days change even without a debit.
+ */
 const MAX_SOCKET_MS = 3_600_000;
 
-/** Where this script came from. A script that is loaded as a module does not know, and uses the page's origin. */
+/** The origin that served this script. A module cannot find out its origin here, so it uses the page's origin. */
 const HOME = new URL("/", (document.currentScript as HTMLScriptElement | null)?.src ?? location.href).href;
 
 const feeds = new Map<string, Feed>();
 
-/** The feed of an enterprise, shared by all bars of the page. */
+/** Returns an enterprise's feed, which all its bars on the page share. */
 export function feedOf(base: string | null, enterprise: string): Feed {
   const home = new URL(base ?? HOME, location.href).href.replace(/\/?$/, "/");
   const key = `${home} ${enterprise}`;
@@ -46,14 +48,14 @@ export function feedOf(base: string | null, enterprise: string): Feed {
   return feed;
 }
 
-/** Makes all feeds react to the visibility of the page and to the network. */
+/** Makes all feeds react when the page is hidden or shown, and when the network is lost or restored. */
 export function followPage(): void {
   const each = (act: (feed: Feed) => void) => feeds.forEach(act);
   const wake = (feed: Feed) => feed.wake();
   document.addEventListener("visibilitychange", () => each(document.hidden ? (feed) => feed.sleep() : wake));
   addEventListener("online", () => each(wake));
   addEventListener("offline", () => each((feed) => feed.doubt()));
-  // Browsers keep a page for the back button only if it has no open socket.
+  // Browsers put a page into the back/forward cache only if it has no open socket.
   addEventListener("pagehide", () => each((feed) => feed.stop()));
   addEventListener("pageshow", ({ persisted }) => persisted && each(wake));
 }
@@ -62,16 +64,18 @@ export class Feed {
   readonly base: string;
   readonly url: string;
   readonly bars = new Set<Bar>();
-  /** The newest state, when it was last known to be the newest, and whether the bars say that it may be out of date. */
+  /** The newest gauge received; null before the first one. */
   gauge: GaugeJson | null = null;
+  /** When `gauge` was last known to be current. */
   freshAtMs = 0;
+  /** Whether the bars show that `gauge` may be out of date. */
   isLost = false;
   isAdmin = false;
-  /** Where actions lead. An alert's link stays here when a more pressing alert replaces it. */
+  /** The links of the actions. An alert's link stays here even after a more pressing alert has replaced the alert. */
   links: Partial<Record<Action, Link>> = {};
-  /** Aborted while the feed does not try to connect. */
+  /** Aborts the loop that keeps the feed connected. It is in the aborted state while no such loop runs. */
   #watch = new AbortController();
-  /** Pings the open socket; null without one. */
+  /** Pings the open socket; null if no socket is open. */
   #ping: (() => void) | null = null;
   #graceTimer: ReturnType<typeof setTimeout> | undefined;
   #sleepTimer: ReturnType<typeof setTimeout> | undefined;
@@ -89,18 +93,18 @@ export class Feed {
 
   leave(bar: Bar): void {
     this.bars.delete(bar);
-    // A bar that is only moved within the page joins again at once.
+    // Check later, because a bar that is moved within the page leaves and joins again at once.
     queueMicrotask(() => this.bars.size || this.#watch.abort());
   }
 
-  /** For when the page is visible again or the network is back. */
+  /** Checks the socket or reconnects. Called when the page becomes visible or the network is back. */
   wake(): void {
     clearTimeout(this.#sleepTimer);
     if (this.#ping) this.#ping();
     else this.#keepWatching();
   }
 
-  /** For when the page is hidden. If it stays hidden, the socket is closed. */
+  /** Closes the socket after SLEEP_MS unless wake() is called first. Called when the page is hidden. */
   sleep(): void {
     this.#sleepTimer = setTimeout(() => this.stop(), SLEEP_MS);
   }
@@ -110,13 +114,17 @@ export class Feed {
     this.#showLoss();
   }
 
-  /** For when the browser reports that the network is gone. The bars say so until the socket answers. */
+  /**
+   * Shows that the gauge may be out of date until the socket responds. Called when the browser reports a lost network.
+   */
   doubt(): void {
     this.#showLoss();
     this.#ping?.();
   }
 
-  /** Connects again and again, each time with a fresh token. Does not pause if only the old token was refused. */
+  /**
+   * Keeps the feed connected, using a fresh token for each attempt. Skips the pause if the old token was refused once.
+   */
   async #keepWatching(): Promise<void> {
     this.#watch.abort();
     const watch = (this.#watch = new AbortController());
@@ -131,7 +139,7 @@ export class Feed {
     }
   }
 
-  /** Holds one socket from its opening to its end. If it does not open, polls once over HTTP. */
+  /** Opens one socket and waits until it ends. If the socket does not open, polls once over HTTP. */
   async #connect(bar: Bar, signal: AbortSignal): Promise<SocketEnd> {
     const token = await Promise.race([bar.getToken?.(), pause(TIMEOUT_MS)]);
     if (!token || signal.aborted) throw new Error("no token");
@@ -185,7 +193,7 @@ export class Feed {
     });
   }
 
-  /** Without news within the grace time, the bars say that they may be out of date. */
+  /** Shows that the gauge may be out of date if no message arrives within GRACE_MS. */
   #expectNews(): void {
     this.#graceTimer ??= setTimeout(() => this.#showLoss(), GRACE_MS);
   }
@@ -205,7 +213,7 @@ export class Feed {
     [...this.bars].forEach((bar, i) => {
       bar.render();
       if (isNew) bar.report(gauge, passed);
-      // Once per page, and not about what was passed before the page was opened.
+      // Announce a threshold in one bar only, and not if usage had passed it before the page was opened.
       if (i === 0 && before && passed.length > 0) bar.announce(gauge, passed);
     });
   }
@@ -215,7 +223,10 @@ function pause(ms: number): Promise<void> {
   return new Promise((done) => setTimeout(done, ms));
 }
 
-/** Role and invitation in an embed token. They decide only what the bar shows; the server verifies the signature. */
+/**
+ * Returns the role and the invitation URL in an embed token, without verifying its signature. They decide only what the
+ * bar shows, and the server verifies the token.
+ */
 function claimsIn(token: string): { role?: string; inv?: string } {
   try {
     return JSON.parse(atob((token.split(".")[1] as string).replace(/-/g, "+").replace(/_/g, "/")));

@@ -1,19 +1,21 @@
-/** Which thresholds usage has just passed. Each counts once per cycle and browser, across pages and reloads. */
+/**
+ * Finds the thresholds that usage has just passed. Each counts once per cycle and browser, across pages and reloads.
+ */
 import type { GaugeJson } from "../../wire/gauge.ts";
 import { percentOf } from "./words.ts";
 
-/** What the browser remembers of an enterprise: the highest percentage that counts as passed in a cycle. */
+/** What the browser stores per enterprise. `passed` is the highest percentage that counts as passed in the cycle. */
 type Memory = { cycle: string; total: number; passed: number };
 
 const THRESHOLDS = [50, 75, 90, 100];
 
-/** For pages that may not use the browser's storage. */
+/** Replaces localStorage on pages where the browser does not allow it. */
 const memories = new Map<string, string>();
 
 /**
- * The thresholds passed for the first time in this cycle. When new credit takes usage back below some of them, those
- * count again.
- * @param feedUrl identifies the enterprise: another Fuelgauge may have one of the same name
+ * Returns the thresholds that usage passes for the first time in this cycle, and remembers them. If new credit moves
+ * usage back below a threshold, this threshold can be passed again.
+ * @param feedUrl identifies the enterprise, because another deployment may have an enterprise with the same id
  */
 export function newlyPassed(feedUrl: string, gauge: GaugeJson): number[] {
   const percent = percentOf(gauge);
@@ -39,7 +41,7 @@ function remember(key: string, memory: Memory): void {
   try {
     localStorage.setItem(key, text);
   } catch {
-    // Storage is full or forbidden: the page remembers until it is closed.
+    // localStorage is full or forbidden, so only `memories` keeps the value, until the page is closed.
   }
 }
 

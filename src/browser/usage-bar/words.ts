@@ -1,18 +1,21 @@
-/** What the bar says about a gauge, in the same words as the dashboard. */
+/** Formats the texts that the usage bar shows about a gauge, in the same words as the dashboard. */
 import type { GaugeJson } from "../../wire/gauge.ts";
 
 const MICROS = 1_000_000;
 const HOUR_MS = 3_600_000;
-/** Cycles end at midnight in a zone from UTC−11 to UTC+13: thirteen hours later the date is the same in UTC. */
+/**
+ * Cycles end at midnight in a time zone between UTC−11 and UTC+13. Thirteen hours after that midnight, the date in UTC
+ * is the date on which the cycle ends in the enterprise's zone.
+ */
 const LATEST_MIDNIGHT_MS = 13 * HOUR_MS;
 
-/** Used ÷ total in percent; null without a cap. */
+/** Returns used ÷ total in percent; null if there is no total, because no cap is set. */
 export function percentOf({ used_micros: used, total_micros: total }: GaugeJson): number | null {
   if (total === null) return null;
   return total === 0 ? 100 : (used * 100) / total;
 }
 
-/** "1,240 of 2,000 credits", or until when nothing is left. */
+/** Returns a text such as "1,240 of 2,000 credits" or "Out of credits until 1 March". */
 export function headline(gauge: GaugeJson, isOut = gauge.remaining_micros === 0): string {
   const { unit, used_micros, total_micros, cycle } = gauge;
   const used = amount(used_micros, unit);
@@ -23,14 +26,17 @@ export function headline(gauge: GaugeJson, isOut = gauge.remaining_micros === 0)
   return `${unit === "usd" ? `Cap of ${total} reached` : "Out of credits"} until ${Number(day)} ${month}`;
 }
 
-/** "resets in 8 days"; on the last day in hours. */
+/** Returns a text such as "resets in 8 days". On the last day it shows hours. */
 export function resets({ as_of, cycle: { ends_at, days_remaining: days } }: GaugeJson): string {
   const hours = Math.max(1, Math.ceil((Date.parse(ends_at) - Date.parse(as_of)) / HOUR_MS));
   const [count, noun] = days > 1 ? [days, "day"] : [hours, "hour"];
   return `resets in ${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
-/** Credits: whole from 100 on, below with one decimal. USD: in cents. A positive amount is never printed as zero. */
+/**
+ * Formats an amount. Credits have one decimal below 100 and none from 100 on. US dollars have two decimals. A positive
+ * amount never appears as zero.
+ */
 function amount(micros: number, unit: GaugeJson["unit"]): string {
   const isUsd = unit === "usd";
   const sign = isUsd ? "$" : "";

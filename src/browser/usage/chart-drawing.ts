@@ -1,14 +1,15 @@
 /**
- * Draws a chart with uPlot, which the build puts in front of this code. All words and ticks come with the data, so
- * nothing is formatted here. Colours are read from the stylesheet at each drawing, so a new theme needs only a redraw.
- * A canvas says nothing to screen readers: a range input steps through the points, and a table has every number.
+ * Draws a chart with uPlot. The build puts uPlot's code in front of this file. The data includes all texts and ticks,
+ * so this file formats nothing. It reads colours from the stylesheet at each drawing, so a change of theme needs only a
+ * redraw. Screen readers cannot read a canvas. For them, a range input steps through the points, and a table lists
+ * every number.
  */
 import type uPlotLibrary from "uplot";
 import type { Chart, ChartSeries } from "../../pages/usage/chart-shape.ts";
 
 declare const uPlot: typeof uPlotLibrary;
 
-/** A drawing on the page. The scrubber is a range input. */
+/** A drawing on the page. Its scrubber is a range input that steps through the points. */
 export type Drawing = { chart: uPlotLibrary; observer: ResizeObserver; plot: HTMLElement; scrubber: HTMLInputElement };
 
 type Size = { width: number; height: number };
@@ -26,7 +27,7 @@ const TIP_DISTANCE = 14;
 
 const color = (name: string) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** Draws into the plot. Keeps the point that the scrubber or the pointer was at in the drawing before. */
+/** Draws a chart into the plot element. Keeps the point that was selected in the previous drawing. */
 export function draw(data: Chart, plot: HTMLElement, before: Drawing | null): Drawing {
   const { clientWidth: width, clientHeight: height } = plot;
   const walkedTo = before !== null && before.scrubber === document.activeElement ? before.scrubber.value : null;
@@ -38,7 +39,7 @@ export function draw(data: Chart, plot: HTMLElement, before: Drawing | null): Dr
   const scrubber = makeScrubber(data, chart, tip);
   plot.replaceChildren(chart.root, tip, scrubber);
   const { left = -1, top = -1 } = before?.chart.cursor ?? {};
-  // uPlot computes its layout in a microtask. Before that, points have no positions.
+  // uPlot computes its layout in a microtask. Until then, points have no positions.
   queueMicrotask(() => {
     if (walkedTo !== null) {
       if (Number(walkedTo) <= Number(scrubber.max)) scrubber.value = walkedTo;
@@ -114,7 +115,10 @@ function drawLimit(chart: uPlotLibrary, { limit }: Chart): void {
   ctx.restore();
 }
 
-/** Circles for Web, squares for CLI, hollow where the bucket is not over yet. A total has one point: the newest. */
+/**
+ * Draws the points of a series: circles for Web, squares for CLI. The point of a bucket that has not ended yet is
+ * hollow. A chart of the total shows only its newest point.
+ */
 function drawPoints(chart: uPlotLibrary, data: Chart, index: number): void {
   const series = data.series[index - 1];
   if (series === undefined || (data.kind === "total" && series.key !== "used")) return;
@@ -138,7 +142,7 @@ function drawPoints(chart: uPlotLibrary, data: Chart, index: number): void {
   ctx.restore();
 }
 
-/** Shows what is under the cursor, beside it: on its right if there is room, else on its left. */
+/** Shows a tooltip with the values at the cursor, on its right if there is room, otherwise on its left. */
 function showTip(chart: uPlotLibrary, data: Chart, tip: HTMLElement): void {
   const { idx: index, left = -1 } = chart.cursor;
   tip.hidden = index === null || index === undefined || left < 0;
@@ -149,7 +153,7 @@ function showTip(chart: uPlotLibrary, data: Chart, tip: HTMLElement): void {
   const at = chart.valToPos(data.x[index] ?? 0, "x") + chart.over.offsetLeft;
   const room = chart.root.clientWidth - tip.offsetWidth;
   const beside = at + TIP_DISTANCE > room ? at - tip.offsetWidth - TIP_DISTANCE : at + TIP_DISTANCE;
-  // Unlike a style attribute, the style object is allowed by the content security policy.
+  // The content security policy forbids style attributes, but allows the style object.
   tip.style.transform = `translate(${Math.round(Math.max(0, Math.min(beside, room)))}px, 12px)`;
 }
 
@@ -162,7 +166,9 @@ function tipRow({ key, name, texts }: ChartSeries, index: number): HTMLElement[]
   return [row];
 }
 
-/** A range input over the points: arrow keys move the cursor, and screen readers read out the values. */
+/**
+ * Makes a range input over the points. Arrow keys move the chart's cursor, and screen readers read the values aloud.
+ */
 function makeScrubber(data: Chart, chart: uPlotLibrary, tip: HTMLElement): HTMLInputElement {
   const last = data.x.length - 1;
   const scrubber = Object.assign(document.createElement("input"), {

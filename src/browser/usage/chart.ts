@@ -1,6 +1,6 @@
 /**
- * Replaces the server's drawing of the chart with an interactive one when it comes near the visible part of the page.
- * Only then are the drawing code and uPlot loaded. If loading fails, the server's drawing stays.
+ * Replaces the server's drawing of the chart with an interactive one when the chart is in or near the visible part of
+ * the page. Only then loads the drawing code and uPlot. If loading fails, the server's drawing stays.
  */
 import type { Chart } from "../../pages/usage/chart-shape.ts";
 import type { Drawing } from "./chart-drawing.ts";
@@ -11,7 +11,7 @@ const NEAR = "200px";
 
 let code: Promise<Code> | null = null;
 let loads = 0;
-/** The drawing on the page, with its data as text. */
+/** The drawing on the page, with its data as JSON text; null if there is none. */
 let mounted: (Drawing & { text: string }) | null = null;
 
 const visibility = new IntersectionObserver(
@@ -31,7 +31,7 @@ export function showCharts(): void {
   followPage();
 }
 
-/** The page may have a new chart, a chart with new data, or none. */
+/** Handles a change of the page, which may now have a new chart, new data for its chart, or no chart. */
 function followPage(): void {
   const figure = document.getElementById("chart");
   if (figure === null) {
@@ -43,7 +43,7 @@ function followPage(): void {
 
 function tryToMount(figure: HTMLElement): void {
   mount(figure).catch(() => {
-    // The server's drawing is still there, and the next change of the chart tries again.
+    // The server's drawing stays on the page. The next change of the chart tries again.
   });
 }
 
@@ -70,7 +70,7 @@ async function mount(figure: HTMLElement): Promise<void> {
 }
 
 function loadCode(): Promise<Code> {
-  // Browsers remember by the whole URL that a module failed to load. With a new fragment they try again.
+  // Browsers remember that a module failed to load, by its full URL. A new fragment makes them try again.
   code ??= (import(loads++ === 0 ? CHART_URL : `${CHART_URL}#${loads}`) as Promise<Code>).catch((error: unknown) => {
     code = null;
     throw error;

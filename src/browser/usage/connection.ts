@@ -1,7 +1,7 @@
 /**
- * Keeps the usage page live. The element "pill" holds htmx's socket to the ledger. Each message is the gauge after a
- * change, and the page then refreshes. Without a socket, a visible page refreshes every 30 seconds. The pill shows
- * whether the page is live. Screen readers are notified only of thresholds, and of a lost or restored connection.
+ * Keeps the usage page live. htmx connects the element "pill" to the ledger with a socket. Each message is the gauge
+ * after a change, and the page then refreshes. Without a socket, a visible page refreshes every 30 seconds. The pill
+ * shows whether the page is live. Screen readers are notified only of new alerts, and of a lost or restored connection.
  */
 import type { GaugeJson } from "../../wire/gauge.ts";
 import { isCurrent, msSinceRefresh, noteChange, noteSeq, refreshBalance, refreshCopy } from "./refresh.ts";
@@ -15,7 +15,7 @@ const PING_MS = 25_000;
 const PONG_MS = 10_000;
 /** After this many failures the pill says "Not live" instead of "Reconnecting". */
 const MAX_RECONNECTS_SHOWN = 4;
-/** The ledger closes a socket on purpose with codes from here on. htmx does not reconnect after them. */
+/** The lowest code with which the ledger closes a socket on purpose. htmx does not reconnect after such a code. */
 const FIRST_LEDGER_CODE = 4000;
 
 let isLive = false;
@@ -25,7 +25,7 @@ let lossTimer: ReturnType<typeof setTimeout> | undefined;
 let pongTimer: ReturnType<typeof setTimeout> | undefined;
 /** The socket that was still connecting at the last ping. */
 let connecting: WebSocket | undefined;
-/** The alerts of the last message; null before the first one. */
+/** The codes of the warnings and critical alerts in the last message; null before the first message. */
 let alerts: Set<string> | null = null;
 
 export function stayLive(): void {
@@ -54,7 +54,7 @@ async function receive(data: unknown): Promise<void> {
   const gauge = JSON.parse(data) as GaugeJson;
   noteSeq(gauge.seq);
   speakNewAlert(gauge);
-  // Every message after the first reports a change. Some keep the sequence number: a suspension, a new name.
+  // Every message after the first reports a change. Some changes, such as a suspension, keep the sequence number.
   if (isLive || !isCurrent()) {
     noteChange();
     await refreshNow();
@@ -62,7 +62,7 @@ async function receive(data: unknown): Promise<void> {
   if (findSocket()?.readyState === WebSocket.OPEN && isCurrent()) becomeLive();
 }
 
-/** Announces an alert when it first appears. Alerts that existed when the page was opened are not announced. */
+/** Announces an alert when it first appears. Does not announce alerts that existed when the page was opened. */
 function speakNewAlert(gauge: GaugeJson): void {
   const pressing = gauge.alerts.filter(({ level }) => level !== "info");
   const [added] = alerts === null ? [] : pressing.filter(({ code }) => !alerts?.has(code));
@@ -87,7 +87,7 @@ async function lose(code: number): Promise<void> {
   showLoss();
   const isLedgersDecision = code >= FIRST_LEDGER_CODE;
   if (failures > 1 || isLedgersDecision) {
-    // Browsers hide why a socket was refused. If the session has ended, the answer to a refresh says so in the pill.
+    // Browsers hide why a socket was refused. If the session has ended, the response to a refresh changes the pill.
     await refreshNow();
     if (isLedgersDecision) reopen();
     return;
@@ -103,7 +103,7 @@ function showLoss(): void {
   setPill("lost", failures > MAX_RECONNECTS_SHOWN ? "Not live (checks every 30 s)" : reconnecting);
 }
 
-/** Opens a new socket at once, even if htmx has given up or is waiting: a new element makes htmx connect. */
+/** Opens a new socket at once, even if htmx has given up or is waiting. Replaces the pill, which makes htmx connect. */
 function reopen(): void {
   const pill = findPill();
   if (pill === null || isSignedOut() || findSocket()?.readyState === WebSocket.OPEN) return;
@@ -112,7 +112,7 @@ function reopen(): void {
   htmx.process(fresh);
 }
 
-/** Detects a connection that died silently, and closes one that is still connecting after a whole ping interval. */
+/** Detects a dead connection, and closes a socket that is still connecting after a whole ping interval. */
 function ping(): void {
   const socket = findSocket();
   if (socket?.readyState === WebSocket.CONNECTING) {
@@ -124,7 +124,9 @@ function ping(): void {
   pongTimer = setTimeout(() => socket.close(), PONG_MS);
 }
 
-/** Refreshes a page that is not live. A live one is refreshed rarely: the remaining days change without any debit. */
+/**
+ * Refreshes a page that is not live. Refreshes a live page rarely, because its remaining days change without a debit.
+ */
 function check(): void {
   if (document.hidden || isSignedOut()) return;
   if (isLive && msSinceRefresh() <= REFRESH_LIVE_MS) return;
@@ -132,7 +134,7 @@ function check(): void {
   refreshCopy();
 }
 
-/** A hidden page rests, and htmx closes its socket. When the page becomes visible again, it loads what it missed. */
+/** Stops refreshing while the page is hidden; htmx closes the socket. Refreshes once when the page is visible again. */
 function followVisibility(): void {
   isLive = false;
   if (document.hidden) return;

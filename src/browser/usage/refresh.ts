@@ -1,18 +1,21 @@
 /**
- * Refreshes the usage page. It asks the server for the regions that have changed, because the server formats every
- * number. The balance follows the ledger at once. Chart and tables follow the copy, which can be some seconds behind.
- * This file knows which state the page shows and which is the newest. It knows nothing about sockets.
+ * Refreshes the usage page. Loads the changed regions from the server, because the server formats every number. The
+ * balance comes from the ledger and is refreshed at once. The chart and the tables come from the copy in D1, which can
+ * be some seconds behind. This file knows which state the page shows and which one is the newest. It does not know
+ * about sockets.
  */
 import { copyLagMs, copyParts, findPill, isCopyUnreadable, isSignedOut, shownSeq } from "./regions.ts";
 
-/** While a page is open, the copy follows the ledger within a second. */
+/**
+ * How long after a change to refresh the chart and the tables. While a page is open, the copy lags at most a second.
+ */
 const COPY_MS = 2_000;
-/** A copy this far behind has a problem. The page then asks for it less and less often. */
+/** A copy that lags by more than this has a problem. The page then refreshes its regions less and less often. */
 const COPY_IN_TROUBLE_MS = 10_000;
 const MAX_COPY_PAUSE_MS = 30_000;
 const RETRY_MS = 1_000;
 
-// A new page starts with none of this, and is up to date.
+// A newly loaded page is up to date, so the state starts empty.
 /** The sequence number of the newest state that the ledger has announced. */
 let newestSeq = 0;
 let lastRefreshAtMs = Date.now();
@@ -25,7 +28,7 @@ let copyTimer: ReturnType<typeof setTimeout> | null = null;
 const fetchBalance = partsQueue(findPill);
 const fetchCopy = partsQueue(() => document.getElementById("content"));
 
-/** Records the state that the ledger has announced. */
+/** Records the sequence number of the state that the ledger has announced. */
 export function noteSeq(seq: number): void {
   newestSeq = seq;
 }
@@ -39,20 +42,20 @@ export function msSinceRefresh(): number {
   return Date.now() - lastRefreshAtMs;
 }
 
-/** Refreshes the balance. Repeats until it is the newest, as long as `keepTrying` returns true. */
+/** Refreshes the balance. Repeats until the balance is current, as long as `keepTrying` returns true. */
 export async function refreshBalance(keepTrying: () => boolean): Promise<void> {
   lastRefreshAtMs = Date.now();
   await fetchBalance("now");
   if (keepTrying() && !isCurrent()) setTimeout(() => refreshBalance(keepTrying), RETRY_MS);
 }
 
-/** Records a change in the ledger. Chart and tables are refreshed when the copy should have it. */
+/** Records a change in the ledger. Schedules a refresh of the chart and the tables for when the copy should have it. */
 export function noteChange(): void {
   lastChangeAtMs = Date.now();
   refreshCopyIn(COPY_MS);
 }
 
-/** Refreshes chart and tables. Repeats until they show everything that the ledger has. */
+/** Refreshes the chart and the tables. Repeats until they show all changes in the ledger. */
 export async function refreshCopy(): Promise<void> {
   if (isCopyRefreshing || copyTimer !== null) return;
   isCopyRefreshing = true;
@@ -73,7 +76,7 @@ function refreshCopyIn(ms: number): void {
   }, ms);
 }
 
-/** Returns a function that fetches regions, one request at a time. Regions added meanwhile share the next request. */
+/** Returns a function that loads regions, one request at a time. Regions added during a request share the next one. */
 function partsQueue(findSource: () => HTMLElement | null): (...parts: string[]) => Promise<void> {
   const queued = new Set<string>();
   let isFetching = false;

@@ -1,4 +1,4 @@
-/** Reads from the usage page what it shows now, and writes to its pill and its live regions. */
+/** Reads what the usage page currently shows, and writes to its pill and its live regions. */
 
 type PillState = "live" | "lost";
 
@@ -9,7 +9,7 @@ export function findPill(): HTMLElement | null {
   return document.getElementById("pill");
 }
 
-/** Whether the session has ended. The server says so in the pill, and from then on the page stays as it is. */
+/** Whether the session has ended. The server shows this in the pill, and the page then stops refreshing. */
 export function isSignedOut(): boolean {
   return findPill()?.dataset.state === "out";
 }
@@ -18,42 +18,45 @@ export function setPill(state: PillState, text: string): void {
   const pill = findPill();
   if (pill === null || isSignedOut()) return;
   pill.dataset.state = state;
-  // Writing the same text again would clear a selection in it.
+  // Writing the same text again would clear the user's selection in it.
   if (pill.textContent?.trim() !== text) pill.textContent = text;
 }
 
-/** Announces text to screen readers. The alert region interrupts what they say, the status region waits. */
+/** Announces text to screen readers. The alert region interrupts their speech; the status region waits for its end. */
 export function speak(region: "status" | "alert", text: string): void {
   const element = document.getElementById(`${region}-region`);
   if (element !== null) element.textContent = text;
 }
 
-/** The ledger's sequence number of the balance on the page. */
+/** Returns the ledger's sequence number of the balance on the page. */
 export function shownSeq(): number {
   return Number(findAsOf()?.dataset.seq);
 }
 
-/** The time of day of the balance on the page. */
+/** Returns the time of day of the balance on the page, as text. */
 export function asOfTime(): string {
   return /\d+:\d\d:\d\d/.exec(findAsOf()?.textContent ?? "")?.[0] ?? "";
 }
 
-/** How far the copy is behind the ledger. Chart and tables are made from the copy. */
+/** Returns how far the copy, which the chart and the tables show, is behind the ledger. */
 export function copyLagMs(): number {
   return Number(document.getElementById("copy-as-of")?.dataset.lag ?? 0);
 }
 
-/** Whether a part of the page says that the copy could not be read. */
+/** Whether any region of the page shows that the copy could not be read. */
 export function isCopyUnreadable(): boolean {
   return document.querySelector(".unreadable") !== null;
 }
 
-/** The regions made from the copy, except tables that somebody is using. */
+/** Returns the regions that show the copy, except tables that somebody is using. */
 export function copyParts(): string[] {
   return ["chart", ...TABLES.filter(mayChange)];
 }
 
-/** False for a table under the pointer, with focus in it, or with more than one page of rows: it must not move. */
+/**
+ * Whether a table may be replaced. A table must not move while it is under the pointer, has the focus, or shows more
+ * than one page of rows.
+ */
 function mayChange(part: string): boolean {
   const table = document.getElementById(part === "runs" ? "runs" : `top-${part}`);
   const rows = document.getElementById(`rows-${part}`);
