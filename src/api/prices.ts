@@ -100,7 +100,7 @@ export const priceRoutes = newRouter()
     async (c) => {
       const { credits_per_usd, models } = c.req.valid("json");
       const duplicate = findDuplicate(models);
-      if (duplicate !== null) return duplicateed(c, duplicate);
+      if (duplicate !== null) return duplicateName(c, duplicate);
       const complete = models.map((model) => ({
         ...model,
         cache_read: model.cache_read ?? model.input,
@@ -127,6 +127,6 @@ function findDuplicate(models: readonly { id: string; aliases: string[] }[]): { 
   return null;
 }
 
-function duplicateed(c: Context, { path, name }: { path: string; name: string }): Response {
+function duplicateName(c: Context, { path, name }: { path: string; name: string }): Response {
   return invalid(c, [{ path, message: `"${name}" already names a model` }]);
 }
