@@ -7,7 +7,7 @@
 import type { Dimension } from "../ledger/attribution.ts";
 import type { Surface } from "../ledger/books.ts";
 import type { Span } from "../ledger/calendar.ts";
-import { FENCE_MS } from "../ledger/meter.ts";
+import { METER_RETENTION_MS } from "../ledger/meter.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
 import type { AtMs } from "../ledger/time.ts";
 import type { TimeBucket, TopRow } from "./read.ts";
@@ -41,7 +41,15 @@ export async function readSliceTop(
     ORDER BY amount_micros DESC, totals.id DESC`;
   const { results } = await db
     .prepare(statement)
-    .bind(slice.enterprise, slice.id, cycleStartsAtMs - FENCE_MS, slice.unit, cycleStartsAtMs, limit, dimension)
+    .bind(
+      slice.enterprise,
+      slice.id,
+      cycleStartsAtMs - METER_RETENTION_MS,
+      slice.unit,
+      cycleStartsAtMs,
+      limit,
+      dimension,
+    )
     .all<Record<string, number> & { id: string; name: string | null }>();
   const first = results[0];
   return {

@@ -14,7 +14,9 @@ import type { AtMs } from "./time.ts";
 
 export type StartRequest = Attribution & {
   run: string;
+  /** How much to hold, in the enterprise's unit; null: no hold. */
   holdMicros: Micros | null;
+  /** Null: the hold's current time to live, or 15 minutes. */
   holdTtlMs: number | null;
 };
 
@@ -27,6 +29,12 @@ export type Admission = {
   changed: boolean;
 };
 
+/**
+ * Admits the run, or refuses it: for its attribution, for the time of its start, because the enterprise is suspended, or
+ * because too little is available. A run that is known is refused if all of its meters are final.
+ *
+ * @param known the books, the run (null if it is not known) and its meters
+ */
 export function decideAdmission(
   known: { books: Books; run: Run | null; meters: readonly Meter[] },
   request: StartRequest,
@@ -39,8 +47,8 @@ export function decideAdmission(
   const fault = findStartFault(run, request, nowMs);
   if (fault !== null) return refuse(fault);
   if (books.settings.suspended) return refuse({ code: "enterprise_suspended" });
-  const lack = findLack(books, run, request.holdMicros, nowMs);
-  if (lack !== null) return refuse(lack);
+  const shortfall = findShortfall(books, run, request.holdMicros, nowMs);
+  if (shortfall !== null) return refuse(shortfall);
   return { ...withHold(books, run, request, nowMs), created: true, changed: true };
 }
 
@@ -60,23 +68,23 @@ function admitKnown(
   if (fault !== null && kept.length === 0) return refuse(fault);
   const left = holdLeft(run, unitOf(books.settings.billingModel));
   if (request.holdMicros === null || request.holdMicros <= left) return { books, run, created: false, changed: false };
-  const lack = findLack(books, run, request.holdMicros, nowMs);
-  if (lack !== null) return refuse(lack);
+  const shortfall = findShortfall(books, run, request.holdMicros, nowMs);
+  if (shortfall !== null) return refuse(shortfall);
   return { ...withHold(books, run, request, nowMs), created: false, changed: true };
 }
 
 /** Why there is not enough for the run, or for raising its hold to `holdMicros`; null if there is. */
-function findLack(books: Books, run: Run, holdMicros: Micros | null, nowMs: AtMs): Refusal | null {
+function findShortfall(books: Books, run: Run, holdMicros: Micros | null, nowMs: AtMs): Refusal | null {
   const { unit, availableMicros, heldMicros } = balanceOf(books, unitOf(books.settings.billingModel), nowMs);
-  const wantedMicros = (holdMicros ?? 0) - holdLeft(run, unit);
+  const neededMicros = (holdMicros ?? 0) - holdLeft(run, unit);
   // Without a cap every hold fits, as long as the sum of all holds is a valid amount.
-  if (availableMicros === null) return heldMicros + wantedMicros > MAX_MICROS ? { code: "charge_too_large" } : null;
+  if (availableMicros === null) return heldMicros + neededMicros > MAX_MICROS ? { code: "charge_too_large" } : null;
   if (unit === "usd") {
-    const fits = availableMicros > 0 && wantedMicros <= availableMicros;
+    const fits = availableMicros > 0 && neededMicros <= availableMicros;
     return fits ? null : { code: "spend_cap_reached", availableMicros };
   }
   if (availableMicros === 0) return { code: "credits_exhausted", availableMicros };
-  return wantedMicros > availableMicros ? { code: "insufficient_credits", availableMicros } : null;
+  return neededMicros > availableMicros ? { code: "insufficient_credits", availableMicros } : null;
 }
 
 function withHold(books: Books, run: Run, request: StartRequest, nowMs: AtMs): { books: Books; run: Run } {

@@ -50,6 +50,7 @@ const ALERTS: Record<AlertCode, Omit<Alert, "code">> = {
   cap_not_set: { level: "info", actionKind: "set_cap" },
 };
 
+/** The alert with this code. */
 export function alertOf(code: AlertCode): Alert {
   return { code, ...ALERTS[code] };
 }

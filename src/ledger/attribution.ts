@@ -1,9 +1,9 @@
 /**
- * Who a run belongs to, and whether it may be heard: the guards that a report and a start share. A run has one
- * workspace, user and surface for good (invariant M5). Once it is known, its own facts win over what is left out.
+ * Who a run belongs to, and whether its start is acceptable: the checks that reports and starts share. The workspace,
+ * user and surface of a run never change (invariant M5). Once the run is known, a caller may leave them out.
  */
 import type { Run, Surface } from "./books.ts";
-import { FENCE_MS } from "./meter.ts";
+import { METER_RETENTION_MS } from "./meter.ts";
 import type { FieldError, Refusal } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
 
@@ -11,7 +11,7 @@ import type { AtMs } from "./time.ts";
 export const DIMENSIONS = ["workspace", "group", "user"] as const;
 export type Dimension = (typeof DIMENSIONS)[number];
 
-/** What a caller says of a run; all of it may be left out once the run is known. */
+/** What a request says about its run. All of it may be left out once the run is known. */
 export type Attribution = {
   surface?: Surface | undefined;
   workspace?: string | undefined;
@@ -20,23 +20,33 @@ export type Attribution = {
   startedAtMs?: AtMs | undefined;
 };
 
-const AHEAD_MS = 300_000;
+/** How far in the future a start may be, for clocks that are not exact. */
+const MAX_AHEAD_MS = 300_000;
 
-/** The first field in which the caller contradicts what is known of the run. */
-export function findConflict(run: Run, said: Attribution): Refusal | null {
+/** Refuses a request that contradicts what is known about the run, naming the first such field; null if none does. */
+export function findConflict(run: Run, request: Attribution): Refusal | null {
   for (const field of ["workspace", "user", "surface"] as const) {
-    if (said[field] !== undefined && said[field] !== run[field]) {
+    if (request[field] !== undefined && request[field] !== run[field]) {
       return { code: "run_attribution_conflict", field, known: run[field] };
     }
   }
   return null;
 }
 
-/** A run heard of for the first time; a refusal naming each field that it lacks. */
-export function openRun(name: string, said: Attribution): Run | Refusal {
-  const { surface, workspace, user, startedAtMs } = said;
+/** Creates a run that was not known, or refuses the request and names each field that is missing. */
+export function openRun(name: string, request: Attribution): Run | Refusal {
+  const { surface, workspace, user, startedAtMs } = request;
   if (surface !== undefined && workspace !== undefined && user !== undefined && startedAtMs !== undefined) {
-    return { run: name, surface, workspace, user, group: said.group ?? null, startedAtMs, reported: false, hold: null };
+    return {
+      run: name,
+      surface,
+      workspace,
+      user,
+      group: request.group ?? null,
+      startedAtMs,
+      reported: false,
+      hold: null,
+    };
   }
   const fields = [
     { path: "surface", value: surface },
@@ -51,13 +61,14 @@ export function openRun(name: string, said: Attribution): Run | Refusal {
 }
 
 /**
- * Too old for the fence (rule R10), or over five minutes ahead; null when the start is in order. The earlier of what is
- * known and what is said counts against the fence: neither may let a forgotten meter in again.
+ * Refuses a start that is older than the retention of meters (rule R10), or more than five minutes in the future; null
+ * if the start is acceptable. The age counts from the earlier of the known and the requested start, so that neither can
+ * charge a forgotten meter again.
  */
-export function findStartFault(run: Pick<Run, "startedAtMs">, said: Attribution, nowMs: AtMs): Refusal | null {
+export function findStartFault(run: Pick<Run, "startedAtMs">, request: Attribution, nowMs: AtMs): Refusal | null {
   const { startedAtMs } = run;
-  const earlierMs = Math.min(startedAtMs, said.startedAtMs ?? startedAtMs);
-  if (nowMs - earlierMs > FENCE_MS) return { code: "run_too_old", startedAtMs: earlierMs };
-  if (startedAtMs - nowMs > AHEAD_MS) return { code: "started_in_future", startedAtMs };
+  const earlierMs = Math.min(startedAtMs, request.startedAtMs ?? startedAtMs);
+  if (nowMs - earlierMs > METER_RETENTION_MS) return { code: "run_too_old", startedAtMs: earlierMs };
+  if (startedAtMs - nowMs > MAX_AHEAD_MS) return { code: "started_in_future", startedAtMs };
   return null;
 }

@@ -10,14 +10,18 @@ import type { AtMs } from "./time.ts";
 
 export type Balance = {
   unit: Unit;
+  /** This cycle's charges, less their refunds. */
   usedMicros: Micros;
+  /** Allowance plus usable bonus, or the spend cap; null without a cap. */
   totalMicros: Micros | null;
+  /** At least 0; null without a cap. */
   remainingMicros: Micros | null;
   heldMicros: Micros;
   /** max(0, remaining − debt − active holds); null without a cap. */
   availableMicros: Micros | null;
 };
 
+/** The balance of the current cycle in this unit. */
 export function balanceOf(books: Books, unit: Unit, nowMs: AtMs): Balance {
   return unit === "credits" ? creditsBalance(books, nowMs) : spendBalance(books);
 }

@@ -135,10 +135,12 @@ export type Run = {
 /** The group of workspaces without a group. */
 export const NO_GROUP = "none";
 
+/** The unit in which new meters are charged. */
 export function unitOf(billingModel: BillingModel): Unit {
   return billingModel === "byom" ? "usd" : "credits";
 }
 
+/** What is left of a grant, whether it can be used now or not. */
 export function grantRemaining(grant: Grant): Micros {
   return grant.amountMicros - grant.drawnMicros - grant.expiredMicros - grant.voidedMicros;
 }
@@ -160,6 +162,7 @@ export function byFirstReport(a: Meter, b: Meter): number {
   return a.firstReportAtMs - b.firstReportAtMs || (a.model < b.model ? -1 : 1);
 }
 
+/** Replaces the grant with the same id. */
 export function replaceGrant(books: Books, grant: Grant): Books {
   return { ...books, grants: books.grants.map((other) => (other.id === grant.id ? grant : other)) };
 }

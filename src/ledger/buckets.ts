@@ -3,16 +3,7 @@
  * expiry, and the rest becomes debt. A refund undoes the most recent draw first.
  * Every function takes books and draws and returns new ones. Sums are preserved to the micro.
  */
-import {
-  type Books,
-  type Bucket,
-  type Draw,
-  type Grant,
-  grantRemaining,
-  grantUsable,
-  type Meter,
-  replaceGrant,
-} from "./books.ts";
+import { type Books, type Bucket, type Draw, grantRemaining, grantUsable, type Meter, replaceGrant } from "./books.ts";
 import { MAX_MICROS, type Micros, type Unit } from "./micros.ts";
 import type { AtMs } from "./time.ts";
 
@@ -36,14 +27,14 @@ export function bonusRemaining(books: Books, nowMs: AtMs): Micros {
 export function drawCharge(books: Books, draws: readonly Draw[], unit: Unit, micros: Micros, nowMs: AtMs): Drawn {
   if (unit === "usd") {
     const cycle = { ...books.cycle, spendUsedMicros: books.cycle.spendUsedMicros + micros };
-    return { books: { ...books, cycle }, draws: push(draws, "spend", null, cycle.startsAtMs, micros) };
+    return { books: { ...books, cycle }, draws: addDraw(draws, "spend", null, cycle.startsAtMs, micros) };
   }
   const covered = drawCredit({ books, draws }, micros, nowMs);
   if (covered.uncoveredMicros === 0) return covered;
   const cycle = { ...covered.books.cycle, debtMicros: covered.books.cycle.debtMicros + covered.uncoveredMicros };
   return {
     books: { ...covered.books, cycle },
-    draws: push(covered.draws, "debt", null, cycle.startsAtMs, covered.uncoveredMicros),
+    draws: addDraw(covered.draws, "debt", null, cycle.startsAtMs, covered.uncoveredMicros),
   };
 }
 
@@ -78,9 +69,9 @@ export function payDebt(
   const paid: Meter[] = [];
   let paidMicros = 0;
   for (const meter of debtors) {
-    const free = monthlyRemaining(books) + bonusRemaining(books, nowMs);
-    const owed = debtOf(meter, books.cycle.startsAtMs);
-    const part = Math.min(free, owed, books.cycle.debtMicros);
+    const freeMicros = monthlyRemaining(books) + bonusRemaining(books, nowMs);
+    const owedMicros = debtOf(meter, books.cycle.startsAtMs);
+    const part = Math.min(freeMicros, owedMicros, books.cycle.debtMicros);
     if (part === 0) continue;
     const drawn = drawCredit({ books, draws: shrinkDebt(meter.draws, books.cycle.startsAtMs, part) }, part, nowMs);
     books = { ...drawn.books, cycle: { ...drawn.books.cycle, debtMicros: drawn.books.cycle.debtMicros - part } };
@@ -104,20 +95,21 @@ function debtOf(meter: Meter, cycleStartsAtMs: AtMs): Micros {
   return sum;
 }
 
+/** Draws on the allowance, then on the grants in their order; `uncoveredMicros` is what neither covers. */
 function drawCredit(from: Drawn, micros: Micros, nowMs: AtMs): Drawn & { uncoveredMicros: Micros } {
   let { books, draws } = from;
   const startsAtMs = books.cycle.startsAtMs;
   const fromMonthly = Math.min(micros, Math.max(0, monthlyRemaining(books)));
   let left = micros - fromMonthly;
   let bonusDrawn = 0;
-  draws = push(draws, "monthly", null, startsAtMs, fromMonthly);
+  draws = addDraw(draws, "monthly", null, startsAtMs, fromMonthly);
   for (const grant of left > 0 ? books.grants : []) {
     const part = grantUsable(grant, nowMs) ? Math.min(left, grantRemaining(grant)) : 0;
     if (part === 0) continue;
     left -= part;
     bonusDrawn += part;
     books = replaceGrant(books, { ...grant, drawnMicros: grant.drawnMicros + part });
-    draws = push(draws, "grant", grant.id, startsAtMs, part);
+    draws = addDraw(draws, "grant", grant.id, startsAtMs, part);
   }
   const cycle = {
     ...books.cycle,
@@ -128,7 +120,7 @@ function drawCredit(from: Drawn, micros: Micros, nowMs: AtMs): Drawn & { uncover
 }
 
 /** Adds to the most recent draw if it is on the same bucket, which keeps the list of draws short. */
-function push(
+function addDraw(
   draws: readonly Draw[],
   bucket: Bucket,
   grantId: string | null,
@@ -143,6 +135,7 @@ function push(
   return [...draws, { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros: 0 }];
 }
 
+/** Undoes part of a draw. `lapsed`: its bucket has ended, so nothing returns to it. */
 function giveBack(books: Books, draw: Draw, micros: Micros, nowMs: AtMs): { books: Books; lapsed: boolean } {
   const { cycle } = books;
   const current = draw.cycleStartsAtMs === cycle.startsAtMs;
@@ -170,17 +163,14 @@ function giveBack(books: Books, draw: Draw, micros: Micros, nowMs: AtMs): { book
       const next = { ...books, cycle: { ...cycle, bonusUsedMicros } };
       const grant = books.grants.find((candidate) => candidate.id === draw.grantId);
       if (grant === undefined || !grantUsable(grant, nowMs)) return { books: next, lapsed: true };
-      return { books: replaceGrant(next, withReturned(grant, micros)), lapsed: false };
+      return { books: replaceGrant(next, { ...grant, drawnMicros: grant.drawnMicros - micros }), lapsed: false };
     }
     default:
       return draw.bucket satisfies never;
   }
 }
 
-function withReturned(grant: Grant, micros: Micros): Grant {
-  return { ...grant, drawnMicros: grant.drawnMicros - micros };
-}
-
+/** Takes a paid amount off the draws on debt, oldest first. */
 function shrinkDebt(draws: readonly Draw[], cycleStartsAtMs: AtMs, micros: Micros): readonly Draw[] {
   let left = micros;
   const shrunk = draws.map((draw) => {

@@ -71,12 +71,15 @@ export type DebitAnswer = {
 };
 
 const WIND_DOWN_PERCENT = 95;
-const TOUCH_MS = 60_000;
+/** How often a duplicate may update the time of its meter's last report. */
+const REFRESH_MS = 60_000;
 
 /**
- * @param run the run, or null if it is not known
- * @param meters the run's meters
- * @param groupOfWorkspace the directory's group for a workspace, asked only at the run's first charge
+ * Decides what a report charges. Refuses an unknown model, an attribution that is incomplete or contradicts the run's,
+ * the start of a new meter that is too old or in the future, and a charge that would make a sum exceed 2^53−1.
+ *
+ * @param known the books, the run (null if it is not known) and its meters
+ * @param groupOfWorkspace the directory's group for a workspace, called only at the run's first charge
  */
 export function decideDebit(
   known: { books: Books; run: Run | null; meters: readonly Meter[] },
@@ -105,7 +108,7 @@ export function decideDebit(
 
   const reportedAs = withName(meter?.reportedAs ?? [], report, meter?.model ?? report.model);
   // A duplicate only updates the time of the last report, at most once a minute, so a flood of them writes nothing.
-  const changed = reading !== meter || reportedAs !== meter.reportedAs || nowMs - meter.lastReportAtMs >= TOUCH_MS;
+  const changed = reading !== meter || reportedAs !== meter.reportedAs || nowMs - meter.lastReportAtMs >= REFRESH_MS;
   const draws = meter?.draws ?? [];
   const moved = moveCredit(books, draws, unit, deltaMicros, nowMs);
   const nextMeter: Meter = {

@@ -36,12 +36,12 @@ export function settleDue(books: Books, nowMs: AtMs): Settled {
   }
 }
 
-/** The next instant at which settleDue has something to do. */
-export function nextDueAt(books: Books): AtMs {
+/** When a grant expires or the cycle ends next. */
+export function nextDueAtMs(books: Books): AtMs {
   return Math.min(books.cycle.endsAtMs, soonestExpiry(books)?.expiresAtMs ?? Number.POSITIVE_INFINITY);
 }
 
-/** A cycle with nothing used yet, with the current settings. */
+/** A new cycle under the current settings, with nothing used yet. */
 export function freshCycle(books: Pick<Books, "settings">, bounds: CycleBounds): Cycle {
   const { plan, allowanceOverrideMicros, timeZone } = books.settings;
   return {
@@ -57,7 +57,7 @@ export function freshCycle(books: Pick<Books, "settings">, bounds: CycleBounds):
 }
 
 /** The entry for the start of a cycle. `previous` is the cycle that ended, or null for the first cycle. */
-export function cycleStarted(cycle: Cycle, previous: Cycle | null, atMs: AtMs, by: string): NewEntry {
+export function cycleStartEntry(cycle: Cycle, previous: Cycle | null, atMs: AtMs, by: string): NewEntry {
   return {
     atMs,
     by,
@@ -123,5 +123,5 @@ function turn(settled: Settled, bounds: CycleBounds): void {
   if (settled.closed.at(-1)?.startsAtMs !== previous.startsAtMs) settled.closed.push(previous);
   const cycle = freshCycle(settled.books, bounds);
   settled.books = { ...settled.books, cycle, seq: settled.books.seq + 1 };
-  settled.entries.push(cycleStarted(cycle, previous, cycle.startsAtMs, BY_CLOCK));
+  settled.entries.push(cycleStartEntry(cycle, previous, cycle.startsAtMs, BY_CLOCK));
 }

@@ -20,14 +20,14 @@ export type Gauge = {
   plan: Plan;
   asOfMs: AtMs;
   seq: number;
-  /** Whole days on the local clock. */
+  /** Whole local days; those elapsed are rounded down. */
   cycle: { startsAtMs: AtMs; endsAtMs: AtMs; daysElapsed: number; daysRemaining: number; daysTotal: number };
   /** Null for an enterprise that brings its own model, like `bonus`; `spend` is null for all others. */
   monthly: { allowanceMicros: Micros; usedMicros: Micros; remainingMicros: Micros } | null;
   bonus: {
     usedMicros: Micros;
     remainingMicros: Micros;
-    /** The next instant at which grants expire, and what would be lost then. */
+    /** When grants expire next, and how much of them is left now. */
     nextExpiry: { atMs: AtMs; micros: Micros } | null;
   } | null;
   spend: { capMicros: Micros | null; usedMicros: Micros } | null;
@@ -46,6 +46,7 @@ export type Gauge = {
   alerts: Alert[];
 };
 
+/** The gauge at this moment, in the unit of the billing model. */
 export function gaugeOf(enterprise: string, books: Books, nowMs: AtMs): Gauge {
   const { settings, cycle } = books;
   const unit = unitOf(settings.billingModel);

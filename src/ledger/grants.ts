@@ -39,7 +39,10 @@ export type GrantSummary = {
   state: (typeof GRANT_STATES)[number];
 };
 
-/** Adds a grant to the books unless it exists already. Its seq is that of the entry that records it. */
+/**
+ * Adds a grant to the books unless it exists already. Its seq is that of the entry that records it. Refuses another
+ * grant with the same id, an expiry in the past, and an amount that would make the total exceed 2^53−1.
+ */
 export function decideGrant(
   books: Books,
   known: Grant | null,
@@ -59,7 +62,7 @@ export function decideGrant(
     return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message }] });
   }
   if (request.amountMicros > MAX_MICROS - (balanceOf(books, "credits", nowMs).totalMicros ?? 0)) {
-    const message = "the enterprise's total would pass 9007199254740991";
+    const message = "the enterprise's total would exceed 9007199254740991";
     return refuse({ code: "validation_failed", errors: [{ path: "amount_micros", message }] });
   }
   const seq = books.seq + 1;
@@ -82,6 +85,7 @@ export function decideVoid(books: Books, grant: Grant): { books: Books; grant: G
   return { books: { ...replaceGrant(books, voided), seq: books.seq + 1 }, grant: voided, voidedMicros };
 }
 
+/** The grant as readers see it at this moment. */
 export function summarizeGrant(grant: Grant, nowMs: AtMs): GrantSummary {
   return {
     id: grant.id,

@@ -46,6 +46,7 @@ export function raiseHold(books: Books, run: Run, micros: Micros, ttlMs: number,
   return { books: withHeld(ended, unit, hold.micros - left), run: { ...run, hold } };
 }
 
+/** What is left of the run's hold in this unit; 0 without a hold. */
 export function holdLeft(run: Run | null, unit: Unit): Micros {
   return run?.hold?.unit === unit ? run.hold.micros : 0;
 }

@@ -8,7 +8,7 @@ import type { Tokens } from "./prices.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
 /** How long a meter is kept after its last report. An unknown one that started earlier is refused (rule R10). */
-export const FENCE_MS = 35 * DAY_MS;
+export const METER_RETENTION_MS = 35 * DAY_MS;
 
 export type Reading = { tokens: Tokens; final: boolean };
 
@@ -23,7 +23,7 @@ export function joinReading(known: Reading | null, report: Reading): Reading {
 
 /** True as long as the meter is kept. */
 export function isKept(meter: Meter, startedAtMs: AtMs, nowMs: AtMs): boolean {
-  return nowMs - Math.max(meter.lastReportAtMs, startedAtMs) <= FENCE_MS;
+  return nowMs - Math.max(meter.lastReportAtMs, startedAtMs) <= METER_RETENTION_MS;
 }
 
 function largest(a: Tokens, b: Tokens): Tokens {

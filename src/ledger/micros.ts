@@ -27,6 +27,7 @@ export function reaches(part: Micros, whole: Micros, percent: number): boolean {
   return BigInt(part) * 100n >= BigInt(whole) * BigInt(percent);
 }
 
+/** Rounds to two decimals. */
 export function roundToTwo(value: number): number {
   return Math.round(value * 100) / 100;
 }

@@ -31,7 +31,11 @@ export type MeterSummary = Pick<Meter, "model" | "price" | "tokens" | "unit" | "
 
 export type Receipt = RunSummary & { meters: MeterSummary[] };
 
-/** @param fallbackUnit the unit of a run that has not reported yet */
+/**
+ * The run as it is listed.
+ *
+ * @param fallbackUnit the unit of a run that has not reported yet
+ */
 export function summarizeRun(run: Run, meters: readonly Meter[], fallbackUnit: Unit): RunSummary {
   const unit = meters[0]?.unit ?? fallbackUnit;
   return {
@@ -49,6 +53,7 @@ export function summarizeRun(run: Run, meters: readonly Meter[], fallbackUnit: U
   };
 }
 
+/** The meter as its receipt shows it. */
 export function summarizeMeter({ model, price, tokens, unit, chargedMicros, final, draws }: Meter): MeterSummary {
   return { model, price, tokens, unit, chargedMicros, final, draws: draws.map(summarizeDraw) };
 }

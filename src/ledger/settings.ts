@@ -1,7 +1,7 @@
 /**
- * What changes when an operator or an admin changes an enterprise (rules R4, R7, R8). A larger allowance counts at
- * once, a smaller one from the next cycle; zone and anchor wait for the turn; the billing model and the cap take
- * effect with the next request. Each change that moves money leaves an entry.
+ * Changes of an enterprise's settings and spend cap (rules R4, R7, R8). A larger allowance applies at once, a smaller
+ * one from the next cycle. The time zone and the anchor day apply from the next turn, the billing model and the cap from
+ * the next request. Each change of the balance is recorded in an entry.
  */
 import { balanceOf } from "./balance.ts";
 import { type Books, type Settings, unitOf } from "./books.ts";
@@ -22,8 +22,8 @@ const DEFAULTS = {
 } as const satisfies Partial<Settings>;
 
 /**
- * The settings of a new enterprise: what is given, and defaults for the rest. Null when the name, the billing model or
- * the plan is missing, because they have no default.
+ * Completes the settings of a new enterprise with defaults; null if the name, the billing model or the plan is missing,
+ * because these have no default.
  */
 export function completeSettings(given: Partial<Settings>): Settings | null {
   const { name, billingModel, plan } = given;
@@ -31,7 +31,7 @@ export function completeSettings(given: Partial<Settings>): Settings | null {
   return { ...DEFAULTS, ...given, name, billingModel, plan };
 }
 
-/** What is missing to create an enterprise, by the name of its field in a request. */
+/** The fields that are missing to create an enterprise, by their names in a request. */
 export function missingSettings({ name, billingModel, plan }: Partial<Settings>): FieldError[] {
   const fields = [
     { path: "name", value: name },
@@ -46,8 +46,8 @@ export function missingSettings({ name, billingModel, plan }: Partial<Settings>)
 type Changed = { books: Books; entries: NewEntry[] };
 
 /**
- * Puts new settings in force. Where the allowance rises, debt is paid by the caller in the same change, through
- * `payDebt`, and written into the entry: the `plan_changed` entry is therefore last.
+ * Applies new settings. After a larger allowance the caller pays debt with payDebt in the same change, and records the
+ * amount in the `plan_changed` entry. Refuses an allowance that would make the total exceed 2^53−1.
  */
 export function decideSettings(books: Books, settings: Settings, by: By, nowMs: AtMs): Changed | Refused {
   const entries: NewEntry[] = [];
@@ -62,9 +62,9 @@ export function decideSettings(books: Books, settings: Settings, by: By, nowMs: 
   const toMicros = allowanceOf(settings.plan, settings.allowanceOverrideMicros);
   if (settings.plan === before.plan && fromMicros === toMicros) return { books: next, entries };
   const allowanceMicros = Math.max(books.cycle.allowanceMicros, toMicros);
-  const others = (balanceOf(books, "credits", nowMs).totalMicros ?? 0) - books.cycle.allowanceMicros;
-  if (allowanceMicros > MAX_MICROS - others) {
-    const message = "the enterprise's total would pass 9007199254740991";
+  const otherMicros = (balanceOf(books, "credits", nowMs).totalMicros ?? 0) - books.cycle.allowanceMicros;
+  if (allowanceMicros > MAX_MICROS - otherMicros) {
+    const message = "the enterprise's total would exceed 9007199254740991";
     return refuse({ code: "validation_failed", errors: [{ path: "monthly_allowance_micros", message }] });
   }
   next = { ...next, seq: next.seq + 1, cycle: { ...next.cycle, allowanceMicros } };
@@ -84,7 +84,7 @@ export function decideSettings(books: Books, settings: Settings, by: By, nowMs: 
   return { books: next, entries };
 }
 
-/** Sets, changes or removes (null) the monthly spend cap. The same cap again changes nothing. */
+/** Sets, changes or removes (null) the monthly spend cap. Refuses an enterprise that is billed in credits. */
 export function decideCap(books: Books, capMicros: Micros | null, by: By, nowMs: AtMs): Changed | Refused {
   if (unitOf(books.settings.billingModel) !== "usd") return refuse({ code: "not_byom" });
   if (capMicros === books.capMicros) return { books, entries: [] };

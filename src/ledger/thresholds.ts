@@ -1,6 +1,6 @@
 /**
- * Notices when usage crosses a threshold, so that people outside the screens are notified once per cycle. When
- * new credit has brought usage back below a threshold, crossing it notifies again. After a refund it does not.
+ * Notices when usage crosses a threshold, so that people outside the screens are notified once per cycle. When new
+ * credit has brought usage back below a threshold, crossing it notifies again. After a refund it does not.
  */
 import type { AlertCode } from "./alerts.ts";
 import { highestThreshold } from "./alerts.ts";
@@ -19,7 +19,7 @@ const CODES: Record<Unit, Record<number, ThresholdCode>> = {
   usd: { 75: "cap_75", 90: "cap_90", 100: "cap_reached" },
 };
 
-/** The books with `notified` updated, and the threshold that was crossed, if any: the highest of several. */
+/** Updates `notified`, and returns the threshold that was crossed, if any: the highest if there are several. */
 export function decideCrossing(books: Books, nowMs: AtMs): { books: Books; crossed: ThresholdCode | null } {
   const unit = unitOf(books.settings.billingModel);
   const { totalMicros, level } = levelOf(books, unit, nowMs);

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Books } from "../../src/ledger/books.ts";
-import { freshCycle, nextDueAt, settleDue } from "../../src/ledger/due.ts";
+import { freshCycle, nextDueAtMs, settleDue } from "../../src/ledger/due.ts";
 import { APRIL, at, books, DAY_MS, grant, HOUR_MS, MARCH, NOON, settings } from "../support/books.ts";
 import { cases } from "../support/cases.ts";
 
@@ -19,9 +19,9 @@ describe("settling", () => {
   });
 
   it("knows when it will next have something to do", () => {
-    expect(nextDueAt(books())).toBe(APRIL);
-    expect(nextDueAt(books({ grants: [grant("g1", { expiresAtMs: NOON }), grant("g2")] }))).toBe(NOON);
-    expect(nextDueAt(books({ grants: [grant("used", { expiresAtMs: NOON, drawnMicros: 100 })] }))).toBe(APRIL);
+    expect(nextDueAtMs(books())).toBe(APRIL);
+    expect(nextDueAtMs(books({ grants: [grant("g1", { expiresAtMs: NOON }), grant("g2")] }))).toBe(NOON);
+    expect(nextDueAtMs(books({ grants: [grant("used", { expiresAtMs: NOON, drawnMicros: 100 })] }))).toBe(APRIL);
   });
 
   it("changes nothing when the clock steps back", () => {
@@ -216,7 +216,7 @@ describe("any stretch of time", () => {
         expect(types(entries).filter((type) => type === "cycle_started").length).toBeLessThanOrEqual(1);
         expect(after.cycle.startsAtMs).toBeLessThanOrEqual(nowMs);
         expect(after.cycle.endsAtMs).toBeGreaterThan(nowMs);
-        expect(nextDueAt(after)).toBeGreaterThan(nowMs);
+        expect(nextDueAtMs(after)).toBeGreaterThan(nowMs);
       }),
       cases(40),
     );

@@ -1,7 +1,7 @@
 // Rule R2: how running totals join, in any order.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FENCE_MS, isKept, joinReading, type Reading } from "../../src/ledger/meter.ts";
+import { isKept, joinReading, METER_RETENTION_MS, type Reading } from "../../src/ledger/meter.ts";
 import { DAY_MS, meter, NOON, tokens } from "../support/books.ts";
 import { cases } from "../support/cases.ts";
 
@@ -91,7 +91,7 @@ describe("a meter", () => {
 describe("the retention of meters", () => {
   it("lasts exactly 35 days from the last report, to the millisecond", () => {
     const reported = meter({ lastReportAtMs: NOON });
-    expect(FENCE_MS).toBe(35 * DAY_MS);
+    expect(METER_RETENTION_MS).toBe(35 * DAY_MS);
     expect(isKept(reported, NOON, NOON + 35 * DAY_MS)).toBe(true);
     expect(isKept(reported, NOON, NOON + 35 * DAY_MS + 1)).toBe(false);
   });

@@ -30,11 +30,11 @@ const DAY_MS = 86_400_000;
 const TOO_MANY_TOKENS = 900_000_000_000;
 
 export function drawAttribution(dice: Dice, nowMs: number): Attributed {
-  const start = dice.weighted({ now: 88, hours: 6, fence: 2, long: 2, soon: 1, ahead: 1 });
+  const start = dice.weighted({ now: 88, hours: 6, retention: 2, long: 2, soon: 1, ahead: 1 });
   const agoMs = {
     now: 0,
     hours: dice.whole(0, 12 * 60) * MINUTE_MS,
-    fence: 35 * DAY_MS - dice.whole(-2, 2),
+    retention: 35 * DAY_MS - dice.whole(-2, 2),
     long: dice.whole(30, 45) * DAY_MS,
     soon: -4 * MINUTE_MS,
     ahead: -6 * MINUTE_MS,

@@ -14,7 +14,7 @@ import type { ReferenceGrant, Taking } from "./reference-money.ts";
 import { RUN_HISTORY_MS } from "./starts.ts";
 import type { World } from "./world.ts";
 
-const FENCE_MS = 35 * 86_400_000;
+const METER_RETENTION_MS = 35 * 86_400_000;
 
 export function checkBooks(world: World, nowMs: number): void {
   for (const { name, ok, detail } of auditBooks(world.object.ledger)) if (!ok) world.fail(`audit ${name}: ${detail}`);
@@ -105,7 +105,7 @@ function checkMeters(world: World, nowMs: number): void {
       const meter = found.get(expected.name);
       found.delete(expected.name);
       if (meter !== undefined) world.same(`meter ${expected.name}`, viewMeter(meter), viewReferenceMeter(expected));
-      else if (nowMs - Math.max(expected.lastReportMs, run.startedMs) <= FENCE_MS) {
+      else if (nowMs - Math.max(expected.lastReportMs, run.startedMs) <= METER_RETENTION_MS) {
         world.fail(`meter ${expected.name} was deleted too early`);
       } else if (!expected.pruned) {
         expected.pruned = true;

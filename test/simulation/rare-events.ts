@@ -10,9 +10,9 @@ export const RARE_EVENTS = [
   "report_sent_50_times",
   "report_overtaken",
   "report_late_by_days",
-  "report_late_beyond_the_fence",
-  "report_refused_by_the_fence",
-  "report_after_the_fence_on_a_kept_meter",
+  "report_late_beyond_retention",
+  "report_refused_by_age",
+  "report_after_retention_on_a_kept_meter",
   "reports_in_one_commit",
   // meters
   "final_lowered_the_charge",

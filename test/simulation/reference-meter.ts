@@ -39,7 +39,7 @@ export type ReferenceRun = {
 };
 
 export const MAX_AMOUNT = Number.MAX_SAFE_INTEGER;
-const FENCE_MS = 35 * 86_400_000;
+const METER_RETENTION_MS = 35 * 86_400_000;
 const AHEAD_MS = 300_000;
 
 /** ceil(Σ t·rate·credits_per_usd ÷ 10^6), as one exact sum; Infinity if it exceeds the largest amount. */
@@ -75,7 +75,7 @@ export function findMeter(run: ReferenceRun, report: Report, nowMs: number): Ref
 }
 
 export function isKept(meter: ReferenceMeter, run: ReferenceRun, nowMs: number): boolean {
-  return nowMs - Math.max(meter.lastReportMs, run.startedMs) <= FENCE_MS;
+  return nowMs - Math.max(meter.lastReportMs, run.startedMs) <= METER_RETENTION_MS;
 }
 
 export function newMeter(report: Report, unit: ReferenceUnit, nowMs: number): ReferenceMeter {
@@ -113,6 +113,6 @@ export function startFault(
   claimedMs: number | undefined,
   nowMs: number,
 ): "run_too_old" | "started_in_future" | null {
-  if (nowMs - Math.min(startedMs, claimedMs ?? startedMs) > FENCE_MS) return "run_too_old";
+  if (nowMs - Math.min(startedMs, claimedMs ?? startedMs) > METER_RETENTION_MS) return "run_too_old";
   return startedMs - nowMs > AHEAD_MS ? "started_in_future" : null;
 }

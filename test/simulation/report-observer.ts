@@ -15,7 +15,7 @@ import type { World } from "./world.ts";
 type Before = { meter: ReferenceMeter | null; tokens: Tokens | null; final: boolean; debt: number; bonus: number };
 
 const DAY_MS = 86_400_000;
-const FENCE_MS = 35 * DAY_MS;
+const METER_RETENTION_MS = 35 * DAY_MS;
 
 export class ReportObserver {
   /** By meter: the largest totals that were answered, of open reports and of final ones. */
@@ -41,7 +41,7 @@ export class ReportObserver {
     if (delaysMs.length > 1) world.count("report_duplicated");
     if (copies === MAX_COPIES) world.count("report_sent_50_times");
     if (Math.max(0, ...delaysMs) > DAY_MS) world.count("report_late_by_days");
-    if (Math.max(0, ...delaysMs) > FENCE_MS) world.count("report_late_beyond_the_fence");
+    if (Math.max(0, ...delaysMs) > METER_RETENTION_MS) world.count("report_late_beyond_retention");
   }
 
   ofStart(outcome: string): void {
@@ -80,7 +80,8 @@ export class ReportObserver {
     if (meter !== null && report.price !== null && meter.price.bookVersion !== report.price.bookVersion) {
       world.count("price_changed_under_an_open_meter");
     }
-    if (meter !== null && world.booksNowMs - started > FENCE_MS) world.count("report_after_the_fence_on_a_kept_meter");
+    if (meter !== null && world.booksNowMs - started > METER_RETENTION_MS)
+      world.count("report_after_retention_on_a_kept_meter");
     if (world.reference.money.taken("debt") > before.debt) world.count("debt_made");
     if (expected.unit === "credits" && world.reference.money.bonusLeft(world.booksNowMs) < before.bonus) {
       world.count("bonus_drawn");
@@ -90,7 +91,7 @@ export class ReportObserver {
   }
 
   #ofRefusal(code: string): void {
-    if (code === "run_too_old") this.world.count("report_refused_by_the_fence");
+    if (code === "run_too_old") this.world.count("report_refused_by_age");
     else if ((RARE_EVENTS as readonly string[]).includes(code)) this.world.count(code as RareEvent);
   }
 }

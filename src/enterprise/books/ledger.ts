@@ -7,7 +7,7 @@ import type { StartRequest } from "../../ledger/admission.ts";
 import { type Books, type Settings, unitOf } from "../../ledger/books.ts";
 import { cycleAt } from "../../ledger/cycle.ts";
 import type { DebitAnswer, Report } from "../../ledger/debit.ts";
-import { cycleStarted, freshCycle, nextDueAt } from "../../ledger/due.ts";
+import { cycleStartEntry, freshCycle, nextDueAtMs } from "../../ledger/due.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
 import type { GrantRequest, GrantSummary } from "../../ledger/grants.ts";
@@ -93,7 +93,7 @@ export class Ledger {
 
   /** Returns when the next expiry or turn changes the books, by the enterprise's clock. */
   nextDueAtMs(): AtMs {
-    return Math.min(nextDueAt(this.books), this.#holdEndMs);
+    return Math.min(nextDueAtMs(this.books), this.#holdEndMs);
   }
 
   create(id: string, settings: Settings, testClockMs: AtMs | null): EnterpriseState {
@@ -114,7 +114,7 @@ export class Ledger {
     const identity = { id, createdAtMs: nowMs, testClockMs, demo: false, lastAtMs: nowMs };
     this.sql.transaction(() => {
       this.store.addEnterprise({ identity, books });
-      this.store.addEntries([{ ...cycleStarted(cycle, null, nowMs, "operator"), seq: books.seq }]);
+      this.store.addEntries([{ ...cycleStartEntry(cycle, null, nowMs, "operator"), seq: books.seq }]);
     });
     this.#cached = null;
     this.mayOweCopy = true;

@@ -4,7 +4,7 @@
  * in D1 can be rebuilt. Pruning changes no balance. Before it deletes draws on a grant, it adds them to a sum in the
  * grant's row, so the audit still adds up. It works in portions.
  */
-import { FENCE_MS } from "../../ledger/meter.ts";
+import { METER_RETENTION_MS } from "../../ledger/meter.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
@@ -19,7 +19,7 @@ const RUNS_AT_ONCE = 500;
 export function prune(ledger: Ledger): boolean {
   const { sql } = ledger;
   const nowMs = ledger.nowMs();
-  const runs = findOldRuns(ledger, nowMs - FENCE_MS);
+  const runs = findOldRuns(ledger, nowMs - METER_RETENTION_MS);
   ledger.recent.forget(runs);
   if (runs.length === 0 && nowMs - getProgress(sql, "pruned_at") < PRUNE_EVERY_MS) return false;
   sql.transaction(() => {
@@ -38,13 +38,13 @@ export function prune(ledger: Ledger): boolean {
   return runs.length === RUNS_AT_ONCE;
 }
 
-/** Returns runs whose start and last report are both before the fence. */
-function findOldRuns(ledger: Ledger, fenceMs: AtMs): string[] {
+/** Returns runs whose start and last report are both older than the retention of meters. */
+function findOldRuns(ledger: Ledger, keptSinceMs: AtMs): string[] {
   const statement = `SELECT DISTINCT m.run FROM meters AS m JOIN runs AS r ON r.run = m.run
     WHERE m.first_report_at_ms < ?1 AND r.started_at_ms < ?1
       AND NOT EXISTS (SELECT 1 FROM meters AS o WHERE o.run = m.run AND o.last_report_at_ms >= ?1)
     LIMIT ?2`;
-  return ledger.sql.all(statement, fenceMs, RUNS_AT_ONCE).map((row) => row.run as string);
+  return ledger.sql.all(statement, keptSinceMs, RUNS_AT_ONCE).map((row) => row.run as string);
 }
 
 /** Adds the draws of these runs, which are about to be deleted, to the pruned amount of each grant. */

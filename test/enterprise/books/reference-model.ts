@@ -9,7 +9,7 @@ import { atLeastZero, costOf, join, joins, type Meter, numberOrNull, percentOf }
 import type { Answer, Event, ListPrice, ReportEvent, Unit } from "./story.ts";
 
 const MINUTE_MS = 60_000;
-const FENCE_MS = 35 * 86_400_000;
+const METER_RETENTION_MS = 35 * 86_400_000;
 const DEFAULT_TTL_MS = 15 * MINUTE_MS;
 
 export class World extends ReferenceBooks {
@@ -186,11 +186,11 @@ export class World extends ReferenceBooks {
 
   /** Known for 35 days after the last report, and as long as its run could still count as a new one. */
   isKept({ lastMs, run }: Meter, startedAtMs = this.runs.get(run)?.startedAtMs ?? 0): boolean {
-    return this.nowMs - Math.max(lastMs, startedAtMs) <= FENCE_MS;
+    return this.nowMs - Math.max(lastMs, startedAtMs) <= METER_RETENTION_MS;
   }
 
   private startFault(knownAtMs: number, saidAtMs = knownAtMs): string | null {
-    if (this.nowMs - Math.min(knownAtMs, saidAtMs) > FENCE_MS) return "run_too_old";
+    if (this.nowMs - Math.min(knownAtMs, saidAtMs) > METER_RETENTION_MS) return "run_too_old";
     return knownAtMs - this.nowMs > 5 * MINUTE_MS ? "started_in_future" : null;
   }
 
