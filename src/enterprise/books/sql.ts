@@ -1,7 +1,7 @@
 /**
  * The only access to the Durable Object's SQLite: synchronous statements and one kind of transaction. Both Durable
  * Object storage and node:sqlite can implement it, so the same code runs in production and in the simulator. Integers
- * are exact up to ±(2^53−1). Statements never do arithmetic on amounts.
+ * are exact up to ±(2^53−1). Statements do no arithmetic on amounts, except for sums that a stored amount bounds.
  */
 
 export type SqlValue = string | number | null;
