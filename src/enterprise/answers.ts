@@ -2,6 +2,7 @@
  * The JSON values that the enterprise's Durable Object returns to the Worker. Their shapes must stay compatible with
  * the last release: during a deploy, old Workers call new objects and new Workers call old ones.
  */
+import type { Forecast } from "../ledger/forecast.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
@@ -24,6 +25,8 @@ export type CopyView = {
   cycleStartsAtMs: AtMs;
   nowMs: AtMs;
   copyAsOfMs: AtMs;
+  /** How this cycle ends at the current pace. Objects of the last release do not send it. */
+  forecast?: Pick<Forecast, "leftAtResetMicros" | "expiringMicros">;
 };
 
 export type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };

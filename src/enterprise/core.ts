@@ -9,7 +9,7 @@ import { type Denied, deny } from "../access/refusals.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
 import type { Report } from "../ledger/debit.ts";
-import type { Gauge } from "../ledger/gauge.ts";
+import { currentForecast, type Gauge } from "../ledger/gauge.ts";
 import { type GrantRequest, summarizeGrant } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
 import { summarizeMeter } from "../ledger/receipt.ts";
@@ -116,6 +116,7 @@ export class EnterpriseCore {
     return this.#answer(caller, () => {
       const gauge = this.#showGauge();
       const { cycle, settings } = this.ledger.books;
+      const { leftAtResetMicros, expiringMicros } = currentForecast(this.ledger.books, this.ledger.nowMs());
       return {
         gauge,
         suspended: settings.suspended,
@@ -123,6 +124,7 @@ export class EnterpriseCore {
         cycleStartsAtMs: cycle.startsAtMs,
         nowMs: this.ledger.nowMs(),
         copyAsOfMs: copyAsOfMs(this.ledger),
+        forecast: { leftAtResetMicros, expiringMicros },
       };
     });
   }

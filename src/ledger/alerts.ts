@@ -5,7 +5,7 @@
 import type { Balance } from "./balance.ts";
 import { type Books, grantRemaining, grantUsable } from "./books.ts";
 import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
-import type { Forecast } from "./forecast.ts";
+import { type Forecast, isTooEarly } from "./forecast.ts";
 import { reaches } from "./micros.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
@@ -13,6 +13,7 @@ export const ALERT_LEVELS = ["info", "warning", "critical"] as const;
 type AlertLevel = (typeof ALERT_LEVELS)[number];
 
 export type AlertCode =
+  | "suspended"
   | "exhausted"
   | "on_track_to_run_out"
   | "usage_90"
@@ -35,6 +36,8 @@ export type Alert = { code: AlertCode; level: AlertLevel; actionKind: ActionKind
 const EXPIRES_SOON_MS = 7 * DAY_MS;
 
 const ALERTS: Record<AlertCode, Omit<Alert, "code">> = {
+  // More credit does not lift a suspension.
+  suspended: { level: "critical", actionKind: null },
   exhausted: { level: "critical", actionKind: "upgrade" },
   on_track_to_run_out: { level: "warning", actionKind: "upgrade" },
   usage_90: { level: "critical", actionKind: "upgrade" },
@@ -57,11 +60,12 @@ export function alertOf(code: AlertCode): Alert {
 
 /**
  * The alerts that apply now, most pressing first. Of the usage thresholds only the highest is included, and none once
- * nothing is left.
+ * nothing is left. In the first 24 hours of a cycle no alert is a forecast.
  */
 export function alertsOf(books: Books, balance: Balance, forecast: Forecast, nowMs: AtMs): Alert[] {
-  const codes = balance.unit === "credits" ? creditCodes(books, balance, forecast, nowMs) : capCodes(balance, forecast);
-  return codes.map(alertOf);
+  const runsOut = forecast.onTrackToRunOut && !isTooEarly(books.cycle, nowMs);
+  const codes = balance.unit === "credits" ? creditCodes(books, balance, runsOut, nowMs) : capCodes(balance, runsOut);
+  return (books.settings.suspended ? ["suspended" as const, ...codes] : codes).map(alertOf);
 }
 
 /** The highest of the thresholds, in percent, that usage has reached; null below all of them. */
@@ -71,11 +75,11 @@ export function highestThreshold<T extends number>(balance: Balance, thresholds:
   return [...thresholds].sort((a, b) => b - a).find((percent) => reaches(usedMicros, totalMicros, percent)) ?? null;
 }
 
-function creditCodes(books: Books, balance: Balance, forecast: Forecast, nowMs: AtMs): AlertCode[] {
+function creditCodes(books: Books, balance: Balance, runsOut: boolean, nowMs: AtMs): AlertCode[] {
   const codes: AlertCode[] = [];
   if (balance.remainingMicros === 0) codes.push("exhausted");
   else {
-    if (forecast.onTrackToRunOut) codes.push("on_track_to_run_out");
+    if (runsOut) codes.push("on_track_to_run_out");
     const threshold = highestThreshold(balance, [50, 75, 90] as const);
     if (threshold !== null) codes.push(`usage_${threshold}`);
     if (monthlyRemaining(books) === 0 && bonusRemaining(books, nowMs) > 0) codes.push("bonus_in_use");
@@ -85,10 +89,10 @@ function creditCodes(books: Books, balance: Balance, forecast: Forecast, nowMs: 
   return codes;
 }
 
-function capCodes(balance: Balance, forecast: Forecast): AlertCode[] {
+function capCodes(balance: Balance, runsOut: boolean): AlertCode[] {
   if (balance.totalMicros === null) return ["cap_not_set"];
   if (balance.usedMicros >= balance.totalMicros) return ["cap_reached"];
-  const codes: AlertCode[] = forecast.onTrackToRunOut ? ["on_track_to_reach_cap"] : [];
+  const codes: AlertCode[] = runsOut ? ["on_track_to_reach_cap"] : [];
   const threshold = highestThreshold(balance, [75, 90] as const);
   return threshold === null ? codes : [...codes, `cap_${threshold}`];
 }

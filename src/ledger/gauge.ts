@@ -7,7 +7,7 @@ import { balanceOf } from "./balance.ts";
 import { type BillingModel, type Books, grantRemaining, grantUsable, unitOf } from "./books.ts";
 import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
 import { wholeDays } from "./calendar.ts";
-import { forecastOf } from "./forecast.ts";
+import { creditOf, type Forecast, forecastOf } from "./forecast.ts";
 import { type Micros, percentOf, roundToTwo, type Unit } from "./micros.ts";
 import type { Plan } from "./plans.ts";
 import type { AtMs } from "./time.ts";
@@ -18,6 +18,8 @@ export type Gauge = {
   billingModel: BillingModel;
   unit: Unit;
   plan: Plan;
+  /** True when no new run can start, whatever the balance. */
+  suspended: boolean;
   asOfMs: AtMs;
   seq: number;
   /** Whole local days; those elapsed are rounded down. */
@@ -52,7 +54,7 @@ export function gaugeOf(enterprise: string, books: Books, nowMs: AtMs): Gauge {
   const unit = unitOf(settings.billingModel);
   const credits = unit === "credits";
   const balance = balanceOf(books, unit, nowMs);
-  const forecast = forecastOf(balance.usedMicros, balance.remainingMicros, cycle, nowMs);
+  const forecast = currentForecast(books, nowMs);
   const daysTotal = wholeDays(cycle.startsAtMs, cycle.endsAtMs, cycle.timeZone);
   const daysElapsed = wholeDays(cycle.startsAtMs, nowMs, cycle.timeZone);
   return {
@@ -61,6 +63,7 @@ export function gaugeOf(enterprise: string, books: Books, nowMs: AtMs): Gauge {
     billingModel: settings.billingModel,
     unit,
     plan: settings.plan,
+    suspended: settings.suspended,
     asOfMs: nowMs,
     seq: books.seq,
     cycle: {
@@ -98,6 +101,13 @@ export function gaugeOf(enterprise: string, books: Books, nowMs: AtMs): Gauge {
     onTrackToRunOut: forecast.onTrackToRunOut,
     alerts: alertsOf(books, balance, forecast, nowMs),
   };
+}
+
+/** The forecast of the current cycle, in the unit of the billing model. */
+export function currentForecast(books: Books, nowMs: AtMs): Forecast {
+  const unit = unitOf(books.settings.billingModel);
+  const { usedMicros } = balanceOf(books, unit, nowMs);
+  return forecastOf(usedMicros, creditOf(books, unit, nowMs), books.cycle, nowMs);
 }
 
 function nextExpiry(books: Books, nowMs: AtMs): { atMs: AtMs; micros: Micros } | null {

@@ -28,6 +28,7 @@ const LABELS: Record<ActionKind, string> = {
 };
 
 const MESSAGES: Record<AlertCode, string> = {
+  suspended: "This enterprise is suspended; no new run starts.",
   exhausted: "All credits of this cycle are used.",
   on_track_to_run_out: "At this pace credits run out before the reset.",
   usage_90: "90 % of this cycle's credits are used.",

@@ -17,6 +17,7 @@ export const gaugeSchema = z
     billing_model: z.enum(BILLING_MODELS),
     unit: z.enum(UNITS),
     plan: z.enum(PLANS),
+    suspended: z.boolean(),
     as_of: instant,
     seq: z.int(),
     cycle: z.object({
@@ -63,6 +64,7 @@ export function showGauge(gauge: Gauge, links: AlertLinks): GaugeJson {
     billing_model: gauge.billingModel,
     unit: gauge.unit,
     plan: gauge.plan,
+    suspended: gauge.suspended,
     as_of: formatIso(gauge.asOfMs),
     seq: gauge.seq,
     cycle: {
@@ -106,6 +108,8 @@ export function parseGauge(json: GaugeJson): ParsedGauge {
     billingModel: json.billing_model,
     unit: json.unit,
     plan: json.plan,
+    // The last release stored gauges without this field in the copy.
+    suspended: json.suspended ?? false,
     asOfMs: parseIso(json.as_of),
     seq: json.seq,
     cycle: {

@@ -109,7 +109,7 @@ export const STATES: State[] = [
       ".legend": "Bonus 0 of 500 · 500 expire 14 Dec",
       "#card-remaining": "20 until Tue 1 Dec",
       "#card-average": "47.6 credits, in this cycle",
-      "#card-run-out": "After the reset at this pace",
+      "#card-run-out": "31.5 days 12 days after the reset",
     },
   },
   {
@@ -185,14 +185,15 @@ export const STATES: State[] = [
   },
   {
     name: "bonus expires",
-    kind: "on_track",
+    kind: "running_out",
     create: credits(onDay(21, "00:00"), 1_000, {
       bonus: 1_500,
       expires: "2026-11-25T00:00:00.000Z",
       settings: { monthly_allowance_micros: 1_000_000_000 },
     }),
     texts: {
-      "#status": "Bonus credits expire. At this pace, about 1,300 credits expire unused, and nothing is left on 1 Dec.",
+      "#status":
+        "40 % used with 10 days to go. At this pace, credits run out on Wed 25 Nov, 6 days before the reset; about 1,300 credits expire unused.",
     },
   },
   {

@@ -35,6 +35,18 @@ describe("in credits", () => {
     expect(codes(used(600))).toEqual(["on_track_to_run_out", "usage_50"]);
   });
 
+  it("makes no forecast in the first 24 hours of a cycle", () => {
+    expect(codes(used(320), MARCH + DAY_MS - 1)).toEqual([]);
+    expect(codes(used(320), MARCH + DAY_MS)).toEqual(["on_track_to_run_out"]);
+  });
+
+  it("says first that the enterprise is suspended", () => {
+    expect(alerts(used(1_000, { settings: { suspended: true } }))).toEqual([
+      { code: "suspended", level: "critical", actionKind: null },
+      { code: "exhausted", level: "critical", actionKind: "upgrade" },
+    ]);
+  });
+
   it("says that bonus is in use once the allowance is gone and bonus is left", () => {
     const bonus = { grants: [grant("g1", { amountMicros: 3_000 })] };
     expect(codes(used(999, bonus), LAST_DAY)).toEqual([]);

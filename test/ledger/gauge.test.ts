@@ -21,6 +21,7 @@ describe("the gauge in credits", () => {
       billingModel: "credits",
       unit: "credits",
       plan: "team",
+      suspended: false,
       asOfMs: at("2026-03-10T12:00:00.000Z"),
       seq: 42,
       cycle: {
@@ -41,8 +42,9 @@ describe("the gauge in credits", () => {
       availableMicros: 850,
       usedPercent: 25,
       avgPerDayMicros: 32,
-      runOutDays: 28.5,
-      runOutAtMs: at("2026-04-08T00:00:00.000Z"),
+      // 700 of the allowance and 100 of the second grant: the first one expires before it is drawn.
+      runOutDays: 25.33,
+      runOutAtMs: at("2026-04-04T20:00:00.000Z"),
       onTrackToRunOut: false,
       alerts: [],
     });

@@ -1,5 +1,5 @@
 /** Builds gauges for tests of the pages from a few numbers, with the ledger's own arithmetic. */
-import { forecastOf } from "../../src/ledger/forecast.ts";
+import { type Credit, forecastOf } from "../../src/ledger/forecast.ts";
 import { percentOf, roundToTwo } from "../../src/ledger/micros.ts";
 import type { ParsedGauge } from "../../src/wire/gauge.ts";
 
@@ -26,6 +26,7 @@ export function creditsGauge({
     billingModel: "credits",
     unit: "credits",
     plan: "pro",
+    suspended: false,
     seq: 1,
     monthly: {
       allowanceMicros: monthly * UNIT,
@@ -54,6 +55,7 @@ export function byomGauge({
     billingModel: "byom",
     unit: "usd",
     plan: "enterprise",
+    suspended: false,
     seq: 1,
     monthly: null,
     bonus: null,
@@ -63,11 +65,22 @@ export function byomGauge({
   };
 }
 
+/** The gauge of the same enterprise if some of its bonus expires, and the ledger's forecast for it. */
+export function withExpiry(gauge: ParsedGauge, grants: Credit["grants"] = []) {
+  const remaining = gauge.remainingMicros;
+  const bonus = grants.reduce((sum, { micros }) => sum + micros, 0);
+  const lastingMicros = remaining === null ? null : remaining - bonus;
+  const forecast = forecastOf(gauge.usedMicros, { lastingMicros, grants }, gauge.cycle, gauge.asOfMs);
+  const { runOutAtMs, onTrackToRunOut } = forecast;
+  const runOutDays = forecast.runOutDays === null ? null : roundToTwo(forecast.runOutDays);
+  return { gauge: { ...gauge, runOutDays, runOutAtMs, onTrackToRunOut }, forecast };
+}
+
 function timesOf(now: string, usedMicros: number, totalMicros: number | null) {
   const nowMs = Date.parse(now);
   const cycle = { startsAtMs: STARTS_AT_MS, endsAtMs: ENDS_AT_MS };
   const remaining = totalMicros === null ? null : Math.max(0, totalMicros - usedMicros);
-  const forecast = forecastOf(usedMicros, remaining, cycle, nowMs);
+  const forecast = forecastOf(usedMicros, { lastingMicros: remaining, grants: [] }, cycle, nowMs);
   const elapsed = Math.floor((nowMs - cycle.startsAtMs) / 86_400_000);
   return {
     asOfMs: nowMs,

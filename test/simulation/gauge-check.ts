@@ -18,7 +18,7 @@ export function checkGauge(world: World, gauge: GaugeJson, nowMs: number): void 
   world.same(
     "the gauge",
     [
-      [gauge.enterprise, gauge.name, gauge.billing_model, gauge.unit, gauge.plan, gauge.as_of],
+      [gauge.enterprise, gauge.name, gauge.billing_model, gauge.unit, gauge.plan, gauge.suspended, gauge.as_of],
       [gauge.cycle.starts_at, gauge.cycle.ends_at],
       [gauge.used_micros, gauge.total_micros, gauge.remaining_micros, gauge.held_micros, gauge.available_micros],
       gauge.debt_micros,
@@ -27,7 +27,7 @@ export function checkGauge(world: World, gauge: GaugeJson, nowMs: number): void 
       gauge.spend,
     ],
     [
-      ["acme", settings.name, settings.billingModel, unit, settings.plan, iso(nowMs)],
+      ["acme", settings.name, settings.billingModel, unit, settings.plan, settings.suspended, iso(nowMs)],
       [iso(money.cycle.startsMs), iso(money.cycle.endsMs)],
       [used, total, remaining, held, available],
       credits ? money.taken("debt") : 0,
@@ -47,7 +47,8 @@ export function checkGauge(world: World, gauge: GaugeJson, nowMs: number): void 
   checkPercent(world, gauge.used_percent, used, total);
   checkDays(world, gauge, nowMs);
   checkForecast(world, gauge, nowMs);
-  world.same("alerts", gauge.alerts.map(({ code }) => code).sort(), alertCodes(world, gauge, nowMs).sort());
+  const codes = [...(settings.suspended ? ["suspended"] : []), ...alertCodes(world, gauge, nowMs)];
+  world.same("alerts", gauge.alerts.map(({ code }) => code).sort(), codes.sort());
 }
 
 /** Two decimals. The contract does not say how a half is rounded. */
@@ -78,10 +79,20 @@ function checkDays(world: World, { cycle }: GaugeJson, nowMs: number): void {
 
 function checkForecast(world: World, gauge: GaugeJson, nowMs: number): void {
   const { used_micros: used, remaining_micros: remaining } = gauge;
-  const { startsMs, endsMs } = world.reference.money.cycle;
+  const { money } = world.reference;
+  const { startsMs, endsMs } = money.cycle;
   const perDay = used / Math.max(1, (nowMs - startsMs) / DAY_MS);
   if (Math.abs(gauge.avg_per_day_micros - perDay) > 1) world.fail(`avg_per_day is ${gauge.avg_per_day_micros}`);
-  const days = remaining === null ? null : remaining === 0 ? 0 : perDay === 0 ? null : remaining / perDay;
+  const days = remaining === null ? null : remaining === 0 ? 0 : perDay === 0 ? null : daysUntilEmpty();
+  function daysUntilEmpty(): number {
+    if (gauge.unit === "usd") return (remaining ?? 0) / perDay;
+    let atMs = nowMs + (money.monthlyLeft / perDay) * DAY_MS;
+    for (const { left, expiresMs } of money.usable(nowMs)) {
+      if (expiresMs !== null && expiresMs <= atMs) continue;
+      atMs = Math.min(atMs + (left / perDay) * DAY_MS, expiresMs ?? Number.POSITIVE_INFINITY);
+    }
+    return (atMs - nowMs) / DAY_MS;
+  }
   const found = gauge.run_out_days;
   const near = found === null || days === null ? found === days : Math.abs(found - days) <= 0.0051 + days * 1e-9;
   if (!near) world.fail(`run_out_days is ${found}, not ${days}`);
@@ -99,7 +110,7 @@ function alertCodes({ reference }: World, gauge: GaugeJson, nowMs: number): stri
     percents
       .filter((percent) => (total ?? 0) > 0 && BigInt(used) * 100n >= BigInt(total ?? 0) * BigInt(percent))
       .at(-1);
-  const track = gauge.on_track_to_run_out;
+  const track = gauge.on_track_to_run_out && nowMs - money.cycle.startsMs >= DAY_MS;
   if (reference.unit === "usd") {
     if (cap === null) return ["cap_not_set"];
     if (used >= cap) return ["cap_reached"];

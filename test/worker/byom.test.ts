@@ -144,9 +144,12 @@ describe("a byom enterprise", () => {
       seen.push((await alertCodes(e)).filter((code: string) => code !== "on_track_to_reach_cap"));
     }
     expect(seen).toEqual([[], ["cap_75"], ["cap_75"], ["cap_90"], ["cap_reached"]]);
-    const early = await newByom(100 * USD);
-    await early.debit(costing(5_000));
-    expect(await alertCodes(early)).toEqual(["on_track_to_reach_cap"]);
+    const second = await newByom(100 * USD);
+    await second.debit(costing(5_000));
+    expect(await alertCodes(second)).toEqual(["on_track_to_reach_cap"]);
+    const first = await newByom(100 * USD, { anchor_day: 10 });
+    await first.debit(costing(5_000));
+    expect(await alertCodes(first)).toEqual([]); // In the first 24 hours of a cycle.
   });
 
   it("keeps both histories when the billing model changes, and meters keep the unit they began with", async () => {

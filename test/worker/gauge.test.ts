@@ -13,6 +13,7 @@ describe("the gauge", () => {
       billing_model: "credits",
       unit: "credits",
       plan: "pro",
+      suspended: false,
       as_of: NOON,
       seq: 1,
       cycle: {

@@ -75,6 +75,7 @@ export type Gauge = {
   billing_model: "credits" | "byom";
   unit: Unit;
   plan: "free" | "pro" | "team" | "enterprise";
+  suspended: boolean;
   as_of: string;
   seq: number;
   cycle: { starts_at: string; ends_at: string; days_elapsed: number; days_remaining: number; days_total: number };

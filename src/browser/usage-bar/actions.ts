@@ -15,6 +15,7 @@ export const DEFAULT_LINKS: Record<Action, Link> = {
 
 /** Maps each alert to the action that its link belongs to; null if the alert never has a link. */
 const ACTION_OF_ALERT: Record<AlertCode, Action | null> = {
+  suspended: null,
   exhausted: "upgrade",
   on_track_to_run_out: "upgrade",
   usage_90: "upgrade",

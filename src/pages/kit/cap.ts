@@ -5,7 +5,6 @@
 import { type Forecast, forecastOf } from "../../ledger/forecast.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { Micros } from "../../ledger/micros.ts";
-import { DAY_MS } from "../../ledger/time.ts";
 import { formatDate } from "./dates.ts";
 import { formatAmount, formatExactDecimal } from "./format.ts";
 
@@ -47,8 +46,13 @@ export function previewOf(gauge: Gauge, capMicros: Micros | null, timeZone: stri
     return `${formatAmount(gauge.usedMicros, "usd")} is already spent: with a cap of ${cap}, no new run starts until ${reset}.`;
   }
   if (gauge.usedMicros === 0) return `Nothing is spent yet: all of ${cap} is available until ${reset}.`;
-  const forecast = forecastOf(gauge.usedMicros, capMicros - gauge.usedMicros, cycle, nowMs);
-  return `At the current pace of ${formatAmount(forecast.avgPerDayMicros, "usd")} a day, ${cap} ${describeEnd(forecast, cycle.endsAtMs, nowMs, timeZone)}`;
+  const forecast = forecastOf(
+    gauge.usedMicros,
+    { lastingMicros: capMicros - gauge.usedMicros, grants: [] },
+    cycle,
+    nowMs,
+  );
+  return `At the current pace of ${formatAmount(forecast.avgPerDayMicros, "usd")} a day, ${cap} ${describeEnd(forecast, cycle.endsAtMs, timeZone)}`;
 }
 
 /** "$500.00" or "no cap". */
@@ -56,9 +60,8 @@ export function capName(capMicros: Micros | null): string {
   return capMicros === null ? "no cap" : formatAmount(capMicros, "usd");
 }
 
-function describeEnd(forecast: Forecast, endsAtMs: number, nowMs: number, timeZone: string): string {
-  const { runOutAtMs, onTrackToRunOut, avgPerDayMicros, runOutDays } = forecast;
+function describeEnd(forecast: Forecast, endsAtMs: number, timeZone: string): string {
+  const { runOutAtMs, onTrackToRunOut, leftAtResetMicros } = forecast;
   if (onTrackToRunOut && runOutAtMs !== null) return `is reached around ${formatDate(runOutAtMs, timeZone)}.`;
-  const leftMicros = Math.max(0, Math.round(avgPerDayMicros * ((runOutDays ?? 0) - (endsAtMs - nowMs) / DAY_MS)));
-  return `lasts beyond the reset on ${formatDate(endsAtMs, timeZone)}, with about ${formatAmount(leftMicros, "usd")} to spare.`;
+  return `lasts beyond the reset on ${formatDate(endsAtMs, timeZone)}, with about ${formatAmount(leftAtResetMicros ?? 0, "usd")} to spare.`;
 }

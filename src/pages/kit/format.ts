@@ -120,6 +120,12 @@ export function formatLasting(days: number): string {
   return days >= 1 ? formatDays(Math.floor(days)) : countOf(Math.max(1, Math.floor(days * 24)), "hour");
 }
 
+/** Days with one decimal, rounded down: "10.5 days", "30 days". */
+export function formatTenths(days: number): string {
+  const text = formatExactDecimal(BigInt(Math.floor(days * 10)), 1);
+  return `${text} ${text === "1" ? "day" : "days"}`;
+}
+
 /** "1 run", "2 runs". */
 export function countOf(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -1,4 +1,5 @@
 /** The conditions of an enterprise that need attention, worst first, as a pure function of its gauge. */
+import { isTooEarly } from "../../ledger/forecast.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 
 export type Condition = { level: "critical" | "warning" | "info"; text: string };
@@ -9,7 +10,7 @@ export function conditionsOf(gauge: Gauge, suspended: boolean): Condition[] {
   if (suspended) conditions.push({ level: "critical", text: "Suspended" });
   if (gauge.remainingMicros === 0) {
     conditions.push({ level: "critical", text: byom ? "Capped" : "Exhausted" });
-  } else if (gauge.onTrackToRunOut) {
+  } else if (gauge.onTrackToRunOut && !isTooEarly(gauge.cycle, gauge.asOfMs)) {
     conditions.push({ level: "warning", text: byom ? "On track to reach cap" : "On track to run out" });
   }
   if (gauge.debtMicros > 0) conditions.push({ level: "warning", text: "In debt" });

@@ -1,6 +1,7 @@
 /** The blocks of an enterprise's overview: its consumption, and its forms. */
 import type { FC } from "hono/jsx";
 import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
+import { isTooEarly } from "../../ledger/forecast.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { formatIso } from "../../wire/time.ts";
 import { formatDate, formatPeriod } from "../kit/dates.ts";
@@ -129,8 +130,9 @@ function factsOf(gauge: Gauge, timeZone: string): [string, string][] {
   return facts.filter((fact): fact is [string, string] => fact[1] !== null);
 }
 
-function lastingOf({ runOutDays, onTrackToRunOut }: Gauge): string | null {
+function lastingOf({ runOutDays, onTrackToRunOut, cycle, asOfMs }: Gauge): string | null {
   if (runOutDays === null) return null;
   if (runOutDays === 0) return "nothing is left";
+  if (isTooEarly(cycle, asOfMs)) return "too early to tell";
   return onTrackToRunOut ? `about ${formatLasting(runOutDays)}` : "beyond the reset";
 }

@@ -1,8 +1,9 @@
 /** The four cards: days remaining, days elapsed, average per day, and how long the balance lasts at this pace. */
 import type { FC } from "hono/jsx";
 import type { Gauge } from "../../ledger/gauge.ts";
+import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import { formatDate, formatTime } from "../kit/dates.ts";
-import { formatAmount, formatCount, formatLasting, timeLeft } from "../kit/format.ts";
+import { formatAmount, formatCount, formatDays, formatLasting, formatTenths, timeLeft } from "../kit/format.ts";
 import type { Outlook } from "./outlook.ts";
 
 type Props = { gauge: Gauge; outlook: Outlook; timeZone: string };
@@ -60,8 +61,17 @@ function runOutOf({ gauge, outlook, timeZone }: Props): { value: string; note: s
   }
   if (gauge.usedMicros === 0) return { value: "—", note: `nothing ${gauge.unit === "usd" ? "spent" : "used"} yet` };
   if (runOut === null) return { value: "—", note: "too early to tell" };
-  if (!runOut.beforeReset) return { value: "After the reset", note: "at this pace" };
+  if (!runOut.beforeReset) return { value: formatTenths(runOut.days), note: marginOf(runOut.atMs, outlook.endsAtMs) };
   const at = runOut.atMs ?? outlook.nowMs;
   const time = runOut.days < 1 ? `, ${formatTime(at, timeZone)}` : "";
   return { value: formatLasting(runOut.days), note: `around ${formatDate(at, timeZone)}${time}` };
+}
+
+/** How long after the reset credits run out. */
+function marginOf(runOutAtMs: AtMs | null, endsAtMs: AtMs): string {
+  if (runOutAtMs === null) return "more than ten years";
+  const halfDays = Math.floor((runOutAtMs - endsAtMs) / (DAY_MS / 2));
+  if (halfDays === 0) return "shortly after the reset";
+  if (halfDays === 1) return "half a day after the reset";
+  return `${formatDays(Math.floor(halfDays / 2))} after the reset`;
 }

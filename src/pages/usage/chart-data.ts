@@ -79,7 +79,9 @@ export function totalChart(
     endMicros === null ? null : usedMicros,
     endMicros,
   ];
-  const limitMicros = selectedMicros === null ? gauge.totalMicros : null;
+  // What expires unused cannot be used. So the forecast reaches this limit exactly when credits run out.
+  const limitMicros =
+    selectedMicros === null && gauge.totalMicros !== null ? gauge.totalMicros - outlook.expiringMicros : null;
   const highest = Math.max(...used.map((micros) => micros ?? 0), endMicros ?? 0);
   const showsLimit = limitMicros !== null && limitMicros <= highest * MAX_LIMIT_RATIO;
   const resetDate = formatDate(outlook.endsAtMs, timeZone);

@@ -50,9 +50,10 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
           <div>
             <dt>{gauge.spend === null ? "Run out in" : "Cap reached in"}</dt>
             <dd>
-              What is left, divided by that average: {exact(gauge.remainingMicros)} ÷ {exact(gauge.avgPerDayMicros)}
-              {gauge.runOutDays === null ? "." : ` = ${formatDecimal(gauge.runOutDays)} days.`} There is no forecast in
-              the first 24 hours of a cycle.
+              How long {exact(gauge.remainingMicros)} last at {exact(gauge.avgPerDayMicros)} a day
+              {gauge.runOutDays === null ? "." : `: ${formatDecimal(gauge.runOutDays)} days.`}
+              {gauge.spend === null && " What expires before it is used does not count."} There is no forecast in the
+              first 24 hours of a cycle.
             </dd>
           </div>
         )}

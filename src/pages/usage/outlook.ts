@@ -1,10 +1,11 @@
 /**
  * What the page says about the rest of the cycle: how much of it has passed, how long the balance will last, and what
- * will be left at the reset. Uses the gauge, and the grants because some may expire before the reset. There is no
- * forecast in the first 24 hours of a cycle, nor when nothing is left, because then no new run starts.
+ * will be left at the reset. The numbers come from the gauge and the ledger's forecast. There is no forecast in the
+ * first 24 hours of a cycle, nor when nothing is left, because then no new run starts.
  */
+import type { CopyView } from "../../enterprise/answers.ts";
+import { isTooEarly } from "../../ledger/forecast.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
-import type { GrantSummary } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 
@@ -17,7 +18,13 @@ export type Outlook = {
   /** True in the first 24 hours of a cycle. */
   tooEarly: boolean;
   /** Null if there is no forecast: nothing used, no limit, or too early. */
-  runOut: { days: number; atMs: AtMs | null; beforeReset: boolean } | null;
+  runOut: {
+    days: number;
+    atMs: AtMs | null;
+    beforeReset: boolean;
+    /** True if credits run out after the reset, but by less than 3 % of the cycle's length. */
+    justEnough: boolean;
+  } | null;
   /** What is left at the reset at this pace; null without a forecast or a limit. */
   leftAtResetMicros: Micros | null;
   /** Bonus that expires unused before the reset at this pace. */
@@ -26,14 +33,19 @@ export type Outlook = {
   usedAtResetMicros: Micros | null;
 };
 
-export function outlookOf(gauge: Gauge, grants: readonly GrantSummary[] = []): Outlook {
+/** A margin below this part of the cycle is called "just enough". */
+const JUST_ENOUGH_RATIO = 0.03;
+
+/** @param forecast how the cycle ends at this pace; undefined if the object is still of the last release */
+export function outlookOf(gauge: Gauge, forecast: CopyView["forecast"]): Outlook {
   const nowMs = gauge.asOfMs;
   const { startsAtMs, endsAtMs } = gauge.cycle;
-  const tooEarly = nowMs - startsAtMs < DAY_MS;
+  const tooEarly = isTooEarly(gauge.cycle, nowMs);
   const stillToUseMicros = Math.round((gauge.avgPerDayMicros * (endsAtMs - nowMs)) / DAY_MS);
   const hasForecast = !tooEarly && gauge.usedMicros > 0;
   const hasRunOutForecast = hasForecast && gauge.remainingMicros !== null && gauge.runOutDays !== null;
-  const expiringMicros = hasRunOutForecast ? expiringOf(gauge, grants, nowMs, endsAtMs) : 0;
+  const leftAtResetMicros = forecast?.leftAtResetMicros ?? Math.max(0, (gauge.remainingMicros ?? 0) - stillToUseMicros);
+  const justEnoughUntilMs = endsAtMs + JUST_ENOUGH_RATIO * (endsAtMs - startsAtMs);
   return {
     nowMs,
     startsAtMs,
@@ -45,33 +57,11 @@ export function outlookOf(gauge: Gauge, grants: readonly GrantSummary[] = []): O
           days: gauge.runOutDays ?? 0,
           atMs: gauge.runOutAtMs,
           beforeReset: gauge.onTrackToRunOut,
+          justEnough: !gauge.onTrackToRunOut && gauge.runOutAtMs !== null && gauge.runOutAtMs < justEnoughUntilMs,
         }
       : null,
-    leftAtResetMicros: hasRunOutForecast
-      ? Math.max(0, (gauge.remainingMicros ?? 0) - stillToUseMicros - expiringMicros)
-      : null,
-    expiringMicros,
+    leftAtResetMicros: hasRunOutForecast ? leftAtResetMicros : null,
+    expiringMicros: hasRunOutForecast ? (forecast?.expiringMicros ?? 0) : 0,
     usedAtResetMicros: hasForecast && gauge.remainingMicros !== 0 ? gauge.usedMicros + stillToUseMicros : null,
   };
-}
-
-/**
- * Draws at this pace, allowance first and then grants by expiry, and adds up what each grant has left at its expiry.
- */
-function expiringOf(gauge: Gauge, grants: readonly GrantSummary[], nowMs: AtMs, endsAtMs: AtMs): Micros {
-  const ending = grants
-    .filter(({ state }) => state === "active")
-    .map(({ expiresAtMs, remainingMicros: micros }) => ({ atMs: expiresAtMs ?? Number.POSITIVE_INFINITY, micros }))
-    .filter(({ atMs }) => atMs <= endsAtMs)
-    .sort((a, b) => a.atMs - b.atMs);
-  let coveredMicros = gauge.monthly?.remainingMicros ?? 0;
-  let expiringMicros = 0;
-  for (const { atMs, micros } of ending) {
-    // Use by then, minus what the allowance and the grants that expire earlier cover.
-    const neededMicros = Math.round((gauge.avgPerDayMicros * (atMs - nowMs)) / DAY_MS) - coveredMicros;
-    const drawnMicros = Math.min(micros, Math.max(0, neededMicros));
-    expiringMicros += micros - drawnMicros;
-    coveredMicros += drawnMicros;
-  }
-  return expiringMicros;
 }

@@ -38,8 +38,8 @@ export const usagePages = new Hono<PageEnv>().get("/settings/usage", requireSess
   const query = isPartial(c) ? requested : { ...requested, parts: null };
   const data = await loadUsage(c, query);
   if (isRefusal(data)) return problemPage(c, "not_found");
-  const { gauge } = data.view;
-  const outlook = outlookOf(gauge, data.grants ?? []);
+  const { gauge, forecast } = data.view;
+  const outlook = outlookOf(gauge, forecast);
   const props = { data, query, outlook, signed: { ...c.var.session, name: gauge.name } };
   if (query.parts === null) return wholePage(c, props);
   const isRefresh = c.req.header(REFRESH_HEADER) !== undefined;

@@ -3,7 +3,7 @@
  * first state that matches wins, from suspended to on track. How a level looks is up to status-line.tsx.
  */
 import type { Role } from "../../access/callers.ts";
-import type { ActionKind, AlertCode } from "../../ledger/alerts.ts";
+import type { ActionKind } from "../../ledger/alerts.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { reaches } from "../../ledger/micros.ts";
 import { DAY_MS } from "../../ledger/time.ts";
@@ -24,6 +24,7 @@ type StatusKind =
   | "no_cap"
   | "nothing_used"
   | "too_early"
+  | "just_enough"
   | "on_track";
 
 export type StatusLevel = "critical" | "warning" | "info" | "ok";
@@ -51,6 +52,7 @@ const LEVELS: Record<StatusKind, StatusLevel> = {
   no_cap: "info",
   nothing_used: "info",
   too_early: "info",
+  just_enough: "info",
   on_track: "ok",
 };
 
@@ -61,17 +63,14 @@ const ACTIONS: Record<ActionKind, { label: string; adminOnly: boolean }> = {
   set_cap: { label: "Set a cap", adminOnly: true },
 };
 
-/** Alerts that are forecasts. The page makes none in the first 24 hours of a cycle. */
-const FORECASTS: readonly AlertCode[] = ["on_track_to_run_out", "on_track_to_reach_cap"];
-
 export function statusOf(gauge: ParsedGauge, outlook: Outlook, reader: Reader): Status {
   const kind = reader.suspended ? "suspended" : kindOf(gauge, outlook);
   return {
     kind,
-    level: kind === "on_track" && isEmptiedByExpiry(outlook) ? "warning" : LEVELS[kind],
+    level: LEVELS[kind],
     ...textOf(kind, gauge, outlook, reader),
     // More credit does not lift a suspension.
-    actions: kind === "suspended" ? [] : actionsOf(gauge, outlook, reader),
+    actions: kind === "suspended" ? [] : actionsOf(gauge, reader),
   };
 }
 
@@ -85,7 +84,8 @@ function kindOf(gauge: Gauge, outlook: Outlook): StatusKind {
   for (const percent of [90, 75, 50] as const) if (hasReached(gauge, percent)) return `used_${percent}`;
   if (gauge.spend !== null && gauge.spend.capMicros === null) return "no_cap";
   if (gauge.usedMicros === 0) return "nothing_used";
-  return outlook.tooEarly ? "too_early" : "on_track";
+  if (outlook.tooEarly) return "too_early";
+  return runOut?.justEnough ? "just_enough" : "on_track";
 }
 
 function hasReached(gauge: Gauge, percent: number): boolean {
@@ -128,11 +128,12 @@ function textOf(
     }
     case "running_out": {
       const outMs = outlook.runOut?.atMs ?? outlook.endsAtMs;
+      const expiry = expiryNote(gauge, outlook);
       const when = `${formatDate(outMs, timeZone)}, ${beforeReset(outlook.endsAtMs - outMs)} before the reset`;
       const lead = `${formatPercent(gauge.usedMicros, gauge.totalMicros)} used ${withTimeToGo(gauge, outlook)}.`;
       return unit === "usd"
         ? { lead, sentence: `At this pace, the spend cap is reached on ${when}.` }
-        : { lead, sentence: `At this pace, credits run out on ${when}.` };
+        : { lead, sentence: `At this pace, credits run out on ${when}${expiry}.` };
     }
     case "used_90":
     case "used_75":
@@ -159,9 +160,11 @@ function textOf(
     }
     case "too_early":
       return { lead: "Too early to tell.", sentence: "The forecast starts 24 hours into the cycle." };
+    case "just_enough":
+      return { lead: "Just enough.", sentence: describeTrack(gauge, outlook, timeZone, "") };
     case "on_track":
       return {
-        lead: isEmptiedByExpiry(outlook) ? "Bonus credits expire." : "On track.",
+        lead: "On track.",
         sentence: describeTrack(gauge, outlook, timeZone, ""),
       };
     default:
@@ -173,31 +176,34 @@ function withTimeToGo(gauge: Gauge, outlook: Outlook): string {
   return `with ${formatTimeLeft(outlook.endsAtMs - outlook.nowMs, gauge.cycle.daysRemaining)} to go`;
 }
 
+/** Says that some bonus expires unused, because the reader may otherwise expect the balance to last longer. */
+function expiryNote(gauge: Gauge, { expiringMicros }: Outlook): string {
+  return expiringMicros > 0 ? `; about ${formatCharge(expiringMicros, gauge.unit)} expire unused` : "";
+}
+
 function beforeReset(ms: number): string {
   return ms >= DAY_MS ? formatDays(Math.floor(ms / DAY_MS)) : countOf(Math.max(1, Math.floor(ms / 3_600_000)), "hour");
 }
 
-function describeTrack(gauge: Gauge, outlook: Outlook, timeZone: string, lead = "On track: "): string {
+function describeTrack(
+  gauge: Gauge,
+  outlook: Outlook,
+  timeZone: string,
+  lead = outlook.runOut?.justEnough ? "Just enough: " : "On track: ",
+): string {
   const date = formatShortDate(outlook.endsAtMs, timeZone);
   const expired = formatCharge(outlook.expiringMicros, gauge.unit);
-  if (isEmptiedByExpiry(outlook))
-    return `At this pace, about ${expired} expire unused, and nothing is left on ${date}.`;
   const left = formatCharge(outlook.leftAtResetMicros ?? 0, gauge.unit);
   const after = outlook.expiringMicros > 0 ? `, after about ${expired} expire` : "";
   const text = `about ${left} ${gauge.unit === "usd" ? "below the cap" : "left"} on ${date}${after}.`;
   return lead + (lead === "" ? text[0]?.toUpperCase() + text.slice(1) : text);
 }
 
-/** True if nothing is left at the reset only because grants expire before it. */
-function isEmptiedByExpiry({ expiringMicros, leftAtResetMicros }: Outlook): boolean {
-  return expiringMicros > 0 && leftAtResetMicros === 0;
-}
-
 /** The actions that the gauge's alerts offer, in order and without repeats. Only an admin can change a cap. */
-function actionsOf(gauge: ParsedGauge, { tooEarly }: Outlook, { role }: Reader): StatusAction[] {
+function actionsOf(gauge: ParsedGauge, { role }: Reader): StatusAction[] {
   const actions = new Map<ActionKind, StatusAction>();
-  for (const { code, actionKind, actionUrl } of gauge.alerts) {
-    if (actionKind === null || actionUrl === null || (tooEarly && FORECASTS.includes(code))) continue;
+  for (const { actionKind, actionUrl } of gauge.alerts) {
+    if (actionKind === null || actionUrl === null) continue;
     const { label, adminOnly } = ACTIONS[actionKind];
     if (adminOnly && role !== "admin") continue;
     if (!actions.has(actionKind)) actions.set(actionKind, { label, url: actionUrl });

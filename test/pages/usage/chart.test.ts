@@ -75,7 +75,7 @@ describe("the chart by bucket", () => {
 
 describe("the chart of the running total", () => {
   const gauge = creditsGauge({ now: "2026-11-23T12:00:00.000Z", used: 1_184 });
-  const outlook = outlookOf(gauge);
+  const outlook = outlookOf(gauge, undefined);
   const days = daysOf(outlook.startsAtMs, outlook.nowMs, "UTC");
   const chart = totalChart(
     days.map((day, i) => ({ ...day, webMicros: i < 22 ? 50 * UNIT : 84 * UNIT, cliMicros: 0 })),
@@ -99,7 +99,7 @@ describe("the chart of the running total", () => {
   it("has no forecast for a selection or in the first 24 hours", () => {
     expect(totalChart([], gauge, outlook, "UTC", 20 * UNIT).series).toHaveLength(1);
     const early = creditsGauge({ now: "2026-11-01T05:00:00.000Z", used: 20 });
-    expect(totalChart([], early, outlookOf(early), "UTC", null).series).toHaveLength(1);
+    expect(totalChart([], early, outlookOf(early, undefined), "UTC", null).series).toHaveLength(1);
   });
 });
 

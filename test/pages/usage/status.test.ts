@@ -1,13 +1,13 @@
 // The status line and the cards of the usage page for each state of an enterprise.
 import { describe, expect, it } from "vitest";
 import { type AlertCode, alertOf } from "../../../src/ledger/alerts.ts";
-import type { GrantSummary } from "../../../src/ledger/grants.ts";
+import type { Credit } from "../../../src/ledger/forecast.ts";
 import { cardsOf } from "../../../src/pages/usage/cards.tsx";
 import { outlookOf } from "../../../src/pages/usage/outlook.ts";
 import { type Reader, statusOf } from "../../../src/pages/usage/status.ts";
 import type { ParsedAlert } from "../../../src/wire/alerts.ts";
 import type { ParsedGauge } from "../../../src/wire/gauge.ts";
-import { byomGauge, creditsGauge, UNIT } from "../gauges.ts";
+import { byomGauge, creditsGauge, UNIT, withExpiry } from "../gauges.ts";
 
 const UPGRADE = { label: "Upgrade plan", url: "https://platform.example/upgrade" };
 const INVITE = { label: "Invite", url: "https://platform.example/invite" };
@@ -20,8 +20,10 @@ const alert = (code: AlertCode, actionUrl: string | null): ParsedAlert => ({
 
 const ADMIN = { timeZone: "UTC", role: "admin", suspended: false } as const;
 const MEMBER = { ...ADMIN, role: "member" } as const;
-const status = (gauge: ParsedGauge, reader: Reader = ADMIN, grants: GrantSummary[] = []) =>
-  statusOf(gauge, outlookOf(gauge, grants), reader);
+const status = (of: ParsedGauge, reader: Reader = ADMIN, grants: Credit["grants"] = []) => {
+  const { gauge, forecast } = withExpiry(of, grants);
+  return statusOf(gauge, outlookOf(gauge, forecast), reader);
+};
 const kind = (gauge: ParsedGauge) => status(gauge).kind;
 const on = (day: number, time = "12:00") => `2026-11-${String(day).padStart(2, "0")}T${time}:00.000Z`;
 
@@ -90,45 +92,55 @@ describe("a suspension", () => {
 });
 
 describe("bonus that expires before the reset", () => {
-  const grant = (id: string, credits: number, expires: string): GrantSummary => ({
-    id,
-    amountMicros: credits * UNIT,
-    drawnMicros: 0,
-    remainingMicros: credits * UNIT,
-    source: "promotion",
-    note: null,
-    grantedAtMs: Date.parse(on(1)),
-    expiresAtMs: Date.parse(expires),
-    state: "active",
-  });
+  const grant = (credits: number, expires: string) => ({ micros: credits * UNIT, expiresAtMs: Date.parse(expires) });
 
   it("is not counted as left if it would expire unused at the current pace", () => {
     // At 40 a day the allowance lasts beyond the 29th, so no bonus is drawn before it expires.
     const gauge = creditsGauge({ now: on(21, "00:00"), used: 800, bonus: 200 });
     expect(status(gauge).sentence).toBe("About 500 credits left on 1 Dec.");
-    expect(status(gauge, ADMIN, [grant("a", 200, on(29))]).sentence).toBe(
+    expect(status(gauge, ADMIN, [grant(200, on(29))]).sentence).toBe(
       "About 300 credits left on 1 Dec, after about 200 credits expire.",
     );
-    expect(status(gauge, ADMIN, [grant("a", 200, "2026-12-02T00:00:00.000Z")]).sentence).toBe(
+    expect(status(gauge, ADMIN, [grant(200, "2026-12-02T00:00:00.000Z")]).sentence).toBe(
       "About 500 credits left on 1 Dec.",
     );
   });
 
   it("is drawn in order of expiry before it expires", () => {
     // The allowance is used up and 50 a day are drawn: by the 25th, 200 from a and nothing from b, which ends then too.
-    const gauge = creditsGauge({ now: on(21, "00:00"), used: 1_000, monthly: 1_000, bonus: 1_500 });
-    const grants = [grant("a", 300, on(25, "00:00")), grant("b", 100, on(25, "00:00")), grant("c", 1_100, on(30))];
-    const { expiringMicros } = outlookOf(gauge, grants);
-    // 100 of a and 100 of b expire, and 825 of c after 5.5 more days at 50.
-    expect(expiringMicros).toBe((100 + 100 + 825) * UNIT);
+    const of = creditsGauge({ now: on(21, "00:00"), used: 1_000, monthly: 1_000, bonus: 1_500 });
+    const { gauge, forecast } = withExpiry(of, [
+      grant(300, on(25, "00:00")),
+      grant(100, on(25, "00:00")),
+      grant(1_100, on(30)),
+    ]);
+    // 100 of a and 100 of b expire, and 825 of c after 5.5 more days at 50. Then nothing is left.
+    expect(outlookOf(gauge, forecast).expiringMicros).toBe((100 + 100 + 825) * UNIT);
+    expect(gauge).toMatchObject({ runOutAtMs: Date.parse(on(30)), onTrackToRunOut: true });
   });
 
-  it("is a warning if nothing else is left at the reset", () => {
+  it("makes the balance run out before the reset if nothing else is left then", () => {
     const gauge = creditsGauge({ now: on(26, "00:00"), used: 1_500, monthly: 1_500, bonus: 400 });
     expect(status(gauge).kind).toBe("used_75");
-    const { lead, sentence } = status(gauge, ADMIN, [grant("a", 400, on(28, "00:00"))]);
+    const { kind, lead, sentence } = status(gauge, ADMIN, [grant(400, on(28, "00:00"))]);
+    expect(kind).toBe("running_out");
     expect(lead).toBe("78 % used with 5 days to go.");
-    expect(sentence).toBe("At this pace, about 280 credits expire unused, and nothing is left on 1 Dec.");
+    expect(sentence).toBe(
+      "At this pace, credits run out on Sat 28 Nov, 3 days before the reset; about 280 credits expire unused.",
+    );
+  });
+});
+
+describe("just enough", () => {
+  it("is what credits are that run out within 3 % of the cycle after the reset", () => {
+    // 30 days of 50 credits: 1,500 credits last until the reset, and 45 more until 0.9 days later.
+    expect(kind(creditsGauge({ now: on(11, "00:00"), used: 500, monthly: 1_500 }))).toBe("just_enough");
+    expect(kind(creditsGauge({ now: on(11, "00:00"), used: 500, monthly: 1_544 }))).toBe("just_enough");
+    expect(kind(creditsGauge({ now: on(11, "00:00"), used: 500, monthly: 1_546 }))).toBe("on_track");
+    expect(status(creditsGauge({ now: on(11, "00:00"), used: 500, monthly: 1_540 }))).toMatchObject({
+      lead: "Just enough.",
+      sentence: "About 40.0 credits left on 1 Dec.",
+    });
   });
 });
 
@@ -156,12 +168,11 @@ describe("actions", () => {
 });
 
 describe("cards", () => {
-  const cards = (gauge: Parameters<typeof outlookOf>[0]) =>
+  const cards = (gauge: ParsedGauge) =>
     Object.fromEntries(
-      cardsOf({ gauge, outlook: outlookOf(gauge), timeZone: "UTC" }).map(({ id, label, value, note }) => [
-        id,
-        `${label}: ${value}, ${note}`,
-      ]),
+      cardsOf({ gauge, outlook: outlookOf(gauge, withExpiry(gauge).forecast), timeZone: "UTC" }).map(
+        ({ id, label, value, note }) => [id, `${label}: ${value}, ${note}`],
+      ),
     );
 
   it("round elapsed days down and remaining days up", () => {
@@ -169,7 +180,7 @@ describe("cards", () => {
       remaining: "Days remaining: 8, until Tue 1 Dec",
       elapsed: "Days elapsed: 22, of 30",
       average: "Average per day: 53.9, credits, in this cycle",
-      "run-out": "Run out in: After the reset, at this pace",
+      "run-out": "Run out in: 14.1 days, 7 days after the reset",
     });
   });
 
