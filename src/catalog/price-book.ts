@@ -3,7 +3,7 @@
  * model's price by name. A model's name is its id or one of its aliases. Each name is unique in the book. If the book
  * has an entry with the id `*`, this entry prices every other name.
  */
-import { type Price, parseRate } from "../ledger/prices.ts";
+import { NO_MULTIPLIER, type Price, parseRate, resolveRates } from "../ledger/prices.ts";
 import builtIn from "./built-in-prices.json" with { type: "json" };
 
 /** Rates are USD per million tokens, as decimal strings with up to six decimals. */
@@ -48,12 +48,13 @@ function priceOf(entry: ModelPrice, book: PriceBook): Price {
   return {
     bookVersion: book.version,
     creditsPerUsd: book.credits_per_usd,
-    rates: {
+    multiplierMillionths: NO_MULTIPLIER,
+    rates: resolveRates({
       input: exactRate(entry.input),
       output: exactRate(entry.output),
-      cacheRead: exactRate(entry.cache_read),
-      cacheWrite: exactRate(entry.cache_write),
-    },
+      cache_read: exactRate(entry.cache_read),
+      cache_write: exactRate(entry.cache_write),
+    }),
   };
 }
 

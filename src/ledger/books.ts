@@ -5,7 +5,7 @@
  */
 import type { Micros, Unit } from "./micros.ts";
 import type { Plan } from "./plans.ts";
-import type { Price, Tokens } from "./prices.ts";
+import type { Price, Usage } from "./prices.ts";
 import type { AtMs } from "./time.ts";
 
 export const BILLING_MODELS = ["credits", "byom"] as const;
@@ -108,7 +108,7 @@ export type Meter = {
   reportedAs: readonly string[];
   unit: Unit;
   price: Price;
-  tokens: Tokens;
+  usage: Usage;
   chargedMicros: Micros;
   final: boolean;
   draws: readonly Draw[];

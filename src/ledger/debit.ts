@@ -10,7 +10,7 @@ import { type Drawn, drawCharge, refundCharge } from "./buckets.ts";
 import { endHold, holdLeft, spendHold } from "./holds.ts";
 import { isKept, joinReading } from "./meter.ts";
 import { MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
-import { costOf, type Price, type Tokens } from "./prices.ts";
+import { costOf, type Price, type Usage } from "./prices.ts";
 import { type Refused, refuse } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
 
@@ -21,7 +21,7 @@ export type Report = Attribution & {
   reportedAs: string;
   /** The current price; null if the book has none, which is refused unless the meter is known. */
   price: Price | null;
-  tokens: Tokens;
+  usage: Usage;
   final: boolean;
 };
 
@@ -100,7 +100,7 @@ export function decideDebit(
 
   const unit = meter?.unit ?? unitOf(books.settings.billingModel);
   const reading = joinReading(meter, report);
-  const costMicros = costOf(reading.tokens, price, unit);
+  const costMicros = costOf(reading.usage, price, unit);
   const deltaMicros = costMicros === null ? 0 : costMicros - (meter?.chargedMicros ?? 0);
   if (costMicros === null || usedOf(books, unit) + deltaMicros > MAX_MICROS)
     return refuse({ code: "charge_too_large" });
@@ -117,7 +117,7 @@ export function decideDebit(
     reportedAs,
     unit,
     price,
-    tokens: reading.tokens,
+    usage: reading.usage,
     chargedMicros: costMicros,
     final: reading.final,
     draws: moved.draws,

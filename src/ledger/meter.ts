@@ -4,20 +4,21 @@
  * totals. After that only another final counts, and the meter keeps the larger total of each kind.
  */
 import type { Meter } from "./books.ts";
-import type { Tokens } from "./prices.ts";
+import type { Kind } from "./kinds.ts";
+import type { Usage } from "./prices.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
 /** How long a meter is kept after its last report. An unknown one that started earlier is refused (rule R10). */
 export const METER_RETENTION_MS = 35 * DAY_MS;
 
-export type Reading = { tokens: Tokens; final: boolean };
+export type Reading = { usage: Usage; final: boolean };
 
 /** The meter's totals after this report; the same object if the report changes nothing. */
 export function joinReading(known: Reading | null, report: Reading): Reading {
   if (known === null) return report;
   if (known.final && !report.final) return known;
   const joined =
-    report.final && !known.final ? report : { tokens: largest(known.tokens, report.tokens), final: known.final };
+    report.final && !known.final ? report : { usage: largest(known.usage, report.usage), final: known.final };
   return sameReading(known, joined) ? known : joined;
 }
 
@@ -26,21 +27,22 @@ export function isKept(meter: Meter, startedAtMs: AtMs, nowMs: AtMs): boolean {
   return nowMs - Math.max(meter.lastReportAtMs, startedAtMs) <= METER_RETENTION_MS;
 }
 
-function largest(a: Tokens, b: Tokens): Tokens {
-  return {
-    input: Math.max(a.input, b.input),
-    output: Math.max(a.output, b.output),
-    cacheRead: Math.max(a.cacheRead, b.cacheRead),
-    cacheWrite: Math.max(a.cacheWrite, b.cacheWrite),
-  };
+/** Returns the larger quantity of each kind; `a` itself if it has all of them. */
+function largest(a: Usage, b: Usage): Usage {
+  let joined = a;
+  for (const name in b) {
+    const kind = name as Kind;
+    const quantity = b[kind] ?? 0;
+    if (quantity > (joined[kind] ?? 0)) joined = { ...joined, [kind]: quantity };
+  }
+  return joined;
 }
 
 function sameReading(a: Reading, b: Reading): boolean {
-  return (
-    a.final === b.final &&
-    a.tokens.input === b.tokens.input &&
-    a.tokens.output === b.tokens.output &&
-    a.tokens.cacheRead === b.tokens.cacheRead &&
-    a.tokens.cacheWrite === b.tokens.cacheWrite
-  );
+  return a.final === b.final && (a.usage === b.usage || (covers(a.usage, b.usage) && covers(b.usage, a.usage)));
+}
+
+/** Whether `a` has at least as much as `b` of every kind. */
+function covers(a: Usage, b: Usage): boolean {
+  return largest(a, b) === a;
 }

@@ -1,26 +1,37 @@
 /**
- * Prices and the exact cost of tokens (rule R1). A rate is an integer: millionths of a US dollar per million tokens, so
- * "0.075" USD per million is 75,000. The cost of a meter is one sum over its four kinds of tokens, rounded up once. The
- * sum uses numbers as long as it stays below 2^53, and BigInt otherwise, with the same result.
+ * Prices and the exact cost of usage (rule R1). A rate is an integer: millionths of a US dollar per million tokens or per
+ * thousand searches, so "0.075" USD is 75,000. The cost of a meter is one sum over its kinds of usage, rounded up once.
+ * The sum uses numbers as long as it stays below 2^53, and BigInt otherwise, with the same result.
  */
+import { byKind, KINDS, type Kind, RATE_FACTORS } from "./kinds.ts";
 import { MAX_MICROS, type Micros, type Unit } from "./micros.ts";
 
-/** Four disjoint kinds; `input` are the uncached input tokens. Integers, 0 … 10^12. */
-export type Tokens = { input: number; output: number; cacheRead: number; cacheWrite: number };
+/** Quantities by kind. Integers, 0 … 10^12. A kind that is absent was not used. */
+export type Usage = Readonly<Partial<Record<Kind, number>>>;
 
-/** Rates by kind, in millionths of a US dollar per million tokens. Integers. */
-export type Rates = { input: number; output: number; cacheRead: number; cacheWrite: number };
+/** A rate for every kind, in millionths of a US dollar per million tokens or per thousand searches. Integers. */
+export type Rates = Readonly<Record<Kind, number>>;
 
-/** The price that is pinned at a meter's first report. */
-export type Price = { bookVersion: number; creditsPerUsd: number; rates: Rates };
+/** The rates that a price-book entry or one of its tiers lists, in the same unit. */
+export type ListedRates = Readonly<Partial<Record<Kind, number>>>;
 
-export const MAX_TOKENS = 1_000_000_000_000;
-export const NO_TOKENS: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+/** The price that is pinned when a meter is first priced. */
+export type Price = {
+  bookVersion: number;
+  creditsPerUsd: number;
+  /** Marks credits up or down, in millionths: 1,000,000 changes nothing. Does not apply to USD. */
+  multiplierMillionths: number;
+  rates: Rates;
+};
+
+export const MAX_QUANTITY = 1_000_000_000_000;
+/** A multiplier of 1, which changes nothing. */
+export const NO_MULTIPLIER = 1_000_000;
 
 const RATE_PATTERN = /^(\d{1,7})(?:\.(\d{1,6}))?$/;
 const RATE_SCALE = 1_000_000;
 
-/** Parses a rate in USD per million tokens, a decimal string with up to six decimals; null if it is malformed. */
+/** Parses a rate, a decimal string in USD with up to six decimals; null if it is malformed. */
 export function parseRate(text: string): number | null {
   const match = RATE_PATTERN.exec(text);
   if (match === null) return null;
@@ -37,20 +48,35 @@ export function formatRate(rate: number): string {
 }
 
 /**
- * The cost of these tokens in micros of the unit: USD ceil(Σ t·rate), credits ceil(Σ t·rate·credits_per_usd).
- * The sum is rounded up once. Null if the cost exceeds 2^53−1.
+ * Returns the rate of every kind at one tier: the tier's own rate, else the entry's, else the tier's rate of the kind
+ * that this kind falls back to. A kind without any of these costs nothing.
+ *
+ * @param tier the rates that the tier lists; leave it out for the tier `standard`
  */
-export function costOf(tokens: Tokens, price: Price, unit: Unit): Micros | null {
+export function resolveRates(entry: ListedRates, tier: ListedRates = {}): Rates {
+  // A kind falls back only to kinds before it in the table, so one pass resolves all of them.
+  const rates = byKind(() => 0);
+  for (const { kind, fallback } of KINDS) {
+    rates[kind] = tier[kind] ?? entry[kind] ?? (fallback === null ? 0 : rates[fallback]);
+  }
+  return rates;
+}
+
+/**
+ * Returns the cost of this usage in micros of the unit: USD ceil(sum), credits ceil(sum · credits_per_usd · multiplier).
+ * The sum is Σ tokens · rate + Σ searches · rate · 1000, and is rounded up once. Null if the cost exceeds 2^53−1.
+ */
+export function costOf(usage: Usage, price: Price, unit: Unit): Micros | null {
   const { rates } = price;
   const factor = unit === "credits" ? price.creditsPerUsd : 1;
-  const scaled =
-    tokens.input * rates.input +
-    tokens.output * rates.output +
-    tokens.cacheRead * rates.cacheRead +
-    tokens.cacheWrite * rates.cacheWrite;
+  const multiplier = unit === "credits" ? price.multiplierMillionths : NO_MULTIPLIER;
+  let scaled = 0;
+  for (const kind in usage) {
+    scaled += (usage[kind as Kind] as number) * rates[kind as Kind] * RATE_FACTORS[kind as Kind];
+  }
   // A sum of non-negative integers that stays below 2^53 is exact as a float.
-  if (scaled * factor <= MAX_MICROS) return divideUp(scaled * factor);
-  return costOfLarge(tokens, rates, factor);
+  if (multiplier === NO_MULTIPLIER && scaled * factor <= MAX_MICROS) return divideUp(scaled * factor);
+  return costOfLarge(usage, rates, BigInt(factor) * BigInt(multiplier));
 }
 
 /** Divides and rounds up, by the remainder, because a float quotient could already be rounded. */
@@ -59,13 +85,12 @@ function divideUp(scaled: number): Micros {
   return (scaled - rest) / RATE_SCALE + (rest > 0 ? 1 : 0);
 }
 
-function costOfLarge(tokens: Tokens, rates: Rates, factor: number): Micros | null {
-  const sum =
-    BigInt(tokens.input) * BigInt(rates.input) +
-    BigInt(tokens.output) * BigInt(rates.output) +
-    BigInt(tokens.cacheRead) * BigInt(rates.cacheRead) +
-    BigInt(tokens.cacheWrite) * BigInt(rates.cacheWrite);
-  const scale = BigInt(RATE_SCALE);
-  const micros = (sum * BigInt(factor) + scale - 1n) / scale;
+function costOfLarge(usage: Usage, rates: Rates, factorMillionths: bigint): Micros | null {
+  let sum = 0n;
+  for (const { kind } of KINDS) {
+    sum += BigInt(usage[kind] ?? 0) * BigInt(rates[kind]) * BigInt(RATE_FACTORS[kind]);
+  }
+  const scale = BigInt(RATE_SCALE) * BigInt(NO_MULTIPLIER);
+  const micros = (sum * factorMillionths + scale - 1n) / scale;
   return micros > BigInt(MAX_MICROS) ? null : Number(micros);
 }

@@ -1,4 +1,4 @@
-/** A run as it is listed, and its receipt: the meters with their tokens, pinned rates, charge and draws (rule R12). */
+/** A run as it is listed, and its receipt: the meters with their usage, pinned rates, charge and draws (rule R12). */
 import { type Bucket, type Draw, type Meter, NO_GROUP, type Run, type Surface } from "./books.ts";
 import { runTotal } from "./debit.ts";
 import type { Micros, Unit } from "./micros.ts";
@@ -25,7 +25,7 @@ export type DrawSummary = Pick<Draw, "micros" | "lapsedMicros"> &
   ({ bucket: "grant"; grantId: string } | { bucket: Exclude<Bucket, "grant">; cycleStartsAtMs: AtMs });
 
 /** A meter as a receipt shows it. The draws add up to the charge. */
-export type MeterSummary = Pick<Meter, "model" | "price" | "tokens" | "unit" | "chargedMicros" | "final"> & {
+export type MeterSummary = Pick<Meter, "model" | "price" | "usage" | "unit" | "chargedMicros" | "final"> & {
   draws: DrawSummary[];
 };
 
@@ -54,8 +54,8 @@ export function summarizeRun(run: Run, meters: readonly Meter[], fallbackUnit: U
 }
 
 /** The meter as its receipt shows it. */
-export function summarizeMeter({ model, price, tokens, unit, chargedMicros, final, draws }: Meter): MeterSummary {
-  return { model, price, tokens, unit, chargedMicros, final, draws: draws.map(summarizeDraw) };
+export function summarizeMeter({ model, price, usage, unit, chargedMicros, final, draws }: Meter): MeterSummary {
+  return { model, price, usage, unit, chargedMicros, final, draws: draws.map(summarizeDraw) };
 }
 
 function summarizeDraw({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros }: Draw): DrawSummary {

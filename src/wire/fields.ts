@@ -5,7 +5,7 @@
 import { z } from "@hono/zod-openapi";
 import { SURFACES } from "../ledger/books.ts";
 import { MAX_MICROS } from "../ledger/micros.ts";
-import { MAX_TOKENS } from "../ledger/prices.ts";
+import { MAX_QUANTITY } from "../ledger/prices.ts";
 
 const ID = /^[A-Za-z0-9_.:@/-]{1,128}$/;
 const LAST_DATE_MS = Date.UTC(10_000, 0, 1) - 1;
@@ -28,8 +28,8 @@ export const micros = z
 export const tokens = z
   .int("must be an integer")
   .min(0, "must not be negative")
-  .max(MAX_TOKENS, `must be at most ${MAX_TOKENS}`)
-  .openapi({ type: "integer", minimum: 0, maximum: MAX_TOKENS });
+  .max(MAX_QUANTITY, `must be at most ${MAX_QUANTITY}`)
+  .openapi({ type: "integer", minimum: 0, maximum: MAX_QUANTITY });
 
 /** Text for people: not empty, well-formed, without control characters other than newlines and tabs. */
 export const label = (maxLength: number) =>

@@ -2,7 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { BUCKETS } from "../ledger/books.ts";
 import { UNITS } from "../ledger/micros.ts";
-import { formatRate, parseRate } from "../ledger/prices.ts";
+import { formatRate, NO_MULTIPLIER, parseRate, resolveRates } from "../ledger/prices.ts";
 import type { DrawSummary, MeterSummary, Receipt } from "../ledger/receipt.ts";
 import { parseRun, runSchema, showRun } from "./run.ts";
 import { formatIso, parseIso } from "./time.ts";
@@ -46,22 +46,22 @@ export function parseReceipt(json: ReceiptJson): Receipt {
   return { ...parseRun(json), meters: json.meters.map(parseMeter) };
 }
 
-function showMeter({ model, price, tokens, unit, chargedMicros, final, draws }: MeterSummary): MeterJson {
+function showMeter({ model, price, usage, unit, chargedMicros, final, draws }: MeterSummary): MeterJson {
   return {
     model,
     price_book_version: price.bookVersion,
     rates: {
       input: formatRate(price.rates.input),
       output: formatRate(price.rates.output),
-      cache_read: formatRate(price.rates.cacheRead),
-      cache_write: formatRate(price.rates.cacheWrite),
+      cache_read: formatRate(price.rates.cache_read),
+      cache_write: formatRate(price.rates.cache_write),
     },
     credits_per_usd: price.creditsPerUsd,
     usage: {
-      input_tokens: tokens.input,
-      output_tokens: tokens.output,
-      cache_read_tokens: tokens.cacheRead,
-      cache_write_tokens: tokens.cacheWrite,
+      input_tokens: usage.input ?? 0,
+      output_tokens: usage.output ?? 0,
+      cache_read_tokens: usage.cache_read ?? 0,
+      cache_write_tokens: usage.cache_write ?? 0,
     },
     unit,
     charged_micros: chargedMicros,
@@ -76,18 +76,19 @@ function parseMeter({ model, rates, usage, unit, charged_micros, final, draws, .
     price: {
       bookVersion: json.price_book_version,
       creditsPerUsd: json.credits_per_usd,
-      rates: {
+      multiplierMillionths: NO_MULTIPLIER,
+      rates: resolveRates({
         input: parseRate(rates.input) ?? 0,
         output: parseRate(rates.output) ?? 0,
-        cacheRead: parseRate(rates.cache_read) ?? 0,
-        cacheWrite: parseRate(rates.cache_write) ?? 0,
-      },
+        cache_read: parseRate(rates.cache_read) ?? 0,
+        cache_write: parseRate(rates.cache_write) ?? 0,
+      }),
     },
-    tokens: {
+    usage: {
       input: usage.input_tokens,
       output: usage.output_tokens,
-      cacheRead: usage.cache_read_tokens,
-      cacheWrite: usage.cache_write_tokens,
+      cache_read: usage.cache_read_tokens,
+      cache_write: usage.cache_write_tokens,
     },
     unit,
     chargedMicros: charged_micros,

@@ -130,11 +130,11 @@ function parseReport(report: unknown, find: FindPrice): Report | Refused {
     model: found?.model ?? model,
     reportedAs: model,
     price: found?.price ?? null,
-    tokens: {
+    usage: {
       input: usage.input_tokens,
       output: usage.output_tokens,
-      cacheRead: usage.cache_read_tokens,
-      cacheWrite: usage.cache_write_tokens,
+      cache_read: usage.cache_read_tokens,
+      cache_write: usage.cache_write_tokens,
     },
     final,
     surface: from,

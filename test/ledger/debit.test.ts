@@ -27,7 +27,7 @@ describe("a report", () => {
     expect(first).toMatchObject({ chargedMicros: 100, changed: true, firstOfRun: true, closedRun: false });
     const second = accept(report(140), { books: first.books, run: first.run, meters: [first.meter] });
     expect(second).toMatchObject({ chargedMicros: 40, changed: true, firstOfRun: false });
-    expect(second.meter).toMatchObject({ chargedMicros: 140, tokens: tokens({ input: 140 }) });
+    expect(second.meter).toMatchObject({ chargedMicros: 140, usage: tokens({ input: 140 }) });
     expect(second.books.seq).toBe(12);
   });
 
@@ -77,7 +77,7 @@ describe("a report", () => {
       micros: 100,
       lapsedMicros: 0,
     } as const;
-    const known = meter({ tokens: tokens({ input: 100 }), chargedMicros: 100, draws: [february] });
+    const known = meter({ usage: tokens({ input: 100 }), chargedMicros: 100, draws: [february] });
     const last = accept(report(60, { final: true }), { run: run(), meters: [known] });
     expect(last.chargedMicros).toBe(-40);
     expect(Math.abs(last.cycleMicros)).toBe(0);

@@ -94,7 +94,7 @@ describe("the guards", () => {
 
   it("never charge a forgotten meter again", () => {
     const longAgo = NOON - 36 * DAY_MS;
-    const forgotten = meter({ lastReportAtMs: longAgo, chargedMicros: 5, tokens: tokens({ input: 5 }) });
+    const forgotten = meter({ lastReportAtMs: longAgo, chargedMicros: 5, usage: tokens({ input: 5 }) });
     expect(refusal(decideReport(report(5), { run: run({ startedAtMs: longAgo }), meters: [forgotten] }))).toMatchObject(
       {
         code: "run_too_old",
@@ -113,7 +113,7 @@ describe("the guards", () => {
     const most = Number.MAX_SAFE_INTEGER;
     const dear = (input: number) => price({ rates: { ...UNIT_PRICE.rates, input } });
     const charging = (input: number, output: number) =>
-      refusal(decideReport(report(0, { price: dear(input), tokens: tokens({ input: 10 ** 12, output }) })));
+      refusal(decideReport(report(0, { price: dear(input), usage: tokens({ input: 10 ** 12, output }) })));
     expect(charging(9_007_199_254, 740_991_000_000)).toEqual({ code: "charge_too_large" });
     expect(charging(9_007_199_254, 740_991)).toBeNull();
     expect(charging(9_007_199_254, 740_992)).toEqual({ code: "charge_too_large" });

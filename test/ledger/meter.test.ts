@@ -5,8 +5,8 @@ import { isKept, joinReading, METER_RETENTION_MS, type Reading } from "../../src
 import { DAY_MS, meter, NOON, tokens } from "../support/books.ts";
 import { cases } from "../support/cases.ts";
 
-const open = (input: number, output = 0): Reading => ({ tokens: tokens({ input, output }), final: false });
-const final = (input: number, output = 0): Reading => ({ tokens: tokens({ input, output }), final: true });
+const open = (input: number, output = 0): Reading => ({ usage: tokens({ input, output }), final: false });
+const final = (input: number, output = 0): Reading => ({ usage: tokens({ input, output }), final: true });
 const joinAll = (readings: readonly Reading[]) =>
   readings.reduce<Reading | null>((known, reading) => joinReading(known, reading), null);
 
@@ -17,9 +17,9 @@ describe("a meter", () => {
 
   it("keeps the largest total of each kind on its own", () => {
     expect(joinReading(open(100, 1), open(50, 9))).toEqual(open(100, 9));
-    const known = { tokens: { input: 1, output: 8, cacheRead: 3, cacheWrite: 6 }, final: false };
-    const report = { tokens: { input: 5, output: 2, cacheRead: 7, cacheWrite: 4 }, final: false };
-    expect(joinReading(known, report).tokens).toEqual({ input: 5, output: 8, cacheRead: 7, cacheWrite: 6 });
+    const known = { usage: { input: 1, output: 8, cache_read: 3, cache_write: 6 }, final: false };
+    const report = { usage: { input: 5, output: 2, cache_read: 7, cache_write: 4 }, final: false };
+    expect(joinReading(known, report).usage).toEqual({ input: 5, output: 8, cache_read: 7, cache_write: 6 });
   });
 
   it("is the same object after a duplicate or an older report", () => {
@@ -48,7 +48,7 @@ describe("a meter", () => {
 
   const count = fc.integer({ min: 0, max: 4 });
   const reading: fc.Arbitrary<Reading> = fc.record({
-    tokens: fc.record({ input: count, output: count, cacheRead: count, cacheWrite: count }),
+    usage: fc.record({ input: count, output: count, cache_read: count, cache_write: count }),
     final: fc.boolean(),
   });
 
@@ -72,13 +72,13 @@ describe("a meter", () => {
       fc.property(fc.array(reading, { minLength: 1, maxLength: 6 }), (reports) => {
         const closed = reports.some((report) => report.final);
         const counted = closed ? reports.filter((report) => report.final) : reports;
-        const largest = (kind: keyof Reading["tokens"]) => Math.max(...counted.map((report) => report.tokens[kind]));
+        const largest = (kind: keyof Reading["usage"]) => Math.max(...counted.map((report) => report.usage[kind] ?? 0));
         expect(joinAll(reports)).toEqual({
-          tokens: {
+          usage: {
             input: largest("input"),
             output: largest("output"),
-            cacheRead: largest("cacheRead"),
-            cacheWrite: largest("cacheWrite"),
+            cache_read: largest("cache_read"),
+            cache_write: largest("cache_write"),
           },
           final: closed,
         });

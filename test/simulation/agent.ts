@@ -2,9 +2,9 @@
  * One run as its agent plans it: who it runs for, which models it uses, and the running totals that it will report, up
  * to the final ones. It does not know what the network does to its reports.
  */
-import type { Tokens } from "../../src/ledger/prices.ts";
 import type { Dice } from "./dice.ts";
 import { EXPENSIVE, NAMES } from "./prices.ts";
+import type { Tokens } from "./reference-meter.ts";
 
 /** A report as it is sent: it names the model as the agent does. */
 export type Sent = {
@@ -60,7 +60,7 @@ function planMeter(dice: Dice, run: string, name: string, who: Attributed): Plan
   const reports = dice.whole(1, 8);
   const pauseMs = dice.chance(0.9) ? dice.spread(500, 600_000) : dice.spread(600_000, 3 * DAY_MS);
   const planned: Planned[] = [];
-  let tokens: Tokens = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+  let tokens: Tokens = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
   let afterMs = 0;
   for (let i = 0; i < reports; i++) {
     tokens = grow(dice, tokens);
@@ -97,17 +97,17 @@ function grow(dice: Dice, tokens: Tokens): Tokens {
   return {
     input: tokens.input + more(20_000),
     output: tokens.output + more(8_000),
-    cacheRead: tokens.cacheRead + more(30_000),
-    cacheWrite: tokens.cacheWrite + more(5_000),
+    cache_read: tokens.cache_read + more(30_000),
+    cache_write: tokens.cache_write + more(5_000),
   };
 }
 
 function scaled(tokens: Tokens, scale: number): Tokens {
   const at = (count: number) => Math.floor(count * scale);
-  const { input, output, cacheRead, cacheWrite } = tokens;
-  return { input: at(input), output: at(output), cacheRead: at(cacheRead), cacheWrite: at(cacheWrite) };
+  const { input, output, cache_read, cache_write } = tokens;
+  return { input: at(input), output: at(output), cache_read: at(cache_read), cache_write: at(cache_write) };
 }
 
 function tooMany(): Tokens {
-  return { input: TOO_MANY_TOKENS, output: TOO_MANY_TOKENS, cacheRead: 0, cacheWrite: 0 };
+  return { input: TOO_MANY_TOKENS, output: TOO_MANY_TOKENS, cache_read: 0, cache_write: 0 };
 }

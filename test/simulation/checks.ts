@@ -123,20 +123,20 @@ function checkAcknowledged(world: World, meter: Meter): void {
   if (acknowledged === undefined) return;
   const answered = acknowledged.final ?? (meter.final ? null : acknowledged.open);
   if (acknowledged.final !== null && !meter.final) world.fail(`an answered final of ${meter.run} is not stored`);
-  for (const kind of ["input", "output", "cacheRead", "cacheWrite"] as const) {
-    if (answered !== null && meter.tokens[kind] < answered[kind]) {
+  for (const kind of ["input", "output", "cache_read", "cache_write"] as const) {
+    if (answered !== null && (meter.usage[kind] ?? 0) < answered[kind]) {
       world.fail(`an answered report of ${meter.run} on ${meter.model} is not stored: ${kind}`);
     }
   }
 }
 
 function viewMeter(meter: Meter) {
-  const { unit, tokens, chargedMicros, final, price, firstReportAtMs, lastReportAtMs } = meter;
+  const { unit, usage, chargedMicros, final, price, firstReportAtMs, lastReportAtMs } = meter;
   const takings = meter.draws.map(({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros }) => ({
     ...{ from: bucket, grant: grantId, cycleMs: cycleStartsAtMs },
     ...{ micros, lapsed: lapsedMicros },
   }));
-  const fixed = [unit, Object.values(tokens), final, Object.values(price.rates), firstReportAtMs, lastReportAtMs];
+  const fixed = [unit, Object.values(usage), final, Object.values(price.rates), firstReportAtMs, lastReportAtMs];
   return [...fixed, chargedMicros, sumsByBucket(takings)];
 }
 

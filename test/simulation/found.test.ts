@@ -27,7 +27,7 @@ it("keeps a run that costs nothing in the cycle of its last report, also after t
   const ledger = openBooks();
   const copy = new CopyDb(fairNetwork);
   debit(ledger, report(10, { run: "given back" }));
-  debit(ledger, report(0, { run: "given back", tokens: tokens(), final: true }));
+  debit(ledger, report(0, { run: "given back", usage: tokens(), final: true }));
   debit(ledger, report(0, { run: "free" }));
   granted(ledger.start(start({ run: "silent" })));
   await copyAll(ledger, copy);

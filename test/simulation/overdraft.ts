@@ -7,7 +7,7 @@ import { costOf } from "./reference-meter.ts";
 import type { World } from "./world.ts";
 
 const MODEL = "deep";
-const MAX_TOKENS = 1_000_000_000;
+const MAX_QUANTITY = 1_000_000_000;
 const PAUSE_MS = 3_000;
 
 /** One run uses up what is left, another goes into debt, and half of the first one is refunded. */
@@ -16,12 +16,12 @@ export function runOverdraft(world: World): void {
   const price = traffic.prices.latest.find(MODEL)?.price;
   const { remaining } = reference.balance("credits", booksNowMs);
   if (price === undefined || remaining === null || reference.unit !== "credits") return;
-  const million = costOf({ input: 1_000_000, output: 0, cacheRead: 0, cacheWrite: 0 }, price, "credits");
-  const input = Math.min(MAX_TOKENS, Math.ceil((remaining / million) * 1_000_000));
+  const million = costOf({ input: 1_000_000, output: 0, cache_read: 0, cache_write: 0 }, price, "credits");
+  const input = Math.min(MAX_QUANTITY, Math.ceil((remaining / million) * 1_000_000));
   const first = traffic.nameRun(drawAttribution(dice, booksNowMs));
   const second = traffic.nameRun(drawAttribution(dice, booksNowMs));
   const report = (run: string, share: number, final: boolean): Sent => {
-    const tokens = { input: Math.floor(input * share), output: 0, cacheRead: 0, cacheWrite: 0 };
+    const tokens = { input: Math.floor(input * share), output: 0, cache_read: 0, cache_write: 0 };
     return { run, name: MODEL, tokens, final, ...traffic.attributionOf(run) };
   };
   const reports = [report(first, 1, false), report(second, dice.pick([0.1, 0.5, 2]), false), report(first, 0.5, true)];

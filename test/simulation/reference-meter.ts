@@ -4,8 +4,11 @@
  */
 import type { StartRequest } from "../../src/ledger/admission.ts";
 import type { Report } from "../../src/ledger/debit.ts";
-import type { Price, Tokens } from "../../src/ledger/prices.ts";
+import type { Price } from "../../src/ledger/prices.ts";
 import type { Taker } from "./reference-money.ts";
+
+/** What the simulated agents use. */
+export type Tokens = Record<"input" | "output" | "cache_read" | "cache_write", number>;
 
 export type ReferenceUnit = "credits" | "usd";
 
@@ -45,7 +48,7 @@ const AHEAD_MS = 300_000;
 /** ceil(Σ t·rate·credits_per_usd ÷ 10^6), as one exact sum; Infinity if it exceeds the largest amount. */
 export function costOf(tokens: Tokens, price: Price, unit: ReferenceUnit): number {
   let sum = 0n;
-  for (const kind of ["input", "output", "cacheRead", "cacheWrite"] as const) {
+  for (const kind of ["input", "output", "cache_read", "cache_write"] as const) {
     sum += BigInt(tokens[kind]) * BigInt(price.rates[kind]);
   }
   if (unit === "credits") sum *= BigInt(price.creditsPerUsd);
@@ -59,10 +62,11 @@ export function totalOf(run: ReferenceRun, unit: ReferenceUnit): number {
 }
 
 export function join(meter: ReferenceMeter | undefined, report: Report): { tokens: Tokens; final: boolean } {
-  if (meter === undefined || (report.final && !meter.final)) return { tokens: report.tokens, final: report.final };
+  if (meter === undefined || (report.final && !meter.final))
+    return { tokens: report.usage as Tokens, final: report.final };
   if (meter.final && !report.final) return { tokens: meter.tokens, final: true };
   const kinds = Object.entries(meter.tokens) as [keyof Tokens, number][];
-  const larger = kinds.map(([kind, known]) => [kind, Math.max(known, report.tokens[kind])]);
+  const larger = kinds.map(([kind, known]) => [kind, Math.max(known, report.usage[kind] ?? 0)]);
   return { tokens: Object.fromEntries(larger) as Tokens, final: meter.final };
 }
 
@@ -87,7 +91,7 @@ export function newMeter(report: Report, unit: ReferenceUnit, nowMs: number): Re
     aliases,
     unit,
     price: report.price as Price,
-    tokens: { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 },
+    tokens: { input: 0, output: 0, cache_read: 0, cache_write: 0 },
     final: false,
     firstReportMs: nowMs,
     lastReportMs: nowMs,

@@ -7,7 +7,7 @@ import type { StartRequest } from "../../src/ledger/admission.ts";
 import type { Settings } from "../../src/ledger/books.ts";
 import type { Report } from "../../src/ledger/debit.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
-import type { Tokens } from "../../src/ledger/prices.ts";
+import type { Usage } from "../../src/ledger/prices.ts";
 import type { RareEvent } from "./rare-events.ts";
 import {
   conflicts,
@@ -195,7 +195,7 @@ export class Reference {
     run: ReferenceRun,
     meter: ReferenceMeter,
     report: Report,
-    { tokens, final, delta, touched }: { tokens: Tokens; final: boolean; delta: number; touched: boolean },
+    { tokens, final, delta, touched }: { tokens: Usage; final: boolean; delta: number; touched: boolean },
     nowMs: number,
   ): Expected {
     const closes = final && !meter.final && run.meters.every((other) => other === meter || other.final);

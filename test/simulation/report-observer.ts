@@ -3,11 +3,10 @@
  * because those must be stored.
  */
 import type { DebitAnswer, Report } from "../../src/ledger/debit.ts";
-import type { Tokens } from "../../src/ledger/prices.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
 import { RARE_EVENTS, type RareEvent } from "./rare-events.ts";
 import type { Expected } from "./reference.ts";
-import type { ReferenceMeter } from "./reference-meter.ts";
+import type { ReferenceMeter, Tokens } from "./reference-meter.ts";
 import { type Delivery, MAX_COPIES } from "./report-network.ts";
 import type { World } from "./world.ts";
 
@@ -30,7 +29,7 @@ export class ReportObserver {
       const key = `${report.run} ${result.model}`;
       const known = this.acknowledged.get(key) ?? { open: null, final: null };
       const field = report.final ? "final" : "open";
-      this.acknowledged.set(key, { ...known, [field]: largest(known[field], report.tokens) });
+      this.acknowledged.set(key, { ...known, [field]: largest(known[field], report.usage as Tokens) });
     }
   }
 
@@ -75,7 +74,7 @@ export class ReportObserver {
     if (expected.charged < 0) world.count("final_lowered_the_charge");
     if (before.final && report.final && expected.charged > 0) world.count("finals_joined");
     if (before.final && !report.final) world.count("report_after_final");
-    if (tokens !== null && !report.final && report.tokens.input < tokens.input) world.count("report_overtaken");
+    if (tokens !== null && !report.final && (report.usage.input ?? 0) < tokens.input) world.count("report_overtaken");
     if (meter !== null && meter.model !== report.model) world.count("alias_moved_to_another_model");
     if (meter !== null && report.price !== null && meter.price.bookVersion !== report.price.bookVersion) {
       world.count("price_changed_under_an_open_meter");
@@ -101,7 +100,7 @@ function largest(known: Tokens | null, tokens: Tokens): Tokens {
   return {
     input: Math.max(known.input, tokens.input),
     output: Math.max(known.output, tokens.output),
-    cacheRead: Math.max(known.cacheRead, tokens.cacheRead),
-    cacheWrite: Math.max(known.cacheWrite, tokens.cacheWrite),
+    cache_read: Math.max(known.cache_read, tokens.cache_read),
+    cache_write: Math.max(known.cache_write, tokens.cache_write),
   };
 }

@@ -211,8 +211,15 @@ export class Traffic implements WorldTraffic {
     }
   }
 
-  #priced({ name, startedAtMs, ...sent }: Sent): Report {
+  #priced({ name, startedAtMs, tokens, ...sent }: Sent): Report {
     const found = this.prices.ofSomeWorker(this.world.nowMs).find(name);
-    return { ...sent, startedAtMs, reportedAs: name, model: found?.model ?? name, price: found?.price ?? null };
+    return {
+      ...sent,
+      usage: tokens,
+      startedAtMs,
+      reportedAs: name,
+      model: found?.model ?? name,
+      price: found?.price ?? null,
+    };
   }
 }

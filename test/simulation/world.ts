@@ -4,7 +4,6 @@
  */
 import type { Caller } from "../../src/access/callers.ts";
 import type { Sql } from "../../src/enterprise/books/sql.ts";
-import type { Tokens } from "../../src/ledger/prices.ts";
 import type { Attributed, Sent } from "./agent.ts";
 import type { CopyDb } from "./copy-db.ts";
 import type { Dice } from "./dice.ts";
@@ -12,6 +11,7 @@ import type { FaultySql } from "./faulty-sql.ts";
 import type { Prices } from "./prices.ts";
 import type { RareEvent } from "./rare-events.ts";
 import type { Reference } from "./reference.ts";
+import type { Tokens } from "./reference-meter.ts";
 import type { Scenario } from "./scenario.ts";
 import type { SimulatedObject } from "./simulated-object.ts";
 import type { Trace } from "./trace.ts";

@@ -16,7 +16,8 @@ import {
 } from "../../src/ledger/books.ts";
 import { type Debit, type DebitAnswer, decideDebit, type Report } from "../../src/ledger/debit.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
-import { NO_TOKENS, type Price, type Rates, type Tokens } from "../../src/ledger/prices.ts";
+import { byKind } from "../../src/ledger/kinds.ts";
+import { NO_MULTIPLIER, type Price, type Rates, resolveRates, type Usage } from "../../src/ledger/prices.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
 import { noneNotified } from "../../src/ledger/thresholds.ts";
 import { openSql } from "./node-sql.ts";
@@ -30,15 +31,17 @@ export const HOUR_MS = 3_600_000;
 export const DAY_MS = 86_400_000;
 
 /** One USD per million tokens is one micro a token; one credit per USD makes it one micro-credit too. */
-const UNIT_RATES: Rates = { input: 1_000_000, output: 1_000_000, cacheRead: 1_000_000, cacheWrite: 1_000_000 };
-export const UNIT_PRICE: Price = { bookVersion: 1, creditsPerUsd: 1, rates: UNIT_RATES };
+const UNIT_RATES: Rates = resolveRates({ input: 1_000_000, output: 1_000_000 });
+export const UNIT_PRICE: Price = {
+  bookVersion: 1,
+  creditsPerUsd: 1,
+  multiplierMillionths: NO_MULTIPLIER,
+  rates: UNIT_RATES,
+};
 
-export const tokens = (over: Partial<Tokens> = {}): Tokens => ({ ...NO_TOKENS, ...over });
+export const tokens = (over: Usage = {}): Usage => ({ input: 0, output: 0, cache_read: 0, cache_write: 0, ...over });
 export const rates = (over: Partial<Rates> = {}): Rates => ({
-  input: 0,
-  output: 0,
-  cacheRead: 0,
-  cacheWrite: 0,
+  ...byKind(() => 0),
   ...over,
 });
 export const price = (over: Partial<Price> = {}): Price => ({ ...UNIT_PRICE, ...over });
@@ -131,7 +134,7 @@ export function meter(over: Partial<Meter> = {}): Meter {
     reportedAs: [],
     unit: "credits",
     price: UNIT_PRICE,
-    tokens: NO_TOKENS,
+    usage: tokens(),
     chargedMicros: 0,
     final: false,
     draws: [],
@@ -148,7 +151,7 @@ export function report(input: number, over: Partial<Report> = {}): Report {
     model: "m1",
     reportedAs: over.model ?? "m1",
     price: UNIT_PRICE,
-    tokens: tokens({ input }),
+    usage: tokens({ input }),
     final: false,
     surface: "web",
     workspace: "w1",

@@ -4,6 +4,7 @@ import { alertOf } from "../../src/ledger/alerts.ts";
 import type { EntryFacts } from "../../src/ledger/entries.ts";
 import { gaugeOf } from "../../src/ledger/gauge.ts";
 import { summarizeGrant } from "../../src/ledger/grants.ts";
+import { resolveRates } from "../../src/ledger/prices.ts";
 import { type Receipt, summarizeMeter, summarizeRun } from "../../src/ledger/receipt.ts";
 import { parseFacts, showFacts } from "../../src/wire/entry.ts";
 import { gaugeSchema, parseGauge, showGauge } from "../../src/wire/gauge.ts";
@@ -55,8 +56,8 @@ it("shows and reads back a receipt with every kind of draw", () => {
   const draws = [draw("monthly", 5), grantDraw("g1", 7, { lapsedMicros: 2 }), draw("debt", 1)];
   const meters = [
     meter({
-      price: price({ rates: { input: 75_000, output: 1_250_000, cacheRead: 0, cacheWrite: 1 } }),
-      tokens: tokens({ input: 4, cacheWrite: 9 }),
+      price: price({ rates: resolveRates({ input: 75_000, output: 1_250_000, cache_read: 0, cache_write: 1 }) }),
+      usage: tokens({ input: 4, cache_write: 9 }),
       chargedMicros: 13,
       draws,
     }),

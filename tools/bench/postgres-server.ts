@@ -71,7 +71,7 @@ async function open(): Promise<PgConnection> {
 }
 
 /** The fields in the order of the function's parameters. */
-function toRecord({ run, model, surface, workspace, user, startedAtMs, tokens, final, price }: Report) {
+function toRecord({ run, model, surface, workspace, user, startedAtMs, usage, final, price }: Report) {
   const { bookVersion, creditsPerUsd, rates } = price as NonNullable<Report["price"]>;
   return {
     run,
@@ -80,17 +80,17 @@ function toRecord({ run, model, surface, workspace, user, startedAtMs, tokens, f
     workspace,
     user_id: user,
     started_at: new Date(startedAtMs as number).toISOString(),
-    input: tokens.input,
-    output: tokens.output,
-    cache_read: tokens.cacheRead,
-    cache_write: tokens.cacheWrite,
+    input: usage.input ?? 0,
+    output: usage.output ?? 0,
+    cache_read: usage.cache_read ?? 0,
+    cache_write: usage.cache_write ?? 0,
     final,
     book: bookVersion,
     per_usd: creditsPerUsd,
     rate_input: rates.input,
     rate_output: rates.output,
-    rate_cache_read: rates.cacheRead,
-    rate_cache_write: rates.cacheWrite,
+    rate_cache_read: rates.cache_read,
+    rate_cache_write: rates.cache_write,
   };
 }
 

@@ -2,6 +2,7 @@
 import type { Draw, Grant, GrantSource, Meter, Run, Surface } from "../../ledger/books.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import type { Unit } from "../../ledger/micros.ts";
+import { NO_MULTIPLIER, resolveRates } from "../../ledger/prices.ts";
 import { type FactsJson, parseFacts, showFacts } from "../../wire/entry.ts";
 import { Table } from "./table.ts";
 
@@ -18,16 +19,16 @@ export const METERS = new Table<Meter>({
     credits_per_usd: (meter) => meter.price.creditsPerUsd,
     rate_input: (meter) => meter.price.rates.input,
     rate_output: (meter) => meter.price.rates.output,
-    rate_cache_read: (meter) => meter.price.rates.cacheRead,
-    rate_cache_write: (meter) => meter.price.rates.cacheWrite,
+    rate_cache_read: (meter) => meter.price.rates.cache_read,
+    rate_cache_write: (meter) => meter.price.rates.cache_write,
     first_report_at_ms: (meter) => meter.firstReportAtMs,
   },
   changing: {
     reported_as: (meter) => JSON.stringify(meter.reportedAs),
-    input_tokens: (meter) => meter.tokens.input,
-    output_tokens: (meter) => meter.tokens.output,
-    cache_read_tokens: (meter) => meter.tokens.cacheRead,
-    cache_write_tokens: (meter) => meter.tokens.cacheWrite,
+    input_tokens: (meter) => meter.usage.input ?? 0,
+    output_tokens: (meter) => meter.usage.output ?? 0,
+    cache_read_tokens: (meter) => meter.usage.cache_read ?? 0,
+    cache_write_tokens: (meter) => meter.usage.cache_write ?? 0,
     charged_micros: (meter) => meter.chargedMicros,
     final: (meter) => Number(meter.final),
     draws: (meter) => JSON.stringify(meter.draws.map(drawToList)),
@@ -42,18 +43,19 @@ export const METERS = new Table<Meter>({
     price: {
       bookVersion: row.book_version as number,
       creditsPerUsd: row.credits_per_usd as number,
-      rates: {
+      multiplierMillionths: NO_MULTIPLIER,
+      rates: resolveRates({
         input: row.rate_input as number,
         output: row.rate_output as number,
-        cacheRead: row.rate_cache_read as number,
-        cacheWrite: row.rate_cache_write as number,
-      },
+        cache_read: row.rate_cache_read as number,
+        cache_write: row.rate_cache_write as number,
+      }),
     },
-    tokens: {
+    usage: {
       input: row.input_tokens as number,
       output: row.output_tokens as number,
-      cacheRead: row.cache_read_tokens as number,
-      cacheWrite: row.cache_write_tokens as number,
+      cache_read: row.cache_read_tokens as number,
+      cache_write: row.cache_write_tokens as number,
     },
     chargedMicros: row.charged_micros as number,
     final: row.final === 1,

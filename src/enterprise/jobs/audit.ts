@@ -69,7 +69,7 @@ function readFacts(ledger: Ledger): Facts {
   };
   for (const meter of eachMeter(ledger.sql)) {
     facts.meters += 1;
-    const cost = costOf(meter.tokens, meter.price, meter.unit);
+    const cost = costOf(meter.usage, meter.price, meter.unit);
     const label = `${meter.run} on ${meter.model}`;
     if (cost !== meter.chargedMicros) facts.costFaults.push(`${label}: charged ${meter.chargedMicros}, costs ${cost}`);
     let drawn = 0n;

@@ -25,8 +25,8 @@ type Names = Record<Dimension, string>;
 
 const KINDS = [
   { kind: "input", name: "Input" },
-  { kind: "cacheRead", name: "Cache read" },
-  { kind: "cacheWrite", name: "Cache write" },
+  { kind: "cache_read", name: "Cache read" },
+  { kind: "cache_write", name: "Cache write" },
   { kind: "output", name: "Output" },
 ] as const;
 /** Decimals of a cost in dollars: tokens × a rate with six decimals ÷ a million. */
@@ -115,10 +115,10 @@ const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({
 );
 
 const MeterCard: FC<{ meter: MeterSummary; timeZone: string }> = ({ meter, timeZone }) => {
-  const { price, tokens } = meter;
+  const { price, usage } = meter;
   const lines = KINDS.map(({ kind, name }) => {
     const rate = price.rates[kind];
-    return { name, count: tokens[kind], rate, cost: BigInt(tokens[kind]) * BigInt(rate) };
+    return { name, count: usage[kind] ?? 0, rate, cost: BigInt(usage[kind] ?? 0) * BigInt(rate) };
   });
   const sum = lines.reduce((total, { cost }) => total + cost, 0n);
   const credits = meter.unit === "credits";

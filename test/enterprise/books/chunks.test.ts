@@ -5,38 +5,39 @@ import { describe, expect, it } from "vitest";
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import type { Report } from "../../../src/ledger/debit.ts";
-import type { Rates, Tokens } from "../../../src/ledger/prices.ts";
+import { resolveRates } from "../../../src/ledger/prices.ts";
 import { granted, openBooks, price, report } from "../../support/books.ts";
 import { cases } from "../../support/cases.ts";
 import { costOf } from "./reference-meter.ts";
+import type { Kinds } from "./story.ts";
 
-const KINDS = ["input", "output", "cacheRead", "cacheWrite"] as const;
-const MODELS: Record<string, Rates> = {
-  "vendor/large": { input: 3_000_000, output: 15_000_000, cacheRead: 300_000, cacheWrite: 3_750_000 },
-  "vendor/small": { input: 75_000, output: 333_333, cacheRead: 18_750, cacheWrite: 93_751 },
-  "vendor/odd": { input: 1, output: 7, cacheRead: 999_999, cacheWrite: 1_000_001 },
+const KINDS = ["input", "output", "cache_read", "cache_write"] as const;
+const MODELS: Record<string, Kinds> = {
+  "vendor/large": { input: 3_000_000, output: 15_000_000, cache_read: 300_000, cache_write: 3_750_000 },
+  "vendor/small": { input: 75_000, output: 333_333, cache_read: 18_750, cache_write: 93_751 },
+  "vendor/odd": { input: 1, output: 7, cache_read: 999_999, cache_write: 1_000_001 },
 };
-const priceOf = (model: string) => price({ creditsPerUsd: 100, rates: MODELS[model] as Rates });
-const lumpSum = (model: string, tokens: Tokens) =>
-  costOf({ tokens, price: { creditsPerUsd: 100, rates: MODELS[model] as Rates }, unit: "credits" });
+const priceOf = (model: string) => price({ creditsPerUsd: 100, rates: resolveRates(MODELS[model] as Kinds) });
+const lumpSum = (model: string, tokens: Kinds) =>
+  costOf({ tokens, price: { creditsPerUsd: 100, rates: MODELS[model] as Kinds }, unit: "credits" });
 
-type Sent = { run: string; model: string; tokens: Tokens; final: boolean };
+type Sent = { run: string; model: string; tokens: Kinds; final: boolean };
 const reportOf = ({ run, model, tokens, final }: Sent): Report =>
-  report(0, { run, model, price: priceOf(model), tokens, final });
+  report(0, { run, model, price: priceOf(model), usage: tokens, final });
 const keyOf = ({ run, model }: { run: string; model: string }) => `${run} on ${model}`;
 
 /** By meter: the largest count of each kind; only of its final reports, if there are any. */
-function finalTotals(sent: readonly Sent[]): Map<string, { model: string; tokens: Tokens }> {
-  const totals = new Map<string, { model: string; tokens: Tokens }>();
+function finalTotals(sent: readonly Sent[]): Map<string, { model: string; tokens: Kinds }> {
+  const totals = new Map<string, { model: string; tokens: Kinds }>();
   for (const { run, model } of sent) {
     const own = sent.filter((other) => other.run === run && other.model === model);
     const counted = own.some((other) => other.final) ? own.filter((other) => other.final) : own;
-    const largest = (kind: keyof Tokens) => Math.max(...counted.map((other) => other.tokens[kind]));
+    const largest = (kind: keyof Kinds) => Math.max(...counted.map((other) => other.tokens[kind]));
     const tokens = {
       input: largest("input"),
       output: largest("output"),
-      cacheRead: largest("cacheRead"),
-      cacheWrite: largest("cacheWrite"),
+      cache_read: largest("cache_read"),
+      cache_write: largest("cache_write"),
     };
     totals.set(keyOf({ run, model }), { model, tokens });
   }
@@ -59,14 +60,14 @@ function debitAll(ledger: Ledger, sent: readonly Sent[], batch: number): Map<str
 const chargesOf = (ledger: Ledger, sent: readonly Sent[]) =>
   ledger.store
     .loadMeters([...new Set(sent.map((one) => one.run))])
-    .map((meter) => ({ key: keyOf(meter), tokens: meter.tokens, final: meter.final, charged: meter.chargedMicros }));
+    .map((meter) => ({ key: keyOf(meter), tokens: meter.usage, final: meter.final, charged: meter.chargedMicros }));
 
 describe("reports", () => {
   const count = fc.oneof(fc.nat(3), fc.nat(50_000));
   const sent: fc.Arbitrary<Sent> = fc.record({
     run: fc.constantFrom("a", "b"),
     model: fc.constantFrom(...Object.keys(MODELS)),
-    tokens: fc.record({ input: count, output: count, cacheRead: count, cacheWrite: count }),
+    tokens: fc.record({ input: count, output: count, cache_read: count, cache_write: count }),
     final: fc.integer({ min: 0, max: 7 }).map((n) => n === 0),
   });
 
@@ -119,7 +120,7 @@ describe("five thousand reports", () => {
     run: fc.integer({ min: 0, max: 149 }).map((n) => `run-${n}`),
     model: fc.constantFrom(...Object.keys(MODELS)),
     steps: fc.array(
-      fc.record({ input: fc.nat(9_000), output: fc.nat(700), cacheRead: fc.nat(60_000), cacheWrite: fc.nat(900) }),
+      fc.record({ input: fc.nat(9_000), output: fc.nat(700), cache_read: fc.nat(60_000), cache_write: fc.nat(900) }),
       { minLength: 5, maxLength: 20 },
     ),
     closes: fc.boolean(),
@@ -129,7 +130,7 @@ describe("five thousand reports", () => {
     const meters = fc.sample(meter, { numRuns: 300, seed: cases(1).seed ?? 0 });
     const reports: Sent[] = [];
     for (const { run, model, steps, closes } of meters) {
-      const totals = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+      const totals = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
       for (const [i, step] of steps.entries()) {
         for (const kind of KINDS) totals[kind] += step[kind];
         reports.push({ run, model, tokens: { ...totals }, final: closes && i === steps.length - 1 });

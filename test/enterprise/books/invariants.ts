@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { View } from "./story.ts";
 
-const KINDS = ["input", "output", "cacheRead", "cacheWrite"] as const;
+const KINDS = ["input", "output", "cache_read", "cache_write"] as const;
 
 export function checkStep(before: View, after: View): void {
   checkMeters(before, after);

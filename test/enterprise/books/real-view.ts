@@ -7,8 +7,17 @@ import { RUNS } from "../../../src/enterprise/books/rows.ts";
 import type { DebitAnswer, Report } from "../../../src/ledger/debit.ts";
 import type { EntryFacts } from "../../../src/ledger/entries.ts";
 import { summarizeGrant } from "../../../src/ledger/grants.ts";
+import { NO_MULTIPLIER, type Price, resolveRates } from "../../../src/ledger/prices.ts";
 import { isRefusal, type Refused } from "../../../src/ledger/refusals.ts";
-import { type Answer, type Event, mergeDraws, type ReportEvent, type View } from "./story.ts";
+import {
+  type Answer,
+  type Event,
+  type Kinds,
+  type ListPrice,
+  mergeDraws,
+  type ReportEvent,
+  type View,
+} from "./story.ts";
 
 const MOST = Number.MAX_SAFE_INTEGER;
 
@@ -52,19 +61,23 @@ export function applyReal(ledger: Ledger, event: Event): Answer {
 }
 
 export function reportOf({ run, user, name, model, price, tokens, final, startedAtMs }: ReportEvent): Report {
-  const pinned = price === null ? null : { bookVersion: 1, ...price };
+  const pinned = price === null ? null : priceOf(price);
   return {
     run,
     model,
     reportedAs: name,
     price: pinned,
-    tokens,
+    usage: tokens,
     final,
     surface: "web",
     workspace: "w",
     user,
     startedAtMs,
   };
+}
+
+function priceOf({ creditsPerUsd, rates }: ListPrice): Price {
+  return { bookVersion: 1, creditsPerUsd, multiplierMillionths: NO_MULTIPLIER, rates: resolveRates(rates) };
 }
 
 export function answerOf(answered: DebitAnswer | Refused): Answer {
@@ -120,7 +133,7 @@ export function viewReal(ledger: Ledger): View {
       run: meter.run,
       model: meter.model,
       unit: meter.unit,
-      tokens: meter.tokens,
+      tokens: meter.usage as Kinds,
       final: meter.final,
       charged: meter.chargedMicros,
       draws: mergeDraws(

@@ -3,7 +3,7 @@
  */
 import type { Kinds, ListPrice, ReportEvent, Unit } from "./story.ts";
 
-const KINDS = ["input", "output", "cacheRead", "cacheWrite"] as const;
+const KINDS = ["input", "output", "cache_read", "cache_write"] as const;
 
 export type Draw = {
   bucket: "monthly" | "grant" | "debt" | "spend";

@@ -195,7 +195,7 @@ export class World extends ReferenceBooks {
   }
 
   private openMeter({ run, model }: ReportEvent, price: ListPrice): Meter {
-    const none = { input: 0, output: 0, cacheRead: 0, cacheWrite: 0 };
+    const none = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
     const meter: Meter = {
       run,
       model,

@@ -7,6 +7,7 @@ import { migrate } from "../../../src/enterprise/books/schema.ts";
 import type { Sql } from "../../../src/enterprise/books/sql.ts";
 import type { Table } from "../../../src/enterprise/books/table.ts";
 import type { Meter } from "../../../src/ledger/books.ts";
+import { resolveRates } from "../../../src/ledger/prices.ts";
 import {
   APRIL,
   books,
@@ -18,7 +19,6 @@ import {
   meter,
   NOON,
   price,
-  rates,
   run,
   tokens,
 } from "../../support/books.ts";
@@ -48,9 +48,9 @@ const FULL_METER: Meter = meter({
   price: price({
     bookVersion: 7,
     creditsPerUsd: 8,
-    rates: rates({ input: 1, output: 2, cacheRead: 3, cacheWrite: 4 }),
+    rates: resolveRates({ input: 1, output: 2, cache_read: 3, cache_write: 4 }),
   }),
-  tokens: tokens({ input: 11, output: 12, cacheRead: 13, cacheWrite: 14 }),
+  usage: tokens({ input: 11, output: 12, cache_read: 13, cache_write: 14 }),
   chargedMicros: 90,
   final: true,
   draws: [draw("monthly", 20), grantDraw("g1", 30, { lapsedMicros: 5 }), draw("debt", 40)],

@@ -13,11 +13,11 @@ const DAY_MS = 86_400_000;
 
 export type Step = (world: World) => Event[];
 
-const rates = (input: number, output: number, cacheRead: number, cacheWrite: number): Kinds => ({
+const rates = (input: number, output: number, cache_read: number, cache_write: number): Kinds => ({
   input,
   output,
-  cacheRead,
-  cacheWrite,
+  cache_read,
+  cache_write,
 });
 const MODELS: Record<string, Kinds> = {
   m0: rates(75_000, 333_333, 1, 93_750),
@@ -41,7 +41,7 @@ function look(book: number, name: string): { model: string; price: ListPrice | n
 const runName = fc.constantFrom("r0", "r1", "r2", "r3");
 const few = (most: number) =>
   fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, { weight: 3, arbitrary: fc.nat(most) });
-const tokens = fc.record({ input: few(40), output: few(20), cacheRead: few(60), cacheWrite: few(10) });
+const tokens = fc.record({ input: few(40), output: few(20), cache_read: few(60), cache_write: few(10) });
 const rarely = <T>(often: T, ...rare: T[]) =>
   fc.oneof({ weight: 15, arbitrary: fc.constant(often) }, { weight: 1, arbitrary: fc.constantFrom(...rare) });
 

@@ -2,7 +2,7 @@
  * What happens to an enterprise, as plain events that both the reference model and the real ledger apply, and the view
  * in which both are compared afterwards. It contains the rules of neither side.
  */
-export type Kinds = { input: number; output: number; cacheRead: number; cacheWrite: number };
+export type Kinds = { input: number; output: number; cache_read: number; cache_write: number };
 export type ListPrice = { creditsPerUsd: number; rates: Kinds };
 export type Unit = "credits" | "usd";
 

@@ -3,6 +3,7 @@ import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { listWebhooks } from "../../../src/enterprise/books/webhook-queue.ts";
 import type { Settings } from "../../../src/ledger/books.ts";
 import type { Report } from "../../../src/ledger/debit.ts";
+import { resolveRates } from "../../../src/ledger/prices.ts";
 import { isRefusal } from "../../../src/ledger/refusals.ts";
 import { openSql } from "../../support/node-sql.ts";
 
@@ -32,14 +33,14 @@ beforeEach(() => {
 
 /** Charges whole credits: a million tokens of a price of one cent each. */
 function use(credits: number, fields: Partial<Report> = {}): void {
-  const rates = { input: 10_000, output: 0, cacheRead: 0, cacheWrite: 0 };
+  const rates = resolveRates({ input: 10_000 });
   const [answer] = ledger.debit([
     {
       run: `run-${++runs}`,
       model: "m",
       reportedAs: "m",
-      price: { bookVersion: 1, creditsPerUsd: 100, rates },
-      tokens: { input: credits * 1_000_000, output: 0, cacheRead: 0, cacheWrite: 0 },
+      price: { bookVersion: 1, creditsPerUsd: 100, multiplierMillionths: 1_000_000, rates },
+      usage: { input: credits * 1_000_000, output: 0, cache_read: 0, cache_write: 0 },
       final: false,
       surface: "web",
       workspace: "w",
