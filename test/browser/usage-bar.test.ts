@@ -285,6 +285,54 @@ describe("the appearance of the bar", () => {
     await fixture.savePicture(`width-${width}`);
   });
 
+  it.each([0, 400, 600, 800, 1_000])(
+    "stays one line in a header of 48 pixels at %i of 1,000 credits",
+    async (credits) => {
+      const acme = await fixture.withCredits(1_000);
+      if (credits > 0) await acme.spend(credits);
+      // The host's policy forbids inline styles, so this page of the host sets them through the DOM.
+      fixture.host.serve(`<div><span>Editor</span>${barMarkup(acme.id, 'size="compact"')}<span>Files</span></div>`);
+      for (const width of [300, 375, 600, 768, 1_280]) {
+        await fixture.page.setViewportSize({ width, height: 300 });
+        await fixture.page.goto(fixture.host.origin);
+        await fixture.page
+          .locator("div")
+          .first()
+          .evaluate((header) => {
+            header.style.cssText = "display: flex; align-items: center; gap: 8px; block-size: 48px";
+          });
+        await expectLabel().toMatch(/credits/i);
+        const box = await fixture.page.locator("usage-bar").boundingBox();
+        expect(box!.height, `at ${width} pixels`).toBeLessThanOrEqual(36);
+        expect(
+          await fixture.page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
+        ).toBeLessThanOrEqual(0);
+        await fixture.savePicture(`header-${credits}-${width}`);
+      }
+    },
+  );
+
+  it("says that the enterprise is suspended, and changes its colour from 90 % and at 100 %", async () => {
+    const acme = await fixture.withCredits(1_000);
+    await show(acme);
+    const level = () => fixture.page.locator("[part=base]").getAttribute("data-level");
+    const colour = () =>
+      fixture.page.locator("[part=monthly]").evaluate((bar) => getComputedStyle(bar).backgroundColor);
+    await acme.spend(890);
+    await expectLabel().toMatch(/^890 of/);
+    expect([await level(), await colour()]).toEqual([null, "rgb(11, 74, 162)"]);
+    await acme.spend(10);
+    await expectLabel().toMatch(/^.*900 of/);
+    expect([await level(), await colour()]).toEqual(["warning", "rgb(138, 75, 0)"]);
+    await acme.spend(100);
+    await expectLabel().toMatch(/Out of credits until 1 Dec$/);
+    expect([await level(), await colour()]).toEqual(["critical", "rgb(168, 32, 26)"]);
+    await acme.put({ suspended: true });
+    await expectLabel().toMatch(/Suspended: no new runs$/);
+    expect(await meterText()).toBe("1,000 of 1,000 credits used, 100 %, resets in 8 days");
+    await fixture.savePicture("suspended");
+  });
+
   it("stays within its size limit", async () => {
     const served = await (await fetch(`${fixture.site.base}/embed/usage-bar.js`)).bytes();
     expect(brotliCompressSync(served).length).toBeLessThanOrEqual(SIZE_LIMIT_BYTES);

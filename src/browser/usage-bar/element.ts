@@ -3,7 +3,7 @@ import type { GaugeJson } from "../../wire/gauge.ts";
 import { type Action, DEFAULT_LINKS, offeredActions } from "./actions.ts";
 import stylesheet from "./bar.css";
 import { type Bar, type Feed, feedOf, type GetToken } from "./feeds.ts";
-import { headline, percentOf, resets } from "./words.ts";
+import { amounts, headline, levelOf, percentOf, resets } from "./words.ts";
 
 // A constructed stylesheet works under a content security policy that forbids inline styles.
 const style = new CSSStyleSheet();
@@ -22,6 +22,7 @@ export class UsageBar extends HTMLElement implements Bar {
   #meter = make("div", { part: "meter", role: "meter", "aria-label": "Usage" }, this.#bonus, this.#monthly);
   #links = (Object.keys(DEFAULT_LINKS) as Action[]).map((action) => ({ action, link: this.#makeLink(action) }));
   #announcement = make("p", { role: "status" });
+  #base = make("div", { part: "base" });
 
   constructor() {
     super();
@@ -32,7 +33,8 @@ export class UsageBar extends HTMLElement implements Bar {
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [style];
     const actions = make("div", { class: "actions" }, ...this.#links.map(({ link }) => link));
-    root.append(make("div", { part: "base" }, this.#label, actions, this.#meter, this.#announcement));
+    this.#base.append(this.#label, actions, this.#meter, this.#announcement);
+    root.append(this.#base);
   }
 
   get getToken(): GetToken | null {
@@ -88,15 +90,17 @@ export class UsageBar extends HTMLElement implements Bar {
 
   #noteOf({ isLost, freshAtMs }: Feed, gauge: GaugeJson): string {
     if (isLost) return `not live, as of ${new Date(freshAtMs).toTimeString().slice(0, 5)}`;
-    return gauge.remaining_micros === 0 ? "" : resets(gauge);
+    return gauge.suspended || gauge.remaining_micros === 0 ? "" : resets(gauge);
   }
 
   #renderLabel({ isLost }: Feed, gauge: GaugeJson, note: string): void {
     this.#headline.textContent = headline(gauge);
-    this.#headline.className = gauge.remaining_micros === 0 ? "out" : "";
     this.#note.textContent = note && ` · ${note}`;
     this.#note.className = isLost ? "note lost" : "note";
     this.#label.title = this.#label.textContent ?? "";
+    const level = levelOf(gauge);
+    if (level === null) delete this.#base.dataset.level;
+    else this.#base.dataset.level = level;
   }
 
   #renderMeter(gauge: GaugeJson, note: string): void {
@@ -106,7 +110,7 @@ export class UsageBar extends HTMLElement implements Bar {
     const shown = percent ?? 0;
     const share = shown > 0 && shown < 1 ? "less than 1" : Math.floor(shown);
     this.#meter.ariaValueNow = String(Math.min(100, shown));
-    this.#meter.ariaValueText = `${headline(gauge, false)} used, ${share} %, ${note}`;
+    this.#meter.ariaValueText = `${amounts(gauge)} used, ${share} %, ${note}`;
     const fill = (segment: HTMLElement, micros: number) => {
       const width = Math.min(100, (micros * 100) / (total_micros ?? 0));
       segment.style.inlineSize = micros === 0 ? "0" : `max(2px, ${width}%)`;

@@ -15,15 +15,27 @@ export function percentOf({ used_micros: used, total_micros: total }: GaugeJson)
   return total === 0 ? 100 : (used * 100) / total;
 }
 
-/** Returns a text such as "1,240 of 2,000 credits" or "Out of credits until 1 March". */
-export function headline(gauge: GaugeJson, isOut = gauge.remaining_micros === 0): string {
-  const { unit, used_micros, total_micros, cycle } = gauge;
+/** How pressing the state is: critical when no new run can start, and a warning from 90 % of the total. */
+export function levelOf(gauge: GaugeJson): "warning" | "critical" | null {
+  if (gauge.suspended || gauge.remaining_micros === 0) return "critical";
+  return (percentOf(gauge) ?? 0) >= 90 ? "warning" : null;
+}
+
+/** Returns a text such as "Out of credits until 1 March", or the amounts while new runs can start. */
+export function headline(gauge: GaugeJson): string {
+  const { unit, total_micros, remaining_micros, cycle } = gauge;
+  if (gauge.suspended) return "Suspended: no new runs";
+  if (total_micros === null || remaining_micros !== 0) return amounts(gauge);
+  const [, day, month] = new Date(Date.parse(cycle.ends_at) + LATEST_MIDNIGHT_MS).toUTCString().split(" ");
+  const what = unit === "usd" ? `Cap of ${amount(total_micros, unit)} reached` : "Out of credits";
+  return `${what} until ${Number(day)} ${month}`;
+}
+
+/** Returns a text such as "1,240 of 2,000 credits" or "$412.40 of $500.00 cap". */
+export function amounts({ unit, used_micros, total_micros }: GaugeJson): string {
   const used = amount(used_micros, unit);
   if (total_micros === null) return `${used} spent`;
-  const total = amount(total_micros, unit);
-  if (!isOut) return `${used} of ${total} ${unit === "usd" ? "cap" : "credits"}`;
-  const [, day, month] = new Date(Date.parse(cycle.ends_at) + LATEST_MIDNIGHT_MS).toUTCString().split(" ");
-  return `${unit === "usd" ? `Cap of ${total} reached` : "Out of credits"} until ${Number(day)} ${month}`;
+  return `${used} of ${amount(total_micros, unit)} ${unit === "usd" ? "cap" : "credits"}`;
 }
 
 /** Returns a text such as "resets in 8 days". On the last day it shows hours. */

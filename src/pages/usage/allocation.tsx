@@ -6,6 +6,7 @@
 import type { FC } from "hono/jsx";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { GrantSummary } from "../../ledger/grants.ts";
+import { reaches } from "../../ledger/micros.ts";
 import { formatShortDate } from "../kit/dates.ts";
 import { formatAmount, formatCharge, formatIdentity, formatPercent } from "../kit/format.ts";
 import { Unreadable } from "../kit/parts.tsx";
@@ -25,7 +26,7 @@ export const Allocation: FC<Props> = (props) => {
   const { gauge } = props;
   const { usedMicros: used, totalMicros: total, unit } = gauge;
   return (
-    <section id="allocation" class="card allocation" aria-labelledby="allocation-title">
+    <section id="allocation" class="card allocation" data-level={levelOf(gauge)} aria-labelledby="allocation-title">
       <h2 id="allocation-title" class="unseen">
         {gauge.spend === null ? "Credits used" : "Spent"}
       </h2>
@@ -103,6 +104,12 @@ const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
     </>
   );
 };
+
+/** The bar changes its colour and shows a sign from 90 %, and again when nothing is left. */
+function levelOf(gauge: Gauge): "warning" | "critical" | undefined {
+  if (gauge.remainingMicros === 0) return "critical";
+  return gauge.totalMicros !== null && reaches(gauge.usedMicros, gauge.totalMicros, 90) ? "warning" : undefined;
+}
 
 const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
   const { monthly, bonus, unit } = gauge;
