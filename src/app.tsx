@@ -11,6 +11,7 @@ import { enterpriseRoutes } from "./api/enterprises.ts";
 import { entryRoutes } from "./api/entries.ts";
 import { gaugeRoutes } from "./api/gauge.ts";
 import { grantRoutes } from "./api/grants.ts";
+import { jobRoutes } from "./api/jobs.ts";
 import { keyRoutes } from "./api/keys.ts";
 import { maintenanceRoutes } from "./api/maintenance.ts";
 import { allowedMethods } from "./api/methods.ts";
@@ -83,6 +84,7 @@ for (const routes of [
   referralRoutes,
   priceRoutes,
   maintenanceRoutes,
+  jobRoutes,
   metricRoutes,
   webhookRoutes,
 ]) {

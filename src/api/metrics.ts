@@ -3,6 +3,7 @@
  * isolates, so it counts nothing in memory. Every number comes from the copy in D1, the price book or the last audits.
  */
 import { currentPrices } from "../catalog/current-prices.ts";
+import type { JobCount } from "../catalog/job-record.ts";
 import { type AuditSummary, catalogOf } from "../catalog/object.ts";
 import { type FleetRow, readFleet } from "../copy/fleet.ts";
 import { createRoute, declare, newRouter, z } from "./route.ts";
@@ -31,12 +32,18 @@ metricRoutes.openapi(
     }),
   }),
   async (c) => {
-    const [fleet, audits, prices] = await Promise.all([
+    const [fleet, audits, jobs, prices] = await Promise.all([
       readFleet(c.env.DB).catch(withoutCopy),
       catalogOf(c.env).auditSummary(),
+      catalogOf(c.env).countJobs(),
       currentPrices(c.env, c.executionCtx),
     ]);
-    const metrics = [...fleetMetrics(fleet), ...auditMetrics(audits), priceMetric(prices.book.version)];
+    const metrics = [
+      ...fleetMetrics(fleet),
+      ...auditMetrics(audits),
+      jobMetric(jobs),
+      priceMetric(prices.book.version),
+    ];
     return c.body(formatMetrics(metrics), 200, { "Content-Type": FORMAT });
   },
 );
@@ -116,6 +123,15 @@ function auditMetrics({ counts, oldestAtMs, latestAtMs, wrong }: AuditSummary): 
     at("oldest", "The oldest of the last scheduled audits of all enterprises.", oldestAtMs),
     at("latest", "The latest scheduled audit.", latestAtMs),
   ];
+}
+
+function jobMetric(counts: readonly JobCount[]): Metric {
+  return {
+    name: "fuelgauge_jobs",
+    type: "gauge",
+    help: "Jobs of the last 35 days by name and state.",
+    samples: counts.map(({ name, state, jobs }) => ({ labels: { name, state }, value: jobs })),
+  };
 }
 
 function priceMetric(version: number): Metric {

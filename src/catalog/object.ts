@@ -5,6 +5,8 @@
  * it possible to rebuild a lost copy.
  */
 import { DurableObject } from "cloudflare:workers";
+import type { JobCount, JobRecord } from "./job-record.ts";
+import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
 import { BUILT_IN, type ModelPrice, type PriceBook } from "./price-book.ts";
 
 /** The result of a scheduled audit. `failed` means that the audit itself did not finish. */
@@ -36,6 +38,7 @@ export class CatalogObject extends DurableObject<Env> {
         detail TEXT NOT NULL) STRICT, WITHOUT ROWID`,
     );
     this.#sql.exec("CREATE INDEX IF NOT EXISTS audits_wrong ON audits (checked_at_ms) WHERE state <> 'ok'");
+    createJobRecords(this.#sql);
     this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
   }
 
@@ -105,6 +108,21 @@ export class CatalogObject extends DurableObject<Env> {
   lastAudit(id: string): AuditNote | null {
     const statement = "SELECT state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE id = ?";
     return this.#sql.exec<AuditNote>(statement, id).toArray()[0] ?? null;
+  }
+
+  /** Stores the public record of a job, or replaces it. */
+  putJob(record: JobRecord): void {
+    putJobRecord(this.#sql, record, Date.now());
+  }
+
+  /** Returns the public record of a job; null if there is none. */
+  job(id: string): JobRecord | null {
+    return loadJobRecord(this.#sql, id);
+  }
+
+  /** Counts the jobs on record by name and state. */
+  countJobs(): JobCount[] {
+    return countJobRecords(this.#sql);
   }
 
   /** Adds a demo enterprise to the list on the start page. Idempotent. */

@@ -1,6 +1,7 @@
 /** The core's platform in production: a Durable Object with its storage and alarm, D1, and other Durable Objects. */
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
+import { catalogOf } from "../catalog/object.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import type { Sql, SqlRow } from "./books/sql.ts";
 import type { Platform } from "./platform.ts";
@@ -27,6 +28,7 @@ export function durablePlatform(ctx: DurableObjectState, env: Env): Platform {
       exists: async (enterprise) => !isRefusal(await env.ENTERPRISE.getByName(enterprise).state({ kind: "operator" })),
       addGrant: (enterprise, request) => env.ENTERPRISE.getByName(enterprise).addGrant(request),
     },
+    jobRecords: { put: async (record) => catalogOf(env).putJob(record) },
     sockets: hibernatingSockets(ctx),
     webhooks: {
       fetch: (url, init) => fetch(url, init),

@@ -2,6 +2,8 @@
  * What the core of an enterprise needs from its platform. In production the platform is a Durable Object
  * (durable-platform.ts). In the simulator it is node:sqlite and a simulated network. Both run the same core.
  */
+
+import type { JobRecord } from "../catalog/job-record.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { AtMs } from "../ledger/time.ts";
 import type { FindPrice } from "../wire/report.ts";
@@ -17,6 +19,7 @@ export type Platform = {
   /** The D1 database that holds the copy. */
   copy: D1Database;
   peers: Peers;
+  jobRecords: JobRecords;
   sockets: Sockets;
   webhooks: WebhookNetwork;
   /** Returns the current price book, which may be up to 30 seconds old. */
@@ -35,6 +38,9 @@ export type Peers = {
   exists(enterprise: string): Promise<boolean>;
   addGrant(enterprise: string, request: GrantRequest): Promise<unknown>;
 };
+
+/** The catalog's public records of jobs. */
+type JobRecords = { put(record: JobRecord): Promise<unknown> };
 
 type WebhookNetwork = {
   fetch(url: string, init: RequestInit): Promise<Response>;

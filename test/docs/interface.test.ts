@@ -83,6 +83,8 @@ it("names every operation once, and has an example for each body that fits its s
 describe("the curl command of an operation", () => {
   const FIRST = ["startRun", "reportDebits", "addGrant"];
   const LAST = ["revokeKey", "putPriceBook"];
+  /** Operations on what does not exist here, so their answer is 404: no enterprise here is large enough for a job. */
+  const MISSING = ["readJob"];
 
   /** The command with the ids that exist here, and with an enterprise of the right kind. */
   async function adaptCommand(name: string, source: string): Promise<string> {
@@ -110,7 +112,8 @@ describe("the curl command of an operation", () => {
       const { out, err, status } = await server.shell(`${command} -w '\\n%{http_code} %{content_type}'`, { KEY });
       expect([operationId, status, err]).toEqual([operationId, 0, ""]);
       const [, text = "", code, type = ""] = /^(.*)\n(\d+) (.*)$/s.exec(out) ?? [];
-      expect([operationId, Number(code) < 300 ? "" : text]).toEqual([operationId, ""]);
+      const expected = MISSING.includes(operationId) ? code === "404" : Number(code) < 300;
+      expect([operationId, expected ? "" : text]).toEqual([operationId, ""]);
       expectDocumented(route, { status: Number(code), type, body: type.includes("json") ? JSON.parse(text) : text });
     }
   });

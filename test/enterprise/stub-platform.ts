@@ -37,6 +37,7 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
     },
     copy: { prepare: () => neverAnswering, batch: () => new Promise(() => {}) },
     peers: { exists: async () => true, addGrant: noNetwork },
+    jobRecords: { put: async () => {} },
     sockets: { countLive: () => 0, live: () => [], ofKey: () => [] },
     webhooks: { fetch: noNetwork, secretOf: async () => "whsec_c2VjcmV0" },
     prices: async () => ({ find: () => null }),

@@ -121,6 +121,7 @@ export class SimPlatform implements WorldPlatform {
         alarm: { set: (atMs) => this.#setAlarm(atMs) },
         copy,
         peers: { exists: () => network.findPeer(), addGrant: (_, request) => network.grantElsewhere(request) },
+        jobRecords: { put: async () => {} },
         sockets: this.watchers.sockets,
         webhooks: {
           fetch: (_, init) => network.fetch(new Headers(init.headers).get("webhook-id") ?? ""),

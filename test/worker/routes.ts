@@ -106,6 +106,7 @@ export const ROUTES: readonly Route[] = [
   },
   { method: "GET", path: `${E}/audit`, needs: "operator" },
   { method: "POST", path: `${E}/rebuild`, needs: "operator" },
+  { method: "GET", path: "/v1/jobs/{job}", needs: "operator", mayBeMissing: true },
   { method: "GET", path: "/metrics", needs: "operator" },
   { method: "GET", path: `${E}/webhooks`, needs: "operator", query: ["limit", "cursor"] },
   { method: "POST", path: `${E}/webhooks/test`, needs: "operator" },

@@ -29,6 +29,7 @@ import {
 } from "./commands.ts";
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
+import { putNewJob, type StoredJob } from "./job-rows.ts";
 import { Recent } from "./recent.ts";
 import { migrate, schemaStep } from "./schema.ts";
 import type { Sql } from "./sql.ts";
@@ -51,6 +52,8 @@ export class Ledger {
    * Whether a commit has queued a webhook since the runner last checked. In memory only: the queue itself is stored.
    */
   webhookQueued = false;
+  /** Whether a sliced job was started since the runner last checked. In memory only: the job itself is stored. */
+  jobStarted = false;
   /** The stored state. Null until it is loaded, and after a failed commit, so that the next call loads it again. */
   #cached: { books: Books; identity: Identity } | null = null;
   /** The id never changes, so it is kept after a failed commit. The log of the failure can then name the enterprise. */
@@ -131,6 +134,15 @@ export class Ledger {
   queueWebhook(event: WebhookEvent): void {
     putWebhook(this.sql, event, this.realNowMs());
     this.webhookQueued = true;
+  }
+
+  /**
+   * Starts a sliced job as part of the caller's transaction, unless one of this name is running. Returns the job. The
+   * next `JobRunner.changed` sets the alarm for it.
+   */
+  startJob(name: string, cursor: unknown): StoredJob {
+    this.jobStarted = true;
+    return putNewJob(this.sql, name, cursor, this.realNowMs());
   }
 
   state(): EnterpriseState {

@@ -192,6 +192,24 @@ export const STEPS: readonly string[][] = [
     `CREATE INDEX runs_with_hold ON runs (hold_expires_at_ms, hold_unit, hold_micros)
       WHERE hold_expires_at_ms IS NOT NULL`,
   ],
+  [
+    // Work that takes many slices: at most one job for each name.
+    `CREATE TABLE jobs (
+      name TEXT PRIMARY KEY,
+      id TEXT NOT NULL,
+      generation INTEGER NOT NULL,
+      state TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed')),
+      cursor TEXT NOT NULL,
+      progress REAL NOT NULL CHECK (progress BETWEEN 0 AND 1),
+      detail TEXT NOT NULL,
+      result TEXT NOT NULL,
+      failures INTEGER NOT NULL,
+      due_at_ms INTEGER,
+      recorded REAL NOT NULL,
+      started_at_ms INTEGER NOT NULL,
+      ended_at_ms INTEGER
+    ) STRICT, WITHOUT ROWID`,
+  ],
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

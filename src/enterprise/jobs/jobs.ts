@@ -13,14 +13,21 @@ import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
 import { NEVER } from "./next-alarm.ts";
 import { prune } from "./pruning.ts";
 import { owesReferral, settleReferral } from "./settle-referral.ts";
+import type { SlicedJob } from "./sliced-job.ts";
+import type { Slicer } from "./slicer.ts";
 
 export type JobDeps = { platform: Platform; ledger: Ledger; projector: Projector; rebuilder: Rebuilder };
 
+/** The jobs whose work grows with history or with what became due. The runner starts them by name. */
+export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> = {};
+
+export type AlarmDeps = JobDeps & { slicer: Slicer<JobDeps> };
+
 export type Job = {
   /** Does the work that is due. Returns when the job is due again, or NEVER if only a change can make it due. */
-  run(deps: JobDeps): AtMs | Promise<AtMs>;
+  run(deps: AlarmDeps): AtMs | Promise<AtMs>;
   /** Returns when the job is due, from storage. A new instance calls this once, before it first sets the alarm. */
-  loadDueAtMs?(deps: JobDeps): AtMs;
+  loadDueAtMs?(deps: AlarmDeps): AtMs;
   /** Whether the job runs in the background, so that the other jobs do not wait for it. */
   background?: true;
 };
@@ -48,6 +55,12 @@ export const JOBS = {
       });
       return nextWebhookAtMs(sql) ?? NEVER;
     },
+  },
+  /** Runs slices of the sliced jobs. Runs in the background, because a slice may wait for D1. */
+  slices: {
+    background: true,
+    loadDueAtMs: ({ slicer }) => slicer.nextDueAtMs(),
+    run: ({ slicer }) => slicer.runDue(),
   },
   /** Turns cycles, and expires grants and holds. The runner reads from the ledger when this is due. */
   settle: {

@@ -5,9 +5,11 @@
  * sets the alarm.
  */
 import type { AtMs } from "../../ledger/time.ts";
+import type { StoredJob } from "../books/job-rows.ts";
 import { copyAsOfMs, copyIsBehind } from "../copy/projection.ts";
-import { CHECK_AGAIN_MS, JOBS, type Job, type JobDeps, type JobName } from "./jobs.ts";
+import { type AlarmDeps, CHECK_AGAIN_MS, JOBS, type Job, type JobDeps, type JobName, SLICED_JOBS } from "./jobs.ts";
 import { NEVER, nextAlarmAt, retryPauseMs } from "./next-alarm.ts";
+import { Slicer } from "./slicer.ts";
 
 /** Delaying the write batches debits, so each one costs fewer rows in D1. The copy may be 5 s behind (rule R11). */
 const PROJECT_DELAY_MS = 2_500;
@@ -29,7 +31,11 @@ export class JobRunner {
   /** The jobs that are now running in the background. A new instance starts them again. */
   readonly #inBackground = new Set<JobName>();
 
-  constructor(readonly deps: JobDeps) {}
+  readonly deps: AlarmDeps;
+
+  constructor(deps: JobDeps, slicedJobs = SLICED_JOBS) {
+    this.deps = { ...deps, slicer: new Slicer(deps.platform, deps.ledger, slicedJobs, deps) };
+  }
 
   /** Reschedules the alarm. Call this after anything that may have changed the books, and before responding. */
   changed(watched: boolean): void {
@@ -88,6 +94,24 @@ export class JobRunner {
     return rebuilder.rebuild();
   }
 
+  /**
+   * Starts a sliced job, unless one of this name is running, and returns it. The alarm runs its slices. Within a
+   * transaction, use `ledger.startJob`.
+   */
+  async start(name: string, cursor: unknown): Promise<StoredJob> {
+    this.deps.ledger.startJob(name, cursor);
+    this.#setAlarm();
+    return this.deps.slicer.record(name);
+  }
+
+  /** Runs up to `maxSlices` slices of a job in this call. The alarm runs the rest. Returns the job as it is then. */
+  async runSlices(name: string, maxSlices: number): Promise<StoredJob | null> {
+    const job = await this.deps.slicer.runNow(name, maxSlices);
+    this.#dueAtMs.slices = this.deps.slicer.nextDueAtMs();
+    this.#setAlarm();
+    return job;
+  }
+
   async #run(name: JobName): Promise<void> {
     const job: Job = JOBS[name];
     try {
@@ -138,6 +162,10 @@ export class JobRunner {
   #setAlarm(): void {
     this.#loadDue();
     const { ledger, platform } = this.deps;
+    if (ledger.jobStarted) {
+      ledger.jobStarted = false;
+      this.#dueAtMs.slices = Math.min(this.#dueAtMs.slices, this.#nowMs());
+    }
     if (this.#failures.settle === 0) {
       // On a test clock, moveClock settles everything that becomes due.
       this.#dueAtMs.settle = ledger.identity.testClockMs === null ? ledger.nextDueAtMs() : NEVER;
