@@ -12,7 +12,7 @@ import { closeExpired, nextExpiryAtMs } from "../sockets/sockets.ts";
 import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
 import { NEVER } from "./next-alarm.ts";
 import { prune } from "./pruning.ts";
-import { referralDueAtMs, settleReferral } from "./settle-referral.ts";
+import { owesReferral, settleReferral } from "./settle-referral.ts";
 import type { SlicedJob } from "./sliced-job.ts";
 import type { Slicer } from "./slicer.ts";
 
@@ -71,10 +71,10 @@ export const JOBS = {
   },
   /** Adds the grant for the enterprise that referred this one. */
   settle_referral: {
-    loadDueAtMs: ({ ledger }) => referralDueAtMs(ledger) ?? NEVER,
+    loadDueAtMs: ({ ledger }) => (owesReferral(ledger) ? NOW : NEVER),
     run: async ({ ledger, platform }) => {
-      await settleReferral(ledger, platform.peers, platform.clock.realNowMs());
-      return referralDueAtMs(ledger) ?? NEVER;
+      await settleReferral(ledger, platform.peers);
+      return NEVER;
     },
   },
   /** Closes live sockets whose token or session has expired, even if there is no change to push to them. */

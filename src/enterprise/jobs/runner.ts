@@ -167,10 +167,8 @@ export class JobRunner {
       this.#dueAtMs.slices = Math.min(this.#dueAtMs.slices, this.#nowMs());
     }
     if (this.#failures.settle === 0) {
-      const dueAtMs = ledger.nextDueAtMs();
-      const { testClockMs } = ledger.identity;
-      // A test clock stands still until moveClock moves it. Then only what did not fit into that change is due.
-      this.#dueAtMs.settle = testClockMs === null ? dueAtMs : dueAtMs <= testClockMs ? this.#nowMs() : NEVER;
+      // On a test clock, moveClock settles everything that becomes due.
+      this.#dueAtMs.settle = ledger.identity.testClockMs === null ? ledger.nextDueAtMs() : NEVER;
     }
     const atMs = nextAlarmAt({
       nowMs: this.#nowMs(),

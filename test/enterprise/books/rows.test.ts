@@ -7,7 +7,6 @@ import { migrate } from "../../../src/enterprise/books/schema.ts";
 import type { Sql } from "../../../src/enterprise/books/sql.ts";
 import type { Table } from "../../../src/enterprise/books/table.ts";
 import type { Meter } from "../../../src/ledger/books.ts";
-import { NO_GRANTS } from "../../../src/ledger/grant-list.ts";
 import { resolveRates } from "../../../src/ledger/prices.ts";
 import {
   APRIL,
@@ -87,7 +86,7 @@ const ENTERPRISE_VALUE: Enterprise = {
       capMicros: 23,
       seq: 24,
     }),
-    grants: NO_GRANTS,
+    grants: [],
   },
 };
 
