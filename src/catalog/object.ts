@@ -9,8 +9,11 @@ import type { JobCount, JobRecord } from "./job-record.ts";
 import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
 import { BUILT_IN, type ModelPrice, type PriceBook } from "./price-book.ts";
 
-/** The result of a scheduled audit. `failed` means that the audit itself did not finish. */
-export type AuditState = "ok" | "drift" | "too_large" | "failed";
+/**
+ * The result of a scheduled audit. `unreadable` means that the copy could not be read, and `failed` that the audit itself
+ * did not finish. Earlier releases recorded `too_large`.
+ */
+export type AuditState = "ok" | "drift" | "unreadable" | "too_large" | "failed";
 export type AuditNote = { state: AuditState; checkedAtMs: number; detail: string };
 
 /** Summarizes the last audits of all enterprises. Each enterprise is counted in exactly one state. */
@@ -86,7 +89,7 @@ export class CatalogObject extends DurableObject<Env> {
 
   /** Summarizes the last audits of all enterprises. Lists at most MAX_WRONG audits that were not ok. */
   auditSummary(): AuditSummary {
-    const counts = { ok: 0, drift: 0, too_large: 0, failed: 0, never: 0 };
+    const counts = { ok: 0, drift: 0, unreadable: 0, too_large: 0, failed: 0, never: 0 };
     const byState = `SELECT coalesce(state, 'never') AS state, count(*) AS n FROM enterprises LEFT JOIN audits USING (id)
       GROUP BY 1`;
     for (const { state, n } of this.#sql.exec<{ state: keyof typeof counts; n: number }>(byState)) counts[state] = n;

@@ -1,94 +1,101 @@
 /**
- * Compares an enterprise's copy in D1, row by row, with what a rebuild would write. It reads both sides in batches and
- * lists the rows that differ. Debits that arrive during the comparison can also cause differences, which are not
- * faults.
+ * Compares one range of a table in D1 with the rows that the ledger has in that range, in both directions. It reads only
+ * that range. Debits may arrive meanwhile, so the caller says which differences are allowed: rows that wait to be
+ * written, and rows that were written after the ledger's rows were read.
  */
-import type { AtMs } from "../ledger/time.ts";
-import type { Batch } from "./batch.ts";
-import { searchKeysOf } from "./search-keys.ts";
-import { rowsOf, type TableRows } from "./write.ts";
+import type { TableRows } from "./write.ts";
 
-type Comparison = { rows: number; faults: string[] };
+export type CopyKey = readonly (string | number)[];
 
-const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"];
+export type Range = {
+  /** The ledger's rows of the range, in the order of their key. */
+  rows: TableRows;
+  /** The key after which the range starts; null if it starts with the first row. */
+  after: CopyKey | null;
+  /** The key with which the range ends; null if it includes all further rows. */
+  last: CopyKey | null;
+  /** Whether the ledger has a newer form of this row that is not written yet. */
+  isWaiting(key: CopyKey, revision: number | null): boolean;
+  /** Whether D1 may have this row, or this form of it, because it was written after the ledger's rows were read. */
+  isNewer(row: CopyRow): boolean;
+  /** Whether D1 may have a row that the ledger has forgotten. */
+  isForgotten(row: CopyRow): boolean;
+};
 
-/** @param runsSinceMs runs that started earlier may be in the copy only, because the ledger forgets old runs */
-export async function compareCopy(
-  db: D1Database,
-  enterprise: string,
-  batches: Iterable<Batch>,
-  runsSinceMs: AtMs,
-): Promise<Comparison> {
-  const comparison: Comparison = { rows: 0, faults: [] };
-  const counts = new Map(TABLES.map((table) => [table, 0]));
-  let head: Batch | null = null;
-  for (const batch of batches) {
-    head = batch;
-    for (const rows of rowsOf(batch)) {
-      await compareTable(db, enterprise, rows, comparison);
-      counts.set(rows.table, (counts.get(rows.table) ?? 0) + countOf(rows, runsSinceMs));
-    }
-  }
-  for (const [table, expected] of counts) {
-    const since = table === "runs" ? "AND started_at_ms >= ?2" : "AND ?2 IS NOT NULL";
-    const statement = `SELECT count(*) AS n FROM ${table} WHERE enterprise = ?1 ${since}`;
-    const found = (await db.prepare(statement).bind(enterprise, runsSinceMs).first<number>("n")) ?? 0;
-    if (found > expected) comparison.faults.push(`${table}: ${found} rows, the ledger has ${expected}`);
-  }
-  if (head !== null) await compareHead(db, head, comparison);
-  return comparison;
-}
+type CopyRow = Record<string, string | number | null>;
 
-/** Compares the enterprise's row and its search keys, but not its gauge, which changes with every debit. */
-async function compareHead(db: D1Database, { enterprise, name, suspended }: Batch, into: Comparison): Promise<void> {
-  const expected: Record<string, unknown> = { name, suspended: Number(suspended) };
-  const columns = Object.keys(expected);
-  const statement = db.prepare("SELECT name, suspended FROM enterprises WHERE id = ?").bind(enterprise);
-  const row = (await statement.all()).results[0];
-  into.rows += 1;
-  const difference = row === undefined ? "missing" : firstDifference(columns, row, Object.values(expected));
-  if (difference !== null) into.faults.push(`enterprises: ${difference}`);
-  const found = await db
-    .prepare("SELECT key FROM enterprise_search WHERE enterprise = ? ORDER BY key")
-    .bind(enterprise)
-    .all();
-  const [keys, expectedKeys] = [found.results.map(({ key }) => key), searchKeysOf(enterprise, name)];
-  into.rows += expectedKeys.length;
-  const extra = keys.find((key) => !expectedKeys.includes(key as string));
-  const missing = expectedKeys.find((key) => !keys.includes(key));
-  if (missing !== undefined) into.faults.push(`enterprise_search "${missing}": missing`);
-  if (extra !== undefined) into.faults.push(`enterprise_search "${extra}": of an older name`);
-}
+export type Compared = {
+  /** How many rows were compared. */
+  rows: number;
+  faults: string[];
+  /** The key after which the next range starts; null if there is none. */
+  next: CopyKey | null;
+};
 
-function countOf({ table, columns, values }: TableRows, runsSinceMs: AtMs): number {
-  if (table !== "runs") return values.length;
-  const startedAt = columns.indexOf("started_at_ms");
-  return values.filter((value) => (value[startedAt] as AtMs) >= runsSinceMs).length;
-}
+/** D1 may have this many more rows in the range than the ledger. If it has even more, the range ends there. */
+const MAX_MORE_ROWS = 200;
 
-async function compareTable(db: D1Database, enterprise: string, rows: TableRows, into: Comparison): Promise<void> {
-  const { table, columns, keys, values } = rows;
-  const compared = columns.filter((column) => column !== "revision");
-  const join = columns.slice(0, keys).map((column, i) => `t.${column} = k.value ->> ${i}`);
-  const statement = `SELECT ${compared.map((column) => `t.${column}`).join(", ")} FROM json_each(?2) AS k
-    CROSS JOIN ${table} AS t ON t.enterprise = ?1 AND ${join.join(" AND ")}`;
-  const keyLists = values.map((value) => value.slice(0, keys));
-  const { results } = await db.prepare(statement).bind(enterprise, JSON.stringify(keyLists)).all();
-  const found = new Map(results.map((row) => [JSON.stringify(compared.slice(0, keys).map((c) => row[c])), row]));
+export async function compareRange(db: D1Database, enterprise: string, range: Range): Promise<Compared> {
+  const { table, columns, keys: keyCount, values } = range.rows;
+  const keys = columns.slice(0, keyCount);
+  const limit = values.length + MAX_MORE_ROWS;
+  const found = await readRange(db, enterprise, range, limit);
+  const keyOfRow = (row: CopyRow) => keys.map((column) => row[column]) as unknown as CopyKey;
+  const next = found.length === limit ? keyOfRow(found.at(-1) as CopyRow) : range.last;
+  const inCopy = new Map(found.map((row) => [JSON.stringify(keyOfRow(row)), row]));
+  const compared: Compared = { rows: 0, faults: [], next };
+  const revisionAt = columns.indexOf("revision");
   for (const value of values) {
-    into.rows += 1;
-    const key = JSON.stringify(value.slice(0, keys));
-    const row = found.get(key);
-    const expected = compared.map((column) => value[columns.indexOf(column)]);
-    const difference = row === undefined ? "missing" : firstDifference(compared, row, expected);
-    if (difference !== null) into.faults.push(`${table} ${key}: ${difference}`);
+    const key = value.slice(0, keyCount) as unknown as CopyKey;
+    if (next !== null && isAfter(key, next)) break;
+    compared.rows += 1;
+    const place = JSON.stringify(key);
+    const row = inCopy.get(place);
+    inCopy.delete(place);
+    const revision = revisionAt === -1 ? null : (value[revisionAt] as number);
+    const difference = row === undefined ? "missing" : firstDifference(columns, row, value);
+    if (difference === null || (row !== undefined && range.isNewer(row)) || range.isWaiting(key, revision)) continue;
+    compared.faults.push(`${table} ${place}: ${difference}`);
   }
+  for (const [place, row] of inCopy) {
+    if (range.isNewer(row) || range.isForgotten(row)) continue;
+    compared.faults.push(`${table} ${place}: the ledger has no such row`);
+  }
+  return compared;
 }
 
-function firstDifference(columns: readonly string[], row: Record<string, unknown>, expected: unknown[]): string | null {
+async function readRange(db: D1Database, enterprise: string, range: Range, limit: number): Promise<CopyRow[]> {
+  const { rows, after, last } = range;
+  const { table, columns, keys } = rows;
+  const key = columns.slice(0, keys);
+  const params: (string | number)[] = [enterprise];
+  const bound = (sign: string, to: CopyKey | null) => {
+    if (to === null) return "";
+    params.push(...to);
+    return ` AND (${key.join(", ")}) ${sign} (${key.map(() => "?").join(", ")})`;
+  };
+  const where = `enterprise = ?${bound(">", after)}${bound("<=", last)}`;
+  const order = key.join(", ");
+  const statement = `SELECT ${columns.join(", ")} FROM ${table} WHERE ${where} ORDER BY ${order} LIMIT ${limit}`;
+  const { results } = await db
+    .prepare(statement)
+    .bind(...params)
+    .all<CopyRow>();
+  return results;
+}
+
+function isAfter(a: CopyKey, b: CopyKey): boolean {
+  const at = a.findIndex((part, i) => part !== b[i]);
+  return at !== -1 && (a[at] as string) > (b[at] as string);
+}
+
+function firstDifference(columns: readonly string[], row: CopyRow, expected: readonly unknown[]): string | null {
   // A run without reports has no unit yet. Its row has the enterprise's unit at the time of writing.
   const unitless = row.last_report_at_ms === null;
-  const at = columns.findIndex((column, i) => row[column] !== expected[i] && !(unitless && column === "unit"));
+  const at = columns.findIndex((column, i) => {
+    if (column === "revision" || row[column] === expected[i]) return false;
+    return !(unitless && column === "unit");
+  });
   const column = columns[at];
   return column === undefined ? null : `${column} is ${row[column]}, the ledger says ${expected[at]}`;
 }

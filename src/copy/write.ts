@@ -21,6 +21,9 @@ export type TableRows = {
   rare?: readonly string[];
 };
 
+/** The part of a batch that consists of rows. */
+export type BatchRows = Pick<Batch, "totals" | "runs" | "entries" | "names" | "revision">;
+
 const TIME = ["unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
 
 const TABLES = [
@@ -87,11 +90,11 @@ export async function deleteCopy(db: D1Database, enterprise: string, head: numbe
 }
 
 /** Returns the rows of a batch by table, except the enterprise's own row. Tables without rows are left out. */
-export function rowsOf(batch: Batch): TableRows[] {
+function rowsOf(batch: BatchRows): TableRows[] {
   return allRowsOf(batch).filter((rows) => rows.values.length > 0);
 }
 
-function allRowsOf(batch: Batch): TableRows[] {
+export function allRowsOf(batch: BatchRows): TableRows[] {
   const time = (span: TimeTotal["span"]) => batch.totals.time.filter((total) => total.span === span).map(timeToList);
   return [
     { table: "usage_hourly", columns: TIME, keys: 3, values: time("hour") },

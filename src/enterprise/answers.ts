@@ -9,7 +9,6 @@ import type { AtMs } from "../ledger/time.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import type { StartAnswer, StartRefused } from "./books/commands.ts";
 import type { EnterpriseState } from "./books/ledger.ts";
-import type { AuditCheck } from "./jobs/audit.ts";
 
 type WithGaugeJson<T extends { gauge: Gauge }> = Omit<T, "gauge"> & { gauge: GaugeJson };
 
@@ -28,8 +27,6 @@ export type CopyView = {
   /** How this cycle ends at the current pace. Objects of the last release do not send it. */
   forecast?: Pick<Forecast, "leftAtResetMicros" | "expiringMicros">;
 };
-
-export type Audit = { checkedAtMs: AtMs; checks: AuditCheck[] };
 
 /** The result of a PUT of an enterprise. `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */
 export type Provisioned = { created: boolean; state: StateJson; newWebhookUrl: string | null };

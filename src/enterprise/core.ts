@@ -24,7 +24,6 @@ import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
 import { formatIso } from "../wire/time.ts";
 import { showWebhook, type WebhookJson } from "../wire/webhook.ts";
 import {
-  type Audit,
   type CopyView,
   type Provisioned,
   type StartAnswerJson,
@@ -43,8 +42,8 @@ import { copyAsOfMs } from "./copy/projection.ts";
 import { Projector } from "./copy/projector.ts";
 import { Rebuilder } from "./copy/rebuild.ts";
 import { loadRunRows } from "./copy/run-rows.ts";
-import { auditBooks, countMeters } from "./jobs/audit.ts";
-import { auditCopy } from "./jobs/audit-copy.ts";
+import type { AuditResult } from "./jobs/audit.ts";
+import { type AuditJob, type AuditOptions, type AuditState, auditInCall, stateOfAudit } from "./jobs/audit-in-call.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import type { Platform } from "./platform.ts";
 import { DebitStream } from "./sockets/debit-stream.ts";
@@ -56,8 +55,6 @@ const NO_WEBHOOK_URL = refuse({
   code: "validation_failed",
   errors: [{ path: "webhook_url", message: "is not set for this enterprise" }],
 });
-/** An audit of this many meters takes about half a second, and blocks all other calls to the object meanwhile. */
-const QUICK_METERS = 100_000;
 
 export class EnterpriseCore {
   readonly jobs: JobRunner;
@@ -298,20 +295,20 @@ export class EnterpriseCore {
     return accepted;
   }
 
-  /** Audits the enterprise unless the audit would delay its debits too long. The scheduled reconciliation uses this. */
-  async auditIfQuick(): Promise<Audit | { tooLarge: true } | Refused | Denied> {
-    const fault = this.#fault(OPERATOR);
-    if (fault !== null) return fault;
-    return countMeters(this.platform.sql, QUICK_METERS + 1) > QUICK_METERS ? { tooLarge: true } : this.audit();
+  /** Audits the enterprise, for Workers of the last release. The scheduled reconciliation of this one calls `audit`. */
+  async auditIfQuick(): Promise<AuditResult | { tooLarge: true } | Refused | Denied> {
+    const audit = await this.audit({ sliced: true, maxAgeMs: 3_600_000 });
+    return "job" in audit ? { tooLarge: true } : audit;
   }
 
-  async audit(): Promise<Audit | Refused | Denied> {
-    const fault = this.#fault(OPERATOR);
-    if (fault !== null) return fault;
-    this.ledger.settle();
-    const checks = auditBooks(this.ledger);
-    checks.push(await auditCopy(this.ledger, this.platform.copy, this.#projector));
-    return { checkedAtMs: this.ledger.nowMs(), checks };
+  /** Audits the enterprise; see auditInCall. */
+  async audit(options: AuditOptions = {}): Promise<AuditResult | AuditJob | Refused | Denied> {
+    return this.#fault(OPERATOR) ?? auditInCall(this.jobs, this.platform, options);
+  }
+
+  /** Returns the audit that is running and the last result, for the operator's page. Starts nothing. */
+  auditState(): AuditState | Refused | Denied {
+    return this.#answer(OPERATOR, () => stateOfAudit(this.jobs));
   }
 
   /** Deletes this enterprise's copy in D1 and writes it again. */

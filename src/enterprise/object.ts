@@ -16,6 +16,7 @@ import type { DirectoryChange } from "./books/directory.ts";
 import type { NewKey } from "./books/keyring.ts";
 import { EnterpriseCore } from "./core.ts";
 import { durablePlatform } from "./durable-platform.ts";
+import type { AuditOptions } from "./jobs/audit-in-call.ts";
 import { acceptSocket, HibernatingSocket } from "./sockets/hibernating.ts";
 import { OWNER_HEADER, type SocketOwner } from "./sockets/sockets.ts";
 
@@ -126,8 +127,12 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.auditIfQuick();
   }
 
-  audit() {
-    return this.#core.audit();
+  audit(options?: AuditOptions) {
+    return this.#core.audit(options);
+  }
+
+  auditState() {
+    return this.#core.auditState();
   }
 
   rebuild() {

@@ -10,6 +10,10 @@ import { enterpriseStub } from "./enterprise-stub.ts";
 const ENTERPRISES_PER_RUN = 20;
 /** After this time a run starts no further audit. The next run continues. */
 const MAX_RUN_MS = 60_000;
+/** An object that has not responded after this time counts as failed, so that it does not hold up the others. */
+const MAX_AUDIT_MS = 30_000;
+/** A large audit takes longer than a run. A later run fetches its result, if it is not older than this. */
+const MAX_AGE_MS = 3_600_000;
 
 /** Runs the reconciliation once. Returns how many enterprises it audited, and how many of them did not pass. */
 export async function reconcile(env: Env): Promise<{ audited: number; wrong: number }> {
@@ -18,9 +22,10 @@ export async function reconcile(env: Env): Promise<{ audited: number; wrong: num
   const counts = { audited: 0, wrong: 0 };
   for (const id of await catalog.nextToAudit(ENTERPRISES_PER_RUN)) {
     if (Date.now() - startedMs > MAX_RUN_MS) break;
-    const note = await auditOf(env, id);
-    await catalog.noteAudit(id, note);
     counts.audited += 1;
+    const note = await auditOf(env, id);
+    if (note === null) continue;
+    await catalog.noteAudit(id, note);
     if (note.state === "ok") continue;
     counts.wrong += 1;
     console.error(JSON.stringify({ event: `audit_${note.state}`, enterprise: id, detail: note.detail }));
@@ -29,16 +34,38 @@ export async function reconcile(env: Env): Promise<{ audited: number; wrong: num
   return counts;
 }
 
-async function auditOf(env: Env, id: string): Promise<AuditNote> {
+/** Returns the result of an enterprise's audit; null while a large audit runs. */
+async function auditOf(env: Env, id: string): Promise<AuditNote | null> {
   const checkedAtMs = Date.now();
   try {
-    const audit = await enterpriseStub(env, id).auditIfQuick();
+    const audit = await within(MAX_AUDIT_MS, async () =>
+      enterpriseStub(env, id).audit({ sliced: true, maxAgeMs: MAX_AGE_MS }),
+    );
     // The enterprise was added to the list, but then never created.
     if (isRefusal(audit)) return { state: "ok", checkedAtMs, detail: "the enterprise does not exist" };
-    if ("tooLarge" in audit) return { state: "too_large", checkedAtMs, detail: "audit it by hand, at a quiet hour" };
-    const faults = audit.checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${detail}`);
-    return { state: faults.length === 0 ? "ok" : "drift", checkedAtMs, detail: faults.join("; ") };
+    if ("job" in audit) {
+      return audit.failing === undefined ? null : { state: "failed", checkedAtMs, detail: audit.failing };
+    }
+    const failed = audit.checks.filter(({ ok }) => !ok);
+    const detail = failed.map((check) => `${check.name}: ${check.detail}`).join("; ");
+    if (failed.length === 0) return { state: "ok", checkedAtMs, detail };
+    // If only the copy failed, and that because D1 could not be read, nothing is known to be wrong.
+    const unread = audit.copyUnreadable === true && failed.length === 1;
+    return { state: unread ? "unreadable" : "drift", checkedAtMs, detail };
   } catch (error) {
     return { state: "failed", checkedAtMs, detail: String(error) };
+  }
+}
+
+async function within<T>(limitMs: number, call: () => Promise<T>): Promise<T> {
+  let cancel = () => {};
+  const timeout = new Promise<never>((_, reject) => {
+    const timer = setTimeout(() => reject(new Error(`the object has not responded within ${limitMs} ms`)), limitMs);
+    cancel = () => clearTimeout(timer);
+  });
+  try {
+    return await Promise.race([call(), timeout]);
+  } finally {
+    cancel();
   }
 }

@@ -1,14 +1,13 @@
 // Bugs that the simulation has found, each reduced to its smallest case. Those of the alarm are in
 // test/enterprise/jobs/runner.test.ts.
 import { expect, it } from "vitest";
-import { compareCopy } from "../../src/copy/compare.ts";
 import { writeBatch } from "../../src/copy/write.ts";
 import type { Ledger } from "../../src/enterprise/books/ledger.ts";
 import { confirmBatch, takeBatch } from "../../src/enterprise/copy/projection.ts";
-import { snapshotBatches } from "../../src/enterprise/copy/snapshot.ts";
 import { prune } from "../../src/enterprise/jobs/pruning.ts";
 import { APRIL, codeOf, DAY_MS, debit, granted, NOON, openBooks, report, start, tokens } from "../support/books.ts";
 import { CopyDb } from "./copy-db.ts";
+import { faultsOf } from "./copy-faults.ts";
 
 const fairNetwork = async (apply: () => void) => apply();
 
@@ -17,10 +16,6 @@ async function copyAll(ledger: Ledger, copy: CopyDb): Promise<void> {
     await writeBatch(copy, batch);
     confirmBatch(ledger, batch);
   }
-}
-
-async function faultsOf(ledger: Ledger, copy: CopyDb): Promise<string[]> {
-  return (await compareCopy(copy, "acme", snapshotBatches(ledger), 0)).faults;
 }
 
 it("keeps a run that costs nothing in the cycle of its last report, also after the turn", async () => {

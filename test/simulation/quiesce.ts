@@ -42,6 +42,8 @@ async function audit(world: World): Promise<void> {
     await world.live(world.nowMs + SECOND_MS);
     await turnOfTheLoop();
   }
-  const { checks } = granted(await audited);
+  const result = granted(await audited);
+  if ("job" in result) throw new Error("the audit has not ended");
+  const { checks } = result;
   for (const { name, ok, detail } of checks) if (!ok) world.fail(`audit ${name}: ${detail}`);
 }

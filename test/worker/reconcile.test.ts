@@ -85,7 +85,7 @@ describe("the scheduled reconciliation", () => {
     expect((await metrics())['fuelgauge_audits{state="drift"}']).toBe("1");
   });
 
-  it("continues with the other enterprises if an audit fails or would take too long", async () => {
+  it("stores the result of a large audit, which runs as a job, and continues with the others if one object fails", async () => {
     const [broken, large] = [await newEnterprise(), await newEnterprise()];
     await runInDurableObject(objectOf(broken.id), (_, { storage }) => {
       storage.sql.exec("DROP TABLE totals_time");
@@ -95,11 +95,38 @@ describe("the scheduled reconciliation", () => {
       const [meter] = storage.sql.exec("SELECT * FROM meters").toArray();
       const rest = Object.keys(meter ?? {}).filter((column) => column !== "run");
       storage.sql.exec(`INSERT INTO meters (run, ${rest}) SELECT 'many-' || value, ${rest} FROM meters,
-        (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 100000) SELECT value FROM n)`);
+        (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 60000) SELECT value FROM n)`);
     });
+    const { status, body } = await operator("GET", `${large.path}/audit`);
+    expect(status).toBe(202);
+    const job = async () => (await operator("GET", `/v1/jobs/${body.job}`)).body;
+    expect(await job()).toMatchObject({ name: "audit", enterprise: large.id });
+    await expect.poll(async () => (await job()).state, { timeout: 30_000 }).toBe("done");
+    const result = await operator("GET", `${large.path}/audit`);
+    expect(result).toMatchObject({ status: 200, body: { ok: false, checked_at: "2026-03-10T12:00:00.000Z" } });
     const events = (await auditAll()).map(({ event, enterprise, detail }) => [enterprise, event, detail]);
-    expect(events).toContainEqual([broken.id, "audit_failed", expect.stringContaining("no such table: totals_time")]);
-    expect(events).toContainEqual([large.id, "audit_too_large", "audit it by hand, at a quiet hour"]);
+    const drift = expect.stringMatching(/monthly use is 1000000, the draws of this cycle sum to 60001000000/);
+    expect(events).toContainEqual([large.id, "audit_drift", drift]);
+    expect(events).toContainEqual([broken.id, "audit_failed", expect.stringContaining("totals_time")]);
+  });
+
+  it("records a copy that cannot be read as unreadable, not as drift", async () => {
+    const e = await newEnterprise();
+    await e.debit(costing(1));
+    const { DB } = env;
+    const prepare = () => {
+      throw new Error("D1_ERROR: Network connection lost.");
+    };
+    const broken = { prepare, batch: () => Promise.reject(new Error("D1_ERROR")) } as unknown as D1Database;
+    await runInDurableObject(objectOf(e.id), (object) => {
+      (object as unknown as { env: Env }).env.DB = broken;
+    });
+    const events = (await auditAll()).map(({ event, enterprise }) => [enterprise, event]);
+    await runInDurableObject(objectOf(e.id), (object) => {
+      (object as unknown as { env: Env }).env.DB = DB;
+    });
+    expect(events).toContainEqual([e.id, "audit_unreadable"]);
+    expect(events).not.toContainEqual([e.id, "audit_drift"]);
   });
 });
 

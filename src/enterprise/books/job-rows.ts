@@ -26,11 +26,14 @@ export type StoredJob = {
   failures: number;
   /** When the next slice may run, by the real clock. Null once the job has ended and the catalog knows it. */
   dueAtMs: AtMs | null;
-  /** The progress that the catalog has recorded: -1 before the first record, 2 once it has recorded the end. */
+  /** The progress that the catalog has recorded: UNPUBLISHED, -1 before the first record, 2 once it has recorded the end. */
   recorded: number;
   startedAtMs: AtMs;
   endedAtMs: AtMs | null;
 };
+
+/** The value of `recorded` of a job whose id nobody knows, so that the catalog needs no record of it. */
+export const UNPUBLISHED = -2;
 
 /** A cursor and a result are each stored as one value, which must stay far below the 2 MB that SQLite accepts. */
 const MAX_VALUE_CHARS = 100_000;
@@ -55,12 +58,12 @@ export function nextJobAtMs(sql: Sql): AtMs | null {
  * and returns that one.
  * @param cursor where the first slice starts; JSON below 100 KB
  */
-export function putNewJob(sql: Sql, name: string, cursor: unknown, nowMs: AtMs): StoredJob {
+export function putNewJob(sql: Sql, name: string, cursor: unknown, nowMs: AtMs, recorded = -1): StoredJob {
   const last = loadJob(sql, name);
   if (last?.state === "running") return last;
   const job: StoredJob = {
     ...{ name, id: crypto.randomUUID(), generation: (last?.generation ?? 0) + 1, state: "running", cursor },
-    ...{ progress: 0, detail: "", result: null, failures: 0, dueAtMs: nowMs, recorded: -1 },
+    ...{ progress: 0, detail: "", result: null, failures: 0, dueAtMs: nowMs, recorded },
     ...{ startedAtMs: nowMs, endedAtMs: null },
   };
   putJob(sql, job);

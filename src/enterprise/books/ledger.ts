@@ -140,9 +140,9 @@ export class Ledger {
    * Starts a sliced job as part of the caller's transaction, unless one of this name is running. Returns the job. The
    * next `JobRunner.changed` sets the alarm for it.
    */
-  startJob(name: string, cursor: unknown): StoredJob {
+  startJob(name: string, cursor: unknown, recorded = -1): StoredJob {
     this.jobStarted = true;
-    return putNewJob(this.sql, name, cursor, this.realNowMs());
+    return putNewJob(this.sql, name, cursor, this.realNowMs(), recorded);
   }
 
   state(): EnterpriseState {

@@ -20,6 +20,8 @@ type Definition<T> = {
 
 export class Table<T> {
   readonly read: (row: SqlRow) => T;
+  /** The names of all columns, the primary key first. */
+  readonly columns: readonly string[];
   readonly #key: Columns<T>[string][];
   readonly #changesAndKey: Columns<T>[string][];
   readonly #all: Columns<T>[string][];
@@ -35,6 +37,7 @@ export class Table<T> {
     const columns = { ...key, ...fixed, ...changing };
     this.#all = Object.values(columns);
     const names = Object.keys(columns);
+    this.columns = names;
     const keys = Object.keys(key);
     const changes = Object.keys(changing);
     // Without WHERE, SQLite would parse ON CONFLICT as part of a join.

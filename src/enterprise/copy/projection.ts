@@ -11,7 +11,7 @@ import { showGauge } from "../../wire/gauge.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
-import type { Sql } from "../books/sql.ts";
+import type { Sql, SqlRow } from "../books/sql.ts";
 import { loadRunRows } from "./run-rows.ts";
 import { foldAndTouch } from "./totals.ts";
 
@@ -118,12 +118,23 @@ function loadForBatch(sql: Sql): { rows: OutboxRow[]; runs: Set<string> } {
 }
 
 export function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
-  const statement = "SELECT * FROM names WHERE revision > ? ORDER BY revision LIMIT ?";
-  return sql.all(statement, afterRevision, limit).map((row) => ({
+  return sql
+    .all("SELECT * FROM names WHERE revision > ? ORDER BY revision LIMIT ?", afterRevision, limit)
+    .map(nameOfRow);
+}
+
+/** Loads the names after a key of kind and id, in the order of that key. */
+export function loadNamesByKey(sql: Sql, after: readonly (string | number)[] | null, limit: number): NameRow[] {
+  const beyond = after === null ? "" : "WHERE (kind, id) > (?, ?)";
+  return sql.all(`SELECT * FROM names ${beyond} ORDER BY kind, id LIMIT ?`, ...(after ?? []), limit).map(nameOfRow);
+}
+
+function nameOfRow(row: SqlRow): NameRow {
+  return {
     kind: row.kind as string,
     id: row.id as string,
     name: row.name as string,
     group: row.group_id as string | null,
     revision: row.revision as number,
-  }));
+  };
 }

@@ -84,6 +84,25 @@ export function loadAllTotals(sql: Sql): Totals {
   };
 }
 
+/** Loads the totals of hours or days after a key of unit, start and surface, in the order of that key. */
+export function loadTimeTotals(
+  sql: Sql,
+  span: TimeTotal["span"],
+  after: readonly (string | number)[] | null,
+  limit: number,
+): TimeTotal[] {
+  const beyond = after === null ? "" : "AND (unit, starts_at_ms, surface) > (?, ?, ?)";
+  const statement = `SELECT * FROM totals_time WHERE span = ? ${beyond} ORDER BY unit, starts_at_ms, surface LIMIT ?`;
+  return sql.all(statement, span, ...(after ?? []), limit).map(TIME_TOTALS.read);
+}
+
+/** Loads the totals of cycles after a key of unit, cycle, dimension and id, in the order of that key. */
+export function loadCycleTotals(sql: Sql, after: readonly (string | number)[] | null, limit: number): CycleTotal[] {
+  const beyond = after === null ? "" : "WHERE (unit, cycle_starts_at_ms, dimension, id) > (?, ?, ?, ?)";
+  const order = "ORDER BY unit, cycle_starts_at_ms, dimension, id LIMIT ?";
+  return sql.all(`SELECT * FROM totals_cycle ${beyond} ${order}`, ...(after ?? []), limit).map(CYCLE_TOTALS.read);
+}
+
 function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const last = rows.at(-1);
   if (last === undefined) return { time: [], cycle: [] };

@@ -1,25 +1,202 @@
-/** Audits the copy in D1: compares it with the ledger, row by row. The code that compares writes to neither. */
-import { compareCopy } from "../../copy/compare.ts";
+/**
+ * Audits the copy in D1 in slices: compares it with the ledger, one range of a table at a time, in both directions.
+ * Debits may arrive meanwhile. A row is compared only if no newer form of it waits in the outbox, and if D1's row is not
+ * newer than the one that was read here. The audit writes to neither side.
+ */
+import { type Compared, type CopyKey, compareRange, type Range } from "../../copy/compare.ts";
+import { searchKeysOf } from "../../copy/search-keys.ts";
+import { allRowsOf, type BatchRows } from "../../copy/write.ts";
 import type { Ledger } from "../books/ledger.ts";
-import type { Projector } from "../copy/projector.ts";
-import { snapshotBatches } from "../copy/snapshot.ts";
-import { type AuditCheck, checkOf } from "./audit.ts";
+import { getProgress } from "../books/progress.ts";
+import { loadNamesByKey, settingsRevision } from "../copy/projection.ts";
+import { loadRunRows } from "../copy/run-rows.ts";
+import { loadCycleTotals, loadTimeTotals } from "../copy/totals.ts";
 import { RUN_HISTORY_MS } from "./pruning.ts";
 
-const MAX_COMPARISONS = 5;
+export const COPY_PHASES = [
+  "usage_hourly",
+  "usage_daily",
+  "usage_by_dimension",
+  "runs_in_copy",
+  "entries_in_copy",
+  "names",
+  "head",
+] as const;
+export type CopyPhase = (typeof COPY_PHASES)[number];
 
-export async function auditCopy(ledger: Ledger, copy: D1Database, projector: Projector): Promise<AuditCheck> {
-  try {
-    for (let comparison = 1; ; comparison++) {
-      await projector.project();
-      const { seq } = ledger.books;
-      const runsSinceMs = ledger.nowMs() - RUN_HISTORY_MS;
-      const { rows, faults } = await compareCopy(copy, ledger.id, snapshotBatches(ledger), runsSinceMs);
-      const check = checkOf("copy_equals_ledger", rows, "rows of the copy equal the ledger's", faults);
-      // If debits arrived meanwhile, a row may differ only because its change is not in the copy yet. Compare again.
-      if (check.ok || seq === ledger.books.seq || comparison === MAX_COMPARISONS) return check;
+/** How many rows a range of each phase has. Reading them takes at most about 8 ms. */
+const RANGE_ROWS: Record<CopyPhase, number> = {
+  usage_hourly: 1_000,
+  usage_daily: 1_000,
+  usage_by_dimension: 1_000,
+  runs_in_copy: 200,
+  entries_in_copy: 500,
+  names: 500,
+  head: 1,
+};
+const TABLES: Record<Exclude<CopyPhase, "head">, string> = {
+  usage_hourly: "usage_hourly",
+  usage_daily: "usage_daily",
+  usage_by_dimension: "usage_by_dimension",
+  runs_in_copy: "runs",
+  entries_in_copy: "entries",
+  names: "names",
+};
+/** Runs with many meters make their range shorter. */
+const MAX_METERS = 1_000;
+/** If more than this waits in the outbox, it is projected before the next comparison. */
+const MAX_WAITING_CHARS = 500_000;
+
+/** Whether so much waits in the outbox that it should be projected first. */
+export function waitsTooMuch({ sql }: Ledger): boolean {
+  const statement = "SELECT length(items) AS chars FROM outbox_items ORDER BY last_seq LIMIT 5000";
+  let chars = 0;
+  return sql.all(statement).some((row) => (chars += row.chars as number) > MAX_WAITING_CHARS);
+}
+
+/** Compares the next range of a phase. */
+export async function comparePhase(
+  ledger: Ledger,
+  db: D1Database,
+  phase: CopyPhase,
+  after: CopyKey | null,
+): Promise<Compared> {
+  if (phase === "head") return compareHead(ledger, db);
+  // Nothing may be awaited before the range is complete: all of it is read in one turn.
+  return compareRange(db, ledger.id, rangeOf(ledger, phase, after));
+}
+
+function rangeOf(ledger: Ledger, phase: Exclude<CopyPhase, "head">, after: CopyKey | null): Range {
+  const { sql } = ledger;
+  const limit = RANGE_ROWS[phase];
+  const { rows, complete } = READ[phase](ledger, after, limit);
+  const shown = allRowsOf({ ...NO_ROWS, ...rows }).find(({ table }) => table === TABLES[phase]);
+  if (shown === undefined) throw new Error(`no rows for ${phase}`);
+  const last = complete ? null : ((shown.values.at(-1) as unknown[]).slice(0, shown.keys) as unknown as CopyKey);
+  const { seq } = ledger.books;
+  const issued = getProgress(sql, "copy");
+  const namesRevision = getProgress(sql, "names_revision");
+  const firstWaiting = (sql.all("SELECT min(last_seq) AS seq FROM outbox_items")[0]?.seq ?? null) as number | null;
+  const range = { rows: shown, after, last, isForgotten: () => false };
+  const newerThan = (revision: number) => (row: { revision?: unknown }) => (row.revision as number) > revision;
+  switch (phase) {
+    case "runs_in_copy": {
+      const waiting = waitingRuns(ledger);
+      const keptSinceMs = ledger.nowMs() - RUN_HISTORY_MS;
+      return {
+        ...range,
+        isWaiting: ([run]) => waiting.has(run as string),
+        isNewer: newerThan(issued),
+        isForgotten: (row) => (row.started_at_ms as number) < keptSinceMs,
+      };
     }
-  } catch (error) {
-    return { name: "copy_equals_ledger", ok: false, detail: `the copy cannot be read: ${String(error)}` };
+    case "entries_in_copy": {
+      const confirmed = getProgress(sql, "entries");
+      const first = (sql.all("SELECT min(seq) AS seq FROM entries")[0]?.seq ?? 0) as number;
+      return {
+        ...range,
+        isWaiting: ([entry]) => (entry as number) > confirmed,
+        isNewer: (row) => (row.seq as number) > seq,
+        isForgotten: (row) => (row.seq as number) < first,
+      };
+    }
+    case "names": {
+      const confirmed = getProgress(sql, "names");
+      return {
+        ...range,
+        isWaiting: (_, revision) => (revision ?? 0) > confirmed,
+        isNewer: newerThan(namesRevision),
+      };
+    }
+    default:
+      // The revision of a total is the seq up to which it is complete.
+      return {
+        ...range,
+        isWaiting: (_, revision) => firstWaiting !== null && (revision ?? 0) >= firstWaiting,
+        isNewer: newerThan(seq),
+      };
   }
+}
+
+type Read = { rows: Partial<BatchRows>; complete: boolean };
+const NO_ROWS: BatchRows = { totals: { time: [], cycle: [] }, runs: [], entries: [], names: [], revision: 0 };
+
+const READ: Record<Exclude<CopyPhase, "head">, (ledger: Ledger, after: CopyKey | null, limit: number) => Read> = {
+  usage_hourly: ({ sql }, after, limit) => readTimes(loadTimeTotals(sql, "hour", after, limit), limit),
+  usage_daily: ({ sql }, after, limit) => readTimes(loadTimeTotals(sql, "day", after, limit), limit),
+  usage_by_dimension: ({ sql }, after, limit) => {
+    const cycle = loadCycleTotals(sql, after, limit);
+    return { rows: { totals: { time: [], cycle } }, complete: cycle.length < limit };
+  },
+  runs_in_copy: (ledger, after, limit) => {
+    const { ids, complete } = loadRunIds(ledger, (after?.[0] ?? "") as string, limit);
+    const rows = loadRunRows(ledger, ids).sort((a, b) => (a.run < b.run ? -1 : 1));
+    return { rows: { runs: rows }, complete };
+  },
+  entries_in_copy: ({ store }, after, limit) => {
+    const entries = store.loadEntriesAfter((after?.[0] ?? 0) as number, limit);
+    return { rows: { entries }, complete: entries.length < limit };
+  },
+  names: ({ sql }, after, limit) => {
+    const names = loadNamesByKey(sql, after, limit);
+    return { rows: { names }, complete: names.length < limit };
+  },
+};
+
+function readTimes(time: BatchRows["totals"]["time"], limit: number): Read {
+  return { rows: { totals: { time, cycle: [] } }, complete: time.length < limit };
+}
+
+/** Loads the ids of the next runs. Stops early if the runs have many meters. */
+function loadRunIds({ sql }: Ledger, after: string, limit: number): { ids: string[]; complete: boolean } {
+  const rows = sql.all(
+    `SELECT run, (SELECT count(*) FROM meters WHERE meters.run = runs.run) AS meters FROM runs WHERE run > ?
+      ORDER BY run LIMIT ?`,
+    after,
+    limit,
+  );
+  let meters = 0;
+  const fitting = rows.filter((row, i) => (meters += row.meters as number) <= MAX_METERS || i === 0);
+  return {
+    ids: fitting.map((row) => row.run as string),
+    complete: rows.length < limit && fitting.length === rows.length,
+  };
+}
+
+/** Returns the runs with an item in the outbox. waitsTooMuch() bounds how many these are. */
+function waitingRuns({ sql }: Ledger): Set<string> {
+  const statement =
+    "SELECT DISTINCT item.value ->> 'run' AS run FROM outbox_items, json_each(outbox_items.items) AS item";
+  return new Set(sql.all(statement).map((row) => row.run as string));
+}
+
+/** Compares the enterprise's row and its search keys, but not its gauge, which changes with every debit. */
+async function compareHead(ledger: Ledger, db: D1Database): Promise<Compared> {
+  const { sql, id, books } = ledger;
+  const { name, suspended } = books.settings;
+  const revision = settingsRevision(sql);
+  const faults: string[] = [];
+  const columns = "SELECT name, suspended, revision FROM enterprises WHERE id = ?";
+  const row = (await db.prepare(columns).bind(id).all()).results[0] as Record<string, unknown> | undefined;
+  const keys = (
+    await db.prepare("SELECT key FROM enterprise_search WHERE enterprise = ? ORDER BY key").bind(id).all()
+  ).results.map((found) => (found as { key: string }).key);
+  const expected = searchKeysOf(id, name);
+  const compared = { rows: 1 + expected.length, faults, next: null };
+  if (row !== undefined && (row.revision as number) > getProgress(sql, "copy")) {
+    faults.push(
+      `enterprises: the copy has revision ${row.revision}, the ledger has issued ${getProgress(sql, "copy")}`,
+    );
+  }
+  if (settingsRevision(sql) !== revision || getProgress(sql, "settings") < revision) return compared;
+  if (row === undefined) faults.push("enterprises: missing");
+  else if (row.name !== name) faults.push(`enterprises: name is ${row.name}, the ledger says ${name}`);
+  else if (row.suspended !== Number(suspended)) {
+    faults.push(`enterprises: suspended is ${row.suspended}, the ledger says ${Number(suspended)}`);
+  }
+  const missing = expected.find((key) => !keys.includes(key));
+  const extra = keys.find((key) => !expected.includes(key));
+  if (missing !== undefined) faults.push(`enterprise_search "${missing}": missing`);
+  if (extra !== undefined) faults.push(`enterprise_search "${extra}": of an older name`);
+  return compared;
 }

@@ -1,278 +1,231 @@
 /**
- * Audits the ledger. It recomputes every invariant from the stored rows, independently of the code that wrote them, and
- * trusts no running sum. Each check reports what it compared and, if it fails, which rows are wrong. The audit changes
- * nothing.
+ * The audit of an enterprise, as a sliced job: first its books, then its copy in D1. It changes nothing. The result is
+ * the list of checks. The books are audited as of one moment, while debits go on.
  */
-import type { Books, Meter } from "../../ledger/books.ts";
-import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
-import type { Entry } from "../../ledger/entries.ts";
-import { MAX_MICROS, UNITS, type Unit } from "../../ledger/micros.ts";
-import { costOf } from "../../ledger/prices.ts";
-import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
+import { MAX_MICROS } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
+import { beginAsOf, endAsOf, endAsOfTable, loadAsOfPage, loadPage, passAsOf } from "../books/as-of.ts";
 import type { Ledger } from "../books/ledger.ts";
-import { loadOutbox } from "../books/outbox.ts";
-import { getProgress } from "../books/progress.ts";
-import { METERS } from "../books/rows.ts";
 import type { Sql } from "../books/sql.ts";
+import type { Projector } from "../copy/projector.ts";
+import { foldOutbox } from "../copy/totals.ts";
+import type { Platform } from "../platform.ts";
+import { within } from "../within.ts";
+import { type AuditReader, auditPage, BOOK_PHASES, type BookPhase, PAGE_ROWS } from "./audit-books.ts";
+import { concludeBooks } from "./audit-checks.ts";
+import { COPY_PHASES, type CopyPhase, comparePhase, waitsTooMuch } from "./audit-copy.ts";
+import { type AuditCheck, type AuditNotes, addFault, checkOf, countIn, newNotes } from "./audit-notes.ts";
+import { loadAuditStart } from "./audit-start.ts";
+import type { SlicedJob, Step } from "./sliced-job.ts";
 
-export type AuditCheck = { name: string; ok: boolean; detail: string };
-
-const PAGE = 1_000;
-const SHOWN_FAULTS = 3;
-
-/** Runs all checks of the books. The check of the copy in D1 is in audit-copy.ts. */
-export function auditBooks(ledger: Ledger): AuditCheck[] {
-  const facts = readFacts(ledger);
-  const entries = readEntries(ledger);
-  return [
-    checkOf("meters_cost", facts.meters, "meters cost what their totals cost at their pinned rates", facts.costFaults),
-    checkOf("meters_drawn", facts.meters, "meters are drawn to the micro", facts.drawFaults),
-    checkGrants(ledger, facts),
-    checkCycle(ledger.books, facts),
-    checkMonthlyFirst(ledger.books, entries, ledger.nowMs()),
-    checkTurns(ledger.books, entries),
-    checkHolds(ledger),
-    checkJournal(ledger, entries),
-    checkReplay(ledger, entries),
-    checkTotals(ledger.sql),
-  ];
-}
-
-export function checkOf(name: string, count: number, claim: string, faults: readonly string[]): AuditCheck {
-  if (faults.length === 0) return { name, ok: true, detail: `${count} ${claim}` };
-  const more = faults.length > SHOWN_FAULTS ? ` and ${faults.length - SHOWN_FAULTS} more` : "";
-  return { name, ok: false, detail: `${faults.slice(0, SHOWN_FAULTS).join("; ")}${more}` };
-}
-
-/** Counts the meters, but stops counting at `max`. */
-export function countMeters(sql: Sql, max: number): number {
-  return Number(sql.all("SELECT count(*) AS n FROM (SELECT 1 FROM meters LIMIT ?)", max)[0]?.n);
-}
-
-type Facts = {
-  meters: number;
-  costFaults: string[];
-  drawFaults: string[];
-  /** What the meters have drawn on each grant, including lapsed refunds, by grant id. */
-  drawnByGrant: Map<string, bigint>;
-  /** What the meters have drawn from each bucket in the current cycle. */
-  cycle: Record<"monthly" | "grant" | "debt" | "spend", bigint>;
+export type AuditResult = {
+  checkedAtMs: AtMs;
+  checks: AuditCheck[];
+  /** True if the copy could not be read, so that nothing is known about it. */
+  copyUnreadable?: true;
 };
 
-function readFacts(ledger: Ledger): Facts {
-  const facts: Facts = {
-    meters: 0,
-    costFaults: [],
-    drawFaults: [],
-    drawnByGrant: new Map(),
-    cycle: { monthly: 0n, grant: 0n, debt: 0n, spend: 0n },
+type AuditDeps = { platform: Platform; ledger: Ledger; projector: Projector; rebuilder: { owed: boolean } };
+
+/** The first phase, before the books have their moment. */
+const FOLD = "fold";
+const PHASES: readonly string[] = [FOLD, ...BOOK_PHASES, ...COPY_PHASES];
+const COPY_CHECK = "copy_equals_ledger";
+const D1_TIMEOUT_MS = 15_000;
+const COPY_PAUSE_MS = 1_000;
+/** How often the audit of the copy waits for a rebuild, or tries again after D1 has failed, before it gives up. */
+const MAX_WAITS = 600;
+const MAX_RETRIES = 6;
+/** A small copy that cannot be read is not tried again, so that the caller gets its answer at once. */
+const SMALL_ROWS = 10_000;
+
+/** The cursor with which an audit starts. */
+export const AUDIT_CURSOR: AuditNotes = newNotes(FOLD);
+
+export const AUDIT: SlicedJob<AuditNotes, AuditDeps> = {
+  listed: true,
+  maxFailures: 8,
+  slice: (deps, notes) => {
+    if (notes.phase === FOLD) return begin(deps.ledger, notes);
+    if ((COPY_PHASES as readonly string[]).includes(notes.phase)) return auditCopy(deps, notes);
+    return auditSlice(deps.ledger, notes);
+  },
+  abandon: ({ ledger }) => endAudit(ledger.sql),
+};
+
+/** Audits the books in one go. For tests and simulations: the time it takes grows with the books. */
+export function auditBooks(ledger: Ledger): AuditCheck[] {
+  const notes = { ...newNotes("books"), start: loadAuditStart(ledger) };
+  const drawn = new Map<string, bigint>();
+  const reader: AuditReader = {
+    ledger,
+    loadPage: (table, after, limit) => loadPage(ledger.sql, table, after, limit),
+    addDrawn: (byGrant) => {
+      for (const [id, micros] of byGrant) drawn.set(id, (drawn.get(id) ?? 0n) + micros);
+    },
+    takeDrawn: (grants) =>
+      new Map(
+        grants.map((id) => {
+          const micros = drawn.get(id) ?? 0n;
+          drawn.delete(id);
+          return [id, micros];
+        }),
+      ),
+    leftDrawn: () => [...drawn.keys()],
   };
-  for (const meter of eachMeter(ledger.sql)) {
-    facts.meters += 1;
-    const cost = costOf(meter.usage, meter.price, meter.unit);
-    const label = `${meter.run} on ${meter.model}`;
-    if (cost !== meter.chargedMicros) facts.costFaults.push(`${label}: charged ${meter.chargedMicros}, costs ${cost}`);
-    let drawn = 0n;
-    for (const draw of meter.draws) {
-      drawn += BigInt(draw.micros);
-      if (draw.cycleStartsAtMs === ledger.books.cycle.startsAtMs) facts.cycle[draw.bucket] += BigInt(draw.micros);
-      if (draw.grantId === null) continue;
-      const sum = facts.drawnByGrant.get(draw.grantId) ?? 0n;
-      facts.drawnByGrant.set(draw.grantId, sum + BigInt(draw.micros) + BigInt(draw.lapsedMicros));
-    }
-    if (drawn !== BigInt(meter.chargedMicros)) {
-      facts.drawFaults.push(`${label}: charged ${meter.chargedMicros}, drawn ${drawn}`);
-    }
+  for (const phase of BOOK_PHASES) {
+    notes.after = null;
+    while (!auditPage(reader, notes, phase, MAX_MICROS));
   }
-  return facts;
+  return concludeBooks(notes);
 }
 
-function* eachMeter(sql: Sql): Generator<Meter> {
-  const statement = "SELECT * FROM meters WHERE (run, model) > (?, ?) ORDER BY run, model LIMIT ?";
-  for (let run = "", model = ""; ; ) {
-    const page = sql.all(statement, run, model, PAGE).map(METERS.read);
-    yield* page;
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return;
-    run = last.run;
-    model = last.model;
-  }
-}
-
-function readEntries(ledger: Ledger): Entry[] {
-  const entries: Entry[] = [];
-  for (let after = 0; ; ) {
-    // Entries of closed runs change no balance. checkJournal counts them, so a missing one is still noticed.
-    const page = ledger.store.loadEntriesAfter(after, PAGE);
-    entries.push(...page.filter((entry) => entry.facts.type !== "run_closed"));
-    if (page.length < PAGE) return entries;
-    after = page.at(-1)?.seq ?? after;
-  }
-}
-
-function checkGrants(ledger: Ledger, facts: Facts): AuditCheck {
-  const faults: string[] = [];
-  const rows = ledger.sql.all("SELECT * FROM grants");
-  for (const row of rows) {
-    const drawn = BigInt(row.drawn_micros as number);
-    const recomputed = (facts.drawnByGrant.get(row.id as string) ?? 0n) + BigInt(row.pruned_micros as number);
-    if (drawn !== recomputed) faults.push(`grant ${row.id}: drawn ${drawn}, its draws sum to ${recomputed}`);
-    const gone = drawn + BigInt(row.expired_micros as number) + BigInt(row.voided_micros as number);
-    if (gone > BigInt(row.amount_micros as number)) {
-      faults.push(`grant ${row.id}: ${gone} of ${row.amount_micros} is gone`);
-    }
-  }
-  return checkOf(
-    "grants_drawn",
-    rows.length,
-    "grants whose drawn, expired, voided and remaining parts sum to their amount",
-    faults,
-  );
-}
-
-function checkCycle(books: Books, facts: Facts): AuditCheck {
-  const { cycle } = books;
-  const faults: string[] = [];
-  const compare = (what: string, stored: number, recomputed: bigint) => {
-    if (BigInt(stored) !== recomputed)
-      faults.push(`${what} is ${stored}, the draws of this cycle sum to ${recomputed}`);
-  };
-  compare("monthly use", cycle.monthlyUsedMicros, facts.cycle.monthly);
-  compare("bonus use", cycle.bonusUsedMicros, facts.cycle.grant);
-  compare("debt", cycle.debtMicros, facts.cycle.debt);
-  compare("spend", cycle.spendUsedMicros, facts.cycle.spend);
-  return checkOf("cycle_balances", 4, "balances of this cycle equal the sum of their draws", faults);
-}
-
-function checkMonthlyFirst(books: Books, entries: readonly Entry[], nowMs: number): AuditCheck {
-  const { cycle } = books;
-  const started = entries.findLast((entry) => entry.facts.type === "cycle_started")?.facts;
-  const granted = started?.type === "cycle_started" ? started.allowanceMicros : 0;
-  const raisedMicros = Math.max(0, cycle.allowanceMicros - granted);
-  const faults: string[] = [];
-  const free = monthlyRemaining(books);
-  if (free < 0) faults.push(`monthly use exceeds the allowance by ${-free}`);
-  if (cycle.bonusUsedMicros > 0 && free > raisedMicros + cycle.returnedMicros) {
-    faults.push(`bonus is in use while ${free} of the allowance is free`);
-  }
-  if (cycle.debtMicros > 0 && free + bonusRemaining(books, nowMs) > 0)
-    faults.push("there is debt while credit is free");
-  return checkOf("monthly_before_bonus", 1, "order of draws: allowance, then bonus, then debt", faults);
-}
-
-function checkTurns(books: Books, entries: readonly Entry[]): AuditCheck {
-  const starts = entries.flatMap((entry) => (entry.facts.type === "cycle_started" ? [entry.facts.startsAtMs] : []));
-  const faults = starts.flatMap((start, i) => {
-    const before = starts[i - 1];
-    if (before === undefined || before < start) return [];
-    return [`the cycle of ${formatIso(start)} started after that of ${formatIso(before)}`];
-  });
-  const last = starts.at(-1) ?? null;
-  if (last !== books.cycle.startsAtMs) {
-    const started = formatIso(books.cycle.startsAtMs);
-    faults.push(`the running cycle started ${started}, the journal says ${formatIsoOrNull(last)}`);
-  }
-  return checkOf("one_turn_per_cycle", starts.length, "cycles started once each", faults);
-}
-
-function checkHolds(ledger: Ledger): AuditCheck {
-  const sums: Record<Unit, bigint> = { credits: 0n, usd: 0n };
-  const rows = ledger.sql.all("SELECT hold_unit, hold_micros FROM runs WHERE hold_expires_at_ms IS NOT NULL");
-  for (const row of rows) sums[row.hold_unit as Unit] += BigInt(row.hold_micros as number);
-  const faults = UNITS.flatMap((unit) => {
-    const held = ledger.books.held[unit];
-    return BigInt(held) === sums[unit] ? [] : [`held ${held} ${unit}, the active holds sum to ${sums[unit]}`];
-  });
-  return checkOf("held", rows.length, "active holds sum to what is held", faults);
-}
-
-function checkJournal(ledger: Ledger, entries: readonly Entry[]): AuditCheck {
+/**
+ * Folds what waits, so that totals and outbox are easy to add up. When nothing is left, remembers the balances and
+ * starts keeping old rows, all in one turn: this is the moment as of which the books are audited.
+ */
+function begin(ledger: Ledger, notes: AuditNotes): Step<AuditNotes> {
   const { sql } = ledger;
-  const { seq } = ledger.books;
-  const folded = getProgress(sql, "folded");
-  const counted = Number(sql.all("SELECT count(*) AS n FROM entries")[0]?.n) + getProgress(sql, "items_folded");
-  const rows = loadOutbox(sql, folded, MAX_MICROS);
-  const items = rows.reduce((sum, row) => sum + row.items.length, 0);
-  const faults = counted + items === seq ? [] : [`seq is ${seq}, the journal holds ${counted + items}`];
-  const last = Math.max(entries.at(-1)?.seq ?? 0, rows.at(-1)?.lastSeq ?? 0);
-  if (last > seq) faults.push(`the journal reaches ${last}, seq is ${seq}`);
-  return checkOf("journal_without_gaps", seq, "steps of the journal, none missing", faults);
-}
-
-function checkReplay(ledger: Ledger, entries: readonly Entry[]): AuditCheck {
-  const { books, sql } = ledger;
-  const faults: string[] = [];
-  const compare = (what: string, stored: unknown, replayed: unknown) => {
-    if (stored !== replayed) faults.push(`${what} is ${stored}, the journal replays to ${replayed}`);
+  ledger.settle();
+  if (sql.transaction(() => foldOutbox(sql))) return { next: notes, detail: "folding what waits" };
+  notes.start = loadAuditStart(ledger);
+  const commit = () => {
+    endAudit(sql);
+    beginAsOf(sql);
+    sql.run("CREATE TABLE audit_drawn (id TEXT PRIMARY KEY, micros TEXT NOT NULL) STRICT, WITHOUT ROWID");
   };
-  const replay = { allowance: 0, cap: null as number | null, granted: 0n, expired: 0n, voided: 0n };
-  for (const { facts } of entries) {
-    if (facts.type === "cycle_started" || facts.type === "plan_changed") replay.allowance = facts.allowanceMicros;
-    if (facts.type === "cap_changed") replay.cap = facts.toMicros;
-    if (facts.type === "grant_added") replay.granted += BigInt(facts.amountMicros);
-    if (facts.type === "grant_expired") replay.expired += BigInt(facts.amountMicros);
-    if (facts.type === "grant_voided") replay.voided += BigInt(facts.amountMicros);
-  }
-  compare("the allowance", books.cycle.allowanceMicros, replay.allowance);
-  compare("the cap", books.capMicros, replay.cap);
-  const sums = { granted: 0n, expired: 0n, voided: 0n };
-  for (const row of sql.all("SELECT amount_micros, expired_micros, voided_micros FROM grants")) {
-    sums.granted += BigInt(row.amount_micros as number);
-    sums.expired += BigInt(row.expired_micros as number);
-    sums.voided += BigInt(row.voided_micros as number);
-  }
-  for (const what of ["granted", "expired", "voided"] as const) compare(what, sums[what], replay[what]);
-  const { cycle } = books;
-  compare(
-    "use in credits",
-    cycle.monthlyUsedMicros + cycle.bonusUsedMicros + cycle.debtMicros,
-    cycleTotal(ledger, "credits"),
-  );
-  compare("spend", cycle.spendUsedMicros, cycleTotal(ledger, "usd"));
-  return checkOf("journal_replays", entries.length, "entries and the debits replay to the balances", faults);
+  return { ...advance(notes), commit };
 }
 
-/** Returns this cycle's charges: the folded totals plus the outbox rows that are not folded yet. */
-function cycleTotal(ledger: Ledger, unit: Unit): number {
-  const { sql, books } = ledger;
-  const statement =
-    "SELECT amount_micros FROM totals_cycle WHERE unit = ? AND cycle_starts_at_ms = ? AND dimension = 'all'";
-  let sum = Number(sql.all(statement, unit, books.cycle.startsAtMs)[0]?.amount_micros ?? 0);
-  for (const row of loadOutbox(sql, getProgress(sql, "folded"), MAX_MICROS)) {
-    for (const { debit } of row.items) {
-      if (debit?.unit === unit && debit.cycleMs === books.cycle.startsAtMs) sum += debit.cycleMicros;
+function auditSlice(ledger: Ledger, notes: AuditNotes): Step<AuditNotes> {
+  const { sql } = ledger;
+  const phase = notes.phase as BookPhase;
+  const commits: (() => void)[] = [];
+  let taken = new Set<string>();
+  const reader: AuditReader = {
+    ledger,
+    loadPage: (table, after, limit) => {
+      const page = loadAsOfPage(sql, table, after, limit);
+      const { last } = page;
+      commits.push(() => (last === null ? endAsOfTable(sql, table) : passAsOf(sql, table, last)));
+      return page;
+    },
+    addDrawn: (byGrant) => commits.push(() => addDrawn(sql, byGrant)),
+    takeDrawn: (grants) => {
+      const list = JSON.stringify(grants);
+      const rows = sql.all("SELECT * FROM audit_drawn WHERE id IN (SELECT value FROM json_each(?1))", list);
+      const remove = "DELETE FROM audit_drawn WHERE id IN (SELECT value FROM json_each(?1))";
+      commits.push(() => sql.run(remove, list));
+      taken = new Set(grants);
+      return new Map(rows.map((row) => [row.id as string, BigInt(row.micros as string)]));
+    },
+    leftDrawn: () =>
+      sql
+        .all("SELECT id FROM audit_drawn LIMIT ?", taken.size + 3)
+        .map((row) => row.id as string)
+        .filter((id) => !taken.has(id)),
+  };
+  const complete = auditPage(reader, notes, phase, PAGE_ROWS[phase]);
+  const commit = () => {
+    for (const act of commits) act();
+  };
+  return { ...(complete ? advance(notes) : { next: notes, ...progressOf(notes) }), commit };
+}
+
+function addDrawn(sql: Sql, byGrant: ReadonlyMap<string, bigint>): void {
+  if (byGrant.size === 0) return;
+  const list = JSON.stringify([...byGrant.keys()]);
+  const known = sql.all("SELECT * FROM audit_drawn WHERE id IN (SELECT value FROM json_each(?1))", list);
+  const sums = new Map(byGrant);
+  for (const { id, micros } of known) sums.set(id as string, (sums.get(id as string) ?? 0n) + BigInt(micros as string));
+  sql.run(
+    `INSERT INTO audit_drawn SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE true
+      ON CONFLICT (id) DO UPDATE SET micros = excluded.micros`,
+    JSON.stringify([...sums].map(([id, micros]) => [id, String(micros)])),
+  );
+}
+
+async function auditCopy(deps: AuditDeps, notes: AuditNotes): Promise<Step<AuditNotes>> {
+  const { ledger, platform, projector, rebuilder } = deps;
+  try {
+    if (rebuilder.owed) return wait(notes, "waiting for the rebuild of the copy");
+    if (notes.values.projected !== 1 || waitsTooMuch(ledger)) {
+      await within(platform.defer, D1_TIMEOUT_MS, projector.project());
+      notes.values.projected = 1;
+      if (waitsTooMuch(ledger)) return wait(notes, "waiting for the projection");
     }
+    const phase = notes.phase as CopyPhase;
+    const compared = await within(
+      platform.defer,
+      D1_TIMEOUT_MS,
+      comparePhase(ledger, platform.copy, phase, notes.after as never),
+    );
+    // A rebuild that started meanwhile may have removed rows.
+    if (rebuilder.owed) return wait(notes, "waiting for the rebuild of the copy");
+    for (const fault of compared.faults) addFault(notes, COPY_CHECK, fault);
+    countIn(notes, "copy", compared.rows);
+    notes.values.failures = 0;
+    notes.after = compared.next;
+    if (compared.next !== null) return { next: notes, ...progressOf(notes) };
+    if (phase !== COPY_PHASES.at(-1)) return advance(notes);
+    return finish(
+      ledger,
+      notes,
+      checkOf(notes, COPY_CHECK, notes.counts.copy ?? 0, "rows of the copy equal the ledger's"),
+    );
+  } catch (error) {
+    const failures = Number(notes.values.failures ?? 0) + 1;
+    notes.values.failures = failures;
+    const small = (notes.counts.meters ?? 0) + (notes.counts.copy ?? 0) < SMALL_ROWS;
+    if (!small && failures < MAX_RETRIES) {
+      return { next: notes, detail: `D1 has failed: ${String(error)}`, pauseMs: COPY_PAUSE_MS * 2 ** failures };
+    }
+    return giveUp(ledger, notes, String(error));
   }
-  return sum;
 }
 
-function checkTotals(sql: Sql): AuditCheck {
-  const faults: string[] = [];
-  const byDimension =
-    sql.all(`SELECT unit, cycle_starts_at_ms AS cycle, dimension, sum(amount_micros) AS amount, sum(requests) AS requests
-    FROM totals_cycle GROUP BY unit, cycle, dimension ORDER BY unit, cycle, dimension`);
-  const all = new Map(
-    byDimension.filter((row) => row.dimension === "all").map((row) => [`${row.unit} ${row.cycle}`, row]),
-  );
-  for (const row of byDimension) {
-    const whole = all.get(`${row.unit} ${row.cycle}`);
-    if (whole?.amount === row.amount && whole?.requests === row.requests) continue;
-    faults.push(
-      `by ${row.dimension}: ${row.amount} in ${row.requests} requests, in all ${whole?.amount} in ${whole?.requests}`,
-    );
-  }
-  const bySpan = sql.all(
-    "SELECT unit, surface, span, sum(amount_micros) AS amount FROM totals_time GROUP BY unit, surface, span",
-  );
-  const spans = Object.entries(Object.groupBy(bySpan, ({ unit, surface }) => `${surface} in ${unit}`));
-  for (const [label, rows = []] of spans) {
-    const [hours, days] = ["hour", "day"].map((span) => rows.find((row) => row.span === span)?.amount);
-    if (hours !== days) faults.push(`${label}: hours sum to ${hours}, days to ${days}`);
-  }
-  return checkOf(
-    "totals_agree",
-    byDimension.length + bySpan.length,
-    "totals by hour, day, workspace, group and user agree",
-    faults,
-  );
+function wait(notes: AuditNotes, detail: string): Step<AuditNotes> {
+  countIn(notes, "waits");
+  if ((notes.counts.waits ?? 0) > MAX_WAITS) throw new Error(detail);
+  return { next: notes, detail, pauseMs: COPY_PAUSE_MS };
+}
+
+function giveUp(ledger: Ledger, notes: AuditNotes, why: string): Step<AuditNotes> {
+  return finish(ledger, notes, { name: COPY_CHECK, ok: false, detail: `the copy cannot be read: ${why}` }, true);
+}
+
+function finish(ledger: Ledger, notes: AuditNotes, copy: AuditCheck, unreadable = false): Step<AuditNotes> {
+  const checks = [...concludeBooks(notes), copy];
+  const result: AuditResult = {
+    checkedAtMs: notes.start?.checkedAtMs ?? ledger.nowMs(),
+    checks,
+    ...(unreadable ? { copyUnreadable: true } : {}),
+  };
+  const failed = checks.filter(({ ok }) => !ok);
+  const names = failed.map(({ name }) => name).join(", ");
+  const done = failed.length === 0 ? `all ${checks.length} checks passed` : `failed: ${names}`;
+  return { done, result, commit: () => endAudit(ledger.sql) };
+}
+
+function endAudit(sql: Sql): void {
+  endAsOf(sql);
+  sql.run("DROP TABLE IF EXISTS audit_drawn");
+}
+
+function advance(notes: AuditNotes): { next: AuditNotes; progress: number; detail: string } {
+  notes.phase = PHASES[PHASES.indexOf(notes.phase) + 1] as string;
+  notes.after = null;
+  notes.values = { ...notes.values, slices: 0 };
+  return { next: notes, ...progressOf(notes) };
+}
+
+/** Estimates the progress: each phase is an equal part, and a phase approaches its end with the rows it has read. */
+function progressOf(notes: AuditNotes): { progress: number; detail: string } {
+  const phase = PHASES.indexOf(notes.phase);
+  const slices = Number(notes.values.slices ?? 0);
+  notes.values.slices = slices + 1;
+  const part = slices / (slices + 100);
+  const progress = Math.round(((phase + part) / PHASES.length) * 1_000) / 1_000;
+  const { meters = 0, copy = 0 } = notes.counts;
+  return { progress, detail: `${notes.phase}: ${meters} meters and ${copy} rows of the copy so far` };
 }

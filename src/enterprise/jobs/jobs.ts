@@ -9,6 +9,7 @@ import type { Projector } from "../copy/projector.ts";
 import type { Rebuilder } from "../copy/rebuild.ts";
 import type { Platform } from "../platform.ts";
 import { closeExpired, nextExpiryAtMs } from "../sockets/sockets.ts";
+import { AUDIT } from "./audit.ts";
 import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
 import { NEVER } from "./next-alarm.ts";
 import { prune } from "./pruning.ts";
@@ -19,7 +20,7 @@ import type { Slicer } from "./slicer.ts";
 export type JobDeps = { platform: Platform; ledger: Ledger; projector: Projector; rebuilder: Rebuilder };
 
 /** The jobs whose work grows with history or with what became due. The runner starts them by name. */
-export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> = {};
+export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> = { audit: AUDIT };
 
 export type AlarmDeps = JobDeps & { slicer: Slicer<JobDeps> };
 

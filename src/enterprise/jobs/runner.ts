@@ -5,7 +5,7 @@
  * sets the alarm.
  */
 import type { AtMs } from "../../ledger/time.ts";
-import type { StoredJob } from "../books/job-rows.ts";
+import { type StoredJob, UNPUBLISHED } from "../books/job-rows.ts";
 import { copyAsOfMs, copyIsBehind } from "../copy/projection.ts";
 import { type AlarmDeps, CHECK_AGAIN_MS, JOBS, type Job, type JobDeps, type JobName, SLICED_JOBS } from "./jobs.ts";
 import { NEVER, nextAlarmAt, retryPauseMs } from "./next-alarm.ts";
@@ -102,6 +102,28 @@ export class JobRunner {
     this.deps.ledger.startJob(name, cursor);
     this.#setAlarm();
     return this.deps.slicer.record(name);
+  }
+
+  /**
+   * Starts a sliced job, unless one of this name is running, and runs up to `maxSlices` of its slices in this call. The
+   * catalog gets no record, unless the alarm runs the rest, which happens after a while or after `publish`.
+   */
+  async runInCall(name: string, cursor: unknown, maxSlices: number): Promise<StoredJob> {
+    const { ledger } = this.deps;
+    ledger.startJob(name, cursor, UNPUBLISHED);
+    ledger.jobStarted = false;
+    this.#dueAtMs.slices = Math.min(this.#dueAtMs.slices, this.#nowMs() + CHECK_AGAIN_MS);
+    this.#setAlarm();
+    return (await this.runSlices(name, maxSlices)) as StoredJob;
+  }
+
+  /** Makes the catalog's record of a job that was started by `runInCall`, so that its id may be given to the caller. */
+  publish(name: string): Promise<StoredJob> {
+    return this.deps.slicer.publish(name);
+  }
+
+  find(name: string): StoredJob | null {
+    return this.deps.slicer.find(name);
   }
 
   /** Runs up to `maxSlices` slices of a job in this call. The alarm runs the rest. Returns the job as it is then. */

@@ -4,7 +4,7 @@
  * It does not know what the jobs do.
  */
 import type { AtMs } from "../../ledger/time.ts";
-import { loadDueJobs, loadJob, nextJobAtMs, putJob, type StoredJob } from "../books/job-rows.ts";
+import { loadDueJobs, loadJob, nextJobAtMs, putJob, type StoredJob, UNPUBLISHED } from "../books/job-rows.ts";
 import type { Ledger } from "../books/ledger.ts";
 import type { Platform } from "../platform.ts";
 import { within } from "../within.ts";
@@ -16,6 +16,8 @@ const SLICES_PER_ALARM = 200;
 const MAX_FAILURES = 20;
 /** If calls are running the slices that are due, the alarm checks again after this time. */
 const BUSY_PAUSE_MS = 1_000;
+/** A call that finds a slice running checks again after this time. */
+const SHARED_PAUSE_MS = 20;
 /** The catalog learns of each further twentieth of a job, so a long job calls it about twenty times. */
 const RECORDED_STEP = 0.05;
 const RECORD_TIMEOUT_MS = 5_000;
@@ -56,13 +58,20 @@ export class Slicer<D> {
     return job;
   }
 
+  /** Makes the first record of a job that had none, and returns the job. */
+  async publish(name: string): Promise<StoredJob> {
+    const job = this.find(name) as StoredJob;
+    if (job.recorded === UNPUBLISHED) putJob(this.ledger.sql, { ...job, recorded: -1 });
+    return this.record(name);
+  }
+
   /** Runs slices of one job in this call, until the job ends, pauses or has had `maxSlices`. Returns the job. */
   async runNow(name: string, maxSlices: number): Promise<StoredJob | null> {
     for (let slices = 0; slices < maxSlices; slices++) {
       const job = this.find(name);
       if (job === null || job.state !== "running" || (job.dueAtMs ?? NEVER) > this.#nowMs()) break;
-      if (!(await this.#runSlice(job))) break;
-      await this.#yield();
+      // If another call runs the slice, this call waits for it.
+      await this.#yield((await this.#runSlice(job)) ? 0 : SHARED_PAUSE_MS);
     }
     return this.find(name);
   }
@@ -135,7 +144,7 @@ export class Slicer<D> {
       if (job?.id !== before.id || job.state !== "running") return;
       const nowMs = this.#nowMs();
       if (failures < (definition?.maxFailures ?? MAX_FAILURES)) {
-        putJob(sql, { ...job, failures, dueAtMs: nowMs + retryPauseMs(failures) });
+        putJob(sql, { ...job, failures, detail: String(error), dueAtMs: nowMs + retryPauseMs(failures) });
         return;
       }
       definition?.abandon?.(this.deps);
@@ -145,13 +154,13 @@ export class Slicer<D> {
   }
 
   /** A listed job that has ended stays due until the catalog has recorded its end. */
-  #dueOfEnded({ name }: StoredJob, nowMs: AtMs): AtMs | null {
-    return this.jobs[name]?.listed === true ? nowMs : null;
+  #dueOfEnded({ name, recorded }: StoredJob, nowMs: AtMs): AtMs | null {
+    return this.jobs[name]?.listed === true && recorded !== UNPUBLISHED ? nowMs : null;
   }
 
   /** Sends the job's public record to the catalog if it is too old there. If that fails, tries again later. */
   async #record(job: StoredJob): Promise<void> {
-    if (this.jobs[job.name]?.listed !== true) return;
+    if (this.jobs[job.name]?.listed !== true || job.recorded === UNPUBLISHED) return;
     const ended = job.state !== "running";
     if (ended ? job.recorded === END_RECORDED : job.recorded >= 0 && job.progress < job.recorded + RECORDED_STEP)
       return;
@@ -180,8 +189,8 @@ export class Slicer<D> {
   }
 
   /** Lets calls that wait for this object run before the next slice. */
-  #yield(): Promise<void> {
-    return new Promise((resolve) => this.platform.defer(resolve, 0));
+  #yield(pauseMs = 0): Promise<void> {
+    return new Promise((resolve) => this.platform.defer(resolve, pauseMs));
   }
 
   #nowMs(): AtMs {

@@ -5,7 +5,8 @@ import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
 import { catalogOf } from "../../catalog/object.ts";
-import type { AuditCheck } from "../../enterprise/jobs/audit.ts";
+import type { AuditResult } from "../../enterprise/jobs/audit.ts";
+import type { AuditState } from "../../enterprise/jobs/audit-in-call.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { isCopyError } from "../../wire/transient.ts";
@@ -21,14 +22,13 @@ const REBUILD_PATH = "/operator/enterprises/:e/rebuild";
 const COPY_CHECK = "copy_equals_ledger";
 const COLUMNS: readonly Column[] = [{ title: "Check" }, { title: "Result" }, { title: "Details" }];
 
-type Audit = { checkedAtMs: number; checks: AuditCheck[] };
-
 export const enterpriseAudit = new Hono<OperatorEnv>()
   .get(PATH, (c) => auditPage(c, null))
   .post(PATH, async (c) => {
     if (await isCostly(c)) return operatorProblem(c, "rate_limited");
-    const audit = await enterpriseStub(c.env, c.var.state.identity.id).audit();
-    return isRefusal(audit) ? operatorProblem(c, "not_found") : auditPage(c, audit);
+    const audit = await enterpriseStub(c.env, c.var.state.identity.id).audit({ sliced: true });
+    if (isRefusal(audit)) return operatorProblem(c, "not_found");
+    return "job" in audit ? c.redirect(tabHref(c.var.state.identity.id, "audit"), 303) : auditPage(c, audit);
   })
   .get(REBUILD_PATH, (c) => {
     const { id } = c.var.state.identity;
@@ -66,9 +66,10 @@ function isCostly(c: OperatorContext): Promise<boolean> {
   return isOver(c.env, "LIMIT_COSTLY", `${c.req.method} audit page ${c.var.state.identity.id}`);
 }
 
-async function auditPage(c: OperatorContext, audit: Audit | null) {
+async function auditPage(c: OperatorContext, audit: AuditResult | null) {
   const { id } = c.var.state.identity;
   const note = await readBlock("last audit", () => catalogOf(c.env).lastAudit(id));
+  const state = audit === null ? await readState(c) : null;
   const children = (
     <>
       <section class="card table" aria-labelledby="audit-title">
@@ -80,7 +81,9 @@ async function auditPage(c: OperatorContext, audit: Audit | null) {
             </button>
           </form>
         </div>
-        {audit === null ? (
+        {state?.running != null ? (
+          <Progress id={id} running={state.running} />
+        ) : audit === null ? (
           <p class="muted">
             Recomputes this enterprise's books from their rows, and compares every row of the copy in D1 with them.
             Changes nothing.
@@ -107,7 +110,23 @@ async function auditPage(c: OperatorContext, audit: Audit | null) {
   return enterprisePage(c, "audit", children);
 }
 
-const Result: FC<{ audit: Audit }> = ({ audit: { checks, checkedAtMs } }) => {
+async function readState(c: OperatorContext): Promise<AuditState | null> {
+  const state = await readBlock("audit", async () => enterpriseStub(c.env, c.var.state.identity.id).auditState());
+  return state === null || isRefusal(state) ? null : state;
+}
+
+const Progress: FC<{ id: string; running: NonNullable<AuditState["running"]> }> = ({ id, running }) => (
+  <>
+    <p id="notice" class="notice" data-announce="status">
+      The audit is running: <progress value={running.progress} max="1" /> {Math.round(running.progress * 100)} %
+    </p>
+    <p class="muted">
+      {running.detail}. It goes on without this page. <a href={tabHref(id, "audit")}>Show its progress</a>
+    </p>
+  </>
+);
+
+const Result: FC<{ audit: AuditResult }> = ({ audit: { checks, checkedAtMs } }) => {
   const failed = checks.filter(({ ok }) => !ok);
   return (
     <>

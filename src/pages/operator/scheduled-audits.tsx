@@ -10,6 +10,7 @@ import { Utc } from "./frame.tsx";
 const RESULTS: Record<AuditState, string> = {
   ok: "passed",
   drift: "found a difference",
+  unreadable: "could not read the copy",
   too_large: "too large for the schedule",
   failed: "the audit did not finish",
 };

@@ -1,0 +1,56 @@
+/**
+ * The books at the moment as of which an audit checks them: the balances that the sums of the rows must equal. Loading
+ * them reads a fixed number of rows, apart from what is not folded yet, which the audit folds before.
+ */
+import type { Cycle } from "../../ledger/books.ts";
+import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
+import { MAX_MICROS, type Micros, UNITS, type Unit } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
+import type { Ledger } from "../books/ledger.ts";
+import { loadOutbox } from "../books/outbox.ts";
+import { getProgress } from "../books/progress.ts";
+
+export type AuditStart = {
+  checkedAtMs: AtMs;
+  cycle: Cycle;
+  /** What remains of the allowance, and of all usable grants. */
+  monthlyMicros: Micros;
+  bonusMicros: Micros;
+  held: Record<Unit, Micros>;
+  capMicros: Micros | null;
+  seq: number;
+  /** How many outbox items there have been so far. */
+  items: number;
+  /** The seq of the last entry or outbox row. */
+  lastSeq: number;
+  /** This cycle's charges by the totals. */
+  cycleTotals: Record<Unit, Micros>;
+};
+
+export function loadAuditStart(ledger: Ledger): AuditStart {
+  const { sql, books } = ledger;
+  const { cycle, held, capMicros, seq } = books;
+  const nowMs = ledger.nowMs();
+  const waiting = loadOutbox(sql, getProgress(sql, "folded"), MAX_MICROS);
+  const debits = waiting.flatMap((row) => row.items).flatMap(({ debit }) => debit ?? []);
+  const totals = UNITS.map((unit) => {
+    const statement =
+      "SELECT amount_micros FROM totals_cycle WHERE unit = ? AND cycle_starts_at_ms = ? AND dimension = 'all'";
+    const folded = Number(sql.all(statement, unit, cycle.startsAtMs)[0]?.amount_micros ?? 0);
+    const counted = debits.filter((debit) => debit.unit === unit && debit.cycleMs === cycle.startsAtMs);
+    return [unit, counted.reduce((sum, debit) => sum + debit.cycleMicros, folded)];
+  });
+  const lastEntry = sql.all("SELECT max(seq) AS seq FROM entries")[0]?.seq ?? 0;
+  return {
+    checkedAtMs: nowMs,
+    cycle,
+    monthlyMicros: monthlyRemaining(books),
+    bonusMicros: bonusRemaining(books, nowMs),
+    held,
+    capMicros,
+    seq,
+    items: getProgress(sql, "items_folded") + waiting.reduce((sum, row) => sum + row.items.length, 0),
+    lastSeq: Math.max(lastEntry as number, waiting.at(-1)?.lastSeq ?? 0),
+    cycleTotals: Object.fromEntries(totals) as Record<Unit, Micros>,
+  };
+}
