@@ -10,7 +10,7 @@ import { ensureInstalled, localNode, ROOT, WRANGLER } from "./install.mjs";
 import { reportFailure, StepFailed } from "./kit/failures.mjs";
 import { UsageError } from "./kit/options.mjs";
 import { whenNpmIsGone } from "./npm-parent.mjs";
-import { ensureSecrets, SECRET_NAMES, writeOverrides } from "./start/dev-vars.mjs";
+import { ensureSecrets, PASSED_ON_NAMES, SECRET_NAMES, writeOverrides } from "./start/dev-vars.mjs";
 import { hostOf, parseStartOptions, START_HELP } from "./start/options.mjs";
 
 const HEALTHY_WITHIN_MS = 60_000;
@@ -157,7 +157,7 @@ async function waitUntilHealthy(base, worker) {
 
 /** @param {string} base @param {Record<string, string>} secrets */
 function startDemo(base, secrets) {
-  const environment = Object.fromEntries(SECRET_NAMES.map((name) => [name, ""]));
+  const environment = Object.fromEntries([...SECRET_NAMES, ...PASSED_ON_NAMES].map((name) => [name, ""]));
   const demo = spawnOnLeash([join(ROOT, "tools", "demo", "demo.ts"), "--to", base], {
     ...environment,
     OPERATOR_KEY: secrets.OPERATOR_KEY,

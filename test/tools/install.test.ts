@@ -86,6 +86,18 @@ describe(".dev.vars", () => {
     expect(writeOverrides(overrides, {})).toBeNull();
   });
 
+  it("passes on URLs, previous secrets and the rule for unpriced usage from the environment", () => {
+    const overrides = join(directory, "start.env");
+    const environment = { UPGRADE_URL: "https://up.example/{enterprise}", UNPRICED_USAGE: "refuse", OTHER: "no" };
+    writeOverrides(overrides, { ...environment, SIGNING_SECRET_PREVIOUS: OUTSIDE });
+    expect(parseDevVars(readFileSync(overrides, "utf8"))).toEqual({
+      UPGRADE_URL: "https://up.example/{enterprise}",
+      UNPRICED_USAGE: "refuse",
+      SIGNING_SECRET_PREVIOUS: OUTSIDE,
+    });
+    expect(() => ensureSecrets(path, { OPERATOR_KEY_PREVIOUS: "short" })).toThrow("OPERATOR_KEY_PREVIOUS");
+  });
+
   it("cannot hold a value with both kinds of quotes", () => {
     expect(() => ensureSecrets(path, { OPERATOR_KEY: "a long value with both ' and ` in it" })).toThrow(
       "OPERATOR_KEY contains both",

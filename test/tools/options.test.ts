@@ -21,6 +21,10 @@ describe("npm start", () => {
     expect(parseStartOptions(["--no-demo", "--port=9000", "--persist-to=dir"])).toEqual(expected);
   });
 
+  it("keeps the state of --no-demo in its own folder", () => {
+    expect(parseStartOptions(["--no-demo"])).toMatchObject({ demo: false, persistTo: ".wrangler/state-no-demo" });
+  });
+
   it("passes on all other options, with their values", () => {
     const { passedOn } = parseStartOptions(["--ip", "0.0.0.0", "--port", "1", "--live-reload", "--log-level=debug"]);
     expect(passedOn).toEqual(["--ip", "0.0.0.0", "--live-reload", "--log-level=debug"]);
@@ -57,6 +61,7 @@ describe("npm run replay", () => {
       key: "fg_1",
       speedRatio: null,
       model: null,
+      skipBad: false,
       chaos: false,
       batch: 100,
       concurrency: 8,
@@ -83,6 +88,7 @@ describe("npm run replay", () => {
       "9",
       "--seed",
       "0",
+      "--skip-bad",
     ];
     expect(parseReplayOptions([...REQUIRED, ...more], {}, 1)).toMatchObject({
       speedRatio: 2.5,
@@ -92,6 +98,7 @@ describe("npm run replay", () => {
       concurrency: 32,
       limit: 9,
       seed: 0,
+      skipBad: true,
     });
   });
 

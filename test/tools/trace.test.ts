@@ -51,6 +51,13 @@ describe("an Azure trace", () => {
     await expect(read("TIME,ContextTokens,GeneratedTokens\n")).rejects.toThrow(TraceError);
   });
 
+  it("leaves out malformed lines that the caller collects", async () => {
+    const bad: string[] = [];
+    const lines = ["TIMESTAMP,ContextTokens,GeneratedTokens", "2023-11-16 18:17:03.9799600,1,2", "x,1,2", "y"];
+    expect(await readTrace(lines, ({ message }) => bad.push(message))).toHaveLength(1);
+    expect(bad).toEqual([expect.stringMatching(/^line 3: /), expect.stringMatching(/^line 4: /)]);
+  });
+
   it("is empty if the file has only a header", async () => {
     expect(await read(`${HEADER}\n`)).toEqual([]);
   });

@@ -11,6 +11,7 @@ according to the price book with what the ledger charged. Exits with 1 if they d
   --key KEY          a key with the scope debit (FUELGAUGE_KEY in the environment also works, and does not show in ps)
   --speed N          replay N times as fast as the trace (default: as fast as the server accepts)
   --model M          the model that all runs use (default claude-sonnet-4-5, or the price book's first model)
+  --skip-bad         leave out lines that cannot be read and list them, instead of stopping at the first
   --chaos            drop, duplicate and reorder reports, and lose answers
   --batch N          send at most N reports per request, 1 to 1000 (default 100)
   --concurrency N    send at most N requests at once, 1 to 256 (default 8)
@@ -27,6 +28,7 @@ interface ReplayOptions {
   /** How many times as fast as the trace; null means as fast as possible. */
   speedRatio: number | null;
   model: string | null;
+  skipBad: boolean;
   chaos: boolean;
   batch: number;
   concurrency: number;
@@ -40,6 +42,7 @@ const OPTIONS = {
   key: { type: "string" },
   speed: { type: "string" },
   model: { type: "string" },
+  "skip-bad": { type: "boolean" },
   chaos: { type: "boolean" },
   batch: { type: "string" },
   concurrency: { type: "string" },
@@ -70,6 +73,7 @@ export function parseReplayOptions(
     key,
     speedRatio: values.speed === undefined ? null : toSpeed(values.speed),
     model: values.model || null,
+    skipBad: values["skip-bad"] ?? false,
     chaos: values.chaos ?? false,
     batch: toWhole("--batch", values.batch ?? "100", 1000),
     concurrency: toWhole("--concurrency", values.concurrency ?? "8", 256),

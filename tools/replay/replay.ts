@@ -22,6 +22,7 @@ const GIVE_UP_AFTER_MS = 120_000;
 /** A smaller clock difference is treated as network delay. */
 const SAME_CLOCK_MS = 60_000;
 const MAX_REFUSALS_SHOWN = 5;
+const MAX_BAD_LINES_SHOWN = 5;
 
 try {
   process.exitCode = await main();
@@ -36,7 +37,7 @@ async function main(): Promise<number> {
     console.log(REPLAY_HELP);
     return 0;
   }
-  const trace = (await readTraceFile(options.file)).slice(0, options.limit ?? undefined);
+  const trace = (await readTraceFile(options.file, options.skipBad)).slice(0, options.limit ?? undefined);
   const { baseUrl, key, enterprise, seed, chaos } = options;
   const firstCall = createCaller({ baseUrl, key, giveUpAfterMs: GIVE_UP_FIRST_CALL_AFTER_MS });
   const book = await readPriceBook(firstCall);
@@ -71,11 +72,14 @@ async function main(): Promise<number> {
   return sums.expectedMicros === sums.chargedMicros && sums.refused.length === 0 ? 0 : 1;
 }
 
-async function readTraceFile(file: string) {
+async function readTraceFile(file: string, skipBad: boolean) {
   if (!existsSync(file)) throw new UsageError(`The file "${file}" does not exist.`);
   const lines = createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
   try {
-    const trace = await readTrace(lines);
+    const bad: TraceError[] = [];
+    const trace = await readTrace(lines, skipBad ? (error) => bad.push(error) : undefined);
+    for (const { message } of bad.slice(0, MAX_BAD_LINES_SHOWN)) console.error(`skipped: ${file}: ${message}`);
+    if (bad.length > 0) console.error(`Skipped ${bad.length} lines of ${file} that cannot be read.`);
     if (trace.length === 0) throw new TraceError("the trace has no requests");
     return trace;
   } catch (error) {

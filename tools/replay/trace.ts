@@ -1,7 +1,7 @@
 // Reads traces of real LLM traffic line by line: the Azure LLM inference trace (CSV) and Mooncake traces (JSONL).
 // Pure: lines in, requests out. The first line shows which format it is.
-// A malformed line is an error that names the line and the value: skipping it would give sums that look right but are
-// too small.
+// A malformed line is an error that names the line and the value, unless the caller collects such lines: skipping them
+// silently would give sums that look right but are too small. A malformed header is always an error.
 import type { TokenTotals } from "../kit/expected-cost.ts";
 import { parseUtcTime } from "./trace-time.ts";
 
@@ -29,8 +29,8 @@ const CSV_COLUMNS = { time: "TIMESTAMP", input: "ContextTokens", output: "Genera
 
 type ParseLine = (line: string, fail: (problem: string) => never) => TraceRequest;
 
-/** A reader for both formats. */
-function createTraceReader(): TraceReader {
+/** A reader for both formats. @param onBad takes the error of each malformed line; without it, the error is thrown */
+function createTraceReader(onBad?: (error: TraceError) => void): TraceReader {
   const requests: TraceRequest[] = [];
   let parseLine: ParseLine | undefined;
   let lineNumber = 0;
@@ -42,9 +42,17 @@ function createTraceReader(): TraceReader {
       lineNumber += 1;
       const line = (lineNumber === 1 ? rawLine.replace(/^\uFEFF/, "") : rawLine).trim();
       if (line === "") return;
-      if (parseLine) requests.push(parseLine(line, fail));
-      else if (line.startsWith("{")) requests.push((parseLine = mooncakeParser())(line, fail));
-      else parseLine = azureParser(line, fail);
+      if (parseLine === undefined && !line.startsWith("{")) {
+        parseLine = azureParser(line, fail);
+        return;
+      }
+      parseLine ??= mooncakeParser();
+      try {
+        requests.push(parseLine(line, fail));
+      } catch (error) {
+        if (onBad === undefined || !(error instanceof TraceError)) throw error;
+        onBad(error);
+      }
     },
     finish() {
       // Small numbers, relative to the earliest time, keep the tenths of microseconds that dates in a double lose.
@@ -55,9 +63,12 @@ function createTraceReader(): TraceReader {
   };
 }
 
-/** Reads all requests of a trace. */
-export async function readTrace(lines: AsyncIterable<string> | Iterable<string>): Promise<TraceRequest[]> {
-  const reader = createTraceReader();
+/** Reads all requests of a trace. @param onBad takes the error of each malformed line, which is then left out */
+export async function readTrace(
+  lines: AsyncIterable<string> | Iterable<string>,
+  onBad?: (error: TraceError) => void,
+): Promise<TraceRequest[]> {
+  const reader = createTraceReader(onBad);
   for await (const line of lines) reader.push(line);
   return reader.finish();
 }

@@ -9,6 +9,15 @@ import { StepFailed } from "../kit/failures.mjs";
 
 /** The Worker does not start without these secrets. */
 export const SECRET_NAMES = /** @type {const} */ (["OPERATOR_KEY", "SIGNING_SECRET"]);
+/** What `npm start` passes on from the environment when it is set there, besides the secrets. */
+export const PASSED_ON_NAMES = /** @type {const} */ ([
+  "OPERATOR_KEY_PREVIOUS",
+  "SIGNING_SECRET_PREVIOUS",
+  "UPGRADE_URL",
+  "REFERRAL_URL",
+  "UNPRICED_USAGE",
+]);
+const OPTIONAL_SECRET_NAMES = PASSED_ON_NAMES.filter((name) => name.endsWith("_PREVIOUS"));
 /** The Worker answers 503 `misconfigured` to everything while a secret is shorter (src/access/secrets.ts). */
 const MIN_SECRET_LENGTH = 32;
 
@@ -24,7 +33,8 @@ const HEADER = "# Local secrets, made by npm start. Do not use them in productio
 export function ensureSecrets(path, environment) {
   const text = existsSync(path) ? readFileSync(path, "utf8") : HEADER;
   const present = parseDevVars(text);
-  for (const name of SECRET_NAMES) requireStrong(name, environment[name] || present[name], environment[name]);
+  for (const name of [...SECRET_NAMES, ...OPTIONAL_SECRET_NAMES])
+    requireStrong(name, environment[name] || present[name], environment[name]);
   const missing = SECRET_NAMES.filter((name) => !present[name]);
   const made = Object.fromEntries(
     missing.map((name) => [name, environment[name] || randomBytes(32).toString("base64url")]),
@@ -39,16 +49,18 @@ export function ensureSecrets(path, environment) {
 }
 
 /**
- * Writes the secrets that come from the environment to a private file for `wrangler dev --env-file`.
+ * Writes what comes from the environment to a private file for `wrangler dev --env-file`.
  * @param {string} path
  * @param {Record<string, string | undefined>} environment
- * @returns {(() => void) | null} a function that removes the file; null if the environment has no secret
+ * @returns {(() => void) | null} a function that removes the file; null if the environment has none of it
  */
 export function writeOverrides(path, environment) {
-  const lines = SECRET_NAMES.filter((name) => environment[name]).map(
-    // dotenv-expand replaces $NAME even inside quotes, and reads \$ as a dollar sign.
-    (name) => `${name}=${quote(name, (environment[name] ?? "").replaceAll("$", "\\$"))}\n`,
-  );
+  const lines = [...SECRET_NAMES, ...PASSED_ON_NAMES]
+    .filter((name) => environment[name])
+    .map(
+      // dotenv-expand replaces $NAME even inside quotes, and reads \$ as a dollar sign.
+      (name) => `${name}=${quote(name, (environment[name] ?? "").replaceAll("$", "\\$"))}\n`,
+    );
   if (lines.length === 0) return null;
   mkdirSync(dirname(path), { recursive: true });
   rmSync(path, { force: true });

@@ -9,8 +9,8 @@ export const START_HELP = `Usage: npm start -- [options]
 Installs what is missing, makes local secrets, applies the database migrations and starts Fuelgauge.
 
   --port N           listen on port N (default 8787)
-  --persist-to DIR   store local data in DIR (default .wrangler/state)
-  --no-demo          do not create demo enterprises and do not run demo agents
+  --persist-to DIR   store local data in DIR (default .wrangler/state, or .wrangler/state-no-demo with --no-demo)
+  --no-demo          start empty: no demo enterprises and no demo agents
   --help             show this help
 
 All other options are passed on to "wrangler dev", for example: npm start -- --ip 0.0.0.0 --log-level debug`;
@@ -34,7 +34,7 @@ export function parseStartOptions(args) {
     },
   });
   /** @type {StartOptions} */
-  const options = { port: 8787, persistTo: ".wrangler/state", demo: true, help: false, passedOn: [] };
+  const options = { port: 8787, persistTo: "", demo: true, help: false, passedOn: [] };
   let mayBeValue = false;
   for (const token of tokens) {
     if (token.kind === "option-terminator") continue;
@@ -55,6 +55,8 @@ export function parseStartOptions(args) {
       mayBeValue = !token.inlineValue;
     }
   }
+  // Its own folder: otherwise it would open the demo's enterprises.
+  options.persistTo ||= options.demo ? ".wrangler/state" : ".wrangler/state-no-demo";
   return options;
 }
 
