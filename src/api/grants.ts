@@ -25,8 +25,8 @@ export const grantRoutes = newRouter()
         name: "addGrant",
         summary: "Grant bonus credits",
         details:
-          "Idempotent by `id`: repeating the same request changes nothing. New credit pays this cycle's debt first.",
-        refusals: ["grant_conflict", "charge_too_large"],
+          "Idempotent by `id`: repeating the same request changes nothing. New credit pays this cycle's debt first. An enterprise has at most 10,000 grants with something left.",
+        refusals: ["grant_conflict", "too_many_grants", "charge_too_large"],
         tag: "Operator",
         access: { scope: "operator" },
         answers: {

@@ -16,8 +16,9 @@ export const referralRoutes = newRouter().openapi(
       path: "/v1/referrals",
       name: "addReferral",
       summary: "Grant both sides the referral bonus",
-      details: "An enterprise can be referred once. Each side is granted the deployment's `REFERRAL_BONUS_CREDITS`.",
-      refusals: ["referral_code_unknown", "already_referred", "self_referral"],
+      details:
+        "An enterprise can be referred once. Each side is granted the deployment's `REFERRAL_BONUS_CREDITS`. If the referee has too many open grants, nothing happens. If the referrer has, its grant is added once it has room.",
+      refusals: ["referral_code_unknown", "already_referred", "self_referral", "too_many_grants"],
       tag: "Operator",
       access: { scope: "operator" },
       answers: {

@@ -2,9 +2,10 @@
  * What the core of an enterprise needs from its platform. In production the platform is a Durable Object
  * (durable-platform.ts). In the simulator it is node:sqlite and a simulated network. Both run the same core.
  */
-
+import type { Denied } from "../access/refusals.ts";
 import type { JobRecord } from "../catalog/job-record.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
+import type { Refused } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import type { FindPrice } from "../wire/report.ts";
 import type { Sql } from "./books/sql.ts";
@@ -36,7 +37,7 @@ export type Defer = (act: () => void, delayMs: number) => void;
 /** Calls the Durable Objects of other enterprises, by enterprise id. */
 export type Peers = {
   exists(enterprise: string): Promise<boolean>;
-  addGrant(enterprise: string, request: GrantRequest): Promise<unknown>;
+  addGrant(enterprise: string, request: GrantRequest): Promise<{ created: boolean } | Refused | Denied>;
 };
 
 /** The catalog's public records of jobs. */

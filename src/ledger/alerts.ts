@@ -3,9 +3,10 @@
  * sentences, labels and URLs belong to whoever shows an alert.
  */
 import type { Balance } from "./balance.ts";
-import { type Books, grantRemaining, grantUsable } from "./books.ts";
+import type { Books } from "./books.ts";
 import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
 import { type Forecast, isTooEarly } from "./forecast.ts";
+import { eachUsable } from "./grant-list.ts";
 import { reaches } from "./micros.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
@@ -84,7 +85,9 @@ function creditCodes(books: Books, balance: Balance, runsOut: boolean, nowMs: At
     if (threshold !== null) codes.push(`usage_${threshold}`);
     if (monthlyRemaining(books) === 0 && bonusRemaining(books, nowMs) > 0) codes.push("bonus_in_use");
   }
-  if (books.grants.some((grant) => expiresSoon(grant, nowMs))) codes.push("bonus_expiring");
+  // Grants are in the order of expiry, so the first one that is usable is the first to expire.
+  const [first] = eachUsable(books.grants, nowMs);
+  if (first?.expiresAtMs != null && first.expiresAtMs - nowMs <= EXPIRES_SOON_MS) codes.push("bonus_expiring");
   if (books.settings.plan === "free") codes.push("free_tier");
   return codes;
 }
@@ -95,9 +98,4 @@ function capCodes(balance: Balance, runsOut: boolean): AlertCode[] {
   const codes: AlertCode[] = runsOut ? ["on_track_to_reach_cap"] : [];
   const threshold = highestThreshold(balance, [75, 90] as const);
   return threshold === null ? codes : [...codes, `cap_${threshold}`];
-}
-
-function expiresSoon(grant: Books["grants"][number], nowMs: AtMs): boolean {
-  if (grant.expiresAtMs === null || !grantUsable(grant, nowMs) || grantRemaining(grant) === 0) return false;
-  return grant.expiresAtMs - nowMs <= EXPIRES_SOON_MS;
 }

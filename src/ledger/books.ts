@@ -65,6 +65,27 @@ export type Grant = {
   seq: number;
 };
 
+export type GrantChunk = {
+  grants: readonly Grant[];
+  /** How many of them have something left, and how much that is. */
+  open: number;
+  remainingMicros: Micros;
+};
+
+/** Grants in the order of drawing. Only grant-list.ts looks into the chunks. */
+export type GrantList = {
+  /** In the order of drawing. No chunk is empty. */
+  chunks: readonly GrantChunk[];
+  /** How many grants have something left, whether they can be used now or not, and how much that is. */
+  open: number;
+  remainingMicros: Micros;
+  /**
+   * For each id, some version of its grant. The fields that decide a grant's place never change, so any version shows
+   * where to look. Lists that come from one another share this map, so it may also name grants that are not in the list.
+   */
+  versions: Map<string, Grant>;
+};
+
 /**
  * The highest threshold, in percent, that a notification was sent for in this cycle and unit, and the total that it was
  * measured against. 0: none yet. 100: nothing is left.
@@ -75,7 +96,7 @@ export type Books = {
   settings: Settings;
   cycle: Cycle;
   /** Grants with something left, and those that the current decision may refund to, in the order of drawing. */
-  grants: readonly Grant[];
+  grants: GrantList;
   /** The sum of active holds by unit. */
   held: Readonly<Record<Unit, Micros>>;
   /** The part of `held` that belongs to expired holds. They are ended in portions, and no longer count. */
@@ -160,9 +181,4 @@ export function byDrawOrder(a: Grant, b: Grant): number {
 /** Sorts a run's meters by their first report, then by the name of the model. */
 export function byFirstReport(a: Meter, b: Meter): number {
   return a.firstReportAtMs - b.firstReportAtMs || (a.model < b.model ? -1 : 1);
-}
-
-/** Replaces the grant with the same id. */
-export function replaceGrant(books: Books, grant: Grant): Books {
-  return { ...books, grants: books.grants.map((other) => (other.id === grant.id ? grant : other)) };
 }

@@ -3,7 +3,8 @@
  * expiry, and the rest becomes debt. A refund undoes the most recent draw first.
  * Every function takes books and draws and returns new ones. Sums are preserved to the micro.
  */
-import { type Books, type Bucket, type Draw, grantRemaining, grantUsable, type Meter, replaceGrant } from "./books.ts";
+import { type Books, type Bucket, type Draw, type Grant, grantRemaining, grantUsable, type Meter } from "./books.ts";
+import { eachUsable, findGrant, putGrants, usableSum } from "./grant-list.ts";
 import { MAX_MICROS, type Micros, type Unit } from "./micros.ts";
 import type { AtMs } from "./time.ts";
 
@@ -18,24 +19,21 @@ export function monthlyRemaining(books: Books): Micros {
 
 /** What is left of all grants that can be used now. */
 export function bonusRemaining(books: Books, nowMs: AtMs): Micros {
-  let sum = 0;
-  for (const grant of books.grants) if (grantUsable(grant, nowMs)) sum += grantRemaining(grant);
-  return sum;
+  return usableSum(books.grants, nowMs).micros;
 }
 
 /** Draws a charge of `micros` ≥ 0. */
 export function drawCharge(books: Books, draws: readonly Draw[], unit: Unit, micros: Micros, nowMs: AtMs): Drawn {
   if (unit === "usd") {
     const cycle = { ...books.cycle, spendUsedMicros: books.cycle.spendUsedMicros + micros };
-    return { books: { ...books, cycle }, draws: addDraw(draws, "spend", null, cycle.startsAtMs, micros) };
+    const spent = [...draws];
+    addDraw(spent, "spend", null, cycle.startsAtMs, micros);
+    return { books: { ...books, cycle }, draws: spent };
   }
   const covered = drawCredit({ books, draws }, micros, nowMs);
-  if (covered.uncoveredMicros === 0) return covered;
   const cycle = { ...covered.books.cycle, debtMicros: covered.books.cycle.debtMicros + covered.uncoveredMicros };
-  return {
-    books: { ...covered.books, cycle },
-    draws: addDraw(covered.draws, "debt", null, cycle.startsAtMs, covered.uncoveredMicros),
-  };
+  addDraw(covered.draws, "debt", null, cycle.startsAtMs, covered.uncoveredMicros);
+  return { books: { ...covered.books, cycle }, draws: covered.draws };
 }
 
 /** Refunds `micros` > 0, most recent draw first. What came from a bucket that has ended lapses. */
@@ -96,43 +94,40 @@ function debtOf(meter: Meter, cycleStartsAtMs: AtMs): Micros {
 }
 
 /** Draws on the allowance, then on the grants in their order; `uncoveredMicros` is what neither covers. */
-function drawCredit(from: Drawn, micros: Micros, nowMs: AtMs): Drawn & { uncoveredMicros: Micros } {
-  let { books, draws } = from;
+function drawCredit(
+  from: Drawn,
+  micros: Micros,
+  nowMs: AtMs,
+): { books: Books; draws: Draw[]; uncoveredMicros: Micros } {
+  const { books } = from;
   const startsAtMs = books.cycle.startsAtMs;
+  const draws = [...from.draws];
   const fromMonthly = Math.min(micros, Math.max(0, monthlyRemaining(books)));
+  addDraw(draws, "monthly", null, startsAtMs, fromMonthly);
+  const drawn: Grant[] = [];
   let left = micros - fromMonthly;
-  let bonusDrawn = 0;
-  draws = addDraw(draws, "monthly", null, startsAtMs, fromMonthly);
-  for (const grant of left > 0 ? books.grants : []) {
-    const part = grantUsable(grant, nowMs) ? Math.min(left, grantRemaining(grant)) : 0;
-    if (part === 0) continue;
+  for (const grant of left > 0 ? eachUsable(books.grants, nowMs) : []) {
+    const part = Math.min(left, grantRemaining(grant));
     left -= part;
-    bonusDrawn += part;
-    books = replaceGrant(books, { ...grant, drawnMicros: grant.drawnMicros + part });
-    draws = addDraw(draws, "grant", grant.id, startsAtMs, part);
+    drawn.push({ ...grant, drawnMicros: grant.drawnMicros + part });
+    addDraw(draws, "grant", grant.id, startsAtMs, part);
+    if (left === 0) break;
   }
   const cycle = {
     ...books.cycle,
     monthlyUsedMicros: books.cycle.monthlyUsedMicros + fromMonthly,
-    bonusUsedMicros: books.cycle.bonusUsedMicros + bonusDrawn,
+    bonusUsedMicros: books.cycle.bonusUsedMicros + (micros - fromMonthly - left),
   };
-  return { books: { ...books, cycle }, draws, uncoveredMicros: left };
+  return { books: { ...books, cycle, grants: putGrants(books.grants, drawn) }, draws, uncoveredMicros: left };
 }
 
 /** Adds to the most recent draw if it is on the same bucket, which keeps the list of draws short. */
-function addDraw(
-  draws: readonly Draw[],
-  bucket: Bucket,
-  grantId: string | null,
-  cycleStartsAtMs: AtMs,
-  micros: Micros,
-): readonly Draw[] {
-  if (micros === 0) return draws;
+function addDraw(draws: Draw[], bucket: Bucket, grantId: string | null, cycleStartsAtMs: AtMs, micros: Micros): void {
+  if (micros === 0) return;
   const last = draws.at(-1);
   if (last?.bucket === bucket && last.grantId === grantId && last.cycleStartsAtMs === cycleStartsAtMs) {
-    return [...draws.slice(0, -1), { ...last, micros: last.micros + micros }];
-  }
-  return [...draws, { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros: 0 }];
+    draws[draws.length - 1] = { ...last, micros: last.micros + micros };
+  } else draws.push({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros: 0 });
 }
 
 /** Undoes part of a draw. `lapsed`: its bucket has ended, so nothing returns to it. */
@@ -161,9 +156,10 @@ function giveBack(books: Books, draw: Draw, micros: Micros, nowMs: AtMs): { book
     case "grant": {
       const bonusUsedMicros = cycle.bonusUsedMicros - (current ? micros : 0);
       const next = { ...books, cycle: { ...cycle, bonusUsedMicros } };
-      const grant = books.grants.find((candidate) => candidate.id === draw.grantId);
-      if (grant === undefined || !grantUsable(grant, nowMs)) return { books: next, lapsed: true };
-      return { books: replaceGrant(next, { ...grant, drawnMicros: grant.drawnMicros - micros }), lapsed: false };
+      const grant = findGrant(books.grants, draw.grantId ?? "");
+      if (grant === null || !grantUsable(grant, nowMs)) return { books: next, lapsed: true };
+      const refunded = { ...grant, drawnMicros: grant.drawnMicros - micros };
+      return { books: { ...next, grants: putGrants(next.grants, [refunded]) }, lapsed: false };
     }
     default:
       return draw.bucket satisfies never;

@@ -5,8 +5,12 @@
 import { type Books, type Cycle, type Grant, grantRemaining } from "./books.ts";
 import { type CycleBounds, cycleAfter } from "./cycle.ts";
 import { BY_CLOCK, type NewEntry } from "./entries.ts";
+import { eachGrant, firstOpen, putGrants } from "./grant-list.ts";
 import { allowanceOf } from "./plans.ts";
 import type { AtMs } from "./time.ts";
+
+/** Expiring this many grants writes about 300 KB of entries, and takes about ten milliseconds. */
+const MAX_EXPIRED = 1_000;
 
 type Settled = {
   books: Books;
@@ -18,13 +22,15 @@ type Settled = {
 
 /**
  * Returns the books at `nowMs`, after everything that was due until then, in order. Several idle cycles count as one
- * turn into the current cycle: one allowance, one `cycle_started`.
+ * turn into the current cycle: one allowance, one `cycle_started`. At most 1,000 grants expire at once. Grants beyond
+ * that stay due: they can no longer be used, and the next call expires them.
  */
 export function settleDue(books: Books, nowMs: AtMs): Settled {
   const settled: Settled = { books, entries: [], closed: [], expired: [] };
   for (;;) {
     const ended = settled.books.cycle.endsAtMs <= nowMs;
-    const expiresAtMs = soonestExpiry(settled.books)?.expiresAtMs ?? Number.POSITIVE_INFINITY;
+    const full = settled.expired.length === MAX_EXPIRED;
+    const expiresAtMs = full ? Number.POSITIVE_INFINITY : soonestExpiryMs(settled.books);
     if (ended && expiresAtMs > settled.books.cycle.endsAtMs) writeDebtOff(settled);
     const next = ended ? nextBounds(settled.books, nowMs) : null;
     const untilMs = Math.min(nowMs, next?.startsAtMs ?? nowMs);
@@ -38,7 +44,7 @@ export function settleDue(books: Books, nowMs: AtMs): Settled {
 
 /** When a grant expires or the cycle ends next. */
 export function nextDueAtMs(books: Books): AtMs {
-  return Math.min(books.cycle.endsAtMs, soonestExpiry(books)?.expiresAtMs ?? Number.POSITIVE_INFINITY);
+  return Math.min(books.cycle.endsAtMs, soonestExpiryMs(books));
 }
 
 /** A new cycle under the current settings, with nothing used yet. */
@@ -83,27 +89,26 @@ function nextBounds(books: Books, nowMs: AtMs): CycleBounds {
   return cycleAfter(books.cycle.endsAtMs, nowMs, books.settings.timeZone, books.settings.anchorDay);
 }
 
-function soonestExpiry(books: Books): Grant | undefined {
+function soonestExpiryMs(books: Books): AtMs {
   // Grants are in the order of expiry. Those that are used up or have ended have nothing left to expire.
-  return books.grants.find((grant) => grant.expiresAtMs !== null && grantRemaining(grant) > 0);
+  return firstOpen(books.grants)?.expiresAtMs ?? Number.POSITIVE_INFINITY;
 }
 
-/** Expires all grants whose time is over by the instant, soonest first, in one pass. */
+/** Expires the grants whose time is over by the instant, soonest first, up to the limit. */
 function expireUntil(settled: Settled, atMs: AtMs): void {
-  const grants = settled.books.grants.map((grant) => {
+  const expired: Grant[] = [];
+  for (const grant of eachGrant(settled.books.grants)) {
+    if (grant.expiresAtMs === null || grant.expiresAtMs > atMs) break;
+    if (settled.expired.length + expired.length === MAX_EXPIRED) break;
     const amountMicros = grantRemaining(grant);
-    if (grant.expiresAtMs === null || grant.expiresAtMs > atMs || amountMicros === 0) return grant;
-    const expired = { ...grant, expiredMicros: grant.expiredMicros + amountMicros };
-    settled.expired.push(expired);
-    settled.entries.push({
-      atMs: grant.expiresAtMs,
-      by: BY_CLOCK,
-      facts: { type: "grant_expired", grant: grant.id, amountMicros },
-    });
-    return expired;
-  });
-  const count = grants.filter((grant, i) => grant !== settled.books.grants[i]).length;
-  settled.books = { ...settled.books, grants, seq: settled.books.seq + count };
+    if (amountMicros === 0) continue;
+    expired.push({ ...grant, expiredMicros: grant.expiredMicros + amountMicros });
+    const facts = { type: "grant_expired", grant: grant.id, amountMicros } as const;
+    settled.entries.push({ atMs: grant.expiresAtMs, by: BY_CLOCK, facts });
+  }
+  settled.expired.push(...expired);
+  const grants = putGrants(settled.books.grants, expired);
+  settled.books = { ...settled.books, grants, seq: settled.books.seq + expired.length };
 }
 
 function writeDebtOff(settled: Settled): void {

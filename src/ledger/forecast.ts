@@ -2,8 +2,9 @@
  * Estimates when the balance runs out at this cycle's pace (rule R9). Screens, alerts, lists and the gauge all use this
  * forecast, so they cannot contradict each other.
  */
-import { type Books, type Cycle, grantRemaining, grantUsable } from "./books.ts";
+import type { Books, Cycle } from "./books.ts";
 import { monthlyRemaining } from "./buckets.ts";
+import { eachExpiry } from "./grant-list.ts";
 import type { Micros, Unit } from "./micros.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
@@ -29,7 +30,7 @@ export type Forecast = {
 export type Credit = {
   /** What does not expire in this forecast: the rest of the allowance or of the spend cap; null without a limit. */
   lastingMicros: Micros | null;
-  /** What is left of each usable grant, in the order of drawing: soonest expiry first, those without expiry last. */
+  /** What is left of the usable grants, by expiry, in the order of drawing: soonest first, those without expiry last. */
   grants: readonly { micros: Micros; expiresAtMs: AtMs | null }[];
 };
 
@@ -75,10 +76,7 @@ export function creditOf(books: Books, unit: Unit, nowMs: AtMs): Credit {
     const { capMicros, cycle } = books;
     return { lastingMicros: capMicros === null ? null : Math.max(0, capMicros - cycle.spendUsedMicros), grants: [] };
   }
-  const grants = books.grants
-    .filter((grant) => grantUsable(grant, nowMs) && grantRemaining(grant) > 0)
-    .map((grant) => ({ micros: grantRemaining(grant), expiresAtMs: grant.expiresAtMs }));
-  return { lastingMicros: monthlyRemaining(books), grants };
+  return { lastingMicros: monthlyRemaining(books), grants: [...eachExpiry(books.grants, nowMs)] };
 }
 
 /** Whether the cycle has just started, so that screens, lists and alerts make no forecast yet. */

@@ -4,10 +4,11 @@
  */
 import { type Alert, alertsOf } from "./alerts.ts";
 import { balanceOf } from "./balance.ts";
-import { type BillingModel, type Books, grantRemaining, grantUsable, unitOf } from "./books.ts";
+import { type BillingModel, type Books, unitOf } from "./books.ts";
 import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
 import { wholeDays } from "./calendar.ts";
 import { creditOf, type Forecast, forecastOf } from "./forecast.ts";
+import { eachExpiry } from "./grant-list.ts";
 import { type Micros, percentOf, roundToTwo, type Unit } from "./micros.ts";
 import type { Plan } from "./plans.ts";
 import type { AtMs } from "./time.ts";
@@ -111,11 +112,6 @@ export function currentForecast(books: Books, nowMs: AtMs): Forecast {
 }
 
 function nextExpiry(books: Books, nowMs: AtMs): { atMs: AtMs; micros: Micros } | null {
-  const open = books.grants.filter((grant) => grantUsable(grant, nowMs) && grantRemaining(grant) > 0);
-  const atMs = open[0]?.expiresAtMs ?? null;
-  if (atMs === null) return null;
-  const micros = open
-    .filter((grant) => grant.expiresAtMs === atMs)
-    .reduce((sum, grant) => sum + grantRemaining(grant), 0);
-  return { atMs, micros };
+  const [first] = eachExpiry(books.grants, nowMs);
+  return first?.expiresAtMs == null ? null : { atMs: first.expiresAtMs, micros: first.micros };
 }

@@ -3,15 +3,8 @@
  * loads the debtors and pays them with payDebt, in the same change.
  */
 import { balanceOf } from "./balance.ts";
-import {
-  type Books,
-  byDrawOrder,
-  type Grant,
-  type GrantSource,
-  grantRemaining,
-  grantUsable,
-  replaceGrant,
-} from "./books.ts";
+import { type Books, type Grant, type GrantSource, grantRemaining, grantUsable } from "./books.ts";
+import { putGrants, usableSum } from "./grant-list.ts";
 import { MAX_MICROS, type Micros } from "./micros.ts";
 import { type Refused, refuse } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
@@ -23,6 +16,9 @@ export type GrantRequest = {
   note: string | null;
   expiresAtMs: AtMs | null;
 };
+
+/** How many grants with something left an enterprise may have at once (rule R15). */
+const MAX_OPEN_GRANTS = 10_000;
 
 export const GRANT_STATES = ["active", "used", "expired", "voided"] as const;
 
@@ -41,7 +37,8 @@ export type GrantSummary = {
 
 /**
  * Adds a grant to the books unless it exists already. Its seq is that of the entry that records it. Refuses another
- * grant with the same id, an expiry in the past, and an amount that would make the total exceed 2^53−1.
+ * grant with the same id, an expiry in the past, an amount that would make the total exceed 2^53−1, and a grant that
+ * would be one too many.
  */
 export function decideGrant(
   books: Books,
@@ -65,6 +62,7 @@ export function decideGrant(
     const message = "the enterprise's total would exceed 9007199254740991";
     return refuse({ code: "validation_failed", errors: [{ path: "amount_micros", message }] });
   }
+  if (usableSum(books.grants, nowMs).count >= MAX_OPEN_GRANTS) return refuse({ code: "too_many_grants" });
   const seq = books.seq + 1;
   const grant: Grant = {
     ...request,
@@ -75,23 +73,26 @@ export function decideGrant(
     voided: false,
     seq,
   };
-  return { books: { ...books, seq, grants: [...books.grants, grant].sort(byDrawOrder) }, grant, created: true };
+  return { books: { ...books, seq, grants: putGrants(books.grants, [grant]) }, grant, created: true };
 }
 
 /** Voids a usable grant: what remains of it is removed. */
 export function decideVoid(books: Books, grant: Grant): { books: Books; grant: Grant; voidedMicros: Micros } {
   const voidedMicros = grantRemaining(grant);
   const voided: Grant = { ...grant, voided: true, voidedMicros };
-  return { books: { ...replaceGrant(books, voided), seq: books.seq + 1 }, grant: voided, voidedMicros };
+  const grants = putGrants(books.grants, [voided]);
+  return { books: { ...books, grants, seq: books.seq + 1 }, grant: voided, voidedMicros };
 }
 
 /** The grant as readers see it at this moment. */
 export function summarizeGrant(grant: Grant, nowMs: AtMs): GrantSummary {
+  // Of many grants that end at once, some are expired a little later. Until then, readers see them as expired already.
+  const ended = grant.expiresAtMs !== null && grant.expiresAtMs <= nowMs;
   return {
     id: grant.id,
     amountMicros: grant.amountMicros,
     drawnMicros: grant.drawnMicros,
-    remainingMicros: grantRemaining(grant),
+    remainingMicros: ended ? 0 : grantRemaining(grant),
     source: grant.source,
     note: grant.note,
     grantedAtMs: grant.grantedAtMs,
@@ -102,7 +103,7 @@ export function summarizeGrant(grant: Grant, nowMs: AtMs): GrantSummary {
 
 function grantState(grant: Grant, nowMs: AtMs): GrantSummary["state"] {
   if (grant.voided) return "voided";
-  if (grant.expiredMicros > 0) return "expired";
-  if (grantRemaining(grant) > 0) return "active";
-  return grantUsable(grant, nowMs) || grant.drawnMicros === grant.amountMicros ? "used" : "expired";
+  if (grant.drawnMicros === grant.amountMicros) return "used";
+  if (!grantUsable(grant, nowMs)) return "expired";
+  return grantRemaining(grant) > 0 ? "active" : "used";
 }

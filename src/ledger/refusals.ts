@@ -22,6 +22,7 @@ export type Refusal =
   | { code: "spend_cap_reached"; availableMicros: Micros }
   | { code: "enterprise_suspended" }
   | { code: "grant_conflict"; id: string }
+  | { code: "too_many_grants" }
   | { code: "already_referred" }
   | { code: "self_referral" }
   | { code: "referral_code_unknown" }

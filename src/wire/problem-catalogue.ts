@@ -149,6 +149,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "A grant with this id already exists with different contents.",
     remedy: "Use a new grant id.",
   },
+  too_many_grants: {
+    status: 409,
+    title: "Too many grants",
+    meaning: "The enterprise has 10,000 grants with something left, which is the limit.",
+    remedy: "Wait until some are used up or have expired, or void some. Then send the request again.",
+  },
   already_referred: {
     status: 409,
     title: "Already referred",

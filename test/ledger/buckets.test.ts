@@ -2,14 +2,15 @@
 import { describe, expect, it } from "vitest";
 import type { Books, Draw } from "../../src/ledger/books.ts";
 import { bonusRemaining, drawCharge, monthlyRemaining } from "../../src/ledger/buckets.ts";
+import { findGrant } from "../../src/ledger/grant-list.ts";
 import { APRIL, books, DAY_MS, draw, grant, grantDraw, MARCH, NOON } from "../support/books.ts";
 
 const FEBRUARY = MARCH - 28 * DAY_MS;
 const charge = (from: Books, micros: number, draws: readonly Draw[] = []) =>
   drawCharge(from, draws, "credits", micros, NOON);
 const left = (of: Books, id: string) => {
-  const found = of.grants.find((candidate) => candidate.id === id);
-  return found === undefined ? null : found.amountMicros - found.drawnMicros;
+  const found = findGrant(of.grants, id);
+  return found === null ? null : found.amountMicros - found.drawnMicros;
 };
 
 describe("a charge", () => {

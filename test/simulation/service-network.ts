@@ -110,11 +110,13 @@ export class ServiceNetwork implements WorldNetwork {
     );
   }
 
-  grantElsewhere({ id }: GrantRequest): Promise<unknown> {
+  grantElsewhere({ id }: GrantRequest): Promise<{ created: boolean }> {
     const { world } = this;
     const fate = this.#healed ? "arrives" : world.dice.pick(["arrives", "lost", "unanswered"] as const);
     if (fate !== "lost") this.grantedElsewhere.set(id, (this.grantedElsewhere.get(id) ?? 0) + 1);
-    return this.#answerLater(world.dice.whole(5, 3_000), () => (fate === "arrives" ? {} : fail("connection lost")));
+    return this.#answerLater(world.dice.whole(5, 3_000), () =>
+      fate === "arrives" ? { created: true } : fail("connection lost"),
+    );
   }
 
   /** Every webhook that counts as delivered was received, in order; every other one is given up, visibly. */

@@ -4,17 +4,9 @@
  */
 import { Ledger } from "../../src/enterprise/books/ledger.ts";
 import type { StartRequest } from "../../src/ledger/admission.ts";
-import {
-  type Books,
-  byDrawOrder,
-  type Cycle,
-  type Draw,
-  type Grant,
-  type Meter,
-  type Run,
-  type Settings,
-} from "../../src/ledger/books.ts";
+import type { Books, Cycle, Draw, Grant, Meter, Run, Settings } from "../../src/ledger/books.ts";
 import { type Debit, type DebitAnswer, decideDebit, type Report } from "../../src/ledger/debit.ts";
+import { listGrants } from "../../src/ledger/grant-list.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
 import { byKind } from "../../src/ledger/kinds.ts";
 import { NO_MULTIPLIER, type Price, type Rates, resolveRates, type Usage } from "../../src/ledger/prices.ts";
@@ -94,7 +86,9 @@ export function grant(id: string, over: Partial<Grant> = {}): Grant {
   };
 }
 
-type BooksOver = { settings?: Partial<Settings>; cycle?: Partial<Cycle> } & Partial<Omit<Books, "settings" | "cycle">>;
+type BooksOver = { settings?: Partial<Settings>; cycle?: Partial<Cycle>; grants?: readonly Grant[] } & Partial<
+  Omit<Books, "settings" | "cycle" | "grants">
+>;
 
 export function books(over: BooksOver = {}): Books {
   return {
@@ -106,7 +100,7 @@ export function books(over: BooksOver = {}): Books {
     ...over,
     settings: settings(over.settings),
     cycle: cycle(over.cycle),
-    grants: [...(over.grants ?? [])].sort(byDrawOrder),
+    grants: listGrants(over.grants ?? []),
   };
 }
 

@@ -6,7 +6,6 @@
 import { alertOf } from "../../ledger/alerts.ts";
 import {
   type Books,
-  byDrawOrder,
   byFirstReport,
   type Cycle,
   type Grant,
@@ -18,6 +17,7 @@ import { owesWithCredit, payDebt } from "../../ledger/buckets.ts";
 import { settleDue } from "../../ledger/due.ts";
 import type { Entry, NewEntry } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
+import { changedGrants, dropGrants, findGrant, putGrants } from "../../ledger/grant-list.ts";
 import { endExpiredHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { decideCrossing } from "../../ledger/thresholds.ts";
@@ -49,8 +49,8 @@ export class Change {
   readonly #changedMeters = new Map<string, Meter>();
   /** Runs that are not loaded but have a changed meter, because the meter's debt was paid. */
   readonly #touchedRuns = new Set<string>();
-  /** Grants as they are stored. */
-  readonly #storedGrants: Map<string, Grant>;
+  /** Grants that this change has loaded, as they are stored. */
+  readonly #loadedGrants = new Set<Grant>();
   readonly #cycles: Cycle[] = [];
   readonly #entries: Entry[] = [];
   readonly #items: OutboxItem[] = [];
@@ -63,7 +63,6 @@ export class Change {
   ) {
     this.books = before.books;
     this.identity = before.identity;
-    this.#storedGrants = new Map(before.books.grants.map((grant) => [grant.id, grant]));
   }
 
   /**
@@ -101,19 +100,20 @@ export class Change {
 
   /** Loads the grants that these meters have drawn on, including used-up grants, so that a refund can find them. */
   loadGrants(meters: readonly Meter[]): void {
-    const ids = meters.flatMap((meter) => meter.draws.flatMap((draw) => draw.grantId ?? []));
-    const missing = ids.filter((id) => !this.books.grants.some((grant) => grant.id === id));
+    const ids = new Set(meters.flatMap((meter) => meter.draws.flatMap((draw) => draw.grantId ?? [])));
+    const missing = [...ids].filter((id) => findGrant(this.books.grants, id) === null);
     if (missing.length > 0) this.addGrants(this.store.loadGrants(missing));
   }
 
   /** Returns a grant in its state so far within this change; null if there is no such grant. */
   findGrant(id: string): Grant | null {
-    return this.books.grants.find((grant) => grant.id === id) ?? this.store.loadGrants([id])[0] ?? null;
+    return findGrant(this.books.grants, id) ?? this.store.loadGrants([id])[0] ?? null;
   }
 
+  /** Adds stored grants to the books. */
   addGrants(grants: readonly Grant[]): void {
-    for (const grant of grants) this.#storedGrants.set(grant.id, grant);
-    this.books = { ...this.books, grants: [...this.books.grants, ...grants].sort(byDrawOrder) };
+    for (const grant of grants) this.#loadedGrants.add(grant);
+    this.books = { ...this.books, grants: putGrants(this.books.grants, grants) };
   }
 
   /** Adds or replaces a run in the working set. The run must have been loaded, or its hold must have expired. */
@@ -190,13 +190,15 @@ export class Change {
 
   /** Writes the values that were replaced, and asserts their invariants. */
   commit(): void {
-    const grants = this.books.grants.filter((grant) => this.#storedGrants.get(grant.id) !== grant);
+    const touched = changedGrants(this.books.grants, this.before.books.grants);
+    const grants = touched.filter((grant) => !this.#loadedGrants.has(grant));
     for (const grant of grants) assertGrant(grant);
     assertBalances(this.books);
     this.#flushMeters();
     this.store.addRuns([...this.#newRuns].map((run) => this.#runs.get(run) as Run));
     for (const run of this.#changedRuns) this.store.putRun(this.#runs.get(run) as Run);
-    this.store.putGrants(grants);
+    this.store.addGrants(grants.filter((grant) => grant.seq > this.before.books.seq));
+    this.store.putGrants(grants.filter((grant) => grant.seq <= this.before.books.seq));
     this.store.putCycles(this.#cycles);
     this.store.addEntries(this.#entries);
     putOutbox(this.store.sql, this.#items, this.nowMs, this.books.cycle.timeZone);
@@ -204,9 +206,8 @@ export class Change {
     this.identity = { ...this.identity, lastAtMs: Math.max(this.identity.lastAtMs, this.nowMs) };
     this.store.putBalances(this);
     if (this.books.settings !== this.before.books.settings) this.store.putSettings(this.books.settings);
-    if (this.books.grants !== this.before.books.grants) {
-      this.books = { ...this.books, grants: this.books.grants.filter((grant) => grantRemaining(grant) > 0) };
-    }
+    const usedUp = touched.filter((grant) => grantRemaining(grant) === 0);
+    if (usedUp.length > 0) this.books = { ...this.books, grants: dropGrants(this.books.grants, usedUp) };
   }
 
   /** Updates the cache of recent runs with the loaded runs. Call this only after the transaction has committed. */

@@ -8,6 +8,7 @@ import { owesWithCredit } from "../../ledger/buckets.ts";
 import { answerDebit, type DebitAnswer, decideDebit, type Report, runTotal } from "../../ledger/debit.ts";
 import type { By } from "../../ledger/entries.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
+import { findGrant } from "../../ledger/grant-list.ts";
 import { decideGrant, decideVoid, type GrantRequest, type GrantSummary, summarizeGrant } from "../../ledger/grants.ts";
 import { endHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
@@ -114,7 +115,7 @@ export function addGrant(
   } as const;
   change.record([{ atMs: change.nowMs, by, facts }]);
   // Paying debt may have drawn on the grant.
-  const now = change.books.grants.find((candidate) => candidate.id === grant.id) ?? grant;
+  const now = findGrant(change.books.grants, grant.id) ?? grant;
   return { grant: summarizeGrant(now, change.nowMs), created };
 }
 
@@ -122,7 +123,7 @@ export function voidGrant(change: Change, id: string, by: By): GrantSummary | Re
   const known = change.findGrant(id);
   if (known === null) return refuse({ code: "not_found" });
   if (!grantUsable(known, change.nowMs)) return summarizeGrant(known, change.nowMs);
-  if (!change.books.grants.includes(known)) change.addGrants([known]);
+  if (findGrant(change.books.grants, id) === null) change.addGrants([known]);
   const decided = decideVoid(change.books, known);
   change.books = decided.books;
   const facts = { type: "grant_voided", grant: id, amountMicros: decided.voidedMicros } as const;

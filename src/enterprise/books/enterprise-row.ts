@@ -3,6 +3,7 @@
  * that changes the books updates this row. A cycle that has ended gets its own row in `cycles`.
  */
 import type { Books, Cycle, Notified, Settings } from "../../ledger/books.ts";
+import { NO_GRANTS } from "../../ledger/grant-list.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { SqlRow } from "./sql.ts";
 import { type Columns, Table } from "./table.ts";
@@ -98,7 +99,7 @@ export const ENTERPRISE = new Table<Enterprise>({
         timeZone: row.cycle_time_zone as string,
         ...readCycleSums(row),
       },
-      grants: [],
+      grants: NO_GRANTS,
       held: { credits: row.held_credits_micros as number, usd: row.held_usd_micros as number },
       overdue: { credits: 0, usd: 0 },
       capMicros: row.cap_micros as number | null,

@@ -10,6 +10,7 @@ import type { DebitAnswer, Report } from "../../ledger/debit.ts";
 import { cycleStartEntry, freshCycle, nextDueAtMs } from "../../ledger/due.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
+import { NO_GRANTS } from "../../ledger/grant-list.ts";
 import type { GrantRequest, GrantSummary } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
@@ -107,7 +108,7 @@ export class Ledger {
     const books: Books = {
       settings,
       cycle,
-      grants: [],
+      grants: NO_GRANTS,
       held: { credits: 0, usd: 0 },
       overdue: { credits: 0, usd: 0 },
       capMicros: null,

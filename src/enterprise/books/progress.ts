@@ -19,7 +19,9 @@ type ProgressName =
   | "rebuild_asked"
   | "rebuilt"
   /** When pruning last ran, by the enterprise's clock. */
-  | "pruned_at";
+  | "pruned_at"
+  /** When the referrer last refused its grant because it had too many, by the real clock. */
+  | "referral_refused_at";
 
 export function getProgress(sql: Sql, name: ProgressName): number {
   return Number(sql.all("SELECT value FROM progress WHERE name = ?", name)[0]?.value ?? 0);

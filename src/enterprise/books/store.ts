@@ -2,8 +2,9 @@
  * Loads and stores the values of the books. It decides nothing. It loads by key or by page, so the cost of a load does
  * not grow with history.
  */
-import { byDrawOrder, type Cycle, type Grant, type Meter, type Run, type Settings } from "../../ledger/books.ts";
+import type { Cycle, Grant, GrantList, Meter, Run, Settings } from "../../ledger/books.ts";
 import type { Entry } from "../../ledger/entries.ts";
+import { listGrants } from "../../ledger/grant-list.ts";
 import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
@@ -122,8 +123,12 @@ export class Store {
     RUNS.update(this.sql, run);
   }
 
+  addGrants(grants: readonly Grant[]): void {
+    GRANTS.add(this.sql, grants);
+  }
+
   putGrants(grants: readonly Grant[]): void {
-    GRANTS.put(this.sql, grants);
+    GRANTS.updateAll(this.sql, grants);
   }
 
   putCycles(cycles: readonly Cycle[]): void {
@@ -134,9 +139,9 @@ export class Store {
     ENTRIES.add(this.sql, entries);
   }
 
-  #loadOpenGrants(): Grant[] {
+  #loadOpenGrants(): GrantList {
     const open = "SELECT * FROM grants WHERE drawn_micros + expired_micros + voided_micros < amount_micros";
-    return this.sql.all(open).map(GRANTS.read).sort(byDrawOrder);
+    return listGrants(this.sql.all(open).map(GRANTS.read));
   }
 }
 

@@ -13,7 +13,7 @@ import { AUDIT } from "./audit.ts";
 import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
 import { NEVER } from "./next-alarm.ts";
 import { prune } from "./pruning.ts";
-import { owesReferral, settleReferral } from "./settle-referral.ts";
+import { referralDueAtMs, settleReferral } from "./settle-referral.ts";
 import type { SlicedJob } from "./sliced-job.ts";
 import type { Slicer } from "./slicer.ts";
 
@@ -72,10 +72,10 @@ export const JOBS = {
   },
   /** Adds the grant for the enterprise that referred this one. */
   settle_referral: {
-    loadDueAtMs: ({ ledger }) => (owesReferral(ledger) ? NOW : NEVER),
+    loadDueAtMs: ({ ledger }) => referralDueAtMs(ledger) ?? NEVER,
     run: async ({ ledger, platform }) => {
-      await settleReferral(ledger, platform.peers);
-      return NEVER;
+      await settleReferral(ledger, platform.peers, platform.clock.realNowMs());
+      return referralDueAtMs(ledger) ?? NEVER;
     },
   },
   /** Closes live sockets whose token or session has expired, even if there is no change to push to them. */

@@ -189,8 +189,10 @@ export class JobRunner {
       this.#dueAtMs.slices = Math.min(this.#dueAtMs.slices, this.#nowMs());
     }
     if (this.#failures.settle === 0) {
-      // On a test clock, moveClock settles everything that becomes due.
-      this.#dueAtMs.settle = ledger.identity.testClockMs === null ? ledger.nextDueAtMs() : NEVER;
+      const dueAtMs = ledger.nextDueAtMs();
+      const { testClockMs } = ledger.identity;
+      // A test clock stands still until moveClock moves it. Then only what did not fit into that change is due.
+      this.#dueAtMs.settle = testClockMs === null ? dueAtMs : dueAtMs <= testClockMs ? this.#nowMs() : NEVER;
     }
     const atMs = nextAlarmAt({
       nowMs: this.#nowMs(),

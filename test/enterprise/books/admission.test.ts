@@ -99,7 +99,7 @@ describe("a new run", () => {
 });
 
 describe("a new run of an enterprise with a cap", () => {
-  const spent = (spendUsedMicros: number, over: Partial<Books> = {}) =>
+  const spent = (spendUsedMicros: number, over: Parameters<typeof byomBooks>[0] = {}) =>
     byomBooks({ cycle: { spendUsedMicros }, capMicros: 1_000, ...over });
 
   it("starts while spend and holds together are below the cap", () => {

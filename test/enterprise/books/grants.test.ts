@@ -1,5 +1,7 @@
 // Grants: added once, voided as far as they remain, and shown with their state (rule R3).
 import { describe, expect, it } from "vitest";
+import type { Grant } from "../../../src/ledger/books.ts";
+import { eachGrant } from "../../../src/ledger/grant-list.ts";
 import { decideGrant, decideVoid, summarizeGrant } from "../../../src/ledger/grants.ts";
 import {
   APRIL,
@@ -26,8 +28,8 @@ describe("a grant", () => {
     const { books: after, created } = granted(give(grantRequest("soon", 70, { expiresAtMs: APRIL - 1 }), kept));
     expect(created).toBe(true);
     expect(after.seq).toBe(11);
-    expect(after.grants.map((one) => one.id)).toEqual(["soon", "late", "never"]);
-    expect(after.grants[0]).toEqual({
+    expect([...eachGrant(after.grants)].map((one) => one.id)).toEqual(["soon", "late", "never"]);
+    expect([...eachGrant(after.grants)][0]).toEqual({
       id: "soon",
       amountMicros: 70,
       drawnMicros: 0,
@@ -80,12 +82,29 @@ describe("a grant", () => {
   });
 });
 
+describe("the 10,001st open grant", () => {
+  const many = Array.from({ length: 10_000 }, (_, n) => grant(`many${n}`, { seq: n, expiresAtMs: APRIL }));
+
+  it("is refused, and a grant that is known is not", () => {
+    expect(give(grantRequest("g1", 1), books({ grants: many }))).toEqual({ refusal: { code: "too_many_grants" } });
+    expect(granted(give(grantRequest("g1", 100), books({ grants: many }), grant("g1"))).created).toBe(false);
+  });
+
+  it("is added once one of the others is used up or has ended", () => {
+    const [first, ...others] = many as [Grant, ...Grant[]];
+    for (const over of [{ drawnMicros: 100 }, { expiresAtMs: NOON }]) {
+      const kept = books({ grants: [...others, { ...first, ...over }] });
+      expect(granted(give(grantRequest("g1", 1), kept)).created).toBe(true);
+    }
+  });
+});
+
 describe("voiding", () => {
   it("removes what remains and keeps what was drawn", () => {
     const known = grant("g1", { drawnMicros: 30 });
     const { books: after, voidedMicros } = decideVoid(books({ grants: [known] }), known);
     expect(voidedMicros).toBe(70);
-    expect(after.grants[0]).toMatchObject({ drawnMicros: 30, voidedMicros: 70, voided: true });
+    expect([...eachGrant(after.grants)][0]).toMatchObject({ drawnMicros: 30, voidedMicros: 70, voided: true });
     expect(after.seq).toBe(11);
   });
 

@@ -7,6 +7,7 @@ import { migrate } from "../../../src/enterprise/books/schema.ts";
 import type { Sql } from "../../../src/enterprise/books/sql.ts";
 import type { Table } from "../../../src/enterprise/books/table.ts";
 import type { Meter } from "../../../src/ledger/books.ts";
+import { NO_GRANTS } from "../../../src/ledger/grant-list.ts";
 import { resolveRates } from "../../../src/ledger/prices.ts";
 import {
   APRIL,
@@ -86,7 +87,7 @@ const ENTERPRISE_VALUE: Enterprise = {
       capMicros: 23,
       seq: 24,
     }),
-    grants: [],
+    grants: NO_GRANTS,
   },
 };
 

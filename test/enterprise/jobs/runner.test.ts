@@ -3,6 +3,7 @@ import { expect, it } from "vitest";
 import type { Caller } from "../../../src/access/callers.ts";
 import { putWebhook } from "../../../src/enterprise/books/webhook-queue.ts";
 import { EnterpriseCore } from "../../../src/enterprise/core.ts";
+import { refuse } from "../../../src/ledger/refusals.ts";
 import { MINUTE_MS, NOON, report, settings } from "../../support/books.ts";
 import { type StubPlatform, stubPlatform } from "../stub-platform.ts";
 
@@ -52,9 +53,33 @@ it("retries a job that failed by its alarm, also when nobody calls", async () =>
   expect(platform.logged).toMatchObject([{ event: "job_failed", job: "settle_referral", failures: 1 }]);
 });
 
+it("adds the grant of a referrer that has too many grants once it has room, and asks once an hour", async () => {
+  let full = true;
+  const asked: number[] = [];
+  const addGrant = async () => {
+    asked.push(platform.nowMs);
+    return full ? refuse({ code: "too_many_grants" }) : { created: true };
+  };
+  const platform: StubPlatform = stubPlatform({ peers: { exists: async () => true, addGrant }, copy: emptyCopy() });
+  const core = openCore(platform);
+  expect(await core.acceptReferral("friend", 1)).toEqual({ referrer: "friend" });
+  for (let minute = 0; minute < 60; minute += 10) {
+    await core.alarm();
+    platform.nowMs += 10 * MINUTE_MS;
+  }
+  expect(asked).toEqual([NOON]);
+  full = false;
+  await openCore(platform).alarm();
+  await core.alarm();
+  expect(asked).toEqual([NOON, NOON + 60 * MINUTE_MS]);
+});
+
 it("retries a job that failed after a longer pause each time, and starts with a second again once it worked", async () => {
   let works = false;
-  const peers = { exists: async () => true, addGrant: async () => (works ? {} : Promise.reject(new Error("lost"))) };
+  const peers = {
+    exists: async () => true,
+    addGrant: async () => (works ? { created: true } : Promise.reject(new Error("lost"))),
+  };
   const platform = stubPlatform({ peers, copy: emptyCopy() });
   const core = openCore(platform);
   await core.acceptReferral("friend", 1);
