@@ -136,6 +136,11 @@ it("has no import cycle, not even of types", () => {
   expect(cycles).toEqual([]);
 });
 
+it("reads the deployment's secrets in one file only", () => {
+  const direct = /[.[]\s*["'`]?(OPERATOR_KEY|SIGNING_SECRET)\b|\{[^}]*\b(OPERATOR_KEY|SIGNING_SECRET)\b[^}]*\} = /;
+  expect(source.filter((file) => file !== "src/access/secrets.ts" && direct.test(read(file)))).toEqual([]);
+});
+
 it("keeps clock, randomness, waiting and I/O out of the ledger", () => {
   const banned = /Date\.now|new Date\(\)|Math\.random|crypto\.|\bawait\b|\basync\b|\bfetch\(|setTimeout|console\./;
   const wrong = source.filter((file) => layerOf(file) === "ledger" && banned.test(read(file)));

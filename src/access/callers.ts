@@ -1,6 +1,7 @@
 /**
  * Describes a caller that the Worker has authenticated, and decides which keys this caller may make or revoke. The
- * enterprise's Durable Object checks one more thing: whether the caller's key has been revoked since it was made.
+ * enterprise's Durable Object checks what can change afterwards: whether the caller's key was revoked, and whether the
+ * caller's session or embed token was ended.
  */
 import type { By } from "../ledger/entries.ts";
 import type { AtMs } from "../ledger/time.ts";
@@ -15,8 +16,11 @@ export type Caller =
   | { kind: "operator" }
   /** `hash` is the hash of the whole key, because the id alone does not identify a key. */
   | { kind: "key"; id: string; hash: string; scopes: readonly Scope[] }
-  | { kind: "user"; user: string; role: Role }
-  | { kind: "embed"; user: string; role: Role };
+  | { kind: "user"; user: string; role: Role; token?: CallerToken }
+  | { kind: "embed"; user: string; role: Role; token?: CallerToken };
+
+/** The caller's session or embed token. A Worker of the last release does not send it. */
+export type CallerToken = { id: string; issuedAtMs: AtMs; expiresAtMs: AtMs };
 
 /** A key as it is listed: everything but its hash. */
 export type KeySummary = {

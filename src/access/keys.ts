@@ -3,12 +3,14 @@
  * Worker can therefore refuse a forged or expired key without waking a Durable Object or reading a database. Only the
  * enterprise's Durable Object knows whether a key was revoked.
  */
-import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 import type { Scope } from "./callers.ts";
-import { hashOf, macMatches, macOf } from "./mac.ts";
+import { decodeText, encodeText, hashOf, macMatches, macOf } from "./mac.ts";
+import { findWithSecret, type Secrets } from "./secrets.ts";
 
 type KeyClaims = {
   enterprise: string;
+  /** The jurisdiction of the enterprise's Durable Object; empty if it has none. */
+  region: string;
   id: string;
   scopes: Scope[];
   /** Null if the key never expires. */
@@ -18,7 +20,19 @@ type KeyClaims = {
 /** A key whose MAC was verified. The enterprise's Durable Object stores only the key's `hash`. */
 type VerifiedKey = KeyClaims & { hash: string };
 
+/** New members are added at the end, so that the last release can read a key that this release has made. */
+type Payload = [
+  enterprise: string,
+  id: string,
+  letters: string,
+  expiresAtMs: number | null,
+  // The last release's keys have neither of these.
+  version?: number,
+  region?: string,
+];
+
 const PREFIX = "fg_";
+const VERSION = 1;
 const PURPOSE = "key";
 const LETTERS: Record<Scope, string> = { debit: "d", read: "r", admin: "a" };
 const MAX_VERIFIED = 1_000;
@@ -28,17 +42,24 @@ const MAX_VERIFIED = 1_000;
  */
 const verified = new Map<string, VerifiedKey>();
 
-export async function mintKey(secret: string, claims: KeyClaims): Promise<{ key: string; hash: string }> {
-  const { enterprise, id, scopes, expiresAtMs } = claims;
+export async function mintKey(
+  secret: string,
+  { enterprise, region, id, scopes, expiresAtMs }: KeyClaims,
+): Promise<{ key: string; hash: string }> {
   const letters = scopes.map((scope) => LETTERS[scope]).join("");
-  const payload = encodeText(JSON.stringify([enterprise, id, letters, expiresAtMs]));
+  const claims: Payload = [enterprise, id, letters, expiresAtMs, VERSION, region];
+  const payload = encodeText(JSON.stringify(claims));
   const key = `${PREFIX}${payload}.${await macOf(secret, PURPOSE, payload)}`;
   return { key, hash: await hashOf(key) };
 }
 
 /** Returns the claims of a key, even if it has expired; null if this deployment did not make the key. */
-export async function verifyKey(secret: string, key: string): Promise<VerifiedKey | null> {
-  // The cache key includes the secret: after a rotation, a key signed with the old secret must not be found.
+export async function verifyKey(secrets: Secrets, key: string): Promise<VerifiedKey | null> {
+  return findWithSecret(secrets, (secret) => verifyWith(secret, key));
+}
+
+async function verifyWith(secret: string, key: string): Promise<VerifiedKey | null> {
+  // The cache key includes the secret: after a rotation, a key signed with a removed secret must not be found.
   const cacheKey = `${secret}\n${key}`;
   const known = verified.get(cacheKey);
   if (known !== undefined) return known;
@@ -53,16 +74,7 @@ export async function verifyKey(secret: string, key: string): Promise<VerifiedKe
 
 /** Parses a payload without validating it, because its MAC was verified. */
 function parsePayload(payload: string): KeyClaims {
-  type Payload = [enterprise: string, id: string, letters: string, expiresAtMs: number | null];
-  const [enterprise, id, letters, expiresAtMs] = JSON.parse(decodeText(payload)) as Payload;
+  const [enterprise, id, letters, expiresAtMs, , region = ""] = JSON.parse(decodeText(payload)) as Payload;
   const scopes = (Object.keys(LETTERS) as Scope[]).filter((scope) => letters.includes(LETTERS[scope]));
-  return { enterprise, id, scopes, expiresAtMs };
-}
-
-function encodeText(text: string): string {
-  return encodeBase64Url(new TextEncoder().encode(text).buffer as ArrayBuffer);
-}
-
-function decodeText(encoded: string): string {
-  return new TextDecoder().decode(decodeBase64Url(encoded));
+  return { enterprise, region, id, scopes, expiresAtMs };
 }

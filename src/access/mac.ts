@@ -1,5 +1,5 @@
 /**
- * Computes message authentication codes with the deployment's SIGNING_SECRET, computes hashes, and compares secrets in
+ * Computes message authentication codes with the deployment's signing secret, computes hashes, and compares secrets in
  * constant time. Enterprise keys, referral codes, webhook secrets and operator sessions all rely on this file.
  */
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
@@ -25,6 +25,15 @@ export async function macMatches(secret: string, purpose: string, text: string, 
   // Several base64url strings can decode to the same bytes. Only the string that was issued is valid.
   if (encodeBase64Url(bytes.buffer) !== mac) return false;
   return crypto.subtle.verify("HMAC", await keyOf(secret), bytes, encoder.encode(`${purpose}\n${text}`));
+}
+
+/** Encodes a text as base64url, for the payload that a MAC covers. */
+export function encodeText(text: string): string {
+  return encodeBase64Url(encoder.encode(text).buffer as ArrayBuffer);
+}
+
+export function decodeText(encoded: string): string {
+  return new TextDecoder().decode(decodeBase64Url(encoded));
 }
 
 /** Returns the SHA-256 hash of a text as base64url. */

@@ -3,6 +3,7 @@
  * lookup, and an invented code wakes no Durable Object.
  */
 import { macOf, sameSecret } from "./mac.ts";
+import { findWithSecret, type Secrets } from "./secrets.ts";
 
 const MAC_LENGTH = 8;
 
@@ -12,7 +13,10 @@ export async function referralCodeOf(secret: string, enterprise: string): Promis
 }
 
 /** Returns the enterprise that the code belongs to; null if this deployment did not make the code. */
-export async function readReferralCode(secret: string, code: string): Promise<string | null> {
+export async function readReferralCode(secrets: Secrets, code: string): Promise<string | null> {
   const enterprise = code.slice(0, code.lastIndexOf("~"));
-  return enterprise !== "" && (await sameSecret(await referralCodeOf(secret, enterprise), code)) ? enterprise : null;
+  if (enterprise === "") return null;
+  return findWithSecret(secrets, async (secret) =>
+    (await sameSecret(await referralCodeOf(secret, enterprise), code)) ? enterprise : null,
+  );
 }

@@ -8,10 +8,11 @@ import { createMiddleware } from "hono/factory";
 import { byOf, type Caller, type Scope } from "../access/callers.ts";
 import { verifyKey } from "../access/keys.ts";
 import { failedTooOften, isBlocked, isOver } from "../access/limits.ts";
-import { isOperatorKey } from "../access/operator-session.ts";
+import { findOperatorKey } from "../access/operator-session.ts";
 import type { AccessRefusalCode } from "../access/refusals.ts";
+import { signingSecrets } from "../access/secrets.ts";
 import { readSession } from "../access/session.ts";
-import { hasExpired, verifyToken } from "../access/tokens.ts";
+import { callerOfToken, hasExpired, verifyToken } from "../access/tokens.ts";
 import { ID_RULE, isId } from "../wire/fields.ts";
 import { invalid, problem } from "./problem.ts";
 
@@ -90,9 +91,10 @@ async function authenticate(c: Context<ApiEnv>, access: Access): Promise<Authent
   const token = /^Bearer ([!-~]+)$/i.exec(header.trim())?.[1];
   if (token === undefined) return "key_invalid";
   // Try enterprise keys first, because agents send most of the requests.
-  const key = await verifyKey(c.env.SIGNING_SECRET, token);
+  const key = await verifyKey(signingSecrets(c.env), token);
   if (key === null) {
-    if (await isOperatorKey(c, token)) return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
+    if ((await findOperatorKey(c.env, token)) !== null)
+      return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
     return authenticateEmbed(c, token, access);
   }
   if (key.expiresAtMs !== null && key.expiresAtMs <= Date.now()) return "key_expired";
@@ -125,18 +127,18 @@ async function authenticateSession(c: Context<ApiEnv>): Promise<Authenticated | 
   if (session === null) return "key_missing";
   const origin = c.req.header("Origin");
   if (origin !== undefined && origin !== new URL(c.req.url).origin) return "origin_not_allowed";
-  const { enterprise, user, role, expiresAtMs } = session;
-  return { caller: { kind: "user", user, role }, enterprise, expiresAtMs };
+  const { enterprise, expiresAtMs } = session;
+  return { caller: callerOfToken(session), enterprise, expiresAtMs };
 }
 
 async function authenticateEmbed(c: Context<ApiEnv>, token: string, access: Access): Promise<Authenticated | Refused> {
-  const claims = await verifyToken(c.env.SIGNING_SECRET, "embed", token);
+  const claims = await verifyToken(signingSecrets(c.env), "embed", token);
   if (claims === null) return "key_invalid";
   if (hasExpired(claims)) return "key_expired";
   if (c.req.header("Origin") !== claims.origin) return "origin_not_allowed";
   const asked = c.req.param("e");
   if (asked !== undefined && asked !== claims.enterprise) return "not_found";
   if (access.embed !== true) return "scope_denied";
-  const { user, role, enterprise, expiresAtMs } = claims;
-  return { caller: { kind: "embed", user, role }, enterprise, expiresAtMs };
+  const { enterprise, expiresAtMs } = claims;
+  return { caller: callerOfToken(claims), enterprise, expiresAtMs };
 }

@@ -1,6 +1,7 @@
 /** The operator's routes to create, change, read and list enterprises, and to move test clocks. */
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
+import { signingSecret } from "../access/secrets.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { StateJson } from "../enterprise/answers.ts";
 import { BILLING_MODELS } from "../ledger/books.ts";
@@ -171,7 +172,7 @@ export async function showEnterprise(c: Context<ApiEnv>, state: StateJson) {
     referral_url: settings.referralUrl,
     webhook_url: settings.webhookUrl,
     test_clock: formatIsoOrNull(identity.testClockMs),
-    referral_code: await referralCodeOf(c.env.SIGNING_SECRET, identity.id),
+    referral_code: await referralCodeOf(signingSecret(c.env), identity.id),
     created_at: formatIso(identity.createdAtMs),
     ...(identity.demo ? { demo: true } : {}),
     gauge,

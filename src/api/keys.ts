@@ -23,6 +23,7 @@ export const keyRoutes = newRouter()
         summary: "Make a key",
         details:
           "The key is shown only in this response. The operator may make keys with any scope. An admin key may make `debit` and `read` keys of its enterprise.",
+        refusals: ["too_many_keys"],
         tag: "Operator",
         access,
         answers: {
@@ -51,8 +52,10 @@ export const keyRoutes = newRouter()
     }),
     async (c) => {
       const { limit, cursor: [afterId] = [] } = c.req.valid("query");
-      const keys = await enterpriseStub(c.env, c.var.enterprise).keys(c.var.caller);
+      const page = { afterId: afterId ?? null, limit };
+      const keys = await enterpriseStub(c.env, c.var.enterprise).keys(c.var.caller, page);
       if (isRefusal(keys)) return refused(c, keys.refusal);
+      // An object of the last release ignores the page and returns all keys.
       const start = afterId === undefined ? 0 : keys.findIndex(({ id }) => id === afterId) + 1;
       return c.json(
         pageOf(

@@ -70,9 +70,9 @@ export const priceRoutes = newRouter()
       }),
     }),
     async (c) => {
-      // Only the enterprise's Durable Object knows whether the key was revoked, so check the key with a call to it.
+      // Only the enterprise's Durable Object knows whether the key was revoked or the session was ended.
       const checked =
-        c.var.caller.kind === "key" ? await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller) : null;
+        c.var.caller.kind !== "operator" ? await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller) : null;
       if (checked !== null && isRefusal(checked)) return refused(c, checked.refusal);
       return c.json((await currentPrices(c.env, c.executionCtx)).book);
     },

@@ -1,5 +1,6 @@
 /** POST /v1/referrals grants both sides the referral bonus, once per referee. The code proves who the referrer is. */
 import { readReferralCode } from "../access/referral-code.ts";
+import { signingSecrets } from "../access/secrets.ts";
 import { MICROS_PER_CREDIT } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -32,7 +33,7 @@ export const referralRoutes = newRouter().openapi(
   }),
   async (c) => {
     const { code, referee } = c.req.valid("json");
-    const referrer = await readReferralCode(c.env.SIGNING_SECRET, code);
+    const referrer = await readReferralCode(signingSecrets(c.env), code);
     if (referrer === null) return refused(c, { code: "referral_code_unknown" });
     if (referrer === referee) return refused(c, { code: "self_referral" });
     const bonusMicros = Number(c.env.REFERRAL_BONUS_CREDITS) * MICROS_PER_CREDIT;

@@ -1,11 +1,12 @@
 /**
- * The operator's routes to give people access. One makes a link that signs a browser in, once. The other makes a
- * short-lived token for the usage bar, which works on one origin only.
+ * The operator's routes to give people access, and to end it. One makes a link that signs a browser in, once. One makes
+ * a short-lived token for the usage bar, which works on one origin only. One signs a person out everywhere.
  */
-import { makeSignInLink } from "../access/sign-in-link.ts";
+import { signingSecret } from "../access/secrets.ts";
 import { mintToken } from "../access/tokens.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { issueToken, makeLink } from "../operations/sign-in.ts";
 import { id } from "../wire/fields.ts";
 import { newSession, role } from "../wire/sign-in.ts";
 import { formatIso } from "../wire/time.ts";
@@ -33,7 +34,7 @@ export const signInRoutes = newRouter()
         name: "makeSignInLink",
         summary: "Make a sign-in link",
         details:
-          "The link works once, within 5 minutes. It opens a page with one button. Pressing the button uses up the link and signs the browser in for 12 hours.",
+          "The link works once, within 5 minutes. It opens a page with one button. Pressing the button uses up the link and signs the browser in for 12 hours. A link for a member ends the role `admin` in older sessions and links of the same person.",
         tag: "Operator",
         access: { scope: "operator" },
         answers: {
@@ -46,10 +47,9 @@ export const signInRoutes = newRouter()
       },
     }),
     async (c) => {
-      const known = await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller);
-      if (isRefusal(known)) return refused(c, known.refusal);
-      const who = { ...c.req.valid("json"), enterprise: c.var.enterprise };
-      const { url, expiresAtMs } = await makeSignInLink(c.env.SIGNING_SECRET, c.req.url, who);
+      const link = await makeLink(c.env, c.req.url, c.var.enterprise, c.req.valid("json"));
+      if (isRefusal(link)) return refused(c, link.refusal);
+      const { url, expiresAtMs } = link;
       return c.json({ url, expires_at: formatIso(expiresAtMs) }, 201);
     },
   )
@@ -73,9 +73,9 @@ export const signInRoutes = newRouter()
       },
     }),
     async (c) => {
-      const known = await enterpriseStub(c.env, c.var.enterprise).state(c.var.caller);
-      if (isRefusal(known)) return refused(c, known.refusal);
       const { ttl_seconds, ...who } = c.req.valid("json");
+      const known = await issueToken(c.env, c.var.enterprise, { ...who, kind: "embed" });
+      if (isRefusal(known)) return refused(c, known.refusal);
       const expiresAtMs = Date.now() + ttl_seconds * 1000;
       // The usage bar offers the invitation from 50% usage on, even if no alert in the gauge links to it. `href` is
       // ASCII, because the bar decodes the token with atob().
@@ -85,10 +85,40 @@ export const signInRoutes = newRouter()
         ...who,
         inviteUrl,
         enterprise: c.var.enterprise,
+        region: "",
+        issuedAtMs: known.issuedAtMs,
         id: crypto.randomUUID(),
         kind: "embed" as const,
       };
-      const token = await mintToken(c.env.SIGNING_SECRET, { ...claims, expiresAtMs });
+      const token = await mintToken(signingSecret(c.env), { ...claims, expiresAtMs });
       return c.json({ token, expires_at: formatIso(expiresAtMs) }, 201);
+    },
+  )
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "post",
+        path: "/v1/enterprises/{e}/users/{user}/sign-out",
+        name: "signOutUser",
+        summary: "Sign a person out everywhere",
+        details:
+          "Ends all sessions, unused sign-in links and embed tokens of this person that were made before now, and closes their sockets with code 4401. Call this when a person leaves or loses the role `admin`.",
+        empty: true,
+        tag: "Operator",
+        access: { scope: "operator" },
+        answers: { 204: { description: "Signed out" } },
+      }),
+      request: {
+        params: inEnterprise.extend({
+          user: id.openapi({
+            example: "ada",
+            param: { name: "user", in: "path", description: "The person's id. Percent-encode a `/` in it." },
+          }),
+        }),
+      },
+    }),
+    async (c) => {
+      const ended = await enterpriseStub(c.env, c.var.enterprise).signOutPerson(c.req.valid("param").user);
+      return isRefusal(ended) ? refused(c, ended.refusal) : c.body(null, 204);
     },
   );

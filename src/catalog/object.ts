@@ -1,7 +1,7 @@
 /**
  * The catalog: one Durable Object for the whole deployment, called rarely. It stores what does not belong to a single
- * enterprise: the price books, the list of enterprises, the list of demo enterprises, and the results of scheduled
- * audits. One object stores all price books because their version numbers must be unique. The list of enterprises makes
+ * enterprise: the price books, the list of enterprises, the list of demo enterprises, the results of scheduled audits,
+ * and which of the operator's sessions were signed out. One object stores all price books because their version numbers must be unique. The list of enterprises makes
  * it possible to rebuild a lost copy.
  */
 import { DurableObject } from "cloudflare:workers";
@@ -42,6 +42,10 @@ export class CatalogObject extends DurableObject<Env> {
     );
     this.#sql.exec("CREATE INDEX IF NOT EXISTS audits_wrong ON audits (checked_at_ms) WHERE state <> 'ok'");
     createJobRecords(this.#sql);
+    this.#sql.exec(
+      `CREATE TABLE IF NOT EXISTS operator_sessions_ended (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID`,
+    );
     this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
   }
 
@@ -137,6 +141,17 @@ export class CatalogObject extends DurableObject<Env> {
   demos(limit: number): string[] {
     const rows = this.#sql.exec<{ id: string }>("SELECT id FROM demos ORDER BY number LIMIT ?", limit).toArray();
     return rows.map(({ id }) => id);
+  }
+
+  /** Records that an operator's session was signed out. Forgets sessions that have expired, a hundred at a time. */
+  endOperatorSession(id: string, expiresAtMs: number): void {
+    const old = "SELECT id FROM operator_sessions_ended WHERE expires_at_ms <= ? LIMIT 100";
+    this.#sql.exec(`DELETE FROM operator_sessions_ended WHERE id IN (${old})`, Date.now());
+    this.#sql.exec("INSERT OR IGNORE INTO operator_sessions_ended VALUES (?, ?)", id, expiresAtMs);
+  }
+
+  hasOperatorSessionEnded(id: string): boolean {
+    return this.#sql.exec("SELECT 1 FROM operator_sessions_ended WHERE id = ?", id).toArray().length > 0;
   }
 
   #latestVersion(): number {

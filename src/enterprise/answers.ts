@@ -13,6 +13,8 @@ import type { EnterpriseState } from "./books/ledger.ts";
 type WithGaugeJson<T extends { gauge: Gauge }> = Omit<T, "gauge"> & { gauge: GaugeJson };
 
 export type StateJson = WithGaugeJson<EnterpriseState>;
+/** The state of an enterprise, with the time of issue of a new token for one of its people. */
+export type IssuedJson = StateJson & { issuedAtMs: AtMs };
 export type StartAnswerJson = WithGaugeJson<StartAnswer>;
 export type StartRefusedJson = WithGaugeJson<StartRefused>;
 

@@ -19,10 +19,10 @@ import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
 import { type EntryJson, showEntry } from "../wire/entry.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
-import { type KeyJson, showKey } from "../wire/key.ts";
 import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
 import { formatIso } from "../wire/time.ts";
 import { showWebhook, type WebhookJson } from "../wire/webhook.ts";
+import { AccessControl } from "./access-control.ts";
 import {
   type CopyView,
   type Provisioned,
@@ -33,7 +33,7 @@ import {
 } from "./answers.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
 import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
-import { Keyring, type NewKey } from "./books/keyring.ts";
+import { Keyring } from "./books/keyring.ts";
 import { Ledger } from "./books/ledger.ts";
 import { provision } from "./books/provisioning.ts";
 import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
@@ -48,7 +48,15 @@ import { JobRunner } from "./jobs/runner.ts";
 import type { Platform } from "./platform.ts";
 import { DebitStream } from "./sockets/debit-stream.ts";
 import { LivePush } from "./sockets/live.ts";
-import { CLOSE_POLICY, CLOSE_UNAUTHORIZED, hasExpired, type Socket, type SocketOwner } from "./sockets/sockets.ts";
+import {
+  CLOSE_POLICY,
+  CLOSE_UNAUTHORIZED,
+  hasExpired,
+  holderOf,
+  MAX_LIVE_SOCKETS,
+  type Socket,
+  type SocketOwner,
+} from "./sockets/sockets.ts";
 
 const OPERATOR: Caller = { kind: "operator" };
 const NO_WEBHOOK_URL = refuse({
@@ -58,6 +66,7 @@ const NO_WEBHOOK_URL = refuse({
 
 export class EnterpriseCore {
   readonly jobs: JobRunner;
+  readonly access: AccessControl;
   readonly #keyring: Keyring;
   readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused, Refused | Denied>;
   readonly #live: LivePush;
@@ -70,6 +79,13 @@ export class EnterpriseCore {
   ) {
     const { sql, clock, defer, sockets } = platform;
     this.#keyring = new Keyring(sql);
+    this.access = new AccessControl({
+      keyring: this.#keyring,
+      sockets,
+      realNowMs: () => clock.realNowMs(),
+      state: () => showState(ledger.state()),
+      answer: (caller, act) => this.#answer(caller, act),
+    });
     this.#projector = new Projector(ledger, platform, () => this.jobs.projectionFinished());
     const rebuilder = new Rebuilder(ledger, platform, this.#projector);
     this.jobs = new JobRunner({ platform, ledger, projector: this.#projector, rebuilder });
@@ -164,6 +180,10 @@ export class EnterpriseCore {
   openSocket(owner: SocketOwner, accept: () => Socket): Refused | Denied | null {
     const fault = this.#fault(owner.caller);
     if (fault !== null) return fault;
+    const holder = holderOf(owner.caller);
+    if (owner.kind === "live" && holder !== null && this.platform.sockets.countLiveOf(holder) >= MAX_LIVE_SOCKETS) {
+      return deny({ code: "rate_limited" });
+    }
     const socket = accept();
     if (owner.kind === "live") {
       this.jobs.socketOpened(owner.expiresAtMs);
@@ -242,6 +262,7 @@ export class EnterpriseCore {
    */
   setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): GaugeJson | Refused | Denied {
     return this.#answer(caller, () => {
+      if (this.#keyring.lacksAdmin(caller)) return deny({ code: "scope_denied" });
       if (fromMicros !== undefined && fromMicros !== this.ledger.books.capMicros) return this.#showGauge();
       const gauge = this.ledger.setCap(capMicros, byOf(caller));
       return isRefusal(gauge) ? gauge : this.#showGauge(gauge);
@@ -250,31 +271,6 @@ export class EnterpriseCore {
 
   putDirectory(change: DirectoryChange): DirectorySize | Refused | Denied {
     return this.#answer(OPERATOR, () => this.ledger.putDirectory(change));
-  }
-
-  addKey(caller: Caller, key: NewKey): KeyJson | Refused | Denied {
-    return this.#answer(caller, () => showKey(this.#keyring.add(key, byOf(caller), this.#realNowMs())));
-  }
-
-  keys(caller: Caller): KeyJson[] | Refused | Denied {
-    return this.#answer(caller, () => this.#keyring.list().map(showKey));
-  }
-
-  revokeKey(caller: Caller, id: string): { revoked: true } | Refused | Denied {
-    return this.#answer(caller, () => {
-      const refused = this.#keyring.revoke(caller, id, this.#realNowMs());
-      if (refused !== null) return refused;
-      for (const socket of this.platform.sockets.ofKey(id)) socket.close(CLOSE_UNAUTHORIZED, "key revoked");
-      return { revoked: true as const };
-    });
-  }
-
-  /** Uses up a sign-in link. Each link works only once. */
-  useLink(id: string, expiresAtMs: AtMs): { used: true } | Refused | Denied {
-    return this.#answer(OPERATOR, () => {
-      const fresh = this.#keyring.useLink(id, expiresAtMs, this.#realNowMs());
-      return fresh ? { used: true as const } : deny({ code: "link_used" });
-    });
   }
 
   /** Adds the grants of both sides of a referral. This enterprise is the one that was referred. */

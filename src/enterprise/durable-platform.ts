@@ -1,13 +1,14 @@
 /** The core's platform in production: a Durable Object with its storage and alarm, D1, and other Durable Objects. */
+import { signingSecret } from "../access/secrets.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import type { Sql, SqlRow } from "./books/sql.ts";
 import type { Platform } from "./platform.ts";
-import { hibernatingSockets } from "./sockets/hibernating.ts";
+import type { Sockets } from "./sockets/sockets.ts";
 
-export function durablePlatform(ctx: DurableObjectState, env: Env): Platform {
+export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sockets): Platform {
   return {
     sql: sqlOf(ctx.storage),
     clock: { realNowMs: () => Date.now() },
@@ -29,10 +30,10 @@ export function durablePlatform(ctx: DurableObjectState, env: Env): Platform {
       addGrant: (enterprise, request) => env.ENTERPRISE.getByName(enterprise).addGrant(request),
     },
     jobRecords: { put: async (record) => catalogOf(env).putJob(record) },
-    sockets: hibernatingSockets(ctx),
+    sockets,
     webhooks: {
       fetch: (url, init) => fetch(url, init),
-      secretOf: (enterprise, url) => webhookSecretOf(env.SIGNING_SECRET, enterprise, url),
+      secretOf: (enterprise, url) => webhookSecretOf(signingSecret(env), enterprise, url),
     },
     prices: () => currentPrices(env, ctx),
     log: {

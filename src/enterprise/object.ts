@@ -5,6 +5,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Caller } from "../access/callers.ts";
+import type { TokenClaims } from "../access/tokens.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
 import type { Report } from "../ledger/debit.ts";
@@ -17,11 +18,12 @@ import type { NewKey } from "./books/keyring.ts";
 import { EnterpriseCore } from "./core.ts";
 import { durablePlatform } from "./durable-platform.ts";
 import type { AuditOptions } from "./jobs/audit-in-call.ts";
-import { acceptSocket, HibernatingSocket } from "./sockets/hibernating.ts";
+import { HibernatingSocket, HibernatingSockets } from "./sockets/hibernating.ts";
 import { OWNER_HEADER, type SocketOwner } from "./sockets/sockets.ts";
 
 export class EnterpriseObject extends DurableObject<Env> {
-  readonly #core = new EnterpriseCore(durablePlatform(this.ctx, this.env));
+  readonly #sockets = new HibernatingSockets(this.ctx);
+  readonly #core = new EnterpriseCore(durablePlatform(this.ctx, this.env, this.#sockets));
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -75,8 +77,17 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.provision(id, patch, complete, testClockMs);
   }
 
-  state(caller: Caller) {
-    return this.#core.state(caller);
+  /** @param who issues a token: then the answer also has its `issuedAtMs`. An object of the last release ignores it. */
+  state(caller: Caller, who?: Parameters<EnterpriseCore["access"]["issue"]>[0]): ReturnType<EnterpriseCore["state"]> {
+    return who === undefined ? this.#core.state(caller) : this.#core.access.issue(who);
+  }
+
+  endSession(caller: Caller) {
+    return this.#core.access.endSession(caller);
+  }
+
+  signOutPerson(user: string) {
+    return this.#core.access.signOutPerson(user);
   }
 
   moveClock(toMs: AtMs) {
@@ -104,19 +115,20 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   addKey(caller: Caller, key: NewKey) {
-    return this.#core.addKey(caller, key);
+    return this.#core.access.addKey(caller, key);
   }
 
-  keys(caller: Caller) {
-    return this.#core.keys(caller);
+  keys(caller: Caller, page?: { afterId: string | null; limit: number }) {
+    return this.#core.access.keys(caller, page);
   }
 
   revokeKey(caller: Caller, id: string) {
-    return this.#core.revokeKey(caller, id);
+    return this.#core.access.revokeKey(caller, id);
   }
 
-  useLink(id: string, expiresAtMs: AtMs) {
-    return this.#core.useLink(id, expiresAtMs);
+  /** @param who a Worker of the last release does not send it */
+  useLink(id: string, expiresAtMs: AtMs, who: Pick<TokenClaims, "user" | "role" | "issuedAtMs"> | null = null) {
+    return this.#core.access.useLink({ id, expiresAtMs, ...who });
   }
 
   acceptReferral(referrer: string, bonusMicros: Micros) {
@@ -154,9 +166,9 @@ export class EnterpriseObject extends DurableObject<Env> {
     const owner = JSON.parse(request.headers.get(OWNER_HEADER) ?? "") as SocketOwner;
     let client: WebSocket | null = null;
     const refused = this.#core.openSocket(owner, () => {
-      const pair = acceptSocket(this.ctx, owner);
-      client = pair.client;
-      return new HibernatingSocket(pair.server);
+      const accepted = this.#sockets.accept(owner);
+      client = accepted.client;
+      return accepted.socket;
     });
     if (refused !== null) return Response.json(refused.refusal, { status: 403 });
     return new Response(null, { status: 101, webSocket: client });
@@ -167,7 +179,12 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
+    this.#sockets.recount();
     new HibernatingSocket(socket).close(code);
+  }
+
+  override webSocketError(): void {
+    this.#sockets.recount();
   }
 
   override alarm(): Promise<void> {

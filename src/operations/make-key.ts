@@ -5,6 +5,7 @@
 import { type Caller, mayManageKey } from "../access/callers.ts";
 import { mintKey } from "../access/keys.ts";
 import { type Denied, deny } from "../access/refusals.ts";
+import { signingSecret } from "../access/secrets.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { KeyJson, NewKeyRequest } from "../wire/key.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
@@ -22,7 +23,7 @@ export async function makeKey(
     return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message: "must be in the future" }] });
   }
   const id = crypto.randomUUID();
-  const { key, hash } = await mintKey(env.SIGNING_SECRET, { enterprise, id, scopes, expiresAtMs });
+  const { key, hash } = await mintKey(signingSecret(env), { enterprise, region: "", id, scopes, expiresAtMs });
   const made = await enterpriseStub(env, enterprise).addKey(caller, { id, name, scopes, hash, expiresAtMs });
   return isRefusal(made) ? made : { ...made, key };
 }

@@ -3,6 +3,7 @@
  * the secret that signs the webhooks only if the request sets a new webhook URL.
  */
 import type { Denied } from "../access/refusals.ts";
+import { signingSecret } from "../access/secrets.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { StateJson } from "../enterprise/answers.ts";
@@ -33,6 +34,6 @@ export async function putEnterprise(
   const put = await enterpriseStub(env, id).provision(id, patch, complete, requested.test_clock);
   if (isRefusal(put)) return put;
   const { state, created, newWebhookUrl } = put;
-  const webhookSecret = newWebhookUrl === null ? null : await webhookSecretOf(env.SIGNING_SECRET, id, newWebhookUrl);
+  const webhookSecret = newWebhookUrl === null ? null : await webhookSecretOf(signingSecret(env), id, newWebhookUrl);
   return { created, state, webhookSecret };
 }

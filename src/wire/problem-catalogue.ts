@@ -11,7 +11,6 @@ import type { Refusal } from "../ledger/refusals.ts";
 export type BorderCode =
   | "malformed_json"
   | "method_not_allowed"
-  | "link_invalid"
   | "body_too_large"
   | "unsupported_media_type"
   | "upgrade_required"
@@ -44,8 +43,8 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
   key_missing: {
     status: 401,
     title: "Key missing",
-    meaning: "The request has no `Authorization` header.",
-    remedy: "Send `Authorization: Bearer KEY`.",
+    meaning: "The request has no `Authorization` header, and no session that is still valid.",
+    remedy: "Send `Authorization: Bearer KEY`, or sign in again.",
   },
   key_invalid: {
     status: 401,
@@ -62,8 +61,8 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
   key_revoked: {
     status: 401,
     title: "Key revoked",
-    meaning: "The key was revoked.",
-    remedy: "Use another key.",
+    meaning: "The key was revoked, or the embed token was ended.",
+    remedy: "Use another one.",
   },
   credits_exhausted: {
     status: 402,
@@ -160,6 +159,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     title: "Already referred",
     meaning: "This enterprise has already been referred.",
     remedy: "Do not retry: an enterprise can be referred once.",
+  },
+  too_many_keys: {
+    status: 409,
+    title: "Too many keys",
+    meaning: "The enterprise has 1,000 keys that are neither revoked nor expired.",
+    remedy: "Revoke keys that are no longer used, or give keys an expiry.",
   },
   not_byom: {
     status: 409,

@@ -22,11 +22,14 @@ const MESSAGE = JSON.stringify({
 function openCore(prices: Platform["prices"] = async () => PRICES, live: Socket[] = []) {
   const platform = stubPlatform({
     prices,
-    sockets: { countLive: () => live.length, live: () => live, ofKey: () => [] },
+    sockets: { countLive: () => live.length, live: () => live, of: () => [], countLiveOf: () => 0 },
   });
   const core = new EnterpriseCore(platform);
   core.provision("acme", {}, settings(), null);
-  core.addKey({ kind: "operator" }, { id: "k1", name: "agents", scopes: ["debit"], hash: "hash", expiresAtMs: null });
+  core.access.addKey(
+    { kind: "operator" },
+    { id: "k1", name: "agents", scopes: ["debit"], hash: "hash", expiresAtMs: null },
+  );
   return { core, platform, logged: platform.logged, usedMicros: () => core.ledger.gauge().usedMicros };
 }
 
@@ -44,7 +47,7 @@ function openSocket(kind: Socket["owner"]["kind"] = "stream", expiresAtMs: numbe
 it("charges nothing for a debit whose key is revoked before its commit", async () => {
   const { core, usedMicros } = openCore();
   const answer = core.debit(KEY, [report(10)]);
-  core.revokeKey({ kind: "operator" }, "k1");
+  core.access.revokeKey({ kind: "operator" }, "k1");
   expect(await answer).toEqual({ refusal: { code: "key_revoked" } });
   expect(usedMicros()).toBe(0);
 });
@@ -54,7 +57,7 @@ it("closes a socket whose key is revoked while it waits for prices, and charges 
   const { core, usedMicros } = openCore(() => new Promise((resolve) => (arrive = resolve)));
   const { socket, sent, closed } = openSocket();
   const received = Array.from({ length: 24 }, () => core.receive(socket, MESSAGE));
-  core.revokeKey({ kind: "operator" }, "k1");
+  core.access.revokeKey({ kind: "operator" }, "k1");
   arrive(PRICES);
   await Promise.race([Promise.all(received), new Promise((resolve) => setTimeout(resolve, 100))]);
   expect(sent).toEqual([]);

@@ -46,7 +46,7 @@ export class Keys {
     const key = { id, name: id, scopes: ["debit"] as const, hash: hashOf(id), expiresAtMs: null };
     world.call(
       `key ${id}`,
-      ({ core }) => core.addKey(OPERATOR, key),
+      ({ core }) => core.access.addKey(OPERATOR, key),
       () => this.#valid.set(id, true),
     );
   }
@@ -55,7 +55,7 @@ export class Keys {
     const { world } = this;
     world.call(
       `revoke ${id}`,
-      ({ core }) => core.revokeKey(OPERATOR, id),
+      ({ core }) => core.access.revokeKey(OPERATOR, id),
       () => {
         world.count("key_revoked");
         this.#valid.set(id, false);

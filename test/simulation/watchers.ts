@@ -24,7 +24,8 @@ export class Watchers {
   readonly sockets: Sockets = {
     countLive: () => this.#open.size,
     live: () => [...this.#open],
-    ofKey: () => [],
+    of: () => [],
+    countLiveOf: () => 0,
   };
   readonly #open = new Set<Watcher>();
   #opened = 0;

@@ -148,7 +148,7 @@ describe("a caller is refused without waking an object or reading D1", () => {
   it.each(["", " ", "signing-secret-of-the-test", "another"])(
     "if its key is signed with the secret '%s'",
     async (secret) => {
-      const claims = { enterprise: own.id, id: "k1", scopes: [...SCOPES], expiresAtMs: null };
+      const claims = { enterprise: own.id, region: "", id: "k1", scopes: [...SCOPES], expiresAtMs: null };
       const { key } = await mintKey(secret || "\u0000", claims);
       expect(await outcomesOf(ROUTES, own.id, bearer(key))).toEqual(expected(ROUTES, () => "key_invalid"));
     },
@@ -178,7 +178,7 @@ describe("a caller is refused without waking an object or reading D1", () => {
   });
 
   it("if its key or embed token has expired", async () => {
-    const claims = { enterprise: own.id, id: "k1", scopes: [...SCOPES], expiresAtMs: Date.now() - 1 };
+    const claims = { enterprise: own.id, region: "", id: "k1", scopes: [...SCOPES], expiresAtMs: Date.now() - 1 };
     const { key } = await mintKey(env.SIGNING_SECRET, claims);
     expect(await outcomesOf(ROUTES, own.id, bearer(key))).toEqual(expected(ROUTES, () => "key_expired"));
     const token = await embedToken(own.id, { expiresAtMs: Date.now() - 1 });
@@ -190,7 +190,7 @@ describe("a caller is refused without waking an object or reading D1", () => {
     "if its key of %s asks for another enterprise or needs another scope",
     async (_, scopes) => {
       const { key } = await mintKey(env.SIGNING_SECRET, {
-        ...{ enterprise: own.id, id: "k1", expiresAtMs: null },
+        ...{ enterprise: own.id, region: "", id: "k1", expiresAtMs: null },
         scopes: [...scopes],
       });
       const tenantRoutes = ROUTES.filter(ofEnterprise);
@@ -292,7 +292,7 @@ describe("a caller may use exactly the routes it is meant for", () => {
 
   it("none, with a correctly signed key that its enterprise never made", async () => {
     const { key } = await mintKey(env.SIGNING_SECRET, {
-      ...{ enterprise: own.id, id: "k1", expiresAtMs: null },
+      ...{ enterprise: own.id, region: "", id: "k1", expiresAtMs: null },
       scopes: [...SCOPES],
     });
     const readers = ROUTES.filter(({ needs, body }) => needs === "read" && body === undefined);

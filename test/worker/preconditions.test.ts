@@ -65,7 +65,7 @@ describe("a deployment with a weak secret", () => {
   it("accepts no enterprise key that was signed with it", async () => {
     const { id } = await newEnterprise();
     Object.assign(secrets, { SIGNING_SECRET: "short" });
-    const claims = { enterprise: id, id: "k", scopes: ["admin" as const], expiresAtMs: null };
+    const claims = { enterprise: id, region: "", id: "k", scopes: ["admin" as const], expiresAtMs: null };
     const { key } = await mintKey("short", claims);
     const headers = { Authorization: `Bearer ${key}` };
     expect((await send(`https://fuelgauge.test/v1/enterprises/${id}/gauge`, { headers })).status).toBe(503);

@@ -94,6 +94,7 @@ export const ROUTES: readonly Route[] = [
     needs: "operator",
     body: { user: "u1", role: "member", origin: "https://editor.example", ttl_seconds: 60 },
   },
+  { method: "POST", path: `${E}/users/{user}/sign-out`, needs: "operator" },
   {
     method: "PUT",
     path: `${E}/directory`,
@@ -132,7 +133,7 @@ const OPERATOR_FORMS = [
   "/new",
   ...TABS,
   ...CONFIRMATIONS,
-  ...["/link", "/resume", "/test-clock", "/webhooks/test"].map((form) => OPERATOR_ENTERPRISE + form),
+  ...["/link", "/sign-out", "/resume", "/test-clock", "/webhooks/test"].map((form) => OPERATOR_ENTERPRISE + form),
 ];
 
 /** A page or a file, and the outcome of a request with an empty body, without a session and with one. */

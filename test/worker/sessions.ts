@@ -9,10 +9,12 @@ type Overrides = Partial<TokenClaims>;
 
 const SESSION = {
   kind: "session",
+  region: "",
   user: "u1",
   role: "admin",
   id: "s1",
   origin: "",
+  issuedAtMs: Date.UTC(2020, 0),
   expiresAtMs: FAR_FUTURE_MS,
 } as const;
 

@@ -156,9 +156,17 @@ export class Runtime {
 
   /** The session cookie of an admin of the enterprise. */
   async cookie(enterprise: string): Promise<string> {
-    const claims = { enterprise, user: "bench", role: "admin" as const, id: "bench", origin: "" };
-    const expiresAtMs = Date.now() + 3_600_000;
-    return `fuelgauge=${await mintToken(this.signingSecret, { ...claims, kind: "session", expiresAtMs })}`;
+    const claims = {
+      enterprise,
+      region: "",
+      user: "bench",
+      role: "admin" as const,
+      id: crypto.randomUUID(),
+      origin: "",
+    };
+    const issuedAtMs = Date.now();
+    const expiresAtMs = issuedAtMs + 3_600_000;
+    return `fuelgauge=${await mintToken(this.signingSecret, { ...claims, kind: "session", issuedAtMs, expiresAtMs })}`;
   }
 
   /** The CPU milliseconds that all threads of workerd have used; null if the system does not report them. */

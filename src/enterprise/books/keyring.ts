@@ -1,12 +1,15 @@
 /**
- * The enterprise's API keys and single-use sign-in links. The keyring stores the hash of a key, never the secret. The
- * Worker verifies a key's MAC first, so a forged key never reaches this code. Revocation and expiry are checked here.
+ * The enterprise's API keys, single-use sign-in links and sign-outs. The keyring stores the hash of a key, never the
+ * secret. The Worker verifies a MAC first, so a forged key or token never reaches this code. What can change after the
+ * Worker has checked a caller is checked here: revocation, expiry, sign-out and a person's role.
  */
 import { type Caller, type KeySummary, mayManageKey, type Scope } from "../../access/callers.ts";
 import { type Denied, deny } from "../../access/refusals.ts";
+import type { TokenClaims } from "../../access/tokens.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { SignOuts } from "./sign-outs.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
 export type NewKey = {
@@ -17,17 +20,31 @@ export type NewKey = {
   expiresAtMs: AtMs | null;
 };
 
+/** The claims of a sign-in link. */
+export type UsedLink = Pick<TokenClaims, "id" | "expiresAtMs"> &
+  Partial<Pick<TokenClaims, "user" | "role" | "issuedAtMs">>;
+
+/** How many keys that are neither revoked nor expired an enterprise may have (rule R15). */
+const MAX_KEYS = 1_000;
+/** Using a link deletes at most this many old links, so that no call does work for all that became old meanwhile. */
+const MAX_FORGOTTEN = 100;
+
 type KnownKey = { hash: string; expiresAtMs: AtMs | null; revoked: boolean };
 
 export class Keyring {
   /** Caches keys that were looked up. Losing the cache only costs queries. */
   readonly #known = new Map<string, KnownKey>();
 
-  constructor(readonly sql: Sql) {}
+  readonly signOuts: SignOuts;
+
+  constructor(readonly sql: Sql) {
+    this.signOuts = new SignOuts(sql);
+  }
 
   /** Returns why the caller is refused at this time, or null if it is not refused. */
   findFault(caller: Caller, nowMs: AtMs): Denied | null {
-    if (caller.kind !== "key") return null;
+    if (caller.kind === "operator") return null;
+    if (caller.kind !== "key") return this.signOuts.findFault(caller, nowMs);
     const key = this.#find(caller.id);
     if (key?.revoked === true) return deny({ code: "key_revoked" });
     // The comparison need not be constant-time: the Worker has verified the key's MAC, so its timing reveals nothing.
@@ -35,7 +52,15 @@ export class Keyring {
     return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? deny({ code: "key_expired" }) : null;
   }
 
-  add(key: NewKey, by: By, nowMs: AtMs): KeySummary {
+  /** Whether a person is no admin, or no longer. Of keys the Worker has checked the scope, which never changes. */
+  lacksAdmin(caller: Caller): boolean {
+    if (caller.kind === "operator" || caller.kind === "key") return false;
+    const { user, role, token } = caller;
+    return (token === undefined ? role : this.signOuts.roleOf(user, role, token.issuedAtMs)) !== "admin";
+  }
+
+  add(key: NewKey, by: By, nowMs: AtMs): KeySummary | Denied {
+    if (this.#countValid(nowMs) >= MAX_KEYS) return deny({ code: "too_many_keys" });
     this.sql.run(
       "INSERT INTO keys (id, name, scopes, hash, created_by, created_at_ms, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
       key.id,
@@ -51,7 +76,22 @@ export class Keyring {
   }
 
   list(): KeySummary[] {
-    return this.sql.all("SELECT * FROM keys ORDER BY created_at_ms DESC, id").map(keyOfRow);
+    return this.sql.all("SELECT * FROM keys ORDER BY created_at_ms DESC, id DESC").map(keyOfRow);
+  }
+
+  /** Returns the keys after the key `afterId`, newest first; from the newest one if there is no such key. */
+  listPage(afterId: string | null, limit: number): KeySummary[] {
+    const after = afterId === null ? null : this.#load(afterId);
+    const rows =
+      after === null
+        ? this.sql.all("SELECT * FROM keys ORDER BY created_at_ms DESC, id DESC LIMIT ?", limit)
+        : this.sql.all(
+            "SELECT * FROM keys WHERE (created_at_ms, id) < (?, ?) ORDER BY created_at_ms DESC, id DESC LIMIT ?",
+            after.createdAtMs,
+            after.id,
+            limit,
+          );
+    return rows.map(keyOfRow);
   }
 
   /** Revokes a key permanently. Returns null on success. */
@@ -64,12 +104,43 @@ export class Keyring {
     return null;
   }
 
-  /** Uses up a sign-in link. Returns false if the link was used before. */
-  useLink(id: string, expiresAtMs: AtMs, nowMs: AtMs): boolean {
-    this.sql.run("DELETE FROM links_used WHERE expires_at_ms < ?", nowMs);
-    if (this.sql.all("SELECT 1 FROM links_used WHERE id = ?", id).length > 0) return false;
+  /**
+   * Uses up a sign-in link. Returns the time of issue of the session that it starts, or why the link is refused.
+   * @param link what the Worker verified; a Worker of the last release sends only the id and the expiry
+   */
+  useLink(link: UsedLink, nowMs: AtMs): { issuedAtMs: AtMs } | Denied {
+    const { id, expiresAtMs, user, role, issuedAtMs } = link;
+    if (this.sql.all("SELECT 1 FROM links_used WHERE id = ?", id).length > 0) return deny({ code: "link_used" });
+    if (user === undefined || role === undefined || issuedAtMs === undefined) {
+      this.#noteLink(id, expiresAtMs, nowMs);
+      return { issuedAtMs: nowMs };
+    }
+    const ended = this.signOuts.hasEnded(user, { id, issuedAtMs });
+    if (ended || this.signOuts.roleOf(user, role, issuedAtMs) !== role) return deny({ code: "link_invalid" });
+    this.#noteLink(id, expiresAtMs, nowMs);
+    return { issuedAtMs: this.signOuts.nextIssueAtMs(user, nowMs) };
+  }
+
+  #noteLink(id: string, expiresAtMs: AtMs, nowMs: AtMs): void {
+    this.sql.run(
+      "DELETE FROM links_used WHERE id IN (SELECT id FROM links_used WHERE expires_at_ms < ? LIMIT ?)",
+      nowMs,
+      MAX_FORGOTTEN,
+    );
     this.sql.run("INSERT INTO links_used (id, expires_at_ms) VALUES (?, ?)", id, expiresAtMs);
-    return true;
+  }
+
+  /** Counts the keys that are neither revoked nor expired, up to MAX_KEYS. */
+  #countValid(nowMs: AtMs): number {
+    // One list per range of the index, so that expired keys are not read.
+    const [row] = this.sql.all(
+      `SELECT (SELECT count(*) FROM (SELECT 1 FROM keys WHERE revoked_at_ms IS NULL AND expires_at_ms IS NULL LIMIT ?))
+        + (SELECT count(*) FROM (SELECT 1 FROM keys WHERE revoked_at_ms IS NULL AND expires_at_ms > ? LIMIT ?)) AS n`,
+      MAX_KEYS,
+      nowMs,
+      MAX_KEYS,
+    );
+    return Number(row?.n);
   }
 
   #find(id: string): KnownKey | undefined {

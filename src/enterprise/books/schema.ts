@@ -210,6 +210,22 @@ export const STEPS: readonly string[][] = [
       ended_at_ms INTEGER
     ) STRICT, WITHOUT ROWID`,
   ],
+  [
+    // What ended before it expired: a session by its id, a person's tokens, or a person's role `admin`. The last two
+    // concern the tokens that were issued at or before `before_ms`.
+    `CREATE TABLE sign_outs (
+      kind TEXT NOT NULL CHECK (kind IN ('session', 'person', 'admin')),
+      id TEXT NOT NULL,
+      before_ms INTEGER NOT NULL,
+      forget_at_ms INTEGER NOT NULL,
+      PRIMARY KEY (kind, id)
+    ) STRICT, WITHOUT ROWID`,
+    "CREATE INDEX sign_outs_by_age ON sign_outs (forget_at_ms)",
+    // An enterprise has few keys and few links of the last five minutes, so creating these indexes is quick.
+    "CREATE INDEX links_used_by_age ON links_used (expires_at_ms)",
+    "CREATE INDEX keys_by_age ON keys (created_at_ms, id)",
+    "CREATE INDEX keys_not_revoked ON keys (expires_at_ms) WHERE revoked_at_ms IS NULL",
+  ],
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

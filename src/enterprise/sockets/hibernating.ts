@@ -1,22 +1,50 @@
 /** Implements the core's sockets with the hibernating WebSockets of a Durable Object. */
-import type { Socket, SocketOwner, Sockets } from "./sockets.ts";
+import { type Holder, holderOf, type Socket, type SocketOwner, type Sockets } from "./sockets.ts";
 
-export function hibernatingSockets(ctx: DurableObjectState): Sockets {
-  const tagged = (tag: string) => ctx.getWebSockets(tag).map((socket) => new HibernatingSocket(socket));
-  return {
-    countLive: () => ctx.getWebSockets("live").length,
-    live: () => tagged("live"),
-    ofKey: (id) => tagged(keyTag(id)),
-  };
-}
+export class HibernatingSockets implements Sockets {
+  /**
+   * The number of `live` sockets; null until it is needed after one was opened or closed. In memory only: a new instance
+   * counts once.
+   */
+  #live: number | null = null;
 
-/** Opens a socket. The Durable Object can hibernate while no message passes through it. */
-export function acceptSocket(ctx: DurableObjectState, owner: SocketOwner): { client: WebSocket; server: WebSocket } {
-  const { 0: client, 1: server } = new WebSocketPair();
-  const { kind, caller } = owner;
-  ctx.acceptWebSocket(server, [kind, caller.kind === "key" ? keyTag(caller.id) : caller.kind]);
-  server.serializeAttachment(owner);
-  return { client, server };
+  constructor(readonly ctx: DurableObjectState) {}
+
+  /** Opens a socket. The Durable Object can hibernate while no message passes through it. */
+  accept(owner: SocketOwner): { client: WebSocket; socket: Socket } {
+    const { 0: client, 1: server } = new WebSocketPair();
+    this.ctx.acceptWebSocket(server, tagsOf(owner));
+    server.serializeAttachment(owner);
+    this.recount();
+    return { client, socket: new HibernatingSocket(server) };
+  }
+
+  /** Call this when a socket has been opened or closed. */
+  recount(): void {
+    this.#live = null;
+  }
+
+  countLive(): number {
+    this.#live ??= this.ctx.getWebSockets("live").length;
+    return this.#live;
+  }
+
+  live(): Socket[] {
+    return this.#tagged("live");
+  }
+
+  of(holder: Holder): Socket[] {
+    return this.#tagged(holder);
+  }
+
+  countLiveOf(holder: Holder): number {
+    // A socket that we have closed stays in the list until its client has answered.
+    return this.ctx.getWebSockets(liveTag(holder)).filter(({ readyState }) => readyState === WebSocket.OPEN).length;
+  }
+
+  #tagged(tag: string): Socket[] {
+    return this.ctx.getWebSockets(tag).map((socket) => new HibernatingSocket(socket));
+  }
 }
 
 export class HibernatingSocket implements Socket {
@@ -44,6 +72,14 @@ export class HibernatingSocket implements Socket {
   }
 }
 
-function keyTag(id: string): string {
-  return `key:${id}`;
+/** The tags by which the sockets are found again. The platform allows ten tags of 256 characters. */
+function tagsOf({ kind, caller }: SocketOwner): string[] {
+  const holder = holderOf(caller);
+  const person = caller.kind === "user" || caller.kind === "embed" ? `user:${caller.user}` : null;
+  const tags = [kind, holder, person, kind === "live" && holder !== null ? liveTag(holder) : null];
+  return [...new Set(tags.filter((tag) => tag !== null))];
+}
+
+function liveTag(holder: Holder): string {
+  return `live:${holder}`;
 }

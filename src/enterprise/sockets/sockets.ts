@@ -18,13 +18,20 @@ export type Socket = {
   close(code: number, reason?: string): void;
 };
 
+/** Whose sockets are closed together: those of a key, of one session or embed token, or of a person. */
+export type Holder = `key:${string}` | `token:${string}` | `user:${string}`;
+
 export type Sockets = {
-  /** Counts the `live` sockets. */
+  /** Counts the `live` sockets. Every debit calls this, so it must be cheap. */
   countLive(): number;
   live(): Socket[];
-  /** Returns the sockets that a key has opened. */
-  ofKey(id: string): Socket[];
+  of(holder: Holder): Socket[];
+  /** Counts the open `live` sockets of a key, session or embed token. */
+  countLiveOf(holder: Holder): number;
 };
+
+/** How many `live` sockets a key, a session or an embed token may have open at once (rule R15). */
+export const MAX_LIVE_SOCKETS = 100;
 
 /** Our close code for a key or token that is no longer valid. A client reconnects after any other code. */
 export const CLOSE_UNAUTHORIZED = 4401;
@@ -33,6 +40,21 @@ export const CLOSE_POLICY = 1008;
 
 /** The header in which the Worker names the socket's owner. It can be trusted: only the Worker can reach the object. */
 export const OWNER_HEADER = "Fuelgauge-Owner";
+
+/** Returns whose sockets a caller's sockets count among; null for the operator, who has no limit. */
+export function holderOf(caller: Caller): Holder | null {
+  switch (caller.kind) {
+    case "operator":
+      return null;
+    case "key":
+      return `key:${caller.id}`;
+    case "user":
+    case "embed":
+      return caller.token === undefined ? `user:${caller.user}` : `token:${caller.token.id}`;
+    default:
+      return caller satisfies never;
+  }
+}
 
 export function hasExpired({ expiresAtMs }: SocketOwner, nowMs: AtMs): boolean {
   return expiresAtMs !== null && expiresAtMs <= nowMs;

@@ -5,8 +5,9 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Caller } from "../../access/callers.ts";
-import { readSession } from "../../access/session.ts";
-import type { TokenClaims } from "../../access/tokens.ts";
+import type { AnyRefusal } from "../../access/refusals.ts";
+import { clearSession, readSession } from "../../access/session.ts";
+import { callerOfToken, type TokenClaims } from "../../access/tokens.ts";
 import { ENTERPRISE_HEADER } from "./layout.tsx";
 import { problemPage } from "./problem-page.tsx";
 
@@ -23,8 +24,7 @@ export const noStore = createMiddleware<PageEnv>(async (c, next) => {
 export const requireSession = createMiddleware<PageEnv>(async (c, next) => {
   const session = await readSession(c);
   const page = c.req.header(ENTERPRISE_HEADER);
-  if (session === null || (page !== undefined && page !== session.enterprise))
-    return isPartial(c) ? c.html(SIGNED_OUT, 401) : c.redirect("/", 303);
+  if (session === null || (page !== undefined && page !== session.enterprise)) return answerSignedOut(c);
   c.set("session", session);
   await next();
 });
@@ -48,8 +48,23 @@ export function isPartial(c: Context): boolean {
   return c.req.header("HX-Request-Type") === "partial";
 }
 
-export function callerOf({ user, role }: TokenClaims): Caller {
-  return { kind: "user", user, role };
+export function callerOf(session: TokenClaims): Caller {
+  return callerOfToken(session);
+}
+
+/**
+ * Answers when the enterprise's object refuses a session: a session that has ended is signed out here too, and otherwise
+ * the enterprise does not exist.
+ */
+export function answerRefused(c: Context<PageEnv>, { code }: AnyRefusal): Response | Promise<Response> {
+  if (code !== "key_missing") return problemPage(c, code === "scope_denied" ? code : "not_found");
+  // Otherwise the start page would redirect back to the page of a session that no longer exists.
+  clearSession(c);
+  return answerSignedOut(c);
+}
+
+function answerSignedOut(c: Context): Response | Promise<Response> {
+  return isPartial(c) ? c.html(SIGNED_OUT, 401) : c.redirect("/", 303);
 }
 
 const SIGNED_OUT = `<hx-partial hx-target="#pill" hx-swap="outerHTML"><a id="pill" class="pill" data-state="out" href="/settings/usage">Signed out</a></hx-partial>`;

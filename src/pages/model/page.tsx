@@ -17,7 +17,7 @@ import { readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
 import { readBlock } from "../kit/read-block.ts";
-import { callerOf, isPartial, type PageEnv, requireSameOrigin, requireSession } from "../kit/session.ts";
+import { answerRefused, callerOf, isPartial, type PageEnv, requireSameOrigin, requireSession } from "../kit/session.ts";
 import { loadView, type PageView } from "../kit/view.ts";
 import {
   AtCap,
@@ -45,7 +45,7 @@ const MAX_RATE_ROWS = 10_000;
 export const modelPages = new Hono<PageEnv>()
   .get(MODEL_PATH, requireSession, async (c) => {
     const view = await loadView(c);
-    if (isRefusal(view)) return problemPage(c, "not_found");
+    if (isRefusal(view)) return answerRefused(c, view.refusal);
     const { limit, cap } = c.req.query();
     const fields = cap === undefined && limit === undefined ? fieldsOf(view.gauge) : parseFields({ limit, cap });
     if (isPartial(c)) {
@@ -58,7 +58,7 @@ export const modelPages = new Hono<PageEnv>()
   .post(MODEL_PATH, requireSession, requireSameOrigin, async (c) => {
     if (c.var.session.role !== "admin") return problemPage(c, "scope_denied");
     const view = await loadView(c);
-    if (isRefusal(view)) return problemPage(c, "not_found");
+    if (isRefusal(view)) return answerRefused(c, view.refusal);
     if (view.gauge.spend === null) return problemPage(c, "not_byom");
     const sent = await readForm(c);
     const fields = parseFields(sent);
@@ -77,7 +77,9 @@ export const modelPages = new Hono<PageEnv>()
       capMicros,
       view.gauge.spend.capMicros,
     );
-    if (isRefusal(set)) return problemPage(c, "not_byom");
+    if (isRefusal(set)) {
+      return set.refusal.code === "not_byom" ? problemPage(c, "not_byom") : answerRefused(c, set.refusal);
+    }
     const gauge = parseGauge(set);
     // Someone else changed the cap between our read and our write, and the object kept their change.
     if (gauge.spend?.capMicros !== capMicros) return conflict(c, { ...view, gauge }, fields);

@@ -26,6 +26,7 @@ type EnterpriseTab = keyof typeof TABS;
 const DONE = {
   created: "Created.",
   saved: "Saved.",
+  signed_out: "Signed out. All sessions, unused links and embed tokens of this person have ended.",
   suspended: "Suspended. No new run can start. Running agents are asked to stop; their reports are still recorded.",
   resumed: "Resumed. Runs can start again.",
   granted: "Granted.",

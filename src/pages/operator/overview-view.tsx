@@ -69,6 +69,24 @@ export const LinkForm: FC<{ id: string; form: Form }> = ({ id, form }) => (
   </section>
 );
 
+export const SignOutForm: FC<{ id: string; form: Form }> = ({ id, form }) => (
+  <section class="card" aria-labelledby="sign-out-title">
+    <h2 id="sign-out-title">Sign a person out</h2>
+    <p>
+      Ends all sessions, unused sign-in links and embed tokens of this person. They need a new link to sign in again.
+    </p>
+    <NothingSaved form={form} what="Nobody was signed out." />
+    <form class="form" method="post" action={enterpriseHref(id, "sign-out")} data-once>
+      <Field form={form} name="signed_out_user" label="User" maxlength={128} />
+      <p class="buttons">
+        <button class="button plain" type="submit">
+          Sign out
+        </button>
+      </p>
+    </form>
+  </section>
+);
+
 export const Suspension: FC<{ state: EnterpriseState }> = ({ state: { identity, settings } }) => (
   <section class="card" aria-labelledby="state-title">
     <h2 id="state-title">{settings.suspended ? "Suspended" : "Suspend"}</h2>

@@ -1,13 +1,13 @@
 /**
  * An enterprise at a glance: its gauge, read from the ledger, its alerts, and the operator's most frequent tasks: making a
- * sign-in link, suspending and resuming, and moving a test clock.
+ * sign-in link, signing a person out, suspending and resuming, and moving a test clock.
  */
 import { Hono } from "hono";
-import { makeSignInLink } from "../../access/sign-in-link.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { putEnterprise } from "../../operations/provision.ts";
-import { time } from "../../wire/fields.ts";
+import { makeLink } from "../../operations/sign-in.ts";
+import { id, time } from "../../wire/fields.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { newSession } from "../../wire/sign-in.ts";
 import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "../kit/form.tsx";
@@ -16,14 +16,14 @@ import { Question, ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { formatUtc } from "./frame.tsx";
 import { Entries } from "./journal.tsx";
-import { ClockForm, Consumption, LinkForm, Suspension } from "./overview-view.tsx";
+import { ClockForm, Consumption, LinkForm, SignOutForm, Suspension } from "./overview-view.tsx";
 import { parseUtcField } from "./parse-fields.ts";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e";
 const CHANGES_SHOWN = 6;
 const BLANK_LINK: Form = { values: { role: "member" }, errors: {} };
-const BLANK_CLOCK: Form = { values: {}, errors: {} };
+const BLANK: Form = { values: {}, errors: {} };
 
 export const enterpriseOverview = new Hono<OperatorEnv>()
   .get(PATH, (c) => overviewPage(c, {}))
@@ -32,7 +32,8 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
     const parsed = newSession.safeParse({ user: (values.user ?? "").trim(), role: values.role });
     if (!parsed.success) return overviewPage(c, { link: { values, errors: errorsOf(fieldErrors(parsed.error)) } });
     const { id } = c.var.state.identity;
-    const link = await makeSignInLink(c.env.SIGNING_SECRET, c.req.url, { ...parsed.data, enterprise: id });
+    const link = await makeLink(c.env, c.req.url, id, parsed.data);
+    if (isRefusal(link)) return operatorProblem(c, "not_found");
     const { user, role } = parsed.data;
     return enterprisePage(
       c,
@@ -42,6 +43,17 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
         {formatUtc(link.expiresAtMs)} UTC.
       </ShownOnce>,
     );
+  })
+  .post(`${PATH}/sign-out`, async (c) => {
+    const values = await readForm(c);
+    const user = id.safeParse((values.signed_out_user ?? "").trim());
+    if (!user.success) {
+      const faults = user.error.issues.map(({ message }) => ({ path: "signed_out_user", message }));
+      return overviewPage(c, { signOut: { values, errors: errorsOf(faults) } });
+    }
+    const ended = await enterpriseStub(c.env, c.var.state.identity.id).signOutPerson(user.data);
+    if (isRefusal(ended)) return operatorProblem(c, "not_found");
+    return c.redirect(doneHref(c.var.state, "overview", "signed_out"), 303);
   })
   .get(`${PATH}/suspend`, (c) => {
     const { id } = c.var.state.identity;
@@ -81,7 +93,7 @@ async function suspend(c: OperatorContext, suspended: boolean) {
 
 async function overviewPage(
   c: OperatorContext,
-  { link = BLANK_LINK, clock = BLANK_CLOCK }: { link?: Form; clock?: Form },
+  { link = BLANK_LINK, clock = BLANK, signOut = BLANK }: { link?: Form; clock?: Form; signOut?: Form },
 ) {
   const { state } = c.var;
   const changes = await latestChanges(c, CHANGES_SHOWN);
@@ -90,6 +102,7 @@ async function overviewPage(
       <Consumption state={state} />
       <div class="pair">
         <LinkForm id={state.identity.id} form={link} />
+        <SignOutForm id={state.identity.id} form={signOut} />
         <Suspension state={state} />
         {state.identity.testClockMs !== null && <ClockForm state={state} form={clock} />}
       </div>
@@ -102,5 +115,5 @@ async function overviewPage(
       </section>
     </>
   );
-  return enterprisePage(c, "overview", children, hasErrors(link) || hasErrors(clock) ? 422 : 200);
+  return enterprisePage(c, "overview", children, [link, clock, signOut].some(hasErrors) ? 422 : 200);
 }

@@ -5,10 +5,10 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Caller } from "../../access/callers.ts";
-import { hasOperatorSession } from "../../access/operator-session.ts";
 import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { findOperatorSession } from "../../operations/sign-in.ts";
 import { isId } from "../../wire/fields.ts";
 import { type ParsedGauge, parseGauge } from "../../wire/gauge.ts";
 import { type PageProblem, problemPage } from "../kit/problem-page.tsx";
@@ -25,7 +25,7 @@ export type OperatorContext = Context<OperatorEnv>;
 
 export const requireOperator = createMiddleware<OperatorEnv>(async (c, next) => {
   const reads = c.req.method === "GET" || c.req.method === "HEAD";
-  if (await hasOperatorSession(c)) return reads ? next() : requireSameOrigin(c, next);
+  if ((await findOperatorSession(c)) !== null) return reads ? next() : requireSameOrigin(c, next);
   const { pathname, search } = new URL(c.req.url);
   const signIn = signInHref(reads ? pathname + search : OPERATOR_PATH);
   // A request for a part of a page must not be redirected; HX-Redirect makes htmx navigate the whole page.

@@ -5,12 +5,12 @@
 import { type Context, Hono } from "hono";
 import { failedTooOften } from "../../access/limits.ts";
 import {
-  endOperatorSession,
-  hasOperatorSession,
-  isOperatorKey,
+  clearOperatorSession,
+  findOperatorKey,
   OPERATOR_SESSION_MS,
   startOperatorSession,
 } from "../../access/operator-session.ts";
+import { endOperatorSession, findOperatorSession } from "../../operations/sign-in.ts";
 import { Field, readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
 import { problemPage, wantsHtml } from "../kit/problem-page.tsx";
@@ -25,16 +25,18 @@ const OWN_PAGE = /^\/operator(?:\/[\w.~!$&'()*+,;=:@%/-]*)?(?:\?[\w.~!$&'()*+,;=
 export const operatorSignIn = new Hono<{ Bindings: Env }>()
   .get(SIGN_IN_PATH, async (c) => {
     const to = c.req.query("to") ?? "";
-    return (await hasOperatorSession(c)) ? c.redirect(ownPageOf(to), 303) : signInPage(c, to);
+    return (await findOperatorSession(c)) !== null ? c.redirect(ownPageOf(to), 303) : signInPage(c, to);
   })
   .post(SIGN_IN_PATH, refuseCrossOrigin, async (c) => {
     const { operator_key = "", to = "" } = await readForm(c);
-    if (!(await isOperatorKey(c, operator_key))) return failedSignIn(c, to);
-    await startOperatorSession(c);
+    const key = await findOperatorKey(c.env, operator_key);
+    if (key === null) return failedSignIn(c, to);
+    await startOperatorSession(c, key);
     return c.redirect(ownPageOf(to), 303);
   })
-  .post("/operator/signout", requireSameOrigin, (c) => {
-    endOperatorSession(c);
+  .post("/operator/signout", requireSameOrigin, async (c) => {
+    await endOperatorSession(c);
+    clearOperatorSession(c);
     return c.redirect(SIGN_IN_PATH, 303);
   });
 

@@ -10,6 +10,8 @@ import type { StateJson } from "../../enterprise/answers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { isDemoMode } from "../../operations/demo-mode.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { issueToken } from "../../operations/sign-in.ts";
+import { isId } from "../../wire/fields.ts";
 import { readForm } from "../kit/form.tsx";
 import { formatAmount, formatCharge, formatPercent } from "../kit/format.ts";
 import { page } from "../kit/layout.tsx";
@@ -46,13 +48,11 @@ export const homePages = new Hono<PageEnv>()
   .post("/demo/signin", refuseCrossOrigin, async (c) => {
     if (!isDemoMode(c.env)) return problemPage(c, "not_found");
     const { enterprise, role } = await readForm(c);
-    const state = await enterpriseStub(c.env, String(enterprise)).state({ kind: "operator" });
+    if (enterprise === undefined || !isId(enterprise)) return problemPage(c, "not_found");
+    const who = { user: DEMO_USER, role: role === "member" ? "member" : "admin" } as const;
+    const state = await issueToken(c.env, enterprise, { ...who, kind: "session" });
     if (isRefusal(state) || !state.identity.demo) return problemPage(c, "not_found");
-    await startSession(c, {
-      enterprise: state.identity.id,
-      user: DEMO_USER,
-      role: role === "member" ? "member" : "admin",
-    });
+    await startSession(c, { ...who, enterprise: state.identity.id, region: "", issuedAtMs: state.issuedAtMs });
     return c.redirect("/settings/usage", 303);
   });
 

@@ -5,19 +5,20 @@
 
 import { type Context, Hono } from "hono";
 import { failedTooOften, isOver } from "../../access/limits.ts";
-import { endSession, readSession, startSession } from "../../access/session.ts";
+import { signingSecrets } from "../../access/secrets.ts";
+import { clearSession, readSession, startSession } from "../../access/session.ts";
 import { readToken } from "../../access/tokens.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
-import { type PageEnv, refuseCrossOrigin, requireSameOrigin } from "../kit/session.ts";
+import { callerOf, type PageEnv, refuseCrossOrigin, requireSameOrigin } from "../kit/session.ts";
 
 export const signInPages = new Hono<PageEnv>()
   .get("/signin", async (c) => {
     const token = c.req.query("token") ?? "";
-    const link = await readToken(c.env.SIGNING_SECRET, "link", token);
+    const link = await readToken(signingSecrets(c.env), "link", token);
     if (link === null) return refuseLink(c);
     return c.html(
       page({
@@ -42,13 +43,16 @@ export const signInPages = new Hono<PageEnv>()
   })
   .post("/signin", refuseCrossOrigin, async (c) => {
     const { token } = await readForm(c);
-    const link = await readToken(c.env.SIGNING_SECRET, "link", token ?? "");
+    const link = await readToken(signingSecrets(c.env), "link", token ?? "");
     if (link === null) return refuseLink(c);
     // A link that was used but is still tried stops waking the object.
     if (await isOver(c.env, "LIMIT_COSTLY", `link ${link.id}`)) return problemPage(c, "rate_limited");
-    const used = await enterpriseStub(c.env, link.enterprise).useLink(link.id, link.expiresAtMs);
+    const { user, role, issuedAtMs } = link;
+    const object = enterpriseStub(c.env, link.enterprise);
+    const used = await object.useLink(link.id, link.expiresAtMs, { user, role, issuedAtMs });
     if (isRefusal(used)) return problemPage(c, used.refusal.code === "link_used" ? "link_used" : "link_invalid");
-    await startSession(c, link);
+    // An object of the last release does not choose the time of issue.
+    await startSession(c, { ...link, issuedAtMs: used.issuedAtMs ?? Date.now() });
     return c.redirect("/settings/usage", 303);
   })
   .get("/signout", async (c) => {
@@ -73,8 +77,11 @@ export const signInPages = new Hono<PageEnv>()
       }),
     );
   })
-  .post("/signout", requireSameOrigin, (c) => {
-    endSession(c);
+  .post("/signout", requireSameOrigin, async (c) => {
+    const who = await readSession(c);
+    // If this call fails, the cookie stays, so that the person sees the failure and can try again.
+    if (who !== null) await enterpriseStub(c.env, who.enterprise).endSession(callerOf(who));
+    clearSession(c);
     return c.redirect("/", 303);
   });
 

@@ -9,8 +9,7 @@ import { isRefusal } from "../../ledger/refusals.ts";
 import { formatPeriod } from "../kit/dates.ts";
 import { page, type Signed } from "../kit/layout.tsx";
 import { Region } from "../kit/parts.tsx";
-import { problemPage } from "../kit/problem-page.tsx";
-import { isPartial, type PageEnv, requireSession } from "../kit/session.ts";
+import { answerRefused, isPartial, type PageEnv, requireSession } from "../kit/session.ts";
 import { Allocation } from "./allocation.tsx";
 import { Cards } from "./cards.tsx";
 import { bucketChart, totalChart } from "./chart-data.ts";
@@ -37,7 +36,7 @@ export const usagePages = new Hono<PageEnv>().get("/settings/usage", requireSess
   const requested = parseUsageQuery(new URL(c.req.url).searchParams);
   const query = isPartial(c) ? requested : { ...requested, parts: null };
   const data = await loadUsage(c, query);
-  if (isRefusal(data)) return problemPage(c, "not_found");
+  if (isRefusal(data)) return answerRefused(c, data.refusal);
   const { gauge, forecast } = data.view;
   const outlook = outlookOf(gauge, forecast);
   const props = { data, query, outlook, signed: { ...c.var.session, name: gauge.name } };

@@ -15,8 +15,7 @@ import { formatDate } from "../kit/dates.ts";
 import { formatCount, formatExact, formatExactDecimal, formatRateUsd } from "../kit/format.ts";
 import { page } from "../kit/layout.tsx";
 import { Moment, Name } from "../kit/parts.tsx";
-import { problemPage } from "../kit/problem-page.tsx";
-import { callerOf, type PageEnv, requireSession } from "../kit/session.ts";
+import { answerRefused, callerOf, type PageEnv, requireSession } from "../kit/session.ts";
 import { loadView } from "../kit/view.ts";
 import { parseUsageQuery, USAGE_PATH, usageHref, withoutPaging } from "./query.ts";
 import { displayName } from "./top-table.tsx";
@@ -38,7 +37,8 @@ export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run",
     enterpriseStub(c.env, c.var.session.enterprise).receipt(caller, c.req.param("run")),
     loadView(c),
   ]);
-  if (isRefusal(found) || isRefusal(view)) return problemPage(c, "not_found");
+  if (isRefusal(view)) return answerRefused(c, view.refusal);
+  if (isRefusal(found)) return answerRefused(c, found.refusal);
   const receipt = parseReceipt(found);
   const names = await readAllNames(c.env.DB, c.var.session.enterprise, receipt);
   return c.html(

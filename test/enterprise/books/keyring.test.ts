@@ -36,7 +36,8 @@ it("refuses a key from the millisecond in which it expires, also when the Worker
 
 it("lets a sign-in link be used once", () => {
   const keyring = newKeyring();
-  expect(keyring.useLink("l1", NOON + 5 * MINUTE_MS, NOON)).toBe(true);
-  expect(keyring.useLink("l1", NOON + 5 * MINUTE_MS, NOON + MINUTE_MS)).toBe(false);
-  expect(keyring.useLink("l2", NOON + 5 * MINUTE_MS, NOON + MINUTE_MS)).toBe(true);
+  const link = (id: string) => ({ id, expiresAtMs: NOON + 5 * MINUTE_MS });
+  expect(keyring.useLink(link("l1"), NOON)).toEqual({ issuedAtMs: NOON });
+  expect(keyring.useLink(link("l1"), NOON + MINUTE_MS)).toEqual(deny({ code: "link_used" }));
+  expect(keyring.useLink(link("l2"), NOON + MINUTE_MS)).toEqual({ issuedAtMs: NOON + MINUTE_MS });
 });

@@ -1,0 +1,59 @@
+/**
+ * Issues sign-in links and tokens for people, and ends the operator's sessions. The enterprise's object chooses the time
+ * of issue, so that it is later than every sign-out so far. The catalog records which of the operator's sessions ended.
+ */
+import type { Context } from "hono";
+import type { Role } from "../access/callers.ts";
+import { type OperatorSession, readOperatorSession } from "../access/operator-session.ts";
+import type { Denied } from "../access/refusals.ts";
+import { signingSecret } from "../access/secrets.ts";
+import { makeSignInLink } from "../access/sign-in-link.ts";
+import { catalogOf } from "../catalog/object.ts";
+import type { IssuedJson } from "../enterprise/answers.ts";
+import { isRefusal, type Refused } from "../ledger/refusals.ts";
+import type { AtMs } from "../ledger/time.ts";
+import { enterpriseStub } from "./enterprise-stub.ts";
+
+type Person = { user: string; role: Role };
+
+/** Returns the state of the enterprise with the time of issue of a new token, or refuses an unknown enterprise. */
+export async function issueToken(
+  env: Env,
+  enterprise: string,
+  { user, role, kind }: Person & { kind: "link" | "session" | "embed" },
+): Promise<IssuedJson | Refused | Denied> {
+  const state = await enterpriseStub(env, enterprise).state({ kind: "operator" }, { user, role, kind });
+  // An object of the last release does not know when the person was signed out, because it signs nobody out.
+  return isRefusal(state) ? state : { issuedAtMs: Date.now(), ...state };
+}
+
+/** @param site any URL of the deployment; the link gets its origin */
+export async function makeLink(
+  env: Env,
+  site: string,
+  enterprise: string,
+  { user, role }: Person,
+): Promise<{ url: string; expiresAtMs: AtMs } | Refused | Denied> {
+  const issued = await issueToken(env, enterprise, { user, role, kind: "link" });
+  if (isRefusal(issued)) return issued;
+  return makeSignInLink(signingSecret(env), site, {
+    enterprise,
+    region: "",
+    user,
+    role,
+    issuedAtMs: issued.issuedAtMs,
+  });
+}
+
+/** Returns the operator's session, unless it has expired, was signed out, or its operator key is no longer accepted. */
+export async function findOperatorSession<E extends { Bindings: Env }>(c: Context<E>): Promise<OperatorSession | null> {
+  const session = await readOperatorSession(c);
+  if (session === null || (await catalogOf(c.env).hasOperatorSessionEnded(session.id))) return null;
+  return session;
+}
+
+/** Ends the operator's session on the server. Does nothing if there is none. */
+export async function endOperatorSession<E extends { Bindings: Env }>(c: Context<E>): Promise<void> {
+  const session = await readOperatorSession(c);
+  if (session !== null) await catalogOf(c.env).endOperatorSession(session.id, session.expiresAtMs);
+}
