@@ -17,6 +17,7 @@ import { maintenanceRoutes } from "./api/maintenance.ts";
 import { allowedMethods } from "./api/methods.ts";
 import { metricRoutes } from "./api/metrics.ts";
 import { requireHttps, requireSecrets } from "./api/preconditions.ts";
+import { priceOverrideRoutes } from "./api/price-overrides.ts";
 import { priceRoutes } from "./api/prices.ts";
 import { answerError, problem } from "./api/problem.ts";
 import { referralRoutes } from "./api/referrals.ts";
@@ -83,6 +84,7 @@ for (const routes of [
   directoryRoutes,
   referralRoutes,
   priceRoutes,
+  priceOverrideRoutes,
   maintenanceRoutes,
   jobRoutes,
   metricRoutes,

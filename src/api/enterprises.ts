@@ -6,6 +6,7 @@ import { catalogOf } from "../catalog/object.ts";
 import type { StateJson } from "../enterprise/answers.ts";
 import { BILLING_MODELS } from "../ledger/books.ts";
 import { PLANS } from "../ledger/plans.ts";
+import { formatRate, NO_MULTIPLIER } from "../ledger/prices.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { putEnterprise } from "../operations/provision.ts";
@@ -32,6 +33,7 @@ const enterpriseSchema = z
     upgrade_url: z.string().nullable(),
     referral_url: z.string().nullable(),
     webhook_url: z.string().nullable(),
+    price_multiplier: z.string(),
     test_clock: z.iso.datetime().nullable(),
     referral_code: z.string(),
     created_at: z.iso.datetime(),
@@ -171,6 +173,7 @@ export async function showEnterprise(c: Context<ApiEnv>, state: StateJson) {
     upgrade_url: settings.upgradeUrl,
     referral_url: settings.referralUrl,
     webhook_url: settings.webhookUrl,
+    price_multiplier: formatRate(settings.priceMultiplierMillionths ?? NO_MULTIPLIER),
     test_clock: formatIsoOrNull(identity.testClockMs),
     referral_code: await referralCodeOf(signingSecret(c.env), identity.id),
     created_at: formatIso(identity.createdAtMs),

@@ -30,7 +30,7 @@ export const inEnterprise = z.object({
 });
 
 type Declaration = {
-  method: "get" | "post" | "put" | "delete";
+  method: "get" | "post" | "put" | "patch" | "delete";
   path: string;
   /** The operation's id, which is its name in generated clients and its anchor in /docs. */
   name: string;

@@ -4,11 +4,11 @@
  */
 import type { Context } from "hono";
 import type { Denied } from "../access/refusals.ts";
-import { currentPrices } from "../catalog/current-prices.ts";
 import { readRuns } from "../copy/read.ts";
 import type { StartRefusedJson } from "../enterprise/answers.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { isPriced } from "../operations/model-price.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
 import { gaugeSchema } from "../wire/gauge.ts";
 import { receiptSchema } from "../wire/receipt.ts";
@@ -96,7 +96,8 @@ export const runRoutes = newRouter()
     }),
     async (c) => {
       const { run, model, started_at, hold_micros, hold_ttl_seconds, ...attribution } = c.req.valid("json");
-      if (model !== undefined && (await currentPrices(c.env, c.executionCtx)).find(model) === null) {
+      const { caller, enterprise } = c.var;
+      if (model !== undefined && !(await isPriced(c.env, c.executionCtx, { name: model, caller, enterprise }))) {
         return refused(c, { code: "unknown_model", model });
       }
       const started = await enterpriseStub(c.env, c.var.enterprise).start(c.var.caller, {

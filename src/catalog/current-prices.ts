@@ -30,7 +30,7 @@ export async function currentPrices(env: Env, ctx: { waitUntil(work: Promise<unk
 async function renew(env: Env): Promise<PriceIndex> {
   const known = cached;
   try {
-    const book = await catalogOf(env).currentBook(known?.index.book.version ?? null);
+    const book = await readBook(env, known?.index.book.version ?? null);
     // If `cached` was replaced during the call (by adoptBook(), for example), it is at least as new as this result.
     if (cached !== null && cached !== known) return cached.index;
     cached = {
@@ -42,6 +42,16 @@ async function renew(env: Env): Promise<PriceIndex> {
     if (known === null) throw error;
     console.error(JSON.stringify({ event: "price_book_not_renewed", error: String(error) }));
     return known.index;
+  }
+}
+
+async function readBook(env: Env, knownVersion: number | null): Promise<PriceBook | null> {
+  try {
+    return await catalogOf(env).bookSince(knownVersion);
+  } catch (error) {
+    // During a deploy the catalog may still run the first release, which lacks this method.
+    if (!/does not implement/.test(String(error))) throw error;
+    return await catalogOf(env).currentBook(knownVersion);
   }
 }
 

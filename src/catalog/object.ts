@@ -7,7 +7,9 @@
 import { DurableObject } from "cloudflare:workers";
 import type { JobCount, JobRecord } from "./job-record.ts";
 import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
-import { BUILT_IN, type ModelPrice, type PriceBook } from "./price-book.ts";
+import type { PriceBook } from "./price-book.ts";
+import { type ModelPrice, toFourRates } from "./price-entry.ts";
+import { type BookChange, type BookRefusal, type PriceVersion, PriceVersions } from "./price-versions.ts";
 
 /**
  * The result of a scheduled audit. `unreadable` means that the copy could not be read, and `failed` that the audit itself
@@ -29,10 +31,10 @@ const MAX_WRONG = 100;
 
 export class CatalogObject extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
+  readonly #prices: PriceVersions;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#sql.exec("CREATE TABLE IF NOT EXISTS price_books (version INTEGER PRIMARY KEY, book TEXT NOT NULL) STRICT");
     this.#sql.exec(
       "CREATE TABLE IF NOT EXISTS enterprises (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT",
     );
@@ -47,22 +49,42 @@ export class CatalogObject extends DurableObject<Env> {
         STRICT, WITHOUT ROWID`,
     );
     this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
+    const isUpgraded = () => this.#sql.exec("SELECT 1 FROM enterprises LIMIT 1").toArray().length > 0;
+    this.#prices = new PriceVersions(ctx.storage, () => Date.now(), isUpgraded);
   }
 
   /** Returns the current price book; null if its version is `knownVersion`. */
-  currentBook(knownVersion: number | null): PriceBook | null {
-    const version = this.#latestVersion();
-    if (version === knownVersion) return null;
-    if (version === BUILT_IN.version) return BUILT_IN;
-    const row = this.#sql.exec<{ book: string }>("SELECT book FROM price_books WHERE version = ?", version).one();
-    return JSON.parse(row.book) as PriceBook;
+  bookSince(knownVersion: number | null): PriceBook | null {
+    return this.#prices.currentVersion === knownVersion ? null : this.#prices.current();
   }
 
-  /** Adds a price book, which becomes the current one, and returns it with its version. */
+  /** Returns one version of the price book; null if there is no such version, or if it was never stored. */
+  bookAt(version: number): PriceBook | null {
+    return this.#prices.at(version);
+  }
+
+  /** Lists the versions of the price book below `before`, newest first. */
+  priceVersions(before: number, limit: number): PriceVersion[] {
+    return this.#prices.list(before, limit);
+  }
+
+  /** Makes the next version of the price book, which becomes the current one, unless the change is refused. */
+  changeBook(change: BookChange): PriceBook | BookRefusal {
+    return this.#prices.change(change);
+  }
+
+  /** Serves Workers of the first release during a deploy: they know entries with exactly four rates. */
+  currentBook(knownVersion: number | null): PriceBook | null {
+    const book = this.bookSince(knownVersion);
+    return book === null ? null : { ...book, models: book.models.map(toFourRates) };
+  }
+
+  /** Serves Workers of the first release during a deploy. */
   addBook(creditsPerUsd: number, models: ModelPrice[]): PriceBook {
-    const book: PriceBook = { version: this.#latestVersion() + 1, credits_per_usd: creditsPerUsd, models };
-    this.#sql.exec("INSERT INTO price_books (version, book) VALUES (?, ?)", book.version, JSON.stringify(book));
-    return book;
+    const change = { models, remove: "all", creditsPerUsd, knownVersion: null, by: "operator" } as const;
+    const book = this.#prices.change(change);
+    if (!("version" in book)) throw new Error("the price book was not added");
+    return { ...book, models: book.models.map(toFourRates) };
   }
 
   /** Adds an enterprise to the list. Idempotent. */
@@ -152,11 +174,6 @@ export class CatalogObject extends DurableObject<Env> {
 
   hasOperatorSessionEnded(id: string): boolean {
     return this.#sql.exec("SELECT 1 FROM operator_sessions_ended WHERE id = ?", id).toArray().length > 0;
-  }
-
-  #latestVersion(): number {
-    const row = this.#sql.exec<{ version: number | null }>("SELECT max(version) AS version FROM price_books").one();
-    return row.version ?? BUILT_IN.version;
   }
 }
 

@@ -1,65 +1,75 @@
 /**
- * A price book is an immutable, numbered list of prices per model (rule R1). This file defines it and looks up a
- * model's price by name. A model's name is its id or one of its aliases. Each name is unique in the book. If the book
- * has an entry with the id `*`, this entry prices every other name.
+ * A price book is an immutable, numbered list of prices per model (rule R1). This file defines it and finds the price of
+ * a model's name at a tier. Ids and aliases are unique in the book. If the book has an entry with the id `*`, this entry
+ * prices every name that no other entry matches.
  */
-import { NO_MULTIPLIER, type Price, parseRate, resolveRates } from "../ledger/prices.ts";
+import {
+  ANY_MODEL,
+  type BookMatch,
+  type BookTerms,
+  indexEntries,
+  matchInBook,
+  type PriceEntry,
+  type PriceList,
+  ratesAt,
+  STANDARD,
+} from "../ledger/price-list.ts";
+import { NO_MULTIPLIER, type Price } from "../ledger/prices.ts";
 import builtIn from "./built-in-prices.json" with { type: "json" };
-
-/** Rates are USD per million tokens, as decimal strings with up to six decimals. */
-export type ModelPrice = {
-  id: string;
-  aliases: string[];
-  input: string;
-  output: string;
-  cache_read: string;
-  cache_write: string;
-};
+import { type ModelPrice, parseEntry } from "./price-entry.ts";
 
 export type PriceBook = { version: number; credits_per_usd: number; models: ModelPrice[] };
 
-export const BUILT_IN: PriceBook = {
-  version: builtIn.version,
-  credits_per_usd: builtIn.credits_per_usd,
-  models: builtIn.models,
+/** The prices that come with this release. The catalog gives them a version when it first sees them. */
+export const BUILT_IN = builtIn as { digest: string; credits_per_usd: number; models: ModelPrice[] };
+
+/** What the price book says about a name. `model` is the id of the meter, and `price` is null if nothing prices it. */
+type Quote = { model: string; price: Price | null; book: BookTerms };
+
+export type PriceIndex = {
+  book: PriceBook;
+  list: PriceList;
+  /** Finds the model and the price of a name at a tier. */
+  find(name: string, tier?: string): Quote;
 };
 
-export const ANY_MODEL = "*";
+/** More distinct names than any deployment uses; names beyond it are matched each time. */
+const MAX_REMEMBERED = 5_000;
 
-/**
- * A price book indexed by name. `find` returns the model's id and price, or null if the book does not price the name.
- */
-export type PriceIndex = { book: PriceBook; find(name: string): { model: string; price: Price } | null };
-
+/** Indexes a book by name. */
 export function indexPrices(book: PriceBook): PriceIndex {
-  const byName = new Map<string, { model: string; price: Price }>();
-  for (const entry of book.models) {
-    const found = { model: entry.id, price: priceOf(entry, book) };
-    for (const name of [entry.id, ...entry.aliases]) byName.set(name, found);
-  }
-  const any = byName.get(ANY_MODEL) ?? null;
-  return {
-    book,
-    find: (name) => byName.get(name) ?? (any === null ? null : { model: name, price: any.price }),
+  const list = indexEntries(book.models, parseEntry);
+  const matches = new Map<string, BookMatch>();
+  const matchOf = (name: string): BookMatch => {
+    const known = matches.get(name);
+    if (known !== undefined) return known;
+    const match = matchInBook(list, name);
+    if (matches.size < MAX_REMEMBERED) matches.set(name, match);
+    return match;
   };
+  const prices = new Map<string, Price>();
+  const priceOf = (entry: PriceEntry, tier: string): Price => {
+    const key = `${entry.id} ${Object.hasOwn(entry.tiers, tier) ? tier : STANDARD}`;
+    const price = prices.get(key) ?? priceAt(entry, tier, book);
+    prices.set(key, price);
+    return price;
+  };
+  const find = (name: string, tier = STANDARD): Quote => {
+    const match = matchOf(name);
+    const terms = { bookVersion: book.version, creditsPerUsd: book.credits_per_usd, match };
+    if (match === null || match.kind === "tie") return { model: name, price: null, book: terms };
+    const model = match.kind === "fallback" ? name : match.id;
+    const entry = list.entry(match.kind === "fallback" ? ANY_MODEL : match.id) as PriceEntry;
+    return { model, price: priceOf(entry, tier), book: terms };
+  };
+  return { book, list, find };
 }
 
-function priceOf(entry: ModelPrice, book: PriceBook): Price {
+function priceAt(entry: PriceEntry, tier: string, book: PriceBook): Price {
   return {
     bookVersion: book.version,
     creditsPerUsd: book.credits_per_usd,
     multiplierMillionths: NO_MULTIPLIER,
-    rates: resolveRates({
-      input: exactRate(entry.input),
-      output: exactRate(entry.output),
-      cache_read: exactRate(entry.cache_read),
-      cache_write: exactRate(entry.cache_write),
-    }),
+    rates: ratesAt(entry, tier),
   };
-}
-
-function exactRate(text: string): number {
-  const rate = parseRate(text);
-  if (rate === null) throw new Error(`a price book holds "${text}", which is not a valid rate`);
-  return rate;
 }

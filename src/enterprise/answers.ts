@@ -2,13 +2,15 @@
  * The JSON values that the enterprise's Durable Object returns to the Worker. Their shapes must stay compatible with
  * the last release: during a deploy, old Workers call new objects and new Workers call old ones.
  */
+import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { Forecast } from "../ledger/forecast.ts";
 import type { Gauge } from "../ledger/gauge.ts";
+import { formatRate, NO_MULTIPLIER } from "../ledger/prices.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import type { StartAnswer, StartRefused } from "./books/commands.ts";
-import type { EnterpriseState } from "./books/ledger.ts";
+import type { EnterpriseState, Ledger } from "./books/ledger.ts";
 
 type WithGaugeJson<T extends { gauge: Gauge }> = Omit<T, "gauge"> & { gauge: GaugeJson };
 
@@ -32,6 +34,14 @@ export type CopyView = {
 
 /** The result of a PUT of an enterprise. `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */
 export type Provisioned = { created: boolean; state: StateJson; newWebhookUrl: string | null };
+
+/** What this enterprise changes about the prices of the book. */
+export type PricingJson = { models: ModelPrice[]; multiplier: string };
+
+export function showPricing({ books, overrides }: Ledger): PricingJson {
+  const { priceMultiplierMillionths = NO_MULTIPLIER } = books.settings;
+  return { models: overrides.load(), multiplier: formatRate(priceMultiplierMillionths) };
+}
 
 export function showState(state: EnterpriseState): StateJson;
 export function showState(state: EnterpriseState | Refused): StateJson | Refused;

@@ -6,6 +6,7 @@
  */
 import { byOf, type Caller } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
+import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
 import type { Report } from "../ledger/debit.ts";
@@ -25,10 +26,12 @@ import { showWebhook, type WebhookJson } from "../wire/webhook.ts";
 import { AccessControl } from "./access-control.ts";
 import {
   type CopyView,
+  type PricingJson,
   type Provisioned,
   type StartAnswerJson,
   type StartRefusedJson,
   type StateJson,
+  showPricing,
   showState,
 } from "./answers.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
@@ -267,6 +270,14 @@ export class EnterpriseCore {
       const gauge = this.ledger.setCap(capMicros, byOf(caller));
       return isRefusal(gauge) ? gauge : this.#showGauge(gauge);
     });
+  }
+
+  pricing(caller: Caller): PricingJson | Refused | Denied {
+    return this.#answer(caller, () => showPricing(this.ledger));
+  }
+
+  putOverrides(models: readonly ModelPrice[]): PricingJson | Refused | Denied {
+    return this.#answer(OPERATOR, () => showPricing(this.ledger.putOverrides(models, byOf(OPERATOR))));
   }
 
   putDirectory(change: DirectoryChange): DirectorySize | Refused | Denied {

@@ -6,13 +6,13 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Caller } from "../access/callers.ts";
 import type { TokenClaims } from "../access/tokens.ts";
+import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
 import type { Report } from "../ledger/debit.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { AtMs } from "../ledger/time.ts";
-import { fromPreviousWorker } from "../wire/previous-release.ts";
 import type { DirectoryChange } from "./books/directory.ts";
 import type { NewKey } from "./books/keyring.ts";
 import { EnterpriseCore } from "./core.ts";
@@ -34,7 +34,7 @@ export class EnterpriseObject extends DurableObject<Env> {
   // Agents
 
   debit(caller: Caller, reports: readonly Report[]) {
-    return this.#core.debit(caller, reports.map(fromPreviousWorker));
+    return this.#core.debit(caller, reports);
   }
 
   start(caller: Caller, request: StartRequest) {
@@ -108,6 +108,14 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null) {
     return this.#core.setCap(caller, capMicros, fromMicros);
+  }
+
+  pricing(caller: Caller) {
+    return this.#core.pricing(caller);
+  }
+
+  putOverrides(models: readonly ModelPrice[]) {
+    return this.#core.putOverrides(models);
   }
 
   putDirectory(change: DirectoryChange) {

@@ -26,6 +26,8 @@ export type Settings = {
   upgradeUrl: string | null;
   referralUrl: string | null;
   webhookUrl: string | null;
+  /** Marks credits up or down, in millionths; absent: 1. Pinned when a meter is first priced. */
+  priceMultiplierMillionths?: number;
 };
 
 /** One billing cycle, half-open [startsAt, endsAt), with its use in credits and in USD. */

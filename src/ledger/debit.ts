@@ -10,6 +10,7 @@ import { type Drawn, drawCharge, refundCharge } from "./buckets.ts";
 import { endHold, holdLeft, spendHold } from "./holds.ts";
 import { isKept, joinReading } from "./meter.ts";
 import { MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
+import type { BookTerms } from "./price-list.ts";
 import { costOf, type Price, type Usage } from "./prices.ts";
 import { type Refused, refuse } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
@@ -21,6 +22,8 @@ export type Report = Attribution & {
   reportedAs: string;
   /** The current price; null if the book has none, which is refused unless the meter is known. */
   price: Price | null;
+  /** Where the price book found the name. Absent in reports of Workers of the last release. */
+  book?: BookTerms | undefined;
   usage: Usage;
   final: boolean;
 };

@@ -40,6 +40,16 @@ export type EntryFacts =
       allowanceMicros: Micros;
       debtPaidMicros: Micros;
     }
+  | {
+      type: "price_changed";
+      /** The multiplier before and after, in millionths. */
+      fromMultiplier: number;
+      toMultiplier: number;
+      /** How many overrides were added, changed and removed. */
+      added: number;
+      changed: number;
+      removed: number;
+    }
   | { type: "billing_model_changed"; from: BillingModel; to: BillingModel }
   | { type: "run_closed"; run: string; creditsMicros: Micros; usdMicros: Micros };
 

@@ -8,6 +8,7 @@ import { type Books, type Settings, unitOf } from "./books.ts";
 import type { By, NewEntry } from "./entries.ts";
 import { MAX_MICROS, type Micros } from "./micros.ts";
 import { allowanceOf } from "./plans.ts";
+import { NO_MULTIPLIER } from "./prices.ts";
 import { type FieldError, type Refused, refuse } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
 
@@ -56,6 +57,15 @@ export function decideSettings(books: Books, settings: Settings, by: By, nowMs: 
   if (settings.billingModel !== before.billingModel) {
     next = { ...next, seq: next.seq + 1 };
     const facts = { type: "billing_model_changed", from: before.billingModel, to: settings.billingModel } as const;
+    entries.push({ atMs: nowMs, by, facts });
+  }
+  const [fromMultiplier = NO_MULTIPLIER, toMultiplier = NO_MULTIPLIER] = [
+    before.priceMultiplierMillionths,
+    settings.priceMultiplierMillionths,
+  ];
+  if (fromMultiplier !== toMultiplier) {
+    next = { ...next, seq: next.seq + 1 };
+    const facts = { type: "price_changed", fromMultiplier, toMultiplier, added: 0, changed: 0, removed: 0 } as const;
     entries.push({ atMs: nowMs, by, facts });
   }
   const fromMicros = allowanceOf(before.plan, before.allowanceOverrideMicros);

@@ -3,8 +3,19 @@ import { z } from "@hono/zod-openapi";
 import { BILLING_MODELS, type Settings } from "../ledger/books.ts";
 import { isTimeZone } from "../ledger/cycle.ts";
 import { PLANS } from "../ledger/plans.ts";
+import { parseRate } from "../ledger/prices.ts";
 import { label, link, micros, orNull, time } from "./fields.ts";
 import { webhookUrl } from "./webhook-url.ts";
+
+const MAX_MULTIPLIER = 1_000_000_000;
+
+const multiplier = z
+  .string()
+  .refine(
+    (text) => (parseRate(text) ?? Number.POSITIVE_INFINITY) <= MAX_MULTIPLIER,
+    'must be a decimal string from 0 to 1000 with up to 6 decimals such as "1.25"',
+  )
+  .openapi({ type: "string", example: "1.25" });
 
 export const enterprisePut = z
   .strictObject({
@@ -23,6 +34,9 @@ export const enterprisePut = z
     upgrade_url: orNull(link, "string").optional(),
     referral_url: orNull(link, "string").optional(),
     webhook_url: orNull(webhookUrl, "string").optional().describe("Receives an event when a threshold is crossed"),
+    price_multiplier: orNull(multiplier, "string")
+      .optional()
+      .describe("Marks charges in credits up or down, for meters that are first priced afterwards; null: 1"),
     test_clock: orNull(time, "string")
       .optional()
       .describe("A clock that moves only when it is moved; set at creation only"),
@@ -44,6 +58,8 @@ export function patchOf(sent: EnterprisePut): Partial<Settings> {
     upgradeUrl: sent.upgrade_url,
     referralUrl: sent.referral_url,
     webhookUrl: sent.webhook_url,
+    priceMultiplierMillionths:
+      sent.price_multiplier === undefined ? undefined : (parseRate(sent.price_multiplier ?? "1") ?? undefined),
   };
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
 }

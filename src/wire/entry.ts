@@ -6,6 +6,7 @@ import type { BillingModel, GrantSource } from "../ledger/books.ts";
 import type { Entry, EntryFacts } from "../ledger/entries.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { Plan } from "../ledger/plans.ts";
+import { formatRate, parseRate } from "../ledger/prices.ts";
 import { formatIso, formatIsoOrNull, parseIso, parseIsoOrNull } from "./time.ts";
 
 export type FactsJson =
@@ -37,6 +38,14 @@ export type FactsJson =
       to_micros: Micros;
       allowance_micros: Micros;
       debt_paid_micros: Micros;
+    }
+  | {
+      type: "price_changed";
+      from_multiplier: string;
+      to_multiplier: string;
+      overrides_added: number;
+      overrides_changed: number;
+      overrides_removed: number;
     }
   | { type: "billing_model_changed"; from: BillingModel; to: BillingModel }
   | { type: "run_closed"; run: string; credits_micros: Micros; usd_micros: Micros };
@@ -94,6 +103,15 @@ export function showFacts(facts: EntryFacts): FactsJson {
         allowance_micros: facts.allowanceMicros,
         debt_paid_micros: facts.debtPaidMicros,
       };
+    case "price_changed":
+      return {
+        type,
+        from_multiplier: formatRate(facts.fromMultiplier),
+        to_multiplier: formatRate(facts.toMultiplier),
+        overrides_added: facts.added,
+        overrides_changed: facts.changed,
+        overrides_removed: facts.removed,
+      };
     case "billing_model_changed":
       return { type, from: facts.from, to: facts.to };
     case "run_closed":
@@ -144,6 +162,15 @@ export function parseFacts(json: FactsJson): EntryFacts {
         toMicros: json.to_micros,
         allowanceMicros: json.allowance_micros,
         debtPaidMicros: json.debt_paid_micros,
+      };
+    case "price_changed":
+      return {
+        type,
+        fromMultiplier: parseRate(json.from_multiplier) ?? 0,
+        toMultiplier: parseRate(json.to_multiplier) ?? 0,
+        added: json.overrides_added,
+        changed: json.overrides_changed,
+        removed: json.overrides_removed,
       };
     case "billing_model_changed":
       return { type, from: json.from, to: json.to };

@@ -17,7 +17,8 @@ export type BorderCode =
   | "https_required"
   | "misconfigured"
   | "internal"
-  | "ledger_busy";
+  | "ledger_busy"
+  | "price_book_conflict";
 
 export type ProblemCode = Refusal["code"] | AccessRefusalCode | BorderCode;
 
@@ -141,6 +142,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     title: "Run closed",
     meaning: "Every meter of the run is final.",
     remedy: "Start a new run.",
+  },
+  price_book_conflict: {
+    status: 409,
+    title: "Price book conflict",
+    meaning: "The price book has changed since the `version` that the request names.",
+    remedy: "Read the current book, apply your change to it, and send its `version`.",
   },
   grant_conflict: {
     status: 409,

@@ -5,6 +5,7 @@
 import { z } from "@hono/zod-openapi";
 import type { AnyRefusal } from "../access/refusals.ts";
 import type { Report } from "../ledger/debit.ts";
+import type { BookTerms } from "../ledger/price-list.ts";
 import type { Price } from "../ledger/prices.ts";
 import { type FieldError, isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { type DebitAnswerJson, debitAnswerSchema } from "./debit-answer.ts";
@@ -73,8 +74,8 @@ export const STREAM_DOC = {
     .openapi("StreamReply"),
 };
 
-/** Finds the price of a model's name; null when the price book has none. */
-export type FindPrice = (name: string) => { model: string; price: Price } | null;
+/** Finds the price of a model's name at a tier. The price is null if the price book has none. */
+export type FindPrice = (name: string, tier?: string) => { model: string; price: Price | null; book?: BookTerms };
 
 /** A body of one report or of a batch. */
 export type SplitReports = {
@@ -127,9 +128,10 @@ function parseReport(report: unknown, find: FindPrice): Report | Refused {
   const found = find(model);
   return {
     run,
-    model: found?.model ?? model,
+    model: found.model,
     reportedAs: model,
-    price: found?.price ?? null,
+    price: found.price,
+    book: found.book,
     usage: {
       input: usage.input_tokens,
       output: usage.output_tokens,

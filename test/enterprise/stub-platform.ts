@@ -40,7 +40,7 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
     jobRecords: { put: async () => {} },
     sockets: { countLive: () => 0, live: () => [], of: () => [], countLiveOf: () => 0 },
     webhooks: { fetch: noNetwork, secretOf: async () => "whsec_c2VjcmV0" },
-    prices: async () => ({ find: () => null }),
+    prices: async () => ({ find: (model) => ({ model, price: null }) }),
     log: { warn: log, error: log },
     ...over,
   };

@@ -2,7 +2,8 @@
  * Price books as operators put them: rates, credits per dollar, models and aliases change from version to version. Every
  * Worker uses a new book within thirty seconds, but not all at the same time.
  */
-import { indexPrices, type ModelPrice, type PriceIndex } from "../../src/catalog/price-book.ts";
+import { indexPrices, type PriceIndex } from "../../src/catalog/price-book.ts";
+import type { ModelPrice } from "../../src/catalog/price-entry.ts";
 import type { Dice } from "./dice.ts";
 
 /** Names that agents use: ids, aliases that move between models, and one that some books do not have. */

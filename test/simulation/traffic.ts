@@ -96,8 +96,8 @@ export class Traffic implements WorldTraffic {
   /** Starts a run that never spends more than its hold. */
   #startDisciplined(run: string, who: Attributed): void {
     const { world, starts } = this;
-    const price = this.prices.latest.find("deep")?.price;
-    if (price === undefined) return;
+    const price = this.prices.latest.find("deep").price;
+    if (price === null) return;
     const planned = planRun(world.dice, run, who)
       .filter(({ sent }, _, all) => sent.name === all[0]?.sent.name)
       .map(

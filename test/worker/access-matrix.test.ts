@@ -76,7 +76,7 @@ const expected = <R extends Route | Page>(routes: readonly R[], outcomeOfRoute: 
 
 // The expected outcomes for each kind of caller.
 
-const admitted = ({ mayBeMissing }: Route): string => (mayBeMissing ? "not_found" : "in");
+const admitted = ({ mayBeMissing, missing }: Route): string => missing ?? (mayBeMissing ? "not_found" : "in");
 const ofEnterprise = ({ path }: Route) => path.includes("{e}");
 
 function withKey(scopes: readonly string[], isOwn: boolean) {

@@ -35,6 +35,7 @@ describe("PUT of an enterprise", () => {
       upgrade_url: null,
       referral_url: null,
       webhook_url: null,
+      price_multiplier: "1",
       test_clock: null,
     });
     expect(referral_code).toEqual(expect.any(String));

@@ -29,7 +29,8 @@ export const STATUSES_BY_CODE: Record<string, number[]> = {
   body_too_large: [413],
   unsupported_media_type: [415],
   validation_failed: [422],
-  unknown_model: [422],
+  unknown_model: [404, 422],
+  price_book_conflict: [409],
   charge_too_large: [422],
   started_in_future: [422],
   clock_backwards: [422],
@@ -60,7 +61,7 @@ export async function readState(enterprise: string): Promise<string> {
   const catalog = env.CATALOG.getByName("catalog");
   const states = await Promise.all([
     runInDurableObject(objectOf(enterprise), rowsOf(LEDGER_TABLES)),
-    runInDurableObject(catalog, rowsOf(["price_books", "enterprises"])),
+    runInDurableObject(catalog, rowsOf(["price_versions", "price_entries", "enterprises"])),
   ]);
   return states.join();
 }

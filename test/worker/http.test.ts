@@ -164,7 +164,7 @@ describe("a URL", () => {
       ["GET", `${path}/debits`, "POST"],
       ["PUT", `${path}/runs`, "GET, POST"],
       ["DELETE", `${path}/runs/run-1`, "GET"],
-      ["POST", "/v1/price-book", "GET, PUT"],
+      ["POST", "/v1/price-book", "GET, PATCH, PUT"],
       ["PUT", "/v1/referrals", "POST"],
       ["POST", "/healthz", "GET"],
       ["POST", "/openapi.json", "GET"],

@@ -8,6 +8,7 @@ export type Schema = {
   type?: string | string[];
   properties?: Record<string, Schema>;
   required?: string[];
+  additionalProperties?: boolean | Schema;
   items?: Schema;
   minItems?: number;
   enum?: string[];
@@ -48,7 +49,11 @@ function validFrom(schema: Schema, find: (ref: string) => Schema, path: string[]
   return scalarOf(schema, type).map((value) => ({ raw: JSON.stringify(value), invalidPaths: [] }));
 }
 
-function objectOf({ properties = {}, required = [] }: Schema, find: (ref: string) => Schema, path: string[]) {
+function objectOf(
+  { properties = {}, required = [], additionalProperties }: Schema,
+  find: (ref: string) => Schema,
+  path: string[],
+) {
   const members = Object.entries(properties).map(([name, schema]) => {
     const present = inputFrom(schema, find, [...path, name]);
     const missing = { raw: "", invalidPaths: required.includes(name) ? [[...path, name].join(".")] : [] };
@@ -64,7 +69,9 @@ function objectOf({ properties = {}, required = [] }: Schema, find: (ref: string
     invalidPaths: [[...path, name].join(".")],
   }));
   const none = fc.constant({ raw: "", invalidPaths: [] as string[] });
-  const extra = fc.oneof({ weight: 12, arbitrary: none }, { weight: 1, arbitrary: unknownField });
+  // A record accepts many names, so the fields of this list may be valid in it.
+  const isRecord = typeof additionalProperties === "object";
+  const extra = isRecord ? none : fc.oneof({ weight: 12, arbitrary: none }, { weight: 1, arbitrary: unknownField });
   return fc.tuple(extra, ...members).map((parts) => ({
     raw: `{${parts.flatMap(({ raw }) => (raw === "" ? [] : [raw])).join()}}`,
     invalidPaths: parts.flatMap(({ invalidPaths }) => invalidPaths),

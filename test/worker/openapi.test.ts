@@ -112,7 +112,9 @@ describe("the OpenAPI document", () => {
       return [...missing, ...inner];
     };
     const needMore = ["/v1/referrals", "/v1/enterprises/{e}/webhooks/test"];
-    for (const route of ROUTES.filter(({ path, mayBeMissing }) => !mayBeMissing && !needMore.includes(path))) {
+    for (const route of ROUTES.filter(
+      ({ path, mayBeMissing, missing }) => !(mayBeMissing || missing) && !needMore.includes(path),
+    )) {
       const id = route.path.includes("grants") ? "g" : "none";
       const answer = await operator(route.method, pathOf(route, { e: e.id, run: "run-1", id }), route.body);
       if (answer.status === 426 || answer.body === null) continue;

@@ -9,13 +9,15 @@ import { CREDIT, costing, start } from "./api.ts";
 type Needs = "debit" | "read" | "admin" | "any key" | "operator";
 
 export type Route = {
-  method: "GET" | "POST" | "PUT" | "DELETE";
+  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   path: string;
   needs: Needs;
   /** An embed token is accepted. */
   embed?: true;
   /** What the tests name in the path does not exist, or only in the demo: callers with access get 404. */
   mayBeMissing?: true;
+  /** The code of what the tests name in the path, if it is not not_found. */
+  missing?: string;
   body?: unknown;
   query?: readonly string[];
 };
@@ -48,7 +50,28 @@ export const ROUTES: readonly Route[] = [
   { method: "POST", path: `${E}/keys`, needs: "admin", body: { name: "agent", scopes: ["read"], expires_at: null } },
   { method: "GET", path: `${E}/keys`, needs: "admin", query: ["limit", "cursor"] },
   { method: "DELETE", path: `${E}/keys/{id}`, needs: "admin", mayBeMissing: true },
-  { method: "GET", path: "/v1/price-book", needs: "any key" },
+  { method: "GET", path: "/v1/price-book", needs: "any key", query: ["version"] },
+  { method: "GET", path: "/v1/price-book/versions", needs: "any key", query: ["limit", "cursor"] },
+  {
+    method: "GET",
+    path: "/v1/price-book/models/{name}",
+    needs: "any key",
+    query: ["enterprise"],
+    missing: "unknown_model",
+  },
+  {
+    method: "PATCH",
+    path: "/v1/price-book",
+    needs: "operator",
+    body: { credits_per_usd: 100, models: [{ id: "m-patched", input: "1", output: "2" }], remove: [] },
+  },
+  { method: "GET", path: `${E}/price-overrides`, needs: "operator" },
+  {
+    method: "PUT",
+    path: `${E}/price-overrides`,
+    needs: "operator",
+    body: { models: [{ id: "m-own", aliases: ["own"], input: "1", output: "2", tiers: { batch: { input: "0.5" } } }] },
+  },
   {
     method: "PUT",
     path: "/v1/price-book",

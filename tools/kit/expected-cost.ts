@@ -2,7 +2,8 @@
 // It shares only types with src, on purpose: a bug in shared code would go unnoticed.
 // Rates are USD per million tokens with up to six decimals, so tokens times rate is micro-USD. Scaled by 10^6, the whole
 // sum is one BigInt, which is rounded up once.
-import type { ModelPrice, PriceBook } from "../../src/catalog/price-book.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
+import type { ModelPrice } from "../../src/catalog/price-entry.ts";
 
 /** The running or final totals of a meter. */
 export interface TokenTotals {
@@ -37,8 +38,8 @@ export function expectedChargeMicros(totals: TokenTotals, price: ModelPrice, uni
   const scaled =
     BigInt(totals.input_tokens) * scaledRate(price.input) +
     BigInt(totals.output_tokens) * scaledRate(price.output) +
-    BigInt(totals.cache_read_tokens) * scaledRate(price.cache_read) +
-    BigInt(totals.cache_write_tokens) * scaledRate(price.cache_write);
+    BigInt(totals.cache_read_tokens) * scaledRate(price.cache_read ?? price.input) +
+    BigInt(totals.cache_write_tokens) * scaledRate(price.cache_write ?? price.input);
   const perUsd = unit === "credits" ? BigInt(book.credits_per_usd) : 1n;
   return (scaled * perUsd + RATE_SCALE - 1n) / RATE_SCALE;
 }

@@ -1,10 +1,12 @@
 /**
- * Makes version 1 of the price book, `src/catalog/built-in-prices.json`, from the data of the npm package
+ * Makes the built-in price book, `src/catalog/built-in-prices.json`, from the data of the npm package
  * `@pydantic/genai-prices` (MIT licence, © Pydantic Services Inc.). Run it with `npm run prices`.
  * Dated model names that the data does not list come from the types of the providers' SDKs; the data's rules decide which
  * model each is. It fetches nothing: the same packages and PRICED_ON give the same bytes, which a test checks.
- * A released price book never changes. Newer prices are added as the next version, over the API.
+ * A deployment that uses the built-in prices gets a changed book as its next version; older versions stay as they are.
+ * This file is long because it holds the naming rules of all providers in one place; it is run rarely and by hand.
  */
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import {
   type ConditionalPrice,
@@ -15,7 +17,9 @@ import {
   type Provider,
   waitForUpdate,
 } from "@pydantic/genai-prices";
-import type { ModelPrice as EntryOfBook, PriceBook } from "../../src/catalog/price-book.ts";
+import type { ModelPrice as EntryOfBook, RateTexts, TierPrice } from "../../src/catalog/price-entry.ts";
+import { KINDS, type Kind } from "../../src/ledger/kinds.ts";
+import { matchName } from "../../src/ledger/model-names.ts";
 
 /** The day whose prices are used if the data has dated prices. */
 export const PRICED_ON = "2026-11-23";
@@ -32,9 +36,6 @@ const MAKERS =
 /** Models that a maker resells: Google the Claude models of Vertex AI, Arcee all models named `maker/model`. */
 const RESOLD: Record<string, RegExp> = { google: /^claude-/, arcee: /\// };
 
-/** Excluded resellers: Hugging Face's router repeats, at older prices, hosts that the book already has. */
-const EXCLUDED = /^huggingface_/;
-
 /** The usual names of models for which the data uses another id. That id becomes an alias. */
 const CANONICAL_IDS: Record<string, string> = {
   "grok-2-1212": "grok-2",
@@ -43,29 +44,69 @@ const CANONICAL_IDS: Record<string, string> = {
   codestral: "codestral-latest",
   "mistral-large": "mistral-large-latest",
   "pixtral-large": "pixtral-large-latest",
+  "ft:gpt-3.5-turbo-": "ft:gpt-3.5-turbo",
 };
 
 /** Model names that only one reseller uses: they are aliases even without the reseller's prefix. */
 const UNIQUE_NAMES: Record<string, RegExp> = {
   aws: /^([a-z-]+\.)?[a-z0-9]+\.[a-z][a-z0-9-]/,
   cloudflare: /^@cf\//,
+  cursor: /^composer-/,
   fireworks: /^accounts\/fireworks\//,
+  typesafe: /^jev-/,
+  zhipuai: /^glm-/i,
 };
 
 /** The prefix of a reseller's models, if it is not the reseller's id in the data. */
 const PREFIXES: Record<string, string> = { aws: "bedrock", google: "vertex" };
 
+/** Other spellings of a prefix. They are aliases, because the same name without the prefix has another price. */
+const OTHER_PREFIXES: Record<string, readonly string[]> = {
+  google: ["vertex_ai/", "google-vertex/", "publishers/anthropic/models/"],
+  together: ["together_ai/"],
+};
+
+/** The prefix of Hugging Face's router in the data, which is followed by the host. */
+const HUGGING_FACE = /^huggingface_/;
+
 /** Text models for which the data lacks the output price. (Embedding models need none.) */
 const INCOMPLETE = new Set(["azure/babbage", "azure/curie", "azure/davinci"]);
 
-/** Entries for fine-tuned models, which price every name that starts with theirs. */
-const FINE_TUNED = /^ft:|\.ft-$/;
+/** What the data prices and a price book cannot. A model without any other price is left out. */
+export const UNPRICED_UNITS: Record<string, string> = {
+  audio_hours: "hours of audio",
+  input_audio_hours: "hours of audio",
+  input_document_kpages: "pages of documents",
+  input_annotated_document_kpages: "pages of documents",
+  input_text_messages_kcount: "messages",
+  input_video_mtok: "video",
+  output_citation_mtok: "citations",
+  output_reasoning_mtok: "reasoning tokens",
+  output_video_mtok: "video",
+  requests_kcount: "requests",
+};
 
 /** What may follow the prefix in a rule: `-20250929`, `-2025-04-14`, `-001`, `-preview-05-06`. */
 const DATED = /^(-(preview|exp))?(-\d{8}|(-\d{2,4}){0,3})$/;
 
-/** The price book with a note on its source, as in the committed file. */
-type SourcedPriceBook = PriceBook & { source: string };
+/** Names in use that neither the data nor the SDKs list. They become aliases only if the data's rules price them. */
+const OTHER_NAMES = [
+  ...["gemini-1.5-flash", "gemini-1.5-pro", "gemini-2.0-flash", "gemini-2.0-flash-lite"].flatMap((name) => {
+    return [`${name}-001`, `${name}-002`];
+  }),
+  ...["03-25", "05-06", "06-05"].map((day) => `gemini-2.5-pro-preview-${day}`),
+  "gemini-2.5-flash-lite-preview-06-17",
+  "gemini-2.5-flash-lite-preview-09-2025",
+];
+
+/** Hosts whose SDKs report the host's names without its prefix. */
+const SDK_HOSTS = ["groq", "cerebras", "openrouter", "together"];
+
+/** The end of a literal that is only the beginning of names. */
+const UNFINISHED = /[-.:@]$/;
+
+/** The price book with a note on its source, as in the committed file. The digest identifies its content. */
+type SourcedPriceBook = { source: string; digest: string; credits_per_usd: number; models: EntryOfBook[] };
 
 /** Where the providers' SDKs list their models. */
 const SDK_TYPES = [
@@ -77,6 +118,9 @@ const SDK_TYPES = [
 /** What was dropped or changed: the affected names by reason. */
 type Remarks = Map<string, string[]>;
 
+/** Which model of the data an entry of the book comes from. */
+type Source = { id: string; provider: Provider; model: ModelInfo };
+
 /**
  * Turns the package's providers into a price book in which every id and alias is unique.
  * `date` (YYYY-MM-DD) selects among dated prices. `alsoKnown` are existing names; those that are a model's name with a
@@ -86,10 +130,10 @@ export function makePriceBook(
   providers: Provider[],
   date: string,
   alsoKnown: readonly string[] = [],
-): { book: SourcedPriceBook; remarks: Remarks } {
+): { book: SourcedPriceBook; remarks: Remarks; sources: Source[] } {
   const remarks: Remarks = new Map();
   const remark = (reason: string, name: string) => remarks.set(reason, [...(remarks.get(reason) ?? []), name]);
-  const known = new Set([...knownNames(providers), ...alsoKnown]);
+  const known = new Set([...knownNames(providers), ...alsoKnown, ...OTHER_NAMES]);
   const taken = new Set<string>();
   // All ids are assigned before any alias, so that an alias never pushes a model out of the book.
   const accepted = inOrderOfPriority(providers).flatMap((provider) =>
@@ -99,7 +143,7 @@ export function makePriceBook(
       const reason = reasonToDrop(id, prices) ?? (taken.has(id) ? "dropped, its id is taken" : null);
       if (reason) remark(reason, id);
       else taken.add(id);
-      return reason ? [] : [{ id, aliases, prices }];
+      return reason ? [] : [{ id, aliases, prices, provider, model }];
     }),
   );
 
@@ -110,25 +154,103 @@ export function makePriceBook(
       else taken.add(alias);
       return !reason;
     });
-    const rate = (key: string) => {
-      const usd = baseOf(prices[key]) ?? 0;
-      const { decimal, roundedUp } = toRate(usd);
-      if (roundedUp) remark("rate rounded up to six decimals", `${id} ${key} ${usd}`);
-      return decimal;
+    const noteRounding = (key: string, usd: number) => {
+      remark("rate rounded up to six decimals", `${id} ${key} ${usd}`);
     };
-    const rateOrInput = (key: string) => rate(prices[key] === undefined ? "input_mtok" : key);
-    if (prices.output_mtok === undefined) remark("priced by input only, output costs 0", id);
+    for (const unit of unpricedUnits(prices)) remark(`not priced: ${unit}`, id);
+    if (prices.output_mtok === undefined) {
+      remark(Object.keys(prices).length === 0 ? "free" : "priced by input only, output costs 0", id);
+    }
+    const tiers = tiersOf(prices, noteRounding);
     return {
       id,
       aliases: free.sort(),
-      input: rate("input_mtok"),
-      output: rate("output_mtok"),
-      cache_read: rateOrInput("cache_read_mtok"),
-      cache_write: rateOrInput("cache_write_mtok"),
-    };
+      input: "0",
+      output: "0",
+      ...listRates(prices, baseOf, noteRounding),
+      ...(tiers === null ? {} : { tiers }),
+    } as EntryOfBook;
   });
+  addPlainNames(models, providers, taken);
   models.sort((a, b) => (a.id < b.id ? -1 : 1));
-  return { book: { version: 1, source: SOURCE, credits_per_usd: CREDITS_PER_USD, models }, remarks };
+  const digest = createHash("sha256").update(JSON.stringify(models)).digest("hex").slice(0, 16);
+  return {
+    book: { source: SOURCE, digest, credits_per_usd: CREDITS_PER_USD, models },
+    remarks,
+    sources: accepted.map(({ id, provider, model }) => ({ id, provider, model })),
+  };
+}
+
+/**
+ * The names of some hosts are often reported without the host's prefix. Such a name becomes an alias if no other provider
+ * uses it and if it means nothing else in the book: `amazon/nova-pro-v1`, but not `openai/gpt-5`, which is OpenAI's model.
+ */
+function addPlainNames(models: EntryOfBook[], providers: Provider[], taken: Set<string>): void {
+  const sellers = new Map<string, number>();
+  for (const { models: sold } of providers) {
+    for (const name of new Set(sold.flatMap(({ id, match }) => [id, ...literalsOf(match, ["equals"])]))) {
+      sellers.set(name.toLowerCase(), (sellers.get(name.toLowerCase()) ?? 0) + 1);
+    }
+  }
+  const ids = new Map(models.flatMap(({ id, aliases }) => [id, ...aliases].map((name) => [name, id] as const)));
+  for (const entry of models) {
+    const host = SDK_HOSTS.find((each) => entry.id.startsWith(`${each}/`));
+    if (host === undefined) continue;
+    const names = [entry.id, ...entry.aliases]
+      .filter((name) => name.startsWith(`${host}/`))
+      .map((name) => name.slice(host.length + 1));
+    const free = names.filter((name) => {
+      const isTheirs = sellers.get(name.toLowerCase()) === 1 && !taken.has(name);
+      return isTheirs && matchName(name, (spelling) => ids.get(spelling) ?? null) === null;
+    });
+    for (const name of free) taken.add(name);
+    entry.aliases = [...entry.aliases, ...free].sort();
+  }
+}
+
+/** The rates of those kinds that have a price, as `priceOf` reads it. */
+function listRates(
+  prices: ModelPrice,
+  priceOf: (price: ModelPrice[string]) => number | undefined,
+  noteRounding: (key: string, usd: number) => void,
+): RateTexts {
+  const rates: RateTexts = {};
+  for (const { kind, per } of KINDS) {
+    const key = `${kind}_${per === "million" ? "mtok" : "kcount"}`;
+    const usd = priceOf(prices[key]);
+    if (usd === undefined) continue;
+    const { decimal, roundedUp } = toRate(usd);
+    if (roundedUp) noteRounding(key, usd);
+    rates[kind as Kind] = decimal;
+  }
+  return rates;
+}
+
+/** The long-context tiers `above_N`: a call belongs to one if its prompt is larger than N. Null if there are none. */
+function tiersOf(
+  prices: ModelPrice,
+  noteRounding: (key: string, usd: number) => void,
+): Record<string, TierPrice> | null {
+  const starts = new Set(Object.values(prices).flatMap((price) => tierList(price).map(({ start }) => start)));
+  if (starts.size === 0) return null;
+  const tiers = [...starts]
+    .sort((a, b) => a - b)
+    .map((start) => {
+      const priceAbove = (price: ModelPrice[string]) => tierList(price).findLast((tier) => tier.start <= start)?.price;
+      const rates = listRates(prices, priceAbove, noteRounding);
+      return [`above_${start}`, { above_input_tokens: start, ...rates }] as const;
+    });
+  return Object.fromEntries(tiers);
+}
+
+/** The tiers of a price, the lowest first. */
+function tierList(price: ModelPrice[string]): { start: number; price: number }[] {
+  return typeof price === "object" ? [...price.tiers].sort((a, b) => a.start - b.start) : [];
+}
+
+/** What the data prices and the book cannot. */
+function unpricedUnits(prices: ModelPrice): Set<string> {
+  return new Set(Object.keys(prices).flatMap((key) => UNPRICED_UNITS[key] ?? []));
 }
 
 /**
@@ -168,48 +290,84 @@ export function formatPriceBook({ models, ...head }: SourcedPriceBook): string {
 /** The providers in the order in which they get aliases: makers first. */
 function inOrderOfPriority(providers: Provider[]): Provider[] {
   const makers = MAKERS.flatMap((maker) => providers.filter(({ id }) => id === maker));
-  return [...makers, ...providers.filter(({ id }) => !MAKERS.includes(id) && !EXCLUDED.test(id))];
+  return [...makers, ...providers.filter(({ id }) => !MAKERS.includes(id))];
 }
 
 function reasonToDrop(id: string, prices: ModelPrice): string | null {
   if (!ID.test(id)) return "dropped, not a valid id";
-  if (FINE_TUNED.test(id)) return "dropped, it prices fine-tuned models, whose names differ";
-  if (prices.input_mtok === undefined) return "dropped, no price per token";
+  if (prices.input_mtok === undefined && Object.keys(prices).length > 0) return "dropped, no price per token";
   if (INCOMPLETE.has(id)) return "dropped, no output price";
   return null;
 }
 
 /** A model's id in the book, then its aliases. Names may repeat, and may already belong to another model. */
 function namesOf(provider: Provider, model: ModelInfo, known: Set<string>): string[] {
-  const exact = literalsOf(model.match, ["equals"]);
+  const literals = literalNames(provider, model);
   if (isOwn(provider, model)) {
-    return [CANONICAL_IDS[model.id] ?? model.id, model.id, ...exact, ...datedNames(provider, model, known)];
+    return [CANONICAL_IDS[model.id] ?? model.id, model.id, ...literals, ...datedNames(provider, model, known)].filter(
+      (name, i) => i === 0 || !UNFINISHED.test(name),
+    );
   }
-  const plain = provider.id === "aws" ? bedrockNames(model) : [model.id];
-  const names = [...plain, ...exact];
+  const names = provider.id === "aws" ? bedrockNames(model, literals) : [model.id, ...literals];
   const prefix = PREFIXES[provider.id] ?? provider.id;
   const unique = names.filter((name) => UNIQUE_NAMES[provider.id]?.test(name));
-  return [...names.map((name) => `${prefix}/${name}`), ...unique];
+  const others = (OTHER_PREFIXES[provider.id] ?? []).flatMap((other) => names.map((name) => other + name));
+  // Bedrock's names are unique, and `bedrock/` is a path that the resolver removes.
+  const prefixed = names.filter((name, i) => i === 0 || provider.id !== "aws" || !unique.includes(name));
+  return [...prefixed.map((name) => `${prefix}/${name}`), ...unique, ...others, ...routedNames(provider, names)];
+}
+
+/** How Hugging Face's router and LiteLLM spell a model of one host: `org/model:host`, `huggingface/host/org/model`. */
+function routedNames(provider: Provider, names: readonly string[]): string[] {
+  if (!HUGGING_FACE.test(provider.id)) return [];
+  const host = provider.id.replace(HUGGING_FACE, "");
+  return names.flatMap((name) => [`${name}:${host}`, `huggingface/${host}/${name}`]);
+}
+
+/**
+ * The literals in a model's rules, including the beginnings and parts of names, which are often complete names
+ * themselves. A literal that the package prices as another model of this provider is left out.
+ */
+function literalNames(provider: Provider, model: ModelInfo): string[] {
+  const literals = literalsOf(model.match, ["equals", "starts_with", "ends_with", "contains"]);
+  return literals.filter((literal) => {
+    return !UNFINISHED.test(literal) && calcPrice({}, literal, { provider })?.model.id === model.id;
+  });
 }
 
 function isOwn(provider: Provider, model: ModelInfo): boolean {
   return MAKERS.includes(provider.id) && !RESOLD[provider.id]?.test(model.id);
 }
 
-/** Bedrock's names for a model, with and without a region. `regional.` in the data means all regions at one price. */
-function bedrockNames(model: ModelInfo): string[] {
+/**
+ * Bedrock's names for a model: complete, as in the rules, and without a date; each also with the regions in its rules.
+ * `regional.` in the data means all regions at one price. The resolver removes regions that are not listed.
+ */
+function bedrockNames(model: ModelInfo, literals: readonly string[]): string[] {
   const name = model.id.replace(/^regional\./, "");
-  const regions = literalsOf(model.match, ["starts_with", "ends_with", "contains"]).flatMap((literal) => {
-    const [, region, rest] = /^(us|us-gov|eu|apac|au|jp|in)\.(.+)$/.exec(literal) ?? [];
-    return region && name.startsWith(rest!) ? [`${region}.${name}`] : [];
+  const vendor = /^[a-z0-9]+(?=\.)/.exec(name.replace(/^global\./, ""))?.[0];
+  const stem = name.replace(/(-v\d)?(:\d)?$/, "");
+  const stems = new Set([name, stem, stem.replace(/-\d{8}$/, "")]);
+  const regions = literals.flatMap((literal) => {
+    const [, region, rest] = /^([a-z-]+)\.([a-z0-9]+\..+)$/.exec(literal) ?? [];
+    return region && region !== vendor && stem.startsWith(rest!.replace(/-v\d$/, "")) ? [region] : [];
   });
-  return [name, ...regions];
+  return [
+    ...stems,
+    ...[...new Set(regions)]
+      .filter((region) => !name.startsWith(`${region}.`))
+      .flatMap((region) => {
+        return [...stems].map((each) => `${region}.${each}`);
+      }),
+    ...literals,
+  ];
 }
 
 /** Known names with a date that the package prices as this model of its maker. */
 function datedNames(provider: Provider, model: ModelInfo, known: Set<string>): string[] {
   const prefixes = [model.id, ...literalsOf(model.match, ["equals", "starts_with", "ends_with", "contains"])];
-  return [...known].filter(
+  const fineTuned = [...known].map((name) => `ft:${name}`);
+  return [...known, ...(prefixes.some((prefix) => prefix.startsWith("ft:")) ? fineTuned : [])].filter(
     (name) =>
       prefixes.some((prefix) => name.startsWith(prefix) && DATED.test(name.slice(prefix.length))) &&
       calcPrice({}, name, { provider })?.model.id === model.id,

@@ -1,7 +1,8 @@
 // The runs of a replay: each request of the trace becomes one run with its attribution, its reports in the order of
 // sending, and the ledger's latest answer. Uses neither the network nor a clock.
 
-import type { ModelPrice, PriceBook } from "../../src/catalog/price-book.ts";
+import type { PriceBook } from "../../src/catalog/price-book.ts";
+import type { ModelPrice } from "../../src/catalog/price-entry.ts";
 import { type Attribution, attributionOfRun } from "../kit/attribution.ts";
 import { expectedChargeMicros, type TokenTotals, type Unit } from "../kit/expected-cost.ts";
 import { seededRandom } from "../kit/random.ts";

@@ -2,6 +2,7 @@
  * The commands on the books. Each command runs within one change. It loads what the decision needs, lets the rules in
  * src/ledger decide, and stores the outcome in the change, together with its entries and outbox items.
  */
+import type { ModelPrice } from "../../catalog/price-entry.ts";
 import { decideAdmission, type StartRequest } from "../../ledger/admission.ts";
 import { grantUsable, type Settings } from "../../ledger/books.ts";
 import { owesWithCredit } from "../../ledger/buckets.ts";
@@ -12,12 +13,14 @@ import { findGrant } from "../../ledger/grant-list.ts";
 import { decideGrant, decideVoid, type GrantRequest, type GrantSummary, summarizeGrant } from "../../ledger/grants.ts";
 import { endHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
+import { NO_MULTIPLIER } from "../../ledger/prices.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { decideCap, decideSettings } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Change } from "./change.ts";
 import { groupOfWorkspace } from "./directory.ts";
 import { debitItem, holdItem } from "./outbox.ts";
+import type { Overrides } from "./overrides.ts";
 import { nextRevision } from "./progress.ts";
 
 export type StartAnswer = {
@@ -59,6 +62,28 @@ export function debitOne(change: Change, report: Report): DebitAnswer | Refused 
     change.record([{ atMs: change.nowMs, by: BY_AGENT, facts }]);
   }
   return answerDebit(debit, change.books, meters, change.nowMs);
+}
+
+/** Replaces the price overrides, with an entry that counts what has changed. */
+export function putOverrides(change: Change, overrides: Overrides, models: readonly ModelPrice[], by: By): void {
+  const before = new Map(overrides.load().map((model) => [model.id, JSON.stringify(model)]));
+  const added = models.filter(({ id }) => !before.has(id)).length;
+  const same = models.filter((model) => before.get(model.id) === JSON.stringify(model)).length;
+  const removed = before.size - (models.length - added);
+  const changed = models.length - added - same;
+  overrides.put(models);
+  if (added + changed + removed === 0) return;
+  const multiplier = change.books.settings.priceMultiplierMillionths ?? NO_MULTIPLIER;
+  change.takeSeq();
+  const facts = {
+    type: "price_changed",
+    fromMultiplier: multiplier,
+    toMultiplier: multiplier,
+    added,
+    changed,
+    removed,
+  } as const;
+  change.record([{ atMs: change.nowMs, by, facts }]);
 }
 
 export function startRun(change: Change, request: StartRequest): StartAnswer | StartRefused {

@@ -3,6 +3,7 @@
  * without `await`. The clock is passed in. The ledger knows SQLite and the rules in src/ledger, but not Workers, so the
  * simulator runs it unchanged. The state in memory mirrors what is stored, and is replaced only after a commit.
  */
+import type { ModelPrice } from "../../catalog/price-entry.ts";
 import type { StartRequest } from "../../ledger/admission.ts";
 import { type Books, type Settings, unitOf } from "../../ledger/books.ts";
 import { cycleAt } from "../../ledger/cycle.ts";
@@ -21,6 +22,7 @@ import {
   addGrant,
   changeSettings,
   debitOne,
+  putOverrides,
   releaseHold,
   type StartAnswer,
   type StartRefused,
@@ -31,6 +33,7 @@ import {
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { putNewJob, type StoredJob } from "./job-rows.ts";
+import { Overrides } from "./overrides.ts";
 import { Recent } from "./recent.ts";
 import { migrate, schemaStep } from "./schema.ts";
 import type { Sql } from "./sql.ts";
@@ -44,6 +47,7 @@ export class Ledger {
   readonly store: Store;
   /** Caches stored runs in memory. Code that writes runs without a `Change` must remove them from this cache. */
   readonly recent = new Recent();
+  readonly overrides: Overrides;
   /**
    * Whether the copy in D1 may lack changes. Every change sets this to true. It is in memory only, because checking
    * storage costs more than the statements of a debit. A new instance starts with true and checks storage once.
@@ -67,6 +71,7 @@ export class Ledger {
     readonly realNowMs: () => AtMs,
   ) {
     this.store = new Store(sql);
+    this.overrides = new Overrides(sql);
   }
 
   /** Whether the enterprise was ever provisioned. For an object that was not, this writes nothing. */
@@ -170,6 +175,16 @@ export class Ledger {
     return this.#change((change) => changeSettings(change, patch, by) ?? stateOf(change));
   }
 
+  /** Replaces the price overrides. They apply to meters that are first priced afterwards. */
+  putOverrides(models: readonly ModelPrice[], by: By): this {
+    try {
+      this.#change((change) => putOverrides(change, this.overrides, models, by));
+    } finally {
+      this.overrides.forget();
+    }
+    return this;
+  }
+
   setCap(capMicros: Micros | null, by: By): Gauge | Refused {
     return this.#change((change) => setCap(change, capMicros, by) ?? change.gauge());
   }
@@ -186,7 +201,8 @@ export class Ledger {
   debit(reports: readonly Report[]): (DebitAnswer | Refused)[] {
     return this.#change((change) => {
       change.load([...new Set(reports.map((report) => report.run))]);
-      return reports.map((report) => debitOne(change, report));
+      const { priceMultiplierMillionths } = change.books.settings;
+      return reports.map((report) => debitOne(change, this.overrides.apply(report, priceMultiplierMillionths)));
     });
   }
 

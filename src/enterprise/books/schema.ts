@@ -226,6 +226,8 @@ export const STEPS: readonly string[][] = [
     "CREATE INDEX keys_by_age ON keys (created_at_ms, id)",
     "CREATE INDEX keys_not_revoked ON keys (expires_at_ms) WHERE revoked_at_ms IS NULL",
   ],
+  // Entries that replace or add to those of the price book, for this enterprise only.
+  ["CREATE TABLE price_overrides (place INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT"],
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -3,8 +3,10 @@
  * models of the newest runs, or those in the price book that match a search.
  */
 import type { FC } from "hono/jsx";
-import { ANY_MODEL, type ModelPrice, type PriceBook } from "../../catalog/price-book.ts";
+import type { PriceBook } from "../../catalog/price-book.ts";
+import { fillEntry, type ModelPrice } from "../../catalog/price-entry.ts";
 import type { Unit } from "../../ledger/micros.ts";
+import { ANY_MODEL } from "../../ledger/price-list.ts";
 import { parseRate } from "../../ledger/prices.ts";
 import { countOf, formatCount, formatExactDecimal, formatRateUsd } from "../kit/format.ts";
 import { Name, Unreadable } from "../kit/parts.tsx";
@@ -118,11 +120,11 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
                 <td class="num">
                   {unit === "credits" ? (
                     <>
-                      {creditsPerThousand(model[kind], book.credits_per_usd)}
-                      <small class="muted">{formatRateUsd(model[kind])}</small>
+                      {creditsPerThousand(fillEntry(model)[kind], book.credits_per_usd)}
+                      <small class="muted">{formatRateUsd(fillEntry(model)[kind])}</small>
                     </>
                   ) : (
-                    formatRateUsd(model[kind])
+                    formatRateUsd(fillEntry(model)[kind])
                   )}
                 </td>
               ))}

@@ -1,6 +1,7 @@
 /** Journal entries as text for people: a title for each type of entry, and its details. */
 import type { EntryFacts } from "../../ledger/entries.ts";
 import type { Micros } from "../../ledger/micros.ts";
+import { formatRate } from "../../ledger/prices.ts";
 import { capName } from "../kit/cap.ts";
 import { formatAmount, formatCharge } from "../kit/format.ts";
 import { formatUtc } from "./frame.tsx";
@@ -34,6 +35,12 @@ export function textOf(facts: EntryFacts): { what: string; detail: string } {
     }
     case "billing_model_changed":
       return { what: "Billing model changed", detail: `${facts.from} → ${facts.to}` };
+    case "price_changed": {
+      const { fromMultiplier, toMultiplier, added, changed, removed } = facts;
+      const multiplier = `multiplier ${formatRate(fromMultiplier)} → ${formatRate(toMultiplier)}`;
+      const overrides = `overrides: ${added} added, ${changed} changed, ${removed} removed`;
+      return { what: "Prices changed", detail: fromMultiplier === toMultiplier ? overrides : multiplier };
+    }
     case "run_closed": {
       const usd = facts.usdMicros > 0 || facts.creditsMicros === 0 ? formatAmount(facts.usdMicros, "usd") : "";
       const charges = [facts.creditsMicros > 0 ? credits(facts.creditsMicros) : "", usd].filter((text) => text !== "");

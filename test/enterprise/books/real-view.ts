@@ -168,6 +168,7 @@ function microsOf(facts: EntryFacts): number {
     case "cap_changed":
       return facts.toMicros ?? -1;
     case "billing_model_changed":
+    case "price_changed":
       return 0;
     case "run_closed":
       return facts.creditsMicros + facts.usdMicros;
