@@ -1,0 +1,436 @@
+"""Reports what an AI agent uses to Fuelgauge, from Python 3.9 or newer, with the standard library alone.
+
+Copy this file into your project. A background thread sends the reports, so counting never waits for the network, and no
+failure of the ledger or of the network raises an exception in the agent. Totals are running totals: reports that are
+lost, repeated or late change nothing.
+
+    with Fuelgauge(url, enterprise, key) as fuelgauge:
+        with fuelgauge.start_run(surface="cli", workspace="web-shop", user="ada") as run:
+            run.report("gpt-5", {"input_tokens": 1200, "output_tokens": 80})
+            if run.should_stop: ...
+"""
+
+from __future__ import annotations
+
+import email.utils
+import http.client
+import json
+import random
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Callable, Mapping, Optional
+from urllib.parse import quote
+
+MIN_INTERVAL_SECONDS = 0.25
+MAX_BACKOFF_SECONDS = 30.0
+MAX_REPORT_AFTER_SECONDS = 60.0
+MAX_BATCH = 500
+
+Usage = Mapping[str, int]
+"""Quantities by kind: input_tokens, output_tokens, cache_read_tokens, … as in the HTTP interface."""
+
+Trouble = Callable[[dict], None]
+
+
+class RunRefused(Exception):
+    """The run may not start. `code` and `detail` say why; `body` is the ledger's whole answer."""
+
+    def __init__(self, code: str, detail: str, body: Optional[dict] = None) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.body = body or {}
+
+
+@dataclass
+class Finished:
+    """What came of a run. `delivered` is true only if the ledger accepted every final total in time."""
+
+    delivered: bool
+    charged_micros: Optional[int]
+    unit: Optional[str]
+    refused: list = field(default_factory=list)
+    unpriced: list = field(default_factory=list)
+
+
+@dataclass
+class _Meter:
+    """One run's use of one model at one price tier. `version` counts changes, `acked` those that the ledger has."""
+
+    run: "Run"
+    model: str
+    tier: str
+    usage: dict = field(default_factory=dict)
+    final: bool = False
+    estimated: bool = False
+    version: int = 0
+    acked: int = 0
+    sent_at: float = float("-inf")
+    refused: Optional[dict] = None
+    priced: bool = True
+
+    @property
+    def settled(self) -> bool:
+        return self.refused is not None or self.acked == self.version
+
+
+@dataclass
+class _Answer:
+    """A response of the ledger; status 0 means that there was none."""
+
+    status: int
+    body: dict
+    retry_after: float = 0.0
+    date: Optional[float] = None
+
+    @property
+    def transient(self) -> bool:
+        return self.status in (0, 408, 425, 429) or self.status >= 500
+
+
+class Fuelgauge:
+    """A client for one enterprise. It may be used from any thread. Close it, or use it in a `with` statement."""
+
+    def __init__(
+        self,
+        url: str,
+        enterprise: str,
+        key: str,
+        *,
+        start_without_ledger: bool = False,
+        start_limit: float = 5.0,
+        timeout: float = 10.0,
+        on_trouble: Optional[Trouble] = None,
+    ) -> None:
+        """`start_without_ledger` admits runs while the ledger cannot be reached. `on_trouble` receives a dict for logs."""
+        self._base = f"{url.rstrip('/')}/v1/enterprises/{quote(enterprise, safe='')}"
+        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._timeout = timeout
+        self._start_limit = start_limit
+        self._open = start_without_ledger
+        self._on_trouble = on_trouble
+        self._changed: dict[int, _Meter] = {}
+        self._wake = threading.Condition()
+        self._closed = False
+        self._thread: Optional[threading.Thread] = None
+
+    def start_run(
+        self,
+        run: Optional[str] = None,
+        *,
+        surface: str,
+        workspace: str,
+        user: str,
+        group: Optional[str] = None,
+        model: Optional[str] = None,
+        hold_micros: Optional[int] = None,
+        on_action: Optional[Callable[[str, Optional[str]], None]] = None,
+    ) -> "Run":
+        """Asks whether a run may start. Waits at most `start_limit` seconds. Raises RunRefused if it may not."""
+        asked = {"run": run or str(uuid.uuid4()), "surface": surface, "workspace": workspace, "user": user}
+        optional = {"group": group, "model": model, "hold_micros": hold_micros}
+        asked.update({name: value for name, value in optional.items() if value is not None})
+        started = Run(self, asked, on_action)
+        deadline = time.monotonic() + self._start_limit
+        failures = 0
+        while True:
+            answer = self._call("/runs", asked, max(0.05, deadline - time.monotonic()))
+            if answer.status in (200, 201) and answer.body.get("admitted") is True:
+                started._registered(answer)
+                return started
+            if not answer.transient:
+                raise RunRefused(*_problem(answer), body=answer.body)
+            failures += 1
+            pause = _pause(failures, answer.retry_after)
+            if time.monotonic() + pause >= deadline:
+                break
+            time.sleep(pause)
+        if not self._open:
+            raise RunRefused("ledger_unreachable", _problem(answer)[1])
+        return started
+
+    def flush(self, timeout: float = 30.0) -> bool:
+        """Waits until the ledger has processed all reports. Returns False if that takes longer."""
+        return self._wait(lambda: not self._changed, timeout)
+
+    def close(self, timeout: float = 30.0) -> bool:
+        """Sends what is left, for at most `timeout` seconds, and stops."""
+        flushed = self.flush(timeout)
+        with self._wake:
+            self._closed = True
+            self._wake.notify_all()
+        return flushed
+
+    def __enter__(self) -> "Fuelgauge":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def _mark(self, meter: _Meter) -> None:
+        """Sends the meter soon. The caller holds the lock."""
+        meter.version += 1
+        # A refused meter is tried once more when it is final, because the price book may have changed by then.
+        if self._closed or (meter.refused is not None and not meter.final):
+            return
+        meter.refused = None
+        self._changed[id(meter)] = meter
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._send_forever, name="fuelgauge", daemon=True)
+            self._thread.start()
+        self._wake.notify_all()
+
+    def _wait(self, is_done: Callable[[], bool], timeout: float) -> bool:
+        with self._wake:
+            return self._wake.wait_for(is_done, timeout)
+
+    def _send_forever(self) -> None:
+        failures = 0
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._closed or bool(self._changed))
+                if self._closed:
+                    return
+                now = time.monotonic()
+                due = [meter for meter in self._changed.values() if self._due_at(meter) <= now][:MAX_BATCH]
+                if not due:
+                    soonest = min(self._due_at(meter) for meter in self._changed.values())
+                    self._wake.wait(max(0.001, soonest - now))
+                    continue
+            try:
+                failed = self._deliver(due)
+            except Exception as error:  # A bug in here must not end the reporting.
+                failed = _Answer(0, {"detail": repr(error)})
+            if failed is None:
+                failures = 0
+                continue
+            failures += 1
+            pause = _pause(failures, failed.retry_after)
+            code, detail = _problem(failed)
+            self._trouble({"kind": "unreachable", "status": failed.status, "code": code, "detail": detail, "pause": pause})
+            with self._wake:
+                self._wake.wait_for(lambda: self._closed, pause)
+
+    @staticmethod
+    def _due_at(meter: _Meter) -> float:
+        # A final report is not delayed: nothing more is collected after it.
+        interval = MIN_INTERVAL_SECONDS if meter.final else max(MIN_INTERVAL_SECONDS, meter.run._report_after)
+        return meter.sent_at + interval
+
+    def _deliver(self, due: list) -> Optional[_Answer]:
+        """Sends one batch. Returns None if the ledger has processed every report, else the failed answer."""
+        for run in {id(meter.run): meter.run for meter in due}.values():
+            if run._started_at is None:
+                failed = run._register()
+                if failed is not None:
+                    return failed
+        with self._wake:
+            snapshots = [(meter, meter.version, meter.run._report(meter)) for meter in due]
+            for meter in due:
+                meter.sent_at = time.monotonic()
+        answer = self._call("/debits", {"reports": [report for _, _, report in snapshots]}, self._timeout)
+        results = answer.body.get("results")
+        if answer.status != 200 or not isinstance(results, list) or len(results) != len(snapshots):
+            return answer if answer.status != 200 else _Answer(0, {"detail": "the response does not come from a ledger"})
+        failed = None
+        for (meter, version, report), result in zip(snapshots, results):
+            status = result.get("status")
+            if status is None:
+                self._accept(meter, version, result)
+            elif status == 429 or status >= 500:
+                failed = _Answer(status, result)
+            else:
+                self._refuse(meter, version, report, result)
+        return failed
+
+    def _accept(self, meter: _Meter, version: int, result: dict) -> None:
+        with self._wake:
+            meter.acked = version
+            meter.priced = result.get("priced") is not False
+            if meter.settled:
+                self._changed.pop(id(meter), None)
+            meter.run._answer = result
+            after = result.get("report_after_ms")
+            if isinstance(after, (int, float)):
+                meter.run._report_after = min(MAX_REPORT_AFTER_SECONDS, after / 1000)
+            self._wake.notify_all()
+        meter.run._act(result.get("action", "continue"), result.get("reason"))
+
+    def _refuse(self, meter: _Meter, version: int, report: dict, result: dict) -> None:
+        with self._wake:
+            if meter.final and report.get("final") is not True:
+                # It became final while this report was under way, so its final totals have not been sent yet.
+                return
+            meter.refused = result
+            meter.acked = version
+            self._changed.pop(id(meter), None)
+            self._wake.notify_all()
+        self._trouble({"kind": "report_refused", "run": report["run"], "model": report["model"], **result})
+
+    def _trouble(self, trouble: dict) -> None:
+        if self._on_trouble is None:
+            return
+        try:
+            self._on_trouble(trouble)
+        except Exception:
+            pass  # A logger that fails must not stop the reporting.
+
+    def _call(self, path: str, body: dict, timeout: float) -> _Answer:
+        """Sends one request. It never raises: without a response, the status is 0."""
+        request = urllib.request.Request(self._base + path, json.dumps(body).encode(), self._headers)
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as response:
+                return _answer_of(response.status, response.headers, response.read())
+        except urllib.error.HTTPError as error:
+            try:
+                return _answer_of(error.code, error.headers, error.read())
+            except (OSError, http.client.HTTPException):
+                return _Answer(error.code, {})
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return _Answer(0, {"code": "ledger_unreachable", "detail": repr(error)})
+
+
+class Run:
+    """One execution of an agent. Made by `Fuelgauge.start_run`; finish it, or use it in a `with` statement."""
+
+    def __init__(
+        self,
+        client: Fuelgauge,
+        asked: dict,
+        on_action: Optional[Callable[[str, Optional[str]], None]] = None,
+    ) -> None:
+        self.id: str = asked["run"]
+        self.action = "continue"
+        """What the ledger asks the run to do: `continue`, `wind_down` or `stop`."""
+        self.reason: Optional[str] = None
+        self._client = client
+        self._asked = asked
+        self._on_action = on_action
+        self._meters: dict[tuple, _Meter] = {}
+        self._answer: Optional[dict] = None
+        self._report_after = 0.0
+        self._started_at: Optional[str] = None
+        self._started_steady = time.monotonic()
+
+    @property
+    def should_stop(self) -> bool:
+        return self.action == "stop"
+
+    def report(self, model: str, usage: Usage, *, tier: str = "standard", estimated: bool = False) -> None:
+        """Sets the running totals of everything that the run has used of this model so far, at one price tier.
+
+        Use one name per model. Raises ValueError for a quantity that cannot be right, because it is a bug in the caller.
+        """
+        for kind, quantity in usage.items():
+            if not isinstance(quantity, int) or isinstance(quantity, bool) or not 0 <= quantity <= 10**12:
+                raise ValueError(f"{kind} must be an integer from 0 to 10^12, not {quantity!r}")
+        with self._client._wake:
+            meter = self._meter(model, tier)
+            totals = {"input_tokens": 0, "output_tokens": 0, **usage}
+            if meter.usage == totals and meter.estimated >= estimated:
+                return
+            meter.usage = totals
+            meter.estimated = meter.estimated or estimated
+            self._client._mark(meter)
+
+    def finish(self, timeout: float = 30.0) -> Finished:
+        """Closes all meters with their last totals. Waits at most `timeout` seconds; reports go on after that."""
+        with self._client._wake:
+            for meter in self._meters.values():
+                if not meter.final:
+                    meter.final = True
+                    self._client._mark(meter)
+        settled = self._client._wait(lambda: all(meter.settled for meter in self._meters.values()), timeout)
+        with self._client._wake:
+            meters = list(self._meters.values())
+            answer = self._answer or {}
+        refused = [{"model": meter.model, "tier": meter.tier, **meter.refused} for meter in meters if meter.refused]
+        unpriced = [meter.model for meter in meters if not meter.priced]
+        delivered = settled and not refused
+        return Finished(delivered, answer.get("run_total_micros"), answer.get("unit"), refused, unpriced)
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.finish()
+
+    def _meter(self, model: str, tier: str) -> _Meter:
+        key = (model, tier)
+        if key not in self._meters:
+            self._meters[key] = _Meter(self, model, tier)
+        return self._meters[key]
+
+    def _report(self, meter: _Meter) -> dict:
+        place = {name: self._asked[name] for name in ("surface", "workspace", "user", "group") if name in self._asked}
+        report: dict[str, Any] = {"run": self.id, "model": meter.model, "usage": dict(meter.usage), **place}
+        report["started_at"] = self._started_at
+        # Fields with their usual values are left out, so that earlier versions of the ledger accept the report.
+        if meter.tier != "standard":
+            report["tier"] = meter.tier
+        if meter.final:
+            report["final"] = True
+        if meter.estimated:
+            report["estimated"] = True
+        return report
+
+    def _register(self) -> Optional[_Answer]:
+        """Registers a run that started without the ledger. Returns None once it may report."""
+        answer = self._client._call("/runs", self._asked, self._client._timeout)
+        suspended = answer.body.get("code") == "enterprise_suspended"
+        if answer.transient or answer.status in (401, 404) or (answer.status == 403 and not suspended):
+            return answer
+        self._registered(answer)
+        if answer.status not in (200, 201):
+            self._act("stop", answer.body.get("code"))
+        return None
+
+    def _registered(self, answer: _Answer) -> None:
+        """Takes the run's start by the ledger's clock, because the clock of an agent's machine may be wrong."""
+        as_of = (answer.body.get("gauge") or {}).get("as_of")
+        now = _parse_time(as_of) if as_of else (answer.date or time.time())
+        started = now - (time.monotonic() - self._started_steady)
+        self._started_at = datetime.fromtimestamp(started, timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+    def _act(self, action: str, reason: Optional[str]) -> None:
+        if (action, reason) == (self.action, self.reason):
+            return
+        self.action, self.reason = action, reason
+        if self._on_action is not None:
+            try:
+                self._on_action(action, reason)
+            except Exception as error:
+                self._client._trouble({"kind": "listener_failed", "run": self.id, "detail": repr(error)})
+
+
+def _pause(failures: int, retry_after: float) -> float:
+    """At least as long as the ledger asks for, plus a random part of a growing backoff."""
+    backoff = min(MAX_BACKOFF_SECONDS, MIN_INTERVAL_SECONDS * 2 ** min(failures - 1, 10))
+    return retry_after + random.random() * backoff
+
+
+def _problem(answer: _Answer) -> tuple:
+    code = answer.body.get("code") or "unexpected_answer"
+    return str(code), str(answer.body.get("detail") or f"status {answer.status}")
+
+
+def _answer_of(status: int, headers: Mapping[str, str], content: bytes) -> _Answer:
+    try:
+        body = json.loads(content)
+    except ValueError:
+        body = None
+    date = email.utils.parsedate_to_datetime(headers["Date"]).timestamp() if headers.get("Date") else None
+    try:
+        retry_after = min(600.0, max(0.0, float(headers.get("Retry-After") or 0)))
+    except ValueError:
+        retry_after = 0.0
+    return _Answer(status, body if isinstance(body, dict) else {}, retry_after, date)
+
+
+def _parse_time(text: str) -> float:
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
