@@ -1,10 +1,14 @@
 /**
  * Implements `Sql` with node:sqlite, so that the real ledger runs in plain Node, in memory. Like the storage of a Durable
- * Object it is synchronous, nests transactions, and rolls back every write of a body that throws.
+ * Object it is synchronous, nests transactions, and rolls back every write of a body that throws. It also has the limits
+ * of that storage, which node:sqlite and a local workerd do not have: 100 parameters, and 2 MB for a value.
  * Statements are prepared once. Integers are read as numbers; one that is too large for that throws.
  */
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Sql, SqlRow, SqlValue } from "../../src/enterprise/books/sql.ts";
+
+const MAX_PARAMETERS = 100;
+const MAX_VALUE_BYTES = 2_000_000;
 
 export function openSql(path = ":memory:"): Sql {
   const db = new DatabaseSync(path);
@@ -18,8 +22,12 @@ export function openSql(path = ":memory:"): Sql {
   }
 
   return {
-    all: (statement, ...params) => prepare(statement).all(...params) as SqlRow[],
+    all: (statement, ...params) => {
+      checkLimits(params);
+      return prepare(statement).all(...params) as SqlRow[];
+    },
     run: (statement: string, ...params: SqlValue[]) => {
+      checkLimits(params);
       prepare(statement).run(...params);
     },
     transaction: (body) => {
@@ -38,6 +46,16 @@ export function openSql(path = ":memory:"): Sql {
       }
     },
   };
+}
+
+function checkLimits(params: readonly SqlValue[]): void {
+  if (params.length > MAX_PARAMETERS) throw new Error(`a statement has ${params.length} parameters`);
+  for (const value of params) {
+    // A quick look first: UTF-8 needs at most three bytes for a UTF-16 unit.
+    if (typeof value !== "string" || value.length * 3 <= MAX_VALUE_BYTES) continue;
+    const bytes = Buffer.byteLength(value);
+    if (bytes > MAX_VALUE_BYTES) throw new Error(`a value has ${bytes} bytes`);
+  }
 }
 
 /** Empties the tables of an object, so that the next case can use them again. */
