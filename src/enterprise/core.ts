@@ -147,6 +147,7 @@ export class EnterpriseCore {
 
   receipt(caller: Caller, run: string): ReceiptJson | Refused | Denied {
     return this.#answer(caller, () => {
+      this.ledger.attributeTo(run);
       const row = loadRunRows(this.ledger, [run])[0];
       if (row === undefined) return refuse({ code: "not_found" });
       return showReceipt({ ...row, meters: this.ledger.store.loadMeters([run]).map(summarizeMeter) });

@@ -3,7 +3,7 @@
  * expiry, and the rest becomes debt. A refund undoes the most recent draw first.
  * Every function takes books and draws and returns new ones. Sums are preserved to the micro.
  */
-import { type Books, type Bucket, type Draw, type Grant, grantRemaining, grantUsable, type Meter } from "./books.ts";
+import { type Books, type Bucket, type Draw, type Grant, grantRemaining, grantUsable } from "./books.ts";
 import { eachUsable, findGrant, putGrants, usableSum } from "./grant-list.ts";
 import { MAX_MICROS, type Micros, type Unit } from "./micros.ts";
 import type { AtMs } from "./time.ts";
@@ -54,47 +54,8 @@ export function refundCharge(books: Books, draws: readonly Draw[], micros: Micro
   return { books, draws: kept.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0), cycleMicros };
 }
 
-/**
- * Pays this cycle's debt with free credit. `debtors` are meters with debt of this cycle, oldest first.
- * A payment is a draw at this moment, so it becomes the meter's most recent one.
- * Returns the debtors that changed, and how much was paid.
- */
-export function payDebt(
-  books: Books,
-  debtors: readonly Meter[],
-  nowMs: AtMs,
-): { books: Books; paid: Meter[]; paidMicros: Micros } {
-  const paid: Meter[] = [];
-  let paidMicros = 0;
-  for (const meter of debtors) {
-    const freeMicros = monthlyRemaining(books) + bonusRemaining(books, nowMs);
-    const owedMicros = debtOf(meter, books.cycle.startsAtMs);
-    const part = Math.min(freeMicros, owedMicros, books.cycle.debtMicros);
-    if (part === 0) continue;
-    const drawn = drawCredit({ books, draws: shrinkDebt(meter.draws, books.cycle.startsAtMs, part) }, part, nowMs);
-    books = { ...drawn.books, cycle: { ...drawn.books.cycle, debtMicros: drawn.books.cycle.debtMicros - part } };
-    paid.push({ ...meter, draws: drawn.draws });
-    paidMicros += part;
-  }
-  return { books, paid, paidMicros };
-}
-
-/** True if credit is free while there is debt: then debtors must be loaded and paid (invariant B4). */
-export function owesWithCredit(books: Books, nowMs: AtMs): boolean {
-  return books.cycle.debtMicros > 0 && (monthlyRemaining(books) > 0 || bonusRemaining(books, nowMs) > 0);
-}
-
-/** What the meter owes in the cycle. */
-function debtOf(meter: Meter, cycleStartsAtMs: AtMs): Micros {
-  let sum = 0;
-  for (const draw of meter.draws) {
-    if (draw.bucket === "debt" && draw.cycleStartsAtMs === cycleStartsAtMs) sum += draw.micros;
-  }
-  return sum;
-}
-
 /** Draws on the allowance, then on the grants in their order; `uncoveredMicros` is what neither covers. */
-function drawCredit(
+export function drawCredit(
   from: Drawn,
   micros: Micros,
   nowMs: AtMs,
@@ -122,7 +83,13 @@ function drawCredit(
 }
 
 /** Adds to the most recent draw if it is on the same bucket, which keeps the list of draws short. */
-function addDraw(draws: Draw[], bucket: Bucket, grantId: string | null, cycleStartsAtMs: AtMs, micros: Micros): void {
+export function addDraw(
+  draws: Draw[],
+  bucket: Bucket,
+  grantId: string | null,
+  cycleStartsAtMs: AtMs,
+  micros: Micros,
+): void {
   if (micros === 0) return;
   const last = draws.at(-1);
   if (last?.bucket === bucket && last.grantId === grantId && last.cycleStartsAtMs === cycleStartsAtMs) {
@@ -164,16 +131,4 @@ function giveBack(books: Books, draw: Draw, micros: Micros, nowMs: AtMs): { book
     default:
       return draw.bucket satisfies never;
   }
-}
-
-/** Takes a paid amount off the draws on debt, oldest first. */
-function shrinkDebt(draws: readonly Draw[], cycleStartsAtMs: AtMs, micros: Micros): readonly Draw[] {
-  let left = micros;
-  const shrunk = draws.map((draw) => {
-    if (draw.bucket !== "debt" || draw.cycleStartsAtMs !== cycleStartsAtMs) return draw;
-    const part = Math.min(left, draw.micros);
-    left -= part;
-    return { ...draw, micros: draw.micros - part };
-  });
-  return shrunk.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0);
 }

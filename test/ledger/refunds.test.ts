@@ -1,7 +1,8 @@
 // Rule R3 and the settled details on money: where a refund goes back to, and what pays debt.
 import { describe, expect, it } from "vitest";
 import type { Books, Meter } from "../../src/ledger/books.ts";
-import { monthlyRemaining, owesWithCredit, payDebt, refundCharge } from "../../src/ledger/buckets.ts";
+import { monthlyRemaining, refundCharge } from "../../src/ledger/buckets.ts";
+import { attributePayments, owesWithCredit, payDebt as payBooks } from "../../src/ledger/debt.ts";
 import { eachGrant, findGrant } from "../../src/ledger/grant-list.ts";
 import { books, DAY_MS, draw, grant, grantDraw, MARCH, meter, NOON } from "../support/books.ts";
 
@@ -96,6 +97,12 @@ describe("a refund", () => {
     expect(() => refundCharge(books(), [draw("monthly", 5)], 6, NOON)).toThrow("passes what the meter has drawn");
   });
 });
+
+/** Pays debt and attributes all of the payment, as one change does for few debtors. */
+function payDebt(owing: Books, debtors: readonly Meter[], nowMs: number) {
+  const { books: after, payments, paidMicros } = payBooks(owing, nowMs);
+  return { books: after, paidMicros, ...attributePayments(payments, debtors) };
+}
 
 describe("debt", () => {
   const owing = (run: string, micros: number, over: Partial<Meter> = {}) =>

@@ -1,19 +1,21 @@
 /**
  * One change of the books: the working set between load and commit, inside one transaction without `await`. Decisions
  * replace values in the working set, and commit writes only the values that were replaced. If the transaction fails,
- * the change is discarded. The state in memory outside this class then still equals what is stored.
+ * the change is discarded. The state in memory outside this class then still equals what is stored. This file is long
+ * because the working set is one class.
  */
 import { alertOf } from "../../ledger/alerts.ts";
 import {
   type Books,
   byFirstReport,
   type Cycle,
+  type Draw,
   type Grant,
   grantRemaining,
   type Meter,
   type Run,
 } from "../../ledger/books.ts";
-import { owesWithCredit, payDebt } from "../../ledger/buckets.ts";
+import { attributePayments, debtCycles, payDebt } from "../../ledger/debt.ts";
 import { settleDue } from "../../ledger/due.ts";
 import type { Entry, NewEntry } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
@@ -25,6 +27,7 @@ import type { AtMs } from "../../ledger/time.ts";
 import { showAlert } from "../../wire/alerts.ts";
 import { showGauge } from "../../wire/gauge.ts";
 import { assertBalances, assertGrant, assertMeter } from "./assertions.ts";
+import { addPayments, keepPayments, loadPayments, oldestPaidCycleMs, paymentsWait } from "./debt-payments.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { holdItem, type OutboxItem, putOutbox } from "./outbox.ts";
 import type { Recent } from "./recent.ts";
@@ -34,9 +37,22 @@ import { putWebhook } from "./webhook-queue.ts";
 /** Ending this many holds takes about ten milliseconds and writes an outbox row of at most 200 KB. */
 const MAX_HOLDS_ENDED = 1_000;
 
+/** Attributing payments to this many debtors takes about 20 milliseconds. */
+const MAX_DEBTORS = 1_000;
+const MAX_PAYMENTS = 1_000;
+
+/** The state of an enterprise between two changes. */
+export type State = {
+  books: Books;
+  identity: Identity;
+  /** Whether payments of debt wait to be attributed to meters. */
+  paymentsWait: boolean;
+};
+
 export class Change {
   books: Books;
   identity: Identity;
+  paymentsWait: boolean;
   /** Whether this change has queued a webhook. */
   webhookQueued = false;
   readonly #runs = new Map<string, Run>();
@@ -58,11 +74,12 @@ export class Change {
   constructor(
     readonly store: Store,
     readonly recent: Recent,
-    readonly before: { books: Books; identity: Identity },
+    readonly before: State,
     readonly nowMs: AtMs,
   ) {
     this.books = before.books;
     this.identity = before.identity;
+    this.paymentsWait = before.paymentsWait;
   }
 
   /**
@@ -159,20 +176,41 @@ export class Change {
     this.#entries.push(...entries.map((entry, i) => ({ ...entry, seq: first + i })));
   }
 
-  /** Pays this cycle's debt from free credit, oldest meters first. Returns how much was paid. */
+  /**
+   * Pays this cycle's debt from free credit. Attributes the payment to up to 1,000 meters, oldest first. What is left of
+   * it waits for `attributeWaiting`. Returns how much was paid.
+   */
   payDebt(): Micros {
-    let paidMicros = 0;
-    while (owesWithCredit(this.books, this.nowMs)) {
-      // The next query finds meters in debt by their stored rows, so this change's meters must be written first.
-      this.#flushMeters();
-      const debtors = this.store.loadDebtors(this.books.cycle.startsAtMs);
-      const payment = payDebt(this.books, debtors, this.nowMs);
-      if (payment.paidMicros === 0) throw new Error("there is debt, but no meter owes it");
-      this.books = payment.books;
-      for (const meter of payment.paid) this.putMeter(meter);
-      paidMicros += payment.paidMicros;
-    }
+    const { books, payments, paidMicros } = payDebt(this.books, this.nowMs);
+    this.books = books;
+    const left = this.paymentsWait ? payments : this.#attribute(payments);
+    addPayments(this.store.sql, left);
+    this.paymentsWait ||= left.length > 0;
     return paidMicros;
+  }
+
+  /** Attributes a portion of the payments that wait. */
+  attributeWaiting(): void {
+    const { sql } = this.store;
+    const cycleStartsAtMs = oldestPaidCycleMs(sql);
+    if (cycleStartsAtMs !== null) {
+      const loaded = loadPayments(sql, cycleStartsAtMs, MAX_PAYMENTS);
+      keepPayments(sql, loaded, this.#attribute(loaded.map(({ draw }) => draw)));
+    }
+    this.paymentsWait = paymentsWait(sql);
+  }
+
+  /**
+   * Attributes payments that wait to the meters of a loaded run. A decision must not see a meter that owes what is paid.
+   * Its next draw would come before the payment, and its refund would go to the wrong bucket.
+   */
+  attributeTo(run: string): void {
+    if (!this.paymentsWait) return;
+    const { sql } = this.store;
+    for (const meter of this.metersOf(run)) {
+      for (const cycleStartsAtMs of debtCycles(meter)) this.#attributeAllTo(meter.run, meter.model, cycleStartsAtMs);
+    }
+    this.paymentsWait = paymentsWait(sql);
   }
 
   /** Queues a webhook if this change has crossed a threshold. */
@@ -255,6 +293,37 @@ export class Change {
     this.takeSeq();
     this.putRun(ended.run);
     this.addItem(holdItem(run, this.books.seq));
+  }
+
+  /** Attributes payments of one cycle to the oldest debtors, up to the limit. Returns the payments that are left. */
+  #attribute(payments: readonly Draw[]): readonly Draw[] {
+    let left = payments;
+    for (let seen = 0; left[0] !== undefined && seen < MAX_DEBTORS; ) {
+      // The next query finds meters in debt by their stored rows, so this change's meters must be written first.
+      this.#flushMeters();
+      const debtors = this.store.loadDebtors(left[0].cycleStartsAtMs);
+      if (debtors.length === 0) throw new Error("there is debt, but no meter owes it");
+      const attributed = attributePayments(left, debtors);
+      for (const meter of attributed.paid) this.putMeter(meter);
+      left = attributed.payments;
+      seen += debtors.length;
+    }
+    return left;
+  }
+
+  #attributeAllTo(run: string, model: string, cycleStartsAtMs: AtMs): void {
+    const { sql } = this.store;
+    for (;;) {
+      const meter = this.metersOf(run).find((known) => known.model === model);
+      const loaded = loadPayments(sql, cycleStartsAtMs, MAX_PAYMENTS);
+      const { payments, paid } = attributePayments(
+        loaded.map(({ draw }) => draw),
+        meter === undefined ? [] : [meter],
+      );
+      if (paid[0] === undefined) return;
+      keepPayments(sql, loaded, payments);
+      this.putMeter(paid[0]);
+    }
   }
 
   #flushMeters(): void {

@@ -5,8 +5,8 @@
 import type { ModelPrice } from "../../catalog/price-entry.ts";
 import { decideAdmission, type StartRequest } from "../../ledger/admission.ts";
 import { grantUsable, type Settings } from "../../ledger/books.ts";
-import { owesWithCredit } from "../../ledger/buckets.ts";
 import { answerDebit, type DebitAnswer, decideDebit, type Report, runTotal } from "../../ledger/debit.ts";
+import { owesWithCredit } from "../../ledger/debt.ts";
 import type { By } from "../../ledger/entries.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { findGrant } from "../../ledger/grant-list.ts";
@@ -38,6 +38,7 @@ const BY_AGENT: By = "agent";
 /** Decides one report. The report's run must already be loaded. */
 export function debitOne(change: Change, report: Report): DebitAnswer | Refused {
   const run = change.run(report.run);
+  change.attributeTo(report.run);
   // Only a final report can lower a total and cause a refund, and only a refund needs used-up grants.
   if (report.final) change.loadGrants(change.metersOf(report.run));
   const known = { books: change.books, run, meters: change.metersOf(report.run) };

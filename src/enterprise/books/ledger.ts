@@ -1,7 +1,8 @@
 /**
  * The ledger of one enterprise. Its methods load, decide, commit, and return the result. Each is one transaction
  * without `await`. The clock is passed in. The ledger knows SQLite and the rules in src/ledger, but not Workers, so the
- * simulator runs it unchanged. The state in memory mirrors what is stored, and is replaced only after a commit.
+ * simulator runs it unchanged. The state in memory mirrors what is stored, and is replaced only after a commit. This file
+ * is long because it has one method for each call.
  */
 import type { ModelPrice } from "../../catalog/price-entry.ts";
 import type { StartRequest } from "../../ledger/admission.ts";
@@ -17,7 +18,7 @@ import type { Micros } from "../../ledger/micros.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import { noneNotified } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import { Change } from "./change.ts";
+import { Change, type State } from "./change.ts";
 import {
   addGrant,
   changeSettings,
@@ -30,6 +31,7 @@ import {
   startRun,
   voidGrant,
 } from "./commands.ts";
+import { paymentsWait } from "./debt-payments.ts";
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { putNewJob, type StoredJob } from "./job-rows.ts";
@@ -60,7 +62,7 @@ export class Ledger {
   /** Whether a sliced job was started since the runner last checked. In memory only: the job itself is stored. */
   jobStarted = false;
   /** The stored state. Null until it is loaded, and after a failed commit, so that the next call loads it again. */
-  #cached: { books: Books; identity: Identity } | null = null;
+  #cached: State | null = null;
   /** The id never changes, so it is kept after a failed commit. The log of the failure can then name the enterprise. */
   #id: string | null = null;
   /** A lower bound for when the next hold ends. In memory only: a bound that is too early only costs one query. */
@@ -92,6 +94,11 @@ export class Ledger {
   /** The books as of the last change. */
   get books(): Books {
     return this.#state().books;
+  }
+
+  /** Whether payments of debt wait to be attributed to meters. */
+  get paymentsWait(): boolean {
+    return this.#state().paymentsWait;
   }
 
   /** Returns the time of the enterprise's test clock if it has one, else the real time, which never goes back here. */
@@ -206,6 +213,21 @@ export class Ledger {
     });
   }
 
+  /** Attributes a portion of the payments of debt that wait. Returns whether more of them wait. */
+  attributeWaiting(): boolean {
+    if (this.paymentsWait) this.#change((change) => change.attributeWaiting());
+    return this.paymentsWait;
+  }
+
+  /** Attributes payments of debt that wait to the meters of this run, so that its receipt shows them. */
+  attributeTo(run: string): void {
+    if (!this.paymentsWait) return;
+    this.#change((change) => {
+      change.load([run]);
+      change.attributeTo(run);
+    });
+  }
+
   start(request: StartRequest): StartAnswer | StartRefused {
     return this.#change((change) => startRun(change, request));
   }
@@ -257,7 +279,8 @@ export class Ledger {
         change.commit();
         return decided;
       });
-      this.#cached = { books: change.books, identity: change.identity };
+      const { books, identity, paymentsWait } = change;
+      this.#cached = { books, identity, paymentsWait };
       change.remember();
       this.mayOweCopy = true;
       if (change.webhookQueued) this.webhookQueued = true;
@@ -270,15 +293,16 @@ export class Ledger {
     }
   }
 
-  #state(): { books: Books; identity: Identity } {
+  #state(): State {
     const state = this.#cached ?? this.#load();
     if (state === null) throw new Error("the enterprise was never provisioned");
     return state;
   }
 
-  #load(): { books: Books; identity: Identity } | null {
+  #load(): State | null {
     migrate(this.sql);
-    this.#cached = this.store.loadEnterprise();
+    const stored = this.store.loadEnterprise();
+    this.#cached = stored === null ? null : { ...stored, paymentsWait: paymentsWait(this.sql) };
     this.#holdEndMs = this.#loadHoldEnd();
     return this.#cached;
   }

@@ -228,6 +228,17 @@ export const STEPS: readonly string[][] = [
   ],
   // Entries that replace or add to those of the price book, for this enterprise only.
   ["CREATE TABLE price_overrides (place INTEGER PRIMARY KEY, entry TEXT NOT NULL) STRICT"],
+  [
+    // Payments of debt that are not yet attributed to meters. The table is empty unless thousands of meters owe.
+    `CREATE TABLE debt_payments (
+      cycle_starts_at_ms INTEGER NOT NULL,
+      number INTEGER NOT NULL,
+      bucket TEXT NOT NULL CHECK (bucket IN ('monthly', 'grant')),
+      grant_id TEXT,
+      ${amount("micros")},
+      PRIMARY KEY (cycle_starts_at_ms, number)
+    ) STRICT, WITHOUT ROWID`,
+  ],
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -11,6 +11,7 @@ import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
 import { ENTRIES, GRANTS, METERS, RUNS } from "./rows.ts";
 import type { Sql } from "./sql.ts";
 
+/** A page of debtors is about 200 KB, or 5 MB if each of them has drawn on very many buckets. */
 const DEBTORS_PER_PAGE = 200;
 
 export class Store {

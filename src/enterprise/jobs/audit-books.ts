@@ -12,7 +12,15 @@ import type { SqlRow } from "../books/sql.ts";
 import { type AuditNotes, addFault, addTo, countIn, sumOf } from "./audit-notes.ts";
 import type { AuditStart } from "./audit-start.ts";
 
-export const BOOK_PHASES = ["totals_time", "totals_cycle", "meters", "grants", "runs", "entries"] as const;
+export const BOOK_PHASES = [
+  "totals_time",
+  "totals_cycle",
+  "meters",
+  "debt_payments",
+  "grants",
+  "runs",
+  "entries",
+] as const;
 export type BookPhase = (typeof BOOK_PHASES)[number];
 
 /** Where the phases read and keep what depends on whether the audit runs in slices. */
@@ -32,6 +40,7 @@ export const PAGE_ROWS: Record<BookPhase, number> = {
   totals_time: 1_500,
   totals_cycle: 1_500,
   meters: 400,
+  debt_payments: 1_000,
   grants: 1_000,
   runs: 3_000,
   entries: 1_000,
@@ -96,6 +105,18 @@ const AUDITS: Record<
     }
     reader.addDrawn(byGrant);
     countIn(notes, "meters", rows.length);
+  },
+  debt_payments: (notes, rows, { cycle }, reader) => {
+    // Payments that wait are draws that no meter has yet, in place of its debt.
+    const byGrant = new Map<string, bigint>();
+    for (const { cycle_starts_at_ms, bucket, grant_id, micros } of rows) {
+      const grant = grant_id as string | null;
+      if (grant !== null) byGrant.set(grant, (byGrant.get(grant) ?? 0n) + BigInt(micros as number));
+      if (cycle_starts_at_ms !== cycle.startsAtMs) continue;
+      addTo(notes, `drawn ${bucket}`, micros as number);
+      addTo(notes, "drawn debt", -(micros as number));
+    }
+    reader.addDrawn(byGrant);
   },
   grants: (notes, rows, _, reader) => {
     const sums = reader.takeDrawn(rows.map((row) => row.id as string));

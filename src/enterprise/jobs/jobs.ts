@@ -70,6 +70,11 @@ export const JOBS = {
       return NEVER;
     },
   },
+  /** Attributes payments of debt to the meters that owed it, in portions. */
+  attribute_payments: {
+    loadDueAtMs: ({ ledger }) => (ledger.paymentsWait ? NOW : NEVER),
+    run: ({ ledger }) => (ledger.attributeWaiting() ? NOW : NEVER),
+  },
   /** Adds the grant for the enterprise that referred this one. */
   settle_referral: {
     loadDueAtMs: ({ ledger }) => referralDueAtMs(ledger) ?? NEVER,

@@ -17,6 +17,8 @@ const RUNS_AT_ONCE = 500;
 
 /** Prunes one portion. Returns true if there may be more to prune. */
 export function prune(ledger: Ledger): boolean {
+  // A payment that waits belongs to a meter, which must not be deleted before.
+  if (ledger.paymentsWait) return true;
   const { sql } = ledger;
   const nowMs = ledger.nowMs();
   const runs = findOldRuns(ledger, nowMs - METER_RETENTION_MS);

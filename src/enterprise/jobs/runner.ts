@@ -44,6 +44,9 @@ export class JobRunner {
       ledger.webhookQueued = false;
       this.#dueAtMs.deliver = this.#nowMs();
     }
+    if (this.#dueAtMs.attribute_payments === NEVER && ledger.paymentsWait) {
+      this.#dueAtMs.attribute_payments = this.#nowMs();
+    }
     if (this.#dueAtMs.project === NEVER && ledger.mayOweCopy) {
       ledger.mayOweCopy = copyIsBehind(ledger);
       if (ledger.mayOweCopy) {
