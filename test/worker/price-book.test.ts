@@ -1,6 +1,7 @@
 /** The versions of the price book, changes of single entries, and the price of one model by any of its names. */
 import { describe, expect, it } from "vitest";
-import { expectProblem, newEnterprise, operator, report } from "./api.ts";
+import { expectProblem, newEnterprise, operator, report, senderWith } from "./api.ts";
+import { sessionCookie } from "./sessions.ts";
 
 const PATH = "/v1/price-book";
 const ENTRY = { id: "m-1", aliases: ["m-one"], input: "2", output: "8" };
@@ -209,4 +210,28 @@ describe("the price of one model", () => {
     ]);
     expectProblem(await operator("GET", "/v1/enterprises/nobody-here/price-overrides"), 404, "not_found");
   });
+});
+
+it("shows people every kind, tier, override and the multiplier in force", async () => {
+  const { path, id } = await newEnterprise({ price_multiplier: "2" });
+  await operator("PUT", "/v1/price-book", {
+    models: [
+      {
+        id: "m-long",
+        input: "2",
+        output: "8",
+        cache_write_1h: "4",
+        web_searches: "10",
+        tiers: { above_1000: { above_input_tokens: 1_000, input: "5" } },
+      },
+    ],
+  });
+  await operator("PUT", `${path}/price-overrides`, { models: [{ id: "m-own", input: "1", output: "1" }] });
+  const headers = await sessionCookie(id);
+  const page = (await senderWith(null)("GET", "/settings/model?models=all", undefined, { headers })).text;
+  expect(page).toContain("multiplied by 2");
+  expect(page).toContain("price of this enterprise");
+  expect(page).toContain("1-hour cache write 0.8 per 1,000 ($4.00 per million)");
+  expect(page).toContain("web searches 2,000 per 1,000 ($10.00 per 1,000)");
+  expect(page).toContain("prompts above 1,000 tokens (above_1000)");
 });

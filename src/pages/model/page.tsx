@@ -9,6 +9,7 @@ import { type CapChange, readCapChanges, readRuns } from "../../copy/read.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
+import { enterprisePricing } from "../../operations/enterprise-pricing.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { parseEntry } from "../../wire/entry.ts";
 import { parseGauge } from "../../wire/gauge.ts";
@@ -33,7 +34,7 @@ import {
   Preview,
   SpentFacts,
 } from "./cap-form.tsx";
-import { RATES_PAGE, Rates } from "./rates.tsx";
+import { type PricesInForce, RATES_PAGE, Rates } from "./rates.tsx";
 
 const HISTORY_ROWS = 10;
 /** How many of the ledger's newest entries are searched for changes of the cap. */
@@ -120,7 +121,7 @@ async function modelPage(
   const { gauge, timeZone } = view;
   const byom = gauge.spend !== null;
   const [book, usedModels, changes] = await Promise.all([
-    readBlock("prices", async () => (await currentPrices(c.env, c.executionCtx)).book),
+    readBlock("prices", () => readPricesInForce(c)),
     readBlock("models", () => readUsedModels(c)),
     byom ? readBlock("cap changes", () => readHistory(c)) : null,
   ]);
@@ -166,6 +167,15 @@ async function modelPage(
     }),
     status,
   );
+}
+
+/** The book's entries, with the overrides of this enterprise in place of or in front of them. */
+async function readPricesInForce(c: Context<PageEnv>): Promise<PricesInForce> {
+  const { book } = await currentPrices(c.env, c.executionCtx);
+  const pricing = await enterprisePricing(c.env, c.var.session.enterprise, callerOf(c.var.session));
+  const { models, multiplier } = isRefusal(pricing) ? { models: [], multiplier: "1" } : pricing;
+  const own = new Set(models.map(({ id }) => id));
+  return { ...book, models: [...models, ...book.models.filter(({ id }) => !own.has(id))], own, multiplier };
 }
 
 function parseFields({ limit, cap }: Record<string, unknown>): CapFields {

@@ -1,10 +1,11 @@
 /**
- * The current rates: dollars per million tokens, and for an enterprise on credits also credits per thousand. Lists the
- * models of the newest runs, or those in the price book that match a search.
+ * The rates in force: dollars per million tokens, and for an enterprise on credits also credits per thousand, with its
+ * overrides and multiplier. Lists the models of the newest runs, or those that match a search: each with its tiers, and
+ * with the rates of further kinds that differ from what they fall back to.
  */
 import type { FC } from "hono/jsx";
-import type { PriceBook } from "../../catalog/price-book.ts";
-import { fillEntry, type ModelPrice } from "../../catalog/price-entry.ts";
+import { fillEntry, type ModelPrice, type RateTexts } from "../../catalog/price-entry.ts";
+import { KINDS as ALL_KINDS, type Kind } from "../../ledger/kinds.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { ANY_MODEL } from "../../ledger/price-list.ts";
 import { parseRate } from "../../ledger/prices.ts";
@@ -20,14 +21,35 @@ const TITLES: Record<(typeof KINDS)[number], string> = {
   cache_read: "Cache read",
   cache_write: "Cache write",
 };
+/** The kinds that have no column. */
+const FURTHER_TITLES: Partial<Record<Kind, string>> = {
+  cache_write_1h: "1-hour cache write",
+  input_audio: "audio input",
+  cache_audio_read: "cached audio",
+  output_audio: "audio output",
+  input_image: "image input",
+  cache_image_read: "cached images",
+  output_image: "image output",
+  web_searches: "web searches",
+  storage_searches: "file searches",
+};
 const MAX_ALIASES = 3;
-/** A rate per million tokens has six decimals, so a rate per thousand has nine. */
-const PER_THOUSAND_DIGITS = 9;
+/** A rate per million tokens and the multiplier have six decimals each, so a rate per thousand has fifteen. */
+const PER_THOUSAND_DIGITS = 15;
 
 /** `all` lists the whole price book if nothing is searched for, instead of the models in use. */
 type RatesQuery = { search: string; rows: number; all: boolean };
 
-type Props = { book: PriceBook | null; usedModels: readonly string[]; unit: Unit; query: RatesQuery };
+/** The prices of one enterprise. `own` are the ids that its overrides price. `multiplier` is a decimal string. */
+export type PricesInForce = {
+  version: number;
+  credits_per_usd: number;
+  models: readonly ModelPrice[];
+  own: ReadonlySet<string>;
+  multiplier: string;
+};
+
+type Props = { book: PricesInForce | null; usedModels: readonly string[]; unit: Unit; query: RatesQuery };
 
 export const Rates: FC<Props> = ({ book, usedModels, unit, query }) => (
   <section id="rates" class="card table" aria-labelledby="rates-title">
@@ -42,7 +64,7 @@ export const Rates: FC<Props> = ({ book, usedModels, unit, query }) => (
 
 type Found = { models: ModelPrice[]; total: number; title: string };
 
-function findModels(book: PriceBook, usedModels: readonly string[], { search, rows, all }: RatesQuery): Found {
+function findModels(book: PricesInForce, usedModels: readonly string[], { search, rows, all }: RatesQuery): Found {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
   if (words.length === 0 && !all) {
     const used = book.models.filter(({ id, aliases }) => [id, ...aliases].some((name) => usedModels.includes(name)));
@@ -56,7 +78,7 @@ function findModels(book: PriceBook, usedModels: readonly string[], { search, ro
   return { models: matching.slice(0, rows), total: matching.length, title };
 }
 
-const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQuery }> = ({
+const RatesTable: FC<{ book: PricesInForce; found: Found; unit: Unit; query: RatesQuery }> = ({
   book,
   found,
   unit,
@@ -65,8 +87,9 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
   <>
     <p class="muted">
       Price book {formatCount(book.version)}
-      {unit === "credits" && `, ${formatCount(book.credits_per_usd)} credits per dollar`}. A run keeps the prices of its
-      first report.
+      {unit === "credits" && `, ${formatCount(book.credits_per_usd)} credits per dollar`}
+      {unit === "credits" && book.multiplier !== "1" && `, multiplied by ${book.multiplier}`}. A run keeps the prices of
+      its first report.
     </p>
     <form class="search" method="get" action={`${MODEL_PATH}#rates`} role="search">
       <label>
@@ -107,28 +130,30 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
             </tr>
           )}
           {found.models.map((model) => (
-            <tr>
-              <th scope="row">
-                <Name>{model.id === ANY_MODEL ? "any other model" : model.id}</Name>
-                {model.aliases.length > 0 && (
-                  <small class="muted">
-                    <Name>{aliasesOf(model)}</Name>
-                  </small>
-                )}
-              </th>
-              {KINDS.map((kind) => (
-                <td class="num">
-                  {unit === "credits" ? (
-                    <>
-                      {creditsPerThousand(fillEntry(model)[kind], book.credits_per_usd)}
-                      <small class="muted">{formatRateUsd(fillEntry(model)[kind])}</small>
-                    </>
-                  ) : (
-                    formatRateUsd(fillEntry(model)[kind])
+            <>
+              <tr>
+                <th scope="row">
+                  <Name>{model.id === ANY_MODEL ? "any other model" : model.id}</Name>
+                  {book.own.has(model.id) && <small class="muted">price of this enterprise</small>}
+                  {model.aliases.length > 0 && (
+                    <small class="muted">
+                      <Name>{aliasesOf(model)}</Name>
+                    </small>
                   )}
-                </td>
+                  <FurtherRates listed={model} book={book} unit={unit} />
+                </th>
+                <RateCells rates={fillEntry(model)} book={book} unit={unit} />
+              </tr>
+              {Object.entries(fillEntry(model).tiers).map(([name, tier]) => (
+                <tr>
+                  <th scope="row">
+                    <small>{tierTitle(name, tier.above_input_tokens)}</small>
+                    <FurtherRates listed={model.tiers?.[name] ?? {}} book={book} unit={unit} />
+                  </th>
+                  <RateCells rates={tier} book={book} unit={unit} />
+                </tr>
               ))}
-            </tr>
+            </>
           ))}
         </tbody>
       </table>
@@ -149,14 +174,55 @@ const RatesTable: FC<{ book: PriceBook; found: Found; unit: Unit; query: RatesQu
   </>
 );
 
+const RateCells: FC<{ rates: Record<(typeof KINDS)[number], string>; book: PricesInForce; unit: Unit }> = ({
+  rates,
+  book,
+  unit,
+}) => (
+  <>
+    {KINDS.map((kind) => (
+      <td class="num">
+        {unit === "credits" ? (
+          <>
+            {creditsPerThousand(rates[kind], book)}
+            <small class="muted">{formatRateUsd(rates[kind])}</small>
+          </>
+        ) : (
+          formatRateUsd(rates[kind])
+        )}
+      </td>
+    ))}
+  </>
+);
+
+/** The listed rates of the kinds without a column. A kind that is not listed costs what it falls back to. */
+const FurtherRates: FC<{ listed: RateTexts; book: PricesInForce; unit: Unit }> = ({ listed, book, unit }) => {
+  const further = ALL_KINDS.flatMap(({ kind, per }) => {
+    const [title, rate] = [FURTHER_TITLES[kind], listed[kind]];
+    if (title === undefined || rate === undefined) return [];
+    const usd = `${formatRateUsd(rate)} per ${per === "million" ? "million" : "1,000"}`;
+    // A rate per thousand searches is a thousand times a rate per million.
+    const credits = creditsPerThousand(rate, book, per === "million" ? 1n : 1_000n);
+    return [`${title} ${unit === "credits" ? `${credits} per 1,000 (${usd})` : usd}`];
+  });
+  return further.length === 0 ? null : <small class="muted">{further.join(", ")}</small>;
+};
+
+function tierTitle(name: string, aboveInputTokens: number | undefined): string {
+  return aboveInputTokens === undefined
+    ? `tier ${name}`
+    : `prompts above ${formatCount(aboveInputTokens)} tokens (${name})`;
+}
+
 function aliasesOf({ aliases }: ModelPrice): string {
   const names = aliases.slice(0, MAX_ALIASES).join(", ");
   return aliases.length > MAX_ALIASES ? `${names} and ${countOf(aliases.length - MAX_ALIASES, "more name")}` : names;
 }
 
-/** Credits per thousand tokens, exact: the rate in $ per million × credits per $ ÷ 1,000. */
-function creditsPerThousand(rate: string, creditsPerUsd: number): string {
-  return formatExactDecimal(BigInt(parseRate(rate) ?? 0) * BigInt(creditsPerUsd), PER_THOUSAND_DIGITS);
+/** Credits per thousand, exact: the rate in $ per million × credits per $ × multiplier ÷ 1,000. */
+function creditsPerThousand(rate: string, { credits_per_usd, multiplier }: PricesInForce, times = 1n): string {
+  const [scaled, factor] = [BigInt(parseRate(rate) ?? 0), BigInt(parseRate(multiplier) ?? 0)];
+  return formatExactDecimal(scaled * BigInt(credits_per_usd) * factor * times, PER_THOUSAND_DIGITS);
 }
 
 function ratesHref({ search, rows, all }: RatesQuery): string {
