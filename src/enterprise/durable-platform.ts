@@ -19,7 +19,8 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       },
     },
     defer: (act, delayMs) => {
-      setTimeout(act, delayMs);
+      const timer = setTimeout(act, delayMs);
+      return () => clearTimeout(timer);
     },
     // A getter, so that a test can replace the binding.
     get copy() {

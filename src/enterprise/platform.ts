@@ -31,8 +31,11 @@ export type Platform = {
 /** The real clock. The ledger has its own clock, which never goes back and is a test clock in some enterprises. */
 export type Clock = { realNowMs(): AtMs };
 
-/** Runs `act` later in this instance, like setTimeout. If the instance is evicted first, `act` never runs. */
-export type Defer = (act: () => void, delayMs: number) => void;
+/**
+ * Runs `act` later in this instance, like setTimeout. If the instance is evicted first, `act` never runs. May return a
+ * function that cancels it: the platform keeps an instance with a pending timer.
+ */
+export type Defer = (act: () => void, delayMs: number) => unknown;
 
 /** Calls the Durable Objects of other enterprises, by enterprise id. */
 export type Peers = {

@@ -33,7 +33,8 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
       },
     },
     defer: (act, delayMs) => {
-      setTimeout(act, delayMs);
+      const timer = setTimeout(act, delayMs);
+      return () => clearTimeout(timer);
     },
     copy: { prepare: () => neverAnswering, batch: () => new Promise(() => {}) },
     peers: { exists: async () => true, addGrant: noNetwork },

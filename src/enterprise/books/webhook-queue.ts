@@ -27,13 +27,16 @@ type AttemptOutcome = {
   givenUpAtMs: AtMs | null;
 };
 
-/** How many events the delivery log keeps. Pending events are never deleted. */
+/** How many events the delivery log keeps. */
 const MAX_LOG_ROWS = 200;
+/** How many events may wait for a receiver that does not respond. The oldest are dropped. */
+const MAX_PENDING = 1_000;
 
 /** Queues an event, as part of the caller's transaction. */
 export function putWebhook(sql: Sql, event: WebhookEvent, realNowMs: AtMs): void {
   const statement = `INSERT INTO webhooks (id, type, body, created_at_ms, attempts, next_at_ms) VALUES (?, ?, ?, ?, 0, ?)`;
   sql.run(statement, `msg_${crypto.randomUUID()}`, event.type, JSON.stringify(event), realNowMs, realNowMs);
+  sql.run("DELETE FROM webhooks WHERE number <= (SELECT max(number) FROM webhooks) - ?", MAX_PENDING);
 }
 
 /** Loads the oldest pending event; null if there is none. */

@@ -28,13 +28,15 @@ type Answer = { status: number | null; error: string | null };
 const PAUSES_MS = [5_000, 30_000, 120_000, 600_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000];
 const GIVE_UP_AFTER_MS = 86_400_000;
 const TIMEOUT_MS = 10_000;
+/** How many events one run of the job sends. The next run continues at once. */
+const MAX_SENT = 50;
 /** 410 Gone: in the Standard Webhooks spec, a receiver sends this status to refuse further attempts. */
 const GONE = 410;
 
 /** Delivers due events, oldest first. An event that fails delays later events until it is delivered or given up. */
 export async function deliverWebhooks(deps: DeliveryDeps): Promise<void> {
   const { sql, receiver: receiverNow, realNowMs } = deps;
-  for (;;) {
+  for (let sent = 0; sent < MAX_SENT; sent++) {
     const event = oldestPendingWebhook(sql);
     if (event === null || event.nextAtMs > realNowMs()) return;
     const receiver = await receiverNow();

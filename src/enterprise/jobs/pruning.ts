@@ -14,6 +14,9 @@ import { loadRunRows, writePruned } from "../copy/run-rows.ts";
 export const RUN_HISTORY_MS = 400 * DAY_MS;
 const PRUNE_EVERY_MS = 3_600_000;
 const RUNS_AT_ONCE = 500;
+/** A portion ends before it has more meters, or more characters of draws, than this; it has at least one run. */
+const MAX_METERS = 1_000;
+const MAX_DRAWS_CHARS = 500_000;
 
 /** Prunes one portion. Returns true if there may be more to prune. */
 export function prune(ledger: Ledger): boolean {
@@ -21,7 +24,8 @@ export function prune(ledger: Ledger): boolean {
   if (ledger.paymentsWait) return true;
   const { sql } = ledger;
   const nowMs = ledger.nowMs();
-  const runs = findOldRuns(ledger, nowMs - METER_RETENTION_MS);
+  const found = findOldRuns(ledger, nowMs - METER_RETENTION_MS);
+  const runs = fitIntoPortion(ledger, found);
   ledger.recent.forget(runs);
   if (runs.length === 0 && nowMs - getProgress(sql, "pruned_at") < PRUNE_EVERY_MS) return false;
   sql.transaction(() => {
@@ -37,7 +41,7 @@ export function prune(ledger: Ledger): boolean {
     );
     setProgress(sql, "pruned_at", nowMs);
   });
-  return runs.length === RUNS_AT_ONCE;
+  return found.length === RUNS_AT_ONCE || runs.length < found.length;
 }
 
 /** Returns runs whose start and last report are both older than the retention of meters. */
@@ -47,6 +51,20 @@ function findOldRuns(ledger: Ledger, keptSinceMs: AtMs): string[] {
       AND NOT EXISTS (SELECT 1 FROM meters AS o WHERE o.run = m.run AND o.last_report_at_ms >= ?1)
     LIMIT ?2`;
   return ledger.sql.all(statement, keptSinceMs, RUNS_AT_ONCE).map((row) => row.run as string);
+}
+
+/** Returns the first of these runs that fit into one portion. */
+function fitIntoPortion({ sql }: Ledger, runs: readonly string[]): string[] {
+  const statement = `SELECT run, count(*) AS meters, sum(length(draws)) AS chars FROM meters
+    WHERE run IN (SELECT value FROM json_each(?1)) GROUP BY run ORDER BY run`;
+  let meters = 0;
+  let chars = 0;
+  const fitting = sql.all(statement, JSON.stringify(runs)).filter((row, i) => {
+    meters += row.meters as number;
+    chars += row.chars as number;
+    return i === 0 || (meters <= MAX_METERS && chars <= MAX_DRAWS_CHARS);
+  });
+  return fitting.map((row) => row.run as string);
 }
 
 /** Adds the draws of these runs, which are about to be deleted, to the pruned amount of each grant. */
