@@ -61,7 +61,7 @@ export default defineConfig({
       {
         test: {
           name: "process",
-          include: ["test/{contention,crash,raw-http}/**/*.test.ts"],
+          include: ["test/{contention,crash,raw-http,upgrade}/**/*.test.ts"],
           fileParallelism: false,
         },
       },

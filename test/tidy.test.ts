@@ -18,7 +18,7 @@ const LAYERS: Record<string, readonly string[]> = {
   browser: ["ledger", "wire", "pages"],
   client: [],
 };
-const PACKAGE_ENTRY = /^packages\/client\/src\/(fuelgauge|ai-sdk|anthropic|google|openai|socket)\.ts$/;
+const PACKAGE_ENTRY = /^packages\/client\/src\/(fuelgauge|ai-sdk|anthropic|bedrock|google|openai|socket)\.ts$/;
 
 /** Files whose exports are used from outside the project: by the platform, by a tool, or by those who install the client. */
 const ENTRIES = [

@@ -8,6 +8,7 @@ import { currentPrices } from "../catalog/current-prices.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import type { DebitAnswerJson } from "../wire/debit-answer.ts";
+import { forPreviousObject } from "../wire/previous-release.ts";
 import { DEBITS_DOC, mergeResults, showResult, splitReports } from "../wire/report.ts";
 import { invalid, problem, refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter } from "./route.ts";
@@ -47,7 +48,9 @@ export const debitRoutes = newRouter().openapi(
     if ("errors" in split) return invalid(c, split.errors);
     const { reports } = split;
     const decided =
-      reports.length === 0 ? [] : await enterpriseStub(c.env, c.var.enterprise).debit(c.var.caller, reports);
+      reports.length === 0
+        ? []
+        : await enterpriseStub(c.env, c.var.enterprise).debit(c.var.caller, reports.map(forPreviousObject));
     if (isRefusal(decided)) return refused(c, decided.refusal);
     const results = mergeResults(split, decided);
     if (split.batch) return c.json({ results: results.map(showResult) });

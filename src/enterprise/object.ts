@@ -13,6 +13,7 @@ import type { Report } from "../ledger/debit.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { AtMs } from "../ledger/time.ts";
+import { fromPreviousWorker } from "../wire/previous-release.ts";
 import type { DirectoryChange } from "./books/directory.ts";
 import type { NewKey } from "./books/keyring.ts";
 import { EnterpriseCore } from "./core.ts";
@@ -34,7 +35,7 @@ export class EnterpriseObject extends DurableObject<Env> {
   // Agents
 
   debit(caller: Caller, reports: readonly Report[]) {
-    return this.#core.debit(caller, reports);
+    return this.#core.debit(caller, reports.map(fromPreviousWorker));
   }
 
   start(caller: Caller, request: StartRequest) {

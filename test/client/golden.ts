@@ -2,6 +2,7 @@
  * Golden cases: events as the providers document them, and the usage that they have stated after each event. A case is
  * one stream. If the SDK makes several requests for it, each has its own list in `responses`.
  */
+import type { Usage } from "../../packages/client/src/fuelgauge.ts";
 import aiSdk from "./golden/ai-sdk.json" with { type: "json" };
 import anthropic from "./golden/anthropic.json" with { type: "json" };
 import google from "./golden/google.json" with { type: "json" };
@@ -18,8 +19,8 @@ export const GOLDEN = {
 
 export type ProviderName = keyof typeof GOLDEN;
 
-/** Tokens of input, output, cache reads and cache writes, by model. */
-export type Expected = Record<string, number[]>;
+/** By model and tier: tokens of input, output, cache reads and cache writes, then the further kinds if there are any. */
+export type Expected = Record<string, (number | object)[]>;
 
 export type GoldenCase = {
   name: string;
@@ -57,13 +58,13 @@ export function sizeOf({ responses }: GoldenCase): number {
   return responses.flat().length;
 }
 
-type Usage = { input_tokens: number; output_tokens: number; cache_read_tokens?: number; cache_write_tokens?: number };
-
 export function asExpected(totals: Record<string, Usage>): Expected {
   return Object.fromEntries(
-    Object.entries(totals).map(([model, usage]) => [
-      model,
-      [usage.input_tokens, usage.output_tokens, usage.cache_read_tokens ?? 0, usage.cache_write_tokens ?? 0],
-    ]),
+    Object.entries(totals).map(([meter, usage]) => {
+      const { input_tokens, output_tokens, cache_read_tokens = 0, cache_write_tokens = 0, ...others } = usage;
+      const further = Object.fromEntries(Object.entries(others).filter(([, quantity]) => quantity !== 0));
+      const main = [input_tokens, output_tokens, cache_read_tokens, cache_write_tokens];
+      return [meter, Object.keys(further).length === 0 ? main : [...main, further]];
+    }),
   );
 }

@@ -4,13 +4,17 @@
  */
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { EventStreamCodec } from "@smithy/core/event-streams";
 import type { ProviderName } from "./golden.ts";
+
+/** How a provider frames its events. */
+export type Framing = ProviderName | "bedrock";
 
 /** How a stream ends: normally, with the provider's error event, with a lost connection, or never. */
 export type Ending = "end" | "error" | "lost" | "never";
 
 type Script = {
-  provider: ProviderName;
+  provider: Framing;
   /** The events of the answer to each request. Further requests are refused. */
   responses: object[][];
   ending: Ending;
@@ -18,7 +22,7 @@ type Script = {
   complete?: boolean;
 };
 
-const ERRORS: Record<ProviderName, object> = {
+const ERRORS: Record<Framing, object> = {
   anthropic: { type: "error", error: { type: "overloaded_error", message: "Overloaded" } },
   "openai-chat": { error: { message: "The server had an error", type: "server_error", param: null, code: null } },
   "openai-responses": {
@@ -30,10 +34,23 @@ const ERRORS: Record<ProviderName, object> = {
   },
   google: { error: { code: 503, message: "The model is overloaded.", status: "UNAVAILABLE" } },
   "ai-sdk": { type: "error", error: { message: "Overloaded" } },
+  bedrock: { modelStreamErrorException: { message: "Overloaded" } },
 };
 
-/** One event as it is sent. OpenAI's responses and Anthropic name their events; the others do not. */
-function frame(provider: ProviderName, event: object): string {
+const codec = new EventStreamCodec(
+  (bytes) => Buffer.from(bytes).toString(),
+  (text) => Buffer.from(text),
+);
+
+/** One event as it is sent. OpenAI's responses and Anthropic name their events; Bedrock frames them in binary. */
+function frame(provider: Framing, event: object): string | Uint8Array {
+  if (provider === "bedrock") {
+    const [[type, body]] = Object.entries(event) as [[string, object]];
+    const header = (value: string) => ({ type: "string" as const, value });
+    const headers = { ":event-type": header(type), ":message-type": header("event") };
+    const json = { ":content-type": header("application/json") };
+    return codec.encode({ headers: { ...headers, ...json }, body: Buffer.from(JSON.stringify(body)) });
+  }
   const named = provider === "anthropic" || provider === "openai-responses";
   const name = named ? `event: ${(event as { type: string }).type}\n` : "";
   return `${name}data: ${JSON.stringify(event)}\n\n`;
@@ -81,7 +98,8 @@ function answer(response: ServerResponse, script: Script, events: object[], last
     response.writeHead(200, { "Content-Type": "application/json" }).end(JSON.stringify(events[0]));
     return;
   }
-  response.writeHead(200, { "Content-Type": "text/event-stream" });
+  const type = provider === "bedrock" ? "application/vnd.amazon.eventstream" : "text/event-stream";
+  response.writeHead(200, { "Content-Type": type });
   response.flushHeaders();
   for (const event of events) response.write(frame(provider, event));
   if (last && ending === "error") response.write(frame(provider, ERRORS[provider]));

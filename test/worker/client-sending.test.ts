@@ -15,7 +15,14 @@ describe("a run's reports", () => {
     const times = sent.filter(({ path }) => path.endsWith("/debits")).map(({ atMs }) => atMs);
     expect(times.slice(0, 4)).toEqual([0, 250, 500, 750]);
     expect(batches().length).toBeLessThanOrEqual(5);
-    expect(await finish(run)).toEqual({ delivered: true, charged_micros: 3 * CREDIT, unit: "credits", refused: [] });
+    expect(await finish(run)).toEqual({
+      delivered: true,
+      charged_micros: 3 * CREDIT,
+      unit: "credits",
+      refused: [],
+      not_counted: [],
+      unpriced: [],
+    });
     expect(await used()).toBe(3 * CREDIT);
     expect(batches().at(-1)).toMatchObject([{ usage: { output_tokens: 3_000 }, final: true }]);
   });
@@ -231,7 +238,7 @@ describe("a refused report", () => {
     ).toHaveLength(1);
     const finished = await finish(run);
     expect(finished).toMatchObject({
-      delivered: true,
+      delivered: false,
       charged_micros: CREDIT,
       refused: [{ model: "no-such-model", status: 422, code: "unknown_model" }],
     });

@@ -27,6 +27,7 @@ const LAYERS: Record<string, string[]> = {
   access: ["--project", "worker", "test/worker/access.test.ts", "test/worker/access-matrix.test.ts"],
   crash: ["--project", "process", "test/crash"],
   contention: ["--project", "process", "test/contention"],
+  upgrade: ["--project", "process", "test/upgrade"],
 };
 
 const HELP = `Usage: npm run mutations -- [options]

@@ -29,8 +29,8 @@ export function buildWorker(directory: string): string {
 
 /** A workerd process with the product and the calls that only benchmarks and tests need. */
 export class Runtime {
-  readonly operatorKey = randomBytes(24).toString("base64url");
-  readonly signingSecret = randomBytes(24).toString("base64url");
+  readonly operatorKey: string;
+  readonly signingSecret: string;
   readonly #bundle: string;
   readonly #directory: string;
   readonly #variables: Record<string, string>;
@@ -45,8 +45,15 @@ export class Runtime {
     {
       variables = {},
       inspectorPort = null,
-    }: { variables?: Record<string, string>; inspectorPort?: number | null } = {},
+      secrets = {},
+    }: {
+      variables?: Record<string, string>;
+      inspectorPort?: number | null;
+      secrets?: { operatorKey?: string; signingSecret?: string };
+    } = {},
   ) {
+    this.operatorKey = secrets.operatorKey ?? randomBytes(24).toString("base64url");
+    this.signingSecret = secrets.signingSecret ?? randomBytes(24).toString("base64url");
     this.#bundle = bundle;
     this.#directory = directory;
     this.#variables = variables;
@@ -104,15 +111,18 @@ export class Runtime {
     await this.stop();
   }
 
-  /** Applies the migrations as `wrangler d1 migrations apply` does. */
+  /** Applies the migrations that the database lacks, and records them, as `wrangler d1 migrations apply` does. */
   async migrate(): Promise<void> {
     const db = await (this.#miniflare as Miniflare).getD1Database("DB");
+    await db.prepare("CREATE TABLE IF NOT EXISTS d1_migrations (id INTEGER PRIMARY KEY, name TEXT UNIQUE)").run();
+    const { results } = (await db.prepare("SELECT name FROM d1_migrations").all()) as { results: { name: string }[] };
+    const applied = new Set(results.map(({ name }) => name));
     const directory = join(ROOT, "migrations");
-    for (const file of readdirSync(directory)
-      .filter((name) => name.endsWith(".sql"))
-      .sort()) {
+    const files = readdirSync(directory).filter((name) => name.endsWith(".sql") && !applied.has(name));
+    for (const file of files.sort()) {
       const statements = readFileSync(join(directory, file), "utf8").split("--> statement-breakpoint");
-      await db.batch(statements.map((statement) => db.prepare(statement)));
+      const record = db.prepare("INSERT INTO d1_migrations (name) VALUES (?)").bind(file);
+      await db.batch([...statements.map((statement) => db.prepare(statement)), record]);
     }
   }
 

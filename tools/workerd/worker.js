@@ -83,7 +83,7 @@ export class EnterpriseObject extends Product {
 export default {
   async fetch(request, env, ctx) {
     const path = request.url.slice(request.url.indexOf("/", "https://".length));
-    if (!path.startsWith("/bench/")) return product.fetch(request, env, ctx);
+    if (!path.startsWith("/bench/")) return product.fetch(request, env.RECORD === "1" ? recorded(env) : env, ctx);
     const [what, name = NAME] = path.slice("/bench/".length).split("?");
     const stub = env.ENTERPRISE.getByName(name);
     switch (what) {
@@ -109,6 +109,14 @@ export default {
         return Response.json({ amount_micros: await stub.chargedMicros() });
       case "copied":
         return Response.json(await env.DB.prepare(COPIED).bind(name).first());
+      case "recorded-calls":
+        return new Response(JSON.stringify(calls.splice(0), keepUndefined));
+      case "call": {
+        // Calls an object as a Worker of another release did.
+        const { binding, object, method, args } = await request.json();
+        const result = await env[binding].getByName(object)[method](...restoreUndefined(args));
+        return new Response(JSON.stringify(result === undefined ? null : result));
+      }
       case "rows-read": {
         // Lets the product answer this request, and returns how many rows D1 read for it.
         const counts = newCounts();
@@ -122,6 +130,37 @@ export default {
     }
   },
 };
+
+/** What the product called in its objects, with `RECORD=1`: the arguments as they were sent, and the results. */
+const calls = [];
+
+/** The bindings of the product, where each call of an object is recorded. */
+function recorded(env) {
+  const recordedStub = (binding, object) =>
+    new Proxy(env[binding].getByName(object), {
+      get: (stub, method) => {
+        if (method === "fetch") return (...args) => stub.fetch(...args);
+        return async (...args) => {
+          const result = await stub[method](...args);
+          calls.push({ binding, object, method, args, result: result === undefined ? null : result });
+          return result;
+        };
+      },
+    });
+  const recordedObjects = (binding) => ({ getByName: (object) => recordedStub(binding, object) });
+  return { ...env, ENTERPRISE: recordedObjects("ENTERPRISE"), CATALOG: recordedObjects("CATALOG") };
+}
+
+/** JSON has no `undefined`, and an object may treat a field that is undefined like one that is absent or not. */
+const UNDEFINED = "\u0000undefined";
+const keepUndefined = (_, value) => (value === undefined ? UNDEFINED : value);
+
+function restoreUndefined(value) {
+  if (value === UNDEFINED) return undefined;
+  if (Array.isArray(value)) return value.map(restoreUndefined);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, restoreUndefined(inner)]));
+}
 
 /** The sum of all charges of the current cycle that have reached the copy. */
 const COPIED = `SELECT max(cycle_starts_at_ms), amount_micros FROM usage_by_dimension

@@ -20,7 +20,7 @@ export type StartOptions = {
   /** Micros of credits or USD to set aside for the run. */
   holdMicros?: number;
   holdTtlSeconds?: number;
-  /** The run's totals from an earlier process, as saved from `run.totals`. */
+  /** The run's totals from an earlier process, as saved from `run.totals`: by model, or by "MODEL TIER". */
   totals?: Record<string, Usage>;
   /** Saves the totals outside the process. The client awaits this function before it sends the totals. */
   keep?: (totals: Record<string, Totals>) => unknown;
@@ -68,7 +68,7 @@ export async function askToStart(context: Context, options: StartOptions, limitM
       return { admitted: true, known, startedAt: gauge.as_of, hold, gauge };
     }
     if (!isTransient(answer.status)) return { admitted: false, refusal: refusalOf(answer), unreachable: false };
-    const pauseMs = answer.retryAfterMs ?? backoffMs(failures, random);
+    const pauseMs = backoffMs(failures, random, answer.retryAfterMs);
     if (clock.steadyMs() + pauseMs >= deadlineMs) {
       const refusal: Refusal = { code: "ledger_unreachable", status: 0, detail: describe(answer) };
       return { admitted: false, refusal, unreachable: true };

@@ -1,28 +1,42 @@
 /**
  * The Vercel AI SDK (`ai` ≥ 6): a middleware for `wrapLanguageModel` that reports every call of the wrapped model,
  * including each step of an agent. The SDK states a stream's usage only in its last part, which a stream that is cut off
- * never reaches. So the middleware also requests the provider's raw events, and counts the events that the other
- * adapters understand. It removes the raw events from the stream if the caller did not request them.
+ * never reaches, and does not state every kind. So the middleware also requests the provider's raw events, and counts
+ * those that the other adapters understand. It removes the raw events from the stream if the caller did not request them.
  */
-import { type AnthropicEvent, anthropicUsage } from "./anthropic.ts";
-import { type GoogleEvent, googleUsage } from "./google.ts";
-import { type Counted, countOf, type Fold, type MeterOptions } from "./metered.ts";
-import { type OpenAIEvent, openaiUsage } from "./openai.ts";
+import { anthropicUsage } from "./anthropic.ts";
+import { bedrockUsage } from "./bedrock.ts";
+import type { Counted } from "./counted.ts";
+import { googleUsage } from "./google.ts";
+import {
+  addText,
+  countOf,
+  estimateTokens,
+  type Fold,
+  isRecord,
+  type MeterOptions,
+  meterCall,
+  serviceTier,
+} from "./metered.ts";
+import { openaiUsage } from "./openai.ts";
+import { statesUsage } from "./openai-usage.ts";
 import type { Run } from "./run.ts";
-import type { Totals } from "./totals.ts";
+import { sumOf, type Totals, ZERO_TOTALS } from "./totals.ts";
 
 type Count = number | undefined;
 
 type ModelUsage = {
   inputTokens: { total?: Count; noCache?: Count; cacheRead?: Count; cacheWrite?: Count };
   outputTokens: { total?: Count };
+  /** The usage as the provider states it. */
+  raw?: unknown;
 };
 
 type Model = { modelId: string };
-type Generated = { usage: ModelUsage; response?: { body?: unknown } };
+type Generated = { usage: ModelUsage; response?: { body?: unknown }; providerMetadata?: object | undefined };
 type Part = { type: string };
 type Streamed<P extends Part> = { stream: ReadableStream<P> };
-type Params = { includeRawChunks?: boolean | undefined };
+type Params = { includeRawChunks?: boolean | undefined; prompt?: unknown };
 
 /** A middleware for `wrapLanguageModel`. Its types name only the fields it uses, so that several versions of `ai` fit. */
 export type FuelgaugeMiddleware = {
@@ -38,7 +52,7 @@ export type FuelgaugeMiddleware = {
 };
 
 /** Makes a middleware that reports under the id of the wrapped model, or under `model` if it is given. */
-export function fuelgaugeMiddleware(run: Run, { model: name }: MeterOptions = {}): FuelgaugeMiddleware {
+export function fuelgaugeMiddleware(run: Run, options: MeterOptions = {}): FuelgaugeMiddleware {
   const rawRequested = new WeakSet<Params>();
   return {
     specificationVersion: "v3",
@@ -50,63 +64,119 @@ export function fuelgaugeMiddleware(run: Run, { model: name }: MeterOptions = {}
     },
     async wrapGenerate({ doGenerate, model }) {
       const result = await doGenerate();
-      const fold = partsUsage(name ?? model.modelId);
-      fold.add({ type: "raw", rawValue: result.response?.body });
-      fold.add({ type: "finish", usage: result.usage });
-      const call = run.call();
-      for (const { model, usage } of fold.counted()) call.update(model, usage);
-      call.end();
+      const own = { ...options, model: options.model ?? model.modelId };
+      const metered = meterCall(run, partsUsage(own), { ...own, estimate: false });
+      metered.add({ type: "raw", rawValue: result.response?.body });
+      metered.add({ type: "finish", usage: result.usage, providerMetadata: result.providerMetadata });
+      metered.end("ended");
       return result;
     },
     async wrapStream({ doStream, params, model }) {
       const result = await doStream();
-      const fold = partsUsage(name ?? model.modelId);
-      const stream = meterParts(result.stream, run, fold, rawRequested.has(params));
-      return { ...result, stream };
+      const own = { ...options, model: options.model ?? model.modelId };
+      if (own.estimate === true) own.estimate = { prompt: params.prompt };
+      const metered = meterCall(run, partsUsage(own), own);
+      return { ...result, stream: meterParts(result.stream, metered, rawRequested.has(params)) };
     },
   };
 }
 
-type CountedPart = Part & { rawValue?: unknown; usage?: ModelUsage };
+type CountedPart = Part & {
+  rawValue?: unknown;
+  usage?: ModelUsage;
+  providerMetadata?: object | undefined;
+  delta?: unknown;
+};
+type NamedOptions = MeterOptions & { model: string };
+type RawFold = { fold: Fold<never>; isAnthropic: boolean };
 
 /** Reads the provider's raw events as they pass. If they lack the final usage, counts the SDK's usage instead. */
-function partsUsage(model: string): Fold<CountedPart> {
-  const anthropic = anthropicUsage({ model });
-  const google = googleUsage({ model });
-  const openai = openaiUsage({ model });
-  let latest: Counted[] = [];
-  let complete = false;
+function partsUsage(options: NamedOptions): Fold<CountedPart> {
+  const { model } = options;
+  const text = { ascii: 0, other: 0 };
+  let raw: RawFold | null = null;
+  let isComplete = false;
+  let sdk: readonly Counted[] | null = null;
+
+  const addRaw = (event: unknown) => {
+    raw ??= foldFor(event, options);
+    if (raw === null) return;
+    raw.fold.add(event as never);
+    // The start of a message states the prompt only; all other events state everything so far.
+    const isStart = raw.isAnthropic && isRecord(event) && !/^message(_delta)?$/.test(String(event.type));
+    isComplete ||= raw.fold.stated() && !isStart;
+  };
+  const counted = () => {
+    const fromRaw = raw?.fold.counted() ?? [];
+    return (isComplete && fromRaw.length > 0) || sdk === null ? fromRaw : sdk;
+  };
+
   return {
     add(part) {
-      if (part.type === "finish" && part.usage !== undefined && !complete) {
-        latest = [{ model, usage: totalsOf(part.usage) }];
-      }
-      if (part.type !== "raw") return;
-      const event = part.rawValue;
-      if (isAnthropic(event)) latest = folded(anthropic, event);
-      else if (isGoogle(event)) latest = folded(google, event);
-      else if (isOpenAI(event)) latest = folded(openai, event);
-      else return;
-      // The start of a message states the prompt only; all other events state everything so far.
-      complete ||= asRecord(event).type !== "message_start";
+      if (part.type === "raw") addRaw(part.rawValue);
+      else if (part.type === "finish" && part.usage !== undefined) {
+        if (!isComplete) addRaw(asEvent(part.usage.raw, model));
+        const tier = options.tier ?? serviceTier(statedTier(part.providerMetadata));
+        if (!isComplete) sdk = [{ model, usage: totalsOf(part.usage), tier }];
+      } else if (options.estimate && part.type.endsWith("-delta")) addText(text, part.delta);
     },
-    counted: () => latest,
+    counted,
+    model: () => model,
+    ended: () => sdk !== null || (isComplete && raw?.fold.ended() === true),
+    stated: () => counted().length > 0,
+    estimated(promptTokens) {
+      const [first = { model, usage: { ...ZERO_TOTALS, input_tokens: promptTokens } }, ...others] = counted();
+      const output_tokens = Math.max(first.usage.output_tokens, estimateTokens(text));
+      return [{ ...first, usage: { ...first.usage, output_tokens } }, ...others];
+    },
   };
 }
 
-function folded<Event>(fold: Fold<Event>, event: Event): Counted[] {
-  fold.add(event);
-  return fold.counted();
+/** Returns the adapter that understands a provider's event or complete answer. */
+function foldFor(event: unknown, options: NamedOptions): RawFold | null {
+  if (!isRecord(event)) return null;
+  const { type, usage, metadata } = event;
+  if (/^message(_start)?$/.test(String(type)) && isRecord(event.message ?? usage)) {
+    return { fold: anthropicUsage(options), isAnthropic: true };
+  }
+  if (isRecord(event.usageMetadata)) return { fold: googleUsage(options), isAnthropic: false };
+  const converse = isRecord(metadata) ? metadata.usage : usage;
+  if (isRecord(converse) && typeof converse.inputTokens === "number") {
+    return { fold: bedrockUsage(options), isAnthropic: false };
+  }
+  const response = isRecord(event.response) ? event.response : event;
+  const isChat = Array.isArray(event.choices) || isRecord(event.x_groq) || /^response\./.test(String(type));
+  const isOpenAI = isChat || (isRecord(response.usage) && hasCounts(response.usage));
+  return isOpenAI ? { fold: openaiUsage(options), isAnthropic: false } : null;
+}
+
+function hasCounts(usage: Record<string, unknown>): boolean {
+  return typeof (usage.prompt_tokens ?? usage.input_tokens) === "number";
+}
+
+/** Makes an answer from the usage that the SDK has kept as the provider stated it. */
+function asEvent(usage: unknown, model: string): unknown {
+  if (!statesUsage(usage)) return null;
+  const fields = usage as Record<string, unknown>;
+  if (typeof fields.promptTokenCount === "number") return { usageMetadata: fields };
+  const isAnthropic = "cache_creation_input_tokens" in fields && !("total_tokens" in fields);
+  return isAnthropic ? { type: "message", model, usage } : { usage };
+}
+
+/** Finds the service tier in the SDK's metadata, which is grouped by provider. */
+function statedTier(metadata: object | undefined): unknown {
+  for (const provider of Object.values(metadata ?? {})) {
+    if (isRecord(provider) && typeof provider.serviceTier === "string") return provider.serviceTier;
+  }
+  return undefined;
 }
 
 function meterParts<P extends Part>(
   stream: ReadableStream<P>,
-  run: Run,
-  fold: Fold<CountedPart>,
+  metered: ReturnType<typeof meterCall<CountedPart>>,
   showRaw: boolean,
 ): ReadableStream<P> {
   const reader = stream.getReader();
-  const call = run.call();
   // With a high-water mark of 0, the stream reads nothing until the caller reads.
   return new ReadableStream<P>(
     {
@@ -115,23 +185,22 @@ function meterParts<P extends Part>(
           for (;;) {
             const { done, value } = await reader.read();
             if (done) {
-              call.end();
+              metered.end("ended");
               controller.close();
               return;
             }
-            fold.add(value as CountedPart);
-            for (const { model, usage } of fold.counted()) call.update(model, usage);
+            metered.add(value as CountedPart);
             if (value.type === "raw" && !showRaw) continue;
             controller.enqueue(value);
             return;
           }
         } catch (error) {
-          call.end();
+          metered.end({ error });
           controller.error(error);
         }
       },
       cancel(reason) {
-        call.end();
+        metered.end({ left: true });
         return reader.cancel(reason);
       },
     },
@@ -142,32 +211,10 @@ function meterParts<P extends Part>(
 function totalsOf({ inputTokens, outputTokens }: ModelUsage): Totals {
   const read = countOf(inputTokens.cacheRead);
   const write = countOf(inputTokens.cacheWrite);
-  return {
-    input_tokens:
-      inputTokens.noCache === undefined
-        ? Math.max(0, countOf(inputTokens.total) - read - write)
-        : countOf(inputTokens.noCache),
-    output_tokens: countOf(outputTokens.total),
-    cache_read_tokens: read,
-    cache_write_tokens: write,
-  };
-}
-
-function isAnthropic(event: unknown): event is AnthropicEvent {
-  const { type } = asRecord(event);
-  return type === "message_start" || type === "message_delta" || type === "message";
-}
-
-function isGoogle(event: unknown): event is GoogleEvent {
-  return typeof asRecord(event).usageMetadata === "object";
-}
-
-/** Requires the token details: servers that only imitate OpenAI's interface state cached tokens in other ways. */
-function isOpenAI(event: unknown): event is OpenAIEvent {
-  const usage = asRecord(asRecord(asRecord(event).response ?? event).usage);
-  return typeof (usage.prompt_tokens_details ?? usage.input_tokens_details) === "object";
-}
-
-function asRecord(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};
+  const input =
+    inputTokens.noCache === undefined
+      ? Math.max(0, countOf(inputTokens.total) - read - write)
+      : countOf(inputTokens.noCache);
+  const output = countOf(outputTokens.total);
+  return sumOf([{ input_tokens: input, output_tokens: output, cache_read_tokens: read, cache_write_tokens: write }]);
 }

@@ -34,10 +34,10 @@ const MIN_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 30_000;
 
 /**
- * Returns how long to wait after this many failures in a row. The pause starts at 250 ms and doubles up to 30 s. Its
- * upper half is random, so that clients that fail together do not retry together.
+ * Returns how long to wait after this many failures in a row: at least as long as the server asks for, plus a random part
+ * of a backoff that starts at 250 ms and doubles up to 30 s. So clients that fail together do not retry together.
  */
-export function backoffMs(failures: number, random: () => number): number {
-  const maxMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(failures - 1, 10));
-  return maxMs * (0.5 + random() / 2);
+export function backoffMs(failures: number, random: () => number, retryAfterMs: number | null = null): number {
+  const maxMs = Math.min(MAX_BACKOFF_MS, MIN_BACKOFF_MS * 2 ** Math.min(Math.max(0, failures - 1), 10));
+  return (retryAfterMs ?? 0) + maxMs * random();
 }

@@ -8,15 +8,18 @@ import { type Clock, realClock } from "./clock.ts";
 import { connectHttp, type Fetch, type Key } from "./http.ts";
 import { type Run, RunState } from "./run.ts";
 import { Sender } from "./sender.ts";
+import { PriceTiers } from "./tiers.ts";
 import { KINDS } from "./totals.ts";
 import { httpTransport, type MakeTransport } from "./transport.ts";
 import type { Trouble } from "./trouble.ts";
 import type { Gauge, Hold, Usage } from "./wire.ts";
 
 export type { Refusal, RefusalCode, StartOptions } from "./admission.ts";
+export type { Call, CallOptions } from "./call.ts";
 export type { Clock } from "./clock.ts";
+export type { Counted, Uncounted } from "./counted.ts";
 export type { Fetch, Key } from "./http.ts";
-export { type ActionEvent, type Call, type Finished, type Run, RunStopped } from "./run.ts";
+export { type ActionEvent, type Finished, type ReportOptions, type Run, RunStopped } from "./run.ts";
 export type { Totals } from "./totals.ts";
 export type { MakeTransport, Transport } from "./transport.ts";
 export type { Trouble } from "./trouble.ts";
@@ -84,9 +87,11 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
   const ledger = connectHttp({ url, enterprise, key, fetch, clock, timeoutMs });
   const http = httpTransport(ledger);
   const context = { ledger, clock, random };
+  const tiers = new PriceTiers(ledger, clock, random);
   const startOptions = new WeakMap<Run, StartOptions>();
   const sender = new Sender({
     ...context,
+    tiers,
     transport: options.transport?.({ ledger, clock, timeoutMs, http }) ?? http,
     limit: open && { maxUnreported: open.maxUnreported, weigh: open.weigh ?? allTokens },
     register: (run) => registerRun(context, run, startOptions.get(run) as StartOptions),
@@ -106,6 +111,7 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
       keep,
       queue: sender,
       ledger,
+      tiers,
       onTrouble,
     });
     startOptions.set(run, start);

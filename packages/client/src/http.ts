@@ -26,6 +26,7 @@ export type Ledger = {
   /** The enterprise's URL, without a slash at the end. */
   base: string;
   headers(): Promise<Record<string, string>>;
+  /** Sends a request to a path of the enterprise, or to any path that starts with `/v1/`. */
   call(method: string, path: string, body?: unknown, limitMs?: number): Promise<Answer>;
 };
 
@@ -40,13 +41,14 @@ export function connectHttp(options: {
   timeoutMs: number;
 }): Ledger {
   const { key, clock, timeoutMs } = options;
-  const base = `${options.url.replace(/\/+$/, "")}/v1/enterprises/${encodeURIComponent(options.enterprise)}`;
+  const root = options.url.replace(/\/+$/, "");
+  const base = `${root}/v1/enterprises/${encodeURIComponent(options.enterprise)}`;
   const headers = async () => ({ Authorization: `Bearer ${typeof key === "function" ? await key() : key}` });
   const send = async (method: string, path: string, body: unknown, signal: AbortSignal): Promise<Answer> => {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     const type: Record<string, string> = body === undefined ? {} : { "Content-Type": "application/json" };
     const init = { method, headers: { ...(await headers()), ...type }, ...sent, signal };
-    const response = await options.fetch(base + path, init);
+    const response = await options.fetch((path.startsWith("/v1/") ? root : base) + path, init);
     const dateMs = parseDate(response.headers.get("Date"));
     const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), dateMs ?? clock.nowMs());
     return { status: response.status, body: parseBody(await response.text()), retryAfterMs, dateMs };

@@ -1,59 +1,141 @@
 /**
- * The adapter for OpenAI Chat Completions and Responses. In both, the prompt's count includes cache reads and cache
- * writes, so the adapter subtracts them. The completion's count includes reasoning. A chat stream states its usage in
- * the last chunk, and only if the request has `stream_options: {include_usage: true}`. A response states its usage when
- * it completes, fails or ends incomplete. OpenAI states nothing earlier, so a stream that is cut off counts nothing.
+ * The adapter for OpenAI's interfaces and those that imitate them: chat completions, responses, realtime events, images,
+ * transcriptions and embeddings. A chat stream states its usage at its end, and OpenAI's only if the request has
+ * `stream_options: {include_usage: true}`. Others state it in the last choice, under `x_groq`, or in every chunk. A
+ * response states its usage when it completes, fails or ends incomplete. One stream may contain several responses, for
+ * example in a tool loop: each is counted.
  */
+import type { Counted } from "./counted.ts";
 import type { Fold, MeterOptions } from "./metered.ts";
-import { countOf, meterStream, recordResponse, splitPrompt } from "./metered.ts";
+import { estimateTokens, isRecord, meterStream, recordResponse } from "./metered.ts";
+import {
+  type Answer,
+  addOutput,
+  addTo,
+  type Fields,
+  hasContent,
+  nameOf,
+  newAnswer,
+  searchesOf,
+  statedBy,
+} from "./openai-answer.ts";
+import { openaiTotals, statesUsage } from "./openai-usage.ts";
 import type { Run } from "./run.ts";
-import type { Totals } from "./totals.ts";
+import { sumOf, ZERO_TOTALS } from "./totals.ts";
 
-type Details = { cached_tokens?: number | null; cache_write_tokens?: number | null } | null;
-
-/** The usage of a chat (`prompt_tokens`, `completion_tokens`) or of a response (`input_tokens`, `output_tokens`). */
-export type OpenAIUsage = {
-  prompt_tokens?: number;
-  completion_tokens?: number;
-  prompt_tokens_details?: Details;
-  input_tokens?: number;
-  output_tokens?: number;
-  input_tokens_details?: Details;
-};
-
-/** A chunk of a chat stream, an event of a response stream, or a complete chat or response. */
+/** A chunk of a chat stream, an event of a response stream or a realtime session, or a complete response. */
 export type OpenAIEvent = {
   object?: string;
   model?: string;
-  usage?: OpenAIUsage | null;
+  usage?: object | null;
   type?: string;
-  response?: { model?: string; usage?: OpenAIUsage | null };
+  response?: { model?: string; usage?: object | null };
 };
 
-export function openaiUsage({ model: name }: MeterOptions = {}): Fold<OpenAIEvent> {
-  let served: string | undefined;
-  let totals: Totals | null = null;
+const HINT =
+  "the stream states no usage: a chat stream of OpenAI needs stream_options: {include_usage: true} in its request";
+export function openaiUsage(options: MeterOptions = {}): Fold<OpenAIEvent> {
+  const answers: Answer[] = [];
+  const byId = new Map<string, Answer>();
+  let current: Answer | null = null;
+  /** The models of a realtime session, which its responses do not name. */
+  let session: { model?: string | undefined; transcription?: string | undefined } = {};
+  let memo: readonly Counted[] | null = null;
+
+  const open = (id: string): Answer => {
+    const answer = newAnswer(id);
+    answers.push(answer);
+    if (id !== "") byId.set(id, answer);
+    return answer;
+  };
+
+  /** Finds the response that an event belongs to. */
+  const answerOf = (id: string, event: Fields, body: Fields): Answer => {
+    const known = byId.get(id);
+    if (known !== undefined) return known;
+    if (current === null) return open(id);
+    if (typeof event.type === "string") {
+      const isNext = (id !== "" && current.id !== "") || (current.ended && event.type === "response.created");
+      return isNext ? open(id) : adopt(current, id);
+    }
+    // Some servers give every chunk another id, or none. A chat is over after its last choice or its usage.
+    const isNext = current.ended && (hasContent(body) || (id !== "" && !isUsageOnly(body, current)));
+    return isNext ? open(id) : adopt(current, id);
+  };
+  const adopt = (answer: Answer, id: string): Answer => {
+    if (answer.id === "" && id !== "") {
+      answer.id = id;
+      byId.set(id, answer);
+    }
+    return answer;
+  };
+
+  const addSession = (event: Fields) => {
+    if (!isRecord(event.session)) return;
+    const { model, input_audio_transcription: old, audio } = event.session;
+    const input = isRecord(audio) && isRecord(audio.input) ? audio.input.transcription : undefined;
+    const transcription = isRecord(input) ? input.model : isRecord(old) ? old.model : undefined;
+    session = { model: nameOf(model) ?? session.model, transcription: nameOf(transcription) ?? session.transcription };
+  };
+
+  const nameFor = (answer: Answer) => options.model ?? answer.model ?? session.model;
+  const countedOf = (answer: Answer, estimate?: number): Counted[] => {
+    const model = nameFor(answer);
+    const searches = searchesOf(answer);
+    const counted: Counted[] = [];
+    const usage = statedBy(answer);
+    const tier = options.tier ?? answer.tier;
+    if (usage !== null || estimate !== undefined || searches.web_searches + searches.storage_searches > 0) {
+      const stated =
+        usage === null ? { usage: ZERO_TOTALS, promptTokens: undefined } : openaiTotals(usage, answer.medium);
+      const totals = { ...stated.usage };
+      totals.web_searches = totals.web_searches || searches.web_searches;
+      totals.storage_searches = totals.storage_searches || searches.storage_searches;
+      let { promptTokens } = stated;
+      if (estimate !== undefined && usage === null) {
+        totals.input_tokens = promptTokens = estimate;
+        totals.output_tokens = estimateTokens(answer.text);
+      }
+      if (model !== undefined) counted.push({ model, usage: sumOf([totals]), tier, promptTokens });
+    }
+    const { imageTool } = answer;
+    if (imageTool !== null) {
+      counted.push({ model: imageTool.model, ...openaiTotals(imageTool.usage, "image"), tier });
+    }
+    return counted;
+  };
+
+  const addEvent = (event: Fields) => {
+    memo = null;
+    addSession(event);
+    if (isTranscription(event)) {
+      const id = `transcription ${event.item_id}`;
+      const model = options.model ?? session.transcription;
+      Object.assign(byId.get(id) ?? open(id), { model, ended: true, usage: event.usage });
+      return;
+    }
+    const body = isRecord(event.response) ? event.response : event;
+    const isEvent = typeof event.type === "string";
+    const id = isRecord(event.response) || !isEvent ? body.id : event.response_id;
+    const answer = answerOf(typeof id === "string" ? id : "", event, body);
+    current = answer;
+    addTo(answer, event, body);
+    if (options.estimate) addOutput(answer, event, body);
+  };
+
   return {
     add(event) {
-      const { model, usage } = event.response ?? event;
-      // Some servers leave the model empty in chunks that contain only content filters.
-      served = model || served;
-      if (usage !== null && usage !== undefined) totals = openaiTotals(usage);
+      if (isRecord(event)) addEvent(event);
     },
     counted() {
-      const model = name ?? served;
-      return totals === null || model === undefined ? [] : [{ model, usage: totals }];
+      memo ??= answers.flatMap((answer) => countedOf(answer));
+      return memo;
     },
-  };
-}
-
-/** Converts OpenAI's inclusive counts to the four disjoint kinds. */
-export function openaiTotals(usage: OpenAIUsage): Totals {
-  const prompt = countOf(usage.prompt_tokens ?? usage.input_tokens);
-  const details = usage.prompt_tokens_details ?? usage.input_tokens_details;
-  return {
-    ...splitPrompt(prompt, countOf(details?.cached_tokens), countOf(details?.cache_write_tokens)),
-    output_tokens: countOf(usage.completion_tokens ?? usage.output_tokens),
+    model: () => options.model ?? current?.model ?? session.model,
+    ended: () => current?.ended === true,
+    stated: () => current !== null && statedBy(current) !== null,
+    estimated: (promptTokens) =>
+      answers.flatMap((answer) => countedOf(answer, answer === current ? promptTokens : undefined)),
   };
 }
 
@@ -63,10 +145,18 @@ export function meter<Event extends OpenAIEvent>(
   run: Run,
   options?: MeterOptions,
 ): AsyncGenerator<Event, void, undefined> {
-  return meterStream(stream, run, openaiUsage(options));
+  return meterStream(stream, run, openaiUsage(options), { hint: HINT, ...options });
 }
 
 /** Reports the usage of a complete chat completion or response, and returns it. */
 export function record<Response extends OpenAIEvent>(response: Response, run: Run, options?: MeterOptions): Response {
-  return recordResponse(response, run, openaiUsage(options));
+  return recordResponse(response, run, openaiUsage(options), options);
+}
+
+function isTranscription({ type, usage }: Fields): boolean {
+  return type === "conversation.item.input_audio_transcription.completed" && statesUsage(usage);
+}
+
+function isUsageOnly({ choices }: Fields, { usage }: Answer): boolean {
+  return usage === null && (!Array.isArray(choices) || choices.length === 0);
 }

@@ -1,9 +1,12 @@
 /**
- * The run that an agent works with. It counts tokens, passes on what the ledger asks, and finishes. Counting never waits
+ * The run that an agent works with. The file is long because a run is one object with many parts. It counts tokens, passes on what the ledger asks, and finishes. Counting never waits
  * for the network. It only marks a meter as changed, and the sender reports that meter.
  */
+import { type Call, type CallHost, CallState, type Part } from "./call.ts";
+import type { Uncounted } from "./counted.ts";
 import type { Answer, Ledger } from "./http.ts";
 import { Meter } from "./meter.ts";
+import { type PriceTiers, STANDARD } from "./tiers.ts";
 import { isSame, sumOf, type Totals, totalsOf, ZERO_TOTALS } from "./totals.ts";
 import type { Trouble } from "./trouble.ts";
 import type { Action, DebitAnswer, ItemRefusal, StopReason, Surface, Unit, Usage } from "./wire.ts";
@@ -16,20 +19,25 @@ export type ActionEvent = {
 };
 
 export type Finished = {
-  /** Whether the ledger accepted or refused every meter's final totals in time. If false, the client keeps sending. */
+  /** Whether the ledger accepted the final totals of every meter in time. */
   delivered: boolean;
   /** The run's charge according to the last response; null if there was no response. */
   charged_micros: number | null;
   unit: Unit | null;
-  refused: (ItemRefusal & { model: string })[];
+  /** The meters whose final totals the ledger refused. Sending them again would not help. */
+  refused: (ItemRefusal & { model: string; tier: string })[];
+  /** The model calls whose usage is missing, because the provider did not state it or not all of it. At most 100. */
+  not_counted: Uncounted[];
+  /** The models that nothing prices yet. The ledger has kept their usage, and charges it once there is a price. */
+  unpriced: string[];
 };
 
-/** One model call within a run. Its running totals are added to those of the run's other calls. */
-export type Call = {
-  /** Sets the call's running totals for a model. A call that uses several models updates each of them. */
-  update(model: string, usage: Usage): void;
-  /** Ends the call, whether it succeeded or not. The run keeps the call's totals, and ignores later updates. */
-  end(): void;
+/** Which meter of a model a report belongs to. */
+export type ReportOptions = {
+  /** The price tier, such as `batch`. Default: `standard`. */
+  tier?: string;
+  /** Whether the totals are an estimate. */
+  estimated?: boolean;
 };
 
 export type Run = {
@@ -40,12 +48,12 @@ export type Run = {
   readonly signal: AbortSignal;
   /** What the run was last asked to do. */
   readonly state: ActionEvent;
-  /** Running totals by model name. Save them to continue the run after a restart. */
+  /** Running totals by model, and by "MODEL TIER" for other price tiers. Save them to continue after a restart. */
   readonly totals: Record<string, Totals>;
-  /** Sets the running totals of everything that the run has used of this model so far. */
-  report(model: string, usage: Usage): void;
+  /** Sets the running totals of everything that the run has used of this model so far, at one price tier. */
+  report(model: string, usage: Usage, options?: ReportOptions): void;
   /** Closes the meter, with exactly these totals if they are given. */
-  final(model: string, usage?: Usage): void;
+  final(model: string, usage?: Usage, options?: ReportOptions): void;
   call(): Call;
   /** Calls the listener when the action or its reason changes. Returns a function that removes the listener. */
   onAction(listener: (event: ActionEvent) => void): () => void;
@@ -88,34 +96,45 @@ type RunSetup = {
   keep: ((totals: Record<string, Totals>) => unknown) | undefined;
   queue: ReportQueue;
   ledger: Ledger;
+  tiers: PriceTiers;
   onTrouble(trouble: Trouble): void;
 };
 
 const FINISH_WAIT_MS = 30_000;
 /** Matches dated model names such as claude-x-20250929, gpt-x-2025-08-07 and claude-x@20250929. */
 const DATE_OF_MODEL = /[-@](\d{8}|\d{4}-\d{2}-\d{2})$/;
-const NO_USAGE =
-  "a model call ended without stating its usage; a chat stream of OpenAI needs stream_options: {include_usage: true}";
+const MAX_NOT_COUNTED = 100;
+const MAX_REPORT_AFTER_MS = 60_000;
 
-export class RunState implements Run {
+export class RunState implements Run, CallHost {
   readonly id: string;
   readonly admittedBy: Run["admittedBy"];
   readonly setup: RunSetup;
   startedAt: string | null;
   state: ActionEvent = { action: "continue", reason: null, answer: null };
   readonly #meters = new Map<string, Meter<RunState>>();
-  /** The canonical name of each model that was reported under another name. */
+  /** The canonical name of each meter that was reported under another name. */
   readonly #canonical = new Map<string, string>();
   readonly #listeners = new Set<(event: ActionEvent) => void>();
   readonly #controller = new AbortController();
+  /** How long the ledger asks this run to collect usage before it reports again. */
+  reportAfterMs = 0;
+  readonly #waitingCalls = new Set<CallState>();
+  readonly #notCounted: Uncounted[] = [];
   #calls = 0;
+  #finished = false;
+  /** Whether the ledger is an earlier version, which has neither tiers nor further kinds. */
+  isPlain = false;
 
   constructor(setup: RunSetup) {
     this.setup = setup;
     this.id = setup.id;
     this.admittedBy = setup.admittedBy;
     this.startedAt = setup.startedAt;
-    for (const [model, usage] of Object.entries(setup.totals)) this.report(model, usage);
+    for (const [meter, usage] of Object.entries(setup.totals)) {
+      const [model = "", tier = STANDARD] = meter.split(" ");
+      this.report(model, usage, { tier });
+    }
   }
 
   get signal(): AbortSignal {
@@ -125,7 +144,11 @@ export class RunState implements Run {
   get totals(): Record<string, Totals> {
     const totals: Record<string, Totals> = {};
     for (const meter of this.#meters.values()) {
-      for (const [name, part] of meter.byName()) totals[name] = sumOf([totals[name] ?? ZERO_TOTALS, part]);
+      for (const [name, part] of meter.byName()) {
+        // Usage whose tier is not known yet is saved as standard, so that a restart does not lose it.
+        const key = keyOf(name, meter.tier ?? STANDARD);
+        totals[key] = sumOf([totals[key] ?? ZERO_TOTALS, part]);
+      }
     }
     return totals;
   }
@@ -134,32 +157,21 @@ export class RunState implements Run {
     return [...this.#meters.values()].every((meter) => meter.settled);
   }
 
-  report(model: string, usage: Usage): void {
-    this.#setTotals(model, "=", totalsOf(usage));
+  report(model: string, usage: Usage, { tier = STANDARD, estimated = false }: ReportOptions = {}): void {
+    this.setPart("=", { model, tier, totals: totalsOf(usage), estimated });
   }
 
-  final(model: string, usage?: Usage): void {
-    if (usage !== undefined) this.report(model, usage);
-    this.#close(this.#meterOf(model));
+  final(model: string, usage?: Usage, options: ReportOptions = {}): void {
+    if (usage !== undefined) this.report(model, usage, options);
+    this.#close(this.#meterOf(model, options.tier ?? STANDARD));
   }
 
   call(): Call {
-    const key = String(++this.#calls);
-    const models = new Set<string>();
-    let ended = false;
+    const call = new CallState(this, String(++this.#calls));
     return {
-      update: (model, usage) => {
-        if (ended) return;
-        models.add(model);
-        this.#setTotals(model, key, totalsOf(usage));
-      },
-      end: () => {
-        if (ended) return;
-        ended = true;
-        if (models.size === 0) this.setup.onTrouble({ kind: "no_usage", run: this.id, detail: NO_USAGE });
-        for (const model of models) this.#meterOf(model).endPart(key, model);
-        models.clear();
-      },
+      update: (model, usage, options) => call.update(model, usage, options),
+      set: (counted) => call.set(counted),
+      end: (uncounted) => call.end(uncounted),
     };
   }
 
@@ -170,25 +182,98 @@ export class RunState implements Run {
 
   async finish({ waitMs = FINISH_WAIT_MS }: { waitMs?: number } = {}): Promise<Finished> {
     const { queue, ledger, held } = this.setup;
-    for (const meter of this.#meters.values()) if (!meter.final) this.#close(meter);
-    const delivered = await queue.waitUntil(() => this.settled, waitMs);
-    if (delivered) queue.forget(this);
+    this.#finished = true;
+    for (const meter of this.#meters.values()) this.#close(meter);
+    const settled = await queue.waitUntil(() => this.settled, waitMs);
+    if (settled) queue.forget(this);
     const meters = [...this.#meters.values()];
     // The last final report ends the hold. If the ledger accepted no final report, release the hold explicitly.
     if (held && meters.every((meter) => meter.refused !== null)) {
       await ledger.call("DELETE", `/runs/${encodeURIComponent(this.id)}/hold`);
     }
-    const refused = meters.flatMap((meter) =>
-      meter.refused === null ? [] : [{ model: meter.model, ...meter.refused }],
+    const refused = meters.flatMap(({ refused, model, tier }) =>
+      refused === null ? [] : [{ model, tier: tier ?? STANDARD, ...refused }],
     );
     const { answer } = this.state;
-    return { delivered, charged_micros: answer?.run_total_micros ?? null, unit: answer?.unit ?? null, refused };
+    return {
+      delivered: settled && refused.length === 0,
+      charged_micros: answer?.run_total_micros ?? null,
+      unit: answer?.unit ?? null,
+      refused,
+      not_counted: [...this.#notCounted],
+      unpriced: [...new Set(meters.filter(({ priced }) => !priced).map(({ model }) => model))],
+    };
+  }
+
+  tierOf(model: string, serviceTier: string | undefined, promptTokens: number): string | null {
+    return this.setup.tiers.tierOf(model, serviceTier, promptTokens);
+  }
+
+  setPart(key: string, { model, tier, totals, estimated }: Part): void {
+    const meter = this.#meterOf(model, tier);
+    const before = meter.part(key, model);
+    if (before !== undefined && isSame(before, totals) && meter.estimated >= estimated) return;
+    meter.setPart(key, model, totals);
+    meter.estimated ||= estimated;
+    this.setup.queue.markChanged(meter);
+  }
+
+  removePart(key: string, { model, tier }: Part): void {
+    const meter = this.#meterOf(model, tier);
+    if (!meter.removePart(key, model)) return;
+    if (!meter.unused) {
+      this.setup.queue.markChanged(meter);
+      return;
+    }
+    this.#meters.delete(keyOf(meter.model, meter.tier));
+    this.setup.queue.drop(meter);
+  }
+
+  endPart(key: string, { model, tier }: Part): void {
+    this.#meterOf(model, tier).endPart(key, model);
+  }
+
+  callWaits(call: CallState): void {
+    this.#waitingCalls.add(call);
+  }
+
+  callEnded(uncounted: Uncounted | null): void {
+    if (uncounted === null) return;
+    const { partial, model, reason, detail } = uncounted;
+    if (this.#notCounted.length < MAX_NOT_COUNTED) this.#notCounted.push(uncounted);
+    const kind = partial ? "partial_usage" : "no_usage";
+    this.setup.onTrouble({ kind, run: this.id, model, reason, detail });
+  }
+
+  /** Places the usage of calls whose tier was not known, as far as it is known now. */
+  settleTiers(): void {
+    for (const call of this.#waitingCalls) {
+      call.settle();
+      if (!call.isWaiting) this.#waitingCalls.delete(call);
+    }
   }
 
   /** Handles the ledger's response to a report of this meter. */
   handleAnswer(meter: Meter<RunState>, answer: DebitAnswer): void {
     this.#setCanonicalName(meter, answer.model);
+    meter.priced = answer.priced !== false;
+    const { report_after_ms: afterMs } = answer;
+    if (typeof afterMs === "number" && afterMs >= 0) this.reportAfterMs = Math.min(afterMs, MAX_REPORT_AFTER_MS);
     this.setAction({ action: answer.action, reason: answer.reason, answer });
+  }
+
+  /** Reports this run without tiers and further kinds from now on, because the ledger does not know them. */
+  usePlainReports(): void {
+    this.isPlain = true;
+    for (const meter of [...this.#meters.values()]) {
+      const { model, tier } = meter;
+      if (tier !== null && tier !== STANDARD) {
+        this.#meters.delete(keyOf(model, tier));
+        this.#meterOf(model, STANDARD).absorb(meter);
+        this.setup.queue.drop(meter);
+      }
+    }
+    for (const meter of this.#meters.values()) this.setup.queue.markChanged(meter);
   }
 
   /** Removes the date from a model name that the price book lacks. Returns false if the name has no date. */
@@ -196,7 +281,7 @@ export class RunState implements Run {
     const undated = meter.model.replace(DATE_OF_MODEL, "");
     if (undated === meter.model) return false;
     this.#setCanonicalName(meter, undated);
-    this.setup.queue.markChanged(this.#meterOf(undated));
+    this.setup.queue.markChanged(this.#meterOf(undated, meter.tier));
     return true;
   }
 
@@ -221,42 +306,42 @@ export class RunState implements Run {
     if (event.action === "stop") this.#controller.abort(new RunStopped(event.reason));
   }
 
-  #setTotals(model: string, key: string, totals: Totals): void {
-    const meter = this.#meterOf(model);
-    const before = meter.part(key, model);
-    if (before !== undefined && isSame(before, totals)) return;
-    meter.setPart(key, model, totals);
-    this.setup.queue.markChanged(meter);
-  }
-
   #close(meter: Meter<RunState>): void {
     if (meter.final) return;
     meter.final = true;
     this.setup.queue.markChanged(meter);
   }
 
-  #meterOf(name: string): Meter<RunState> {
-    const model = this.#canonical.get(name) ?? name;
-    const known = this.#meters.get(model);
+  #meterOf(name: string, calledTier: string | null): Meter<RunState> {
+    const tier = this.isPlain && calledTier !== null ? STANDARD : calledTier;
+    const model = this.#canonical.get(keyOf(name, tier)) ?? name;
+    const known = this.#meters.get(keyOf(model, tier));
     if (known !== undefined) return known;
-    const meter = new Meter<RunState>(this, model);
-    this.#meters.set(model, meter);
+    const meter = new Meter<RunState>(this, model, tier);
+    meter.final = this.#finished;
+    this.#meters.set(keyOf(model, tier), meter);
     return meter;
   }
 
   /** Merges the meters of an alias and its model: the totals under both names add up. */
   #setCanonicalName(meter: Meter<RunState>, canonical: string): void {
-    if (meter.model === canonical || this.#meters.get(meter.model) !== meter) return;
-    this.#canonical.set(meter.model, canonical);
-    this.#meters.delete(meter.model);
-    const other = this.#meters.get(canonical);
+    const { model, tier } = meter;
+    if (model === canonical || this.#meters.get(keyOf(model, tier)) !== meter) return;
+    this.#canonical.set(keyOf(model, tier), canonical);
+    this.#meters.delete(keyOf(model, tier));
+    const other = this.#meters.get(keyOf(canonical, tier));
     if (other === undefined) {
       meter.model = canonical;
-      this.#meters.set(canonical, meter);
+      this.#meters.set(keyOf(canonical, tier), meter);
       return;
     }
     other.absorb(meter);
     this.setup.queue.drop(meter);
     this.setup.queue.markChanged(other);
   }
+}
+
+/** The name of a meter in `run.totals`. `?` is the tier of usage that waits for its tier. */
+function keyOf(model: string, tier: string | null): string {
+  return tier === STANDARD ? model : `${model} ${tier ?? "?"}`;
 }

@@ -1,12 +1,15 @@
 /**
  * Reports the meters of all runs. It sends one request at a time, with many reports, and each meter at most four times a
- * second. Nothing is lost, because later running totals include earlier ones. If the ledger does not respond, the sender
+ * second, or less often if the ledger asks for that. Usage whose price tier is not known yet waits until the ledger has
+ * stated the model's tiers. The file is long because its methods share one queue. Nothing is lost, because later running totals include earlier ones. If the ledger does not respond, the sender
  * retries with growing pauses for as long as the process lives. Memory is bounded, because a meter has only one slot.
  */
 import { backoffMs, type Clock, withTimeout } from "./clock.ts";
 import { type Answer, describe, type Ledger, noAnswer } from "./http.ts";
 import type { Meter } from "./meter.ts";
 import type { ReportQueue, RunState } from "./run.ts";
+import { type PriceTiers, STANDARD } from "./tiers.ts";
+import { inMainKinds, isSame } from "./totals.ts";
 import type { Transport } from "./transport.ts";
 import type { Trouble } from "./trouble.ts";
 import type { DebitAnswer, ItemRefusal, Report, Usage } from "./wire.ts";
@@ -17,6 +20,7 @@ type UnreportedLimit = { maxUnreported: number; weigh: (model: string, usage: Us
 type SenderSetup = {
   ledger: Ledger;
   transport: Transport;
+  tiers: PriceTiers;
   clock: Clock;
   random: () => number;
   limit: UnreportedLimit | null;
@@ -116,7 +120,9 @@ export class Sender implements ReportQueue {
   }
 
   #dueAtMs(meter: Meter<RunState>): number {
-    return Math.max(this.#pausedUntilMs, meter.sentAtMs + MIN_INTERVAL_MS);
+    // A final report is not delayed: nothing more is collected after it.
+    const intervalMs = meter.final ? MIN_INTERVAL_MS : Math.max(MIN_INTERVAL_MS, meter.run.reportAfterMs);
+    return Math.max(this.#pausedUntilMs, meter.askAtMs, meter.sentAtMs + intervalMs);
   }
 
   #wakeAt(atMs: number): void {
@@ -132,8 +138,13 @@ export class Sender implements ReportQueue {
 
   async #send(): Promise<void> {
     this.#sending = true;
-    const due = this.#takeDue();
-    const failure = due.length === 0 ? undefined : await this.#deliver(due).catch((error) => noAnswer(String(error)));
+    const taken = this.#takeDue();
+    let failure: Answer | null | undefined = await this.#settleTiers(taken);
+    const due = failure === null ? this.#sendable(taken) : taken;
+    if (failure === null) {
+      const delivery = due.length === 0 ? undefined : this.#deliver(due).catch((error) => noAnswer(String(error)));
+      failure = await delivery;
+    }
     if (failure === null) this.#failures = 0;
     else if (failure !== undefined) this.#pause(failure);
     for (const meter of due) if (!meter.settled) this.#changed.add(meter);
@@ -154,6 +165,39 @@ export class Sender implements ReportQueue {
     }
     for (const meter of due) this.#changed.delete(meter);
     return due;
+  }
+
+  /** Asks for the tiers of usage that waits for them. Returns null, or the failed response if there is no connection. */
+  async #settleTiers(due: readonly Meter<RunState>[]): Promise<Answer | null> {
+    const { clock, tiers, onTrouble } = this.#setup;
+    const waiting = due.filter(({ tier }) => tier === null);
+    const names = new Set(waiting.flatMap((meter) => [...meter.byName()].map(([name]) => name)));
+    const answers = await Promise.all(
+      [...names].map((name) => tiers.ask(name).catch((error) => noAnswer(String(error)))),
+    );
+    const failure = answers.find((answer) => answer !== null) ?? null;
+    for (const run of new Set(waiting.map((meter) => meter.run))) run.settleTiers();
+    if (failure === null || failure.status === 0 || failure.status === 401) return failure;
+    // Other meters are not held up by this: reports may be accepted although this route fails.
+    const pauseMs = tiers.pauseMs([...names][0] ?? "") + MIN_INTERVAL_MS;
+    for (const meter of waiting) meter.askAtMs = clock.steadyMs() + pauseMs;
+    const { status } = failure;
+    onTrouble({ kind: "unreachable", status, detail: describe(failure), failures: 1, pauseMs });
+    return null;
+  }
+
+  /** Returns the meters whose tier is known, together with those that became due while the tiers were asked for. */
+  #sendable(taken: readonly Meter<RunState>[]): Meter<RunState>[] {
+    for (const meter of taken) if (meter.tier === null && !meter.settled) this.#changed.add(meter);
+    const known = taken.filter(({ tier }) => tier !== null);
+    if (known.length === taken.length) return known;
+    return [...new Set([...known, ...this.#takeDue().filter((meter) => this.#keepWaiting(meter))])];
+  }
+
+  /** Puts a meter back whose tier is not known. Returns whether the meter can be sent. */
+  #keepWaiting(meter: Meter<RunState>): boolean {
+    if (meter.tier === null) this.#changed.add(meter);
+    return meter.tier !== null;
   }
 
   /** Returns null if the ledger has processed every report, else the failed response. */
@@ -201,6 +245,10 @@ export class Sender implements ReportQueue {
 
   #refuse({ meter, version, report }: Snapshot, { status, code, detail }: ItemRefusal): void {
     if (code === "unknown_model" && meter.run.retryUndated(meter)) return;
+    if (code === "validation_failed" && !meter.run.isPlain && hasNewFields(report)) {
+      meter.run.usePlainReports();
+      return;
+    }
     meter.refused = { status, code, detail };
     meter.ackedVersion = version;
     this.#unreported -= meter.weight - meter.ackedWeight;
@@ -214,9 +262,7 @@ export class Sender implements ReportQueue {
   #pause(failure: Answer): void {
     const { clock, random, onTrouble } = this.#setup;
     this.#failures += 1;
-    const jitterMs = random() * MIN_INTERVAL_MS;
-    const requestedMs = failure.retryAfterMs === null ? null : failure.retryAfterMs + jitterMs;
-    const pauseMs = requestedMs ?? backoffMs(this.#failures, random);
+    const pauseMs = backoffMs(this.#failures, random, failure.retryAfterMs);
     this.#pausedUntilMs = clock.steadyMs() + pauseMs;
     const { status } = failure;
     onTrouble({ kind: "unreachable", status, detail: describe(failure), failures: this.#failures, pauseMs });
@@ -234,11 +280,22 @@ export class Sender implements ReportQueue {
   }
 }
 
+/** Whether an earlier version of the ledger would refuse the report because of a field that it does not know. */
+function hasNewFields({ tier, estimated, usage }: Report): boolean {
+  const { input_tokens, output_tokens, cache_read_tokens = 0, cache_write_tokens = 0 } = usage;
+  const main = { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens };
+  return tier !== undefined || estimated !== undefined || !isSame(usage, main);
+}
+
 function snapshotOf(meter: Meter<RunState>): Snapshot {
-  const { run, model, version, weight, final, totals } = meter;
+  const { run, model, tier, version, weight, final, estimated, totals } = meter;
   const { id, startedAt, setup } = run;
-  const report: Report = { run: id, model, usage: totals, ...setup.attribution };
+  const usage = run.isPlain ? inMainKinds(totals) : totals;
+  const report: Report = { run: id, model, usage, ...setup.attribution };
+  // Fields with their usual values are left out, so that earlier versions of the ledger accept the report.
+  if (tier !== null && tier !== STANDARD) report.tier = tier;
   if (startedAt !== null) report.started_at = startedAt;
   if (final) report.final = true;
+  if (estimated && !run.isPlain) report.estimated = true;
   return { meter, version, weight, report };
 }

@@ -8,17 +8,34 @@ export type Unit = "credits" | "usd";
 export type Action = "continue" | "wind_down" | "stop";
 export type StopReason = "credits_exhausted" | "spend_cap_reached" | "hold_exhausted" | "enterprise_suspended";
 
-/** The tokens that one run has used of one model so far. No token counts twice: `input_tokens` excludes cached tokens. */
+/**
+ * What one run has used of one model so far, by kind. No token counts twice: `input_tokens` excludes cached tokens, and
+ * neither `input_tokens` nor `output_tokens` includes audio or images that are stated apart.
+ */
 export type Usage = {
   input_tokens: number;
   output_tokens: number;
   cache_read_tokens?: number;
+  /** Cache writes that last five minutes, and those of unknown lifetime. */
   cache_write_tokens?: number;
+  cache_write_1h_tokens?: number;
+  input_audio_tokens?: number;
+  cache_audio_read_tokens?: number;
+  output_audio_tokens?: number;
+  input_image_tokens?: number;
+  cache_image_read_tokens?: number;
+  output_image_tokens?: number;
+  /** Searches made, not pages opened. */
+  web_searches?: number;
+  /** Searches in stored files. */
+  storage_searches?: number;
 };
 
 export type Report = {
   run: string;
   model: string;
+  /** The price tier; `standard` if it is missing. */
+  tier?: string;
   usage: Usage;
   surface?: Surface;
   workspace?: string;
@@ -26,11 +43,16 @@ export type Report = {
   group?: string;
   started_at?: string;
   final?: boolean;
+  /** A part of the usage is an estimate, because a stream was cut off before its usage arrived. */
+  estimated?: boolean;
 };
 
 export type DebitAnswer = {
   run: string;
   model: string;
+  tier?: string;
+  /** False while nothing prices the model. The usage is kept, and charged once there is a price. */
+  priced?: boolean;
   charged_micros: number;
   run_total_micros: number;
   unit: Unit;
@@ -40,6 +62,8 @@ export type DebitAnswer = {
   action: Action;
   reason: StopReason | null;
   seq: number;
+  /** How long the ledger asks the run to collect usage before it reports again, in ms. */
+  report_after_ms?: number;
 };
 
 /** Why the ledger refused one report of a batch. */

@@ -9,7 +9,7 @@ import { socketTransport } from "@fuelgauge/client/socket";
 
 const DEBIT = { charged_micros: 1, unit: "credits", remaining_micros: 0, available_micros: 0, used_percent: 100 };
 
-async function fetch(url, { body }) {
+async function fetch(url, { body = "{}" }) {
   const { run, reports = [] } = JSON.parse(body);
   const stop = { action: "stop", reason: "credits_exhausted", run_total_micros: reports.length, seq: 1 };
   const results = reports.map((report) => ({ run: report.run, model: report.model, ...DEBIT, ...stop }));

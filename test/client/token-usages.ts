@@ -1,0 +1,258 @@
+/** Usage whose tokens providers count or name in their own ways: totals, places, overlaps, several responses. */
+import { one, type UsageCase } from "./usage-case.ts";
+
+export const TOKEN_USAGES: UsageCase[] = [
+  // Totals that are more than their parts.
+  one(
+    "xAI counts reasoning beside the completion",
+    "chat",
+    "grok-4.5",
+    {
+      prompt_tokens: 10_000,
+      completion_tokens: 300,
+      total_tokens: 11_300,
+      prompt_tokens_details: { cached_tokens: 8_000 },
+      completion_tokens_details: { reasoning_tokens: 1_000 },
+    },
+    { input_tokens: 2_000, cache_read_tokens: 8_000, output_tokens: 1_300 },
+  ),
+  one(
+    "Gemini behind an OpenAI-shaped interface counts thoughts in the total only",
+    "chat",
+    "gemini-2.5-flash",
+    { prompt_tokens: 21, completion_tokens: 0, total_tokens: 81, completion_tokens_details: { reasoning_tokens: 60 } },
+    { input_tokens: 21, output_tokens: 60 },
+  ),
+  one(
+    "a total without details shows reasoning too",
+    "chat",
+    "grok-4.5",
+    { prompt_tokens: 12, completion_tokens: 1, total_tokens: 110 },
+    { input_tokens: 12, output_tokens: 98 },
+  ),
+  one(
+    "reasoning that is larger than the completion is counted without a total",
+    "chat",
+    "grok-4.5",
+    { prompt_tokens: 32, completion_tokens: 9, completion_tokens_details: { reasoning_tokens: 94 } },
+    { input_tokens: 32, output_tokens: 103 },
+  ),
+  one(
+    "reasoning within the completion is counted once",
+    "chat",
+    "gpt-5",
+    {
+      prompt_tokens: 50,
+      completion_tokens: 300,
+      total_tokens: 350,
+      completion_tokens_details: { reasoning_tokens: 250 },
+    },
+    { input_tokens: 50, output_tokens: 300 },
+  ),
+  one(
+    "a proxy counts the cache beside the prompt, and its total shows it",
+    "chat",
+    "claude-sonnet-4-6",
+    {
+      prompt_tokens: 3,
+      completion_tokens: 50,
+      total_tokens: 8_153,
+      prompt_tokens_details: { cached_tokens: 8_000, cache_creation_tokens: 100 },
+    },
+    { input_tokens: 3, cache_read_tokens: 8_000, cache_write_tokens: 100, output_tokens: 50 },
+  ),
+  one(
+    "Mistral counts what connectors read beside the prompt",
+    "chat",
+    "mistral-large-latest",
+    {
+      prompt_tokens: 100,
+      completion_tokens: 20,
+      total_tokens: 1_120,
+      connector_tokens: 1_000,
+      connectors: { web_search: 2 },
+    },
+    { input_tokens: 1_100, output_tokens: 20, web_searches: 2 },
+  ),
+  one(
+    "a completion without a prompt's count",
+    "chat",
+    "gpt-5",
+    { completion_tokens: 20, total_tokens: 120 },
+    { input_tokens: 100, output_tokens: 20 },
+  ),
+  one(
+    "Gemini's total shows output that its counts leave out",
+    "google",
+    "gemini-2.5-flash",
+    { promptTokenCount: 10, candidatesTokenCount: 5, totalTokenCount: 45 },
+    { input_tokens: 10, output_tokens: 35 },
+  ),
+
+  // Other names and places.
+  one(
+    "DeepSeek names its cache hits and misses",
+    "chat",
+    "deepseek-chat",
+    {
+      prompt_tokens: 10_000,
+      prompt_cache_hit_tokens: 8_000,
+      prompt_cache_miss_tokens: 2_000,
+      completion_tokens: 300,
+      total_tokens: 10_300,
+    },
+    { input_tokens: 2_000, cache_read_tokens: 8_000, output_tokens: 300 },
+  ),
+  one(
+    "Groq states the usage of a stream under x_groq",
+    "chat",
+    "llama-3.3-70b-versatile",
+    { prompt_tokens: 5_003, completion_tokens: 359, total_tokens: 5_362 },
+    { input_tokens: 5_003, output_tokens: 359 },
+    { place: "x_groq" },
+  ),
+  one(
+    "Moonshot states the usage in the last choice, and cached tokens at its top",
+    "chat",
+    "kimi-k2.6",
+    { prompt_tokens: 2_989, completion_tokens: 12, total_tokens: 3_001, cached_tokens: 1_792 },
+    { input_tokens: 1_197, cache_read_tokens: 1_792, output_tokens: 12 },
+    { place: "choice" },
+  ),
+  one(
+    "Fireworks states the usage in the chunk of the last choice",
+    "chat",
+    "kimi-k2.6",
+    {
+      prompt_tokens: 44_341,
+      completion_tokens: 9,
+      total_tokens: 44_350,
+      prompt_tokens_details: { cached_tokens: 41_518 },
+    },
+    { input_tokens: 2_823, cache_read_tokens: 41_518, output_tokens: 9 },
+    { place: "last choice" },
+  ),
+  one(
+    "Perplexity states running totals in every chunk, and its searches",
+    "chat",
+    "sonar-deep-research",
+    { prompt_tokens: 33, completion_tokens: 900, total_tokens: 933, citation_tokens: 4_000, num_search_queries: 18 },
+    { input_tokens: 33, output_tokens: 900, web_searches: 18 },
+    { place: "every chunk" },
+  ),
+  one(
+    "OpenRouter states the usage in a chunk with an empty choice",
+    "chat",
+    "openai/gpt-5-mini",
+    { prompt_tokens: 194, completion_tokens: 2, total_tokens: 196, server_tool_use: { web_search_requests: 3 } },
+    { input_tokens: 194, output_tokens: 2, web_searches: 3 },
+    { place: "chunk with an empty choice" },
+  ),
+  one(
+    "Mistral names cached tokens in the singular",
+    "chat",
+    "mistral-large-latest",
+    {
+      prompt_tokens: 801,
+      completion_tokens: 2,
+      total_tokens: 803,
+      num_cached_tokens: 768,
+      prompt_token_details: { cached_tokens: 768 },
+    },
+    { input_tokens: 33, cache_read_tokens: 768, output_tokens: 2 },
+  ),
+  one(
+    "Qwen states explicit cache writes with their lifetimes",
+    "chat",
+    "qwen3-max",
+    {
+      prompt_tokens: 2_000,
+      completion_tokens: 30,
+      total_tokens: 2_030,
+      prompt_tokens_details: {
+        cached_tokens: 0,
+        cache_creation_input_tokens: 1_500,
+        cache_creation: { ephemeral_5m_input_tokens: 1_500 },
+        cache_type: "ephemeral",
+      },
+    },
+    { input_tokens: 500, cache_write_tokens: 1_500, output_tokens: 30 },
+  ),
+  one(
+    "LiteLLM states Anthropic's cache twice",
+    "chat",
+    "claude-opus-4-5",
+    {
+      prompt_tokens: 98_805,
+      completion_tokens: 5_120,
+      total_tokens: 103_925,
+      prompt_tokens_details: { cached_tokens: 66_360, cache_creation_tokens: 32_435 },
+      completion_tokens_details: { reasoning_tokens: 1_710 },
+      cache_read_input_tokens: 66_360,
+      cache_creation_input_tokens: 32_435,
+      cache_creation_token_details: { ephemeral_5m_input_tokens: 32_000, ephemeral_1h_input_tokens: 435 },
+    },
+    {
+      input_tokens: 10,
+      cache_read_tokens: 66_360,
+      cache_write_tokens: 32_000,
+      cache_write_1h_tokens: 435,
+      output_tokens: 5_120,
+    },
+  ),
+
+  // Overlaps.
+  one(
+    "OpenRouter: tokens that were read and written are billed twice",
+    "chat",
+    "google/gemini-2.5-flash",
+    {
+      prompt_tokens: 2_168,
+      completion_tokens: 50,
+      total_tokens: 2_218,
+      prompt_tokens_details: { cached_tokens: 2_161, cache_write_tokens: 2_161 },
+    },
+    { input_tokens: 7, cache_read_tokens: 2_161, cache_write_tokens: 2_161, output_tokens: 50 },
+  ),
+  one(
+    "more cached tokens than prompt are kept",
+    "google",
+    "gemini-2.5-flash",
+    { promptTokenCount: 1_000, cachedContentTokenCount: 1_020, candidatesTokenCount: 5, totalTokenCount: 1_005 },
+    { cache_read_tokens: 1_020, output_tokens: 5 },
+  ),
+
+  // Several responses in one stream.
+  {
+    name: "a loop of tools yields several completions",
+    api: "chat",
+    model: "gpt-5",
+    usages: [
+      { prompt_tokens: 1_000, completion_tokens: 40, total_tokens: 1_040 },
+      { prompt_tokens: 1_200, completion_tokens: 60, total_tokens: 1_260 },
+    ],
+    means: { standard: { input_tokens: 2_200, output_tokens: 100 } },
+  },
+  {
+    name: "several completions, each with its usage in the last choice",
+    api: "chat",
+    model: "kimi-k2.6",
+    usages: [
+      { prompt_tokens: 100, completion_tokens: 4, total_tokens: 104 },
+      { prompt_tokens: 120, completion_tokens: 6, total_tokens: 126 },
+      { prompt_tokens: 140, completion_tokens: 8, total_tokens: 148 },
+    ],
+    place: "choice",
+    means: { standard: { input_tokens: 360, output_tokens: 18 } },
+  },
+  {
+    name: "several messages in one stream",
+    api: "anthropic",
+    model: "claude-sonnet-4-6",
+    usages: [
+      { input_tokens: 100, output_tokens: 10 },
+      { input_tokens: 150, output_tokens: 20 },
+    ],
+    means: { standard: { input_tokens: 250, output_tokens: 30 } },
+  },
+];
