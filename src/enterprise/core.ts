@@ -162,7 +162,7 @@ export class EnterpriseCore {
   /** Returns grants before `beforeSeq`, newest first. Returns `limit` + 1 grants if there are more than `limit`. */
   grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantJson }[] | Refused | Denied {
     return this.#answer(caller, () => {
-      this.ledger.settle();
+      this.ledger.trySettle();
       const page = this.ledger.store.loadGrantPage(beforeSeq, limit + 1);
       return page.map((grant) => ({ seq: grant.seq, view: showGrant(summarizeGrant(grant, this.ledger.nowMs())) }));
     });
@@ -170,7 +170,7 @@ export class EnterpriseCore {
 
   grant(caller: Caller, id: string): GrantJson | Refused | Denied {
     return this.#answer(caller, () => {
-      this.ledger.settle();
+      this.ledger.trySettle();
       const grant = this.ledger.store.loadGrants([id])[0];
       return grant === undefined
         ? refuse({ code: "not_found" })

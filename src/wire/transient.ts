@@ -1,13 +1,19 @@
 /** Distinguishes transient failures, which a retry may cure, from bugs. */
 
-/** True for an object that is restarting or overloaded, and for an error of the copy. */
+/** True for an object that is restarting, overloaded or full, and for an error of the copy. */
 export function isTransient(error: unknown): boolean {
-  return causesOf(error).some((cause) => cause.overloaded === true || cause.retryable === true) || isCopyError(error);
+  const retryable = causesOf(error).some((cause) => cause.overloaded === true || cause.retryable === true);
+  return retryable || isCopyError(error) || isStorageFull(error);
 }
 
 /** True for an error of D1, also when the query builder or an object has wrapped it, and for a copy that is in use. */
 export function isCopyError(error: unknown): boolean {
   return causesOf(error).some(({ message }) => /\b(D1_ERROR|CopyBusy)\b/.test(message));
+}
+
+/** True if nothing can be stored because the disk or the object is full. Reads still work. */
+export function isStorageFull(error: unknown): boolean {
+  return causesOf(error).some(({ message }) => /SQLITE_FULL|database or disk is full/.test(message));
 }
 
 type PlatformError = Error & { overloaded?: boolean; retryable?: boolean };

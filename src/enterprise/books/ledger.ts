@@ -9,7 +9,7 @@ import type { StartRequest } from "../../ledger/admission.ts";
 import { type Books, type Settings, unitOf } from "../../ledger/books.ts";
 import { cycleAt } from "../../ledger/cycle.ts";
 import type { DebitAnswer, Report } from "../../ledger/debit.ts";
-import { cycleStartEntry, freshCycle, nextDueAtMs } from "../../ledger/due.ts";
+import { cycleStartEntry, freshCycle, nextDueAtMs, settleDue } from "../../ledger/due.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
 import { NO_GRANTS } from "../../ledger/grant-list.ts";
@@ -18,6 +18,7 @@ import type { Micros } from "../../ledger/micros.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import { noneNotified } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { isStorageFull } from "../../wire/transient.ts";
 import { Change, type State } from "./change.ts";
 import {
   addGrant,
@@ -166,9 +167,20 @@ export class Ledger {
 
   gauge(): Gauge {
     const nowMs = this.nowMs();
-    this.settle(nowMs);
+    const settled = this.trySettle(nowMs);
     const { identity, books } = this.#state();
-    return gaugeOf(identity.id, books, nowMs);
+    return gaugeOf(identity.id, settled ? books : this.#settleInMemory(books, nowMs), nowMs);
+  }
+
+  /** Like `settle`, for reads. Returns false if nothing can be stored. Then the read goes on without it. */
+  trySettle(nowMs = this.nowMs()): boolean {
+    try {
+      this.settle(nowMs);
+      return true;
+    } catch (error) {
+      if (isStorageFull(error)) return false;
+      throw error;
+    }
   }
 
   /** Applies everything that is due by now. Returns whether this changed the books. */
@@ -291,6 +303,11 @@ export class Ledger {
       this.recent.clear();
       throw error;
     }
+  }
+
+  /** Returns the books as they would be if what is due could be stored. */
+  #settleInMemory(books: Books, nowMs: AtMs): Books {
+    return { ...settleDue(books, nowMs).books, overdue: this.store.sumExpiredHolds(nowMs) };
   }
 
   #state(): State {

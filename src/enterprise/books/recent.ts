@@ -7,12 +7,17 @@ import type { Meter, Run } from "../../ledger/books.ts";
 
 type RecentRun = { run: Run; meters: readonly Meter[] };
 
-/** A run takes about 2 KB. The full cache takes about 8 MB of the 128 MB that a Durable Object has. */
+/** A run with one meter takes about 2 KB. The full cache takes about 8 MB of the 128 MB that a Durable Object has. */
 const MAX_RUNS = 4_000;
+/** A meter and eight draws take about 1 KB each. */
+const MAX_WEIGHT = 8_000;
+const DRAWS_PER_WEIGHT = 8;
 
 export class Recent {
   /** The runs, least recently written first. A Map keeps the order in which its keys were set. */
   readonly #runs = new Map<string, RecentRun>();
+  /** The weight of all cached runs together. */
+  #weight = 0;
 
   find(run: string): RecentRun | undefined {
     return this.#runs.get(run);
@@ -20,19 +25,33 @@ export class Recent {
 
   keep(recent: RecentRun): void {
     const { run } = recent.run;
-    this.#runs.delete(run);
+    this.#forgetOne(run);
     if (recent.meters.length === 0) return;
     this.#runs.set(run, recent);
-    if (this.#runs.size <= MAX_RUNS) return;
-    const [oldest] = this.#runs.keys();
-    this.#runs.delete(oldest as string);
+    this.#weight += weightOf(recent);
+    while (this.#runs.size > MAX_RUNS || this.#weight > MAX_WEIGHT) {
+      const [oldest] = this.#runs.keys();
+      this.#forgetOne(oldest as string);
+    }
   }
 
   forget(runs: Iterable<string>): void {
-    for (const run of runs) this.#runs.delete(run);
+    for (const run of runs) this.#forgetOne(run);
   }
 
   clear(): void {
     this.#runs.clear();
+    this.#weight = 0;
   }
+
+  #forgetOne(run: string): void {
+    const known = this.#runs.get(run);
+    if (known === undefined) return;
+    this.#runs.delete(run);
+    this.#weight -= weightOf(known);
+  }
+}
+
+function weightOf({ meters }: RecentRun): number {
+  return meters.reduce((sum, { draws }) => sum + 1 + Math.floor(draws.length / DRAWS_PER_WEIGHT), 0);
 }

@@ -1,5 +1,7 @@
 // Very much that is due at once: holds and grants end in portions, and every answer between two portions is right.
 import { expect, it } from "vitest";
+import { Ledger } from "../../../src/enterprise/books/ledger.ts";
+import type { Sql } from "../../../src/enterprise/books/sql.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import type { StartRequest } from "../../../src/ledger/admission.ts";
 import type { Grant } from "../../../src/ledger/books.ts";
@@ -13,8 +15,10 @@ import {
   NOON,
   openByClock,
   report,
+  settings,
   start,
 } from "../../support/books.ts";
+import { openSql } from "../../support/node-sql.ts";
 
 const HOLDS = 12_000;
 const CREDIT = 1_000_000;
@@ -107,5 +111,32 @@ it("turns the cycle on time while ended grants wait for their portion, which not
   expect(ledger.gauge()).toMatchObject({ cycle: { startsAtMs: APRIL }, debtMicros: 500 });
   while (ledger.nextDueAtMs() <= clock.nowMs) ledger.settle();
   expect(ledger.gauge()).toMatchObject({ debtMicros: 500, bonus: { usedMicros: 0, remainingMicros: 0 } });
+  expect(auditBooks(ledger).filter(({ ok }) => !ok)).toEqual([]);
+});
+
+it("still reads the right gauge when nothing can be stored, and stores nothing", () => {
+  const clock = { nowMs: NOON };
+  let full = false;
+  const sql = openSql();
+  const filled: Sql = {
+    ...sql,
+    run: (statement, ...params) => {
+      if (full) throw new Error("database or disk is full: SQLITE_FULL");
+      sql.run(statement, ...params);
+    },
+  };
+  const ledger = new Ledger(filled, () => clock.nowMs);
+  ledger.create("acme", settings(), null);
+  granted(ledger.addGrant(grantRequest("g1", 500, { expiresAtMs: APRIL }), "operator"));
+  granted(ledger.start(start({ holdMicros: 100 })));
+  debit(ledger, report(1_200, { run: "r2" }));
+  full = true;
+  clock.nowMs = APRIL;
+  for (let read = 0; read < 2; read++) {
+    expect(ledger.gauge()).toMatchObject({ cycle: { startsAtMs: APRIL }, availableMicros: 1_000, heldMicros: 0 });
+  }
+  expect(() => debit(ledger, report(1, { run: "r3", startedAtMs: APRIL }))).toThrow("SQLITE_FULL");
+  full = false;
+  expect(debit(ledger, report(1, { run: "r3", startedAtMs: APRIL }))).toMatchObject({ availableMicros: 999 });
   expect(auditBooks(ledger).filter(({ ok }) => !ok)).toEqual([]);
 });

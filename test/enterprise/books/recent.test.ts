@@ -8,6 +8,7 @@ import { Dice } from "../../simulation/dice.ts";
 import {
   DAY_MS,
   debit,
+  grantDraw,
   grantRequest,
   HOUR_MS,
   meter,
@@ -115,4 +116,16 @@ it("caches a bounded number of runs: those that were charged last", () => {
   expect(kept.length).toBe(4_000);
   expect(recent.find("r9999")).toBeDefined();
   expect(recent.find("r0")).toBeUndefined();
+});
+
+it("caches a bounded number of meters and draws, however many each run has", () => {
+  const recent = new Recent();
+  const draws = Array.from({ length: 80 }, (_, n) => grantDraw(`g${n}`, 1));
+  const meters = Array.from({ length: 100 }, (_, n) => meter({ model: `m${n}`, draws }));
+  for (let n = 0; n < 1_000; n++) recent.keep({ run: run({ run: `r${n}` }), meters });
+  const kept = Array.from({ length: 1_000 }, (_, n) => recent.find(`r${n}`)).filter((found) => found !== undefined);
+  expect(kept.length).toBe(7);
+  recent.forget(["r999"]);
+  recent.keep({ run: run({ run: "small" }), meters: [meter()] });
+  expect(recent.find("r993")).toBeDefined();
 });
