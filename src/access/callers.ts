@@ -9,6 +9,18 @@ import type { AtMs } from "../ledger/time.ts";
 export const SCOPES = ["debit", "read", "admin"] as const;
 export type Scope = (typeof SCOPES)[number];
 
+/** What an operator key with scopes may do. None of them may debit. */
+export const OPERATOR_SCOPES = [
+  "enterprises",
+  "grants",
+  "sessions",
+  "keys",
+  "prices",
+  "metrics",
+  "maintenance",
+] as const;
+export type OperatorScope = (typeof OPERATOR_SCOPES)[number];
+
 export const ROLES = ["admin", "member"] as const;
 export type Role = (typeof ROLES)[number];
 

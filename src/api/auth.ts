@@ -5,7 +5,7 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
-import { byOf, type Caller, type Scope } from "../access/callers.ts";
+import { byOf, type Caller, type OperatorScope, type Scope } from "../access/callers.ts";
 import { verifyKey } from "../access/keys.ts";
 import { failedTooOften, isBlocked, isOver } from "../access/limits.ts";
 import { findOperatorKey } from "../access/operator-session.ts";
@@ -30,6 +30,11 @@ export type Access = {
   session?: boolean;
   /** Callers with an embed token may call the route too. */
   embed?: boolean;
+  /**
+   * The scopes of which an operator key with scopes needs one. None by default: then only OPERATOR_KEY may call the
+   * route. This release makes no operator keys with scopes; the declaration is complete before the first one exists.
+   */
+  operatorScopes?: readonly OperatorScope[];
   /** Calls are expensive, so the route has an additional rate limit per caller and enterprise. */
   costly?: boolean;
 };

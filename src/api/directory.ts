@@ -30,7 +30,7 @@ export const directoryRoutes = newRouter().openapi(
       details:
         "Workspaces, groups and users that the request does not list keep their names and groups. `group_id: null` removes a workspace from its group.",
       tag: "Operator",
-      access: { scope: "operator" },
+      access: { scope: "operator", operatorScopes: ["enterprises"] },
       answers: {
         200: {
           description: "How many of each were set",

@@ -69,6 +69,8 @@ function complete(operation: ApiOperation, method: string, path: string): void {
   const { "x-access": access, "x-refusals": refusals, middleware: _, ...rest } = operation as ApiOperation & Json;
   for (const name of Object.keys(operation)) delete (operation as Json)[name];
   Object.assign(operation, rest);
+  const { operatorScopes = [] } = (access ?? {}) as Partial<Access>;
+  if (operatorScopes.length > 0) operation["x-operator-scopes"] = operatorScopes;
   operation.security = access === undefined ? [] : securityOf(access as Access);
   if (access !== undefined) {
     const codes = [...commonCodes(operation, access as DeclaredAccess, path), ...(refusals as ProblemCode[])];

@@ -24,7 +24,7 @@ export const entryRoutes = newRouter().openapi(
       details:
         "The journal records everything that happens to the balance, except debits. Besides `seq`, `at`, `by` and `type`, an entry has the fields of its type.",
       tag: "Readers",
-      access: { scope: "read", session: true },
+      access: { scope: "read", session: true, operatorScopes: ["metrics"] },
       answers: { 200: { description: "A page of entries", schema: listOf(entrySchema) } },
     }),
     request: { params: inEnterprise, query: listQuery(50, "number") },

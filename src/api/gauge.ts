@@ -25,7 +25,7 @@ gaugeRoutes.openapi(
       details:
         "Read from the ledger, so the balance shown is the balance that decides whether runs may start. An embed token works only on its own origin.",
       tag: "Readers",
-      access: { scope: "read", session: true, embed: true },
+      access: { scope: "read", session: true, embed: true, operatorScopes: ["metrics"] },
       answers: { 200: { description: "The gauge", schema: gaugeSchema } },
     }),
     request: { params: inEnterprise },

@@ -27,7 +27,7 @@ export const jobRoutes = newRouter().openapi(
         "A response with status 202 names the job that it has started. The progress of a running job is updated about twenty times. A job is kept for 35 days after its last change, also if its enterprise is deleted.",
       refusals: ["not_found"],
       tag: "Operator",
-      access: { scope: "operator" },
+      access: { scope: "operator", operatorScopes: ["metrics", "maintenance"] },
       answers: { 200: { description: "The job", schema: jobSchema } },
     }),
     request: { params: z.object({ job: z.string().openapi({ example: "0b0e4c1e-5a3e-4d4c-9a57-6f1c1f6d2f10" }) }) },

@@ -25,7 +25,7 @@ export const keyRoutes = newRouter()
           "The key is shown only in this response. The operator may make keys with any scope. An admin key may make `debit` and `read` keys of its enterprise.",
         refusals: ["too_many_keys"],
         tag: "Operator",
-        access,
+        access: { ...access, operatorScopes: ["keys"] },
         answers: {
           201: { description: "The key", schema: z.object({ id: z.string(), key: z.string() }).openapi("MadeKey") },
         },
@@ -45,7 +45,7 @@ export const keyRoutes = newRouter()
         name: "listKeys",
         summary: "List keys, newest first, without their secrets",
         tag: "Operator",
-        access,
+        access: { ...access, operatorScopes: ["keys"] },
         answers: { 200: { description: "A page of keys", schema: listOf(keySchema) } },
       }),
       request: { params: inEnterprise, query: listQuery(100, "string") },
@@ -77,7 +77,7 @@ export const keyRoutes = newRouter()
         details:
           "The next request with the key is refused. The server closes sockets that were opened with it, using code 4401.",
         tag: "Operator",
-        access,
+        access: { ...access, operatorScopes: ["keys"] },
         answers: { 204: { description: "Revoked" } },
       }),
       request: {

@@ -35,7 +35,7 @@ export const maintenanceRoutes = newRouter()
         details:
           "Recomputes the balances from the ledger's rows, and compares the copy with the ledger. It does not delay debits, and is right while they arrive. Small books are audited in the call. For large ones the response is 202 with a job; once the job is done, the response is 200 with its result for ten minutes, and then a call starts the next audit.",
         tag: "Operator",
-        access,
+        access: { ...access, operatorScopes: ["metrics"] },
         answers: {
           200: { description: "The checks and their results", schema: auditSchema },
           202: { description: "The audit goes on; see its job", schema: z.object({ job: z.string() }) },
@@ -62,7 +62,7 @@ export const maintenanceRoutes = newRouter()
           "Deletes the copy and writes it again from the ledger. You can do this at any time and any number of times. An interrupted rebuild restarts automatically.",
         empty: true,
         tag: "Operator",
-        access,
+        access: { ...access, operatorScopes: ["maintenance"] },
         answers: { 200: { description: "Rebuilt", schema: z.object({ rebuilt: z.boolean(), batches: z.int() }) } },
       }),
       request: { params: inEnterprise },
@@ -82,7 +82,7 @@ maintenanceRoutes.openapi(
       name: "followRealClock",
       summary: "End a demo enterprise's test clock and mark its history as demo data",
       tag: "Operator",
-      access,
+      access: { ...access, operatorScopes: ["enterprises"] },
       answers: { 200: { description: "The enterprise" } },
     }),
     request: { params: inEnterprise },

@@ -27,7 +27,7 @@ metricRoutes.openapi(
       name: "readMetrics",
       summary: "Read metrics in Prometheus's format",
       tag: "Service",
-      access: { scope: "operator" },
+      access: { scope: "operator", operatorScopes: ["metrics"] },
       answers: { 200: { description: "Metrics", schema: z.string(), contentType: "text/plain" } },
     }),
   }),

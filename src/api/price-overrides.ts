@@ -11,7 +11,7 @@ const putSchema = z.strictObject({ models: z.array(entrySchema).max(MAX_OVERRIDE
 const answers = {
   200: { description: "The overrides in force", schema: z.object({ models: z.array(shownEntrySchema) }) },
 };
-const access = { scope: "operator" } as const;
+const access = { scope: "operator", operatorScopes: ["prices"] } as const;
 
 export const priceOverrideRoutes = newRouter()
   .openapi(

@@ -3,7 +3,7 @@
  * may change it: replace it as a whole, or single entries. Every change makes a new version.
  */
 import type { Context } from "hono";
-import { byOf } from "../access/callers.ts";
+import { byOf, OPERATOR_SCOPES } from "../access/callers.ts";
 import { adoptBook, currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { PriceBook } from "../catalog/price-book.ts";
@@ -16,7 +16,7 @@ import { id } from "../wire/fields.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
 import { problemOfRefusal, sendProblem } from "../wire/problems.ts";
 import { formatIsoOrNull } from "../wire/time.ts";
-import type { ApiEnv } from "./auth.ts";
+import type { Access, ApiEnv } from "./auth.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
 import { entrySchema, FILLED_ENTRY, findDuplicates, modelName, shownEntrySchema, toEntries } from "./price-schema.ts";
 import { invalid, problem, refused } from "./problem.ts";
@@ -82,7 +82,7 @@ const modelSchema = z
   })
   .openapi("FilledModelPrice");
 
-const anybody = { scope: "any", session: true } as const;
+const anybody: Access = { scope: "any", session: true, operatorScopes: OPERATOR_SCOPES };
 const newVersion = { 201: { description: "The new version", schema: bookSchema } };
 
 export const priceRoutes = newRouter()
@@ -121,7 +121,7 @@ export const priceRoutes = newRouter()
         details:
           "Replaces the whole book: entries that you leave out are gone. To change single entries, use PATCH. The new book prices the meters that are first priced afterwards. It is in force everywhere within 30 seconds. An entry with the id `*` prices every model that the book does not name.",
         tag: "Operator",
-        access: { scope: "operator" },
+        access: { scope: "operator", operatorScopes: ["prices"] },
         answers: newVersion,
         refusals: ["price_book_conflict"],
       }),
@@ -153,7 +153,7 @@ export const priceRoutes = newRouter()
         details:
           "An entry of `models` replaces the entry with the same id as a whole, or is added. All other entries stay. The response is the whole new book.",
         tag: "Operator",
-        access: { scope: "operator" },
+        access: { scope: "operator", operatorScopes: ["prices"] },
         answers: newVersion,
         refusals: ["price_book_conflict"],
       }),

@@ -21,7 +21,7 @@ export const referralRoutes = newRouter().openapi(
         "An enterprise can be referred once. Each side is granted the deployment's `REFERRAL_BONUS_CREDITS`. If the referee has too many open grants, nothing happens. If the referrer has, its grant is added once it has room.",
       refusals: ["referral_code_unknown", "already_referred", "self_referral", "too_many_grants"],
       tag: "Operator",
-      access: { scope: "operator" },
+      access: { scope: "operator", operatorScopes: ["grants"] },
       answers: {
         201: {
           description: "Granted to both sides",

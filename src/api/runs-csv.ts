@@ -37,7 +37,7 @@ export const runsCsvRoutes = newRouter().openapi(
       details:
         "`cycle_micros` is the part of a run's charge that counts in this cycle. This column adds up to the gauge's `used_micros`.",
       tag: "Readers",
-      access: { scope: "read", session: true, costly: true },
+      access: { scope: "read", session: true, costly: true, operatorScopes: ["metrics"] },
       answers: { 200: { description: "The table", schema: z.string(), contentType: "text/csv" } },
     }),
     request: { params: inEnterprise, query: runFilter },

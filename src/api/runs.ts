@@ -144,7 +144,7 @@ export const runRoutes = newRouter()
         summary: "List runs, newest first",
         details: "Read from the copy, which is at most 5 seconds behind the ledger.",
         tag: "Readers",
-        access: { scope: "read", session: true },
+        access: { scope: "read", session: true, operatorScopes: ["metrics"] },
         answers: { 200: { description: "A page of runs", schema: listOf(runSchema) } },
       }),
       request: {
@@ -171,7 +171,7 @@ export const runRoutes = newRouter()
         details:
           "Read from the ledger. A meter's draws add up to its charge. `lapsed_micros` is the part of a refund that could not be returned because its cycle or grant had ended.",
         tag: "Readers",
-        access: { scope: "read", session: true },
+        access: { scope: "read", session: true, operatorScopes: ["metrics"] },
         answers: { 200: { description: "The receipt", schema: receiptSchema } },
       }),
       request: { params: inRun },

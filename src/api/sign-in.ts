@@ -36,7 +36,7 @@ export const signInRoutes = newRouter()
         details:
           "The link works once, within 5 minutes. It opens a page with one button. Pressing the button uses up the link and signs the browser in for 12 hours. A link for a member ends the role `admin` in older sessions and links of the same person.",
         tag: "Operator",
-        access: { scope: "operator" },
+        access: { scope: "operator", operatorScopes: ["sessions"] },
         answers: {
           201: { description: "The link", schema: z.object({ url: z.url(), expires_at: z.iso.datetime() }) },
         },
@@ -62,7 +62,7 @@ export const signInRoutes = newRouter()
         summary: "Make a token for the usage bar",
         details: "The token works on pages of `origin` only, for `ttl_seconds` (900 by default, at most 3,600).",
         tag: "Operator",
-        access: { scope: "operator" },
+        access: { scope: "operator", operatorScopes: ["sessions"] },
         answers: {
           201: { description: "The token", schema: z.object({ token: z.string(), expires_at: z.iso.datetime() }) },
         },
@@ -105,7 +105,7 @@ export const signInRoutes = newRouter()
           "Ends all sessions, unused sign-in links and embed tokens of this person that were made before now, and closes their sockets with code 4401. Call this when a person leaves or loses the role `admin`.",
         empty: true,
         tag: "Operator",
-        access: { scope: "operator" },
+        access: { scope: "operator", operatorScopes: ["sessions"] },
         answers: { 204: { description: "Signed out" } },
       }),
       request: {

@@ -25,7 +25,7 @@ export const socketRoutes = newRouter()
         details:
           "Sends the gauge at once and after every change, at most four times a second. The latest state is always sent. Send `ping` to get a `pong`. Any other message closes the socket with code 1008. A browser cannot set headers on a WebSocket, so it passes an embed token as the subprotocol pair `fuelgauge, TOKEN`. The server closes the socket with code 4401 when the key or token expires or is revoked.",
         tag: "Readers",
-        access: { scope: "read", session: true, embed: true },
+        access: { scope: "read", session: true, embed: true, operatorScopes: ["metrics"] },
         answers: { 101: { description: "The socket is open" } },
         refusals: ["upgrade_required"],
       }),

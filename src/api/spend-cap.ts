@@ -16,7 +16,7 @@ export const spendCapRoutes = newRouter().openapi(
       details: "Only for an enterprise that brings its own model. `monthly_cap_micros: null` removes the cap.",
       refusals: ["not_byom"],
       tag: "Operator",
-      access: { scope: "admin" },
+      access: { scope: "admin", operatorScopes: ["enterprises"] },
       answers: {
         200: {
           description: "The cap in force",

@@ -17,7 +17,7 @@ import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
 const unit = z.enum(UNITS);
 const instant = z.iso.datetime();
-const access = { scope: "read", session: true } as const;
+const access = { scope: "read", session: true, operatorScopes: ["metrics"] } as const;
 
 const timeseriesSchema = z
   .object({

@@ -40,6 +40,8 @@ export type ApiOperation = {
   requestBody?: { content: Content };
   responses: Record<string, { description: string; content?: Content }>;
   "x-codeSamples"?: { lang: string; label: string; source: string }[];
+  /** The scopes of which an operator key with scopes needs one; absent if only OPERATOR_KEY may call it. */
+  "x-operator-scopes"?: readonly string[];
   /** The messages that a client sends to a socket and receives from it, as references to schemas. */
   "x-websocket"?: { sends?: ApiSchema; receives: ApiSchema };
 };

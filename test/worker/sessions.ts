@@ -12,15 +12,14 @@ const SESSION = {
   region: "",
   user: "u1",
   role: "admin",
-  id: "s1",
   origin: "",
   issuedAtMs: Date.UTC(2020, 0),
   expiresAtMs: FAR_FUTURE_MS,
 } as const;
 
-/** A session of the admin u1. */
+/** A session of the admin u1. Each one is another session, because signing out ends one session only. */
 export function sessionToken(enterprise: string, overrides: Overrides = {}): Promise<string> {
-  return mintToken(env.SIGNING_SECRET, { ...SESSION, enterprise, ...overrides });
+  return mintToken(env.SIGNING_SECRET, { ...SESSION, id: crypto.randomUUID(), enterprise, ...overrides });
 }
 
 export async function sessionCookie(enterprise: string, overrides: Overrides = {}): Promise<{ Cookie: string }> {
@@ -29,5 +28,5 @@ export async function sessionCookie(enterprise: string, overrides: Overrides = {
 
 /** An embed token of the admin u1 for the editor's origin. */
 export function embedToken(enterprise: string, overrides: Overrides = {}): Promise<string> {
-  return sessionToken(enterprise, { kind: "embed", id: "t1", origin: EDITOR_ORIGIN, ...overrides });
+  return sessionToken(enterprise, { kind: "embed", origin: EDITOR_ORIGIN, ...overrides });
 }

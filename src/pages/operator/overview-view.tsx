@@ -77,10 +77,16 @@ export const SignOutForm: FC<{ id: string; form: Form }> = ({ id, form }) => (
     </p>
     <NothingSaved form={form} what="Nobody was signed out." />
     <form class="form" method="post" action={enterpriseHref(id, "sign-out")} data-once>
-      <Field form={form} name="signed_out_user" label="User" maxlength={128} />
+      <Field
+        form={form}
+        name="signed_out_user"
+        label="Person"
+        maxlength={128}
+        hint="The id that their links were made for."
+      />
       <p class="buttons">
         <button class="button plain" type="submit">
-          Sign out
+          Sign the person out
         </button>
       </p>
     </form>
