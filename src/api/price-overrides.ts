@@ -1,7 +1,8 @@
 /** The routes for the price overrides of an enterprise: entries that replace or add to those of the price book. */
+import type { ModelPrice } from "../catalog/price-entry.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import { entrySchema, findDuplicates, shownEntrySchema, toEntries } from "./price-schema.ts";
+import { entrySchema, findDuplicates, shownEntrySchema } from "../wire/price-schema.ts";
 import { invalid, refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -37,7 +38,7 @@ export const priceOverrideRoutes = newRouter()
       const { models } = c.req.valid("json");
       const duplicates = findDuplicates(models);
       if (duplicates.length > 0) return invalid(c, duplicates);
-      const put = await enterpriseStub(c.env, c.var.enterprise).putOverrides(toEntries(models));
+      const put = await enterpriseStub(c.env, c.var.enterprise).putOverrides(models as ModelPrice[]);
       return isRefusal(put) ? refused(c, put.refusal) : c.json({ models: put.models });
     },
   )

@@ -7,18 +7,18 @@ import { byOf, OPERATOR_SCOPES } from "../access/callers.ts";
 import { adoptBook, currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { PriceBook } from "../catalog/price-book.ts";
-import { showCacheRates } from "../catalog/price-entry.ts";
+import { type ModelPrice, showCacheRates } from "../catalog/price-entry.ts";
 import { type BookChange, MAX_MODELS } from "../catalog/price-versions.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { modelPrice } from "../operations/model-price.ts";
 import { id } from "../wire/fields.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
+import { entrySchema, FILLED_ENTRY, findDuplicates, modelName, shownEntrySchema } from "../wire/price-schema.ts";
 import { problemOfRefusal, sendProblem } from "../wire/problems.ts";
 import { formatIsoOrNull } from "../wire/time.ts";
 import type { Access, ApiEnv } from "./auth.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
-import { entrySchema, FILLED_ENTRY, findDuplicates, modelName, shownEntrySchema, toEntries } from "./price-schema.ts";
 import { invalid, problem, refused } from "./problem.ts";
 import { body, createRoute, declare, newRouter, z } from "./route.ts";
 
@@ -135,7 +135,7 @@ export const priceRoutes = newRouter()
     async (c) => {
       const { version, credits_per_usd, models } = c.req.valid("json");
       return change(c, {
-        models: toEntries(models),
+        models: models as ModelPrice[],
         remove: "all",
         creditsPerUsd: credits_per_usd,
         knownVersion: version ?? null,
@@ -166,7 +166,7 @@ export const priceRoutes = newRouter()
     async (c) => {
       const { version, credits_per_usd, models = [], remove = [] } = c.req.valid("json");
       return change(c, {
-        models: toEntries(models),
+        models: models as ModelPrice[],
         remove,
         creditsPerUsd: credits_per_usd ?? null,
         knownVersion: version ?? null,

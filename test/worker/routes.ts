@@ -146,6 +146,7 @@ const OPERATOR_READS = [
   "",
   "/open",
   "/new",
+  "/prices",
   OPERATOR_ENTERPRISE,
   `${OPERATOR_ENTERPRISE}/journal`,
   ...TABS,
@@ -154,6 +155,7 @@ const OPERATOR_READS = [
 ];
 const OPERATOR_FORMS = [
   "/new",
+  "/prices",
   ...TABS,
   ...CONFIRMATIONS,
   ...["/link", "/sign-out", "/resume", "/test-clock", "/webhooks/test"].map((form) => OPERATOR_ENTERPRISE + form),

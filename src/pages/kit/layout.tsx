@@ -22,7 +22,7 @@ type LayoutProps = {
   signed?: Signed | undefined;
   tab?: Tab | undefined;
   /** Set on the operator's pages after sign-in. */
-  operator?: { tab: "enterprises" | "new" | null } | undefined;
+  operator?: { tab: "enterprises" | "new" | "prices" | null } | undefined;
   /** Loads the script of the usage page. */
   chart?: boolean;
   children?: Child;
@@ -116,7 +116,7 @@ const Navigation: FC<{ signed: Signed; tab: Tab | undefined }> = ({ signed, tab 
   </>
 );
 
-const OperatorNavigation: FC<{ tab: "enterprises" | "new" | null }> = ({ tab }) => (
+const OperatorNavigation: FC<{ tab: "enterprises" | "new" | "prices" | null }> = ({ tab }) => (
   <>
     <span class="tenant">Operator</span>
     <nav class="tabs" aria-label="Operator">
@@ -125,6 +125,9 @@ const OperatorNavigation: FC<{ tab: "enterprises" | "new" | null }> = ({ tab }) 
       </a>
       <a href="/operator/new" aria-current={tab === "new" ? "page" : undefined}>
         New enterprise
+      </a>
+      <a href="/operator/prices" aria-current={tab === "prices" ? "page" : undefined}>
+        Prices
       </a>
     </nav>
     <form class="who" method="post" action="/operator/signout">

@@ -10,7 +10,7 @@ import { formatIso } from "../../wire/time.ts";
 import { formatShortDate, formatTime } from "../kit/dates.ts";
 import { page } from "../kit/layout.tsx";
 
-type OperatorTab = "enterprises" | "new";
+type OperatorTab = "enterprises" | "new" | "prices";
 
 /** A whole page for the signed-in operator. */
 export function operatorPage(props: { title: string; tab?: OperatorTab; children?: Child }) {

@@ -9,6 +9,7 @@ import { enterpriseKeys } from "./keys.tsx";
 import { enterpriseList } from "./list.tsx";
 import { newEnterprise } from "./new-enterprise.tsx";
 import { enterpriseOverview } from "./overview.tsx";
+import { operatorPrices } from "./prices.tsx";
 import { loadEnterprise, type OperatorEnv, operatorProblem, requireOperator } from "./session.tsx";
 import { enterpriseSettings } from "./settings.tsx";
 import { OPERATOR_PATH, operatorSignIn } from "./sign-in.tsx";
@@ -25,6 +26,7 @@ operatorPages.use(`${OPERATOR_PATH}/enterprises/:e/*`, loadEnterprise);
 for (const routes of [
   enterpriseList,
   newEnterprise,
+  operatorPrices,
   enterpriseOverview,
   enterpriseSettings,
   enterpriseGrants,

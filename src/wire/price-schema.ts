@@ -1,11 +1,10 @@
 /** The schemas of price-book entries, for the price book and for the overrides of an enterprise. */
-import type { ModelPrice } from "../catalog/price-entry.ts";
-import { byKind, type Kind } from "../ledger/kinds.ts";
+import { z } from "@hono/zod-openapi";
+import { byKind } from "../ledger/kinds.ts";
 import { STANDARD } from "../ledger/price-list.ts";
 import { MAX_QUANTITY, parseRate } from "../ledger/prices.ts";
 import type { FieldError } from "../ledger/refusals.ts";
-import { id } from "../wire/fields.ts";
-import { z } from "./route.ts";
+import { id } from "./fields.ts";
 
 const MAX_ALIASES = 100;
 const MAX_TIERS = 20;
@@ -79,11 +78,6 @@ export const FILLED_ENTRY = {
   ...filledRates,
   tiers: z.record(z.string(), z.object({ above_input_tokens: z.int().optional(), ...filledRates })),
 };
-
-/** Returns the sent entries, which the schema has checked, as the catalog and the ledger know them. */
-export function toEntries(models: readonly z.infer<typeof entrySchema>[]): ModelPrice[] {
-  return models as (ModelPrice & Partial<Record<Kind, string>>)[];
-}
 
 /** Returns an error for each name that appears twice, with the path of its later appearance. */
 export function findDuplicates(models: readonly { id: string; aliases: string[] }[]): FieldError[] {
