@@ -164,7 +164,7 @@ export const TOKEN_USAGES: UsageCase[] = [
   one(
     "Qwen states explicit cache writes with their lifetimes",
     "chat",
-    "qwen3-max",
+    "accounts/fireworks/models/qwen3p6-plus",
     {
       prompt_tokens: 2_000,
       completion_tokens: 30,
