@@ -80,7 +80,9 @@ export class PriceVersions {
   at(version: number): PriceBook | null {
     if (version === this.currentVersion) return this.current();
     const row = this.#row(version);
-    return row === null ? null : bookOf(row, this.#entriesOf(row));
+    const entries = row === null ? new Map() : this.#entriesOf(row);
+    // No book is empty: the prices of this version were never stored.
+    return row === null || entries.size === 0 ? null : bookOf(row, entries);
   }
 
   /** Lists the versions below `before`, newest first. */
