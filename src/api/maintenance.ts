@@ -59,17 +59,21 @@ export const maintenanceRoutes = newRouter()
         name: "rebuildCopy",
         summary: "Rebuild an enterprise's copy",
         details:
-          "Deletes the copy and writes it again from the ledger. You can do this at any time and any number of times. An interrupted rebuild restarts automatically.",
+          "Writes the copy again from the ledger, and then deletes the rows that the ledger does not have. Readers keep seeing the old copy until the new one is complete. You can do this at any time and any number of times. An interrupted rebuild continues automatically.",
         empty: true,
         tag: "Operator",
         access: { ...access, operatorScopes: ["maintenance"] },
-        answers: { 200: { description: "Rebuilt", schema: z.object({ rebuilt: z.boolean(), batches: z.int() }) } },
+        answers: {
+          200: { description: "Rebuilt", schema: z.object({ rebuilt: z.boolean(), batches: z.int() }) },
+          202: { description: "Started; see the job", schema: z.object({ job: z.string() }) },
+        },
       }),
       request: { params: inEnterprise },
     }),
     async (c) => {
       const rebuilt = await enterpriseStub(c.env, c.var.enterprise).rebuild();
-      return isRefusal(rebuilt) ? refused(c, rebuilt.refusal) : c.json({ rebuilt: true, ...rebuilt });
+      if (isRefusal(rebuilt)) return refused(c, rebuilt.refusal);
+      return "job" in rebuilt ? c.json(rebuilt, 202) : c.json({ rebuilt: true, ...rebuilt });
     },
   );
 

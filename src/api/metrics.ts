@@ -6,6 +6,7 @@ import { currentPrices } from "../catalog/current-prices.ts";
 import type { JobCount } from "../catalog/job-record.ts";
 import { type AuditSummary, catalogOf } from "../catalog/object.ts";
 import { type FleetRow, readFleet } from "../copy/fleet.ts";
+import { readAllCopies } from "../operations/read-copy.ts";
 import { createRoute, declare, newRouter, z } from "./route.ts";
 
 const FORMAT = "text/plain; version=0.0.4; charset=utf-8";
@@ -33,7 +34,7 @@ metricRoutes.openapi(
   }),
   async (c) => {
     const [fleet, audits, jobs, prices] = await Promise.all([
-      readFleet(c.env.DB).catch(withoutCopy),
+      readFleet(readAllCopies(c.env)).catch(withoutCopy),
       catalogOf(c.env).auditSummary(),
       catalogOf(c.env).countJobs(),
       currentPrices(c.env, c.executionCtx),

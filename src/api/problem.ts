@@ -8,7 +8,7 @@ import type { AccessRefusalCode, AnyRefusal } from "../access/refusals.ts";
 import type { FieldError } from "../ledger/refusals.ts";
 import type { BorderCode } from "../wire/problem-catalogue.ts";
 import { problemOf, problemOfRefusal, sendProblem } from "../wire/problems.ts";
-import { isTransient } from "../wire/transient.ts";
+import { isCopyError, isTransient } from "../wire/transient.ts";
 
 /** Codes without extra fields. */
 type PlainCode = AccessRefusalCode | BorderCode | "not_found";
@@ -40,8 +40,9 @@ export function answerError(error: Error, c: Context): Response {
   }
   const where = { method: c.req.method, path: c.req.routePath, enterprise: c.get("enterprise") || undefined };
   if (isTransient(error)) {
-    console.error(JSON.stringify({ event: "ledger_busy", ...where, error: error.message }));
-    return problem(c, "ledger_busy");
+    const failure = isCopyError(error) ? { event: "copy_unavailable" as const } : { event: "ledger_busy" as const };
+    console.error(JSON.stringify({ ...failure, ...where, error: error.message }));
+    return problem(c, failure.event);
   }
   console.error(JSON.stringify({ event: "internal_error", ...where, error: String(error.stack ?? error) }));
   return problem(c, "internal");

@@ -3,9 +3,11 @@
  * is the part of a run's charge that counts in this cycle. This column adds up to the gauge's `used_micros`. A cell
  * that a spreadsheet would read as a formula starts with an apostrophe.
  */
+import type { CheckedCopy } from "../copy/checked-copy.ts";
 import { type RunFilter, readCycleRuns } from "../copy/read.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { readCopy } from "../operations/read-copy.ts";
 import { showRun } from "../wire/run.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -36,6 +38,7 @@ export const runsCsvRoutes = newRouter().openapi(
       summary: "Export this cycle's runs as CSV",
       details:
         "`cycle_micros` is the part of a run's charge that counts in this cycle. This column adds up to the gauge's `used_micros`.",
+      refusals: ["copy_unavailable"],
       tag: "Readers",
       access: { scope: "read", session: true, costly: true, operatorScopes: ["metrics"] },
       answers: { 200: { description: "The table", schema: z.string(), contentType: "text/csv" } },
@@ -45,9 +48,12 @@ export const runsCsvRoutes = newRouter().openapi(
   async (c) => {
     const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
     if (isRefusal(view)) return refused(c, view.refusal);
-    const lines = csvLines(c.env.DB, c.var.enterprise, view.cycleStartsAtMs, c.req.valid("query"));
+    const copy = readCopy(c.env, c.executionCtx, c.var.enterprise, view.copy);
+    const lines = csvLines(copy, c.var.enterprise, view.cycleStartsAtMs, c.req.valid("query"));
     const name = `runs-${c.var.enterprise.replaceAll(/[^A-Za-z0-9_-]/g, "_")}-${view.gauge.cycle.starts_at.slice(0, 10)}.csv`;
-    return c.body(streamOf(lines), 200, {
+    // If the copy cannot be read, this throws before the response starts.
+    const first = await lines.next();
+    return c.body(streamOf(first, lines), 200, {
       "Content-Type": "text/csv; charset=utf-8",
       "Content-Disposition": `attachment; filename="${name}"`,
     });
@@ -57,11 +63,13 @@ export const runsCsvRoutes = newRouter().openapi(
 /**
  * Reads lines as the client consumes them. An error aborts the transfer, so an incomplete file cannot look complete.
  */
-function streamOf(lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+function streamOf(first: IteratorResult<string>, lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
+  let read: IteratorResult<string> | null = first;
   return new ReadableStream({
     async pull(controller) {
-      const { value, done } = await lines.next();
+      const { value, done } = read ?? (await lines.next());
+      read = null;
       if (done === true) controller.close();
       else controller.enqueue(encoder.encode(value));
     },
@@ -71,12 +79,13 @@ function streamOf(lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
   });
 }
 
-async function* csvLines(db: D1Database, enterprise: string, cycleStartsAtMs: number, filter: RunFilter) {
-  yield `${COLUMNS.join(",")}\r\n`;
+async function* csvLines(db: CheckedCopy, enterprise: string, cycleStartsAtMs: number, filter: RunFilter) {
+  let header = `${COLUMNS.join(",")}\r\n`;
   for (let after: { startedAtMs: number; run: string } | null = null; ; ) {
     const runs = await readCycleRuns(db, enterprise, cycleStartsAtMs, filter, PAGE_ROWS, after);
     const rows = runs.map((run) => ({ ...showRun(run), cycle_micros: run.cycleMicros }));
-    yield rows.map((row) => `${COLUMNS.map((column) => csvCell(row[column])).join(",")}\r\n`).join("");
+    yield header + rows.map((row) => `${COLUMNS.map((column) => csvCell(row[column])).join(",")}\r\n`).join("");
+    header = "";
     const last = runs.at(-1);
     if (last === undefined || runs.length < PAGE_ROWS) return;
     after = { startedAtMs: last.startedAtMs, run: last.run };

@@ -9,6 +9,7 @@ import type { StartRefusedJson } from "../enterprise/answers.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { isPriced } from "../operations/model-price.ts";
+import { readCopy } from "../operations/read-copy.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
 import { gaugeSchema } from "../wire/gauge.ts";
 import { receiptSchema } from "../wire/receipt.ts";
@@ -143,6 +144,7 @@ export const runRoutes = newRouter()
         name: "listRuns",
         summary: "List runs, newest first",
         details: "Read from the copy, which is at most 5 seconds behind the ledger.",
+        refusals: ["copy_unavailable"],
         tag: "Readers",
         access: { scope: "read", session: true, operatorScopes: ["metrics"] },
         answers: { 200: { description: "A page of runs", schema: listOf(runSchema) } },
@@ -157,7 +159,8 @@ export const runRoutes = newRouter()
       const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
       if (isRefusal(view)) return refused(c, view.refusal);
       const after = cursor === undefined ? null : { startedAtMs: cursor[0], run: cursor[1] };
-      const runs = await readRuns(c.env.DB, c.var.enterprise, filter, limit, after);
+      const copy = readCopy(c.env, c.executionCtx, c.var.enterprise, view.copy);
+      const runs = await readRuns(copy, c.var.enterprise, filter, limit, after);
       return c.json(pageOf(runs, limit, (run) => [run.startedAtMs, run.run], showRun));
     },
   )

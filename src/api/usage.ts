@@ -9,6 +9,7 @@ import { GRANULARITIES, RANGES, spansOf } from "../ledger/calendar.ts";
 import { percentOf, UNITS } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { readCopy } from "../operations/read-copy.ts";
 import { formatIso } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
@@ -57,6 +58,7 @@ const top = (plural: string) =>
       name: `readTop${plural[0]?.toUpperCase()}${plural.slice(1)}`,
       summary: `List this cycle's ${plural} by amount, largest first`,
       details: "Read from the copy. `percent` is the share of `total_micros`, which is the total of the whole cycle.",
+      refusals: ["copy_unavailable"],
       tag: "Readers",
       access,
       answers: { 200: { description: "A page of the table", schema: topSchema } },
@@ -74,6 +76,7 @@ export const usageRoutes = newRouter()
         summary: "Read the usage over time, by surface",
         details:
           "Read from the copy. Buckets start and end on boundaries in the enterprise's time zone. The last bucket may end in the future. A refund counts in the bucket in which it was made, so a bucket may be negative.",
+        refusals: ["copy_unavailable"],
         tag: "Readers",
         access,
         answers: { 200: { description: "The buckets, oldest first, including empty ones", schema: timeseriesSchema } },
@@ -85,7 +88,8 @@ export const usageRoutes = newRouter()
       const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
       if (isRefusal(view)) return refused(c, view.refusal);
       const { granularity, spans } = spansOf(range, view.nowMs, view.timeZone);
-      const buckets = await readTimeseries(c.env.DB, c.var.enterprise, view.gauge.unit, granularity, spans);
+      const copy = readCopy(c.env, c.executionCtx, c.var.enterprise, view.copy);
+      const buckets = await readTimeseries(copy, c.var.enterprise, view.gauge.unit, granularity, spans);
       return c.json({
         unit: view.gauge.unit,
         range,
@@ -115,9 +119,10 @@ async function answerTop(
   const { unit: shown, cycle } = view.gauge;
   const question = { enterprise: c.var.enterprise, unit: shown, cycleStartsAtMs: view.cycleStartsAtMs };
   const after = query.cursor === undefined ? null : { amountMicros: query.cursor[0], id: query.cursor[1] };
+  const copy = readCopy(c.env, c.executionCtx, c.var.enterprise, view.copy);
   const [total, rows] = await Promise.all([
-    readCycleTotal(c.env.DB, question),
-    readTop(c.env.DB, { ...question, dimension }, query.limit, after),
+    readCycleTotal(copy, question),
+    readTop(copy, { ...question, dimension }, query.limit, after),
   ]);
   const page = pageOf(
     rows,

@@ -55,8 +55,20 @@ export type Batch = {
   names: NameRow[];
   /** The revision of this batch's rows for the enterprise and its runs. It increases with every batch. */
   revision: number;
+  /**
+   * The rebuild that this batch belongs to, or that ended last before it. Its rows replace the rows of earlier
+   * generations whatever their revisions, and rows of an earlier generation than the copy's are not written.
+   */
+  generation: number;
+  /** Whether a rebuild writes the batch. It also corrects columns that otherwise never change. */
+  rebuild: boolean;
+  /** The revision that D1 has confirmed. If the copy has not reached it, something is missing. */
+  confirmedRevision: number;
   /** The seq up to which the batch contains the outbox; 0 if the batch contains no outbox rows. */
   outboxSeq: number;
   /** The revision of the settings, or null if the copy already has it. If not null, the search keys are replaced. */
   settingsRevision: number | null;
 };
+
+/** The state of an enterprise's copy as D1 has it. */
+export type CopyHead = { generation: number; revision: number; sinceRevision: number };

@@ -10,6 +10,7 @@ import type { Span } from "../ledger/calendar.ts";
 import { METER_RETENTION_MS } from "../ledger/meter.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
 import type { AtMs } from "../ledger/time.ts";
+import type { CheckedCopy } from "./checked-copy.ts";
 import type { TimeBucket, TopRow } from "./read.ts";
 
 export const SLICE_RUNS = 1_000;
@@ -26,7 +27,7 @@ const COLUMNS = { workspace: "workspace", group: "group_id", user: "user" } as c
 
 /** Returns the slice's use in a cycle by another dimension, largest first. */
 export async function readSliceTop(
-  db: D1Database,
+  db: CheckedCopy,
   slice: Slice,
   cycleStartsAtMs: AtMs,
   dimension: Dimension,
@@ -69,7 +70,7 @@ export async function readSliceTop(
 /**
  * Returns the charges of the slice's runs by surface. Each run counts in the bucket of its start. Includes empty ones.
  */
-export async function readSliceSeries(db: D1Database, slice: Slice, spans: readonly Span[]): Promise<SliceSeries> {
+export async function readSliceSeries(db: CheckedCopy, slice: Slice, spans: readonly Span[]): Promise<SliceSeries> {
   const statement = `WITH ${newestRuns(slice)}
     SELECT span.key AS place, surface, sum(charged_micros) AS amount_micros, (SELECT count(*) FROM newest) AS read
     FROM newest JOIN json_each(?5) AS span

@@ -13,6 +13,7 @@ import type { Micros, Unit } from "../ledger/micros.ts";
 import type { RunSummary } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type FactsJson, parseFacts } from "../wire/entry.ts";
+import type { CheckedCopy } from "./checked-copy.ts";
 import { entries, names, runs, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
 
 export type TimeBucket = Span & { webMicros: number; cliMicros: number };
@@ -35,7 +36,7 @@ const HALF_DAY_MS = 43_200_000;
  * Returns the charges by surface in each of these spans. Hours are read from hourly rows, longer spans from daily rows.
  */
 export async function readTimeseries(
-  db: D1Database,
+  db: CheckedCopy,
   enterprise: string,
   unit: Unit,
   granularity: Granularity,
@@ -68,7 +69,7 @@ export async function readTimeseries(
 
 /** Returns the largest rows of a dimension after `after`. Returns `limit` + 1 rows if there are more than `limit`. */
 export async function readTop(
-  db: D1Database,
+  db: CheckedCopy,
   question: OfCycle & { dimension: Dimension },
   limit: number,
   after: { amountMicros: Micros; id: string } | null,
@@ -87,7 +88,7 @@ export async function readTop(
 
 /** Returns one row of a dimension with its name. Its numbers are zero if nothing was charged in the cycle. */
 export async function readTopRow(
-  db: D1Database,
+  db: CheckedCopy,
   question: OfCycle & { dimension: Dimension },
   id: string,
 ): Promise<TopRow> {
@@ -104,7 +105,7 @@ export async function readTopRow(
 
 /** Counts the rows of a dimension in the cycle, but stops counting at `max` + 1. */
 export async function countTop(
-  db: D1Database,
+  db: CheckedCopy,
   question: OfCycle & { dimension: Dimension },
   max: number,
 ): Promise<number> {
@@ -121,7 +122,7 @@ export async function countTop(
 
 /** Returns the cycle's total in the copy. The rows of each dimension sum to this total. */
 export async function readCycleTotal(
-  db: D1Database,
+  db: CheckedCopy,
   question: OfCycle,
 ): Promise<{ requests: number; amountMicros: Micros }> {
   const t = usageByDimension;
@@ -134,7 +135,7 @@ export async function readCycleTotal(
 
 /** Returns runs after `after`, newest first. Returns `limit` + 1 rows if there are more than `limit`. */
 export async function readRuns(
-  db: D1Database,
+  db: CheckedCopy,
   enterprise: string,
   filter: RunFilter,
   limit: number,
@@ -151,7 +152,7 @@ export async function readRuns(
 
 /** Returns the same runs as readRuns, with the names of workspaces and users. */
 export async function readNamedRuns(
-  db: D1Database,
+  db: CheckedCopy,
   enterprise: string,
   filter: RunFilter,
   limit: number,
@@ -159,7 +160,12 @@ export async function readNamedRuns(
 ): Promise<NamedRun[]> {
   const [w, u] = [alias(names, "w"), alias(names, "u")];
   const rows = await drizzle(db)
-    .select({ row: runs, workspaceName: w.name, userName: u.name })
+    // Every column needs its own name: see CheckedStatement.raw.
+    .select({
+      row: runs,
+      workspaceName: sql<string | null>`${w.name}`.as("workspace_name"),
+      userName: sql<string | null>`${u.name}`.as("user_name"),
+    })
     .from(runs)
     .leftJoin(w, and(eq(w.enterprise, enterprise), eq(w.kind, "workspace"), eq(w.id, runs.workspace)))
     .leftJoin(u, and(eq(u.enterprise, enterprise), eq(u.kind, "user"), eq(u.id, runs.user)))
@@ -170,7 +176,7 @@ export async function readNamedRuns(
 }
 
 /** Returns the newest changes of the spend cap. */
-export async function readCapChanges(db: D1Database, enterprise: string, limit: number): Promise<CapChange[]> {
+export async function readCapChanges(db: CheckedCopy, enterprise: string, limit: number): Promise<CapChange[]> {
   const rows = await drizzle(db)
     .select({ seq: entries.seq, atMs: entries.atMs, by: entries.by, facts: entries.facts })
     .from(entries)
@@ -185,7 +191,7 @@ export async function readCapChanges(db: D1Database, enterprise: string, limit: 
 }
 
 /** Returns the newest entries, except the entries of closed runs. */
-export async function readChanges(db: D1Database, enterprise: string, limit: number): Promise<Entry[]> {
+export async function readChanges(db: CheckedCopy, enterprise: string, limit: number): Promise<Entry[]> {
   const rows = await drizzle(db)
     .select({ seq: entries.seq, atMs: entries.atMs, by: entries.by, facts: entries.facts })
     .from(entries)
@@ -198,7 +204,7 @@ export async function readChanges(db: D1Database, enterprise: string, limit: num
 
 /** Returns one page of a cycle's runs, newest first. `cycleMicros` is the part of a run's charges in that cycle. */
 export async function readCycleRuns(
-  db: D1Database,
+  db: CheckedCopy,
   enterprise: string,
   cycleStartsAtMs: AtMs,
   filter: RunFilter,
@@ -223,7 +229,7 @@ export async function readCycleRuns(
 
 /** Returns the names of these ids, by id. */
 export async function readNames(
-  db: D1Database,
+  db: CheckedCopy,
   enterprise: string,
   kind: Dimension,
   ids: readonly string[],

@@ -11,6 +11,8 @@ import { UNITS } from "../ledger/micros.ts";
 import { TOTAL_DIMENSIONS } from "./batch.ts";
 
 const amount = (name: string) => integer(name).notNull();
+/** The rebuild that wrote the row last. Rows of earlier generations are deleted when a rebuild ends. */
+const generation = () => integer("generation").notNull().default(0);
 
 /**
  * Enterprises as of their last projection, for lists. The current state is only in each enterprise's Durable Object.
@@ -26,7 +28,11 @@ export const enterprises = sqliteTable(
     attention: integer("attention").notNull().default(0),
     /** The gauge as JSON, at the time of the projection. */
     gauge: text("gauge").notNull(),
+    /** The revision of the last batch that was written. */
     revision: integer("revision").notNull(),
+    generation: generation(),
+    /** The revision since which no batch is missing. It rises when this copy was lost or replaced by an older one. */
+    sinceRevision: integer("since_revision").notNull().default(0),
     /** The revision of the settings that the search keys were made from. */
     settingsRevision: integer("settings_revision").notNull().default(0),
   },
@@ -55,6 +61,7 @@ export const usageHourly = sqliteTable(
     surface: text("surface", { enum: SURFACES }).notNull(),
     amountMicros: amount("amount_micros"),
     revision: integer("revision").notNull(),
+    generation: generation(),
   },
   (t) => [primaryKey({ columns: [t.enterprise, t.unit, t.startsAtMs, t.surface] })],
 );
@@ -69,6 +76,7 @@ export const usageDaily = sqliteTable(
     surface: text("surface", { enum: SURFACES }).notNull(),
     amountMicros: amount("amount_micros"),
     revision: integer("revision").notNull(),
+    generation: generation(),
   },
   (t) => [primaryKey({ columns: [t.enterprise, t.unit, t.startsAtMs, t.surface] })],
 );
@@ -85,6 +93,7 @@ export const usageByDimension = sqliteTable(
     requests: integer("requests").notNull(),
     amountMicros: amount("amount_micros"),
     revision: integer("revision").notNull(),
+    generation: generation(),
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.unit, t.cycleStartsAtMs, t.dimension, t.id] }),
@@ -113,6 +122,7 @@ export const runs = sqliteTable(
     cycleMicros: amount("cycle_micros"),
     final: integer("final", { mode: "boolean" }).notNull(),
     revision: integer("revision").notNull(),
+    generation: generation(),
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.run] }),
@@ -135,6 +145,7 @@ export const entries = sqliteTable(
     type: text("type").notNull(),
     by: text("caused_by").notNull(),
     facts: text("facts").notNull(),
+    generation: generation(),
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.seq] }),
@@ -154,6 +165,7 @@ export const names = sqliteTable(
     name: text("name").notNull(),
     group: text("group_id"),
     revision: integer("revision").notNull(),
+    generation: generation(),
   },
   (t) => [primaryKey({ columns: [t.enterprise, t.kind, t.id] })],
 );

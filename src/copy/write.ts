@@ -1,10 +1,11 @@
 /**
- * Writes an enterprise's batches to its copy in D1. The rows of each table are one JSON parameter, and all statements
- * of a batch run as one D1 batch. A row replaces only a row with a lower revision, so batches may be written twice,
- * late or out of order.
+ * Writes an enterprise's batches to its copy in D1. The rows of each table are JSON parameters, and all statements of a
+ * batch run as one D1 batch. A row replaces only a row of an earlier generation, or one with a lower revision, so
+ * batches may be written twice, late or out of order.
  */
 import { showFacts } from "../wire/entry.ts";
-import type { Batch, CycleTotal, TimeTotal } from "./batch.ts";
+import type { Batch, CopyHead, CycleTotal, TimeTotal } from "./batch.ts";
+import { headStatement, parseHead } from "./checked-copy.ts";
 import { searchKeysOf } from "./search-keys.ts";
 
 /**
@@ -26,67 +27,74 @@ export type BatchRows = Pick<Batch, "totals" | "runs" | "entries" | "names" | "r
 
 const TIME = ["unit", "starts_at_ms", "surface", "amount_micros", "revision"] as const;
 
-const TABLES = [
-  "enterprise_search",
-  "usage_hourly",
-  "usage_daily",
-  "usage_by_dimension",
-  "runs",
-  "entries",
-  "names",
-] as const;
+/** D1 accepts values of at most 2 MB. A UTF-16 code unit of a string takes at most 3 bytes. */
+const MAX_PARAMETER_CHARS = 500_000;
 
-export async function writeBatch(db: D1Database, batch: Batch): Promise<void> {
-  const { enterprise, createdAtMs, name, suspended, attention, gauge, revision } = batch;
-  const head = db
-    .prepare(
-      `INSERT INTO enterprises (id, created_at_ms, name, suspended, attention, gauge, revision) VALUES (?, ?, ?, ?, ?, ?, ?)
-        ON CONFLICT (id) DO UPDATE
-        SET name = excluded.name, suspended = excluded.suspended, attention = excluded.attention, gauge = excluded.gauge,
-          revision = excluded.revision
-        WHERE excluded.revision > enterprises.revision`,
-    )
-    .bind(enterprise, createdAtMs, name, Number(suspended), attention, gauge, revision);
-  await db.batch([head, ...searchKeys(db, batch), ...rowsOf(batch).flatMap((rows) => writesOf(db, enterprise, rows))]);
+/** Writes a batch. Returns the head of the copy as it is after that. */
+export async function writeBatch(db: D1Database, batch: Batch): Promise<CopyHead> {
+  const results = await db.batch<Record<string, unknown>>([
+    writeHead(db, batch),
+    ...searchKeys(db, batch),
+    ...rowsOf(batch).flatMap((rows) => writesOf(db, batch, rows)),
+    headStatement(db, batch.enterprise),
+  ]);
+  return parseHead(results.at(-1)?.results[0]) as CopyHead;
 }
 
 /**
- * Returns statements that replace the search keys, unless the stored keys were made from the same or newer settings.
+ * Writes the enterprise's own row. If the copy has not reached the confirmed revision, something is missing from it,
+ * and the row says that the copy is complete only since this batch.
  */
-function searchKeys(db: D1Database, { enterprise, name, settingsRevision }: Batch): D1PreparedStatement[] {
+function writeHead(db: D1Database, batch: Batch): D1PreparedStatement {
+  const { enterprise, createdAtMs, name, suspended, attention, gauge, revision, generation } = batch;
+  return db
+    .prepare(
+      `INSERT INTO enterprises (id, created_at_ms, name, suspended, attention, gauge, revision, generation,
+          since_revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7)
+        ON CONFLICT (id) DO UPDATE
+        SET name = excluded.name, suspended = excluded.suspended, attention = excluded.attention, gauge = excluded.gauge,
+          revision = excluded.revision, generation = excluded.generation,
+          since_revision = iif(enterprises.revision >= ?9, enterprises.since_revision, excluded.revision),
+          settings_revision = iif(enterprises.generation = excluded.generation, enterprises.settings_revision, 0)
+        WHERE (excluded.generation, excluded.revision) > (enterprises.generation, enterprises.revision)`,
+    )
+    .bind(
+      enterprise,
+      createdAtMs,
+      name,
+      Number(suspended),
+      attention,
+      gauge,
+      revision,
+      generation,
+      batch.confirmedRevision,
+    );
+}
+
+/**
+ * Returns statements that replace the search keys, unless the stored keys were made from the same or newer settings, or
+ * the copy has a later generation.
+ */
+function searchKeys(db: D1Database, batch: Batch): D1PreparedStatement[] {
+  const { enterprise, name, generation, settingsRevision } = batch;
   if (settingsRevision === null) return [];
-  const older = "SELECT 1 FROM enterprises WHERE id = ?1 AND settings_revision < ?2";
+  const older = "SELECT 1 FROM enterprises WHERE id = ?1 AND generation = ?3 AND settings_revision < ?2";
   const keys = JSON.stringify(searchKeysOf(enterprise, name));
+  const deleted = `DELETE FROM enterprise_search WHERE enterprise = ?1 AND EXISTS (${older})`;
+  const inserted = `INSERT INTO enterprise_search SELECT ?1, value FROM json_each(?4) WHERE EXISTS (${older})`;
+  const noted =
+    "UPDATE enterprises SET settings_revision = ?2 WHERE id = ?1 AND generation = ?3 AND settings_revision < ?2";
   return [
-    db
-      .prepare(`DELETE FROM enterprise_search WHERE enterprise = ?1 AND EXISTS (${older})`)
-      .bind(enterprise, settingsRevision),
-    db
-      .prepare(`INSERT INTO enterprise_search SELECT ?1, value FROM json_each(?3) WHERE EXISTS (${older})`)
-      .bind(enterprise, settingsRevision, keys),
-    db
-      .prepare("UPDATE enterprises SET settings_revision = ?2 WHERE id = ?1 AND settings_revision < ?2")
-      .bind(enterprise, settingsRevision),
+    db.prepare(deleted).bind(enterprise, settingsRevision, generation),
+    db.prepare(inserted).bind(enterprise, settingsRevision, generation, keys),
+    db.prepare(noted).bind(enterprise, settingsRevision, generation),
   ];
 }
 
-/** Reads the highest revision of the batches written for an enterprise; null if there is none. */
-export async function readHead(db: D1Database, enterprise: string): Promise<number | null> {
-  return db.prepare("SELECT revision FROM enterprises WHERE id = ?").bind(enterprise).first<number>("revision");
-}
-
-/**
- * Deletes an enterprise's copy if its head still has this revision. A deletion that arrives late, after the copy was
- * written again, deletes nothing.
- */
-export async function deleteCopy(db: D1Database, enterprise: string, head: number | null): Promise<void> {
-  const unchanged = "(SELECT revision FROM enterprises WHERE id = ?1) IS ?2";
-  await db.batch(
-    [
-      ...TABLES.map((table) => `DELETE FROM ${table} WHERE enterprise = ?1 AND ${unchanged}`),
-      "DELETE FROM enterprises WHERE id = ?1 AND revision IS ?2",
-    ].map((statement) => db.prepare(statement).bind(enterprise, head)),
-  );
+/** Reads the head of an enterprise's copy; null if nothing was written. */
+export async function readHead(db: D1Database, enterprise: string): Promise<CopyHead | null> {
+  const { results } = await headStatement(db, enterprise).all();
+  return parseHead(results[0]);
 }
 
 /** Returns the rows of a batch by table, except the enterprise's own row. Tables without rows are left out. */
@@ -182,40 +190,64 @@ function runToList(run: Batch["runs"][number], revision: number): unknown[] {
 }
 
 /** Returns the statements that write the rows of one table, in the order in which they must run. */
-function writesOf(db: D1Database, enterprise: string, rows: TableRows): D1PreparedStatement[] {
-  const statements = rows.rare === undefined ? [upsertOf(rows)] : [updateRareColumns(rows, rows.rare), upsertOf(rows)];
-  const values = JSON.stringify(rows.values);
-  return statements.map((statement) => db.prepare(statement).bind(enterprise, values));
+function writesOf(db: D1Database, { enterprise, generation, rebuild }: Batch, rows: TableRows): D1PreparedStatement[] {
+  const { fixed = [], rare = [] } = rows;
+  const corrected = rebuild ? [...fixed, ...rare] : rare;
+  const statements =
+    corrected.length === 0 ? [upsertOf(rows)] : [updateWhereDifferent(rows, corrected), upsertOf(rows)];
+  return portionsOf(rows.values).flatMap((values) =>
+    statements.map((statement) => db.prepare(statement).bind(enterprise, values, generation)),
+  );
+}
+
+/** Splits rows into JSON lists that fit into one parameter each. */
+function portionsOf(values: readonly unknown[][]): string[] {
+  const portions: string[][] = [[]];
+  let chars = 0;
+  for (const value of values) {
+    const row = JSON.stringify(value);
+    chars += row.length;
+    if (chars > MAX_PARAMETER_CHARS && portions.at(-1)?.length !== 0) {
+      portions.push([]);
+      chars = row.length;
+    }
+    portions.at(-1)?.push(row);
+  }
+  return portions.map((rows) => `[${rows.join(",")}]`);
 }
 
 function upsertOf(rows: TableRows): string {
   const { table, columns, keys, fixed = [], rare = [] } = rows;
   const changing = columns.slice(keys).filter((column) => !fixed.includes(column) && !rare.includes(column));
-  const update = columns.includes("revision")
-    ? `DO UPDATE SET ${listOf(changing, (column) => `${column} = excluded.${column}`)}
-        WHERE excluded.revision > ${table}.revision`
-    : "DO NOTHING"; // Entries are written once and never change.
-  return `${insertSent(rows)} WHERE true ${onConflict(rows)} ${update}`;
+  const set = listOf([...changing, "generation"], (column) => `${column} = excluded.${column}`);
+  // Within a generation, an entry never changes.
+  const newer = columns.includes("revision")
+    ? `(excluded.generation, excluded.revision) > (${table}.generation, ${table}.revision)`
+    : `excluded.generation > ${table}.generation`;
+  return `${insertSent(rows)} WHERE ${OF_THIS_GENERATION} ${onConflict(rows)} DO UPDATE SET ${set} WHERE ${newer}`;
 }
 
 /**
- * Returns SQL that updates existing rows whose rare columns differ. It must run before the upsert: the upsert raises
- * the row's revision, and this statement needs the old revision to recognize an older batch. UPDATE … FROM would read
- * all rows of the enterprise. The cross join makes SQLite look up only the rows that were sent.
+ * Returns SQL that updates these columns in the existing rows in which one of them differs. It must run before the
+ * upsert: the upsert raises the row's revision, and this statement needs the old revision to recognize an older batch.
+ * UPDATE … FROM would read all rows of the enterprise. The cross join makes SQLite look up only the rows that were sent.
  */
-function updateRareColumns(rows: TableRows, rare: readonly string[]): string {
+function updateWhereDifferent(rows: TableRows, corrected: readonly string[]): string {
   const { table, columns, keys } = rows;
   const sent = (column: string) => `j.value ->> ${columns.indexOf(column)}`;
   const same = columns.slice(0, keys).map((column) => `t.${column} = ${sent(column)}`);
-  const differs = rare.map((column) => `t.${column} IS NOT ${sent(column)}`);
+  const differs = corrected.map((column) => `t.${column} IS NOT ${sent(column)}`);
   return `${insertSent(rows)} CROSS JOIN ${table} AS t ON t.enterprise = ?1 AND ${same.join(" AND ")}
-    WHERE t.revision < ${sent("revision")} AND (${differs.join(" OR ")})
-    ${onConflict(rows)} DO UPDATE SET ${listOf(rare, (column) => `${column} = excluded.${column}`)}`;
+    WHERE ${OF_THIS_GENERATION} AND (t.generation, t.revision) < (?3, ${sent("revision")}) AND (${differs.join(" OR ")})
+    ${onConflict(rows)} DO UPDATE SET ${listOf(corrected, (column) => `${column} = excluded.${column}`)}`;
 }
 
+/** The head is written first, so its generation is at least that of the batch. */
+const OF_THIS_GENERATION = "(SELECT generation FROM enterprises WHERE id = ?1) = ?3";
+
 function insertSent({ table, columns }: TableRows): string {
-  return `INSERT INTO ${table} (enterprise, ${columns.join(", ")})
-    SELECT ?1, ${listOf(columns, (_, i) => `j.value ->> ${i}`)} FROM json_each(?2) AS j`;
+  return `INSERT INTO ${table} (enterprise, ${columns.join(", ")}, generation)
+    SELECT ?1, ${listOf(columns, (_, i) => `j.value ->> ${i}`)}, ?3 FROM json_each(?2) AS j`;
 }
 
 function onConflict({ columns, keys }: TableRows): string {

@@ -3,6 +3,7 @@
  * the last release: during a deploy, old Workers call new objects and new Workers call old ones.
  */
 import type { ModelPrice } from "../catalog/price-entry.ts";
+import type { CopyMark } from "../copy/checked-copy.ts";
 import type { Forecast } from "../ledger/forecast.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import { formatRate, NO_MULTIPLIER } from "../ledger/prices.ts";
@@ -30,6 +31,8 @@ export type CopyView = {
   copyAsOfMs: AtMs;
   /** How this cycle ends at the current pace. Objects of the last release do not send it. */
   forecast?: Pick<Forecast, "leftAtResetMicros" | "expiringMicros">;
+  /** What the copy must have for readers to use it. Objects of the last release do not state it. */
+  copy?: CopyMark;
 };
 
 /** The result of a PUT of an enterprise. `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */

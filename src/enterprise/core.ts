@@ -41,9 +41,10 @@ import { Ledger } from "./books/ledger.ts";
 import { provision } from "./books/provisioning.ts";
 import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
 import { listWebhooks } from "./books/webhook-queue.ts";
+import { CopyWriter, copyMark, limitCopyCalls } from "./copy/copy-writer.ts";
 import { copyAsOfMs } from "./copy/projection.ts";
 import { Projector } from "./copy/projector.ts";
-import { Rebuilder } from "./copy/rebuild.ts";
+import { Rebuilder, type RebuildResult } from "./copy/rebuild.ts";
 import { loadRunRows } from "./copy/run-rows.ts";
 import type { AuditResult } from "./jobs/audit.ts";
 import { type AuditJob, type AuditOptions, type AuditState, auditInCall, stateOfAudit } from "./jobs/audit-in-call.ts";
@@ -74,13 +75,17 @@ export class EnterpriseCore {
   readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused, Refused | Denied>;
   readonly #live: LivePush;
   readonly #stream: DebitStream;
+  readonly #writer: CopyWriter;
   readonly #projector: Projector;
+  readonly platform: Platform;
 
   constructor(
-    readonly platform: Platform,
-    readonly ledger = new Ledger(platform.sql, () => platform.clock.realNowMs()),
+    bare: Platform,
+    readonly ledger = new Ledger(bare.sql, () => bare.clock.realNowMs()),
   ) {
-    const { sql, clock, defer, sockets } = platform;
+    const { sql, clock, defer, sockets } = bare;
+    const platform = limitCopyCalls(bare);
+    this.platform = platform;
     this.#keyring = new Keyring(sql);
     this.access = new AccessControl({
       keyring: this.#keyring,
@@ -89,8 +94,9 @@ export class EnterpriseCore {
       state: () => showState(ledger.state()),
       answer: (caller, act) => this.#answer(caller, act),
     });
-    this.#projector = new Projector(ledger, platform, () => this.jobs.projectionFinished());
-    const rebuilder = new Rebuilder(ledger, platform, this.#projector);
+    this.#writer = new CopyWriter(ledger, platform, () => this.jobs.jobStarted());
+    this.#projector = new Projector(ledger, platform, this.#writer, () => this.jobs.projectionFinished());
+    const rebuilder = new Rebuilder(ledger, platform, this.#writer);
     this.jobs = new JobRunner({ platform, ledger, projector: this.#projector, rebuilder });
     this.#live = new LivePush({ sockets, clock, defer, gauge: () => JSON.stringify(this.#showGauge()) });
     this.#debits = new CommitQueue(
@@ -141,8 +147,14 @@ export class EnterpriseCore {
         nowMs: this.ledger.nowMs(),
         copyAsOfMs: copyAsOfMs(this.ledger),
         forecast: { leftAtResetMicros, expiringMicros },
+        copy: copyMark(this.platform.sql),
       };
     });
+  }
+
+  /** Checks the copy, because a reader has found it incomplete. Requests a rebuild if it is. */
+  async checkCopy(): Promise<void> {
+    if (this.ledger.provisioned) await this.#writer.check();
   }
 
   receipt(caller: Caller, run: string): ReceiptJson | Refused | Denied {
@@ -319,11 +331,9 @@ export class EnterpriseCore {
     return this.#answer(OPERATOR, () => stateOfAudit(this.jobs));
   }
 
-  /** Deletes this enterprise's copy in D1 and writes it again. */
-  async rebuild(): Promise<{ batches: number } | Refused | Denied> {
-    const fault = this.#fault(OPERATOR);
-    if (fault !== null) return fault;
-    return { batches: await this.jobs.rebuild() };
+  /** Writes this enterprise's copy in D1 again; see JobRunner.rebuild. */
+  async rebuild(): Promise<RebuildResult | { job: string } | Refused | Denied> {
+    return this.#fault(OPERATOR) ?? this.jobs.rebuild();
   }
 
   /**

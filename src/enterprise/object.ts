@@ -56,6 +56,10 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.copyView(caller);
   }
 
+  checkCopy() {
+    return this.#core.checkCopy();
+  }
+
   receipt(caller: Caller, run: string) {
     return this.#core.receipt(caller, run);
   }

@@ -18,7 +18,8 @@ export type BorderCode =
   | "misconfigured"
   | "internal"
   | "ledger_busy"
-  | "price_book_conflict";
+  | "price_book_conflict"
+  | "copy_unavailable";
 
 export type ProblemCode = Refusal["code"] | AccessRefusalCode | BorderCode;
 
@@ -273,9 +274,16 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
   ledger_busy: {
     status: 503,
     title: "Ledger busy",
-    meaning: "The ledger is restarting or overloaded, or its copy cannot be reached.",
+    meaning: "The ledger is restarting or overloaded.",
     remedy: "Wait `Retry-After` seconds, then retry.",
     retryAfterSeconds: 1,
+  },
+  copy_unavailable: {
+    status: 503,
+    title: "Copy unavailable",
+    meaning: "The copy that lists and charts are read from cannot be reached, or it is incomplete and being rebuilt.",
+    remedy: "Wait `Retry-After` seconds, then retry. The gauge, receipts and debits do not need the copy.",
+    retryAfterSeconds: 5,
   },
   misconfigured: {
     status: 503,

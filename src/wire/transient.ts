@@ -6,9 +6,9 @@ export function isTransient(error: unknown): boolean {
   return retryable || isCopyError(error) || isStorageFull(error);
 }
 
-/** True for an error of D1, also when the query builder or an object has wrapped it, and for a copy that is in use. */
+/** True for an error of D1, also when the query builder or an object has wrapped it, and for an incomplete copy. */
 export function isCopyError(error: unknown): boolean {
-  return causesOf(error).some(({ message }) => /\b(D1_ERROR|CopyBusy)\b/.test(message));
+  return causesOf(error).some(({ message }) => /\b(D1_ERROR|CopyTimeout|CopyUnavailable)\b/.test(message));
 }
 
 /** True if nothing can be stored because the disk or the object is full. Reads still work. */

@@ -51,5 +51,7 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
 const neverAnswering: D1PreparedStatement = {
   bind: () => neverAnswering,
   all: () => new Promise(() => {}),
+  run: () => new Promise(() => {}),
+  raw: () => new Promise(() => {}),
   first: () => new Promise(() => {}),
 };

@@ -29,7 +29,7 @@ export function checkCopy(world: World): void {
 /** R11: while the copy can be written, it is at most five seconds behind. */
 export function checkFreshness(world: World): void {
   const { platform, object } = world;
-  if (platform.copyState !== "whole" || world.nowMs - platform.network.normalSinceMs < SETTLED_MS) return;
+  if (world.nowMs - platform.network.normalSinceMs < SETTLED_MS) return;
   const behindMs = object.ledger.nowMs() - copyAsOfMs(object.ledger);
   if (behindMs > BEHIND_MS) world.fail(`the copy is ${behindMs} ms behind while nothing prevents writing it`);
   world.count("copy_found_fresh");

@@ -29,6 +29,7 @@ export const NEIGHBOUR = {
   cycle_micros: 3,
   final: 1,
   revision: 1,
+  generation: 0,
 } satisfies CopyRow;
 
 class Statement implements D1PreparedStatement {
@@ -46,6 +47,14 @@ class Statement implements D1PreparedStatement {
     return { results: this.copy.rows(this.text, ...this.params) as T[] };
   }
 
+  async run<T>(): Promise<{ results: T[] }> {
+    return this.all();
+  }
+
+  async raw<T>(): Promise<T[]> {
+    return this.copy.rows(this.text, ...this.params).map((row) => Object.values(row)) as T[];
+  }
+
   async first<T>(column: string): Promise<T | null> {
     return (this.copy.rows(this.text, ...this.params)[0]?.[column] ?? null) as T | null;
   }
@@ -53,22 +62,45 @@ class Statement implements D1PreparedStatement {
 
 export class CopyDb implements D1Database {
   readonly #database = new DatabaseSync(":memory:");
+  #earlier: { table: string; rows: CopyRow[] }[] = [];
   readonly #prepared = new Map<string, StatementSync>();
 
   constructor(readonly carry: Carry) {
     for (const statement of migrationStatements()) this.#database.exec(statement);
-    const columns = Object.keys(NEIGHBOUR);
-    const insert = `INSERT INTO runs (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`;
-    this.#database.prepare(insert).run(...(Object.values(NEIGHBOUR) as string[]));
+    this.#insert("runs", NEIGHBOUR);
   }
 
   prepare(text: string): Statement {
     return new Statement(this, text);
   }
 
-  async batch(statements: Statement[]): Promise<unknown[]> {
-    await this.carry(() => this.#apply(statements));
-    return statements.map(() => ({}));
+  async batch<T>(statements: Statement[]): Promise<{ results: T[] }[]> {
+    let results: { results: T[] }[] = [];
+    await this.carry(() => {
+      results = this.#apply(statements);
+    });
+    return results;
+  }
+
+  /**
+   * Loses everything of the enterprise, or takes it back to when this was last called. Returns true if it took it back.
+   */
+  lose(toEarlier: boolean): boolean {
+    const earlier = this.#earlier;
+    this.#earlier = TABLES.map((table) => ({
+      table,
+      rows: this.rows(`SELECT * FROM ${table} WHERE ${keyOf(table)} = 'acme'`),
+    }));
+    for (const table of TABLES) this.#database.exec(`DELETE FROM ${table} WHERE ${keyOf(table)} = 'acme'`);
+    if (!toEarlier || earlier.length === 0) return false;
+    for (const { table, rows } of earlier) for (const row of rows) this.#insert(table, row);
+    return true;
+  }
+
+  #insert(table: string, row: CopyRow): void {
+    const columns = Object.keys(row);
+    const statement = `INSERT INTO ${table} (${columns.join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`;
+    this.#statement(statement).run(...Object.values(row));
   }
 
   /** Reads for a check, without the network. */
@@ -80,10 +112,11 @@ export class CopyDb implements D1Database {
     this.#database.close();
   }
 
-  #apply(statements: Statement[]): void {
+  #apply<T>(statements: Statement[]): { results: T[] }[] {
     this.#database.exec("BEGIN");
-    for (const { text, params } of statements) this.#statement(text).run(...params);
+    const results = statements.map(({ text, params }) => ({ results: this.#statement(text).all(...params) as T[] }));
     this.#database.exec("COMMIT");
+    return results;
   }
 
   #statement(text: string): StatementSync {
@@ -92,6 +125,19 @@ export class CopyDb implements D1Database {
     return known;
   }
 }
+
+const TABLES = [
+  "enterprises",
+  "enterprise_search",
+  "usage_hourly",
+  "usage_daily",
+  "usage_by_dimension",
+  "runs",
+  "entries",
+  "names",
+];
+
+const keyOf = (table: string) => (table === "enterprises" ? "id" : "enterprise");
 
 let statements: string[] | null = null;
 

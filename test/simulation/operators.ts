@@ -32,6 +32,7 @@ const WEIGHTS = {
   release: 3,
   raise: 6,
   rebuild: 2,
+  lose: 2,
   clock: 6,
   referral: 2,
   overdraft: 4,
@@ -42,7 +43,7 @@ type Command = keyof typeof WEIGHTS;
 /** Commands that change no hold of a disciplined world. */
 const HARMLESS: readonly Command[] = [
   ...(["grant", "directory", "keys", "webhook", "gauge"] as const),
-  ...(["race", "rebuild", "clock", "referral", "watch"] as const),
+  ...(["race", "rebuild", "lose", "clock", "referral", "watch"] as const),
 ];
 
 export class Operators implements WorldOperators {
@@ -77,6 +78,7 @@ export class Operators implements WorldOperators {
       release: () => traffic.withSomeRun((run) => traffic.starts.release(run)),
       raise: () => traffic.withSomeRun((run) => traffic.starts.raise(run)),
       rebuild: () => platform.rebuild(),
+      lose: () => platform.loseCopy(),
       clock: () => platform.stepClock(dice.pick([0, 0, -1, -1, 1]) * dice.spread(1, 20_000)),
     };
   }

@@ -2,6 +2,8 @@
  * The platform under the object, as it behaves at its worst: it evicts the object, runs alarms late, twice or never, and
  * sets its clock back. What the object was waiting for when it was evicted never arrives.
  */
+import { isComplete, parseHead } from "../../src/copy/checked-copy.ts";
+import { copyMark } from "../../src/enterprise/copy/copy-writer.ts";
 import { CopyDb } from "./copy-db.ts";
 import { type FaultySql, faultySql } from "./faulty-sql.ts";
 import { ServiceNetwork } from "./service-network.ts";
@@ -13,10 +15,11 @@ type LoggedEvent = { event: string; job?: unknown };
 
 const WEBHOOK_SECRET = `whsec_${Buffer.from("the secret of a simulated world").toString("base64")}`;
 const RETRIED_ALARM_MS = 2_000;
+const LATEST_READER_MS = 3_600_000;
+const HEAD = "SELECT generation, revision, since_revision FROM enterprises WHERE id = 'acme'";
+const RUNNING_REBUILD = "SELECT 1 FROM jobs WHERE name = 'rebuild' AND state = 'running'";
 const NEXT_LOOK_MS = 500;
 const LATEST_ALARM_MS = 12 * 3_600_000;
-/** No batch is on its way for longer than this. */
-const REPEAT_REBUILD_MS = 1_200_000;
 
 export class SimPlatform implements WorldPlatform {
   readonly sql: FaultySql = faultySql((all) => this.world.committed(all));
@@ -25,9 +28,6 @@ export class SimPlatform implements WorldPlatform {
   readonly watchers: Watchers;
   /** True once the world has ended: nothing fails any more. */
   healed = false;
-  /** Unknown while the copy is being rebuilt. */
-  copyState: "whole" | "unknown" = "whole";
-  #repeatRebuild: (() => void) | null = null;
   #object: SimulatedObject | null = null;
   #skewMs = 0;
   #alarm: { atMs: number } | null = null;
@@ -50,6 +50,18 @@ export class SimPlatform implements WorldPlatform {
   /** True while an alarm is being handled or a request is on its way. */
   get busy(): boolean {
     return this.#handling !== null || this.network.inFlight > 0;
+  }
+
+  get copyIsComplete(): boolean {
+    const head = parseHead(this.copy.rows(HEAD)[0]);
+    return isComplete(head, copyMark(this.sql)) && this.sql.all(RUNNING_REBUILD).length === 0;
+  }
+
+  /** A reader finds the copy incomplete and reports it to the object, or finds it complete. */
+  readCopy(): void {
+    if (this.world.ended || isComplete(parseHead(this.copy.rows(HEAD)[0]), copyMark(this.sql))) return;
+    this.object.core.checkCopy().catch(() => {});
+    this.world.drain();
   }
 
   nowMs(): number {
@@ -77,7 +89,6 @@ export class SimPlatform implements WorldPlatform {
     this.#object.dead = true;
     this.watchers.closeAll();
     this.#object = null;
-    this.#repeatRebuild?.();
   }
 
   heal(): void {
@@ -86,28 +97,24 @@ export class SimPlatform implements WorldPlatform {
     this.network.heal();
   }
 
-  /** Rebuilds the copy. A rebuild that fails is repeated once none of its batches can be on its way any more. */
+  /** Rebuilds the copy. If this does not end within the call, the object's alarm continues it. */
   rebuild(): void {
     const { world, object } = this;
-    if (this.copyState === "unknown") return;
-    this.copyState = "unknown";
-    this.#repeatRebuild = () => {
-      this.#repeatRebuild = null;
-      world.later(REPEAT_REBUILD_MS, () => {
-        this.copyState = "whole";
-        this.rebuild();
-      });
-    };
     world.trace.add(`${world.nowMs} rebuild`);
     object.core.rebuild().then(
-      () => {
-        this.copyState = "whole";
-        this.#repeatRebuild = null;
-        world.count("copy_rebuilt");
-      },
-      () => this.#repeatRebuild?.(),
+      (answer) => world.count("job" in answer ? "copy_rebuild_continued_by_the_alarm" : "copy_rebuilt"),
+      () => {},
     );
     world.drain();
+  }
+
+  /** D1 loses the copy, or takes it back to an earlier moment. */
+  loseCopy(): void {
+    const { world } = this;
+    world.trace.add(`${world.nowMs} copy lost`);
+    this.network.normalSinceMs = Math.max(this.network.normalSinceMs, world.nowMs);
+    world.later(world.dice.spread(1_000, LATEST_READER_MS), () => this.readCopy());
+    world.count(this.copy.lose(world.dice.chance(0.5)) ? "copy_replaced_by_an_older_one" : "copy_lost");
   }
 
   #newObject(): SimulatedObject {
@@ -130,7 +137,11 @@ export class SimPlatform implements WorldPlatform {
         prices: async () => world.traffic.prices.latest,
         log: { warn: log, error: log },
       },
-      (delayMs, act) => world.later(delayMs, act),
+      (delayMs, act) =>
+        world.later(delayMs, () => {
+          act();
+          world.drain();
+        }),
     );
   }
 
@@ -141,6 +152,7 @@ export class SimPlatform implements WorldPlatform {
   }
 
   #log(event: LoggedEvent): void {
+    if (event.event === "copy_wrong") this.world.count("copy_found_wrong");
     if (event.event === "job_failed") this.world.count("job_retried");
     if (event.job === "settle" && this.object.turnIsDue) this.world.count("crashed_in_a_cycle_turn");
     this.world.trace.add(JSON.stringify(event));

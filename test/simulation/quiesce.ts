@@ -21,6 +21,7 @@ export async function quiesce(world: World): Promise<void> {
       ({ core }) => core.gauge(OPERATOR),
       () => {},
     );
+    platform.readCopy();
     await world.live(world.nowMs + HOUR_MS);
   }
   world.check();

@@ -96,6 +96,10 @@ export const RARE_EVENTS = [
   "copy_timed_out_after_commit",
   "copy_confirm_lost",
   "copy_rebuilt",
+  "copy_rebuild_continued_by_the_alarm",
+  "copy_lost",
+  "copy_replaced_by_an_older_one",
+  "copy_found_wrong",
   "copy_found_equal",
   "copy_found_fresh",
   // webhooks

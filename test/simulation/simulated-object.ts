@@ -72,9 +72,13 @@ export class SimulatedObject {
     return this.ledger.books.cycle.endsAtMs <= this.ledger.nowMs();
   }
 
-  #defer(act: () => void, delayMs: number, later: (delayMs: number, act: () => void) => void): void {
+  #defer(act: () => void, delayMs: number, later: (delayMs: number, act: () => void) => void): () => void {
+    let cancelled = false;
     if (this.#turn !== null && delayMs === 0) this.#turn.push(act);
-    else later(delayMs, () => !this.dead && act());
+    else later(delayMs, () => !this.dead && !cancelled && act());
+    return () => {
+      cancelled = true;
+    };
   }
 }
 

@@ -181,7 +181,7 @@ export class SimulatedWorld implements World {
   /** True when nothing is on its way and the copy has everything. */
   get quiet(): boolean {
     const { platform, object } = this;
-    return !platform.busy && platform.copyState === "whole" && !object.copyIsBehind();
+    return !platform.busy && platform.copyIsComplete && !object.copyIsBehind();
   }
 
   /** True when it is quiet and every webhook is delivered or given up. */

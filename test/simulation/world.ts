@@ -71,11 +71,13 @@ export interface WorldPlatform {
   readonly network: WorldNetwork;
   /** True once the world has ended: nothing fails any more. */
   readonly healed: boolean;
-  /** Unknown while the copy is being rebuilt. */
-  readonly copyState: "whole" | "unknown";
+  /** True when readers would use the copy, and no rebuild is running. */
+  readonly copyIsComplete: boolean;
   heal(): void;
   evict(): void;
   rebuild(): void;
+  loseCopy(): void;
+  readCopy(): void;
   stepClock(skewMs: number): void;
   /** The time by the platform's clock, which may be set. */
   nowMs(): number;

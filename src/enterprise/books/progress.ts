@@ -13,9 +13,14 @@ type ProgressName =
   /** How often the settings have changed, and the revision that the copy has. Revision = number of changes + 1. */
   | "settings_revision"
   | "settings"
-  /** The revision of the last batch for the copy. */
+  /** The revision of the last batch for the copy, and of the last batch that D1 has confirmed. */
   | "copy"
-  /** How many rebuilds were requested, and the number of the last request that has been fulfilled. */
+  | "confirmed"
+  /** The copy is complete if D1 has every batch since this revision. */
+  | "complete_since"
+  /** The generation of the rows that are written to the copy. Each rebuild begins a new one. */
+  | "generation"
+  /** How many rebuilds were requested and fulfilled in the last release, which did not have jobs. */
   | "rebuild_asked"
   | "rebuilt"
   /** When pruning last ran, by the enterprise's clock. */

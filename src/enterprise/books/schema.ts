@@ -239,6 +239,10 @@ export const STEPS: readonly string[][] = [
       PRIMARY KEY (cycle_starts_at_ms, number)
     ) STRICT, WITHOUT ROWID`,
   ],
+  [
+    // The directory is small, so creating its index is quick.
+    "CREATE INDEX names_by_revision ON names (revision)",
+  ],
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -12,28 +12,31 @@ import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import type { Sql, SqlRow } from "../books/sql.ts";
+import { confirmedRevision } from "./copy-writer.ts";
 import { loadRunRows } from "./run-rows.ts";
 import { foldAndTouch } from "./totals.ts";
 
 const OUTBOX_PAGE_ROWS = 20;
-/** Taking a batch of this many items blocks the Durable Object for about ten milliseconds. */
-const MAX_ITEMS = 5_000;
-/** The rows of one table are sent as one JSON parameter. D1 accepts parameters of at most 2 MB. */
-export const BATCH_RUNS = 2_000;
-export const ENTRY_ROWS = 500;
-export const NAME_ROWS = 500;
+/** Taking a batch of this many items blocks the Durable Object for a few milliseconds. */
+export const MAX_ITEMS = 1_000;
+const ENTRY_ROWS = 500;
+const NAME_ROWS = 500;
 
-/** Returns the next batch, or null if the copy has everything. */
-export function takeBatch(ledger: Ledger): Batch | null {
+/**
+ * Returns the next batch, or null if the copy has everything.
+ * @param maxItems how many changes the batch may have; a single outbox row with more is sent alone
+ */
+export function takeBatch(ledger: Ledger, maxItems = MAX_ITEMS): Batch | null {
   const { sql, store } = ledger;
   const gauge = ledger.gauge();
   return sql.transaction(() => {
-    const { rows, runs } = loadForBatch(sql);
-    const entries = store.loadEntriesAfter(getProgress(sql, "entries"), ENTRY_ROWS);
-    const names = loadNames(sql, getProgress(sql, "names"), NAME_ROWS);
+    const { rows, runs } = loadForBatch(sql, maxItems);
+    const entries = store.loadEntriesAfter(getProgress(sql, "entries"), Math.min(ENTRY_ROWS, maxItems));
+    const names = loadNewNames(sql, Math.min(NAME_ROWS, maxItems));
     if (rows.length + entries.length + names.length === 0 && missingSettingsRevision(sql) === null) return null;
     return {
       ...headOf(ledger, gauge),
+      rebuild: false,
       totals: foldAndTouch(sql, rows),
       runs: loadRunRows(ledger, [...runs]),
       entries,
@@ -95,41 +98,42 @@ export function headOf(ledger: Ledger, gauge: Gauge) {
     attention: attentionOf(gauge, ledger.books.settings.suspended),
     gauge: JSON.stringify(showGauge(gauge, ledger.books.settings)),
     revision,
+    generation: getProgress(ledger.sql, "generation"),
+    confirmedRevision: confirmedRevision(ledger.sql),
     settingsRevision: missingSettingsRevision(ledger.sql),
   };
 }
 
 /** Loads the oldest rows of the outbox and collects the ids of their runs. Loads as many rows as fit, at least one. */
-function loadForBatch(sql: Sql): { rows: OutboxRow[]; runs: Set<string> } {
+function loadForBatch(sql: Sql, maxItems: number): { rows: OutboxRow[]; runs: Set<string> } {
   const rows: OutboxRow[] = [];
   const runs = new Set<string>();
   for (let items = 0; ; ) {
     const page = loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, OUTBOX_PAGE_ROWS);
     for (const row of page) {
-      const named = new Set(row.items.map((item) => item.run));
-      const full = items + row.items.length > MAX_ITEMS || runs.size + named.size > BATCH_RUNS;
-      if (full && rows.length > 0) return { rows, runs };
+      if (items + row.items.length > maxItems && rows.length > 0) return { rows, runs };
       rows.push(row);
       items += row.items.length;
-      for (const run of named) runs.add(run);
+      for (const { run } of row.items) runs.add(run);
     }
     if (page.length < OUTBOX_PAGE_ROWS) return { rows, runs };
   }
 }
 
-export function loadNames(sql: Sql, afterRevision: number, limit: number): NameRow[] {
-  return sql
-    .all("SELECT * FROM names WHERE revision > ? ORDER BY revision LIMIT ?", afterRevision, limit)
-    .map(nameOfRow);
-}
-
 /** Loads the names after a key of kind and id, in the order of that key. */
 export function loadNamesByKey(sql: Sql, after: readonly (string | number)[] | null, limit: number): NameRow[] {
   const beyond = after === null ? "" : "WHERE (kind, id) > (?, ?)";
-  return sql.all(`SELECT * FROM names ${beyond} ORDER BY kind, id LIMIT ?`, ...(after ?? []), limit).map(nameOfRow);
+  return sql.all(`SELECT * FROM names ${beyond} ORDER BY kind, id LIMIT ?`, ...(after ?? []), limit).map(readName);
 }
 
-function nameOfRow(row: SqlRow): NameRow {
+/** Loads the names that the copy lacks, oldest change first. */
+function loadNewNames(sql: Sql, limit: number): NameRow[] {
+  const known = getProgress(sql, "names");
+  if (known === getProgress(sql, "names_revision")) return [];
+  return sql.all("SELECT * FROM names WHERE revision > ? ORDER BY revision LIMIT ?", known, limit).map(readName);
+}
+
+export function readName(row: SqlRow): NameRow {
   return {
     kind: row.kind as string,
     id: row.id as string,

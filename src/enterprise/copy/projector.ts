@@ -1,17 +1,24 @@
 /**
  * Sends changes to the copy in D1, batch by batch. Debits may commit while a batch is being written. They stay in the
- * outbox for the next batch.
+ * outbox for the next batch. Batches get smaller while D1 fails, and rarer while it is slow.
  */
-import { writeBatch } from "../../copy/write.ts";
 import type { Ledger } from "../books/ledger.ts";
 import type { Platform } from "../platform.ts";
-import { confirmBatch, takeBatch } from "./projection.ts";
+import type { CopyWriter } from "./copy-writer.ts";
+import { confirmBatch, MAX_ITEMS, takeBatch } from "./projection.ts";
 
 const MAX_BATCHES = 50;
 /** Projections that take longer are logged: the copy may be at most this far behind (rule R11). */
 const SLOW_MS = 5_000;
+/** After a write that took longer, D1 gets a pause as long as the write, up to MAX_PAUSE_MS. */
+const SLOW_WRITE_MS = 500;
+const MAX_PAUSE_MS = 10_000;
 
 export class Projector {
+  /** When D1 may be written again, by the real clock. Losing this is harmless: a new instance begins without a pause. */
+  notBeforeMs = 0;
+  /** How many items the next batch may have. In memory only: a new instance begins with the most. */
+  #maxItems = MAX_ITEMS;
   /**
    * The projection that is running, so that two never overlap. Losing this is harmless: a batch may be written twice.
    */
@@ -20,6 +27,7 @@ export class Projector {
   constructor(
     readonly ledger: Ledger,
     readonly platform: Platform,
+    readonly writer: CopyWriter,
     /** Called when a projection has succeeded or failed. Remaining and newer changes need another projection. */
     readonly onFinished: () => void,
   ) {}
@@ -34,19 +42,40 @@ export class Projector {
 
   async #sendAll(): Promise<void> {
     const { ledger, platform } = this;
-    const { clock, log } = platform;
+    const { clock, defer, log } = platform;
     const startedMs = clock.realNowMs();
     try {
       for (let sent = 0; sent < MAX_BATCHES; sent++) {
-        const batch = takeBatch(ledger);
-        if (batch === null) return;
-        await writeBatch(platform.copy, batch);
-        confirmBatch(ledger, batch);
+        if (!(await this.writer.inTurn(() => this.#sendNext()))) return;
+        if (this.notBeforeMs > clock.realNowMs()) return;
+        // Calls that arrived meanwhile go first.
+        await new Promise<void>((resolve) => defer(resolve, 0));
       }
     } finally {
       this.onFinished();
       const ms = clock.realNowMs() - startedMs;
-      if (ms > SLOW_MS) log.warn({ event: "copy_slow", enterprise: ledger.identity.id, ms });
+      if (ms > SLOW_MS) log.warn({ event: "copy_slow", enterprise: ledger.id, ms });
+    }
+  }
+
+  /** Sends the next batch. Returns whether there may be more to send now. */
+  async #sendNext(): Promise<boolean> {
+    const { ledger, platform, writer } = this;
+    const { clock } = platform;
+    const startedMs = clock.realNowMs();
+    const batch = takeBatch(ledger, this.#maxItems);
+    if (batch === null) return false;
+    try {
+      const head = await writer.write(batch, () => confirmBatch(ledger, batch));
+      this.#maxItems = Math.min(MAX_ITEMS, this.#maxItems * 2);
+      return head !== null;
+    } catch (error) {
+      this.#maxItems = Math.ceil(this.#maxItems / 2);
+      throw error;
+    } finally {
+      const nowMs = clock.realNowMs();
+      const tookMs = nowMs - startedMs;
+      if (tookMs > SLOW_WRITE_MS) this.notBeforeMs = nowMs + Math.min(tookMs, MAX_PAUSE_MS);
     }
   }
 }

@@ -1,84 +1,95 @@
 /**
- * Deletes this enterprise's copy in D1 and writes it again. The request for a rebuild is stored first, so the alarm can
- * restart a rebuild that fails or is cut off.
+ * Writes this enterprise's copy in D1 again, under a new generation, and then deletes the rows of earlier generations.
+ * Readers keep seeing the old rows until new ones replace them. If the copy was lost, they see nothing until all pages
+ * are written. It is a sliced job, so a rebuild that fails or is cut off continues where it was.
  */
-import { CopyBusy } from "../../copy/copy-busy.ts";
-import { deleteCopy, readHead, writeBatch } from "../../copy/write.ts";
+import { SWEEP_START, SWEPT, type SweepPlace, sweepPage } from "../../copy/sweep.ts";
+import { readHead } from "../../copy/write.ts";
 import type { Ledger } from "../books/ledger.ts";
-import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
+import { getProgress, setProgress } from "../books/progress.ts";
+import type { Step } from "../jobs/sliced-job.ts";
 import type { Platform } from "../platform.ts";
-import type { Projector } from "./projector.ts";
-import { snapshotBatches } from "./snapshot.ts";
+import { type CopyWriter, isRebuilding, REBUILD_START } from "./copy-writer.ts";
+import { SNAPSHOT_PARTS, SNAPSHOT_START, type SnapshotPlace, takePage } from "./snapshot.ts";
 
-const MAX_DELETIONS = 5;
+/** How far a rebuild has come; null before its first slice. */
+export type RebuildCursor = {
+  generation: number;
+  /** The revision of its first page that D1 has confirmed; null before. */
+  sinceRevision: number | null;
+  /** How many pages were written. */
+  batches: number;
+  place: { write: SnapshotPlace } | { sweep: SweepPlace };
+} | null;
+
+/** What a finished rebuild leaves in its job. */
+export type RebuildResult = { batches: number };
 
 export class Rebuilder {
-  /** The latest rebuild that this instance has started. Losing this is harmless: the request for it is in storage. */
-  #latest: Promise<number> | null = null;
-
   constructor(
     readonly ledger: Ledger,
     readonly platform: Platform,
-    readonly projector: Projector,
+    readonly writer: CopyWriter,
   ) {}
 
-  /** Whether a rebuild was requested and no rebuild that started after the request has finished. Read from storage. */
+  /** Whether a rebuild is running, so that the copy may still lack rows or have rows too many. Read from storage. */
   get owed(): boolean {
-    const { sql } = this.ledger;
-    return getProgress(sql, "rebuild_asked") > getProgress(sql, "rebuilt");
+    return isRebuilding(this.ledger.sql);
   }
 
-  get running(): boolean {
-    return this.#latest !== null;
+  /** Does one slice: begins a generation, writes one page, or looks for older rows in one page. */
+  slice(cursor: RebuildCursor): Promise<Step<RebuildCursor>> {
+    const { writer } = this;
+    if (cursor === null) return writer.inTurn(() => this.#begin());
+    const { place } = cursor;
+    if ("write" in place) return writer.inTurn(() => this.#writePage(cursor, place.write));
+    return this.#sweepPage(cursor, place.sweep);
   }
 
-  /** Stores a request for a rebuild. */
-  request(): void {
-    nextRevision(this.ledger.sql, "rebuild_asked");
-  }
-
-  /** Rebuilds the copy and returns the number of batches. If a rebuild is running, waits for it to end first. */
-  async rebuild(): Promise<number> {
-    const before = this.#latest ?? Promise.resolve(0);
-    const next = before.then(
-      () => this.#rebuildAll(),
-      () => this.#rebuildAll(),
-    );
-    this.#latest = next;
-    try {
-      return await next;
-    } finally {
-      if (this.#latest === next) this.#latest = null;
-    }
-  }
-
-  async #rebuildAll(): Promise<number> {
-    const { ledger, platform, projector } = this;
-    ledger.settle();
-    const asked = getProgress(ledger.sql, "rebuild_asked");
-    await this.#deleteCopy();
-    let batches = 0;
-    for (const batch of snapshotBatches(ledger)) {
-      await writeBatch(platform.copy, batch);
-      batches += 1;
-      // Rebuilding a large history takes minutes. New charges must reach the copy before that.
-      await projector.project();
-    }
-    setProgress(ledger.sql, "rebuilt", Math.max(asked, getProgress(ledger.sql, "rebuilt")));
-    return batches;
-  }
-
-  async #deleteCopy(): Promise<void> {
+  /**
+   * Begins a new generation, above all that the copy has. If the ledger was restored to an earlier time, the copy may be
+   * ahead of it.
+   */
+  async #begin(): Promise<Step<RebuildCursor>> {
     const { ledger, platform } = this;
-    const { id } = ledger.identity;
-    let head = await readHead(platform.copy, id);
-    for (let deletions = 0; deletions === 0 || head !== null; deletions++) {
-      if (deletions === MAX_DELETIONS) throw new CopyBusy();
-      // If the ledger was restored to an earlier time, the copy may have higher revisions. Continue from the higher
-      // one, so that old rows in the copy do not win over new ones.
-      setProgress(ledger.sql, "copy", Math.max(head ?? 0, getProgress(ledger.sql, "copy")));
-      await deleteCopy(platform.copy, id, head);
-      head = await readHead(platform.copy, id);
+    const { sql } = ledger;
+    const head = await readHead(platform.copy, ledger.id);
+    const generation = Math.max(head?.generation ?? 0, getProgress(sql, "generation")) + 1;
+    return {
+      next: { generation, sinceRevision: null, batches: 0, place: { write: SNAPSHOT_START } },
+      commit: () => {
+        setProgress(sql, "generation", Math.max(generation, getProgress(sql, "generation")));
+        setProgress(sql, "copy", Math.max(head?.revision ?? 0, getProgress(sql, "copy")));
+      },
+    };
+  }
+
+  async #writePage(cursor: NonNullable<RebuildCursor>, place: SnapshotPlace): Promise<Step<RebuildCursor>> {
+    const { sql } = this.ledger;
+    const { batch, next } = takePage(this.ledger, place);
+    const sinceRevision = cursor.sinceRevision ?? batch.revision;
+    const head = await this.writer.write(batch, () => {});
+    // The copy is ahead of this ledger, which was restored meanwhile, or was lost again with the pages written so far.
+    if (head === null || head.generation !== cursor.generation || head.sinceRevision > sinceRevision) {
+      return { next: REBUILD_START, progress: 0 };
     }
+    const done = (place.part + 1) / (SNAPSHOT_PARTS + SWEPT.length);
+    const written = { ...cursor, sinceRevision, batches: cursor.batches + 1 };
+    const detail = `wrote ${written.batches} batches`;
+    if (next !== null) return { next: { ...written, place: { write: next } }, progress: done, detail };
+    return {
+      next: { ...written, place: { sweep: SWEEP_START } },
+      progress: done,
+      detail,
+      commit: () => setProgress(sql, "complete_since", Math.max(sinceRevision, getProgress(sql, "complete_since"))),
+    };
+  }
+
+  async #sweepPage(cursor: NonNullable<RebuildCursor>, place: SweepPlace): Promise<Step<RebuildCursor>> {
+    const { generation, batches } = cursor;
+    const next = await sweepPage(this.platform.copy, this.ledger.id, generation, place);
+    const progress = (SNAPSHOT_PARTS + place.table) / (SNAPSHOT_PARTS + SWEPT.length);
+    if (next !== null) return { next: { ...cursor, place: { sweep: next } }, progress };
+    return { done: `wrote ${batches} batches`, result: { batches } satisfies RebuildResult };
   }
 }

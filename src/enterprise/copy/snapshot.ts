@@ -1,64 +1,84 @@
 /**
- * Builds batches with everything that an enterprise's copy in D1 should hold. A rebuild writes these batches, and the
- * audit compares them with the copy. Debits may commit between two batches.
+ * Builds batches with everything that an enterprise's copy in D1 should hold, page by page in the order of the keys, for a
+ * rebuild. Debits may commit between two pages: what they change is also in the outbox.
  */
 import type { Batch } from "../../copy/batch.ts";
 import type { Ledger } from "../books/ledger.ts";
-import { BATCH_RUNS, ENTRY_ROWS, headOf, loadNames, NAME_ROWS, settingsRevision } from "./projection.ts";
+import { ENTRIES } from "../books/rows.ts";
+import type { SqlRow } from "../books/sql.ts";
+import { headOf, readName, settingsRevision } from "./projection.ts";
 import { loadRunRows } from "./run-rows.ts";
-import { foldOutbox, loadAllTotals } from "./totals.ts";
+import { CYCLE_TOTALS, TIME_TOTALS } from "./totals.ts";
 
-/** The rows of one table are sent as one JSON parameter. D1 accepts parameters of at most 2 MB. */
-const TOTAL_ROWS = 5_000;
+type Rows = Pick<Batch, "totals" | "runs" | "entries" | "names">;
 
-/**
- * Yields totals first, then runs, entries and names. Yields at least two batches, so the enterprise's own row is always
- * included.
- */
-export function* snapshotBatches(ledger: Ledger): Generator<Batch> {
-  const { sql, store } = ledger;
-  sql.transaction(() => {
-    while (foldOutbox(sql));
-  });
-  const empty = (): Batch => {
-    const gauge = ledger.gauge();
-    const head = sql.transaction(() => headOf(ledger, gauge));
-    return {
-      ...head,
+type Part = {
+  /** The table of the Durable Object, and the columns of its primary key. */
+  table: string;
+  key: readonly string[];
+  /** A page of this many rows blocks the Durable Object for a few milliseconds. */
+  rows: number;
+  read(ledger: Ledger, rows: readonly SqlRow[]): Partial<Rows>;
+};
+
+const PARTS: readonly Part[] = [
+  {
+    table: "totals_time",
+    key: ["span", "unit", "starts_at_ms", "surface"],
+    rows: 1_000,
+    read: (_, rows) => ({ totals: { time: rows.map(TIME_TOTALS.read), cycle: [] } }),
+  },
+  {
+    table: "totals_cycle",
+    key: ["unit", "cycle_starts_at_ms", "dimension", "id"],
+    rows: 1_000,
+    read: (_, rows) => ({ totals: { time: [], cycle: rows.map(CYCLE_TOTALS.read) } }),
+  },
+  {
+    table: "runs",
+    key: ["run"],
+    rows: 500,
+    read: (ledger, rows) => ({
+      runs: loadRunRows(
+        ledger,
+        rows.map((row) => row.run as string),
+      ),
+    }),
+  },
+  { table: "entries", key: ["seq"], rows: 500, read: (_, rows) => ({ entries: rows.map(ENTRIES.read) }) },
+  { table: "names", key: ["kind", "id"], rows: 500, read: (_, rows) => ({ names: rows.map(readName) }) },
+];
+
+/** A place between two pages: a part, and the key of the last row of the page before; null at the part's start. */
+export type SnapshotPlace = { part: number; after: (string | number)[] | null };
+
+export const SNAPSHOT_PARTS = PARTS.length;
+export const SNAPSHOT_START: SnapshotPlace = { part: 0, after: null };
+
+/** Returns the page at this place, which may be empty, and the place of the next page; null after the last one. */
+export function takePage(ledger: Ledger, { part, after }: SnapshotPlace): { batch: Batch; next: SnapshotPlace | null } {
+  const { sql } = ledger;
+  const { table, key, rows: limit, read } = PARTS[part] as Part;
+  const beyond = after === null ? "" : `WHERE (${key.join(", ")}) > (${key.map(() => "?").join(", ")})`;
+  const gauge = ledger.gauge();
+  return sql.transaction(() => {
+    const statement = `SELECT * FROM ${table} ${beyond} ORDER BY ${key.join(", ")} LIMIT ?`;
+    const rows = sql.all(statement, ...(after ?? []), limit);
+    const last = rows.at(-1);
+    const batch: Batch = {
+      ...headOf(ledger, gauge),
+      rebuild: true,
       settingsRevision: settingsRevision(sql),
       totals: { time: [], cycle: [] },
       runs: [],
       entries: [],
       names: [],
       outboxSeq: 0,
+      ...read(ledger, rows),
     };
-  };
-  const totals = loadAllTotals(sql);
-  for (const time of pagesOf(totals.time)) yield { ...empty(), totals: { time, cycle: [] } };
-  for (const cycle of pagesOf(totals.cycle)) yield { ...empty(), totals: { time: [], cycle } };
-  for (let after = ""; ; ) {
-    const ids = sql.all("SELECT run FROM runs WHERE run > ? ORDER BY run LIMIT ?", after, BATCH_RUNS);
-    if (ids.length === 0) break;
-    const runs = ids.map((row) => row.run as string);
-    after = runs.at(-1) as string;
-    yield { ...empty(), runs: loadRunRows(ledger, runs) };
-  }
-  for (let after = 0; ; ) {
-    const entries = store.loadEntriesAfter(after, ENTRY_ROWS);
-    if (entries.length === 0) break;
-    after = entries.at(-1)?.seq ?? after;
-    yield { ...empty(), entries };
-  }
-  for (let after = 0; ; ) {
-    const names = loadNames(sql, after, NAME_ROWS);
-    if (names.length === 0) break;
-    after = names.at(-1)?.revision ?? after;
-    yield { ...empty(), names };
-  }
-}
-
-/** Splits rows into pages that fit into one parameter each. Returns a single empty page if there are no rows. */
-function pagesOf<T>(rows: readonly T[]): T[][] {
-  const count = Math.max(1, Math.ceil(rows.length / TOTAL_ROWS));
-  return Array.from({ length: count }, (_, page) => rows.slice(page * TOTAL_ROWS, (page + 1) * TOTAL_ROWS));
+    if (last !== undefined && rows.length === limit) {
+      return { batch, next: { part, after: key.map((column) => last[column] as string | number) } };
+    }
+    return { batch, next: part + 1 < PARTS.length ? { part: part + 1, after: null } : null };
+  });
 }

@@ -14,7 +14,7 @@ import { Table } from "../books/table.ts";
 
 const MAX_FOLDED_ROWS = 1_000;
 
-const TIME_TOTALS = new Table<TimeTotal>({
+export const TIME_TOTALS = new Table<TimeTotal>({
   name: "totals_time",
   key: {
     span: (total) => total.span,
@@ -36,7 +36,7 @@ const TIME_TOTALS = new Table<TimeTotal>({
   }),
 });
 
-const CYCLE_TOTALS = new Table<CycleTotal>({
+export const CYCLE_TOTALS = new Table<CycleTotal>({
   name: "totals_cycle",
   key: {
     unit: (total) => total.unit,
@@ -75,13 +75,6 @@ export function foldAndTouch(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const fresh = rows.filter((row) => row.lastSeq > folded);
   const touched = foldRows(sql, fresh);
   return fresh.length === rows.length ? touched : loadTouched(sql, rows);
-}
-
-export function loadAllTotals(sql: Sql): Totals {
-  return {
-    time: sql.all("SELECT * FROM totals_time").map(TIME_TOTALS.read),
-    cycle: sql.all("SELECT * FROM totals_cycle").map(CYCLE_TOTALS.read),
-  };
 }
 
 /** Loads the totals of hours or days after a key of unit, start and surface, in the order of that key. */

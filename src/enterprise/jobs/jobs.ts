@@ -4,9 +4,11 @@
  */
 import type { AtMs } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
+import { getProgress, setProgress } from "../books/progress.ts";
 import { nextWebhookAtMs } from "../books/webhook-queue.ts";
+import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
 import type { Projector } from "../copy/projector.ts";
-import type { Rebuilder } from "../copy/rebuild.ts";
+import type { RebuildCursor, Rebuilder } from "../copy/rebuild.ts";
 import type { Platform } from "../platform.ts";
 import { closeExpired, nextExpiryAtMs } from "../sockets/sockets.ts";
 import { AUDIT } from "./audit.ts";
@@ -20,7 +22,15 @@ import type { Slicer } from "./slicer.ts";
 export type JobDeps = { platform: Platform; ledger: Ledger; projector: Projector; rebuilder: Rebuilder };
 
 /** The jobs whose work grows with history or with what became due. The runner starts them by name. */
-export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> = { audit: AUDIT };
+export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> = {
+  audit: AUDIT,
+  [REBUILD]: {
+    listed: true,
+    // While D1 cannot be reached, a lost copy must not be given up.
+    maxFailures: Number.POSITIVE_INFINITY,
+    slice: ({ rebuilder }, cursor) => rebuilder.slice(cursor as RebuildCursor),
+  },
+};
 
 export type AlarmDeps = JobDeps & { slicer: Slicer<JobDeps> };
 
@@ -99,19 +109,26 @@ export const JOBS = {
       return NEVER;
     },
   },
-  /** Finishes a rebuild of the copy that was cut off or failed. */
+  /** Starts a rebuild again that the last release had not finished. */
   rebuild: {
-    loadDueAtMs: ({ rebuilder }) => (rebuilder.owed ? NOW : NEVER),
-    run: async ({ rebuilder, platform }) => {
-      if (!rebuilder.owed) return NEVER;
-      if (rebuilder.running) return platform.clock.realNowMs() + CHECK_AGAIN_MS;
-      await rebuilder.rebuild();
+    loadDueAtMs: ({ ledger }) => (owesOldRebuild(ledger) ? NOW : NEVER),
+    run: ({ ledger }) => {
+      if (owesOldRebuild(ledger)) {
+        ledger.sql.transaction(() => {
+          ledger.startJob(REBUILD, REBUILD_START);
+          setProgress(ledger.sql, "rebuilt", getProgress(ledger.sql, "rebuild_asked"));
+        });
+      }
       return NEVER;
     },
   },
 } as const satisfies Record<string, Job>;
 
 export type JobName = keyof typeof JOBS;
+
+function owesOldRebuild({ sql }: Ledger): boolean {
+  return getProgress(sql, "rebuild_asked") > getProgress(sql, "rebuilt");
+}
 
 async function findReceiver({ ledger, platform }: JobDeps): Promise<Receiver | null> {
   const url = ledger.books.settings.webhookUrl;

@@ -6,7 +6,9 @@
  */
 import type { AtMs } from "../../ledger/time.ts";
 import { type StoredJob, UNPUBLISHED } from "../books/job-rows.ts";
+import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
 import { copyAsOfMs, copyIsBehind } from "../copy/projection.ts";
+import type { RebuildResult } from "../copy/rebuild.ts";
 import { type AlarmDeps, CHECK_AGAIN_MS, JOBS, type Job, type JobDeps, type JobName, SLICED_JOBS } from "./jobs.ts";
 import { NEVER, nextAlarmAt, retryPauseMs } from "./next-alarm.ts";
 import { Slicer } from "./slicer.ts";
@@ -14,6 +16,11 @@ import { Slicer } from "./slicer.ts";
 /** Delaying the write batches debits, so each one costs fewer rows in D1. The copy may be 5 s behind (rule R11). */
 const PROJECT_DELAY_MS = 2_500;
 const PROJECT_WATCHED_MS = 300;
+
+/** How long a call waits for a rebuild, and after how many slices it looks at the time. */
+const REBUILD_LIMIT_MS = 5_000;
+const REBUILD_SLICES = 20;
+const REBUILD_WAIT_MS = 20;
 
 const NAMES = Object.keys(JOBS) as JobName[];
 
@@ -50,7 +57,8 @@ export class JobRunner {
     if (this.#dueAtMs.project === NEVER && ledger.mayOweCopy) {
       ledger.mayOweCopy = copyIsBehind(ledger);
       if (ledger.mayOweCopy) {
-        this.#dueAtMs.project = this.#copyOwedSinceMs() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
+        const dueAtMs = this.#copyOwedSinceMs() + (watched ? PROJECT_WATCHED_MS : PROJECT_DELAY_MS);
+        this.#dueAtMs.project = Math.max(dueAtMs, this.deps.projector.notBeforeMs);
       }
     }
     this.#setAlarm();
@@ -88,13 +96,26 @@ export class JobRunner {
     this.#setAlarm();
   }
 
-  /** Rebuilds the copy in D1; returns the number of batches. If this fails or is cut off, the alarm starts it again. */
-  async rebuild(): Promise<number> {
-    const { rebuilder } = this.deps;
-    rebuilder.request();
-    this.#dueAtMs.rebuild = Math.min(this.#dueAtMs.rebuild, this.#nowMs() + CHECK_AGAIN_MS);
+  /**
+   * Rebuilds the copy in D1, or joins a rebuild that is running. Returns the number of batches if the rebuild ends
+   * within about five seconds, else the job's id: then the alarm continues it.
+   */
+  async rebuild(): Promise<RebuildResult | { job: string }> {
+    const { id } = await this.start(REBUILD, REBUILD_START);
+    const endsAtMs = this.#nowMs() + REBUILD_LIMIT_MS;
+    while (this.#nowMs() < endsAtMs) {
+      const job = await this.runSlices(REBUILD, REBUILD_SLICES);
+      if (job?.id !== id || job.failures > 0) break;
+      if (job.state === "done") return job.result as RebuildResult;
+      // The alarm may be running a slice.
+      await new Promise<void>((resolve) => this.deps.platform.defer(resolve, REBUILD_WAIT_MS));
+    }
+    return { job: id };
+  }
+
+  /** Sets the alarm for a sliced job that was started without a change of the books. */
+  jobStarted(): void {
     this.#setAlarm();
-    return rebuilder.rebuild();
   }
 
   /**

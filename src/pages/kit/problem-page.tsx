@@ -5,7 +5,7 @@
 import type { Context } from "hono";
 import type { ProblemCode } from "../../wire/problem-catalogue.ts";
 import { problemHeaders, problemOf, sendProblem } from "../../wire/problems.ts";
-import { isTransient } from "../../wire/transient.ts";
+import { isCopyError, isTransient } from "../../wire/transient.ts";
 import { page } from "./layout.tsx";
 
 type Link = { label: string; url: string };
@@ -33,6 +33,10 @@ const PAGES = {
   ledger_busy: {
     link: USAGE,
     text: "Your numbers are safe, but they cannot be read right now. Try again in a few seconds.",
+  },
+  copy_unavailable: {
+    link: USAGE,
+    text: "Your numbers are safe, but their history cannot be read right now. Try again in a few seconds.",
   },
   internal: { link: USAGE, text: "The error was logged. Your balance has not changed." },
 } as const satisfies { [code in ProblemCode]?: { link: Link; text?: string } };
@@ -68,7 +72,7 @@ export function answerPageError(
   c: Context,
   answer: (c: Context, code: PageProblem) => Promise<Response> = problemPage,
 ): Promise<Response> {
-  if (isTransient(error)) return answer(c, "ledger_busy");
+  if (isTransient(error)) return answer(c, isCopyError(error) ? "copy_unavailable" : "ledger_busy");
   console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
   return answer(c, "internal");
 }

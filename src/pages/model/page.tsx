@@ -5,12 +5,14 @@
  */
 import { type Context, Hono } from "hono";
 import { currentPrices } from "../../catalog/current-prices.ts";
+import type { CheckedCopy } from "../../copy/checked-copy.ts";
 import { type CapChange, readCapChanges, readRuns } from "../../copy/read.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterprisePricing } from "../../operations/enterprise-pricing.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { readCopy } from "../../operations/read-copy.ts";
 import { parseEntry } from "../../wire/entry.ts";
 import { parseGauge } from "../../wire/gauge.ts";
 import { capName, isSpent, parseCap } from "../kit/cap.ts";
@@ -120,10 +122,11 @@ async function modelPage(
 ) {
   const { gauge, timeZone } = view;
   const byom = gauge.spend !== null;
+  const copy = readCopy(c.env, c.executionCtx, c.var.session.enterprise, view.copy);
   const [book, usedModels, changes] = await Promise.all([
     readBlock("prices", () => readPricesInForce(c)),
-    readBlock("models", () => readUsedModels(c)),
-    byom ? readBlock("cap changes", () => readHistory(c)) : null,
+    readBlock("models", () => readUsedModels(c, copy)),
+    byom ? readBlock("cap changes", () => readHistory(c, copy)) : null,
   ]);
   const rows = Number(c.req.query("rows") ?? RATES_PAGE);
   const query = {
@@ -198,9 +201,9 @@ function parseCapChoice({ limit, cap }: CapFields, gauge: Gauge): Micros | null 
 }
 
 /** Merges the copy's changes with the ledger's newest entries, so that a change made just now is not missing. */
-async function readHistory(c: Context<PageEnv>): Promise<CapChange[]> {
+async function readHistory(c: Context<PageEnv>, copy: CheckedCopy): Promise<CapChange[]> {
   const [copied, entries] = await Promise.all([
-    readCapChanges(c.env.DB, c.var.session.enterprise, HISTORY_ROWS),
+    readCapChanges(copy, c.var.session.enterprise, HISTORY_ROWS),
     enterpriseStub(c.env, c.var.session.enterprise).entries(callerOf(c.var.session), MAX_MICROS, ENTRIES_READ),
   ]);
   const newest = isRefusal(entries) ? [] : entries.map(parseEntry);
@@ -212,7 +215,7 @@ async function readHistory(c: Context<PageEnv>): Promise<CapChange[]> {
   return [...bySeq.values()].sort((a, b) => b.seq - a.seq).slice(0, HISTORY_ROWS);
 }
 
-async function readUsedModels(c: Context<PageEnv>): Promise<string[]> {
-  const runs = await readRuns(c.env.DB, c.var.session.enterprise, {}, RUNS_READ, null);
+async function readUsedModels(c: Context<PageEnv>, copy: CheckedCopy): Promise<string[]> {
+  const runs = await readRuns(copy, c.var.session.enterprise, {}, RUNS_READ, null);
   return [...new Set(runs.flatMap(({ models }) => models))];
 }

@@ -9,7 +9,6 @@ import type { AuditResult } from "../../enterprise/jobs/audit.ts";
 import type { AuditState } from "../../enterprise/jobs/audit-in-call.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
-import { isCopyError } from "../../wire/transient.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { Question } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
@@ -38,11 +37,11 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
       <Question
         title="Rebuild the copy?"
         action={enterpriseHref(id, "rebuild")}
-        confirm="Delete and rebuild the copy"
+        confirm="Rebuild the copy"
         back={tabHref(id, "audit")}
       >
-        Deletes everything that D1 holds of this enterprise, and writes it again from its ledger. Until that is done,
-        charts, tables and lists lack rows. Balances and debits are not affected.
+        Writes everything that D1 holds of this enterprise again, from its ledger, and then deletes what the ledger does
+        not have. Charts, tables and lists stay readable meanwhile.
       </Question>,
     );
   })
@@ -53,13 +52,9 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
   });
 
 async function rebuild(c: OperatorContext): Promise<"rebuilt" | "rebuild_pending" | null> {
-  try {
-    return isRefusal(await enterpriseStub(c.env, c.var.state.identity.id).rebuild()) ? null : "rebuilt";
-  } catch (error) {
-    if (!isCopyError(error)) throw error;
-    console.error(JSON.stringify({ event: "rebuild_failed", error: String(error) }));
-    return "rebuild_pending";
-  }
+  const rebuilt = await enterpriseStub(c.env, c.var.state.identity.id).rebuild();
+  if (isRefusal(rebuilt)) return null;
+  return "job" in rebuilt ? "rebuild_pending" : "rebuilt";
 }
 
 function isCostly(c: OperatorContext): Promise<boolean> {

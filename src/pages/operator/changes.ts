@@ -7,6 +7,7 @@ import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { readCopy } from "../../operations/read-copy.ts";
 import { parseEntry } from "../../wire/entry.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { OPERATOR, type OperatorContext } from "./session.tsx";
@@ -15,10 +16,16 @@ const NEWEST_ENTRIES = 100;
 
 export async function latestChanges(c: OperatorContext, limit: number): Promise<Entry[]> {
   const [copied, newest] = await Promise.all([
-    readBlock("changes", () => readChanges(c.env.DB, c.var.state.identity.id, limit)),
+    readBlock("changes", () => readCopied(c, limit)),
     enterpriseStub(c.env, c.var.state.identity.id).entries(OPERATOR, MAX_MICROS, NEWEST_ENTRIES),
   ]);
   const changes = isRefusal(newest) ? [] : newest.map(parseEntry).filter(({ facts }) => facts.type !== "run_closed");
   const bySeq = new Map([...(copied ?? []), ...changes].map((entry) => [entry.seq, entry]));
   return [...bySeq.values()].sort((a, b) => b.seq - a.seq).slice(0, limit);
+}
+
+async function readCopied(c: OperatorContext, limit: number): Promise<Entry[]> {
+  const { id } = c.var.state.identity;
+  const view = await enterpriseStub(c.env, id).copyView(OPERATOR);
+  return isRefusal(view) ? [] : readChanges(readCopy(c.env, c.executionCtx, id, view.copy), id, limit);
 }

@@ -10,6 +10,7 @@ import {
   readPressingEnterprises,
   searchEnterprises,
 } from "../../copy/read-enterprises.ts";
+import { readAllCopies } from "../../operations/read-copy.ts";
 import { isId } from "../../wire/fields.ts";
 import { parseGauge } from "../../wire/gauge.ts";
 import { cutPage, FROM_NEWEST } from "../../wire/paging.ts";
@@ -31,7 +32,7 @@ export const enterpriseList = new Hono<OperatorEnv>()
     const attention = search === "" && c.req.query("show") === "attention";
     const after = c.req.query("after") ?? "";
     const listed = await readBlock("enterprises", () =>
-      attention ? readAttentionPage(c.env.DB, after) : readPage(c.env.DB, search, after),
+      attention ? readAttentionPage(readAllCopies(c.env), after) : readPage(readAllCopies(c.env), search, after),
     );
     if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
     const wrong = await readBlock("audits", () => catalogOf(c.env).wrongAudits(WRONG_SHOWN));

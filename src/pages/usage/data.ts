@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import type { Denied } from "../../access/refusals.ts";
+import type { CheckedCopy } from "../../copy/checked-copy.ts";
 import {
   countTop,
   type NamedRun,
@@ -23,6 +24,7 @@ import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal, type Refused } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { readCopy } from "../../operations/read-copy.ts";
 import { parseGrant } from "../../wire/grant.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
@@ -75,7 +77,8 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
     isRequested("now") ? enterpriseStub(c.env, c.var.session.enterprise).grants(caller, MAX_MICROS, MAX_GRANTS) : null,
   ]);
   if (isRefusal(view)) return view;
-  const read = blockReaders(c.env.DB, c.var.session.enterprise, view, query);
+  const copy = readCopy(c.env, c.executionCtx, c.var.session.enterprise, view.copy);
+  const read = blockReaders(copy, c.var.session.enterprise, view, query);
   const [selected, series, workspace, group, user, runs] = await Promise.all([
     isRequested("chart") ? readBlock("selected", read.selected) : null,
     isRequested("chart") ? readBlock("series", read.series) : null,
@@ -111,7 +114,7 @@ export function daysOf(fromMs: AtMs, toMs: AtMs, timeZone: string): Span[] {
   return spans;
 }
 
-function blockReaders(db: D1Database, enterprise: string, view: PageView, query: UsageQuery) {
+function blockReaders(db: CheckedCopy, enterprise: string, view: PageView, query: UsageQuery) {
   const { unit } = view.gauge;
   const { cycleStartsAtMs } = view;
   const cycle = { enterprise, unit, cycleStartsAtMs };
@@ -157,7 +160,7 @@ type CyclePage = {
   total: ReturnType<typeof readCycleTotal>;
 };
 
-async function readCycleTop(db: D1Database, { question, after, total }: CyclePage): Promise<TopBlock> {
+async function readCycleTop(db: CheckedCopy, { question, after, total }: CyclePage): Promise<TopBlock> {
   const [found, allRows, { amountMicros: totalMicros, requests: totalRequests }] = await Promise.all([
     readTop(db, question, ROWS, after),
     countTop(db, question, COUNTED_ROWS),

@@ -4,12 +4,14 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
+import type { CheckedCopy } from "../../copy/checked-copy.ts";
 import { readNames } from "../../copy/read.ts";
 import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
 import { formatRate } from "../../ledger/prices.ts";
 import type { DrawSummary, MeterSummary, Receipt } from "../../ledger/receipt.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { readCopy } from "../../operations/read-copy.ts";
 import { parseReceipt } from "../../wire/receipt.ts";
 import { formatDate } from "../kit/dates.ts";
 import { formatCount, formatExact, formatExactDecimal, formatRateUsd } from "../kit/format.ts";
@@ -40,7 +42,8 @@ export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run",
   if (isRefusal(view)) return answerRefused(c, view.refusal);
   if (isRefusal(found)) return answerRefused(c, found.refusal);
   const receipt = parseReceipt(found);
-  const names = await readAllNames(c.env.DB, c.var.session.enterprise, receipt);
+  const copy = readCopy(c.env, c.executionCtx, c.var.session.enterprise, view.copy);
+  const names = await readAllNames(copy, c.var.session.enterprise, receipt);
   return c.html(
     page({
       title: `Receipt of ${receipt.run}`,
@@ -221,7 +224,7 @@ function describeDraw(draw: DrawSummary, timeZone: string) {
 }
 
 /** Reads the display names from the copy. If that fails, the receipt shows the ids. */
-async function readAllNames(db: D1Database, enterprise: string, receipt: Receipt): Promise<Names> {
+async function readAllNames(db: CheckedCopy, enterprise: string, receipt: Receipt): Promise<Names> {
   const entries = DIMENSIONS.map(async (dimension) => {
     const id = receipt[dimension];
     const names = await readNames(db, enterprise, dimension, [id]).catch(() => new Map<string, string>());

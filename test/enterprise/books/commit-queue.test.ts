@@ -12,7 +12,9 @@ function queueWith(commit: (requests: readonly number[]) => number[]) {
     () => {
       flushes += 1;
     },
-    (act, delayMs) => setTimeout(act, delayMs),
+    (act, delayMs) => {
+      setTimeout(act, delayMs);
+    },
   );
   return { queue, groups, flushes: () => flushes };
 }

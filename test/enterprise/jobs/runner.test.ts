@@ -4,6 +4,7 @@ import type { Caller } from "../../../src/access/callers.ts";
 import { putWebhook } from "../../../src/enterprise/books/webhook-queue.ts";
 import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import { refuse } from "../../../src/ledger/refusals.ts";
+import { CopyDb } from "../../simulation/copy-db.ts";
 import { MINUTE_MS, NOON, report, settings } from "../../support/books.ts";
 import { type StubPlatform, stubPlatform } from "../stub-platform.ts";
 
@@ -139,11 +140,4 @@ it("sets the alarm also when a job breaks in a way that storage cannot even be a
 });
 
 /** A copy that takes every batch. */
-function emptyCopy(): D1Database {
-  const statement: D1PreparedStatement = {
-    bind: () => statement,
-    all: async () => ({ results: [] }),
-    first: async () => null,
-  };
-  return { prepare: () => statement, batch: async () => [] };
-}
+const emptyCopy = () => new CopyDb(async (apply) => apply());

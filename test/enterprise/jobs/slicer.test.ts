@@ -6,6 +6,7 @@ import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import type { JobDeps } from "../../../src/enterprise/jobs/jobs.ts";
 import { JobRunner } from "../../../src/enterprise/jobs/runner.ts";
 import type { SlicedJob } from "../../../src/enterprise/jobs/sliced-job.ts";
+import { CopyDb } from "../../simulation/copy-db.ts";
 import { settings } from "../../support/books.ts";
 import { type StubPlatform, stubPlatform } from "../stub-platform.ts";
 
@@ -234,11 +235,4 @@ it("starts with a change of the books, in its transaction", async () => {
 });
 
 /** A copy that accepts every batch. */
-function emptyCopy(): D1Database {
-  const statement: D1PreparedStatement = {
-    bind: () => statement,
-    all: async () => ({ results: [] }),
-    first: async () => null,
-  };
-  return { prepare: () => statement, batch: async () => [] };
-}
+const emptyCopy = () => new CopyDb(async (apply) => apply());

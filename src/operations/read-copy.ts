@@ -1,0 +1,39 @@
+/**
+ * How the Worker reads the copy in D1. Reads of one enterprise are checked against what its object knows it wrote. When
+ * the copy lacks something, the Worker reports it to the object, which rebuilds it.
+ */
+import { type CheckedCopy, type CopyMark, openCopy } from "../copy/checked-copy.ts";
+import { timedD1 } from "../copy/timed-d1.ts";
+import { enterpriseStub } from "./enterprise-stub.ts";
+
+/** How long a reader waits for D1. */
+const READ_LIMIT_MS = 10_000;
+
+type Background = Pick<ExecutionContext, "waitUntil">;
+
+/** Returns the copy of one enterprise. @param mark what the enterprise's object states, with the gauge and the clock */
+export function readCopy(
+  env: Env,
+  background: Background,
+  enterprise: string,
+  mark: CopyMark | undefined,
+): CheckedCopy {
+  return openCopy(readAllCopies(env), enterprise, mark ?? null, () => {
+    console.warn(JSON.stringify({ event: "copy_unavailable", enterprise }));
+    background.waitUntil(reportToObject(env, enterprise));
+  });
+}
+
+/** Returns the copies of all enterprises, for lists of enterprises. */
+export function readAllCopies(env: Env): D1Database {
+  return timedD1(() => env.DB, READ_LIMIT_MS);
+}
+
+async function reportToObject(env: Env, enterprise: string): Promise<void> {
+  try {
+    await enterpriseStub(env, enterprise).checkCopy();
+  } catch (error) {
+    // The object cannot be reached or runs an older release. It notices the loss with its next write.
+    console.error(JSON.stringify({ event: "copy_not_checked", enterprise, error: String(error) }));
+  }
+}
