@@ -8,7 +8,7 @@ import { currentPrices } from "../catalog/current-prices.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import type { DebitAnswerJson } from "../wire/debit-answer.ts";
-import { forPreviousObject } from "../wire/previous-release.ts";
+import { completeAnswer, forPreviousObject } from "../wire/previous-release.ts";
 import { DEBITS_DOC, mergeResults, showResult, splitReports } from "../wire/report.ts";
 import { invalid, problem, refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter } from "./route.ts";
@@ -28,8 +28,15 @@ const declared = declare({
   name: "reportDebits",
   summary: "Report the running totals of one meter, or of up to 1,000",
   details:
-    "A report carries a meter's running totals (one run's use of one model), not increments. Send one as often as you like, and resend any that got no response. Reports may be lost, repeated or out of order without changing the result. A report is never refused for lack of credits. `final` closes the meter with exactly its totals. Once the run is known, you may omit `surface`, `workspace`, `user` and `started_at`. The results of a batch are in the order sent. Each result is either what a single report would return or `{status, code, detail}`, so a bad report does not affect the others.",
-  refusals: ["unknown_model", "run_attribution_conflict", "run_too_old", "started_in_future", "charge_too_large"],
+    "A report carries a meter's running totals (one run's use of one model at one price tier), not increments. Send one as often as you like, and resend any that got no response. Reports may be lost, repeated or out of order without changing the result. A report is never refused for lack of credits. `final` closes the meter with exactly its totals. Usage of a model that nothing prices is kept with `priced: false`, and is charged once the model has a price. Once the run is known, you may omit `surface`, `workspace`, `user` and `started_at`. The results of a batch are in the order sent. Each result is either what a single report would return or `{status, code, detail}`, so a bad report does not affect the others.",
+  refusals: [
+    "unknown_model",
+    "run_attribution_conflict",
+    "run_too_old",
+    "started_in_future",
+    "too_many_models",
+    "charge_too_large",
+  ],
   tag: "Agents",
   access: { scope: "debit" },
   answers: { 200: { description: "What each report charged, and what to do next", schema: DEBITS_DOC.answer } },
@@ -52,7 +59,7 @@ export const debitRoutes = newRouter().openapi(
         ? []
         : await enterpriseStub(c.env, c.var.enterprise).debit(c.var.caller, reports.map(forPreviousObject));
     if (isRefusal(decided)) return refused(c, decided.refusal);
-    const results = mergeResults(split, decided);
+    const results = mergeResults(split, decided.map(completeAnswer));
     if (split.batch) return c.json({ results: results.map(showResult) });
     const [result] = results as [DebitAnswerJson | Refused];
     return isRefusal(result) ? refused(c, result.refusal) : c.json(result);

@@ -9,11 +9,10 @@ import type { TokenClaims } from "../access/tokens.ts";
 import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
-import type { Report } from "../ledger/debit.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { AtMs } from "../ledger/time.ts";
-import { fromPreviousWorker } from "../wire/previous-release.ts";
+import { fromPreviousWorker, type SentReport } from "../wire/previous-release.ts";
 import type { DirectoryChange } from "./books/directory.ts";
 import type { NewKey } from "./books/keyring.ts";
 import { EnterpriseCore } from "./core.ts";
@@ -34,7 +33,7 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // Agents
 
-  debit(caller: Caller, reports: readonly Report[]) {
+  debit(caller: Caller, reports: readonly SentReport[]) {
     return this.#core.debit(caller, reports.map(fromPreviousWorker));
   }
 

@@ -126,17 +126,26 @@ export type Draw = {
 
 export type Meter = {
   run: string;
+  /** Identifies the meter within its run: its first name and its tier (`meterKey`). Never changes. */
+  key: string;
+  /** The id of its model. While nothing prices it, the name under which it was first reported. */
   model: string;
-  /** The other names under which it was reported: an alias stays with its meter. */
+  tier: string;
+  /** The names under which it was reported; empty if that was only the name in its key. An alias stays with its meter. */
   reportedAs: readonly string[];
   unit: Unit;
-  price: Price;
+  /** Null while nothing prices its usage. Pinned once it is set. */
+  price: Price | null;
   usage: Usage;
   chargedMicros: Micros;
   final: boolean;
+  /** True after an estimate, until an exact final. */
+  estimated: boolean;
   draws: readonly Draw[];
   firstReportAtMs: AtMs;
   lastReportAtMs: AtMs;
+  /** When usage that had waited for a price got one; null for all other meters. */
+  pricedAtMs: AtMs | null;
 };
 
 export type Hold = { unit: Unit; micros: Micros; ttlMs: number; expiresAtMs: AtMs };
@@ -180,7 +189,7 @@ export function byDrawOrder(a: Grant, b: Grant): number {
   return a.grantedAtMs - b.grantedAtMs || a.seq - b.seq;
 }
 
-/** Sorts a run's meters by their first report, then by the name of the model. */
+/** Sorts a run's meters by their first report, then by key. */
 export function byFirstReport(a: Meter, b: Meter): number {
-  return a.firstReportAtMs - b.firstReportAtMs || (a.model < b.model ? -1 : 1);
+  return a.firstReportAtMs - b.firstReportAtMs || (a.key < b.key ? -1 : 1);
 }

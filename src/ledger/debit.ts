@@ -1,18 +1,20 @@
 /**
- * One report becomes one debit (rules R1–R3, R6, R10). A report is never refused for lack of credit, only if it
- * contradicts what is known or cannot be priced. `decideDebit` is pure: it takes values and returns values. Its guards
- * are in the order in which the refusals are documented.
+ * One report becomes one debit (rules R1–R3, R6, R10, R13). A report is never refused for lack of credit, only if it
+ * contradicts what is known. Usage that nothing prices is kept, and charged once it has a price. `decideDebit` is
+ * pure: it takes values and returns values. The guards are in the order in which the refusals are
+ * documented. This file is long because a report and a later price change a meter in the same steps.
  */
 import { type Attribution, findConflict, findStartFault, openRun } from "./attribution.ts";
 import { balanceOf, creditsUsed } from "./balance.ts";
 import { type Books, type Draw, type Meter, NO_GROUP, type Run, unitOf } from "./books.ts";
 import { type Drawn, drawCharge, refundCharge } from "./buckets.ts";
 import { endHold, holdLeft, spendHold } from "./holds.ts";
-import { isKept, joinReading } from "./meter.ts";
+import { isKept, joinReading, MAX_METERS_PER_RUN } from "./meter.ts";
 import { MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
 import type { BookTerms } from "./price-list.ts";
 import { costOf, type Price, type Usage } from "./prices.ts";
 import { type Refused, refuse } from "./refusals.ts";
+import { meterKey, splitMeterKey } from "./tiers.ts";
 import type { AtMs } from "./time.ts";
 
 export type Report = Attribution & {
@@ -20,12 +22,15 @@ export type Report = Attribution & {
   /** The canonical id of the model, and the name that the caller used. */
   model: string;
   reportedAs: string;
-  /** The current price; null if the book has none, which is refused unless the meter is known. */
+  tier: string;
+  /** The current price at this tier; null if nothing prices the model. */
   price: Price | null;
   /** Where the price book found the name. Absent in reports of Workers of the last release. */
   book?: BookTerms | undefined;
   usage: Usage;
   final: boolean;
+  /** True for a guess, because a stream was cut off before its usage arrived. */
+  estimated: boolean;
 };
 
 export type Debit = {
@@ -59,6 +64,9 @@ type StopReason = (typeof STOP_REASONS)[number];
 export type DebitAnswer = {
   run: string;
   model: string;
+  tier: string;
+  /** False while nothing prices the model: the usage is kept, and charged later. */
+  priced: boolean;
   /** What this report charged; negative for a refund. */
   chargedMicros: number;
   runTotalMicros: Micros;
@@ -74,74 +82,161 @@ export type DebitAnswer = {
 };
 
 const WIND_DOWN_PERCENT = 95;
+/** How many spellings of its model a meter remembers (rule R1). */
+const MAX_NAMES = 16;
 /** How often a duplicate may update the time of its meter's last report. */
 const REFRESH_MS = 60_000;
 
+/** What is known before a decision: the books, the run (null if it is not known) and its meters. */
+type Known = { books: Books; run: Run | null; meters: readonly Meter[] };
+
 /**
- * Decides what a report charges. Refuses an unknown model, an attribution that is incomplete or contradicts the run's,
- * the start of a new meter that is too old or in the future, and a charge that would make a sum exceed 2^53−1.
+ * Decides what a report charges. Refuses an unknown model if `refuseUnpriced` says so, an attribution that is incomplete
+ * or contradicts the run's, the start of a new meter that is too old or in the future, a run with too many meters, and a
+ * charge that would make a sum exceed 2^53−1.
  *
- * @param known the books, the run (null if it is not known) and its meters
  * @param groupOfWorkspace the directory's group for a workspace, called only at the run's first charge
+ * @param refuseUnpriced whether a model without a price is refused, unless its meter is known
  */
 export function decideDebit(
-  known: { books: Books; run: Run | null; meters: readonly Meter[] },
+  known: Known,
   report: Report,
   nowMs: AtMs,
   groupOfWorkspace: (workspace: string) => string | null,
+  refuseUnpriced = true,
 ): Debit | Refused {
-  const { books } = known;
+  const { books, meters } = known;
   const opened = known.run ?? openRun(report.run, report);
   if ("code" in opened) return refuse(opened);
-  const meter = findMeter(known.meters, report, opened, nowMs);
-  const price = meter?.price ?? report.price;
-  if (price === null) return refuse({ code: "unknown_model", model: report.reportedAs });
+  const meter = findMeter(meters, report, opened, nowMs);
+  if (refuseUnpriced && meter === null && report.price === null) {
+    return refuse({ code: "unknown_model", model: report.reportedAs });
+  }
   const conflict = findConflict(opened, report);
   if (conflict !== null) return refuse(conflict);
   const fault = meter === null ? findStartFault(opened, report, nowMs) : null;
   if (fault !== null) return refuse(fault);
+  if (meter === null && meters.length >= MAX_METERS_PER_RUN) return refuse({ code: "too_many_models" });
 
-  const unit = meter?.unit ?? unitOf(books.settings.billingModel);
+  const before = meter ?? openMeter(meters, report, unitOf(books.settings.billingModel), nowMs);
   const reading = joinReading(meter, report);
-  const costMicros = costOf(reading.usage, price, unit);
-  const deltaMicros = costMicros === null ? 0 : costMicros - (meter?.chargedMicros ?? 0);
-  if (costMicros === null || usedOf(books, unit) + deltaMicros > MAX_MICROS)
-    return refuse({ code: "charge_too_large" });
-  if (runTotal(known.meters, unit) + deltaMicros > MAX_MICROS) return refuse({ code: "charge_too_large" });
+  const reportedAs = withName(meter, before, report.reportedAs);
+  const found = { model: report.model, price: report.price };
+  const priced = meter?.price == null ? pin(meters, before, found, meter !== null, nowMs) : before;
+  const joined = { ...priced, usage: reading.usage, final: reading.final, estimated: reading.estimated, reportedAs };
+  const charge = chargeOf(books, meters, before, joined);
+  // Usage that waits keeps waiting if its charge would be too large. Only a report of priced usage is refused.
+  if (charge === null && before.price === null && meter !== null) {
+    return settleMeter(known, opened, meter, { ...joined, ...unpriced(before) }, 0, nowMs, {
+      report,
+      groupOfWorkspace,
+    });
+  }
+  if (charge === null) return refuse({ code: "charge_too_large" });
+  return settleMeter(known, opened, meter, joined, charge, nowMs, { report, groupOfWorkspace });
+}
 
-  const reportedAs = withName(meter?.reportedAs ?? [], report, meter?.model ?? report.model);
+/** Returns what the change of a meter charges; negative for a refund. Null if a sum would exceed 2^53−1. */
+function chargeOf(books: Books, meters: readonly Meter[], before: Meter, next: Meter): number | null {
+  const costMicros = next.price === null ? 0 : costOf(next.usage, next.price, next.unit);
+  if (costMicros === null) return null;
+  const deltaMicros = costMicros - before.chargedMicros;
+  const fits =
+    usedOf(books, next.unit) + deltaMicros <= MAX_MICROS && runTotal(meters, next.unit) + deltaMicros <= MAX_MICROS;
+  return fits ? deltaMicros : null;
+}
+
+/** Moves the credit of a decided charge, and ends the run's hold if its last open meter is now final. */
+function settleMeter(
+  { books, meters }: Known,
+  run: Run,
+  before: Meter | null,
+  joined: Meter,
+  deltaMicros: number,
+  nowMs: AtMs,
+  reported: { report: Report; groupOfWorkspace: (workspace: string) => string | null } | null,
+): Debit {
   // A duplicate only updates the time of the last report, at most once a minute, so a flood of them writes nothing.
-  const changed = reading !== meter || reportedAs !== meter.reportedAs || nowMs - meter.lastReportAtMs >= REFRESH_MS;
-  const draws = meter?.draws ?? [];
-  const moved = moveCredit(books, draws, unit, deltaMicros, nowMs);
-  const nextMeter: Meter = {
-    run: report.run,
-    model: meter?.model ?? report.model,
-    reportedAs,
-    unit,
-    price,
-    usage: reading.usage,
-    chargedMicros: costMicros,
-    final: reading.final,
+  const changed = before === null || !sameMeter(before, joined) || nowMs - before.lastReportAtMs >= REFRESH_MS;
+  const moved = moveCredit(books, joined.draws, joined.unit, deltaMicros, nowMs);
+  const meter: Meter = {
+    ...joined,
+    chargedMicros: joined.chargedMicros + deltaMicros,
     draws: moved.draws,
-    firstReportAtMs: meter?.firstReportAtMs ?? nowMs,
-    lastReportAtMs: changed ? nowMs : (meter?.lastReportAtMs ?? nowMs),
+    lastReportAtMs: changed && reported !== null ? nowMs : joined.lastReportAtMs,
   };
-  const others = known.meters.filter((other) => other.model !== nextMeter.model);
-  const allFinal = nextMeter.final && others.every((other) => other.final);
-  const attributed = opened.reported ? opened : attribute(opened, report, groupOfWorkspace);
-  const spent = spendHold(moved.books, attributed, unit, deltaMicros, nowMs);
+  const allFinal = meter.final && meters.every((other) => other.key === meter.key || other.final);
+  const attributed =
+    run.reported || reported === null ? run : attribute(run, reported.report, reported.groupOfWorkspace);
+  const spent = spendHold(moved.books, attributed, meter.unit, deltaMicros, nowMs);
   const held = allFinal ? endHold(spent.books, spent.run) : spent;
   return {
     books: changed ? { ...held.books, seq: held.books.seq + 1 } : held.books,
     run: held.run,
-    meter: nextMeter,
+    meter,
     chargedMicros: deltaMicros,
     cycleMicros: moved.cycleMicros,
     changed,
-    firstOfRun: !opened.reported,
-    closedRun: allFinal && meter?.final !== true,
+    firstOfRun: !run.reported,
+    closedRun: allFinal && before?.final !== true,
   };
+}
+
+/** Whether a report or a price has changed nothing but the time of the last report. */
+function sameMeter(a: Meter, b: Meter): boolean {
+  return (
+    a.usage === b.usage &&
+    a.final === b.final &&
+    a.estimated === b.estimated &&
+    a.reportedAs === b.reportedAs &&
+    a.price === b.price
+  );
+}
+
+/** A meter before its first report: nothing is used and nothing is charged. */
+function openMeter(meters: readonly Meter[], report: Report, unit: Unit, nowMs: AtMs): Meter {
+  const { run, model, reportedAs, tier } = report;
+  const key = meterKey(model, tier);
+  // The key of a meter never changes, so a meter that was priced later may have the key of another model.
+  const taken = meters.some((other) => other.key === key);
+  return {
+    run,
+    key: taken ? meterKey(reportedAs, tier) : key,
+    model,
+    tier,
+    reportedAs: [],
+    unit,
+    price: null,
+    usage: {},
+    chargedMicros: 0,
+    final: false,
+    estimated: false,
+    draws: [],
+    firstReportAtMs: nowMs,
+    lastReportAtMs: nowMs,
+    pricedAtMs: null,
+  };
+}
+
+/**
+ * Pins the price of a meter that has none, and gives the meter its model's id. If the run already has a meter under that
+ * id, the meter keeps its name.
+ */
+function pin(
+  meters: readonly Meter[],
+  meter: Meter,
+  { model, price }: { model: string; price: Price | null },
+  hasWaited: boolean,
+  nowMs: AtMs,
+): Meter {
+  if (price === null) return meter;
+  const taken = meters.some((other) => other.key !== meter.key && other.tier === meter.tier && other.model === model);
+  return { ...meter, price, model: taken ? meter.model : model, pricedAtMs: hasWaited ? nowMs : null };
+}
+
+/** The fields of a meter that keeps waiting for a price. */
+function unpriced({ model }: Meter): Pick<Meter, "model" | "price" | "pricedAtMs"> {
+  return { model, price: null, pricedAtMs: null };
 }
 
 /** The answer to a decided debit. `books` must include all of its consequences. */
@@ -151,6 +246,8 @@ export function answerDebit(debit: Debit, books: Books, meters: readonly Meter[]
   return {
     run: meter.run,
     model: meter.model,
+    tier: meter.tier,
+    priced: meter.price !== null,
     chargedMicros: debit.chargedMicros,
     runTotalMicros: runTotal(meters, meter.unit),
     unit: meter.unit,
@@ -206,16 +303,25 @@ function moveCredit(
 }
 
 function findMeter(meters: readonly Meter[], report: Report, run: Run, nowMs: AtMs): Meter | null {
+  const { reportedAs, tier } = report;
+  const key = meterKey(reportedAs, tier);
   // Looks up the reported name first: an alias keeps, within a run, the meaning that it had at its first report.
   const meter =
-    meters.find((known) => known.reportedAs.includes(report.reportedAs)) ??
-    meters.find((known) => known.model === report.reportedAs) ??
-    meters.find((known) => known.model === report.model);
+    meters.find((known) => known.tier === tier && known.reportedAs.includes(reportedAs)) ??
+    meters.find((known) => known.key === key) ??
+    meters.find((known) => known.tier === tier && known.model === reportedAs) ??
+    meters.find((known) => known.tier === tier && known.model === report.model);
   return meter !== undefined && isKept(meter, run.startedAtMs, nowMs) ? meter : null;
 }
 
-function withName(names: readonly string[], report: Report, model: string): readonly string[] {
-  return report.reportedAs === model || names.includes(report.reportedAs) ? names : [...names, report.reportedAs];
+/** The names of a meter after a report under this name; the same list if it is known, or if the list is full. */
+function withName(known: Meter | null, meter: Meter, name: string): readonly string[] {
+  const { reportedAs } = meter;
+  const first = splitMeterKey(meter.key).name;
+  if (reportedAs.includes(name) || reportedAs.length >= MAX_NAMES) return reportedAs;
+  if (reportedAs.length > 0) return [...reportedAs, name];
+  if (name === first) return reportedAs;
+  return known === null ? [name] : [first, name];
 }
 
 function attribute(run: Run, report: Report, groupOfWorkspace: (workspace: string) => string | null): Run {

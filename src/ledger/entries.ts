@@ -51,6 +51,18 @@ export type EntryFacts =
       removed: number;
     }
   | { type: "billing_model_changed"; from: BillingModel; to: BillingModel }
+  | {
+      /** Usage that had waited for a price was charged: all meters of one slice that had this name and tier. */
+      type: "usage_priced";
+      reportedAs: string;
+      tier: string;
+      model: string;
+      meters: number;
+      creditsMicros: Micros;
+      usdMicros: Micros;
+    }
+  /** Usage that nothing priced for 400 days was deleted. */
+  | { type: "usage_dropped"; reportedAs: string; tier: string; meters: number }
   | { type: "run_closed"; run: string; creditsMicros: Micros; usdMicros: Micros };
 
 /** Who caused an entry: "operator", "agent", "key:…", "user:…", or "clock" for what became due. */

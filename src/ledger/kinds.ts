@@ -36,7 +36,7 @@ const TABLE = [
 
 export type Kind = (typeof TABLE)[number]["kind"];
 /** The name of a kind in `usage`. */
-type UsageField = (typeof TABLE)[number]["field"];
+export type UsageField = (typeof TABLE)[number]["field"];
 
 /** All kinds, in the order of rule R1. */
 export const KINDS: readonly { kind: Kind; field: UsageField; per: RateUnit; fallback: Kind | null }[] = TABLE;

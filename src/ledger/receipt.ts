@@ -2,6 +2,7 @@
 import { type Bucket, type Draw, type Meter, NO_GROUP, type Run, type Surface } from "./books.ts";
 import { runTotal } from "./debit.ts";
 import type { Micros, Unit } from "./micros.ts";
+import { splitMeterKey } from "./tiers.ts";
 import type { AtMs } from "./time.ts";
 
 /** One row of the list of runs. `unit` is the unit of the run's first meter; the charge counts only meters of that unit. */
@@ -20,14 +21,22 @@ export type RunSummary = {
   final: boolean;
 };
 
-/** A draw as a receipt shows it: its bucket is identified by the grant's id or by the start of the cycle. */
+/**
+ * A draw as a receipt shows it: its bucket is identified by the grant's id or by the start of the cycle. `summed` is the
+ * sum of a meter's older draws on buckets of one type.
+ */
 export type DrawSummary = Pick<Draw, "micros" | "lapsedMicros"> &
-  ({ bucket: "grant"; grantId: string } | { bucket: Exclude<Bucket, "grant">; cycleStartsAtMs: AtMs });
+  (
+    | { bucket: "grant"; grantId: string }
+    | { bucket: Exclude<Bucket, "grant">; cycleStartsAtMs: AtMs }
+    | { bucket: Bucket; summed: true }
+  );
 
 /** A meter as a receipt shows it. The draws add up to the charge. */
-export type MeterSummary = Pick<Meter, "model" | "price" | "usage" | "unit" | "chargedMicros" | "final"> & {
-  draws: DrawSummary[];
-};
+export type MeterSummary = Pick<
+  Meter,
+  "model" | "tier" | "reportedAs" | "price" | "usage" | "unit" | "chargedMicros" | "final" | "estimated"
+> & { draws: DrawSummary[] };
 
 export type Receipt = RunSummary & { meters: MeterSummary[] };
 
@@ -46,7 +55,7 @@ export function summarizeRun(run: Run, meters: readonly Meter[], fallbackUnit: U
     user: run.user,
     startedAtMs: run.startedAtMs,
     lastReportAtMs: meters.reduce<AtMs | null>((last, meter) => Math.max(last ?? 0, meter.lastReportAtMs), null),
-    models: meters.map((meter) => meter.model),
+    models: [...new Set(meters.map((meter) => meter.model))],
     chargedMicros: runTotal(meters, unit),
     unit,
     final: meters.length > 0 && meters.every((meter) => meter.final),
@@ -54,8 +63,39 @@ export function summarizeRun(run: Run, meters: readonly Meter[], fallbackUnit: U
 }
 
 /** The meter as its receipt shows it. */
-export function summarizeMeter({ model, price, usage, unit, chargedMicros, final, draws }: Meter): MeterSummary {
-  return { model, price, usage, unit, chargedMicros, final, draws: draws.map(summarizeDraw) };
+export function summarizeMeter(meter: Meter): MeterSummary {
+  const { key, model, tier, reportedAs, price, usage, unit, chargedMicros, final, estimated, draws } = meter;
+  return {
+    model,
+    tier,
+    reportedAs: reportedAs.length > 0 ? reportedAs : [splitMeterKey(key).name],
+    price,
+    usage,
+    unit,
+    chargedMicros,
+    final,
+    estimated,
+    draws: summarizeDraws(draws),
+  };
+}
+
+/** How many draws of a meter a receipt lists one by one (rule R12). */
+const MAX_LISTED_DRAWS = 1_000;
+
+/** Lists the newest draws. Older ones are summed by bucket, in front of the others. */
+function summarizeDraws(draws: readonly Draw[]): DrawSummary[] {
+  const listed = draws.slice(-MAX_LISTED_DRAWS).map(summarizeDraw);
+  const older = new Map<Bucket, DrawSummary>();
+  for (const { bucket, micros, lapsedMicros } of draws.slice(0, -MAX_LISTED_DRAWS)) {
+    const sum = older.get(bucket);
+    older.set(bucket, {
+      bucket,
+      summed: true,
+      micros: micros + (sum?.micros ?? 0),
+      lapsedMicros: lapsedMicros + (sum?.lapsedMicros ?? 0),
+    });
+  }
+  return [...older.values(), ...listed];
 }
 
 function summarizeDraw({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros }: Draw): DrawSummary {

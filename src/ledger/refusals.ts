@@ -12,6 +12,7 @@ export type Refusal =
   | { code: "not_found" }
   | { code: "validation_failed"; errors: FieldError[] }
   | { code: "unknown_model"; model: string }
+  | { code: "too_many_models" }
   | { code: "run_attribution_conflict"; field: "workspace" | "user" | "surface"; known: string }
   | { code: "run_too_old"; startedAtMs: AtMs }
   | { code: "started_in_future"; startedAtMs: AtMs }

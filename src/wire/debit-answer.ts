@@ -7,7 +7,11 @@ import { isRefusal, type Refused } from "../ledger/refusals.ts";
 export const debitAnswerSchema = z
   .object({
     run: z.string(),
-    model: z.string(),
+    model: z.string().describe("The model's id in the price book; the reported name while nothing prices it"),
+    tier: z.string(),
+    priced: z
+      .boolean()
+      .describe("False while nothing prices the model: the usage is kept, and charged once it has a price"),
     charged_micros: z.int().describe("What this report charged: 0 for a duplicate, negative for a refund"),
     run_total_micros: z.int(),
     unit: z.enum(UNITS),
@@ -34,6 +38,8 @@ function showAnswer(answer: DebitAnswer): DebitAnswerJson {
   return {
     run: answer.run,
     model: answer.model,
+    tier: answer.tier,
+    priced: answer.priced,
     charged_micros: answer.chargedMicros,
     run_total_micros: answer.runTotalMicros,
     unit: answer.unit,

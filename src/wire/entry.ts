@@ -48,6 +48,16 @@ export type FactsJson =
       overrides_removed: number;
     }
   | { type: "billing_model_changed"; from: BillingModel; to: BillingModel }
+  | {
+      type: "usage_priced";
+      reported_as: string;
+      tier: string;
+      model: string;
+      meters: number;
+      credits_micros: Micros;
+      usd_micros: Micros;
+    }
+  | { type: "usage_dropped"; reported_as: string; tier: string; meters: number }
   | { type: "run_closed"; run: string; credits_micros: Micros; usd_micros: Micros };
 
 /** An entry as the object answers it. */
@@ -116,6 +126,18 @@ export function showFacts(facts: EntryFacts): FactsJson {
       return { type, from: facts.from, to: facts.to };
     case "run_closed":
       return { type, run: facts.run, credits_micros: facts.creditsMicros, usd_micros: facts.usdMicros };
+    case "usage_priced":
+      return {
+        type,
+        reported_as: facts.reportedAs,
+        tier: facts.tier,
+        model: facts.model,
+        meters: facts.meters,
+        credits_micros: facts.creditsMicros,
+        usd_micros: facts.usdMicros,
+      };
+    case "usage_dropped":
+      return { type, reported_as: facts.reportedAs, tier: facts.tier, meters: facts.meters };
     default:
       return type satisfies never;
   }
@@ -176,6 +198,18 @@ export function parseFacts(json: FactsJson): EntryFacts {
       return { type, from: json.from, to: json.to };
     case "run_closed":
       return { type, run: json.run, creditsMicros: json.credits_micros, usdMicros: json.usd_micros };
+    case "usage_priced":
+      return {
+        type,
+        reportedAs: json.reported_as,
+        tier: json.tier,
+        model: json.model,
+        meters: json.meters,
+        creditsMicros: json.credits_micros,
+        usdMicros: json.usd_micros,
+      };
+    case "usage_dropped":
+      return { type, reportedAs: json.reported_as, tier: json.tier, meters: json.meters };
     default:
       return type satisfies never;
   }

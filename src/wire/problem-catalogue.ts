@@ -222,6 +222,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "The price book has no price for the model.",
     remedy: "Add the model, or an entry `*`, to the price book.",
   },
+  too_many_models: {
+    status: 422,
+    title: "Too many models",
+    meaning: "The run already has 1,000 meters, which are its models and their tiers.",
+    remedy: "Report this usage under another run.",
+  },
   started_in_future: {
     status: 422,
     title: "Started in the future",

@@ -2,30 +2,36 @@
 import { z } from "@hono/zod-openapi";
 import { BUCKETS } from "../ledger/books.ts";
 import { UNITS } from "../ledger/micros.ts";
-import { formatRate, NO_MULTIPLIER, parseRate, resolveRates } from "../ledger/prices.ts";
+import { formatRate, NO_MULTIPLIER, parseRate } from "../ledger/prices.ts";
 import type { DrawSummary, MeterSummary, Receipt } from "../ledger/receipt.ts";
+import { STANDARD_TIER } from "../ledger/tiers.ts";
 import { parseRun, runSchema, showRun } from "./run.ts";
 import { formatIso, parseIso } from "./time.ts";
+import { parseRates, parseUsage, ratesSchema, showRates, showUsage, usedSchema } from "./usage.ts";
 
 const drawSchema = z.object({
   bucket: z.enum(BUCKETS),
-  /** The grant's id, else the start of the cycle. */
-  id: z.string(),
+  id: z
+    .string()
+    .nullable()
+    .describe("The grant's id, else the start of the cycle; null for the sum of older draws on buckets of this type"),
   micros: z.int(),
   lapsed_micros: z.int().optional(),
 });
 
 const meterSchema = z.object({
   model: z.string(),
-  price_book_version: z.int(),
-  rates: z.object({ input: z.string(), output: z.string(), cache_read: z.string(), cache_write: z.string() }),
-  credits_per_usd: z.int(),
-  usage: z.object({
-    input_tokens: z.int(),
-    output_tokens: z.int(),
-    cache_read_tokens: z.int(),
-    cache_write_tokens: z.int(),
-  }),
+  tier: z.string(),
+  reported_as: z.array(z.string()).describe("The names under which it was reported, at most 16"),
+  priced: z.boolean().describe("False while its usage waits for a price, and is charged nothing"),
+  estimated: z.boolean().describe("True after an estimate, until an exact final report"),
+  price_book_version: z.int().nullable(),
+  rates: ratesSchema
+    .nullable()
+    .describe("The rates pinned when it was first priced: USD per million tokens or thousand searches"),
+  credits_per_usd: z.int().nullable(),
+  price_multiplier: z.string().nullable(),
+  usage: usedSchema.describe("Every kind that was used"),
   unit: z.enum(UNITS),
   charged_micros: z.int(),
   final: z.boolean(),
@@ -46,23 +52,19 @@ export function parseReceipt(json: ReceiptJson): Receipt {
   return { ...parseRun(json), meters: json.meters.map(parseMeter) };
 }
 
-function showMeter({ model, price, usage, unit, chargedMicros, final, draws }: MeterSummary): MeterJson {
+function showMeter({ price, usage, reportedAs, chargedMicros, draws, ...meter }: MeterSummary): MeterJson {
+  const { model, tier, estimated, unit, final } = meter;
   return {
     model,
-    price_book_version: price.bookVersion,
-    rates: {
-      input: formatRate(price.rates.input),
-      output: formatRate(price.rates.output),
-      cache_read: formatRate(price.rates.cache_read),
-      cache_write: formatRate(price.rates.cache_write),
-    },
-    credits_per_usd: price.creditsPerUsd,
-    usage: {
-      input_tokens: usage.input ?? 0,
-      output_tokens: usage.output ?? 0,
-      cache_read_tokens: usage.cache_read ?? 0,
-      cache_write_tokens: usage.cache_write ?? 0,
-    },
+    tier,
+    reported_as: [...reportedAs],
+    priced: price !== null,
+    estimated,
+    price_book_version: price?.bookVersion ?? null,
+    rates: price === null ? null : showRates(price.rates, usage),
+    credits_per_usd: price?.creditsPerUsd ?? null,
+    price_multiplier: price === null ? null : formatRate(price.multiplierMillionths),
+    usage: showUsage(usage),
     unit,
     charged_micros: chargedMicros,
     final,
@@ -70,41 +72,44 @@ function showMeter({ model, price, usage, unit, chargedMicros, final, draws }: M
   };
 }
 
-function parseMeter({ model, rates, usage, unit, charged_micros, final, draws, ...json }: MeterJson): MeterSummary {
+/** Reads a meter. A receipt of the last release has no tier, no names and no multiplier. */
+function parseMeter({ model, usage, unit, final, draws, ...json }: MeterJson): MeterSummary {
+  const { tier = STANDARD_TIER, reported_as: reportedAs = [model], estimated = false } = json as Partial<MeterJson>;
   return {
     model,
-    price: {
-      bookVersion: json.price_book_version,
-      creditsPerUsd: json.credits_per_usd,
-      multiplierMillionths: NO_MULTIPLIER,
-      rates: resolveRates({
-        input: parseRate(rates.input) ?? 0,
-        output: parseRate(rates.output) ?? 0,
-        cache_read: parseRate(rates.cache_read) ?? 0,
-        cache_write: parseRate(rates.cache_write) ?? 0,
-      }),
-    },
-    usage: {
-      input: usage.input_tokens,
-      output: usage.output_tokens,
-      cache_read: usage.cache_read_tokens,
-      cache_write: usage.cache_write_tokens,
-    },
+    tier,
+    reportedAs,
+    price: parsePrice(json),
+    usage: parseUsage(usage),
     unit,
-    chargedMicros: charged_micros,
+    chargedMicros: json.charged_micros,
     final,
+    estimated,
     draws: draws.map(parseDraw),
   };
 }
 
+function parsePrice(json: Pick<MeterJson, "price_book_version" | "rates" | "credits_per_usd" | "price_multiplier">) {
+  const { price_book_version: bookVersion, credits_per_usd: creditsPerUsd, rates, price_multiplier } = json;
+  if (bookVersion === null || creditsPerUsd === null || rates === null) return null;
+  const multiplierMillionths = parseRate(price_multiplier ?? "1") ?? NO_MULTIPLIER;
+  return { bookVersion, creditsPerUsd, multiplierMillionths, rates: parseRates(rates) };
+}
+
+/** Shows the id of a draw's bucket. A sum of older draws has none. */
 function showDraw(draw: DrawSummary): DrawJson {
-  const id = draw.bucket === "grant" ? draw.grantId : formatIso(draw.cycleStartsAtMs);
-  const shown = { bucket: draw.bucket, id, micros: draw.micros };
+  const shown = { bucket: draw.bucket, id: idOf(draw), micros: draw.micros };
   return draw.lapsedMicros === 0 ? shown : { ...shown, lapsed_micros: draw.lapsedMicros };
+}
+
+function idOf(draw: DrawSummary): string | null {
+  if ("summed" in draw) return null;
+  return draw.bucket === "grant" ? draw.grantId : formatIso(draw.cycleStartsAtMs);
 }
 
 function parseDraw({ bucket, id, micros, lapsed_micros }: DrawJson): DrawSummary {
   const amounts = { micros, lapsedMicros: lapsed_micros ?? 0 };
+  if (id === null) return { bucket, summed: true, ...amounts };
   return bucket === "grant"
     ? { bucket, grantId: id, ...amounts }
     : { bucket, cycleStartsAtMs: parseIso(id), ...amounts };

@@ -8,24 +8,24 @@ import type { Report } from "../ledger/debit.ts";
 import type { BookTerms } from "../ledger/price-list.ts";
 import type { Price } from "../ledger/prices.ts";
 import { type FieldError, isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
+import { STANDARD_TIER, TIER_PATTERN } from "../ledger/tiers.ts";
 import { type DebitAnswerJson, debitAnswerSchema } from "./debit-answer.ts";
-import { id, surface, time, tokens } from "./fields.ts";
+import { id, surface, time } from "./fields.ts";
 import { fieldErrors, type Problem, problemOfRefusal } from "./problems.ts";
+import { parseUsage, usageSchema } from "./usage.ts";
 
 const MAX_REPORTS = 1_000;
 
 const reportSchema = z
   .strictObject({
     run: id,
-    model: id.describe("An id or alias of the price book"),
-    usage: z
-      .strictObject({
-        input_tokens: tokens.describe("Without the tokens that a cache read or wrote"),
-        output_tokens: tokens,
-        cache_read_tokens: tokens.default(0),
-        cache_write_tokens: tokens.default(0),
-      })
-      .describe("This run's running totals for this model"),
+    model: id.describe("An id or alias of the price book, or a name that a router or a cloud uses for it"),
+    tier: z
+      .string()
+      .regex(TIER_PATTERN, `must match ${TIER_PATTERN.source}`)
+      .default(STANDARD_TIER)
+      .describe("The price tier of these calls; a tier that the model does not have is priced at `standard`"),
+    usage: usageSchema,
     surface: surface.optional().describe("Required until the run is known"),
     workspace: id.optional().describe("Required until the run is known"),
     user: id.optional().describe("Required until the run is known"),
@@ -35,6 +35,10 @@ const reportSchema = z
       .boolean()
       .default(false)
       .describe("Closes the meter with exactly these totals, which may be lower than before"),
+    estimated: z
+      .boolean()
+      .default(false)
+      .describe("These totals are a guess, because the usage of a stream did not arrive. They lower nothing."),
   })
   .openapi("Report");
 
@@ -120,25 +124,22 @@ function outlineOf(body: unknown): { batch: boolean; sent: unknown[] } | { error
   return errors.length > 0 ? { errors } : { batch: true, sent: reports as unknown[] };
 }
 
-/** Checks one report and prices its model. The ledger refuses a model without a price, unless it knows the meter. */
+/** Checks one report and prices its model. */
 function parseReport(report: unknown, find: FindPrice): Report | Refused {
   const parsed = reportSchema.safeParse(report);
   if (!parsed.success) return refuse({ code: "validation_failed", errors: fieldErrors(parsed.error) });
-  const { run, model, usage, surface: from, workspace, user, group, started_at, final } = parsed.data;
-  const found = find(model);
+  const { run, model, tier, usage, surface: from, workspace, user, group, started_at, final, estimated } = parsed.data;
+  const found = find(model, tier);
   return {
     run,
     model: found.model,
     reportedAs: model,
+    tier,
     price: found.price,
     book: found.book,
-    usage: {
-      input: usage.input_tokens,
-      output: usage.output_tokens,
-      cache_read: usage.cache_read_tokens,
-      cache_write: usage.cache_write_tokens,
-    },
+    usage: parseUsage(usage),
     final,
+    estimated,
     surface: from,
     workspace,
     user,

@@ -126,6 +126,8 @@ describe("the answer", () => {
     expect(answer(after)).toEqual({
       run: "r1",
       model: "m1",
+      tier: "standard",
+      priced: true,
       chargedMicros: 20,
       runTotalMicros: 75,
       unit: "credits",

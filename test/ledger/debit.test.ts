@@ -4,6 +4,7 @@ import type { Debit, Report } from "../../src/ledger/debit.ts";
 import {
   books,
   byomBooks,
+  codeOf,
   DAY_MS,
   decideReport,
   granted,
@@ -12,6 +13,7 @@ import {
   meter,
   NOON,
   price,
+  rates,
   report,
   run,
   settings,
@@ -131,7 +133,7 @@ describe("an alias", () => {
     expect(first.meter).toMatchObject({ model: "m1", reportedAs: ["fast"] });
     const byId = accept(report(130, { model: "m1", reportedAs: "m1" }), known);
     expect(byId.chargedMicros).toBe(30);
-    expect(byId.meter).toMatchObject({ model: "m1", reportedAs: ["fast"] });
+    expect(byId.meter).toMatchObject({ model: "m1", reportedAs: ["fast", "m1"] });
   });
 
   it("stays with its meter when the price book gives it to another model", () => {
@@ -197,4 +199,34 @@ describe("byom", () => {
     expect(opens).toMatchObject({ chargedMicros: 3, meter: { unit: "usd" } });
     expect(opens.books.cycle).toMatchObject({ monthlyUsedMicros: 300, spendUsedMicros: 3 });
   });
+});
+
+describe("a tier", () => {
+  const standard = accept(report(100));
+  const known = { books: standard.books, run: standard.run, meters: [standard.meter] };
+
+  it("has its own meter, which is charged at the tier's price", () => {
+    const batch = accept(report(100, { tier: "batch", price: price({ rates: rates({ input: 500_000 }) }) }), known);
+    expect(batch.meter).toMatchObject({ model: "m1", tier: "batch", key: "m1 batch", chargedMicros: 50 });
+    expect(batch.meter.usage.input).toBe(100);
+  });
+});
+
+describe("an estimate", () => {
+  it("closes the meter without lowering it, and an exact final corrects it", () => {
+    const open = accept(report(100));
+    const known = { books: open.books, run: open.run, meters: [open.meter] };
+    const guess = accept(report(60, { final: true, estimated: true }), known);
+    expect(guess.meter).toMatchObject({ final: true, estimated: true, chargedMicros: 100 });
+    const late = accept(report(120), { ...known, books: guess.books, meters: [guess.meter] });
+    expect(late.chargedMicros).toBe(20);
+    const exact = accept(report(70, { final: true }), { books: late.books, run: late.run, meters: [late.meter] });
+    expect(exact.meter).toMatchObject({ final: true, estimated: false, chargedMicros: 70 });
+  });
+});
+
+it("refuses the thousand-and-first meter of a run", () => {
+  const meters = Array.from({ length: 1_000 }, (_, i) => meter({ model: `m-${i}` }));
+  expect(codeOf(decideReport(report(1, { model: "one-more" }), { run: run(), meters }))).toBe("too_many_models");
+  expect(codeOf(decideReport(report(1, { model: "m-7" }), { run: run(), meters }))).toBe("none");
 });

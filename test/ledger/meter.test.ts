@@ -1,12 +1,21 @@
 // Rule R2: how running totals join, in any order.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Kind } from "../../src/ledger/kinds.ts";
 import { isKept, joinReading, METER_RETENTION_MS, type Reading } from "../../src/ledger/meter.ts";
 import { DAY_MS, meter, NOON, tokens } from "../support/books.ts";
 import { cases } from "../support/cases.ts";
 
-const open = (input: number, output = 0): Reading => ({ usage: tokens({ input, output }), final: false });
-const final = (input: number, output = 0): Reading => ({ usage: tokens({ input, output }), final: true });
+const open = (input: number, output = 0): Reading => ({
+  usage: tokens({ input, output }),
+  final: false,
+  estimated: false,
+});
+const final = (input: number, output = 0): Reading => ({
+  usage: tokens({ input, output }),
+  final: true,
+  estimated: false,
+});
 const joinAll = (readings: readonly Reading[]) =>
   readings.reduce<Reading | null>((known, reading) => joinReading(known, reading), null);
 
@@ -17,8 +26,8 @@ describe("a meter", () => {
 
   it("keeps the largest total of each kind on its own", () => {
     expect(joinReading(open(100, 1), open(50, 9))).toEqual(open(100, 9));
-    const known = { usage: { input: 1, output: 8, cache_read: 3, cache_write: 6 }, final: false };
-    const report = { usage: { input: 5, output: 2, cache_read: 7, cache_write: 4 }, final: false };
+    const known = { usage: { input: 1, output: 8, cache_read: 3, cache_write: 6 }, final: false, estimated: false };
+    const report = { usage: { input: 5, output: 2, cache_read: 7, cache_write: 4 }, final: false, estimated: false };
     expect(joinReading(known, report).usage).toEqual({ input: 5, output: 8, cache_read: 7, cache_write: 6 });
   });
 
@@ -50,6 +59,7 @@ describe("a meter", () => {
   const reading: fc.Arbitrary<Reading> = fc.record({
     usage: fc.record({ input: count, output: count, cache_read: count, cache_write: count }),
     final: fc.boolean(),
+    estimated: fc.boolean(),
   });
 
   it("has the same result for any order and any repetition of the same reports", () => {
@@ -67,12 +77,12 @@ describe("a meter", () => {
     );
   });
 
-  it("has the largest total of each kind among the finals, or among all reports without a final", () => {
+  it("has the largest totals of the exact finals, or of all reports without an exact final", () => {
     fc.assert(
       fc.property(fc.array(reading, { minLength: 1, maxLength: 6 }), (reports) => {
-        const closed = reports.some((report) => report.final);
-        const counted = closed ? reports.filter((report) => report.final) : reports;
-        const largest = (kind: keyof Reading["usage"]) => Math.max(...counted.map((report) => report.usage[kind] ?? 0));
+        const exact = reports.filter((report) => report.final && !report.estimated);
+        const counted = exact.length > 0 ? exact : reports;
+        const largest = (kind: Kind) => Math.max(...counted.map((report) => report.usage[kind] ?? 0));
         expect(joinAll(reports)).toEqual({
           usage: {
             input: largest("input"),
@@ -80,7 +90,8 @@ describe("a meter", () => {
             cache_read: largest("cache_read"),
             cache_write: largest("cache_write"),
           },
-          final: closed,
+          final: reports.some((report) => report.final),
+          estimated: exact.length === 0 && reports.some((report) => report.estimated),
         });
       }),
       cases(50),

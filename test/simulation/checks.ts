@@ -141,7 +141,7 @@ function viewMeter(meter: Meter) {
     ...{ from: bucket, grant: grantId, cycleMs: cycleStartsAtMs },
     ...{ micros, lapsed: lapsedMicros },
   }));
-  const fixed = [unit, Object.values(usage), final, Object.values(price.rates), firstReportAtMs, lastReportAtMs];
+  const fixed = [unit, Object.values(usage), final, Object.values(price?.rates ?? {}), firstReportAtMs, lastReportAtMs];
   return [...fixed, chargedMicros, sumsByBucket(takings)];
 }
 

@@ -215,6 +215,8 @@ export class Traffic implements WorldTraffic {
     const found = this.prices.ofSomeWorker(this.world.nowMs).find(name);
     return {
       ...sent,
+      tier: "standard",
+      estimated: false,
       usage: tokens,
       startedAtMs,
       reportedAs: name,

@@ -12,6 +12,7 @@ import { byKind } from "../../src/ledger/kinds.ts";
 import { NO_MULTIPLIER, type Price, type Rates, resolveRates, type Usage } from "../../src/ledger/prices.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
 import { noneNotified } from "../../src/ledger/thresholds.ts";
+import { meterKey, STANDARD_TIER } from "../../src/ledger/tiers.ts";
 import { openSql } from "./node-sql.ts";
 
 export const at = (iso: string) => Date.parse(iso);
@@ -124,16 +125,20 @@ export function run(over: Partial<Run> = {}): Run {
 export function meter(over: Partial<Meter> = {}): Meter {
   return {
     run: "r1",
+    key: meterKey(over.model ?? "m1", over.tier ?? STANDARD_TIER),
     model: "m1",
+    tier: STANDARD_TIER,
     reportedAs: [],
     unit: "credits",
     price: UNIT_PRICE,
     usage: tokens(),
     chargedMicros: 0,
     final: false,
+    estimated: false,
     draws: [],
     firstReportAtMs: NOON,
     lastReportAtMs: NOON,
+    pricedAtMs: null,
     ...over,
   };
 }
@@ -144,9 +149,11 @@ export function report(input: number, over: Partial<Report> = {}): Report {
     run: "r1",
     model: "m1",
     reportedAs: over.model ?? "m1",
+    tier: STANDARD_TIER,
     price: UNIT_PRICE,
     usage: tokens({ input }),
     final: false,
+    estimated: false,
     surface: "web",
     workspace: "w1",
     user: "u1",

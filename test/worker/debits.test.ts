@@ -17,6 +17,8 @@ describe("one report", () => {
     expect(first.body).toEqual({
       run: "run-1",
       model: "gpt-5",
+      tier: "standard",
+      priced: true,
       charged_micros: 225_000,
       run_total_micros: 225_000,
       unit: "credits",

@@ -50,9 +50,9 @@ export type Report = {
 export type DebitAnswer = {
   run: string;
   model: string;
-  tier?: string;
-  /** False while nothing prices the model. The usage is kept, and charged once there is a price. */
-  priced?: boolean;
+  tier: string;
+  /** False while nothing prices the model: the usage is kept, and charged later. */
+  priced: boolean;
   charged_micros: number;
   run_total_micros: number;
   unit: Unit;

@@ -4,6 +4,7 @@
  * of the current rows, corrected by what the triggers stored. Only rows that change meanwhile cost something. This file
  * knows the tables and their keys, but not what the rows mean.
  */
+import { addFurtherRates } from "./further-kinds.ts";
 import { GRANTS, METERS } from "./rows.ts";
 import type { Sql, SqlRow, SqlValue } from "./sql.ts";
 
@@ -16,12 +17,14 @@ type Described = {
   matters?: { update: string; insert: string };
   /** The column that may be long. A page ends once this column has enough characters. */
   long?: string;
+  /** Adds to the rows what another table stores for them. That table only grows, so it needs no moment. */
+  complete?: (sql: Sql, rows: SqlRow[]) => SqlRow[];
 };
 
 const TABLES = {
   totals_time: { key: ["span", "unit", "starts_at_ms", "surface"], columns: ["amount_micros"] },
   totals_cycle: { key: ["unit", "cycle_starts_at_ms", "dimension", "id"], columns: ["requests", "amount_micros"] },
-  meters: { key: ["run", "model"], columns: METERS.columns.slice(2), long: "draws" },
+  meters: { key: ["run", "model"], columns: METERS.columns.slice(2), long: "draws", complete: addFurtherRates },
   debt_payments: { key: ["cycle_starts_at_ms", "number"], columns: ["bucket", "grant_id", "micros"] },
   grants: { key: ["id"], columns: [...GRANTS.columns.slice(1), "pruned_micros"] },
   runs: {
@@ -104,12 +107,13 @@ export function loadAsOfPage(sql: Sql, name: AsOfTable, after: Key | null, limit
     else rows.set(place, { ...keys, ...(JSON.parse(text as string) as SqlRow) });
   }
   const sorted = [...rows.values()].sort((a, b) => compareKeys(keyOf(key, a), keyOf(key, b)));
-  return { rows: sorted, last };
+  const { complete = (_, same) => same }: Described = TABLES[name];
+  return { rows: complete(sql, sorted), last };
 }
 
 /** Reads the next page of a table as it is now. */
 export function loadPage(sql: Sql, name: AsOfTable, after: Key | null, limit: number): Page {
-  const { key, columns, long }: Described = TABLES[name];
+  const { key, columns, long, complete = (_, same) => same }: Described = TABLES[name];
   const order = key.join(", ");
   let most = limit;
   if (long !== undefined) {
@@ -122,7 +126,7 @@ export function loadPage(sql: Sql, name: AsOfTable, after: Key | null, limit: nu
   }
   const statement = `SELECT ${order}, ${columns.join(", ")} FROM ${name} ${beyond(key, after)} ORDER BY ${order} LIMIT ?`;
   const rows = sql.all(statement, ...(after ?? []), most);
-  return { rows, last: rows.length === most ? keyOf(key, rows.at(-1) as SqlRow) : null };
+  return { rows: complete(sql, rows), last: rows.length === most ? keyOf(key, rows.at(-1) as SqlRow) : null };
 }
 
 /** Compares keys as SQLite does: numbers by value, and text by its bytes. Ids are ASCII. */

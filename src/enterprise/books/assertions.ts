@@ -28,7 +28,7 @@ export function assertGrant(grant: Grant): void {
 }
 
 /** Asserts that a meter's amounts are valid, and that its draws sum exactly to its charge. */
-export function assertMeter({ run, model, chargedMicros, draws }: Meter): void {
+export function assertMeter({ run, model, price, chargedMicros, draws }: Meter): void {
   assertMicros(chargedMicros, `the charge of ${run} on ${model}`);
   let drawnMicros = 0;
   for (const { micros, lapsedMicros } of draws) {
@@ -36,6 +36,7 @@ export function assertMeter({ run, model, chargedMicros, draws }: Meter): void {
     assertMicros(lapsedMicros, `a lapsed refund of ${run} on ${model}`);
     drawnMicros += micros;
   }
+  if (price === null && chargedMicros > 0) throw new Error(`${run} on ${model} is charged without a price`);
   if (drawnMicros !== chargedMicros) {
     throw new Error(`${run} on ${model} is charged ${chargedMicros} micros, but its draws sum to ${drawnMicros}`);
   }

@@ -60,9 +60,11 @@ export class Change {
   readonly #meters = new Map<string, Meter[]>();
   readonly #newRuns = new Set<string>();
   readonly #changedRuns = new Set<string>();
-  /** New meters by run and model, until they are written. */
+  /** New meters by run and key, until they are written. */
   readonly #newMeters = new Map<string, Meter>();
   readonly #changedMeters = new Map<string, Meter>();
+  /** Stored meters that got a price after they had waited for one. */
+  readonly #pricedMeters = new Map<string, Meter>();
   /** Runs that are not loaded but have a changed meter, because the meter's debt was paid. */
   readonly #touchedRuns = new Set<string>();
   /** Grants that this change has loaded, as they are stored. */
@@ -143,11 +145,15 @@ export class Change {
 
   /** Adds or replaces a meter of a loaded run, or replaces a stored meter of another run. */
   putMeter(meter: Meter): void {
-    const key = `${meter.run} ${meter.model}`;
+    const key = `${meter.run}\n${meter.key}`;
     const meters = this.#meters.get(meter.run);
-    const index = meters?.findIndex((known) => known.model === meter.model);
+    const index = meters?.findIndex((known) => known.key === meter.key);
     if (index === -1 || this.#newMeters.has(key)) this.#newMeters.set(key, meter);
-    else this.#changedMeters.set(key, meter);
+    else {
+      this.#changedMeters.set(key, meter);
+      const hadPrice = index === undefined || meters?.[index]?.price !== null;
+      if (this.#pricedMeters.has(key) || (!hadPrice && meter.price !== null)) this.#pricedMeters.set(key, meter);
+    }
     if (meters === undefined) this.#touchedRuns.add(meter.run);
     else if (index !== undefined && index >= 0) meters[index] = meter;
     else {
@@ -330,7 +336,9 @@ export class Change {
     for (const meters of [this.#newMeters, this.#changedMeters]) meters.forEach(assertMeter);
     this.store.addMeters([...this.#newMeters.values()]);
     for (const meter of this.#changedMeters.values()) this.store.putMeter(meter);
+    this.store.putPrices([...this.#pricedMeters.values()]);
     this.#newMeters.clear();
     this.#changedMeters.clear();
+    this.#pricedMeters.clear();
   }
 }

@@ -2,25 +2,45 @@
 import type { Draw, Grant, GrantSource, Meter, Run, Surface } from "../../ledger/books.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import type { Unit } from "../../ledger/micros.ts";
-import { NO_MULTIPLIER, resolveRates } from "../../ledger/prices.ts";
+import { NO_MULTIPLIER, type Price, resolveRates, type Usage } from "../../ledger/prices.ts";
+import { splitMeterKey } from "../../ledger/tiers.ts";
 import { type FactsJson, parseFacts, showFacts } from "../../wire/entry.ts";
-import { Table } from "./table.ts";
+import { furtherRatesOf, readFurtherRates, writeFurtherUsage } from "./further-kinds.ts";
+import type { SqlRow } from "./sql.ts";
+import { type Columns, Table } from "./table.ts";
 
-/** A meter's row includes its draws, so a debit that draws on the same bucket again writes no additional row. */
+/** The book version of a meter without a price. Real versions start at 1. */
+const WAITING_VERSION = 0;
+
+/** The columns of a meter's price. They change only once, when usage that has waited for a price gets one. */
+const PRICE_COLUMNS: Columns<Meter> = {
+  book_version: ({ price }) => price?.bookVersion ?? WAITING_VERSION,
+  credits_per_usd: ({ price }) => price?.creditsPerUsd ?? 0,
+  rate_input: ({ price }) => price?.rates.input ?? 0,
+  rate_output: ({ price }) => price?.rates.output ?? 0,
+  rate_cache_read: ({ price }) => price?.rates.cache_read ?? 0,
+  rate_cache_write: ({ price }) => price?.rates.cache_write ?? 0,
+  rates_id: ({ price }) => (price === null ? null : (furtherRatesOf(price.rates)?.id ?? null)),
+  multiplier_millionths: ({ price }) =>
+    price === null || price.multiplierMillionths === NO_MULTIPLIER ? null : price.multiplierMillionths,
+  priced_as: (meter) => (meter.model === splitMeterKey(meter.key).name ? null : meter.model),
+  priced_at_ms: (meter) => meter.pricedAtMs,
+};
+
+/**
+ * A meter's row includes its draws, so a debit that draws on the same bucket again writes no additional row. Rows are
+ * read from the view `meter_rows`, which adds the further rates.
+ */
 export const METERS = new Table<Meter>({
   name: "meters",
+  view: "meter_rows",
   key: {
     run: (meter) => meter.run,
-    model: (meter) => meter.model,
+    model: (meter) => meter.key,
   },
   fixed: {
     unit: (meter) => meter.unit,
-    book_version: (meter) => meter.price.bookVersion,
-    credits_per_usd: (meter) => meter.price.creditsPerUsd,
-    rate_input: (meter) => meter.price.rates.input,
-    rate_output: (meter) => meter.price.rates.output,
-    rate_cache_read: (meter) => meter.price.rates.cache_read,
-    rate_cache_write: (meter) => meter.price.rates.cache_write,
+    ...PRICE_COLUMNS,
     first_report_at_ms: (meter) => meter.firstReportAtMs,
   },
   changing: {
@@ -29,41 +49,67 @@ export const METERS = new Table<Meter>({
     output_tokens: (meter) => meter.usage.output ?? 0,
     cache_read_tokens: (meter) => meter.usage.cache_read ?? 0,
     cache_write_tokens: (meter) => meter.usage.cache_write ?? 0,
+    further_usage: (meter) => writeFurtherUsage(meter.usage),
     charged_micros: (meter) => meter.chargedMicros,
     final: (meter) => Number(meter.final),
+    estimated: (meter) => (meter.estimated ? 1 : null),
     draws: (meter) => JSON.stringify(meter.draws.map(drawToList)),
     debt_cycle_ms: (meter) => latestDebtCycleMs(meter),
     last_report_at_ms: (meter) => meter.lastReportAtMs,
   },
-  read: (row) => ({
+  read: readMeter,
+});
+
+/** Writes the price of a stored meter that has waited for one. */
+export const METER_PRICES = new Table<Meter>({
+  name: "meters",
+  key: { run: (meter) => meter.run, model: (meter) => meter.key },
+  changing: PRICE_COLUMNS,
+  read: readMeter,
+});
+
+function readMeter(row: SqlRow): Meter {
+  const key = row.model as string;
+  const { name, tier } = splitMeterKey(key);
+  return {
     run: row.run as string,
-    model: row.model as string,
+    key,
+    model: (row.priced_as as string | null) ?? name,
+    tier,
     reportedAs: JSON.parse(row.reported_as as string) as string[],
     unit: row.unit as Unit,
-    price: {
-      bookVersion: row.book_version as number,
-      creditsPerUsd: row.credits_per_usd as number,
-      multiplierMillionths: NO_MULTIPLIER,
-      rates: resolveRates({
-        input: row.rate_input as number,
-        output: row.rate_output as number,
-        cache_read: row.rate_cache_read as number,
-        cache_write: row.rate_cache_write as number,
-      }),
-    },
+    price: row.book_version === WAITING_VERSION ? null : readPrice(row),
     usage: {
       input: row.input_tokens as number,
       output: row.output_tokens as number,
       cache_read: row.cache_read_tokens as number,
       cache_write: row.cache_write_tokens as number,
+      ...(row.further_usage === null ? {} : (JSON.parse(row.further_usage as string) as Usage)),
     },
     chargedMicros: row.charged_micros as number,
     final: row.final === 1,
+    estimated: row.estimated === 1,
     draws: (JSON.parse(row.draws as string) as DrawList[]).map(drawOfList),
     firstReportAtMs: row.first_report_at_ms as number,
     lastReportAtMs: row.last_report_at_ms as number,
-  }),
-});
+    pricedAtMs: row.priced_at_ms as number | null,
+  };
+}
+
+function readPrice(row: SqlRow): Price {
+  return {
+    bookVersion: row.book_version as number,
+    creditsPerUsd: row.credits_per_usd as number,
+    multiplierMillionths: (row.multiplier_millionths as number | null) ?? NO_MULTIPLIER,
+    rates: resolveRates({
+      input: row.rate_input as number,
+      output: row.rate_output as number,
+      cache_read: row.rate_cache_read as number,
+      cache_write: row.rate_cache_write as number,
+      ...readFurtherRates(row.further_rates as string | null),
+    }),
+  };
+}
 
 /** The group is a changing column, because it is set at the run's first charge. */
 export const RUNS = new Table<Run>({

@@ -243,6 +243,26 @@ export const STEPS: readonly string[][] = [
     // The directory is small, so creating its index is quick.
     "CREATE INDEX names_by_revision ON names (revision)",
   ],
+  [
+    // More usage kinds, tiers, multipliers, estimates and usage without a price. All columns are null for an ordinary
+    // meter. `model` holds the meter's key: the name and, unless it is `standard`, the tier.
+    "ALTER TABLE meters ADD COLUMN further_usage TEXT",
+    "ALTER TABLE meters ADD COLUMN rates_id INTEGER",
+    "ALTER TABLE meters ADD COLUMN multiplier_millionths INTEGER",
+    "ALTER TABLE meters ADD COLUMN estimated INTEGER",
+    "ALTER TABLE meters ADD COLUMN priced_as TEXT",
+    "ALTER TABLE meters ADD COLUMN priced_at_ms INTEGER",
+    // Few sets of further rates exist, and almost every meter of a model has the same, so a meter stores only its id.
+    "CREATE TABLE further_rates (id INTEGER PRIMARY KEY, rates TEXT NOT NULL) STRICT",
+    `CREATE VIEW meter_rows AS
+      SELECT meters.*, (SELECT rates FROM further_rates WHERE id = meters.rates_id) AS further_rates FROM meters`,
+    // The meters without a price. Their rows in `meters` have book_version 0.
+    `CREATE TABLE waiting_meters (
+      run TEXT NOT NULL,
+      model TEXT NOT NULL,
+      PRIMARY KEY (run, model)
+    ) STRICT, WITHOUT ROWID`,
+  ],
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -8,7 +8,8 @@ import { listGrants } from "../../ledger/grant-list.ts";
 import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
-import { ENTRIES, GRANTS, METERS, RUNS } from "./rows.ts";
+import { furtherRatesOf } from "./further-kinds.ts";
+import { ENTRIES, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
 import type { Sql } from "./sql.ts";
 
 /** A page of debtors is about 200 KB, or 5 MB if each of them has drawn on very many buckets. */
@@ -30,7 +31,7 @@ export class Store {
 
   /** Loads the meters of these runs. The meters of each run are in the order of their first reports. */
   loadMeters(runs: readonly string[]): Meter[] {
-    const statement = `SELECT * FROM meters WHERE run IN ${LIST} ORDER BY run, first_report_at_ms, model`;
+    const statement = `SELECT * FROM meter_rows WHERE run IN ${LIST} ORDER BY run, first_report_at_ms, model`;
     return this.sql.all(statement, JSON.stringify(runs)).map(METERS.read);
   }
 
@@ -46,7 +47,7 @@ export class Store {
 
   /** Loads one page of the meters with debt in this cycle, oldest first. */
   loadDebtors(cycleStartsAtMs: AtMs): Meter[] {
-    const statement = `SELECT * FROM meters WHERE debt_cycle_ms = ? ORDER BY first_report_at_ms, run, model LIMIT ${DEBTORS_PER_PAGE}`;
+    const statement = `SELECT * FROM meter_rows WHERE debt_cycle_ms = ? ORDER BY first_report_at_ms, run, model LIMIT ${DEBTORS_PER_PAGE}`;
     return this.sql.all(statement, cycleStartsAtMs).map(METERS.read);
   }
 
@@ -110,10 +111,44 @@ export class Store {
 
   addMeters(meters: readonly Meter[]): void {
     METERS.add(this.sql, meters);
+    this.#addFurtherRates(meters);
+    const waiting = meters.filter((meter) => meter.price === null);
+    if (waiting.length === 0) return;
+    const statement = "INSERT INTO waiting_meters (run, model) SELECT value ->> 0, value ->> 1 FROM json_each(?1)";
+    this.sql.run(statement, keysOf(waiting));
   }
 
   putMeter(meter: Meter): void {
     METERS.update(this.sql, meter);
+  }
+
+  /** Writes the prices of stored meters that have waited for one. */
+  putPrices(meters: readonly Meter[]): void {
+    if (meters.length === 0) return;
+    for (const meter of meters) METER_PRICES.update(this.sql, meter);
+    this.#addFurtherRates(meters);
+    this.deleteWaiting(meters);
+  }
+
+  /** Loads one page of the meters that wait for a price, in the order of their runs and keys. */
+  loadWaiting(after: { run: string; key: string }, limit: number): Meter[] {
+    const statement = `SELECT m.* FROM (SELECT * FROM waiting_meters WHERE (run, model) > (?, ?) ORDER BY run, model LIMIT ?)
+      AS w JOIN meter_rows AS m ON m.run = w.run AND m.model = w.model ORDER BY m.run, m.model`;
+    return this.sql.all(statement, after.run, after.key, limit).map(METERS.read);
+  }
+
+  countWaiting(): number {
+    return Number(this.sql.all("SELECT count(*) AS n FROM waiting_meters")[0]?.n);
+  }
+
+  deleteWaiting(meters: readonly Meter[]): void {
+    const listed = "(SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
+    this.sql.run(`DELETE FROM waiting_meters WHERE (run, model) IN ${listed}`, keysOf(meters));
+  }
+
+  deleteMeters(meters: readonly Meter[]): void {
+    const listed = "(SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
+    this.sql.run(`DELETE FROM meters WHERE (run, model) IN ${listed}`, keysOf(meters));
   }
 
   addRuns(runs: readonly Run[]): void {
@@ -140,10 +175,23 @@ export class Store {
     ENTRIES.add(this.sql, entries);
   }
 
+  /** Stores the further rates of these meters, unless they are stored already. */
+  #addFurtherRates(meters: readonly Meter[]): void {
+    const sets = meters.flatMap(({ price }) => (price === null ? [] : (furtherRatesOf(price.rates) ?? [])));
+    if (sets.length === 0) return;
+    const statement =
+      "INSERT OR IGNORE INTO further_rates (id, rates) SELECT value ->> 0, value ->> 1 FROM json_each(?1)";
+    this.sql.run(statement, JSON.stringify([...new Set(sets)].map(({ id, text }) => [id, text])));
+  }
+
   #loadOpenGrants(): GrantList {
     const open = "SELECT * FROM grants WHERE drawn_micros + expired_micros + voided_micros < amount_micros";
     return listGrants(this.sql.all(open).map(GRANTS.read));
   }
+}
+
+function keysOf(meters: readonly Meter[]): string {
+  return JSON.stringify(meters.map((meter) => [meter.run, meter.key]));
 }
 
 const LIST = "(SELECT value FROM json_each(?1))";

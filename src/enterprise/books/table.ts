@@ -10,6 +10,8 @@ export type Columns<T> = Readonly<Record<string, (value: T) => SqlValue>>;
 
 type Definition<T> = {
   name: string;
+  /** What rows are read from, if it is not the table. */
+  view?: string;
   /** The primary key. */
   key: Columns<T>;
   /** Columns that never change once the row is stored. Updates leave them out, so they never touch their indexes. */
@@ -31,7 +33,7 @@ export class Table<T> {
   readonly #updateAll: string;
   readonly #findSame: string;
 
-  constructor({ name, key, fixed = {}, changing, read }: Definition<T>) {
+  constructor({ name, view = name, key, fixed = {}, changing, read }: Definition<T>) {
     this.read = read;
     this.#key = Object.values(key);
     this.#changesAndKey = [...Object.values(changing), ...Object.values(key)];
@@ -51,7 +53,7 @@ export class Table<T> {
     this.#updateAll = `UPDATE ${name} AS t SET ${changes.map((column, i) => `${column} = n.value ->> ${i}`).join(", ")}
       FROM json_each(?1) AS n
       WHERE ${keys.map((column, i) => `t.${column} = n.value ->> ${changes.length + i}`).join(" AND ")}`;
-    this.#findSame = `SELECT t.* FROM json_each(?1) AS k JOIN ${name} AS t
+    this.#findSame = `SELECT t.* FROM json_each(?1) AS k JOIN ${view} AS t
       ON ${keys.map((column, i) => `t.${column} = k.value ->> ${i}`).join(" AND ")}`;
   }
 

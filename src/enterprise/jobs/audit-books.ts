@@ -87,7 +87,7 @@ const AUDITS: Record<
     for (const row of rows) {
       const meter = METERS.read(row);
       const label = `${meter.run} on ${meter.model}`;
-      const cost = costOf(meter.usage, meter.price, meter.unit);
+      const cost = meter.price === null ? 0 : costOf(meter.usage, meter.price, meter.unit);
       if (cost !== meter.chargedMicros) {
         addFault(notes, "meters_cost", `${label}: charged ${meter.chargedMicros}, costs ${cost}`);
       }

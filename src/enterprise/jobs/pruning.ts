@@ -48,7 +48,8 @@ export function prune(ledger: Ledger): boolean {
 function findOldRuns(ledger: Ledger, keptSinceMs: AtMs): string[] {
   const statement = `SELECT DISTINCT m.run FROM meters AS m JOIN runs AS r ON r.run = m.run
     WHERE m.first_report_at_ms < ?1 AND r.started_at_ms < ?1
-      AND NOT EXISTS (SELECT 1 FROM meters AS o WHERE o.run = m.run AND o.last_report_at_ms >= ?1)
+      AND NOT EXISTS (SELECT 1 FROM meters AS o WHERE o.run = m.run
+        AND (o.last_report_at_ms >= ?1 OR o.priced_at_ms >= ?1 OR o.book_version = 0))
     LIMIT ?2`;
   return ledger.sql.all(statement, keptSinceMs, RUNS_AT_ONCE).map((row) => row.run as string);
 }

@@ -46,6 +46,16 @@ export function textOf(facts: EntryFacts): { what: string; detail: string } {
       const charges = [facts.creditsMicros > 0 ? credits(facts.creditsMicros) : "", usd].filter((text) => text !== "");
       return { what: "Run closed", detail: `${facts.run}: ${charges.join(" and ")}` };
     }
+    case "usage_priced": {
+      const charge =
+        facts.usdMicros > 0 ? formatAmount(facts.usdMicros, "usd") : formatCharge(facts.creditsMicros, "credits");
+      return {
+        what: "Usage priced",
+        detail: `${facts.reportedAs} as ${facts.model}: ${facts.meters} meters, ${charge}`,
+      };
+    }
+    case "usage_dropped":
+      return { what: "Usage dropped", detail: `${facts.reportedAs}: ${facts.meters} meters never had a price` };
     default:
       return facts satisfies never;
   }

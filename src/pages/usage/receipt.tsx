@@ -1,15 +1,19 @@
 /**
- * A run's receipt (rule R12) explains every micro: for each model the tokens, the prices pinned at its first report, the
- * exact sum, and where the charge was drawn from. It is read from the enterprise's object, not from the copy.
+ * A run's receipt (rule R12) explains every micro: for each model the usage, the prices pinned when it was
+ * first priced, the exact sum, and where the charge was drawn from. It is read from the enterprise's object, not from the copy.
+ * This file is long because it shows every part of a receipt.
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import type { CheckedCopy } from "../../copy/checked-copy.ts";
 import { readNames } from "../../copy/read.ts";
 import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
-import { formatRate } from "../../ledger/prices.ts";
+import type { Bucket } from "../../ledger/books.ts";
+import { type Kind, RATE_FACTORS } from "../../ledger/kinds.ts";
+import { formatRate, NO_MULTIPLIER, type Price } from "../../ledger/prices.ts";
 import type { DrawSummary, MeterSummary, Receipt } from "../../ledger/receipt.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
+import { STANDARD_TIER } from "../../ledger/tiers.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
 import { parseReceipt } from "../../wire/receipt.ts";
@@ -24,14 +28,27 @@ import { displayName } from "./top-table.tsx";
 
 type Names = Record<Dimension, string>;
 
-const KINDS = [
-  { kind: "input", name: "Input" },
-  { kind: "cache_read", name: "Cache read" },
-  { kind: "cache_write", name: "Cache write" },
-  { kind: "output", name: "Output" },
-] as const;
+const KIND_NAMES: Record<Kind, string> = {
+  input: "Input",
+  cache_read: "Cache read",
+  cache_write: "Cache write",
+  output: "Output",
+  cache_write_1h: "Cache write, one hour",
+  input_audio: "Audio input",
+  cache_audio_read: "Audio cache read",
+  output_audio: "Audio output",
+  input_image: "Image input",
+  cache_image_read: "Image cache read",
+  output_image: "Image output",
+  web_searches: "Web searches",
+  storage_searches: "Storage searches",
+};
+/** These rows are always shown. The others are shown if there was such usage. */
+const ALWAYS_SHOWN: readonly string[] = ["input", "cache_read", "cache_write", "output"];
 /** Decimals of a cost in dollars: tokens × a rate with six decimals ÷ a million. */
 const COST_DIGITS = 12;
+/** A multiplier has six decimals more. */
+const MULTIPLIED_DIGITS = COST_DIGITS + 6;
 
 export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run", requireSession, async (c) => {
   const caller = callerOf(c.var.session);
@@ -108,7 +125,7 @@ const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({
       <p class="card">
         {receipt.chargedMicros === 0
           ? "This run has reported nothing yet."
-          : "The tokens and prices of this run are no longer stored: they are kept for 35 days after the last report."}
+          : "The usage and prices of this run are no longer stored: they are kept for 35 days after the last report."}
       </p>
     )}
     {receipt.meters.map((meter) => (
@@ -118,30 +135,93 @@ const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({
 );
 
 const MeterCard: FC<{ meter: MeterSummary; timeZone: string }> = ({ meter, timeZone }) => {
-  const { price, usage } = meter;
-  const lines = KINDS.map(({ kind, name }) => {
-    const rate = price.rates[kind];
-    return { name, count: usage[kind] ?? 0, rate, cost: BigInt(usage[kind] ?? 0) * BigInt(rate) };
-  });
-  const sum = lines.reduce((total, { cost }) => total + cost, 0n);
-  const credits = meter.unit === "credits";
+  const { price } = meter;
+  const label = meter.tier === STANDARD_TIER ? `Model ${meter.model}` : `Model ${meter.model}, tier ${meter.tier}`;
+  const otherNames = meter.reportedAs.filter((name) => name !== meter.model);
   return (
-    <section class="card table receipt" aria-label={`Model ${meter.model}`}>
+    <section class="card table receipt" aria-label={label}>
       <h2>
         <Name>{meter.model}</Name>
+        {meter.tier !== STANDARD_TIER && <span class="pill">{meter.tier}</span>}
+        {meter.estimated && <span class="pill">Estimated</span>}
+        {price === null && <span class="pill">No price yet</span>}
       </h2>
+      {otherNames.length > 0 && (
+        <p class="muted">
+          Reported as{" "}
+          {otherNames.map((name, i) => (
+            <>
+              {i > 0 && ", "}
+              <Name>{name}</Name>
+            </>
+          ))}
+        </p>
+      )}
+      {meter.estimated && (
+        <p class="muted">A stream was cut off before its usage arrived, so these totals include an estimate.</p>
+      )}
+      {price === null ? <WaitingUsage meter={meter} /> : <Cost meter={meter} price={price} />}
+      {price !== null && <Draws meter={meter} timeZone={timeZone} />}
+    </section>
+  );
+};
+
+/** Usage that is kept until its model has a price. */
+const WaitingUsage: FC<{ meter: MeterSummary }> = ({ meter }) => (
+  <>
+    <p>No price is known for this model. Nothing is charged now. The usage is charged once the model has a price.</p>
+    <table class="sums">
+      <caption>Usage so far</caption>
+      <thead>
+        <tr>
+          <th scope="col">Kind</th>
+          <th scope="col" class="num">
+            Quantity
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {shownKinds(meter).map((kind) => (
+          <tr>
+            <th scope="row">{KIND_NAMES[kind]}</th>
+            <td class="num">{formatCount(meter.usage[kind] ?? 0)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </>
+);
+
+const Cost: FC<{ meter: MeterSummary; price: Price }> = ({ meter, price }) => {
+  const lines = shownKinds(meter).map((kind) => {
+    const count = meter.usage[kind] ?? 0;
+    const rate = price.rates[kind];
+    const searches = RATE_FACTORS[kind] > 1;
+    return {
+      name: KIND_NAMES[kind],
+      count,
+      rate,
+      searches,
+      cost: BigInt(count) * BigInt(rate) * BigInt(RATE_FACTORS[kind]),
+    };
+  });
+  const sum = lines.reduce((total, { cost }) => total + cost, 0n);
+  const credits = sum * BigInt(price.creditsPerUsd);
+  const multiplied = price.multiplierMillionths !== NO_MULTIPLIER;
+  return (
+    <>
       <table class="sums">
         <caption>
-          Tokens at the prices of price book {formatCount(price.bookVersion)}, pinned at the first report
+          Usage at the prices of price book {formatCount(price.bookVersion)}, pinned when it was first priced
         </caption>
         <thead>
           <tr>
             <th scope="col">Kind</th>
             <th scope="col" class="num">
-              Tokens
+              Quantity
             </th>
             <th scope="col" class="num">
-              Per million
+              Rate
             </th>
             <th scope="col" class="num">
               Cost
@@ -149,11 +229,13 @@ const MeterCard: FC<{ meter: MeterSummary; timeZone: string }> = ({ meter, timeZ
           </tr>
         </thead>
         <tbody>
-          {lines.map(({ name, count, rate, cost }) => (
+          {lines.map(({ name, count, rate, searches, cost }) => (
             <tr>
               <th scope="row">{name}</th>
               <td class="num">{formatCount(count)}</td>
-              <td class="num">{formatRateUsd(formatRate(rate))}</td>
+              <td class="num">
+                {formatRateUsd(formatRate(rate))} <small class="muted">per {searches ? "thousand" : "million"}</small>
+              </td>
               <td class="num">${formatExactDecimal(cost, COST_DIGITS, 2)}</td>
             </tr>
           ))}
@@ -165,12 +247,22 @@ const MeterCard: FC<{ meter: MeterSummary; timeZone: string }> = ({ meter, timeZ
             <td></td>
             <td class="num">${formatExactDecimal(sum, COST_DIGITS, 2)}</td>
           </tr>
-          {credits && (
+          {meter.unit === "credits" && (
             <tr>
               <th scope="row" colspan={3}>
                 × {formatCount(price.creditsPerUsd)} credits per dollar
               </th>
-              <td class="num">{formatExactDecimal(sum * BigInt(price.creditsPerUsd), COST_DIGITS, 1)}</td>
+              <td class="num">{formatExactDecimal(credits, COST_DIGITS, 1)}</td>
+            </tr>
+          )}
+          {meter.unit === "credits" && multiplied && (
+            <tr>
+              <th scope="row" colspan={3}>
+                × {formatRate(price.multiplierMillionths)}, the price multiplier
+              </th>
+              <td class="num">
+                {formatExactDecimal(credits * BigInt(price.multiplierMillionths), MULTIPLIED_DIGITS, 1)}
+              </td>
             </tr>
           )}
           <tr class="total">
@@ -181,27 +273,38 @@ const MeterCard: FC<{ meter: MeterSummary; timeZone: string }> = ({ meter, timeZ
           </tr>
         </tfoot>
       </table>
-      <h3>Drawn from</h3>
-      <ul class="draws">
-        {meter.draws.length === 0 && <li>Nothing: the charge is zero.</li>}
-        {meter.draws.map((draw) => (
-          <li>
-            <span>{describeDraw(draw, timeZone)}</span>
-            <strong>{formatExact(draw.micros, meter.unit)}</strong>
-            {draw.lapsedMicros > 0 && (
-              <small class="muted">
-                Another {formatExact(draw.lapsedMicros, meter.unit)} was refunded but lapsed, because{" "}
-                {draw.bucket === "grant" ? "the grant" : "the cycle"} had ended.
-              </small>
-            )}
-          </li>
-        ))}
-      </ul>
-    </section>
+    </>
   );
 };
 
+function shownKinds({ usage }: MeterSummary): Kind[] {
+  const kinds = Object.keys(KIND_NAMES) as Kind[];
+  return kinds.filter((kind) => ALWAYS_SHOWN.includes(kind) || (usage[kind] ?? 0) > 0);
+}
+
+const Draws: FC<{ meter: MeterSummary; timeZone: string }> = ({ meter, timeZone }) => (
+  <>
+    <h3>Drawn from</h3>
+    <ul class="draws">
+      {meter.draws.length === 0 && <li>Nothing: the charge is zero.</li>}
+      {meter.draws.map((draw) => (
+        <li>
+          <span>{describeDraw(draw, timeZone)}</span>
+          <strong>{formatExact(draw.micros, meter.unit)}</strong>
+          {draw.lapsedMicros > 0 && (
+            <small class="muted">
+              Another {formatExact(draw.lapsedMicros, meter.unit)} was refunded but lapsed, because{" "}
+              {draw.bucket === "grant" ? "the grant" : "the cycle"} had ended.
+            </small>
+          )}
+        </li>
+      ))}
+    </ul>
+  </>
+);
+
 function describeDraw(draw: DrawSummary, timeZone: string) {
+  if ("summed" in draw) return `${OLDER_DRAWS[draw.bucket]}, in older draws`;
   if (draw.bucket === "grant") {
     return (
       <>
@@ -222,6 +325,13 @@ function describeDraw(draw: DrawSummary, timeZone: string) {
       return bucket satisfies never;
   }
 }
+
+const OLDER_DRAWS: Record<Bucket, string> = {
+  monthly: "Monthly allowance",
+  grant: "Grants",
+  debt: "Not covered by any credit",
+  spend: "Spend",
+};
 
 /** Reads the display names from the copy. If that fails, the receipt shows the ids. */
 async function readAllNames(db: CheckedCopy, enterprise: string, receipt: Receipt): Promise<Names> {

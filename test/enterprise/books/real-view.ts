@@ -69,6 +69,8 @@ export function reportOf({ run, user, name, model, price, tokens, final, started
     price: pinned,
     usage: tokens,
     final,
+    tier: "standard",
+    estimated: false,
     surface: "web",
     workspace: "w",
     user,
@@ -172,6 +174,9 @@ function microsOf(facts: EntryFacts): number {
       return 0;
     case "run_closed":
       return facts.creditsMicros + facts.usdMicros;
+    case "usage_priced":
+    case "usage_dropped":
+      throw new Error("the stories have a price for all usage");
     default:
       return facts satisfies never;
   }

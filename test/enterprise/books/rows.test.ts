@@ -32,7 +32,7 @@ function emptyTables(): Sql {
 }
 
 function stored<T>(sql: Sql, table: string, { read }: Table<T>): T[] {
-  return sql.all(`SELECT * FROM ${table}`).map(read);
+  return sql.all(`SELECT * FROM ${table === "meters" ? "meter_rows" : table}`).map(read);
 }
 
 function writeAndRead<T>(name: string, table: Table<T>, value: T): void {

@@ -42,6 +42,8 @@ function use(credits: number, fields: Partial<Report> = {}): void {
       price: { bookVersion: 1, creditsPerUsd: 100, multiplierMillionths: 1_000_000, rates },
       usage: { input: credits * 1_000_000, output: 0, cache_read: 0, cache_write: 0 },
       final: false,
+      tier: "standard",
+      estimated: false,
       surface: "web",
       workspace: "w",
       user: "u",
