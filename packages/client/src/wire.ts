@@ -51,7 +51,7 @@ export type DebitAnswer = {
   run: string;
   model: string;
   tier: string;
-  /** False while nothing prices the model: the usage is kept, and charged later. */
+  /** False while nothing prices the model. The usage is kept, and charged once there is a price. */
   priced: boolean;
   charged_micros: number;
   run_total_micros: number;
