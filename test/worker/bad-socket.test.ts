@@ -38,7 +38,8 @@ async function sendAndCheck(
     const after = await readState(e.id);
     if (reply.code !== undefined) {
       refused += 1;
-      expect([what, STATUSES_BY_CODE[reply.code]]).toEqual([what, [reply.status]]);
+      // The price routes answer one of these codes with another status.
+      expect(STATUSES_BY_CODE[reply.code], what).toContain(reply.status);
       expect([what, after]).toEqual([what, before]);
     }
     before = after;
