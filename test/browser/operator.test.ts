@@ -196,7 +196,7 @@ describe.each([
     expect(await notice(page)).toBe("All 11 checks passed.");
     await check("audit");
     await clickAndLoad(page.getByRole("link", { name: "Rebuild the copy" }));
-    await press(page, "Delete and rebuild the copy");
+    await press(page, "Rebuild the copy");
     expect(await notice(page)).toContain("Rebuilt.");
 
     await clickAndLoad(page.getByRole("navigation", { name: "Operator" }).getByRole("link", { name: "Enterprises" }));

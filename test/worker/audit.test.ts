@@ -119,11 +119,11 @@ const COPY_DAMAGE: [what: string, sql: string][] = [
   ["a wrong name", "UPDATE names SET name = 'Eve' WHERE enterprise = ?1"],
   [
     "a run that the ledger lacks",
-    "INSERT INTO runs SELECT enterprise, 'ghost', surface, workspace, group_id, user, started_at_ms, last_report_at_ms, models, unit, charged_micros, cycle_starts_at_ms, cycle_micros, final, revision FROM runs WHERE enterprise = ?1 AND run = 'third'",
+    "INSERT INTO runs SELECT enterprise, 'ghost', surface, workspace, group_id, user, started_at_ms, last_report_at_ms, models, unit, charged_micros, cycle_starts_at_ms, cycle_micros, final, revision, generation FROM runs WHERE enterprise = ?1 AND run = 'third'",
   ],
   [
     "a total that the ledger lacks",
-    "INSERT INTO usage_by_dimension SELECT enterprise, unit, cycle_starts_at_ms, dimension, 'ghost', requests, amount_micros, revision FROM usage_by_dimension WHERE enterprise = ?1 AND id = 'u2'",
+    "INSERT INTO usage_by_dimension SELECT enterprise, unit, cycle_starts_at_ms, dimension, 'ghost', requests, amount_micros, revision, generation FROM usage_by_dimension WHERE enterprise = ?1 AND id = 'u2'",
   ],
 ];
 

@@ -239,8 +239,8 @@ it("answers 503 and asks for a retry when an enterprise's page meets an error of
   try {
     env.ENTERPRISE = { getByName: () => ({ state }) } as unknown as typeof enterprises;
     const answer = await get("/operator/enterprises/acme", cookie);
-    expect([answer.status, answer.headers.get("Retry-After")]).toEqual([503, "1"]);
-    expect(answer.text).toContain("<code>ledger_busy</code>");
+    expect([answer.status, answer.headers.get("Retry-After")]).toEqual([503, "5"]);
+    expect(answer.text).toContain("<code>copy_unavailable</code>");
   } finally {
     env.ENTERPRISE = enterprises;
   }

@@ -33,8 +33,8 @@ const DONE = {
   voided: "Voided. The rest of the grant was taken back.",
   revoked: "Revoked. The key stops working with its next request.",
   queued: "A test event was queued. Reload this page to see its delivery.",
-  rebuild_pending: "D1 is unavailable. The rebuild restarts by itself when D1 can be written again.",
-  rebuilt: "Rebuilt. The copy was deleted and written again.",
+  rebuild_pending: "The rebuild continues in the background. While D1 is unavailable, it waits.",
+  rebuilt: "Rebuilt. The copy was written again from the ledger.",
   moved: "The test clock was moved.",
 } as const;
 type Done = keyof typeof DONE;
