@@ -103,7 +103,7 @@ function viewReferenceGrant({ id, amount, left, expired, voided, grantedMs, expi
 
 function checkMeters(world: World, nowMs: number): void {
   const { reference } = world;
-  const rows = world.platform.sql.all("SELECT * FROM meters").map(METERS.read);
+  const rows = world.platform.sql.all("SELECT * FROM meter_rows").map(METERS.read);
   const found = new Map(rows.map((meter) => [`${meter.run} ${meter.model}`, meter]));
   for (const run of reference.runs.values()) {
     for (const expected of run.meters) {

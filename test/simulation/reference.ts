@@ -206,9 +206,11 @@ export class Reference {
     }
     // To the minute: many duplicates need not be stored one by one.
     const moved = JSON.stringify([tokens, final]) !== JSON.stringify([meter.tokens, meter.final]);
-    const named = report.reportedAs === meter.model || meter.aliases.has(report.reportedAs);
+    const { aliases } = meter;
+    const named = aliases.has(report.reportedAs) || (aliases.size === 0 && report.reportedAs === meter.model);
     if (touched || moved || !named || nowMs - meter.lastReportMs >= TOUCH_MS) meter.lastReportMs = nowMs;
-    if (!named) meter.aliases.add(report.reportedAs);
+    // The receipt shows the names of a meter only if there is one besides its id, and then the id too.
+    if (!named) meter.aliases = new Set([...(aliases.size === 0 ? [meter.model] : aliases), report.reportedAs]);
     Object.assign(meter, { tokens, final });
     let ofCycle = delta;
     if (delta < 0) ofCycle = -this.money.refund(meter, -delta, nowMs);
