@@ -1,6 +1,7 @@
 // One enterprise that goes through crashes, with the agents that report to it and the check that everything answered is
 // there exactly once.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
 import type { Random } from "../../tools/kit/random.ts";
 import { HttpConnection } from "../../tools/workerd/http-connection.ts";
@@ -24,6 +25,7 @@ const CONNECTIONS: readonly { transport: Transport; connections: number; agents:
   { transport: "socket", connections: 4, agents: 4 },
 ];
 const RECEIPTS_AT_ONCE = 16;
+const AUDIT_POLL_MS = 200;
 
 export class Enterprise {
   readonly sent = new SentReports();
@@ -123,8 +125,11 @@ export class Enterprise {
 
 /** The failed checks of the ledger's audit, which also compares the copy. */
 export async function auditViolations(runtime: Runtime, enterprise: string): Promise<Violation[]> {
-  type Audit = { checks: { name: string; ok: boolean; detail: string }[] };
-  const { checks } = (await runtime.call("GET", `/v1/enterprises/${enterprise}/audit`)) as Audit;
+  type Audit = { checks?: { name: string; ok: boolean; detail: string }[] };
+  const audit = async () => ((await runtime.call("GET", `/v1/enterprises/${enterprise}/audit`)) as Audit).checks;
+  let checks = await audit();
+  // An audit of many rows is a job. The same call returns its result once it is done.
+  for (; checks === undefined; checks = await audit()) await sleep(AUDIT_POLL_MS);
   const failed = checks.filter(({ ok }) => !ok);
   return failed.map(({ name, detail }) => ({ kind: "wrong", what: `audit of ${enterprise}: ${name}: ${detail}` }));
 }
