@@ -20,8 +20,8 @@ export type Server = Awaited<ReturnType<typeof startServer>>;
 export type Answer = { status: number; type: string; body: any };
 export type Printed = { status: number | null; out: string; err: string };
 
-export async function startServer() {
-  const folder = mkdtempSync(join(tmpdir(), "fuelgauge-docs-"));
+/** Another test may take the free port before the Worker listens on it. Then this tries another one. */
+async function startOnFreePort(folder: string, attemptsLeft = 3) {
   const port = await freePort();
   const args = ["tools/start.mjs", "--port", String(port), "--persist-to", join(folder, "state"), "--no-demo"];
   const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" };
@@ -32,9 +32,17 @@ export async function startServer() {
   const url = `http://localhost:${port}`;
   const deadlineMs = Date.now() + HEALTHY_WITHIN_MS;
   while (!output.includes(`running at ${url}`)) {
+    const isPortTaken = started.exitCode !== null && output.includes("Address already in use");
+    if (isPortTaken && attemptsLeft > 1) return startOnFreePort(folder, attemptsLeft - 1);
     if (started.exitCode !== null || Date.now() > deadlineMs) throw new Error(`npm start: ${output}`);
     await sleep(50);
   }
+  return { url, started };
+}
+
+export async function startServer() {
+  const folder = mkdtempSync(join(tmpdir(), "fuelgauge-docs-"));
+  const { url, started } = await startOnFreePort(folder);
 
   async function call(key: string | null, method: string, path: string, body?: unknown, type = "application/json") {
     const headers = { ...(key === null ? {} : { Authorization: `Bearer ${key}` }), "Content-Type": type };
