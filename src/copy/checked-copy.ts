@@ -53,10 +53,13 @@ export function openCopy(
   return copy as unknown as CheckedCopy;
 }
 
-/** Whether a copy with this head has everything that the mark demands. A copy that was never written lacks nothing. */
+/**
+ * Whether a copy with this head has everything that the mark demands. While no batch is confirmed, nothing can be
+ * missing: the first batch may reach D1 between the ledger's answer and this read.
+ */
 export function isComplete(head: CopyHead | null, { revision, sinceRevision }: CopyMark): boolean {
-  if (head === null) return revision === 0;
-  return head.revision >= revision && head.sinceRevision <= sinceRevision;
+  if (revision === 0) return true;
+  return head !== null && head.revision >= revision && head.sinceRevision <= sinceRevision;
 }
 
 /** Returns the query of a copy's head, as the last statement of a batch or alone. */

@@ -2,6 +2,7 @@
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
+import { isComplete } from "../../src/copy/checked-copy.ts";
 import { type Enterprise, expectProblem, newEnterprise, objectOf, operator, projectNow, senderWith } from "./api.ts";
 import { alarmOf, copyOf, laterReport, loseCopy, newBusyEnterprise, saveCopy } from "./copy-fixture.ts";
 import { sessionCookie } from "./sessions.ts";
@@ -38,6 +39,13 @@ async function untilReadable(e: Enterprise): Promise<void> {
     )
     .toEqual(READS.map(() => 200));
 }
+
+it("is readable while the first batch arrives, before the ledger knows of it", () => {
+  const mark = { revision: 0, sinceRevision: 0 };
+  expect(isComplete(null, mark)).toBe(true);
+  expect(isComplete({ generation: 1, revision: 2, sinceRevision: 2 }, mark)).toBe(true);
+  expect(isComplete({ generation: 1, revision: 2, sinceRevision: 2 }, { revision: 1, sinceRevision: 0 })).toBe(false);
+});
 
 describe("a copy that D1 has lost", () => {
   it("is answered 503 with Retry-After, and rebuilt although nothing changes", async () => {
