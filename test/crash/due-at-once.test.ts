@@ -47,7 +47,7 @@ it(`ends ${HOLDS} holds and ${GRANTS} grants of one instant across a crash, each
     });
     agent.slowestMs = 0;
     for (let kill = 0; kill <= KILLS; kill++) {
-      // The move may be lost with the process, so it is repeated.
+      // Repeat the move of the clock: a crash may have lost it.
       const moved = moveClock(runtime);
       if (kill === KILLS) await moved;
       else {

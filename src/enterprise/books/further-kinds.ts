@@ -1,7 +1,7 @@
 /**
- * How a meter's row stores the usage kinds that have no column. Ordinary meters have no such usage, so it is
- * one JSON column. Rates for these kinds are pinned for every meter, used or not. Only those that differ from the rate
- * that they would fall back to are stored, once for all meters that have the same.
+ * Stores the usage kinds that have no column of their table. Ordinary meters use none of them, so one JSON column holds
+ * them all. Rates for these kinds are pinned for every meter, used or not. A set of rates is stored once and shared by
+ * all meters that have it. It lists only the rates that differ from the rate they would fall back to.
  */
 import { KINDS, type Kind } from "../../ledger/kinds.ts";
 import { type ListedRates, type Rates, resolveRates, type Usage } from "../../ledger/prices.ts";
