@@ -1,18 +1,14 @@
 /**
  * The core of one enterprise's Durable Object. It checks the caller, lets the ledger decide, and returns the result. It
  * also groups debits into commits, sets the alarm for later work, and pushes changes to watchers. It does not know
- * Workers: the platform is passed in, so the simulator runs this class too. The file is long because the class has one
- * method for each call to the object.
+ * Workers: the platform is passed in, so the simulator runs this class too.
  */
-import { byOf, type Caller } from "../access/callers.ts";
+import type { Caller } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
-import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { StartRequest } from "../ledger/admission.ts";
-import type { Settings } from "../ledger/books.ts";
 import type { Report } from "../ledger/debit.ts";
 import { currentForecast, type Gauge } from "../ledger/gauge.ts";
-import { type GrantRequest, summarizeGrant } from "../ledger/grants.ts";
-import type { Micros } from "../ledger/micros.ts";
+import { summarizeGrant } from "../ledger/grants.ts";
 import { summarizeMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
@@ -21,34 +17,18 @@ import { type EntryJson, showEntry } from "../wire/entry.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
 import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
-import { formatIso } from "../wire/time.ts";
-import { showWebhook, type WebhookJson } from "../wire/webhook.ts";
 import { AccessControl } from "./access-control.ts";
-import {
-  type CopyView,
-  type PricingJson,
-  type Provisioned,
-  type StartAnswerJson,
-  type StartRefusedJson,
-  type StateJson,
-  showPricing,
-  showState,
-} from "./answers.ts";
+import { type CopyView, type StartAnswerJson, type StartRefusedJson, showState } from "./answers.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
-import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
 import { Keyring } from "./books/keyring.ts";
 import { Ledger } from "./books/ledger.ts";
-import { provision } from "./books/provisioning.ts";
-import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
-import { listWebhooks } from "./books/webhook-queue.ts";
 import { CopyWriter, copyMark, limitCopyCalls } from "./copy/copy-writer.ts";
 import { copyAsOfMs } from "./copy/projection.ts";
 import { Projector } from "./copy/projector.ts";
-import { Rebuilder, type RebuildResult } from "./copy/rebuild.ts";
+import { Rebuilder } from "./copy/rebuild.ts";
 import { loadRunRows } from "./copy/run-rows.ts";
-import type { AuditResult } from "./jobs/audit.ts";
-import { type AuditJob, type AuditOptions, type AuditState, auditInCall, stateOfAudit } from "./jobs/audit-in-call.ts";
 import { JobRunner } from "./jobs/runner.ts";
+import { Management } from "./management.ts";
 import type { Platform } from "./platform.ts";
 import { DebitStream } from "./sockets/debit-stream.ts";
 import { LivePush } from "./sockets/live.ts";
@@ -62,15 +42,10 @@ import {
   type SocketOwner,
 } from "./sockets/sockets.ts";
 
-const OPERATOR: Caller = { kind: "operator" };
-const NO_WEBHOOK_URL = refuse({
-  code: "validation_failed",
-  errors: [{ path: "webhook_url", message: "is not set for this enterprise" }],
-});
-
 export class EnterpriseCore {
   readonly jobs: JobRunner;
   readonly access: AccessControl;
+  readonly management: Management;
   readonly #keyring: Keyring;
   readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused, Refused | Denied>;
   readonly #live: LivePush;
@@ -99,6 +74,18 @@ export class EnterpriseCore {
     const rebuilder = new Rebuilder(ledger, platform, this.#writer);
     this.jobs = new JobRunner({ platform, ledger, projector: this.#projector, rebuilder });
     this.#live = new LivePush({ sockets, clock, defer, gauge: () => JSON.stringify(this.#showGauge()) });
+    this.management = new Management({
+      ledger,
+      platform,
+      keyring: this.#keyring,
+      jobs: this.jobs,
+      fault: (caller) => this.#fault(caller),
+      answer: (caller, act) => this.#answer(caller, act),
+      showGauge: (gauge) => this.#showGauge(gauge),
+      afterChange: () => this.#afterChange(),
+      // Watchers must see the new date even if nothing in the books was due.
+      clockMoves: () => this.#live.invalidate(),
+    });
     this.#debits = new CommitQueue(
       (reports) => ledger.debit(reports).map(showDecided),
       () => this.#afterChange(),
@@ -227,135 +214,6 @@ export class EnterpriseCore {
     else socket.send(JSON.stringify(reply));
   }
 
-  // The operator and admins
-
-  /**
-   * Creates the enterprise, or changes its settings.
-   * @param complete all settings of a new enterprise, or null if `patch` lacks some that a new enterprise requires
-   */
-  provision(
-    id: string,
-    patch: Partial<Settings>,
-    complete: Settings | null,
-    testClockMs: AtMs | null | undefined,
-  ): Provisioned | Refused | Denied {
-    const provisioned = provision(this.ledger, { id, patch, complete, testClockMs });
-    if (this.ledger.provisioned) this.#afterChange();
-    return isRefusal(provisioned) ? provisioned : { ...provisioned, state: showState(provisioned.state) };
-  }
-
-  state(caller: Caller): StateJson | Refused | Denied {
-    return this.#answer(caller, () => showState(this.ledger.state()));
-  }
-
-  moveClock(toMs: AtMs): StateJson | Refused | Denied {
-    // Watchers must see the new date even if nothing in the books was due.
-    this.#live.invalidate();
-    return this.#answer(OPERATOR, () => showState(this.ledger.moveClock(toMs)));
-  }
-
-  followRealClock(): StateJson | Refused | Denied {
-    return this.#answer(OPERATOR, () => showState(this.ledger.followRealClock()));
-  }
-
-  addGrant(request: GrantRequest): { grant: GrantJson; created: boolean } | Refused | Denied {
-    return this.#answer(OPERATOR, () => {
-      const added = this.ledger.addGrant(request, byOf(OPERATOR));
-      return isRefusal(added) ? added : { ...added, grant: showGrant(added.grant) };
-    });
-  }
-
-  voidGrant(id: string): GrantJson | Refused | Denied {
-    return this.#answer(OPERATOR, () => {
-      const voided = this.ledger.voidGrant(id, byOf(OPERATOR));
-      return isRefusal(voided) ? voided : showGrant(voided);
-    });
-  }
-
-  /**
-   * Sets the spend cap. If `fromMicros` is given, the cap changes only if it currently equals `fromMicros`. Returns the
-   * gauge, which shows the cap that is now in force.
-   */
-  setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null): GaugeJson | Refused | Denied {
-    return this.#answer(caller, () => {
-      if (this.#keyring.lacksAdmin(caller)) return deny({ code: "scope_denied" });
-      if (fromMicros !== undefined && fromMicros !== this.ledger.books.capMicros) return this.#showGauge();
-      const gauge = this.ledger.setCap(capMicros, byOf(caller));
-      return isRefusal(gauge) ? gauge : this.#showGauge(gauge);
-    });
-  }
-
-  pricing(caller: Caller): PricingJson | Refused | Denied {
-    return this.#answer(caller, () => showPricing(this.ledger));
-  }
-
-  putOverrides(models: readonly ModelPrice[]): PricingJson | Refused | Denied {
-    return this.#answer(OPERATOR, () => showPricing(this.ledger.putOverrides(models, byOf(OPERATOR))));
-  }
-
-  putDirectory(change: DirectoryChange): DirectorySize | Refused | Denied {
-    return this.#answer(OPERATOR, () => this.ledger.putDirectory(change));
-  }
-
-  /** Adds the grants of both sides of a referral. This enterprise is the one that was referred. */
-  async acceptReferral(referrer: string, bonusMicros: Micros): Promise<{ referrer: string } | Refused | Denied> {
-    const fault = this.#fault(OPERATOR) ?? this.#alreadyReferred();
-    if (fault !== null) return fault;
-    if (!(await this.platform.peers.exists(referrer))) return refuse({ code: "referral_code_unknown" });
-    const accepted = this.#answer(OPERATOR, () => {
-      // Another call may have accepted a referral during the await.
-      const already = this.#alreadyReferred();
-      if (already !== null) return already;
-      const granted = this.ledger.addGrant(refereeGrant(referrer, bonusMicros), byOf(OPERATOR));
-      if (isRefusal(granted)) return granted;
-      putReferral(this.platform.sql, { referrer, bonusMicros, atMs: this.ledger.nowMs(), settled: false });
-      return { referrer };
-    });
-    if (!isRefusal(accepted)) await this.jobs.runNow("settle_referral");
-    return accepted;
-  }
-
-  /** Audits the enterprise, for Workers of the last release. The scheduled reconciliation of this one calls `audit`. */
-  async auditIfQuick(): Promise<AuditResult | { tooLarge: true } | Refused | Denied> {
-    const audit = await this.audit({ sliced: true, maxAgeMs: 3_600_000 });
-    return "job" in audit ? { tooLarge: true } : audit;
-  }
-
-  /** Audits the enterprise; see auditInCall. */
-  async audit(options: AuditOptions = {}): Promise<AuditResult | AuditJob | Refused | Denied> {
-    return this.#fault(OPERATOR) ?? auditInCall(this.jobs, this.platform, options);
-  }
-
-  /** Returns the audit that is running and the last result, for the operator's page. Starts nothing. */
-  auditState(): AuditState | Refused | Denied {
-    return this.#answer(OPERATOR, () => stateOfAudit(this.jobs));
-  }
-
-  /** Writes this enterprise's copy in D1 again; see JobRunner.rebuild. */
-  async rebuild(): Promise<RebuildResult | { job: string } | Refused | Denied> {
-    return this.#fault(OPERATOR) ?? this.jobs.rebuild();
-  }
-
-  /**
-   * Returns the webhook delivery log before `beforeNumber`, newest first. Returns `limit` + 1 events if there are more
-   * than `limit`.
-   */
-  webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookJson }[] | Refused | Denied {
-    return this.#answer(OPERATOR, () => {
-      const log = listWebhooks(this.platform.sql, beforeNumber, limit + 1);
-      return log.map((webhook) => ({ number: webhook.number, view: showWebhook(webhook) }));
-    });
-  }
-
-  testWebhook(): { queued: true } | Refused | Denied {
-    return this.#answer(OPERATOR, () => {
-      if (this.ledger.books.settings.webhookUrl === null) return NO_WEBHOOK_URL;
-      const timestamp = formatIso(this.ledger.nowMs());
-      this.ledger.queueWebhook({ type: "test", timestamp, data: { enterprise: this.ledger.id } });
-      return { queued: true as const };
-    });
-  }
-
   // The alarm
 
   async alarm(): Promise<void> {
@@ -380,10 +238,6 @@ export class EnterpriseCore {
     const answer = act();
     this.#afterChange();
     return answer;
-  }
-
-  #alreadyReferred(): Refused | null {
-    return loadReferral(this.platform.sql) === null ? null : refuse({ code: "already_referred" });
   }
 
   /** Reschedules the alarm and pushes the gauge. Every call that may have changed something ends with this. */

@@ -78,12 +78,15 @@ export class EnterpriseObject extends DurableObject<Env> {
   // The operator and admins
 
   provision(id: string, patch: Partial<Settings>, complete: Settings | null, testClockMs: AtMs | null | undefined) {
-    return this.#core.provision(id, patch, complete, testClockMs);
+    return this.#core.management.provision(id, patch, complete, testClockMs);
   }
 
   /** @param who issues a token: then the answer also has its `issuedAtMs`. An object of the last release ignores it. */
-  state(caller: Caller, who?: Parameters<EnterpriseCore["access"]["issue"]>[0]): ReturnType<EnterpriseCore["state"]> {
-    return who === undefined ? this.#core.state(caller) : this.#core.access.issue(who);
+  state(
+    caller: Caller,
+    who?: Parameters<EnterpriseCore["access"]["issue"]>[0],
+  ): ReturnType<EnterpriseCore["management"]["state"]> {
+    return who === undefined ? this.#core.management.state(caller) : this.#core.access.issue(who);
   }
 
   endSession(caller: Caller) {
@@ -95,35 +98,35 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   moveClock(toMs: AtMs) {
-    return this.#core.moveClock(toMs);
+    return this.#core.management.moveClock(toMs);
   }
 
   followRealClock() {
-    return this.#core.followRealClock();
+    return this.#core.management.followRealClock();
   }
 
   addGrant(request: GrantRequest) {
-    return this.#core.addGrant(request);
+    return this.#core.management.addGrant(request);
   }
 
   voidGrant(id: string) {
-    return this.#core.voidGrant(id);
+    return this.#core.management.voidGrant(id);
   }
 
   setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null) {
-    return this.#core.setCap(caller, capMicros, fromMicros);
+    return this.#core.management.setCap(caller, capMicros, fromMicros);
   }
 
   pricing(caller: Caller) {
-    return this.#core.pricing(caller);
+    return this.#core.management.pricing(caller);
   }
 
   putOverrides(models: readonly ModelPrice[]) {
-    return this.#core.putOverrides(models);
+    return this.#core.management.putOverrides(models);
   }
 
   putDirectory(change: DirectoryChange) {
-    return this.#core.putDirectory(change);
+    return this.#core.management.putDirectory(change);
   }
 
   addKey(caller: Caller, key: NewKey) {
@@ -144,31 +147,31 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   acceptReferral(referrer: string, bonusMicros: Micros) {
-    return this.#core.acceptReferral(referrer, bonusMicros);
+    return this.#core.management.acceptReferral(referrer, bonusMicros);
   }
 
   auditIfQuick() {
-    return this.#core.auditIfQuick();
+    return this.#core.management.auditIfQuick();
   }
 
   audit(options?: AuditOptions) {
-    return this.#core.audit(options);
+    return this.#core.management.audit(options);
   }
 
   auditState() {
-    return this.#core.auditState();
+    return this.#core.management.auditState();
   }
 
   rebuild() {
-    return this.#core.rebuild();
+    return this.#core.management.rebuild();
   }
 
   webhooks(beforeNumber: number, limit: number) {
-    return this.#core.webhooks(beforeNumber, limit);
+    return this.#core.management.webhooks(beforeNumber, limit);
   }
 
   testWebhook() {
-    return this.#core.testWebhook();
+    return this.#core.management.testWebhook();
   }
 
   // The platform

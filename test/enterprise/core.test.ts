@@ -25,7 +25,7 @@ function openCore(prices: Platform["prices"] = async () => PRICES, live: Socket[
     sockets: { countLive: () => live.length, live: () => live, of: () => [], countLiveOf: () => 0 },
   });
   const core = new EnterpriseCore(platform);
-  core.provision("acme", {}, settings(), null);
+  core.management.provision("acme", {}, settings(), null);
   core.access.addKey(
     { kind: "operator" },
     { id: "k1", name: "agents", scopes: ["debit"], hash: "hash", expiresAtMs: null },

@@ -68,7 +68,7 @@ export class CreditCommands {
     const grant = world.dice.pick(grants.slice(-4));
     world.call(
       `void ${grant.id}`,
-      ({ core }) => core.voidGrant(grant.id),
+      ({ core }) => core.management.voidGrant(grant.id),
       (nowMs, answer) => {
         if (grant.left > 0) world.count("grant_voided");
         world.reference.money.voidGrant(grant, nowMs);
@@ -87,7 +87,7 @@ export class CreditCommands {
     const { world } = this;
     world.call(
       `settings ${JSON.stringify(patch)}`,
-      ({ core }) => core.provision("acme", patch, null, undefined),
+      ({ core }) => core.management.provision("acme", patch, null, undefined),
       (nowMs, answer) => {
         const { reference } = world;
         const debt = reference.money.taken("debt");
@@ -109,7 +109,7 @@ export class CreditCommands {
     const cap = dice.pick([drawn, drawn, drawn, drawn, 0, null]);
     world.call(
       `cap ${cap}`,
-      ({ core }) => core.setCap(ADMIN, cap),
+      ({ core }) => core.management.setCap(ADMIN, cap),
       (nowMs, answer) => {
         const expected = world.reference.setCap(cap);
         if (expected === "set") world.count("cap_changed");
@@ -126,7 +126,7 @@ export class CreditCommands {
     if (this.referred) return;
     this.#accepting = true;
     world.trace.add(`${world.nowMs} referral`);
-    world.object.core.acceptReferral(REFERRER, REFERRAL_MICROS).then(
+    world.object.core.management.acceptReferral(REFERRER, REFERRAL_MICROS).then(
       (answer) => this.#answerReferral(answer),
       () => {},
     );
@@ -158,7 +158,7 @@ export class CreditCommands {
     const { world } = this;
     world.call(
       `grant ${request.id} ${request.amountMicros}`,
-      ({ core }) => core.addGrant(request),
+      ({ core }) => core.management.addGrant(request),
       (nowMs, answer) => {
         const debt = world.reference.money.taken("debt");
         const expected = world.reference.addGrant(request, nowMs);

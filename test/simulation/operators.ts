@@ -195,7 +195,7 @@ export class Operators implements WorldOperators {
     const change = { workspaces: [{ id, name: `Workspace ${dice.whole(1, 99)}`, groupId }], groups: [], users };
     world.call(
       `directory ${id} ${groupId}`,
-      ({ core }) => core.putDirectory(change),
+      ({ core }) => core.management.putDirectory(change),
       () => {
         if (groupId !== undefined) world.reference.groups.set(id, groupId);
       },
@@ -214,7 +214,7 @@ export class Operators implements WorldOperators {
     const { world } = this;
     world.call(
       `move clock to ${toMs}`,
-      ({ core }) => core.moveClock(toMs),
+      ({ core }) => core.management.moveClock(toMs),
       (nowMs, answer) => {
         world.count("test_clock_moved");
         if (answer === null) return;

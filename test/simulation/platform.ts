@@ -101,7 +101,7 @@ export class SimPlatform implements WorldPlatform {
   rebuild(): void {
     const { world, object } = this;
     world.trace.add(`${world.nowMs} rebuild`);
-    object.core.rebuild().then(
+    object.core.management.rebuild().then(
       (answer) => world.count("job" in answer ? "copy_rebuild_continued_by_the_alarm" : "copy_rebuilt"),
       () => {},
     );

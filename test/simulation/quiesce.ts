@@ -35,7 +35,7 @@ export async function quiesce(world: World): Promise<void> {
 
 /** The ledger's own audit, of the books and of the copy. */
 async function audit(world: World): Promise<void> {
-  const audited = world.object.core.audit();
+  const audited = world.object.core.management.audit();
   for (let answered = false; !answered; ) {
     void audited.then(() => {
       answered = true;

@@ -61,7 +61,7 @@ export class SimulatedWorld implements World {
     this.platform = new SimPlatform(this);
     this.reference = new Reference(settings, startMs, (name) => this.count(name));
     this.#watchedEndMs = this.reference.money.cycle.endsMs;
-    this.object.core.provision("acme", settings, settings, testClock ? startMs : null);
+    this.object.core.management.provision("acme", settings, settings, testClock ? startMs : null);
     this.#booksMs = startMs;
     this.traffic = new Traffic(this);
     this.operators = new Operators(this);

@@ -22,7 +22,7 @@ function openWorld(): { core: EnterpriseCore; platform: StubPlatform; copy: Copy
   const platform = stubPlatform({ copy: copy as never });
   const core = new EnterpriseCore(platform);
   const allowed = settings({ allowanceOverrideMicros: 20_000 });
-  core.provision("acme", allowed, allowed, NOON);
+  core.management.provision("acme", allowed, allowed, NOON);
   return { core, platform, copy };
 }
 
@@ -40,7 +40,7 @@ function change({ core, platform }: { core: EnterpriseCore; platform: StubPlatfo
   else if (act < 17) ledger.moveClock(ledger.nowMs() + roll(40) * HOUR_MS);
   else if (act < 18) prune(ledger);
   else if (act < 19)
-    core.putDirectory({ workspaces: [], groups: [], users: [{ id: `u${roll(9)}`, name: `n${roll(99)}` }] });
+    core.management.putDirectory({ workspaces: [], groups: [], users: [{ id: `u${roll(9)}`, name: `n${roll(99)}` }] });
   else platform.nowMs += 1_000;
 }
 

@@ -15,7 +15,7 @@ const TEST_EVENT = { type: "test", timestamp: "2026-03-10T12:00:00.000Z", data: 
 /** A core whose enterprise goes by the real clock, and has just been asked for its gauge. */
 function openCore(platform: StubPlatform): EnterpriseCore {
   const core = new EnterpriseCore(platform);
-  if (!core.ledger.provisioned) core.provision("acme", settings(), settings(), null);
+  if (!core.ledger.provisioned) core.management.provision("acme", settings(), settings(), null);
   core.gauge(OPERATOR);
   return core;
 }
@@ -36,7 +36,7 @@ it("writes the copy on time when the object was evicted while a batch was on its
 it("sets an alarm again that the platform has dropped, at the next call", () => {
   const platform = stubPlatform();
   const core = new EnterpriseCore(platform);
-  core.provision("acme", settings(), settings(), CLOCK_OF_TESTS);
+  core.management.provision("acme", settings(), settings(), CLOCK_OF_TESTS);
   expect(platform.alarms).toHaveLength(1);
   platform.nowMs += MINUTE_MS;
   core.gauge(OPERATOR);
@@ -49,7 +49,7 @@ it("sets an alarm again that the platform has dropped, at the next call", () => 
 it("retries a job that failed by its alarm, also when nobody calls", async () => {
   const platform = stubPlatform();
   const core = openCore(platform);
-  expect(await core.acceptReferral("friend", 1)).toEqual({ referrer: "friend" });
+  expect(await core.management.acceptReferral("friend", 1)).toEqual({ referrer: "friend" });
   expect(platform.alarms.at(-1)).toBe(NOON + 1_000);
   expect(platform.logged).toMatchObject([{ event: "job_failed", job: "settle_referral", failures: 1 }]);
 });
@@ -63,7 +63,7 @@ it("adds the grant of a referrer that has too many grants once it has room, and 
   };
   const platform: StubPlatform = stubPlatform({ peers: { exists: async () => true, addGrant }, copy: emptyCopy() });
   const core = openCore(platform);
-  expect(await core.acceptReferral("friend", 1)).toEqual({ referrer: "friend" });
+  expect(await core.management.acceptReferral("friend", 1)).toEqual({ referrer: "friend" });
   for (let minute = 0; minute < 60; minute += 10) {
     await core.alarm();
     platform.nowMs += 10 * MINUTE_MS;
@@ -83,7 +83,7 @@ it("retries a job that failed after a longer pause each time, and starts with a 
   };
   const platform = stubPlatform({ peers, copy: emptyCopy() });
   const core = openCore(platform);
-  await core.acceptReferral("friend", 1);
+  await core.management.acceptReferral("friend", 1);
   const pauses: number[] = [];
   for (let attempt = 0; attempt < 3; attempt++) {
     await core.alarm();
@@ -99,8 +99,8 @@ it("delivers a webhook in the background, and checks later whether the delivery 
   const webhooks = { secretOf: async () => "whsec_c2VjcmV0", fetch: () => new Promise<Response>(() => {}) };
   const platform = stubPlatform({ webhooks, copy: emptyCopy() });
   const core = openCore(platform);
-  core.provision("acme", { webhookUrl: "https://hooks.example.com/fuel" }, null, undefined);
-  expect(core.testWebhook()).toEqual({ queued: true });
+  core.management.provision("acme", { webhookUrl: "https://hooks.example.com/fuel" }, null, undefined);
+  expect(core.management.testWebhook()).toEqual({ queued: true });
   expect(platform.alarms.at(-1)).toBe(NOON);
   await core.alarm();
   expect(platform.alarms.at(-1)).toBe(NOON + 30_000);

@@ -45,7 +45,7 @@ function counting(to: number, over: Partial<SlicedJob<number, JobDeps>> = {}): S
 /** A runner of these jobs: a new instance of the object over the same storage. */
 function openRunner(jobs: Record<string, SlicedJob<unknown, JobDeps>>): JobRunner {
   const core = new EnterpriseCore(platform);
-  if (!core.ledger.provisioned) core.provision("acme", settings(), settings(), null);
+  if (!core.ledger.provisioned) core.management.provision("acme", settings(), settings(), null);
   return new JobRunner(core.jobs.deps, jobs);
 }
 
@@ -220,7 +220,7 @@ it("does not let a job that fails delay the others", async () => {
 
 it("starts with a change of the books, in its transaction", async () => {
   const core = new EnterpriseCore(platform);
-  core.provision("acme", settings(), settings(), null);
+  core.management.provision("acme", settings(), settings(), null);
   const { ledger } = core;
   const act = () =>
     ledger.sql.transaction(() => {
