@@ -15,7 +15,13 @@ export type Signed = Pick<TokenClaims, "enterprise" | "user" | "role"> & { name:
  */
 export const ENTERPRISE_HEADER = "Fuelgauge-Enterprise";
 
-type Tab = "usage" | "model";
+/** The pages of the section Settings, in the order of its navigation. A new page of the section adds its line here. */
+const SETTINGS_PAGES = [
+  { tab: "usage", label: "Usage" },
+  { tab: "model", label: "Model" },
+] as const;
+
+type Tab = (typeof SETTINGS_PAGES)[number]["tab"];
 
 type LayoutProps = {
   title: string;
@@ -48,9 +54,7 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
       <meta charset="utf-8" />
       <meta name="viewport" content="width=device-width, initial-scale=1" />
       <meta name="color-scheme" content="light dark" />
-      <title>
-        {signed === undefined ? `${title} · Fuelgauge` : `${title} · \u2068${signed.name}\u2069 · Fuelgauge`}
-      </title>
+      <title>{documentTitle(title, signed, tab)}</title>
       <link rel="icon" href="/icon.svg" type="image/svg+xml" />
       <link rel="stylesheet" href={assets["app.css"]} />
       {(signed !== undefined || operator !== undefined) && (
@@ -86,6 +90,13 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
   </html>
 );
 
+/** "Usage · Settings · Acme · Fuelgauge". The name is isolated so that right-to-left text cannot reorder the rest. */
+function documentTitle(title: string, signed: Signed | undefined, tab: Tab | undefined): string {
+  const section = tab === undefined ? [] : ["Settings"];
+  const name = signed === undefined ? [] : [`\u2068${signed.name}\u2069`];
+  return [title, ...section, ...name, "Fuelgauge"].join(" · ");
+}
+
 function requestHeaders(signed: Signed | undefined) {
   return signed === undefined
     ? {}
@@ -98,12 +109,14 @@ const Navigation: FC<{ signed: Signed; tab: Tab | undefined }> = ({ signed, tab 
       <bdi>{signed.name}</bdi>
     </span>
     <nav class="tabs" aria-label="Settings">
-      <a href="/settings/usage" aria-current={tab === "usage" ? "page" : undefined}>
-        Usage
-      </a>
-      <a href="/settings/model" aria-current={tab === "model" ? "page" : undefined}>
-        Model
-      </a>
+      <span class="section" aria-hidden="true">
+        Settings
+      </span>
+      {SETTINGS_PAGES.map((page) => (
+        <a href={`/settings/${page.tab}`} aria-current={tab === page.tab ? "page" : undefined}>
+          {page.label}
+        </a>
+      ))}
     </nav>
     <form class="who" method="post" action="/signout">
       <span>
