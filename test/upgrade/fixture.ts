@@ -52,7 +52,10 @@ export interface Fixture {
   calls: RecordedCall[];
 }
 
-const FILE = join(import.meta.dirname, "state.br");
+/** The releases whose state is kept, oldest first. */
+export const RELEASES = ["fc1d9ca", "e791040"];
+
+const fileOf = (release: string) => join(import.meta.dirname, `state-${release}.br`);
 
 export function writeFixture(fixture: Fixture, directory: string): number {
   const files = readdirSync(directory, { recursive: true, withFileTypes: true })
@@ -67,13 +70,13 @@ export function writeFixture(fixture: Fixture, directory: string): number {
   const packed = brotliCompressSync(Buffer.concat([length, text, ...files.map(({ bytes }) => bytes)]), {
     params: { [constants.BROTLI_PARAM_LGWIN]: constants.BROTLI_MAX_WINDOW_BITS },
   });
-  writeFileSync(FILE, packed);
+  writeFileSync(fileOf(fixture.release), packed);
   return packed.length;
 }
 
-/** Reads the fixture. `restore` writes its state into a new folder. */
-export function readFixture(): Fixture & { restore(directory: string): void } {
-  const unpacked = brotliDecompressSync(readFileSync(FILE));
+/** Reads the fixture of a release. `restore` writes its state into a new folder. */
+export function readFixture(release: string): Fixture & { restore(directory: string): void } {
+  const unpacked = brotliDecompressSync(readFileSync(fileOf(release)));
   const textEnd = 4 + unpacked.readUInt32LE(0);
   const { fixture, files } = JSON.parse(unpacked.toString("utf8", 4, textEnd)) as {
     fixture: Fixture;

@@ -1,7 +1,7 @@
 // Makes the fixture of the upgrade test: run it at a release's commit, before anything else changes, with
 // `node test/upgrade/make-state.ts`, or from a built bundle of the release: `… make-state.ts BUNDLE COMMIT`.
 // The Worker first writes a state folder and is stopped before it has projected everything. A second process opens a
-// copy of that folder, and its answers are what a later release must give too.
+// copy of that folder, and its answers are what a later release must give too. The file is named after the release.
 import { execFileSync } from "node:child_process";
 import { createHash, createHmac } from "node:crypto";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   await second.start();
   const fixture = await record(second, credentials);
   await second.stop();
-  console.log(`state.br has ${writeFixture(fixture, state)} bytes, ${fixture.reads.length} answers`);
+  console.log(`${writeFixture(fixture, state)} bytes, ${fixture.reads.length} answers`);
 }
 
 async function writeState(runtime: Runtime): Promise<Record<string, Credentials>> {
@@ -162,6 +162,21 @@ async function writeState(runtime: Runtime): Promise<Record<string, Credentials>
   await debit("byom", { ...report("usd-1", 1, 10_000), final: true });
   for (let n = 2; n <= 12; n++) await debit("byom", report(`usd-${n}`, n, wholeBetween(random, 5_000, 300_000)));
   await runtime.call("PUT", "/v1/enterprises/byom/spend-cap", { monthly_cap_micros: 40 * CREDIT });
+
+  // Further usage kinds, tiers, an estimate, a multiplier, and an entry of its own.
+  await put("free", { price_multiplier: "1.25" });
+  const own = { id: "own-model", input: "1", output: "2", web_searches: "10", tiers: { flex: { input: "0.5" } } };
+  await runtime.call("PUT", "/v1/enterprises/free/price-overrides", { models: [own] });
+  const kinds = { cache_write_1h_tokens: 700, output_audio_tokens: 90, web_searches: 2 };
+  const further = (run: string, n: number, input_tokens: number) => {
+    const { usage, ...rest } = report(run, n, input_tokens);
+    return { ...rest, run, usage: { ...(usage as object), ...kinds } };
+  };
+  await debit("free", { ...further("kinds-1", 1, 2_000), model: "own-model" });
+  await debit("free", { ...further("kinds-1", 1, 3_000), model: "own-model", tier: "flex" });
+  await debit("byom", { ...further("kinds-2", 2, 4_000), model: "claude-sonnet-4-5" });
+  await debit("byom", { ...further("kinds-2", 2, 300_000), model: "claude-sonnet-4-5", tier: "above_200000" });
+  await debit("byom", { ...report("kinds-3", 3, 5_000), estimated: true });
 
   // The real clock.
   await put("today", { name: "Today", billing_model: "credits", plan: "team" });

@@ -35,15 +35,18 @@ export async function sendDebits(
     const receipts = (await readList(runtime, `/v1/enterprises/${enterprise}/runs`)).map(({ run }) => String(run));
     for (const run of receipts) {
       const receipt = await read(runtime, `/v1/enterprises/${enterprise}/runs/${run}`);
-      const { meters } = receipt as { meters: { model: string; usage: Record<string, number> }[] };
-      for (const [i, { model, usage }] of meters.entries()) {
+      const { meters } = receipt as { meters: { model: string; tier?: string; usage: Record<string, number> }[] };
+      for (const [i, meter] of meters.entries()) {
+        const { usage } = meter;
+        // The first release knows no tiers.
+        const model = { model: meter.model, ...(meter.tier === undefined ? {} : { tier: meter.tier }) };
         const grown = Object.fromEntries(
           Object.entries(usage).map(([kind, tokens]) => [kind, tokens + 1_111 * (i + 1)]),
         );
         const shrunk = Object.fromEntries(Object.entries(usage).map(([kind, tokens]) => [kind, tokens >> 1]));
         for (const report of [
-          { run, model, usage: grown },
-          { run, model, usage: shrunk, final: true },
+          { run, ...model, usage: grown },
+          { run, ...model, usage: shrunk, final: true },
         ]) {
           debits.push({ enterprise, report, answer: await debit(runtime, enterprise, credentials, report) });
         }
