@@ -1,7 +1,8 @@
 // Makes the fixture of the upgrade test: run it at a release's commit, before anything else changes, with
 // `node test/upgrade/make-state.ts`, or from a built bundle of the release: `… make-state.ts BUNDLE COMMIT`.
 // The Worker first writes a state folder and is stopped before it has projected everything. A second process opens a
-// copy of that folder, and its answers are what a later release must give too. The file is named after the release.
+// copy of that folder, and its answers are what a later release must give too. The file is named after the release. This
+// file is long because the state needs one example of everything that a release can store.
 import { execFileSync } from "node:child_process";
 import { createHash, createHmac } from "node:crypto";
 import { cpSync, mkdtempSync, rmSync } from "node:fs";
@@ -163,7 +164,7 @@ async function writeState(runtime: Runtime): Promise<Record<string, Credentials>
   for (let n = 2; n <= 12; n++) await debit("byom", report(`usd-${n}`, n, wholeBetween(random, 5_000, 300_000)));
   await runtime.call("PUT", "/v1/enterprises/byom/spend-cap", { monthly_cap_micros: 40 * CREDIT });
 
-  // Further usage kinds, tiers, an estimate, a multiplier, and an entry of its own.
+  // Further usage kinds, tiers, an estimate, a multiplier, and a price override.
   await put("free", { price_multiplier: "1.25" });
   const own = { id: "own-model", input: "1", output: "2", web_searches: "10", tiers: { flex: { input: "0.5" } } };
   await runtime.call("PUT", "/v1/enterprises/free/price-overrides", { models: [own] });
