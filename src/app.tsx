@@ -9,6 +9,7 @@ import { directoryRoutes } from "./api/directory.ts";
 import { documentOf } from "./api/document.ts";
 import { enterpriseRoutes } from "./api/enterprises.ts";
 import { entryRoutes } from "./api/entries.ts";
+import { exportRoutes } from "./api/export.ts";
 import { gaugeRoutes } from "./api/gauge.ts";
 import { grantRoutes } from "./api/grants.ts";
 import { jobRoutes } from "./api/jobs.ts";
@@ -87,6 +88,7 @@ for (const routes of [
   priceOverrideRoutes,
   maintenanceRoutes,
   jobRoutes,
+  exportRoutes,
   metricRoutes,
   webhookRoutes,
 ]) {

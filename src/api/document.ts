@@ -156,6 +156,10 @@ function curlOf(operation: ApiOperation, method: string, path: string): string {
     const parameter = parameters.find((candidate) => candidate.in === "path" && candidate.name === name);
     return encodeURIComponent(String(parameter?.schema.example));
   });
+  const asked = parameters
+    .filter((parameter) => parameter.in === "query" && parameter.required === true)
+    .map(({ name, schema }) => `${name}=${encodeURIComponent(String(schema.example))}`);
+  const url = asked.length === 0 ? `$URL${filled}` : `"$URL${filled}?${asked.join("&")}"`;
   const key = security.some((requirement) => "key" in requirement) ? "$KEY" : "$OPERATOR_KEY";
   const verb = method === "get" ? "-s" : `-sX ${method.toUpperCase()}`;
   const header = security.length === 0 ? "" : ` -H "Authorization: Bearer ${key}"`;
@@ -164,5 +168,5 @@ function curlOf(operation: ApiOperation, method: string, path: string): string {
     sent === undefined
       ? ""
       : ` -H 'Content-Type: application/json' \\\n  -d '${JSON.stringify(sent, null, 1).replaceAll(/\n */g, " ")}'`;
-  return `curl ${verb} $URL${filled}${header}${body}`;
+  return `curl ${verb} ${url}${header}${body}`;
 }

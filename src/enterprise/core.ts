@@ -27,6 +27,7 @@ import { copyAsOfMs } from "./copy/projection.ts";
 import { Projector } from "./copy/projector.ts";
 import { Rebuilder } from "./copy/rebuild.ts";
 import { loadRunRows } from "./copy/run-rows.ts";
+import { DataCalls } from "./data-calls.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import { Management } from "./management.ts";
 import type { Platform } from "./platform.ts";
@@ -46,6 +47,7 @@ export class EnterpriseCore {
   readonly jobs: JobRunner;
   readonly access: AccessControl;
   readonly management: Management;
+  readonly data: DataCalls;
   readonly #keyring: Keyring;
   readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused, Refused | Denied>;
   readonly #live: LivePush;
@@ -86,6 +88,7 @@ export class EnterpriseCore {
       // Watchers must see the new date even if nothing in the books was due.
       clockMoves: () => this.#live.invalidate(),
     });
+    this.data = new DataCalls({ ledger, answer: (caller, act) => this.#answer(caller, act) });
     this.#debits = new CommitQueue(
       (reports) => ledger.debit(reports).map(showDecided),
       () => this.#afterChange(),

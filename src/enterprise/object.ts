@@ -174,6 +174,12 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.management.testWebhook();
   }
 
+  // The operator, on the enterprise's data as a whole
+
+  exportPage(...call: Parameters<EnterpriseCore["data"]["exportPage"]>) {
+    return this.#core.data.exportPage(...call);
+  }
+
   // The platform
 
   /** Opens a socket. The Worker forwards the client's request and names the socket's owner in a header. */

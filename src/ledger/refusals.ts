@@ -29,7 +29,8 @@ export type Refusal =
   | { code: "referral_code_unknown" }
   | { code: "clock_backwards"; clockAtMs: AtMs }
   | { code: "not_a_test_clock" }
-  | { code: "not_byom" };
+  | { code: "not_byom" }
+  | { code: "cursor_expired" };
 
 /** A request that was refused. */
 export type Refused = { refusal: Refusal };

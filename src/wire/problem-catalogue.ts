@@ -1,7 +1,7 @@
 /**
  * The catalogue of problems: every stable code, its HTTP status, what happened and what the caller can do. HTTP answers,
  * items of a batch, socket messages, HTML pages, the OpenAPI document and docs/errors.md are all made from it. A code
- * without an entry does not compile.
+ * without an entry does not compile. This file is long because it has every code.
  */
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import { type AccessRefusalCode, RETRY_AFTER_SECONDS } from "../access/refusals.ts";
@@ -197,6 +197,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     title: "Sign-in link already used",
     meaning: "The sign-in link has already been used.",
     remedy: "Ask for a new link; a link works once.",
+  },
+  cursor_expired: {
+    status: 410,
+    title: "Cursor expired",
+    meaning: "The enterprise was restored to an earlier time after this cursor was issued.",
+    remedy: "Export everything again, without a cursor.",
   },
   body_too_large: {
     status: 413,

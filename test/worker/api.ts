@@ -33,7 +33,7 @@ export function senderWith(key: string | null): Send {
       ...sent,
     });
     const text = await response.text();
-    const json = text !== "" && response.headers.get("Content-Type")?.includes("json") === true;
+    const json = text !== "" && /[/+]json/.test(response.headers.get("Content-Type") ?? "");
     return { status: response.status, body: json ? JSON.parse(text) : null, headers: response.headers, text };
   };
 }

@@ -130,6 +130,7 @@ export const ROUTES: readonly Route[] = [
   },
   { method: "GET", path: `${E}/audit`, needs: "operator" },
   { method: "POST", path: `${E}/rebuild`, needs: "operator" },
+  { method: "GET", path: `${E}/export`, needs: "operator", query: ["kind", "after", "limit"] },
   { method: "GET", path: "/v1/jobs/{job}", needs: "operator", mayBeMissing: true },
   { method: "GET", path: "/metrics", needs: "operator" },
   { method: "GET", path: `${E}/webhooks`, needs: "operator", query: ["limit", "cursor"] },

@@ -23,6 +23,12 @@ type ProgressName =
   /** How many rebuilds were requested and fulfilled in the last release, which did not have jobs. */
   | "rebuild_asked"
   | "rebuilt"
+  /** The number of the last change in the export's log; no row before the first export. */
+  | "export_change"
+  /** The seq up to which the outbox is in the export's log. */
+  | "export_logged"
+  /** How often the object was restored to an earlier time. */
+  | "restores"
   /** When pruning last ran, by the enterprise's clock. */
   | "pruned_at"
   /** When the referrer last refused its grant because it had too many, by the real clock. */
@@ -35,7 +41,7 @@ export function getProgress(sql: Sql, name: ProgressName): number {
 /** Raises a revision by one and returns it. */
 export function nextRevision(
   sql: Sql,
-  name: "names_revision" | "settings_revision" | "copy" | "rebuild_asked",
+  name: "names_revision" | "settings_revision" | "copy" | "rebuild_asked" | "export_change",
 ): number {
   const revision = getProgress(sql, name) + 1;
   setProgress(sql, name, revision);

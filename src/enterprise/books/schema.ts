@@ -1,7 +1,8 @@
 /**
  * The schema of the Durable Object's tables, as numbered steps. Never edit a released step: add a new one. An object
  * that was never provisioned has no tables. STRICT integers with CHECKs keep amounts in range. WITHOUT ROWID halves the
- * number of written rows for tables whose key is text. Each index costs a written row per change, so there are few.
+ * number of written rows for tables whose key is text. Each index costs a written row per change, so there are few. This
+ * file is long because it has every step.
  */
 import type { Sql } from "./sql.ts";
 
@@ -11,6 +12,18 @@ const signed = (column: string) =>
   `${column} INTEGER NOT NULL CHECK (${column} BETWEEN -9007199254740991 AND 9007199254740991)`;
 const optionalAmount = (column: string) =>
   `${column} INTEGER CHECK (${column} IS NULL OR ${column} BETWEEN 0 AND 9007199254740991)`;
+
+/** Returns a trigger that adds each removed row of a table to the export's log, if anything was exported so far. */
+function logRemoval(table: string): string {
+  const id = table === "runs" ? "OLD.run" : "OLD.seq";
+  return `CREATE TRIGGER export_removed_${table} AFTER DELETE ON ${table}
+    WHEN EXISTS (SELECT 1 FROM progress WHERE name = 'export_change')
+    BEGIN
+      UPDATE progress SET value = value + 1 WHERE name = 'export_change';
+      INSERT OR REPLACE INTO export_log (kind, id, change)
+        SELECT '${table}', ${id}, value FROM progress WHERE name = 'export_change';
+    END`;
+}
 
 /** The statements of each step. */
 export const STEPS: readonly string[][] = [
@@ -262,6 +275,17 @@ export const STEPS: readonly string[][] = [
       model TEXT NOT NULL,
       PRIMARY KEY (run, model)
     ) STRICT, WITHOUT ROWID`,
+  ],
+  [
+    // The export's log: which rows changed, or were removed, after the first export. It stays empty until then.
+    `CREATE TABLE export_log (
+      kind TEXT NOT NULL,
+      id TEXT NOT NULL,
+      change INTEGER NOT NULL,
+      PRIMARY KEY (kind, id)
+    ) STRICT, WITHOUT ROWID`,
+    "CREATE INDEX export_log_by_change ON export_log (kind, change)",
+    ...["runs", "entries"].map(logRemoval),
   ],
 ];
 

@@ -12,6 +12,7 @@ import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import type { Sql, SqlRow } from "../books/sql.ts";
+import { logOutbox } from "../data/export-log.ts";
 import { confirmedRevision } from "./copy-writer.ts";
 import { loadRunRows } from "./run-rows.ts";
 import { foldAndTouch } from "./totals.ts";
@@ -33,6 +34,7 @@ export function takeBatch(ledger: Ledger, maxItems = MAX_ITEMS): Batch | null {
     const { rows, runs } = loadForBatch(sql, maxItems);
     const entries = store.loadEntriesAfter(getProgress(sql, "entries"), Math.min(ENTRY_ROWS, maxItems));
     const names = loadNewNames(sql, Math.min(NAME_ROWS, maxItems));
+    logOutbox(sql, rows);
     if (rows.length + entries.length + names.length === 0 && missingSettingsRevision(sql) === null) return null;
     return {
       ...headOf(ledger, gauge),
