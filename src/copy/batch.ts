@@ -6,6 +6,7 @@ import type { Attention } from "../ledger/attention.ts";
 import { DIMENSIONS } from "../ledger/attribution.ts";
 import type { Surface } from "../ledger/books.ts";
 import type { Entry } from "../ledger/entries.ts";
+import type { Kind } from "../ledger/kinds.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
 import type { RunSummary } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
@@ -34,7 +35,56 @@ export type CycleTotal = {
 export const TOTAL_DIMENSIONS = ["all", ...DIMENSIONS] as const;
 export type TotalDimension = (typeof TOTAL_DIMENSIONS)[number];
 
-export type Totals = { time: TimeTotal[]; cycle: CycleTotal[] };
+/** Quantity and amount by kind. The amounts are those that count in their cycle. */
+export type KindSums = { [kind in Kind]?: [quantity: number, micros: number] };
+
+/** What identifies a cell of the usage cube, except for its unit and its times. */
+type CellIds = {
+  workspace: string;
+  group: string;
+  user: string;
+  model: string;
+  tier: string;
+  surface: Surface;
+};
+
+/** The usage of one cell of the cube on one local day. A day that a turn cuts has a row for each cycle. */
+export type CubeCell = CellIds & {
+  unit: Unit;
+  dayStartsAtMs: AtMs;
+  cycleStartsAtMs: AtMs;
+  /** The charges that arrived on this day. */
+  amountMicros: number;
+  /** The charges that count in the cycle: a refund of an earlier cycle's charge does not. */
+  cycleMicros: number;
+  /** Runs whose first report was this cell's: of all reports, for the model, for the model and tier. */
+  requests: number;
+  modelRequests: number;
+  meterRequests: number;
+  savingsMicros: number;
+  kinds: KindSums;
+  /** What arrived in each local hour, by the minute of the day at which the hour starts. */
+  hours: { [minute: string]: number };
+  revision: number;
+};
+
+/** The usage of one model and tier in a cycle. */
+export type ModelTotal = Pick<
+  CubeCell,
+  | "unit"
+  | "cycleStartsAtMs"
+  | "model"
+  | "tier"
+  | "cycleMicros"
+  | "modelRequests"
+  | "savingsMicros"
+  | "kinds"
+  | "revision"
+>;
+
+export type Totals = { time: TimeTotal[]; cycle: CycleTotal[]; cells: CubeCell[]; models: ModelTotal[] };
+
+export const NO_TOTALS: Totals = { time: [], cycle: [], cells: [], models: [] };
 
 /** A run as the copy lists it, with the cycle of its latest charge and the part of its charges in that cycle. */
 export type RunRow = RunSummary & { cycleStartsAtMs: AtMs; cycleMicros: Micros };

@@ -3,7 +3,7 @@
  * that range. Debits may arrive meanwhile, so the caller says which differences are allowed: rows that wait to be
  * written, and rows that were written after the ledger's rows were read.
  */
-import type { TableRows } from "./write.ts";
+import type { TableRows } from "./table-rows.ts";
 
 export type CopyKey = readonly (string | number)[];
 

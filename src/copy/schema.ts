@@ -102,6 +102,81 @@ export const usageByDimension = sqliteTable(
   ],
 );
 
+/**
+ * The usage cube: the usage on each local day by workspace, group, user, model, tier and surface. A day that a turn cuts
+ * has rows for both cycles. Rows are kept for 400 days.
+ */
+export const usageCube = sqliteTable(
+  "usage_cube",
+  {
+    enterprise: text("enterprise").notNull(),
+    dayStartsAtMs: integer("day_starts_at_ms").notNull(),
+    cycleStartsAtMs: integer("cycle_starts_at_ms").notNull(),
+    unit: text("unit", { enum: UNITS }).notNull(),
+    workspace: text("workspace").notNull(),
+    group: text("group_id").notNull(),
+    user: text("user").notNull(),
+    model: text("model").notNull(),
+    tier: text("tier").notNull(),
+    surface: text("surface", { enum: SURFACES }).notNull(),
+    /** The charges that arrived on the day, and those that count in the cycle. */
+    amountMicros: amount("amount_micros"),
+    cycleMicros: amount("cycle_micros"),
+    /** Runs whose first report was this row's: of all reports, for the model, for the model and tier. */
+    requests: integer("requests").notNull(),
+    modelRequests: integer("model_requests").notNull(),
+    meterRequests: integer("meter_requests").notNull(),
+    savingsMicros: amount("savings_micros"),
+    /** JSON: quantity and amount in the cycle, by kind. */
+    kinds: text("kinds").notNull(),
+    /** JSON: what arrived in each local hour, by the minute of the day at which the hour starts. */
+    hours: text("hours").notNull(),
+    revision: integer("revision").notNull(),
+    generation: generation(),
+  },
+  (t) => [
+    primaryKey({
+      columns: [
+        t.enterprise,
+        t.dayStartsAtMs,
+        t.cycleStartsAtMs,
+        t.unit,
+        t.workspace,
+        t.group,
+        t.user,
+        t.model,
+        t.tier,
+        t.surface,
+      ],
+    }),
+    // None of these columns ever changes, so only a new row writes to these indexes.
+    index("usage_cube_of_workspace").on(t.enterprise, t.workspace, t.dayStartsAtMs),
+    index("usage_cube_of_group").on(t.enterprise, t.group, t.dayStartsAtMs),
+    index("usage_cube_of_user").on(t.enterprise, t.user, t.dayStartsAtMs),
+    index("usage_cube_of_model").on(t.enterprise, t.model, t.dayStartsAtMs),
+    index("usage_cube_of_surface").on(t.enterprise, t.surface, t.dayStartsAtMs),
+  ],
+);
+
+/** The sums of the usage cube by cycle, model and tier, for tables without a filter. */
+export const usageByModel = sqliteTable(
+  "usage_by_model",
+  {
+    enterprise: text("enterprise").notNull(),
+    unit: text("unit", { enum: UNITS }).notNull(),
+    cycleStartsAtMs: integer("cycle_starts_at_ms").notNull(),
+    model: text("model").notNull(),
+    tier: text("tier").notNull(),
+    cycleMicros: amount("cycle_micros"),
+    modelRequests: integer("model_requests").notNull(),
+    savingsMicros: amount("savings_micros"),
+    kinds: text("kinds").notNull(),
+    revision: integer("revision").notNull(),
+    generation: generation(),
+  },
+  (t) => [primaryKey({ columns: [t.enterprise, t.unit, t.cycleStartsAtMs, t.model, t.tier] })],
+);
+
 export const runs = sqliteTable(
   "runs",
   {

@@ -3,11 +3,15 @@
  * generations. Each call looks at one page of rows, in the order of their keys, and returns where the next page starts.
  */
 
+import { CELL_KEY } from "./write-cube.ts";
+
 /** The tables that a rebuild writes, with the columns of their keys after the enterprise. */
 export const SWEPT = [
   { table: "usage_hourly", key: ["unit", "starts_at_ms", "surface"] },
   { table: "usage_daily", key: ["unit", "starts_at_ms", "surface"] },
   { table: "usage_by_dimension", key: ["unit", "cycle_starts_at_ms", "dimension", "id"] },
+  { table: "usage_cube", key: CELL_KEY },
+  { table: "usage_by_model", key: ["unit", "cycle_starts_at_ms", "model", "tier"] },
   { table: "runs", key: ["run"] },
   { table: "entries", key: ["seq"] },
   { table: "names", key: ["kind", "id"] },

@@ -7,20 +7,8 @@ import { showFacts } from "../wire/entry.ts";
 import type { Batch, CopyHead, CycleTotal, TimeTotal } from "./batch.ts";
 import { headStatement, parseHead } from "./checked-copy.ts";
 import { searchKeysOf } from "./search-keys.ts";
-
-/**
- * Rows of one table. Each of `values` is a row in the order of `columns`. The first `keys` columns identify the row.
- */
-export type TableRows = {
-  table: string;
-  columns: readonly string[];
-  keys: number;
-  values: unknown[][];
-  /** Columns that never change. Updates leave them out, so that no index rows are written for them. */
-  fixed?: readonly string[];
-  /** Columns that rarely change. A separate statement updates them, only in rows where they differ. */
-  rare?: readonly string[];
-};
+import type { TableRows } from "./table-rows.ts";
+import { cubeRows } from "./write-cube.ts";
 
 /** The part of a batch that consists of rows. */
 export type BatchRows = Pick<Batch, "totals" | "runs" | "entries" | "names" | "revision">;
@@ -113,6 +101,7 @@ export function allRowsOf(batch: BatchRows): TableRows[] {
       keys: 4,
       values: batch.totals.cycle.map(cycleToList),
     },
+    ...cubeRows(batch.totals),
     {
       table: "runs",
       columns: RUN_COLUMNS,

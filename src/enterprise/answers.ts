@@ -33,7 +33,12 @@ export type CopyView = {
   forecast?: Pick<Forecast, "leftAtResetMicros" | "expiringMicros">;
   /** What the copy must have for readers to use it. Objects of the last release do not state it. */
   copy?: CopyMark;
+  /** What of the usage the cube lacks; null if it lacks nothing. Objects of the last release have no cube. */
+  notInCube?: CubeGap | null;
 };
+
+/** The time in which usage was recorded without a cube: from the first cycle to the first day that the cube has whole. */
+export type CubeGap = { fromMs: AtMs; untilMs: AtMs };
 
 /** The result of a PUT of an enterprise. `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */
 export type Provisioned = { created: boolean; state: StateJson; newWebhookUrl: string | null };

@@ -23,6 +23,7 @@ import { CommitQueue } from "./books/commit-queue.ts";
 import { Keyring } from "./books/keyring.ts";
 import { Ledger } from "./books/ledger.ts";
 import { CopyWriter, copyMark, limitCopyCalls } from "./copy/copy-writer.ts";
+import { cubeGap } from "./copy/cube.ts";
 import { copyAsOfMs } from "./copy/projection.ts";
 import { Projector } from "./copy/projector.ts";
 import { Rebuilder } from "./copy/rebuild.ts";
@@ -138,6 +139,7 @@ export class EnterpriseCore {
         copyAsOfMs: copyAsOfMs(this.ledger),
         forecast: { leftAtResetMicros, expiringMicros },
         copy: copyMark(this.platform.sql),
+        notInCube: cubeGap(this.ledger),
       };
     });
   }

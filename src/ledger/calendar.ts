@@ -32,6 +32,12 @@ export function dayStart(atMs: AtMs, timeZone: string): AtMs {
   return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).startOfDay().epochMilliseconds;
 }
 
+/** The end of the local day that contains the instant: the start of the next one. */
+export function dayEnd(atMs: AtMs, timeZone: string): AtMs {
+  const today = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).toPlainDate();
+  return today.add({ days: 1 }).toZonedDateTime({ timeZone }).startOfDay().epochMilliseconds;
+}
+
 /**
  * The number of whole local days between two instants, of which the first starts an hour. A day of 23 or 25 hours counts
  * as one. The results are cached, because every gauge needs them and they are constant within a quarter of an hour.

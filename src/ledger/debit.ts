@@ -36,6 +36,8 @@ export type Report = Attribution & {
 export type Debit = {
   books: Books;
   run: Run;
+  /** The meter before this debit; null for its first report. */
+  before: Meter | null;
   meter: Meter;
   /** What this report charged; negative for a refund. */
   chargedMicros: number;
@@ -173,6 +175,7 @@ function settleMeter(
   return {
     books: changed ? { ...held.books, seq: held.books.seq + 1 } : held.books,
     run: held.run,
+    before,
     meter,
     chargedMicros: deltaMicros,
     cycleMicros: moved.cycleMicros,

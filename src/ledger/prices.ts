@@ -29,7 +29,8 @@ export const MAX_QUANTITY = 1_000_000_000_000;
 export const NO_MULTIPLIER = 1_000_000;
 
 const RATE_PATTERN = /^(\d{1,7})(?:\.(\d{1,6}))?$/;
-const RATE_SCALE = 1_000_000;
+/** A rate is an integer of this many parts of a US dollar. */
+export const RATE_SCALE = 1_000_000;
 
 /** Parses a rate, a decimal string in USD with up to six decimals; null if it is malformed. */
 export function parseRate(text: string): number | null {
@@ -79,8 +80,8 @@ export function costOf(usage: Usage, price: Price, unit: Unit): Micros | null {
   return costOfLarge(usage, rates, BigInt(factor) * BigInt(multiplier));
 }
 
-/** Divides and rounds up, by the remainder, because a float quotient could already be rounded. */
-function divideUp(scaled: number): Micros {
+/** Divides by the scale of rates and rounds up, by the remainder, because a float quotient could already be rounded. */
+export function divideUp(scaled: number): Micros {
   const rest = scaled % RATE_SCALE;
   return (scaled - rest) / RATE_SCALE + (rest > 0 ? 1 : 0);
 }

@@ -100,6 +100,7 @@ describe("the answer", () => {
     const debit: Debit = {
       books: after,
       run: run(),
+      before: null,
       meter: meter({ chargedMicros: 70 }),
       chargedMicros: 20,
       cycleMicros: 20,

@@ -16,6 +16,7 @@ export function checkCopy(world: World): void {
   checkTime(world, "hour", "usage_hourly");
   checkTime(world, "day", "usage_daily");
   checkCycles(world);
+  checkCube(world);
   checkSameRows(world, "entries", "seq, at_ms, caused_by, facts", "seq");
   checkSameRows(world, "names", "kind, id, name, group_id", "kind, id");
   checkRuns(world);
@@ -60,6 +61,41 @@ function checkCycles(world: World): void {
   for (const [key, { requests, micros }] of expected) {
     if (requests !== 0 || micros !== 0) world.fail(`usage_by_dimension ${key} is missing: ${micros}`);
   }
+}
+
+/** Every cell of the usage cube is what the reference has summed, and its parts by kind and hour add up to it. */
+function checkCube(world: World): void {
+  const expected = new Map(world.reference.totals.cells);
+  const models = new Map<string, number>();
+  for (const row of rowsOf(world, "usage_cube")) {
+    const ids = [row.workspace, row.group_id, row.user, row.model, row.surface].join(" ");
+    const key = `${row.day_starts_at_ms} ${row.cycle_starts_at_ms} ${row.unit} ${ids}`;
+    const cell = expected.get(key);
+    if (cell === undefined) world.fail(`usage_cube ${key} is unknown to the reference`);
+    expected.delete(key);
+    const kinds = JSON.parse(row.kinds as string) as Record<string, [number, number]>;
+    const quantities = Object.keys(cell.grown).map((kind) => kinds[kind]?.[0] ?? 0);
+    const counted = [row.amount_micros, row.cycle_micros, row.requests, row.model_requests, row.meter_requests];
+    const { micros, ofCycle, requests, modelRequests, grown } = cell;
+    const counts = [micros, ofCycle, requests, modelRequests, modelRequests];
+    world.same(`usage_cube ${key}`, [...counted, ...quantities], [...counts, ...Object.values(grown)]);
+    const hours = Object.values(JSON.parse(row.hours as string) as Record<string, number>);
+    world.same(`hours of ${key}`, sumOf(hours), micros);
+    world.same(`kinds of ${key}`, sumOf(Object.values(kinds).map(([, part]) => part)), ofCycle);
+    const model = `${row.unit} ${row.cycle_starts_at_ms} ${row.model}`;
+    models.set(model, (models.get(model) ?? 0) + ofCycle);
+  }
+  for (const key of expected.keys()) world.fail(`usage_cube ${key} is missing`);
+  for (const row of rowsOf(world, "usage_by_model")) {
+    const key = `${row.unit} ${row.cycle_starts_at_ms} ${row.model}`;
+    world.same(`usage_by_model ${key}`, row.cycle_micros, models.get(key));
+    models.delete(key);
+  }
+  for (const key of models.keys()) world.fail(`usage_by_model ${key} is missing`);
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, n) => sum + n, 0);
 }
 
 function checkSameRows(world: World, table: string, columns: string, order: string): void {

@@ -132,6 +132,8 @@ const TABLES = [
   "usage_hourly",
   "usage_daily",
   "usage_by_dimension",
+  "usage_cube",
+  "usage_by_model",
   "runs",
   "entries",
   "names",

@@ -1,12 +1,15 @@
 /**
  * What the copy must contain, summed debit by debit: charges by local hour and day with surface, and by cycle with
- * workspace, group and user. Nothing is folded or batched here.
+ * workspace, group and user, and by the cells of the usage cube. Nothing is folded or batched here.
  */
 import { localDayStart, localHourStart } from "./local-time.ts";
-import type { ReferenceRun, ReferenceUnit } from "./reference-meter.ts";
+import type { ReferenceRun, ReferenceUnit, Tokens } from "./reference-meter.ts";
 import type { ReferenceCycle } from "./reference-money.ts";
 
 type Charged = {
+  model: string;
+  /** What the meter's totals grew by. */
+  grown: Tokens;
   unit: ReferenceUnit;
   micros: number;
   /** The part that counts in the running cycle. */
@@ -18,14 +21,20 @@ type Charged = {
 };
 
 type CycleSum = { requests: number; micros: number };
+type CellSum = { micros: number; ofCycle: number; requests: number; modelRequests: number; grown: Tokens };
 
 export class ReferenceTotals {
   /** By `hour|day unit starts_at surface`. */
   readonly time = new Map<string, number>();
   /** By `unit cycle dimension id`. */
   readonly cycle = new Map<string, CycleSum>();
+  /** By `day cycle unit workspace group user model surface`. */
+  readonly cells = new Map<string, CellSum>();
+  readonly #used = new Set<string>();
 
-  add(run: ReferenceRun, { unit, micros, ofCycle, first, cycle, nowMs }: Charged): void {
+  add(run: ReferenceRun, charged: Charged): void {
+    const { unit, micros, ofCycle, first, cycle, nowMs } = charged;
+    this.#addCell(run, charged);
     const starts = { hour: localHourStart(nowMs, cycle.zone), day: localDayStart(nowMs, cycle.zone) };
     for (const [span, startMs] of Object.entries(starts)) {
       const key = `${span} ${unit} ${startMs} ${run.surface}`;
@@ -37,5 +46,26 @@ export class ReferenceTotals {
       const sum = this.cycle.get(key) ?? { requests: 0, micros: 0 };
       this.cycle.set(key, { requests: sum.requests + Number(first), micros: sum.micros + ofCycle });
     }
+  }
+
+  #addCell(run: ReferenceRun, { unit, model, grown, micros, ofCycle, first, cycle, nowMs }: Charged): void {
+    const firstOfModel = !this.#used.has(`${run.run} ${model}`);
+    this.#used.add(`${run.run} ${model}`);
+    if (!firstOfModel && micros === 0 && Object.values(grown).every((tokens) => tokens === 0)) return;
+    const ids = [run.workspace, run.group ?? "none", run.user, model, run.surface].join(" ");
+    const key = `${localDayStart(nowMs, cycle.zone)} ${cycle.startsMs} ${unit} ${ids}`;
+    const sum = this.cells.get(key) ?? {
+      micros: 0,
+      ofCycle: 0,
+      requests: 0,
+      modelRequests: 0,
+      grown: { input: 0, output: 0, cache_read: 0, cache_write: 0 },
+    };
+    sum.micros += micros;
+    sum.ofCycle += ofCycle;
+    sum.requests += Number(first);
+    sum.modelRequests += Number(firstOfModel);
+    for (const kind of Object.keys(sum.grown) as (keyof Tokens)[]) sum.grown[kind] += grown[kind];
+    this.cells.set(key, sum);
   }
 }

@@ -211,6 +211,9 @@ export class Reference {
     if (touched || moved || !named || nowMs - meter.lastReportMs >= TOUCH_MS) meter.lastReportMs = nowMs;
     // The receipt shows the names of a meter only if there is one besides its id, and then the id too.
     if (!named) meter.aliases = new Set([...(aliases.size === 0 ? [meter.model] : aliases), report.reportedAs]);
+    const grown = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
+    for (const kind of Object.keys(grown) as (keyof typeof grown)[])
+      grown[kind] = (tokens[kind] ?? 0) - (meter.tokens[kind] ?? 0);
     Object.assign(meter, { tokens, final });
     let ofCycle = delta;
     if (delta < 0) ofCycle = -this.money.refund(meter, -delta, nowMs);
@@ -224,7 +227,8 @@ export class Reference {
     if (closes && run.closed) this.count("run_closed_again");
     if (closes) run.closed = true;
     if (closes) this.money.note("run_closed", totalOf(run, "credits") + totalOf(run, "usd"));
-    this.totals.add(run, { unit: meter.unit, micros: delta, ofCycle, first, cycle: this.money.cycle, nowMs });
+    const charged = { unit: meter.unit, model: meter.model, grown, micros: delta, ofCycle, first };
+    this.totals.add(run, { ...charged, cycle: this.money.cycle, nowMs });
     const { remaining, available } = this.balance(meter.unit, nowMs);
     const answer = { charged: delta, runTotal: totalOf(run, meter.unit), unit: meter.unit, remaining, available };
     return { ...answer, ...this.#action(run, meter.unit, nowMs) };

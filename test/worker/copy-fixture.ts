@@ -4,7 +4,16 @@ import { env } from "cloudflare:workers";
 import { afterEach } from "vitest";
 import { CREDIT, costing, type Enterprise, newEnterprise, objectOf, operator, start } from "./api.ts";
 
-export const TABLES = ["usage_hourly", "usage_daily", "usage_by_dimension", "runs", "entries", "names"];
+export const TABLES = [
+  "usage_hourly",
+  "usage_daily",
+  "usage_by_dimension",
+  "usage_cube",
+  "usage_by_model",
+  "runs",
+  "entries",
+  "names",
+];
 
 /** All rows of the copy for an enterprise, without what depends on how often a row was written and rebuilt. */
 export async function copyOf({ id }: Enterprise): Promise<Record<string, unknown[]>> {

@@ -48,7 +48,7 @@ export function debitOne(change: Change, report: Report): DebitAnswer | Refused 
   if (debit.run !== run) change.putRun(debit.run);
   if (debit.changed) {
     change.putMeter(debit.meter);
-    change.addItem(debitItem(debit));
+    change.addItem(debitItem(debit, change.metersOf(report.run)));
   }
   if (owesWithCredit(change.books, change.nowMs)) change.payDebt();
   const meters = change.metersOf(report.run);

@@ -3,10 +3,12 @@
  * debit that changed a meter, and one for every change of a hold. Items are folded into totals, and are deleted once
  * the copy has them.
  */
-import { NO_GROUP, type Run, type Surface } from "../../ledger/books.ts";
+import { type Meter, NO_GROUP, type Run, type Surface } from "../../ledger/books.ts";
 import type { Debit } from "../../ledger/debit.ts";
+import { KINDS, type Kind } from "../../ledger/kinds.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { type UsageChange, usageChanges } from "../../ledger/usage-change.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
 /** One change. Every debit stores one as JSON, so the keys are short. */
@@ -31,13 +33,28 @@ export type OutboxDebit = {
   workspace: string;
   group: string;
   user: string;
+  /** What the debit adds to the usage cube. Absent in items of the last release. */
+  use?: OutboxUse[];
 };
+
+/** A `UsageChange` as a short list: of each kind that changes, its quantity and its amount. */
+type OutboxUse = [
+  model: string,
+  tier: string,
+  ofModel: number,
+  ofMeter: number,
+  savingsMicros: number,
+  kinds: { [kind in Kind]?: [quantity: number, micros: number] },
+];
 
 /** The items of one commit. The time zone determines the local hour and day in which they count. */
 export type OutboxRow = { lastSeq: number; atMs: AtMs; timeZone: string; items: OutboxItem[] };
 
-export function debitItem(debit: Debit): OutboxItem {
+/** @param meters all meters of the run, before or after the debit */
+export function debitItem(debit: Debit, meters: readonly Meter[]): OutboxItem {
   const { run, meter, books } = debit;
+  const others = meters.filter(({ key }) => key !== meter.key);
+  const counts = debit.firstOfRun || debit.chargedMicros !== 0;
   return {
     n: books.seq,
     run: run.run,
@@ -51,8 +68,25 @@ export function debitItem(debit: Debit): OutboxItem {
       workspace: run.workspace,
       group: run.group ?? NO_GROUP,
       user: run.user,
+      use: usageChanges(debit, others)
+        .map(useOf)
+        .filter((use, i) => (i === 0 && counts) || changesCube(use)),
     },
   };
+}
+
+/** False for a report that adds no usage, such as a final with the known totals. It must not add an empty row. */
+function changesCube([, , ofModel, ofMeter, savingsMicros, kinds]: OutboxUse): boolean {
+  return ofModel !== 0 || ofMeter !== 0 || savingsMicros !== 0 || Object.keys(kinds).length > 0;
+}
+
+function useOf({ model, tier, ofModel, ofMeter, savingsMicros, quantities, amounts }: UsageChange): OutboxUse {
+  const kinds: OutboxUse[5] = {};
+  for (const { kind } of KINDS) {
+    const change: [number, number] = [quantities[kind] ?? 0, amounts[kind] ?? 0];
+    if (change[0] !== 0 || change[1] !== 0) kinds[kind] = change;
+  }
+  return [model, tier, ofModel, ofMeter, savingsMicros, kinds];
 }
 
 export function holdItem(run: Run, seq: number): OutboxItem {

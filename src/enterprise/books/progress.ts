@@ -5,6 +5,10 @@ type ProgressName =
   /** The seq up to which the outbox is folded into totals, and the number of items folded so far. */
   | "folded"
   | "items_folded"
+  /** The seq up to which the outbox is folded into the usage cube. Another number if an earlier release has folded. */
+  | "cube_folded"
+  /** The time of the last debit that is in the totals, but not in the usage cube; 0 if every debit is in both. */
+  | "before_cube_ms"
   /** The seq of the last entry that the copy has. */
   | "entries"
   /** The latest revision of the names, and the revision that the copy has. */

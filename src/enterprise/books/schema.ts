@@ -4,6 +4,7 @@
  * number of written rows for tables whose key is text. Each index costs a written row per change, so there are few. This
  * file is long because it has every step.
  */
+import { CUBE_STEP } from "./cube-schema.ts";
 import type { Sql } from "./sql.ts";
 
 const AMOUNT = "INTEGER NOT NULL CHECK (%s BETWEEN 0 AND 9007199254740991)";
@@ -287,6 +288,7 @@ export const STEPS: readonly string[][] = [
     "CREATE INDEX export_log_by_change ON export_log (kind, change)",
     ...["runs", "entries"].map(logRemoval),
   ],
+  CUBE_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -92,6 +92,11 @@ export class Store {
     return (row?.at_ms ?? null) as AtMs | null;
   }
 
+  /** Loads the start of the first cycle that has ended; null if none has. */
+  loadFirstCycleStartMs(): AtMs | null {
+    return (this.sql.all("SELECT min(starts_at_ms) AS at_ms FROM cycles")[0]?.at_ms ?? null) as AtMs | null;
+  }
+
   loadCycles(): Cycle[] {
     return this.sql.all("SELECT * FROM cycles ORDER BY starts_at_ms").map(CYCLES.read);
   }

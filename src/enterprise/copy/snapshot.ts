@@ -2,10 +2,12 @@
  * Builds batches with everything that an enterprise's copy in D1 should hold, page by page in the order of the keys, for a
  * rebuild. Debits may commit between two pages: what they change is also in the outbox.
  */
-import type { Batch } from "../../copy/batch.ts";
+import { type Batch, NO_TOTALS } from "../../copy/batch.ts";
+import { CELL_KEY } from "../../copy/write-cube.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { ENTRIES } from "../books/rows.ts";
 import type { SqlRow } from "../books/sql.ts";
+import { CUBE, MODEL_KEY, MODEL_TOTALS } from "./cube.ts";
 import { headOf, readName, settingsRevision } from "./projection.ts";
 import { loadRunRows } from "./run-rows.ts";
 import { CYCLE_TOTALS, TIME_TOTALS } from "./totals.ts";
@@ -26,13 +28,25 @@ const PARTS: readonly Part[] = [
     table: "totals_time",
     key: ["span", "unit", "starts_at_ms", "surface"],
     rows: 1_000,
-    read: (_, rows) => ({ totals: { time: rows.map(TIME_TOTALS.read), cycle: [] } }),
+    read: (_, rows) => ({ totals: { ...NO_TOTALS, time: rows.map(TIME_TOTALS.read) } }),
   },
   {
     table: "totals_cycle",
     key: ["unit", "cycle_starts_at_ms", "dimension", "id"],
     rows: 1_000,
-    read: (_, rows) => ({ totals: { time: [], cycle: rows.map(CYCLE_TOTALS.read) } }),
+    read: (_, rows) => ({ totals: { ...NO_TOTALS, cycle: rows.map(CYCLE_TOTALS.read) } }),
+  },
+  {
+    table: "cube",
+    key: CELL_KEY,
+    rows: 500,
+    read: (_, rows) => ({ totals: { ...NO_TOTALS, cells: rows.map(CUBE.read) } }),
+  },
+  {
+    table: "totals_model",
+    key: MODEL_KEY,
+    rows: 500,
+    read: (_, rows) => ({ totals: { ...NO_TOTALS, models: rows.map(MODEL_TOTALS.read) } }),
   },
   {
     table: "runs",
@@ -69,7 +83,7 @@ export function takePage(ledger: Ledger, { part, after }: SnapshotPlace): { batc
       ...headOf(ledger, gauge),
       rebuild: true,
       settingsRevision: settingsRevision(sql),
-      totals: { time: [], cycle: [] },
+      totals: NO_TOTALS,
       runs: [],
       entries: [],
       names: [],

@@ -3,7 +3,7 @@
  * totals by workspace, group and user for each cycle. The cost of folding is proportional to the number of changes. The
  * revision of a total is the seq up to which it is complete, so writing it to the copy twice or late is harmless.
  */
-import type { CycleTotal, TimeTotal, TotalDimension, Totals } from "../../copy/batch.ts";
+import { type CycleTotal, NO_TOTALS, type TimeTotal, type TotalDimension, type Totals } from "../../copy/batch.ts";
 import type { Surface } from "../../ledger/books.ts";
 import { makeCalendar } from "../../ledger/calendar.ts";
 import type { Unit } from "../../ledger/micros.ts";
@@ -11,6 +11,7 @@ import { loadOutbox, type OutboxDebit, type OutboxRow } from "../books/outbox.ts
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import { Table } from "../books/table.ts";
+import { type Cube, foldCube, loadTouchedCube, noteGap } from "./cube.ts";
 
 const MAX_FOLDED_ROWS = 1_000;
 
@@ -98,25 +99,31 @@ export function loadCycleTotals(sql: Sql, after: readonly (string | number)[] | 
 
 function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const last = rows.at(-1);
-  if (last === undefined) return { time: [], cycle: [] };
+  if (last === undefined) return NO_TOTALS;
   const touched = sumUp(rows, last.lastSeq);
   addStored(sql, touched);
   TIME_TOTALS.put(sql, touched.time);
   CYCLE_TOTALS.put(sql, touched.cycle);
+  noteGap(sql, rows);
+  const cube: Cube = foldCube(sql, rows, last.lastSeq);
   const items = rows.reduce((sum, row) => sum + row.items.length, 0);
   setProgress(sql, "folded", last.lastSeq);
   setProgress(sql, "items_folded", getProgress(sql, "items_folded") + items);
-  return touched;
+  return { ...touched, ...cube };
 }
 
 /** Loads the stored totals that these outbox rows have changed. */
 function loadTouched(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const touched = sumUp(rows, 0);
-  return { time: TIME_TOTALS.loadSame(sql, touched.time), cycle: CYCLE_TOTALS.loadSame(sql, touched.cycle) };
+  return {
+    time: TIME_TOTALS.loadSame(sql, touched.time),
+    cycle: CYCLE_TOTALS.loadSame(sql, touched.cycle),
+    ...loadTouchedCube(sql, rows),
+  };
 }
 
 /** Sums what the rows add to each total that they change. */
-function sumUp(rows: readonly OutboxRow[], revision: number): Totals {
+function sumUp(rows: readonly OutboxRow[], revision: number): Pick<Totals, "time" | "cycle"> {
   const time = new Map<string, TimeTotal>();
   const cycle = new Map<string, CycleTotal>();
   const calendars = new Map<string, ReturnType<typeof makeCalendar>>();
@@ -148,7 +155,7 @@ function idsOf({ workspace, group, user }: OutboxDebit): Record<TotalDimension, 
   return { all: "", workspace, group, user };
 }
 
-function addStored(sql: Sql, touched: Totals): void {
+function addStored(sql: Sql, touched: Pick<Totals, "time" | "cycle">): void {
   const time = new Map(touched.time.map((total) => [timeKey(total), total]));
   for (const stored of TIME_TOTALS.loadSame(sql, touched.time)) {
     const total = time.get(timeKey(stored));

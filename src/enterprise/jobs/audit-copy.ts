@@ -3,11 +3,13 @@
  * Debits may arrive meanwhile. A row is compared only if no newer form of it waits in the outbox, and if D1's row is not
  * newer than the one that was read here. The audit writes to neither side.
  */
+import { NO_TOTALS } from "../../copy/batch.ts";
 import { type Compared, type CopyKey, compareRange, type Range } from "../../copy/compare.ts";
 import { searchKeysOf } from "../../copy/search-keys.ts";
 import { allRowsOf, type BatchRows } from "../../copy/write.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress } from "../books/progress.ts";
+import { loadCells, loadModelTotals } from "../copy/cube.ts";
 import { loadNamesByKey, settingsRevision } from "../copy/projection.ts";
 import { loadRunRows } from "../copy/run-rows.ts";
 import { loadCycleTotals, loadTimeTotals } from "../copy/totals.ts";
@@ -17,6 +19,8 @@ export const COPY_PHASES = [
   "usage_hourly",
   "usage_daily",
   "usage_by_dimension",
+  "usage_cube",
+  "usage_by_model",
   "runs_in_copy",
   "entries_in_copy",
   "names",
@@ -29,6 +33,8 @@ const RANGE_ROWS: Record<CopyPhase, number> = {
   usage_hourly: 1_000,
   usage_daily: 1_000,
   usage_by_dimension: 1_000,
+  usage_cube: 400,
+  usage_by_model: 400,
   runs_in_copy: 200,
   entries_in_copy: 500,
   names: 500,
@@ -38,6 +44,8 @@ const TABLES: Record<Exclude<CopyPhase, "head">, string> = {
   usage_hourly: "usage_hourly",
   usage_daily: "usage_daily",
   usage_by_dimension: "usage_by_dimension",
+  usage_cube: "usage_cube",
+  usage_by_model: "usage_by_model",
   runs_in_copy: "runs",
   entries_in_copy: "entries",
   names: "names",
@@ -119,14 +127,22 @@ function rangeOf(ledger: Ledger, phase: Exclude<CopyPhase, "head">, after: CopyK
 }
 
 type Read = { rows: Partial<BatchRows>; complete: boolean };
-const NO_ROWS: BatchRows = { totals: { time: [], cycle: [] }, runs: [], entries: [], names: [], revision: 0 };
+const NO_ROWS: BatchRows = { totals: NO_TOTALS, runs: [], entries: [], names: [], revision: 0 };
 
 const READ: Record<Exclude<CopyPhase, "head">, (ledger: Ledger, after: CopyKey | null, limit: number) => Read> = {
   usage_hourly: ({ sql }, after, limit) => readTimes(loadTimeTotals(sql, "hour", after, limit), limit),
   usage_daily: ({ sql }, after, limit) => readTimes(loadTimeTotals(sql, "day", after, limit), limit),
   usage_by_dimension: ({ sql }, after, limit) => {
     const cycle = loadCycleTotals(sql, after, limit);
-    return { rows: { totals: { time: [], cycle } }, complete: cycle.length < limit };
+    return { rows: { totals: { ...NO_TOTALS, cycle } }, complete: cycle.length < limit };
+  },
+  usage_cube: ({ sql }, after, limit) => {
+    const cells = loadCells(sql, after, limit);
+    return { rows: { totals: { ...NO_TOTALS, cells } }, complete: cells.length < limit };
+  },
+  usage_by_model: ({ sql }, after, limit) => {
+    const models = loadModelTotals(sql, after, limit);
+    return { rows: { totals: { ...NO_TOTALS, models } }, complete: models.length < limit };
   },
   runs_in_copy: (ledger, after, limit) => {
     const { ids, complete } = loadRunIds(ledger, (after?.[0] ?? "") as string, limit);
@@ -144,7 +160,7 @@ const READ: Record<Exclude<CopyPhase, "head">, (ledger: Ledger, after: CopyKey |
 };
 
 function readTimes(time: BatchRows["totals"]["time"], limit: number): Read {
-  return { rows: { totals: { time, cycle: [] } }, complete: time.length < limit };
+  return { rows: { totals: { ...NO_TOTALS, time } }, complete: time.length < limit };
 }
 
 /** Loads the ids of the next runs. Stops early if the runs have many meters. */

@@ -1,0 +1,250 @@
+/**
+ * Folds the outbox into the usage cube: the usage on each local day by workspace, group, user, model, tier and surface,
+ * and its sums by cycle, model and tier. Rows are absolute and have the seq up to which they are complete as revision,
+ * like the totals. Debits of a release without a cube are not in it: `cubeGap` says when that was.
+ */
+import type { CubeCell, KindSums, ModelTotal } from "../../copy/batch.ts";
+import { CELL_KEY } from "../../copy/write-cube.ts";
+import type { Surface } from "../../ledger/books.ts";
+import { dayEnd, makeCalendar } from "../../ledger/calendar.ts";
+import { KINDS } from "../../ledger/kinds.ts";
+import { MAX_MICROS, type Unit } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
+import type { CubeGap } from "../answers.ts";
+import type { Ledger } from "../books/ledger.ts";
+import type { OutboxDebit, OutboxRow } from "../books/outbox.ts";
+import { getProgress, setProgress } from "../books/progress.ts";
+import type { Sql } from "../books/sql.ts";
+import { Table } from "../books/table.ts";
+
+export type Cube = { cells: CubeCell[]; models: ModelTotal[] };
+
+const MINUTE_MS = 60_000;
+
+export const MODEL_KEY = ["unit", "cycle_starts_at_ms", "model", "tier"];
+
+export const CUBE = new Table<CubeCell>({
+  name: "cube",
+  key: {
+    day_starts_at_ms: (cell) => cell.dayStartsAtMs,
+    cycle_starts_at_ms: (cell) => cell.cycleStartsAtMs,
+    unit: (cell) => cell.unit,
+    workspace: (cell) => cell.workspace,
+    group_id: (cell) => cell.group,
+    user: (cell) => cell.user,
+    model: (cell) => cell.model,
+    tier: (cell) => cell.tier,
+    surface: (cell) => cell.surface,
+  },
+  changing: {
+    amount_micros: (cell) => cell.amountMicros,
+    cycle_micros: (cell) => cell.cycleMicros,
+    requests: (cell) => cell.requests,
+    model_requests: (cell) => cell.modelRequests,
+    meter_requests: (cell) => cell.meterRequests,
+    savings_micros: (cell) => cell.savingsMicros,
+    kinds: (cell) => JSON.stringify(cell.kinds),
+    hours: (cell) => JSON.stringify(cell.hours),
+    revision: (cell) => cell.revision,
+  },
+  read: (row) => ({
+    unit: row.unit as Unit,
+    dayStartsAtMs: row.day_starts_at_ms as number,
+    cycleStartsAtMs: row.cycle_starts_at_ms as number,
+    workspace: row.workspace as string,
+    group: row.group_id as string,
+    user: row.user as string,
+    model: row.model as string,
+    tier: row.tier as string,
+    surface: row.surface as Surface,
+    amountMicros: row.amount_micros as number,
+    cycleMicros: row.cycle_micros as number,
+    requests: row.requests as number,
+    modelRequests: row.model_requests as number,
+    meterRequests: row.meter_requests as number,
+    savingsMicros: row.savings_micros as number,
+    kinds: JSON.parse(row.kinds as string) as KindSums,
+    hours: JSON.parse(row.hours as string) as CubeCell["hours"],
+    revision: row.revision as number,
+  }),
+});
+
+export const MODEL_TOTALS = new Table<ModelTotal>({
+  name: "totals_model",
+  key: {
+    unit: (total) => total.unit,
+    cycle_starts_at_ms: (total) => total.cycleStartsAtMs,
+    model: (total) => total.model,
+    tier: (total) => total.tier,
+  },
+  changing: {
+    cycle_micros: (total) => total.cycleMicros,
+    model_requests: (total) => total.modelRequests,
+    savings_micros: (total) => total.savingsMicros,
+    kinds: (total) => JSON.stringify(total.kinds),
+    revision: (total) => total.revision,
+  },
+  read: (row) => ({
+    unit: row.unit as Unit,
+    cycleStartsAtMs: row.cycle_starts_at_ms as number,
+    model: row.model as string,
+    tier: row.tier as string,
+    cycleMicros: row.cycle_micros as number,
+    modelRequests: row.model_requests as number,
+    savingsMicros: row.savings_micros as number,
+    kinds: JSON.parse(row.kinds as string) as KindSums,
+    revision: row.revision as number,
+  }),
+});
+
+/** Adds these rows to the cube. Returns all of its rows that they affect, as now stored. */
+export function foldCube(sql: Sql, rows: readonly OutboxRow[], revision: number): Cube {
+  const touched = sumUp(rows, revision);
+  addStored(CUBE.loadSame(sql, touched.cells), touched.cells, cellKey, addCell);
+  addStored(MODEL_TOTALS.loadSame(sql, touched.models), touched.models, modelKey, addModel);
+  CUBE.put(sql, touched.cells);
+  MODEL_TOTALS.put(sql, touched.models);
+  setProgress(sql, "cube_folded", revision);
+  return touched;
+}
+
+/** Loads the stored rows of the cube that these outbox rows have changed. */
+export function loadTouchedCube(sql: Sql, rows: readonly OutboxRow[]): Cube {
+  const { cells, models } = sumUp(rows, 0);
+  return { cells: CUBE.loadSame(sql, cells), models: MODEL_TOTALS.loadSame(sql, models) };
+}
+
+/** Loads the rows of the cube after a key, in the order of the key. */
+export function loadCells(sql: Sql, after: readonly (string | number)[] | null, limit: number): CubeCell[] {
+  const columns = CELL_KEY.join(", ");
+  const beyond = after === null ? "" : `WHERE (${columns}) > (${CELL_KEY.map(() => "?").join(", ")})`;
+  return sql.all(`SELECT * FROM cube ${beyond} ORDER BY ${columns} LIMIT ?`, ...(after ?? []), limit).map(CUBE.read);
+}
+
+/** Loads the totals of models after a key of unit, cycle, model and tier, in the order of that key. */
+export function loadModelTotals(sql: Sql, after: readonly (string | number)[] | null, limit: number): ModelTotal[] {
+  const columns = MODEL_KEY.join(", ");
+  const beyond = after === null ? "" : `WHERE (${columns}) > (?, ?, ?, ?)`;
+  const statement = `SELECT * FROM totals_model ${beyond} ORDER BY ${columns} LIMIT ?`;
+  return sql.all(statement, ...(after ?? []), limit).map(MODEL_TOTALS.read);
+}
+
+/**
+ * Notes up to when debits are missing from the cube, before the rows are folded: until the last of these rows that an
+ * earlier release wrote, or until the first of them if an earlier release has folded others.
+ */
+export function noteGap(sql: Sql, rows: readonly OutboxRow[]): void {
+  let lastMs = 0;
+  if (getProgress(sql, "cube_folded") !== getProgress(sql, "folded")) lastMs = rows[0]?.atMs ?? 0;
+  for (const { atMs, items } of rows) {
+    if (items.some(({ debit }) => debit !== null && debit.use === undefined)) lastMs = Math.max(lastMs, atMs);
+  }
+  if (lastMs > getProgress(sql, "before_cube_ms")) setProgress(sql, "before_cube_ms", lastMs);
+}
+
+/** Returns the time for which debits are missing from the cube, up to the end of a local day; null if none is missing. */
+export function cubeGap({ sql, store, books }: Ledger): CubeGap | null {
+  const lastMs = getProgress(sql, "before_cube_ms");
+  if (lastMs === 0) return null;
+  const fromMs = store.loadFirstCycleStartMs() ?? books.cycle.startsAtMs;
+  return { fromMs, untilMs: dayEnd(lastMs, books.cycle.timeZone) };
+}
+
+/** Sums what the rows add to each row of the cube that they change. */
+function sumUp(rows: readonly OutboxRow[], revision: number): Cube {
+  const cells = new Map<string, CubeCell>();
+  const models = new Map<string, ModelTotal>();
+  const calendars = new Map<string, ReturnType<typeof makeCalendar>>();
+  for (const row of rows) {
+    const calendar = calendars.get(row.timeZone) ?? makeCalendar(row.timeZone);
+    calendars.set(row.timeZone, calendar);
+    const dayStartsAtMs = calendar.dayStart(row.atMs);
+    const minute = (calendar.hourStart(row.atMs) - dayStartsAtMs) / MINUTE_MS;
+    for (const { debit } of row.items) {
+      for (const cell of debit === null ? [] : cellsOf(debit, dayStartsAtMs, minute, revision)) {
+        merge(cells, cellKey(cell), cell, addCell);
+        merge(models, modelKey(cell), modelOf(cell), addModel);
+      }
+    }
+  }
+  return { cells: [...cells.values()], models: [...models.values()] };
+}
+
+/** The first change of a debit has its charge. A second one only corrects quantities and counts. */
+function cellsOf(debit: OutboxDebit, dayStartsAtMs: AtMs, minute: number, revision: number): CubeCell[] {
+  const { unit, cycleMs: cycleStartsAtMs, workspace, group, user, surface } = debit;
+  return (debit.use ?? []).map(([model, tier, modelRequests, meterRequests, savingsMicros, kinds], i) => ({
+    ...{ unit, dayStartsAtMs, cycleStartsAtMs, workspace, group, user, model, tier, surface },
+    amountMicros: i === 0 ? debit.micros : 0,
+    cycleMicros: i === 0 ? debit.cycleMicros : 0,
+    requests: i === 0 ? debit.requests : 0,
+    modelRequests,
+    meterRequests,
+    savingsMicros,
+    kinds,
+    hours: i === 0 && debit.micros !== 0 ? { [minute]: debit.micros } : {},
+    revision,
+  }));
+}
+
+function modelOf(cell: CubeCell): ModelTotal {
+  const { unit, cycleStartsAtMs, model, tier, cycleMicros, modelRequests, savingsMicros, kinds, revision } = cell;
+  return { unit, cycleStartsAtMs, model, tier, cycleMicros, modelRequests, savingsMicros, kinds, revision };
+}
+
+function addCell(cell: CubeCell, more: CubeCell): void {
+  cell.amountMicros += more.amountMicros;
+  cell.requests += more.requests;
+  cell.meterRequests += more.meterRequests;
+  const hours = { ...cell.hours };
+  for (const [minute, micros] of Object.entries(more.hours)) hours[minute] = (hours[minute] ?? 0) + micros;
+  cell.hours = hours;
+  addModel(cell, more);
+}
+
+function addModel(total: ModelTotal, more: ModelTotal): void {
+  total.cycleMicros += more.cycleMicros;
+  total.modelRequests += more.modelRequests;
+  total.savingsMicros = limited(total.savingsMicros + more.savingsMicros);
+  total.kinds = addKinds(total.kinds, more.kinds);
+}
+
+/** Adds by kind, in the order of rule R1, so that the same sums are always the same text. */
+function addKinds(a: KindSums, b: KindSums): KindSums {
+  const sums: KindSums = {};
+  for (const { kind } of KINDS) {
+    const [x, y] = [a[kind], b[kind]];
+    if (x === undefined && y === undefined) continue;
+    sums[kind] = [limited((x?.[0] ?? 0) + (y?.[0] ?? 0)), (x?.[1] ?? 0) + (y?.[1] ?? 0)];
+  }
+  return sums;
+}
+
+/** Limits a sum to what a column holds. Only sums of absurd quantities reach it: amounts of money cannot. */
+function limited(sum: number): number {
+  return Math.min(MAX_MICROS, Math.max(-MAX_MICROS, sum));
+}
+
+function addStored<T>(stored: readonly T[], touched: readonly T[], keyOf: (row: T) => string, add: Adding<T>): void {
+  const byKey = new Map(touched.map((row) => [keyOf(row), row]));
+  for (const row of stored) {
+    const changed = byKey.get(keyOf(row));
+    if (changed !== undefined) add(changed, row);
+  }
+}
+
+type Adding<T> = (row: T, more: T) => void;
+
+function merge<T>(rows: Map<string, T>, key: string, more: T, add: Adding<T>): void {
+  const known = rows.get(key);
+  if (known === undefined) rows.set(key, more);
+  else add(known, more);
+}
+
+function cellKey(cell: CubeCell): string {
+  return `${modelKey(cell)} ${cell.dayStartsAtMs} ${cell.workspace} ${cell.group} ${cell.user} ${cell.surface}`;
+}
+
+function modelKey({ unit, cycleStartsAtMs, model, tier }: ModelTotal): string {
+  return `${unit} ${cycleStartsAtMs} ${model} ${tier}`;
+}
