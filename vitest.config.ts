@@ -43,6 +43,7 @@ export default defineConfig({
                 SIGNING_SECRET: "signing-secret-of-the-tests-32-characters",
                 // All tests come from one address. The tests of the rate limits set their own factor.
                 RATE_LIMIT_FACTOR: "1000",
+                SIMULATE_REGIONS: "true",
                 BAD_INPUTS: process.env.FUELGAUGE_BAD_INPUTS ?? "40",
                 BAD_INPUT_SEED: process.env.FUELGAUGE_SEED ?? "20261123",
                 MIGRATIONS: await readD1Migrations("./migrations"),

@@ -122,6 +122,8 @@ function startWorker({ port, demo, passedOn }, persistTo) {
   if (!given("--inspector-port")) args.push("--inspector-port", "0");
   // Locally all requests come from one address and a few keys, so the usual rate limits would get in the way.
   args.push("--var", "RATE_LIMIT_FACTOR:1000");
+  // The development runtime has no jurisdictions.
+  args.push("--var", "SIMULATE_REGIONS:true");
   if (demo) args.push("--var", "DEMO_MODE:true");
   // Remove this private file only at the end: wrangler reads it again when the configuration changes.
   const overrides = join(ROOT, ".wrangler", `start-${port}.env`);

@@ -13,13 +13,14 @@ import type { AccessRefusalCode } from "../access/refusals.ts";
 import { signingSecrets } from "../access/secrets.ts";
 import { readSession } from "../access/session.ts";
 import { callerOfToken, hasExpired, verifyToken } from "../access/tokens.ts";
+import { type Address, findAddress } from "../catalog/addresses.ts";
 import { ID_RULE, isId } from "../wire/fields.ts";
 import { invalid, problem } from "./problem.ts";
 
 export type ApiEnv = {
   Bindings: Env;
   /** `expiresAtMs` is when the caller's key or token expires; null if it never expires. */
-  Variables: { caller: Caller; enterprise: string; expiresAtMs: number | null };
+  Variables: { caller: Caller; enterprise: string; address: Address; expiresAtMs: number | null };
 };
 
 /** Declares who may call a route. The operator may call every route. */
@@ -35,16 +36,19 @@ export type Access = {
    * route. This release makes no operator keys with scopes; the declaration is complete before the first one exists.
    */
   operatorScopes?: readonly OperatorScope[];
+  /** The operator may call the route for an enterprise that does not exist yet. */
+  creates?: boolean;
   /** Calls are expensive, so the route has an additional rate limit per caller and enterprise. */
   costly?: boolean;
 };
 
-type Authenticated = { caller: Caller; enterprise: string | null; expiresAtMs: number | null };
+/** `address` comes from the claims of a key or token; null for the operator. */
+type Authenticated = { caller: Caller; address: Address | null; expiresAtMs: number | null };
 
 /**
  * Refuses callers that may not call the route, and sets `c.var` for all others. `c.var.enterprise` is the path
  * parameter `e`. On a route without it, this is the enterprise of the caller's key or session, or empty for the
- * operator.
+ * operator. `c.var.address` leads to its object.
  */
 export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
   return createMiddleware<ApiEnv>(async (c, next) => {
@@ -53,14 +57,18 @@ export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
       const guesses = authenticated === "key_invalid" && (await failedTooOften(c.env, c.req.raw.headers));
       return problem(c, guesses ? "rate_limited" : authenticated);
     }
-    const { caller, enterprise, expiresAtMs } = authenticated;
+    const { caller, expiresAtMs } = authenticated;
     const asked = c.req.param("e");
     if (asked !== undefined) {
-      if (enterprise !== null && enterprise !== asked) return problem(c, "not_found");
+      if (authenticated.address !== null && authenticated.address.enterprise !== asked) return problem(c, "not_found");
       if (!isId(asked)) return invalid(c, [{ path: "e", message: ID_RULE }]);
     }
+    const address = authenticated.address ?? (asked === undefined ? null : await findAddress(c.env, asked));
+    // Never wake an object for an enterprise that was not created: nobody knows yet where its object belongs.
+    if (address === null && access.creates !== true && asked !== undefined) return problem(c, "not_found");
     c.set("caller", caller);
-    c.set("enterprise", asked ?? enterprise ?? "");
+    c.set("enterprise", asked ?? address?.enterprise ?? "");
+    c.set("address", address ?? { enterprise: asked ?? "", region: "" });
     c.set("expiresAtMs", expiresAtMs);
     if (await isOverLimit(c, access)) return problem(c, "rate_limited");
     await next();
@@ -99,15 +107,15 @@ async function authenticate(c: Context<ApiEnv>, access: Access): Promise<Authent
   const key = await verifyKey(signingSecrets(c.env), token);
   if (key === null) {
     if ((await findOperatorKey(c.env, token)) !== null)
-      return { caller: { kind: "operator" }, enterprise: null, expiresAtMs: null };
+      return { caller: { kind: "operator" }, address: null, expiresAtMs: null };
     return authenticateEmbed(c, token, access);
   }
   if (key.expiresAtMs !== null && key.expiresAtMs <= Date.now()) return "key_expired";
   const asked = c.req.param("e");
   if (asked !== undefined && asked !== key.enterprise) return "not_found";
   if (!hasScope(key.scopes, access.scope)) return "scope_denied";
-  const { id, hash, scopes, enterprise, expiresAtMs } = key;
-  return { caller: { kind: "key", id, hash, scopes }, enterprise, expiresAtMs };
+  const { id, hash, scopes, expiresAtMs } = key;
+  return { caller: { kind: "key", id, hash, scopes }, address: key, expiresAtMs };
 }
 
 /**
@@ -132,8 +140,7 @@ async function authenticateSession(c: Context<ApiEnv>): Promise<Authenticated | 
   if (session === null) return "key_missing";
   const origin = c.req.header("Origin");
   if (origin !== undefined && origin !== new URL(c.req.url).origin) return "origin_not_allowed";
-  const { enterprise, expiresAtMs } = session;
-  return { caller: callerOfToken(session), enterprise, expiresAtMs };
+  return { caller: callerOfToken(session), address: session, expiresAtMs: session.expiresAtMs };
 }
 
 async function authenticateEmbed(c: Context<ApiEnv>, token: string, access: Access): Promise<Authenticated | Refused> {
@@ -144,6 +151,5 @@ async function authenticateEmbed(c: Context<ApiEnv>, token: string, access: Acce
   const asked = c.req.param("e");
   if (asked !== undefined && asked !== claims.enterprise) return "not_found";
   if (access.embed !== true) return "scope_denied";
-  const { enterprise, expiresAtMs } = claims;
-  return { caller: callerOfToken(claims), enterprise, expiresAtMs };
+  return { caller: callerOfToken(claims), address: claims, expiresAtMs: claims.expiresAtMs };
 }

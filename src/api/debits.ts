@@ -57,7 +57,7 @@ export const debitRoutes = newRouter().openapi(
     const decided =
       reports.length === 0
         ? []
-        : await enterpriseStub(c.env, c.var.enterprise).debit(c.var.caller, reports.map(forPreviousObject));
+        : await enterpriseStub(c.env, c.var.address).debit(c.var.caller, reports.map(forPreviousObject));
     if (isRefusal(decided)) return refused(c, decided.refusal);
     const results = mergeResults(split, decided.map(completeAnswer));
     if (split.batch) return c.json({ results: results.map(showResult) });

@@ -49,7 +49,7 @@ export const directoryRoutes = newRouter().openapi(
   }),
   async (c) => {
     const { workspaces, groups, users } = c.req.valid("json");
-    const put = await enterpriseStub(c.env, c.var.enterprise).putDirectory({
+    const put = await enterpriseStub(c.env, c.var.address).putDirectory({
       workspaces: workspaces.map(({ id: workspace, name, group_id }) => ({ id: workspace, name, groupId: group_id })),
       groups,
       users,

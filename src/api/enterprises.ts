@@ -1,14 +1,16 @@
 /** The operator's routes to create, change, read and list enterprises, and to move test clocks. */
 import type { Context } from "hono";
 import { referralCodeOf } from "../access/referral-code.ts";
+import type { Denied } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { StateJson } from "../enterprise/answers.ts";
 import { BILLING_MODELS } from "../ledger/books.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { formatRate, NO_MULTIPLIER } from "../ledger/prices.ts";
-import { isRefusal } from "../ledger/refusals.ts";
-import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
+import { REGIONS } from "../ledger/regions.ts";
+import { enterpriseStub, findEnterprise } from "../operations/enterprise-stub.ts";
 import { putEnterprise } from "../operations/provision.ts";
 import { enterprisePut } from "../wire/enterprise.ts";
 import { time } from "../wire/fields.ts";
@@ -34,6 +36,7 @@ const enterpriseSchema = z
     referral_url: z.string().nullable(),
     webhook_url: z.string().nullable(),
     price_multiplier: z.string(),
+    region: z.enum(REGIONS).nullable(),
     test_clock: z.iso.datetime().nullable(),
     referral_code: z.string(),
     created_at: z.iso.datetime(),
@@ -61,10 +64,10 @@ export const enterpriseRoutes = newRouter()
         name: "putEnterprise",
         summary: "Create or change an enterprise",
         details:
-          "Creating an enterprise requires `name`, `billing_model` and `plan`. Changing one keeps the value of every omitted field; null clears an optional field. When `webhook_url` is set to a new URL, the response contains its `webhook_secret`, which is shown only then. `test_clock` can be set only at creation.",
-        refusals: ["charge_too_large"],
+          "Creating an enterprise requires `name`, `billing_model` and `plan`. Changing one keeps the value of every omitted field; null clears an optional field. When `webhook_url` is set to a new URL, the response contains its `webhook_secret`, which is shown only then. `test_clock` and `region` can be set only at creation.",
+        refusals: ["charge_too_large", "region_unavailable"],
         tag: "Operator",
-        access: { ...access, operatorScopes: ["enterprises"] },
+        access: { ...access, operatorScopes: ["enterprises"], creates: true },
         answers: { 200: answer("Changed"), 201: answer("Created") },
       }),
       request: {
@@ -96,7 +99,7 @@ export const enterpriseRoutes = newRouter()
       request: { params: inEnterprise },
     }),
     async (c) => {
-      const state = await enterpriseStub(c.env, c.var.enterprise).state(c.var.caller);
+      const state = await enterpriseStub(c.env, c.var.address).state(c.var.caller);
       return isRefusal(state) ? refused(c, state.refusal) : c.json(await showEnterprise(c, state));
     },
   )
@@ -123,7 +126,7 @@ export const enterpriseRoutes = newRouter()
         ({ number }) => [number],
         ({ id }) => id,
       );
-      const states = await Promise.allSettled(page.rows.map((id) => enterpriseStub(c.env, id).state(c.var.caller)));
+      const states = await Promise.allSettled(page.rows.map((id) => readState(c, id)));
       const readable = states.flatMap((read) =>
         read.status === "rejected" || isRefusal(read.value) ? [] : [read.value],
       );
@@ -153,10 +156,15 @@ export const enterpriseRoutes = newRouter()
       request: { params: inEnterprise, body: body(z.strictObject({ now: time }), { now: "2030-02-01T00:00:00Z" }) },
     }),
     async (c) => {
-      const state = await enterpriseStub(c.env, c.var.enterprise).moveClock(c.req.valid("json").now);
+      const state = await enterpriseStub(c.env, c.var.address).moveClock(c.req.valid("json").now);
       return isRefusal(state) ? refused(c, state.refusal) : c.json(await showEnterprise(c, state));
     },
   );
+
+/** Returns the state of an enterprise that the catalog lists. */
+async function readState(c: Context<ApiEnv>, id: string): Promise<StateJson | Refused | Denied> {
+  return (await (await findEnterprise(c.env, id))?.state(c.var.caller)) ?? refuse({ code: "not_found" });
+}
 
 /** Returns an enterprise in the format of the API. */
 export async function showEnterprise(c: Context<ApiEnv>, state: StateJson) {
@@ -174,6 +182,7 @@ export async function showEnterprise(c: Context<ApiEnv>, state: StateJson) {
     referral_url: settings.referralUrl,
     webhook_url: settings.webhookUrl,
     price_multiplier: formatRate(settings.priceMultiplierMillionths ?? NO_MULTIPLIER),
+    region: settings.region ?? null,
     test_clock: formatIsoOrNull(identity.testClockMs),
     referral_code: await referralCodeOf(signingSecret(c.env), identity.id),
     created_at: formatIso(identity.createdAtMs),

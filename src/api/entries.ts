@@ -31,7 +31,7 @@ export const entryRoutes = newRouter().openapi(
   }),
   async (c) => {
     const { limit, cursor: [beforeSeq] = [FROM_NEWEST] } = c.req.valid("query");
-    const entries = await enterpriseStub(c.env, c.var.enterprise).entries(c.var.caller, beforeSeq, limit);
+    const entries = await enterpriseStub(c.env, c.var.address).entries(c.var.caller, beforeSeq, limit);
     if (isRefusal(entries)) return refused(c, entries.refusal);
     return c.json(pageOf(entries, limit, ({ seq }) => [seq], showEntry));
   },

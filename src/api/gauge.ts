@@ -31,7 +31,7 @@ gaugeRoutes.openapi(
     request: { params: inEnterprise },
   }),
   async (c) => {
-    const gauge = await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller);
+    const gauge = await enterpriseStub(c.env, c.var.address).gauge(c.var.caller);
     return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json(gauge);
   },
 );

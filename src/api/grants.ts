@@ -46,7 +46,7 @@ export const grantRoutes = newRouter()
       },
     }),
     async (c) => {
-      const added = await enterpriseStub(c.env, c.var.enterprise).addGrant(grantRequestOf(c.req.valid("json")));
+      const added = await enterpriseStub(c.env, c.var.address).addGrant(grantRequestOf(c.req.valid("json")));
       if (isRefusal(added)) return refused(c, added.refusal);
       return c.json(added.grant, added.created ? 201 : 200);
     },
@@ -66,7 +66,7 @@ export const grantRoutes = newRouter()
     }),
     async (c) => {
       const { limit, cursor: [beforeSeq] = [FROM_NEWEST] } = c.req.valid("query");
-      const grants = await enterpriseStub(c.env, c.var.enterprise).grants(c.var.caller, beforeSeq, limit);
+      const grants = await enterpriseStub(c.env, c.var.address).grants(c.var.caller, beforeSeq, limit);
       if (isRefusal(grants)) return refused(c, grants.refusal);
       return c.json(
         pageOf(
@@ -93,7 +93,7 @@ export const grantRoutes = newRouter()
       request: { params: inGrant },
     }),
     async (c) => {
-      const grant = await enterpriseStub(c.env, c.var.enterprise).voidGrant(c.req.valid("param").id);
+      const grant = await enterpriseStub(c.env, c.var.address).voidGrant(c.req.valid("param").id);
       return isRefusal(grant) ? refused(c, grant.refusal) : c.json(grant);
     },
   );

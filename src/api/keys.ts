@@ -33,7 +33,7 @@ export const keyRoutes = newRouter()
       request: { params: inEnterprise, body: body(newKey, { name: "agents", scopes: ["debit", "read"] }) },
     }),
     async (c) => {
-      const made = await makeKey(c.env, c.var.caller, c.var.enterprise, c.req.valid("json"));
+      const made = await makeKey(c.env, c.var.caller, c.var.address, c.req.valid("json"));
       return isRefusal(made) ? refused(c, made.refusal) : c.json({ id: made.id, key: made.key }, 201);
     },
   )
@@ -53,7 +53,7 @@ export const keyRoutes = newRouter()
     async (c) => {
       const { limit, cursor: [afterId] = [] } = c.req.valid("query");
       const page = { afterId: afterId ?? null, limit };
-      const keys = await enterpriseStub(c.env, c.var.enterprise).keys(c.var.caller, page);
+      const keys = await enterpriseStub(c.env, c.var.address).keys(c.var.caller, page);
       if (isRefusal(keys)) return refused(c, keys.refusal);
       // An object of the last release ignores the page and returns all keys.
       const start = afterId === undefined ? 0 : keys.findIndex(({ id }) => id === afterId) + 1;
@@ -89,7 +89,7 @@ export const keyRoutes = newRouter()
       },
     }),
     async (c) => {
-      const revoked = await enterpriseStub(c.env, c.var.enterprise).revokeKey(c.var.caller, c.req.valid("param").id);
+      const revoked = await enterpriseStub(c.env, c.var.address).revokeKey(c.var.caller, c.req.valid("param").id);
       return isRefusal(revoked) ? refused(c, revoked.refusal) : c.body(null, 204);
     },
   );

@@ -44,7 +44,7 @@ export const maintenanceRoutes = newRouter()
       request: { params: inEnterprise },
     }),
     async (c) => {
-      const audit = await enterpriseStub(c.env, c.var.enterprise).audit({ sliced: true, maxAgeMs: SERVED_MS });
+      const audit = await enterpriseStub(c.env, c.var.address).audit({ sliced: true, maxAgeMs: SERVED_MS });
       if (isRefusal(audit)) return refused(c, audit.refusal);
       if ("job" in audit) return c.json({ job: audit.job }, 202);
       const { checks, checkedAtMs } = audit;
@@ -71,7 +71,7 @@ export const maintenanceRoutes = newRouter()
       request: { params: inEnterprise },
     }),
     async (c) => {
-      const rebuilt = await enterpriseStub(c.env, c.var.enterprise).rebuild();
+      const rebuilt = await enterpriseStub(c.env, c.var.address).rebuild();
       if (isRefusal(rebuilt)) return refused(c, rebuilt.refusal);
       return "job" in rebuilt ? c.json(rebuilt, 202) : c.json({ rebuilt: true, ...rebuilt });
     },
@@ -94,7 +94,7 @@ maintenanceRoutes.openapi(
   }),
   async (c) => {
     if (!isDemoMode(c.env)) return problem(c, "not_found");
-    const state = await enterpriseStub(c.env, c.var.enterprise).followRealClock();
+    const state = await enterpriseStub(c.env, c.var.address).followRealClock();
     if (isRefusal(state)) return refused(c, state.refusal);
     await catalogOf(c.env).enrolDemo(state.identity.id);
     return c.json(await showEnterprise(c, state));

@@ -38,7 +38,7 @@ export const priceOverrideRoutes = newRouter()
       const { models } = c.req.valid("json");
       const duplicates = findDuplicates(models);
       if (duplicates.length > 0) return invalid(c, duplicates);
-      const put = await enterpriseStub(c.env, c.var.enterprise).putOverrides(models as ModelPrice[]);
+      const put = await enterpriseStub(c.env, c.var.address).putOverrides(models as ModelPrice[]);
       return isRefusal(put) ? refused(c, put.refusal) : c.json({ models: put.models });
     },
   )
@@ -57,7 +57,7 @@ export const priceOverrideRoutes = newRouter()
       request: { params: inEnterprise },
     }),
     async (c) => {
-      const read = await enterpriseStub(c.env, c.var.enterprise).pricing(c.var.caller);
+      const read = await enterpriseStub(c.env, c.var.address).pricing(c.var.caller);
       return isRefusal(read) ? refused(c, read.refusal) : c.json({ models: read.models });
     },
   );

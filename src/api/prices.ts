@@ -4,6 +4,7 @@
  */
 import type { Context } from "hono";
 import { byOf, OPERATOR_SCOPES } from "../access/callers.ts";
+import { findAddress } from "../catalog/addresses.ts";
 import { adoptBook, currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { PriceBook } from "../catalog/price-book.ts";
@@ -225,9 +226,11 @@ priceRoutes.openapi(
     const { caller } = c.var;
     const { name } = c.req.valid("param");
     const asked = c.req.valid("query").enterprise;
-    const enterprise = asked ?? c.var.enterprise;
-    if (caller.kind !== "operator" && enterprise !== c.var.enterprise) return problem(c, "not_found");
-    const found = await modelPrice(c.env, c.executionCtx, { name, enterprise, caller });
+    const isOperator = caller.kind === "operator";
+    if (!isOperator && asked !== undefined && asked !== c.var.enterprise) return problem(c, "not_found");
+    const address = isOperator ? asked && (await findAddress(c.env, asked)) : c.var.address;
+    if (address === null) return problem(c, "not_found");
+    const found = await modelPrice(c.env, c.executionCtx, { name, address: address || null, caller });
     // Elsewhere this code refuses a request that names the model. Here the model itself is what was asked for.
     if (found === null) {
       return sendProblem(c, { ...problemOfRefusal({ code: "unknown_model", model: name }), status: 404 });
@@ -239,7 +242,7 @@ priceRoutes.openapi(
 /** Only the enterprise's Durable Object knows whether a key was revoked or a session was ended, so this calls it. */
 async function refusalOfCaller(c: Context<ApiEnv>): Promise<Response | null> {
   if (c.var.caller.kind === "operator") return null;
-  const checked = await enterpriseStub(c.env, c.var.enterprise).gauge(c.var.caller);
+  const checked = await enterpriseStub(c.env, c.var.address).gauge(c.var.caller);
   return isRefusal(checked) ? refused(c, checked.refusal) : null;
 }
 

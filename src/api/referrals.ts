@@ -3,7 +3,7 @@ import { readReferralCode } from "../access/referral-code.ts";
 import { signingSecrets } from "../access/secrets.ts";
 import { MICROS_PER_CREDIT } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
-import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { findEnterprise } from "../operations/enterprise-stub.ts";
 import { id } from "../wire/fields.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, newRouter, z } from "./route.ts";
@@ -37,7 +37,9 @@ export const referralRoutes = newRouter().openapi(
     if (referrer === null) return refused(c, { code: "referral_code_unknown" });
     if (referrer === referee) return refused(c, { code: "self_referral" });
     const bonusMicros = Number(c.env.REFERRAL_BONUS_CREDITS) * MICROS_PER_CREDIT;
-    const accepted = await enterpriseStub(c.env, referee).acceptReferral(referrer, bonusMicros);
+    const stub = await findEnterprise(c.env, referee);
+    if (stub === null) return refused(c, { code: "not_found" });
+    const accepted = await stub.acceptReferral(referrer, bonusMicros);
     if (isRefusal(accepted)) return refused(c, accepted.refusal);
     return c.json({ referrer, referee, bonus_micros: bonusMicros }, 201);
   },

@@ -46,9 +46,9 @@ export const runsCsvRoutes = newRouter().openapi(
     request: { params: inEnterprise, query: runFilter },
   }),
   async (c) => {
-    const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
+    const view = await enterpriseStub(c.env, c.var.address).copyView(c.var.caller);
     if (isRefusal(view)) return refused(c, view.refusal);
-    const copy = readCopy(c.env, c.executionCtx, c.var.enterprise, view.copy);
+    const copy = readCopy(c.env, c.executionCtx, c.var.address, view.copy);
     const lines = csvLines(copy, c.var.enterprise, view.cycleStartsAtMs, c.req.valid("query"));
     const name = `runs-${c.var.enterprise.replaceAll(/[^A-Za-z0-9_-]/g, "_")}-${view.gauge.cycle.starts_at.slice(0, 10)}.csv`;
     // If the copy cannot be read, this throws before the response starts.

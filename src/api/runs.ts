@@ -97,11 +97,11 @@ export const runRoutes = newRouter()
     }),
     async (c) => {
       const { run, model, started_at, hold_micros, hold_ttl_seconds, ...attribution } = c.req.valid("json");
-      const { caller, enterprise } = c.var;
-      if (model !== undefined && !(await isPriced(c.env, c.executionCtx, { name: model, caller, enterprise }))) {
+      const { caller, address } = c.var;
+      if (model !== undefined && !(await isPriced(c.env, c.executionCtx, { name: model, caller, address }))) {
         return refused(c, { code: "unknown_model", model });
       }
-      const started = await enterpriseStub(c.env, c.var.enterprise).start(c.var.caller, {
+      const started = await enterpriseStub(c.env, c.var.address).start(c.var.caller, {
         ...attribution,
         run,
         startedAtMs: started_at,
@@ -132,7 +132,7 @@ export const runRoutes = newRouter()
     }),
     async (c) => {
       const { run } = c.req.valid("param");
-      const gauge = await enterpriseStub(c.env, c.var.enterprise).releaseHold(c.var.caller, run);
+      const gauge = await enterpriseStub(c.env, c.var.address).releaseHold(c.var.caller, run);
       return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json({ run, hold: null, gauge });
     },
   )
@@ -156,10 +156,10 @@ export const runRoutes = newRouter()
     }),
     async (c) => {
       const { limit, cursor, ...filter } = c.req.valid("query");
-      const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
+      const view = await enterpriseStub(c.env, c.var.address).copyView(c.var.caller);
       if (isRefusal(view)) return refused(c, view.refusal);
       const after = cursor === undefined ? null : { startedAtMs: cursor[0], run: cursor[1] };
-      const copy = readCopy(c.env, c.executionCtx, c.var.enterprise, view.copy);
+      const copy = readCopy(c.env, c.executionCtx, c.var.address, view.copy);
       const runs = await readRuns(copy, c.var.enterprise, filter, limit, after);
       return c.json(pageOf(runs, limit, (run) => [run.startedAtMs, run.run], showRun));
     },
@@ -180,7 +180,7 @@ export const runRoutes = newRouter()
       request: { params: inRun },
     }),
     async (c) => {
-      const receipt = await enterpriseStub(c.env, c.var.enterprise).receipt(c.var.caller, c.req.valid("param").run);
+      const receipt = await enterpriseStub(c.env, c.var.address).receipt(c.var.caller, c.req.valid("param").run);
       return isRefusal(receipt) ? refused(c, receipt.refusal) : c.json(receipt);
     },
   );

@@ -47,7 +47,7 @@ export const signInRoutes = newRouter()
       },
     }),
     async (c) => {
-      const link = await makeLink(c.env, c.req.url, c.var.enterprise, c.req.valid("json"));
+      const link = await makeLink(c.env, c.req.url, c.var.address, c.req.valid("json"));
       if (isRefusal(link)) return refused(c, link.refusal);
       const { url, expiresAtMs } = link;
       return c.json({ url, expires_at: formatIso(expiresAtMs) }, 201);
@@ -74,7 +74,7 @@ export const signInRoutes = newRouter()
     }),
     async (c) => {
       const { ttl_seconds, ...who } = c.req.valid("json");
-      const known = await issueToken(c.env, c.var.enterprise, { ...who, kind: "embed" });
+      const known = await issueToken(c.env, c.var.address, { ...who, kind: "embed" });
       if (isRefusal(known)) return refused(c, known.refusal);
       const expiresAtMs = Date.now() + ttl_seconds * 1000;
       // The usage bar offers the invitation from 50% usage on, even if no alert in the gauge links to it. `href` is
@@ -85,7 +85,7 @@ export const signInRoutes = newRouter()
         ...who,
         inviteUrl,
         enterprise: c.var.enterprise,
-        region: "",
+        region: c.var.address.region,
         issuedAtMs: known.issuedAtMs,
         id: crypto.randomUUID(),
         kind: "embed" as const,
@@ -118,7 +118,7 @@ export const signInRoutes = newRouter()
       },
     }),
     async (c) => {
-      const ended = await enterpriseStub(c.env, c.var.enterprise).signOutPerson(c.req.valid("param").user);
+      const ended = await enterpriseStub(c.env, c.var.address).signOutPerson(c.req.valid("param").user);
       return isRefusal(ended) ? refused(c, ended.refusal) : c.body(null, 204);
     },
   );

@@ -63,7 +63,7 @@ async function openSocket(c: Context<ApiEnv>, kind: SocketKind): Promise<Respons
   }
   const owner: SocketOwner = { kind, caller: c.var.caller, expiresAtMs: c.var.expiresAtMs };
   const headers = new Headers({ Upgrade: "websocket", [OWNER_HEADER]: JSON.stringify(owner) });
-  const opened = await enterpriseStub(c.env, c.var.enterprise).fetch("https://object/socket", { headers });
+  const opened = await enterpriseStub(c.env, c.var.address).fetch("https://object/socket", { headers });
   if (opened.webSocket === null) return refused(c, await opened.json<AnyRefusal>());
   // A browser that offers subprotocols expects the server to choose one of them. Never choose the token.
   const offered = c.req.header("Sec-WebSocket-Protocol");

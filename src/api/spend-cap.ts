@@ -33,7 +33,7 @@ export const spendCapRoutes = newRouter().openapi(
   }),
   async (c) => {
     const { monthly_cap_micros } = c.req.valid("json");
-    const gauge = await enterpriseStub(c.env, c.var.enterprise).setCap(c.var.caller, monthly_cap_micros);
+    const gauge = await enterpriseStub(c.env, c.var.address).setCap(c.var.caller, monthly_cap_micros);
     return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json({ monthly_cap_micros, gauge });
   },
 );

@@ -85,10 +85,10 @@ export const usageRoutes = newRouter()
     }),
     async (c) => {
       const { range } = c.req.valid("query");
-      const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
+      const view = await enterpriseStub(c.env, c.var.address).copyView(c.var.caller);
       if (isRefusal(view)) return refused(c, view.refusal);
       const { granularity, spans } = spansOf(range, view.nowMs, view.timeZone);
-      const copy = readCopy(c.env, c.executionCtx, c.var.enterprise, view.copy);
+      const copy = readCopy(c.env, c.executionCtx, c.var.address, view.copy);
       const buckets = await readTimeseries(copy, c.var.enterprise, view.gauge.unit, granularity, spans);
       return c.json({
         unit: view.gauge.unit,
@@ -114,12 +114,12 @@ async function answerTop(
   dimension: Dimension,
   query: z.output<typeof topQuery>,
 ): Promise<Response> {
-  const view = await enterpriseStub(c.env, c.var.enterprise).copyView(c.var.caller);
+  const view = await enterpriseStub(c.env, c.var.address).copyView(c.var.caller);
   if (isRefusal(view)) return refused(c, view.refusal);
   const { unit: shown, cycle } = view.gauge;
   const question = { enterprise: c.var.enterprise, unit: shown, cycleStartsAtMs: view.cycleStartsAtMs };
   const after = query.cursor === undefined ? null : { amountMicros: query.cursor[0], id: query.cursor[1] };
-  const copy = readCopy(c.env, c.executionCtx, c.var.enterprise, view.copy);
+  const copy = readCopy(c.env, c.executionCtx, c.var.address, view.copy);
   const [total, rows] = await Promise.all([
     readCycleTotal(copy, question),
     readTop(copy, { ...question, dimension }, query.limit, after),

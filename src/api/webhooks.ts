@@ -25,7 +25,7 @@ export const webhookRoutes = newRouter()
     }),
     async (c) => {
       const { limit, cursor: [beforeNumber] = [FROM_NEWEST] } = c.req.valid("query");
-      const log = await enterpriseStub(c.env, c.var.enterprise).webhooks(beforeNumber, limit);
+      const log = await enterpriseStub(c.env, c.var.address).webhooks(beforeNumber, limit);
       if (isRefusal(log)) return refused(c, log.refusal);
       return c.json(
         pageOf(
@@ -52,7 +52,7 @@ export const webhookRoutes = newRouter()
       request: { params: inEnterprise },
     }),
     async (c) => {
-      const queued = await enterpriseStub(c.env, c.var.enterprise).testWebhook();
+      const queued = await enterpriseStub(c.env, c.var.address).testWebhook();
       return isRefusal(queued) ? refused(c, queued.refusal) : c.json({ queued: true }, 202);
     },
   );

@@ -7,6 +7,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { JobCount, JobRecord } from "./job-record.ts";
 import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
+import { createPlaces, loadPlace, type Place, placeEnterprise } from "./placement.ts";
 import type { PriceBook } from "./price-book.ts";
 import { type ModelPrice, toFourRates } from "./price-entry.ts";
 import { type BookChange, type BookRefusal, type PriceVersion, PriceVersions } from "./price-versions.ts";
@@ -38,6 +39,7 @@ export class CatalogObject extends DurableObject<Env> {
     this.#sql.exec(
       "CREATE TABLE IF NOT EXISTS enterprises (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT",
     );
+    createPlaces(this.#sql);
     this.#sql.exec(
       `CREATE TABLE IF NOT EXISTS audits (id TEXT PRIMARY KEY, state TEXT NOT NULL, checked_at_ms INTEGER NOT NULL,
         detail TEXT NOT NULL) STRICT, WITHOUT ROWID`,
@@ -87,9 +89,19 @@ export class CatalogObject extends DurableObject<Env> {
     return { ...book, models: book.models.map(toFourRates) };
   }
 
-  /** Adds an enterprise to the list. Idempotent. */
+  /** Adds an enterprise to the list and chooses its place, once. Returns the place. */
+  place(id: string, region: string, shards: readonly string[]): Place {
+    return placeEnterprise(this.#sql, id, region, shards);
+  }
+
+  /** Returns the jurisdiction of an enterprise, empty if it has none; null if the enterprise is not listed. */
+  regionOf(id: string): string | null {
+    return loadPlace(this.#sql, id)?.region ?? null;
+  }
+
+  /** Serves Workers of the last release during a deploy. */
   enrol(id: string): void {
-    this.#sql.exec("INSERT INTO enterprises (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id);
+    this.place(id, "", []);
   }
 
   /** Returns the enterprises with a number below `beforeNumber`, newest first. */

@@ -1,9 +1,10 @@
 /** The core's platform in production: a Durable Object with its storage and alarm, D1, and other Durable Objects. */
 import { signingSecret } from "../access/secrets.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
+import { findAddress, objectAt } from "../catalog/addresses.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
-import { isRefusal } from "../ledger/refusals.ts";
+import { isRefusal, refuse } from "../ledger/refusals.ts";
 import type { Sql, SqlRow } from "./books/sql.ts";
 import type { Platform } from "./platform.ts";
 import type { Sockets } from "./sockets/sockets.ts";
@@ -27,8 +28,12 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       return env.DB;
     },
     peers: {
-      exists: async (enterprise) => !isRefusal(await env.ENTERPRISE.getByName(enterprise).state({ kind: "operator" })),
-      addGrant: (enterprise, request) => env.ENTERPRISE.getByName(enterprise).addGrant(request),
+      exists: async (enterprise) => {
+        const state = await (await findPeer(env, enterprise))?.state({ kind: "operator" });
+        return state !== undefined && !isRefusal(state);
+      },
+      addGrant: async (enterprise, request) =>
+        (await (await findPeer(env, enterprise))?.addGrant(request)) ?? refuse({ code: "not_found" }),
     },
     jobRecords: { put: async (record) => catalogOf(env).putJob(record) },
     sockets,
@@ -42,6 +47,12 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       error: (event) => console.error(JSON.stringify(event)),
     },
   };
+}
+
+/** Returns the object of another enterprise; null if it was never created. */
+async function findPeer(env: Env, enterprise: string) {
+  const address = await findAddress(env, enterprise);
+  return address === null ? null : objectAt(env, address);
 }
 
 function sqlOf(storage: DurableObjectStorage): Sql {

@@ -6,6 +6,7 @@
 import type { Micros, Unit } from "./micros.ts";
 import type { Plan } from "./plans.ts";
 import type { Price, Usage } from "./prices.ts";
+import type { Region } from "./regions.ts";
 import type { AtMs } from "./time.ts";
 
 export const BILLING_MODELS = ["credits", "byom"] as const;
@@ -28,6 +29,8 @@ export type Settings = {
   webhookUrl: string | null;
   /** Marks credits up or down, in millionths; absent: 1. Pinned when a meter is first priced. */
   priceMultiplierMillionths?: number;
+  /** Chosen at creation; absent: none. */
+  region?: Region;
 };
 
 /** One billing cycle, half-open [startsAt, endsAt), with its use in credits and in USD. */

@@ -30,7 +30,8 @@ export type Refusal =
   | { code: "clock_backwards"; clockAtMs: AtMs }
   | { code: "not_a_test_clock" }
   | { code: "not_byom" }
-  | { code: "cursor_expired" };
+  | { code: "cursor_expired" }
+  | { code: "region_unavailable" };
 
 /** A request that was refused. */
 export type Refused = { refusal: Refusal };

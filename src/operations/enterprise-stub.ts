@@ -1,9 +1,22 @@
-/**
- * Returns the stub that the Worker uses to call an enterprise's Durable Object. Get a new stub for each call, because a
- * stub stays broken after a call fails.
- */
+/** How the Worker reaches an enterprise's Durable Object. */
+import { type Address, findAddress, objectAt } from "../catalog/addresses.ts";
 import type { EnterpriseObject } from "../enterprise/object.ts";
+import type { LocationHint } from "../ledger/regions.ts";
 
-export function enterpriseStub(env: Env, enterprise: string): DurableObjectStub<EnterpriseObject> {
-  return env.ENTERPRISE.getByName(enterprise);
+/**
+ * Returns a stub for one call: get a new stub for each call, because a stub stays broken after a call fails.
+ * @param address from the caller's claims (a key, a session, a token or a link), or from the catalog
+ */
+export function enterpriseStub(
+  env: Env,
+  address: Address,
+  hint: LocationHint | null = null,
+): DurableObjectStub<EnterpriseObject> {
+  return objectAt(env, address, hint);
+}
+
+/** Returns a stub for one call by the operator or a schedule; null if no such enterprise was ever created. */
+export async function findEnterprise(env: Env, id: string): Promise<DurableObjectStub<EnterpriseObject> | null> {
+  const address = await findAddress(env, id);
+  return address === null ? null : enterpriseStub(env, address);
 }

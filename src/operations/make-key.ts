@@ -6,6 +6,7 @@ import { type Caller, mayManageKey } from "../access/callers.ts";
 import { mintKey } from "../access/keys.ts";
 import { type Denied, deny } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
+import type { Address } from "../catalog/addresses.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { KeyJson, NewKeyRequest } from "../wire/key.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
@@ -13,7 +14,7 @@ import { enterpriseStub } from "./enterprise-stub.ts";
 export async function makeKey(
   env: Env,
   caller: Caller,
-  enterprise: string,
+  address: Address,
   { name, scopes, expires_at }: NewKeyRequest,
 ): Promise<(KeyJson & { key: string }) | Refused | Denied> {
   if (!mayManageKey(caller, scopes)) return deny({ code: "scope_denied" });
@@ -23,7 +24,13 @@ export async function makeKey(
     return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message: "must be in the future" }] });
   }
   const id = crypto.randomUUID();
-  const { key, hash } = await mintKey(signingSecret(env), { enterprise, region: "", id, scopes, expiresAtMs });
-  const made = await enterpriseStub(env, enterprise).addKey(caller, { id, name, scopes, hash, expiresAtMs });
+  const { key, hash } = await mintKey(signingSecret(env), {
+    enterprise: address.enterprise,
+    region: address.region,
+    id,
+    scopes,
+    expiresAtMs,
+  });
+  const made = await enterpriseStub(env, address).addKey(caller, { id, name, scopes, hash, expiresAtMs });
   return isRefusal(made) ? made : { ...made, key };
 }

@@ -1,6 +1,7 @@
 /** Finds the price of one model for one enterprise: its entry in the overrides or the price book, completely filled in. */
 import type { Caller } from "../access/callers.ts";
 import type { Denied } from "../access/refusals.ts";
+import type { Address } from "../catalog/addresses.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { fillEntry, type ModelPrice } from "../catalog/price-entry.ts";
 import { ANY_MODEL, chooseEntry, matchInBook } from "../ledger/price-list.ts";
@@ -11,14 +12,15 @@ import { enterprisePricing } from "./enterprise-pricing.ts";
 type Context = Parameters<typeof currentPrices>[1];
 type Asked = {
   name: string;
-  caller: Caller /** Empty for the operator who names no enterprise. */;
-  enterprise: string;
+  caller: Caller;
+  /** Null for the operator who names no enterprise. */
+  address: Address | null;
 };
 
 /** Returns the price in force; null if nothing prices the name, or if it could mean several models. */
-export async function modelPrice(env: Env, ctx: Context, { name, caller, enterprise }: Asked) {
+export async function modelPrice(env: Env, ctx: Context, { name, caller, address }: Asked) {
   const { book, list } = await currentPrices(env, ctx);
-  const pricing = await enterprisePricing(env, enterprise, caller);
+  const pricing = await enterprisePricing(env, address, caller);
   if (isRefusal(pricing)) return pricing satisfies Refused | Denied;
   const chosen = chooseEntry(name, matchInBook(list, name), pricing.list);
   if (chosen === null) return null;

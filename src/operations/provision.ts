@@ -5,10 +5,14 @@
 import type { Denied } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
+import { type Address, findAddress, hasJurisdiction, simulatesRegions } from "../catalog/addresses.ts";
 import { catalogOf } from "../catalog/object.ts";
+import { shardsIn } from "../copy/shards.ts";
 import type { StateJson } from "../enterprise/answers.ts";
+import type { Settings } from "../ledger/books.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
-import { completeSettings } from "../ledger/settings.ts";
+import { type Jurisdiction, jurisdictionOf, locationHintOf } from "../ledger/regions.ts";
+import { completeSettings, missingSettings } from "../ledger/settings.ts";
 import { type EnterprisePut, patchOf } from "../wire/enterprise.ts";
 import { hostOf } from "../wire/webhook-url.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
@@ -29,11 +33,53 @@ export async function putEnterprise(
   }
   const patch = patchOf(requested);
   const complete = completeSettings(patch);
-  // Add the enterprise to the list first. Every existing enterprise must be listed; a listed one need not exist yet.
-  if (complete !== null) await catalogOf(env).enrol(id);
-  const put = await enterpriseStub(env, id).provision(id, patch, complete, requested.test_clock);
+  const address = (await findAddress(env, id)) ?? (await newAddress(env, id, patch, complete));
+  if (isRefusal(address)) return address;
+  // The enterprise was placed by an earlier request. Its object compares the location hints.
+  if (patch.region !== undefined && (jurisdictionOf(patch.region) ?? "") !== address.region) {
+    const message = `is chosen at creation; this enterprise has ${address.region || "no jurisdiction"}`;
+    return refuse({ code: "validation_failed", errors: [{ path: "region", message }] });
+  }
+  const stub = enterpriseStub(env, address, locationHintOf(patch.region));
+  const put = await stub.provision(id, patch, complete, requested.test_clock);
   if (isRefusal(put)) return put;
   const { state, created, newWebhookUrl } = put;
   const webhookSecret = newWebhookUrl === null ? null : await webhookSecretOf(signingSecret(env), id, newWebhookUrl);
   return { created, state, webhookSecret };
+}
+
+/**
+ * Adds a new enterprise to the catalog's list, and returns its address. Every existing enterprise must be listed; a
+ * listed one need not exist yet.
+ */
+async function newAddress(
+  env: Env,
+  id: string,
+  patch: Partial<Settings>,
+  complete: Settings | null,
+): Promise<Address | Refused> {
+  if (complete === null) return refuse({ code: "validation_failed", errors: missingSettings(patch) });
+  const jurisdiction = jurisdictionOf(complete.region);
+  const shards = shardsFor(env, jurisdiction);
+  if (shards.length === 0) return refuse({ code: "region_unavailable" });
+  return { enterprise: id, region: await place(env, id, jurisdiction ?? "", shards) };
+}
+
+/** Returns the databases that a new enterprise's copy may be in; none if its jurisdiction is not available. */
+function shardsFor(env: Env, jurisdiction: Jurisdiction | null): string[] {
+  if (jurisdiction !== null && !hasJurisdiction(env, jurisdiction)) return [];
+  const shards = shardsIn(env, jurisdiction);
+  return shards.length === 0 && simulatesRegions(env) ? shardsIn(env, null) : shards;
+}
+
+/** Places an enterprise, unless another request has placed it. Returns its jurisdiction; empty if it has none. */
+async function place(env: Env, id: string, region: string, shards: readonly string[]): Promise<string> {
+  try {
+    return (await catalogOf(env).place(id, region, shards)).region;
+  } catch (error) {
+    // During a deploy the catalog may still run the last release, which can only place enterprises without a region.
+    if (region !== "" || !/does not implement/.test(String(error))) throw error;
+    await catalogOf(env).enrol(id);
+    return "";
+  }
 }

@@ -2,6 +2,7 @@
  * How the Worker reads the copy in D1. Reads of one enterprise are checked against what its object knows it wrote. When
  * the copy lacks something, the Worker reports it to the object, which rebuilds it.
  */
+import type { Address } from "../catalog/addresses.ts";
 import { type CheckedCopy, type CopyMark, openCopy } from "../copy/checked-copy.ts";
 import { timedD1 } from "../copy/timed-d1.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
@@ -12,15 +13,10 @@ const READ_LIMIT_MS = 10_000;
 type Background = Pick<ExecutionContext, "waitUntil">;
 
 /** Returns the copy of one enterprise. @param mark what the enterprise's object states, with the gauge and the clock */
-export function readCopy(
-  env: Env,
-  background: Background,
-  enterprise: string,
-  mark: CopyMark | undefined,
-): CheckedCopy {
-  return openCopy(readAllCopies(env), enterprise, mark ?? null, () => {
-    console.warn(JSON.stringify({ event: "copy_unavailable", enterprise }));
-    background.waitUntil(reportToObject(env, enterprise));
+export function readCopy(env: Env, background: Background, address: Address, mark: CopyMark | undefined): CheckedCopy {
+  return openCopy(readAllCopies(env), address.enterprise, mark ?? null, () => {
+    console.warn(JSON.stringify({ event: "copy_unavailable", enterprise: address.enterprise }));
+    background.waitUntil(reportToObject(env, address));
   });
 }
 
@@ -29,11 +25,11 @@ export function readAllCopies(env: Env): D1Database {
   return timedD1(() => env.DB, READ_LIMIT_MS);
 }
 
-async function reportToObject(env: Env, enterprise: string): Promise<void> {
+async function reportToObject(env: Env, address: Address): Promise<void> {
   try {
-    await enterpriseStub(env, enterprise).checkCopy();
+    await enterpriseStub(env, address).checkCopy();
   } catch (error) {
     // The object cannot be reached or runs an older release. It notices the loss with its next write.
-    console.error(JSON.stringify({ event: "copy_not_checked", enterprise, error: String(error) }));
+    console.error(JSON.stringify({ event: "copy_not_checked", enterprise: address.enterprise, error: String(error) }));
   }
 }

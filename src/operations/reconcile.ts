@@ -4,8 +4,8 @@
  * rebuilding a wrong copy would delete the evidence of the cause.
  */
 import { type AuditNote, catalogOf } from "../catalog/object.ts";
-import { isRefusal } from "../ledger/refusals.ts";
-import { enterpriseStub } from "./enterprise-stub.ts";
+import { isRefusal, refuse } from "../ledger/refusals.ts";
+import { findEnterprise } from "./enterprise-stub.ts";
 
 const ENTERPRISES_PER_RUN = 20;
 /** After this time a run starts no further audit. The next run continues. */
@@ -38,9 +38,10 @@ export async function reconcile(env: Env): Promise<{ audited: number; wrong: num
 async function auditOf(env: Env, id: string): Promise<AuditNote | null> {
   const checkedAtMs = Date.now();
   try {
-    const audit = await within(MAX_AUDIT_MS, async () =>
-      enterpriseStub(env, id).audit({ sliced: true, maxAgeMs: MAX_AGE_MS }),
-    );
+    const audit = await within(MAX_AUDIT_MS, async () => {
+      const stub = await findEnterprise(env, id);
+      return stub === null ? refuse({ code: "not_found" }) : stub.audit({ sliced: true, maxAgeMs: MAX_AGE_MS });
+    });
     // The enterprise was added to the list, but then never created.
     if (isRefusal(audit)) return { state: "ok", checkedAtMs, detail: "the enterprise does not exist" };
     if ("job" in audit) {

@@ -8,6 +8,7 @@ import { type OperatorSession, readOperatorSession } from "../access/operator-se
 import type { Denied } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
 import { makeSignInLink } from "../access/sign-in-link.ts";
+import type { Address } from "../catalog/addresses.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { IssuedJson } from "../enterprise/answers.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
@@ -19,10 +20,10 @@ type Person = { user: string; role: Role };
 /** Returns the state of the enterprise with the time of issue of a new token, or refuses an unknown enterprise. */
 export async function issueToken(
   env: Env,
-  enterprise: string,
+  address: Address,
   { user, role, kind }: Person & { kind: "link" | "session" | "embed" },
 ): Promise<IssuedJson | Refused | Denied> {
-  const state = await enterpriseStub(env, enterprise).state({ kind: "operator" }, { user, role, kind });
+  const state = await enterpriseStub(env, address).state({ kind: "operator" }, { user, role, kind });
   // An object of the last release does not know when the person was signed out, because it signs nobody out.
   return isRefusal(state) ? state : { issuedAtMs: Date.now(), ...state };
 }
@@ -31,14 +32,14 @@ export async function issueToken(
 export async function makeLink(
   env: Env,
   site: string,
-  enterprise: string,
+  { enterprise, region }: Address,
   { user, role }: Person,
 ): Promise<{ url: string; expiresAtMs: AtMs } | Refused | Denied> {
-  const issued = await issueToken(env, enterprise, { user, role, kind: "link" });
+  const issued = await issueToken(env, { enterprise, region }, { user, role, kind: "link" });
   if (isRefusal(issued)) return issued;
   return makeSignInLink(signingSecret(env), site, {
     enterprise,
-    region: "",
+    region,
     user,
     role,
     issuedAtMs: issued.issuedAtMs,

@@ -4,6 +4,7 @@ import { BILLING_MODELS, type Settings } from "../ledger/books.ts";
 import { isTimeZone } from "../ledger/cycle.ts";
 import { PLANS } from "../ledger/plans.ts";
 import { parseRate } from "../ledger/prices.ts";
+import { REGIONS } from "../ledger/regions.ts";
 import { label, link, micros, orNull, time } from "./fields.ts";
 import { webhookUrl } from "./webhook-url.ts";
 
@@ -40,6 +41,12 @@ export const enterprisePut = z
     test_clock: orNull(time, "string")
       .optional()
       .describe("A clock that moves only when it is moved; set at creation only"),
+    region: z
+      .enum(REGIONS)
+      .optional()
+      .describe(
+        "`eu` and `us` keep the enterprise's data in that jurisdiction; the others are a hint for where its object lives. Set at creation only",
+      ),
   })
   .openapi("EnterprisePut");
 
@@ -60,6 +67,7 @@ export function patchOf(sent: EnterprisePut): Partial<Settings> {
     webhookUrl: sent.webhook_url,
     priceMultiplierMillionths:
       sent.price_multiplier === undefined ? undefined : (parseRate(sent.price_multiplier ?? "1") ?? undefined),
+    region: sent.region,
   };
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
 }

@@ -180,6 +180,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "Only an enterprise that brings its own model has a spend cap.",
     remedy: "Do not retry: this enterprise uses credits.",
   },
+  region_unavailable: {
+    status: 422,
+    title: "Region not available",
+    meaning: "This deployment has no database in that jurisdiction.",
+    remedy: "Choose another region, or bind a database for it: see docs/operate.md.",
+  },
   run_too_old: {
     status: 410,
     title: "Run too old",

@@ -35,7 +35,7 @@ export async function startSite({ copy = true, demo = false } = {}) {
   const { createTestHarness } = await import("wrangler");
   const worker = {
     configPath: "./wrangler.toml",
-    vars: { RATE_LIMIT_FACTOR: "1000", ...(demo ? { DEMO_MODE: "true" } : {}) },
+    vars: { RATE_LIMIT_FACTOR: "1000", SIMULATE_REGIONS: "true", ...(demo ? { DEMO_MODE: "true" } : {}) },
     secrets: { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" },
   };
   const server = createTestHarness({ root: ROOT, workers: [worker] });

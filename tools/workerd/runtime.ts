@@ -85,6 +85,7 @@ export class Runtime {
             OPERATOR_KEY: this.operatorKey,
             SIGNING_SECRET: this.signingSecret,
             REFERRAL_BONUS_CREDITS: "100",
+            SIMULATE_REGIONS: "true",
             ...this.#variables,
           },
           durableObjects: { ENTERPRISE: object("EnterpriseObject"), CATALOG: object("CatalogObject") },

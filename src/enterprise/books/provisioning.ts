@@ -38,6 +38,10 @@ function change(ledger: Ledger, { patch, testClockMs }: ProvisionRequest): Provi
     const message = "a clock is given at creation, and then only moved forward";
     return refuse({ code: "validation_failed", errors: [{ path: "test_clock", message }] });
   }
+  if (patch.region !== undefined && patch.region !== books.settings.region) {
+    const message = `is chosen at creation; this enterprise has ${books.settings.region ?? "none"}`;
+    return refuse({ code: "validation_failed", errors: [{ path: "region", message }] });
+  }
   const state = ledger.changeSettings(patch, "operator");
   if (isRefusal(state)) return state;
   const { webhookUrl } = state.settings;

@@ -10,6 +10,6 @@ import { callerOf, type PageEnv } from "./session.ts";
 export type PageView = Omit<CopyView, "gauge"> & { gauge: ParsedGauge };
 
 export async function loadView(c: Context<PageEnv>): Promise<PageView | Refused | Denied> {
-  const view = await enterpriseStub(c.env, c.var.session.enterprise).copyView(callerOf(c.var.session));
+  const view = await enterpriseStub(c.env, c.var.session).copyView(callerOf(c.var.session));
   return isRefusal(view) ? view : { ...view, gauge: parseGauge(view.gauge) };
 }

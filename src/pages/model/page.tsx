@@ -75,7 +75,7 @@ export const modelPages = new Hono<PageEnv>()
     if (typeof capMicros === "string") return modelPage(c, view, fields, { kind: "invalid", text: capMicros }, 422);
     if (isSpent(view.gauge, capMicros) && sent.confirmed !== "yes")
       return confirmationPage(c, view, fields, capMicros as Micros);
-    const set = await enterpriseStub(c.env, c.var.session.enterprise).setCap(
+    const set = await enterpriseStub(c.env, c.var.session).setCap(
       callerOf(c.var.session),
       capMicros,
       view.gauge.spend.capMicros,
@@ -122,7 +122,7 @@ async function modelPage(
 ) {
   const { gauge, timeZone } = view;
   const byom = gauge.spend !== null;
-  const copy = readCopy(c.env, c.executionCtx, c.var.session.enterprise, view.copy);
+  const copy = readCopy(c.env, c.executionCtx, c.var.session, view.copy);
   const [book, usedModels, changes] = await Promise.all([
     readBlock("prices", () => readPricesInForce(c)),
     readBlock("models", () => readUsedModels(c, copy)),
@@ -175,7 +175,7 @@ async function modelPage(
 /** The book's entries, with the overrides of this enterprise in place of or in front of them. */
 async function readPricesInForce(c: Context<PageEnv>): Promise<PricesInForce> {
   const { book } = await currentPrices(c.env, c.executionCtx);
-  const pricing = await enterprisePricing(c.env, c.var.session.enterprise, callerOf(c.var.session));
+  const pricing = await enterprisePricing(c.env, c.var.session, callerOf(c.var.session));
   const { models, multiplier } = isRefusal(pricing) ? { models: [], multiplier: "1" } : pricing;
   const own = new Set(models.map(({ id }) => id));
   return { ...book, models: [...models, ...book.models.filter(({ id }) => !own.has(id))], own, multiplier };
@@ -204,7 +204,7 @@ function parseCapChoice({ limit, cap }: CapFields, gauge: Gauge): Micros | null 
 async function readHistory(c: Context<PageEnv>, copy: CheckedCopy): Promise<CapChange[]> {
   const [copied, entries] = await Promise.all([
     readCapChanges(copy, c.var.session.enterprise, HISTORY_ROWS),
-    enterpriseStub(c.env, c.var.session.enterprise).entries(callerOf(c.var.session), MAX_MICROS, ENTRIES_READ),
+    enterpriseStub(c.env, c.var.session).entries(callerOf(c.var.session), MAX_MICROS, ENTRIES_READ),
   ]);
   const newest = isRefusal(entries) ? [] : entries.map(parseEntry);
   const bySeq = new Map(copied.map((change) => [change.seq, change]));

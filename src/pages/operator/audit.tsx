@@ -25,7 +25,7 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
   .get(PATH, (c) => auditPage(c, null))
   .post(PATH, async (c) => {
     if (await isCostly(c)) return operatorProblem(c, "rate_limited");
-    const audit = await enterpriseStub(c.env, c.var.state.identity.id).audit({ sliced: true });
+    const audit = await enterpriseStub(c.env, c.var.address).audit({ sliced: true });
     if (isRefusal(audit)) return operatorProblem(c, "not_found");
     return "job" in audit ? c.redirect(tabHref(c.var.state.identity.id, "audit"), 303) : auditPage(c, audit);
   })
@@ -52,7 +52,7 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
   });
 
 async function rebuild(c: OperatorContext): Promise<"rebuilt" | "rebuild_pending" | null> {
-  const rebuilt = await enterpriseStub(c.env, c.var.state.identity.id).rebuild();
+  const rebuilt = await enterpriseStub(c.env, c.var.address).rebuild();
   if (isRefusal(rebuilt)) return null;
   return "job" in rebuilt ? "rebuild_pending" : "rebuilt";
 }
@@ -106,7 +106,7 @@ async function auditPage(c: OperatorContext, audit: AuditResult | null) {
 }
 
 async function readState(c: OperatorContext): Promise<AuditState | null> {
-  const state = await readBlock("audit", async () => enterpriseStub(c.env, c.var.state.identity.id).auditState());
+  const state = await readBlock("audit", async () => enterpriseStub(c.env, c.var.address).auditState());
   return state === null || isRefusal(state) ? null : state;
 }
 

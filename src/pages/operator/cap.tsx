@@ -41,7 +41,7 @@ export const enterpriseCap = new Hono<OperatorEnv>()
       );
       return enterprisePage(c, "cap", children);
     }
-    const gauge = await enterpriseStub(c.env, c.var.state.identity.id).setCap(OPERATOR, capMicros);
+    const gauge = await enterpriseStub(c.env, c.var.address).setCap(OPERATOR, capMicros);
     if (isRefusal(gauge)) return operatorProblem(c, "not_byom");
     return c.redirect(doneHref(state, "cap", "saved"), 303);
   });

@@ -17,7 +17,7 @@ const NEWEST_ENTRIES = 100;
 export async function latestChanges(c: OperatorContext, limit: number): Promise<Entry[]> {
   const [copied, newest] = await Promise.all([
     readBlock("changes", () => readCopied(c, limit)),
-    enterpriseStub(c.env, c.var.state.identity.id).entries(OPERATOR, MAX_MICROS, NEWEST_ENTRIES),
+    enterpriseStub(c.env, c.var.address).entries(OPERATOR, MAX_MICROS, NEWEST_ENTRIES),
   ]);
   const changes = isRefusal(newest) ? [] : newest.map(parseEntry).filter(({ facts }) => facts.type !== "run_closed");
   const bySeq = new Map([...(copied ?? []), ...changes].map((entry) => [entry.seq, entry]));
@@ -26,6 +26,6 @@ export async function latestChanges(c: OperatorContext, limit: number): Promise<
 
 async function readCopied(c: OperatorContext, limit: number): Promise<Entry[]> {
   const { id } = c.var.state.identity;
-  const view = await enterpriseStub(c.env, id).copyView(OPERATOR);
-  return isRefusal(view) ? [] : readChanges(readCopy(c.env, c.executionCtx, id, view.copy), id, limit);
+  const view = await enterpriseStub(c.env, c.var.address).copyView(OPERATOR);
+  return isRefusal(view) ? [] : readChanges(readCopy(c.env, c.executionCtx, c.var.address, view.copy), id, limit);
 }

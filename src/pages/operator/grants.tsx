@@ -64,7 +64,7 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
       if (amount === null) errors.amount_micros = "Must be an amount such as 100 or 12.5.";
       return grantsPage(c, { values, errors });
     }
-    const added = await enterpriseStub(c.env, c.var.state.identity.id).addGrant(grantRequestOf(parsed.data));
+    const added = await enterpriseStub(c.env, c.var.address).addGrant(grantRequestOf(parsed.data));
     if (isRefusal(added)) return grantsPage(c, { values, errors: errorsOfRefusal(added.refusal, "id") });
     return c.redirect(doneHref(c.var.state, "grants", "granted"), 303);
   })
@@ -87,14 +87,14 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
     );
   })
   .post(`${PATH}/:id/void`, async (c) => {
-    const voided = await enterpriseStub(c.env, c.var.state.identity.id).voidGrant(c.req.param("id"));
+    const voided = await enterpriseStub(c.env, c.var.address).voidGrant(c.req.param("id"));
     if (isRefusal(voided)) return operatorProblem(c, "not_found");
     return c.redirect(doneHref(c.var.state, "grants", "voided"), 303);
   });
 
 async function grantsPage(c: OperatorContext, form: Form) {
   const { id } = c.var.state.identity;
-  const listed = await enterpriseStub(c.env, id).grants(OPERATOR, beforeOf(c), PAGE_ROWS);
+  const listed = await enterpriseStub(c.env, c.var.address).grants(OPERATOR, beforeOf(c), PAGE_ROWS);
   if (isRefusal(listed)) return operatorProblem(c, "not_found");
   const { rows, last } = cutPage(listed, PAGE_ROWS);
   const children = (
@@ -194,6 +194,6 @@ function blank(): Form {
 
 /** A grant that can be voided; null when no active grant has this id. */
 async function findGrant(c: OperatorContext, id: string): Promise<GrantSummary | null> {
-  const grant = await enterpriseStub(c.env, c.var.state.identity.id).grant(OPERATOR, id);
+  const grant = await enterpriseStub(c.env, c.var.address).grant(OPERATOR, id);
   return isRefusal(grant) || grant.state !== "active" ? null : parseGrant(grant);
 }

@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
 
 export const enterpriseJournal = new Hono<OperatorEnv>().get(PATH, async (c) => {
   const { id } = c.var.state.identity;
-  const entries = await enterpriseStub(c.env, id).entries(OPERATOR, beforeOf(c), PAGE_ROWS);
+  const entries = await enterpriseStub(c.env, c.var.address).entries(OPERATOR, beforeOf(c), PAGE_ROWS);
   if (isRefusal(entries)) return operatorProblem(c, "not_found");
   const { rows, last } = cutPage(entries, PAGE_ROWS);
   return enterprisePage(

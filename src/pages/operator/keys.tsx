@@ -46,7 +46,7 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     });
     if (!parsed.success) return keysPage(c, { values, errors: errorsOf(fieldErrors(parsed.error)) });
     const { id } = c.var.state.identity;
-    const made = await makeKey(c.env, OPERATOR, id, parsed.data);
+    const made = await makeKey(c.env, OPERATOR, c.var.address, parsed.data);
     if (isRefusal(made)) return keysPage(c, { values, errors: errorsOfRefusal(made.refusal, "name") });
     return enterprisePage(
       c,
@@ -57,7 +57,7 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     );
   })
   .get(`${PATH}/:id/revoke`, async (c) => {
-    const keys = await enterpriseStub(c.env, c.var.state.identity.id).keys(OPERATOR);
+    const keys = await enterpriseStub(c.env, c.var.address).keys(OPERATOR);
     const key = isRefusal(keys) ? undefined : keys.find(({ id }) => id === c.req.param("id"));
     if (key === undefined || key.revoked_at !== null) return operatorProblem(c, "not_found");
     const { id } = c.var.state.identity;
@@ -76,14 +76,14 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     );
   })
   .post(`${PATH}/:id/revoke`, async (c) => {
-    const revoked = await enterpriseStub(c.env, c.var.state.identity.id).revokeKey(OPERATOR, c.req.param("id"));
+    const revoked = await enterpriseStub(c.env, c.var.address).revokeKey(OPERATOR, c.req.param("id"));
     if (isRefusal(revoked)) return operatorProblem(c, "not_found");
     return c.redirect(doneHref(c.var.state, "keys", "revoked"), 303);
   });
 
 async function keysPage(c: OperatorContext, form: Form) {
   const { id } = c.var.state.identity;
-  const keys = await enterpriseStub(c.env, c.var.state.identity.id).keys(OPERATOR);
+  const keys = await enterpriseStub(c.env, c.var.address).keys(OPERATOR);
   if (isRefusal(keys)) return operatorProblem(c, "not_found");
   const before = c.req.query("before");
   const from = before === undefined ? 0 : keys.findIndex((key) => key.id === before) + 1;

@@ -1,11 +1,21 @@
 /** /operator/new: creates an enterprise. An id that is taken is refused; this form never changes an enterprise. */
 import { Hono } from "hono";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { REGIONS, type Region } from "../../ledger/regions.ts";
+import { findEnterprise } from "../../operations/enterprise-stub.ts";
 import { putEnterprise } from "../../operations/provision.ts";
 import type { EnterprisePut } from "../../wire/enterprise.ts";
 import { ID_RULE, isId, time } from "../../wire/fields.ts";
-import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
+import {
+  Choice,
+  errorsOf,
+  errorsOfRefusal,
+  Field,
+  type Form,
+  hasErrors,
+  NothingSaved,
+  readForm,
+} from "../kit/form.tsx";
 import { doneHref } from "./enterprise-page.tsx";
 import { operatorPage } from "./frame.tsx";
 import { parseUtcField } from "./parse-fields.ts";
@@ -13,6 +23,20 @@ import { OPERATOR, type OperatorContext, type OperatorEnv } from "./session.tsx"
 import { parseSettings, SETTINGS, SettingsFields } from "./settings-form.tsx";
 
 const PATH = "/operator/new";
+const REGION_NAMES: Record<Region | "", string> = {
+  "": "No particular region",
+  eu: "European Union: data stays there",
+  us: "United States: data stays there",
+  wnam: "Near western North America",
+  enam: "Near eastern North America",
+  sam: "Near South America",
+  weur: "Near western Europe",
+  eeur: "Near eastern Europe",
+  apac: "Near Asia and the Pacific",
+  oc: "Near Oceania",
+  afr: "Near Africa",
+  me: "Near the Middle East",
+};
 const DEFAULTS = { plan: "pro", billing_model: "credits", time_zone: "UTC", anchor_day: "1" };
 
 export const newEnterprise = new Hono<OperatorEnv>()
@@ -28,11 +52,17 @@ export const newEnterprise = new Hono<OperatorEnv>()
       ...("errors" in clock ? clock.errors : {}),
     };
     if (Object.keys(errors).length > 0 || "errors" in settings) return newPage(c, { values, errors });
-    if (!isRefusal(await enterpriseStub(c.env, id).state(OPERATOR))) {
+    const existing = await (await findEnterprise(c.env, id))?.state(OPERATOR);
+    if (existing !== undefined && !isRefusal(existing)) {
       return newPage(c, { values, errors: { id: "An enterprise with this id already exists." } });
     }
-    const put = await putEnterprise(c.env, c.req.url, id, { ...settings.sent, ...("sent" in clock ? clock.sent : {}) });
-    if (isRefusal(put)) return newPage(c, { values, errors: errorsOfRefusal(put.refusal, "id") });
+    const region = REGIONS.find((name) => name === values.region);
+    const sent = { ...settings.sent, ...("sent" in clock ? clock.sent : {}), ...(region && { region }) };
+    const put = await putEnterprise(c.env, c.req.url, id, sent);
+    if (isRefusal(put)) {
+      const field = put.refusal.code === "region_unavailable" ? "region" : "id";
+      return newPage(c, { values, errors: errorsOfRefusal(put.refusal, field) });
+    }
     return c.redirect(doneHref(put.state, "overview", "created"), 303);
   });
 
@@ -53,6 +83,13 @@ function newPage(c: OperatorContext, form: Form) {
             hint="Part of every URL of the enterprise. It cannot be changed."
           />
           <SettingsFields form={form} />
+          <Choice
+            form={form}
+            name="region"
+            label="Region"
+            options={REGION_NAMES}
+            hint="Where the enterprise's data is kept. It cannot be changed."
+          />
           <Field
             form={form}
             name="test_clock"

@@ -32,7 +32,7 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
     const parsed = newSession.safeParse({ user: (values.user ?? "").trim(), role: values.role });
     if (!parsed.success) return overviewPage(c, { link: { values, errors: errorsOf(fieldErrors(parsed.error)) } });
     const { id } = c.var.state.identity;
-    const link = await makeLink(c.env, c.req.url, id, parsed.data);
+    const link = await makeLink(c.env, c.req.url, c.var.address, parsed.data);
     if (isRefusal(link)) return operatorProblem(c, "not_found");
     const { user, role } = parsed.data;
     return enterprisePage(
@@ -51,7 +51,7 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
       const faults = user.error.issues.map(({ message }) => ({ path: "signed_out_user", message }));
       return overviewPage(c, { signOut: { values, errors: errorsOf(faults) } });
     }
-    const ended = await enterpriseStub(c.env, c.var.state.identity.id).signOutPerson(user.data);
+    const ended = await enterpriseStub(c.env, c.var.address).signOutPerson(user.data);
     if (isRefusal(ended)) return operatorProblem(c, "not_found");
     return c.redirect(doneHref(c.var.state, "overview", "signed_out"), 303);
   })
@@ -80,7 +80,7 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
       const faults = now.error.issues.map(({ message }) => ({ path: "now", message }));
       return overviewPage(c, { clock: { values, errors: errorsOf(faults) } });
     }
-    const moved = await enterpriseStub(c.env, c.var.state.identity.id).moveClock(now.data);
+    const moved = await enterpriseStub(c.env, c.var.address).moveClock(now.data);
     if (isRefusal(moved)) return overviewPage(c, { clock: { values, errors: errorsOfRefusal(moved.refusal, "now") } });
     return c.redirect(doneHref(moved, "overview", "moved"), 303);
   });

@@ -5,6 +5,7 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Caller } from "../../access/callers.ts";
+import { type Address, findAddress } from "../../catalog/addresses.ts";
 import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
@@ -19,8 +20,8 @@ export const OPERATOR: Caller = { kind: "operator" };
 
 export type OperatorState = Omit<EnterpriseState, "gauge"> & { gauge: ParsedGauge };
 
-/** `state` is the state of the path's enterprise, on pages that have one. */
-export type OperatorEnv = { Bindings: Env; Variables: { state: OperatorState } };
+/** The path's enterprise, on pages that have one: its state, and where its object is. */
+export type OperatorEnv = { Bindings: Env; Variables: { state: OperatorState; address: Address } };
 export type OperatorContext = Context<OperatorEnv>;
 
 export const requireOperator = createMiddleware<OperatorEnv>(async (c, next) => {
@@ -35,8 +36,11 @@ export const requireOperator = createMiddleware<OperatorEnv>(async (c, next) => 
 /** Loads the state of the path's enterprise, from its object; answers 404 when it does not exist. */
 export const loadEnterprise = createMiddleware<OperatorEnv>(async (c, next) => {
   const id = c.req.param("e") ?? "";
-  const state = isId(id) ? await enterpriseStub(c.env, id).state(OPERATOR) : null;
-  if (state === null || isRefusal(state)) return operatorProblem(c, "not_found");
+  const address = isId(id) ? await findAddress(c.env, id) : null;
+  if (address === null) return operatorProblem(c, "not_found");
+  const state = await enterpriseStub(c.env, address).state(OPERATOR);
+  if (isRefusal(state)) return operatorProblem(c, "not_found");
+  c.set("address", address);
   c.set("state", { ...state, gauge: parseGauge(state.gauge) });
   await next();
 });

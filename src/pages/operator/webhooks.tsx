@@ -55,7 +55,7 @@ export const enterpriseWebhooks = new Hono<OperatorEnv>()
   .post(`${PATH}/test`, async (c) => {
     if (await isOver(c.env, "LIMIT_COSTLY", `webhook test page ${c.var.state.identity.id}`))
       return operatorProblem(c, "rate_limited");
-    const queued = await enterpriseStub(c.env, c.var.state.identity.id).testWebhook();
+    const queued = await enterpriseStub(c.env, c.var.address).testWebhook();
     if (!isRefusal(queued)) return c.redirect(doneHref(c.var.state, "webhooks", "queued"), 303);
     return webhooksPage(c, { values: {}, errors: errorsOfRefusal(queued.refusal, "webhook_url") });
   });
@@ -63,7 +63,7 @@ export const enterpriseWebhooks = new Hono<OperatorEnv>()
 async function webhooksPage(c: OperatorContext, form: Form) {
   const { identity, settings } = c.var.state;
   const path = tabHref(identity.id, "webhooks");
-  const log = await enterpriseStub(c.env, identity.id).webhooks(beforeOf(c), PAGE_ROWS);
+  const log = await enterpriseStub(c.env, c.var.address).webhooks(beforeOf(c), PAGE_ROWS);
   if (isRefusal(log)) return operatorProblem(c, "not_found");
   const { rows, last } = cutPage(log, PAGE_ROWS);
   const children = (

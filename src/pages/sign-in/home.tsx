@@ -5,11 +5,12 @@
 import { type Context, Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { readSession, startSession } from "../../access/session.ts";
+import { findAddress } from "../../catalog/addresses.ts";
 import { catalogOf } from "../../catalog/object.ts";
 import type { StateJson } from "../../enterprise/answers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { isDemoMode } from "../../operations/demo-mode.ts";
-import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { findEnterprise } from "../../operations/enterprise-stub.ts";
 import { issueToken } from "../../operations/sign-in.ts";
 import { isId } from "../../wire/fields.ts";
 import { readForm } from "../kit/form.tsx";
@@ -50,9 +51,11 @@ export const homePages = new Hono<PageEnv>()
     const { enterprise, role } = await readForm(c);
     if (enterprise === undefined || !isId(enterprise)) return problemPage(c, "not_found");
     const who = { user: DEMO_USER, role: role === "member" ? "member" : "admin" } as const;
-    const state = await issueToken(c.env, enterprise, { ...who, kind: "session" });
+    const address = await findAddress(c.env, enterprise);
+    if (address === null) return problemPage(c, "not_found");
+    const state = await issueToken(c.env, address, { ...who, kind: "session" });
     if (isRefusal(state) || !state.identity.demo) return problemPage(c, "not_found");
-    await startSession(c, { ...who, enterprise: state.identity.id, region: "", issuedAtMs: state.issuedAtMs });
+    await startSession(c, { ...who, ...address, issuedAtMs: state.issuedAtMs });
     return c.redirect("/settings/usage", 303);
   });
 
@@ -99,7 +102,11 @@ const Demos: FC<{ demos: StateJson[] }> = ({ demos }) => (
 
 async function loadDemos(c: Context<PageEnv>): Promise<StateJson[]> {
   const ids = await catalogOf(c.env).demos(MAX_DEMOS);
-  const states = await Promise.all(ids.map((id) => enterpriseStub(c.env, id).state({ kind: "operator" })));
-  const found = states.flatMap((state) => (isRefusal(state) ? [] : [state]));
+  const states = await Promise.all(ids.map((id) => readState(c, id)));
+  const found = states.flatMap((state) => (state === undefined || isRefusal(state) ? [] : [state]));
   return found.sort((a, b) => a.gauge.name.localeCompare(b.gauge.name));
+}
+
+async function readState(c: Context<PageEnv>, id: string) {
+  return (await findEnterprise(c.env, id))?.state({ kind: "operator" });
 }

@@ -48,7 +48,7 @@ export const signInPages = new Hono<PageEnv>()
     // A link that was used but is still tried stops waking the object.
     if (await isOver(c.env, "LIMIT_COSTLY", `link ${link.id}`)) return problemPage(c, "rate_limited");
     const { user, role, issuedAtMs } = link;
-    const object = enterpriseStub(c.env, link.enterprise);
+    const object = enterpriseStub(c.env, link);
     const used = await object.useLink(link.id, link.expiresAtMs, { user, role, issuedAtMs });
     if (isRefusal(used)) return problemPage(c, used.refusal.code === "link_used" ? "link_used" : "link_invalid");
     // An object of the last release does not choose the time of issue.
@@ -80,7 +80,7 @@ export const signInPages = new Hono<PageEnv>()
   .post("/signout", requireSameOrigin, async (c) => {
     const who = await readSession(c);
     // If this call fails, the cookie stays, so that the person sees the failure and can try again.
-    if (who !== null) await enterpriseStub(c.env, who.enterprise).endSession(callerOf(who));
+    if (who !== null) await enterpriseStub(c.env, who).endSession(callerOf(who));
     clearSession(c);
     return c.redirect("/", 303);
   });

@@ -74,10 +74,10 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   const isRequested = (part: Part) => query.parts === null || query.parts.includes(part);
   const [view, grants] = await Promise.all([
     loadView(c),
-    isRequested("now") ? enterpriseStub(c.env, c.var.session.enterprise).grants(caller, MAX_MICROS, MAX_GRANTS) : null,
+    isRequested("now") ? enterpriseStub(c.env, c.var.session).grants(caller, MAX_MICROS, MAX_GRANTS) : null,
   ]);
   if (isRefusal(view)) return view;
-  const copy = readCopy(c.env, c.executionCtx, c.var.session.enterprise, view.copy);
+  const copy = readCopy(c.env, c.executionCtx, c.var.session, view.copy);
   const read = blockReaders(copy, c.var.session.enterprise, view, query);
   const [selected, series, workspace, group, user, runs] = await Promise.all([
     isRequested("chart") ? readBlock("selected", read.selected) : null,

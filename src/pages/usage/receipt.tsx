@@ -53,13 +53,13 @@ const MULTIPLIED_DIGITS = COST_DIGITS + 6;
 export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run", requireSession, async (c) => {
   const caller = callerOf(c.var.session);
   const [found, view] = await Promise.all([
-    enterpriseStub(c.env, c.var.session.enterprise).receipt(caller, c.req.param("run")),
+    enterpriseStub(c.env, c.var.session).receipt(caller, c.req.param("run")),
     loadView(c),
   ]);
   if (isRefusal(view)) return answerRefused(c, view.refusal);
   if (isRefusal(found)) return answerRefused(c, found.refusal);
   const receipt = parseReceipt(found);
-  const copy = readCopy(c.env, c.executionCtx, c.var.session.enterprise, view.copy);
+  const copy = readCopy(c.env, c.executionCtx, c.var.session, view.copy);
   const names = await readAllNames(copy, c.var.session.enterprise, receipt);
   return c.html(
     page({
