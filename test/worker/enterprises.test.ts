@@ -36,6 +36,7 @@ describe("PUT of an enterprise", () => {
       referral_url: null,
       webhook_url: null,
       price_multiplier: "1",
+      region: null,
       test_clock: null,
     });
     expect(referral_code).toEqual(expect.any(String));

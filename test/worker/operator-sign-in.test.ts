@@ -231,6 +231,7 @@ it("shows what a scheduled audit found on the list and on the enterprise's page 
 it("answers 503 and asks for a retry when an enterprise's page meets an error of D1 that the query builder wrapped", async () => {
   vi.spyOn(console, "error").mockImplementation(() => {});
   const cookie = cookieOf(await signIn());
+  await catalogOf(env).place("acme", "", ["DB"]);
   const enterprises = env.ENTERPRISE;
   const wrapped = new Error("Failed query: select 1", { cause: new Error("D1_ERROR: Network connection lost.") });
   const state = async () => {
