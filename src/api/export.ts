@@ -47,7 +47,7 @@ export const exportRoutes = newRouter().openapi(
     if (after !== null && after.kind !== kind) {
       return invalid(c, [{ path: "after", message: "must be a `next` of an export of the same kind" }]);
     }
-    const exported = await exportRows(c.env, c.var.enterprise, { kind, cursor: after, maxRows: limit });
+    const exported = await exportRows(c.env, c.var.address, { kind, cursor: after, maxRows: limit });
     if (isRefusal(exported)) return refused(c, exported.refusal);
     return c.body(exported, 200, { "Content-Type": "application/x-ndjson; charset=utf-8" });
   },

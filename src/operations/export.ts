@@ -3,6 +3,7 @@
  * is cut off has no such line, so it cannot look complete.
  */
 import type { Denied } from "../access/refusals.ts";
+import type { Address } from "../catalog/addresses.ts";
 import type { ExportPage } from "../enterprise/data/export.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { type ExportCursor, type ExportKind, encodeExportCursor } from "../wire/export.ts";
@@ -13,11 +14,11 @@ type ExportRequest = { kind: ExportKind; cursor: ExportCursor | null; maxRows: n
 /** Returns the export as a stream, or the refusal of its first page. */
 export async function exportRows(
   env: Env,
-  enterprise: string,
+  address: Address,
   { kind, cursor, maxRows }: ExportRequest,
 ): Promise<ReadableStream<Uint8Array> | Refused | Denied> {
   const read = async (from: ExportCursor | null, rows: number): Promise<ExportPage | Refused | Denied> =>
-    enterpriseStub(env, enterprise).exportPage(kind, from, rows);
+    enterpriseStub(env, address).exportPage(kind, from, rows);
   const first = await read(cursor, maxRows);
   return isRefusal(first) ? first : streamOf(pages(first, maxRows, read));
 }
