@@ -17,6 +17,7 @@ import { keyRoutes } from "./api/keys.ts";
 import { maintenanceRoutes } from "./api/maintenance.ts";
 import { allowedMethods } from "./api/methods.ts";
 import { metricRoutes } from "./api/metrics.ts";
+import { planRoutes } from "./api/plans.ts";
 import { requireHttps, requireSecrets } from "./api/preconditions.ts";
 import { priceOverrideRoutes } from "./api/price-overrides.ts";
 import { priceRoutes } from "./api/prices.ts";
@@ -84,6 +85,7 @@ for (const routes of [
   signInRoutes,
   directoryRoutes,
   referralRoutes,
+  planRoutes,
   priceRoutes,
   priceOverrideRoutes,
   maintenanceRoutes,

@@ -1,5 +1,6 @@
 /** The Worker's entry point. Exports the fetch and scheduled handlers, and the Durable Object classes. */
 import { app } from "./app.tsx";
+import { recordSomePlans } from "./operations/plans.ts";
 import { reconcile } from "./operations/reconcile.ts";
 
 export { CatalogObject } from "./catalog/object.ts";
@@ -9,5 +10,6 @@ export { EnterpriseObject } from "./enterprise/object.ts";
 export default Object.assign(app, {
   scheduled: async (_controller: ScheduledController, env: Env) => {
     await reconcile(env);
+    await recordSomePlans(env);
   },
 }) satisfies ExportedHandler<Env>;

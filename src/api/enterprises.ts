@@ -6,7 +6,6 @@ import { signingSecret } from "../access/secrets.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { StateJson } from "../enterprise/answers.ts";
 import { BILLING_MODELS } from "../ledger/books.ts";
-import { PLANS } from "../ledger/plans.ts";
 import { formatRate, NO_MULTIPLIER } from "../ledger/prices.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { REGIONS } from "../ledger/regions.ts";
@@ -27,7 +26,7 @@ const enterpriseSchema = z
     id: z.string(),
     name: z.string(),
     billing_model: z.enum(BILLING_MODELS),
-    plan: z.enum(PLANS),
+    plan: z.string(),
     time_zone: z.string(),
     anchor_day: z.int(),
     monthly_allowance_micros: z.int().nullable(),

@@ -5,9 +5,11 @@
  * it possible to rebuild a lost copy.
  */
 import { DurableObject } from "cloudflare:workers";
+import type { PlanCatalogue } from "../ledger/plans.ts";
 import type { JobCount, JobRecord } from "./job-record.ts";
 import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
 import { createPlaces, loadPlace, type Place, placeEnterprise } from "./placement.ts";
+import { type PlanChange, type PlanRefusal, PlanVersions, type RecordedPlan } from "./plan-versions.ts";
 import type { PriceBook } from "./price-book.ts";
 import { type ModelPrice, toFourRates } from "./price-entry.ts";
 import { type BookChange, type BookRefusal, type PriceVersion, PriceVersions } from "./price-versions.ts";
@@ -33,6 +35,7 @@ const MAX_WRONG = 100;
 export class CatalogObject extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
   readonly #prices: PriceVersions;
+  readonly #plans: PlanVersions;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -52,6 +55,7 @@ export class CatalogObject extends DurableObject<Env> {
     );
     this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
     const isUpgraded = () => this.#sql.exec("SELECT 1 FROM enterprises LIMIT 1").toArray().length > 0;
+    this.#plans = new PlanVersions(ctx.storage, () => Date.now());
     this.#prices = new PriceVersions(ctx.storage, () => Date.now(), isUpgraded);
   }
 
@@ -97,6 +101,32 @@ export class CatalogObject extends DurableObject<Env> {
   /** Returns the jurisdiction of an enterprise, empty if it has none; null if the enterprise is not listed. */
   regionOf(id: string): string | null {
     return loadPlace(this.#sql, id)?.region ?? null;
+  }
+
+  plans(): PlanCatalogue {
+    return this.#plans.current();
+  }
+
+  /** Makes the next version of the catalogue of plans, unless it is refused. */
+  changePlans(change: PlanChange): PlanCatalogue | PlanRefusal {
+    return this.#plans.change(change);
+  }
+
+  /** Begins the change of an enterprise's plan; see PlanVersions.claim. */
+  claimPlan(id: string, plan: string): number | null {
+    return this.#plans.claim(id, plan);
+  }
+
+  endPlanClaim(claim: number, id: string, recorded: RecordedPlan | null): void {
+    this.#plans.endClaim(claim, id, recorded);
+  }
+
+  enterprisesWithoutPlan(): string[] {
+    return this.#plans.unrecorded();
+  }
+
+  recordPlans(found: ({ id: string } & RecordedPlan)[]): void {
+    this.#plans.recordAll(found);
   }
 
   /** Serves Workers of the last release during a deploy. */

@@ -42,6 +42,7 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       secretOf: (enterprise, url) => webhookSecretOf(signingSecret(env), enterprise, url),
     },
     prices: () => currentPrices(env, ctx),
+    plans: async () => (await catalogOf(env).plans()).plans,
     log: {
       warn: (event) => console.warn(JSON.stringify(event)),
       error: (event) => console.error(JSON.stringify(event)),

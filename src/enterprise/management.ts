@@ -9,6 +9,7 @@ import type { Settings } from "../ledger/books.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
+import type { Plan } from "../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import type { GaugeJson } from "../wire/gauge.ts";
@@ -26,6 +27,7 @@ import type { RebuildResult } from "./copy/rebuild.ts";
 import type { AuditResult } from "./jobs/audit.ts";
 import { type AuditJob, type AuditOptions, type AuditState, auditInCall, stateOfAudit } from "./jobs/audit-in-call.ts";
 import type { JobRunner } from "./jobs/runner.ts";
+import { learnPlanBefore } from "./plan-terms.ts";
 import type { Platform } from "./platform.ts";
 
 const OPERATOR: Caller = { kind: "operator" };
@@ -55,20 +57,28 @@ export class Management {
   /**
    * Creates the enterprise, or changes its settings.
    * @param complete all settings of a new enterprise, or null if `patch` lacks some that a new enterprise requires
+   * @param plans the catalogue of plans; a Worker of the last release does not send it
    */
   provision(
     id: string,
     patch: Partial<Settings>,
     complete: Settings | null,
     testClockMs: AtMs | null | undefined,
+    plans: readonly Plan[] | null = null,
   ): Provisioned | Refused | Denied {
-    const provisioned = provision(this.deps.ledger, { id, patch, complete, testClockMs });
+    const provisioned = provision(this.deps.ledger, { id, patch, complete, testClockMs, plans });
     if (this.deps.ledger.provisioned) this.deps.afterChange();
     return isRefusal(provisioned) ? provisioned : { ...provisioned, state: showState(provisioned.state) };
   }
 
   state(caller: Caller): StateJson | Refused | Denied {
     return this.deps.answer(caller, () => showState(this.deps.ledger.state()));
+  }
+
+  /** Moves the clock with `move`, after reading what the plan gives if the cycle ends by `toMs`. */
+  async withPlan<T>(toMs: AtMs, move: () => T): Promise<T> {
+    await learnPlanBefore(toMs, this.deps);
+    return move();
   }
 
   moveClock(toMs: AtMs): StateJson | Refused | Denied {

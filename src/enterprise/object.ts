@@ -11,6 +11,7 @@ import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
+import type { Plan } from "../ledger/plans.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { fromPreviousWorker, type SentReport } from "../wire/previous-release.ts";
 import type { DirectoryChange } from "./books/directory.ts";
@@ -77,8 +78,15 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // The operator and admins
 
-  provision(id: string, patch: Partial<Settings>, complete: Settings | null, testClockMs: AtMs | null | undefined) {
-    return this.#core.management.provision(id, patch, complete, testClockMs);
+  /** @param plans the catalogue of plans; a Worker of the last release does not send it */
+  provision(
+    id: string,
+    patch: Partial<Settings>,
+    complete: Settings | null,
+    testClockMs: AtMs | null | undefined,
+    plans: readonly Plan[] | null = null,
+  ) {
+    return this.#core.management.provision(id, patch, complete, testClockMs, plans);
   }
 
   /** @param who issues a token: then the answer also has its `issuedAtMs`. An object of the last release ignores it. */
@@ -98,11 +106,13 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   moveClock(toMs: AtMs) {
-    return this.#core.management.moveClock(toMs);
+    const { management } = this.#core;
+    return management.withPlan(toMs, () => management.moveClock(toMs));
   }
 
   followRealClock() {
-    return this.#core.management.followRealClock();
+    const { management } = this.#core;
+    return management.withPlan(Date.now(), () => management.followRealClock());
   }
 
   addGrant(request: GrantRequest) {

@@ -5,6 +5,7 @@
 import type { Denied } from "../access/refusals.ts";
 import type { JobRecord } from "../catalog/job-record.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
+import type { Plan } from "../ledger/plans.ts";
 import type { Refused } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import type { FindPrice } from "../wire/report.ts";
@@ -25,6 +26,8 @@ export type Platform = {
   webhooks: WebhookNetwork;
   /** Returns the current price book, which may be up to 30 seconds old. */
   prices(): Promise<{ find: FindPrice }>;
+  /** Asks the catalog for the plans. */
+  plans(): Promise<readonly Plan[]>;
   log: Log;
 };
 

@@ -8,6 +8,7 @@ import { bonusRemaining, monthlyRemaining } from "./buckets.ts";
 import { type Forecast, isTooEarly } from "./forecast.ts";
 import { eachUsable } from "./grant-list.ts";
 import { reaches } from "./micros.ts";
+import { termsOf } from "./plans.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
 export const ALERT_LEVELS = ["info", "warning", "critical"] as const;
@@ -88,7 +89,7 @@ function creditCodes(books: Books, balance: Balance, runsOut: boolean, nowMs: At
   // Grants are in the order of expiry, so the first one that is usable is the first to expire.
   const [first] = eachUsable(books.grants, nowMs);
   if (first?.expiresAtMs != null && first.expiresAtMs - nowMs <= EXPIRES_SOON_MS) codes.push("bonus_expiring");
-  if (books.settings.plan === "free") codes.push("free_tier");
+  if (termsOf(books.settings).free) codes.push("free_tier");
   return codes;
 }
 

@@ -4,7 +4,7 @@
  * not know how they are stored.
  */
 import type { Micros, Unit } from "./micros.ts";
-import type { Plan } from "./plans.ts";
+import type { PlanTerms } from "./plans.ts";
 import type { Price, Usage } from "./prices.ts";
 import type { Region } from "./regions.ts";
 import type { AtMs } from "./time.ts";
@@ -18,7 +18,9 @@ export type Surface = (typeof SURFACES)[number];
 export type Settings = {
   name: string;
   billingModel: BillingModel;
-  plan: Plan;
+  plan: string;
+  /** What the plan gave when the catalogue was last read; absent: the terms of the first release. */
+  planTerms?: PlanTerms;
   allowanceOverrideMicros: Micros | null;
   /** Applies from the next turn; the current cycle keeps its bounds. */
   timeZone: string;

@@ -49,11 +49,11 @@ export function nextDueAtMs(books: Books): AtMs {
 
 /** A new cycle under the current settings, with nothing used yet. */
 export function freshCycle(books: Pick<Books, "settings">, bounds: CycleBounds): Cycle {
-  const { plan, allowanceOverrideMicros, timeZone } = books.settings;
+  const { settings } = books;
   return {
     ...bounds,
-    timeZone,
-    allowanceMicros: allowanceOf(plan, allowanceOverrideMicros),
+    timeZone: settings.timeZone,
+    allowanceMicros: allowanceOf(settings),
     monthlyUsedMicros: 0,
     bonusUsedMicros: 0,
     debtMicros: 0,

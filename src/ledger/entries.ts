@@ -4,7 +4,6 @@
  */
 import type { BillingModel, GrantSource } from "./books.ts";
 import type { Micros } from "./micros.ts";
-import type { Plan } from "./plans.ts";
 import type { AtMs } from "./time.ts";
 
 export type EntryFacts =
@@ -31,8 +30,8 @@ export type EntryFacts =
   | { type: "cap_changed"; fromMicros: Micros | null; toMicros: Micros | null }
   | {
       type: "plan_changed";
-      fromPlan: Plan;
-      toPlan: Plan;
+      fromPlan: string;
+      toPlan: string;
       /** The allowance of the settings, before and after. */
       fromMicros: Micros;
       toMicros: Micros;

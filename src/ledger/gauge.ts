@@ -10,7 +10,6 @@ import { wholeDays } from "./calendar.ts";
 import { creditOf, type Forecast, forecastOf } from "./forecast.ts";
 import { eachExpiry } from "./grant-list.ts";
 import { type Micros, percentOf, roundToTwo, type Unit } from "./micros.ts";
-import type { Plan } from "./plans.ts";
 import type { AtMs } from "./time.ts";
 
 export type Gauge = {
@@ -18,7 +17,7 @@ export type Gauge = {
   name: string;
   billingModel: BillingModel;
   unit: Unit;
-  plan: Plan;
+  plan: string;
   /** True when no new run can start, whatever the balance. */
   suspended: boolean;
   asOfMs: AtMs;

@@ -7,7 +7,7 @@ import { balanceOf } from "./balance.ts";
 import { type Books, type Settings, unitOf } from "./books.ts";
 import type { By, NewEntry } from "./entries.ts";
 import { MAX_MICROS, type Micros } from "./micros.ts";
-import { allowanceOf } from "./plans.ts";
+import { allowanceOf, findTerms, type Plan } from "./plans.ts";
 import { NO_MULTIPLIER } from "./prices.ts";
 import { type FieldError, type Refused, refuse } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
@@ -44,6 +44,24 @@ export function missingSettings({ name, billingModel, plan }: Partial<Settings>)
     .map(({ path }) => ({ path, message: "required to create an enterprise" }));
 }
 
+/**
+ * Gives the settings the terms that their plan has in the catalogue. Refuses a plan that is not in it, unless the
+ * enterprise already has this plan.
+ * @param before the settings before the change; null for a new enterprise
+ * @param plans the catalogue; null if the caller is a Worker of the last release, which does not send it
+ */
+export function withPlanTerms(settings: Settings, before: Settings | null, plans: readonly Plan[] | null) {
+  const { planTerms: _, ...bare } = settings;
+  const keptTerms = before?.plan === settings.plan ? before.planTerms : undefined;
+  const terms = plans === null ? keptTerms : (findTerms(plans, settings.plan) ?? keptTerms);
+  if (terms === undefined && plans !== null && before?.plan !== settings.plan) {
+    return refuse({ code: "validation_failed", errors: [UNKNOWN_PLAN] });
+  }
+  return terms === undefined ? bare : { ...bare, planTerms: terms };
+}
+
+export const UNKNOWN_PLAN: FieldError = { path: "plan", message: "is not a plan of the catalogue" };
+
 type Changed = { books: Books; entries: NewEntry[] };
 
 /**
@@ -68,9 +86,11 @@ export function decideSettings(books: Books, settings: Settings, by: By, nowMs: 
     const facts = { type: "price_changed", fromMultiplier, toMultiplier, added: 0, changed: 0, removed: 0 } as const;
     entries.push({ atMs: nowMs, by, facts });
   }
-  const fromMicros = allowanceOf(before.plan, before.allowanceOverrideMicros);
-  const toMicros = allowanceOf(settings.plan, settings.allowanceOverrideMicros);
-  if (settings.plan === before.plan && fromMicros === toMicros) return { books: next, entries };
+  const fromMicros = allowanceOf(before);
+  const toMicros = allowanceOf(settings);
+  // The terms of a plan may have been read since the last PUT without raising this cycle's allowance.
+  const isLarger = toMicros > books.cycle.allowanceMicros;
+  if (settings.plan === before.plan && fromMicros === toMicros && !isLarger) return { books: next, entries };
   const allowanceMicros = Math.max(books.cycle.allowanceMicros, toMicros);
   const otherMicros = (balanceOf(books, "credits", nowMs).totalMicros ?? 0) - books.cycle.allowanceMicros;
   if (allowanceMicros > MAX_MICROS - otherMicros) {

@@ -10,15 +10,19 @@ import { catalogOf } from "../catalog/object.ts";
 import { shardsIn } from "../copy/shards.ts";
 import type { StateJson } from "../enterprise/answers.ts";
 import type { Settings } from "../ledger/books.ts";
+import { findTerms } from "../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { type Jurisdiction, jurisdictionOf, locationHintOf } from "../ledger/regions.ts";
-import { completeSettings, missingSettings } from "../ledger/settings.ts";
+import { completeSettings, missingSettings, UNKNOWN_PLAN } from "../ledger/settings.ts";
 import { type EnterprisePut, patchOf } from "../wire/enterprise.ts";
 import { hostOf } from "../wire/webhook-url.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
+import { claimPlan, endClaim, readPlans } from "./plans.ts";
 
 /** `webhookSecret` is null unless `webhook_url` was set to a new URL. */
 type Put = { created: boolean; state: StateJson; webhookSecret: string | null };
+
+const NO_SUCH_PLAN = refuse({ code: "validation_failed", errors: [UNKNOWN_PLAN] });
 
 /** @param site the URL of the request, used to refuse a webhook URL on the deployment's own host */
 export async function putEnterprise(
@@ -33,6 +37,8 @@ export async function putEnterprise(
   }
   const patch = patchOf(requested);
   const complete = completeSettings(patch);
+  const { plans } = await readPlans(env);
+  if (patch.plan !== undefined && findTerms(plans, patch.plan) === undefined) return NO_SUCH_PLAN;
   const address = (await findAddress(env, id)) ?? (await newAddress(env, id, patch, complete));
   if (isRefusal(address)) return address;
   // The enterprise was placed by an earlier request. Its object compares the location hints.
@@ -41,7 +47,13 @@ export async function putEnterprise(
     return refuse({ code: "validation_failed", errors: [{ path: "region", message }] });
   }
   const stub = enterpriseStub(env, address, locationHintOf(patch.region));
-  const put = await stub.provision(id, patch, complete, requested.test_clock);
+  // Claim the plan first, so that it cannot be left out of the catalogue before the enterprise has it.
+  const claim = patch.plan === undefined ? undefined : await claimPlan(env, id, patch.plan);
+  if (claim === null) return NO_SUCH_PLAN;
+  const put = await stub.provision(id, patch, complete, requested.test_clock, plans);
+  if (claim !== undefined) {
+    await endClaim(env, claim, id, isRefusal(put) ? null : { plan: put.state.settings.plan, seq: put.state.gauge.seq });
+  }
   if (isRefusal(put)) return put;
   const { state, created, newWebhookUrl } = put;
   const webhookSecret = newWebhookUrl === null ? null : await webhookSecretOf(signingSecret(env), id, newWebhookUrl);

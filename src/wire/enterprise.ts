@@ -2,10 +2,9 @@
 import { z } from "@hono/zod-openapi";
 import { BILLING_MODELS, type Settings } from "../ledger/books.ts";
 import { isTimeZone } from "../ledger/cycle.ts";
-import { PLANS } from "../ledger/plans.ts";
 import { parseRate } from "../ledger/prices.ts";
 import { REGIONS } from "../ledger/regions.ts";
-import { label, link, micros, orNull, time } from "./fields.ts";
+import { id, label, link, micros, orNull, time } from "./fields.ts";
 import { webhookUrl } from "./webhook-url.ts";
 
 const MAX_MULTIPLIER = 1_000_000_000;
@@ -22,7 +21,7 @@ export const enterprisePut = z
   .strictObject({
     name: label(200).optional(),
     billing_model: z.enum(BILLING_MODELS).optional(),
-    plan: z.enum(PLANS).optional(),
+    plan: id.optional().describe("The id of a plan of the catalogue (`GET /v1/plans`)"),
     time_zone: z.string().max(64).refine(isTimeZone, "must be an IANA time zone such as Europe/Berlin").optional(),
     anchor_day: z
       .int()

@@ -5,7 +5,6 @@
 import type { BillingModel, GrantSource } from "../ledger/books.ts";
 import type { Entry, EntryFacts } from "../ledger/entries.ts";
 import type { Micros } from "../ledger/micros.ts";
-import type { Plan } from "../ledger/plans.ts";
 import { formatRate, parseRate } from "../ledger/prices.ts";
 import { formatIso, formatIsoOrNull, parseIso, parseIsoOrNull } from "./time.ts";
 
@@ -32,8 +31,8 @@ export type FactsJson =
   | { type: "cap_changed"; from_micros: Micros | null; to_micros: Micros | null }
   | {
       type: "plan_changed";
-      from_plan: Plan;
-      to_plan: Plan;
+      from_plan: string;
+      to_plan: string;
       from_micros: Micros;
       to_micros: Micros;
       allowance_micros: Micros;

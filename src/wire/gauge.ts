@@ -3,7 +3,6 @@ import { z } from "@hono/zod-openapi";
 import { BILLING_MODELS } from "../ledger/books.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import { UNITS } from "../ledger/micros.ts";
-import { PLANS } from "../ledger/plans.ts";
 import { type AlertJson, type AlertLinks, alertSchema, type ParsedAlert, parseAlert, showAlert } from "./alerts.ts";
 import { formatIso, formatIsoOrNull, parseIso, parseIsoOrNull } from "./time.ts";
 
@@ -16,7 +15,7 @@ export const gaugeSchema = z
     name: z.string(),
     billing_model: z.enum(BILLING_MODELS),
     unit: z.enum(UNITS),
-    plan: z.enum(PLANS),
+    plan: z.string(),
     suspended: z.boolean(),
     as_of: instant,
     seq: z.int(),

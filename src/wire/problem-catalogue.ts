@@ -19,6 +19,8 @@ export type BorderCode =
   | "internal"
   | "ledger_busy"
   | "price_book_conflict"
+  | "plan_in_use"
+  | "plans_conflict"
   | "copy_unavailable";
 
 export type ProblemCode = Refusal["code"] | AccessRefusalCode | BorderCode;
@@ -149,6 +151,18 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     title: "Price book conflict",
     meaning: "The price book has changed since the `version` that the request names.",
     remedy: "Read the current book, apply your change to it, and send its `version`.",
+  },
+  plan_in_use: {
+    status: 409,
+    title: "Plan in use",
+    meaning: "An enterprise still has a plan that the new catalogue leaves out.",
+    remedy: "Keep the plan, or give that enterprise another plan first.",
+  },
+  plans_conflict: {
+    status: 409,
+    title: "Plans conflict",
+    meaning: "The catalogue of plans has changed since the `version` that the request names.",
+    remedy: "Read the current catalogue, apply your change to it, and send its `version`.",
   },
   grant_conflict: {
     status: 409,

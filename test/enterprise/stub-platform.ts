@@ -3,6 +3,7 @@
  * test reads and sets, and a network on which every call fails unless the test replaces it.
  */
 import type { Platform } from "../../src/enterprise/platform.ts";
+import { FIRST_PLANS } from "../../src/ledger/plans.ts";
 import { NOON } from "../support/books.ts";
 import { openSql } from "../support/node-sql.ts";
 
@@ -42,6 +43,7 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
     sockets: { countLive: () => 0, live: () => [], of: () => [], countLiveOf: () => 0 },
     webhooks: { fetch: noNetwork, secretOf: async () => "whsec_c2VjcmV0" },
     prices: async () => ({ find: (model) => ({ model, price: null }) }),
+    plans: async () => FIRST_PLANS,
     log: { warn: log, error: log },
     ...over,
   };

@@ -4,6 +4,7 @@
  */
 import { isComplete, parseHead } from "../../src/copy/checked-copy.ts";
 import { copyMark } from "../../src/enterprise/copy/copy-writer.ts";
+import { FIRST_PLANS } from "../../src/ledger/plans.ts";
 import { CopyDb } from "./copy-db.ts";
 import { type FaultySql, faultySql } from "./faulty-sql.ts";
 import { ServiceNetwork } from "./service-network.ts";
@@ -135,6 +136,7 @@ export class SimPlatform implements WorldPlatform {
           secretOf: async () => WEBHOOK_SECRET,
         },
         prices: async () => world.traffic.prices.latest,
+        plans: async () => FIRST_PLANS,
         log: { warn: log, error: log },
       },
       (delayMs, act) =>

@@ -40,7 +40,7 @@ export type Expected = {
 
 const TOUCH_MS = 60_000;
 const HOLD_TTL_MS = 900_000;
-const PLAN_CREDITS = { free: 500, pro: 5_000, team: 25_000, enterprise: 100_000 } as const;
+const PLAN_CREDITS: Record<string, number> = { free: 500, pro: 5_000, team: 25_000, enterprise: 100_000 };
 
 export class Reference {
   readonly money: ReferenceMoney;
@@ -257,7 +257,7 @@ export class Reference {
 
 function turnSettings(settings: Settings): TurnSettings {
   const { timeZone: zone, anchorDay, plan, allowanceOverrideMicros } = settings;
-  return { zone, anchorDay, allowance: allowanceOverrideMicros ?? PLAN_CREDITS[plan] * 1_000_000 };
+  return { zone, anchorDay, allowance: allowanceOverrideMicros ?? (PLAN_CREDITS[plan] ?? 0) * 1_000_000 };
 }
 
 function holdOf(unit: ReferenceUnit, left: number, ttlMs: number, nowMs: number): ReferenceHold {

@@ -31,6 +31,8 @@ export const STATUSES_BY_CODE: Record<string, number[]> = {
   validation_failed: [422],
   unknown_model: [404, 422],
   price_book_conflict: [409],
+  plan_in_use: [409],
+  plans_conflict: [409],
   charge_too_large: [422],
   started_in_future: [422],
   clock_backwards: [422],

@@ -24,6 +24,8 @@ const DECLARED: Record<string, string[]> = {
   [`POST ${E}/keys`]: ["keys"],
   [`GET ${E}/keys`]: ["keys"],
   [`DELETE ${E}/keys/{id}`]: ["keys"],
+  "GET /v1/plans": ["enterprises", "metrics"],
+  "PUT /v1/plans": ["enterprises"],
   "PUT /v1/price-book": ["prices"],
   [`GET ${E}/price-overrides`]: ["prices"],
   [`PUT ${E}/price-overrides`]: ["prices"],

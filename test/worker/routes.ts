@@ -65,6 +65,17 @@ export const ROUTES: readonly Route[] = [
     needs: "operator",
     body: { credits_per_usd: 100, models: [{ id: "m-patched", input: "1", output: "2" }], remove: [] },
   },
+  { method: "GET", path: "/v1/plans", needs: "operator" },
+  {
+    method: "PUT",
+    path: "/v1/plans",
+    needs: "operator",
+    body: {
+      plans: ["free", "pro", "team", "enterprise"].map((id) => ({
+        ...{ id, name: id, allowance_micros: CREDIT, free: id === "free" },
+      })),
+    },
+  },
   { method: "GET", path: `${E}/price-overrides`, needs: "operator" },
   {
     method: "PUT",

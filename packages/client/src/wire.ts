@@ -98,7 +98,7 @@ export type Gauge = {
   name: string;
   billing_model: "credits" | "byom";
   unit: Unit;
-  plan: "free" | "pro" | "team" | "enterprise";
+  plan: string;
   suspended: boolean;
   as_of: string;
   seq: number;

@@ -46,7 +46,7 @@ export function offeredActions(gauge: GaugeJson, isAdmin: boolean): Record<Actio
   const isUsd = gauge.unit === "usd";
   const percent = percentOf(gauge) ?? 0;
   return {
-    upgrade: !isUsd && (percent >= 75 || gauge.plan === "free"),
+    upgrade: !isUsd && (percent >= 75 || gauge.alerts.some(({ code }) => code === "free_tier")),
     invite: !isUsd && percent >= 50,
     raise: isUsd && isAdmin,
   };

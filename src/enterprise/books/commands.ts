@@ -13,9 +13,10 @@ import { findGrant } from "../../ledger/grant-list.ts";
 import { decideGrant, decideVoid, type GrantRequest, type GrantSummary, summarizeGrant } from "../../ledger/grants.ts";
 import { endHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
+import type { Plan } from "../../ledger/plans.ts";
 import { NO_MULTIPLIER } from "../../ledger/prices.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
-import { decideCap, decideSettings } from "../../ledger/settings.ts";
+import { decideCap, decideSettings, withPlanTerms } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Change } from "./change.ts";
 import { groupOfWorkspace } from "./directory.ts";
@@ -157,9 +158,19 @@ export function voidGrant(change: Change, id: string, by: By): GrantSummary | Re
   return summarizeGrant(decided.grant, change.nowMs);
 }
 
-/** Changes the settings that are in the patch. Returns null on success. */
-export function changeSettings(change: Change, patch: Partial<Settings>, by: By): Refused | null {
-  const settings = { ...change.books.settings, ...patch };
+/**
+ * Changes the settings that are in the patch. Returns null on success.
+ * @param plans the catalogue of plans; null if the caller does not know it
+ */
+export function changeSettings(
+  change: Change,
+  patch: Partial<Settings>,
+  plans: readonly Plan[] | null,
+  by: By,
+): Refused | null {
+  const before = change.books.settings;
+  const settings = withPlanTerms({ ...before, ...patch }, before, plans);
+  if (isRefusal(settings)) return settings;
   const decided = decideSettings(change.books, settings, by, change.nowMs);
   if (isRefusal(decided)) return decided;
   change.books = decided.books;

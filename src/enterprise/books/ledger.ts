@@ -15,6 +15,7 @@ import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
 import { NO_GRANTS } from "../../ledger/grant-list.ts";
 import type { GrantRequest, GrantSummary } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
+import { findTerms, type Plan, termsOf } from "../../ledger/plans.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import { noneNotified } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
@@ -37,6 +38,7 @@ import { type DirectoryChange, type DirectorySize, putDirectory } from "./direct
 import type { Identity } from "./enterprise-row.ts";
 import { putNewJob, type StoredJob } from "./job-rows.ts";
 import { Overrides } from "./overrides.ts";
+import { nextRevision } from "./progress.ts";
 import { Recent } from "./recent.ts";
 import { migrate, schemaStep } from "./schema.ts";
 import type { Sql } from "./sql.ts";
@@ -190,8 +192,23 @@ export class Ledger {
     return this.#change((change) => change.books.seq !== seq, nowMs);
   }
 
-  changeSettings(patch: Partial<Settings>, by: By): EnterpriseState | Refused {
-    return this.#change((change) => changeSettings(change, patch, by) ?? stateOf(change));
+  changeSettings(patch: Partial<Settings>, by: By, plans: readonly Plan[] | null = null): EnterpriseState | Refused {
+    return this.#change((change) => changeSettings(change, patch, plans, by) ?? stateOf(change));
+  }
+
+  /** Stores the terms that the plan has in the catalogue. They apply from the next turn. Does not apply what is due. */
+  learnPlan(plans: readonly Plan[]): void {
+    const state = this.#state();
+    const { settings } = state.books;
+    const terms = findTerms(plans, settings.plan);
+    if (terms === undefined || JSON.stringify(terms) === JSON.stringify(termsOf(settings))) return;
+    const learned = { ...settings, planTerms: terms };
+    this.sql.transaction(() => {
+      this.store.putSettings(learned);
+      nextRevision(this.sql, "settings_revision");
+    });
+    this.#cached = { ...state, books: { ...state.books, settings: learned } };
+    this.mayOweCopy = true;
   }
 
   /** Replaces the price overrides. They apply to meters that are first priced afterwards. */

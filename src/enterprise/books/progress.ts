@@ -33,6 +33,8 @@ type ProgressName =
   | "export_logged"
   /** How often the object was restored to an earlier time. */
   | "restores"
+  /** The end of the cycle before whose turn the plan was read. */
+  | "plan_read_for"
   /** When pruning last ran, by the enterprise's clock. */
   | "pruned_at"
   /** When the referrer last refused its grant because it had too many, by the real clock. */

@@ -1,7 +1,8 @@
 /** Handles the operator's PUT of an enterprise: creates the enterprise, or changes its settings. */
 import type { Settings } from "../../ledger/books.ts";
+import type { Plan } from "../../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
-import { missingSettings } from "../../ledger/settings.ts";
+import { missingSettings, withPlanTerms } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { EnterpriseState, Ledger } from "./ledger.ts";
 
@@ -16,6 +17,8 @@ type ProvisionRequest = {
    * The time of the test clock. Null or undefined: the real clock for a new enterprise, no change for an existing one.
    */
   testClockMs: AtMs | null | undefined;
+  /** The catalogue of plans; null if the caller is a Worker of the last release. */
+  plans: readonly Plan[] | null;
 };
 
 /** `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */
@@ -25,13 +28,15 @@ export function provision(ledger: Ledger, request: ProvisionRequest): Provisione
   return ledger.provisioned ? change(ledger, request) : create(ledger, request);
 }
 
-function create(ledger: Ledger, { id, patch, complete, testClockMs }: ProvisionRequest): Provisioned | Refused {
+function create(ledger: Ledger, { id, patch, complete, testClockMs, plans }: ProvisionRequest): Provisioned | Refused {
   if (complete === null) return refuse({ code: "validation_failed", errors: missingSettings(patch) });
-  const state = ledger.create(id, complete, testClockMs ?? null);
-  return { created: true, state, newWebhookUrl: complete.webhookUrl };
+  const settings = withPlanTerms(complete, null, plans);
+  if (isRefusal(settings)) return settings;
+  const state = ledger.create(id, settings, testClockMs ?? null);
+  return { created: true, state, newWebhookUrl: settings.webhookUrl };
 }
 
-function change(ledger: Ledger, { patch, testClockMs }: ProvisionRequest): Provisioned | Refused {
+function change(ledger: Ledger, { patch, testClockMs, plans }: ProvisionRequest): Provisioned | Refused {
   const { identity, books } = ledger;
   const known = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
   if (!known || (typeof testClockMs === "number" && identity.testClockMs === null)) {
@@ -42,7 +47,7 @@ function change(ledger: Ledger, { patch, testClockMs }: ProvisionRequest): Provi
     const message = `is chosen at creation; this enterprise has ${books.settings.region ?? "none"}`;
     return refuse({ code: "validation_failed", errors: [{ path: "region", message }] });
   }
-  const state = ledger.changeSettings(patch, "operator");
+  const state = ledger.changeSettings(patch, "operator", plans);
   if (isRefusal(state)) return state;
   const { webhookUrl } = state.settings;
   return { created: false, state, newWebhookUrl: webhookUrl === books.settings.webhookUrl ? null : webhookUrl };

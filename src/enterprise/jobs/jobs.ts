@@ -9,6 +9,7 @@ import { nextWebhookAtMs } from "../books/webhook-queue.ts";
 import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
 import type { Projector } from "../copy/projector.ts";
 import type { RebuildCursor, Rebuilder } from "../copy/rebuild.ts";
+import { learnPlanBefore } from "../plan-terms.ts";
 import type { Platform } from "../platform.ts";
 import { closeExpired, nextExpiryAtMs } from "../sockets/sockets.ts";
 import { AUDIT } from "./audit.ts";
@@ -46,6 +47,7 @@ export type Job = {
 /** While a job runs in the background, the alarm runs this often to check whether the job was cut off. */
 export const CHECK_AGAIN_MS = 30_000;
 const PRUNE_PAUSE_MS = 1_000;
+const PLAN_READ_AHEAD_MS = 600_000;
 const NOW = 0;
 
 /** The jobs, in the order in which the alarm runs them. */
@@ -75,9 +77,21 @@ export const JOBS = {
   },
   /** Turns cycles, and expires grants and holds. The runner reads from the ledger when this is due. */
   settle: {
-    run: ({ ledger }) => {
+    run: async ({ ledger, platform }) => {
+      await learnPlanBefore(ledger.nowMs(), { ledger, platform });
       ledger.settle();
       return NEVER;
+    },
+  },
+  /** Reads what the plan gives shortly before the cycle ends, because a debit may run the turn before the alarm does. */
+  read_plan: {
+    loadDueAtMs: ({ ledger }) => planReadAtMs(ledger),
+    run: async ({ ledger, platform }) => {
+      if (planReadAtMs(ledger) > platform.clock.realNowMs()) return planReadAtMs(ledger);
+      const { endsAtMs } = ledger.books.cycle;
+      await learnPlanBefore(endsAtMs, { ledger, platform });
+      setProgress(ledger.sql, "plan_read_for", endsAtMs);
+      return planReadAtMs(ledger);
     },
   },
   /** Attributes payments of debt to the meters that owed it, in portions. */
@@ -128,6 +142,14 @@ export type JobName = keyof typeof JOBS;
 
 function owesOldRebuild({ sql }: Ledger): boolean {
   return getProgress(sql, "rebuild_asked") > getProgress(sql, "rebuilt");
+}
+
+/** Returns when to read the plan before this cycle's turn; NEVER after it was read, and for a test clock. */
+function planReadAtMs({ books, identity, sql }: Ledger): AtMs {
+  const { endsAtMs } = books.cycle;
+  if (identity.testClockMs !== null || getProgress(sql, "plan_read_for") >= endsAtMs) return NEVER;
+  // Most cycles end at the same instant, so the objects spread their calls over ten minutes.
+  return endsAtMs - PLAN_READ_AHEAD_MS - (identity.createdAtMs % PLAN_READ_AHEAD_MS);
 }
 
 async function findReceiver({ ledger, platform }: JobDeps): Promise<Receiver | null> {

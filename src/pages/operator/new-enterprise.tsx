@@ -3,6 +3,7 @@ import { Hono } from "hono";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { REGIONS, type Region } from "../../ledger/regions.ts";
 import { findEnterprise } from "../../operations/enterprise-stub.ts";
+import { readPlans } from "../../operations/plans.ts";
 import { putEnterprise } from "../../operations/provision.ts";
 import type { EnterprisePut } from "../../wire/enterprise.ts";
 import { ID_RULE, isId, time } from "../../wire/fields.ts";
@@ -66,7 +67,8 @@ export const newEnterprise = new Hono<OperatorEnv>()
     return c.redirect(doneHref(put.state, "overview", "created"), 303);
   });
 
-function newPage(c: OperatorContext, form: Form) {
+async function newPage(c: OperatorContext, form: Form) {
+  const { plans } = await readPlans(c.env);
   const children = (
     <>
       <div class="heading">
@@ -82,7 +84,7 @@ function newPage(c: OperatorContext, form: Form) {
             maxlength={128}
             hint="Part of every URL of the enterprise. It cannot be changed."
           />
-          <SettingsFields form={form} />
+          <SettingsFields form={form} plans={plans} />
           <Choice
             form={form}
             name="region"

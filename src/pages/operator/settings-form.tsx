@@ -4,10 +4,12 @@
  */
 import type { FC } from "hono/jsx";
 import type { Settings } from "../../ledger/books.ts";
+import type { Plan } from "../../ledger/plans.ts";
 import type { FieldError } from "../../ledger/refusals.ts";
 import { type EnterprisePut, enterprisePut } from "../../wire/enterprise.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { Choice, errorsOf, Field, type Form } from "../kit/form.tsx";
+import { formatCharge } from "../kit/format.ts";
 import { formatAmountField, parseAmount } from "./parse-fields.ts";
 
 export const SETTINGS = [
@@ -23,12 +25,16 @@ export const SETTINGS = [
 type SettingName = (typeof SETTINGS)[number] | "webhook_url";
 
 const BILLING_MODELS = { credits: "Credits", byom: "Bring your own model (US dollars)" };
-const PLANS = {
-  free: "Free, 500 credits a month",
-  pro: "Pro, 5,000",
-  team: "Team, 25,000",
-  enterprise: "Enterprise, 100,000",
-};
+
+/** The plans to choose from, by id. Includes the plan that is now chosen, even if it has left the catalogue. */
+function planOptions(plans: readonly Plan[], chosen: string | undefined): Record<string, string> {
+  const options = plans.map(({ id, name, allowanceMicros }) => [
+    id,
+    `${name}, ${formatCharge(allowanceMicros, "credits")} a month`,
+  ]);
+  const missing = chosen === undefined || plans.some(({ id }) => id === chosen) ? [] : [[chosen, chosen]];
+  return Object.fromEntries([...options, ...missing]);
+}
 
 export function valuesOf(settings: Settings): Record<SettingName, string> {
   return {
@@ -84,14 +90,14 @@ function typedOf(name: SettingName, text: string, errors: FieldError[]): unknown
   }
 }
 
-export const SettingsFields: FC<{ form: Form }> = ({ form }) => (
+export const SettingsFields: FC<{ form: Form; plans: readonly Plan[] }> = ({ form, plans }) => (
   <>
     <Field form={form} name="name" label="Name" maxlength={200} />
     <Choice
       form={form}
       name="plan"
       label="Plan"
-      options={PLANS}
+      options={planOptions(plans, form.values.plan)}
       hint="A larger plan counts at once, a smaller one from the next cycle."
     />
     <Choice form={form} name="billing_model" label="Billing model" options={BILLING_MODELS} />

@@ -4,6 +4,7 @@
  */
 import { Hono } from "hono";
 import { isRefusal } from "../../ledger/refusals.ts";
+import { readPlans } from "../../operations/plans.ts";
 import { putEnterprise } from "../../operations/provision.ts";
 import { errorsOfRefusal, type Form, NothingSaved, readForm } from "../kit/form.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
@@ -29,14 +30,15 @@ export const enterpriseSettings = new Hono<OperatorEnv>()
   });
 
 /** @param loaded the fields' values when the form was loaded */
-function settingsPage(c: OperatorContext, form: Form, loaded: Record<string, string>) {
+async function settingsPage(c: OperatorContext, form: Form, loaded: Record<string, string>) {
+  const { plans } = await readPlans(c.env);
   const children = (
     <section class="card" aria-labelledby="settings-title">
       <h2 id="settings-title">Settings</h2>
       <NothingSaved form={form} />
       <form class="form wide" method="post" action={tabHref(c.var.state.identity.id, "settings")} data-once>
         <input type="hidden" name="loaded" value={JSON.stringify(loaded)} />
-        <SettingsFields form={form} />
+        <SettingsFields form={form} plans={plans} />
         <p class="buttons">
           <button class="button" type="submit">
             Save

@@ -1,7 +1,7 @@
 // Rules R4, R7 and R8: what a change of the settings changes, and when.
 import { describe, expect, it } from "vitest";
 import type { Books, Settings } from "../../../src/ledger/books.ts";
-import { allowanceOf, PLANS } from "../../../src/ledger/plans.ts";
+import { allowanceOf, FIRST_PLANS } from "../../../src/ledger/plans.ts";
 import { decideCap, decideSettings } from "../../../src/ledger/settings.ts";
 import {
   at,
@@ -24,14 +24,14 @@ const facts = (decided: ReturnType<typeof change>) => granted(decided).entries.m
 
 describe("plans", () => {
   it("have 500, 5,000, 25,000 and 100,000 credits a month", () => {
-    expect(PLANS.map((plan) => allowanceOf(plan, null))).toEqual([
+    expect(FIRST_PLANS.map(({ id }) => allowanceOf({ plan: id, allowanceOverrideMicros: null }))).toEqual([
       500_000_000, 5_000_000_000, 25_000_000_000, 100_000_000_000,
     ]);
   });
 
   it("are overridden by an allowance of the enterprise, also by 0", () => {
-    expect(allowanceOf("pro", 7)).toBe(7);
-    expect(allowanceOf("pro", 0)).toBe(0);
+    expect(allowanceOf({ plan: "pro", allowanceOverrideMicros: 7 })).toBe(7);
+    expect(allowanceOf({ plan: "pro", allowanceOverrideMicros: 0 })).toBe(0);
   });
 });
 

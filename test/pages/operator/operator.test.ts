@@ -97,7 +97,7 @@ describe("a typed value", () => {
     const invalid = {
       name: " ",
       billing_model: "gold",
-      plan: "huge",
+      plan: "very large",
       time_zone: "Mars",
       anchor_day: "0",
       monthly_allowance_micros: "much",
