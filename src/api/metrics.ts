@@ -5,6 +5,7 @@
 import { currentPrices } from "../catalog/current-prices.ts";
 import type { JobCount } from "../catalog/job-record.ts";
 import { type AuditSummary, catalogOf } from "../catalog/object.ts";
+import type { ObjectSize } from "../catalog/object-sizes.ts";
 import { type FleetRow, readFleet } from "../copy/fleet.ts";
 import { readAllCopies } from "../operations/read-copy.ts";
 import { createRoute, declare, newRouter, z } from "./route.ts";
@@ -33,16 +34,18 @@ metricRoutes.openapi(
     }),
   }),
   async (c) => {
-    const [fleet, audits, jobs, prices] = await Promise.all([
+    const [fleet, audits, jobs, sizes, prices] = await Promise.all([
       readFleet(readAllCopies(c.env)).catch(withoutCopy),
       catalogOf(c.env).auditSummary(),
       catalogOf(c.env).countJobs(),
+      catalogOf(c.env).objectSizes(),
       currentPrices(c.env, c.executionCtx),
     ]);
     const metrics = [
       ...fleetMetrics(fleet),
       ...auditMetrics(audits),
       jobMetric(jobs),
+      sizeMetric(sizes),
       priceMetric(prices.book.version),
     ];
     return c.body(formatMetrics(metrics), 200, { "Content-Type": FORMAT });
@@ -132,6 +135,15 @@ function jobMetric(counts: readonly JobCount[]): Metric {
     type: "gauge",
     help: "Jobs of the last 35 days by name and state.",
     samples: counts.map(({ name, state, jobs }) => ({ labels: { name, state }, value: jobs })),
+  };
+}
+
+function sizeMetric(sizes: readonly ObjectSize[]): Metric {
+  return {
+    name: "fuelgauge_object_bytes",
+    type: "gauge",
+    help: "The storage of each enterprise's object that uses more than 7 GB of its 10 GB; the largest 100.",
+    samples: sizes.map(({ enterprise, bytes }) => ({ labels: { enterprise }, value: bytes })),
   };
 }
 

@@ -8,6 +8,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { PlanCatalogue } from "../ledger/plans.ts";
 import type { JobCount, JobRecord } from "./job-record.ts";
 import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
+import { createObjectSizes, loadObjectSizes, noteObjectSize, type ObjectSize } from "./object-sizes.ts";
 import { createPlaces, loadPlace, type Place, placeEnterprise } from "./placement.ts";
 import { type PlanChange, type PlanRefusal, PlanVersions, type RecordedPlan } from "./plan-versions.ts";
 import type { PriceBook } from "./price-book.ts";
@@ -49,6 +50,7 @@ export class CatalogObject extends DurableObject<Env> {
     );
     this.#sql.exec("CREATE INDEX IF NOT EXISTS audits_wrong ON audits (checked_at_ms) WHERE state <> 'ok'");
     createJobRecords(this.#sql);
+    createObjectSizes(this.#sql);
     this.#sql.exec(
       `CREATE TABLE IF NOT EXISTS operator_sessions_ended (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL)
         STRICT, WITHOUT ROWID`,
@@ -194,6 +196,16 @@ export class CatalogObject extends DurableObject<Env> {
   /** Counts the jobs on record by name and state. */
   countJobs(): JobCount[] {
     return countJobRecords(this.#sql);
+  }
+
+  /** Notes the size of an object that is nearly full; 0 bytes if it no longer is. */
+  noteObjectSize(enterprise: string, bytes: number): void {
+    noteObjectSize(this.#sql, enterprise, bytes);
+  }
+
+  /** Returns the objects that are nearly full, largest first. */
+  objectSizes(): ObjectSize[] {
+    return loadObjectSizes(this.#sql);
   }
 
   /** Adds a demo enterprise to the list on the start page. Idempotent. */

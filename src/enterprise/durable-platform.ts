@@ -35,6 +35,7 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       addGrant: async (enterprise, request) =>
         (await (await findPeer(env, enterprise))?.addGrant(request)) ?? refuse({ code: "not_found" }),
     },
+    objectSizes: { note: async (enterprise, bytes) => catalogOf(env).noteObjectSize(enterprise, bytes) },
     jobRecords: { put: async (record) => catalogOf(env).putJob(record) },
     sockets,
     webhooks: {
@@ -63,5 +64,6 @@ function sqlOf(storage: DurableObjectStorage): Sql {
       storage.sql.exec(statement, ...params);
     },
     transaction: (body) => storage.transactionSync(body),
+    sizeBytes: () => storage.sql.databaseSize,
   };
 }

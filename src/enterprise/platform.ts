@@ -22,6 +22,7 @@ export type Platform = {
   copy: D1Database;
   peers: Peers;
   jobRecords: JobRecords;
+  objectSizes: ObjectSizes;
   sockets: Sockets;
   webhooks: WebhookNetwork;
   /** Returns the current price book, which may be up to 30 seconds old. */
@@ -48,6 +49,9 @@ export type Peers = {
 
 /** The catalog's public records of jobs. */
 type JobRecords = { put(record: JobRecord): Promise<unknown> };
+
+/** The catalog's list of objects that are nearly full. */
+type ObjectSizes = { note(enterprise: string, bytes: number): Promise<unknown> };
 
 type WebhookNetwork = {
   fetch(url: string, init: RequestInit): Promise<Response>;

@@ -31,7 +31,9 @@ export type Refusal =
   | { code: "not_a_test_clock" }
   | { code: "not_byom" }
   | { code: "cursor_expired" }
-  | { code: "region_unavailable" };
+  | { code: "region_unavailable" }
+  /** Nothing may be added now: try again later. */
+  | { code: "ledger_busy" };
 
 /** A request that was refused. */
 export type Refused = { refusal: Refusal };

@@ -67,6 +67,7 @@ export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
       step(true);
       inner.run(statement, ...params);
     },
+    sizeBytes: () => inner.sizeBytes(),
     transaction: (body) => {
       const answer = inTransaction(body);
       commits += 1;

@@ -130,6 +130,7 @@ export class SimPlatform implements WorldPlatform {
         copy,
         peers: { exists: () => network.findPeer(), addGrant: (_, request) => network.grantElsewhere(request) },
         jobRecords: { put: async () => {} },
+        objectSizes: { note: async () => {} },
         sockets: this.watchers.sockets,
         webhooks: {
           fetch: (_, init) => network.fetch(new Headers(init.headers).get("webhook-id") ?? ""),

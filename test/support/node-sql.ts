@@ -30,6 +30,8 @@ export function openSql(path = ":memory:"): Sql {
       checkLimits(params);
       prepare(statement).run(...params);
     },
+    sizeBytes: () =>
+      Number(prepare("SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size").get()?.bytes),
     transaction: (body) => {
       const name = `level_${depth}`;
       prepare(`SAVEPOINT ${name}`).run();

@@ -23,6 +23,7 @@ import { groupOfWorkspace } from "./directory.ts";
 import { debitItem, holdItem } from "./outbox.ts";
 import type { Overrides } from "./overrides.ts";
 import { nextRevision } from "./progress.ts";
+import { isNearlyFull } from "./size.ts";
 
 export type StartAnswer = {
   run: string;
@@ -94,6 +95,9 @@ export function startRun(change: Change, request: StartRequest): StartAnswer | S
   const decided = decideAdmission(known, request, change.nowMs);
   if (isRefusal(decided)) {
     return { ...decided, upgradeUrl: change.books.settings.upgradeUrl, gauge: change.gauge() };
+  }
+  if (known.run === null && isNearlyFull(change.store.sql)) {
+    return { ...refuse({ code: "ledger_busy" }), upgradeUrl: null, gauge: change.gauge() };
   }
   change.books = decided.books;
   if (decided.changed) {

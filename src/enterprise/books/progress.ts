@@ -37,6 +37,8 @@ type ProgressName =
   | "plan_read_for"
   /** When pruning last ran, by the enterprise's clock. */
   | "pruned_at"
+  /** When a size near the limit was last noted in the catalog, by the real clock; 0 if it is small. */
+  | "size_noted_at"
   /** When the referrer last refused its grant because it had too many, by the real clock. */
   | "referral_refused_at";
 

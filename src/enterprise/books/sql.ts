@@ -12,4 +12,6 @@ export interface Sql {
   run(statement: string, ...params: SqlValue[]): void;
   /** Runs `body` as one transaction. If `body` throws, all of its writes are rolled back. */
   transaction<T>(body: () => T): T;
+  /** How much of the storage is in use. */
+  sizeBytes(): number;
 }

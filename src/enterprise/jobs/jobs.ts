@@ -13,6 +13,7 @@ import { learnPlanBefore } from "../plan-terms.ts";
 import type { Platform } from "../platform.ts";
 import { closeExpired, nextExpiryAtMs } from "../sockets/sockets.ts";
 import { AUDIT } from "./audit.ts";
+import { checkSize } from "./check-size.ts";
 import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
 import { NEVER } from "./next-alarm.ts";
 import { prune } from "./pruning.ts";
@@ -105,6 +106,13 @@ export const JOBS = {
     run: async ({ ledger, platform }) => {
       await settleReferral(ledger, platform.peers, platform.clock.realNowMs());
       return referralDueAtMs(ledger) ?? NEVER;
+    },
+  },
+  /** Warns when the storage is nearly full. Runs with every alarm. */
+  check_size: {
+    run: async ({ ledger, platform }) => {
+      await checkSize(ledger, platform);
+      return NEVER;
     },
   },
   /** Closes live sockets whose token or session has expired, even if there is no change to push to them. */
