@@ -18,8 +18,8 @@ export type Range = {
   isWaiting(key: CopyKey, revision: number | null): boolean;
   /** Whether D1 may have this row, or this form of it, because it was written after the ledger's rows were read. */
   isNewer(row: CopyRow): boolean;
-  /** Whether D1 may have a row that the ledger has forgotten. */
-  isForgotten(row: CopyRow): boolean;
+  /** Whether a row is past its retention, so that D1 or the ledger may lack it. */
+  isOld(row: CopyRow): boolean;
 };
 
 type CopyRow = Record<string, string | number | null>;
@@ -55,10 +55,11 @@ export async function compareRange(db: D1Database, enterprise: string, range: Ra
     const revision = revisionAt === -1 ? null : (value[revisionAt] as number);
     const difference = row === undefined ? "missing" : firstDifference(columns, row, value);
     if (difference === null || (row !== undefined && range.isNewer(row)) || range.isWaiting(key, revision)) continue;
+    if (range.isOld(rowOf(columns, value))) continue;
     compared.faults.push(`${table} ${place}: ${difference}`);
   }
   for (const [place, row] of inCopy) {
-    if (range.isNewer(row) || range.isForgotten(row)) continue;
+    if (range.isNewer(row) || range.isOld(row)) continue;
     compared.faults.push(`${table} ${place}: the ledger has no such row`);
   }
   return compared;
@@ -82,6 +83,10 @@ async function readRange(db: D1Database, enterprise: string, range: Range, limit
     .bind(...params)
     .all<CopyRow>();
   return results;
+}
+
+function rowOf(columns: readonly string[], values: readonly unknown[]): CopyRow {
+  return Object.fromEntries(columns.map((column, i) => [column, values[i] as CopyRow[string]]));
 }
 
 function isAfter(a: CopyKey, b: CopyKey): boolean {

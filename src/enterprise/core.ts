@@ -11,6 +11,7 @@ import { currentForecast, type Gauge } from "../ledger/gauge.ts";
 import { summarizeGrant } from "../ledger/grants.ts";
 import { summarizeMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
+import { isForgotten } from "../ledger/retention.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
 import { type EntryJson, showEntry } from "../wire/entry.ts";
@@ -153,7 +154,11 @@ export class EnterpriseCore {
     return this.#answer(caller, () => {
       this.ledger.attributeTo(run);
       const row = loadRunRows(this.ledger, [run])[0];
-      if (row === undefined) return refuse({ code: "not_found" });
+      const known = this.ledger.store.loadRuns([run])[0];
+      // A run that never reported may be forgotten before its row is deleted.
+      if (row === undefined || known === undefined || isForgotten(known, this.ledger.nowMs())) {
+        return refuse({ code: "not_found" });
+      }
       return showReceipt({ ...row, meters: this.ledger.store.loadMeters([run]).map(summarizeMeter) });
     });
   }

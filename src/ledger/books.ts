@@ -167,6 +167,8 @@ export type Run = {
   reported: boolean;
   /** Null if it has none: never had one, or it was released, expired or closed. Zero micros if it is used up. */
   hold: Hold | null;
+  /** When its last hold ended; absent if it has had none, or if an earlier release ended it. */
+  holdEndedAtMs?: AtMs;
 };
 
 /** The group of workspaces without a group. */

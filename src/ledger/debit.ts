@@ -171,7 +171,7 @@ function settleMeter(
   const attributed =
     run.reported || reported === null ? run : attribute(run, reported.report, reported.groupOfWorkspace);
   const spent = spendHold(moved.books, attributed, meter.unit, deltaMicros, nowMs);
-  const held = allFinal ? endHold(spent.books, spent.run) : spent;
+  const held = allFinal ? endHold(spent.books, spent.run, nowMs) : spent;
   return {
     books: changed ? { ...held.books, seq: held.books.seq + 1 } : held.books,
     run: held.run,

@@ -1,6 +1,6 @@
 /**
  * The journal: what happened to the balance, except debits; when, and by whom. An entry is written once and never
- * changed.
+ * changed. Entries that are past their retention are removed behind a checkpoint.
  */
 import type { BillingModel, GrantSource } from "./books.ts";
 import type { Micros } from "./micros.ts";
@@ -62,7 +62,25 @@ export type EntryFacts =
     }
   /** Usage that nothing priced for 400 days was deleted. */
   | { type: "usage_dropped"; reportedAs: string; tier: string; meters: number }
-  | { type: "run_closed"; run: string; creditsMicros: Micros; usdMicros: Micros };
+  | { type: "run_closed"; run: string; creditsMicros: Micros; usdMicros: Micros }
+  | CheckpointFacts;
+
+/** Takes the place of the entries that are past their retention, and holds what they replay to. */
+export type CheckpointFacts = {
+  type: "checkpoint";
+  /** How many entries it replaces. */
+  entries: number;
+  /** The latest of the cycles that started; null if none did. */
+  cycleStartsAtMs: AtMs | null;
+  /** Its allowance, at its start and after the changes of the plan. */
+  startAllowanceMicros: Micros;
+  allowanceMicros: Micros;
+  capMicros: Micros | null;
+  /** The sums of all grants that were added, of what expired and of what was voided. */
+  grantedMicros: Micros;
+  expiredMicros: Micros;
+  voidedMicros: Micros;
+};
 
 /** Who caused an entry: "operator", "agent", "key:…", "user:…", or "clock" for what became due. */
 export type By = string;

@@ -19,17 +19,18 @@ export function spendHold(books: Books, run: Run, unit: Unit, chargedMicros: Mic
 }
 
 /** Releases what is left of the run's hold. */
-export function endHold(books: Books, run: Run): HoldChange {
+export function endHold(books: Books, run: Run, endedAtMs: AtMs): HoldChange {
   if (run.hold === null) return { books, run };
-  return { books: withHeld(books, run.hold.unit, -run.hold.micros), run: { ...run, hold: null } };
+  const ended = { ...run, hold: null, holdEndedAtMs: endedAtMs };
+  return { books: withHeld(books, run.hold.unit, -run.hold.micros), run: ended };
 }
 
 /** Ends a hold that has expired, which no longer counted. */
 export function endExpiredHold(books: Books, run: Run): HoldChange {
   if (run.hold === null) return { books, run };
-  const { unit, micros } = run.hold;
+  const { unit, micros, expiresAtMs } = run.hold;
   const overdue = { ...books.overdue, [unit]: books.overdue[unit] - micros };
-  return endHold({ ...books, overdue }, run);
+  return endHold({ ...books, overdue }, run, expiresAtMs);
 }
 
 /** The sum of the active holds at this moment. */
@@ -41,7 +42,7 @@ export function heldNow(books: Books, unit: Unit): Micros {
 export function raiseHold(books: Books, run: Run, micros: Micros, ttlMs: number, nowMs: AtMs): HoldChange {
   const unit = unitOf(books.settings.billingModel);
   const left = holdLeft(run, unit);
-  const ended = run.hold !== null && run.hold.unit !== unit ? endHold(books, run).books : books;
+  const ended = run.hold !== null && run.hold.unit !== unit ? endHold(books, run, nowMs).books : books;
   const hold: Hold = { unit, micros: Math.max(left, micros), ttlMs, expiresAtMs: nowMs + ttlMs };
   return { books: withHeld(ended, unit, hold.micros - left), run: { ...run, hold } };
 }

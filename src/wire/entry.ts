@@ -57,7 +57,18 @@ export type FactsJson =
       usd_micros: Micros;
     }
   | { type: "usage_dropped"; reported_as: string; tier: string; meters: number }
-  | { type: "run_closed"; run: string; credits_micros: Micros; usd_micros: Micros };
+  | { type: "run_closed"; run: string; credits_micros: Micros; usd_micros: Micros }
+  | {
+      type: "checkpoint";
+      entries: number;
+      cycle_starts_at: string | null;
+      start_allowance_micros: Micros;
+      allowance_micros: Micros;
+      cap_micros: Micros | null;
+      granted_micros: Micros;
+      expired_micros: Micros;
+      voided_micros: Micros;
+    };
 
 /** An entry as the object answers it. */
 export type EntryJson = Omit<Entry, "facts"> & { facts: FactsJson };
@@ -137,6 +148,18 @@ export function showFacts(facts: EntryFacts): FactsJson {
       };
     case "usage_dropped":
       return { type, reported_as: facts.reportedAs, tier: facts.tier, meters: facts.meters };
+    case "checkpoint":
+      return {
+        type,
+        entries: facts.entries,
+        cycle_starts_at: formatIsoOrNull(facts.cycleStartsAtMs),
+        start_allowance_micros: facts.startAllowanceMicros,
+        allowance_micros: facts.allowanceMicros,
+        cap_micros: facts.capMicros,
+        granted_micros: facts.grantedMicros,
+        expired_micros: facts.expiredMicros,
+        voided_micros: facts.voidedMicros,
+      };
     default:
       return type satisfies never;
   }
@@ -209,6 +232,18 @@ export function parseFacts(json: FactsJson): EntryFacts {
       };
     case "usage_dropped":
       return { type, reportedAs: json.reported_as, tier: json.tier, meters: json.meters };
+    case "checkpoint":
+      return {
+        type,
+        entries: json.entries,
+        cycleStartsAtMs: parseIsoOrNull(json.cycle_starts_at),
+        startAllowanceMicros: json.start_allowance_micros,
+        allowanceMicros: json.allowance_micros,
+        capMicros: json.cap_micros,
+        grantedMicros: json.granted_micros,
+        expiredMicros: json.expired_micros,
+        voidedMicros: json.voided_micros,
+      };
     default:
       return type satisfies never;
   }

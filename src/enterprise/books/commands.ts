@@ -117,7 +117,7 @@ export function releaseHold(change: Change, name: string): void {
   change.load([name]);
   const run = change.run(name);
   if (run === null || run.hold === null) return;
-  const ended = endHold(change.books, run);
+  const ended = endHold(change.books, run, change.nowMs);
   change.books = ended.books;
   change.takeSeq();
   change.putRun(ended.run);

@@ -39,6 +39,10 @@ type ProgressName =
   | "pruned_at"
   /** When a size near the limit was last noted in the catalog, by the real clock; 0 if it is small. */
   | "size_noted_at"
+  /** When the daily deletion of old history last started, by the enterprise's clock. */
+  | "retention_at"
+  /** Which runs without a report were looked at: all that started at or before this time. */
+  | "runs_seen_ms"
   /** When the referrer last refused its grant because it had too many, by the real clock. */
   | "referral_refused_at";
 

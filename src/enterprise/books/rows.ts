@@ -128,6 +128,7 @@ export const RUNS = new Table<Run>({
     hold_micros: (run) => run.hold?.micros ?? null,
     hold_ttl_ms: (run) => run.hold?.ttlMs ?? null,
     hold_expires_at_ms: (run) => run.hold?.expiresAtMs ?? null,
+    hold_ended_at_ms: (run) => run.holdEndedAtMs ?? null,
   },
   read: (row) => ({
     run: row.run as string,
@@ -146,6 +147,7 @@ export const RUNS = new Table<Run>({
             ttlMs: row.hold_ttl_ms as number,
             expiresAtMs: row.hold_expires_at_ms as number,
           },
+    ...(row.hold_ended_at_ms === null ? {} : { holdEndedAtMs: row.hold_ended_at_ms as number }),
   }),
 });
 

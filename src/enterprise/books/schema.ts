@@ -289,6 +289,14 @@ export const STEPS: readonly string[][] = [
     ...["runs", "entries"].map(logRemoval),
   ],
   CUBE_STEP,
+  [
+    // A run that never reported is kept for 35 days after its start or its hold's end.
+    "ALTER TABLE runs ADD COLUMN hold_ended_at_ms INTEGER",
+    // Runs without a report whose hold ended later than 35 days ago, when retention looked at them.
+    "CREATE TABLE late_runs (run TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
+    // The sums of deleted hourly and daily totals, as decimal numbers that may be larger than an integer of SQLite.
+    "CREATE TABLE deleted_sums (name TEXT PRIMARY KEY, micros TEXT NOT NULL) STRICT, WITHOUT ROWID",
+  ],
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

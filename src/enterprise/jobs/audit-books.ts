@@ -3,12 +3,14 @@
  * them, and trusts no running sum. All rows are read as of one moment, so debits that arrive meanwhile change nothing.
  * Each phase reads one table, a page at a time. audit-checks.ts draws the conclusions.
  */
+import type { TimeTotal } from "../../copy/batch.ts";
 import { costOf } from "../../ledger/prices.ts";
 import { formatIso } from "../../wire/time.ts";
 import type { AsOfTable, Key, Page } from "../books/as-of.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { METERS } from "../books/rows.ts";
 import type { SqlRow } from "../books/sql.ts";
+import { timeSumName } from "../copy/old-totals.ts";
 import { type AuditNotes, addFault, addTo, countIn, sumOf } from "./audit-notes.ts";
 import type { AuditStart } from "./audit-start.ts";
 
@@ -68,12 +70,14 @@ const AUDITS: Record<
 > = {
   totals_time: (notes, rows) => {
     for (const { span, unit, surface, amount_micros } of rows) {
-      addTo(notes, `time ${surface} in ${unit}, ${span}`, amount_micros as number);
+      addTo(notes, timeSumName({ span, unit, surface } as TimeTotal), amount_micros as number);
     }
     countIn(notes, "totals", rows.length);
   },
-  totals_cycle: (notes, rows) => {
+  totals_cycle: (notes, rows, start) => {
     for (const { unit, cycle_starts_at_ms: cycle, dimension, requests, amount_micros } of rows) {
+      // Of an older cycle, some totals may be deleted already.
+      if ((cycle as number) < start.oldestCycleMs) continue;
       if (notes.values.unit !== unit || notes.values.cycle !== cycle) closeCycleTotals(notes);
       notes.values.unit = unit as string;
       notes.values.cycle = cycle as number;
@@ -161,7 +165,10 @@ function closeCycleTotals(notes: AuditNotes): void {
   for (const name of Object.keys(notes.sums)) if (name.startsWith("cycle ")) delete notes.sums[name];
 }
 
-/** Replays the entries up to the audit's moment. Entries never change, so no old form of them is needed. */
+/**
+ * Replays the entries up to the audit's moment. Entries never change, and none is removed during an audit, so no old form
+ * of them is needed.
+ */
 function auditEntries({ store }: Ledger, notes: AuditNotes, { seq }: AuditStart, limit: number): boolean {
   const after = (notes.after?.[0] ?? 0) as number;
   const entries = store.loadEntriesAfter(after, limit).filter((entry) => entry.seq <= seq);
@@ -177,6 +184,16 @@ function auditEntries({ store }: Ledger, notes: AuditNotes, { seq }: AuditStart,
       values.cycleStartsAtMs = facts.startsAtMs;
       values.startAllowanceMicros = facts.allowanceMicros;
       countIn(notes, "cycles");
+    }
+    if (facts.type === "checkpoint") {
+      countIn(notes, "entries", facts.entries - 1);
+      values.cycleStartsAtMs = facts.cycleStartsAtMs;
+      values.startAllowanceMicros = facts.startAllowanceMicros;
+      values.allowanceMicros = facts.allowanceMicros;
+      values.capMicros = facts.capMicros;
+      addTo(notes, "entries granted", facts.grantedMicros);
+      addTo(notes, "entries expired", facts.expiredMicros);
+      addTo(notes, "entries voided", facts.voidedMicros);
     }
     if (facts.type === "cycle_started" || facts.type === "plan_changed") values.allowanceMicros = facts.allowanceMicros;
     if (facts.type === "cap_changed") values.capMicros = facts.toMicros;

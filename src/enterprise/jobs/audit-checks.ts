@@ -1,7 +1,7 @@
 /** Draws the conclusions of an audit of the books: compares the sums of all rows with the balances at its start. */
 import { UNITS } from "../../ledger/micros.ts";
 import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
-import { type AuditCheck, type AuditNotes, addFault, checkOf, sumOf } from "./audit-notes.ts";
+import { type AuditCheck, type AuditNotes, addFault, addTo, checkOf, sumOf } from "./audit-notes.ts";
 import type { AuditStart } from "./audit-start.ts";
 
 /** Returns the checks of the books, once every phase is complete. Adds the faults that only the end shows. */
@@ -13,7 +13,7 @@ export function concludeBooks(notes: AuditNotes): AuditCheck[] {
   compareHolds(notes, start);
   compareJournal(notes, start);
   compareReplay(notes, start);
-  compareTimes(notes);
+  compareTimes(notes, start);
   const { meters = 0, grants = 0, cycles = 0, holds = 0, entries = 0, totals = 0 } = notes.counts;
   const check = (name: string, count: number, claim: string) => checkOf(notes, name, count, claim);
   return [
@@ -89,7 +89,8 @@ function compareReplay(notes: AuditNotes, { cycle, capMicros, cycleTotals }: Aud
   compare("spend", spendUsedMicros, cycleTotals.usd);
 }
 
-function compareTimes(notes: AuditNotes): void {
+function compareTimes(notes: AuditNotes, { deleted }: AuditStart): void {
+  for (const { name, micros } of deleted) addTo(notes, name, BigInt(micros));
   const labels = new Set(Object.keys(notes.sums).flatMap((name) => /^time (.*), (?:hour|day)$/.exec(name)?.[1] ?? []));
   for (const label of labels) {
     const [hours, days] = ["hour", "day"].map((span) => sumOf(notes, `time ${label}, ${span}`));

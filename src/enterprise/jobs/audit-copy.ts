@@ -5,6 +5,7 @@
  */
 import { NO_TOTALS } from "../../copy/batch.ts";
 import { type Compared, type CopyKey, compareRange, type Range } from "../../copy/compare.ts";
+import { isPastRetention } from "../../copy/retention.ts";
 import { searchKeysOf } from "../../copy/search-keys.ts";
 import { allRowsOf, type BatchRows } from "../../copy/write.ts";
 import type { Ledger } from "../books/ledger.ts";
@@ -13,7 +14,7 @@ import { loadCells, loadModelTotals } from "../copy/cube.ts";
 import { loadNamesByKey, settingsRevision } from "../copy/projection.ts";
 import { loadRunRows } from "../copy/run-rows.ts";
 import { loadCycleTotals, loadTimeTotals } from "../copy/totals.ts";
-import { RUN_HISTORY_MS } from "./pruning.ts";
+import { loadKeptSince } from "./retention.ts";
 
 export const COPY_PHASES = [
   "usage_hourly",
@@ -85,27 +86,25 @@ function rangeOf(ledger: Ledger, phase: Exclude<CopyPhase, "head">, after: CopyK
   const issued = getProgress(sql, "copy");
   const namesRevision = getProgress(sql, "names_revision");
   const firstWaiting = (sql.all("SELECT min(last_seq) AS seq FROM outbox_items")[0]?.seq ?? null) as number | null;
-  const range = { rows: shown, after, last, isForgotten: () => false };
+  const kept = loadKeptSince(ledger);
+  const isOld = (row: Record<string, unknown>) => isPastRetention(TABLES[phase], row, kept);
+  const range = { rows: shown, after, last, isOld };
   const newerThan = (revision: number) => (row: { revision?: unknown }) => (row.revision as number) > revision;
   switch (phase) {
     case "runs_in_copy": {
       const waiting = waitingRuns(ledger);
-      const keptSinceMs = ledger.nowMs() - RUN_HISTORY_MS;
       return {
         ...range,
         isWaiting: ([run]) => waiting.has(run as string),
         isNewer: newerThan(issued),
-        isForgotten: (row) => (row.started_at_ms as number) < keptSinceMs,
       };
     }
     case "entries_in_copy": {
       const confirmed = getProgress(sql, "entries");
-      const first = (sql.all("SELECT min(seq) AS seq FROM entries")[0]?.seq ?? 0) as number;
       return {
         ...range,
         isWaiting: ([entry]) => (entry as number) > confirmed,
         isNewer: (row) => (row.seq as number) > seq,
-        isForgotten: (row) => (row.seq as number) < first,
       };
     }
     case "names": {

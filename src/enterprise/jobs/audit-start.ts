@@ -5,10 +5,12 @@
 import type { Cycle } from "../../ledger/books.ts";
 import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
 import { MAX_MICROS, type Micros, UNITS, type Unit } from "../../ledger/micros.ts";
+import { keptSince } from "../../ledger/retention.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox } from "../books/outbox.ts";
 import { getProgress } from "../books/progress.ts";
+import { loadDeletedSums, oldestKeptCycleMs } from "../copy/old-totals.ts";
 
 export type AuditStart = {
   checkedAtMs: AtMs;
@@ -25,6 +27,10 @@ export type AuditStart = {
   lastSeq: number;
   /** This cycle's charges by the totals. */
   cycleTotals: Record<Unit, Micros>;
+  /** The start of the oldest cycle of which no total is deleted. */
+  oldestCycleMs: AtMs;
+  /** The sums of deleted hours and days, as decimal strings. */
+  deleted: { name: string; micros: string }[];
 };
 
 export function loadAuditStart(ledger: Ledger): AuditStart {
@@ -52,5 +58,7 @@ export function loadAuditStart(ledger: Ledger): AuditStart {
     items: getProgress(sql, "items_folded") + waiting.reduce((sum, row) => sum + row.items.length, 0),
     lastSeq: Math.max(lastEntry as number, waiting.at(-1)?.lastSeq ?? 0),
     cycleTotals: Object.fromEntries(totals) as Record<Unit, Micros>,
+    oldestCycleMs: oldestKeptCycleMs(ledger, keptSince(nowMs).historyMs),
+    deleted: loadDeletedSums(sql).map(({ name, micros }) => ({ name, micros: String(micros) })),
   };
 }

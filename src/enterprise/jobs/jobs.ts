@@ -2,7 +2,7 @@
  * The background jobs of an enterprise's Durable Object, which its alarm runs. Each job reads from storage what is due.
  * It may therefore run at any time and any number of times, and a new instance continues where an evicted one stopped.
  */
-import type { AtMs } from "../../ledger/time.ts";
+import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import { nextWebhookAtMs } from "../books/webhook-queue.ts";
@@ -17,6 +17,7 @@ import { checkSize } from "./check-size.ts";
 import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
 import { NEVER } from "./next-alarm.ts";
 import { prune } from "./pruning.ts";
+import { RETENTION, RETENTION_JOB, startOfRetention } from "./retention.ts";
 import { referralDueAtMs, settleReferral } from "./settle-referral.ts";
 import type { SlicedJob } from "./sliced-job.ts";
 import type { Slicer } from "./slicer.ts";
@@ -26,6 +27,7 @@ export type JobDeps = { platform: Platform; ledger: Ledger; projector: Projector
 /** The jobs whose work grows with history or with what became due. The runner starts them by name. */
 export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> = {
   audit: AUDIT,
+  [RETENTION]: RETENTION_JOB as SlicedJob<unknown, JobDeps>,
   [REBUILD]: {
     listed: true,
     // While D1 cannot be reached, a lost copy must not be given up.
@@ -120,9 +122,12 @@ export const JOBS = {
     loadDueAtMs: ({ platform }) => nextExpiryAtMs(platform.sockets.live()),
     run: ({ platform }) => closeExpired(platform.sockets.live(), platform.clock.realNowMs()),
   },
-  /** Deletes meters and runs that are past their retention, in portions. */
+  /** Deletes meters and runs that are past their retention, in portions. Once a day, starts the job for the rest. */
   prune: {
-    run: ({ ledger, platform }) => (prune(ledger) ? platform.clock.realNowMs() + PRUNE_PAUSE_MS : NEVER),
+    run: ({ ledger, platform }) => {
+      startRetention(ledger);
+      return prune(ledger) ? platform.clock.realNowMs() + PRUNE_PAUSE_MS : NEVER;
+    },
   },
   /** Sends changes to the copy. The runner decides when, because that depends on whether anybody is watching. */
   project: {
@@ -147,6 +152,17 @@ export const JOBS = {
 } as const satisfies Record<string, Job>;
 
 export type JobName = keyof typeof JOBS;
+
+function startRetention(ledger: Ledger): void {
+  const { sql } = ledger;
+  const nowMs = ledger.nowMs();
+  const lastMs = Math.max(getProgress(sql, "retention_at"), ledger.identity.createdAtMs);
+  if (nowMs - lastMs < DAY_MS) return;
+  sql.transaction(() => {
+    ledger.startJob(RETENTION, startOfRetention(ledger));
+    setProgress(sql, "retention_at", nowMs);
+  });
+}
 
 function owesOldRebuild({ sql }: Ledger): boolean {
   return getProgress(sql, "rebuild_asked") > getProgress(sql, "rebuilt");

@@ -5,13 +5,12 @@
  * grant's row, so the audit still adds up. It works in portions.
  */
 import { METER_RETENTION_MS } from "../../ledger/meter.ts";
-import { type AtMs, DAY_MS } from "../../ledger/time.ts";
+import { keptSince } from "../../ledger/retention.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import { loadRunRows, writePruned } from "../copy/run-rows.ts";
 
-/** How long a run's summary is kept, counted from the start of the run. */
-export const RUN_HISTORY_MS = 400 * DAY_MS;
 const PRUNE_EVERY_MS = 3_600_000;
 const RUNS_AT_ONCE = 500;
 /** A portion ends before it has more meters, or more characters of draws, than this; it has at least one run. */
@@ -36,7 +35,7 @@ export function prune(ledger: Ledger): boolean {
     sql.run("DELETE FROM meters WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(runs));
     sql.run(
       "DELETE FROM runs WHERE run IN (SELECT run FROM runs WHERE started_at_ms < ? AND pruned IS NOT NULL LIMIT ?)",
-      nowMs - RUN_HISTORY_MS,
+      keptSince(nowMs).historyMs,
       RUNS_AT_ONCE,
     );
     setProgress(sql, "pruned_at", nowMs);

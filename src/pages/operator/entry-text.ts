@@ -56,6 +56,11 @@ export function textOf(facts: EntryFacts): { what: string; detail: string } {
     }
     case "usage_dropped":
       return { what: "Usage dropped", detail: `${facts.reportedAs}: ${facts.meters} meters never had a price` };
+    case "checkpoint":
+      return {
+        what: "Checkpoint",
+        detail: `in place of ${facts.entries} older entries; until then ${credits(facts.grantedMicros)} were granted`,
+      };
     default:
       return facts satisfies never;
   }

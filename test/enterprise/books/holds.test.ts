@@ -61,12 +61,12 @@ describe("a charge", () => {
 
 describe("a hold", () => {
   it("releases what is left of it when it ends", () => {
-    expect(endHold(held(500), run({ hold: hold(70) }))).toMatchObject({
+    expect(endHold(held(500), run({ hold: hold(70) }), NOON)).toMatchObject({
       books: { held: { credits: 430 } },
-      run: { hold: null },
+      run: { hold: null, holdEndedAtMs: NOON },
     });
     const kept = held(5);
-    expect(endHold(kept, run()).books).toBe(kept);
+    expect(endHold(kept, run(), NOON).books).toBe(kept);
   });
 
   it("is raised to at least the amount requested, in the unit of the enterprise", () => {

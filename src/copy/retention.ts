@@ -1,0 +1,113 @@
+/**
+ * Deletes rows that are past their retention (rule R10) from an enterprise's copy in D1, in pages. The ledger's own rows
+ * of that age may be gone already, or still be there. An audit therefore does not compare rows past their retention.
+ */
+import type { KeptSince } from "../ledger/retention.ts";
+import type { AtMs } from "../ledger/time.ts";
+
+/** From when each kind of row is kept, with the start of the oldest cycle whose totals are kept. */
+export type CopyKeptSince = KeptSince & { cyclesMs: AtMs };
+
+type Row = Readonly<Record<string, unknown>>;
+
+type Retained = {
+  /** The columns of the key after the enterprise. */
+  key: readonly string[];
+  /** SQL that finds the old rows by an index, with parameters from ?2 on. */
+  old: string;
+  since(kept: CopyKeptSince): AtMs[];
+  /** The same condition for a row that was read. */
+  isOld(row: Row, kept: CopyKeptSince): boolean;
+};
+
+const UNITS = "unit IN ('credits', 'usd')";
+const before = (row: Row, column: string, sinceMs: AtMs) => (row[column] as AtMs) < sinceMs;
+
+/** The tables whose rows are deleted by age. The old entries are deleted behind a checkpoint; see deleteEntries. */
+const RETAINED = {
+  usage_hourly: {
+    key: ["unit", "starts_at_ms", "surface"],
+    old: `${UNITS} AND starts_at_ms < ?2`,
+    since: ({ hoursMs }) => [hoursMs],
+    isOld: (row, { hoursMs }) => before(row, "starts_at_ms", hoursMs),
+  },
+  usage_daily: {
+    key: ["unit", "starts_at_ms", "surface"],
+    old: `${UNITS} AND starts_at_ms < ?2`,
+    since: ({ daysMs }) => [daysMs],
+    isOld: (row, { daysMs }) => before(row, "starts_at_ms", daysMs),
+  },
+  usage_by_dimension: {
+    key: ["unit", "cycle_starts_at_ms", "dimension", "id"],
+    old: `${UNITS} AND cycle_starts_at_ms < ?2`,
+    since: ({ cyclesMs }) => [cyclesMs],
+    isOld: (row, { cyclesMs }) => before(row, "cycle_starts_at_ms", cyclesMs),
+  },
+  runs: {
+    key: ["run"],
+    old: "started_at_ms < ?2 AND last_report_at_ms < ?3",
+    since: ({ historyMs, metersMs }) => [historyMs, metersMs],
+    isOld: (row, { historyMs, metersMs }) =>
+      row.last_report_at_ms === null
+        ? before(row, "started_at_ms", metersMs)
+        : before(row, "started_at_ms", historyMs) && before(row, "last_report_at_ms", metersMs),
+  },
+} as const satisfies Record<string, Retained>;
+
+type RetainedTable = keyof typeof RETAINED;
+export const RETAINED_TABLES = Object.keys(RETAINED) as RetainedTable[];
+
+/** A statement deletes this many rows. A row of a run has six index rows. */
+const PAGE_ROWS = 1_000;
+
+/** Deletes a page of a table's old rows. Returns true if there may be more. */
+export async function deleteOldRows(
+  db: D1Database,
+  enterprise: string,
+  table: RetainedTable,
+  kept: CopyKeptSince,
+): Promise<boolean> {
+  const { key, old, since }: Retained = RETAINED[table];
+  const columns = key.join(", ");
+  const page = `SELECT ${columns} FROM ${table} WHERE enterprise = ?1 AND ${old} LIMIT ${PAGE_ROWS}`;
+  const deletion = db
+    .prepare(`DELETE FROM ${table} WHERE enterprise = ?1 AND (${columns}) IN (${page}) RETURNING 1`)
+    .bind(enterprise, ...since(kept));
+  const [deleted] = await db.batch([deletion]);
+  return (deleted?.results.length ?? 0) >= PAGE_ROWS;
+}
+
+/** Deletes these runs. */
+export async function deleteRuns(db: D1Database, enterprise: string, runs: readonly string[]): Promise<void> {
+  const listed = "(SELECT value FROM json_each(?2))";
+  const deletion = db.prepare(`DELETE FROM runs WHERE enterprise = ?1 AND run IN ${listed}`);
+  await db.batch([deletion.bind(enterprise, JSON.stringify(runs))]);
+}
+
+/**
+ * Writes the checkpoint in place of its entry, and deletes a page of the entries before it. Returns true if there may be
+ * more.
+ */
+export async function deleteEntries(
+  db: D1Database,
+  enterprise: string,
+  checkpoint: { seq: number; atMs: AtMs; type: string; by: string; facts: string },
+): Promise<boolean> {
+  const { seq, atMs, type, by, facts } = checkpoint;
+  const page = `SELECT seq FROM entries WHERE enterprise = ?1 AND seq < ?2 LIMIT ${PAGE_ROWS}`;
+  const [, deleted] = await db.batch([
+    db
+      .prepare(
+        "UPDATE entries SET at_ms = ?3, type = ?4, caused_by = ?5, facts = ?6 WHERE enterprise = ?1 AND seq = ?2",
+      )
+      .bind(enterprise, seq, atMs, type, by, facts),
+    db.prepare(`DELETE FROM entries WHERE enterprise = ?1 AND seq IN (${page}) RETURNING 1`).bind(enterprise, seq),
+  ]);
+  return (deleted?.results.length ?? 0) >= PAGE_ROWS;
+}
+
+/** Whether a row of the copy, or of the ledger for the copy, is past its retention, so that either may lack it. */
+export function isPastRetention(table: string, row: Row, kept: CopyKeptSince): boolean {
+  if (table === "entries") return before(row, "at_ms", kept.historyMs);
+  return table in RETAINED && RETAINED[table as RetainedTable].isOld(row, kept);
+}
