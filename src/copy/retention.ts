@@ -4,6 +4,7 @@
  */
 import type { KeptSince } from "../ledger/retention.ts";
 import type { AtMs } from "../ledger/time.ts";
+import { SWEPT } from "./sweep.ts";
 
 /** From when each kind of row is kept, with the start of the oldest cycle whose totals are kept. */
 export type CopyKeptSince = KeptSince & { cyclesMs: AtMs };
@@ -11,8 +12,6 @@ export type CopyKeptSince = KeptSince & { cyclesMs: AtMs };
 type Row = Readonly<Record<string, unknown>>;
 
 type Retained = {
-  /** The columns of the key after the enterprise. */
-  key: readonly string[];
   /** SQL that finds the old rows by an index, with parameters from ?2 on. */
   old: string;
   since(kept: CopyKeptSince): AtMs[];
@@ -26,25 +25,31 @@ const before = (row: Row, column: string, sinceMs: AtMs) => (row[column] as AtMs
 /** The tables whose rows are deleted by age. The old entries are deleted behind a checkpoint; see deleteEntries. */
 const RETAINED = {
   usage_hourly: {
-    key: ["unit", "starts_at_ms", "surface"],
     old: `${UNITS} AND starts_at_ms < ?2`,
     since: ({ hoursMs }) => [hoursMs],
     isOld: (row, { hoursMs }) => before(row, "starts_at_ms", hoursMs),
   },
   usage_daily: {
-    key: ["unit", "starts_at_ms", "surface"],
     old: `${UNITS} AND starts_at_ms < ?2`,
     since: ({ daysMs }) => [daysMs],
     isOld: (row, { daysMs }) => before(row, "starts_at_ms", daysMs),
   },
   usage_by_dimension: {
-    key: ["unit", "cycle_starts_at_ms", "dimension", "id"],
+    old: `${UNITS} AND cycle_starts_at_ms < ?2`,
+    since: ({ cyclesMs }) => [cyclesMs],
+    isOld: (row, { cyclesMs }) => before(row, "cycle_starts_at_ms", cyclesMs),
+  },
+  usage_cube: {
+    old: "day_starts_at_ms < ?2",
+    since: ({ daysMs }) => [daysMs],
+    isOld: (row, { daysMs }) => before(row, "day_starts_at_ms", daysMs),
+  },
+  usage_by_model: {
     old: `${UNITS} AND cycle_starts_at_ms < ?2`,
     since: ({ cyclesMs }) => [cyclesMs],
     isOld: (row, { cyclesMs }) => before(row, "cycle_starts_at_ms", cyclesMs),
   },
   runs: {
-    key: ["run"],
     old: "started_at_ms < ?2 AND last_report_at_ms < ?3",
     since: ({ historyMs, metersMs }) => [historyMs, metersMs],
     isOld: (row, { historyMs, metersMs }) =>
@@ -67,8 +72,8 @@ export async function deleteOldRows(
   table: RetainedTable,
   kept: CopyKeptSince,
 ): Promise<boolean> {
-  const { key, old, since }: Retained = RETAINED[table];
-  const columns = key.join(", ");
+  const { old, since }: Retained = RETAINED[table];
+  const columns = SWEPT.find((swept) => swept.table === table)?.key.join(", ");
   const page = `SELECT ${columns} FROM ${table} WHERE enterprise = ?1 AND ${old} LIMIT ${PAGE_ROWS}`;
   const deletion = db
     .prepare(`DELETE FROM ${table} WHERE enterprise = ?1 AND (${columns}) IN (${page}) RETURNING 1`)
