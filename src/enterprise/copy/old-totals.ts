@@ -10,7 +10,7 @@ import type { Ledger } from "../books/ledger.ts";
 import type { Sql } from "../books/sql.ts";
 
 const PORTION_ROWS = 1_000;
-const LONGEST_MONTH_MS = 31 * DAY_MS;
+const MAX_MONTH_MS = 31 * DAY_MS;
 
 /** Returns the name of the sum of one surface's hours or days. */
 export function timeSumName({ span, unit, surface }: Pick<TimeTotal, "span" | "unit" | "surface">): string {
@@ -22,7 +22,7 @@ export function timeSumName({ span, unit, surface }: Pick<TimeTotal, "span" | "u
  * calendar months as its cycles.
  */
 export function oldestKeptCycleMs({ store }: Ledger, historyMs: AtMs): AtMs {
-  return store.loadEndedCycleStartMs(historyMs) ?? historyMs - LONGEST_MONTH_MS;
+  return store.loadEndedCycleStartMs(historyMs) ?? historyMs - MAX_MONTH_MS;
 }
 
 /** Deletes a portion of the old totals, in the caller's transaction. Returns true if there may be more. */
