@@ -5,6 +5,7 @@
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { debitRoutes } from "./api/debits.ts";
+import { deletionRoutes } from "./api/deletion.ts";
 import { directoryRoutes } from "./api/directory.ts";
 import { documentOf } from "./api/document.ts";
 import { enterpriseRoutes } from "./api/enterprises.ts";
@@ -91,6 +92,7 @@ for (const routes of [
   maintenanceRoutes,
   jobRoutes,
   exportRoutes,
+  deletionRoutes,
   metricRoutes,
   webhookRoutes,
 ]) {

@@ -64,7 +64,7 @@ export const enterpriseRoutes = newRouter()
         summary: "Create or change an enterprise",
         details:
           "Creating an enterprise requires `name`, `billing_model` and `plan`. Changing one keeps the value of every omitted field; null clears an optional field. When `webhook_url` is set to a new URL, the response contains its `webhook_secret`, which is shown only then. `test_clock` and `region` can be set only at creation.",
-        refusals: ["charge_too_large", "region_unavailable"],
+        refusals: ["charge_too_large", "region_unavailable", "enterprise_deleted"],
         tag: "Operator",
         access: { ...access, operatorScopes: ["enterprises"], creates: true },
         answers: { 200: answer("Changed"), 201: answer("Created") },

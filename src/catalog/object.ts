@@ -6,10 +6,13 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { PlanCatalogue } from "../ledger/plans.ts";
+import { type Refused, refuse } from "../ledger/refusals.ts";
+import { CatalogAlarm } from "./alarms.ts";
+import { Deletions } from "./deletions.ts";
 import type { JobCount, JobRecord } from "./job-record.ts";
 import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
 import { createObjectSizes, loadObjectSizes, noteObjectSize, type ObjectSize } from "./object-sizes.ts";
-import { createPlaces, loadPlace, type Place, placeEnterprise } from "./placement.ts";
+import { createPlaces, loadPlace, type Place, placeEnterprise, removePlace } from "./placement.ts";
 import { type PlanChange, type PlanRefusal, PlanVersions, type RecordedPlan } from "./plan-versions.ts";
 import type { PriceBook } from "./price-book.ts";
 import { type ModelPrice, toFourRates } from "./price-entry.ts";
@@ -32,11 +35,17 @@ export type AuditSummary = {
 };
 
 const MAX_WRONG = 100;
+/** The tables that list enterprises by id, besides the list with their places. */
+export const LISTS = ["audits", "demos", "enterprise_plans", "plan_claims", "object_sizes"];
 
 export class CatalogObject extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
   readonly #prices: PriceVersions;
   readonly #plans: PlanVersions;
+  readonly #deletions = new Deletions(this.#sql);
+  readonly #alarm = new CatalogAlarm(this.ctx.storage, [
+    { nextDueAtMs: () => this.#deletions.nextDueAtMs(), run: () => this.#runDeletions() },
+  ]);
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -95,8 +104,12 @@ export class CatalogObject extends DurableObject<Env> {
     return { ...book, models: book.models.map(toFourRates) };
   }
 
-  /** Adds an enterprise to the list and chooses its place, once. Returns the place. */
-  place(id: string, region: string, shards: readonly string[]): Place {
+  /**
+   * Adds an enterprise to the list and chooses its place, once. Returns the place. Refuses an id that was deleted less
+   * than 35 days ago.
+   */
+  place(id: string, region: string, shards: readonly string[]): Place | Refused {
+    if (this.isDeleted(id)) return refuse({ code: "enterprise_deleted" });
     return placeEnterprise(this.#sql, id, region, shards);
   }
 
@@ -134,6 +147,52 @@ export class CatalogObject extends DurableObject<Env> {
   /** Serves Workers of the last release during a deploy. */
   enrol(id: string): void {
     this.place(id, "", []);
+  }
+
+  /** Whether an enterprise with this id was deleted less than 35 days ago. */
+  isDeleted(id: string): boolean {
+    return this.#deletions.isBlocked(id, Date.now());
+  }
+
+  /**
+   * Begins the deletion of an enterprise, and removes it from every list. Returns the job; null if it is not listed. The
+   * catalog's alarm continues until nothing is left.
+   * @param objectId the id of the enterprise's object, which depends on its region
+   */
+  beginDeletion(enterprise: string, objectId: string): { job: string } | null {
+    return this.ctx.storage.transactionSync(() => {
+      if (!removePlace(this.#sql, enterprise)) return null;
+      const job = crypto.randomUUID();
+      this.#forget(enterprise);
+      this.#deletions.begin({ enterprise, objectId, job }, Date.now());
+      this.putJob({ job, name: "delete", enterprise, state: "running", progress: 0, detail: "" });
+      this.#alarm.schedule();
+      return { job };
+    });
+  }
+
+  override alarm(): Promise<void> {
+    return this.#alarm.run();
+  }
+
+  #forget(enterprise: string): void {
+    for (const table of LISTS) this.#sql.exec(`DELETE FROM ${table} WHERE id = ?`, enterprise);
+  }
+
+  #runDeletions(): Promise<void> {
+    return this.#deletions.runDue(
+      () => Date.now(),
+      (enterprise, objectId) => {
+        const { ENTERPRISE } = this.env;
+        // Another request may have listed it again meanwhile.
+        this.#forget(enterprise);
+        return ENTERPRISE.get(ENTERPRISE.idFromString(objectId)).deleteStep(enterprise);
+      },
+      ({ job, enterprise }) => {
+        const detail = "deleted the object and the copy";
+        this.putJob({ job, name: "delete", enterprise, state: "done", progress: 1, detail });
+      },
+    );
   }
 
   /** Returns the enterprises with a number below `beforeNumber`, newest first. */

@@ -32,6 +32,15 @@ export function placeEnterprise(sql: SqlStorage, id: string, region: string, sha
   return place;
 }
 
+/** Removes an enterprise from the list. Returns false if it is not listed. */
+export function removePlace(sql: SqlStorage, id: string): boolean {
+  const place = loadPlace(sql, id);
+  if (place === null) return false;
+  sql.exec("DELETE FROM enterprises WHERE id = ?", id);
+  addToCount(sql, place.shard, -1);
+  return true;
+}
+
 /** Returns an enterprise's place; null if it is not listed. */
 export function loadPlace(sql: SqlStorage, id: string): Place | null {
   return sql.exec<Place>("SELECT region, shard FROM enterprises WHERE id = ?", id).toArray()[0] ?? null;

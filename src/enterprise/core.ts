@@ -29,6 +29,7 @@ import { copyAsOfMs } from "./copy/projection.ts";
 import { Projector } from "./copy/projector.ts";
 import { Rebuilder } from "./copy/rebuild.ts";
 import { loadRunRows } from "./copy/run-rows.ts";
+import { Deletion } from "./data/deletion.ts";
 import { DataCalls } from "./data-calls.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import { Management } from "./management.ts";
@@ -90,7 +91,11 @@ export class EnterpriseCore {
       // Watchers must see the new date even if nothing in the books was due.
       clockMoves: () => this.#live.invalidate(),
     });
-    this.data = new DataCalls({ ledger, answer: (caller, act) => this.#answer(caller, act) });
+    this.data = new DataCalls({
+      ledger,
+      deletion: new Deletion(ledger, platform, this.#writer),
+      answer: (caller, act) => this.#answer(caller, act),
+    });
     this.#debits = new CommitQueue(
       (reports) => ledger.debit(reports).map(showDecided),
       () => this.#afterChange(),

@@ -7,12 +7,14 @@ import type { Denied } from "../access/refusals.ts";
 import { type Refused, refuse } from "../ledger/refusals.ts";
 import type { ExportCursor, ExportKind } from "../wire/export.ts";
 import type { Ledger } from "./books/ledger.ts";
+import type { Deletion, DeletionStep } from "./data/deletion.ts";
 import { EXPORT_PAGE_ROWS, type ExportPage, exportPage } from "./data/export.ts";
 
 const OPERATOR: Caller = { kind: "operator" };
 
 type DataDeps = {
   ledger: Ledger;
+  deletion: Deletion;
   /** Runs the call, unless its caller is refused in this turn. */
   answer<T>(caller: Caller, act: () => T): T | Refused | Denied;
 };
@@ -29,5 +31,10 @@ export class DataCalls {
         exportPage(ledger, kind, cursor, Math.min(maxRows, EXPORT_PAGE_ROWS)) ?? refuse({ code: "cursor_expired" })
       );
     });
+  }
+
+  /** Does a part of the enterprise's deletion. The catalog calls this until it is done. */
+  deleteStep(enterprise: string): Promise<DeletionStep> {
+    return this.deps.deletion.step(enterprise);
   }
 }

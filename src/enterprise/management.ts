@@ -66,6 +66,7 @@ export class Management {
     testClockMs: AtMs | null | undefined,
     plans: readonly Plan[] | null = null,
   ): Provisioned | Refused | Denied {
+    if (this.deps.ledger.deletionBegunAtMs !== null) return refuse({ code: "enterprise_deleted" });
     const provisioned = provision(this.deps.ledger, { id, patch, complete, testClockMs, plans });
     if (this.deps.ledger.provisioned) this.deps.afterChange();
     return isRefusal(provisioned) ? provisioned : { ...provisioned, state: showState(provisioned.state) };

@@ -24,7 +24,7 @@ import { OWNER_HEADER, type SocketOwner } from "./sockets/sockets.ts";
 
 export class EnterpriseObject extends DurableObject<Env> {
   readonly #sockets = new HibernatingSockets(this.ctx);
-  readonly #core = new EnterpriseCore(durablePlatform(this.ctx, this.env, this.#sockets));
+  #core = this.#newCore();
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -186,6 +186,18 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // The operator, on the enterprise's data as a whole
 
+  /** Does a part of the enterprise's deletion, and deletes the object's storage last. */
+  async deleteStep(enterprise: string) {
+    const step = await this.#core.data.deleteStep(enterprise);
+    if (step.done) {
+      await this.ctx.storage.deleteAlarm();
+      await this.ctx.storage.deleteAll();
+      // Nothing that the old core has in memory exists any more.
+      this.#core = this.#newCore();
+    }
+    return step;
+  }
+
   exportPage(...call: Parameters<EnterpriseCore["data"]["exportPage"]>) {
     return this.#core.data.exportPage(...call);
   }
@@ -220,5 +232,9 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   override alarm(): Promise<void> {
     return this.#core.alarm();
+  }
+
+  #newCore(): EnterpriseCore {
+    return new EnterpriseCore(durablePlatform(this.ctx, this.env, this.#sockets));
   }
 }

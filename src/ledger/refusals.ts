@@ -33,7 +33,8 @@ export type Refusal =
   | { code: "cursor_expired" }
   | { code: "region_unavailable" }
   /** Nothing may be added now: try again later. */
-  | { code: "ledger_busy" };
+  | { code: "ledger_busy" }
+  | { code: "enterprise_deleted" };
 
 /** A request that was refused. */
 export type Refused = { refusal: Refusal };

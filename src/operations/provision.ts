@@ -16,6 +16,7 @@ import { type Jurisdiction, jurisdictionOf, locationHintOf } from "../ledger/reg
 import { completeSettings, missingSettings, UNKNOWN_PLAN } from "../ledger/settings.ts";
 import { type EnterprisePut, patchOf } from "../wire/enterprise.ts";
 import { hostOf } from "../wire/webhook-url.ts";
+import { isDeleted } from "./delete-enterprise.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 import { claimPlan, endClaim, readPlans } from "./plans.ts";
 
@@ -54,7 +55,15 @@ export async function putEnterprise(
   if (claim !== undefined) {
     await endClaim(env, claim, id, isRefusal(put) ? null : { plan: put.state.settings.plan, seq: put.state.gauge.seq });
   }
-  if (isRefusal(put)) return put;
+  if (isRefusal(put)) {
+    const isNew = complete === null && put.refusal.code === "validation_failed";
+    return isNew && (await isDeleted(env, id)) ? refuse({ code: "enterprise_deleted" }) : put;
+  }
+  // The enterprise may have been deleted since it was found. Then its object must become empty again.
+  if (put.created && (await isDeleted(env, id))) {
+    await enterpriseStub(env, address).deleteStep(id);
+    return refuse({ code: "enterprise_deleted" });
+  }
   const { state, created, newWebhookUrl } = put;
   const webhookSecret = newWebhookUrl === null ? null : await webhookSecretOf(signingSecret(env), id, newWebhookUrl);
   return { created, state, webhookSecret };
@@ -70,11 +79,15 @@ async function newAddress(
   patch: Partial<Settings>,
   complete: Settings | null,
 ): Promise<Address | Refused> {
-  if (complete === null) return refuse({ code: "validation_failed", errors: missingSettings(patch) });
+  if (complete === null) {
+    if (await isDeleted(env, id)) return refuse({ code: "enterprise_deleted" });
+    return refuse({ code: "validation_failed", errors: missingSettings(patch) });
+  }
   const jurisdiction = jurisdictionOf(complete.region);
   const shards = shardsFor(env, jurisdiction);
   if (shards.length === 0) return refuse({ code: "region_unavailable" });
-  return { enterprise: id, region: await place(env, id, jurisdiction ?? "", shards) };
+  const placed = await place(env, id, jurisdiction ?? "", shards);
+  return isRefusal(placed) ? placed : { enterprise: id, region: placed.region };
 }
 
 /** Returns the databases that a new enterprise's copy may be in; none if its jurisdiction is not available. */
@@ -84,14 +97,19 @@ function shardsFor(env: Env, jurisdiction: Jurisdiction | null): string[] {
   return shards.length === 0 && simulatesRegions(env) ? shardsIn(env, null) : shards;
 }
 
-/** Places an enterprise, unless another request has placed it. Returns its jurisdiction; empty if it has none. */
-async function place(env: Env, id: string, region: string, shards: readonly string[]): Promise<string> {
+/** Places an enterprise, unless another request has placed it. The region is its jurisdiction; empty if it has none. */
+async function place(
+  env: Env,
+  id: string,
+  region: string,
+  shards: readonly string[],
+): Promise<{ region: string } | Refused> {
   try {
-    return (await catalogOf(env).place(id, region, shards)).region;
+    return await catalogOf(env).place(id, region, shards);
   } catch (error) {
     // During a deploy the catalog may still run the last release, which can only place enterprises without a region.
     if (region !== "" || !/does not implement/.test(String(error))) throw error;
     await catalogOf(env).enrol(id);
-    return "";
+    return { region: "" };
   }
 }

@@ -200,6 +200,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "This deployment has no database in that jurisdiction.",
     remedy: "Choose another region, or bind a database for it: see docs/operate.md.",
   },
+  enterprise_deleted: {
+    status: 409,
+    title: "Enterprise deleted",
+    meaning: "An enterprise with this id was deleted less than 35 days ago.",
+    remedy: "Use another id, or wait until the 35 days are over.",
+  },
   run_too_old: {
     status: 410,
     title: "Run too old",

@@ -22,7 +22,7 @@ const MESSAGE = JSON.stringify({
 function openCore(prices: Platform["prices"] = async () => PRICES, live: Socket[] = []) {
   const platform = stubPlatform({
     prices,
-    sockets: { countLive: () => live.length, live: () => live, of: () => [], countLiveOf: () => 0 },
+    sockets: { countLive: () => live.length, live: () => live, all: () => live, of: () => [], countLiveOf: () => 0 },
   });
   const core = new EnterpriseCore(platform);
   core.management.provision("acme", {}, settings(), null);

@@ -41,7 +41,7 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
     peers: { exists: async () => true, addGrant: noNetwork },
     jobRecords: { put: async () => {} },
     objectSizes: { note: async () => {} },
-    sockets: { countLive: () => 0, live: () => [], of: () => [], countLiveOf: () => 0 },
+    sockets: { countLive: () => 0, live: () => [], all: () => [], of: () => [], countLiveOf: () => 0 },
     webhooks: { fetch: noNetwork, secretOf: async () => "whsec_c2VjcmV0" },
     prices: async () => ({ find: (model) => ({ model, price: null }) }),
     plans: async () => FIRST_PLANS,

@@ -24,6 +24,7 @@ export class Watchers {
   readonly sockets: Sockets = {
     countLive: () => this.#open.size,
     live: () => [...this.#open],
+    all: () => [...this.#open],
     of: () => [],
     countLiveOf: () => 0,
   };

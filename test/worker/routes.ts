@@ -111,6 +111,7 @@ export const ROUTES: readonly Route[] = [
     },
   },
   { method: "GET", path: E, needs: "operator" },
+  { method: "DELETE", path: E, needs: "operator", query: ["confirm"] },
   { method: "GET", path: "/v1/enterprises", needs: "operator", query: ["limit", "cursor"] },
   { method: "POST", path: `${E}/test-clock`, needs: "operator", body: { now: "2026-03-10T12:00:00Z" } },
   {

@@ -38,7 +38,7 @@ import { type DirectoryChange, type DirectorySize, putDirectory } from "./direct
 import type { Identity } from "./enterprise-row.ts";
 import { putNewJob, type StoredJob } from "./job-rows.ts";
 import { Overrides } from "./overrides.ts";
-import { nextRevision } from "./progress.ts";
+import { getProgress, nextRevision, setProgress } from "./progress.ts";
 import { Recent } from "./recent.ts";
 import { migrate, schemaStep } from "./schema.ts";
 import type { Sql } from "./sql.ts";
@@ -82,6 +82,17 @@ export class Ledger {
   /** Whether the enterprise was ever provisioned. For an object that was not, this writes nothing. */
   get provisioned(): boolean {
     return this.#cached !== null || (schemaStep(this.sql) > 0 && this.#load() !== null);
+  }
+
+  /** When the deletion of the enterprise began; null if it has not. From then on the enterprise is not provisioned. */
+  get deletionBegunAtMs(): AtMs | null {
+    return schemaStep(this.sql) === 0 ? null : getProgress(this.sql, "deletion_begun_at") || null;
+  }
+
+  beginDeletion(): void {
+    setProgress(this.sql, "deletion_begun_at", this.realNowMs());
+    this.#cached = null;
+    this.recent.clear();
   }
 
   /** The enterprise's id. */
@@ -335,7 +346,7 @@ export class Ledger {
 
   #load(): State | null {
     migrate(this.sql);
-    const stored = this.store.loadEnterprise();
+    const stored = this.deletionBegunAtMs === null ? this.store.loadEnterprise() : null;
     this.#cached = stored === null ? null : { ...stored, paymentsWait: paymentsWait(this.sql) };
     this.#holdEndMs = this.#loadHoldEnd();
     return this.#cached;

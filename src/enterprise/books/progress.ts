@@ -35,6 +35,8 @@ type ProgressName =
   | "restores"
   /** The end of the cycle before whose turn the plan was read. */
   | "plan_read_for"
+  /** When the deletion of the enterprise began, by the real clock. */
+  | "deletion_begun_at"
   /** When pruning last ran, by the enterprise's clock. */
   | "pruned_at"
   /** When a size near the limit was last noted in the catalog, by the real clock; 0 if it is small. */

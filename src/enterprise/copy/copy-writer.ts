@@ -7,6 +7,7 @@ import type { Batch, CopyHead } from "../../copy/batch.ts";
 import { type CopyMark, isComplete } from "../../copy/checked-copy.ts";
 import { timedD1 } from "../../copy/timed-d1.ts";
 import { readHead, writeBatch } from "../../copy/write.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import { loadJob } from "../books/job-rows.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
@@ -24,6 +25,8 @@ export class CopyWriter {
   /** The latest write. Losing this is harmless: batches may be written twice or out of order. */
   #latest: Promise<unknown> = Promise.resolve();
   #checking: Promise<void> | null = null;
+  /** When a write last failed in this instance, so that D1 may still apply it; null if none did. */
+  failedAtMs: AtMs | null = null;
 
   constructor(
     readonly ledger: Ledger,
@@ -35,7 +38,9 @@ export class CopyWriter {
   /** Runs `write` when all earlier writes have ended. Writes never overlap, so the head shows exactly what D1 has. */
   inTurn<T>(write: () => Promise<T>): Promise<T> {
     const next = this.#latest.then(write, write);
-    this.#latest = next.catch(() => {});
+    this.#latest = next.catch(() => {
+      this.failedAtMs = this.platform.clock.realNowMs();
+    });
     return next;
   }
 

@@ -33,6 +33,10 @@ export class HibernatingSockets implements Sockets {
     return this.#tagged("live");
   }
 
+  all(): Socket[] {
+    return this.#tagged();
+  }
+
   of(holder: Holder): Socket[] {
     return this.#tagged(holder);
   }
@@ -42,7 +46,7 @@ export class HibernatingSockets implements Sockets {
     return this.ctx.getWebSockets(liveTag(holder)).filter(({ readyState }) => readyState === WebSocket.OPEN).length;
   }
 
-  #tagged(tag: string): Socket[] {
+  #tagged(tag?: string): Socket[] {
     return this.ctx.getWebSockets(tag).map((socket) => new HibernatingSocket(socket));
   }
 }

@@ -25,6 +25,8 @@ export type Sockets = {
   /** Counts the `live` sockets. Every debit calls this, so it must be cheap. */
   countLive(): number;
   live(): Socket[];
+  /** All sockets, of watchers and of agents. */
+  all(): Socket[];
   of(holder: Holder): Socket[];
   /** Counts the open `live` sockets of a key, session or embed token. */
   countLiveOf(holder: Holder): number;
