@@ -68,6 +68,7 @@ async function makeAssets() {
   );
   const define = { CHART_URL: JSON.stringify(chartUrl) };
   const paths = {
+    "icon.svg": addHashed("icon.svg", readFileSync(join(ROOT, "src", "browser", "icon.svg"), "utf8")),
     "app.css": addHashed("app.css", await bundle("src/styles/app.css")),
     "htmx.js": addHashed("htmx.js", fromPackages(HTMX)),
     "page.js": addHashed("page.js", await bundle("src/browser/page.ts")),

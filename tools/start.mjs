@@ -14,6 +14,8 @@ import { ensureSecrets, PASSED_ON_NAMES, SECRET_NAMES, writeOverrides } from "./
 import { hostOf, parseStartOptions, START_HELP } from "./start/options.mjs";
 
 const HEALTHY_WITHIN_MS = 60_000;
+const EDITOR_PORT_OFFSET = 1000;
+const MAX_PORT = 65_535;
 
 /** Keeps wrangler from using the network and from writing traces, which slow down every start and every request. */
 const WRANGLER_ENVIRONMENT = {
@@ -51,7 +53,8 @@ async function main() {
   }
   whenNpmIsGone(stop);
   const base = `http://${hostOf(options.passedOn)}:${options.port}`;
-  const worker = startWorker(options, persistTo);
+  const editorPort = options.demo ? await chooseEditorPort(options.port) : 0;
+  const worker = startWorker(options, persistTo, editorPort);
   await waitUntilHealthy(base, worker);
   if (stopping) return;
   worker.on("exit", (code) => {
@@ -61,7 +64,7 @@ async function main() {
     stop();
   });
   printWelcome(base, options.persistTo);
-  if (options.demo) startDemo(base, secrets);
+  if (options.demo) startDemo(base, secrets, editorPort);
 }
 
 /** @param {string} base @param {string} persistTo */
@@ -94,6 +97,26 @@ async function assertPortIsFree(port) {
   }
 }
 
+/**
+ * Chooses the port of the demo editor before the Worker starts, because the Worker links to it: a fixed distance from the
+ * Worker's port, or any free one. The distance is not 1, because another Fuelgauge may run on the next port.
+ * @param {number} port @returns {Promise<number>}
+ */
+async function chooseEditorPort(port) {
+  for (const wanted of port + EDITOR_PORT_OFFSET > MAX_PORT ? [0] : [port + EDITOR_PORT_OFFSET, 0]) {
+    const found = await new Promise((done) => {
+      const probe = createServer();
+      probe.once("error", () => done(0));
+      probe.listen({ port: wanted, host: "localhost", exclusive: true }, () => {
+        const { port } = /** @type {import("node:net").AddressInfo} */ (probe.address());
+        probe.close(() => done(port));
+      });
+    });
+    if (found !== 0) return found;
+  }
+  return 0;
+}
+
 /** @param {string} persistTo */
 function applyMigrations(persistTo) {
   const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", persistTo];
@@ -112,8 +135,8 @@ function applyMigrations(persistTo) {
   }
 }
 
-/** @param {import("./start/options.mjs").StartOptions} options @param {string} persistTo */
-function startWorker({ port, demo, passedOn }, persistTo) {
+/** @param {import("./start/options.mjs").StartOptions} options @param {string} persistTo @param {number} editorPort */
+function startWorker({ port, demo, passedOn }, persistTo, editorPort) {
   const given = (/** @type {string} */ name) => passedOn.some((arg) => arg === name || arg.startsWith(`${name}=`));
   const args = ["dev", "--port", String(port), "--persist-to", persistTo];
   // wrangler's warnings are about deployments. Errors that the Worker logs are still shown.
@@ -124,7 +147,8 @@ function startWorker({ port, demo, passedOn }, persistTo) {
   args.push("--var", "RATE_LIMIT_FACTOR:1000");
   // The development runtime has no jurisdictions.
   args.push("--var", "SIMULATE_REGIONS:true");
-  if (demo) args.push("--var", "DEMO_MODE:true");
+  // The start page links to the demo editor.
+  if (demo) args.push("--var", "DEMO_MODE:true", "--var", `DEMO_EDITOR:http://localhost:${editorPort}/`);
   // Remove this private file only at the end: wrangler reads it again when the configuration changes.
   const overrides = join(ROOT, ".wrangler", `start-${port}.env`);
   const removeOverrides = writeOverrides(overrides, process.env);
@@ -157,13 +181,16 @@ async function waitUntilHealthy(base, worker) {
   }
 }
 
-/** @param {string} base @param {Record<string, string>} secrets */
-function startDemo(base, secrets) {
+/** @param {string} base @param {Record<string, string>} secrets @param {number} editorPort */
+function startDemo(base, secrets, editorPort) {
   const environment = Object.fromEntries([...SECRET_NAMES, ...PASSED_ON_NAMES].map((name) => [name, ""]));
-  const demo = spawnOnLeash([join(ROOT, "tools", "demo", "demo.ts"), "--to", base], {
-    ...environment,
-    OPERATOR_KEY: secrets.OPERATOR_KEY,
-  });
+  const demo = spawnOnLeash(
+    [join(ROOT, "tools", "demo", "demo.ts"), "--to", base, "--editor-port", String(editorPort)],
+    {
+      ...environment,
+      OPERATOR_KEY: secrets.OPERATOR_KEY,
+    },
+  );
   demo.on("exit", (code) => {
     if (!stopping) console.error(`The demo ended with exit code ${code}. Fuelgauge keeps running without it.`);
   });

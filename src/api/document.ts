@@ -145,7 +145,7 @@ function problemSchemaOf(status: number, codes: readonly ProblemCode[]): Json {
 const MEMBERS_OF_402 = {
   available_micros: { type: "integer" },
   upgrade_url: { type: "string" },
-  resets_at: { type: "string", format: "date-time" },
+  resets_at: { type: ["string", "null"], format: "date-time" },
   gauge: { $ref: "#/components/schemas/Gauge" },
 };
 

@@ -5,7 +5,7 @@ import type { Denied } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { StateJson } from "../enterprise/answers.ts";
-import { BILLING_MODELS } from "../ledger/books.ts";
+import { BILLING_MODELS, MEMBERS_SEE } from "../ledger/books.ts";
 import { formatRate, NO_MULTIPLIER } from "../ledger/prices.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { REGIONS } from "../ledger/regions.ts";
@@ -36,6 +36,7 @@ const enterpriseSchema = z
     webhook_url: z.string().nullable(),
     price_multiplier: z.string(),
     region: z.enum(REGIONS).nullable(),
+    members_see: z.enum(MEMBERS_SEE),
     test_clock: z.iso.datetime().nullable(),
     referral_code: z.string(),
     created_at: z.iso.datetime(),
@@ -182,6 +183,7 @@ export async function showEnterprise(c: Context<ApiEnv>, state: StateJson) {
     webhook_url: settings.webhookUrl,
     price_multiplier: formatRate(settings.priceMultiplierMillionths ?? NO_MULTIPLIER),
     region: settings.region ?? null,
+    members_see: settings.membersSee ?? "all",
     test_clock: formatIsoOrNull(identity.testClockMs),
     referral_code: await referralCodeOf(signingSecret(c.env), identity.id),
     created_at: formatIso(identity.createdAtMs),

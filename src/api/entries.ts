@@ -3,10 +3,10 @@
  */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import type { EntryJson } from "../wire/entry.ts";
+import { type EntryJson, isEntry } from "../wire/entry.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
 import { formatIso } from "../wire/time.ts";
-import { listOf, listQuery, pageOf } from "./listing.ts";
+import { encodeCursor, listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -33,7 +33,11 @@ export const entryRoutes = newRouter().openapi(
     const { limit, cursor: [beforeSeq] = [FROM_NEWEST] } = c.req.valid("query");
     const entries = await enterpriseStub(c.env, c.var.address).entries(c.var.caller, beforeSeq, limit);
     if (isRefusal(entries)) return refused(c, entries.refusal);
-    return c.json(pageOf(entries, limit, ({ seq }) => [seq], showEntry));
+    const page = pageOf(entries.filter(isEntry), limit, ({ seq }) => [seq], showEntry);
+    // The entries of one person are searched for in a part of the journal at a time.
+    const last = entries.at(-1);
+    const rest = last === undefined || isEntry(last) ? null : encodeCursor([last.readToSeq]);
+    return c.json({ ...page, next_cursor: page.next_cursor ?? rest });
   },
 );
 

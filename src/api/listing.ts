@@ -56,7 +56,7 @@ function cursorOf<T extends readonly PartType[]>(types: T) {
     .openapi({ type: "string" });
 }
 
-function encodeCursor(position: readonly (string | number)[]): string {
+export function encodeCursor(position: readonly (string | number)[]): string {
   return encodeBase64Url(new TextEncoder().encode(JSON.stringify(position)).buffer as ArrayBuffer);
 }
 

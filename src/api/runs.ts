@@ -11,7 +11,7 @@ import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { isPriced } from "../operations/model-price.ts";
 import { readCopy } from "../operations/read-copy.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
-import { gaugeSchema } from "../wire/gauge.ts";
+import { gaugeSchema, resetsAtOf } from "../wire/gauge.ts";
 import { receiptSchema } from "../wire/receipt.ts";
 import { runSchema, showRun } from "../wire/run.ts";
 import { formatIso } from "../wire/time.ts";
@@ -192,5 +192,5 @@ function refuseStart(c: Context<ApiEnv>, started: Refused | Denied | StartRefuse
   if (!("gauge" in started) || !("availableMicros" in started.refusal)) return refused(c, started.refusal);
   const { refusal, gauge, upgradeUrl } = started;
   const upgrade = upgradeUrl === null ? {} : { upgrade_url: upgradeUrl };
-  return refused(c, refusal, { ...upgrade, resets_at: gauge.cycle.ends_at, gauge });
+  return refused(c, refusal, { ...upgrade, resets_at: resetsAtOf(gauge), gauge });
 }

@@ -31,6 +31,10 @@ export type CopyView = {
   copyAsOfMs: AtMs;
   /** How this cycle ends at the current pace. Objects of the last release do not send it. */
   forecast?: Pick<Forecast, "leftAtResetMicros" | "expiringMicros">;
+  /** The caller's name in the directory, if the caller is a person who has one. Objects of the last release do not send it. */
+  userName?: string | null;
+  /** The only user whose data the caller may see, by the setting `members_see`; null if there is no such limit. */
+  onlyUser?: string | null;
   /** What the copy must have for readers to use it. Objects of the last release do not state it. */
   copy?: CopyMark;
   /** What of the usage the cube lacks; null if it lacks nothing. Objects of the last release have no cube. */

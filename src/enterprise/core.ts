@@ -14,13 +14,14 @@ import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { isForgotten } from "../ledger/retention.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type DebitAnswerJson, showDecided } from "../wire/debit-answer.ts";
-import { type EntryJson, showEntry } from "../wire/entry.ts";
+import { type EntryJson, showEntry, type UnreadEntries } from "../wire/entry.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
 import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
 import { AccessControl } from "./access-control.ts";
 import { type CopyView, type StartAnswerJson, type StartRefusedJson, showState } from "./answers.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
+import { findUserName } from "./books/directory.ts";
 import { Keyring } from "./books/keyring.ts";
 import { Ledger } from "./books/ledger.ts";
 import { CopyWriter, copyMark, limitCopyCalls } from "./copy/copy-writer.ts";
@@ -33,6 +34,7 @@ import { Deletion } from "./data/deletion.ts";
 import { DataCalls } from "./data-calls.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import { Management } from "./management.ts";
+import { loadOwnEntries, onlyUserOf } from "./members.ts";
 import type { Platform } from "./platform.ts";
 import { DebitStream } from "./sockets/debit-stream.ts";
 import { LivePush } from "./sockets/live.ts";
@@ -144,6 +146,8 @@ export class EnterpriseCore {
         nowMs: this.ledger.nowMs(),
         copyAsOfMs: copyAsOfMs(this.ledger),
         forecast: { leftAtResetMicros, expiringMicros },
+        onlyUser: this.#onlyUserOf(caller),
+        userName: "user" in caller ? findUserName(this.platform.sql, caller.user) : null,
         copy: copyMark(this.platform.sql),
         notInCube: cubeGap(this.ledger),
       };
@@ -164,18 +168,29 @@ export class EnterpriseCore {
       if (row === undefined || known === undefined || isForgotten(known, this.ledger.nowMs())) {
         return refuse({ code: "not_found" });
       }
+      const onlyUser = this.#onlyUserOf(caller);
+      if (onlyUser !== null && row.user !== onlyUser) return refuse({ code: "not_found" });
       return showReceipt({ ...row, meters: this.ledger.store.loadMeters([run]).map(summarizeMeter) });
     });
   }
 
-  /** Returns entries before `beforeSeq`, newest first. Returns `limit` + 1 entries if there are more than `limit`. */
-  entries(caller: Caller, beforeSeq: number, limit: number): EntryJson[] | Refused | Denied {
-    return this.#answer(caller, () => this.ledger.store.loadEntryPage(beforeSeq, limit + 1).map(showEntry));
+  /**
+   * Returns entries before `beforeSeq`, newest first. Returns `limit` + 1 entries if there are more than `limit`. For a
+   * caller who sees only their own, the last one may only say up to where the journal was searched.
+   */
+  entries(caller: Caller, beforeSeq: number, limit: number): (EntryJson | UnreadEntries)[] | Refused | Denied {
+    return this.#answer(caller, () => {
+      const onlyUser = this.#onlyUserOf(caller);
+      if (onlyUser === null) return this.ledger.store.loadEntryPage(beforeSeq, limit + 1).map(showEntry);
+      const { entries, readToSeq } = loadOwnEntries(this.ledger, onlyUser, beforeSeq, limit);
+      return [...entries.map(showEntry), ...(readToSeq === null ? [] : [{ readToSeq }])];
+    });
   }
 
   /** Returns grants before `beforeSeq`, newest first. Returns `limit` + 1 grants if there are more than `limit`. */
   grants(caller: Caller, beforeSeq: number, limit: number): { seq: number; view: GrantJson }[] | Refused | Denied {
     return this.#answer(caller, () => {
+      if (this.#onlyUserOf(caller) !== null) return refuse({ code: "not_found" });
       this.ledger.trySettle();
       const page = this.ledger.store.loadGrantPage(beforeSeq, limit + 1);
       return page.map((grant) => ({ seq: grant.seq, view: showGrant(summarizeGrant(grant, this.ledger.nowMs())) }));
@@ -184,6 +199,7 @@ export class EnterpriseCore {
 
   grant(caller: Caller, id: string): GrantJson | Refused | Denied {
     return this.#answer(caller, () => {
+      if (this.#onlyUserOf(caller) !== null) return refuse({ code: "not_found" });
       this.ledger.trySettle();
       const grant = this.ledger.store.loadGrants([id])[0];
       return grant === undefined
@@ -240,6 +256,10 @@ export class EnterpriseCore {
   /** Converts the gauge to the JSON form that responses, sockets and webhooks use. */
   #showGauge(gauge: Gauge = this.ledger.gauge()): GaugeJson {
     return showGauge(gauge, this.ledger.books.settings);
+  }
+
+  #onlyUserOf(caller: Caller): string | null {
+    return onlyUserOf(caller, this.ledger.books.settings);
   }
 
   /** Returns why the caller is refused now, or null if it is not refused. */

@@ -12,6 +12,10 @@ import type { AtMs } from "./time.ts";
 export const BILLING_MODELS = ["credits", "byom"] as const;
 export type BillingModel = (typeof BILLING_MODELS)[number];
 
+/** Whether members see everything that the enterprise used, or only what they used themselves. */
+export const MEMBERS_SEE = ["all", "own"] as const;
+type MembersSee = (typeof MEMBERS_SEE)[number];
+
 export const SURFACES = ["web", "cli"] as const;
 export type Surface = (typeof SURFACES)[number];
 
@@ -33,6 +37,8 @@ export type Settings = {
   priceMultiplierMillionths?: number;
   /** Chosen at creation; absent: none. */
   region?: Region;
+  /** Absent: all. */
+  membersSee?: MembersSee;
 };
 
 /** One billing cycle, half-open [startsAt, endsAt), with its use in credits and in USD. */

@@ -6,6 +6,7 @@
 /** The tier of a report that names none. An entry's own rates are its prices, so no entry may use this name. */
 export const STANDARD_TIER = "standard";
 export const TIER_PATTERN = /^[a-z][a-z0-9_]{0,31}$/;
+export const TIER_RULE = "must be 1 to 32 lowercase letters, digits and _, and start with a letter";
 
 /** Returns what identifies a meter within its run. A name never contains a space, so no two meters share a key. */
 export function meterKey(name: string, tier: string): string {

@@ -1,6 +1,6 @@
 /** The request that creates or changes an enterprise, and its conversion to the ledger's settings. */
 import { z } from "@hono/zod-openapi";
-import { BILLING_MODELS, type Settings } from "../ledger/books.ts";
+import { BILLING_MODELS, MEMBERS_SEE, type Settings } from "../ledger/books.ts";
 import { isTimeZone } from "../ledger/cycle.ts";
 import { parseRate } from "../ledger/prices.ts";
 import { REGIONS } from "../ledger/regions.ts";
@@ -37,6 +37,10 @@ export const enterprisePut = z
     price_multiplier: orNull(multiplier, "string")
       .optional()
       .describe("Marks charges in credits up or down, for meters that are first priced afterwards; null: 1"),
+    members_see: z
+      .enum(MEMBERS_SEE)
+      .optional()
+      .describe("`own`: members see the balance and the cycles, and of everything else only what they used themselves"),
     test_clock: orNull(time, "string")
       .optional()
       .describe("A clock that moves only when it is moved; set at creation only"),
@@ -64,6 +68,7 @@ export function patchOf(sent: EnterprisePut): Partial<Settings> {
     upgradeUrl: sent.upgrade_url,
     referralUrl: sent.referral_url,
     webhookUrl: sent.webhook_url,
+    membersSee: sent.members_see,
     priceMultiplierMillionths:
       sent.price_multiplier === undefined ? undefined : (parseRate(sent.price_multiplier ?? "1") ?? undefined),
     region: sent.region,

@@ -73,6 +73,13 @@ export type FactsJson =
 /** An entry as the object answers it. */
 export type EntryJson = Omit<Entry, "facts"> & { facts: FactsJson };
 
+/** Stands for older entries that were not read, at the end of a page of entries of one person. */
+export type UnreadEntries = { readToSeq: number };
+
+export function isEntry(entry: EntryJson | UnreadEntries): entry is EntryJson {
+  return "seq" in entry;
+}
+
 export function showEntry({ facts, ...entry }: Entry): EntryJson {
   return { ...entry, facts: showFacts(facts) };
 }

@@ -10,7 +10,7 @@ import { MAX_QUANTITY } from "../ledger/prices.ts";
 const ID = /^[A-Za-z0-9_.:@/-]{1,128}$/;
 const LAST_DATE_MS = Date.UTC(10_000, 0, 1) - 1;
 
-export const ID_RULE = "must match ^[A-Za-z0-9_.:@/-]{1,128}$ and not be . or ..";
+export const ID_RULE = "must be 1 to 128 letters, digits and _ . : @ / -, and not . or ..";
 
 /** False for "." and "..", too, because URL parsing removes them from paths. */
 export function isId(text: string): boolean {

@@ -99,6 +99,12 @@ export function showGauge(gauge: Gauge, links: AlertLinks): GaugeJson {
   };
 }
 
+/** When new runs can draw on something new; null if the reset adds nothing, for an allowance or a cap of 0. */
+export function resetsAtOf({ monthly, spend, cycle }: GaugeJson): string | null {
+  const added = spend === null ? monthly?.allowance_micros : spend.cap_micros;
+  return added === 0 ? null : cycle.ends_at;
+}
+
 export function parseGauge(json: GaugeJson): ParsedGauge {
   const { cycle, monthly, bonus, spend } = json;
   return {

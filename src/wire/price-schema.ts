@@ -1,14 +1,13 @@
 /** The schemas of price-book entries, for the price book and for the overrides of an enterprise. */
 import { z } from "@hono/zod-openapi";
 import { byKind } from "../ledger/kinds.ts";
-import { STANDARD } from "../ledger/price-list.ts";
 import { MAX_QUANTITY, parseRate } from "../ledger/prices.ts";
 import type { FieldError } from "../ledger/refusals.ts";
+import { STANDARD_TIER, TIER_PATTERN, TIER_RULE } from "../ledger/tiers.ts";
 import { id } from "./fields.ts";
 
 const MAX_ALIASES = 100;
 const MAX_TIERS = 20;
-const TIER = /^[a-z][a-z0-9_]{0,31}$/;
 
 const rate = z
   .string()
@@ -35,7 +34,9 @@ const tierSchema = z.strictObject({
 
 const tiersSchema = z
   .record(
-    z.string().refine((name) => TIER.test(name) && name !== STANDARD, `must match ${TIER.source} and not be standard`),
+    z
+      .string()
+      .refine((name) => TIER_PATTERN.test(name) && name !== STANDARD_TIER, `${TIER_RULE}, and not be ${STANDARD_TIER}`),
     tierSchema,
   )
   .refine((tiers) => Object.keys(tiers).length <= MAX_TIERS, `must have at most ${MAX_TIERS} tiers`)

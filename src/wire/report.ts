@@ -8,7 +8,7 @@ import type { Report } from "../ledger/debit.ts";
 import type { BookTerms } from "../ledger/price-list.ts";
 import type { Price } from "../ledger/prices.ts";
 import { type FieldError, isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
-import { STANDARD_TIER, TIER_PATTERN } from "../ledger/tiers.ts";
+import { STANDARD_TIER, TIER_PATTERN, TIER_RULE } from "../ledger/tiers.ts";
 import { type DebitAnswerJson, debitAnswerSchema } from "./debit-answer.ts";
 import { id, surface, time } from "./fields.ts";
 import { fieldErrors, type Problem, problemOfRefusal } from "./problems.ts";
@@ -22,7 +22,7 @@ const reportSchema = z
     model: id.describe("An id or alias of the price book, or a name that a router or a cloud uses for it"),
     tier: z
       .string()
-      .regex(TIER_PATTERN, `must match ${TIER_PATTERN.source}`)
+      .regex(TIER_PATTERN, TIER_RULE)
       .default(STANDARD_TIER)
       .describe("The price tier of these calls; a tier that the model does not have is priced at `standard`"),
     usage: usageSchema,

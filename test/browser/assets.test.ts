@@ -45,9 +45,9 @@ it("gives out every file that a page links to, of the right type, to be cached f
     "/assets/app.css",
     "/assets/chart.js",
     "/assets/htmx.js",
+    "/assets/icon.svg",
     "/assets/page.js",
     "/assets/usage.js",
-    "/icon.svg",
   ]);
   for (const path of files) {
     const { status, headers } = await site.send("GET", path);

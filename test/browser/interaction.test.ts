@@ -199,7 +199,7 @@ describe("the chart", () => {
       const scrubber = page.getByRole("slider", { name: "Walk through the chart" });
       await scrubber.focus();
       const last = await scrubber.getAttribute("aria-valuetext");
-      expect(last).toMatch(/^Mon 23 Nov \(so far\): Web [\d.,]+, CLI [\d.,]+$/);
+      expect(last).toMatch(/^Mon 23 Nov \(so far\): Web [\d.,]+, CLI [\d.,]+, Total [\d.,]+$/);
       await page.keyboard.press("ArrowLeft");
       expect(await scrubber.getAttribute("aria-valuetext")).toMatch(/^Sun 22 Nov: Web/);
       expect(await textOf(page, ".tip")).toContain("Sun 22 Nov");
@@ -233,8 +233,8 @@ describe("the chart", () => {
       const tip = await textOf(page, ".tip");
       await page.locator("#chart-table summary").click();
       const row = await textOf(page, "#chart-table tbody tr:last-child");
-      const [web, cli] = row.split(" ").slice(-2);
-      expect(tip).toBe(`Mon 23 Nov (so far) Web ${web} CLI ${cli} UTC`);
+      const [web, cli, total] = row.split(" ").slice(-3);
+      expect(tip).toBe(`Mon 23 Nov (so far) Web ${web} CLI ${cli} Total ${total} UTC`);
     });
   });
 

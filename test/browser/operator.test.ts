@@ -294,7 +294,7 @@ describe("an enterprise's page", () => {
     await page.goto(`/operator/enterprises/${enterprise.id}`);
     await page.getByLabel("User").fill("not an id");
     await press(page, "Make a link");
-    expect(await page.locator("#e-user").innerText()).toContain("Must match");
+    expect(await page.locator("#e-user").innerText()).toContain("Must be 1 to 128 letters");
     await page.getByLabel("User").fill("lena.vogt");
     await page.getByLabel("Role").selectOption("admin");
     await press(page, "Make a link");

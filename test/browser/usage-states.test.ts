@@ -44,6 +44,44 @@ describe.each(STATES)("$name", ({ name, kind, create, texts }) => {
   });
 });
 
+it("scrolls sideways at no width from 300 px up, in credits and in dollars", async () => {
+  for (const name of ["three quarters used", "near the cap"]) {
+    const enterprise = await STATES.find((state) => state.name === name)?.create(site);
+    if (enterprise === undefined) throw new Error(`there is no state ${name}`);
+    const { page, context } = await site.signIn(enterprise);
+    for (const path of [
+      "/settings/usage",
+      "/settings/usage?view=total",
+      "/settings/usage?user=u1",
+      "/settings/model",
+    ]) {
+      await page.goto(path);
+      for (const width of [300, 320, 375, 600, 760, 761, 768, 780, 800, 807, 899, 960, 1024]) {
+        await page.setViewportSize({ width, height: 900 });
+        const excess = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        await expect.poll(excess, { message: `${path} at ${width}` }).toBeLessThanOrEqual(0);
+      }
+    }
+    await context.close();
+  }
+});
+
+it("lets a thumb hit every link, also those of names at 375 px", async () => {
+  const enterprise = await STATES.find(({ name }) => name === "three quarters used")?.create(site);
+  if (enterprise === undefined) throw new Error("there is no such state");
+  const { page, context } = await site.signIn(enterprise, "admin", { size: NARROW });
+  const small = await page.evaluate(() =>
+    [...document.querySelectorAll<HTMLElement>("a, button, summary, input, select")]
+      .filter((element) => element.checkVisibility() && element.closest(".unseen, .skip, .scrub") === null)
+      .filter((element) => !element.matches(".skip, .scrub"))
+      .map((element) => ({ text: element.textContent?.trim(), box: element.getBoundingClientRect() }))
+      .filter(({ box }) => box.height < 24 || box.width < 24)
+      .map(({ text, box }) => `${text}: ${Math.round(box.width)} × ${Math.round(box.height)}`),
+  );
+  expect(small).toEqual([]);
+  await context.close();
+});
+
 describe("the other pages of a signed-in person", () => {
   it("fit both widths and are accessible in both themes: receipt, cap, confirmation, invalid cap, rates", async () => {
     const globex = await site.newEnterprise({

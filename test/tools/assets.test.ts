@@ -50,9 +50,11 @@ describe("the build", () => {
 
   it("lists the files that pages link to, and leaves the chart to the script that loads it", () => {
     const paths: Record<string, string> = JSON.parse(readFileSync(join(directory, "asset-paths.json"), "utf8"));
-    expect(Object.keys(paths)).toEqual(["app.css", "htmx.js", "page.js", "usage.js"]);
+    expect(Object.keys(paths)).toEqual(["icon.svg", "app.css", "htmx.js", "page.js", "usage.js"]);
+    const { "icon.svg": icon, ...linked } = paths;
+    expect(icon).toMatch(/^\/assets\/icon-\w{12}\.svg$/);
     const chart = code().find((path) => path.startsWith("assets/chart-"));
-    expect(Object.values(paths).map((path) => path.slice(1))).toEqual(
+    expect(Object.values(linked).map((path) => path.slice(1))).toEqual(
       code().filter((path) => path.startsWith("assets/") && path !== chart),
     );
     expect(read(paths["usage.js"] as string).toString()).toContain(`"/${chart}"`);
@@ -60,7 +62,7 @@ describe("the build", () => {
 
   it("keeps the names that other sites and browsers know", () => {
     const names = [...filesOf(join(directory, "public")).keys()].filter((path) => !path.startsWith("assets/"));
-    expect(names).toEqual(["_headers", "embed/usage-bar.js", "icon.svg"]);
+    expect(names).toEqual(["_headers", "embed/usage-bar.js"]);
   });
 
   it("removes the files of earlier builds, and does not touch those that are still right", async () => {

@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
 import { isRefusal } from "../../src/ledger/refusals.ts";
+import { isEntry } from "../../src/wire/entry.ts";
 import { newEnterprise } from "./api.ts";
 
 const ADA = { kind: "user", user: "ada", role: "admin" } as const;
@@ -18,6 +19,6 @@ it("changes the cap only if it is still the one that the admin saw", async () =>
   expect((await gauge()).spend.cap_micros).toBe(500);
   expect(await setCap(null, 500)).toBeNull();
   const entries = await env.ENTERPRISE.getByName(id).entries(ADA, Number.MAX_SAFE_INTEGER, 10);
-  const changes = isRefusal(entries) ? [] : entries.filter(({ facts }) => facts.type === "cap_changed");
+  const changes = isRefusal(entries) ? [] : entries.filter(isEntry).filter(({ facts }) => facts.type === "cap_changed");
   expect(changes.map(({ by }) => by)).toEqual(["user:ada", "user:ada"]);
 });

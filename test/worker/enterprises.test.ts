@@ -37,6 +37,7 @@ describe("PUT of an enterprise", () => {
       webhook_url: null,
       price_multiplier: "1",
       region: null,
+      members_see: "all",
       test_clock: null,
     });
     expect(referral_code).toEqual(expect.any(String));

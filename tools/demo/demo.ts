@@ -1,7 +1,7 @@
 // The demo that `npm start` runs: creates three enterprises with a month of history if they are missing, prints links
 // that sign in to them, serves an editor that embeds the usage bar, and runs demo agents until it is stopped.
 // Needs OPERATOR_KEY in the environment and a Worker in local demo mode. To run it by hand:
-// `node tools/run.mjs demo/demo.ts --to URL`. With `--seed-only` it exits after printing the links.
+// `node tools/run.mjs demo/demo.ts --to URL`. With `--editor-port` it prefers that port for the editor. With `--seed-only` it exits after printing the links.
 
 import { parseArgs } from "node:util";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
@@ -16,9 +16,6 @@ import { DEMO_ENTERPRISES, type DemoEnterprise } from "./world.ts";
 const BRIEF_MS = 2_000;
 const SEEDING_MS = 30_000;
 const PATIENT_MS = 600_000;
-/** The editor's port minus the Worker's. Not 1, because another Fuelgauge may run on the next port. */
-const EDITOR_PORT_OFFSET = 1000;
-const MAX_PORT = 65_535;
 
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(0));
 await main().catch((error: unknown) => {
@@ -27,7 +24,9 @@ await main().catch((error: unknown) => {
 });
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { to: { type: "string" }, "seed-only": { type: "boolean" } } });
+  const { values } = parseArgs({
+    options: { to: { type: "string" }, "editor-port": { type: "string" }, "seed-only": { type: "boolean" } },
+  });
   const key = process.env.OPERATOR_KEY;
   if (!values.to || !key) throw new Error("give --to URL, and set OPERATOR_KEY in the environment");
   const baseUrl = parseBaseUrl("--to", values.to);
@@ -40,7 +39,7 @@ async function main(): Promise<void> {
   await seedAll(book, call);
   await printLinks(baseUrl, call);
   if (values["seed-only"]) return;
-  await openEditor(baseUrl, callFor(BRIEF_MS), book);
+  await openEditor(baseUrl, callFor(BRIEF_MS), book, Number(values["editor-port"] ?? 0));
   console.log("\nDemo agents are running: watch the balances fall.\n");
   // Real agents use keys with the scope debit. The demo's agents use the operator key, so that no enterprise starts
   // with a list of demo keys.
@@ -60,10 +59,8 @@ async function seedAll(book: PriceBook, call: Call): Promise<void> {
     console.log(`Created ${count} demo enterprises in ${((performance.now() - startedMs) / 1000).toFixed(1)} s.`);
 }
 
-/** Starts the editor and prints its link. The demo goes on if the editor cannot start. */
-async function openEditor(baseUrl: string, operator: Call, book: PriceBook): Promise<void> {
-  const preferred = (Number(new URL(baseUrl).port) || 80) + EDITOR_PORT_OFFSET;
-  const port = preferred > MAX_PORT ? 0 : preferred;
+/** Starts the editor on this port, or on any free one, and prints its link. The demo goes on if the editor cannot start. */
+async function openEditor(baseUrl: string, operator: Call, book: PriceBook, port: number): Promise<void> {
   try {
     const { origin } = await startEditor({ baseUrl, operator, book, enterprises: DEMO_ENTERPRISES, port });
     console.log(`  Demo editor   ${origin}/   (embeds the usage bar, and lets you start an agent)`);

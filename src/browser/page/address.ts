@@ -21,7 +21,7 @@ export function followAddress(): void {
 /** Copies the chart's parameters into the links of the tables, because htmx replaces the chart without the tables. */
 function updateTableLinks(): void {
   const now = new URLSearchParams(location.search);
-  for (const link of document.querySelectorAll(".table a[hx-get]")) {
+  for (const link of document.querySelectorAll(".table a")) {
     for (const name of LINK_ATTRIBUTES) {
       const value = link.getAttribute(name);
       if (value === null) continue;

@@ -110,7 +110,7 @@ export class UsageBar extends HTMLElement implements Bar {
     const shown = percent ?? 0;
     const share = shown > 0 && shown < 1 ? "less than 1" : Math.floor(shown);
     this.#meter.ariaValueNow = String(Math.min(100, shown));
-    this.#meter.ariaValueText = `${amounts(gauge)} used, ${share} %, ${note}`;
+    this.#meter.ariaValueText = [`${amounts(gauge)} used`, `${share} %`, note].filter(Boolean).join(", ");
     const fill = (segment: HTMLElement, micros: number) => {
       const width = Math.min(100, (micros * 100) / (total_micros ?? 0));
       segment.style.inlineSize = micros === 0 ? "0" : `max(2px, ${width}%)`;

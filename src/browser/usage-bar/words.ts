@@ -28,7 +28,12 @@ export function headline(gauge: GaugeJson): string {
   if (total_micros === null || remaining_micros !== 0) return amounts(gauge);
   const [, day, month] = new Date(Date.parse(cycle.ends_at) + LATEST_MIDNIGHT_MS).toUTCString().split(" ");
   const what = unit === "usd" ? `Cap of ${amount(total_micros, unit)} reached` : "Out of credits";
-  return `${what} until ${Number(day)} ${month}`;
+  return resetHelps(gauge) ? `${what} until ${Number(day)} ${month}` : what;
+}
+
+/** Whether new runs can draw on something new after the reset: not with an allowance or a cap of 0. */
+function resetHelps({ monthly, total_micros }: GaugeJson): boolean {
+  return (monthly === null ? total_micros : monthly.allowance_micros) !== 0;
 }
 
 /** Returns a text such as "1,240 of 2,000 credits" or "$412.40 of $500.00 cap". */
@@ -38,8 +43,11 @@ export function amounts({ unit, used_micros, total_micros }: GaugeJson): string 
   return `${used} of ${amount(total_micros, unit)} ${unit === "usd" ? "cap" : "credits"}`;
 }
 
-/** Returns a text such as "resets in 8 days". On the last day it shows hours. */
-export function resets({ as_of, cycle: { ends_at, days_remaining: days } }: GaugeJson): string {
+/** Returns a text such as "resets in 8 days", in hours on the last day. It is empty if the reset adds nothing. */
+export function resets(gauge: GaugeJson): string {
+  const { as_of, cycle } = gauge;
+  const { ends_at, days_remaining: days } = cycle;
+  if (!resetHelps(gauge)) return "";
   const hours = Math.max(1, Math.ceil((Date.parse(ends_at) - Date.parse(as_of)) / HOUR_MS));
   const [count, noun] = days > 1 ? [days, "day"] : [hours, "hour"];
   return `resets in ${count} ${noun}${count === 1 ? "" : "s"}`;

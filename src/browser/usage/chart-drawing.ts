@@ -59,7 +59,13 @@ function optionsOf(data: Chart, tip: HTMLElement, size: Size): uPlotLibrary.Opti
     ...size,
     padding: [10, 20, 0, 0],
     legend: { show: false },
-    cursor: { y: false, drag: { x: false, y: false, setScale: false }, points: { show: false } },
+    cursor: {
+      y: false,
+      drag: { x: false, y: false, setScale: false },
+      points: { show: false },
+      // The line stands on the point whose values the tip shows.
+      move: (chart, left, top) => [left < 0 ? left : chart.valToPos(data.x[chart.posToIdx(left)] ?? 0, "x"), top],
+    },
     scales: {
       x: { time: false, range: () => [data.xMin, data.xMax] },
       y: { range: () => [data.yTicks[0]?.at ?? 0, data.yTicks.at(-1)?.at ?? 1] },
@@ -132,7 +138,7 @@ function drawPoints(chart: uPlotLibrary, data: Chart, index: number): void {
     if (value === null || (data.kind === "total" && !isNewest)) return;
     const [x, y] = [chart.valToPos(data.x[i] ?? 0, "x", true), chart.valToPos(value, "y", true)];
     const size = (key === "cli" ? 3.5 : 4) * devicePixelRatio;
-    ctx.fillStyle = i === data.partial ? color("--card") : color(COLORS[key]);
+    ctx.fillStyle = data.partial.includes(i) ? color("--card") : color(COLORS[key]);
     ctx.beginPath();
     if (key === "cli") ctx.rect(x - size, y - size, 2 * size, 2 * size);
     else ctx.arc(x, y, size, 0, 2 * Math.PI);
@@ -149,7 +155,8 @@ function showTip(chart: uPlotLibrary, data: Chart, tip: HTMLElement): void {
   if (index === null || index === undefined || tip.hidden) return;
   const head = Object.assign(document.createElement("b"), { textContent: data.labels[index] });
   const zone = Object.assign(document.createElement("small"), { textContent: data.timeZone });
-  tip.replaceChildren(head, ...data.series.flatMap((series) => tipRow(series, index)), zone);
+  const rows = data.series.flatMap((series) => tipRow(series.key, series.name, series.texts[index] ?? null));
+  tip.replaceChildren(head, ...rows, ...tipRow("sum", "Total", data.sums?.[index] ?? null), zone);
   const at = chart.valToPos(data.x[index] ?? 0, "x") + chart.over.offsetLeft;
   const room = chart.root.clientWidth - tip.offsetWidth;
   const beside = at + TIP_DISTANCE > room ? at - tip.offsetWidth - TIP_DISTANCE : at + TIP_DISTANCE;
@@ -157,8 +164,7 @@ function showTip(chart: uPlotLibrary, data: Chart, tip: HTMLElement): void {
   tip.style.transform = `translate(${Math.round(Math.max(0, Math.min(beside, room)))}px, 12px)`;
 }
 
-function tipRow({ key, name, texts }: ChartSeries, index: number): HTMLElement[] {
-  const text = texts[index] ?? null;
+function tipRow(key: ChartSeries["key"] | "sum", name: string, text: string | null): HTMLElement[] {
   if (text === null) return [];
   const row = document.createElement("span");
   const mark = Object.assign(document.createElement("i"), { className: `swatch ${key}` });
@@ -177,12 +183,14 @@ function makeScrubber(data: Chart, chart: uPlotLibrary, tip: HTMLElement): HTMLI
     min: "0",
     max: String(last),
     step: "1",
-    value: String(data.partial ?? last),
+    value: String(data.kind === "total" ? last - 1 : last),
   });
   scrubber.setAttribute("aria-label", "Walk through the chart");
   const describe = (): number => {
     const index = Number(scrubber.value);
     const words = data.series.flatMap(({ name, texts }) => (texts[index] === null ? [] : [`${name} ${texts[index]}`]));
+    const sum = data.sums?.[index];
+    if (sum !== undefined) words.push(`Total ${sum}`);
     scrubber.setAttribute("aria-valuetext", `${data.labels[index]}: ${words.join(", ")}`);
     return index;
   };

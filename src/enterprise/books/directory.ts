@@ -32,6 +32,11 @@ export function groupOfWorkspace(sql: Sql, workspace: string): string | null {
   return (row?.group_id ?? null) as string | null;
 }
 
+/** Returns a person's name according to the directory; null if the directory has none. */
+export function findUserName(sql: Sql, user: string): string | null {
+  return (sql.all("SELECT name FROM names WHERE kind = 'user' AND id = ?", user)[0]?.name ?? null) as string | null;
+}
+
 function putName(sql: Sql, kind: string, id: string, name: string, group: string | null): void {
   sql.run(
     `INSERT INTO names (kind, id, name, group_id, revision) VALUES (?, ?, ?, ?, ?)

@@ -7,13 +7,19 @@ import type { Child, FC } from "hono/jsx";
 import assets from "../../../dist/asset-paths.json" with { type: "json" };
 import type { TokenClaims } from "../../access/tokens.ts";
 
-/** The signed-in person, with the name of their enterprise. */
-export type Signed = Pick<TokenClaims, "enterprise" | "user" | "role"> & { name: string };
+/** The signed-in person, with the name of their enterprise, and their own if the directory has it. */
+export type Signed = Pick<TokenClaims, "enterprise" | "user" | "role"> & { name: string; userName: string | null };
 
 /**
  * Names the page's enterprise in every request of its scripts: another tab may have signed in to another enterprise.
  */
 export const ENTERPRISE_HEADER = "Fuelgauge-Enterprise";
+
+/**
+ * Sent when a page refreshes itself. A part that cannot be read is then omitted, so that the page keeps its old one, and
+ * a page whose session has ended says so instead of being replaced while somebody reads it.
+ */
+export const REFRESH_HEADER = "Fuelgauge-Refresh";
 
 /** The pages of the section Settings, in the order of its navigation. A new page of the section adds its line here. */
 const SETTINGS_PAGES = [
@@ -55,7 +61,7 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
       <meta name="viewport" content="width=device-width, initial-scale=1" />
       <meta name="color-scheme" content="light dark" />
       <title>{documentTitle(title, signed, tab)}</title>
-      <link rel="icon" href="/icon.svg" type="image/svg+xml" />
+      <link rel="icon" href={assets["icon.svg"]} type="image/svg+xml" />
       <link rel="stylesheet" href={assets["app.css"]} />
       {(signed !== undefined || operator !== undefined) && (
         <>
@@ -84,6 +90,7 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
       <main id="content" class="inner" tabindex={-1}>
         {children}
       </main>
+      {signed !== undefined && <p id="signed-out" hidden></p>}
       <div id="status-region" class="unseen" role="status"></div>
       <div id="alert-region" class="unseen" role="alert"></div>
     </body>
@@ -120,7 +127,7 @@ const Navigation: FC<{ signed: Signed; tab: Tab | undefined }> = ({ signed, tab 
     </nav>
     <form class="who" method="post" action="/signout">
       <span>
-        <bdi>{signed.user}</bdi> <small>{signed.role}</small>
+        <bdi title={signed.user}>{signed.userName ?? signed.user}</bdi> <small>{signed.role}</small>
       </span>
       <button class="quiet" type="submit">
         Sign out

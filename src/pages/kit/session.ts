@@ -8,7 +8,7 @@ import type { Caller } from "../../access/callers.ts";
 import type { AnyRefusal } from "../../access/refusals.ts";
 import { clearSession, readSession } from "../../access/session.ts";
 import { callerOfToken, type TokenClaims } from "../../access/tokens.ts";
-import { ENTERPRISE_HEADER } from "./layout.tsx";
+import { ENTERPRISE_HEADER, REFRESH_HEADER } from "./layout.tsx";
 import { problemPage } from "./problem-page.tsx";
 
 export type PageEnv = { Bindings: Env; Variables: { session: TokenClaims } };
@@ -63,11 +63,17 @@ export function answerRefused(c: Context<PageEnv>, { code }: AnyRefusal): Respon
   return answerSignedOut(c);
 }
 
+/**
+ * Leads to the start page, which says how to sign in. A page that refreshes itself stays as it is, because somebody may
+ * be reading it, and says that its controls no longer work.
+ */
 function answerSignedOut(c: Context): Response | Promise<Response> {
-  return isPartial(c) ? c.html(SIGNED_OUT, 401) : c.redirect("/", 303);
+  if (!isPartial(c)) return c.redirect("/", 303);
+  if (c.req.header(REFRESH_HEADER) === undefined) c.header("HX-Redirect", "/");
+  return c.html(SIGNED_OUT, 401);
 }
 
-const SIGNED_OUT = `<hx-partial hx-target="#pill" hx-swap="outerHTML"><a id="pill" class="pill" data-state="out" href="/settings/usage">Signed out</a></hx-partial>`;
+const SIGNED_OUT = `<hx-partial hx-target="#pill" hx-swap="outerHTML"><a id="pill" class="pill" data-state="out" href="/">Signed out</a></hx-partial><hx-partial hx-target="#signed-out" hx-swap="outerHTML"><p id="signed-out" class="toast" role="alert">You are signed out, so this page no longer changes. <a href="/">Sign in again</a></p></hx-partial>`;
 
 function originOf(c: Context): "same" | "other" | "unknown" {
   const site = c.req.header("Sec-Fetch-Site");

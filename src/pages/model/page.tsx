@@ -13,7 +13,7 @@ import { isRefusal } from "../../ledger/refusals.ts";
 import { enterprisePricing } from "../../operations/enterprise-pricing.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
-import { parseEntry } from "../../wire/entry.ts";
+import { isEntry, parseEntry } from "../../wire/entry.ts";
 import { parseGauge } from "../../wire/gauge.ts";
 import { capName, isSpent, parseCap } from "../kit/cap.ts";
 import { readForm } from "../kit/form.tsx";
@@ -21,7 +21,7 @@ import { page } from "../kit/layout.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
 import { readBlock } from "../kit/read-block.ts";
 import { answerRefused, callerOf, isPartial, type PageEnv, requireSameOrigin, requireSession } from "../kit/session.ts";
-import { loadView, type PageView } from "../kit/view.ts";
+import { loadView, type PageView, signedOf } from "../kit/view.ts";
 import {
   AtCap,
   CapConfirmation,
@@ -95,11 +95,12 @@ function conflict(c: Context<PageEnv>, view: PageView, fields: CapFields) {
   return modelPage(c, view, kept, { kind: "conflict", text }, 409);
 }
 
-function confirmationPage(c: Context<PageEnv>, { gauge, timeZone }: PageView, fields: CapFields, capMicros: Micros) {
+function confirmationPage(c: Context<PageEnv>, view: PageView, fields: CapFields, capMicros: Micros) {
+  const { gauge, timeZone } = view;
   return c.html(
     page({
       title: "Model",
-      signed: { ...c.var.session, name: gauge.name },
+      signed: signedOf(c, view),
       tab: "model",
       children: (
         <>
@@ -125,8 +126,8 @@ async function modelPage(
   const copy = readCopy(c.env, c.executionCtx, c.var.session, view.copy);
   const [book, usedModels, changes] = await Promise.all([
     readBlock("prices", () => readPricesInForce(c)),
-    readBlock("models", () => readUsedModels(c, copy)),
-    byom ? readBlock("cap changes", () => readHistory(c, copy)) : null,
+    readBlock("models", () => readUsedModels(c, copy, view.onlyUser)),
+    byom && view.onlyUser === null ? readBlock("cap changes", () => readHistory(c, copy)) : null,
   ]);
   const rows = Number(c.req.query("rows") ?? RATES_PAGE);
   const query = {
@@ -137,7 +138,7 @@ async function modelPage(
   return c.html(
     page({
       title: "Model",
-      signed: { ...c.var.session, name: gauge.name },
+      signed: signedOf(c, view),
       tab: "model",
       children: (
         <>
@@ -163,7 +164,7 @@ async function modelPage(
               <CapSummary gauge={gauge} timeZone={timeZone} />
             ))}
           {byom && <AtCap gauge={gauge} timeZone={timeZone} />}
-          {byom && <CapHistory changes={changes} timeZone={timeZone} />}
+          {byom && view.onlyUser === null && <CapHistory changes={changes} timeZone={timeZone} />}
           <Rates book={book} usedModels={usedModels ?? []} unit={gauge.unit} query={query} />
         </>
       ),
@@ -206,7 +207,7 @@ async function readHistory(c: Context<PageEnv>, copy: CheckedCopy): Promise<CapC
     readCapChanges(copy, c.var.session.enterprise, HISTORY_ROWS),
     enterpriseStub(c.env, c.var.session).entries(callerOf(c.var.session), MAX_MICROS, ENTRIES_READ),
   ]);
-  const newest = isRefusal(entries) ? [] : entries.map(parseEntry);
+  const newest = isRefusal(entries) ? [] : entries.filter(isEntry).map(parseEntry);
   const bySeq = new Map(copied.map((change) => [change.seq, change]));
   for (const { seq, atMs, by, facts } of newest) {
     if (facts.type !== "cap_changed") continue;
@@ -215,7 +216,8 @@ async function readHistory(c: Context<PageEnv>, copy: CheckedCopy): Promise<CapC
   return [...bySeq.values()].sort((a, b) => b.seq - a.seq).slice(0, HISTORY_ROWS);
 }
 
-async function readUsedModels(c: Context<PageEnv>, copy: CheckedCopy): Promise<string[]> {
-  const runs = await readRuns(copy, c.var.session.enterprise, {}, RUNS_READ, null);
+async function readUsedModels(c: Context<PageEnv>, copy: CheckedCopy, onlyUser: string | null): Promise<string[]> {
+  const user = onlyUser ?? undefined;
+  const runs = await readRuns(copy, c.var.session.enterprise, { user }, RUNS_READ, null);
   return [...new Set(runs.flatMap(({ models }) => models))];
 }

@@ -8,7 +8,7 @@ import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
-import { parseEntry } from "../../wire/entry.ts";
+import { isEntry, parseEntry } from "../../wire/entry.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { OPERATOR, type OperatorContext } from "./session.tsx";
 
@@ -19,7 +19,12 @@ export async function latestChanges(c: OperatorContext, limit: number): Promise<
     readBlock("changes", () => readCopied(c, limit)),
     enterpriseStub(c.env, c.var.address).entries(OPERATOR, MAX_MICROS, NEWEST_ENTRIES),
   ]);
-  const changes = isRefusal(newest) ? [] : newest.map(parseEntry).filter(({ facts }) => facts.type !== "run_closed");
+  const changes = isRefusal(newest)
+    ? []
+    : newest
+        .filter(isEntry)
+        .map(parseEntry)
+        .filter(({ facts }) => facts.type !== "run_closed");
   const bySeq = new Map([...(copied ?? []), ...changes].map((entry) => [entry.seq, entry]));
   return [...bySeq.values()].sort((a, b) => b.seq - a.seq).slice(0, limit);
 }

@@ -15,5 +15,8 @@ export function conditionsOf(gauge: Gauge, suspended: boolean): Condition[] {
   }
   if (gauge.debtMicros > 0) conditions.push({ level: "warning", text: "In debt" });
   if (gauge.spend?.capMicros === null) conditions.push({ level: "info", text: "No cap" });
+  // As on the usage page: said only if there is nothing more pressing to say.
+  const tooEarly = gauge.usedMicros > 0 && isTooEarly(gauge.cycle, gauge.asOfMs);
+  if (conditions.length === 0 && tooEarly) conditions.push({ level: "info", text: "Too early to tell" });
   return conditions;
 }

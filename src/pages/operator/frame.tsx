@@ -23,7 +23,11 @@ export function formatUtc(atMs: AtMs): string {
 }
 
 /** A time in UTC. With script it also shows the reader's local time. */
-export const Utc: FC<{ atMs: AtMs }> = ({ atMs }) => <time datetime={formatIso(atMs)}>{formatUtc(atMs)}</time>;
+export const Utc: FC<{ atMs: AtMs }> = ({ atMs }) => (
+  <time class="utc" datetime={formatIso(atMs)}>
+    {formatUtc(atMs)}
+  </time>
+);
 
 export type Column = { title: string; num?: boolean };
 

@@ -4,7 +4,7 @@ import type { FC } from "hono/jsx";
 import type { Entry } from "../../ledger/entries.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
-import { parseEntry } from "../../wire/entry.ts";
+import { isEntry, parseEntry } from "../../wire/entry.ts";
 import { cutPage } from "../../wire/paging.ts";
 import { Name } from "../kit/parts.tsx";
 import { enterprisePage, tabHref } from "./enterprise-page.tsx";
@@ -26,7 +26,7 @@ export const enterpriseJournal = new Hono<OperatorEnv>().get(PATH, async (c) => 
   const { id } = c.var.state.identity;
   const entries = await enterpriseStub(c.env, c.var.address).entries(OPERATOR, beforeOf(c), PAGE_ROWS);
   if (isRefusal(entries)) return operatorProblem(c, "not_found");
-  const { rows, last } = cutPage(entries, PAGE_ROWS);
+  const { rows, last } = cutPage(entries.filter(isEntry), PAGE_ROWS);
   return enterprisePage(
     c,
     "journal",

@@ -19,12 +19,17 @@ export const SETTINGS = [
   "time_zone",
   "anchor_day",
   "monthly_allowance_micros",
+  "members_see",
   "upgrade_url",
   "referral_url",
 ] as const;
 type SettingName = (typeof SETTINGS)[number] | "webhook_url";
 
 const BILLING_MODELS = { credits: "Credits", byom: "Bring your own model (US dollars)" };
+const MEMBERS_SEE = {
+  all: "Everything",
+  own: "The balance, and their own use",
+};
 
 /** The plans to choose from, by id. Includes the plan that is now chosen, even if it has left the catalogue. */
 function planOptions(plans: readonly Plan[], chosen: string | undefined): Record<string, string> {
@@ -44,6 +49,7 @@ export function valuesOf(settings: Settings): Record<SettingName, string> {
     time_zone: settings.timeZone,
     anchor_day: String(settings.anchorDay),
     monthly_allowance_micros: formatAmountField(settings.allowanceOverrideMicros),
+    members_see: settings.membersSee ?? "all",
     upgrade_url: settings.upgradeUrl ?? "",
     referral_url: settings.referralUrl ?? "",
     webhook_url: settings.webhookUrl ?? "",
@@ -85,6 +91,8 @@ function typedOf(name: SettingName, text: string, errors: FieldError[]): unknown
     case "plan":
     case "time_zone":
       return text;
+    case "members_see":
+      return text === "" ? undefined : text;
     default:
       return name satisfies never;
   }
@@ -121,6 +129,13 @@ export const SettingsFields: FC<{ form: Form; plans: readonly Plan[] }> = ({ for
       label="Anchor day"
       inputmode="numeric"
       hint="The day of the month on which a cycle starts, 1 to 31."
+    />
+    <Choice
+      form={form}
+      name="members_see"
+      label="Members see"
+      options={MEMBERS_SEE}
+      hint="Admins always see everything. A change counts from the next request."
     />
     <Field form={form} name="upgrade_url" label="Upgrade link" optional hint="Where people upgrade to a larger plan." />
     <Field form={form} name="referral_url" label="Referral link" optional hint="Where people invite others." />

@@ -9,7 +9,7 @@ import { findAddress } from "../../catalog/addresses.ts";
 import { catalogOf } from "../../catalog/object.ts";
 import type { StateJson } from "../../enterprise/answers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { isDemoMode } from "../../operations/demo-mode.ts";
+import { demoEditorUrl, isDemoMode } from "../../operations/demo-mode.ts";
 import { findEnterprise } from "../../operations/enterprise-stub.ts";
 import { issueToken } from "../../operations/sign-in.ts";
 import { isId } from "../../wire/fields.ts";
@@ -37,7 +37,7 @@ export const homePages = new Hono<PageEnv>()
               the tokens they use while a model still streams. The balance falls at once, and everyone who needs to know
               is notified.
             </p>
-            {demos === null ? <HowToSignIn /> : <Demos demos={demos} />}
+            {demos === null ? <HowToSignIn /> : <Demos demos={demos} editorUrl={demoEditorUrl(c.env)} />}
             <p>
               Developers: see the <a href="/docs">API reference</a>.
             </p>
@@ -66,7 +66,7 @@ const HowToSignIn: FC = () => (
   </p>
 );
 
-const Demos: FC<{ demos: StateJson[] }> = ({ demos }) => (
+const Demos: FC<{ demos: StateJson[]; editorUrl: string | null }> = ({ demos, editorUrl }) => (
   <>
     <h2>Demo enterprises</h2>
     {demos.length === 0 && <p class="card">They are being created. Reload this page in a few seconds.</p>}
@@ -94,6 +94,12 @@ const Demos: FC<{ demos: StateJson[] }> = ({ demos }) => (
         </li>
       ))}
     </ul>
+    {editorUrl !== null && (
+      <p>
+        <a href={editorUrl}>Open the demo editor</a>, which embeds the usage bar in its header. Start an agent there and
+        watch the bar fall.
+      </p>
+    )}
     <p class="muted">
       The operator manages all of them at <a href="/operator">/operator</a>.
     </p>

@@ -4,10 +4,11 @@
  */
 
 import { type Context, Hono } from "hono";
+import type { FC } from "hono/jsx";
 import { failedTooOften, isOver } from "../../access/limits.ts";
 import { signingSecrets } from "../../access/secrets.ts";
 import { clearSession, readSession, startSession } from "../../access/session.ts";
-import { readToken } from "../../access/tokens.ts";
+import { readToken, type TokenClaims } from "../../access/tokens.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readForm } from "../kit/form.tsx";
@@ -20,6 +21,7 @@ export const signInPages = new Hono<PageEnv>()
     const token = c.req.query("token") ?? "";
     const link = await readToken(signingSecrets(c.env), "link", token);
     if (link === null) return refuseLink(c);
+    const names = await namesOf(c, link);
     return c.html(
       page({
         title: "Sign in",
@@ -27,7 +29,7 @@ export const signInPages = new Hono<PageEnv>()
           <section class="card lone">
             <h1>Sign in</h1>
             <p>
-              As <strong>{link.user}</strong> ({link.role}) of <strong>{link.enterprise}</strong>.
+              As <Person {...names} /> ({link.role}) of <Enterprise {...names} />.
             </p>
             <form method="post" action="/signin">
               <input type="hidden" name="token" value={token} />
@@ -58,6 +60,7 @@ export const signInPages = new Hono<PageEnv>()
   .get("/signout", async (c) => {
     const who = await readSession(c);
     if (who === null) return c.redirect("/", 303);
+    const names = await namesOf(c, who);
     return c.html(
       page({
         title: "Sign out",
@@ -65,7 +68,7 @@ export const signInPages = new Hono<PageEnv>()
           <section class="card lone">
             <h1>Sign out?</h1>
             <p>
-              You are signed in as <strong>{who.user}</strong> of <strong>{who.enterprise}</strong>.
+              You are signed in as <Person {...names} /> of <Enterprise {...names} />.
             </p>
             <form method="post" action="/signout">
               <button class="button" type="submit">
@@ -84,6 +87,33 @@ export const signInPages = new Hono<PageEnv>()
     clearSession(c);
     return c.redirect("/", 303);
   });
+
+type Names = { person: string; enterprise: string };
+
+const Person: FC<Names> = ({ person }) => (
+  <strong>
+    <bdi>{person}</bdi>
+  </strong>
+);
+
+const Enterprise: FC<Names> = ({ enterprise }) => (
+  <strong>
+    <bdi>{enterprise}</bdi>
+  </strong>
+);
+
+/** Returns the names of a person and their enterprise. Returns the ids if the names cannot be read, or not that often. */
+async function namesOf(c: Context<PageEnv>, claims: TokenClaims): Promise<Names> {
+  const ids = { person: claims.user, enterprise: claims.enterprise };
+  if (await isOver(c.env, "LIMIT_COSTLY", `names ${claims.id}`)) return ids;
+  try {
+    const { user, role } = claims;
+    const view = await enterpriseStub(c.env, claims).copyView({ kind: "user", user, role });
+    return isRefusal(view) ? ids : { person: view.userName ?? user, enterprise: view.gauge.name };
+  } catch {
+    return ids;
+  }
+}
 
 /** Answers a link that is forged, expired or missing; an address that sends many has to wait. */
 async function refuseLink(c: Context<PageEnv>): Promise<Response> {

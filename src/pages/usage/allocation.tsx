@@ -159,7 +159,7 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
       {gauge.debtMicros > 0 && (
         <p class="note">
           Runs in progress used {formatCharge(gauge.debtMicros, unit)} that no credit covered. New credit pays this debt
-          first; any debt left at the reset is written off.
+          first; any debt left at the end of the cycle is written off.
         </p>
       )}
       <AllHeld gauge={gauge} />

@@ -61,17 +61,18 @@ function runOutOf({ gauge, outlook, timeZone }: Props): { value: string; note: s
   }
   if (gauge.usedMicros === 0) return { value: "—", note: `nothing ${gauge.unit === "usd" ? "spent" : "used"} yet` };
   if (runOut === null) return { value: "—", note: "too early to tell" };
-  if (!runOut.beforeReset) return { value: formatTenths(runOut.days), note: marginOf(runOut.atMs, outlook.endsAtMs) };
+  if (!runOut.beforeReset) return { value: formatTenths(runOut.days), note: marginOf(runOut.atMs, outlook) };
   const at = runOut.atMs ?? outlook.nowMs;
   const time = runOut.days < 1 ? `, ${formatTime(at, timeZone)}` : "";
   return { value: formatLasting(runOut.days), note: `around ${formatDate(at, timeZone)}${time}` };
 }
 
 /** How long after the reset credits run out. */
-function marginOf(runOutAtMs: AtMs | null, endsAtMs: AtMs): string {
+function marginOf(runOutAtMs: AtMs | null, { endsAtMs, resetHelps }: Outlook): string {
+  const end = resetHelps ? "the reset" : "the cycle ends";
   if (runOutAtMs === null) return "more than ten years";
   const halfDays = Math.floor((runOutAtMs - endsAtMs) / (DAY_MS / 2));
-  if (halfDays === 0) return "shortly after the reset";
-  if (halfDays === 1) return "half a day after the reset";
-  return `${formatDays(Math.floor(halfDays / 2))} after the reset`;
+  if (halfDays === 0) return `shortly after ${end}`;
+  if (halfDays === 1) return `half a day after ${end}`;
+  return `${formatDays(Math.floor(halfDays / 2))} after ${end}`;
 }

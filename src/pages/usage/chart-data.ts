@@ -3,10 +3,10 @@
  * summary all use this data, so they cannot disagree.
  */
 import type { TimeBucket } from "../../copy/read.ts";
-import type { Granularity } from "../../ledger/calendar.ts";
+import type { Granularity, Span } from "../../ledger/calendar.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { Micros, Unit } from "../../ledger/micros.ts";
-import type { AtMs } from "../../ledger/time.ts";
+import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import { formatDate, formatDaysOf, formatHours, formatShortDate, formatTime, offsetOf } from "../kit/dates.ts";
 import { formatAmount, formatCharge, formatTick } from "../kit/format.ts";
 import type { Chart, ChartSeries, Tick } from "./chart-shape.ts";
@@ -14,6 +14,7 @@ import type { Outlook } from "./outlook.ts";
 
 const MICROS = 1_000_000;
 const Y_STEPS = 4;
+const MAX_DAY_TICKS = 8;
 /** The limit is drawn if it is at most this many times the highest value: otherwise it would flatten the chart. */
 const MAX_LIMIT_RATIO = 2.5;
 
@@ -23,18 +24,22 @@ export function bucketChart(
   granularity: Granularity,
   unit: Unit,
   timeZone: string,
+  /** How the summary names the window, such as "In the last 7 days". */
+  window: string,
 ): Chart {
   const web = buckets.map(({ webMicros }) => webMicros);
   const cli = buckets.map(({ cliMicros }) => cliMicros);
+  // The oldest week of 30 days is cut to the window. It is drawn like the current one: hollow.
+  const isCut = (i: number) => i === 0 && granularity === "week" && daysIn(buckets[0]) < daysIn(buckets[1]);
   const offsets = [buckets[0]?.startsAtMs, buckets.at(-1)?.endsAtMs].map((atMs) => offsetOf(atMs ?? 0, timeZone));
   const labels = buckets.map(({ startsAtMs, endsAtMs }, i) => {
     const label =
       granularity === "hour"
         ? `${formatDate(startsAtMs, timeZone)}, ${formatHours(startsAtMs, endsAtMs, timeZone, offsets[0] !== offsets[1])}`
         : formatDaysOf(startsAtMs, endsAtMs, timeZone);
-    return i === buckets.length - 1 ? `${label} (so far)` : label;
+    return i === buckets.length - 1 ? `${label} (so far)` : isCut(i) ? `${label} (part)` : label;
   });
-  const bucketsPerTick = granularity === "hour" ? 4 : 1;
+  const bucketsPerTick = granularity === "hour" ? 4 : Math.ceil(buckets.length / MAX_DAY_TICKS);
   return {
     kind: "buckets",
     x: buckets.map((_, i) => i),
@@ -48,9 +53,10 @@ export function bucketChart(
     ),
     yTicks: yTicksOf([...web, ...cli], unit),
     series: [seriesOf("web", "Web", web, unit), seriesOf("cli", "CLI", cli, unit)],
-    partial: buckets.length - 1,
+    sums: web.map((micros, i) => formatAmount(micros + (cli[i] ?? 0), unit)),
+    partial: buckets.flatMap((_, i) => (isCut(i) || i === buckets.length - 1 ? [i] : [])),
     limit: null,
-    summary: summaryOf(web, cli, labels, granularity, unit),
+    summary: summaryOf(web, cli, labels, window, unit),
     columns: { hour: "Hour", day: "Day", week: "Days" }[granularity],
     timeZone,
   };
@@ -94,7 +100,7 @@ export function totalChart(
       `Start, ${formatDate(outlook.startsAtMs, timeZone)}`,
       ...past.map((_, i) => formatDate(buckets[i]?.startsAtMs ?? 0, timeZone)),
       "Now",
-      `${resetDate} (reset)`,
+      `${resetDate} (${outlook.resetHelps ? "reset" : "end of the cycle"})`,
     ],
     xTicks: buckets.length === 0 ? [] : dayTicks(outlook, gauge.cycle.daysTotal, timeZone),
     yTicks: yTicksOf([highest, showsLimit ? limitMicros : 0], unit),
@@ -102,7 +108,8 @@ export function totalChart(
       seriesOf("used", "Used", used, unit),
       ...(endMicros === null ? [] : [seriesOf("forecast", "At this pace", forecast, unit)]),
     ],
-    partial: null,
+    sums: null,
+    partial: [],
     limit: showsLimit ? { at: limitMicros / MICROS, label: limitLabel(limitMicros, unit) } : null,
     summary: totalSummary(usedMicros, endMicros, limitMicros, resetDate, unit),
     columns: "By the end of",
@@ -119,14 +126,13 @@ function seriesOf(key: ChartSeries["key"], name: string, micros: readonly (Micro
   };
 }
 
-function summaryOf(web: Micros[], cli: Micros[], labels: string[], granularity: string, unit: Unit): string {
+function summaryOf(web: Micros[], cli: Micros[], labels: string[], window: string, unit: Unit): string {
   const [webMicros, cliMicros] = [web, cli].map((list) => list.reduce((sum, micros) => sum + micros, 0)) as [
     number,
     number,
   ];
-  const window = { hour: "24 hours", day: "7 days", week: "30 days" }[granularity];
   if (web.concat(cli).every((micros) => micros === 0)) {
-    return `Nothing was ${unit === "usd" ? "spent" : "used"} in the last ${window}.`;
+    return `Nothing was ${unit === "usd" ? "spent" : "used"} in ${window}.`;
   }
   const sums = web.map((micros, i) => micros + (cli[i] ?? 0));
   const highest = Math.max(...sums);
@@ -136,7 +142,7 @@ function summaryOf(web: Micros[], cli: Micros[], labels: string[], granularity: 
   const refunds = web.concat(cli).some((micros) => micros < 0)
     ? " Where the chart is below zero, refunds exceeded charges."
     : "";
-  return `In the last ${window}, ${used} ${verb}: Web ${formatAmount(webMicros, unit)}, CLI ${formatAmount(cliMicros, unit)}. Highest: ${peak}, ${formatCharge(highest, unit)}.${refunds}`;
+  return `In ${window}, ${used} ${verb}: Web ${formatAmount(webMicros, unit)}, CLI ${formatAmount(cliMicros, unit)}. Highest: ${peak}, ${formatCharge(highest, unit)}.${refunds}`;
 }
 
 function totalSummary(
@@ -150,6 +156,10 @@ function totalSummary(
   if (endMicros === null) return `${used}.`;
   const of = limitMicros === null ? "" : ` of ${formatCharge(limitMicros, unit)}`;
   return `${used}; at this pace about ${formatAmount(endMicros, unit)}${of} by ${resetDate}.`;
+}
+
+function daysIn(span: Span | undefined): number {
+  return span === undefined ? 0 : Math.round((span.endsAtMs - span.startsAtMs) / DAY_MS);
 }
 
 function tickOf(startsAtMs: AtMs, granularity: Granularity, timeZone: string): string {

@@ -22,8 +22,10 @@ export type Chart = {
   xTicks: Tick[];
   yTicks: Tick[];
   series: ChartSeries[];
-  /** The index of the current, incomplete bucket; null if there is none. */
-  partial: number | null;
+  /** What the series of each point add up to; null if they are not parts of a sum. */
+  sums: string[] | null;
+  /** The indexes of incomplete buckets: the current one, and a first one that the window cuts. */
+  partial: number[];
   limit: Tick | null;
   summary: string;
   columns: string;

@@ -5,19 +5,19 @@
 import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
 import { SLICE_RUNS } from "../../copy/read-slice.ts";
-import type { Range } from "../../ledger/calendar.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { countOf, formatAmount, formatCharge, formatCount, formatShare } from "../kit/format.ts";
 import { Name, PartLink, Unreadable } from "../kit/parts.tsx";
 import type { Chart } from "./chart-shape.ts";
-import { type UsageQuery, usageHref, withoutPaging } from "./query.ts";
+import { type UsageQuery, usageHref, WINDOWS, type Window, withoutPaging } from "./query.ts";
 import { StaticChart } from "./static-chart.tsx";
 import { displayName } from "./top-table.tsx";
 
-const RANGES: Record<Range, { label: string; bucket: string }> = {
+const LABELS: Record<Window, { label: string; bucket: string }> = {
   "24h": { label: "24 hours", bucket: "Per hour" },
   "7d": { label: "7 days", bucket: "Per day" },
   "30d": { label: "30 days", bucket: "Per week" },
+  cycle: { label: "Cycle", bucket: "Per day" },
 };
 
 type Props = {
@@ -39,14 +39,14 @@ export const Consumption: FC<Props> = (props) => {
       <div class="head">
         <h2 id="consumption-title">Consumption</h2>
         <nav class="toggle" aria-label="Window">
-          {(Object.keys(RANGES) as Range[]).map((range) => (
+          {WINDOWS.map((range) => (
             <PartLink
               id={`range-${range}`}
               part="chart"
               href={usageHref(query, { range, view: "buckets" })}
-              current={query.view === "buckets" && query.range === range}
+              current={query.range === range}
             >
-              {RANGES[range].label}
+              {LABELS[range].label}
             </PartLink>
           ))}
         </nav>
@@ -57,12 +57,12 @@ export const Consumption: FC<Props> = (props) => {
             href={usageHref(query, { view: "buckets" })}
             current={query.view === "buckets"}
           >
-            {RANGES[query.range].bucket}
+            {LABELS[query.range].bucket}
           </PartLink>
           <PartLink
             id="view-total"
             part="chart"
-            href={usageHref(query, { view: "total" })}
+            href={usageHref(query, { view: "total", range: "cycle" })}
             current={query.view === "total"}
           >
             Running total
@@ -154,6 +154,11 @@ const ChartFigure: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
                 {name}
               </th>
             ))}
+            {chart.sums !== null && (
+              <th scope="col" class="num">
+                Total
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
@@ -163,6 +168,7 @@ const ChartFigure: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
               {chart.series.map(({ texts }) => (
                 <td class="num">{texts[i] ?? ""}</td>
               ))}
+              {chart.sums !== null && <td class="num">{chart.sums[i]}</td>}
             </tr>
           ))}
         </tbody>

@@ -77,6 +77,7 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
     isRequested("now") ? enterpriseStub(c.env, c.var.session).grants(caller, MAX_MICROS, MAX_GRANTS) : null,
   ]);
   if (isRefusal(view)) return view;
+  const hidesGrants = grants !== null && isRefusal(grants) && view.onlyUser !== null;
   const copy = readCopy(c.env, c.executionCtx, c.var.session, view.copy);
   const read = blockReaders(copy, c.var.session.enterprise, view, query);
   const [selected, series, workspace, group, user, runs] = await Promise.all([
@@ -88,7 +89,8 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   const top = { workspace, group, user } as UsageData["top"];
   return {
     view,
-    grants: grants === null || isRefusal(grants) ? null : grants.map(({ view }) => parseGrant(view)),
+    grants:
+      grants === null || isRefusal(grants) ? (hidesGrants ? [] : null) : grants.map(({ view }) => parseGrant(view)),
     selected: selected as Block<TopRow>,
     series: series as Block<SeriesBlock>,
     top,
@@ -96,9 +98,9 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   };
 }
 
-/** The buckets of the chart: those of the range, or the days of the cycle so far. */
+/** The buckets of the chart: those of the window; for the cycle, its days so far. */
 export function chartSpans(view: PageView, query: UsageQuery): { granularity: Granularity; spans: Span[] } {
-  if (query.view === "buckets") return spansOf(query.range, view.nowMs, view.timeZone);
+  if (query.range !== "cycle") return spansOf(query.range, view.nowMs, view.timeZone);
   return { granularity: "day", spans: daysOf(view.cycleStartsAtMs, view.nowMs, view.timeZone) };
 }
 

@@ -61,7 +61,8 @@ export const Period: FC<Pick<Props, "view" | "outlook" | "signed">> = ({ view, o
         <Name>{signed.name}</Name>, as of {formatMoment(nowMs, timeZone)}
       </p>
       <p class="muted">
-        Billing cycle {formatPeriod(startsAtMs, endsAtMs, timeZone)} ({timeZone}) · resets{" "}
+        Billing cycle {formatPeriod(startsAtMs, endsAtMs, timeZone)} ({timeZone}) ·{" "}
+        {outlook.resetHelps ? "resets" : "ends"}{" "}
         <time datetime={formatIso(endsAtMs)}>{formatDate(endsAtMs, timeZone)}</time>
       </p>
     </div>

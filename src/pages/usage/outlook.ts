@@ -13,6 +13,8 @@ export type Outlook = {
   nowMs: AtMs;
   startsAtMs: AtMs;
   endsAtMs: AtMs;
+  /** False if the reset adds nothing: for an allowance of 0, or a cap of 0. Then no text promises a reset. */
+  resetHelps: boolean;
   /** Exact, 0 … 1. */
   elapsedRatio: number;
   /** True in the first 24 hours of a cycle. */
@@ -36,6 +38,11 @@ export type Outlook = {
 /** A margin below this part of the cycle is called "just enough". */
 const JUST_ENOUGH_RATIO = 0.03;
 
+/** Whether new runs can draw on something new after the reset. */
+function addsCredit({ monthly, spend }: Gauge): boolean {
+  return spend === null ? (monthly?.allowanceMicros ?? 0) > 0 : spend.capMicros !== 0;
+}
+
 /** @param forecast how the cycle ends at this pace; undefined if the object is still of the last release */
 export function outlookOf(gauge: Gauge, forecast: CopyView["forecast"]): Outlook {
   const nowMs = gauge.asOfMs;
@@ -50,6 +57,7 @@ export function outlookOf(gauge: Gauge, forecast: CopyView["forecast"]): Outlook
     nowMs,
     startsAtMs,
     endsAtMs,
+    resetHelps: addsCredit(gauge),
     elapsedRatio: Math.min(1, Math.max(0, (nowMs - startsAtMs) / (endsAtMs - startsAtMs))),
     tooEarly,
     runOut: hasRunOutForecast

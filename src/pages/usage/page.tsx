@@ -7,9 +7,10 @@ import type { FC } from "hono/jsx";
 import type { DIMENSIONS } from "../../ledger/attribution.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { formatPeriod } from "../kit/dates.ts";
-import { page, type Signed } from "../kit/layout.tsx";
+import { page, REFRESH_HEADER, type Signed } from "../kit/layout.tsx";
 import { Region } from "../kit/parts.tsx";
 import { answerRefused, isPartial, type PageEnv, requireSession } from "../kit/session.ts";
+import { signedOf } from "../kit/view.ts";
 import { Allocation } from "./allocation.tsx";
 import { Cards } from "./cards.tsx";
 import { bucketChart, totalChart } from "./chart-data.ts";
@@ -19,7 +20,7 @@ import { chartSpans, loadUsage, type UsageData } from "./data.ts";
 import { AsOf, CopyAsOf, Explanation } from "./explanation.tsx";
 import { Exports, Heading, Period } from "./heading.tsx";
 import { type Outlook, outlookOf } from "./outlook.ts";
-import { type Part, parseUsageQuery, type UsageQuery } from "./query.ts";
+import { type Part, parseUsageQuery, type UsageQuery, type Window } from "./query.ts";
 import { RecentRuns, RunsPage } from "./recent-runs.tsx";
 import { statusOf } from "./status.ts";
 import { StatusLine } from "./status-line.tsx";
@@ -27,10 +28,12 @@ import { TopPage, TopTable } from "./top-table.tsx";
 
 type PageProps = { data: UsageData; query: UsageQuery; outlook: Outlook; signed: Signed };
 
-/**
- * Sent when a page refreshes itself: a part that cannot be read is then omitted, so that the page keeps its old one.
- */
-const REFRESH_HEADER = "Fuelgauge-Refresh";
+const WINDOW_TEXTS: Record<Window, string> = {
+  "24h": "the last 24 hours",
+  "7d": "the last 7 days",
+  "30d": "the last 30 days",
+  cycle: "this billing cycle",
+};
 
 export const usagePages = new Hono<PageEnv>().get("/settings/usage", requireSession, async (c) => {
   const requested = parseUsageQuery(new URL(c.req.url).searchParams);
@@ -39,7 +42,7 @@ export const usagePages = new Hono<PageEnv>().get("/settings/usage", requireSess
   if (isRefusal(data)) return answerRefused(c, data.refusal);
   const { gauge, forecast } = data.view;
   const outlook = outlookOf(gauge, forecast);
-  const props = { data, query, outlook, signed: { ...c.var.session, name: gauge.name } };
+  const props = { data, query, outlook, signed: signedOf(c, data.view) };
   if (query.parts === null) return wholePage(c, props);
   const isRefresh = c.req.header(REFRESH_HEADER) !== undefined;
   return c.html(<Parts {...props} parts={query.parts} isRefresh={isRefresh} />);
@@ -192,7 +195,13 @@ function chartOf({ data, query, outlook }: PageProps): Chart | null {
     const selectedMicros = query.filter === null ? null : (data.selected?.amountMicros ?? 0);
     return totalChart(buckets, gauge, outlook, timeZone, selectedMicros);
   }
-  return bucketChart(buckets, chartSpans(data.view, query).granularity, gauge.unit, timeZone);
+  return bucketChart(
+    buckets,
+    chartSpans(data.view, query).granularity,
+    gauge.unit,
+    timeZone,
+    WINDOW_TEXTS[query.range],
+  );
 }
 
 function statusFor({ data, outlook, signed }: PageProps) {

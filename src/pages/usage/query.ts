@@ -3,7 +3,7 @@
  * parameter changed. Invalid parameters are ignored rather than refused, because people edit URLs.
  */
 import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
-import { RANGES, type Range } from "../../ledger/calendar.ts";
+import { RANGES } from "../../ledger/calendar.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { isId } from "../../wire/fields.ts";
@@ -19,8 +19,13 @@ export type TopPlace = { amountMicros: Micros; id: string; shownRows: number; sh
 export type RunPlace = { startedAtMs: AtMs; run: string };
 type Filter = { dimension: Dimension; id: string };
 
+/** `cycle` is the billing cycle, day by day. */
+export const WINDOWS = [...RANGES, "cycle"] as const;
+export type Window = (typeof WINDOWS)[number];
+
 export type UsageQuery = {
-  range: Range;
+  /** The window of the chart. */
+  range: Window;
   /** The chart: by bucket, or the running total of the cycle. */
   view: "buckets" | "total";
   filter: Filter | null;
@@ -30,15 +35,18 @@ export type UsageQuery = {
   parts: readonly Part[] | null;
 };
 
-const DEFAULT_RANGE: Range = "7d";
+const DEFAULT_RANGE: Window = "7d";
 const TOP_PLACE = /^(-?\d{1,16})\.(\d{1,6})\.(-?\d{1,16})\.(.+)$/;
 const RUN_PLACE = /^(\d{1,16})\.(.+)$/;
 
 export function parseUsageQuery(params: URLSearchParams): UsageQuery {
   const parts = params.get("part")?.split(",");
+  const view = params.get("view") === "total" ? "total" : "buckets";
+  const range = WINDOWS.find((window) => window === params.get("range")) ?? DEFAULT_RANGE;
   return {
-    range: RANGES.find((range) => range === params.get("range")) ?? DEFAULT_RANGE,
-    view: params.get("view") === "total" ? "total" : "buckets",
+    // The running total is always that of the billing cycle.
+    range: view === "total" ? "cycle" : range,
+    view,
     filter: filterOf(params),
     top: {
       workspace: parseTopPlace(params.get("workspaces_after")),
@@ -54,8 +62,8 @@ export function parseUsageQuery(params: URLSearchParams): UsageQuery {
 export function usageHref(query: UsageQuery, change: Partial<UsageQuery> = {}): string {
   const { range, view, filter, top, runsAfter, parts } = { ...query, ...change };
   const params = new URLSearchParams();
-  if (range !== DEFAULT_RANGE) params.set("range", range);
   if (view === "total") params.set("view", view);
+  else if (range !== DEFAULT_RANGE) params.set("range", range);
   if (filter !== null) params.set(filter.dimension, filter.id);
   for (const dimension of DIMENSIONS) {
     const place = top[dimension];
@@ -74,8 +82,10 @@ export function withoutPaging(query: UsageQuery): UsageQuery {
   return { ...query, top: { workspace: null, group: null, user: null }, runsAfter: null, parts: null };
 }
 
-export function receiptHref(run: string): string {
-  return `${USAGE_PATH}/runs/${encodeURIComponent(run)}`;
+/** The receipt of a run. Its URL keeps the state of the page, so that the way back leads to where the reader was. */
+export function receiptHref(run: string, query: UsageQuery): string {
+  const state = usageHref(withoutPaging(query)).slice(USAGE_PATH.length);
+  return `${USAGE_PATH}/runs/${encodeURIComponent(run)}${state}`;
 }
 
 function filterOf(params: URLSearchParams): Filter | null {

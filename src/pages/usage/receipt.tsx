@@ -22,8 +22,8 @@ import { formatCount, formatExact, formatExactDecimal, formatRateUsd } from "../
 import { page } from "../kit/layout.tsx";
 import { Moment, Name } from "../kit/parts.tsx";
 import { answerRefused, callerOf, type PageEnv, requireSession } from "../kit/session.ts";
-import { loadView } from "../kit/view.ts";
-import { parseUsageQuery, USAGE_PATH, usageHref, withoutPaging } from "./query.ts";
+import { loadView, signedOf } from "../kit/view.ts";
+import { parseUsageQuery, type UsageQuery, usageHref, withoutPaging } from "./query.ts";
 import { displayName } from "./top-table.tsx";
 
 type Names = Record<Dimension, string>;
@@ -64,17 +64,32 @@ export const receiptPages = new Hono<PageEnv>().get("/settings/usage/runs/:run",
   return c.html(
     page({
       title: `Receipt of ${receipt.run}`,
-      signed: { ...c.var.session, name: view.gauge.name },
+      signed: signedOf(c, view),
       tab: "usage",
-      children: <ReceiptView receipt={receipt} names={names} timeZone={view.timeZone} />,
+      children: (
+        <ReceiptView
+          receipt={receipt}
+          names={names}
+          timeZone={view.timeZone}
+          query={parseUsageQuery(new URL(c.req.url).searchParams)}
+        />
+      ),
     }),
   );
 });
 
-const ReceiptView: FC<{ receipt: Receipt; names: Names; timeZone: string }> = ({ receipt, names, timeZone }) => (
+type ViewProps = {
+  receipt: Receipt;
+  names: Names;
+  timeZone: string;
+  /** The state of the usage page that led here. */
+  query: UsageQuery;
+};
+
+const ReceiptView: FC<ViewProps> = ({ receipt, names, timeZone, query }) => (
   <>
     <nav class="crumbs" aria-label="Breadcrumb">
-      <a href={USAGE_PATH}>Usage</a> › Receipt
+      <a href={usageHref(withoutPaging(query))}>Usage</a> › Receipt
     </nav>
     <div class="heading">
       <h1>
@@ -209,71 +224,69 @@ const Cost: FC<{ meter: MeterSummary; price: Price }> = ({ meter, price }) => {
   const credits = sum * BigInt(price.creditsPerUsd);
   const multiplied = price.multiplierMillionths !== NO_MULTIPLIER;
   return (
-    <>
-      <table class="sums">
-        <caption>
-          Usage at the prices of price book {formatCount(price.bookVersion)}, pinned when it was first priced
-        </caption>
-        <thead>
+    <table class="sums">
+      <caption>
+        Usage at the prices of price book {formatCount(price.bookVersion)}, pinned when it was first priced
+      </caption>
+      <thead>
+        <tr>
+          <th scope="col">Kind</th>
+          <th scope="col" class="num">
+            Quantity
+          </th>
+          <th scope="col" class="num">
+            Rate
+          </th>
+          <th scope="col" class="num">
+            Cost
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {lines.map(({ name, count, rate, searches, cost }) => (
           <tr>
-            <th scope="col">Kind</th>
-            <th scope="col" class="num">
-              Quantity
-            </th>
-            <th scope="col" class="num">
-              Rate
-            </th>
-            <th scope="col" class="num">
-              Cost
-            </th>
+            <th scope="row">{name}</th>
+            <td class="num">{formatCount(count)}</td>
+            <td class="num">
+              {formatRateUsd(formatRate(rate))} <small class="muted">per {searches ? "thousand" : "million"}</small>
+            </td>
+            <td class="num">${formatExactDecimal(cost, COST_DIGITS, 2)}</td>
           </tr>
-        </thead>
-        <tbody>
-          {lines.map(({ name, count, rate, searches, cost }) => (
-            <tr>
-              <th scope="row">{name}</th>
-              <td class="num">{formatCount(count)}</td>
-              <td class="num">
-                {formatRateUsd(formatRate(rate))} <small class="muted">per {searches ? "thousand" : "million"}</small>
-              </td>
-              <td class="num">${formatExactDecimal(cost, COST_DIGITS, 2)}</td>
-            </tr>
-          ))}
-        </tbody>
-        <tfoot>
-          <tr class="total">
-            <th scope="row">Sum</th>
-            <td></td>
-            <td></td>
-            <td class="num">${formatExactDecimal(sum, COST_DIGITS, 2)}</td>
-          </tr>
-          {meter.unit === "credits" && (
-            <tr>
-              <th scope="row" colspan={3}>
-                × {formatCount(price.creditsPerUsd)} credits per dollar
-              </th>
-              <td class="num">{formatExactDecimal(credits, COST_DIGITS, 1)}</td>
-            </tr>
-          )}
-          {meter.unit === "credits" && multiplied && (
-            <tr>
-              <th scope="row" colspan={3}>
-                × {formatRate(price.multiplierMillionths)}, the price multiplier
-              </th>
-              <td class="num">
-                {formatExactDecimal(credits * BigInt(price.multiplierMillionths), MULTIPLIED_DIGITS, 1)}
-              </td>
-            </tr>
-          )}
-          <tr class="total">
+        ))}
+      </tbody>
+      <tfoot>
+        <tr class="total">
+          <th scope="row">Sum</th>
+          <td></td>
+          <td></td>
+          <td class="num">${formatExactDecimal(sum, COST_DIGITS, 2)}</td>
+        </tr>
+        {meter.unit === "credits" && (
+          <tr>
             <th scope="row" colspan={3}>
-              Charged, rounded up once to a millionth
+              × {formatCount(price.creditsPerUsd)} credits per dollar
             </th>
-            <td class="num">{formatExact(meter.chargedMicros, meter.unit)}</td>
+            <td class="num">{formatExactDecimal(credits, COST_DIGITS, 1)}</td>
           </tr>
-        </tfoot>
-      </table>
-    </>
+        )}
+        {meter.unit === "credits" && multiplied && (
+          <tr>
+            <th scope="row" colspan={3}>
+              × {formatRate(price.multiplierMillionths)}, the price multiplier
+            </th>
+            <td class="num">
+              {formatExactDecimal(credits * BigInt(price.multiplierMillionths), MULTIPLIED_DIGITS, 1)}
+            </td>
+          </tr>
+        )}
+        <tr class="total">
+          <th scope="row" colspan={3}>
+            Charged, rounded up once to a millionth
+          </th>
+          <td class="num">{formatExact(meter.chargedMicros, meter.unit)}</td>
+        </tr>
+      </tfoot>
+    </table>
   );
 };
 

@@ -82,7 +82,7 @@ const Rows: FC<Props & { block: RunsBlock }> = ({ block, query, timeZone }) => (
     {block.rows.map((run) => (
       <tr role="row" id={`run-${encodeURIComponent(run.run)}`}>
         <th scope="row" role="rowheader">
-          <a href={receiptHref(run.run)}>
+          <a href={receiptHref(run.run, query)}>
             <Name>{run.run}</Name>
           </a>
           <small>

@@ -25,7 +25,12 @@ export const StaticChart: FC<{ chart: Chart }> = ({ chart }) => {
         {chart.series.map((series) => (
           <>
             <path class={`line ${series.key}`} d={lineOf(chart, series, scale)} />
-            {chart.kind === "buckets" && <path class={`points ${series.key}`} d={pointsOf(chart, series, scale)} />}
+            {chart.kind === "buckets" && (
+              <>
+                <path class={`points ${series.key}`} d={pointsOf(chart, series, scale)} />
+                <path class={`points hollow ${series.key}`} d={pointsOf(chart, series, scale, chart.partial)} />
+              </>
+            )}
           </>
         ))}
       </svg>
@@ -66,9 +71,13 @@ function lineOf(chart: Chart, series: ChartSeries, scale: Scale): string {
     .join("");
 }
 
-/** Lines of length zero: their round or square caps are drawn as the points. */
-function pointsOf(chart: Chart, series: ChartSeries, scale: Scale): string {
+/**
+ * Lines of length zero: their round or square caps are drawn as the points. `only` names the points of incomplete
+ * buckets: they are drawn again, smaller and in the colour of the card, so that they look hollow.
+ */
+function pointsOf(chart: Chart, series: ChartSeries, scale: Scale, only?: readonly number[]): string {
   return coordinatesOf(chart, series, scale)
+    .filter((_, i) => only === undefined || only.includes(i))
     .map(([x, y]) => `M${x} ${y}h0`)
     .join("");
 }

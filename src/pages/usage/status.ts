@@ -111,12 +111,14 @@ function textOf(
     case "exhausted":
       return {
         lead: "Out of credits.",
-        sentence: `New runs can start again on ${resetDate}, or once credits are added.`,
+        sentence: outlook.resetHelps
+          ? `New runs can start again on ${resetDate}, or once credits are added.`
+          : "New runs can start again once credits are added.",
       };
     case "cap_reached":
       return {
         lead: "Spend cap reached.",
-        sentence: `${formatCharge(gauge.usedMicros, unit)} is spent: no new run starts until ${resetDate} or until the cap is raised.`,
+        sentence: `${formatCharge(gauge.usedMicros, unit)} is spent: no new run starts until ${outlook.resetHelps ? `${resetDate} or until ` : ""}the cap is raised.`,
       };
     case "out_within_a_day": {
       const outMs = outlook.runOut?.atMs ?? outlook.nowMs;
@@ -129,7 +131,7 @@ function textOf(
     case "running_out": {
       const outMs = outlook.runOut?.atMs ?? outlook.endsAtMs;
       const expiry = expiryNote(gauge, outlook);
-      const when = `${formatDate(outMs, timeZone)}, ${beforeReset(outlook.endsAtMs - outMs)} before the reset`;
+      const when = `${formatDate(outMs, timeZone)}, ${beforeReset(outlook.endsAtMs - outMs)} before the ${outlook.resetHelps ? "reset" : "end of the cycle"}`;
       const lead = `${formatPercent(gauge.usedMicros, gauge.totalMicros)} used ${withTimeToGo(gauge, outlook)}.`;
       return unit === "usd"
         ? { lead, sentence: `At this pace, the spend cap is reached on ${when}.` }
@@ -156,7 +158,10 @@ function textOf(
     case "nothing_used": {
       const verb = unit === "usd" ? "spent" : "used";
       const all = formatCharge(gauge.totalMicros ?? 0, unit);
-      return { lead: `Nothing ${verb} yet.`, sentence: `${all} can be ${verb} until ${resetDate}.` };
+      return {
+        lead: `Nothing ${verb} yet.`,
+        sentence: `${all} can be ${verb}${outlook.resetHelps ? ` until ${resetDate}` : ""}.`,
+      };
     }
     case "too_early":
       return { lead: "Too early to tell.", sentence: "The forecast starts 24 hours into the cycle." };

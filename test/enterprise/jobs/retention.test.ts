@@ -5,7 +5,7 @@ import type { AuditResult } from "../../../src/enterprise/jobs/audit.ts";
 import { AUDIT_CURSOR } from "../../../src/enterprise/jobs/audit.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
 import { RETENTION } from "../../../src/enterprise/jobs/retention.ts";
-import type { EntryJson } from "../../../src/wire/entry.ts";
+import { type EntryJson, isEntry } from "../../../src/wire/entry.ts";
 import { CopyDb } from "../../simulation/copy-db.ts";
 import { DAY_MS, grantRequest, HOUR_MS, NOON, report, settings, start } from "../../support/books.ts";
 import { type StubPlatform, stubPlatform } from "../stub-platform.ts";
@@ -62,7 +62,7 @@ const countCopy = ({ copy }: World, table: string) =>
 function entriesOf({ core }: World): EntryJson[] {
   const entries = core.entries(OPERATOR, Number.MAX_SAFE_INTEGER, 100_000);
   if (!Array.isArray(entries)) throw new Error("refused");
-  return entries;
+  return entries.filter(isEntry);
 }
 
 /** A day of traffic: runs that end, a run that only starts, a grant that expires, and a hold. */

@@ -24,6 +24,12 @@ describe("the conditions of an enterprise", () => {
     expect(textsOf(creditsGauge({ used: 1_512 }), false)).toEqual(["Exhausted", "In debt"]);
   });
 
+  it("say in a cycle's first 24 hours that it is too early to tell, if something was used", () => {
+    expect(textsOf(creditsGauge({ now: "2026-11-01T23:00:00.000Z", used: 90 }), false)).toEqual(["Too early to tell"]);
+    expect(textsOf(creditsGauge({ now: "2026-11-01T23:00:00.000Z" }), false)).toEqual([]);
+    expect(textsOf(creditsGauge({ now: "2026-11-02T00:00:00.000Z", used: 20 }), false)).toEqual([]);
+  });
+
   it("of a byom enterprise are about its cap, or say that there is none", () => {
     expect(textsOf(byomGauge({ used: 500, cap: 500 }), false)).toEqual(["Capped"]);
     expect(textsOf(byomGauge({ used: 480, cap: 500 }), false)).toEqual(["On track to reach cap"]);
@@ -83,6 +89,7 @@ describe("a typed value", () => {
       time_zone: "Europe/Berlin",
       anchor_day: "31",
       monthly_allowance_micros: "",
+      members_see: "own",
       upgrade_url: "",
       referral_url: "https://acme.example/invite",
     };
@@ -101,6 +108,7 @@ describe("a typed value", () => {
       time_zone: "Mars",
       anchor_day: "0",
       monthly_allowance_micros: "much",
+      members_see: "some",
       upgrade_url: "javascript:alert(1)",
       referral_url: "nowhere",
     };

@@ -23,10 +23,11 @@ describe("the chart by bucket", () => {
       (i) => i * 10,
       () => 1.5,
     );
-    const chart = bucketChart(week.buckets, week.granularity, "credits", "UTC");
+    const chart = bucketChart(week.buckets, week.granularity, "credits", "UTC", "the last 7 days");
     expect(chart.labels[0]).toBe("Tue 17 Nov");
     expect(chart.labels[6]).toBe("Mon 23 Nov (so far)");
-    expect(chart.partial).toBe(6);
+    expect(chart.partial).toEqual([6]);
+    expect(chart.sums?.[6]).toBe("61.5");
     expect(chart.xTicks.map(({ label }) => label)).toContain("Mon\n23");
     expect(chart.series.map(({ texts }) => texts[6])).toEqual(["60.0", "1.5"]);
     expect(chart.summary).toBe(
@@ -40,7 +41,7 @@ describe("the chart by bucket", () => {
       () => 0,
       () => 0,
     );
-    const chart = bucketChart(day.buckets, day.granularity, "usd", "UTC");
+    const chart = bucketChart(day.buckets, day.granularity, "usd", "UTC", "the last 24 hours");
     expect(chart.series[0]?.values).toEqual(Array(24).fill(0));
     expect(chart.summary).toBe("Nothing was spent in the last 24 hours.");
     expect(chart.yTicks.map(({ label }) => label)).toEqual(["$0", "$1"]);
@@ -52,17 +53,29 @@ describe("the chart by bucket", () => {
       (i) => (i === 2 ? -30 : 80),
       () => 0,
     );
-    const chart = bucketChart(weeks.buckets, weeks.granularity, "credits", "UTC");
+    const chart = bucketChart(weeks.buckets, weeks.granularity, "credits", "UTC", "the last 30 days");
     expect(chart.yTicks[0]?.at).toBeLessThanOrEqual(-30);
     expect(chart.yTicks.at(-1)?.at).toBeGreaterThanOrEqual(80);
     expect(chart.series[0]?.texts[2]).toBe("−30.0");
     expect(chart.summary).toMatch(/ Where the chart is below zero, refunds exceeded charges\.$/);
   });
 
+  it("marks the oldest of five weeks, which the window of 30 days cuts, as incomplete", () => {
+    const weeks = buckets(
+      "30d",
+      () => 1,
+      () => 0,
+    );
+    const chart = bucketChart(weeks.buckets, weeks.granularity, "credits", "UTC", "the last 30 days");
+    expect(chart.partial).toEqual([0, 4]);
+    expect(chart.labels[0]).toBe("25–26 Oct (part)");
+    expect(chart.labels[4]).toBe("17–23 Nov (so far)");
+  });
+
   it("labels the repeated hour at the end of daylight saving with its offsets", () => {
     const { spans } = spansOf("24h", Date.parse("2026-10-25T06:30:00.000Z"), "Europe/Berlin");
     const hours = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
-    const { labels } = bucketChart(hours, "hour", "credits", "Europe/Berlin");
+    const { labels } = bucketChart(hours, "hour", "credits", "Europe/Berlin", "the last 24 hours");
     expect(labels.slice(16, 20)).toEqual([
       "Sun 25 Oct, 01:00–02:00 UTC+2",
       "Sun 25 Oct, 02:00 UTC+2 – 02:00 UTC+1",

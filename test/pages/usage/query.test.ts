@@ -8,7 +8,8 @@ const DEFAULTS = parse("");
 
 it("omits defaults from the URL", () => {
   expect(usageHref(DEFAULTS)).toBe("/settings/usage");
-  expect(usageHref(DEFAULTS, { range: "24h", view: "total" })).toBe("/settings/usage?range=24h&view=total");
+  expect(usageHref(DEFAULTS, { range: "24h", view: "total" })).toBe("/settings/usage?view=total");
+  expect(usageHref(DEFAULTS, { range: "24h" })).toBe("/settings/usage?range=24h");
 });
 
 it("parses every state back from its URL", () => {
@@ -20,7 +21,7 @@ it("parses every state back from its URL", () => {
     shownMicros: fc.integer({ min: -(10 ** 15), max: 10 ** 15 }),
   });
   const state: fc.Arbitrary<UsageQuery> = fc.record({
-    range: fc.constantFrom("24h", "7d", "30d"),
+    range: fc.constantFrom("24h", "7d", "30d", "cycle"),
     view: fc.constantFrom("buckets", "total"),
     filter: fc.option(fc.record({ dimension: fc.constantFrom("workspace", "group", "user"), id })),
     top: fc.record({ workspace: fc.option(place), group: fc.option(place), user: fc.option(place) }),
@@ -30,7 +31,9 @@ it("parses every state back from its URL", () => {
   fc.assert(
     fc.property(state, (query) => {
       const href = usageHref(query);
-      expect(parse(href.split("?")[1] ?? "")).toEqual({ ...query });
+      // The running total has one window, the billing cycle.
+      const range = query.view === "total" ? "cycle" : query.range;
+      expect(parse(href.split("?")[1] ?? "")).toEqual({ ...query, range });
     }),
     { seed: 7 },
   );
@@ -47,5 +50,11 @@ it("filters by one dimension at a time", () => {
 });
 
 it("percent-encodes ids in paths", () => {
-  expect(receiptHref("a/b:c@d")).toBe("/settings/usage/runs/a%2Fb%3Ac%40d");
+  expect(receiptHref("a/b:c@d", DEFAULTS)).toBe("/settings/usage/runs/a%2Fb%3Ac%40d");
+});
+
+it("keeps the window and the filter in the URL of a receipt, for the way back", () => {
+  expect(receiptHref("r1", parse("range=30d&user=u1&runs_after=1.r"))).toBe(
+    "/settings/usage/runs/r1?range=30d&user=u1",
+  );
 });

@@ -199,3 +199,15 @@ describe("cards", () => {
     );
   });
 });
+
+describe("an allowance of 0", () => {
+  const gauge = creditsGauge({ monthly: 0, bonus: 100, used: 100 });
+
+  it("promises no reset, because the reset adds nothing", () => {
+    const outlook = outlookOf(gauge, undefined);
+    expect(statusOf(gauge, outlook, ADMIN).sentence).toBe("New runs can start again once credits are added.");
+    const left = creditsGauge({ monthly: 0, bonus: 1_000, used: 500 });
+    const texts = cardsOf({ gauge: left, outlook: outlookOf(left, undefined), timeZone: "UTC" });
+    expect(JSON.stringify(texts)).not.toContain("reset");
+  });
+});
