@@ -45,6 +45,7 @@ export default defineConfig({
                 RATE_LIMIT_FACTOR: "1000",
                 SIMULATE_REGIONS: "true",
                 BAD_INPUTS: process.env.FUELGAUGE_BAD_INPUTS ?? "40",
+                CUBE_RUNS: process.env.FUELGAUGE_CUBE_RUNS ?? "300",
                 BAD_INPUT_SEED: process.env.FUELGAUGE_SEED ?? "20261123",
                 MIGRATIONS: await readD1Migrations("./migrations"),
               },

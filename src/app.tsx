@@ -31,6 +31,7 @@ import { signInRoutes } from "./api/sign-in.ts";
 import { socketRoutes } from "./api/sockets.ts";
 import { spendCapRoutes } from "./api/spend-cap.ts";
 import { usageRoutes } from "./api/usage.ts";
+import { topRoutes } from "./api/usage-top.ts";
 import { webhookRoutes } from "./api/webhooks.ts";
 import { referencePage } from "./pages/reference/page.tsx";
 import { pageRoutes } from "./pages/site.tsx";
@@ -78,6 +79,7 @@ for (const routes of [
   runRoutes,
   gaugeRoutes,
   usageRoutes,
+  topRoutes,
   entryRoutes,
   grantRoutes,
   spendCapRoutes,

@@ -19,7 +19,7 @@ export function listOf<T extends z.ZodType>(row: T) {
  * @param types the types of the cursor's parts
  */
 export function listQuery<const T extends readonly PartType[]>(defaultLimit: number, ...types: T) {
-  return z.strictObject({ limit: limit.default(defaultLimit), cursor: cursorOf(types).optional() });
+  return z.strictObject({ limit: limit.default(defaultLimit), cursor: cursorOf(...types).optional() });
 }
 
 /**
@@ -38,12 +38,13 @@ export function pageOf<R, W>(
   return { rows: rows.map(show), next_cursor: last === null ? null : encodeCursor(positionOf(last)) };
 }
 
-const limit = z.coerce
+export const limit = z.coerce
   .number()
   .pipe(z.int("must be an integer").min(1, "must be at least 1").max(100, "must be at most 100"))
   .openapi({ type: "integer", minimum: 1, maximum: 100 });
 
-function cursorOf<T extends readonly PartType[]>(types: T) {
+/** Returns the schema of a cursor. @param types the types of its parts */
+export function cursorOf<const T extends readonly PartType[]>(...types: T) {
   return z
     .string()
     .transform((text, context) => {

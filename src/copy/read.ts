@@ -43,10 +43,8 @@ export async function readTimeseries(
   spans: readonly Span[],
 ): Promise<TimeBucket[]> {
   const table = granularity === "hour" ? usageHourly : usageDaily;
-  // A day counts in the span that contains its noon, so a change of time zone does not move the day to another span.
-  const middleMs = granularity === "hour" ? 0 : HALF_DAY_MS;
-  const buckets = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
-  const fromMs = (spans[0]?.startsAtMs ?? 0) - middleMs;
+  const hourly = granularity === "hour";
+  const fromMs = (spans[0]?.startsAtMs ?? 0) - (hourly ? 0 : HALF_DAY_MS);
   const toMs = spans.at(-1)?.endsAtMs ?? 0;
   const rows = await drizzle(db)
     .select({ startsAtMs: table.startsAtMs, surface: table.surface, amountMicros: table.amountMicros })
@@ -59,6 +57,18 @@ export async function readTimeseries(
         lt(table.startsAtMs, toMs),
       ),
     );
+  return inBuckets(rows, hourly, spans);
+}
+
+/** Sums the amounts of hours or days by surface in each of these spans. */
+export function inBuckets(
+  rows: readonly { startsAtMs: AtMs; surface: Surface; amountMicros: number }[],
+  hourly: boolean,
+  spans: readonly Span[],
+): TimeBucket[] {
+  const buckets = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
+  // A day counts in the span that contains its noon, so a change of time zone does not move the day to another span.
+  const middleMs = hourly ? 0 : HALF_DAY_MS;
   for (const row of rows) {
     const atMs = row.startsAtMs + middleMs;
     const bucket = buckets.find((candidate) => candidate.startsAtMs <= atMs && atMs < candidate.endsAtMs);

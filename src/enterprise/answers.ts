@@ -4,6 +4,7 @@
  */
 import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { CopyMark } from "../copy/checked-copy.ts";
+import type { Span } from "../ledger/calendar.ts";
 import type { Forecast } from "../ledger/forecast.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import { formatRate, NO_MULTIPLIER } from "../ledger/prices.ts";
@@ -39,7 +40,12 @@ export type CopyView = {
   copy?: CopyMark;
   /** What of the usage the cube lacks; null if it lacks nothing. Objects of the last release have no cube. */
   notInCube?: CubeGap | null;
+  /** The cycle that was asked for; null if there is none. Objects of the last release do not know of other cycles. */
+  askedCycle?: Span | null;
 };
+
+/** What a reader wants to know about besides the current cycle. */
+export type ViewAsked = { cycleStartsAtMs?: AtMs | undefined };
 
 /** The time in which usage was recorded without a cube: from the first cycle to the first day that the cube has whole. */
 export type CubeGap = { fromMs: AtMs; untilMs: AtMs };

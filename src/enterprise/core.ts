@@ -19,8 +19,9 @@ import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
 import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
 import { AccessControl } from "./access-control.ts";
-import { type CopyView, type StartAnswerJson, type StartRefusedJson, showState } from "./answers.ts";
+import { type CopyView, type StartAnswerJson, type StartRefusedJson, showState, type ViewAsked } from "./answers.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
+import { findCycle } from "./books/cycle-list.ts";
 import { findUserName } from "./books/directory.ts";
 import { Keyring } from "./books/keyring.ts";
 import { Ledger } from "./books/ledger.ts";
@@ -133,7 +134,7 @@ export class EnterpriseCore {
     return this.#answer(caller, () => this.#showGauge());
   }
 
-  copyView(caller: Caller): CopyView | Refused | Denied {
+  copyView(caller: Caller, { cycleStartsAtMs }: ViewAsked = {}): CopyView | Refused | Denied {
     return this.#answer(caller, () => {
       const gauge = this.#showGauge();
       const { cycle, settings } = this.ledger.books;
@@ -150,6 +151,7 @@ export class EnterpriseCore {
         userName: "user" in caller ? findUserName(this.platform.sql, caller.user) : null,
         copy: copyMark(this.platform.sql),
         notInCube: cubeGap(this.ledger),
+        ...(cycleStartsAtMs === undefined ? {} : { askedCycle: findCycle(this.ledger, cycleStartsAtMs) }),
       };
     });
   }

@@ -14,6 +14,7 @@ import type { Micros } from "../ledger/micros.ts";
 import type { Plan } from "../ledger/plans.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { fromPreviousWorker, type SentReport } from "../wire/previous-release.ts";
+import type { ViewAsked } from "./answers.ts";
 import type { DirectoryChange } from "./books/directory.ts";
 import type { NewKey } from "./books/keyring.ts";
 import { EnterpriseCore } from "./core.ts";
@@ -52,8 +53,8 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.gauge(caller);
   }
 
-  copyView(caller: Caller) {
-    return this.#core.copyView(caller);
+  copyView(caller: Caller, asked?: ViewAsked) {
+    return this.#core.copyView(caller, asked);
   }
 
   checkCopy() {

@@ -7,7 +7,7 @@ import type { AtMs } from "./time.ts";
 
 export const RANGES = ["24h", "7d", "30d"] as const;
 export type Range = (typeof RANGES)[number];
-export const GRANULARITIES = ["hour", "day", "week"] as const;
+export const GRANULARITIES = ["hour", "day", "week", "month"] as const;
 export type Granularity = (typeof GRANULARITIES)[number];
 export type Span = { startsAtMs: AtMs; endsAtMs: AtMs };
 
@@ -80,6 +80,62 @@ export function spansOf(range: Range, nowMs: AtMs, timeZone: string): { granular
   if (range === "7d") return { granularity: "day", spans: daySpans(today, timeZone, [6, 5, 4, 3, 2, 1, 0, -1]) };
   const weekEnds = Array.from({ length: WEEKS }, (_, week) => (WEEKS - 1 - week) * 7 - 1);
   return { granularity: "week", spans: daySpans(today, timeZone, [WINDOW_DAYS - 1, ...weekEnds]) };
+}
+
+/** How far back hours can be shown: this many local days, of which the last is today. */
+export const HOURLY_DAYS = 15;
+/** The longest window, and how far back windows may start, in days. */
+export const MAX_WINDOW_DAYS = 400;
+
+/** A local date that exists, as in "2026-03-31". */
+export function isDate(text: string): boolean {
+  try {
+    return Temporal.PlainDate.from(text).toString() === text;
+  } catch {
+    return false;
+  }
+}
+
+/** The number of days from one local date to another. */
+export function daysBetween(from: string, to: string): number {
+  return Temporal.PlainDate.from(from).until(Temporal.PlainDate.from(to), { largestUnit: "day" }).days;
+}
+
+/** The local date of an instant. */
+export function dateOf(atMs: AtMs, timeZone: string): string {
+  return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).toPlainDate().toString();
+}
+
+/** The time from the start of one local date to the end of another. */
+function windowOf(from: string, to: string, timeZone: string): Span {
+  const start = (date: Temporal.PlainDate) => date.toZonedDateTime({ timeZone }).startOfDay().epochMilliseconds;
+  return {
+    startsAtMs: start(Temporal.PlainDate.from(from)),
+    endsAtMs: start(Temporal.PlainDate.from(to).add({ days: 1 })),
+  };
+}
+
+/**
+ * The spans of a window of local dates, both included, oldest first. Weeks are seven days and end with the last date;
+ * months are calendar months. The first and the last span are cut to the window.
+ */
+export function windowSpans(from: string, to: string, granularity: Granularity, timeZone: string): Span[] {
+  const { startsAtMs, endsAtMs } = windowOf(from, to, timeZone);
+  if (granularity === "hour") {
+    const starts = [startsAtMs];
+    for (let at = hourEnd(startsAtMs, timeZone); at < endsAtMs; at = hourEnd(at, timeZone)) starts.push(at);
+    return starts.map((start, i) => ({ startsAtMs: start, endsAtMs: starts[i + 1] ?? endsAtMs }));
+  }
+  const first = Temporal.PlainDate.from(from);
+  const after = Temporal.PlainDate.from(to).add({ days: 1 });
+  const edges = [after];
+  for (let edge = after; Temporal.PlainDate.compare(edge, first) > 0; edges.unshift(edge)) {
+    const before = edge.subtract({ days: granularity === "week" ? 7 : 1 });
+    edge = granularity === "month" ? before.with({ day: 1 }) : before;
+    if (Temporal.PlainDate.compare(edge, first) < 0) edge = first;
+  }
+  const starts = edges.map((date) => date.toZonedDateTime({ timeZone }).startOfDay().epochMilliseconds);
+  return starts.slice(0, -1).map((start, i) => ({ startsAtMs: start, endsAtMs: starts[i + 1] as AtMs }));
 }
 
 function cached(cache: Map<number, AtMs>, atMs: AtMs, compute: (atMs: AtMs) => AtMs): AtMs {

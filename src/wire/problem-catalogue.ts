@@ -21,7 +21,8 @@ export type BorderCode =
   | "price_book_conflict"
   | "plan_in_use"
   | "plans_conflict"
-  | "copy_unavailable";
+  | "copy_unavailable"
+  | "filtered_too_early";
 
 export type ProblemCode = Refusal["code"] | AccessRefusalCode | BorderCode;
 
@@ -322,6 +323,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "The copy that lists and charts are read from cannot be reached, or it is incomplete and being rebuilt.",
     remedy: "Wait `Retry-After` seconds, then retry. The gauge, receipts and debits do not need the copy.",
     retryAfterSeconds: 5,
+  },
+  filtered_too_early: {
+    status: 422,
+    title: "Filtered too early",
+    meaning: "The question reaches back to usage that an earlier release recorded, which has totals only.",
+    remedy: "Ask from `filtered_from` on, or without filters. Kinds and models cannot be read for that time.",
   },
   misconfigured: {
     status: 503,

@@ -48,6 +48,8 @@ const DECLARED: Record<string, string[]> = {
   [`GET ${E}/usage/top/workspaces`]: ["metrics"],
   [`GET ${E}/usage/top/groups`]: ["metrics"],
   [`GET ${E}/usage/top/users`]: ["metrics"],
+  [`GET ${E}/usage/top/models`]: ["metrics"],
+  [`GET ${E}/usage/kinds`]: ["metrics"],
 };
 
 it("declares the operator scopes of every route, and none for a route that debits", async () => {

@@ -24,6 +24,8 @@ export type Route = {
 
 const E = "/v1/enterprises/{e}";
 const FILTER = ["workspace", "group", "user", "surface"];
+const SELECTION = ["workspace", "group", "user", "model", "surface"];
+const TOP_QUERY = ["limit", "cursor", "cycle", "q", "sort", ...SELECTION];
 
 export const ROUTES: readonly Route[] = [
   { method: "POST", path: `${E}/debits`, needs: "debit", body: costing(1, { group: "g1", final: false }) },
@@ -38,10 +40,17 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: `${E}/gauge`, needs: "read", embed: true },
   { method: "GET", path: `${E}/live`, needs: "read", embed: true },
   { method: "GET", path: `${E}/grants`, needs: "read", query: ["limit", "cursor"] },
-  { method: "GET", path: `${E}/usage/timeseries`, needs: "read", query: ["range"] },
-  { method: "GET", path: `${E}/usage/top/workspaces`, needs: "read", query: ["limit", "cursor"] },
-  { method: "GET", path: `${E}/usage/top/groups`, needs: "read", query: ["limit", "cursor"] },
-  { method: "GET", path: `${E}/usage/top/users`, needs: "read", query: ["limit", "cursor"] },
+  {
+    method: "GET",
+    path: `${E}/usage/timeseries`,
+    needs: "read",
+    query: ["range", "from", "to", "granularity", ...SELECTION],
+  },
+  { method: "GET", path: `${E}/usage/top/workspaces`, needs: "read", query: TOP_QUERY },
+  { method: "GET", path: `${E}/usage/top/groups`, needs: "read", query: TOP_QUERY },
+  { method: "GET", path: `${E}/usage/top/users`, needs: "read", query: TOP_QUERY },
+  { method: "GET", path: `${E}/usage/top/models`, needs: "read", query: TOP_QUERY },
+  { method: "GET", path: `${E}/usage/kinds`, needs: "read", query: ["cycle", ...SELECTION] },
   { method: "GET", path: `${E}/runs`, needs: "read", query: ["limit", "cursor", ...FILTER] },
   { method: "GET", path: `${E}/runs/{run}`, needs: "read" },
   { method: "GET", path: `${E}/runs.csv`, needs: "read", query: FILTER },

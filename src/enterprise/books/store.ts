@@ -97,6 +97,12 @@ export class Store {
     return (this.sql.all("SELECT min(starts_at_ms) AS at_ms FROM cycles")[0]?.at_ms ?? null) as AtMs | null;
   }
 
+  /** Loads cycles that have ended and started before `beforeMs`, newest first. */
+  loadCyclePage(beforeMs: AtMs, limit: number): Cycle[] {
+    const statement = "SELECT * FROM cycles WHERE starts_at_ms < ? ORDER BY starts_at_ms DESC LIMIT ?";
+    return this.sql.all(statement, beforeMs, limit).map(CYCLES.read);
+  }
+
   loadCycles(): Cycle[] {
     return this.sql.all("SELECT * FROM cycles ORDER BY starts_at_ms").map(CYCLES.read);
   }

@@ -57,7 +57,7 @@ export function bucketChart(
     partial: buckets.flatMap((_, i) => (isCut(i) || i === buckets.length - 1 ? [i] : [])),
     limit: null,
     summary: summaryOf(web, cli, labels, window, unit),
-    columns: { hour: "Hour", day: "Day", week: "Days" }[granularity],
+    columns: { hour: "Hour", day: "Day", week: "Days", month: "Month" }[granularity],
     timeZone,
   };
 }
