@@ -18,6 +18,7 @@ import { keyRoutes } from "./api/keys.ts";
 import { maintenanceRoutes } from "./api/maintenance.ts";
 import { allowedMethods } from "./api/methods.ts";
 import { metricRoutes } from "./api/metrics.ts";
+import { operatorKeyRoutes } from "./api/operator-keys.ts";
 import { planRoutes } from "./api/plans.ts";
 import { requireHttps, requireSecrets } from "./api/preconditions.ts";
 import { priceOverrideRoutes } from "./api/price-overrides.ts";
@@ -89,6 +90,7 @@ for (const routes of [
   directoryRoutes,
   referralRoutes,
   planRoutes,
+  operatorKeyRoutes,
   priceRoutes,
   priceOverrideRoutes,
   maintenanceRoutes,

@@ -24,10 +24,17 @@ export type OperatorScope = (typeof OPERATOR_SCOPES)[number];
 export const ROLES = ["admin", "member"] as const;
 export type Role = (typeof ROLES)[number];
 
+/** An operator key with scopes, whose MAC was verified. */
+export type OperatorKey = { id: string; hash: string; scopes: readonly OperatorScope[] };
+
 export type Caller =
-  | { kind: "operator" }
-  /** `hash` is the hash of the whole key, because the id alone does not identify a key. */
-  | { kind: "key"; id: string; hash: string; scopes: readonly Scope[] }
+  /** `key` is absent for OPERATOR_KEY, which may do everything. Objects of the last release ignore it. */
+  | { kind: "operator"; key?: OperatorKey }
+  /**
+   * `hash` is the hash of the whole key, because the id alone does not identify a key. `secretId` names the secret that
+   * signed it; a Worker of the last release does not send it.
+   */
+  | { kind: "key"; id: string; hash: string; scopes: readonly Scope[]; secretId?: string }
   | { kind: "user"; user: string; role: Role; token?: CallerToken }
   | { kind: "embed"; user: string; role: Role; token?: CallerToken };
 
@@ -43,21 +50,42 @@ export type KeySummary = {
   createdBy: By;
   expiresAtMs: AtMs | null;
   revokedAtMs: AtMs | null;
+  /** The start of the hour in which the key was last used; null if it was not used since that is recorded. */
+  lastUsedAtMs: AtMs | null;
+  /** The id of the secret that signed the key; null for a key of the last release that was not used since. */
+  secretId: string | null;
+};
+
+/** An operator key as it is listed: everything but its hash. */
+export type OperatorKeySummary = Omit<KeySummary, "scopes" | "createdBy" | "secretId"> & {
+  scopes: OperatorScope[];
+  secretId: string;
 };
 
 /**
- * Whether an authorized caller of a key route may make or revoke a key with these scopes. Only the operator may do so
+ * Whether an authorized caller of a key route may make or revoke a key with these scopes. Only OPERATOR_KEY may do so
  * for an admin key, because an admin key can make other keys.
  */
 export function mayManageKey(caller: Caller, scopes: readonly Scope[]): boolean {
-  return caller.kind === "operator" || !scopes.includes("admin");
+  return isFullOperator(caller) || !scopes.includes("admin");
+}
+
+/** Whether the caller has the deployment's OPERATOR_KEY, which may do everything. */
+export function isFullOperator(caller: Caller): boolean {
+  return caller.kind === "operator" && caller.key === undefined;
+}
+
+/** Whether the caller is the operator with OPERATOR_KEY, or with a key that has one of the scopes. */
+export function hasOperatorScope(caller: Caller, scopes: readonly OperatorScope[]): boolean {
+  if (caller.kind !== "operator") return false;
+  return caller.key === undefined || scopes.some((scope) => caller.key?.scopes.includes(scope));
 }
 
 /** Returns the name under which the journal records a caller. */
 export function byOf(caller: Caller): By {
   switch (caller.kind) {
     case "operator":
-      return "operator";
+      return caller.key === undefined ? "operator" : `operator-key:${caller.key.id}`;
     case "key":
       return `key:${caller.id}`;
     case "user":

@@ -4,7 +4,7 @@
  * enterprise's Durable Object knows whether a key was revoked.
  */
 import type { Scope } from "./callers.ts";
-import { decodeText, encodeText, hashOf, macMatches, macOf } from "./mac.ts";
+import { decodeText, encodeText, hashOf, macMatches, macOf, secretIdOf } from "./mac.ts";
 import { findWithSecret, type Secrets } from "./secrets.ts";
 
 type KeyClaims = {
@@ -18,7 +18,7 @@ type KeyClaims = {
 };
 
 /** A key whose MAC was verified. The enterprise's Durable Object stores only the key's `hash`. */
-type VerifiedKey = KeyClaims & { hash: string };
+type VerifiedKey = KeyClaims & { hash: string; secretId: string };
 
 /** New members are added at the end, so that the last release can read a key that this release has made. */
 type Payload = [
@@ -45,12 +45,12 @@ const verified = new Map<string, VerifiedKey>();
 export async function mintKey(
   secret: string,
   { enterprise, region, id, scopes, expiresAtMs }: KeyClaims,
-): Promise<{ key: string; hash: string }> {
+): Promise<{ key: string; hash: string; secretId: string }> {
   const letters = scopes.map((scope) => LETTERS[scope]).join("");
   const claims: Payload = [enterprise, id, letters, expiresAtMs, VERSION, region];
   const payload = encodeText(JSON.stringify(claims));
   const key = `${PREFIX}${payload}.${await macOf(secret, PURPOSE, payload)}`;
-  return { key, hash: await hashOf(key) };
+  return { key, hash: await hashOf(key), secretId: await secretIdOf(secret) };
 }
 
 /** Returns the claims of a key, even if it has expired; null if this deployment did not make the key. */
@@ -66,7 +66,7 @@ async function verifyWith(secret: string, key: string): Promise<VerifiedKey | nu
   const [payload, mac, ...rest] = key.startsWith(PREFIX) ? key.slice(PREFIX.length).split(".") : [];
   if (payload === undefined || mac === undefined || rest.length > 0) return null;
   if (!(await macMatches(secret, PURPOSE, payload, mac))) return null;
-  const claims = { ...parsePayload(payload), hash: await hashOf(key) };
+  const claims = { ...parsePayload(payload), hash: await hashOf(key), secretId: await secretIdOf(secret) };
   if (verified.size >= MAX_VERIFIED) verified.clear();
   verified.set(cacheKey, claims);
   return claims;

@@ -5,6 +5,7 @@
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 
 const HMAC = { name: "HMAC", hash: "SHA-256" };
+const SECRET_ID_LENGTH = 16;
 const encoder = new TextEncoder();
 /**
  * A random key that this isolate generates on first use, for comparisons only. It is stored as a key rather than as a
@@ -39,6 +40,11 @@ export function decodeText(encoded: string): string {
 /** Returns the SHA-256 hash of a text as base64url. */
 export async function hashOf(text: string): Promise<string> {
   return encodeBase64Url(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
+}
+
+/** Names a secret without revealing it, so that a list can show which secret has signed a key. */
+export async function secretIdOf(secret: string): Promise<string> {
+  return (await macOf(secret, "secret-id", "")).slice(0, SECRET_ID_LENGTH);
 }
 
 /** Compares two secrets in constant time. Compares their MACs under a random key, to hide even their lengths. */

@@ -5,15 +5,25 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
-import { byOf, type Caller, type OperatorScope, type Scope } from "../access/callers.ts";
+import {
+  byOf,
+  type Caller,
+  hasOperatorScope,
+  isFullOperator,
+  type OperatorKey,
+  type OperatorScope,
+  type Scope,
+} from "../access/callers.ts";
 import { verifyKey } from "../access/keys.ts";
 import { failedTooOften, isBlocked, isOver } from "../access/limits.ts";
+import { verifyOperatorKey } from "../access/operator-key.ts";
 import { findOperatorKey } from "../access/operator-session.ts";
 import type { AccessRefusalCode } from "../access/refusals.ts";
 import { signingSecrets } from "../access/secrets.ts";
 import { readSession } from "../access/session.ts";
 import { callerOfToken, hasExpired, verifyToken } from "../access/tokens.ts";
 import { type Address, findAddress } from "../catalog/addresses.ts";
+import { findOperatorKeyFault } from "../operations/operator-keys.ts";
 import { ID_RULE, isId } from "../wire/fields.ts";
 import { invalid, problem } from "./problem.ts";
 
@@ -33,7 +43,7 @@ export type Access = {
   embed?: boolean;
   /**
    * The scopes of which an operator key with scopes needs one. None by default: then only OPERATOR_KEY may call the
-   * route. This release makes no operator keys with scopes; the declaration is complete before the first one exists.
+   * route.
    */
   operatorScopes?: readonly OperatorScope[];
   /** The operator may call the route for an enterprise that does not exist yet. */
@@ -71,7 +81,9 @@ export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
     c.set("address", address ?? { enterprise: asked ?? "", region: "" });
     c.set("expiresAtMs", expiresAtMs);
     if (await isOverLimit(c, access)) return problem(c, "rate_limited");
-    await next();
+    const fault = await operatorKeyFault(c);
+    if (fault === null) await next();
+    else c.res = problem(c, fault);
     // Only the enterprise's Durable Object knows that a key was revoked. Count its 401 responses here, so that
     // isOverLimit() soon stops a revoked key from waking the object again.
     if (c.res.status === 401) await isOver(c.env, "LIMIT_FAILURES", subjectOf(c));
@@ -79,13 +91,14 @@ export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
 }
 
 /**
- * Counts the call, and returns whether the caller is over a rate limit. The operator is limited only on costly routes.
+ * Counts the call, and returns whether the caller is over a rate limit. The operator is limited only on costly routes,
+ * unless its key has scopes.
  * All other callers also have a limit over all routes, which is too high for an honest burst to reach.
  */
 async function isOverLimit(c: Context<ApiEnv>, { costly }: Access): Promise<boolean> {
   const subject = subjectOf(c);
-  if (c.var.caller.kind === "key" && isBlocked("LIMIT_FAILURES", subject)) return true;
-  if (c.var.caller.kind !== "operator" && (await isOver(c.env, "LIMIT_CALLERS", subject))) return true;
+  if (isKey(c.var.caller) && isBlocked("LIMIT_FAILURES", subject)) return true;
+  if (!isFullOperator(c.var.caller) && (await isOver(c.env, "LIMIT_CALLERS", subject))) return true;
   if (costly !== true) return false;
   // Use the route and the decoded id rather than the path as sent: different spellings of a path share one limit.
   return isOver(c.env, "LIMIT_COSTLY", `${c.req.method} ${c.req.routePath} ${c.var.enterprise} ${subject}`);
@@ -93,7 +106,12 @@ async function isOverLimit(c: Context<ApiEnv>, { costly }: Access): Promise<bool
 
 function subjectOf(c: Context<ApiEnv>): string {
   const { caller, enterprise } = c.var;
-  return caller.kind === "operator" ? "operator" : `${enterprise} ${caller.kind === "key" ? caller.id : byOf(caller)}`;
+  if (caller.kind === "operator") return byOf(caller);
+  return `${enterprise} ${caller.kind === "key" ? caller.id : byOf(caller)}`;
+}
+
+function isKey(caller: Caller): boolean {
+  return caller.kind === "key" || (caller.kind === "operator" && caller.key !== undefined);
 }
 
 type Refused = AccessRefusalCode | "not_found";
@@ -108,14 +126,30 @@ async function authenticate(c: Context<ApiEnv>, access: Access): Promise<Authent
   if (key === null) {
     if ((await findOperatorKey(c.env, token)) !== null)
       return { caller: { kind: "operator" }, address: null, expiresAtMs: null };
-    return authenticateEmbed(c, token, access);
+    const operatorKey = await verifyOperatorKey(signingSecrets(c.env), token);
+    return operatorKey === null ? authenticateEmbed(c, token, access) : authenticateOperatorKey(operatorKey, access);
   }
   if (key.expiresAtMs !== null && key.expiresAtMs <= Date.now()) return "key_expired";
   const asked = c.req.param("e");
   if (asked !== undefined && asked !== key.enterprise) return "not_found";
   if (!hasScope(key.scopes, access.scope)) return "scope_denied";
-  const { id, hash, scopes, expiresAtMs } = key;
-  return { caller: { kind: "key", id, hash, scopes }, address: key, expiresAtMs };
+  const { id, hash, scopes, secretId, expiresAtMs } = key;
+  return { caller: { kind: "key", id, hash, scopes, secretId }, address: key, expiresAtMs };
+}
+
+/** The catalog is asked later, immediately before the call. */
+function authenticateOperatorKey(
+  { expiresAtMs, ...key }: OperatorKey & { expiresAtMs: number | null },
+  { operatorScopes = [] }: Access,
+): Authenticated | Refused {
+  if (expiresAtMs !== null && expiresAtMs <= Date.now()) return "key_expired";
+  const caller: Caller = { kind: "operator", key };
+  return hasOperatorScope(caller, operatorScopes) ? { caller, address: null, expiresAtMs } : "scope_denied";
+}
+
+/** Returns why the catalog refuses the caller's operator key; null for other callers and for OPERATOR_KEY. */
+async function operatorKeyFault({ env, var: { caller } }: Context<ApiEnv>): Promise<AccessRefusalCode | null> {
+  return caller.kind === "operator" && caller.key !== undefined ? findOperatorKeyFault(env, caller.key) : null;
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The operator's routes to create, change, read and list enterprises, and to move test clocks. */
 import type { Context } from "hono";
+import { byOf, hasOperatorScope } from "../access/callers.ts";
 import { referralCodeOf } from "../access/referral-code.ts";
 import type { Denied } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
@@ -18,7 +19,7 @@ import { FROM_NEWEST } from "../wire/paging.ts";
 import { formatIso, formatIsoOrNull } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
-import { refused } from "./problem.ts";
+import { problem, refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
 const enterpriseSchema = z
@@ -76,7 +77,12 @@ export const enterpriseRoutes = newRouter()
       },
     }),
     async (c) => {
-      const put = await putEnterprise(c.env, c.req.url, c.var.enterprise, c.req.valid("json"));
+      // Marking credits up or down changes prices, which is more than changing an enterprise.
+      const sent = c.req.valid("json");
+      if (sent.price_multiplier !== undefined && !hasOperatorScope(c.var.caller, ["prices"])) {
+        return problem(c, "scope_denied");
+      }
+      const put = await putEnterprise(c.env, c.req.url, c.var.enterprise, sent, byOf(c.var.caller));
       if (isRefusal(put)) return refused(c, put.refusal);
       const { state, created, webhookSecret } = put;
       const shown = await showEnterprise(c, state);

@@ -1,4 +1,5 @@
 /** The routes for grants of bonus credits. The operator adds and voids grants, and readers list them. */
+import { byOf } from "../access/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { grantRequestOf, grantSchema, newGrant } from "../wire/grant.ts";
@@ -46,7 +47,10 @@ export const grantRoutes = newRouter()
       },
     }),
     async (c) => {
-      const added = await enterpriseStub(c.env, c.var.address).addGrant(grantRequestOf(c.req.valid("json")));
+      const added = await enterpriseStub(c.env, c.var.address).addGrant(
+        grantRequestOf(c.req.valid("json")),
+        byOf(c.var.caller),
+      );
       if (isRefusal(added)) return refused(c, added.refusal);
       return c.json(added.grant, added.created ? 201 : 200);
     },
@@ -93,7 +97,7 @@ export const grantRoutes = newRouter()
       request: { params: inGrant },
     }),
     async (c) => {
-      const grant = await enterpriseStub(c.env, c.var.address).voidGrant(c.req.valid("param").id);
+      const grant = await enterpriseStub(c.env, c.var.address).voidGrant(c.req.valid("param").id, byOf(c.var.caller));
       return isRefusal(grant) ? refused(c, grant.refusal) : c.json(grant);
     },
   );

@@ -5,8 +5,8 @@
  */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import { makeKey } from "../operations/make-key.ts";
-import { keySchema, newKey } from "../wire/key.ts";
+import { makeKey, signingSecretIds } from "../operations/make-key.ts";
+import { keySchema, newKey, showListedKey } from "../wire/key.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -55,6 +55,7 @@ export const keyRoutes = newRouter()
       const page = { afterId: afterId ?? null, limit };
       const keys = await enterpriseStub(c.env, c.var.address).keys(c.var.caller, page);
       if (isRefusal(keys)) return refused(c, keys.refusal);
+      const secrets = await signingSecretIds(c.env);
       // An object of the last release ignores the page and returns all keys.
       const start = afterId === undefined ? 0 : keys.findIndex(({ id }) => id === afterId) + 1;
       return c.json(
@@ -62,7 +63,7 @@ export const keyRoutes = newRouter()
           keys.slice(start),
           limit,
           ({ id }) => [id],
-          (key) => key,
+          (key) => showListedKey(key, secrets),
         ),
       );
     },

@@ -1,4 +1,5 @@
 /** The routes for the price overrides of an enterprise: entries that replace or add to those of the price book. */
+import { byOf } from "../access/callers.ts";
 import type { ModelPrice } from "../catalog/price-entry.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -38,7 +39,7 @@ export const priceOverrideRoutes = newRouter()
       const { models } = c.req.valid("json");
       const duplicates = findDuplicates(models);
       if (duplicates.length > 0) return invalid(c, duplicates);
-      const put = await enterpriseStub(c.env, c.var.address).putOverrides(models as ModelPrice[]);
+      const put = await enterpriseStub(c.env, c.var.address).putOverrides(models as ModelPrice[], byOf(c.var.caller));
       return isRefusal(put) ? refused(c, put.refusal) : c.json({ models: put.models });
     },
   )

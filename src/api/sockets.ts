@@ -3,7 +3,9 @@
  * the caller and passes the socket to the enterprise's Durable Object, which can hibernate while the socket is idle. A
  * browser cannot set headers on a WebSocket, so it passes its embed token as the subprotocol pair `fuelgauge, TOKEN`.
  */
+
 import type { Context } from "hono";
+import { isFullOperator } from "../access/callers.ts";
 import type { AnyRefusal } from "../access/refusals.ts";
 import { OWNER_HEADER, type SocketKind, type SocketOwner } from "../enterprise/sockets/sockets.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
@@ -14,6 +16,8 @@ import { createRoute, declare, inEnterprise, newRouter } from "./route.ts";
 
 const component = (name: string) => ({ $ref: `#/components/schemas/${name}` });
 
+const MAX_SCOPED_MS = 600_000;
+
 export const socketRoutes = newRouter()
   .openapi(
     createRoute({
@@ -23,7 +27,7 @@ export const socketRoutes = newRouter()
         name: "watchGauge",
         summary: "Watch the gauge (WebSocket)",
         details:
-          "Sends the gauge at once and after every change, at most four times a second. The latest state is always sent. Send `ping` to get a `pong`. Any other message closes the socket with code 1008. A browser cannot set headers on a WebSocket, so it passes an embed token as the subprotocol pair `fuelgauge, TOKEN`. The server closes the socket with code 4401 when the key or token expires or is revoked.",
+          "Sends the gauge at once and after every change, at most four times a second. The latest state is always sent. Send `ping` to get a `pong`. Any other message closes the socket with code 1008. A browser cannot set headers on a WebSocket, so it passes an embed token as the subprotocol pair `fuelgauge, TOKEN`. The server closes the socket with code 4401 when the key or token expires or is revoked. It closes a socket of an operator key with scopes after ten minutes.",
         tag: "Readers",
         access: { scope: "read", session: true, embed: true, operatorScopes: ["metrics"] },
         answers: { 101: { description: "The socket is open" } },
@@ -61,7 +65,13 @@ async function openSocket(c: Context<ApiEnv>, kind: SocketKind): Promise<Respons
   if (c.req.header("Upgrade")?.toLowerCase() !== "websocket") {
     return problem(c, "upgrade_required", { Upgrade: "websocket", Connection: "Upgrade" });
   }
-  const owner: SocketOwner = { kind, caller: c.var.caller, expiresAtMs: c.var.expiresAtMs };
+  const { caller, expiresAtMs } = c.var;
+  // The object does not know when an operator key is revoked, so its sockets are short.
+  const isScoped = caller.kind === "operator" && !isFullOperator(caller);
+  const endsAtMs = isScoped
+    ? Math.min(expiresAtMs ?? Number.POSITIVE_INFINITY, Date.now() + MAX_SCOPED_MS)
+    : expiresAtMs;
+  const owner: SocketOwner = { kind, caller, expiresAtMs: endsAtMs };
   const headers = new Headers({ Upgrade: "websocket", [OWNER_HEADER]: JSON.stringify(owner) });
   const opened = await enterpriseStub(c.env, c.var.address).fetch("https://object/socket", { headers });
   if (opened.webSocket === null) return refused(c, await opened.json<AnyRefusal>());

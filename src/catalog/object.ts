@@ -12,6 +12,7 @@ import { Deletions } from "./deletions.ts";
 import type { JobCount, JobRecord } from "./job-record.ts";
 import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
 import { createObjectSizes, loadObjectSizes, noteObjectSize, type ObjectSize } from "./object-sizes.ts";
+import { type ListedOperatorKey, type NewOperatorKey, type OperatorKeyFault, OperatorKeys } from "./operator-keys.ts";
 import { createPlaces, loadPlace, type Place, placeEnterprise, removePlace } from "./placement.ts";
 import { type PlanChange, type PlanRefusal, PlanVersions, type RecordedPlan } from "./plan-versions.ts";
 import type { PriceBook } from "./price-book.ts";
@@ -46,6 +47,7 @@ export class CatalogObject extends DurableObject<Env> {
   readonly #alarm = new CatalogAlarm(this.ctx.storage, [
     { nextDueAtMs: () => this.#deletions.nextDueAtMs(), run: () => this.#runDeletions() },
   ]);
+  readonly #operatorKeys: OperatorKeys;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -66,6 +68,7 @@ export class CatalogObject extends DurableObject<Env> {
     );
     this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
     const isUpgraded = () => this.#sql.exec("SELECT 1 FROM enterprises LIMIT 1").toArray().length > 0;
+    this.#operatorKeys = new OperatorKeys(this.#sql, () => Date.now());
     this.#plans = new PlanVersions(ctx.storage, () => Date.now());
     this.#prices = new PriceVersions(ctx.storage, () => Date.now(), isUpgraded);
   }
@@ -116,6 +119,24 @@ export class CatalogObject extends DurableObject<Env> {
   /** Returns the jurisdiction of an enterprise, empty if it has none; null if the enterprise is not listed. */
   regionOf(id: string): string | null {
     return loadPlace(this.#sql, id)?.region ?? null;
+  }
+
+  /** Adds an operator key. Returns false if there are too many. */
+  addOperatorKey(key: NewOperatorKey): boolean {
+    return this.#operatorKeys.add(key);
+  }
+
+  operatorKeys(before: number, limit: number): ListedOperatorKey[] {
+    return this.#operatorKeys.list(before, limit);
+  }
+
+  revokeOperatorKey(id: string): boolean {
+    return this.#operatorKeys.revoke(id);
+  }
+
+  /** Returns why an operator key is refused now; null if it is not. */
+  useOperatorKey(id: string, hash: string): OperatorKeyFault | null {
+    return this.#operatorKeys.use(id, hash);
   }
 
   plans(): PlanCatalogue {

@@ -6,6 +6,7 @@ import { byOf, type Caller } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
 import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { Settings } from "../ledger/books.ts";
+import type { By } from "../ledger/entries.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
@@ -31,6 +32,7 @@ import { learnPlanBefore } from "./plan-terms.ts";
 import type { Platform } from "./platform.ts";
 
 const OPERATOR: Caller = { kind: "operator" };
+const BY_OPERATOR: By = "operator";
 const NO_WEBHOOK_URL = refuse({
   code: "validation_failed",
   errors: [{ path: "webhook_url", message: "is not set for this enterprise" }],
@@ -65,9 +67,10 @@ export class Management {
     complete: Settings | null,
     testClockMs: AtMs | null | undefined,
     plans: readonly Plan[] | null = null,
+    by: By = BY_OPERATOR,
   ): Provisioned | Refused | Denied {
     if (this.deps.ledger.deletionBegunAtMs !== null) return refuse({ code: "enterprise_deleted" });
-    const provisioned = provision(this.deps.ledger, { id, patch, complete, testClockMs, plans });
+    const provisioned = provision(this.deps.ledger, { id, patch, complete, testClockMs, plans, by });
     if (this.deps.ledger.provisioned) this.deps.afterChange();
     return isRefusal(provisioned) ? provisioned : { ...provisioned, state: showState(provisioned.state) };
   }
@@ -91,16 +94,17 @@ export class Management {
     return this.deps.answer(OPERATOR, () => showState(this.deps.ledger.followRealClock()));
   }
 
-  addGrant(request: GrantRequest): { grant: GrantJson; created: boolean } | Refused | Denied {
+  /** @param by who adds it; a Worker of the last release does not send it */
+  addGrant(request: GrantRequest, by: By = BY_OPERATOR): { grant: GrantJson; created: boolean } | Refused | Denied {
     return this.deps.answer(OPERATOR, () => {
-      const added = this.deps.ledger.addGrant(request, byOf(OPERATOR));
+      const added = this.deps.ledger.addGrant(request, by);
       return isRefusal(added) ? added : { ...added, grant: showGrant(added.grant) };
     });
   }
 
-  voidGrant(id: string): GrantJson | Refused | Denied {
+  voidGrant(id: string, by: By = BY_OPERATOR): GrantJson | Refused | Denied {
     return this.deps.answer(OPERATOR, () => {
-      const voided = this.deps.ledger.voidGrant(id, byOf(OPERATOR));
+      const voided = this.deps.ledger.voidGrant(id, by);
       return isRefusal(voided) ? voided : showGrant(voided);
     });
   }
@@ -122,8 +126,8 @@ export class Management {
     return this.deps.answer(caller, () => showPricing(this.deps.ledger));
   }
 
-  putOverrides(models: readonly ModelPrice[]): PricingJson | Refused | Denied {
-    return this.deps.answer(OPERATOR, () => showPricing(this.deps.ledger.putOverrides(models, byOf(OPERATOR))));
+  putOverrides(models: readonly ModelPrice[], by: By = BY_OPERATOR): PricingJson | Refused | Denied {
+    return this.deps.answer(OPERATOR, () => showPricing(this.deps.ledger.putOverrides(models, by)));
   }
 
   putDirectory(change: DirectoryChange): DirectorySize | Refused | Denied {
@@ -139,7 +143,7 @@ export class Management {
       // Another call may have accepted a referral during the await.
       const already = this.#alreadyReferred();
       if (already !== null) return already;
-      const granted = this.deps.ledger.addGrant(refereeGrant(referrer, bonusMicros), byOf(OPERATOR));
+      const granted = this.deps.ledger.addGrant(refereeGrant(referrer, bonusMicros), BY_OPERATOR);
       if (isRefusal(granted)) return granted;
       putReferral(this.deps.platform.sql, { referrer, bonusMicros, atMs: this.deps.ledger.nowMs(), settled: false });
       return { referrer };

@@ -9,6 +9,7 @@ import type { TokenClaims } from "../access/tokens.ts";
 import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
+import type { By } from "../ledger/entries.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { Plan } from "../ledger/plans.ts";
@@ -86,8 +87,9 @@ export class EnterpriseObject extends DurableObject<Env> {
     complete: Settings | null,
     testClockMs: AtMs | null | undefined,
     plans: readonly Plan[] | null = null,
+    by?: By,
   ) {
-    return this.#core.management.provision(id, patch, complete, testClockMs, plans);
+    return this.#core.management.provision(id, patch, complete, testClockMs, plans, by);
   }
 
   /** @param who issues a token: then the answer also has its `issuedAtMs`. An object of the last release ignores it. */
@@ -116,12 +118,13 @@ export class EnterpriseObject extends DurableObject<Env> {
     return management.withPlan(Date.now(), () => management.followRealClock());
   }
 
-  addGrant(request: GrantRequest) {
-    return this.#core.management.addGrant(request);
+  /** @param by who adds it, here and below; a Worker of the last release does not send it */
+  addGrant(request: GrantRequest, by?: By) {
+    return this.#core.management.addGrant(request, by);
   }
 
-  voidGrant(id: string) {
-    return this.#core.management.voidGrant(id);
+  voidGrant(id: string, by?: By) {
+    return this.#core.management.voidGrant(id, by);
   }
 
   setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null) {
@@ -132,8 +135,8 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.management.pricing(caller);
   }
 
-  putOverrides(models: readonly ModelPrice[]) {
-    return this.#core.management.putOverrides(models);
+  putOverrides(models: readonly ModelPrice[], by?: By) {
+    return this.#core.management.putOverrides(models, by);
   }
 
   putDirectory(change: DirectoryChange) {

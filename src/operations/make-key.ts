@@ -4,12 +4,19 @@
  */
 import { type Caller, mayManageKey } from "../access/callers.ts";
 import { mintKey } from "../access/keys.ts";
+import { secretIdOf } from "../access/mac.ts";
 import { type Denied, deny } from "../access/refusals.ts";
-import { signingSecret } from "../access/secrets.ts";
+import { signingSecret, signingSecrets } from "../access/secrets.ts";
 import type { Address } from "../catalog/addresses.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { KeyJson, NewKeyRequest } from "../wire/key.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
+
+/** Returns the id of the secret that signs now, and whether a previous one is still accepted. */
+export async function signingSecretIds(env: Env): Promise<{ currentId: string; hasPrevious: boolean }> {
+  const [current, previous] = signingSecrets(env);
+  return { currentId: await secretIdOf(current), hasPrevious: previous !== undefined };
+}
 
 export async function makeKey(
   env: Env,
@@ -24,13 +31,13 @@ export async function makeKey(
     return refuse({ code: "validation_failed", errors: [{ path: "expires_at", message: "must be in the future" }] });
   }
   const id = crypto.randomUUID();
-  const { key, hash } = await mintKey(signingSecret(env), {
+  const { key, hash, secretId } = await mintKey(signingSecret(env), {
     enterprise: address.enterprise,
     region: address.region,
     id,
     scopes,
     expiresAtMs,
   });
-  const made = await enterpriseStub(env, address).addKey(caller, { id, name, scopes, hash, expiresAtMs });
+  const made = await enterpriseStub(env, address).addKey(caller, { id, name, scopes, hash, secretId, expiresAtMs });
   return isRefusal(made) ? made : { ...made, key };
 }

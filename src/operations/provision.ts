@@ -10,6 +10,7 @@ import { catalogOf } from "../catalog/object.ts";
 import { shardsIn } from "../copy/shards.ts";
 import type { StateJson } from "../enterprise/answers.ts";
 import type { Settings } from "../ledger/books.ts";
+import type { By } from "../ledger/entries.ts";
 import { findTerms } from "../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { type Jurisdiction, jurisdictionOf, locationHintOf } from "../ledger/regions.ts";
@@ -31,6 +32,7 @@ export async function putEnterprise(
   site: string,
   id: string,
   requested: EnterprisePut,
+  by: By = "operator",
 ): Promise<Put | Refused | Denied> {
   if (typeof requested.webhook_url === "string" && hostOf(requested.webhook_url) === hostOf(site)) {
     const message = "must not be this deployment's own host";
@@ -51,7 +53,7 @@ export async function putEnterprise(
   // Claim the plan first, so that it cannot be left out of the catalogue before the enterprise has it.
   const claim = patch.plan === undefined ? undefined : await claimPlan(env, id, patch.plan);
   if (claim === null) return NO_SUCH_PLAN;
-  const put = await stub.provision(id, patch, complete, requested.test_clock, plans);
+  const put = await stub.provision(id, patch, complete, requested.test_clock, plans, by);
   if (claim !== undefined) {
     await endClaim(env, claim, id, isRefusal(put) ? null : { plan: put.state.settings.plan, seq: put.state.gauge.seq });
   }

@@ -17,6 +17,9 @@ export const newKey = z
 
 export type NewKeyRequest = z.infer<typeof newKey>;
 
+/** Which signing secret has signed a key: the one that signs now, or the one before. */
+export const signedWith = z.enum(["current", "previous"]);
+
 export const keySchema = z.object({
   id: z.string(),
   name: z.string(),
@@ -25,9 +28,25 @@ export const keySchema = z.object({
   created_by: z.string(),
   expires_at: z.iso.datetime().nullable(),
   revoked_at: z.iso.datetime().nullable(),
+  last_used_at: z.iso.datetime().nullable().describe("Exact to the hour"),
+  signed_with: signedWith,
 });
 
-export type KeyJson = z.infer<typeof keySchema>;
+/** A key as its enterprise's object shows it. Objects of the last release do not send the last two members. */
+export type KeyJson = Omit<z.infer<typeof keySchema>, "last_used_at" | "signed_with"> & {
+  last_used_at?: string | null;
+  secret_id?: string | null;
+};
+
+/** @param secrets the id of the secret that signs now, and whether a previous one is still accepted */
+export function showListedKey(
+  { last_used_at = null, secret_id = null, ...key }: KeyJson,
+  secrets: { currentId: string; hasPrevious: boolean },
+): z.infer<typeof keySchema> {
+  // A key of an earlier release that was not used since does not name its secret. It is older than the current one.
+  const isCurrent = secret_id === null ? !secrets.hasPrevious : secret_id === secrets.currentId;
+  return { ...key, last_used_at, signed_with: isCurrent ? "current" : "previous" };
+}
 
 export function showKey(key: KeySummary): KeyJson {
   return {
@@ -38,6 +57,8 @@ export function showKey(key: KeySummary): KeyJson {
     created_by: key.createdBy,
     expires_at: formatIsoOrNull(key.expiresAtMs),
     revoked_at: formatIsoOrNull(key.revokedAtMs),
+    last_used_at: formatIsoOrNull(key.lastUsedAtMs),
+    secret_id: key.secretId,
   };
 }
 
@@ -50,5 +71,7 @@ export function parseKey(json: KeyJson): KeySummary {
     createdBy: json.created_by,
     expiresAtMs: parseIsoOrNull(json.expires_at),
     revokedAtMs: parseIsoOrNull(json.revoked_at),
+    lastUsedAtMs: parseIsoOrNull(json.last_used_at ?? null),
+    secretId: json.secret_id ?? null,
   };
 }

@@ -37,6 +37,7 @@ const DECLARED: Record<string, string[]> = {
   "GET /v1/jobs/{job}": ["metrics", "maintenance"],
   [`GET ${E}/audit`]: ["metrics"],
   [`POST ${E}/rebuild`]: ["maintenance"],
+  [`GET ${E}/export`]: ["maintenance"],
   [`GET ${E}/webhooks`]: ["metrics"],
   [`GET ${E}/gauge`]: ["metrics"],
   [`GET ${E}/live`]: ["metrics"],

@@ -74,6 +74,9 @@ export const ROUTES: readonly Route[] = [
     needs: "operator",
     body: { credits_per_usd: 100, models: [{ id: "m-patched", input: "1", output: "2" }], remove: [] },
   },
+  { method: "POST", path: "/v1/operator-keys", needs: "operator", body: { name: "ci", scopes: ["metrics"] } },
+  { method: "GET", path: "/v1/operator-keys", needs: "operator", query: ["limit", "cursor"] },
+  { method: "DELETE", path: "/v1/operator-keys/{id}", needs: "operator", mayBeMissing: true },
   { method: "GET", path: "/v1/plans", needs: "operator" },
   {
     method: "PUT",

@@ -18,6 +18,8 @@ export type NewKey = {
   scopes: readonly Scope[];
   hash: string;
   expiresAtMs: AtMs | null;
+  /** The id of the secret that signed the key; a Worker of the last release does not send it. */
+  secretId?: string;
 };
 
 /** The claims of a sign-in link. */
@@ -29,7 +31,9 @@ const MAX_KEYS = 1_000;
 /** Using a link deletes at most this many old links, so that no call does work for all that became old meanwhile. */
 const MAX_FORGOTTEN = 100;
 
-type KnownKey = { hash: string; expiresAtMs: AtMs | null; revoked: boolean };
+const HOUR_MS = 3_600_000;
+
+type KnownKey = { hash: string; expiresAtMs: AtMs | null; revoked: boolean; usedHourMs: AtMs };
 
 export class Keyring {
   /** Caches keys that were looked up. Losing the cache only costs queries. */
@@ -49,7 +53,9 @@ export class Keyring {
     if (key?.revoked === true) return deny({ code: "key_revoked" });
     // The comparison need not be constant-time: the Worker has verified the key's MAC, so its timing reveals nothing.
     if (key?.hash !== caller.hash) return deny({ code: "key_invalid" });
-    return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? deny({ code: "key_expired" }) : null;
+    if (key.expiresAtMs !== null && key.expiresAtMs <= nowMs) return deny({ code: "key_expired" });
+    if (nowMs >= key.usedHourMs + HOUR_MS) this.#noteUse(caller, key, nowMs);
+    return null;
   }
 
   /** Whether a person is no admin, or no longer. Of keys the Worker has checked the scope, which never changes. */
@@ -62,7 +68,7 @@ export class Keyring {
   add(key: NewKey, by: By, nowMs: AtMs): KeySummary | Denied {
     if (this.#countValid(nowMs) >= MAX_KEYS) return deny({ code: "too_many_keys" });
     this.sql.run(
-      "INSERT INTO keys (id, name, scopes, hash, created_by, created_at_ms, expires_at_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO keys (id, name, scopes, hash, created_by, created_at_ms, expires_at_ms, secret_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
       key.id,
       key.name,
       JSON.stringify(key.scopes),
@@ -70,6 +76,7 @@ export class Keyring {
       by,
       nowMs,
       key.expiresAtMs,
+      key.secretId ?? null,
     );
     this.#known.delete(key.id);
     return this.#load(key.id) as KeySummary;
@@ -146,12 +153,31 @@ export class Keyring {
   #find(id: string): KnownKey | undefined {
     const known = this.#known.get(id);
     if (known !== undefined) return known;
-    const row = this.sql.all("SELECT hash, expires_at_ms, revoked_at_ms FROM keys WHERE id = ?", id)[0];
+    const row = this.sql.all(
+      "SELECT hash, expires_at_ms, revoked_at_ms, last_used_at_ms FROM keys WHERE id = ?",
+      id,
+    )[0];
     if (row === undefined) return undefined;
-    const { hash, expires_at_ms, revoked_at_ms } = row;
-    const key = { hash: hash as string, expiresAtMs: expires_at_ms as AtMs | null, revoked: revoked_at_ms !== null };
+    const { hash, expires_at_ms, revoked_at_ms, last_used_at_ms } = row;
+    const key = {
+      hash: hash as string,
+      expiresAtMs: expires_at_ms as AtMs | null,
+      revoked: revoked_at_ms !== null,
+      usedHourMs: (last_used_at_ms ?? 0) as AtMs,
+    };
     this.#known.set(id, key);
     return key;
+  }
+
+  /** Notes the hour in which a key is used, and which secret has signed it. A key never fails because of this. */
+  #noteUse({ id, secretId }: { id: string; secretId?: string }, key: KnownKey, nowMs: AtMs): void {
+    key.usedHourMs = nowMs - (nowMs % HOUR_MS);
+    try {
+      const statement = "UPDATE keys SET last_used_at_ms = ?, secret_id = coalesce(?, secret_id) WHERE id = ?";
+      this.sql.run(statement, key.usedHourMs, secretId ?? null, id);
+    } catch {
+      // The storage is full or fails. What needs it reports that.
+    }
   }
 
   #load(id: string): KeySummary | null {
@@ -169,5 +195,7 @@ function keyOfRow(row: SqlRow): KeySummary {
     createdBy: row.created_by as string,
     expiresAtMs: row.expires_at_ms as number | null,
     revokedAtMs: row.revoked_at_ms as number | null,
+    lastUsedAtMs: row.last_used_at_ms as number | null,
+    secretId: row.secret_id as string | null,
   };
 }

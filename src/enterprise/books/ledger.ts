@@ -126,7 +126,7 @@ export class Ledger {
     return Math.min(nextDueAtMs(this.books), this.#holdEndMs);
   }
 
-  create(id: string, settings: Settings, testClockMs: AtMs | null): EnterpriseState {
+  create(id: string, settings: Settings, testClockMs: AtMs | null, by: By = "operator"): EnterpriseState {
     migrate(this.sql);
     const nowMs = testClockMs ?? this.realNowMs();
     const bounds = cycleAt(nowMs, settings.timeZone, settings.anchorDay);
@@ -144,7 +144,7 @@ export class Ledger {
     const identity = { id, createdAtMs: nowMs, testClockMs, demo: false, lastAtMs: nowMs };
     this.sql.transaction(() => {
       this.store.addEnterprise({ identity, books });
-      this.store.addEntries([{ ...cycleStartEntry(cycle, null, nowMs, "operator"), seq: books.seq }]);
+      this.store.addEntries([{ ...cycleStartEntry(cycle, null, nowMs, by), seq: books.seq }]);
     });
     this.#cached = null;
     this.mayOweCopy = true;

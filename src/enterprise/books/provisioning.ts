@@ -1,5 +1,6 @@
 /** Handles the operator's PUT of an enterprise: creates the enterprise, or changes its settings. */
 import type { Settings } from "../../ledger/books.ts";
+import type { By } from "../../ledger/entries.ts";
 import type { Plan } from "../../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { missingSettings, withPlanTerms } from "../../ledger/settings.ts";
@@ -19,6 +20,7 @@ type ProvisionRequest = {
   testClockMs: AtMs | null | undefined;
   /** The catalogue of plans; null if the caller is a Worker of the last release. */
   plans: readonly Plan[] | null;
+  by: By;
 };
 
 /** `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */
@@ -28,15 +30,18 @@ export function provision(ledger: Ledger, request: ProvisionRequest): Provisione
   return ledger.provisioned ? change(ledger, request) : create(ledger, request);
 }
 
-function create(ledger: Ledger, { id, patch, complete, testClockMs, plans }: ProvisionRequest): Provisioned | Refused {
+function create(
+  ledger: Ledger,
+  { id, patch, complete, testClockMs, plans, by }: ProvisionRequest,
+): Provisioned | Refused {
   if (complete === null) return refuse({ code: "validation_failed", errors: missingSettings(patch) });
   const settings = withPlanTerms(complete, null, plans);
   if (isRefusal(settings)) return settings;
-  const state = ledger.create(id, settings, testClockMs ?? null);
+  const state = ledger.create(id, settings, testClockMs ?? null, by);
   return { created: true, state, newWebhookUrl: settings.webhookUrl };
 }
 
-function change(ledger: Ledger, { patch, testClockMs, plans }: ProvisionRequest): Provisioned | Refused {
+function change(ledger: Ledger, { patch, testClockMs, plans, by }: ProvisionRequest): Provisioned | Refused {
   const { identity, books } = ledger;
   const known = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
   if (!known || (typeof testClockMs === "number" && identity.testClockMs === null)) {
@@ -47,7 +52,7 @@ function change(ledger: Ledger, { patch, testClockMs, plans }: ProvisionRequest)
     const message = `is chosen at creation; this enterprise has ${books.settings.region ?? "none"}`;
     return refuse({ code: "validation_failed", errors: [{ path: "region", message }] });
   }
-  const state = ledger.changeSettings(patch, "operator", plans);
+  const state = ledger.changeSettings(patch, by, plans);
   if (isRefusal(state)) return state;
   const { webhookUrl } = state.settings;
   return { created: false, state, newWebhookUrl: webhookUrl === books.settings.webhookUrl ? null : webhookUrl };

@@ -297,6 +297,11 @@ export const STEPS: readonly string[][] = [
     // The sums of deleted hourly and daily totals, as decimal numbers that may be larger than an integer of SQLite.
     "CREATE TABLE deleted_sums (name TEXT PRIMARY KEY, micros TEXT NOT NULL) STRICT, WITHOUT ROWID",
   ],
+  [
+    // When a key was last used, to the hour, and the id of the secret that signed it. Null for keys of earlier releases.
+    "ALTER TABLE keys ADD COLUMN last_used_at_ms INTEGER",
+    "ALTER TABLE keys ADD COLUMN secret_id TEXT",
+  ],
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */
