@@ -1,8 +1,9 @@
 /**
  * The catalog: one Durable Object for the whole deployment, called rarely. It stores what does not belong to a single
- * enterprise: the price books, the list of enterprises, the list of demo enterprises, the results of scheduled audits,
- * and which of the operator's sessions were signed out. One object stores all price books because their version numbers must be unique. The list of enterprises makes
- * it possible to rebuild a lost copy.
+ * enterprise: price books, plans, operator keys, the list of enterprises, the results of scheduled audits, records of
+ * jobs, and which of the operator's sessions were signed out. One object stores all price books because their version
+ * numbers must be unique. The list of enterprises makes it possible to rebuild a lost copy. This file is long because it
+ * has one method for each call.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { PlanCatalogue } from "../ledger/plans.ts";

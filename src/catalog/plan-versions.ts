@@ -92,14 +92,6 @@ export class PlanVersions {
     });
   }
 
-  /** Forgets an enterprise that was deleted. */
-  forget(id: string): void {
-    this.storage.transactionSync(() => {
-      this.storage.sql.exec("DELETE FROM enterprise_plans WHERE id = ?", id);
-      this.storage.sql.exec("DELETE FROM plan_claims WHERE id = ?", id);
-    });
-  }
-
   /** Makes the next version, which becomes the current one, unless it is refused. */
   change({ plans, knownVersion, by }: PlanChange): PlanCatalogue | PlanRefusal {
     const current = this.current();
