@@ -226,8 +226,8 @@ export class EnterpriseObject extends DurableObject<Env> {
   }
 
   override webSocketClose(socket: WebSocket, code: number): void {
-    this.#sockets.recount();
     new HibernatingSocket(socket).close(code);
+    this.#sockets.recount();
   }
 
   override webSocketError(): void {

@@ -4,6 +4,7 @@
  * be some seconds behind. This file knows which state the page shows and which one is the newest. It does not know
  * about sockets.
  */
+import { PartsQueue } from "./parts-queue.ts";
 import { copyLagMs, copyParts, findPill, isCopyUnreadable, isSignedOut, shownSeq } from "./regions.ts";
 
 /**
@@ -14,6 +15,8 @@ const COPY_MS = 2_000;
 const COPY_IN_TROUBLE_MS = 10_000;
 const MAX_COPY_PAUSE_MS = 30_000;
 const RETRY_MS = 1_000;
+/** A page sends at most one request in this time, however often the balance changes. The last change is never skipped. */
+const MIN_REFRESH_INTERVAL_MS = 1_000;
 
 // A newly loaded page is up to date, so the state starts empty.
 /** The sequence number of the newest state that the ledger has announced. */
@@ -24,9 +27,11 @@ let copyPauseMs = COPY_MS;
 let isCopyRefreshing = false;
 let copyTimer: ReturnType<typeof setTimeout> | null = null;
 
-// Two queues, so that a slow copy does not delay the balance.
-const fetchBalance = partsQueue(findPill);
-const fetchCopy = partsQueue(() => document.getElementById("content"));
+// Two queues, so that a slow copy does not delay the balance. They share the interval between requests.
+const balanceQueue = new PartsQueue(findPill);
+const copyQueue = new PartsQueue(() => document.getElementById("content"));
+let lastRequestAtMs = Number.NEGATIVE_INFINITY;
+let requestTimer: ReturnType<typeof setTimeout> | null = null;
 
 /** Records the sequence number of the state that the ledger has announced. */
 export function noteSeq(seq: number): void {
@@ -45,7 +50,7 @@ export function msSinceRefresh(): number {
 /** Refreshes the balance. Repeats until the balance is current, as long as `keepTrying` returns true. */
 export async function refreshBalance(keepTrying: () => boolean): Promise<void> {
   lastRefreshAtMs = Date.now();
-  await fetchBalance("now");
+  await fetchParts(balanceQueue, ["now"]);
   if (keepTrying() && !isCurrent()) setTimeout(() => refreshBalance(keepTrying), RETRY_MS);
 }
 
@@ -59,7 +64,7 @@ export function noteChange(): void {
 export async function refreshCopy(): Promise<void> {
   if (isCopyRefreshing || copyTimer !== null) return;
   isCopyRefreshing = true;
-  await fetchCopy(...copyParts());
+  await fetchParts(copyQueue, copyParts());
   isCopyRefreshing = false;
   const lagMs = copyLagMs();
   const inTrouble = lagMs > COPY_IN_TROUBLE_MS || isCopyUnreadable();
@@ -76,22 +81,30 @@ function refreshCopyIn(ms: number): void {
   }, ms);
 }
 
-/** Returns a function that loads regions, one request at a time. Regions added during a request share the next one. */
-function partsQueue(findSource: () => HTMLElement | null): (...parts: string[]) => Promise<void> {
-  const queued = new Set<string>();
-  let isFetching = false;
-  return async (...parts) => {
-    for (const part of parts) queued.add(part);
-    if (isFetching || document.hidden) return;
-    isFetching = true;
-    for (let source = findSource(); queued.size > 0 && source !== null && !isSignedOut(); source = findSource()) {
-      const url = new URL(location.href);
-      url.searchParams.set("part", [...queued].join(","));
-      queued.clear();
-      const options = { source, swap: "none", headers: { "Fuelgauge-Refresh": "1" } };
-      // Regions that could not be loaded stay as they are.
-      await htmx.ajax("GET", url.pathname + url.search, options).catch(() => {});
-    }
-    isFetching = false;
-  };
+/** Loads parts of the page as soon as the interval between requests allows. Ends when they are loaded. */
+function fetchParts(queue: PartsQueue, parts: readonly string[]): Promise<void> {
+  const loaded = queue.add(parts);
+  sendSoon();
+  return loaded;
+}
+
+function sendSoon(): void {
+  if (requestTimer !== null) return;
+  const waitMs = Math.max(0, lastRequestAtMs + MIN_REFRESH_INTERVAL_MS - Date.now());
+  requestTimer = setTimeout(() => {
+    requestTimer = null;
+    send();
+  }, waitMs);
+}
+
+/** Sends one request. If both queues wait, it loads the parts of both. */
+function send(): void {
+  for (const queue of [copyQueue, balanceQueue]) queue.giveUp();
+  const [queue, other] = [copyQueue, balanceQueue].filter(({ isReady }) => isReady);
+  if (queue === undefined) return;
+  lastRequestAtMs = Date.now();
+  const joined = other === undefined ? null : other.take();
+  queue.load(joined).then(() => {
+    if (balanceQueue.isReady || copyQueue.isReady) sendSoon();
+  });
 }

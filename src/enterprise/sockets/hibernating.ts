@@ -3,12 +3,14 @@ import { type Holder, holderOf, type Socket, type SocketOwner, type Sockets } fr
 
 export class HibernatingSockets implements Sockets {
   /**
-   * The number of `live` sockets; null until it is needed after one was opened or closed. In memory only: a new instance
-   * counts once.
+   * The number of open `live` sockets. In memory only: a new instance counts once. It is counted when a socket opens or
+   * closes and not when it is needed, because every debit needs it, and listing sockets takes longer the more there are.
    */
-  #live: number | null = null;
+  #live = 0;
 
-  constructor(readonly ctx: DurableObjectState) {}
+  constructor(readonly ctx: DurableObjectState) {
+    this.recount();
+  }
 
   /** Opens a socket. The Durable Object can hibernate while no message passes through it. */
   accept(owner: SocketOwner): { client: WebSocket; socket: Socket } {
@@ -21,11 +23,10 @@ export class HibernatingSockets implements Sockets {
 
   /** Call this when a socket has been opened or closed. */
   recount(): void {
-    this.#live = null;
+    this.#live = countOpen(this.ctx.getWebSockets("live"));
   }
 
   countLive(): number {
-    this.#live ??= this.ctx.getWebSockets("live").length;
     return this.#live;
   }
 
@@ -42,8 +43,7 @@ export class HibernatingSockets implements Sockets {
   }
 
   countLiveOf(holder: Holder): number {
-    // A socket that we have closed stays in the list until its client has answered.
-    return this.ctx.getWebSockets(liveTag(holder)).filter(({ readyState }) => readyState === WebSocket.OPEN).length;
+    return countOpen(this.ctx.getWebSockets(liveTag(holder)));
   }
 
   #tagged(tag?: string): Socket[] {
@@ -74,6 +74,11 @@ export class HibernatingSocket implements Socket {
       this.socket.close(1000);
     }
   }
+}
+
+/** A socket that has closed stays in the list until its close has been answered. */
+function countOpen(sockets: readonly WebSocket[]): number {
+  return sockets.filter(({ readyState }) => readyState === WebSocket.OPEN).length;
 }
 
 /** The tags by which the sockets are found again. The platform allows ten tags of 256 characters. */
