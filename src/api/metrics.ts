@@ -34,11 +34,12 @@ metricRoutes.openapi(
     }),
   }),
   async (c) => {
-    const [fleet, audits, jobs, sizes, prices] = await Promise.all([
+    const [fleet, audits, jobs, sizes, waiting, prices] = await Promise.all([
       readFleet(readAllCopies(c.env)).catch(withoutCopy),
       catalogOf(c.env).auditSummary(),
       catalogOf(c.env).countJobs(),
       catalogOf(c.env).objectSizes(),
+      catalogOf(c.env).waitingSummary(0),
       currentPrices(c.env, c.executionCtx),
     ]);
     const metrics = [
@@ -46,6 +47,7 @@ metricRoutes.openapi(
       ...auditMetrics(audits),
       jobMetric(jobs),
       sizeMetric(sizes),
+      waitingMetric(waiting.meters),
       priceMetric(prices.book.version),
     ];
     return c.body(formatMetrics(metrics), 200, { "Content-Type": FORMAT });
@@ -145,6 +147,11 @@ function sizeMetric(sizes: readonly ObjectSize[]): Metric {
     help: "The storage of each enterprise's object that uses more than 7 GB of its 10 GB; the largest 100.",
     samples: sizes.map(({ enterprise, bytes }) => ({ labels: { enterprise }, value: bytes })),
   };
+}
+
+function waitingMetric(meters: number): Metric {
+  const help = "Meters whose usage waits for a price.";
+  return { name: "fuelgauge_unpriced_meters", type: "gauge", help, samples: [{ value: meters }] };
 }
 
 function priceMetric(version: number): Metric {

@@ -15,8 +15,21 @@ const RENEWAL_MS = 2_000;
 let cached: { index: PriceIndex; readAtMs: number } | null = null;
 let renewalStartedAtMs = 0;
 
-/** Returns the current prices. They are at most 30 seconds old unless the catalog cannot be reached. */
-export async function currentPrices(env: Env, ctx: { waitUntil(work: Promise<unknown>): void }): Promise<PriceIndex> {
+/**
+ * Returns the current prices. They are at most 30 seconds old unless the catalog cannot be reached.
+ *
+ * @param minVersion the caller knows that this version exists; throws if this version or a later one cannot be read
+ */
+export async function currentPrices(
+  env: Env,
+  ctx: { waitUntil(work: Promise<unknown>): void },
+  minVersion = 0,
+): Promise<PriceIndex> {
+  if (cached !== null && cached.index.book.version < minVersion) {
+    const renewed = await renew(env);
+    if (renewed.book.version < minVersion) throw new Error(`version ${minVersion} of the price book cannot be read`);
+    return renewed;
+  }
   const nowMs = Date.now();
   const ageMs = cached === null ? Number.POSITIVE_INFINITY : nowMs - cached.readAtMs;
   if (cached === null || ageMs >= MAX_AGE_MS) return renew(env);

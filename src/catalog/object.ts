@@ -7,7 +7,7 @@
  */
 import { DurableObject } from "cloudflare:workers";
 import type { PlanCatalogue } from "../ledger/plans.ts";
-import { type Refused, refuse } from "../ledger/refusals.ts";
+import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { CatalogAlarm } from "./alarms.ts";
 import { Deletions } from "./deletions.ts";
 import type { JobCount, JobRecord } from "./job-record.ts";
@@ -19,6 +19,8 @@ import { type PlanChange, type PlanRefusal, PlanVersions, type RecordedPlan } fr
 import type { PriceBook } from "./price-book.ts";
 import { type ModelPrice, toFourRates } from "./price-entry.ts";
 import { type BookChange, type BookRefusal, type PriceVersion, PriceVersions } from "./price-versions.ts";
+import type { WaitingReceived, WaitingReport } from "./waiting-report.ts";
+import { WaitingList, type WaitingSummary } from "./waiting-usage.ts";
 
 /**
  * The result of a scheduled audit. `unreadable` means that the copy could not be read, and `failed` that the audit itself
@@ -38,15 +40,19 @@ export type AuditSummary = {
 
 const MAX_WRONG = 100;
 /** The tables that list enterprises by id, besides the list with their places. */
-export const LISTS = ["audits", "demos", "enterprise_plans", "plan_claims", "object_sizes"];
+export const LISTS = ["audits", "demos", "enterprise_plans", "plan_claims", "object_sizes", "waiting_usage"];
+/** An object that has not responded after this time is notified again later. */
+const NOTIFY_LIMIT_MS = 5_000;
 
 export class CatalogObject extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
   readonly #prices: PriceVersions;
   readonly #plans: PlanVersions;
   readonly #deletions = new Deletions(this.#sql);
+  readonly #waiting: WaitingList;
   readonly #alarm = new CatalogAlarm(this.ctx.storage, [
     { nextDueAtMs: () => this.#deletions.nextDueAtMs(), run: () => this.#runDeletions() },
+    { nextDueAtMs: () => this.#waiting.nextDueAtMs(), run: () => this.#notifyOfPrices() },
   ]);
   readonly #operatorKeys: OperatorKeys;
 
@@ -72,6 +78,13 @@ export class CatalogObject extends DurableObject<Env> {
     this.#operatorKeys = new OperatorKeys(this.#sql, () => Date.now());
     this.#plans = new PlanVersions(ctx.storage, () => Date.now());
     this.#prices = new PriceVersions(ctx.storage, () => Date.now(), isUpgraded);
+    this.#waiting = new WaitingList(
+      this.#sql,
+      () => Date.now(),
+      () => this.#prices.currentVersion,
+    );
+    // A new release may have brought a new version of the price book.
+    this.#alarm.schedule();
   }
 
   /** Returns the current price book; null if its version is `knownVersion`. */
@@ -91,7 +104,19 @@ export class CatalogObject extends DurableObject<Env> {
 
   /** Makes the next version of the price book, which becomes the current one, unless the change is refused. */
   changeBook(change: BookChange): PriceBook | BookRefusal {
-    return this.#prices.change(change);
+    const changed = this.#prices.change(change);
+    this.#alarm.schedule();
+    return changed;
+  }
+
+  /** Stores what waits for a price in an enterprise, whose object is then notified about new versions. */
+  reportWaiting(report: WaitingReport, objectId: string): WaitingReceived {
+    return this.#waiting.report(report, objectId);
+  }
+
+  /** Sums what waits for a price in all enterprises. */
+  waitingSummary(limit: number): WaitingSummary {
+    return this.#waiting.summary(limit);
   }
 
   /** Serves Workers of the first release during a deploy: they know entries with exactly four rates. */
@@ -103,7 +128,7 @@ export class CatalogObject extends DurableObject<Env> {
   /** Serves Workers of the first release during a deploy. */
   addBook(creditsPerUsd: number, models: ModelPrice[]): PriceBook {
     const change = { models, remove: "all", creditsPerUsd, knownVersion: null, by: "operator" } as const;
-    const book = this.#prices.change(change);
+    const book = this.changeBook(change);
     if (!("version" in book)) throw new Error("the price book was not added");
     return { ...book, models: book.models.map(toFourRates) };
   }
@@ -195,6 +220,17 @@ export class CatalogObject extends DurableObject<Env> {
 
   override alarm(): Promise<void> {
     return this.#alarm.run();
+  }
+
+  /** Notifies objects in which usage waits for a price about the current version of the price book. */
+  #notifyOfPrices(): Promise<void> {
+    return this.#waiting.notifySome(async (objectId, version) => {
+      const { ENTERPRISE } = this.env;
+      const noted = await within(NOTIFY_LIMIT_MS, async () =>
+        ENTERPRISE.get(ENTERPRISE.idFromString(objectId)).pricesChanged(version),
+      );
+      return !isRefusal(noted);
+    });
   }
 
   #forget(enterprise: string): void {
@@ -310,6 +346,14 @@ export class CatalogObject extends DurableObject<Env> {
   hasOperatorSessionEnded(id: string): boolean {
     return this.#sql.exec("SELECT 1 FROM operator_sessions_ended WHERE id = ?", id).toArray().length > 0;
   }
+}
+
+async function within<T>(limitMs: number, call: () => Promise<T>): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | null = null;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no response within ${limitMs} ms`)), limitMs);
+  });
+  return Promise.race([call(), timeout]).finally(() => clearTimeout(timer));
 }
 
 /** Returns a stub of the deployment's catalog. */

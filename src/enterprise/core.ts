@@ -1,7 +1,8 @@
 /**
  * The core of one enterprise's Durable Object. It checks the caller, lets the ledger decide, and returns the result. It
  * also groups debits into commits, sets the alarm for later work, and pushes changes to watchers. It does not know
- * Workers: the platform is passed in, so the simulator runs this class too.
+ * Workers: the platform is passed in, so the simulator runs this class too. This file is long because all calls of agents,
+ * readers and sockets meet here.
  */
 import type { Caller } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
@@ -33,6 +34,7 @@ import { Rebuilder } from "./copy/rebuild.ts";
 import { loadRunRows } from "./copy/run-rows.ts";
 import { Deletion } from "./data/deletion.ts";
 import { DataCalls } from "./data-calls.ts";
+import { WaitingReporter } from "./jobs/report-waiting.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import { Management } from "./management.ts";
 import { loadOwnEntries, onlyUserOf } from "./members.ts";
@@ -49,6 +51,8 @@ import {
   type SocketOwner,
 } from "./sockets/sockets.ts";
 
+const OPERATOR: Caller = { kind: "operator" };
+
 export class EnterpriseCore {
   readonly jobs: JobRunner;
   readonly access: AccessControl;
@@ -60,6 +64,7 @@ export class EnterpriseCore {
   readonly #stream: DebitStream;
   readonly #writer: CopyWriter;
   readonly #projector: Projector;
+  readonly #waiting: WaitingReporter;
   readonly platform: Platform;
 
   constructor(
@@ -80,7 +85,9 @@ export class EnterpriseCore {
     this.#writer = new CopyWriter(ledger, platform, () => this.jobs.jobStarted());
     this.#projector = new Projector(ledger, platform, this.#writer, () => this.jobs.projectionFinished());
     const rebuilder = new Rebuilder(ledger, platform, this.#writer);
-    this.jobs = new JobRunner({ platform, ledger, projector: this.#projector, rebuilder });
+    this.#waiting = new WaitingReporter(ledger, platform);
+    this.jobs = new JobRunner({ platform, ledger, projector: this.#projector, rebuilder, waiting: this.#waiting });
+    ledger.refuseUnpriced = bare.unpricedUsage === "refuse";
     this.#live = new LivePush({ sockets, clock, defer, gauge: () => JSON.stringify(this.#showGauge()) });
     this.management = new Management({
       ledger,
@@ -106,7 +113,7 @@ export class EnterpriseCore {
     );
     this.#stream = new DebitStream(
       platform,
-      (reports, refuse) => this.#debits.add(reports, refuse),
+      (reports, refuse) => this.#debit(reports, refuse),
       () => ledger.id,
     );
   }
@@ -114,7 +121,15 @@ export class EnterpriseCore {
   // Agents
 
   async debit(caller: Caller, reports: readonly Report[]): Promise<(DebitAnswerJson | Refused)[] | Refused | Denied> {
-    return this.#fault(caller) ?? this.#debits.add(reports, () => this.#fault(caller));
+    return this.#fault(caller) ?? this.#debit(reports, () => this.#fault(caller));
+  }
+
+  /** Notes that the price book has a new version, because usage of this enterprise waits for a price. */
+  pricesChanged(version: number): { noted: true } | Refused | Denied {
+    return this.#answer(OPERATOR, () => {
+      this.#waiting.pricesChanged(version);
+      return { noted: true as const };
+    });
   }
 
   start(caller: Caller, request: StartRequest): StartAnswerJson | StartRefusedJson | Refused | Denied {
@@ -253,6 +268,17 @@ export class EnterpriseCore {
     if (!this.ledger.provisioned) return;
     await this.jobs.runAll();
     this.#afterChange();
+  }
+
+  /** Commits reports. Answers that usage has no price only once the catalog knows of this enterprise (rule R13). */
+  async #debit(
+    reports: readonly Report[],
+    refuse: () => Refused | Denied | null,
+  ): Promise<(DebitAnswerJson | Refused)[] | Refused | Denied> {
+    const answers = await this.#debits.add(reports, refuse);
+    const unpriced = !isRefusal(answers) && answers.some((answer) => !isRefusal(answer) && !answer.priced);
+    if (unpriced && this.#waiting.isUnlisted) await this.jobs.runNow("report_waiting");
+    return answers;
   }
 
   /** Converts the gauge to the JSON form that responses, sockets and webhooks use. */

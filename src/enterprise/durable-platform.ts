@@ -42,8 +42,10 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       fetch: (url, init) => fetch(url, init),
       secretOf: (enterprise, url) => webhookSecretOf(signingSecret(env), enterprise, url),
     },
-    prices: () => currentPrices(env, ctx),
     plans: async () => (await catalogOf(env).plans()).plans,
+    prices: (minVersion) => currentPrices(env, ctx, minVersion),
+    unpricedUsage: "UNPRICED_USAGE" in env && env.UNPRICED_USAGE === "refuse" ? "refuse" : "keep",
+    waitingUsage: { report: async (report) => catalogOf(env).reportWaiting(report, ctx.id.toString()) },
     log: {
       warn: (event) => console.warn(JSON.stringify(event)),
       error: (event) => console.error(JSON.stringify(event)),

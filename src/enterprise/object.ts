@@ -40,6 +40,10 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.debit(caller, reports.map(fromPreviousWorker));
   }
 
+  pricesChanged(version: number) {
+    return this.#core.pricesChanged(version);
+  }
+
   start(caller: Caller, request: StartRequest) {
     return this.#core.start(caller, request);
   }

@@ -4,6 +4,7 @@
  */
 import type { Denied } from "../access/refusals.ts";
 import type { JobRecord } from "../catalog/job-record.ts";
+import type { WaitingReceived, WaitingReport } from "../catalog/waiting-report.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Plan } from "../ledger/plans.ts";
 import type { Refused } from "../ledger/refusals.ts";
@@ -25,10 +26,13 @@ export type Platform = {
   objectSizes: ObjectSizes;
   sockets: Sockets;
   webhooks: WebhookNetwork;
-  /** Returns the current price book, which may be up to 30 seconds old. */
-  prices(): Promise<{ find: FindPrice }>;
   /** Asks the catalog for the plans. */
   plans(): Promise<readonly Plan[]>;
+  /** Returns the current price book, which may be up to 30 seconds old, but is at least of version `minVersion`. */
+  prices(minVersion?: number): Promise<{ find: FindPrice }>;
+  /** The deployment's variable UNPRICED_USAGE: whether usage that nothing prices is kept or refused. */
+  unpricedUsage: "keep" | "refuse";
+  waitingUsage: WaitingUsage;
   log: Log;
 };
 
@@ -52,6 +56,8 @@ type JobRecords = { put(record: JobRecord): Promise<unknown> };
 
 /** The catalog's list of objects that are nearly full. */
 type ObjectSizes = { note(enterprise: string, bytes: number): Promise<unknown> };
+/** The catalog's list of what waits for a price. */
+type WaitingUsage = { report(report: WaitingReport): Promise<WaitingReceived> };
 
 type WebhookNetwork = {
   fetch(url: string, init: RequestInit): Promise<Response>;

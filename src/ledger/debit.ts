@@ -138,6 +138,23 @@ export function decideDebit(
   return settleMeter(known, opened, meter, joined, charge, nowMs, { report, groupOfWorkspace });
 }
 
+/**
+ * Decides what usage that has waited for a price is charged, now that there is one. Null if the charge would make a sum
+ * exceed 2^53−1: then the meter keeps waiting.
+ *
+ * @param meter one of the run's meters, without a price
+ */
+export function decidePricing(
+  known: Known & { run: Run },
+  meter: Meter,
+  found: { model: string; price: Price },
+  nowMs: AtMs,
+): Debit | null {
+  const priced = pin(known.meters, meter, found, true, nowMs);
+  const charge = chargeOf(known.books, known.meters, meter, priced);
+  return charge === null ? null : settleMeter(known, known.run, meter, priced, charge, nowMs, null);
+}
+
 /** Returns what the change of a meter charges; negative for a refund. Null if a sum would exceed 2^53−1. */
 function chargeOf(books: Books, meters: readonly Meter[], before: Meter, next: Meter): number | null {
   const costMicros = next.price === null ? 0 : costOf(next.usage, next.price, next.unit);

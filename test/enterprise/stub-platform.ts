@@ -45,6 +45,8 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
     webhooks: { fetch: noNetwork, secretOf: async () => "whsec_c2VjcmV0" },
     prices: async () => ({ find: (model) => ({ model, price: null }) }),
     plans: async () => FIRST_PLANS,
+    unpricedUsage: "keep",
+    waitingUsage: { report: async () => ({ version: 1, pauseMs: 5_000 }) },
     log: { warn: log, error: log },
     ...over,
   };

@@ -138,6 +138,8 @@ export class SimPlatform implements WorldPlatform {
         },
         prices: async () => world.traffic.prices.latest,
         plans: async () => FIRST_PLANS,
+        unpricedUsage: "refuse",
+        waitingUsage: { report: async () => ({ version: world.traffic.prices.latest.book.version, pauseMs: 5_000 }) },
         log: { warn: log, error: log },
       },
       (delayMs, act) =>

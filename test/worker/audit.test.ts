@@ -39,6 +39,7 @@ async function newEnterpriseWithHistory(): Promise<Enterprise> {
 const CHECKS = [
   "meters_cost",
   "meters_drawn",
+  "waiting",
   "grants_drawn",
   "cycle_balances",
   "monthly_before_bonus",
@@ -57,6 +58,7 @@ const DAMAGE: [check: (typeof CHECKS)[number], what: string, sql: string][] = [
   ["meters_cost", "a charge", "UPDATE meters SET charged_micros = charged_micros - 1 WHERE run = 'usd'"],
   ["meters_drawn", "a charge", "UPDATE meters SET charged_micros = charged_micros + 1 WHERE run = 'third'"],
   ["meters_drawn", "a draw", `UPDATE meters SET draws = json_set(draws, '$[0][3]', 1) WHERE run = 'second'`],
+  ["waiting", "which meters wait", "INSERT INTO waiting_meters VALUES ('second', 'gpt-5')"],
   ["grants_drawn", "what was drawn", "UPDATE grants SET drawn_micros = drawn_micros - 1 WHERE id = 'g'"],
   ["cycle_balances", "monthly use", "UPDATE enterprise SET monthly_used_micros = monthly_used_micros - 1"],
   ["cycle_balances", "bonus use", "UPDATE enterprise SET bonus_used_micros = bonus_used_micros + 1"],
@@ -134,7 +136,7 @@ beforeAll(async () => {
 
 /** Runs the statement in the object, and returns a function that restores all rows. */
 async function damage(sql: string): Promise<() => Promise<void>> {
-  const tables = ["enterprise", "grants", "meters", "runs", "entries", "totals_time", "totals_cycle"];
+  const tables = ["enterprise", "grants", "meters", "waiting_meters", "runs", "entries", "totals_time", "totals_cycle"];
   const rows = await runInDurableObject(objectOf(e.id), (_, { storage }) => {
     const kept = tables.map((table) => storage.sql.exec(`SELECT * FROM ${table}`).toArray());
     expect(storage.sql.exec(sql).rowsWritten).toBeGreaterThan(0);

@@ -222,30 +222,33 @@ it("delivers reports even if onTrouble throws", async () => {
   expect(await used()).toBe(CREDIT);
 });
 
+/** A model at whose price a report of 10^12 tokens costs more than 2^53 micros. */
+const DEAR = "o1-pro";
+
 describe("a refused report", () => {
   it("is reported as a trouble, does not affect others, and is sent once more at the end", async () => {
     const { clock, connect, enterprise, batches, finish, troubles } = await newWorld();
     const run = await connect().start("run-1");
-    run.report("no-such-model", output(1));
+    run.report(DEAR, output(1_000_000_000_000 - 1));
     run.report("gpt-5", output(1_000));
     await clock.pass(250);
-    run.report("no-such-model", output(2));
+    run.report(DEAR, output(1_000_000_000_000));
     await clock.pass(1_000);
     expect(
       batches()
         .flat()
-        .filter(({ model }: { model: string }) => model === "no-such-model"),
+        .filter(({ model }: { model: string }) => model === DEAR),
     ).toHaveLength(1);
     const finished = await finish(run);
     expect(finished).toMatchObject({
       delivered: false,
       charged_micros: CREDIT,
-      refused: [{ model: "no-such-model", status: 422, code: "unknown_model" }],
+      refused: [{ model: DEAR, status: 422, code: "charge_too_large" }],
     });
     expect(
       batches()
         .flat()
-        .filter(({ model }: { model: string }) => model === "no-such-model"),
+        .filter(({ model }: { model: string }) => model === DEAR),
     ).toHaveLength(2);
     expect(troubles.filter(({ kind }) => kind === "report_refused")).toHaveLength(2);
     expect((await enterprise.receipt("run-1")).meters).toHaveLength(1);

@@ -46,7 +46,7 @@ describe("a batch", () => {
     expect(outcomes).toEqual([
       CREDIT,
       "run_attribution_conflict",
-      "unknown_model",
+      0,
       "validation_failed",
       "validation_failed",
       "validation_failed",

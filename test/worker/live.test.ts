@@ -110,10 +110,10 @@ it("takes reports and batches through the debit socket and answers each under it
   const stream = await openSocket(`${path}/debits/stream`, bearer(key));
   stream.socket?.send(JSON.stringify({ id: 7, ...report() }));
   expect(await stream.next()).toMatchObject({ id: 7, run: "run-1", charged_micros: 225_000, action: "continue" });
-  stream.socket?.send(JSON.stringify({ id: "b", reports: [report(), report({ run: "run-2", model: "nope" })] }));
+  stream.socket?.send(JSON.stringify({ id: "b", reports: [report(), report({ run: "run-2", user: undefined })] }));
   expect(await stream.next()).toMatchObject({
     id: "b",
-    results: [{ charged_micros: 0 }, { status: 422, code: "unknown_model" }],
+    results: [{ charged_micros: 0 }, { status: 422, code: "validation_failed" }],
   });
   expect((await gauge()).used_micros).toBe(225_000);
 });

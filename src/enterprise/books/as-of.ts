@@ -25,6 +25,7 @@ const TABLES = {
   totals_time: { key: ["span", "unit", "starts_at_ms", "surface"], columns: ["amount_micros"] },
   totals_cycle: { key: ["unit", "cycle_starts_at_ms", "dimension", "id"], columns: ["requests", "amount_micros"] },
   meters: { key: ["run", "model"], columns: METERS.columns.slice(2), long: "draws", complete: addFurtherRates },
+  waiting_meters: { key: ["run", "model"], columns: ["model"] },
   debt_payments: { key: ["cycle_starts_at_ms", "number"], columns: ["bucket", "grant_id", "micros"] },
   grants: { key: ["id"], columns: [...GRANTS.columns.slice(1), "pruned_micros"] },
   runs: {

@@ -32,6 +32,7 @@ import type { Identity } from "./enterprise-row.ts";
 import { holdItem, type OutboxItem, putOutbox } from "./outbox.ts";
 import type { Recent } from "./recent.ts";
 import type { Store } from "./store.ts";
+import { WaitingChanges } from "./waiting.ts";
 import { putWebhook } from "./webhook-queue.ts";
 
 /** Ending this many holds takes about ten milliseconds and writes an outbox row of at most 200 KB. */
@@ -65,6 +66,10 @@ export class Change {
   readonly #changedMeters = new Map<string, Meter>();
   /** Stored meters that got a price after they had waited for one. */
   readonly #pricedMeters = new Map<string, Meter>();
+  /** Meters that waited too long for a price. */
+  readonly #droppedMeters: Meter[] = [];
+  /** What this change does to the usage that waits for a price. */
+  readonly waiting = new WaitingChanges();
   /** Runs that are not loaded but have a changed meter, because the meter's debt was paid. */
   readonly #touchedRuns = new Set<string>();
   /** Grants that this change has loaded, as they are stored. */
@@ -148,10 +153,12 @@ export class Change {
     const key = `${meter.run}\n${meter.key}`;
     const meters = this.#meters.get(meter.run);
     const index = meters?.findIndex((known) => known.key === meter.key);
+    const before = index === undefined ? undefined : meters?.[index];
+    if (meter.price === null || before?.price === null) this.waiting.note(before ?? null, meter);
     if (index === -1 || this.#newMeters.has(key)) this.#newMeters.set(key, meter);
     else {
       this.#changedMeters.set(key, meter);
-      const hadPrice = index === undefined || meters?.[index]?.price !== null;
+      const hadPrice = before?.price !== null;
       if (this.#pricedMeters.has(key) || (!hadPrice && meter.price !== null)) this.#pricedMeters.set(key, meter);
     }
     if (meters === undefined) this.#touchedRuns.add(meter.run);
@@ -160,6 +167,15 @@ export class Change {
       meters.push(meter);
       meters.sort(byFirstReport);
     }
+  }
+
+  /** Deletes a meter of a loaded run that has waited too long for a price. Returns whether the run has none left. */
+  dropMeter(meter: Meter): boolean {
+    const left = this.metersOf(meter.run).filter((known) => known.key !== meter.key);
+    this.#meters.set(meter.run, left);
+    this.#droppedMeters.push(meter);
+    this.waiting.note(meter, null);
+    return left.length === 0;
   }
 
   addItem(item: OutboxItem): void {
@@ -239,6 +255,9 @@ export class Change {
     for (const grant of grants) assertGrant(grant);
     assertBalances(this.books);
     this.#flushMeters();
+    this.store.deleteWaiting(this.#droppedMeters);
+    this.store.deleteMeters(this.#droppedMeters);
+    this.waiting.store(this.store.sql);
     this.store.addRuns([...this.#newRuns].map((run) => this.#runs.get(run) as Run));
     for (const run of this.#changedRuns) this.store.putRun(this.#runs.get(run) as Run);
     this.store.addGrants(grants.filter((grant) => grant.seq > this.before.books.seq));

@@ -38,13 +38,14 @@ export type StartRefused = Refused & { upgradeUrl: string | null; gauge: Gauge }
 const BY_AGENT: By = "agent";
 
 /** Decides one report. The report's run must already be loaded. */
-export function debitOne(change: Change, report: Report): DebitAnswer | Refused {
+export function debitOne(change: Change, report: Report, refuseUnpriced: boolean): DebitAnswer | Refused {
   const run = change.run(report.run);
   change.attributeTo(report.run);
   // Only a final report can lower a total and cause a refund, and only a refund needs used-up grants.
   if (report.final) change.loadGrants(change.metersOf(report.run));
   const known = { books: change.books, run, meters: change.metersOf(report.run) };
-  const debit = decideDebit(known, report, change.nowMs, (workspace) => groupOfWorkspace(change.store.sql, workspace));
+  const groupOf = (workspace: string) => groupOfWorkspace(change.store.sql, workspace);
+  const debit = decideDebit(known, report, change.nowMs, groupOf, refuseUnpriced);
   if (isRefusal(debit)) return debit;
   change.books = debit.books;
   if (debit.run !== run) change.putRun(debit.run);

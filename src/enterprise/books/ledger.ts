@@ -38,11 +38,14 @@ import { type DirectoryChange, type DirectorySize, putDirectory } from "./direct
 import type { Identity } from "./enterprise-row.ts";
 import { putNewJob, type StoredJob } from "./job-rows.ts";
 import { Overrides } from "./overrides.ts";
+import { isPricedByOlderBook, PRICE_WAITING } from "./pricing.ts";
 import { getProgress, nextRevision, setProgress } from "./progress.ts";
+
 import { Recent } from "./recent.ts";
 import { migrate, schemaStep } from "./schema.ts";
 import type { Sql } from "./sql.ts";
 import { Store } from "./store.ts";
+import { loadWaitingState, wantPricing } from "./waiting.ts";
 import { putWebhook, type WebhookEvent } from "./webhook-queue.ts";
 
 /** An enterprise as the operator sees it: identity, settings, spend cap and gauge. */
@@ -64,6 +67,10 @@ export class Ledger {
   webhookQueued = false;
   /** Whether a sliced job was started since the runner last checked. In memory only: the job itself is stored. */
   jobStarted = false;
+  /** Whether usage that nothing prices is refused. The core sets this from the deployment's variable. */
+  refuseUnpriced = true;
+  /** Whether what waits for a price has changed since the runner last checked. In memory only: the change is stored. */
+  waitingChanged = false;
   /** The stored state. Null until it is loaded, and after a failed commit, so that the next call loads it again. */
   #cached: State | null = null;
   /** The id never changes, so it is kept after a failed commit. The log of the failure can then name the enterprise. */
@@ -204,7 +211,13 @@ export class Ledger {
   }
 
   changeSettings(patch: Partial<Settings>, by: By, plans: readonly Plan[] | null = null): EnterpriseState | Refused {
-    return this.#change((change) => changeSettings(change, patch, plans, by) ?? stateOf(change));
+    return this.#change((change) => {
+      const { priceMultiplierMillionths } = change.books.settings;
+      const refused = changeSettings(change, patch, plans, by);
+      // With a smaller multiplier, a charge that was too large may fit.
+      if (change.books.settings.priceMultiplierMillionths !== priceMultiplierMillionths) this.startPricing();
+      return refused ?? stateOf(change);
+    });
   }
 
   /** Stores the terms that the plan has in the catalogue. They apply from the next turn. Does not apply what is due. */
@@ -225,7 +238,10 @@ export class Ledger {
   /** Replaces the price overrides. They apply to meters that are first priced afterwards. */
   putOverrides(models: readonly ModelPrice[], by: By): this {
     try {
-      this.#change((change) => putOverrides(change, this.overrides, models, by));
+      this.#change((change) => {
+        putOverrides(change, this.overrides, models, by);
+        this.startPricing();
+      });
     } finally {
       this.overrides.forget();
     }
@@ -249,8 +265,27 @@ export class Ledger {
     return this.#change((change) => {
       change.load([...new Set(reports.map((report) => report.run))]);
       const { priceMultiplierMillionths } = change.books.settings;
-      return reports.map((report) => debitOne(change, this.overrides.apply(report, priceMultiplierMillionths)));
+      const answers = reports.map((report) =>
+        debitOne(change, this.overrides.apply(report, priceMultiplierMillionths), this.refuseUnpriced),
+      );
+      // The object may know of a later price book than the Worker that sent a report.
+      if (change.waiting.any && isPricedByOlderBook(reports, answers, loadWaitingState(this.sql).knownVersion)) {
+        this.startPricing();
+      }
+      return answers;
     });
+  }
+
+  /** Runs one change that another file decides. */
+  apply<T>(decide: (change: Change) => T): T {
+    return this.#change(decide);
+  }
+
+  /** Starts a pass over the meters that wait for a price, if there are any, as part of the caller's transaction. */
+  startPricing(): void {
+    if (loadWaitingState(this.sql).meters === 0) return;
+    wantPricing(this.sql);
+    this.startJob(PRICE_WAITING, null);
   }
 
   /** Attributes a portion of the payments of debt that wait. Returns whether more of them wait. */
@@ -324,6 +359,7 @@ export class Ledger {
       change.remember();
       this.mayOweCopy = true;
       if (change.webhookQueued) this.webhookQueued = true;
+      if (change.waiting.any) this.waitingChanged = true;
       this.#holdEndMs = due ? this.#loadHoldEnd() : Math.min(this.#holdEndMs, change.soonestHoldEnd());
       return answer;
     } catch (error) {

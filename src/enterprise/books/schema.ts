@@ -6,6 +6,7 @@
  */
 import { CUBE_STEP } from "./cube-schema.ts";
 import type { Sql } from "./sql.ts";
+import { WAITING_STEP } from "./waiting-schema.ts";
 
 const AMOUNT = "INTEGER NOT NULL CHECK (%s BETWEEN 0 AND 9007199254740991)";
 const amount = (column: string) => `${column} ${AMOUNT.replace("%s", column)}`;
@@ -302,6 +303,7 @@ export const STEPS: readonly string[][] = [
     "ALTER TABLE keys ADD COLUMN last_used_at_ms INTEGER",
     "ALTER TABLE keys ADD COLUMN secret_id TEXT",
   ],
+  WAITING_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -142,22 +142,20 @@ export class Store {
   }
 
   /** Loads one page of the meters that wait for a price, in the order of their runs and keys. */
-  loadWaiting(after: { run: string; key: string }, limit: number): Meter[] {
+  loadWaiting(after: { run: string; key: string } | null, limit: number): Meter[] {
     const statement = `SELECT m.* FROM (SELECT * FROM waiting_meters WHERE (run, model) > (?, ?) ORDER BY run, model LIMIT ?)
       AS w JOIN meter_rows AS m ON m.run = w.run AND m.model = w.model ORDER BY m.run, m.model`;
-    return this.sql.all(statement, after.run, after.key, limit).map(METERS.read);
-  }
-
-  countWaiting(): number {
-    return Number(this.sql.all("SELECT count(*) AS n FROM waiting_meters")[0]?.n);
+    return this.sql.all(statement, after?.run ?? "", after?.key ?? "", limit).map(METERS.read);
   }
 
   deleteWaiting(meters: readonly Meter[]): void {
+    if (meters.length === 0) return;
     const listed = "(SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
     this.sql.run(`DELETE FROM waiting_meters WHERE (run, model) IN ${listed}`, keysOf(meters));
   }
 
   deleteMeters(meters: readonly Meter[]): void {
+    if (meters.length === 0) return;
     const listed = "(SELECT value ->> 0, value ->> 1 FROM json_each(?1))";
     this.sql.run(`DELETE FROM meters WHERE (run, model) IN ${listed}`, keysOf(meters));
   }

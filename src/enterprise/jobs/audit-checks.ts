@@ -14,11 +14,13 @@ export function concludeBooks(notes: AuditNotes): AuditCheck[] {
   compareJournal(notes, start);
   compareReplay(notes, start);
   compareTimes(notes, start);
+  compareWaiting(notes, start);
   const { meters = 0, grants = 0, cycles = 0, holds = 0, entries = 0, totals = 0 } = notes.counts;
   const check = (name: string, count: number, claim: string) => checkOf(notes, name, count, claim);
   return [
     check("meters_cost", meters, "meters cost what their totals cost at their pinned rates"),
     check("meters_drawn", meters, "meters are drawn to the micro"),
+    check("waiting", notes.counts.waiting ?? 0, "meters without a price are listed, and are charged nothing"),
     check("grants_drawn", grants, "grants whose drawn, expired, voided and remaining parts sum to their amount"),
     check("cycle_balances", 4, "balances of this cycle equal the sum of their draws"),
     check("monthly_before_bonus", 1, "order of draws: allowance, then bonus, then debt"),
@@ -40,6 +42,14 @@ function compareCycle(notes: AuditNotes, { cycle }: AuditStart): void {
   compare("bonus use", cycle.bonusUsedMicros, "grant");
   compare("debt", cycle.debtMicros, "debt");
   compare("spend", cycle.spendUsedMicros, "spend");
+}
+
+function compareWaiting(notes: AuditNotes, { waitingMeters }: AuditStart): void {
+  if (waitingMeters === undefined) return;
+  const { waiting = 0 } = notes.counts;
+  if (waiting !== waitingMeters) addFault(notes, "waiting", `${waitingMeters} meters wait, ${waiting} are listed`);
+  if (sumOf(notes, "unpriced meters") === sumOf(notes, "waiting meters")) return;
+  addFault(notes, "waiting", "the meters without a price are not those that are listed");
 }
 
 function compareOrder(notes: AuditNotes, { cycle, monthlyMicros: free, bonusMicros }: AuditStart): void {

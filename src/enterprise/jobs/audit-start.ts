@@ -10,6 +10,7 @@ import type { AtMs } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox } from "../books/outbox.ts";
 import { getProgress } from "../books/progress.ts";
+import { loadWaitingState } from "../books/waiting.ts";
 import { loadDeletedSums, oldestKeptCycleMs } from "../copy/old-totals.ts";
 
 export type AuditStart = {
@@ -31,6 +32,8 @@ export type AuditStart = {
   oldestCycleMs: AtMs;
   /** The sums of deleted hours and days, as decimal strings. */
   deleted: { name: string; micros: string }[];
+  /** How many meters wait for a price. Absent in an audit that the last release began. */
+  waitingMeters?: number;
 };
 
 export function loadAuditStart(ledger: Ledger): AuditStart {
@@ -60,5 +63,6 @@ export function loadAuditStart(ledger: Ledger): AuditStart {
     cycleTotals: Object.fromEntries(totals) as Record<Unit, Micros>,
     oldestCycleMs: oldestKeptCycleMs(ledger, keptSince(nowMs).historyMs),
     deleted: loadDeletedSums(sql).map(({ name, micros }) => ({ name, micros: String(micros) })),
+    waitingMeters: loadWaitingState(sql).meters,
   };
 }

@@ -4,6 +4,7 @@
  */
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
+import { PRICE_WAITING } from "../books/pricing.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import { nextWebhookAtMs } from "../books/webhook-queue.ts";
 import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
@@ -16,18 +17,27 @@ import { AUDIT } from "./audit.ts";
 import { checkSize } from "./check-size.ts";
 import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
 import { NEVER } from "./next-alarm.ts";
+import { PRICE_WAITING_JOB, startDailyPass } from "./price-waiting.ts";
 import { prune } from "./pruning.ts";
+import type { WaitingReporter } from "./report-waiting.ts";
 import { RETENTION, RETENTION_JOB, startOfRetention } from "./retention.ts";
 import { referralDueAtMs, settleReferral } from "./settle-referral.ts";
 import type { SlicedJob } from "./sliced-job.ts";
 import type { Slicer } from "./slicer.ts";
 
-export type JobDeps = { platform: Platform; ledger: Ledger; projector: Projector; rebuilder: Rebuilder };
+export type JobDeps = {
+  platform: Platform;
+  ledger: Ledger;
+  projector: Projector;
+  rebuilder: Rebuilder;
+  waiting: WaitingReporter;
+};
 
 /** The jobs whose work grows with history or with what became due. The runner starts them by name. */
 export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> = {
   audit: AUDIT,
   [RETENTION]: RETENTION_JOB as SlicedJob<unknown, JobDeps>,
+  [PRICE_WAITING]: PRICE_WAITING_JOB as SlicedJob<unknown, JobDeps>,
   [REBUILD]: {
     listed: true,
     // While D1 cannot be reached, a lost copy must not be given up.
@@ -122,10 +132,23 @@ export const JOBS = {
     loadDueAtMs: ({ platform }) => nextExpiryAtMs(platform.sockets.live()),
     run: ({ platform }) => closeExpired(platform.sockets.live(), platform.clock.realNowMs()),
   },
-  /** Deletes meters and runs that are past their retention, in portions. Once a day, starts the job for the rest. */
+  /** Reports to the catalog what waits for a price. Runs in the background, because the catalog may not respond. */
+  report_waiting: {
+    background: true,
+    loadDueAtMs: ({ waiting }) => waiting.dueAtMs(),
+    run: async ({ waiting }) => {
+      await waiting.report();
+      return waiting.dueAtMs();
+    },
+  },
+  /**
+   * Deletes meters and runs that are past their retention, in portions. Once a day, starts the jobs for the rest and for
+   * what waits for a price.
+   */
   prune: {
     run: ({ ledger, platform }) => {
       startRetention(ledger);
+      startDailyPass(ledger);
       return prune(ledger) ? platform.clock.realNowMs() + PRUNE_PAUSE_MS : NEVER;
     },
   },

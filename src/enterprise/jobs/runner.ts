@@ -51,6 +51,10 @@ export class JobRunner {
       ledger.webhookQueued = false;
       this.#dueAtMs.deliver = this.#nowMs();
     }
+    if (ledger.waitingChanged) {
+      ledger.waitingChanged = false;
+      this.#dueAtMs.report_waiting = Math.min(this.#dueAtMs.report_waiting, this.deps.waiting.dueAtMs());
+    }
     if (this.#dueAtMs.attribute_payments === NEVER && ledger.paymentsWait) {
       this.#dueAtMs.attribute_payments = this.#nowMs();
     }
