@@ -1,4 +1,4 @@
-/** GET …/export gives the operator all runs or entries of an enterprise as NDJSON, in pages that can be resumed. */
+/** GET …/export gives the operator all runs, entries or usage of an enterprise as NDJSON, in pages that can be resumed. */
 import { isRefusal } from "../ledger/refusals.ts";
 import { exportRows } from "../operations/export.ts";
 import { decodeExportCursor, EXPORT_KINDS } from "../wire/export.ts";
@@ -32,9 +32,9 @@ export const exportRoutes = newRouter().openapi(
       method: "get",
       path: "/v1/enterprises/{e}/export",
       name: "exportData",
-      summary: "Export runs or journal entries",
+      summary: "Export runs, journal entries or usage",
       details:
-        "Returns one JSON object a line. Each has an `id` that never changes. The last line is `{next}`: pass `next` as `after` to get the following rows; it is null at the end. A row that changes later appears again later in the order, and a removed row appears as `{id, removed: true}`. So replace rows by their `id`. To get later changes, export again with the last `next` that was not null. A response without a last line `{next}` was cut off: send the request again.",
+        "Returns one JSON object a line: runs and entries as in their lists, and usage by local day, surface, workspace, group, user, model and tier. Each has an `id` that never changes. The last line is `{next}`: pass `next` as `after` to get the following rows; it is null at the end. A row that changes later appears again later in the order, and a removed row appears as `{id, removed: true}`. So replace rows by their `id`. To get later changes, export again with the last `next` that was not null. A response without a last line `{next}` was cut off: send the request again.",
       refusals: ["not_found", "cursor_expired"],
       tag: "Operator",
       access: { scope: "operator", operatorScopes: ["maintenance"] },

@@ -5,7 +5,7 @@
 import { z } from "@hono/zod-openapi";
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 
-export const EXPORT_KINDS = ["runs", "entries"] as const;
+export const EXPORT_KINDS = ["runs", "entries", "usage"] as const;
 export type ExportKind = (typeof EXPORT_KINDS)[number];
 
 /** One line: a row with its id, or the id of a row that was removed. */

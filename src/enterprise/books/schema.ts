@@ -4,6 +4,7 @@
  * number of written rows for tables whose key is text. Each index costs a written row per change, so there are few. This
  * file is long because it has every step.
  */
+import { CELL_KEY } from "../../copy/write-cube.ts";
 import { CUBE_STEP } from "./cube-schema.ts";
 import type { Sql } from "./sql.ts";
 import { WAITING_STEP } from "./waiting-schema.ts";
@@ -16,14 +17,15 @@ const optionalAmount = (column: string) =>
   `${column} INTEGER CHECK (${column} IS NULL OR ${column} BETWEEN 0 AND 9007199254740991)`;
 
 /** Returns a trigger that adds each removed row of a table to the export's log, if anything was exported so far. */
-function logRemoval(table: string): string {
-  const id = table === "runs" ? "OLD.run" : "OLD.seq";
+function logRemoval(table: "runs" | "entries" | "cube"): string {
+  const cell = CELL_KEY.map((column) => `OLD.${column}`).join(", ");
+  const id = { runs: "OLD.run", entries: "OLD.seq", cube: `json_array(${cell})` }[table];
   return `CREATE TRIGGER export_removed_${table} AFTER DELETE ON ${table}
     WHEN EXISTS (SELECT 1 FROM progress WHERE name = 'export_change')
     BEGIN
       UPDATE progress SET value = value + 1 WHERE name = 'export_change';
       INSERT OR REPLACE INTO export_log (kind, id, change)
-        SELECT '${table}', ${id}, value FROM progress WHERE name = 'export_change';
+        SELECT '${table === "cube" ? "usage" : table}', ${id}, value FROM progress WHERE name = 'export_change';
     END`;
 }
 
@@ -287,7 +289,8 @@ export const STEPS: readonly string[][] = [
       PRIMARY KEY (kind, id)
     ) STRICT, WITHOUT ROWID`,
     "CREATE INDEX export_log_by_change ON export_log (kind, change)",
-    ...["runs", "entries"].map(logRemoval),
+    logRemoval("runs"),
+    logRemoval("entries"),
   ],
   CUBE_STEP,
   [
@@ -304,6 +307,20 @@ export const STEPS: readonly string[][] = [
     "ALTER TABLE keys ADD COLUMN secret_id TEXT",
   ],
   WAITING_STEP,
+  [
+    logRemoval("cube"),
+    // The people whose id was replaced. `user` and `name` are null once no other table has them. The hash recognizes
+    // reports that arrive late, and ends the person's tokens.
+    `CREATE TABLE erasures (
+      replacement TEXT PRIMARY KEY,
+      hash_key TEXT NOT NULL,
+      hash TEXT NOT NULL,
+      user TEXT,
+      name TEXT,
+      erased_at_ms INTEGER NOT NULL,
+      real_at_ms INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID`,
+  ],
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -103,6 +103,20 @@ export class Store {
     return this.sql.all(statement, beforeMs, limit).map(CYCLES.read);
   }
 
+  /** Loads the time zones of these cycles, except the current one. */
+  loadCycleZones(startsAtMs: readonly AtMs[]): [AtMs, string][] {
+    const statement =
+      "SELECT starts_at_ms, time_zone FROM cycles WHERE starts_at_ms IN (SELECT value FROM json_each(?1))";
+    const rows = this.sql.all(statement, JSON.stringify(startsAtMs));
+    return rows.map((row) => [row.starts_at_ms as AtMs, row.time_zone as string]);
+  }
+
+  /** Loads the time zone of the first cycle; null if that is the current one. */
+  loadFirstCycleZone(): string | null {
+    const row = this.sql.all("SELECT time_zone FROM cycles ORDER BY starts_at_ms LIMIT 1")[0];
+    return (row?.time_zone ?? null) as string | null;
+  }
+
   loadCycles(): Cycle[] {
     return this.sql.all("SELECT * FROM cycles ORDER BY starts_at_ms").map(CYCLES.read);
   }

@@ -15,7 +15,8 @@ import type { Ledger } from "../books/ledger.ts";
 import type { OutboxDebit, OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
-import { Table } from "../books/table.ts";
+import { type Columns, Table } from "../books/table.ts";
+import { logChanges } from "../data/export-log.ts";
 
 export type Cube = { cells: CubeCell[]; models: ModelTotal[] };
 
@@ -23,19 +24,21 @@ const MINUTE_MS = 60_000;
 
 export const MODEL_KEY = ["unit", "cycle_starts_at_ms", "model", "tier"];
 
+const CUBE_KEY: Columns<CubeCell> = {
+  day_starts_at_ms: (cell) => cell.dayStartsAtMs,
+  cycle_starts_at_ms: (cell) => cell.cycleStartsAtMs,
+  unit: (cell) => cell.unit,
+  workspace: (cell) => cell.workspace,
+  group_id: (cell) => cell.group,
+  user: (cell) => cell.user,
+  model: (cell) => cell.model,
+  tier: (cell) => cell.tier,
+  surface: (cell) => cell.surface,
+};
+
 export const CUBE = new Table<CubeCell>({
   name: "cube",
-  key: {
-    day_starts_at_ms: (cell) => cell.dayStartsAtMs,
-    cycle_starts_at_ms: (cell) => cell.cycleStartsAtMs,
-    unit: (cell) => cell.unit,
-    workspace: (cell) => cell.workspace,
-    group_id: (cell) => cell.group,
-    user: (cell) => cell.user,
-    model: (cell) => cell.model,
-    tier: (cell) => cell.tier,
-    surface: (cell) => cell.surface,
-  },
+  key: CUBE_KEY,
   changing: {
     amount_micros: (cell) => cell.amountMicros,
     cycle_micros: (cell) => cell.cycleMicros,
@@ -104,8 +107,14 @@ export function foldCube(sql: Sql, rows: readonly OutboxRow[], revision: number)
   addStored(MODEL_TOTALS.loadSame(sql, touched.models), touched.models, modelKey, addModel);
   CUBE.put(sql, touched.cells);
   MODEL_TOTALS.put(sql, touched.models);
+  logChanges(sql, "usage", touched.cells.map(cellId));
   setProgress(sql, "cube_folded", revision);
   return touched;
+}
+
+/** Returns the id of a cell in the export's log: its key as JSON. */
+export function cellId(cell: CubeCell): string {
+  return JSON.stringify(Object.values(CUBE_KEY).map((of) => of(cell)));
 }
 
 /** Loads the stored rows of the cube that these outbox rows have changed. */

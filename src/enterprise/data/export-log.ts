@@ -19,7 +19,7 @@ export function beginExportLog(sql: Sql): void {
 }
 
 /** Logs changed rows, in the caller's transaction. Does nothing before the first export. */
-function logChanges(sql: Sql, kind: ExportKind, ids: readonly string[]): void {
+export function logChanges(sql: Sql, kind: ExportKind, ids: readonly string[]): void {
   if (ids.length === 0 || !isLogging(sql)) return;
   const change = getProgress(sql, "export_change");
   sql.run(

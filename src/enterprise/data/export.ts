@@ -2,6 +2,11 @@
  * Reads pages of an export from the object. An export lists all rows of a kind in the order of their keys, and then the
  * changes that were logged since it began. So a row that changes after it was listed appears again, with the same id.
  */
+
+import type { CubeCell } from "../../copy/batch.ts";
+import { CELL_KEY } from "../../copy/write-cube.ts";
+import { dateOf } from "../../ledger/calendar.ts";
+import { KINDS } from "../../ledger/kinds.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { type FactsJson, showEntry } from "../../wire/entry.ts";
 import type { ExportCursor, ExportKind, ExportLine } from "../../wire/export.ts";
@@ -10,7 +15,10 @@ import { formatIso } from "../../wire/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress } from "../books/progress.ts";
 import { ENTRIES } from "../books/rows.ts";
+import { CUBE, cellId, loadCells } from "../copy/cube.ts";
 import { loadRunRows } from "../copy/run-rows.ts";
+import { foldOutbox } from "../copy/totals.ts";
+import { opaqueId } from "./digest.ts";
 import { beginExportLog, loadChanges, logWaiting } from "./export-log.ts";
 
 /** A page of this many rows takes a few milliseconds. The Worker reads as many pages as a response needs. */
@@ -61,7 +69,50 @@ const SOURCES: Record<ExportKind, Source> = {
         .map((row) => showLine(showEntry(ENTRIES.read(row)))),
     appended: true,
   },
+  usage: {
+    list: (ledger, after, limit) => {
+      const key = after === null ? null : (JSON.parse(String(after)) as (string | number)[]);
+      const cells = loadCells(ledger.sql, key, limit);
+      const lines = showCells(ledger, cells);
+      return cells.map((cell, i) => ({ key: cellId(cell), line: lines[i] as ExportLine }));
+    },
+    find: (ledger, ids) => {
+      const keys = ids.filter((id) => id.startsWith("["));
+      const same = CELL_KEY.map((column, i) => `c.${column} = k.value ->> ${i}`).join(" AND ");
+      const statement = `SELECT c.* FROM json_each(?1) AS k JOIN cube AS c ON ${same}`;
+      return showCells(ledger, ledger.sql.all(statement, `[${keys.join(",")}]`).map(CUBE.read));
+    },
+    appended: false,
+  },
 };
+
+/** Returns the id of a line. The log has the key of a cell, which contains a person's id; a line does not show it. */
+function lineId(kind: ExportKind, id: string): string {
+  return kind === "usage" && id.startsWith("[") ? opaqueId(id) : id;
+}
+
+function showCells({ store, books }: Ledger, cells: readonly CubeCell[]): ExportLine[] {
+  const zones = new Map(store.loadCycleZones(cells.map(({ cycleStartsAtMs }) => cycleStartsAtMs)));
+  zones.set(books.cycle.startsAtMs, books.cycle.timeZone);
+  const firstZone = store.loadFirstCycleZone() ?? books.cycle.timeZone;
+  return cells.map((cell) => ({
+    id: opaqueId(cellId(cell)),
+    // Imported days are before the first cycle, in its zone.
+    day: dateOf(cell.dayStartsAtMs, zones.get(cell.cycleStartsAtMs) ?? firstZone),
+    surface: cell.surface,
+    workspace: cell.workspace,
+    group: cell.group,
+    user: cell.user,
+    model: cell.model,
+    tier: cell.tier,
+    requests: cell.meterRequests,
+    amount_micros: cell.amountMicros,
+    unit: cell.unit,
+    usage: Object.fromEntries(
+      KINDS.flatMap(({ kind, field }) => (cell.kinds[kind] === undefined ? [] : [[field, cell.kinds[kind][0]]])),
+    ),
+  }));
+}
 
 /** Returns where a new export of this kind begins. Logs every change from now on. */
 function beginExport(ledger: Ledger, kind: ExportKind): ExportCursor {
@@ -82,7 +133,7 @@ export function exportPage(
   const cursor = from ?? beginExport(ledger, kind);
   if (cursor.restores !== getProgress(sql, "restores")) return null;
   const { list, find, appended } = SOURCES[kind];
-  const more = sql.transaction(() => logWaiting(sql));
+  const more = sql.transaction(() => (kind === "usage" ? foldOutbox(sql) : logWaiting(sql)));
   const rows = cursor.listed && !appended ? [] : list(ledger, cursor.after, maxRows);
   const lines = rows.map(({ line }) => line);
   const listed = cursor.listed || rows.length < maxRows;
@@ -95,7 +146,8 @@ export function exportPage(
       changes.map(({ id }) => id),
     ).map((line) => [line.id, line]),
   );
-  lines.push(...changes.map(({ id }) => known.get(id) ?? { id, removed: true as const }));
+  const ids = changes.map(({ id }) => lineId(kind, id));
+  lines.push(...ids.map((id) => known.get(id) ?? { id, removed: true as const }));
   const ended = !more && changes.length < maxRows - rows.length;
   return { lines, next: { ...next, change: changes.at(-1)?.change ?? cursor.change }, ended };
 }

@@ -126,3 +126,28 @@ it("works in pages of any size", () => {
     expect([...consumer.rows.keys()]).toEqual(["r0", "r1", "r2", "r3", "r4", "r5"]);
   }
 });
+
+it("gives usage by day and everything it is attributed to, under ids that do not show a person", () => {
+  const { ledger, clock } = openLedger();
+  ledger.debit([report(10, { run: "r1", user: "ada@example.com" }), report(7, { run: "r2", user: "bob" })]);
+  const consumer = new Consumer(ledger, "usage", 1);
+  consumer.readAll();
+  const [line] = [...consumer.rows.values()].filter(({ user }) => user === "ada@example.com");
+  expect(line).toMatchObject({
+    ...{ day: "2026-03-10", surface: "web", workspace: "w1", group: "none", tier: "standard", unit: "credits" },
+    ...{ requests: 1, amount_micros: 10, usage: { input_tokens: 10 } },
+  });
+  expect(line?.id).toMatch(/^[0-9a-f]{32}$/);
+  // Later on the same day the row changes, and appears again with the same id; the next day has another row.
+  const ada = { run: "r1", user: "ada@example.com" };
+  ledger.debit([report(15, ada)]);
+  clock.nowMs += DAY_MS;
+  ledger.debit([report(25, ada)]);
+  consumer.readAll();
+  expect(consumer.rows.get(line?.id as string)?.amount_micros).toBe(15);
+  expect([...consumer.rows.values()].map(({ amount_micros }) => amount_micros)).toEqual([15, 7, 10]);
+  const removed = "DELETE FROM cube WHERE user = 'bob'";
+  ledger.sql.run(removed);
+  consumer.readAll();
+  expect([...consumer.rows.values()].some(({ user }) => user === "bob")).toBe(false);
+});
