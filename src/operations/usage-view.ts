@@ -21,6 +21,9 @@ type Asked = {
   cycleStartsAtMs?: AtMs | undefined;
 };
 
+/** What says which usage is not in the cube. */
+type Recorded = Pick<CopyView, "notInCube" | "nowMs" | "timeZone">;
+
 export type UsageView = { view: CopyView; copy: CheckedCopy; cycle: Span; selection: Selection };
 
 /** Opens the copy of an enterprise for a reader. Refuses a cycle that does not exist, and another user's data. */
@@ -47,20 +50,24 @@ export async function openUsage(
  *
  * @param always whether the question needs the cube without a filter, too
  */
-export function tooEarly({ view, selection }: UsageView, window: Span, always = false): AtMs | null {
+export function tooEarly(
+  { view, selection }: { view: Recorded; selection: Selection },
+  window: Span,
+  always = false,
+): AtMs | null {
   if (!always && filtersOf(selection).length === 0) return null;
   const gap = gapOf(view);
   return gap !== null && window.startsAtMs < gap.untilMs && window.endsAtMs > gap.fromMs ? gap.untilMs : null;
 }
 
 /** Returns the first moment from which filters can answer; null if they can answer for all that is kept. */
-export function filteredFromMs(view: CopyView): AtMs | null {
+export function filteredFromMs(view: Recorded): AtMs | null {
   return gapOf(view)?.untilMs ?? null;
 }
 
-function gapOf({ notInCube, cycleStartsAtMs, nowMs, timeZone }: CopyView) {
+function gapOf({ notInCube, nowMs, timeZone }: Recorded) {
   // An object of the last release has no cube at all.
-  if (notInCube === undefined) return { fromMs: Math.min(0, cycleStartsAtMs), untilMs: dayEnd(nowMs, timeZone) };
+  if (notInCube === undefined) return { fromMs: 0, untilMs: dayEnd(nowMs, timeZone) };
   return notInCube;
 }
 

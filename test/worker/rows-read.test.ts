@@ -12,7 +12,6 @@ import {
   readTop,
   readTopRow,
 } from "../../src/copy/read.ts";
-import { readSliceSeries, readSliceTop, SLICE_RUNS } from "../../src/copy/read-slice.ts";
 import { spansOf } from "../../src/ledger/calendar.ts";
 import { countRowsRead } from "./count-rows-read.ts";
 
@@ -85,14 +84,6 @@ const QUERIES: Record<string, { ask: (copy: CheckedCopy, enterprise: string) => 
   },
   "the changes of the cap": { ask: (copy, enterprise) => readCapChanges(copy, enterprise, 10), maxRows: 3 },
   "the latest entries": { ask: (copy, enterprise) => readChanges(copy, enterprise, 10), maxRows: 3 },
-  "the users of a workspace": {
-    ask: (copy, enterprise) => readSliceTop(copy, sliceOf(enterprise), CYCLE, "user", 20),
-    maxRows: 4 * SLICE_RUNS + 100,
-  },
-  "the chart of a workspace": {
-    ask: (copy, enterprise) => readSliceSeries(copy, sliceOf(enterprise), spansOf("30d", NOW, "UTC").spans),
-    maxRows: 12 * SLICE_RUNS,
-  },
 };
 
 /** Counts the rows of the queries themselves, without the check of the head, which reads one row. */
@@ -101,10 +92,6 @@ const uncheckedCopy = (counts: { rows: number }, enterprise: string) =>
 
 function topOf(enterprise: string) {
   return { enterprise, unit: "credits", cycleStartsAtMs: CYCLE, dimension: "workspace" } as const;
-}
-
-function sliceOf(enterprise: string) {
-  return { enterprise, unit: "credits", dimension: "group", id: "g1" } as const;
 }
 
 it.each(Object.entries(QUERIES))("reads a bounded number of rows for %s", async (_, { ask, maxRows }) => {

@@ -4,9 +4,8 @@
  */
 import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
-import { SLICE_RUNS } from "../../copy/read-slice.ts";
 import type { Unit } from "../../ledger/micros.ts";
-import { countOf, formatAmount, formatCharge, formatCount, formatShare } from "../kit/format.ts";
+import { countOf, formatAmount, formatCharge, formatShare } from "../kit/format.ts";
 import { Name, PartLink, Unreadable } from "../kit/parts.tsx";
 import type { Chart } from "./chart-shape.ts";
 import { type UsageQuery, usageHref, WINDOWS, type Window, withoutPaging } from "./query.ts";
@@ -25,8 +24,6 @@ type Props = {
   unit: Unit;
   /** Null if the copy cannot be read. */
   chart: Chart | null;
-  /** False if the chart covers only the newest runs of the selection. */
-  whole: boolean;
   selected: TopRow | null;
   cycleMicros: number;
 };
@@ -79,7 +76,7 @@ export const Consumption: FC<Props> = (props) => {
   );
 };
 
-const Selection: FC<Props> = ({ query, selected, unit, cycleMicros, whole }) => {
+const Selection: FC<Props> = ({ query, selected, unit, cycleMicros }) => {
   if (query.filter === null) return null;
   const { dimension, id } = query.filter;
   return (
@@ -102,10 +99,6 @@ const Selection: FC<Props> = ({ query, selected, unit, cycleMicros, whole }) => 
       >
         Show all
       </PartLink>
-      <small class="muted">
-        The chart {query.view === "total" ? "adds" : "counts"} runs at the time they started
-        {whole ? "." : `. It includes only the newest ${formatCount(SLICE_RUNS)} runs of this ${dimension}.`}
-      </small>
     </p>
   );
 };

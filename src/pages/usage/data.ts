@@ -10,13 +10,14 @@ import {
   type NamedRun,
   readCycleTotal,
   readNamedRuns,
-  readTimeseries,
   readTop,
   readTopRow,
   type TimeBucket,
   type TopRow,
 } from "../../copy/read.ts";
-import { readSliceSeries, readSliceTop, type Slice } from "../../copy/read-slice.ts";
+import { readSeries } from "../../copy/read-cube.ts";
+import { readTopPage } from "../../copy/read-top.ts";
+import type { Selection } from "../../copy/selection.ts";
 import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
 import { dayStart, type Granularity, type Span, spansOf } from "../../ledger/calendar.ts";
 import type { GrantSummary } from "../../ledger/grants.ts";
@@ -25,14 +26,17 @@ import { isRefusal, type Refused } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
+import { tooEarly } from "../../operations/usage-view.ts";
 import { parseGrant } from "../../wire/grant.ts";
+import { formatIso } from "../../wire/time.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
 import { loadView, type PageView } from "../kit/view.ts";
 import type { Part, RunPlace, TopPlace, UsageQuery } from "./query.ts";
 
 export const ROWS = 10;
-const SLICE_ROWS = 20;
+/** A table of a selection shows at most this many rows. */
+const SELECTION_ROWS = 20;
 /** Rows of a table are counted up to this number, because counting reads them. */
 export const COUNTED_ROWS = 100;
 export const MAX_GRANTS = 100;
@@ -41,7 +45,7 @@ const HOUR_MS = 3_600_000;
 /** Null if the copy could not be read. */
 type Block<T> = T | null;
 
-type SeriesBlock = { buckets: TimeBucket[]; whole: boolean };
+type SeriesBlock = { buckets: TimeBucket[] };
 
 export type TopBlock = {
   rows: TopRow[];
@@ -53,8 +57,6 @@ export type TopBlock = {
   totalMicros: Micros;
   totalRequests: number;
   next: TopPlace | null;
-  /** False if this covers only the newest runs of the selection. */
-  whole: boolean;
 };
 
 export type RunsBlock = { rows: NamedRun[]; next: RunPlace | null };
@@ -123,30 +125,45 @@ function blockReaders(db: CheckedCopy, enterprise: string, view: PageView, query
   // The three tables share one total. It is read once, and only if one of them is read.
   let total: ReturnType<typeof readCycleTotal> | null = null;
   const readTotal = () => (total ??= readCycleTotal(db, cycle));
-  const slice: Slice | null = query.filter === null ? null : { enterprise, unit, ...query.filter };
+  const { filter } = query;
+  const selection: Selection = filter === null ? {} : { [filter.dimension]: filter.id };
+  const requireFiltered = (window: Span) => {
+    const fromMs = tooEarly({ view, selection }, window);
+    if (fromMs !== null) throw new Error(`filters can answer only from ${formatIso(fromMs)} on`);
+  };
   return {
     selected: async () =>
       query.filter === null ? null : readTopRow(db, { ...cycle, ...query.filter }, query.filter.id),
 
     series: async (): Promise<SeriesBlock> => {
       const { granularity, spans } = chartSpans(view, query);
-      if (slice !== null) return readSliceSeries(db, slice, spans);
-      return { buckets: await readTimeseries(db, enterprise, unit, granularity, spans), whole: true };
+      requireFiltered({ startsAtMs: spans[0]?.startsAtMs ?? 0, endsAtMs: view.nowMs });
+      return { buckets: await readSeries(db, { enterprise, unit, selection }, granularity, spans) };
     },
 
     top: async (dimension: Dimension): Promise<TopBlock> => {
       // The table that the selection was made in is not filtered, so that another row can be selected.
-      if (slice === null || slice.dimension === dimension) {
+      if (filter === null || filter.dimension === dimension) {
         return readCycleTop(db, { question: { ...cycle, dimension }, after: query.top[dimension], total: readTotal() });
       }
-      const { totalMicros, ...found } = await readSliceTop(db, slice, cycleStartsAtMs, dimension, SLICE_ROWS);
-      const shownMicros = found.rows.reduce((sum, row) => sum + row.amountMicros, 0);
-      return { ...found, totalMicros, shownRows: found.rows.length, shownMicros, next: null };
+      const span = { startsAtMs: cycleStartsAtMs, endsAtMs: view.gauge.cycle.endsAtMs };
+      requireFiltered(span);
+      const {
+        rows: found,
+        allRows,
+        ...totals
+      } = await readTopPage(
+        db,
+        { enterprise, unit, selection, cycle: span, dimension },
+        { limit: SELECTION_ROWS, sort: "amount", search: null, after: null },
+      );
+      const rows = found.slice(0, SELECTION_ROWS);
+      const shownMicros = rows.reduce((sum, row) => sum + row.amountMicros, 0);
+      return { rows, ...totals, allRows: allRows ?? rows.length, shownRows: rows.length, shownMicros, next: null };
     },
 
     runs: async (): Promise<RunsBlock> => {
-      const filter = query.filter === null ? {} : { [query.filter.dimension]: query.filter.id };
-      const rows = await readNamedRuns(db, enterprise, filter, ROWS, query.runsAfter);
+      const rows = await readNamedRuns(db, enterprise, selection, ROWS, query.runsAfter);
       const last = rows.length > ROWS ? rows[ROWS - 1] : undefined;
       return {
         rows: rows.slice(0, ROWS),
@@ -173,5 +190,5 @@ async function readCycleTop(db: CheckedCopy, { question, after, total }: CyclePa
   const shownMicros = rows.reduce((sum, row) => sum + row.amountMicros, after?.shownMicros ?? 0);
   const last = found.length > ROWS ? rows.at(-1) : undefined;
   const next = last === undefined ? null : { amountMicros: last.amountMicros, id: last.id, shownRows, shownMicros };
-  return { rows, shownRows, shownMicros, allRows, totalMicros, totalRequests, next, whole: true };
+  return { rows, shownRows, shownMicros, allRows, totalMicros, totalRequests, next };
 }

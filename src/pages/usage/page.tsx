@@ -180,7 +180,6 @@ const ChartPart: FC<PageProps> = (props) => {
       query={query}
       unit={data.view.gauge.unit}
       chart={chartOf(props)}
-      whole={data.series?.whole ?? true}
       selected={data.selected}
       cycleMicros={data.view.gauge.usedMicros}
     />

@@ -5,7 +5,6 @@
  */
 import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
-import { SLICE_RUNS } from "../../copy/read-slice.ts";
 import type { Dimension } from "../../ledger/attribution.ts";
 import { NO_GROUP } from "../../ledger/books.ts";
 import type { Unit } from "../../ledger/micros.ts";
@@ -188,10 +187,9 @@ function shownText(props: Props & { block: TopBlock }): string {
   return `${formatCount(block.shownRows - rows + 1)}–${formatCount(block.shownRows)} of ${all} shown`;
 }
 
-function scopeOf({ block, query, dimension }: Props): string {
+function scopeOf({ query, dimension }: Props): string {
   if (query.filter === null || query.filter.dimension === dimension) return "This billing cycle";
-  if (block?.whole !== false) return `This ${query.filter.dimension} in the billing cycle`;
-  return `The newest ${formatCount(SLICE_RUNS)} runs of this ${query.filter.dimension}`;
+  return `This ${query.filter.dimension} in the billing cycle`;
 }
 
 function widthOf(row: TopRow, block: TopBlock): number {
