@@ -10,6 +10,7 @@ import type { StartRequest } from "../ledger/admission.ts";
 import type { Report } from "../ledger/debit.ts";
 import { currentForecast, type Gauge } from "../ledger/gauge.ts";
 import { summarizeGrant } from "../ledger/grants.ts";
+import { Senders } from "../ledger/pace.ts";
 import { summarizeMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { isForgotten } from "../ledger/retention.ts";
@@ -65,6 +66,7 @@ export class EnterpriseCore {
   readonly #writer: CopyWriter;
   readonly #projector: Projector;
   readonly #waiting: WaitingReporter;
+  readonly #senders = new Senders();
   readonly platform: Platform;
 
   constructor(
@@ -107,7 +109,10 @@ export class EnterpriseCore {
       answer: (caller, act) => this.#answer(caller, act),
     });
     this.#debits = new CommitQueue(
-      (reports) => ledger.debit(reports).map(showDecided),
+      (reports) => {
+        const senders = this.#senders.count();
+        return ledger.debit(reports).map((decided) => showDecided(decided, senders));
+      },
       () => this.#afterChange(),
       defer,
     );
@@ -275,6 +280,7 @@ export class EnterpriseCore {
     reports: readonly Report[],
     refuse: () => Refused | Denied | null,
   ): Promise<(DebitAnswerJson | Refused)[] | Refused | Denied> {
+    this.#senders.note(reports[0]?.run ?? "", this.#realNowMs());
     const answers = await this.#debits.add(reports, refuse);
     const unpriced = !isRefusal(answers) && answers.some((answer) => !isRefusal(answer) && !answer.priced);
     if (unpriced && this.#waiting.isUnlisted) await this.jobs.runNow("report_waiting");

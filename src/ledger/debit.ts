@@ -11,6 +11,7 @@ import { type Drawn, drawCharge, refundCharge } from "./buckets.ts";
 import { endHold, holdLeft, spendHold } from "./holds.ts";
 import { isKept, joinReading, MAX_METERS_PER_RUN } from "./meter.ts";
 import { MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
+import { isNearLimit } from "./pace.ts";
 import type { BookTerms } from "./price-list.ts";
 import { costOf, type Price, type Usage } from "./prices.ts";
 import { type Refused, refuse } from "./refusals.ts";
@@ -81,6 +82,8 @@ export type DebitAnswer = {
   action: Action;
   reason: StopReason | null;
   seq: number;
+  /** Whether the run should report often, because it may soon have to stop. */
+  nearLimit: boolean;
 };
 
 const WIND_DOWN_PERCENT = 95;
@@ -263,6 +266,8 @@ function unpriced({ model }: Meter): Pick<Meter, "model" | "price" | "pricedAtMs
 export function answerDebit(debit: Debit, books: Books, meters: readonly Meter[], nowMs: AtMs): DebitAnswer {
   const { meter } = debit;
   const balance = balanceOf(books, meter.unit, nowMs);
+  const decided = decideAction(books, debit.run, meter.unit, nowMs);
+  const leftMicros = holdLeft(debit.run, meter.unit) || balance.availableMicros;
   return {
     run: meter.run,
     model: meter.model,
@@ -274,8 +279,9 @@ export function answerDebit(debit: Debit, books: Books, meters: readonly Meter[]
     remainingMicros: balance.remainingMicros,
     availableMicros: balance.availableMicros,
     usedPercent: percentOf(balance.usedMicros, balance.totalMicros),
-    ...decideAction(books, debit.run, meter.unit, nowMs),
+    ...decided,
     seq: books.seq,
+    nearLimit: isNearLimit(decided.action, leftMicros, debit.chargedMicros),
   };
 }
 

@@ -2,6 +2,7 @@
 import { z } from "@hono/zod-openapi";
 import { ACTIONS, type DebitAnswer, STOP_REASONS } from "../ledger/debit.ts";
 import { UNITS } from "../ledger/micros.ts";
+import { MIN_REPORT_AFTER_MS, reportAfterMs } from "../ledger/pace.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 
 export const debitAnswerSchema = z
@@ -24,17 +25,25 @@ export const debitAnswerSchema = z
     action: z.enum(ACTIONS).describe("What the agent should do; `wind_down` from 95 % used"),
     reason: z.enum(STOP_REASONS).nullable(),
     seq: z.int(),
+    report_after_ms: z
+      .int()
+      .min(MIN_REPORT_AFTER_MS)
+      .describe("How long this run should collect usage before it reports again: longer if the ledger is busy"),
   })
   .openapi("DebitAnswer");
 
 export type DebitAnswerJson = z.infer<typeof debitAnswerSchema>;
 
-/** Converts what the ledger decided of a report; a refusal stays as it is. */
-export function showDecided(decided: DebitAnswer | Refused): DebitAnswerJson | Refused {
-  return isRefusal(decided) ? decided : showAnswer(decided);
+/**
+ * Converts what the ledger decided of a report; a refusal stays as it is.
+ *
+ * @param senders how many agents send to the object
+ */
+export function showDecided(decided: DebitAnswer | Refused, senders: number): DebitAnswerJson | Refused {
+  return isRefusal(decided) ? decided : showAnswer(decided, senders);
 }
 
-function showAnswer(answer: DebitAnswer): DebitAnswerJson {
+function showAnswer(answer: DebitAnswer, senders: number): DebitAnswerJson {
   return {
     run: answer.run,
     model: answer.model,
@@ -49,5 +58,6 @@ function showAnswer(answer: DebitAnswer): DebitAnswerJson {
     action: answer.action,
     reason: answer.reason,
     seq: answer.seq,
+    report_after_ms: reportAfterMs(senders, answer.nearLimit),
   };
 }

@@ -5,6 +5,7 @@
  * retries. A new object reads the reports of an old Worker. Delete this file in the release after the next.
  */
 import type { Report } from "../ledger/debit.ts";
+import { MIN_REPORT_AFTER_MS } from "../ledger/pace.ts";
 import { NO_MULTIPLIER, type Price, resolveRates } from "../ledger/prices.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { STANDARD_TIER } from "../ledger/tiers.ts";
@@ -60,7 +61,10 @@ export function fromPreviousWorker(sent: SentReport): Report {
 
 /** Adds what an object of the last release leaves out of its answer. */
 export function completeAnswer(answer: DebitAnswerJson | Refused): DebitAnswerJson | Refused {
-  return isRefusal(answer) ? answer : { ...answer, tier: answer.tier ?? STANDARD_TIER, priced: answer.priced ?? true };
+  if (isRefusal(answer)) return answer;
+  const { tier = STANDARD_TIER, priced = true, report_after_ms } = answer as Partial<DebitAnswerJson>;
+  if (report_after_ms !== undefined) return answer;
+  return { ...answer, tier, priced, report_after_ms: MIN_REPORT_AFTER_MS };
 }
 
 function sentPrice(price: Price): Price {

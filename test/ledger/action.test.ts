@@ -138,6 +138,7 @@ describe("the answer", () => {
       action: "continue",
       reason: null,
       seq: 41,
+      nearLimit: false,
     });
   });
 

@@ -28,6 +28,7 @@ describe("one report", () => {
       action: "continue",
       reason: null,
       seq: expect.any(Number),
+      report_after_ms: 250,
     });
     const again = await debit(report());
     expect(again.body).toEqual({ ...first.body, charged_micros: 0 });
