@@ -44,6 +44,7 @@ export default defineConfig({
                 // All tests come from one address. The tests of the rate limits set their own factor.
                 RATE_LIMIT_FACTOR: "1000",
                 SIMULATE_REGIONS: "true",
+                EMAIL_FROM: "fuelgauge@platform.example",
                 BAD_INPUTS: process.env.FUELGAUGE_BAD_INPUTS ?? "40",
                 CUBE_RUNS: process.env.FUELGAUGE_CUBE_RUNS ?? "300",
                 BAD_INPUT_SEED: process.env.FUELGAUGE_SEED ?? "20261123",

@@ -4,6 +4,7 @@
  */
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
+import { channelRoutes } from "./api/channels.ts";
 import { debitRoutes } from "./api/debits.ts";
 import { deletionRoutes } from "./api/deletion.ts";
 import { directoryRoutes } from "./api/directory.ts";
@@ -99,6 +100,7 @@ for (const routes of [
   deletionRoutes,
   metricRoutes,
   webhookRoutes,
+  channelRoutes,
 ]) {
   app.route("/", routes);
 }

@@ -2,6 +2,7 @@
 import { app } from "./app.tsx";
 import { recordSomePlans } from "./operations/plans.ts";
 import { reconcile } from "./operations/reconcile.ts";
+import { storeWebhookSecrets } from "./operations/store-webhook-secrets.ts";
 
 export { CatalogObject } from "./catalog/object.ts";
 export { EnterpriseObject } from "./enterprise/object.ts";
@@ -9,6 +10,7 @@ export { EnterpriseObject } from "./enterprise/object.ts";
 /** Exports the app itself rather than a wrapper object, because the benchmark adds routes to the app. */
 export default Object.assign(app, {
   scheduled: async (_controller: ScheduledController, env: Env) => {
+    await storeWebhookSecrets(env);
     await reconcile(env);
     await recordSomePlans(env);
   },

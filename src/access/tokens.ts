@@ -1,5 +1,6 @@
 /**
- * Short-lived signed tokens (JWT, HS256 with the signing secret): sign-in links, dashboard sessions and embed tokens.
+ * Short-lived signed tokens (JWT, HS256 with the signing secret): sign-in links, dashboard sessions, embed tokens, and
+ * links that confirm an email address.
  * Each names its kind and is rejected as any other kind. They expire in real time, even for an enterprise with a test
  * clock. The enterprise's Durable Object knows which tokens ended before they expired.
  */
@@ -7,7 +8,7 @@ import { sign, verify } from "hono/jwt";
 import type { Caller, Role } from "./callers.ts";
 import { findWithSecret, type Secrets } from "./secrets.ts";
 
-type TokenKind = "link" | "session" | "embed";
+type TokenKind = "link" | "session" | "embed" | "confirm";
 
 export type TokenClaims = {
   kind: TokenKind;
@@ -30,7 +31,13 @@ const ALGORITHM = "HS256";
 const VERSION = 1;
 
 /** How long a token of each kind is valid at most. */
-export const MAX_TOKEN_MS: Record<TokenKind, number> = { link: 300_000, session: 12 * 3_600_000, embed: 3_600_000 };
+export const MAX_TOKEN_MS: Record<TokenKind, number> = {
+  link: 300_000,
+  session: 12 * 3_600_000,
+  embed: 3_600_000,
+  /** For the recipient of an email channel, who may read the email days later. */
+  confirm: 7 * 86_400_000,
+};
 
 export async function mintToken(secret: string, claims: TokenClaims): Promise<string> {
   const { kind, enterprise, region, user, role, id, origin, issuedAtMs, expiresAtMs, inviteUrl } = claims;

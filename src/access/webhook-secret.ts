@@ -1,7 +1,7 @@
 /**
- * Derives the secret that signs an enterprise's webhooks, in the format of the Standard Webhooks spec. The secret
- * depends on SIGNING_SECRET, the enterprise and the webhook URL. It is therefore not stored, and a new URL gets a new
- * secret.
+ * Derives the secret that signed an enterprise's webhooks in the last release, from SIGNING_SECRET, the enterprise and
+ * the webhook URL. Now each URL has a stored random secret. An object of the last release stores the derived one when it
+ * wakes. Delete this file in the release after the next.
  */
 import { macOf } from "./mac.ts";
 

@@ -34,13 +34,15 @@ metricRoutes.openapi(
     }),
   }),
   async (c) => {
-    const [fleet, audits, jobs, sizes, waiting, prices] = await Promise.all([
+    const [fleet, audits, jobs, sizes, waiting, prices, failed, secrets] = await Promise.all([
       readFleet(readAllCopies(c.env)).catch(withoutCopy),
       catalogOf(c.env).auditSummary(),
       catalogOf(c.env).countJobs(),
       catalogOf(c.env).objectSizes(),
       catalogOf(c.env).waitingSummary(0),
       currentPrices(c.env, c.executionCtx),
+      catalogOf(c.env).countFailedDeliveries(),
+      catalogOf(c.env).webhookSecretsToStore(0),
     ]);
     const metrics = [
       ...fleetMetrics(fleet),
@@ -49,6 +51,7 @@ metricRoutes.openapi(
       sizeMetric(sizes),
       waitingMetric(waiting.meters),
       priceMetric(prices.book.version),
+      ...deliveryMetrics(failed, secrets.left),
     ];
     return c.body(formatMetrics(metrics), 200, { "Content-Type": FORMAT });
   },
@@ -157,4 +160,21 @@ function waitingMetric(meters: number): Metric {
 function priceMetric(version: number): Metric {
   const help = "The version of the price book in force.";
   return { name: "fuelgauge_price_book_version", type: "gauge", help, samples: [{ value: version }] };
+}
+
+function deliveryMetrics(failed: number, secretsLeft: number): Metric[] {
+  return [
+    {
+      name: "fuelgauge_deliveries_failed_total",
+      type: "counter",
+      help: "Messages to webhooks and channels that were given up.",
+      samples: [{ value: failed }],
+    },
+    {
+      name: "fuelgauge_webhook_secrets_to_store",
+      type: "gauge",
+      help: "Enterprises of an earlier release whose webhook secret may still depend on SIGNING_SECRET.",
+      samples: [{ value: secretsLeft }],
+    },
+  ];
 }

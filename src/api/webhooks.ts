@@ -1,4 +1,4 @@
-/** The operator's routes for webhooks. One lists deliveries, the other sends a test event to check the receiver. */
+/** The routes for webhooks. One lists deliveries, the other sends a test event to the enterprise's `webhook_url`. */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { FROM_NEWEST } from "../wire/paging.ts";
@@ -16,16 +16,16 @@ export const webhookRoutes = newRouter()
         method: "get",
         path: "/v1/enterprises/{e}/webhooks",
         name: "listWebhooks",
-        summary: "List webhook deliveries, newest first",
-        tag: "Operator",
-        access: { ...access, operatorScopes: ["metrics"] },
+        summary: "List deliveries to the `webhook_url` and to channels, newest first",
+        tag: "Readers",
+        access: { scope: "read", session: true, operatorScopes: ["metrics"] },
         answers: { 200: { description: "A page of the log", schema: listOf(webhookSchema) } },
       }),
       request: { params: inEnterprise, query: listQuery(20, "number") },
     }),
     async (c) => {
       const { limit, cursor: [beforeNumber] = [FROM_NEWEST] } = c.req.valid("query");
-      const log = await enterpriseStub(c.env, c.var.address).webhooks(beforeNumber, limit);
+      const log = await enterpriseStub(c.env, c.var.address).webhooks(beforeNumber, limit, c.var.caller);
       if (isRefusal(log)) return refused(c, log.refusal);
       return c.json(
         pageOf(

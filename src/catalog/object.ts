@@ -10,6 +10,7 @@ import type { PlanCatalogue } from "../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { CatalogAlarm } from "./alarms.ts";
 import { Deletions } from "./deletions.ts";
+import { DeliveryRecords } from "./delivery-records.ts";
 import type { JobCount, JobRecord } from "./job-record.ts";
 import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
 import { createObjectSizes, loadObjectSizes, noteObjectSize, type ObjectSize } from "./object-sizes.ts";
@@ -40,7 +41,16 @@ export type AuditSummary = {
 
 const MAX_WRONG = 100;
 /** The tables that list enterprises by id, besides the list with their places. */
-export const LISTS = ["audits", "demos", "enterprise_plans", "plan_claims", "object_sizes", "waiting_usage"];
+export const LISTS = [
+  "audits",
+  "demos",
+  "enterprise_plans",
+  "plan_claims",
+  "object_sizes",
+  "waiting_usage",
+  "deliveries_failed",
+  "webhook_secrets_failed",
+];
 /** An object that has not responded after this time is notified again later. */
 const NOTIFY_LIMIT_MS = 5_000;
 
@@ -55,6 +65,7 @@ export class CatalogObject extends DurableObject<Env> {
     { nextDueAtMs: () => this.#waiting.nextDueAtMs(), run: () => this.#notifyOfPrices() },
   ]);
   readonly #operatorKeys: OperatorKeys;
+  readonly #deliveries: DeliveryRecords;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -74,6 +85,7 @@ export class CatalogObject extends DurableObject<Env> {
         STRICT, WITHOUT ROWID`,
     );
     this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
+    this.#deliveries = new DeliveryRecords(this.#sql);
     const isUpgraded = () => this.#sql.exec("SELECT 1 FROM enterprises LIMIT 1").toArray().length > 0;
     this.#operatorKeys = new OperatorKeys(this.#sql, () => Date.now());
     this.#plans = new PlanVersions(ctx.storage, () => Date.now());
@@ -323,6 +335,26 @@ export class CatalogObject extends DurableObject<Env> {
   /** Returns the objects that are nearly full, largest first. */
   objectSizes(): ObjectSize[] {
     return loadObjectSizes(this.#sql);
+  }
+
+  /** Records how many messages an enterprise has given up in total. A late, smaller number changes nothing. */
+  noteFailedDeliveries(enterprise: string, failed: number): void {
+    this.#deliveries.noteFailed(enterprise, failed);
+  }
+
+  /** Sums the messages that all enterprises have given up. */
+  countFailedDeliveries(): number {
+    return this.#deliveries.countFailed();
+  }
+
+  /** Lists enterprises of an earlier release that may not have stored their webhook secret, and counts all of them. */
+  webhookSecretsToStore(limit: number): { ids: string[]; left: number } {
+    return this.#deliveries.secretsToStore(limit);
+  }
+
+  /** Records which enterprises have stored their webhook secret, or need none, and which could not be asked. */
+  webhookSecretsStored(stored: string[], failed: string[]): void {
+    this.#deliveries.secretsStored(stored, failed);
   }
 
   /** Adds a demo enterprise to the list on the start page. Idempotent. */

@@ -50,8 +50,17 @@ export type ViewAsked = { cycleStartsAtMs?: AtMs | undefined };
 /** The time in which usage was recorded without a cube: from the first cycle to the first day that the cube has whole. */
 export type CubeGap = { fromMs: AtMs; untilMs: AtMs };
 
-/** The result of a PUT of an enterprise. `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */
-export type Provisioned = { created: boolean; state: StateJson; newWebhookUrl: string | null };
+/**
+ * The result of a PUT of an enterprise. `newWebhookUrl` is null unless the PUT has set or changed the webhook URL.
+ * `webhookSecret` is the new secret of that URL; null if it is the same as before. An object of the last release does not
+ * send it.
+ */
+export type Provisioned = {
+  created: boolean;
+  state: StateJson;
+  newWebhookUrl: string | null;
+  webhookSecret?: string | null;
+};
 
 /** What this enterprise changes about the prices of the book. */
 export type PricingJson = { models: ModelPrice[]; multiplier: string };

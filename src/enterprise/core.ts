@@ -39,6 +39,7 @@ import { WaitingReporter } from "./jobs/report-waiting.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import { Management } from "./management.ts";
 import { loadOwnEntries, onlyUserOf } from "./members.ts";
+import { NotificationCalls } from "./notification-calls.ts";
 import type { Platform } from "./platform.ts";
 import { DebitStream } from "./sockets/debit-stream.ts";
 import { LivePush } from "./sockets/live.ts";
@@ -59,6 +60,7 @@ export class EnterpriseCore {
   readonly access: AccessControl;
   readonly management: Management;
   readonly data: DataCalls;
+  readonly notifications: NotificationCalls;
   readonly #keyring: Keyring;
   readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused, Refused | Denied>;
   readonly #live: LivePush;
@@ -106,6 +108,12 @@ export class EnterpriseCore {
     this.data = new DataCalls({
       ledger,
       deletion: new Deletion(ledger, platform, this.#writer),
+      answer: (caller, act) => this.#answer(caller, act),
+    });
+    this.notifications = new NotificationCalls({
+      ledger,
+      platform,
+      keyring: this.#keyring,
       answer: (caller, act) => this.#answer(caller, act),
     });
     this.#debits = new CommitQueue(

@@ -1,4 +1,5 @@
 /** The core's platform in production: a Durable Object with its storage and alarm, D1, and other Durable Objects. */
+import { makeConfirmUrl } from "../access/confirm-link.ts";
 import { signingSecret } from "../access/secrets.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { findAddress, objectAt } from "../catalog/addresses.ts";
@@ -6,7 +7,7 @@ import { currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
 import { isRefusal, refuse } from "../ledger/refusals.ts";
 import type { Sql, SqlRow } from "./books/sql.ts";
-import type { Platform } from "./platform.ts";
+import type { Email, Platform } from "./platform.ts";
 import type { Sockets } from "./sockets/sockets.ts";
 
 export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sockets): Platform {
@@ -42,6 +43,12 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       fetch: (url, init) => fetch(url, init),
       secretOf: (enterprise, url) => webhookSecretOf(signingSecret(env), enterprise, url),
     },
+    emails: {
+      configured: () => emailSender(env) !== null,
+      send: (email) => sendEmail(env, email),
+      confirmUrl: (link) => makeConfirmUrl(signingSecret(env), link),
+    },
+    noteFailedDeliveries: async (enterprise, failed) => catalogOf(env).noteFailedDeliveries(enterprise, failed),
     plans: async () => (await catalogOf(env).plans()).plans,
     prices: (minVersion) => currentPrices(env, ctx, minVersion),
     unpricedUsage: "UNPRICED_USAGE" in env && env.UNPRICED_USAGE === "refuse" ? "refuse" : "keep",
@@ -68,4 +75,22 @@ function sqlOf(storage: DurableObjectStorage): Sql {
     transaction: (body) => storage.transactionSync(body),
     sizeBytes: () => storage.sql.databaseSize,
   };
+}
+
+type EmailEnv = { EMAIL?: SendEmail; EMAIL_FROM?: string };
+
+/** The sender of emails; null if the deployment cannot send any. */
+function emailSender({ EMAIL, EMAIL_FROM }: EmailEnv): string | null {
+  return EMAIL === undefined || EMAIL_FROM === undefined || EMAIL_FROM === "" ? null : EMAIL_FROM;
+}
+
+async function sendEmail(env: EmailEnv, email: Email): Promise<void> {
+  const from = emailSender(env);
+  if (from === null) throw new NoEmailError();
+  await env.EMAIL?.send({ ...email, from: { email: from, name: "Fuelgauge" } });
+}
+
+/** The binding or the sender was removed after the channel was made. */
+class NoEmailError extends Error {
+  override readonly name = "EmailNotConfigured";
 }

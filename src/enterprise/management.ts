@@ -1,6 +1,6 @@
 /**
  * The calls of the operator and of admins to one enterprise's Durable Object: settings, grants, the spend cap, prices,
- * names, referrals, audits and webhooks. The core checks the caller of each call.
+ * names, referrals and audits. The core checks the caller of each call.
  */
 import { byOf, type Caller } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
@@ -15,15 +15,12 @@ import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import type { GaugeJson } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
-import { formatIso } from "../wire/time.ts";
-import { showWebhook, type WebhookJson } from "../wire/webhook.ts";
 import { type PricingJson, type Provisioned, type StateJson, showPricing, showState } from "./answers.ts";
 import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
 import type { Keyring } from "./books/keyring.ts";
 import type { Ledger } from "./books/ledger.ts";
 import { provision } from "./books/provisioning.ts";
 import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
-import { listWebhooks } from "./books/webhook-queue.ts";
 import type { RebuildResult } from "./copy/rebuild.ts";
 import type { AuditResult } from "./jobs/audit.ts";
 import { type AuditJob, type AuditOptions, type AuditState, auditInCall, stateOfAudit } from "./jobs/audit-in-call.ts";
@@ -33,10 +30,6 @@ import type { Platform } from "./platform.ts";
 
 const OPERATOR: Caller = { kind: "operator" };
 const BY_OPERATOR: By = "operator";
-const NO_WEBHOOK_URL = refuse({
-  code: "validation_failed",
-  errors: [{ path: "webhook_url", message: "is not set for this enterprise" }],
-});
 
 type ManagementDeps = {
   ledger: Ledger;
@@ -60,6 +53,7 @@ export class Management {
    * Creates the enterprise, or changes its settings.
    * @param complete all settings of a new enterprise, or null if `patch` lacks some that a new enterprise requires
    * @param plans the catalogue of plans; a Worker of the last release does not send it
+   * @param rotateSecret a Worker of the last release does not send it, and shows the derived secret of a new URL
    */
   provision(
     id: string,
@@ -68,9 +62,10 @@ export class Management {
     testClockMs: AtMs | null | undefined,
     plans: readonly Plan[] | null = null,
     by: By = BY_OPERATOR,
+    rotateSecret?: boolean,
   ): Provisioned | Refused | Denied {
     if (this.deps.ledger.deletionBegunAtMs !== null) return refuse({ code: "enterprise_deleted" });
-    const provisioned = provision(this.deps.ledger, { id, patch, complete, testClockMs, plans, by });
+    const provisioned = provision(this.deps.ledger, { id, patch, complete, testClockMs, plans, by, rotateSecret });
     if (this.deps.ledger.provisioned) this.deps.afterChange();
     return isRefusal(provisioned) ? provisioned : { ...provisioned, state: showState(provisioned.state) };
   }
@@ -87,7 +82,12 @@ export class Management {
 
   moveClock(toMs: AtMs): StateJson | Refused | Denied {
     this.deps.clockMoves();
-    return this.deps.answer(OPERATOR, () => showState(this.deps.ledger.moveClock(toMs)));
+    return this.deps.answer(OPERATOR, () => {
+      const moved = this.deps.ledger.moveClock(toMs);
+      // By the real clock, the alarm does this when it is due.
+      if (!isRefusal(moved)) this.deps.ledger.notifyOutlook();
+      return showState(moved);
+    });
   }
 
   followRealClock(): StateJson | Refused | Denied {
@@ -171,26 +171,6 @@ export class Management {
   /** Writes this enterprise's copy in D1 again; see JobRunner.rebuild. */
   async rebuild(): Promise<RebuildResult | { job: string } | Refused | Denied> {
     return this.deps.fault(OPERATOR) ?? this.deps.jobs.rebuild();
-  }
-
-  /**
-   * Returns the webhook delivery log before `beforeNumber`, newest first. Returns `limit` + 1 events if there are more
-   * than `limit`.
-   */
-  webhooks(beforeNumber: number, limit: number): { number: number; view: WebhookJson }[] | Refused | Denied {
-    return this.deps.answer(OPERATOR, () => {
-      const log = listWebhooks(this.deps.platform.sql, beforeNumber, limit + 1);
-      return log.map((webhook) => ({ number: webhook.number, view: showWebhook(webhook) }));
-    });
-  }
-
-  testWebhook(): { queued: true } | Refused | Denied {
-    return this.deps.answer(OPERATOR, () => {
-      if (this.deps.ledger.books.settings.webhookUrl === null) return NO_WEBHOOK_URL;
-      const timestamp = formatIso(this.deps.ledger.nowMs());
-      this.deps.ledger.queueWebhook({ type: "test", timestamp, data: { enterprise: this.deps.ledger.id } });
-      return { queued: true as const };
-    });
   }
 
   #alreadyReferred(): Refused | null {

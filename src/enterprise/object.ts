@@ -14,6 +14,7 @@ import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { Plan } from "../ledger/plans.ts";
 import type { AtMs } from "../ledger/time.ts";
+import type { NewChannel } from "../wire/channel.ts";
 import { fromPreviousWorker, type SentReport } from "../wire/previous-release.ts";
 import type { ViewAsked } from "./answers.ts";
 import type { DirectoryChange } from "./books/directory.ts";
@@ -84,7 +85,7 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // The operator and admins
 
-  /** @param plans the catalogue of plans; a Worker of the last release does not send it */
+  /** @param plans the catalogue of plans; a Worker of the last release sends neither it nor `rotateSecret` */
   provision(
     id: string,
     patch: Partial<Settings>,
@@ -92,8 +93,9 @@ export class EnterpriseObject extends DurableObject<Env> {
     testClockMs: AtMs | null | undefined,
     plans: readonly Plan[] | null = null,
     by?: By,
+    rotateSecret?: boolean,
   ) {
-    return this.#core.management.provision(id, patch, complete, testClockMs, plans, by);
+    return this.#core.management.provision(id, patch, complete, testClockMs, plans, by, rotateSecret);
   }
 
   /** @param who issues a token: then the answer also has its `issuedAtMs`. An object of the last release ignores it. */
@@ -184,12 +186,41 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.management.rebuild();
   }
 
-  webhooks(beforeNumber: number, limit: number) {
-    return this.#core.management.webhooks(beforeNumber, limit);
+  /** @param caller a Worker of the last release does not send it */
+  webhooks(beforeNumber: number, limit: number, caller?: Caller) {
+    return this.#core.notifications.webhooks(beforeNumber, limit, caller);
   }
 
   testWebhook() {
-    return this.#core.management.testWebhook();
+    return this.#core.notifications.testWebhook();
+  }
+
+  storeWebhookSecret() {
+    return this.#core.notifications.storeWebhookSecret();
+  }
+
+  putChannel(caller: Caller, id: string, put: NewChannel, site: string) {
+    return this.#core.notifications.putChannel(caller, id, put, site);
+  }
+
+  channels(caller: Caller) {
+    return this.#core.notifications.channels(caller);
+  }
+
+  deleteChannel(caller: Caller, id: string) {
+    return this.#core.notifications.deleteChannel(caller, id);
+  }
+
+  testChannel(caller: Caller, id: string) {
+    return this.#core.notifications.testChannel(caller, id);
+  }
+
+  readConfirmation(channel: string, confirmId: string) {
+    return this.#core.notifications.readConfirmation(channel, confirmId);
+  }
+
+  confirmEmail(channel: string, confirmId: string) {
+    return this.#core.notifications.confirmEmail(channel, confirmId);
   }
 
   // The operator, on the enterprise's data as a whole

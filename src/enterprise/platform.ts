@@ -26,6 +26,9 @@ export type Platform = {
   objectSizes: ObjectSizes;
   sockets: Sockets;
   webhooks: WebhookNetwork;
+  emails: EmailNetwork;
+  /** Sends the number of messages that this enterprise has given up, to the catalog. */
+  noteFailedDeliveries(enterprise: string, failed: number): Promise<unknown>;
   /** Asks the catalog for the plans. */
   plans(): Promise<readonly Plan[]>;
   /** Returns the current price book, which may be up to 30 seconds old, but is at least of version `minVersion`. */
@@ -61,8 +64,27 @@ type WaitingUsage = { report(report: WaitingReport): Promise<WaitingReceived> };
 
 type WebhookNetwork = {
   fetch(url: string, init: RequestInit): Promise<Response>;
-  /** Returns the secret that signs an enterprise's events to this URL. */
+  /**
+   * Returns the secret with which the last release signed an enterprise's events to this URL. It is derived from
+   * SIGNING_SECRET, and is used until the object has stored it.
+   */
   secretOf(enterprise: string, url: string): Promise<string>;
+};
+
+export type Email = { to: string; subject: string; text: string; html: string };
+
+type EmailNetwork = {
+  /** Whether this deployment can send emails. */
+  configured(): boolean;
+  send(email: Email): Promise<void>;
+  /** Makes the link that the recipient of an email channel confirms the address with. */
+  confirmUrl(link: {
+    enterprise: string;
+    region: string;
+    channel: string;
+    confirmId: string;
+    site: string;
+  }): Promise<string>;
 };
 
 /** Logs each event as one line of JSON. */

@@ -12,7 +12,7 @@ import { termsOf } from "./plans.ts";
 import { type AtMs, DAY_MS } from "./time.ts";
 
 export const ALERT_LEVELS = ["info", "warning", "critical"] as const;
-type AlertLevel = (typeof ALERT_LEVELS)[number];
+export type AlertLevel = (typeof ALERT_LEVELS)[number];
 
 export type AlertCode =
   | "suspended"

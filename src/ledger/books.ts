@@ -105,6 +105,23 @@ export type GrantList = {
  */
 export type Notified = { cycleStartsAtMs: AtMs; unit: Unit; level: number; totalMicros: Micros | null };
 
+/** What the channels of an enterprise were notified of. */
+export type Alerted = {
+  cycleStartsAtMs: AtMs;
+  unit: Unit;
+  /** The highest percentage of the total, rounded down, that usage has reached since the last new credit. */
+  percent: number;
+  /** The total that `percent` was measured against; null without a cap. */
+  totalMicros: Micros | null;
+  /** True from when nothing was left until there is new credit. */
+  exhausted: boolean;
+  /** Whether `on_track_to_run_out` was sent in this cycle. */
+  onTrack: boolean;
+  /** Whether `bonus_expiring` was sent in this cycle, and the expiry of the last grant that it was about. */
+  expiring: boolean;
+  expiringUntilMs: AtMs;
+};
+
 export type Books = {
   settings: Settings;
   cycle: Cycle;
@@ -117,6 +134,8 @@ export type Books = {
   /** The monthly spend cap; null: no cap. */
   capMicros: Micros | null;
   notified: Notified;
+  /** Null or absent while no channel is active. */
+  alerted?: Alerted | null;
   /** Increases by one with each debit that changes a meter, each change of a hold, and each entry. */
   seq: number;
 };

@@ -30,6 +30,8 @@ export type Refusal =
   | { code: "clock_backwards"; clockAtMs: AtMs }
   | { code: "not_a_test_clock" }
   | { code: "not_byom" }
+  | { code: "too_many_channels" }
+  | { code: "email_not_configured" }
   | { code: "cursor_expired" }
   | { code: "region_unavailable" }
   /** Nothing may be added now: try again later. */

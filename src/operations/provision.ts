@@ -1,6 +1,6 @@
 /**
  * Creates an enterprise or changes its settings. Adds the enterprise to the catalog's list before creating it. Returns
- * the secret that signs the webhooks only if the request sets a new webhook URL.
+ * the secret that signs the webhooks only if it is new.
  */
 import type { Denied } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
@@ -21,7 +21,7 @@ import { isDeleted } from "./delete-enterprise.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 import { claimPlan, endClaim, readPlans } from "./plans.ts";
 
-/** `webhookSecret` is null unless `webhook_url` was set to a new URL. */
+/** `webhookSecret` is null unless `webhook_url` was set to a new URL, or the secret was replaced. */
 type Put = { created: boolean; state: StateJson; webhookSecret: string | null };
 
 const NO_SUCH_PLAN = refuse({ code: "validation_failed", errors: [UNKNOWN_PLAN] });
@@ -40,6 +40,7 @@ export async function putEnterprise(
   }
   const patch = patchOf(requested);
   const complete = completeSettings(patch);
+  const rotateSecret = requested.rotate_secret === true;
   const { plans } = await readPlans(env);
   if (patch.plan !== undefined && findTerms(plans, patch.plan) === undefined) return NO_SUCH_PLAN;
   const address = (await findAddress(env, id)) ?? (await newAddress(env, id, patch, complete));
@@ -53,7 +54,7 @@ export async function putEnterprise(
   // Claim the plan first, so that it cannot be left out of the catalogue before the enterprise has it.
   const claim = patch.plan === undefined ? undefined : await claimPlan(env, id, patch.plan);
   if (claim === null) return NO_SUCH_PLAN;
-  const put = await stub.provision(id, patch, complete, requested.test_clock, plans, by);
+  const put = await stub.provision(id, patch, complete, requested.test_clock, plans, by, rotateSecret);
   if (claim !== undefined) {
     await endClaim(env, claim, id, isRefusal(put) ? null : { plan: put.state.settings.plan, seq: put.state.gauge.seq });
   }
@@ -66,9 +67,12 @@ export async function putEnterprise(
     await enterpriseStub(env, address).deleteStep(id);
     return refuse({ code: "enterprise_deleted" });
   }
-  const { state, created, newWebhookUrl } = put;
-  const webhookSecret = newWebhookUrl === null ? null : await webhookSecretOf(signingSecret(env), id, newWebhookUrl);
-  return { created, state, webhookSecret };
+  const { state, created, newWebhookUrl, webhookSecret } = put;
+  if (webhookSecret !== undefined) return { created, state, webhookSecret };
+  // An object of the last release signs with a derived secret, which it cannot replace.
+  if (rotateSecret) throw new Error("the object cannot replace its webhook secret before it is updated");
+  const derived = newWebhookUrl === null ? null : await webhookSecretOf(signingSecret(env), id, newWebhookUrl);
+  return { created, state, webhookSecret: derived };
 }
 
 /**

@@ -6,15 +6,16 @@ import { Hono } from "hono";
 import { answerPageError, problemPage, wantsHtml } from "./kit/problem-page.tsx";
 import { noStore, type PageEnv } from "./kit/session.ts";
 import { modelPages } from "./model/page.tsx";
+import { confirmEmailPages } from "./notifications/confirm-email.tsx";
 import { operatorPages } from "./operator/site.ts";
 import { homePages } from "./sign-in/home.tsx";
 import { signInPages } from "./sign-in/page.tsx";
 import { usagePages } from "./usage/page.tsx";
 import { receiptPages } from "./usage/receipt.tsx";
 
-const pages = [homePages, signInPages, usagePages, receiptPages, modelPages];
+const pages = [homePages, signInPages, usagePages, receiptPages, modelPages, confirmEmailPages];
 
-const PRIVATE = ["/", "/signin", "/signout", "/demo/*", "/settings/*", "/operator/*"];
+const PRIVATE = ["/", "/signin", "/signout", "/confirm-email", "/demo/*", "/settings/*", "/operator/*"];
 
 export const pageRoutes = new Hono<PageEnv>();
 

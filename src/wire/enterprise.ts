@@ -34,6 +34,7 @@ export const enterprisePut = z
     upgrade_url: orNull(link, "string").optional(),
     referral_url: orNull(link, "string").optional(),
     webhook_url: orNull(webhookUrl, "string").optional().describe("Receives an event when a threshold is crossed"),
+    rotate_secret: z.boolean().optional().describe("True replaces the secret that signs webhooks"),
     price_multiplier: orNull(multiplier, "string")
       .optional()
       .describe("Marks charges in credits up or down, for meters that are first priced afterwards; null: 1"),

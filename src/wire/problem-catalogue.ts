@@ -189,6 +189,18 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "The enterprise has 1,000 keys that are neither revoked nor expired.",
     remedy: "Revoke keys that are no longer used, or give keys an expiry.",
   },
+  too_many_channels: {
+    status: 409,
+    title: "Too many channels",
+    meaning: "The enterprise has 50 channels, which is the limit.",
+    remedy: "Remove a channel that is no longer used.",
+  },
+  email_not_configured: {
+    status: 409,
+    title: "Email not configured",
+    meaning: "This deployment cannot send emails.",
+    remedy: "Use another kind of channel, or ask the operator to set up the `EMAIL` binding and `EMAIL_FROM`.",
+  },
   not_byom: {
     status: 409,
     title: "Spend cap not available",
@@ -215,9 +227,9 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
   },
   link_invalid: {
     status: 410,
-    title: "Sign-in link no longer valid",
-    meaning: "The sign-in link has expired or is not valid.",
-    remedy: "Ask for a new link; a link works for five minutes.",
+    title: "Link no longer valid",
+    meaning: "The sign-in or confirmation link has expired or is not valid.",
+    remedy: "Ask for a new link; a sign-in link works for five minutes.",
   },
   link_used: {
     status: 410,

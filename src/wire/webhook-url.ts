@@ -30,14 +30,16 @@ const REFUSED_SUFFIX = new RegExp(
 /** URL parsing turns every spelling of an IPv4 address into four decimal numbers. */
 const ADDRESS = /^(\[.*\]|[0-9.]+)$/;
 
-export const webhookUrl = link.refine(isPublicHttps, "must be https to a public host name, without user or port");
+export const PUBLIC_HTTPS_RULE = "must be https to a public host name, without user or port";
+
+export const webhookUrl = link.refine(isPublicHttps, PUBLIC_HTTPS_RULE);
 
 /** The host of an accepted URL as DNS compares it: lower case, without the dot that may end a full name. */
 export function hostOf(url: string): string {
   return new URL(url).hostname.replace(/\.$/, "");
 }
 
-function isPublicHttps(text: string): boolean {
+export function isPublicHttps(text: string): boolean {
   // zod runs this check even when `link` has already refused the text.
   if (!URL.canParse(text)) return true;
   const { protocol, username, password, port } = new URL(text);

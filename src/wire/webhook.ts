@@ -8,6 +8,8 @@ const WEBHOOK_STATES = ["pending", "delivered", "given_up"] as const;
 /** One event in the delivery log. */
 export type LoggedWebhook = {
   id: string;
+  /** The channel that it went to; null for the enterprise's webhook URL. */
+  channel: string | null;
   type: string;
   state: (typeof WEBHOOK_STATES)[number];
   createdAtMs: AtMs;
@@ -22,6 +24,7 @@ export type LoggedWebhook = {
 export const webhookSchema = z
   .object({
     id: z.string(),
+    channel: z.string().nullable().describe("The channel that it goes to; null: the `webhook_url`"),
     type: z.string(),
     state: z.enum(WEBHOOK_STATES),
     created_at: z.iso.datetime(),
@@ -38,6 +41,7 @@ export type WebhookJson = z.infer<typeof webhookSchema>;
 export function showWebhook(webhook: LoggedWebhook): WebhookJson {
   return {
     id: webhook.id,
+    channel: webhook.channel,
     type: webhook.type,
     state: webhook.state,
     created_at: formatIso(webhook.createdAtMs),
@@ -52,6 +56,7 @@ export function showWebhook(webhook: LoggedWebhook): WebhookJson {
 export function parseWebhook(json: WebhookJson): LoggedWebhook {
   return {
     id: json.id,
+    channel: json.channel ?? null,
     type: json.type,
     state: json.state,
     createdAtMs: parseIso(json.created_at),

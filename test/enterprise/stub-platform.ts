@@ -43,6 +43,12 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
     objectSizes: { note: async () => {} },
     sockets: { countLive: () => 0, live: () => [], all: () => [], of: () => [], countLiveOf: () => 0 },
     webhooks: { fetch: noNetwork, secretOf: async () => "whsec_c2VjcmV0" },
+    emails: {
+      configured: () => true,
+      send: noNetwork,
+      confirmUrl: async ({ site }) => `${site}/confirm-email?token=t`,
+    },
+    noteFailedDeliveries: async () => {},
     prices: async () => ({ find: (model) => ({ model, price: null }) }),
     plans: async () => FIRST_PLANS,
     unpricedUsage: "keep",

@@ -136,6 +136,12 @@ export class SimPlatform implements WorldPlatform {
           fetch: (_, init) => network.fetch(new Headers(init.headers).get("webhook-id") ?? ""),
           secretOf: async () => WEBHOOK_SECRET,
         },
+        emails: {
+          configured: () => true,
+          send: async () => {},
+          confirmUrl: async ({ site }) => `${site}/confirm-email?token=t`,
+        },
+        noteFailedDeliveries: async () => {},
         prices: async () => world.traffic.prices.latest,
         plans: async () => FIRST_PLANS,
         unpricedUsage: "refuse",

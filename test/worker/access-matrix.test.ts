@@ -260,7 +260,9 @@ describe("a caller is refused without waking an object or reading D1", () => {
       const outcomes = await outcomesOf(PAGES, own.id, { ...bearer(token), Origin: EDITOR_ORIGIN });
       // The two forms that need no session refuse another origin.
       const refusal = (page: Page) =>
-        page.path === "/demo/signin" || /^POST .*\/signin$/.test(nameOf(page)) ? "csrf_failed" : page.stranger;
+        page.path === "/demo/signin" || /^POST .*\/(signin|confirm-email)$/.test(nameOf(page))
+          ? "csrf_failed"
+          : page.stranger;
       expect(outcomes).toEqual(expected(PAGES, refusal));
     }
   });

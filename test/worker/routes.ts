@@ -157,8 +157,24 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: `${E}/export`, needs: "operator", query: ["kind", "after", "limit"] },
   { method: "GET", path: "/v1/jobs/{job}", needs: "operator", mayBeMissing: true },
   { method: "GET", path: "/metrics", needs: "operator" },
-  { method: "GET", path: `${E}/webhooks`, needs: "operator", query: ["limit", "cursor"] },
+  { method: "GET", path: `${E}/webhooks`, needs: "read", query: ["limit", "cursor"] },
   { method: "POST", path: `${E}/webhooks/test`, needs: "operator" },
+  {
+    method: "PUT",
+    path: `${E}/channels/{id}`,
+    needs: "admin",
+    body: {
+      kind: "webhook",
+      target: "https://hooks.acme.example/channel",
+      events: ["exhausted", "usage_80"],
+      thresholds: [50, 80],
+      active: true,
+      rotate_secret: false,
+    },
+  },
+  { method: "GET", path: `${E}/channels`, needs: "admin" },
+  { method: "DELETE", path: `${E}/channels/{id}`, needs: "admin", mayBeMissing: true },
+  { method: "POST", path: `${E}/channels/{id}/test`, needs: "admin", mayBeMissing: true },
   { method: "POST", path: `${E}/demo/follow-real-clock`, needs: "operator", mayBeMissing: true },
 ];
 
@@ -196,6 +212,8 @@ export const PAGES: readonly Page[] = [
   { method: "GET", path: "/", stranger: "in", session: "in" },
   { method: "GET", path: "/signin", stranger: "link_invalid", session: "link_invalid" },
   { method: "POST", path: "/signin", stranger: "link_invalid", session: "link_invalid" },
+  { method: "GET", path: "/confirm-email", stranger: "link_invalid", session: "link_invalid" },
+  { method: "POST", path: "/confirm-email", stranger: "link_invalid", session: "link_invalid" },
   { method: "GET", path: "/signout", stranger: "out", session: "in" },
   // A form without Origin and Sec-Fetch-Site is refused.
   { method: "POST", path: "/signout", stranger: "csrf_failed", session: "csrf_failed" },

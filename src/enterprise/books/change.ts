@@ -4,7 +4,6 @@
  * the change is discarded. The state in memory outside this class then still equals what is stored. This file is long
  * because the working set is one class.
  */
-import { alertOf } from "../../ledger/alerts.ts";
 import {
   type Books,
   byFirstReport,
@@ -22,18 +21,16 @@ import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
 import { changedGrants, dropGrants, findGrant, putGrants } from "../../ledger/grant-list.ts";
 import { endExpiredHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
-import { decideCrossing } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import { showAlert } from "../../wire/alerts.ts";
-import { showGauge } from "../../wire/gauge.ts";
+import type { Notice } from "../../wire/notice.ts";
 import { assertBalances, assertGrant, assertMeter } from "./assertions.ts";
 import { addPayments, keepPayments, loadPayments, oldestPaidCycleMs, paymentsWait } from "./debt-payments.ts";
 import type { Identity } from "./enterprise-row.ts";
+import { notify, notifyOutlook } from "./notify.ts";
 import { holdItem, type OutboxItem, putOutbox } from "./outbox.ts";
 import type { Recent } from "./recent.ts";
 import type { Store } from "./store.ts";
 import { WaitingChanges } from "./waiting.ts";
-import { putWebhook } from "./webhook-queue.ts";
 
 /** Ending this many holds takes about ten milliseconds and writes an outbox row of at most 200 KB. */
 const MAX_HOLDS_ENDED = 1_000;
@@ -54,7 +51,7 @@ export class Change {
   books: Books;
   identity: Identity;
   paymentsWait: boolean;
-  /** Whether this change has queued a webhook. */
+  /** Whether this change has queued a message. */
   webhookQueued = false;
   readonly #runs = new Map<string, Run>();
   /** The meters of each loaded run, in the order of their first reports. */
@@ -77,6 +74,7 @@ export class Change {
   readonly #cycles: Cycle[] = [];
   readonly #entries: Entry[] = [];
   readonly #items: OutboxItem[] = [];
+  readonly #notices: Notice[] = [];
 
   constructor(
     readonly store: Store,
@@ -235,17 +233,36 @@ export class Change {
     this.paymentsWait = paymentsWait(sql);
   }
 
-  /** Queues a webhook if this change has crossed a threshold. */
+  /** Has a message queued, for every receiver that wants it, when this change commits. */
+  announce(notice: Notice): void {
+    this.#notices.push(notice);
+  }
+
+  /** Queues the messages that this change causes: those announced, and those about the balance. */
   notify(realNowMs: AtMs): void {
-    if (this.books === this.before.books) return;
-    const { books, crossed } = decideCrossing(this.books, this.nowMs);
+    if (this.books === this.before.books && this.#notices.length === 0) return;
+    const { books, queued } = notify({
+      sql: this.store.sql,
+      id: this.identity.id,
+      before: this.before.books,
+      books: this.books,
+      nowMs: this.nowMs,
+      realNowMs,
+      channels: this.store.channels.active,
+      notices: this.#notices,
+      ended: this.#cycles.at(-1) ?? null,
+    });
     this.books = books;
-    if (crossed === null || books.settings.webhookUrl === null) return;
-    const gauge = showGauge(this.gauge(), books.settings);
-    const { code, level, message } = showAlert(alertOf(crossed), books.settings);
-    const data = { enterprise: this.identity.id, code, level, message, gauge };
-    putWebhook(this.store.sql, { type: "threshold.crossed", timestamp: gauge.as_of, data }, realNowMs);
-    this.webhookQueued = true;
+    this.webhookQueued ||= queued;
+  }
+
+  /** Queues what is about to happen, if it was not queued before. */
+  notifyOutlook(realNowMs: AtMs): void {
+    const { store, identity, books, nowMs } = this;
+    const channels = store.channels.active;
+    const { queued, ...noted } = notifyOutlook({ sql: store.sql, id: identity.id, books, nowMs, realNowMs, channels });
+    this.books = noted.books;
+    this.webhookQueued ||= queued;
   }
 
   /** Writes the values that were replaced, and asserts their invariants. */

@@ -19,6 +19,7 @@ import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { decideCap, decideSettings, withPlanTerms } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Change } from "./change.ts";
+import type { Channels } from "./channels.ts";
 import { groupOfWorkspace } from "./directory.ts";
 import { debitItem, holdItem } from "./outbox.ts";
 import type { Overrides } from "./overrides.ts";
@@ -196,4 +197,16 @@ export function setCap(change: Change, capMicros: Micros | null, by: By): Refuse
   change.books = decided.books;
   change.record(decided.entries);
   return null;
+}
+
+/**
+ * Changes the channels. When the first one becomes active, messages about the balance start from what it is now: nothing
+ * that has happened before is sent.
+ */
+export function changeChannels<T>(change: Change, act: (channels: Channels) => T): T {
+  const { channels } = change.store;
+  const hadActive = channels.active.length > 0;
+  const result = act(channels);
+  if (!hadActive && channels.active.length > 0) change.books = { ...change.books, alerted: null };
+  return result;
 }

@@ -2,7 +2,7 @@
  * The single row with the enterprise's identity, its settings, and the current cycle with its balances. Every commit
  * that changes the books updates this row. A cycle that has ended gets its own row in `cycles`.
  */
-import type { Books, Cycle, Notified, Settings } from "../../ledger/books.ts";
+import type { Alerted, Books, Cycle, Notified, Settings } from "../../ledger/books.ts";
 import { NO_GRANTS } from "../../ledger/grant-list.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { SqlRow } from "./sql.ts";
@@ -80,6 +80,7 @@ export const ENTERPRISE = new Table<Enterprise>({
     held_credits_micros: ({ books }) => books.held.credits,
     held_usd_micros: ({ books }) => books.held.usd,
     notified: ({ books }) => JSON.stringify(books.notified),
+    alerted: ({ books }) => (books.alerted == null ? null : JSON.stringify(books.alerted)),
     seq: ({ books }) => books.seq,
     last_at_ms: ({ identity }) => identity.lastAtMs,
   },
@@ -104,6 +105,7 @@ export const ENTERPRISE = new Table<Enterprise>({
       overdue: { credits: 0, usd: 0 },
       capMicros: row.cap_micros as number | null,
       notified: JSON.parse(row.notified as string) as Notified,
+      alerted: row.alerted === null ? null : (JSON.parse(row.alerted as string) as Alerted),
       seq: row.seq as number,
     },
   }),

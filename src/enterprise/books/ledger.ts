@@ -6,23 +6,22 @@
  */
 import type { ModelPrice } from "../../catalog/price-entry.ts";
 import type { StartRequest } from "../../ledger/admission.ts";
-import { type Books, type Settings, unitOf } from "../../ledger/books.ts";
-import { cycleAt } from "../../ledger/cycle.ts";
+import type { Books, Settings } from "../../ledger/books.ts";
 import type { DebitAnswer, Report } from "../../ledger/debit.ts";
-import { cycleStartEntry, freshCycle, nextDueAtMs, settleDue } from "../../ledger/due.ts";
+import { cycleStartEntry, nextDueAtMs, settleDue } from "../../ledger/due.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
-import { NO_GRANTS } from "../../ledger/grant-list.ts";
 import type { GrantRequest, GrantSummary } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { findTerms, type Plan, termsOf } from "../../ledger/plans.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
-import { noneNotified } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { isStorageFull } from "../../wire/transient.ts";
 import { Change, type State } from "./change.ts";
+import type { Channels } from "./channels.ts";
 import {
   addGrant,
+  changeChannels,
   changeSettings,
   debitOne,
   putOverrides,
@@ -37,16 +36,16 @@ import { paymentsWait } from "./debt-payments.ts";
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { putNewJob, type StoredJob } from "./job-rows.ts";
+import { newEnterprise } from "./new-enterprise.ts";
 import { Overrides } from "./overrides.ts";
 import { isPricedByOlderBook, PRICE_WAITING } from "./pricing.ts";
 import { getProgress, nextRevision, setProgress } from "./progress.ts";
-
 import { Recent } from "./recent.ts";
 import { migrate, schemaStep } from "./schema.ts";
 import type { Sql } from "./sql.ts";
 import { Store } from "./store.ts";
 import { loadWaitingState, wantPricing } from "./waiting.ts";
-import { putWebhook, type WebhookEvent } from "./webhook-queue.ts";
+import { putWebhook, type QueuedEvent } from "./webhook-queue.ts";
 
 /** An enterprise as the operator sees it: identity, settings, spend cap and gauge. */
 export type EnterpriseState = { identity: Identity; settings: Settings; capMicros: Micros | null; gauge: Gauge };
@@ -136,22 +135,10 @@ export class Ledger {
   create(id: string, settings: Settings, testClockMs: AtMs | null, by: By = "operator"): EnterpriseState {
     migrate(this.sql);
     const nowMs = testClockMs ?? this.realNowMs();
-    const bounds = cycleAt(nowMs, settings.timeZone, settings.anchorDay);
-    const cycle = freshCycle({ settings }, bounds);
-    const books: Books = {
-      settings,
-      cycle,
-      grants: NO_GRANTS,
-      held: { credits: 0, usd: 0 },
-      overdue: { credits: 0, usd: 0 },
-      capMicros: null,
-      notified: noneNotified(cycle.startsAtMs, unitOf(settings.billingModel)),
-      seq: 1,
-    };
-    const identity = { id, createdAtMs: nowMs, testClockMs, demo: false, lastAtMs: nowMs };
+    const { identity, books } = newEnterprise(id, settings, nowMs, testClockMs);
     this.sql.transaction(() => {
       this.store.addEnterprise({ identity, books });
-      this.store.addEntries([{ ...cycleStartEntry(cycle, null, nowMs, by), seq: books.seq }]);
+      this.store.addEntries([{ ...cycleStartEntry(books.cycle, null, nowMs, by), seq: books.seq }]);
     });
     this.#cached = null;
     this.mayOweCopy = true;
@@ -164,10 +151,20 @@ export class Ledger {
     return putDirectory(this.sql, change);
   }
 
-  /** Queues a webhook that was not caused by a change of the books. */
-  queueWebhook(event: WebhookEvent): void {
-    putWebhook(this.sql, event, this.realNowMs());
+  /** Queues a message that was not caused by a change of the books. */
+  queueWebhook(event: QueuedEvent, channel?: string): void {
+    putWebhook(this.sql, event, this.realNowMs(), channel);
     this.webhookQueued = true;
+  }
+
+  /** Changes the channels. */
+  changeChannels<T>(act: (channels: Channels) => T): T {
+    return this.#change((change) => changeChannels(change, act));
+  }
+
+  /** Queues what channels should know about what is coming: running out before the reset, bonus that expires. */
+  notifyOutlook(): void {
+    if (this.store.channels.active.length > 0) this.#change((change) => change.notifyOutlook(this.realNowMs()));
   }
 
   /**
@@ -365,6 +362,7 @@ export class Ledger {
     } catch (error) {
       this.#cached = null;
       this.recent.clear();
+      this.store.channels.forget();
       throw error;
     }
   }

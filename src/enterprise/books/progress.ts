@@ -46,7 +46,10 @@ type ProgressName =
   /** Which runs without a report were looked at: all that started at or before this time. */
   | "runs_seen_ms"
   /** When the referrer last refused its grant because it had too many, by the real clock. */
-  | "referral_refused_at";
+  | "referral_refused_at"
+  /** How many messages were given up, and how many of them the catalog knows. */
+  | "deliveries_failed"
+  | "deliveries_failed_recorded";
 
 export function getProgress(sql: Sql, name: ProgressName): number {
   return Number(sql.all("SELECT value FROM progress WHERE name = ?", name)[0]?.value ?? 0);
@@ -68,4 +71,8 @@ export function setProgress(sql: Sql, name: ProgressName, value: number): void {
     name,
     value,
   );
+}
+
+export function addProgress(sql: Sql, name: "deliveries_failed", added: number): void {
+  setProgress(sql, name, getProgress(sql, name) + added);
 }

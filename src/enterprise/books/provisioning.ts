@@ -6,6 +6,7 @@ import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { missingSettings, withPlanTerms } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { EnterpriseState, Ledger } from "./ledger.ts";
+import { newWebhookSecret, putWebhookSecret } from "./webhook-secret.ts";
 
 type ProvisionRequest = {
   id: string;
@@ -21,19 +22,37 @@ type ProvisionRequest = {
   /** The catalogue of plans; null if the caller is a Worker of the last release. */
   plans: readonly Plan[] | null;
   by: By;
+  /** True replaces the webhook secret. Undefined: the caller is of the last release, and shows the derived secret. */
+  rotateSecret: boolean | undefined;
 };
 
-/** `newWebhookUrl` is null unless the PUT has set or changed the webhook URL. */
-type Provisioned = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
+/** `newWebhookUrl` is null unless the PUT has set or changed the webhook URL; `webhookSecret`, unless it is a new one. */
+type Provisioned = Applied & { webhookSecret: string | null };
+type Applied = { created: boolean; state: EnterpriseState; newWebhookUrl: string | null };
 
 export function provision(ledger: Ledger, request: ProvisionRequest): Provisioned | Refused {
+  const applied = apply(ledger, request);
+  if (isRefusal(applied)) return applied;
+  const { webhookUrl } = applied.state.settings;
+  const isNew = applied.newWebhookUrl !== null || request.rotateSecret === true;
+  if (webhookUrl === null || !isNew || request.rotateSecret === undefined) return { ...applied, webhookSecret: null };
+  const webhookSecret = newWebhookSecret();
+  putWebhookSecret(ledger.sql, webhookUrl, webhookSecret);
+  return { ...applied, webhookSecret };
+}
+
+function apply(ledger: Ledger, request: ProvisionRequest): Applied | Refused {
+  const { patch, rotateSecret } = request;
+  const known = ledger.provisioned ? ledger.books.settings.webhookUrl : null;
+  const webhookUrl = patch.webhookUrl === undefined ? known : patch.webhookUrl;
+  if (rotateSecret === true && webhookUrl === null) {
+    const message = "there is no webhook_url whose secret could be replaced";
+    return refuse({ code: "validation_failed", errors: [{ path: "rotate_secret", message }] });
+  }
   return ledger.provisioned ? change(ledger, request) : create(ledger, request);
 }
 
-function create(
-  ledger: Ledger,
-  { id, patch, complete, testClockMs, plans, by }: ProvisionRequest,
-): Provisioned | Refused {
+function create(ledger: Ledger, { id, patch, complete, testClockMs, plans, by }: ProvisionRequest): Applied | Refused {
   if (complete === null) return refuse({ code: "validation_failed", errors: missingSettings(patch) });
   const settings = withPlanTerms(complete, null, plans);
   if (isRefusal(settings)) return settings;
@@ -41,7 +60,7 @@ function create(
   return { created: true, state, newWebhookUrl: settings.webhookUrl };
 }
 
-function change(ledger: Ledger, { patch, testClockMs, plans, by }: ProvisionRequest): Provisioned | Refused {
+function change(ledger: Ledger, { patch, testClockMs, plans, by }: ProvisionRequest): Applied | Refused {
   const { identity, books } = ledger;
   const known = [null, undefined, identity.createdAtMs, identity.testClockMs].includes(testClockMs);
   if (!known || (typeof testClockMs === "number" && identity.testClockMs === null)) {

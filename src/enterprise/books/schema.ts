@@ -5,6 +5,8 @@
  * file is long because it has every step.
  */
 import { CELL_KEY } from "../../copy/write-cube.ts";
+
+import { CHANNELS_STEP } from "./channel-schema.ts";
 import { CUBE_STEP } from "./cube-schema.ts";
 import type { Sql } from "./sql.ts";
 import { WAITING_STEP } from "./waiting-schema.ts";
@@ -321,6 +323,7 @@ export const STEPS: readonly string[][] = [
       real_at_ms INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID`,
   ],
+  CHANNELS_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

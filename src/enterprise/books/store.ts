@@ -7,6 +7,7 @@ import type { Entry } from "../../ledger/entries.ts";
 import { listGrants } from "../../ledger/grant-list.ts";
 import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { Channels } from "./channels.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
 import { furtherRatesOf } from "./further-kinds.ts";
 import { ENTRIES, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
@@ -16,7 +17,11 @@ import type { Sql } from "./sql.ts";
 const DEBTORS_PER_PAGE = 200;
 
 export class Store {
-  constructor(readonly sql: Sql) {}
+  readonly channels: Channels;
+
+  constructor(readonly sql: Sql) {
+    this.channels = new Channels(sql);
+  }
 
   loadEnterprise(): Enterprise | null {
     const row = this.sql.all("SELECT * FROM enterprise")[0];

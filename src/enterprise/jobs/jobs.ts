@@ -2,23 +2,28 @@
  * The background jobs of an enterprise's Durable Object, which its alarm runs. Each job reads from storage what is due.
  * It may therefore run at any time and any number of times, and a new instance continues where an evicted one stopped.
  */
+import { nextOutlookAtMs } from "../../ledger/channel-alerts.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { PRICE_WAITING } from "../books/pricing.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
+import { loadDueReport } from "../books/reports-due.ts";
 import { nextWebhookAtMs } from "../books/webhook-queue.ts";
+import { loadWebhookSecret, storeWebhookSecret } from "../books/webhook-secret.ts";
 import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
 import type { Projector } from "../copy/projector.ts";
 import type { RebuildCursor, Rebuilder } from "../copy/rebuild.ts";
 import { learnPlanBefore } from "../plan-terms.ts";
 import type { Platform } from "../platform.ts";
 import { closeExpired, nextExpiryAtMs } from "../sockets/sockets.ts";
+import { within } from "../within.ts";
 import { AUDIT } from "./audit.ts";
 import { checkSize } from "./check-size.ts";
-import { deliverWebhooks, type Receiver } from "./deliver-webhooks.ts";
+import type { Deliverer } from "./deliverer.ts";
 import { NEVER } from "./next-alarm.ts";
 import { PRICE_WAITING_JOB, startDailyPass } from "./price-waiting.ts";
 import { prune } from "./pruning.ts";
+import { reportCycle } from "./report-cycle.ts";
 import type { WaitingReporter } from "./report-waiting.ts";
 import { RETENTION, RETENTION_JOB, startOfRetention } from "./retention.ts";
 import { referralDueAtMs, settleReferral } from "./settle-referral.ts";
@@ -46,7 +51,7 @@ export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> 
   },
 };
 
-export type AlarmDeps = JobDeps & { slicer: Slicer<JobDeps> };
+export type AlarmDeps = JobDeps & { slicer: Slicer<JobDeps>; deliverer: Deliverer };
 
 export type Job = {
   /** Does the work that is due. Returns when the job is due again, or NEVER if only a change can make it due. */
@@ -61,25 +66,17 @@ export type Job = {
 export const CHECK_AGAIN_MS = 30_000;
 const PRUNE_PAUSE_MS = 1_000;
 const PLAN_READ_AHEAD_MS = 600_000;
+const NOTE_TIMEOUT_MS = 5_000;
 const NOW = 0;
 
 /** The jobs, in the order in which the alarm runs them. */
 export const JOBS = {
-  /** Sends queued webhooks. Runs in the background, because a receiver may take ten seconds to respond. */
-  deliver: {
-    background: true,
-    loadDueAtMs: ({ ledger }) => nextWebhookAtMs(ledger.sql) ?? NEVER,
-    run: async (deps) => {
-      const { ledger, platform } = deps;
-      const { sql } = ledger;
-      const { clock, webhooks } = platform;
-      await deliverWebhooks({
-        sql,
-        receiver: () => findReceiver(deps),
-        fetch: (url, init) => webhooks.fetch(url, init),
-        realNowMs: () => clock.realNowMs(),
-      });
-      return nextWebhookAtMs(sql) ?? NEVER;
+  /** Stores the secret of the webhook URL, which the last release derived. */
+  store_secret: {
+    loadDueAtMs: ({ ledger }) => (lacksSecret(ledger) ? NOW : NEVER),
+    run: async ({ ledger, platform }) => {
+      await storeWebhookSecret(ledger, platform.webhooks);
+      return NEVER;
     },
   },
   /** Runs slices of the sliced jobs. Runs in the background, because a slice may wait for D1. */
@@ -111,6 +108,27 @@ export const JOBS = {
   attribute_payments: {
     loadDueAtMs: ({ ledger }) => (ledger.paymentsWait ? NOW : NEVER),
     run: ({ ledger }) => (ledger.attributeWaiting() ? NOW : NEVER),
+  },
+  /** Queues what channels should know about what is coming. Runs with each alarm, so shortly after each change. */
+  outlook: {
+    loadDueAtMs: (deps) => outlookDueAtMs(deps),
+    run: (deps) => {
+      deps.ledger.notifyOutlook();
+      return outlookDueAtMs(deps);
+    },
+  },
+  /** Makes the reports of ended cycles, in slices. */
+  report_cycle: {
+    loadDueAtMs: ({ ledger }) => (loadDueReport(ledger.sql) === null ? NEVER : NOW),
+    run: (deps) => (reportCycle(deps) ? NOW : NEVER),
+  },
+  /** Sends queued messages. Starts the deliveries, which go on in the background, and does not wait for them. */
+  deliver: {
+    loadDueAtMs: ({ ledger }) => nextWebhookAtMs(ledger.sql) ?? NEVER,
+    run: ({ deliverer }) => {
+      deliverer.start();
+      return deliverer.nextDueAtMs();
+    },
   },
   /** Adds the grant for the enterprise that referred this one. */
   settle_referral: {
@@ -159,6 +177,17 @@ export const JOBS = {
       return NEVER;
     },
   },
+  /** Sends the number of messages that were given up to the catalog, whose metrics count them. */
+  note_failed: {
+    loadDueAtMs: ({ ledger }) => (owesFailedCount(ledger) ? NOW : NEVER),
+    run: async ({ ledger, platform }) => {
+      if (!owesFailedCount(ledger)) return NEVER;
+      const failed = getProgress(ledger.sql, "deliveries_failed");
+      await within(platform.defer, NOTE_TIMEOUT_MS, Promise.resolve(platform.noteFailedDeliveries(ledger.id, failed)));
+      setProgress(ledger.sql, "deliveries_failed_recorded", failed);
+      return NEVER;
+    },
+  },
   /** Starts a rebuild again that the last release had not finished. */
   rebuild: {
     loadDueAtMs: ({ ledger }) => (owesOldRebuild(ledger) ? NOW : NEVER),
@@ -199,7 +228,18 @@ function planReadAtMs({ books, identity, sql }: Ledger): AtMs {
   return endsAtMs - PLAN_READ_AHEAD_MS - (identity.createdAtMs % PLAN_READ_AHEAD_MS);
 }
 
-async function findReceiver({ ledger, platform }: JobDeps): Promise<Receiver | null> {
-  const url = ledger.books.settings.webhookUrl;
-  return url === null ? null : { url, secret: await platform.webhooks.secretOf(ledger.id, url) };
+function lacksSecret({ sql, provisioned, books }: Ledger): boolean {
+  return (
+    provisioned && books.settings.webhookUrl !== null && loadWebhookSecret(sql, books.settings.webhookUrl) === null
+  );
+}
+
+function owesFailedCount({ sql }: Ledger): boolean {
+  return getProgress(sql, "deliveries_failed") > getProgress(sql, "deliveries_failed_recorded");
+}
+
+/** When time alone may next change the outlook. A test clock stands still, and moving it is a change. */
+function outlookDueAtMs({ ledger }: JobDeps): AtMs {
+  if (ledger.identity.testClockMs !== null || ledger.store.channels.active.length === 0) return NEVER;
+  return nextOutlookAtMs(ledger.books, ledger.nowMs());
 }

@@ -9,8 +9,11 @@ import { type StoredJob, UNPUBLISHED } from "../books/job-rows.ts";
 import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
 import { copyAsOfMs, copyIsBehind } from "../copy/projection.ts";
 import type { RebuildResult } from "../copy/rebuild.ts";
+import { within } from "../within.ts";
+import { Deliverer } from "./deliverer.ts";
 import { type AlarmDeps, CHECK_AGAIN_MS, JOBS, type Job, type JobDeps, type JobName, SLICED_JOBS } from "./jobs.ts";
 import { NEVER, nextAlarmAt, retryPauseMs } from "./next-alarm.ts";
+import { findReceiver } from "./receivers.ts";
 import { Slicer } from "./slicer.ts";
 
 /** Delaying the write batches debits, so each one costs fewer rows in D1. The copy may be 5 s behind (rule R11). */
@@ -21,6 +24,8 @@ const PROJECT_WATCHED_MS = 300;
 const REBUILD_LIMIT_MS = 5_000;
 const REBUILD_SLICES = 20;
 const REBUILD_WAIT_MS = 20;
+
+const EMAIL_TIMEOUT_MS = 10_000;
 
 const NAMES = Object.keys(JOBS) as JobName[];
 
@@ -41,7 +46,19 @@ export class JobRunner {
   readonly deps: AlarmDeps;
 
   constructor(deps: JobDeps, slicedJobs = SLICED_JOBS) {
-    this.deps = { ...deps, slicer: new Slicer(deps.platform, deps.ledger, slicedJobs, deps) };
+    const { platform, ledger } = deps;
+    const deliverer = new Deliverer({
+      sql: ledger.sql,
+      receiver: (event) => findReceiver(deps, event),
+      network: {
+        fetch: (url, init) => platform.webhooks.fetch(url, init),
+        sendEmail: (email) => within(platform.defer, EMAIL_TIMEOUT_MS, platform.emails.send(email)),
+      },
+      realNowMs: () => this.#nowMs(),
+      onDone: () => this.#delivered(),
+      onError: (error) => this.#retryLater("deliver", error),
+    });
+    this.deps = { ...deps, slicer: new Slicer(platform, ledger, slicedJobs, deps), deliverer };
   }
 
   /** Reschedules the alarm. Call this after anything that may have changed the books, and before responding. */
@@ -160,6 +177,18 @@ export class JobRunner {
     this.#dueAtMs.slices = this.deps.slicer.nextDueAtMs();
     this.#setAlarm();
     return job;
+  }
+
+  /** Reschedules deliveries after one has ended. Nobody awaits this, so it must not throw. */
+  #delivered(): void {
+    const { ledger, platform, deliverer } = this.deps;
+    try {
+      if (this.#failures.deliver === 0) this.#dueAtMs.deliver = deliverer.nextDueAtMs();
+      if (JOBS.note_failed.loadDueAtMs(this.deps) !== NEVER) this.#dueAtMs.note_failed = this.#nowMs();
+      this.#setAlarm();
+    } catch (error) {
+      platform.log.error({ event: "alarm_not_set", enterprise: ledger.id, job: "deliver", error: String(error) });
+    }
   }
 
   async #run(name: JobName): Promise<void> {

@@ -1,16 +1,23 @@
 // W1: what is due, and every list of the object, is worked off in portions, and stays short.
 import { expect, it } from "vitest";
-import { oldestPendingWebhook, putWebhook } from "../../../src/enterprise/books/webhook-queue.ts";
+import { loadPendingWebhooks, putWebhook } from "../../../src/enterprise/books/webhook-queue.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
 import { DAY_MS, debit, NOON, openBooks, report } from "../../support/books.ts";
 
 const EVENT = { type: "test", timestamp: "2026-03-10T12:00:00.000Z", data: {} } as const;
 
-it("keeps at most a thousand events for a receiver that does not respond, the newest", () => {
+it("keeps at most 200 events for a receiver that does not respond, the newest, and a log of 1,000", () => {
   const { sql } = openBooks();
-  for (let n = 0; n < 1_200; n++) putWebhook(sql, EVENT, NOON);
-  expect(sql.all("SELECT count(*) AS n, max(number) AS last FROM webhooks")).toEqual([{ n: 1_000, last: 1_200 }]);
-  expect(oldestPendingWebhook(sql)?.number).toBe(201);
+  putWebhook(sql, EVENT, NOON, "other");
+  for (let n = 0; n < 1_300; n++) putWebhook(sql, EVENT, NOON);
+  const count = (condition: string) => sql.all(`SELECT count(*) AS n FROM webhooks WHERE ${condition}`)[0]?.n;
+  expect(count("channel = '' AND next_at_ms IS NOT NULL")).toBe(200);
+  expect(count("true")).toBeLessThanOrEqual(1_001);
+  expect(loadPendingWebhooks(sql).map(({ number, channel }) => [channel, number])).toEqual([
+    ["other", 1],
+    ["", 1_102],
+  ]);
+  expect(sql.all("SELECT value FROM progress WHERE name = 'deliveries_failed'")).toEqual([{ value: 1_100 }]);
 });
 
 it("prunes runs with many meters in portions of at most a thousand meters", () => {

@@ -100,7 +100,7 @@ it("delivers a webhook in the background, and checks later whether the delivery 
   const platform = stubPlatform({ webhooks, copy: emptyCopy() });
   const core = openCore(platform);
   core.management.provision("acme", { webhookUrl: "https://hooks.example.com/fuel" }, null, undefined);
-  expect(core.management.testWebhook()).toEqual({ queued: true });
+  expect(core.notifications.testWebhook()).toEqual({ queued: true });
   expect(platform.alarms.at(-1)).toBe(NOON);
   await core.alarm();
   expect(platform.alarms.at(-1)).toBe(NOON + 30_000);

@@ -5,7 +5,8 @@ import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { migrate } from "../../../src/enterprise/books/schema.ts";
 import { listWebhooks, nextWebhookAtMs, putWebhook } from "../../../src/enterprise/books/webhook-queue.ts";
-import { deliverWebhooks } from "../../../src/enterprise/jobs/deliver-webhooks.ts";
+import { Deliverer } from "../../../src/enterprise/jobs/deliverer.ts";
+import type { Receiver } from "../../../src/enterprise/jobs/receivers.ts";
 import { openSql } from "../../support/node-sql.ts";
 
 const SECRET = `whsec_${Buffer.from("a secret of thirty-two bytes, ok").toString("base64")}`;
@@ -34,22 +35,48 @@ afterEach(() => {
   server.close();
 });
 
-function queueOf(...names: string[]) {
+type Queued = { channel: string; type: string };
+
+function openQueue() {
   const sql = openSql();
   migrate(sql);
   const clock = { nowMs: Date.now() };
-  for (const name of names) {
-    putWebhook(sql, { type: "test", timestamp: "2026-03-10T12:00:00.000Z", data: { name } }, clock.nowMs);
-  }
-  const deliver = (to: string | null = url) =>
-    deliverWebhooks({
-      sql,
-      receiver: async () => (to === null ? null : { url: to, secret: SECRET }),
-      fetch,
-      realNowMs: () => clock.nowMs,
+  const put = (name: string, channel?: string) =>
+    putWebhook(sql, { type: "test", timestamp: "2026-03-10T12:00:00.000Z", data: { name } }, clock.nowMs, channel);
+  /** Delivers what is due, and resolves once nothing is under way. */
+  const deliverTo = async (receiver: (event: Queued) => Promise<Receiver>) => {
+    if ((nextWebhookAtMs(sql) ?? Number.POSITIVE_INFINITY) > clock.nowMs) return;
+    let open = 0;
+    await new Promise<void>((resolve, reject) => {
+      const deliverer = new Deliverer({
+        sql,
+        receiver: (event) => {
+          open += 1;
+          return receiver(event);
+        },
+        network: { fetch, sendEmail: async () => {} },
+        realNowMs: () => clock.nowMs,
+        onDone: () => {
+          open -= 1;
+          if (open === 0) resolve();
+        },
+        onError: reject,
+      });
+      deliverer.start();
     });
+  };
   const log = () => listWebhooks(sql, Number.MAX_SAFE_INTEGER, 100);
-  return { sql, clock, deliver, log };
+  return { sql, clock, put, deliverTo, log };
+}
+
+function queueOf(...names: string[]) {
+  const queue = openQueue();
+  for (const name of names) queue.put(name);
+  const deliver = (to: string | null = url) =>
+    queue.deliverTo(async () =>
+      to === null ? { kind: "none", reason: "no webhook_url is set" } : { kind: "webhook", url: to, secret: SECRET },
+    );
+  return { ...queue, deliver };
 }
 
 it("delivers in order, with signatures that the library of the spec accepts", async () => {
@@ -135,28 +162,51 @@ it("gives up at once after 410 Gone, visibly, and continues with the next", asyn
   ]);
 });
 
-it("waits ten seconds for a slow receiver, and retries", async () => {
-  const { deliver, log } = queueOf("only", "behind");
-  respond = () => {};
+it("waits ten seconds for a slow receiver, and retries, while other receivers get theirs at once", async () => {
+  const { put, deliverTo, log } = openQueue();
+  respond = (response) => {
+    if (!received.at(-1)?.body.includes("slow")) response.writeHead(204).end();
+  };
+  put("slow", "slow");
+  put("behind", "slow");
+  for (const name of ["a", "b", "c"]) put(name, "quick");
   const startedMs = Date.now();
-  await deliver();
+  const delivered = deliverTo(async () => ({ kind: "webhook", url, secret: SECRET }));
+  await expect.poll(() => log().filter(({ state }) => state === "delivered").length).toBe(3);
+  expect(Date.now() - startedMs).toBeLessThan(5_000);
+  await delivered;
   expect(Date.now() - startedMs).toBeLessThan(15_000);
-  expect(log()).toMatchObject([
+  expect(log().slice(3)).toMatchObject([
     { state: "pending", attempts: 0 },
     { state: "pending", attempts: 1, lastStatus: null, lastError: "TimeoutError" },
   ]);
 }, 20_000);
 
-it("sends each event to the URL of that moment, signed with its secret", async () => {
-  const { sql, clock, log } = queueOf("first", "second");
-  const secrets = [SECRET, `whsec_${Buffer.from("another secret, of thirty bytes").toString("base64")}`];
-  const receivers = secrets.map((secret, i) => ({ url: `${url}/${i}`, secret }));
-  await deliverWebhooks({
-    sql,
-    receiver: async () => receivers[received.length] ?? null,
-    fetch,
-    realNowMs: () => clock.nowMs,
+it("keeps half of the connections for receivers that have not failed", async () => {
+  const { clock, put, deliverTo } = openQueue();
+  const open = new Set<string>();
+  let maxOpen = 0;
+  respond = (response) => response.writeHead(500).end();
+  for (let n = 0; n < 5; n++) put("dead", `dead-${n}`);
+  await deliverTo(async () => ({ kind: "webhook", url, secret: SECRET }));
+  clock.nowMs += 6_000;
+  await deliverTo(async ({ channel }) => {
+    open.add(channel);
+    maxOpen = Math.max(maxOpen, open.size);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    open.delete(channel);
+    return { kind: "webhook", url, secret: SECRET };
   });
+  expect(maxOpen).toBe(3);
+});
+
+it("sends each event to the URL of that moment, signed with its secret", async () => {
+  const { put, deliverTo, log } = openQueue();
+  put("first");
+  put("second");
+  const secrets = [SECRET, `whsec_${Buffer.from("another secret, of thirty bytes").toString("base64")}`];
+  const receivers = secrets.map((secret, i) => ({ kind: "webhook", url: `${url}/${i}`, secret }) as const);
+  await deliverTo(async () => receivers[received.length] as Receiver);
   for (const [i, { headers, body }] of received.entries()) {
     expect(new Webhook(secrets[i] as string).verify(body, headers as Record<string, string>)).toBeTruthy();
   }
