@@ -54,6 +54,7 @@ export const RARE_EVENTS = [
   "test_clock_moved",
   "meters_pruned",
   "run_forgotten",
+  "entries_removed",
   // starts and holds
   "start_admitted",
   "start_repeated",

@@ -36,6 +36,8 @@ export type ReferenceRun = {
   startedMs: number;
   reported: boolean;
   hold: ReferenceHold | null;
+  /** When its last hold ended; 0 if it has had none. */
+  holdEndedMs: number;
   /** True once its last open meter became final. */
   closed: boolean;
   meters: ReferenceMeter[];
@@ -44,6 +46,12 @@ export type ReferenceRun = {
 export const MAX_AMOUNT = Number.MAX_SAFE_INTEGER;
 const METER_RETENTION_MS = 35 * 86_400_000;
 const AHEAD_MS = 300_000;
+
+/** Whether the ledger may have deleted a run that never reported, because it is 35 days old. */
+export function maySilentRunEnd(run: ReferenceRun, nowMs: number): boolean {
+  if (run.reported || run.hold !== null) return false;
+  return nowMs - Math.max(run.startedMs, run.holdEndedMs) > METER_RETENTION_MS;
+}
 
 /** ceil(Σ t·rate·credits_per_usd ÷ 10^6), as one exact sum; Infinity if it exceeds the largest amount. */
 export function costOf(tokens: Tokens, price: Price, unit: ReferenceUnit): number {
@@ -103,7 +111,7 @@ export function newMeter(report: Report, unit: ReferenceUnit, nowMs: number): Re
 export function openRun(said: Report | StartRequest): ReferenceRun | null {
   const { run, surface, workspace, user, startedAtMs: startedMs } = said;
   if (surface === undefined || workspace === undefined || user === undefined || startedMs === undefined) return null;
-  const fresh = { reported: false, hold: null, closed: false, meters: [] };
+  const fresh = { reported: false, hold: null, holdEndedMs: 0, closed: false, meters: [] };
   return { run, surface, workspace, user, group: said.group ?? null, startedMs, ...fresh };
 }
 

@@ -16,6 +16,7 @@ import {
   isKept,
   join,
   MAX_AMOUNT,
+  maySilentRunEnd,
   newMeter,
   openRun,
   type ReferenceHold,
@@ -72,7 +73,7 @@ export class Reference {
     this.money.advance(nowMs, turnSettings(this.settings));
     for (const run of this.runs.values()) {
       if (run.hold === null || run.hold.endsMs > nowMs) continue;
-      run.hold = null;
+      endHold(run, run.hold.endsMs);
       this.count("hold_expired");
     }
   }
@@ -151,9 +152,18 @@ export class Reference {
     return "known";
   }
 
-  release(name: string): void {
+  release(name: string, nowMs: number): void {
     const run = this.runs.get(name);
-    if (run !== undefined) run.hold = null;
+    if (run !== undefined) endHold(run, nowMs);
+  }
+
+  /** Forgets the runs that never reported, are 35 days old, and were deleted by the ledger. */
+  forgetSilentRuns(nowMs: number, isStored: (run: string) => boolean): void {
+    for (const run of this.runs.values()) {
+      if (!maySilentRunEnd(run, nowMs) || isStored(run.run)) continue;
+      this.runs.delete(run.run);
+      this.count("run_forgotten");
+    }
   }
 
   addGrant(request: GrantRequest, nowMs: number): "created" | "known" | "grant_conflict" | "validation_failed" {
@@ -222,7 +232,7 @@ export class Reference {
       if (run.hold.unit === meter.unit) run.hold.left -= Math.min(run.hold.left, Math.max(0, delta));
       run.hold.endsMs = nowMs + run.hold.ttlMs;
     }
-    if (run.meters.every((other) => other.final)) run.hold = null;
+    if (run.meters.every((other) => other.final)) endHold(run, nowMs);
     if (this.money.payDebt(nowMs) > 0 && delta < 0) this.count("debt_paid_by_a_refund");
     if (closes && run.closed) this.count("run_closed_again");
     if (closes) run.closed = true;
@@ -258,6 +268,12 @@ export class Reference {
 function turnSettings(settings: Settings): TurnSettings {
   const { timeZone: zone, anchorDay, plan, allowanceOverrideMicros } = settings;
   return { zone, anchorDay, allowance: allowanceOverrideMicros ?? (PLAN_CREDITS[plan] ?? 0) * 1_000_000 };
+}
+
+function endHold(run: ReferenceRun, endedMs: number): void {
+  if (run.hold === null) return;
+  run.hold = null;
+  run.holdEndedMs = endedMs;
 }
 
 function holdOf(unit: ReferenceUnit, left: number, ttlMs: number, nowMs: number): ReferenceHold {

@@ -238,6 +238,8 @@ export class SimulatedWorld implements World {
     const onTime = this.scenario.calm && !this.scenario.testClock;
     if (onTime && nowMs - dueMs > LATE_TURN_MS) this.fail(`the turn of ${dueMs} comes late, at ${nowMs}`);
     this.reference.advance(nowMs);
+    const known = "SELECT 1 FROM runs WHERE run = ?";
+    this.reference.forgetSilentRuns(nowMs, (run) => this.platform.sql.all(known, run).length > 0);
     apply();
     const { endsMs } = this.reference.money.cycle;
     if (endsMs === this.#watchedEndMs || this.ended) return;

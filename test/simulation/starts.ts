@@ -86,7 +86,7 @@ export class Starts {
       ({ core }) => core.releaseHold(OPERATOR, run),
       (nowMs, answer) => {
         if (world.reference.runs.get(run)?.hold) world.count("hold_released");
-        world.reference.release(run);
+        world.reference.release(run, nowMs);
         if (answer !== null) checkGauge(world, granted(answer), nowMs);
       },
     );
