@@ -4,6 +4,7 @@
  */
 import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
+import { budgetRoutes } from "./api/budgets.ts";
 import { channelRoutes } from "./api/channels.ts";
 import { debitRoutes } from "./api/debits.ts";
 import { deletionRoutes } from "./api/deletion.ts";
@@ -85,6 +86,7 @@ for (const routes of [
   entryRoutes,
   grantRoutes,
   spendCapRoutes,
+  budgetRoutes,
   enterpriseRoutes,
   keyRoutes,
   signInRoutes,

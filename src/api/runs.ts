@@ -10,6 +10,7 @@ import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { isPriced } from "../operations/model-price.ts";
 import { readCopy } from "../operations/read-copy.ts";
+import { showExhausted } from "../wire/budget.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
 import { gaugeSchema, resetsAtOf } from "../wire/gauge.ts";
 import { receiptSchema } from "../wire/receipt.ts";
@@ -63,11 +64,12 @@ export const runRoutes = newRouter()
         name: "startRun",
         summary: "Ask whether a run may start",
         details:
-          "Call this before a run starts. `hold_micros` sets credits aside for the run. Repeating the same request returns 200. Repeating it with a larger `hold_micros` raises the hold to that amount, if enough is available. The run's charges use up its hold first. A hold ends with the final report, when it is released, or `hold_ttl_seconds` after the last report (900 by default).",
+          "Call this before a run starts. `hold_micros` sets credits aside for the run. The run starts only if the balance and every blocking budget of its workspace, group and user have room. Repeating the same request returns 200. Repeating it with a larger `hold_micros` raises the hold to that amount, if enough is available. The run's charges use up its hold first. A hold ends with the final report, when it is released, or `hold_ttl_seconds` after the last report (900 by default).",
         refusals: [
           "credits_exhausted",
           "insufficient_credits",
           "spend_cap_reached",
+          "budget_exhausted",
           "enterprise_suspended",
           "unknown_model",
           "run_attribution_conflict",
@@ -186,11 +188,17 @@ export const runRoutes = newRouter()
   );
 
 /**
- * Responds to a run that may not start. A 402 carries the gauge, when the cycle resets, and where to get more credits.
+ * Responds to a run that may not start. A 402 carries the gauge, when the cycle or the budget resets, and where to get
+ * more credits.
  */
 function refuseStart(c: Context<ApiEnv>, started: Refused | Denied | StartRefusedJson): Response {
-  if (!("gauge" in started) || !("availableMicros" in started.refusal)) return refused(c, started.refusal);
+  if (!("gauge" in started)) return refused(c, started.refusal);
   const { refusal, gauge, upgradeUrl } = started;
   const upgrade = upgradeUrl === null ? {} : { upgrade_url: upgradeUrl };
+  if (refusal.code === "budget_exhausted") {
+    const budget = showExhausted(refusal.budget);
+    return refused(c, refusal, { ...upgrade, budget, resets_at: budget.resets_at, gauge });
+  }
+  if (!("availableMicros" in refusal)) return refused(c, refusal);
   return refused(c, refusal, { ...upgrade, resets_at: resetsAtOf(gauge), gauge });
 }

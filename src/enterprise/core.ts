@@ -27,8 +27,9 @@ import { findCycle } from "./books/cycle-list.ts";
 import { findUserName } from "./books/directory.ts";
 import { Keyring } from "./books/keyring.ts";
 import { Ledger } from "./books/ledger.ts";
+import { BudgetCalls } from "./budget-calls.ts";
 import { CopyWriter, copyMark, limitCopyCalls } from "./copy/copy-writer.ts";
-import { cubeGap } from "./copy/cube.ts";
+import { cubeGap } from "./copy/cube-gap.ts";
 import { copyAsOfMs } from "./copy/projection.ts";
 import { Projector } from "./copy/projector.ts";
 import { Rebuilder } from "./copy/rebuild.ts";
@@ -61,6 +62,7 @@ export class EnterpriseCore {
   readonly management: Management;
   readonly data: DataCalls;
   readonly notifications: NotificationCalls;
+  readonly budgets: BudgetCalls;
   readonly #keyring: Keyring;
   readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused, Refused | Denied>;
   readonly #live: LivePush;
@@ -92,7 +94,12 @@ export class EnterpriseCore {
     this.#waiting = new WaitingReporter(ledger, platform);
     this.jobs = new JobRunner({ platform, ledger, projector: this.#projector, rebuilder, waiting: this.#waiting });
     ledger.refuseUnpriced = bare.unpricedUsage === "refuse";
-    this.#live = new LivePush({ sockets, clock, defer, gauge: () => JSON.stringify(this.#showGauge()) });
+    this.budgets = new BudgetCalls({
+      ledger,
+      keyring: this.#keyring,
+      answer: (caller, act) => this.#answer(caller, act),
+    });
+    this.#live = new LivePush({ sockets, clock, defer, gauge: () => this.budgets.gaugeForEach(this.#showGauge()) });
     this.management = new Management({
       ledger,
       platform,
@@ -159,12 +166,12 @@ export class EnterpriseCore {
   // Readers
 
   gauge(caller: Caller): GaugeJson | Refused | Denied {
-    return this.#answer(caller, () => this.#showGauge());
+    return this.#answer(caller, () => this.budgets.gaugeFor(caller, this.#showGauge()));
   }
 
   copyView(caller: Caller, { cycleStartsAtMs }: ViewAsked = {}): CopyView | Refused | Denied {
     return this.#answer(caller, () => {
-      const gauge = this.#showGauge();
+      const gauge = this.budgets.gaugeFor(caller, this.#showGauge());
       const { cycle, settings } = this.ledger.books;
       const { leftAtResetMicros, expiringMicros } = currentForecast(this.ledger.books, this.ledger.nowMs());
       return {
@@ -251,7 +258,7 @@ export class EnterpriseCore {
     const socket = accept();
     if (owner.kind === "live") {
       this.jobs.socketOpened(owner.expiresAtMs);
-      socket.send(JSON.stringify(this.#showGauge()));
+      socket.send(this.budgets.gaugeForEach(this.#showGauge())(owner.caller));
     }
     this.#afterChange();
     return null;

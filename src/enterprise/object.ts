@@ -9,6 +9,7 @@ import type { TokenClaims } from "../access/tokens.ts";
 import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
+import type { BudgetKey, BudgetScope, BudgetTerms } from "../ledger/budget.ts";
 import type { By } from "../ledger/entries.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
@@ -19,6 +20,7 @@ import { fromPreviousWorker, type SentReport } from "../wire/previous-release.ts
 import type { ViewAsked } from "./answers.ts";
 import type { DirectoryChange } from "./books/directory.ts";
 import type { NewKey } from "./books/keyring.ts";
+import type { BudgetPage } from "./budget-calls.ts";
 import { EnterpriseCore } from "./core.ts";
 import { durablePlatform } from "./durable-platform.ts";
 import type { AuditOptions } from "./jobs/audit-in-call.ts";
@@ -135,6 +137,22 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   setCap(caller: Caller, capMicros: Micros | null, fromMicros?: Micros | null) {
     return this.#core.management.setCap(caller, capMicros, fromMicros);
+  }
+
+  putBudget(caller: Caller, key: BudgetKey, terms: BudgetTerms) {
+    return this.#core.budgets.put(caller, key, terms);
+  }
+
+  removeBudget(caller: Caller, key: BudgetKey) {
+    return this.#core.budgets.remove(caller, key);
+  }
+
+  budgets(caller: Caller, page: BudgetPage) {
+    return this.#core.budgets.list(caller, page);
+  }
+
+  budgetsOf(caller: Caller, scope: BudgetScope) {
+    return this.#core.budgets.of(caller, scope);
   }
 
   pricing(caller: Caller) {

@@ -1,11 +1,13 @@
 /**
- * Decides whether a new run may start (rules R5, R6). Checking and holding are one step, so if many agents ask at once,
- * exactly those that fit are admitted. A known run is not new: asking again gets the same answer, and may raise its
+ * Decides whether a new run may start (rules R5, R6, R14). Checking and holding are one step over the balance and the
+ * run's budgets, so if many agents ask at once, exactly those that fit are admitted. A known run is not new: asking again gets the same answer, and may raise its
  * hold.
  */
 import { type Attribution, findConflict, findStartFault, openRun } from "./attribution.ts";
 import { balanceOf } from "./balance.ts";
 import { type Books, type Meter, type Run, unitOf } from "./books.ts";
+import type { BudgetState } from "./budget.ts";
+import { findBudgetShortfall } from "./budgets.ts";
 import { DEFAULT_HOLD_TTL_MS, holdLeft, raiseHold } from "./holds.ts";
 import { isKept } from "./meter.ts";
 import { MAX_MICROS, type Micros } from "./micros.ts";
@@ -20,6 +22,8 @@ export type StartRequest = Attribution & {
   holdTtlMs: number | null;
 };
 
+type BudgetsOf = (run: Run) => readonly BudgetState[];
+
 export type Admission = {
   books: Books;
   run: Run;
@@ -31,23 +35,26 @@ export type Admission = {
 
 /**
  * Admits the run, or refuses it: for its attribution, for the time of its start, because the enterprise is suspended, or
- * because too little is available. A run that is known is refused if all of its meters are final.
+ * because too little is available of the balance or of a blocking budget. A run that is known is refused if all of its
+ * meters are final.
  *
  * @param known the books, the run (null if it is not known) and its meters
+ * @param budgetsOf the budgets of a run as they stand now, in the order of dimensions and periods
  */
 export function decideAdmission(
   known: { books: Books; run: Run | null; meters: readonly Meter[] },
   request: StartRequest,
   nowMs: AtMs,
+  budgetsOf: BudgetsOf = () => [],
 ): Admission | Refused {
   const { books } = known;
-  if (known.run !== null) return admitKnown(books, known.run, known.meters, request, nowMs);
+  if (known.run !== null) return admitKnown(books, known.run, known.meters, request, nowMs, budgetsOf);
   const run = openRun(request.run, { ...request, startedAtMs: request.startedAtMs ?? nowMs });
   if ("code" in run) return refuse(run);
   const fault = findStartFault(run, request, nowMs);
   if (fault !== null) return refuse(fault);
   if (books.settings.suspended) return refuse({ code: "enterprise_suspended" });
-  const shortfall = findShortfall(books, run, request.holdMicros, nowMs);
+  const shortfall = findShortfall(books, run, request.holdMicros, nowMs, budgetsOf);
   if (shortfall !== null) return refuse(shortfall);
   return { ...withHold(books, run, request, nowMs), created: true, changed: true };
 }
@@ -58,6 +65,7 @@ function admitKnown(
   meters: readonly Meter[],
   request: StartRequest,
   nowMs: AtMs,
+  budgetsOf: BudgetsOf,
 ): Admission | Refused {
   const conflict = findConflict(run, request);
   if (conflict !== null) return refuse(conflict);
@@ -68,15 +76,28 @@ function admitKnown(
   if (fault !== null && kept.length === 0) return refuse(fault);
   const left = holdLeft(run, unitOf(books.settings.billingModel));
   if (request.holdMicros === null || request.holdMicros <= left) return { books, run, created: false, changed: false };
-  const shortfall = findShortfall(books, run, request.holdMicros, nowMs);
+  const shortfall = findShortfall(books, run, request.holdMicros, nowMs, budgetsOf);
   if (shortfall !== null) return refuse(shortfall);
   return { ...withHold(books, run, request, nowMs), created: false, changed: true };
 }
 
-/** Why there is not enough for the run, or for raising its hold to `holdMicros`; null if there is. */
-function findShortfall(books: Books, run: Run, holdMicros: Micros | null, nowMs: AtMs): Refusal | null {
+/**
+ * Why there is not enough for the run, or for raising its hold to `holdMicros`; null if there is. The balance's refusals
+ * come before a budget's.
+ */
+function findShortfall(
+  books: Books,
+  run: Run,
+  holdMicros: Micros | null,
+  nowMs: AtMs,
+  budgetsOf: BudgetsOf,
+): Refusal | null {
+  const neededMicros = (holdMicros ?? 0) - holdLeft(run, unitOf(books.settings.billingModel));
+  return findLackOfCredit(books, neededMicros, nowMs) ?? findBudgetShortfall(budgetsOf(run), neededMicros);
+}
+
+function findLackOfCredit(books: Books, neededMicros: number, nowMs: AtMs): Refusal | null {
   const { unit, availableMicros, heldMicros } = balanceOf(books, unitOf(books.settings.billingModel), nowMs);
-  const neededMicros = (holdMicros ?? 0) - holdLeft(run, unit);
   // Without a cap every hold fits, as long as the sum of all holds is a valid amount.
   if (availableMicros === null) return heldMicros + neededMicros > MAX_MICROS ? { code: "charge_too_large" } : null;
   if (unit === "usd") {

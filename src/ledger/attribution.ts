@@ -7,9 +7,7 @@ import { METER_RETENTION_MS } from "./meter.ts";
 import type { FieldError, Refusal } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
 
-/** What usage is summed by and filtered by. */
-export const DIMENSIONS = ["workspace", "group", "user"] as const;
-export type Dimension = (typeof DIMENSIONS)[number];
+export { DIMENSIONS, type Dimension } from "./dimensions.ts";
 
 /** What a request says about its run. All of it may be left out once the run is known. */
 export type Attribution = {

@@ -152,6 +152,11 @@ export type Draw = {
   micros: Micros;
   /** Refunded to the meter but not given back, because its bucket had ended. */
   lapsedMicros: Micros;
+  /**
+   * The local day of the charge, by `dayOf`. For the payment of a debt it is the day of the debt. Absent in draws of
+   * earlier releases.
+   */
+  dayStartsAtMs?: AtMs;
 };
 
 export type Meter = {

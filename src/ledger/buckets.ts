@@ -4,13 +4,14 @@
  * Every function takes books and draws and returns new ones. Sums are preserved to the micro.
  */
 import { type Books, type Bucket, type Draw, type Grant, grantRemaining, grantUsable } from "./books.ts";
+import { dayOf } from "./calendar.ts";
 import { eachUsable, findGrant, putGrants, usableSum } from "./grant-list.ts";
 import { MAX_MICROS, type Micros, type Unit } from "./micros.ts";
 import type { AtMs } from "./time.ts";
 
 export type Drawn = { books: Books; draws: readonly Draw[] };
-/** `cycleMicros` is the part of the refund that belongs to the current cycle and lowers its totals. */
-type Refunded = Drawn & { cycleMicros: Micros };
+/** The parts of the refund that undo charges of the current cycle and of the current local day, and lower their totals. */
+type Refunded = Drawn & { cycleMicros: Micros; dayMicros: Micros };
 
 /** What is left of the allowance in this cycle. */
 export function monthlyRemaining(books: Books): Micros {
@@ -27,19 +28,22 @@ export function drawCharge(books: Books, draws: readonly Draw[], unit: Unit, mic
   if (unit === "usd") {
     const cycle = { ...books.cycle, spendUsedMicros: books.cycle.spendUsedMicros + micros };
     const spent = [...draws];
-    addDraw(spent, "spend", null, cycle.startsAtMs, micros);
+    addDraw(spent, { bucket: "spend", grantId: null, ...periodOf(books, nowMs) }, micros);
     return { books: { ...books, cycle }, draws: spent };
   }
-  const covered = drawCredit({ books, draws }, micros, nowMs);
+  const period = periodOf(books, nowMs);
+  const covered = drawCredit({ books, draws }, micros, nowMs, period);
   const cycle = { ...covered.books.cycle, debtMicros: covered.books.cycle.debtMicros + covered.uncoveredMicros };
-  addDraw(covered.draws, "debt", null, cycle.startsAtMs, covered.uncoveredMicros);
+  addDraw(covered.draws, { bucket: "debt", grantId: null, ...period }, covered.uncoveredMicros);
   return { books: { ...covered.books, cycle }, draws: covered.draws };
 }
 
 /** Refunds `micros` > 0, most recent draw first. What came from a bucket that has ended lapses. */
 export function refundCharge(books: Books, draws: readonly Draw[], micros: Micros, nowMs: AtMs): Refunded {
   const kept = [...draws];
+  const dayStartsAtMs = dayOf(books.cycle, nowMs);
   let cycleMicros = 0;
+  let dayMicros = 0;
   for (let i = kept.length - 1, left = micros; left > 0; i--) {
     const draw = kept[i];
     if (draw === undefined) throw new Error(`a refund of ${micros} passes what the meter has drawn`);
@@ -48,30 +52,35 @@ export function refundCharge(books: Books, draws: readonly Draw[], micros: Micro
     const back = giveBack(books, draw, part, nowMs);
     books = back.books;
     if (draw.cycleStartsAtMs === books.cycle.startsAtMs) cycleMicros += part;
+    if (draw.dayStartsAtMs === dayStartsAtMs) dayMicros += part;
     const lapsedMicros = draw.lapsedMicros + (back.lapsed ? part : 0);
     kept[i] = { ...draw, micros: draw.micros - part, lapsedMicros };
   }
-  return { books, draws: kept.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0), cycleMicros };
+  return { books, draws: kept.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0), cycleMicros, dayMicros };
 }
 
-/** Draws on the allowance, then on the grants in their order; `uncoveredMicros` is what neither covers. */
+/**
+ * Draws on the allowance, then on the grants in their order; `uncoveredMicros` is what neither covers.
+ *
+ * @param period the period of the charge; without a day for the payment of a debt
+ */
 export function drawCredit(
   from: Drawn,
   micros: Micros,
   nowMs: AtMs,
+  period: Pick<Draw, "cycleStartsAtMs" | "dayStartsAtMs">,
 ): { books: Books; draws: Draw[]; uncoveredMicros: Micros } {
   const { books } = from;
-  const startsAtMs = books.cycle.startsAtMs;
   const draws = [...from.draws];
   const fromMonthly = Math.min(micros, Math.max(0, monthlyRemaining(books)));
-  addDraw(draws, "monthly", null, startsAtMs, fromMonthly);
+  addDraw(draws, { bucket: "monthly", grantId: null, ...period }, fromMonthly);
   const drawn: Grant[] = [];
   let left = micros - fromMonthly;
   for (const grant of left > 0 ? eachUsable(books.grants, nowMs) : []) {
     const part = Math.min(left, grantRemaining(grant));
     left -= part;
     drawn.push({ ...grant, drawnMicros: grant.drawnMicros + part });
-    addDraw(draws, "grant", grant.id, startsAtMs, part);
+    addDraw(draws, { bucket: "grant", grantId: grant.id, ...period }, part);
     if (left === 0) break;
   }
   const cycle = {
@@ -82,19 +91,29 @@ export function drawCredit(
   return { books: { ...books, cycle, grants: putGrants(books.grants, drawn) }, draws, uncoveredMicros: left };
 }
 
-/** Adds to the most recent draw if it is on the same bucket, which keeps the list of draws short. */
-export function addDraw(
-  draws: Draw[],
-  bucket: Bucket,
-  grantId: string | null,
-  cycleStartsAtMs: AtMs,
-  micros: Micros,
-): void {
+/** What identifies a draw of a meter: where it was drawn from, and the period of the charge. */
+type DrawPlace = Pick<Draw, "grantId" | "cycleStartsAtMs" | "dayStartsAtMs"> & { bucket: Bucket };
+
+/** Adds to the most recent draw if it is on the same bucket and day, which keeps the list of draws short. */
+export function addDraw(draws: Draw[], place: DrawPlace, micros: Micros): void {
   if (micros === 0) return;
+  const { bucket, grantId, cycleStartsAtMs, dayStartsAtMs } = place;
   const last = draws.at(-1);
-  if (last?.bucket === bucket && last.grantId === grantId && last.cycleStartsAtMs === cycleStartsAtMs) {
-    draws[draws.length - 1] = { ...last, micros: last.micros + micros };
-  } else draws.push({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros: 0 });
+  const same =
+    last?.bucket === bucket &&
+    last.grantId === grantId &&
+    last.cycleStartsAtMs === cycleStartsAtMs &&
+    last.dayStartsAtMs === dayStartsAtMs;
+  if (same) draws[draws.length - 1] = { ...last, micros: last.micros + micros };
+  else {
+    const day = dayStartsAtMs === undefined ? {} : { dayStartsAtMs };
+    draws.push({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros: 0, ...day });
+  }
+}
+
+/** The cycle and the local day of a charge that is made now. */
+function periodOf({ cycle }: Books, nowMs: AtMs): Pick<Draw, "cycleStartsAtMs" | "dayStartsAtMs"> {
+  return { cycleStartsAtMs: cycle.startsAtMs, dayStartsAtMs: dayOf(cycle, nowMs) };
 }
 
 /** Undoes part of a draw. `lapsed`: its bucket has ended, so nothing returns to it. */

@@ -3,6 +3,7 @@
  * half an hour they start at half past UTC hours, and a day has 23 or 25 hours when daylight saving changes.
  */
 import { Temporal } from "temporal-polyfill";
+import type { Cycle } from "./books.ts";
 import type { AtMs } from "./time.ts";
 
 export const RANGES = ["24h", "7d", "30d"] as const;
@@ -16,8 +17,11 @@ const QUARTER_MS = 900_000;
 const WINDOW_DAYS = 30;
 const WEEKS = 5;
 const MAX_DAY_COUNTS = 1_000;
+const MAX_QUARTERS = 1_000;
 
 const dayCounts = new Map<string, number>();
+const MAX_ZONES = 1_000;
+const calendars = new Map<string, Calendar>();
 
 /** The start of the local hour that contains the instant. */
 export function hourStart(atMs: AtMs, timeZone: string): AtMs {
@@ -36,6 +40,19 @@ export function dayStart(atMs: AtMs, timeZone: string): AtMs {
 export function dayEnd(atMs: AtMs, timeZone: string): AtMs {
   const today = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).toPlainDate();
   return today.add({ days: 1 }).toZonedDateTime({ timeZone }).startOfDay().epochMilliseconds;
+}
+
+/**
+ * The start of the local day in which a charge counts, in the zone of its cycle. If a cycle starts within a local day,
+ * because the zone has changed, its first day starts with it. So a day belongs to one cycle.
+ */
+export function dayOf({ startsAtMs, timeZone }: Pick<Cycle, "startsAtMs" | "timeZone">, atMs: AtMs): AtMs {
+  return Math.max(startsAtMs, calendarOf(timeZone).dayStart(atMs));
+}
+
+/** When the day of `dayOf` ends: at the next local midnight, or with the cycle. */
+export function dayEndOf({ endsAtMs, timeZone }: Pick<Cycle, "endsAtMs" | "timeZone">, atMs: AtMs): AtMs {
+  return Math.min(endsAtMs, calendarOf(timeZone).dayEnd(atMs));
 }
 
 /**
@@ -60,11 +77,15 @@ function countDays(fromMs: AtMs, toMs: AtMs, timeZone: string): number {
   return from.until(to, { largestUnit: "day" }).days;
 }
 
-/** hourStart and dayStart with a cache. Both are constant within a quarter of an hour. */
-export function makeCalendar(timeZone: string): { hourStart(atMs: AtMs): AtMs; dayStart(atMs: AtMs): AtMs } {
+type Calendar = { hourStart(atMs: AtMs): AtMs; dayStart(atMs: AtMs): AtMs; dayEnd(atMs: AtMs): AtMs };
+
+/** hourStart, dayStart and dayEnd with a cache. All are constant within a quarter of an hour. */
+export function makeCalendar(timeZone: string): Calendar {
   const hours = new Map<number, AtMs>();
   const days = new Map<number, AtMs>();
+  const ends = new Map<number, AtMs>();
   return {
+    dayEnd: (atMs) => cached(ends, atMs, (ms) => dayEnd(ms, timeZone)),
     hourStart: (atMs) => cached(hours, atMs, (ms) => hourStart(ms, timeZone)),
     dayStart: (atMs) => cached(days, atMs, (ms) => dayStart(ms, timeZone)),
   };
@@ -138,11 +159,21 @@ export function windowSpans(from: string, to: string, granularity: Granularity, 
   return starts.slice(0, -1).map((start, i) => ({ startsAtMs: start, endsAtMs: starts[i + 1] as AtMs }));
 }
 
+function calendarOf(timeZone: string): Calendar {
+  const known = calendars.get(timeZone);
+  if (known !== undefined) return known;
+  if (calendars.size >= MAX_ZONES) calendars.clear();
+  const calendar = makeCalendar(timeZone);
+  calendars.set(timeZone, calendar);
+  return calendar;
+}
+
 function cached(cache: Map<number, AtMs>, atMs: AtMs, compute: (atMs: AtMs) => AtMs): AtMs {
   const quarter = Math.floor(atMs / QUARTER_MS);
   const known = cache.get(quarter);
   if (known !== undefined) return known;
   const start = compute(atMs);
+  if (cache.size >= MAX_QUARTERS) cache.clear();
   cache.set(quarter, start);
   return start;
 }

@@ -8,6 +8,8 @@ import { type Attribution, findConflict, findStartFault, openRun } from "./attri
 import { balanceOf, creditsUsed } from "./balance.ts";
 import { type Books, type Draw, type Meter, NO_GROUP, type Run, unitOf } from "./books.ts";
 import { type Drawn, drawCharge, refundCharge } from "./buckets.ts";
+import type { BudgetState } from "./budget.ts";
+import { budgetAction } from "./budgets.ts";
 import { endHold, holdLeft, spendHold } from "./holds.ts";
 import { isKept, joinReading, MAX_METERS_PER_RUN } from "./meter.ts";
 import { MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
@@ -44,6 +46,8 @@ export type Debit = {
   chargedMicros: number;
   /** The part that counts in the current cycle: a refund of an earlier cycle's charge does not. */
   cycleMicros: number;
+  /** The part that counts on the current local day: a refund of an earlier day's charge does not. */
+  dayMicros: number;
   /** False for a duplicate that changes nothing, except perhaps the expiry of a hold. */
   changed: boolean;
   /** True for the run's first report, which counts as a request. */
@@ -58,6 +62,7 @@ type Action = (typeof ACTIONS)[number];
 export const STOP_REASONS = [
   "credits_exhausted",
   "spend_cap_reached",
+  "budget_exhausted",
   "hold_exhausted",
   "enterprise_suspended",
 ] as const;
@@ -199,6 +204,7 @@ function settleMeter(
     meter,
     chargedMicros: deltaMicros,
     cycleMicros: moved.cycleMicros,
+    dayMicros: moved.dayMicros,
     changed,
     firstOfRun: !run.reported,
     closedRun: allFinal && before?.final !== true,
@@ -262,11 +268,20 @@ function unpriced({ model }: Meter): Pick<Meter, "model" | "price" | "pricedAtMs
   return { model, price: null, pricedAtMs: null };
 }
 
-/** The answer to a decided debit. `books` must include all of its consequences. */
-export function answerDebit(debit: Debit, books: Books, meters: readonly Meter[], nowMs: AtMs): DebitAnswer {
+/**
+ * The answer to a decided debit. `books` must include all of its consequences, and so must `budgets`, the budgets of its
+ * run.
+ */
+export function answerDebit(
+  debit: Debit,
+  books: Books,
+  meters: readonly Meter[],
+  nowMs: AtMs,
+  budgets: readonly BudgetState[] = [],
+): DebitAnswer {
   const { meter } = debit;
   const balance = balanceOf(books, meter.unit, nowMs);
-  const decided = decideAction(books, debit.run, meter.unit, nowMs);
+  const decided = decideAction(books, debit.run, meter.unit, nowMs, budgets);
   const leftMicros = holdLeft(debit.run, meter.unit) || balance.availableMicros;
   return {
     run: meter.run,
@@ -291,6 +306,7 @@ export function decideAction(
   run: Run,
   unit: Unit,
   nowMs: AtMs,
+  budgets: readonly BudgetState[] = [],
 ): { action: Action; reason: StopReason | null } {
   if (books.settings.suspended) return { action: "stop", reason: "enterprise_suspended" };
   if (holdLeft(run, unit) > 0) return { action: "continue", reason: null };
@@ -303,7 +319,10 @@ export function decideAction(
     if (run.hold?.unit === unit) return { action: "stop", reason: "hold_exhausted" };
     return { action: "stop", reason: unit === "usd" ? "spend_cap_reached" : "credits_exhausted" };
   }
-  const windDown = totalMicros !== null && totalMicros > 0 && reaches(usedMicros, totalMicros, WIND_DOWN_PERCENT);
+  const asked = budgetAction(budgets);
+  if (asked === "stop") return { action: "stop", reason: "budget_exhausted" };
+  const nearTotal = totalMicros !== null && totalMicros > 0 && reaches(usedMicros, totalMicros, WIND_DOWN_PERCENT);
+  const windDown = nearTotal || asked === "wind_down";
   return { action: windDown ? "wind_down" : "continue", reason: null };
 }
 
@@ -314,18 +333,21 @@ export function runTotal(meters: readonly Meter[], unit: Unit): Micros {
   return sum;
 }
 
-/** Draws a charge, makes a refund, or does nothing. `cycleMicros` is the part that counts in this cycle. */
+/** Draws a charge, makes a refund, or does nothing. Also returns the parts that count in this cycle and on this day. */
 function moveCredit(
   books: Books,
   draws: readonly Draw[],
   unit: Unit,
   deltaMicros: number,
   nowMs: AtMs,
-): Drawn & { cycleMicros: number } {
-  if (deltaMicros === 0) return { books, draws, cycleMicros: 0 };
-  if (deltaMicros > 0) return { ...drawCharge(books, draws, unit, deltaMicros, nowMs), cycleMicros: deltaMicros };
+): Drawn & { cycleMicros: number; dayMicros: number } {
+  if (deltaMicros === 0) return { books, draws, cycleMicros: 0, dayMicros: 0 };
+  if (deltaMicros > 0) {
+    const drawn = drawCharge(books, draws, unit, deltaMicros, nowMs);
+    return { ...drawn, cycleMicros: deltaMicros, dayMicros: deltaMicros };
+  }
   const refunded = refundCharge(books, draws, -deltaMicros, nowMs);
-  return { ...refunded, cycleMicros: -refunded.cycleMicros };
+  return { ...refunded, cycleMicros: -refunded.cycleMicros, dayMicros: -refunded.dayMicros };
 }
 
 function findMeter(meters: readonly Meter[], report: Report, run: Run, nowMs: AtMs): Meter | null {

@@ -18,15 +18,15 @@ export function payDebt(books: Books, nowMs: AtMs): { books: Books; payments: re
   const freeMicros = monthlyRemaining(books) + bonusRemaining(books, nowMs);
   const paidMicros = Math.min(freeMicros, books.cycle.debtMicros);
   if (paidMicros === 0) return { books, payments: [], paidMicros };
-  const drawn = drawCredit({ books, draws: [] }, paidMicros, nowMs);
+  const drawn = drawCredit({ books, draws: [] }, paidMicros, nowMs, { cycleStartsAtMs: books.cycle.startsAtMs });
   const cycle = { ...drawn.books.cycle, debtMicros: drawn.books.cycle.debtMicros - paidMicros };
   return { books: { ...drawn.books, cycle }, payments: drawn.draws, paidMicros };
 }
 
 /**
  * Attributes payments of one cycle, oldest first, to these debtors in their order. A payment becomes the debtor's most
- * recent draw, and its debt shrinks by as much, oldest debt first. Returns the payments that are left, and the debtors
- * that changed.
+ * recent draw, and its debt shrinks by as much, oldest debt first. The draw has the day of that debt, because a refund
+ * counts on the day whose charge it undoes. Returns the payments that are left, and the debtors that changed.
  */
 export function attributePayments(
   payments: readonly Draw[],
@@ -38,19 +38,22 @@ export function attributePayments(
   for (const meter of debtors) {
     const cycleStartsAtMs = left[next]?.cycleStartsAtMs;
     if (cycleStartsAtMs === undefined) break;
-    const owedMicros = debtOf(meter, cycleStartsAtMs);
     const parts: Draw[] = [];
     let paidMicros = 0;
-    for (let payment = left[next]; payment !== undefined && paidMicros < owedMicros; payment = left[next]) {
-      const micros = Math.min(payment.micros, owedMicros - paidMicros);
-      parts.push({ ...payment, micros });
-      paidMicros += micros;
-      if (micros === payment.micros) next += 1;
-      else left[next] = { ...payment, micros: payment.micros - micros };
+    for (const debt of debtOf(meter, cycleStartsAtMs)) {
+      let owedMicros = debt.micros;
+      for (let payment = left[next]; payment !== undefined && owedMicros > 0; payment = left[next]) {
+        const micros = Math.min(payment.micros, owedMicros);
+        parts.push({ ...debt, bucket: payment.bucket, grantId: payment.grantId, micros });
+        owedMicros -= micros;
+        paidMicros += micros;
+        if (micros === payment.micros) next += 1;
+        else left[next] = { ...payment, micros: payment.micros - micros };
+      }
     }
     if (paidMicros === 0) continue;
     const draws = [...shrinkDebt(meter.draws, cycleStartsAtMs, paidMicros)];
-    for (const part of parts) addDraw(draws, part.bucket, part.grantId, part.cycleStartsAtMs, part.micros);
+    for (const part of parts) addDraw(draws, part, part.micros);
     paid.push({ ...meter, draws });
   }
   return { payments: left.slice(next), paid };
@@ -62,13 +65,9 @@ export function debtCycles(meter: Meter): AtMs[] {
   return [...new Set(owed.map((draw) => draw.cycleStartsAtMs))];
 }
 
-/** What the meter owes in the cycle. */
-function debtOf(meter: Meter, cycleStartsAtMs: AtMs): Micros {
-  let sum = 0;
-  for (const draw of meter.draws) {
-    if (draw.bucket === "debt" && draw.cycleStartsAtMs === cycleStartsAtMs) sum += draw.micros;
-  }
-  return sum;
+/** What the meter owes in the cycle, oldest first. */
+function debtOf(meter: Meter, cycleStartsAtMs: AtMs): readonly Draw[] {
+  return meter.draws.filter((draw) => draw.bucket === "debt" && draw.cycleStartsAtMs === cycleStartsAtMs);
 }
 
 /** Takes a paid amount off the draws on debt, oldest first. */

@@ -3,7 +3,8 @@
  * changed. Entries that are past their retention are removed behind a checkpoint.
  */
 import type { BillingModel, GrantSource } from "./books.ts";
-import type { Micros } from "./micros.ts";
+import type { BudgetKey, BudgetTerms } from "./budget.ts";
+import type { Micros, Unit } from "./micros.ts";
 import type { AtMs } from "./time.ts";
 
 export type EntryFacts =
@@ -28,6 +29,11 @@ export type EntryFacts =
   | { type: "grant_voided"; grant: string; amountMicros: Micros }
   | { type: "debt_written_off"; amountMicros: Micros; cycleStartsAtMs: AtMs }
   | { type: "cap_changed"; fromMicros: Micros | null; toMicros: Micros | null }
+  /** A budget was set, changed (`from` and `to`) or removed (`to` is null). */
+  | ({ type: "budget_changed" } & BudgetKey & {
+        from: (BudgetTerms & { unit: Unit }) | null;
+        to: (BudgetTerms & { unit: Unit }) | null;
+      })
   | {
       type: "plan_changed";
       fromPlan: string;

@@ -3,6 +3,7 @@
  * changes nothing. Our own bugs throw instead. How a refusal looks over HTTP is decided in wire/, in one exhaustive
  * table.
  */
+import type { BudgetState } from "./budget.ts";
 import type { Micros } from "./micros.ts";
 import type { AtMs } from "./time.ts";
 
@@ -21,6 +22,9 @@ export type Refusal =
   | { code: "credits_exhausted"; availableMicros: Micros }
   | { code: "insufficient_credits"; availableMicros: Micros }
   | { code: "spend_cap_reached"; availableMicros: Micros }
+  /** `budget` is the blocking budget with the least available. */
+  | { code: "budget_exhausted"; budget: BudgetState }
+  | { code: "too_many_budgets" }
   | { code: "enterprise_suspended" }
   | { code: "grant_conflict"; id: string }
   | { code: "too_many_grants" }

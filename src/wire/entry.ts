@@ -2,11 +2,16 @@
  * The journal's entries as JSON. Their facts are also stored in this form, in the object and in the copy, which compares
  * them as text: the order of the members must not change.
  */
+
 import type { BillingModel, GrantSource } from "../ledger/books.ts";
+import type { BudgetAction, BudgetPeriod, BudgetTerms } from "../ledger/budget.ts";
+import type { Dimension } from "../ledger/dimensions.ts";
 import type { Entry, EntryFacts } from "../ledger/entries.ts";
-import type { Micros } from "../ledger/micros.ts";
+import type { Micros, Unit } from "../ledger/micros.ts";
 import { formatRate, parseRate } from "../ledger/prices.ts";
 import { formatIso, formatIsoOrNull, parseIso, parseIsoOrNull } from "./time.ts";
+
+type BudgetTermsJson = { limit_micros: Micros | null; action: BudgetAction; unit: Unit };
 
 export type FactsJson =
   | {
@@ -29,6 +34,16 @@ export type FactsJson =
   | { type: "grant_voided"; grant: string; amount_micros: Micros }
   | { type: "debt_written_off"; amount_micros: Micros; cycle_starts_at: string }
   | { type: "cap_changed"; from_micros: Micros | null; to_micros: Micros | null }
+  | {
+      type: "budget_changed";
+      dimension: Dimension;
+      id: string;
+      period: BudgetPeriod;
+      /** Null if the budget is new. */
+      from: BudgetTermsJson | null;
+      /** Null if the budget was removed. */
+      to: BudgetTermsJson | null;
+    }
   | {
       type: "plan_changed";
       from_plan: string;
@@ -120,6 +135,15 @@ export function showFacts(facts: EntryFacts): FactsJson {
       return { type, amount_micros: facts.amountMicros, cycle_starts_at: formatIso(facts.cycleStartsAtMs) };
     case "cap_changed":
       return { type, from_micros: facts.fromMicros, to_micros: facts.toMicros };
+    case "budget_changed":
+      return {
+        type,
+        dimension: facts.dimension,
+        id: facts.id,
+        period: facts.period,
+        from: facts.from && showTerms(facts.from),
+        to: facts.to && showTerms(facts.to),
+      };
     case "plan_changed":
       return {
         type,
@@ -204,6 +228,15 @@ export function parseFacts(json: FactsJson): EntryFacts {
       return { type, amountMicros: json.amount_micros, cycleStartsAtMs: parseIso(json.cycle_starts_at) };
     case "cap_changed":
       return { type, fromMicros: json.from_micros, toMicros: json.to_micros };
+    case "budget_changed":
+      return {
+        type,
+        dimension: json.dimension,
+        id: json.id,
+        period: json.period,
+        from: json.from && parseTerms(json.from),
+        to: json.to && parseTerms(json.to),
+      };
     case "plan_changed":
       return {
         type,
@@ -254,4 +287,14 @@ export function parseFacts(json: FactsJson): EntryFacts {
     default:
       return type satisfies never;
   }
+}
+
+type Terms = BudgetTerms & { unit: Unit };
+
+function showTerms({ limitMicros, action, unit }: Terms): BudgetTermsJson {
+  return { limit_micros: limitMicros, action, unit };
+}
+
+function parseTerms({ limit_micros, action, unit }: BudgetTermsJson): Terms {
+  return { limitMicros: limit_micros, action, unit };
 }

@@ -4,6 +4,7 @@ import { BILLING_MODELS } from "../ledger/books.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import { UNITS } from "../ledger/micros.ts";
 import { type AlertJson, type AlertLinks, alertSchema, type ParsedAlert, parseAlert, showAlert } from "./alerts.ts";
+import { type BudgetJson, budgetSchema, type ParsedBudget, parseBudget } from "./budget.ts";
 import { formatIso, formatIsoOrNull, parseIso, parseIsoOrNull } from "./time.ts";
 
 const amount = z.int();
@@ -47,13 +48,17 @@ export const gaugeSchema = z
     run_out_at: instant.nullable(),
     on_track_to_run_out: z.boolean(),
     alerts: z.array(alertSchema),
+    my_budgets: z.array(budgetSchema).optional().describe("For a session or an embed token: what counts for its user"),
   })
   .openapi("Gauge");
 
-export type GaugeJson = Omit<z.infer<typeof gaugeSchema>, "alerts"> & { alerts: AlertJson[] };
+export type GaugeJson = Omit<z.infer<typeof gaugeSchema>, "alerts" | "my_budgets"> & {
+  alerts: AlertJson[];
+  my_budgets?: BudgetJson[];
+};
 
-/** A gauge read from JSON: the ledger's gauge, with the sentences and links of its alerts. */
-export type ParsedGauge = Omit<Gauge, "alerts"> & { alerts: ParsedAlert[] };
+/** A gauge read from JSON: the ledger's gauge, with the sentences and links of its alerts, and its reader's budgets. */
+export type ParsedGauge = Omit<Gauge, "alerts"> & { alerts: ParsedAlert[]; myBudgets?: ParsedBudget[] };
 
 export function showGauge(gauge: Gauge, links: AlertLinks): GaugeJson {
   const { cycle, monthly, bonus, spend } = gauge;
@@ -147,5 +152,6 @@ export function parseGauge(json: GaugeJson): ParsedGauge {
     runOutAtMs: parseIsoOrNull(json.run_out_at),
     onTrackToRunOut: json.on_track_to_run_out,
     alerts: json.alerts.map(parseAlert),
+    ...(json.my_budgets === undefined ? {} : { myBudgets: json.my_budgets.map(parseBudget) }),
   };
 }

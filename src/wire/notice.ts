@@ -3,8 +3,10 @@
  * envelope has everything that its text needs, because it may be sent a day after it was queued.
  */
 import type { AlertLevel } from "../ledger/alerts.ts";
+import type { BudgetLevel, BudgetState } from "../ledger/budget.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { AtMs } from "../ledger/time.ts";
+import { showBudget } from "./budget.ts";
 import type { GaugeJson } from "./gauge.ts";
 import { formatIso } from "./time.ts";
 
@@ -96,6 +98,20 @@ export function expiringNotice(gauge: GaugeJson, { atMs, micros }: { atMs: AtMs;
     level: "info",
     message: "Bonus credits expire within 7 days.",
     details: { expires_at: formatIso(atMs), amount_micros: micros, gauge },
+  };
+}
+
+/** The message for a level that an id has reached of its budget: once per id and period. */
+export function budgetNotice(state: BudgetState, name: string, percent: BudgetLevel): Notice {
+  const span = state.period === "day" ? "today" : "this cycle";
+  const blocks = state.action === "block" ? "; no new run starts" : "";
+  const what = `The budget of ${state.dimension} ${name} for ${span} is`;
+  return {
+    type: "budget.crossed",
+    code: percent === 100 ? "budget_reached" : `budget_${percent}`,
+    level: percent === 75 ? "warning" : "critical",
+    message: percent === 100 ? `${what} used up${blocks}.` : `${what} ${percent} % used.`,
+    details: { budget: showBudget(state, name) },
   };
 }
 

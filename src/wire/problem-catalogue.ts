@@ -87,6 +87,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "The monthly spend cap is reached, or it leaves less than the hold needs.",
     remedy: "Raise the cap, or ask for a smaller hold.",
   },
+  budget_exhausted: {
+    status: 402,
+    title: "Budget exhausted",
+    meaning: "A budget of the run's workspace, group or user has too little left; `budget` names it.",
+    remedy: "Wait until `resets_at`, ask for a smaller hold, or ask an admin to raise the budget.",
+  },
   scope_denied: {
     status: 403,
     title: "Permission denied",
@@ -200,6 +206,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     title: "Email not configured",
     meaning: "This deployment cannot send emails.",
     remedy: "Use another kind of channel, or ask the operator to set up the `EMAIL` binding and `EMAIL_FROM`.",
+  },
+  too_many_budgets: {
+    status: 409,
+    title: "Too many budgets",
+    meaning: "The enterprise has 5,000 budgets, which is the limit.",
+    remedy: "Remove budgets that are no longer needed, or use a default (`*`) for a whole dimension.",
   },
   not_byom: {
     status: 409,

@@ -79,6 +79,11 @@ function meaningOf(refusal: Exclude<AnyRefusal, { code: "validation_failed" }>):
       return `The hold is larger than the ${refusal.availableMicros} micros available.`;
     case "spend_cap_reached":
       return `The monthly spend cap leaves ${refusal.availableMicros} micros.`;
+    case "budget_exhausted": {
+      const { dimension, id, period, limitMicros, usedMicros, heldMicros } = refusal.budget;
+      const span = period === "day" ? "today" : "this cycle";
+      return `The budget of ${dimension} "${id}" for ${span} is ${limitMicros} micros: ${usedMicros} are used, ${heldMicros} are held.`;
+    }
     case "grant_conflict":
       return `A grant "${refusal.id}" already exists with different contents.`;
     case "clock_backwards":

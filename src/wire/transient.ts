@@ -3,7 +3,7 @@
 /** True for an object that is restarting, overloaded or full, and for an error of the copy. */
 export function isTransient(error: unknown): boolean {
   const retryable = causesOf(error).some((cause) => cause.overloaded === true || cause.retryable === true);
-  return retryable || isCopyError(error) || isStorageFull(error);
+  return retryable || isCopyError(error) || isStorageFull(error) || isBusy(error);
 }
 
 /** True for an error of D1, also when the query builder or an object has wrapped it, and for an incomplete copy. */
@@ -14,6 +14,11 @@ export function isCopyError(error: unknown): boolean {
 /** True if nothing can be stored because the disk or the object is full. Reads still work. */
 export function isStorageFull(error: unknown): boolean {
   return causesOf(error).some(({ message }) => /SQLITE_FULL|database or disk is full/.test(message));
+}
+
+/** True if the object must first finish other work, of which it has done a portion now. */
+function isBusy(error: unknown): boolean {
+  return causesOf(error).some(({ message }) => message.includes("LedgerBusy"));
 }
 
 type PlatformError = Error & { overloaded?: boolean; retryable?: boolean };

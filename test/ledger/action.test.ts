@@ -104,6 +104,7 @@ describe("the answer", () => {
       meter: meter({ chargedMicros: 70 }),
       chargedMicros: 20,
       cycleMicros: 20,
+      dayMicros: 0,
       changed: true,
       firstOfRun: false,
       closedRun: false,

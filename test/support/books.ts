@@ -179,13 +179,14 @@ export function grantRequest(id: string, amountMicros: number, over: Partial<Gra
   return { id, amountMicros, source: "promotion", note: null, expiresAtMs: null, ...over };
 }
 
-/** A draw of March, and one on a grant. */
+/** A draw of 10 March, and one on a grant. */
 export const draw = (bucket: Draw["bucket"], micros: number, over: Partial<Draw> = {}): Draw => ({
   bucket,
   grantId: null,
   cycleStartsAtMs: MARCH,
   micros,
   lapsedMicros: 0,
+  dayStartsAtMs: at("2026-03-10T00:00:00Z"),
   ...over,
 });
 export const grantDraw = (grantId: string, micros: number, over: Partial<Draw> = {}) =>

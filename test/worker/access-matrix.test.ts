@@ -51,7 +51,9 @@ function watch(name: string, binding: object): object {
 /** The outcome of a request: the code of its refusal, "in", or "out" if a page redirects to a sign-in form. */
 async function outcomeOf({ method, path }: Route | Page, e: string, headers: HeaderMap): Promise<string> {
   const socket = /\/(live|stream)$/.test(path) ? { Upgrade: "websocket" } : {};
-  const url = `${HOST}${pathOf({ path }, { e, run: "run-1", id: "g" })}`;
+  // A member reads only their own budgets.
+  const id = path.includes("/budgets/") ? "u1" : "g";
+  const url = `${HOST}${pathOf({ path }, { e, run: "run-1", id })}`;
   const response = await exports.default.fetch(url, { method, redirect: "manual", headers: { ...socket, ...headers } });
   response.webSocket?.accept();
   response.webSocket?.close();

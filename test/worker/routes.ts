@@ -56,6 +56,15 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: `${E}/runs.csv`, needs: "read", query: FILTER },
   { method: "GET", path: `${E}/entries`, needs: "read", query: ["limit", "cursor"] },
   { method: "PUT", path: `${E}/spend-cap`, needs: "admin", body: { monthly_cap_micros: 5 * CREDIT } },
+  {
+    method: "PUT",
+    path: `${E}/budgets/{dimension}/{id}/{period}`,
+    needs: "admin",
+    body: { limit_micros: 5_000 * CREDIT, action: "warn" },
+  },
+  { method: "DELETE", path: `${E}/budgets/{dimension}/{id}/{period}`, needs: "admin", mayBeMissing: true },
+  { method: "GET", path: `${E}/budgets`, needs: "read", query: ["limit", "cursor", "dimension"] },
+  { method: "GET", path: `${E}/budgets/{dimension}/{id}`, needs: "read" },
   { method: "POST", path: `${E}/keys`, needs: "admin", body: { name: "agent", scopes: ["read"], expires_at: null } },
   { method: "GET", path: `${E}/keys`, needs: "admin", query: ["limit", "cursor"] },
   { method: "DELETE", path: `${E}/keys/{id}`, needs: "admin", mayBeMissing: true },
@@ -237,7 +246,8 @@ function operatorPage(method: Page["method"], path: string): Page {
 
 /** A route's path with its parameters filled in and percent-encoded. */
 export function pathOf({ path }: Pick<Route, "path">, params: Record<string, string>): string {
-  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(params[name] ?? "none"));
+  const known: Record<string, string> = { dimension: "user", period: "day", ...params };
+  return path.replace(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(known[name] ?? "none"));
 }
 
 export function nameOf({ method, path }: Pick<Route, "method" | "path"> | Page): string {

@@ -7,7 +7,7 @@ import { backoffMs, type Clock } from "./clock.ts";
 import { type Answer, describe, isTransient, type Ledger } from "./http.ts";
 import type { RunState } from "./run.ts";
 import type { Totals } from "./totals.ts";
-import type { Gauge, Hold, RunStarted, StartRequest, Surface, Usage } from "./wire.ts";
+import type { ExhaustedBudget, Gauge, Hold, RunStarted, StartRequest, Surface, Usage } from "./wire.ts";
 
 export type StartOptions = {
   run: string;
@@ -26,11 +26,12 @@ export type StartOptions = {
   keep?: (totals: Record<string, Totals>) => unknown;
 };
 
-/** Why a run does not start. The ledger decides the first five; the client decides the last two. */
+/** Why a run does not start. The ledger decides the first six; the client decides the last two. */
 export type RefusalCode =
   | "credits_exhausted"
   | "insufficient_credits"
   | "spend_cap_reached"
+  | "budget_exhausted"
   | "enterprise_suspended"
   | "unknown_model"
   | "ledger_unreachable"
@@ -43,6 +44,8 @@ export type Refusal = {
   status: number;
   detail: string;
   available_micros?: number;
+  /** Of `budget_exhausted`: the budget that has too little left. */
+  budget?: ExhaustedBudget;
   resets_at?: string;
   upgrade_url?: string;
   gauge?: Gauge;

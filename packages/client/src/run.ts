@@ -102,6 +102,8 @@ type RunSetup = {
 
 const FINISH_WAIT_MS = 30_000;
 /** Matches dated model names such as claude-x-20250929, gpt-x-2025-08-07 and claude-x@20250929. */
+/** The refusals that stop a run which the policy admitted while the ledger could not be reached. */
+const LATE_STOPS = ["credits_exhausted", "spend_cap_reached", "budget_exhausted", "enterprise_suspended"] as const;
 const DATE_OF_MODEL = /[-@](\d{8}|\d{4}-\d{2}-\d{2})$/;
 const MAX_NOT_COUNTED = 100;
 const MAX_REPORT_AFTER_MS = 60_000;
@@ -288,8 +290,8 @@ export class RunState implements Run, CallHost {
   /** Handles a refusal of a run that the policy admitted before the client could register it. */
   handleLateRefusal({ body }: Answer): void {
     const { code } = body;
-    if (code !== "credits_exhausted" && code !== "spend_cap_reached" && code !== "enterprise_suspended") return;
-    this.setAction({ action: "stop", reason: code, answer: null });
+    const reason = LATE_STOPS.find((known) => known === code);
+    if (reason !== undefined) this.setAction({ action: "stop", reason, answer: null });
   }
 
   setAction(event: ActionEvent): void {

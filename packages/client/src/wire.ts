@@ -6,7 +6,12 @@
 export type Surface = "web" | "cli";
 export type Unit = "credits" | "usd";
 export type Action = "continue" | "wind_down" | "stop";
-export type StopReason = "credits_exhausted" | "spend_cap_reached" | "hold_exhausted" | "enterprise_suspended";
+export type StopReason =
+  | "credits_exhausted"
+  | "spend_cap_reached"
+  | "budget_exhausted"
+  | "hold_exhausted"
+  | "enterprise_suspended";
 
 /**
  * What one run has used of one model so far, by kind. No token counts twice: `input_tokens` excludes cached tokens, and
@@ -92,6 +97,35 @@ type Alert = {
   action?: { label: string; url: string } | undefined;
 };
 
+/** The budget of a workspace, a group or a user that has too little left for a run. */
+export type ExhaustedBudget = {
+  dimension: "workspace" | "group" | "user";
+  id: string;
+  period: "day" | "cycle";
+  limit_micros: number | null;
+  used_micros: number;
+  held_micros: number;
+  resets_at: string;
+};
+
+/** A budget as it stands for a person who reads the gauge. */
+type Budget = {
+  dimension: "workspace" | "group" | "user";
+  id: string;
+  name: string;
+  period: "day" | "cycle";
+  limit_micros: number | null;
+  action: "block" | "warn";
+  unit: Unit;
+  active: boolean;
+  used_micros: number | null;
+  held_micros: number | null;
+  remaining_micros: number | null;
+  used_percent: number | null;
+  resets_at: string;
+  inherited: boolean;
+};
+
 /** The state of an enterprise at one moment. */
 export type Gauge = {
   enterprise: string;
@@ -118,4 +152,6 @@ export type Gauge = {
   run_out_at: string | null;
   on_track_to_run_out: boolean;
   alerts: Alert[];
+  /** For a session or an embed token: what counts for its user. */
+  my_budgets?: Budget[] | undefined;
 };

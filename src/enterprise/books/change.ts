@@ -22,9 +22,12 @@ import { changedGrants, dropGrants, findGrant, putGrants } from "../../ledger/gr
 import { endExpiredHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import type { Notice } from "../../wire/notice.ts";
+import { budgetNotice, type Notice } from "../../wire/notice.ts";
 import { assertBalances, assertGrant, assertMeter } from "./assertions.ts";
+import { BudgetChange } from "./budget-change.ts";
+import type { Budgets } from "./budgets.ts";
 import { addPayments, keepPayments, loadPayments, oldestPaidCycleMs, paymentsWait } from "./debt-payments.ts";
+import { nameOf } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { notify, notifyOutlook } from "./notify.ts";
 import { holdItem, type OutboxItem, putOutbox } from "./outbox.ts";
@@ -75,13 +78,17 @@ export class Change {
   readonly #entries: Entry[] = [];
   readonly #items: OutboxItem[] = [];
   readonly #notices: Notice[] = [];
+  /** What this change moves of budgets; null if there are none, so that debits then do no work for them. */
+  readonly budgets: BudgetChange | null;
 
   constructor(
     readonly store: Store,
     readonly recent: Recent,
+    budgets: Budgets,
     readonly before: State,
     readonly nowMs: AtMs,
   ) {
+    this.budgets = budgets.none ? null : new BudgetChange(budgets, store.sql, nowMs, () => this.books);
     this.books = before.books;
     this.identity = before.identity;
     this.paymentsWait = before.paymentsWait;
@@ -140,6 +147,7 @@ export class Change {
 
   /** Adds or replaces a run in the working set. The run must have been loaded, or its hold must have expired. */
   putRun(run: Run): void {
+    this.budgets?.moveHold(this.#runs.get(run.run) ?? null, run);
     const isNew = this.#meters.has(run.run) && !this.#runs.has(run.run);
     this.#runs.set(run.run, run);
     if (isNew) this.#newRuns.add(run.run);
@@ -177,6 +185,7 @@ export class Change {
   }
 
   addItem(item: OutboxItem): void {
+    if (item.debit !== null) this.budgets?.charge(item.debit);
     this.#items.push(item);
   }
 
@@ -240,6 +249,9 @@ export class Change {
 
   /** Queues the messages that this change causes: those announced, and those about the balance. */
   notify(realNowMs: AtMs): void {
+    for (const { state, level } of this.budgets?.announce() ?? []) {
+      this.announce(budgetNotice(state, nameOf(this.store.sql, state.dimension, state.id), level));
+    }
     if (this.books === this.before.books && this.#notices.length === 0) return;
     const { books, queued } = notify({
       sql: this.store.sql,
@@ -292,6 +304,7 @@ export class Change {
 
   /** Updates the cache of recent runs with the loaded runs. Call this only after the transaction has committed. */
   remember(): void {
+    this.budgets?.keep();
     this.recent.forget(this.#touchedRuns);
     this.recent.forget(this.#changedRuns);
     for (const [name, meters] of this.#meters) {
@@ -333,7 +346,10 @@ export class Change {
     const ended = endExpiredHold(this.books, run);
     this.books = ended.books;
     this.takeSeq();
+    // The run may not be loaded. What its hold was must be known to count its end.
+    if (!this.#runs.has(run.run)) this.#runs.set(run.run, run);
     this.putRun(ended.run);
+    this.budgets?.endedHold(run);
     this.addItem(holdItem(run, this.books.seq));
   }
 

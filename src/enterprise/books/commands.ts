@@ -66,7 +66,7 @@ export function debitOne(change: Change, report: Report, refuseUnpriced: boolean
     change.takeSeq();
     change.record([{ atMs: change.nowMs, by: BY_AGENT, facts }]);
   }
-  return answerDebit(debit, change.books, meters, change.nowMs);
+  return answerDebit(debit, change.books, meters, change.nowMs, change.budgets?.statesOfRun(debit.run));
 }
 
 /** Replaces the price overrides, with an entry that counts what has changed. */
@@ -94,7 +94,7 @@ export function putOverrides(change: Change, overrides: Overrides, models: reado
 export function startRun(change: Change, request: StartRequest): StartAnswer | StartRefused {
   change.load([request.run]);
   const known = { books: change.books, run: change.run(request.run), meters: change.metersOf(request.run) };
-  const decided = decideAdmission(known, request, change.nowMs);
+  const decided = decideAdmission(known, request, change.nowMs, (run) => change.budgets?.statesOfRun(run) ?? []);
   if (isRefusal(decided)) {
     return { ...decided, upgradeUrl: change.books.settings.upgradeUrl, gauge: change.gauge() };
   }

@@ -34,7 +34,16 @@ export function groupOfWorkspace(sql: Sql, workspace: string): string | null {
 
 /** Returns a person's name according to the directory; null if the directory has none. */
 export function findUserName(sql: Sql, user: string): string | null {
-  return (sql.all("SELECT name FROM names WHERE kind = 'user' AND id = ?", user)[0]?.name ?? null) as string | null;
+  return findName(sql, "user", user);
+}
+
+/** Returns the directory's name of an id; the id itself if the directory has none. */
+export function nameOf(sql: Sql, kind: string, id: string): string {
+  return findName(sql, kind, id) ?? id;
+}
+
+function findName(sql: Sql, kind: string, id: string): string | null {
+  return (sql.all("SELECT name FROM names WHERE kind = ? AND id = ?", kind, id)[0]?.name ?? null) as string | null;
 }
 
 function putName(sql: Sql, kind: string, id: string, name: string, group: string | null): void {

@@ -17,6 +17,7 @@ import { findTerms, type Plan, termsOf } from "../../ledger/plans.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { isStorageFull } from "../../wire/transient.ts";
+import { Budgets } from "./budgets.ts";
 import { Change, type State } from "./change.ts";
 import type { Channels } from "./channels.ts";
 import {
@@ -55,6 +56,7 @@ export class Ledger {
   /** Caches stored runs in memory. Code that writes runs without a `Change` must remove them from this cache. */
   readonly recent = new Recent();
   readonly overrides: Overrides;
+  readonly budgets: Budgets;
   /**
    * Whether the copy in D1 may lack changes. Every change sets this to true. It is in memory only, because checking
    * storage costs more than the statements of a debit. A new instance starts with true and checks storage once.
@@ -83,6 +85,7 @@ export class Ledger {
   ) {
     this.store = new Store(sql);
     this.overrides = new Overrides(sql);
+    this.budgets = new Budgets(sql);
   }
 
   /** Whether the enterprise was ever provisioned. For an object that was not, this writes nothing. */
@@ -148,6 +151,7 @@ export class Ledger {
   /** Stores names in the directory; the projection sends them to the copy. */
   putDirectory(change: DirectoryChange): DirectorySize {
     this.mayOweCopy = true;
+    this.budgets.forgetHolds();
     return putDirectory(this.sql, change);
   }
 
@@ -159,12 +163,12 @@ export class Ledger {
 
   /** Changes the channels. */
   changeChannels<T>(act: (channels: Channels) => T): T {
-    return this.#change((change) => changeChannels(change, act));
+    return this.apply((change) => changeChannels(change, act));
   }
 
   /** Queues what channels should know about what is coming: running out before the reset, bonus that expires. */
   notifyOutlook(): void {
-    if (this.store.channels.active.length > 0) this.#change((change) => change.notifyOutlook(this.realNowMs()));
+    if (this.store.channels.active.length > 0) this.apply((change) => change.notifyOutlook(this.realNowMs()));
   }
 
   /**
@@ -204,11 +208,11 @@ export class Ledger {
   settle(nowMs = this.nowMs()): boolean {
     if (nowMs < this.nextDueAtMs()) return false;
     const { seq } = this.books;
-    return this.#change((change) => change.books.seq !== seq, nowMs);
+    return this.apply((change) => change.books.seq !== seq, nowMs);
   }
 
   changeSettings(patch: Partial<Settings>, by: By, plans: readonly Plan[] | null = null): EnterpriseState | Refused {
-    return this.#change((change) => {
+    return this.apply((change) => {
       const { priceMultiplierMillionths } = change.books.settings;
       const refused = changeSettings(change, patch, plans, by);
       // With a smaller multiplier, a charge that was too large may fit.
@@ -235,7 +239,7 @@ export class Ledger {
   /** Replaces the price overrides. They apply to meters that are first priced afterwards. */
   putOverrides(models: readonly ModelPrice[], by: By): this {
     try {
-      this.#change((change) => {
+      this.apply((change) => {
         putOverrides(change, this.overrides, models, by);
         this.startPricing();
       });
@@ -246,20 +250,20 @@ export class Ledger {
   }
 
   setCap(capMicros: Micros | null, by: By): Gauge | Refused {
-    return this.#change((change) => setCap(change, capMicros, by) ?? change.gauge());
+    return this.apply((change) => setCap(change, capMicros, by) ?? change.gauge());
   }
 
   addGrant(request: GrantRequest, by: By): { grant: GrantSummary; created: boolean } | Refused {
-    return this.#change((change) => addGrant(change, request, by));
+    return this.apply((change) => addGrant(change, request, by));
   }
 
   voidGrant(id: string, by: By): GrantSummary | Refused {
-    return this.#change((change) => voidGrant(change, id, by));
+    return this.apply((change) => voidGrant(change, id, by));
   }
 
   /** Debits any number of reports in one transaction, in the given order. Each one gets its own answer or refusal. */
   debit(reports: readonly Report[]): (DebitAnswer | Refused)[] {
-    return this.#change((change) => {
+    return this.apply((change) => {
       change.load([...new Set(reports.map((report) => report.run))]);
       const { priceMultiplierMillionths } = change.books.settings;
       const answers = reports.map((report) =>
@@ -273,11 +277,6 @@ export class Ledger {
     });
   }
 
-  /** Runs one change that another file decides. */
-  apply<T>(decide: (change: Change) => T): T {
-    return this.#change(decide);
-  }
-
   /** Starts a pass over the meters that wait for a price, if there are any, as part of the caller's transaction. */
   startPricing(): void {
     if (loadWaitingState(this.sql).meters === 0) return;
@@ -287,26 +286,26 @@ export class Ledger {
 
   /** Attributes a portion of the payments of debt that wait. Returns whether more of them wait. */
   attributeWaiting(): boolean {
-    if (this.paymentsWait) this.#change((change) => change.attributeWaiting());
+    if (this.paymentsWait) this.apply((change) => change.attributeWaiting());
     return this.paymentsWait;
   }
 
   /** Attributes payments of debt that wait to the meters of this run, so that its receipt shows them. */
   attributeTo(run: string): void {
     if (!this.paymentsWait) return;
-    this.#change((change) => {
+    this.apply((change) => {
       change.load([run]);
       change.attributeTo(run);
     });
   }
 
   start(request: StartRequest): StartAnswer | StartRefused {
-    return this.#change((change) => startRun(change, request));
+    return this.apply((change) => startRun(change, request));
   }
 
   /** Releases the rest of a run's hold. Does nothing if the run is unknown or has no hold. */
   releaseHold(run: string): Gauge {
-    return this.#change((change) => {
+    return this.apply((change) => {
       releaseHold(change, run);
       return change.gauge();
     });
@@ -317,7 +316,7 @@ export class Ledger {
     const { identity } = this.#state();
     if (identity.testClockMs === null) return refuse({ code: "not_a_test_clock" });
     if (toMs < identity.testClockMs) return refuse({ code: "clock_backwards", clockAtMs: identity.testClockMs });
-    return this.#change((change) => {
+    return this.apply((change) => {
       change.identity = { ...change.identity, testClockMs: toMs };
       return stateOf(change);
     }, toMs);
@@ -329,7 +328,7 @@ export class Ledger {
     const realMs = this.realNowMs();
     if (identity.testClockMs === null) return refuse({ code: "not_a_test_clock" });
     if (realMs < identity.testClockMs) return refuse({ code: "clock_backwards", clockAtMs: identity.testClockMs });
-    return this.#change((change) => {
+    return this.apply((change) => {
       change.identity = { ...change.identity, testClockMs: null, demo: true };
       return stateOf(change);
     }, realMs);
@@ -339,9 +338,9 @@ export class Ledger {
    * Runs one change: settles what is due, lets `decide` replace values, and commits. There is no `await` in here, so no
    * other call can run between load and commit. If it throws, nothing is stored and the state in memory is dropped.
    */
-  #change<T>(decide: (change: Change) => T, nowMs = this.nowMs()): T {
+  apply<T>(decide: (change: Change) => T, nowMs = this.nowMs()): T {
     const before = this.#state();
-    const change = new Change(this.store, this.recent, before, nowMs);
+    const change = new Change(this.store, this.recent, this.budgets, before, nowMs);
     const due = nowMs >= this.nextDueAtMs();
     try {
       const answer = this.sql.transaction(() => {
@@ -363,6 +362,7 @@ export class Ledger {
       this.#cached = null;
       this.recent.clear();
       this.store.channels.forget();
+      this.budgets.recover(error);
       throw error;
     }
   }

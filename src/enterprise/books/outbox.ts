@@ -27,6 +27,8 @@ export type OutboxDebit = {
   /** The part of the charge that counts in the current cycle. A refund of an earlier cycle's charge does not count. */
   cycleMicros: number;
   cycleMs: AtMs;
+  /** The part of the charge that counts on the current local day, if it is not all of it. */
+  dayMicros?: number;
   /** 1 for the first report of a run. */
   requests: 0 | 1;
   surface: Surface;
@@ -63,6 +65,7 @@ export function debitItem(debit: Debit, meters: readonly Meter[]): OutboxItem {
       micros: debit.chargedMicros,
       cycleMicros: debit.cycleMicros,
       cycleMs: books.cycle.startsAtMs,
+      ...(debit.dayMicros === debit.chargedMicros ? {} : { dayMicros: debit.dayMicros }),
       requests: debit.firstOfRun ? 1 : 0,
       surface: run.surface,
       workspace: run.workspace,
@@ -112,6 +115,14 @@ export function putOutbox(sql: Sql, items: readonly OutboxItem[], atMs: AtMs, ti
     row = [];
     chars = 0;
   });
+}
+
+/** Loads the oldest rows after `afterSeq`, as many as have about `maxChars` characters, but at least one. */
+export function loadOutboxPortion(sql: Sql, afterSeq: number, maxRows: number, maxChars: number): OutboxRow[] {
+  const statement = "SELECT length(items) AS chars FROM outbox_items WHERE last_seq > ? ORDER BY last_seq LIMIT ?";
+  let chars = 0;
+  const fits = sql.all(statement, afterSeq, maxRows).filter((row) => (chars += row.chars as number) <= maxChars);
+  return loadOutbox(sql, afterSeq, Math.max(1, fits.length));
 }
 
 /** Loads the rows after `afterSeq`, oldest first. */

@@ -207,14 +207,17 @@ type DrawList = [
   cycleStartsAtMs: number,
   micros: number,
   lapsedMicros: number,
+  dayStartsAtMs?: number,
 ];
 
-function drawToList(draw: Draw): DrawList {
-  return [draw.bucket, draw.grantId, draw.cycleStartsAtMs, draw.micros, draw.lapsedMicros];
+function drawToList({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs }: Draw): DrawList {
+  if (dayStartsAtMs === undefined) return [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros];
+  return [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs];
 }
 
-function drawOfList([bucket, grantId, cycleStartsAtMs, micros, lapsedMicros]: DrawList): Draw {
-  return { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros };
+function drawOfList([bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs]: DrawList): Draw {
+  const day = dayStartsAtMs === undefined ? {} : { dayStartsAtMs };
+  return { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, ...day };
 }
 
 /** Returns the latest cycle in which the meter has debt. The column is indexed, to find meters in debt. */

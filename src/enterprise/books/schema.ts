@@ -5,7 +5,7 @@
  * file is long because it has every step.
  */
 import { CELL_KEY } from "../../copy/write-cube.ts";
-
+import { BUDGET_STEP } from "./budget-schema.ts";
 import { CHANNELS_STEP } from "./channel-schema.ts";
 import { CUBE_STEP } from "./cube-schema.ts";
 import type { Sql } from "./sql.ts";
@@ -324,6 +324,7 @@ export const STEPS: readonly string[][] = [
     ) STRICT, WITHOUT ROWID`,
   ],
   CHANNELS_STEP,
+  BUDGET_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

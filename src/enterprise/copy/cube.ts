@@ -6,12 +6,10 @@
 import type { CubeCell, KindSums, ModelTotal } from "../../copy/batch.ts";
 import { CELL_KEY } from "../../copy/write-cube.ts";
 import type { Surface } from "../../ledger/books.ts";
-import { dayEnd, makeCalendar } from "../../ledger/calendar.ts";
+import { makeCalendar } from "../../ledger/calendar.ts";
 import { KINDS } from "../../ledger/kinds.ts";
 import { MAX_MICROS, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import type { CubeGap } from "../answers.ts";
-import type { Ledger } from "../books/ledger.ts";
 import type { OutboxDebit, OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
@@ -149,14 +147,6 @@ export function noteGap(sql: Sql, rows: readonly OutboxRow[]): void {
     if (items.some(({ debit }) => debit !== null && debit.use === undefined)) lastMs = Math.max(lastMs, atMs);
   }
   if (lastMs > getProgress(sql, "before_cube_ms")) setProgress(sql, "before_cube_ms", lastMs);
-}
-
-/** Returns the time for which debits are missing from the cube, up to the end of a local day; null if none is missing. */
-export function cubeGap({ sql, store, books }: Ledger): CubeGap | null {
-  const lastMs = getProgress(sql, "before_cube_ms");
-  if (lastMs === 0) return null;
-  const fromMs = store.loadFirstCycleStartMs() ?? books.cycle.startsAtMs;
-  return { fromMs, untilMs: dayEnd(lastMs, books.cycle.timeZone) };
 }
 
 /** Sums what the rows add to each row of the cube that they change. */

@@ -7,13 +7,17 @@ import { type CycleTotal, NO_TOTALS, type TimeTotal, type TotalDimension, type T
 import type { Surface } from "../../ledger/books.ts";
 import { makeCalendar } from "../../ledger/calendar.ts";
 import type { Unit } from "../../ledger/micros.ts";
-import { loadOutbox, type OutboxDebit, type OutboxRow } from "../books/outbox.ts";
+import { loadOutbox, loadOutboxPortion, type OutboxDebit, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import { Table } from "../books/table.ts";
 import { type Cube, foldCube, loadTouchedCube, noteGap } from "./cube.ts";
+import { foldDays } from "./day-totals.ts";
 
 const MAX_FOLDED_ROWS = 1_000;
+/** Folding this much takes a few milliseconds. */
+const MAX_FOLDED_CHARS = 500_000;
+const MAX_PORTIONS = 8;
 
 export const TIME_TOTALS = new Table<TimeTotal>({
   name: "totals_time",
@@ -69,6 +73,19 @@ export function foldOutbox(sql: Sql): boolean {
 }
 
 /**
+ * Folds the oldest outbox rows that are not in the totals yet, in a bounded number of portions. Returns whether all of
+ * them are folded.
+ */
+export function foldPortions(sql: Sql): boolean {
+  for (let portion = 0; portion < MAX_PORTIONS; portion++) {
+    const rows = loadOutboxPortion(sql, getProgress(sql, "folded"), MAX_FOLDED_ROWS, MAX_FOLDED_CHARS);
+    if (rows.length === 0) return true;
+    foldRows(sql, rows);
+  }
+  return false;
+}
+
+/**
  * Folds these rows. The first of them may already be folded. Returns all totals that the rows affect, as now stored.
  */
 export function foldAndTouch(sql: Sql, rows: readonly OutboxRow[]): Totals {
@@ -106,6 +123,7 @@ function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
   CYCLE_TOTALS.put(sql, touched.cycle);
   noteGap(sql, rows);
   const cube: Cube = foldCube(sql, rows, last.lastSeq);
+  foldDays(sql, rows);
   const items = rows.reduce((sum, row) => sum + row.items.length, 0);
   setProgress(sql, "folded", last.lastSeq);
   setProgress(sql, "items_folded", getProgress(sql, "items_folded") + items);

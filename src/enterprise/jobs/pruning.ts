@@ -7,12 +7,15 @@
 import { METER_RETENTION_MS } from "../../ledger/meter.ts";
 import { keptSince } from "../../ledger/retention.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { pruneAnnounced } from "../books/budget-rows.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
+import { pruneDayTotals } from "../copy/day-totals.ts";
 import { loadRunRows, writePruned } from "../copy/run-rows.ts";
 
 const PRUNE_EVERY_MS = 3_600_000;
 const RUNS_AT_ONCE = 500;
+const TOTALS_AT_ONCE = 5_000;
 /** A portion ends before it has more meters, or more characters of draws, than this; it has at least one run. */
 const MAX_METERS = 1_000;
 const MAX_DRAWS_CHARS = 500_000;
@@ -38,6 +41,8 @@ export function prune(ledger: Ledger): boolean {
       keptSince(nowMs).historyMs,
       RUNS_AT_ONCE,
     );
+    pruneDayTotals(sql, nowMs, TOTALS_AT_ONCE);
+    pruneAnnounced(sql, ledger.books.cycle.startsAtMs, TOTALS_AT_ONCE);
     setProgress(sql, "pruned_at", nowMs);
   });
   return found.length === RUNS_AT_ONCE || runs.length < found.length;

@@ -2,6 +2,7 @@
  * Pushes the gauge to watchers after each change, at most four times a second. The last of several quick changes is
  * always pushed. Pushes do not wait for debits, and debits do not wait for pushes.
  */
+import type { Caller } from "../../access/callers.ts";
 import type { Books } from "../../ledger/books.ts";
 import type { Clock, Defer } from "../platform.ts";
 import { CLOSE_UNAUTHORIZED, hasExpired, type Sockets } from "./sockets.ts";
@@ -12,8 +13,8 @@ type LiveDeps = {
   sockets: Sockets;
   clock: Clock;
   defer: Defer;
-  /** Returns the gauge as JSON. */
-  gauge(): string;
+  /** Returns the gauge of this moment, as JSON for each caller. */
+  gauge(): (caller: Caller) => string;
 };
 
 /**
@@ -58,10 +59,10 @@ export class LivePush {
    */
   #push(): void {
     const { sockets, clock, gauge } = this.deps;
-    const message = gauge();
+    const messageFor = gauge();
     for (const socket of sockets.live()) {
       if (hasExpired(socket.owner, clock.realNowMs())) socket.close(CLOSE_UNAUTHORIZED, "expired");
-      else socket.send(message);
+      else socket.send(messageFor(socket.owner.caller));
     }
   }
 }

@@ -1,4 +1,5 @@
 /** Journal entries as text for people: a title for each type of entry, and its details. */
+import { EVERY_ID } from "../../ledger/budget.ts";
 import type { EntryFacts } from "../../ledger/entries.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { formatRate } from "../../ledger/prices.ts";
@@ -29,6 +30,16 @@ export function textOf(facts: EntryFacts): { what: string; detail: string } {
       return { what: "Debt written off", detail: credits(facts.amountMicros) };
     case "cap_changed":
       return { what: "Spend cap changed", detail: `${capName(facts.fromMicros)} → ${capName(facts.toMicros)}` };
+    case "budget_changed": {
+      const of = (terms: typeof facts.from) =>
+        terms === null
+          ? "none"
+          : terms.limitMicros === null
+            ? "exempt"
+            : `${formatCharge(terms.limitMicros, terms.unit)} (${terms.action === "block" ? "blocks" : "warns"})`;
+      const whose = facts.id === EVERY_ID ? `every ${facts.dimension}` : `${facts.dimension} ${facts.id}`;
+      return { what: "Budget changed", detail: `${whose}, per ${facts.period}: ${of(facts.from)} → ${of(facts.to)}` };
+    }
     case "plan_changed": {
       const from = `${facts.fromPlan}, ${credits(facts.fromMicros)}`;
       return { what: "Plan changed", detail: `${from} → ${facts.toPlan}, ${credits(facts.toMicros)}` };

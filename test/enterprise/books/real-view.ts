@@ -177,6 +177,8 @@ function microsOf(facts: EntryFacts): number {
     case "usage_priced":
     case "usage_dropped":
       throw new Error("the stories have a price for all usage");
+    case "budget_changed":
+      throw new Error("the stories have no budgets");
     case "checkpoint":
       throw new Error("the stories do not last 400 days");
     default:
