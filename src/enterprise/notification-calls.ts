@@ -18,6 +18,7 @@ import { countWebhooks, giveUpAll, lastWebhooks, listWebhooks, putAttempted } fr
 import { newWebhookSecret, storeWebhookSecret } from "./books/webhook-secret.ts";
 import { CONFIRMATION, findReceiver } from "./jobs/receivers.ts";
 import { send } from "./jobs/send.ts";
+import { onlyUserOf } from "./members.ts";
 import type { Platform } from "./platform.ts";
 
 const OPERATOR: Caller = { kind: "operator" };
@@ -93,6 +94,7 @@ export class NotificationCalls {
   /** Lists the channels by id. */
   channels(caller: Caller): ChannelJson[] | Refused | Denied {
     return this.deps.answer(caller, () => {
+      if (this.#seesOnlyOwn(caller)) return refuse({ code: "not_found" });
       const last = lastWebhooks(this.deps.ledger.sql);
       return this.deps.ledger.store.channels
         .list()
@@ -169,6 +171,7 @@ export class NotificationCalls {
     caller = OPERATOR,
   ): { number: number; view: WebhookJson }[] | Refused | Denied {
     return this.deps.answer(caller, () => {
+      if (this.#seesOnlyOwn(caller)) return refuse({ code: "not_found" });
       const log = listWebhooks(this.deps.platform.sql, beforeNumber, limit + 1);
       return log.map((webhook) => ({ number: webhook.number, view: showWebhook(webhook) }));
     });
@@ -216,6 +219,10 @@ export class NotificationCalls {
     const { id, books } = this.deps.ledger;
     const atMs = this.deps.ledger.nowMs();
     return showNotice(TEST_NOTICE, { enterprise: id, name: books.settings.name, timeZone: books.cycle.timeZone, atMs });
+  }
+
+  #seesOnlyOwn(caller: Caller): boolean {
+    return onlyUserOf(caller, this.deps.ledger.books.settings) !== null;
   }
 
   #manage<T>(caller: Caller, act: () => T): T | Refused | Denied {

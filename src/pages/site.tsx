@@ -7,13 +7,14 @@ import { answerPageError, problemPage, wantsHtml } from "./kit/problem-page.tsx"
 import { noStore, type PageEnv } from "./kit/session.ts";
 import { modelPages } from "./model/page.tsx";
 import { confirmEmailPages } from "./notifications/confirm-email.tsx";
+import { notificationPages } from "./notifications/page.tsx";
 import { operatorPages } from "./operator/site.ts";
 import { homePages } from "./sign-in/home.tsx";
 import { signInPages } from "./sign-in/page.tsx";
 import { usagePages } from "./usage/page.tsx";
 import { receiptPages } from "./usage/receipt.tsx";
 
-const pages = [homePages, signInPages, usagePages, receiptPages, modelPages, confirmEmailPages];
+const pages = [homePages, signInPages, usagePages, receiptPages, modelPages, notificationPages, confirmEmailPages];
 
 const PRIVATE = ["/", "/signin", "/signout", "/confirm-email", "/demo/*", "/settings/*", "/operator/*"];
 

@@ -35,7 +35,12 @@ export async function startSite({ copy = true, demo = false } = {}) {
   const { createTestHarness } = await import("wrangler");
   const worker = {
     configPath: "./wrangler.toml",
-    vars: { RATE_LIMIT_FACTOR: "1000", SIMULATE_REGIONS: "true", ...(demo ? { DEMO_MODE: "true" } : {}) },
+    vars: {
+      RATE_LIMIT_FACTOR: "1000",
+      SIMULATE_REGIONS: "true",
+      EMAIL_FROM: "fuelgauge@platform.example",
+      ...(demo ? { DEMO_MODE: "true" } : {}),
+    },
     secrets: { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" },
   };
   const server = createTestHarness({ root: ROOT, workers: [worker] });

@@ -25,6 +25,7 @@ export const REFRESH_HEADER = "Fuelgauge-Refresh";
 const SETTINGS_PAGES = [
   { tab: "usage", label: "Usage" },
   { tab: "model", label: "Model" },
+  { tab: "notifications", label: "Notifications" },
 ] as const;
 
 type Tab = (typeof SETTINGS_PAGES)[number]["tab"];
