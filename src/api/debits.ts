@@ -6,7 +6,7 @@
 import type { HonoRequest } from "hono";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
-import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { callEnterprise } from "../operations/enterprise-stub.ts";
 import type { DebitAnswerJson } from "../wire/debit-answer.ts";
 import { completeAnswer, forPreviousObject } from "../wire/previous-release.ts";
 import { DEBITS_DOC, mergeResults, showResult, splitReports } from "../wire/report.ts";
@@ -57,7 +57,9 @@ export const debitRoutes = newRouter().openapi(
     const decided =
       reports.length === 0
         ? []
-        : await enterpriseStub(c.env, c.var.address).debit(c.var.caller, reports.map(forPreviousObject));
+        : await callEnterprise(c.env, c.var.address, async (stub) =>
+            stub.debit(c.var.caller, reports.map(forPreviousObject)),
+          );
     if (isRefusal(decided)) return refused(c, decided.refusal);
     const results = mergeResults(split, decided.map(completeAnswer));
     if (split.batch) return c.json({ results: results.map(showResult) });

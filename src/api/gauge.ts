@@ -1,7 +1,7 @@
 /** GET …/gauge returns the current state of an enterprise, from its Durable Object. */
 import { cors } from "hono/cors";
 import { isRefusal } from "../ledger/refusals.ts";
-import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { callEnterprise } from "../operations/enterprise-stub.ts";
 import { gaugeSchema } from "../wire/gauge.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter } from "./route.ts";
@@ -31,7 +31,7 @@ gaugeRoutes.openapi(
     request: { params: inEnterprise },
   }),
   async (c) => {
-    const gauge = await enterpriseStub(c.env, c.var.address).gauge(c.var.caller);
+    const gauge = await callEnterprise(c.env, c.var.address, async (stub) => stub.gauge(c.var.caller));
     return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json(gauge);
   },
 );

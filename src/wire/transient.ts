@@ -6,6 +6,12 @@ export function isTransient(error: unknown): boolean {
   return retryable || isCopyError(error) || isStorageFull(error) || isBusy(error);
 }
 
+/** True if the same call may work at once with a new stub: the platform says so, and the object is not overloaded. */
+export function isWorthRetrying(error: unknown): boolean {
+  const causes = causesOf(error);
+  return causes.some(({ retryable }) => retryable === true) && !causes.some(({ overloaded }) => overloaded === true);
+}
+
 /** True for an error of D1, also when the query builder or an object has wrapped it, and for an incomplete copy. */
 export function isCopyError(error: unknown): boolean {
   return causesOf(error).some(({ message }) => /\b(D1_ERROR|CopyTimeout|CopyUnavailable)\b/.test(message));

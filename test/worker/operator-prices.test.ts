@@ -1,6 +1,6 @@
 /** The operator's page for prices, without script: search, one entry, edit, refuse, remove, and compare versions. */
-import { beforeAll, expect, it } from "vitest";
-import { type Answer, OPERATOR_KEY, operator, senderWith } from "./api.ts";
+import { beforeAll, expect, it, vi } from "vitest";
+import { type Answer, CREDIT, newEnterprise, OPERATOR_KEY, operator, report, senderWith } from "./api.ts";
 
 const PATH = "/operator/prices";
 const stranger = senderWith(null);
@@ -54,4 +54,23 @@ it("changes one entry, keeps what was typed if it is invalid, and shows what cha
   expect((await get(`?from=${before}&to=${after}`)).text).toContain("1 of 1 entries that differ");
   expect((await post(PATH, { model: "m-page", version: after, entry: "", remove: "yes" })).status).toBe(303);
   expect((await operator("GET", "/v1/price-book/models/m-page")).status).toBe(404);
+});
+
+it("lists the names that wait for a price, what they would cost as a model, and gives one its price", async () => {
+  expect((await get()).text).not.toContain("Waiting for a price");
+  const enterprise = await newEnterprise();
+  const usage = { input_tokens: 2_000_000, output_tokens: 100_000 };
+  await enterprise.debit(report({ model: "gpt-5-<future>".replace(/[<>]/g, "_"), usage }));
+  const page = (await get()).text;
+  expect(page).toContain("1 meter in 1 enterprise has");
+  // 2 million input tokens at 1.25 USD, and 100,000 output tokens at 10 USD per million.
+  expect(page).toMatch(/\$3\.5\d* as/);
+  expect((await get("?as=o1-pro")).text).toMatch(/\$360\S* as/);
+  expect((await get("?as=unheard-of")).text).toContain("The price book has no price for");
+  const form = (await get("?model=gpt-5&alias=gpt-5-_future_")).text;
+  expect(form).toContain("&quot;gpt-5-_future_&quot;");
+  const gpt5 = (await operator("GET", "/v1/price-book")).body.models.find(({ id }: { id: string }) => id === "gpt-5");
+  const entry = JSON.stringify({ ...gpt5, aliases: [...gpt5.aliases, "gpt-5-_future_"] });
+  expect((await post(PATH, { model: "gpt-5", version: await version(), entry })).status).toBe(303);
+  await vi.waitFor(async () => expect((await enterprise.gauge()).used_micros).toBe(350 * CREDIT), 10_000);
 });

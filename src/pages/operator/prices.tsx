@@ -16,6 +16,7 @@ import { errorsOf, type Form, hasErrors, NothingSaved, readForm } from "../kit/f
 import { formatCount, formatRateUsd } from "../kit/format.ts";
 import { type Column, operatorPage, Row, Table, Utc } from "./frame.tsx";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
+import { WaitingSection } from "./waiting.tsx";
 
 const PATH = "/operator/prices";
 const MAX_ROWS = 50;
@@ -59,7 +60,9 @@ function parseTyped(text: string): { model: ModelPrice } | { errors: Record<stri
 }
 
 async function pricesPage(c: OperatorContext, id: string | null, form: Form) {
-  const { book, find } = await currentPrices(c.env, c.executionCtx);
+  const prices = await currentPrices(c.env, c.executionCtx);
+  const { book, find } = prices;
+  const summary = await catalogOf(c.env).waitingSummary(MAX_ROWS);
   const search = (c.req.query("q") ?? "").slice(0, 100);
   const entry = id === null ? undefined : book.models.find((model) => model.id === id);
   const versions = await catalogOf(c.env).priceVersions(FROM_NEWEST, VERSIONS);
@@ -75,9 +78,18 @@ async function pricesPage(c: OperatorContext, id: string | null, form: Form) {
         </p>
       </div>
       {id !== null ? (
-        <EntrySection book={book} id={id} entry={entry} form={form} />
+        <EntrySection
+          book={book}
+          id={id}
+          entry={entry}
+          form={form}
+          alias={(c.req.query("alias") ?? "").slice(0, 128)}
+        />
       ) : (
-        <SearchSection book={book} search={search} meant={meant?.price === null ? null : (meant?.model ?? null)} />
+        <>
+          <WaitingSection summary={summary} prices={prices} as={(c.req.query("as") ?? "").slice(0, 128)} path={PATH} />
+          <SearchSection book={book} search={search} meant={meant?.price === null ? null : (meant?.model ?? null)} />
+        </>
       )}
       <section class="card table" aria-labelledby="versions-title">
         <h2 id="versions-title">Versions</h2>
@@ -178,9 +190,18 @@ const SearchSection: FC<{ book: PriceBook; search: string; meant: string | null 
   );
 };
 
-const EntrySection: FC<{ book: PriceBook; id: string; entry: ModelPrice | undefined; form: Form }> = (props) => {
-  const { book, id, entry, form } = props;
-  const template = entry ?? { id, aliases: [], input: "0", output: "0" };
+type EntryProps = {
+  book: PriceBook;
+  id: string;
+  entry: ModelPrice | undefined;
+  form: Form;
+  /** A name to add to the aliases; empty for none. */
+  alias: string;
+};
+
+const EntrySection: FC<EntryProps> = ({ book, id, entry, form, alias }) => {
+  const known = entry ?? { id, aliases: [], input: "0", output: "0" };
+  const template = alias === "" ? known : { ...known, aliases: [...new Set([...known.aliases, alias])] };
   const text = form.values.entry ?? JSON.stringify(template, null, 2);
   return (
     <section class="card" aria-labelledby="entry-title">
