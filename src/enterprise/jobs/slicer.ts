@@ -71,7 +71,7 @@ export class Slicer<D> {
       const job = this.find(name);
       if (job === null || job.state !== "running" || (job.dueAtMs ?? NEVER) > this.#nowMs()) break;
       // If another call runs the slice, this call waits for it.
-      await this.#yield((await this.#runSlice(job)) ? 0 : SHARED_PAUSE_MS);
+      await this.#yield((await this.#runSlice(name)) ? 0 : SHARED_PAUSE_MS);
     }
     return this.find(name);
   }
@@ -81,8 +81,8 @@ export class Slicer<D> {
     for (let slices = 0; slices < SLICES_PER_ALARM; ) {
       const due = loadDueJobs(this.ledger.sql, this.#nowMs());
       let ran = false;
-      for (const job of due) {
-        ran = (await this.#runSlice(job)) || ran;
+      for (const { name } of due) {
+        ran = (await this.#runSlice(name)) || ran;
         slices += 1;
         await this.#yield();
       }
@@ -92,16 +92,18 @@ export class Slicer<D> {
   }
 
   /** Runs the next slice, or makes the missing record, of a job. Returns false if that is already under way. */
-  async #runSlice(job: StoredJob): Promise<boolean> {
-    if (this.#running.has(job.name)) return false;
-    this.#running.add(job.name);
+  async #runSlice(name: string): Promise<boolean> {
+    if (this.#running.has(name)) return false;
+    this.#running.add(name);
     try {
-      if (job.state === "running") await this.#slice(job);
-      const now = this.find(job.name);
+      // Load the job here: a call may have run slices of it since the list of due jobs was made.
+      const job = this.find(name);
+      if (job?.state === "running" && (job.dueAtMs ?? NEVER) <= this.#nowMs()) await this.#slice(job);
+      const now = this.find(name);
       if (now !== null) await this.#record(now);
       return true;
     } finally {
-      this.#running.delete(job.name);
+      this.#running.delete(name);
     }
   }
 

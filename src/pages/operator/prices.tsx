@@ -3,7 +3,7 @@
  * the JSON that the API accepts, so that every kind and tier can be changed here. It works without script.
  */
 import { Hono } from "hono";
-import type { Child, FC } from "hono/jsx";
+import type { FC } from "hono/jsx";
 import { adoptBook, currentPrices } from "../../catalog/current-prices.ts";
 import { catalogOf } from "../../catalog/object.ts";
 import type { PriceBook } from "../../catalog/price-book.ts";
@@ -14,6 +14,7 @@ import { entrySchema } from "../../wire/price-schema.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { errorsOf, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
 import { formatCount, formatRateUsd } from "../kit/format.ts";
+import { comparison } from "./compare-versions.tsx";
 import { type Column, operatorPage, Row, Table, Utc } from "./frame.tsx";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
 import { WaitingSection } from "./waiting.tsx";
@@ -132,7 +133,6 @@ const SEARCH_COLUMNS: readonly Column[] = [
   { title: "Tiers" },
 ];
 const ENTRY_COLUMNS: readonly Column[] = [{ title: "Rate" }, { title: "USD", num: true }, { title: "Per" }];
-const COMPARE_COLUMNS: readonly Column[] = [{ title: "Model" }, { title: "Before" }, { title: "After" }];
 
 const SearchSection: FC<{ book: PriceBook; search: string; meant: string | null }> = ({ book, search, meant }) => {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean);
@@ -264,44 +264,6 @@ const EntryRates: FC<{ entry: ModelPrice }> = ({ entry }) => {
     </>
   );
 };
-
-/** What differs between the versions that the query names; nothing if it names none. */
-async function comparison(c: OperatorContext): Promise<Child> {
-  const [from, to] = [Number(c.req.query("from")), Number(c.req.query("to"))];
-  if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || to < 1) return null;
-  const [before, after] = await Promise.all([catalogOf(c.env).bookAt(from), catalogOf(c.env).bookAt(to)]);
-  const old = new Map((before?.models ?? []).map((model) => [model.id, JSON.stringify(model)]));
-  const next = new Map((after?.models ?? []).map((model) => [model.id, JSON.stringify(model)]));
-  const ids = [...new Set([...old.keys(), ...next.keys()])].filter((id) => old.get(id) !== next.get(id));
-  return (
-    <section class="card table" aria-labelledby="compare-title">
-      <h2 id="compare-title">
-        Version {formatCount(from)} and version {formatCount(to)}
-      </h2>
-      {before === null || after === null ? (
-        <p>One of these versions was never stored.</p>
-      ) : (
-        <Table
-          id="rows-compare"
-          caption={`${formatCount(Math.min(ids.length, MAX_ROWS))} of ${formatCount(ids.length)} entries that differ`}
-          columns={COMPARE_COLUMNS}
-          empty="Both versions have the same entries."
-        >
-          {ids.slice(0, MAX_ROWS).map((id) => (
-            <Row
-              columns={COMPARE_COLUMNS}
-              cells={[
-                <span class="name">{id}</span>,
-                <span class="name">{old.get(id) ?? "—"}</span>,
-                <span class="name">{next.get(id) ?? "—"}</span>,
-              ]}
-            />
-          ))}
-        </Table>
-      )}
-    </section>
-  );
-}
 
 function hrefOf(id: string): string {
   return `${PATH}?${new URLSearchParams({ model: id })}`;

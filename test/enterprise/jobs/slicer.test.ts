@@ -69,6 +69,22 @@ it("runs slice after slice, keeps what the job found, and records its start, its
   expect(records.at(-1)).toMatchObject({ job: id, state: "done", detail: "counted to 5" });
 });
 
+it("runs no slice again that a call ran while the alarm was at another job", async () => {
+  let arrive = () => {};
+  const waiting: SlicedJob<number, JobDeps> = {
+    slice: () => new Promise((resolve) => (arrive = () => resolve({ done: "waited" }))),
+  };
+  const runner = openRunner({ a_wait: waiting, count: counting(3) });
+  await runner.start("a_wait", 0);
+  await runner.start("count", 0);
+  const alarm = runner.runNow("slices");
+  await tick();
+  await runner.runSlices("count", 1);
+  arrive();
+  await alarm;
+  expect(slices).toEqual([0, 1, 2, 3]);
+});
+
 it("continues from its cursor in a new instance, and repeats the slice whose outcome was not stored", async () => {
   const first = openRunner({ count: counting(5) });
   await first.start("count", 0);
