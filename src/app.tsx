@@ -12,6 +12,7 @@ import { directoryRoutes } from "./api/directory.ts";
 import { documentOf } from "./api/document.ts";
 import { enterpriseRoutes } from "./api/enterprises.ts";
 import { entryRoutes } from "./api/entries.ts";
+import { erasureRoutes } from "./api/erasure.ts";
 import { exportRoutes } from "./api/export.ts";
 import { gaugeRoutes } from "./api/gauge.ts";
 import { grantRoutes } from "./api/grants.ts";
@@ -100,6 +101,7 @@ for (const routes of [
   jobRoutes,
   exportRoutes,
   deletionRoutes,
+  erasureRoutes,
   metricRoutes,
   webhookRoutes,
   channelRoutes,

@@ -35,6 +35,7 @@ import { Projector } from "./copy/projector.ts";
 import { Rebuilder } from "./copy/rebuild.ts";
 import { loadRunRows } from "./copy/run-rows.ts";
 import { Deletion } from "./data/deletion.ts";
+import { Eraser } from "./data/eraser.ts";
 import { DataCalls } from "./data-calls.ts";
 import { WaitingReporter } from "./jobs/report-waiting.ts";
 import { JobRunner } from "./jobs/runner.ts";
@@ -80,7 +81,7 @@ export class EnterpriseCore {
     const { sql, clock, defer, sockets } = bare;
     const platform = limitCopyCalls(bare);
     this.platform = platform;
-    this.#keyring = new Keyring(sql);
+    this.#keyring = new Keyring(sql, ledger.store.erasures);
     this.access = new AccessControl({
       keyring: this.#keyring,
       sockets,
@@ -92,7 +93,9 @@ export class EnterpriseCore {
     this.#projector = new Projector(ledger, platform, this.#writer, () => this.jobs.projectionFinished());
     const rebuilder = new Rebuilder(ledger, platform, this.#writer);
     this.#waiting = new WaitingReporter(ledger, platform);
-    this.jobs = new JobRunner({ platform, ledger, projector: this.#projector, rebuilder, waiting: this.#waiting });
+    const eraser = new Eraser({ ledger, platform }, this.#writer);
+    const projector = this.#projector;
+    this.jobs = new JobRunner({ platform, ledger, projector, rebuilder, waiting: this.#waiting, eraser });
     ledger.refuseUnpriced = bare.unpricedUsage === "refuse";
     this.budgets = new BudgetCalls({
       ledger,
@@ -115,6 +118,8 @@ export class EnterpriseCore {
     this.data = new DataCalls({
       ledger,
       deletion: new Deletion(ledger, platform, this.#writer),
+      platform,
+      jobs: this.jobs,
       answer: (caller, act) => this.#answer(caller, act),
     });
     this.notifications = new NotificationCalls({

@@ -2,17 +2,27 @@
  * The operator's calls to one enterprise's Durable Object that concern its data as a whole. The core checks the caller of
  * each call.
  */
-import type { Caller } from "../access/callers.ts";
+import { byOf, type Caller } from "../access/callers.ts";
 import type { Denied } from "../access/refusals.ts";
-import { type Refused, refuse } from "../ledger/refusals.ts";
+import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { ExportCursor, ExportKind } from "../wire/export.ts";
+import { eraseUser } from "./books/commands.ts";
+import { ERASE } from "./books/erasures.ts";
 import type { Ledger } from "./books/ledger.ts";
 import type { Deletion, DeletionStep } from "./data/deletion.ts";
 import { EXPORT_PAGE_ROWS, type ExportPage, exportPage } from "./data/export.ts";
+import type { JobRunner } from "./jobs/runner.ts";
+import type { Platform } from "./platform.ts";
+import { CLOSE_UNAUTHORIZED } from "./sockets/sockets.ts";
+
+/** How many slices of an erasure run in the call. This takes a second at most, and is enough for small books. */
+const SLICES_IN_CALL = 60;
 
 const OPERATOR: Caller = { kind: "operator" };
 
 type DataDeps = {
+  platform: Platform;
+  jobs: JobRunner;
   ledger: Ledger;
   deletion: Deletion;
   /** Runs the call, unless its caller is refused in this turn. */
@@ -31,6 +41,27 @@ export class DataCalls {
         exportPage(ledger, kind, cursor, Math.min(maxRows, EXPORT_PAGE_ROWS)) ?? refuse({ code: "cursor_expired" })
       );
     });
+  }
+
+  /**
+   * Erases a person: ends what the person is signed in with, and replaces the person's id and name everywhere. Small books
+   * are done when this returns. Returns the job, which also erases others that were asked for meanwhile.
+   */
+  async eraseUser(user: string): Promise<{ job: string } | Refused | Denied> {
+    const { ledger, platform, jobs } = this.deps;
+    const begun = this.deps.answer(OPERATOR, () => {
+      try {
+        const realNowMs = platform.clock.realNowMs();
+        return { begun: ledger.apply((change) => eraseUser(change, user, byOf(OPERATOR), realNowMs)) !== null };
+      } finally {
+        ledger.store.erasures.forget();
+      }
+    });
+    if (isRefusal(begun)) return begun;
+    for (const socket of platform.sockets.of(`user:${user}`)) socket.close(CLOSE_UNAUTHORIZED, "signed out");
+    const { id } = await jobs.start(ERASE, null);
+    await jobs.runSlices(ERASE, SLICES_IN_CALL);
+    return { job: id };
   }
 
   /** Does a part of the enterprise's deletion. The catalog calls this until it is done. */

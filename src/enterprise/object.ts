@@ -255,6 +255,10 @@ export class EnterpriseObject extends DurableObject<Env> {
     return step;
   }
 
+  eraseUser(user: string) {
+    return this.#core.data.eraseUser(user);
+  }
+
   exportPage(...call: Parameters<EnterpriseCore["data"]["exportPage"]>) {
     return this.#core.data.exportPage(...call);
   }

@@ -68,6 +68,8 @@ export type EntryFacts =
     }
   /** Usage that nothing priced for 400 days was deleted. */
   | { type: "usage_dropped"; reportedAs: string; tier: string; meters: number }
+  /** A person's id and name were replaced. The entry does not name the person. */
+  | { type: "user_erased"; replacement: string }
   | { type: "run_closed"; run: string; creditsMicros: Micros; usdMicros: Micros }
   | CheckpointFacts;
 

@@ -72,6 +72,7 @@ export type FactsJson =
       usd_micros: Micros;
     }
   | { type: "usage_dropped"; reported_as: string; tier: string; meters: number }
+  | { type: "user_erased"; replacement: string }
   | { type: "run_closed"; run: string; credits_micros: Micros; usd_micros: Micros }
   | {
       type: "checkpoint";
@@ -165,6 +166,8 @@ export function showFacts(facts: EntryFacts): FactsJson {
       };
     case "billing_model_changed":
       return { type, from: facts.from, to: facts.to };
+    case "user_erased":
+      return { type, replacement: facts.replacement };
     case "run_closed":
       return { type, run: facts.run, credits_micros: facts.creditsMicros, usd_micros: facts.usdMicros };
     case "usage_priced":
@@ -258,6 +261,8 @@ export function parseFacts(json: FactsJson): EntryFacts {
       };
     case "billing_model_changed":
       return { type, from: json.from, to: json.to };
+    case "user_erased":
+      return { type, replacement: json.replacement };
     case "run_closed":
       return { type, run: json.run, creditsMicros: json.credits_micros, usdMicros: json.usd_micros };
     case "usage_priced":

@@ -151,6 +151,7 @@ export const ROUTES: readonly Route[] = [
     body: { user: "u1", role: "member", origin: "https://editor.example", ttl_seconds: 60 },
   },
   { method: "POST", path: `${E}/users/{user}/sign-out`, needs: "operator" },
+  { method: "POST", path: `${E}/users/{user}/erase`, needs: "operator" },
   {
     method: "PUT",
     path: `${E}/directory`,

@@ -38,9 +38,22 @@ export type StartRefused = Refused & { upgradeUrl: string | null; gauge: Gauge }
 
 const BY_AGENT: By = "agent";
 
+/**
+ * Begins to replace a person's id by another one, and ends the person's tokens. Returns the replacement; null if that has
+ * begun already.
+ */
+export function eraseUser(change: Change, user: string, by: By, realNowMs: AtMs): string | null {
+  const replacement = change.store.erasures.begin(user, change.nowMs, realNowMs);
+  if (replacement === null) return null;
+  change.takeSeq();
+  change.record([{ atMs: change.nowMs, by, facts: { type: "user_erased", replacement } }]);
+  return replacement;
+}
+
 /** Decides one report. The report's run must already be loaded. */
-export function debitOne(change: Change, report: Report, refuseUnpriced: boolean): DebitAnswer | Refused {
-  const run = change.run(report.run);
+export function debitOne(change: Change, sent: Report, refuseUnpriced: boolean): DebitAnswer | Refused {
+  const run = change.run(sent.run);
+  const report = change.store.erasures.attribute(sent, run, change.nowMs);
   change.attributeTo(report.run);
   // Only a final report can lower a total and cause a refund, and only a refund needs used-up grants.
   if (report.final) change.loadGrants(change.metersOf(report.run));
@@ -91,8 +104,9 @@ export function putOverrides(change: Change, overrides: Overrides, models: reado
   change.record([{ atMs: change.nowMs, by, facts }]);
 }
 
-export function startRun(change: Change, request: StartRequest): StartAnswer | StartRefused {
-  change.load([request.run]);
+export function startRun(change: Change, sent: StartRequest): StartAnswer | StartRefused {
+  change.load([sent.run]);
+  const request = change.store.erasures.attribute(sent, change.run(sent.run), change.nowMs);
   const known = { books: change.books, run: change.run(request.run), meters: change.metersOf(request.run) };
   const decided = decideAdmission(known, request, change.nowMs, (run) => change.budgets?.statesOfRun(run) ?? []);
   if (isRefusal(decided)) {

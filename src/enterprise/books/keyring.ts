@@ -9,6 +9,7 @@ import type { TokenClaims } from "../../access/tokens.ts";
 import type { By } from "../../ledger/entries.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { Erasures } from "./erasures.ts";
 import { SignOuts } from "./sign-outs.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
@@ -41,8 +42,11 @@ export class Keyring {
 
   readonly signOuts: SignOuts;
 
-  constructor(readonly sql: Sql) {
-    this.signOuts = new SignOuts(sql);
+  constructor(
+    readonly sql: Sql,
+    erasures = new Erasures(sql),
+  ) {
+    this.signOuts = new SignOuts(sql, erasures);
   }
 
   /** Returns why the caller is refused at this time, or null if it is not refused. */

@@ -190,7 +190,9 @@ export class Ledger {
     const nowMs = this.nowMs();
     const settled = this.trySettle(nowMs);
     const { identity, books } = this.#state();
-    return gaugeOf(identity.id, settled ? books : this.#settleInMemory(books, nowMs), nowMs);
+    if (settled) return gaugeOf(identity.id, books, nowMs);
+    const due = { ...settleDue(books, nowMs).books, overdue: this.store.sumExpiredHolds(nowMs) };
+    return gaugeOf(identity.id, due, nowMs);
   }
 
   /** Like `settle`, for reads. Returns false if nothing can be stored. Then the read goes on without it. */
@@ -365,11 +367,6 @@ export class Ledger {
       this.budgets.recover(error);
       throw error;
     }
-  }
-
-  /** Returns the books as they would be if what is due could be stored. */
-  #settleInMemory(books: Books, nowMs: AtMs): Books {
-    return { ...settleDue(books, nowMs).books, overdue: this.store.sumExpiredHolds(nowMs) };
   }
 
   #state(): State {

@@ -7,6 +7,7 @@ import type { Caller, CallerToken, Role } from "../../access/callers.ts";
 import { type Denied, deny } from "../../access/refusals.ts";
 import { MAX_TOKEN_MS } from "../../access/tokens.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import type { Erasures } from "./erasures.ts";
 import type { Sql } from "./sql.ts";
 
 type SignOutKind = "session" | "person" | "admin";
@@ -17,7 +18,10 @@ const MAX_FORGOTTEN = 100;
 const CLOCK_DRIFT_MS = 60_000;
 
 export class SignOuts {
-  constructor(readonly sql: Sql) {}
+  constructor(
+    readonly sql: Sql,
+    readonly erasures: Erasures,
+  ) {}
 
   /** Returns why a caller with a session or an embed token is refused, or null if it is not refused. */
   findFault({ kind, user, token }: Extract<Caller, { kind: "user" | "embed" }>, nowMs: AtMs): Denied | null {
@@ -29,7 +33,7 @@ export class SignOuts {
 
   /** Whether a token was ended by signing out its session or its person. */
   hasEnded(user: string, { id, issuedAtMs }: Pick<CallerToken, "id" | "issuedAtMs">): boolean {
-    return this.#load("session", id) !== null || issuedAtMs <= (this.#load("person", user) ?? 0);
+    return this.#load("session", id) !== null || issuedAtMs <= this.#personEndedAtMs(user);
   }
 
   /** Returns the role that a token still has: an admin who was demoted after it was issued is a member. */
@@ -42,7 +46,7 @@ export class SignOuts {
    * same millisecond.
    */
   nextIssueAtMs(user: string, nowMs: AtMs): AtMs {
-    return Math.max(nowMs, (this.#load("person", user) ?? 0) + 1, (this.#load("admin", user) ?? 0) + 1);
+    return Math.max(nowMs, this.#personEndedAtMs(user) + 1, (this.#load("admin", user) ?? 0) + 1);
   }
 
   endSession({ id, expiresAtMs }: CallerToken, nowMs: AtMs): void {
@@ -59,6 +63,11 @@ export class SignOuts {
   demote(user: string, issuedAtMs: AtMs, nowMs: AtMs): void {
     const expiredAtMs = issuedAtMs + MAX_TOKEN_MS.session;
     this.#put({ kind: "admin", id: user, beforeMs: issuedAtMs, expiredAtMs }, nowMs);
+  }
+
+  /** Returns when all tokens of this person were ended last, by a sign-out or because the person was erased. */
+  #personEndedAtMs(user: string): AtMs {
+    return Math.max(this.#load("person", user) ?? 0, this.erasures.tokensEndedAtMs(user));
   }
 
   #load(kind: SignOutKind, id: string): AtMs | null {

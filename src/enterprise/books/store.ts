@@ -9,6 +9,7 @@ import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { Channels } from "./channels.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
+import { Erasures } from "./erasures.ts";
 import { furtherRatesOf } from "./further-kinds.ts";
 import { ENTRIES, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
 import type { Sql } from "./sql.ts";
@@ -18,9 +19,11 @@ const DEBTORS_PER_PAGE = 200;
 
 export class Store {
   readonly channels: Channels;
+  readonly erasures: Erasures;
 
   constructor(readonly sql: Sql) {
     this.channels = new Channels(sql);
+    this.erasures = new Erasures(sql);
   }
 
   loadEnterprise(): Enterprise | null {

@@ -110,6 +110,15 @@ export function foldCube(sql: Sql, rows: readonly OutboxRow[], revision: number)
   return touched;
 }
 
+/** Returns these cells with what is stored under the same keys added. */
+export function mergeCells(sql: Sql, cells: CubeCell[]): CubeCell[] {
+  addStored(CUBE.loadSame(sql, cells), cells, cellKey, (cell, stored) => {
+    addCell(cell, stored);
+    cell.revision = Math.max(cell.revision, stored.revision);
+  });
+  return cells;
+}
+
 /** Returns the id of a cell in the export's log: its key as JSON. */
 export function cellId(cell: CubeCell): string {
   return JSON.stringify(Object.values(CUBE_KEY).map((of) => of(cell)));

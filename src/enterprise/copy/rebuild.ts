@@ -5,6 +5,7 @@
  */
 import { SWEEP_START, SWEPT, type SweepPlace, sweepPage } from "../../copy/sweep.ts";
 import { readHead } from "../../copy/write.ts";
+import { isErasing } from "../books/erasures.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Step } from "../jobs/sliced-job.ts";
@@ -21,6 +22,9 @@ export type RebuildCursor = {
   batches: number;
   place: { write: SnapshotPlace } | { sweep: SweepPlace };
 } | null;
+
+/** A rebuild begins when no erasure is replacing rows. */
+const ERASE_PAUSE_MS = 200;
 
 /** What a finished rebuild leaves in its job. */
 export type RebuildResult = { batches: number };
@@ -53,6 +57,7 @@ export class Rebuilder {
   async #begin(): Promise<Step<RebuildCursor>> {
     const { ledger, platform } = this;
     const { sql } = ledger;
+    if (isErasing(sql)) return { next: REBUILD_START, pauseMs: ERASE_PAUSE_MS };
     const head = await readHead(platform.copy, ledger.id);
     const generation = Math.max(head?.generation ?? 0, getProgress(sql, "generation")) + 1;
     return {

@@ -5,6 +5,7 @@
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { beginAsOf, endAsOf, endAsOfTable, loadAsOfPage, loadPage, passAsOf } from "../books/as-of.ts";
+import { isErasing } from "../books/erasures.ts";
 import type { Ledger } from "../books/ledger.ts";
 import type { Sql } from "../books/sql.ts";
 import type { Projector } from "../copy/projector.ts";
@@ -33,6 +34,8 @@ const PHASES: readonly string[] = [FOLD, ...BOOK_PHASES, ...COPY_PHASES];
 const COPY_CHECK = "copy_equals_ledger";
 const D1_TIMEOUT_MS = 15_000;
 const COPY_PAUSE_MS = 1_000;
+/** An audit begins when no erasure is replacing rows. */
+const ERASE_PAUSE_MS = 200;
 /** How often the audit of the copy waits for a rebuild, or tries again after D1 has failed, before it gives up. */
 const MAX_WAITS = 600;
 const MAX_RETRIES = 6;
@@ -46,6 +49,7 @@ export const AUDIT: SlicedJob<AuditNotes, AuditDeps> = {
   listed: true,
   maxFailures: 8,
   slice: (deps, notes) => {
+    if (notes.phase === FOLD && isErasing(deps.ledger.sql)) return { next: notes, pauseMs: ERASE_PAUSE_MS };
     if (notes.phase === FOLD) return begin(deps.ledger, notes);
     if ((COPY_PHASES as readonly string[]).includes(notes.phase)) return auditCopy(deps, notes);
     return auditSlice(deps.ledger, notes);

@@ -4,6 +4,7 @@
  */
 import { nextOutlookAtMs } from "../../ledger/channel-alerts.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
+import { ERASE } from "../books/erasures.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { PRICE_WAITING } from "../books/pricing.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
@@ -13,6 +14,7 @@ import { loadWebhookSecret, storeWebhookSecret } from "../books/webhook-secret.t
 import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
 import type { Projector } from "../copy/projector.ts";
 import type { RebuildCursor, Rebuilder } from "../copy/rebuild.ts";
+import type { EraseCursor, Eraser } from "../data/eraser.ts";
 import { learnPlanBefore } from "../plan-terms.ts";
 import type { Platform } from "../platform.ts";
 import { closeExpired, nextExpiryAtMs } from "../sockets/sockets.ts";
@@ -36,11 +38,18 @@ export type JobDeps = {
   projector: Projector;
   rebuilder: Rebuilder;
   waiting: WaitingReporter;
+  eraser: Eraser;
 };
 
 /** The jobs whose work grows with history or with what became due. The runner starts them by name. */
 export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> = {
   audit: AUDIT,
+  [ERASE]: {
+    listed: true,
+    // While D1 cannot be reached, a person must not stay half erased.
+    maxFailures: Number.POSITIVE_INFINITY,
+    slice: ({ eraser }, cursor) => eraser.slice(cursor as EraseCursor),
+  },
   [RETENTION]: RETENTION_JOB as SlicedJob<unknown, JobDeps>,
   [PRICE_WAITING]: PRICE_WAITING_JOB as SlicedJob<unknown, JobDeps>,
   [REBUILD]: {

@@ -46,6 +46,8 @@ export function textOf(facts: EntryFacts): { what: string; detail: string } {
     }
     case "billing_model_changed":
       return { what: "Billing model changed", detail: `${facts.from} → ${facts.to}` };
+    case "user_erased":
+      return { what: "Person erased", detail: `now ${facts.replacement}` };
     case "price_changed": {
       const { fromMultiplier, toMultiplier, added, changed, removed } = facts;
       const multiplier = `multiplier ${formatRate(fromMultiplier)} → ${formatRate(toMultiplier)}`;

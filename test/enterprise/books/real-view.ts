@@ -171,6 +171,7 @@ function microsOf(facts: EntryFacts): number {
       return facts.toMicros ?? -1;
     case "billing_model_changed":
     case "price_changed":
+    case "user_erased":
       return 0;
     case "run_closed":
       return facts.creditsMicros + facts.usdMicros;

@@ -1,0 +1,121 @@
+/**
+ * The people whose id was replaced. Their ids are known only while the job runs; afterwards a keyed hash recognizes them.
+ * Until the job is done, everything that is reported for the id belongs to the replacement. From then on only reports of
+ * runs that the replacement has, or that started before the erasure, do. Every other run is of a new person.
+ */
+import type { Attribution } from "../../ledger/attribution.ts";
+import type { Run } from "../../ledger/books.ts";
+import type { AtMs } from "../../ledger/time.ts";
+import { keyedHash, randomHex } from "../data/digest.ts";
+import { loadJob } from "./job-rows.ts";
+import type { Sql, SqlRow } from "./sql.ts";
+
+type Erasure = {
+  replacement: string;
+  hashKey: string;
+  hash: string;
+  /** The person's id and name; null once no table has them. */
+  user: string | null;
+  name: string | null;
+  /** By the enterprise's clock and by the real clock. */
+  erasedAtMs: AtMs;
+  realAtMs: AtMs;
+};
+
+/** A person whose id some tables may still have. */
+export type PersonToErase = { user: string; name: string | null; replacement: string };
+
+const SUFFIX_BYTES = 4;
+const KEY_BYTES = 32;
+
+export class Erasures {
+  /** Cached, because new runs look here. Losing it only costs a query. */
+  #known: Erasure[] | null = null;
+
+  constructor(readonly sql: Sql) {}
+
+  /** Call this after a change, and when a transaction that made one has failed. */
+  forget(): void {
+    this.#known = null;
+  }
+
+  /** Begins to erase a person, in the caller's transaction. Returns the replacement; null if that has begun already. */
+  begin(user: string, erasedAtMs: AtMs, realAtMs: AtMs): string | null {
+    const known = this.#load();
+    if (known.some((erasure) => erasure.user === user)) return null;
+    const hashKey = known[0]?.hashKey ?? randomHex(KEY_BYTES);
+    let replacement: string;
+    do replacement = `erased-${randomHex(SUFFIX_BYTES)}`;
+    while (known.some((erasure) => erasure.replacement === replacement));
+    const name = this.sql.all("SELECT name FROM names WHERE kind = 'user' AND id = ?", user)[0]?.name ?? null;
+    this.sql.run(
+      "INSERT INTO erasures VALUES (?, ?, ?, ?, ?, ?, ?)",
+      ...[replacement, hashKey, keyedHash(hashKey, user), user, name, erasedAtMs, realAtMs],
+    );
+    // The erasure ends every token that these rows would have ended.
+    this.sql.run("DELETE FROM sign_outs WHERE kind IN ('person', 'admin') AND id = ?", user);
+    this.forget();
+    return replacement;
+  }
+
+  /** Returns the next person whose id some tables may still have; null if there is none. */
+  next(): PersonToErase | null {
+    const row = this.sql.all("SELECT * FROM erasures WHERE user IS NOT NULL ORDER BY replacement LIMIT 1")[0];
+    if (row === undefined) return null;
+    const { user, name, replacement } = erasureOfRow(row);
+    return { user: user as string, name, replacement };
+  }
+
+  finish(replacement: string): void {
+    this.sql.run("UPDATE erasures SET user = NULL, name = NULL WHERE replacement = ?", replacement);
+    this.forget();
+  }
+
+  /** Returns the request with the replacement of its user, if the request belongs to somebody who was erased. */
+  attribute<T extends Attribution>(request: T, run: Run | null, nowMs: AtMs): T {
+    const { user, startedAtMs = nowMs } = request;
+    if (user === undefined || run?.user === user || this.#load().length === 0) return request;
+    const found = this.#find(user).find((erasure) =>
+      run === null ? erasure.user !== null || startedAtMs <= erasure.erasedAtMs : erasure.replacement === run.user,
+    );
+    return found === undefined ? request : { ...request, user: found.replacement };
+  }
+
+  /** Returns when this user's tokens were ended last, by the real clock; 0 if never. */
+  tokensEndedAtMs(user: string): AtMs {
+    return Math.max(0, ...this.#find(user).map(({ realAtMs }) => realAtMs));
+  }
+
+  #find(user: string): Erasure[] {
+    const known = this.#load();
+    if (known[0] === undefined) return [];
+    const hash = keyedHash(known[0].hashKey, user);
+    return known.filter((erasure) => erasure.hash === hash);
+  }
+
+  #load(): Erasure[] {
+    this.#known ??= this.sql.all("SELECT * FROM erasures ORDER BY erased_at_ms, replacement").map(erasureOfRow);
+    return this.#known;
+  }
+}
+
+/** The name of the job that replaces the ids. */
+export const ERASE = "erase";
+
+/** Whether an erasure has begun to replace rows. Audits and rebuilds wait for it. */
+export function isErasing(sql: Sql): boolean {
+  const job = loadJob(sql, ERASE);
+  return job?.state === "running" && job.cursor !== null;
+}
+
+function erasureOfRow(row: SqlRow): Erasure {
+  return {
+    replacement: row.replacement as string,
+    hashKey: row.hash_key as string,
+    hash: row.hash as string,
+    user: row.user as string | null,
+    name: row.name as string | null,
+    erasedAtMs: row.erased_at_ms as AtMs,
+    realAtMs: row.real_at_ms as AtMs,
+  };
+}
