@@ -1,7 +1,7 @@
 /**
  * The Durable Object of one enterprise. It only binds the core to the platform. Method names, arguments and return
  * values must stay compatible between releases: during a deploy, old Workers call new objects and new Workers call old
- * ones.
+ * ones. This file is long because it has one method for each call.
  */
 import { DurableObject } from "cloudflare:workers";
 import type { Caller } from "../access/callers.ts";

@@ -1,6 +1,7 @@
 /**
  * The journal's entries as JSON. Their facts are also stored in this form, in the object and in the copy, which compares
- * them as text: the order of the members must not change.
+ * them as text: the order of the members must not change. This file is long because it has every type
+ * of entry.
  */
 
 import type { BillingModel, GrantSource } from "../ledger/books.ts";

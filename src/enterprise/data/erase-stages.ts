@@ -1,6 +1,7 @@
 /**
  * The stages of erasing a person: one for each table of the object that holds people's ids or names, with the rows of the
- * copy that come from it. Each call looks at one page of the table. A stage may run any number of times.
+ * copy that come from it. Each call looks at one page of the table. A stage may run any number of times. This file is long
+ * because many tables hold people.
  */
 import { replaceRows, replaceRunUser } from "../../copy/replace-rows.ts";
 import type { BatchRows } from "../../copy/write.ts";
@@ -31,13 +32,16 @@ const BODY_ROWS = 100;
 export const ERASE_STAGES: readonly Stage[] = [
   eraseRuns,
   eraseOutbox,
+  eraseBudgets,
   eraseTotals,
+  eraseDays,
   eraseCube,
   eraseName,
   eraseEntries,
   eraseKeys,
   eraseNotes,
   eraseBodies,
+  eraseChannels,
   eraseJobs,
   eraseExportLog,
 ];
@@ -58,7 +62,20 @@ async function eraseRuns({ ledger, platform }: EraseDeps, person: PersonToErase,
     logChanges(sql, "runs", runs);
   });
   ledger.recent.forget(runs);
+  // What the runs hold now counts for the replacement.
+  if (runs.length > 0) ledger.budgets.clear();
   return page.last;
+}
+
+/** An enterprise has at most 5,000 budgets, and the person has few of them. */
+function eraseBudgets({ ledger }: EraseDeps, { user, replacement }: PersonToErase): StageKey {
+  ledger.sql.transaction(() => {
+    for (const table of ["budgets", "budget_levels"]) {
+      ledger.sql.run(`UPDATE OR REPLACE ${table} SET id = ? WHERE dimension = 'user' AND id = ?`, replacement, user);
+    }
+  });
+  ledger.budgets.clear();
+  return null;
 }
 
 function eraseOutbox({ ledger: { sql } }: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): StageKey {
@@ -101,6 +118,26 @@ async function eraseTotals(deps: EraseDeps, { user, replacement }: PersonToErase
     CYCLE_TOTALS.put(sql, load().merged);
     sql.run(`DELETE FROM totals_cycle WHERE dimension = 'user' AND id = ? AND ${page.within}`, user, ...page.params);
   });
+  return page.last;
+}
+
+/** What the person was charged on the last days, which only budgets read. */
+function eraseDays({ ledger }: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): StageKey {
+  const { sql } = ledger;
+  const page = pageOf(sql, "totals_day", ["day_starts_at_ms", "dimension", "id", "unit"], after);
+  const found = `FROM totals_day WHERE dimension = 'user' AND id = ? AND ${page.within}`;
+  const rows = sql.all(`SELECT * ${found}`, user, ...page.params);
+  sql.transaction(() => {
+    for (const { day_starts_at_ms, unit, amount_micros } of rows) {
+      sql.run(
+        `INSERT INTO totals_day (day_starts_at_ms, dimension, id, unit, amount_micros) VALUES (?, 'user', ?, ?, ?)
+          ON CONFLICT DO UPDATE SET amount_micros = amount_micros + excluded.amount_micros`,
+        ...[day_starts_at_ms as number, replacement, unit as string, amount_micros as number],
+      );
+    }
+    sql.run(`DELETE ${found}`, user, ...page.params);
+  });
+  if (rows.length > 0) ledger.budgets.clear();
   return page.last;
 }
 
@@ -149,8 +186,16 @@ async function eraseName(deps: EraseDeps, { user, replacement }: PersonToErase):
 async function eraseEntries(deps: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): Promise<StageKey> {
   const { sql } = deps.ledger;
   const page = pageOf(sql, "entries", ["seq"], after);
-  const found = sql.all(`SELECT * FROM entries WHERE caused_by = ? AND ${page.within}`, `user:${user}`, ...page.params);
-  const entries = found.map((row) => ENTRIES.read({ ...row, caused_by: `user:${replacement}` }));
+  const found = sql.all(
+    `SELECT * FROM entries WHERE (caused_by = ? OR instr(facts, ?) > 0) AND ${page.within}`,
+    ...[`user:${user}`, `"dimension":"user","id":${jsonOf(user)}`, ...page.params],
+  );
+  const entries = found.map(ENTRIES.read).map(({ seq, atMs, by, facts }) => ({
+    seq,
+    atMs,
+    by: by === `user:${user}` ? `user:${replacement}` : by,
+    facts: facts.type === "budget_changed" && facts.id === user ? { ...facts, id: replacement } : facts,
+  }));
   await replace(deps, { entries }, []);
   sql.transaction(() => {
     ENTRIES.updateAll(sql, entries);
@@ -196,6 +241,17 @@ function eraseBodies({ ledger: { sql } }: EraseDeps, person: PersonToErase, afte
     sql.run("UPDATE webhooks SET body = ? WHERE number = ?", replaced, number as number);
   }
   return page.last;
+}
+
+/** A channel to the person's address no longer reaches anybody. An enterprise has at most 50 channels. */
+function eraseChannels({ ledger: { sql, store } }: EraseDeps, { user, replacement }: PersonToErase): StageKey {
+  sql.run("UPDATE channels SET target = ?, active = 0 WHERE target = ?", replacement, user);
+  sql.run("UPDATE channels SET created_by = ? WHERE created_by = ?", `user:${replacement}`, `user:${user}`);
+  store.channels.forget();
+  // The report of a cycle that is being made may have the person among the top users.
+  const cursor = "UPDATE reports_due SET cursor = replace(cursor, ?, ?) WHERE cursor IS NOT NULL";
+  sql.run(cursor, jsonOf(user), jsonOf(replacement));
+  return null;
 }
 
 /** What ended jobs have found may quote rows. */

@@ -32,6 +32,13 @@ const TEXT_COLUMNS: Record<string, "erased" | "never a person"> = {
   "jobs.cursor": "erased",
   "export_log.id": "erased",
   "sign_outs.id": "erased",
+  "budgets.id": "erased",
+  "budget_levels.id": "erased",
+  "totals_day.id": "erased",
+  "entries.facts": "erased",
+  "channels.target": "erased",
+  "channels.created_by": "erased",
+  "reports_due.cursor": "erased",
   "erasures.user": "erased",
   "erasures.name": "erased",
   ...Object.fromEntries(
@@ -78,7 +85,11 @@ const TEXT_COLUMNS: Record<string, "erased" | "never a person"> = {
         "totals_model.kinds",
         "export_log.kind",
       ],
-      ...["deleted_sums.name", "deleted_sums.micros", "entries.facts"],
+      ...["deleted_sums.name", "deleted_sums.micros"],
+      ...["budget_levels.dimension", "budget_levels.period", "budgets.action", "budgets.dimension", "budgets.period"],
+      ...["budgets.unit", "channels.confirm_id", "channels.events", "channels.id", "channels.kind", "channels.secret"],
+      ...["channels.site", "channels.thresholds", "enterprise.alerted", "reports_due.facts", "reports_due.unit"],
+      ...["totals_day.dimension", "totals_day.unit", "webhook_secret.secret", "webhook_secret.url", "webhooks.channel"],
       ...["keys.secret_id", "waiting_names.tier", "waiting_names.usage"],
     ].map((column) => [column, "never a person"]),
   ),
@@ -138,6 +149,21 @@ async function fill(): Promise<void> {
   core.access.signOutPerson(ADA);
   ledger.sql.run("UPDATE runs SET pruned = json_object('user', user) WHERE run = 'r3'");
   ledger.sql.run("UPDATE runs SET pruned = NULL");
+  ledger.sql.run("INSERT INTO budgets VALUES ('user', ?, 'day', 5, 'warn', 'credits')", ADA);
+  ledger.sql.run("INSERT INTO budget_levels VALUES ('user', ?, 'day', ?, 90)", ADA, NOON);
+  ledger.sql.run(
+    `INSERT INTO channels (id, kind, target, thresholds, active, site, created_by, created_at_ms)
+      VALUES ('c1', 'email', ?, '[]', 0, '', ?, 1)`,
+    ADA,
+    `user:${ADA}`,
+  );
+  const terms = { limitMicros: 5, action: "warn", unit: "credits" } as const;
+  const facts = { type: "budget_changed", dimension: "user", id: ADA, period: "day", from: null, to: terms } as const;
+  ledger.apply((change) => {
+    change.takeSeq();
+    change.record([{ atMs: change.nowMs, by: "operator", facts }]);
+  });
+  ledger.budgets.clear();
 }
 
 function texts(rowsOf: (statement: string) => Record<string, unknown>[]): string[] {
