@@ -145,6 +145,8 @@ function startWorker({ port, demo, passedOn }, persistTo, editorPort) {
   if (!given("--inspector-port")) args.push("--inspector-port", "0");
   // Locally all requests come from one address and a few keys, so the usual rate limits would get in the way.
   args.push("--var", "RATE_LIMIT_FACTOR:1000");
+  // wrangler simulates the sending of emails: it writes them to files below .wrangler/tmp/email.
+  args.push("--var", `EMAIL_FROM:${process.env.EMAIL_FROM || "fuelgauge@localhost.example"}`);
   // The development runtime has no jurisdictions.
   args.push("--var", "SIMULATE_REGIONS:true");
   // The start page links to the demo editor.

@@ -6,6 +6,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { ApiDocument, ApiOperation, Json } from "../wire/api-document.ts";
 import { PROBLEMS, type ProblemCode } from "../wire/problem-catalogue.ts";
 import type { Access, ApiEnv } from "./auth.ts";
+import { describeWebhooks } from "./webhook-document.ts";
 
 const INFO = {
   title: "Fuelgauge",
@@ -54,6 +55,7 @@ export function documentOf(app: OpenAPIHono<ApiEnv>): ApiDocument {
   for (const [name, scheme] of Object.entries(SECURITY_SCHEMES)) {
     app.openAPIRegistry.registerComponent("securitySchemes", name, scheme as never);
   }
+  describeWebhooks(app);
   const generated = app.getOpenAPI31Document({ openapi: "3.1.0", info: INFO, tags: TAGS, servers: [{ url: "/" }] });
   const document = JSON.parse(JSON.stringify(generated)) as ApiDocument;
   document["x-problem-codes"] = Object.fromEntries(

@@ -46,11 +46,19 @@ export type ApiOperation = {
   "x-websocket"?: { sends?: ApiSchema; receives: ApiSchema };
 };
 
+export type ApiWebhook = Pick<ApiOperation, "operationId" | "summary" | "description" | "parameters" | "responses"> & {
+  requestBody: { content: Content };
+  /** A body as it is sent, with its headers, and the secret that verifies it. */
+  "x-sample": { secret: string; headers: Record<string, string>; body: string };
+};
+
 export type ApiDocument = {
   openapi: string;
   info: { title: string; version: string; description: string };
   tags: { name: string; description: string }[];
   paths: Record<string, Record<string, ApiOperation>>;
+  /** What the deployment sends to others, by the type of the message. */
+  webhooks: Record<string, Record<string, ApiWebhook>>;
   components: { schemas: Record<string, ApiSchema>; securitySchemes: Record<string, Json> };
   "x-problem-codes": Record<string, { status: number; what: string; remedy: string }>;
 };

@@ -5,8 +5,9 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ApiDocument, ApiOperation } from "../../src/wire/api-document.ts";
+import { Webhook } from "standardwebhooks";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import type { ApiDocument, ApiOperation, ApiWebhook } from "../../src/wire/api-document.ts";
 import { type Answer, OPERATOR_KEY, type Server, startServer } from "./server.ts";
 
 type RouteOperation = { method: string; path: string; operation: ApiOperation };
@@ -78,6 +79,33 @@ it("names every operation once, and has an example for each body that fits its s
     if (body === undefined) continue;
     expect([operation.operationId, schemaErrors(body.schema, body.example)]).toEqual([operation.operationId, []]);
   }
+});
+
+describe("a webhook", () => {
+  it("has a sample that fits its schema and whose signature the library of the spec accepts", () => {
+    const types = Object.keys(document.webhooks);
+    expect(types.sort()).toEqual([
+      "balance.exhausted",
+      "balance.recovered",
+      "bonus.expiring",
+      "budget.crossed",
+      "cycle.reported",
+      "forecast.changed",
+      "test",
+      "threshold.crossed",
+    ]);
+    for (const [type, operations] of Object.entries(document.webhooks)) {
+      const { requestBody, "x-sample": sample } = operations.post as ApiWebhook;
+      const { schema, example } = requestBody.content["application/json"] as { schema: object; example: unknown };
+      expect([type, schemaErrors(schema, example)]).toEqual([type, []]);
+      expect(JSON.parse(sample.body)).toEqual(example);
+      // The library refuses a signature that is older than five minutes.
+      vi.setSystemTime(Number(sample.headers["webhook-timestamp"]) * 1000);
+      expect(new Webhook(sample.secret).verify(sample.body, sample.headers)).toEqual(example);
+      expect(() => new Webhook(sample.secret).verify(`${sample.body} `, sample.headers)).toThrow();
+      vi.useRealTimers();
+    }
+  });
 });
 
 describe("the curl command of an operation", () => {

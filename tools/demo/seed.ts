@@ -22,6 +22,9 @@ const DAY_MS = 86_400_000;
 const HISTORY_MS = 34 * DAY_MS;
 const MAX_REPORTS_PER_CALL = 1000;
 
+/** Codes of messages that say that something needs attention. */
+const ALERTS = ["on_track_to_run_out", "exhausted", "recovered", "budget_reached"];
+
 /** The fields of an enterprise that the seed reads. */
 interface ShownEnterprise {
   name: string;
@@ -55,6 +58,7 @@ export async function seedEnterprise(
     throw new Error(`${enterprise.id} cannot follow the real clock: the Worker is not in demo mode (DEMO_MODE)`);
   }
   assertOk(followed, `POST ${path}/demo/follow-real-clock`);
+  await addChannel(enterprise, call);
   return true;
 }
 
@@ -161,4 +165,13 @@ async function must(call: Call, method: string, path: string, body: object): Pro
 function assertOk(answer: Answer, what: string): void {
   if (answer.status !== 200 && answer.status !== 201)
     throw new Error(`${what} was refused: ${describeProblem(answer)}`);
+}
+
+/** Adds an email channel, so that the notification settings show one. Nothing is sent, because nobody confirms it. */
+async function addChannel({ id }: DemoEnterprise, call: Call): Promise<void> {
+  const channel = { kind: "email", target: `ops@${id}.example`, events: ALERTS };
+  const path = `/v1/enterprises/${id}/channels/ops`;
+  const put = await call("PUT", path, channel);
+  // A deployment that cannot send emails has no such channel.
+  if (put.status !== 409) assertOk(put, `PUT ${path}`);
 }

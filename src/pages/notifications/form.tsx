@@ -28,6 +28,7 @@ export const CHOICES = [
 ] as const;
 
 const YES = "yes";
+const MAX_THRESHOLDS = 20;
 
 /** The fields of an empty form: everything is sent. */
 export function emptyForm(): Form {
@@ -49,21 +50,19 @@ export function parseChannelForm(
   const parts = (values.thresholds ?? "").split(/[\s,;%]+/).filter((part) => part !== "");
   const thresholds = parts.map(Number);
   const errors: Form["errors"] = {};
+  const areThresholds = thresholds.length <= MAX_THRESHOLDS && thresholds.every(isThreshold);
+  if (!areThresholds) errors.thresholds = "Enter up to 20 whole percentages from 1 to 100, such as 50, 75, 90.";
   if (!isId(id)) errors.id = id === "" ? "Give the channel a name." : `The name ${ID_RULE}.`;
   if (!CHOICES.some(({ name }) => values[name] === YES)) errors.events = "Choose at least one message.";
   const sent = {
     kind: values.kind,
     target: (values.target ?? "").trim(),
-    events: eventsOf(values, thresholds),
-    thresholds,
+    events: areThresholds ? eventsOf(values, thresholds) : null,
+    thresholds: areThresholds ? thresholds : [],
     active,
   };
   const parsed = channelPut.safeParse(sent);
-  if (!parsed.success) {
-    const { thresholds: wrong, ...others } = errorsOf(fieldErrors(parsed.error));
-    Object.assign(errors, others);
-    if (wrong !== undefined) errors.thresholds = "Enter up to 20 whole percentages from 1 to 100, such as 50, 75, 90.";
-  }
+  if (!parsed.success) Object.assign(errors, errorsOf(fieldErrors(parsed.error)));
   return parsed.success && Object.keys(errors).length === 0 ? { id, put: parsed.data } : { errors };
 }
 
@@ -132,6 +131,10 @@ export function isChosen(events: ChannelJson["events"], codes: readonly string[]
   return codes.length === 0
     ? events.some((code) => /^(usage|cap)_/.test(code))
     : codes.some((code) => events.includes(code));
+}
+
+function isThreshold(percent: number): boolean {
+  return Number.isInteger(percent) && percent >= 1 && percent <= 100;
 }
 
 /** The codes of the chosen messages; null if all are chosen. */
