@@ -11,6 +11,7 @@ import { type BudgetJson, showBudget } from "../wire/budget.ts";
 import type { GaugeJson } from "../wire/gauge.ts";
 import { isStorageFull } from "../wire/transient.ts";
 import { budgetStates, removeBudget, setBudget } from "./books/budget-commands.ts";
+import { loadReached } from "./books/budget-rows.ts";
 import { nameOf } from "./books/directory.ts";
 import type { Keyring } from "./books/keyring.ts";
 import type { Ledger } from "./books/ledger.ts";
@@ -24,6 +25,8 @@ type BudgetDeps = {
 
 /** Which budgets to list: those of one dimension, or all, after a budget. */
 export type BudgetPage = { dimension: Dimension | null; after: BudgetKey | null; limit: number };
+
+const MAX_REACHED = 100;
 
 export class BudgetCalls {
   constructor(readonly deps: BudgetDeps) {}
@@ -64,6 +67,23 @@ export class BudgetCalls {
         const state = states.get(`${budget.dimension} ${budget.id}`)?.find(({ period }) => period === budget.period);
         return state === undefined ? [] : [this.#show(state)];
       });
+    });
+  }
+
+  /** The budgets of one dimension under which no new run starts because they are used up, at most 100 ids. */
+  reached(caller: Caller, dimension: Dimension): BudgetJson[] | Refused | Denied {
+    return this.deps.answer(caller, () => {
+      const { ledger } = this.deps;
+      if (ledger.budgets.none || this.#ownOnly(caller) !== null) return [];
+      const ids = loadReached(ledger.sql, dimension, ledger.books.cycle.startsAtMs, MAX_REACHED);
+      return budgetStates(
+        ledger,
+        ids.map((id) => ({ dimension, id })),
+      )
+        .filter(({ active, action, limitMicros, usedMicros, heldMicros }) => {
+          return active && action === "block" && limitMicros !== null && usedMicros + heldMicros >= limitMicros;
+        })
+        .map((state) => this.#show(state));
     });
   }
 

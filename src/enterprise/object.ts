@@ -151,6 +151,10 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.budgets.list(caller, page);
   }
 
+  budgetsReached(caller: Caller, dimension: BudgetScope["dimension"]) {
+    return this.#core.budgets.reached(caller, dimension);
+  }
+
   budgetsOf(caller: Caller, scope: BudgetScope) {
     return this.#core.budgets.of(caller, scope);
   }

@@ -3,6 +3,7 @@
  * accepts HTML.
  */
 import { Hono } from "hono";
+import { budgetPages } from "./budgets/page.tsx";
 import { answerPageError, problemPage, wantsHtml } from "./kit/problem-page.tsx";
 import { noStore, type PageEnv } from "./kit/session.ts";
 import { modelPages } from "./model/page.tsx";
@@ -14,7 +15,16 @@ import { signInPages } from "./sign-in/page.tsx";
 import { usagePages } from "./usage/page.tsx";
 import { receiptPages } from "./usage/receipt.tsx";
 
-const pages = [homePages, signInPages, usagePages, receiptPages, modelPages, notificationPages, confirmEmailPages];
+const pages = [
+  homePages,
+  signInPages,
+  usagePages,
+  receiptPages,
+  modelPages,
+  budgetPages,
+  notificationPages,
+  confirmEmailPages,
+];
 
 const PRIVATE = ["/", "/signin", "/signout", "/confirm-email", "/demo/*", "/settings/*", "/operator/*"];
 

@@ -189,8 +189,10 @@ export const ROUTES: readonly Route[] = [
 ];
 
 const OPERATOR_ENTERPRISE = "/enterprises/{e}";
-const TABS = ["/settings", "/grants", "/cap", "/keys", "/webhooks", "/audit"].map((tab) => OPERATOR_ENTERPRISE + tab);
-const CONFIRMATIONS = ["/suspend", "/grants/{id}/void", "/keys/{id}/revoke", "/rebuild"].map(
+const TABS = ["/settings", "/grants", "/cap", "/budgets", "/keys", "/webhooks", "/audit"].map(
+  (tab) => OPERATOR_ENTERPRISE + tab,
+);
+const CONFIRMATIONS = ["/suspend", "/budgets/remove", "/grants/{id}/void", "/keys/{id}/revoke", "/rebuild"].map(
   (confirmation) => OPERATOR_ENTERPRISE + confirmation,
 );
 const OPERATOR_READS = [
@@ -232,6 +234,10 @@ export const PAGES: readonly Page[] = [
   { method: "GET", path: "/settings/usage/runs/{run}", stranger: "out", session: "in" },
   { method: "GET", path: "/settings/model", stranger: "out", session: "in" },
   { method: "POST", path: "/settings/model", stranger: "out", session: "csrf_failed" },
+  { method: "GET", path: "/settings/budgets", stranger: "out", session: "in" },
+  { method: "POST", path: "/settings/budgets", stranger: "out", session: "csrf_failed" },
+  { method: "GET", path: "/settings/budgets/remove", stranger: "out", session: "not_found" },
+  { method: "POST", path: "/settings/budgets/remove", stranger: "out", session: "csrf_failed" },
   { method: "GET", path: "/settings/notifications", stranger: "out", session: "in" },
   { method: "GET", path: "/settings/notifications/edit", stranger: "out", session: "not_found" },
   { method: "GET", path: "/settings/notifications/remove", stranger: "out", session: "not_found" },

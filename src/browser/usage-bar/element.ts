@@ -3,7 +3,7 @@ import type { GaugeJson } from "../../wire/gauge.ts";
 import { type Action, DEFAULT_LINKS, offeredActions } from "./actions.ts";
 import stylesheet from "./bar.css";
 import { type Bar, type Feed, feedOf, type GetToken } from "./feeds.ts";
-import { amounts, headline, levelOf, percentOf, resets } from "./words.ts";
+import { amounts, headline, levelOf, ownBudget, percentOf, resets } from "./words.ts";
 
 // A constructed stylesheet works under a content security policy that forbids inline styles.
 const style = new CSSStyleSheet();
@@ -90,7 +90,7 @@ export class UsageBar extends HTMLElement implements Bar {
 
   #noteOf({ isLost, freshAtMs }: Feed, gauge: GaugeJson): string {
     if (isLost) return `not live, as of ${new Date(freshAtMs).toTimeString().slice(0, 5)}`;
-    return gauge.suspended || gauge.remaining_micros === 0 ? "" : resets(gauge);
+    return gauge.suspended || gauge.remaining_micros === 0 ? "" : ownBudget(gauge) || resets(gauge);
   }
 
   #renderLabel({ isLost }: Feed, gauge: GaugeJson, note: string): void {

@@ -54,6 +54,20 @@ export function resets(gauge: GaugeJson): string {
 }
 
 /**
+ * Returns a text such as "you: 12 of 50 today" for the fullest budget that limits the reader; empty if none does.
+ */
+export function ownBudget({ my_budgets = [] }: GaugeJson): string {
+  const fullness = ({ used_micros: used, limit_micros: limit }: (typeof my_budgets)[number]) =>
+    (used ?? 0) / (limit ?? 1);
+  const [fullest] = my_budgets
+    .filter(({ active, limit_micros: limit }) => active && limit !== null)
+    .sort((a, b) => fullness(b) - fullness(a));
+  if (fullest === undefined) return "";
+  const { used_micros: used, limit_micros: limit, period, unit } = fullest;
+  return `you: ${amount(used ?? 0, unit)} of ${amount(limit ?? 0, unit)} ${period === "day" ? "today" : "this cycle"}`;
+}
+
+/**
  * Formats an amount. Credits have one decimal below 100 and none from 100 on. US dollars have two decimals. A positive
  * amount never appears as zero.
  */

@@ -73,6 +73,13 @@ export function putAnnounced(sql: Sql, rows: readonly Announced[]): void {
   ANNOUNCED.put(sql, rows);
 }
 
+/** Loads ids that have used up a budget since the cycle began, those of today first. */
+export function loadReached(sql: Sql, dimension: Dimension, cycleStartsAtMs: AtMs, limit: number): string[] {
+  const statement = `SELECT id, max(period_starts_at_ms) AS at_ms FROM budget_levels
+    WHERE dimension = ? AND level >= 100 AND period_starts_at_ms >= ? GROUP BY id ORDER BY at_ms DESC, id LIMIT ?`;
+  return sql.all(statement, dimension, cycleStartsAtMs, limit).map((row) => row.id as string);
+}
+
 /** Deletes a portion of the levels of past cycles. */
 export function pruneAnnounced(sql: Sql, cycleStartsAtMs: AtMs, limit: number): void {
   const old = "SELECT dimension, id, period FROM budget_levels WHERE period_starts_at_ms < ? LIMIT ?";

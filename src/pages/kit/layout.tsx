@@ -25,6 +25,7 @@ export const REFRESH_HEADER = "Fuelgauge-Refresh";
 const SETTINGS_PAGES = [
   { tab: "usage", label: "Usage" },
   { tab: "model", label: "Model" },
+  { tab: "budgets", label: "Budgets" },
   { tab: "notifications", label: "Notifications" },
 ] as const;
 

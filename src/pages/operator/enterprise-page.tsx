@@ -15,6 +15,7 @@ const TABS = {
   settings: "Settings",
   grants: "Grants",
   cap: "Spend cap",
+  budgets: "Budgets",
   keys: "Keys",
   webhooks: "Webhooks",
   journal: "Journal",

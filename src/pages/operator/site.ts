@@ -2,6 +2,7 @@
 import { Hono } from "hono";
 import { answerPageError } from "../kit/problem-page.tsx";
 import { enterpriseAudit } from "./audit.tsx";
+import { enterpriseBudgets } from "./budgets.tsx";
 import { enterpriseCap } from "./cap.tsx";
 import { enterpriseGrants } from "./grants.tsx";
 import { enterpriseJournal } from "./journal.tsx";
@@ -31,6 +32,7 @@ for (const routes of [
   enterpriseSettings,
   enterpriseGrants,
   enterpriseCap,
+  enterpriseBudgets,
   enterpriseKeys,
   enterpriseWebhooks,
   enterpriseJournal,

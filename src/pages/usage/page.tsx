@@ -20,6 +20,7 @@ import { chartSpans, loadUsage, type UsageData } from "./data.ts";
 import { AsOf, CopyAsOf, Explanation } from "./explanation.tsx";
 import { Exports, Heading, Period } from "./heading.tsx";
 import { type Outlook, outlookOf } from "./outlook.ts";
+import { OwnBudgets } from "./own-budgets.tsx";
 import { type Part, parseUsageQuery, type UsageQuery, type Window } from "./query.ts";
 import { RecentRuns, RunsPage } from "./recent-runs.tsx";
 import { statusOf } from "./status.ts";
@@ -79,6 +80,7 @@ function wholePage(c: Context<PageEnv>, props: PageProps): Response | Promise<Re
 const Now: FC<PageProps> = (props) => (
   <>
     <StatusLine status={statusFor(props)} />
+    <OwnBudgets gauge={props.data.view.gauge} />
     <Allocation {...allocationOf(props)} />
     <Cards {...allocationOf(props)} />
   </>
@@ -119,6 +121,9 @@ const OnePart: FC<PageProps & { part: Part }> = ({ part, ...props }) => {
         <>
           <Region id="status">
             <StatusLine status={statusFor(props)} />
+          </Region>
+          <Region id="own-budgets">
+            <OwnBudgets gauge={data.view.gauge} />
           </Region>
           <Region id="allocation">
             <Allocation {...allocationOf(props)} />

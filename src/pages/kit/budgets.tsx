@@ -1,0 +1,298 @@
+/**
+ * Budgets on a page: the table, the form that sets one, and what they are called. The page of an enterprise's admins and
+ * the operator's page share it. Each passes its path, under which the forms are posted. This file is long because it has
+ * the table, the form and the question.
+ */
+import type { FC } from "hono/jsx";
+import {
+  BUDGET_ACTIONS,
+  BUDGET_PERIODS,
+  type BudgetKey,
+  type BudgetPeriod,
+  type BudgetTerms,
+  EVERY_ID,
+} from "../../ledger/budget.ts";
+import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
+import { MAX_MICROS, type Micros, type Unit } from "../../ledger/micros.ts";
+import type { ParsedBudget } from "../../wire/budget.ts";
+import { isId } from "../../wire/fields.ts";
+import { Choice, Field, type Form, NothingSaved } from "./form.tsx";
+import { formatAmount, formatCharge, formatExactDecimal, formatPercent } from "./format.ts";
+import { Moment, Name } from "./parts.tsx";
+
+/** The dimensions in the order of their tabs. */
+const BUDGET_TABS = ["user", "group", "workspace"] as const satisfies readonly Dimension[];
+
+const NOUNS: Record<Dimension, string> = { user: "Users", group: "Groups", workspace: "Workspaces" };
+const PERIODS: Record<BudgetPeriod, string> = { day: "a day", cycle: "a cycle" };
+const AMOUNT_TEXT = /^(\d{1,3}(?:,\d{3})+|\d{1,10})(?:\.(\d{1,6}))?$/;
+
+/** The dimension of a query parameter; users if it names none. */
+export function parseTab(text: string | undefined): Dimension {
+  return DIMENSIONS.find((dimension) => dimension === text) ?? "user";
+}
+
+/** The key of a budget that a form or a link names; null if it names none. */
+export function parseKey({ of, id, period }: Record<string, string | undefined>): BudgetKey | null {
+  const dimension = DIMENSIONS.find((known) => known === of);
+  const span = BUDGET_PERIODS.find((known) => known === period);
+  const trimmed = (id ?? "").trim();
+  if (dimension === undefined || span === undefined || !(trimmed === EVERY_ID || isId(trimmed))) return null;
+  return { dimension, id: trimmed, period: span };
+}
+
+/** Parses the fields of the form. Returns the messages at its fields if they are wrong. */
+export function parseBudgetForm(
+  values: Record<string, string>,
+): { key: BudgetKey; terms: BudgetTerms } | { errors: Record<string, string> } {
+  const errors: Record<string, string> = {};
+  const key = parseKey(values);
+  if (key === null) errors.id = "Enter an id as agents report it, or * for the default.";
+  const limitMicros = values.kind === "exempt" ? null : parseLimit(values.limit ?? "");
+  if (limitMicros === undefined) errors.limit = "Enter an amount, such as 50 or 12.50.";
+  if (values.kind === "exempt" && values.id?.trim() === EVERY_ID) errors.kind = "The default needs a limit.";
+  const action = BUDGET_ACTIONS.find((known) => known === values.kind) ?? "block";
+  if (key === null || limitMicros === undefined || Object.keys(errors).length > 0) return { errors };
+  return { key, terms: { limitMicros, action } };
+}
+
+/** The values with which the form shows a budget. */
+export function valuesOf(budget: ParsedBudget | null, key: Partial<BudgetKey>): Record<string, string> {
+  const limitMicros = budget?.limitMicros ?? null;
+  return {
+    id: key.id ?? "",
+    period: key.period ?? "day",
+    kind: budget === null ? "block" : limitMicros === null ? "exempt" : budget.action,
+    limit: limitMicros === null ? "" : formatExactDecimal(BigInt(limitMicros), 6, budget?.unit === "usd" ? 2 : 0),
+  };
+}
+
+/** The tabs: one for each dimension. */
+export const BudgetTabs: FC<{ path: string; tab: Dimension }> = ({ path, tab }) => (
+  <nav class="tabs sub" aria-label="Budgets of">
+    {BUDGET_TABS.map((dimension) => (
+      <a href={`${path}?of=${dimension}`} aria-current={dimension === tab ? "page" : undefined}>
+        {NOUNS[dimension]}
+      </a>
+    ))}
+  </nav>
+);
+
+type TableProps = {
+  path: string;
+  title: string;
+  rows: readonly ParsedBudget[];
+  timeZone: string;
+  /** Whether the reader may change budgets. */
+  editable: boolean;
+  /** What to say if there are no rows. */
+  empty: string;
+};
+
+export const BudgetTable: FC<TableProps> = ({ path, title, rows, timeZone, editable, empty }) => (
+  <section class="card" aria-label={title}>
+    <h2>{title}</h2>
+    {rows.length === 0 ? (
+      <p class="muted">{empty}</p>
+    ) : (
+      <div class="scroll" tabindex={0} role="region" aria-label={title}>
+        <table class="budgets">
+          <thead>
+            <tr>
+              <th scope="col">Who</th>
+              <th scope="col" class="num">
+                Used
+              </th>
+              <th scope="col" class="num">
+                Limit
+              </th>
+              <th scope="col">Period</th>
+              <th scope="col">Resets</th>
+              {editable && (
+                <th scope="col">
+                  <span class="unseen">Change</span>
+                </th>
+              )}
+            </tr>
+          </thead>
+          <tbody>
+            {rows.map((row) => (
+              <BudgetRow row={row} path={path} timeZone={timeZone} editable={editable} />
+            ))}
+          </tbody>
+        </table>
+      </div>
+    )}
+  </section>
+);
+
+const BudgetRow: FC<{ row: ParsedBudget; path: string; timeZone: string; editable: boolean }> = ({
+  row,
+  path,
+  timeZone,
+  editable,
+}) => {
+  const { id, limitMicros, unit, usedMicros, heldMicros } = row;
+  const every = id === EVERY_ID;
+  const query = new URLSearchParams({ of: row.dimension, id, period: row.period });
+  return (
+    <tr>
+      <th scope="row">
+        {every ? <span>Default for every {row.dimension}</span> : <Name>{row.name}</Name>}
+        {!every && limitMicros !== null && <UsedBar usedMicros={usedMicros} limitMicros={limitMicros} />}
+        <small class="muted">{stateOf(row)}</small>
+      </th>
+      <td class="num">
+        {every ? "–" : formatCharge(usedMicros, unit)}
+        {!every && heldMicros > 0 && <small class="muted">{formatAmount(heldMicros, unit)} held</small>}
+      </td>
+      <td class="num">
+        {limitMicros === null ? "No limit" : formatCharge(limitMicros, unit)}
+        {!every && limitMicros !== null && limitMicros > 0 && (
+          <small class="muted">{formatPercent(usedMicros, limitMicros)} used</small>
+        )}
+      </td>
+      <td>{PERIODS[row.period]}</td>
+      <td>
+        <Moment atMs={row.resetsAtMs} timeZone={timeZone} />
+      </td>
+      {editable && (
+        <td class="acts">
+          <a href={`${path}?${query}#set`} aria-label={`Change the budget of ${nameOf(row)}`}>
+            Change
+          </a>
+          {!row.inherited && (
+            <a href={`${path}/remove?${query}`} aria-label={`Remove the budget of ${nameOf(row)}`}>
+              Remove
+            </a>
+          )}
+        </td>
+      )}
+    </tr>
+  );
+};
+
+/** How much of a limit is used, as a thin bar. */
+const UsedBar: FC<{ usedMicros: Micros; limitMicros: Micros }> = ({ usedMicros, limitMicros }) => {
+  const percent = limitMicros === 0 ? 100 : Math.min(100, (usedMicros / limitMicros) * 100);
+  return (
+    <svg class="mini" width="100%" height="4" aria-hidden="true" focusable="false">
+      <rect width={`${percent.toFixed(1)}%`} height="4" />
+    </svg>
+  );
+};
+
+/** The form that sets or changes a budget. Without JavaScript it works the same. */
+export const BudgetForm: FC<{
+  path: string;
+  tab: Dimension;
+  form: Form;
+  unit: Unit;
+  enterprise: string;
+}> = ({ path, tab, form, unit, enterprise }) => (
+  <section id="set" class="card" aria-labelledby="set-title">
+    <h2 id="set-title">Set a budget</h2>
+    <NothingSaved form={form} />
+    <form class="form" method="post" action={path} data-once>
+      <input type="hidden" name="of" value={tab} />
+      <input type="hidden" name="enterprise" value={enterprise} />
+      <Field
+        form={form}
+        name="id"
+        label={`Id of the ${tab}`}
+        maxlength={128}
+        hint={`As agents report it. * is the default for every ${tab} that has no other budget for the period.`}
+      />
+      <Choice form={form} name="period" label="Period" options={{ day: "A local day", cycle: "A billing cycle" }} />
+      <Choice
+        form={form}
+        name="kind"
+        label="At the limit"
+        options={{
+          block: "Refuse new runs",
+          warn: "Only alert",
+          exempt: "No limit: exempt from the default",
+        }}
+      />
+      <Field
+        form={form}
+        name="limit"
+        label={unit === "usd" ? "Limit in dollars" : "Limit in credits"}
+        inputmode="decimal"
+        maxlength={20}
+        optional
+        hint="Not needed if there is no limit. A run in progress is asked to stop, and is never cut off."
+      />
+      <p class="buttons">
+        <button class="button" type="submit">
+          Save
+        </button>
+      </p>
+    </form>
+  </section>
+);
+
+/** Asks before a budget is removed. */
+export const RemoveQuestion: FC<{ path: string; budget: ParsedBudget; enterprise: string }> = ({
+  path,
+  budget,
+  enterprise,
+}) => (
+  <section class="card" aria-labelledby="question-title">
+    <h2 id="question-title">Remove this budget?</h2>
+    <p class="notice conflict">
+      The budget of {nameOf(budget)}, {PERIODS[budget.period]}:{" "}
+      {budget.limitMicros === null ? "exempt from the default" : formatCharge(budget.limitMicros, budget.unit)}. From
+      the next request on{" "}
+      {budget.id === EVERY_ID
+        ? "nothing limits those that have no other budget."
+        : "the default applies, if there is one."}
+    </p>
+    <form method="post" action={`${path}/remove`} class="buttons" data-once>
+      <input type="hidden" name="of" value={budget.dimension} />
+      <input type="hidden" name="id" value={budget.id} />
+      <input type="hidden" name="period" value={budget.period} />
+      <input type="hidden" name="enterprise" value={enterprise} />
+      <button class="button danger" type="submit">
+        Remove
+      </button>{" "}
+      <a class="button plain" href={`${path}?of=${budget.dimension}`}>
+        Cancel
+      </a>
+    </form>
+  </section>
+);
+
+/** "user Ada" or "every user". */
+export function nameOf({ dimension, id, name }: Pick<ParsedBudget, "dimension" | "id" | "name">): string {
+  return id === EVERY_ID ? `every ${dimension}` : `${dimension} ${name}`;
+}
+
+/** "Your budget today: 12 of 50 credits". Null for an exemption. */
+export function ownBudgetText({ period, limitMicros, usedMicros, unit }: ParsedBudget): string | null {
+  if (limitMicros === null) return null;
+  const amounts = `${formatAmount(usedMicros, unit)} of ${formatCharge(limitMicros, unit)}`;
+  return `Your budget ${period === "day" ? "today" : "this cycle"}: ${amounts}`;
+}
+
+/** Whether a new run is refused because of this budget. */
+export function isBlocking({ active, action, limitMicros, usedMicros, heldMicros }: ParsedBudget): boolean {
+  return active && action === "block" && limitMicros !== null && limitMicros - usedMicros - heldMicros <= 0;
+}
+
+function stateOf(row: ParsedBudget): string {
+  if (row.limitMicros === null) return "exempt from the default";
+  if (!row.active) return `inactive: set in ${row.unit === "usd" ? "dollars" : "credits"}`;
+  const inherited = row.inherited ? "default; " : "";
+  if (row.action === "warn") return `${inherited}only alerts`;
+  if (row.id !== EVERY_ID && isBlocking(row)) return `${inherited}no new run starts`;
+  return `${inherited}refuses new runs at the limit`;
+}
+
+/** Parses "50" or "1,200.50" into micros; undefined if the text is no such amount. */
+function parseLimit(text: string): Micros | undefined {
+  const match = AMOUNT_TEXT.exec(text.trim().replace(/^\$/, ""));
+  if (match === null) return undefined;
+  const micros = Number((match[1] ?? "").replaceAll(",", "")) * 1_000_000 + Number((match[2] ?? "").padEnd(6, "0"));
+  return micros <= MAX_MICROS ? micros : undefined;
+}

@@ -1,0 +1,76 @@
+// /settings/budgets and the operator's page of budgets: what they show, and what their forms do.
+import { exports } from "cloudflare:workers";
+import { describe, expect, it } from "vitest";
+import { CREDIT, costing, type Enterprise, newEnterprise, operator } from "./api.ts";
+import { sessionCookie } from "./sessions.ts";
+
+const HOST = "https://fuelgauge.test";
+
+async function visit(e: Enterprise, who: { user: string; role: "admin" | "member" }) {
+  const cookie = await sessionCookie(e.id, who);
+  const send = async (path: string, form?: Record<string, string>) => {
+    const response = await exports.default.fetch(`${HOST}/settings/${path}`, {
+      headers: { ...cookie, Accept: "text/html", "Sec-Fetch-Site": "same-origin" },
+      redirect: "manual",
+      ...(form === undefined ? {} : { method: "POST", body: new URLSearchParams(form) }),
+    });
+    return { status: response.status, location: response.headers.get("Location"), html: await response.text() };
+  };
+  return { open: (path: string) => send(path), post: (path: string, form: Record<string, string>) => send(path, form) };
+}
+
+const put = (e: Enterprise, of: string, limit_micros: number | null) =>
+  operator("PUT", `/v1/enterprises/${e.id}/budgets/${of}`, { limit_micros });
+
+describe("an admin", () => {
+  it("sets, changes and removes a budget with forms, and sees what blocks and what has changed", async () => {
+    const e = await newEnterprise();
+    await operator("PUT", `/v1/enterprises/${e.id}/directory`, { users: [{ id: "u1", name: "Ada Lovelace" }] });
+    await e.debit(costing(12, { final: false }));
+    const admin = await visit(e, { user: "boss", role: "admin" });
+    const form = { of: "user", id: "u1", period: "day", kind: "block", limit: "50" };
+    expect(await admin.post("budgets", form)).toMatchObject({
+      status: 303,
+      location: expect.stringContaining("of=user"),
+    });
+    const shown = (await admin.open("budgets?of=user")).html;
+    for (const text of ["Ada Lovelace", "12.0 credits", "50.0 credits", "24 % used", "user u1, a day: none"]) {
+      expect(shown).toContain(text);
+    }
+    expect((await admin.open("budgets?of=user&id=u1&period=day")).html).toMatch(/name="limit"[^>]*value="50"/);
+    await admin.post("budgets", { ...form, limit: "10.5" });
+    expect((await admin.open("budgets")).html).toContain("No new run starts for");
+    expect((await admin.open("budgets/remove?of=user&id=u1&period=day")).html).toContain("Remove this budget?");
+    expect((await admin.post("budgets/remove", form)).status).toBe(303);
+    expect((await admin.open("budgets")).html).toContain("No budget is set");
+  });
+
+  it("is shown what is wrong with a form, and nothing is saved", async () => {
+    const e = await newEnterprise();
+    const admin = await visit(e, { user: "boss", role: "admin" });
+    const form = { of: "group", id: "*", period: "cycle", kind: "exempt", limit: "" };
+    for (const wrong of [{}, { kind: "block", limit: "much" }, { id: "a b", kind: "block", limit: "5" }]) {
+      const answer = await admin.post("budgets", { ...form, ...wrong });
+      expect(answer.status).toBe(422);
+      expect(answer.html).toContain("Nothing was saved.");
+    }
+    expect((await admin.post("budgets", { ...form, enterprise: "other" })).status).toBe(409);
+    expect((await operator("GET", `/v1/enterprises/${e.id}/budgets`)).body.rows).toEqual([]);
+  });
+});
+
+it("a member sees only what counts for them, here and on the usage page", async () => {
+  const e = await newEnterprise();
+  await put(e, "user/*/day", 50 * CREDIT);
+  await put(e, "user/zoe/day", 70 * CREDIT);
+  await e.debit(costing(12, { final: false }));
+  const member = await visit(e, { user: "u1", role: "member" });
+  const { html } = await member.open("budgets");
+  expect(html).toContain("Your budget today: 12.0 of 50.0 credits");
+  expect(html).not.toContain("zoe");
+  expect(html).not.toContain('<form class="form"');
+  expect(
+    (await member.post("budgets", { of: "user", id: "u1", period: "day", kind: "block", limit: "900" })).status,
+  ).toBe(403);
+  expect((await member.open("usage")).html).toContain("Your budget today: 12.0 of 50.0 credits");
+});
