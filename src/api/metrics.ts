@@ -34,12 +34,13 @@ metricRoutes.openapi(
     }),
   }),
   async (c) => {
-    const [fleet, audits, jobs, sizes, waiting, prices, failed, secrets] = await Promise.all([
+    const [fleet, audits, jobs, sizes, waiting, late, prices, failed, secrets] = await Promise.all([
       readFleet(readAllCopies(c.env)).catch(withoutCopy),
       catalogOf(c.env).auditSummary(),
       catalogOf(c.env).countJobs(),
       catalogOf(c.env).objectSizes(),
       catalogOf(c.env).waitingSummary(0),
+      catalogOf(c.env).countLateCopies(),
       currentPrices(c.env, c.executionCtx),
       catalogOf(c.env).countFailedDeliveries(),
       catalogOf(c.env).webhookSecretsToStore(0),
@@ -49,7 +50,8 @@ metricRoutes.openapi(
       ...auditMetrics(audits),
       jobMetric(jobs),
       sizeMetric(sizes),
-      waitingMetric(waiting.meters),
+      countMetric("unpriced_meters", "Meters whose usage waits for a price.", waiting.meters),
+      countMetric("copies_late", "Enterprises whose copy is more than a minute behind.", late),
       priceMetric(prices.book.version),
       ...deliveryMetrics(failed, secrets.left),
     ];
@@ -152,9 +154,8 @@ function sizeMetric(sizes: readonly ObjectSize[]): Metric {
   };
 }
 
-function waitingMetric(meters: number): Metric {
-  const help = "Meters whose usage waits for a price.";
-  return { name: "fuelgauge_unpriced_meters", type: "gauge", help, samples: [{ value: meters }] };
+function countMetric(name: string, help: string, value: number): Metric {
+  return { name: `fuelgauge_${name}`, type: "gauge", help, samples: [{ value }] };
 }
 
 function priceMetric(version: number): Metric {

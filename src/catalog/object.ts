@@ -13,6 +13,7 @@ import { Deletions } from "./deletions.ts";
 import { DeliveryRecords } from "./delivery-records.ts";
 import type { JobCount, JobRecord } from "./job-record.ts";
 import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
+import { countLateCopies, createLateCopies, noteLateCopy } from "./late-copies.ts";
 import { createObjectSizes, loadObjectSizes, noteObjectSize, type ObjectSize } from "./object-sizes.ts";
 import { type ListedOperatorKey, type NewOperatorKey, type OperatorKeyFault, OperatorKeys } from "./operator-keys.ts";
 import { createPlaces, loadPlace, type Place, placeEnterprise, removePlace } from "./placement.ts";
@@ -22,6 +23,7 @@ import { type ModelPrice, toFourRates } from "./price-entry.ts";
 import { type BookChange, type BookRefusal, type PriceVersion, PriceVersions } from "./price-versions.ts";
 import type { WaitingReceived, WaitingReport } from "./waiting-report.ts";
 import { WaitingList, type WaitingSummary } from "./waiting-usage.ts";
+import { within } from "./within.ts";
 
 /**
  * The result of a scheduled audit. `unreadable` means that the copy could not be read, and `failed` that the audit itself
@@ -47,6 +49,7 @@ export const LISTS = [
   "enterprise_plans",
   "plan_claims",
   "object_sizes",
+  "late_copies",
   "waiting_usage",
   "deliveries_failed",
   "webhook_secrets_failed",
@@ -80,6 +83,7 @@ export class CatalogObject extends DurableObject<Env> {
     this.#sql.exec("CREATE INDEX IF NOT EXISTS audits_wrong ON audits (checked_at_ms) WHERE state <> 'ok'");
     createJobRecords(this.#sql);
     createObjectSizes(this.#sql);
+    createLateCopies(this.#sql);
     this.#sql.exec(
       `CREATE TABLE IF NOT EXISTS operator_sessions_ended (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL)
         STRICT, WITHOUT ROWID`,
@@ -328,6 +332,14 @@ export class CatalogObject extends DurableObject<Env> {
   }
 
   /** Notes the size of an object that is nearly full; 0 bytes if it no longer is. */
+  noteLateCopy(enterprise: string, isLate: boolean): void {
+    noteLateCopy(this.#sql, enterprise, isLate);
+  }
+
+  countLateCopies(): number {
+    return countLateCopies(this.#sql);
+  }
+
   noteObjectSize(enterprise: string, bytes: number): void {
     noteObjectSize(this.#sql, enterprise, bytes);
   }
@@ -378,14 +390,6 @@ export class CatalogObject extends DurableObject<Env> {
   hasOperatorSessionEnded(id: string): boolean {
     return this.#sql.exec("SELECT 1 FROM operator_sessions_ended WHERE id = ?", id).toArray().length > 0;
   }
-}
-
-async function within<T>(limitMs: number, call: () => Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no response within ${limitMs} ms`)), limitMs);
-  });
-  return Promise.race([call(), timeout]).finally(() => clearTimeout(timer));
 }
 
 /** Returns a stub of the deployment's catalog. */

@@ -36,6 +36,7 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       addGrant: async (enterprise, request) =>
         (await (await findPeer(env, enterprise))?.addGrant(request)) ?? refuse({ code: "not_found" }),
     },
+    lateCopies: { note: async (enterprise, isLate) => catalogOf(env).noteLateCopy(enterprise, isLate) },
     objectSizes: { note: async (enterprise, bytes) => catalogOf(env).noteObjectSize(enterprise, bytes) },
     jobRecords: { put: async (record) => catalogOf(env).putJob(record) },
     sockets,

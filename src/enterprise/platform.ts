@@ -24,6 +24,7 @@ export type Platform = {
   peers: Peers;
   jobRecords: JobRecords;
   objectSizes: ObjectSizes;
+  lateCopies: LateCopies;
   sockets: Sockets;
   webhooks: WebhookNetwork;
   emails: EmailNetwork;
@@ -59,6 +60,9 @@ type JobRecords = { put(record: JobRecord): Promise<unknown> };
 
 /** The catalog's list of objects that are nearly full. */
 type ObjectSizes = { note(enterprise: string, bytes: number): Promise<unknown> };
+
+/** The catalog's list of enterprises whose copy is late. */
+type LateCopies = { note(enterprise: string, isLate: boolean): Promise<unknown> };
 /** The catalog's list of what waits for a price. */
 type WaitingUsage = { report(report: WaitingReport): Promise<WaitingReceived> };
 

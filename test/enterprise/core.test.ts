@@ -4,6 +4,7 @@ import type { Caller } from "../../src/access/callers.ts";
 import { EnterpriseCore } from "../../src/enterprise/core.ts";
 import type { Platform } from "../../src/enterprise/platform.ts";
 import type { Socket } from "../../src/enterprise/sockets/sockets.ts";
+import { CopyDb } from "../simulation/copy-db.ts";
 import { NOON, report, settings, UNIT_PRICE } from "../support/books.ts";
 import { stubPlatform } from "./stub-platform.ts";
 
@@ -104,4 +105,35 @@ it("closes the socket of a watcher that sends anything but ping", async () => {
   for (const message of ["hello", "", new ArrayBuffer(8)]) await core.receive(socket, message);
   expect(sent).toEqual([]);
   expect(closed).toEqual([1008, 1008, 1008]);
+});
+
+it("notes in the catalog that the copy is late once it is a minute behind, and when it no longer is", async () => {
+  const notes: [string, boolean][] = [];
+  const note = async (enterprise: string, isLate: boolean) => notes.push([enterprise, isLate]);
+  const copy = new CopyDb(async (apply) => apply());
+  let works = false;
+  const batch: D1Database["batch"] = async (statements) => {
+    if (!works) throw new Error("D1_ERROR");
+    return copy.batch(statements as never) as never;
+  };
+  const platform = stubPlatform({
+    lateCopies: { note },
+    copy: { prepare: (statement: string) => copy.prepare(statement) as never, batch },
+  });
+  const core = new EnterpriseCore(platform);
+  core.management.provision("acme", {}, settings(), null);
+  core.ledger.debit([report(10)]);
+  await core.jobs.runNow("project");
+  expect(notes).toEqual([]);
+  platform.nowMs += 61_000;
+  await core.jobs.runNow("project");
+  await core.jobs.runNow("project");
+  expect(notes).toEqual([["acme", true]]);
+  works = true;
+  core.jobs.deps.projector.notBeforeMs = 0;
+  await core.jobs.runNow("project");
+  expect(notes).toEqual([
+    ["acme", true],
+    ["acme", false],
+  ]);
 });

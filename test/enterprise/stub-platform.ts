@@ -41,6 +41,7 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
     peers: { exists: async () => true, addGrant: noNetwork },
     jobRecords: { put: async () => {} },
     objectSizes: { note: async () => {} },
+    lateCopies: { note: async () => {} },
     sockets: { countLive: () => 0, live: () => [], all: () => [], of: () => [], countLiveOf: () => 0 },
     webhooks: { fetch: noNetwork, secretOf: async () => "whsec_c2VjcmV0" },
     emails: {

@@ -131,6 +131,7 @@ export class SimPlatform implements WorldPlatform {
         peers: { exists: () => network.findPeer(), addGrant: (_, request) => network.grantElsewhere(request) },
         jobRecords: { put: async () => {} },
         objectSizes: { note: async () => {} },
+        lateCopies: { note: async () => {} },
         sockets: this.watchers.sockets,
         webhooks: {
           fetch: (_, init) => network.fetch(new Headers(init.headers).get("webhook-id") ?? ""),

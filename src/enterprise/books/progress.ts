@@ -41,6 +41,8 @@ type ProgressName =
   | "pruned_at"
   /** When a size near the limit was last noted in the catalog, by the real clock; 0 if it is small. */
   | "size_noted_at"
+  /** 1 while the catalog lists the copy as late. */
+  | "copy_late_noted"
   /** When the daily deletion of old history last started, by the enterprise's clock. */
   | "retention_at"
   /** Which runs without a report were looked at: all that started at or before this time. */

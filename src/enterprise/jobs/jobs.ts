@@ -23,6 +23,7 @@ import { AUDIT } from "./audit.ts";
 import { checkSize } from "./check-size.ts";
 import type { Deliverer } from "./deliverer.ts";
 import { NEVER } from "./next-alarm.ts";
+import { noteLateCopy } from "./note-late-copy.ts";
 import { PRICE_WAITING_JOB, startDailyPass } from "./price-waiting.ts";
 import { prune } from "./pruning.ts";
 import { reportCycle } from "./report-cycle.ts";
@@ -181,8 +182,12 @@ export const JOBS = {
   },
   /** Sends changes to the copy. The runner decides when, because that depends on whether anybody is watching. */
   project: {
-    run: async ({ projector }) => {
-      await projector.project();
+    run: async ({ projector, ledger, platform }) => {
+      try {
+        await projector.project();
+      } finally {
+        await noteLateCopy(ledger, platform);
+      }
       return NEVER;
     },
   },
