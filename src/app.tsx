@@ -16,6 +16,7 @@ import { erasureRoutes } from "./api/erasure.ts";
 import { exportRoutes } from "./api/export.ts";
 import { gaugeRoutes } from "./api/gauge.ts";
 import { grantRoutes } from "./api/grants.ts";
+import { historyRoutes } from "./api/history.ts";
 import { jobRoutes } from "./api/jobs.ts";
 import { keyRoutes } from "./api/keys.ts";
 import { maintenanceRoutes } from "./api/maintenance.ts";
@@ -102,6 +103,7 @@ for (const routes of [
   exportRoutes,
   deletionRoutes,
   erasureRoutes,
+  historyRoutes,
   metricRoutes,
   webhookRoutes,
   channelRoutes,

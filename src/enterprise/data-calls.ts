@@ -6,11 +6,13 @@ import { byOf, type Caller } from "../access/callers.ts";
 import type { Denied } from "../access/refusals.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { ExportCursor, ExportKind } from "../wire/export.ts";
+import type { ImportRequest } from "../wire/history.ts";
 import { eraseUser } from "./books/commands.ts";
 import { ERASE } from "./books/erasures.ts";
 import type { Ledger } from "./books/ledger.ts";
 import type { Deletion, DeletionStep } from "./data/deletion.ts";
 import { EXPORT_PAGE_ROWS, type ExportPage, exportPage } from "./data/export.ts";
+import { importHistory } from "./data/history.ts";
 import type { JobRunner } from "./jobs/runner.ts";
 import type { Platform } from "./platform.ts";
 import { CLOSE_UNAUTHORIZED } from "./sockets/sockets.ts";
@@ -62,6 +64,11 @@ export class DataCalls {
     const { id } = await jobs.start(ERASE, null);
     await jobs.runSlices(ERASE, SLICES_IN_CALL);
     return { job: id };
+  }
+
+  /** Imports usage from before the first cycle: all rows, or none. */
+  importHistory(request: ImportRequest): { rows: number } | Refused | Denied {
+    return this.deps.answer(OPERATOR, () => importHistory(this.deps.ledger, request));
   }
 
   /** Does a part of the enterprise's deletion. The catalog calls this until it is done. */

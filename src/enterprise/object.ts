@@ -263,6 +263,10 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.data.eraseUser(user);
   }
 
+  importHistory(...call: Parameters<EnterpriseCore["data"]["importHistory"]>) {
+    return this.#core.data.importHistory(...call);
+  }
+
   exportPage(...call: Parameters<EnterpriseCore["data"]["exportPage"]>) {
     return this.#core.data.exportPage(...call);
   }

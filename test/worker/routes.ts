@@ -164,6 +164,20 @@ export const ROUTES: readonly Route[] = [
   },
   { method: "GET", path: `${E}/audit`, needs: "operator" },
   { method: "POST", path: `${E}/rebuild`, needs: "operator" },
+  {
+    method: "POST",
+    path: `${E}/history`,
+    needs: "operator",
+    body: {
+      unit: "credits",
+      rows: [
+        {
+          ...{ day: "2026-02-27", surface: "web", workspace: "w1", group: "g1", user: "u1", model: "m1", requests: 1 },
+          ...{ amount_micros: 1, usage: { input_tokens: 1 } },
+        },
+      ],
+    },
+  },
   { method: "GET", path: `${E}/export`, needs: "operator", query: ["kind", "after", "limit"] },
   { method: "GET", path: "/v1/jobs/{job}", needs: "operator", mayBeMissing: true },
   { method: "GET", path: "/metrics", needs: "operator" },

@@ -29,8 +29,8 @@ export type OutboxDebit = {
   cycleMs: AtMs;
   /** The part of the charge that counts on the current local day, if it is not all of it. */
   dayMicros?: number;
-  /** 1 for the first report of a run. */
-  requests: 0 | 1;
+  /** 1 for the first report of a run; of imported history, what is added. */
+  requests: number;
   surface: Surface;
   workspace: string;
   group: string;

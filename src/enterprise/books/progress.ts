@@ -37,6 +37,8 @@ type ProgressName =
   | "plan_read_for"
   /** When the deletion of the enterprise began, by the real clock. */
   | "deletion_begun_at"
+  /** The start of the first cycle, once history before it was imported. */
+  | "imported_before_ms"
   /** When pruning last ran, by the enterprise's clock. */
   | "pruned_at"
   /** When a size near the limit was last noted in the catalog, by the real clock; 0 if it is small. */

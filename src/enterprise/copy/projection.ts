@@ -66,7 +66,9 @@ export function copyAsOfMs(ledger: Ledger): AtMs {
   const { sql } = ledger;
   const firstMs = sql.all("SELECT at_ms FROM outbox_items ORDER BY last_seq LIMIT 1")[0]?.at_ms ?? null;
   const nowMs = ledger.nowMs();
-  return firstMs === null ? nowMs : Math.min(nowMs, firstMs as number);
+  // Imported history is of long ago, but the copy lacks it only since now.
+  const isImported = firstMs !== null && (firstMs as number) < getProgress(sql, "imported_before_ms");
+  return firstMs === null || isImported ? nowMs : Math.min(nowMs, firstMs as number);
 }
 
 /** Returns whether there are changes that the copy does not have yet. */

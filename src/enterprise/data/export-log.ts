@@ -39,7 +39,11 @@ export function logOutbox(sql: Sql, rows: readonly OutboxRow[]): void {
   const logged = getProgress(sql, "export_logged");
   const fresh = rows.filter(({ lastSeq }) => lastSeq > logged);
   if (fresh.length === 0) return;
-  logChanges(sql, "runs", [...new Set(fresh.flatMap(({ items }) => items.map(({ run }) => run)))]);
+  logChanges(
+    sql,
+    "runs",
+    [...new Set(fresh.flatMap(({ items }) => items.map(({ run }) => run)))].filter((run) => run !== ""),
+  );
   setProgress(sql, "export_logged", last.lastSeq);
 }
 
