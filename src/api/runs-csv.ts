@@ -8,6 +8,7 @@ import { type RunFilter, readCycleRuns } from "../copy/read.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { readCopy } from "../operations/read-copy.ts";
+import { csvCell } from "../wire/csv.ts";
 import { showRun } from "../wire/run.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -90,13 +91,4 @@ async function* csvLines(db: CheckedCopy, enterprise: string, cycleStartsAtMs: n
     if (last === undefined || runs.length < PAGE_ROWS) return;
     after = { startedAtMs: last.startedAtMs, run: last.run };
   }
-}
-
-/** Formats one cell (RFC 4180). Puts an apostrophe in front of text that starts like a formula. */
-export function csvCell(value: string | number | boolean | string[] | null): string {
-  if (value === null) return "";
-  if (typeof value === "number" || typeof value === "boolean") return String(value);
-  const text = Array.isArray(value) ? value.join(" ") : value;
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

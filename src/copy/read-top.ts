@@ -9,10 +9,10 @@ import { readCycleTotal, readTop, type TopRow } from "./read.ts";
 import { cellsOfCycle, type OfCycleSpan } from "./read-cube.ts";
 import { filtersOf } from "./selection.ts";
 
-const TOP_DIMENSIONS = [...DIMENSIONS, "model"] as const;
+export const TOP_DIMENSIONS = [...DIMENSIONS, "model"] as const;
 export type TopDimension = (typeof TOP_DIMENSIONS)[number];
 export const TOP_SORTS = ["amount", "requests", "name"] as const;
-type TopSort = (typeof TOP_SORTS)[number];
+export type TopSort = (typeof TOP_SORTS)[number];
 
 type TopQuestion = OfCycleSpan & { dimension: TopDimension };
 /** Where a page starts: after the row with this value of the sorted column. */

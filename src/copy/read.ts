@@ -23,6 +23,8 @@ export type RunFilter = {
   group?: string | undefined;
   user?: string | undefined;
   surface?: Surface | undefined;
+  /** Runs that used this model, with their whole charge. */
+  model?: string | undefined;
 };
 type RunPlace = { startedAtMs: AtMs; run: string };
 export type NamedRun = RunSummary & { workspaceName: string | null; userName: string | null };
@@ -260,8 +262,9 @@ function ofCycle({ enterprise, unit, cycleStartsAtMs }: OfCycle) {
   return and(eq(t.enterprise, enterprise), eq(t.unit, unit), eq(t.cycleStartsAtMs, cycleStartsAtMs));
 }
 
-function matching({ workspace, group, user, surface }: RunFilter): SQL[] {
+function matching({ workspace, group, user, surface, model }: RunFilter): SQL[] {
   return [
+    ...(model === undefined ? [] : [sql`EXISTS (SELECT 1 FROM json_each(${runs.models}) WHERE value = ${model})`]),
     ...(workspace === undefined ? [] : [eq(runs.workspace, workspace)]),
     ...(group === undefined ? [] : [eq(runs.group, group)]),
     ...(user === undefined ? [] : [eq(runs.user, user)]),

@@ -4,13 +4,16 @@
  */
 import type { ModelPrice } from "../catalog/price-entry.ts";
 import type { CopyMark } from "../copy/checked-copy.ts";
+import type { Cycle } from "../ledger/books.ts";
 import type { Span } from "../ledger/calendar.ts";
 import type { Forecast } from "../ledger/forecast.ts";
 import type { Gauge } from "../ledger/gauge.ts";
+import type { Micros } from "../ledger/micros.ts";
 import { formatRate, NO_MULTIPLIER } from "../ledger/prices.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
+import type { GrantJson } from "../wire/grant.ts";
 import type { StartAnswer, StartRefused } from "./books/commands.ts";
 import type { EnterpriseState, Ledger } from "./books/ledger.ts";
 
@@ -42,10 +45,35 @@ export type CopyView = {
   notInCube?: CubeGap | null;
   /** The cycle that was asked for; null if there is none. Objects of the last release do not know of other cycles. */
   askedCycle?: Span | null;
+  /** The grants that were asked for; null if the caller may not see them. */
+  grants?: GrantJson[] | null;
+  /** The ended cycles that were asked for, and the cycle that was asked for if it is one of them. */
+  endedCycles?: EndedCycle[];
+  /** The previous cycle, and what was used in it up to the same number of days; null in the first cycle. */
+  previous?: (Span & { usedMicros: Micros; usedByNowMicros: Micros }) | null;
 };
 
 /** What a reader wants to know about besides the current cycle. */
-export type ViewAsked = { cycleStartsAtMs?: AtMs | undefined };
+export type ViewAsked = {
+  cycleStartsAtMs?: AtMs | undefined;
+  /** At most how many grants, newest first, to add. */
+  grants?: number | undefined;
+  /** At most how many of the cycles that have ended, newest first, to add. */
+  endedCycles?: number | undefined;
+};
+
+/** A cycle that has ended, with its use in both units. */
+export type EndedCycle = Pick<
+  Cycle,
+  | "startsAtMs"
+  | "endsAtMs"
+  | "timeZone"
+  | "allowanceMicros"
+  | "monthlyUsedMicros"
+  | "bonusUsedMicros"
+  | "debtMicros"
+  | "spendUsedMicros"
+>;
 
 /** The time in which usage was recorded without a cube: from the first cycle to the first day that the cube has whole. */
 export type CubeGap = { fromMs: AtMs; untilMs: AtMs };

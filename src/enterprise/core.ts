@@ -42,6 +42,7 @@ import { JobRunner } from "./jobs/runner.ts";
 import { Management } from "./management.ts";
 import { loadOwnEntries, onlyUserOf } from "./members.ts";
 import { NotificationCalls } from "./notification-calls.ts";
+import { pageExtras } from "./page-view.ts";
 import type { Platform } from "./platform.ts";
 import { DebitStream } from "./sockets/debit-stream.ts";
 import { LivePush } from "./sockets/live.ts";
@@ -174,8 +175,10 @@ export class EnterpriseCore {
     return this.#answer(caller, () => this.budgets.gaugeFor(caller, this.#showGauge()));
   }
 
-  copyView(caller: Caller, { cycleStartsAtMs }: ViewAsked = {}): CopyView | Refused | Denied {
+  copyView(caller: Caller, asked: ViewAsked = {}): CopyView | Refused | Denied {
     return this.#answer(caller, () => {
+      const { cycleStartsAtMs } = asked;
+      const onlyUser = this.#onlyUserOf(caller);
       const gauge = this.budgets.gaugeFor(caller, this.#showGauge());
       const { cycle, settings } = this.ledger.books;
       const { leftAtResetMicros, expiringMicros } = currentForecast(this.ledger.books, this.ledger.nowMs());
@@ -187,11 +190,12 @@ export class EnterpriseCore {
         nowMs: this.ledger.nowMs(),
         copyAsOfMs: copyAsOfMs(this.ledger),
         forecast: { leftAtResetMicros, expiringMicros },
-        onlyUser: this.#onlyUserOf(caller),
+        onlyUser,
         userName: "user" in caller ? findUserName(this.platform.sql, caller.user) : null,
         copy: copyMark(this.platform.sql),
         notInCube: cubeGap(this.ledger),
         ...(cycleStartsAtMs === undefined ? {} : { askedCycle: findCycle(this.ledger, cycleStartsAtMs) }),
+        ...pageExtras(this.ledger, asked, onlyUser),
       };
     });
   }

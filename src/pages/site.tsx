@@ -14,11 +14,13 @@ import { homePages } from "./sign-in/home.tsx";
 import { signInPages } from "./sign-in/page.tsx";
 import { usagePages } from "./usage/page.tsx";
 import { receiptPages } from "./usage/receipt.tsx";
+import { tableFiles } from "./usage/table-csv.ts";
 
 const pages = [
   homePages,
   signInPages,
   usagePages,
+  tableFiles,
   receiptPages,
   modelPages,
   budgetPages,

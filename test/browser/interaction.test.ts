@@ -106,11 +106,11 @@ describe("without loading a new page", () => {
       await page.keyboard.press("Enter");
       await expect.poll(() => rows.count()).toBe(20);
       expect(await focused(page)).toBe("more-workspace");
-      expect(await textOf(page, "#line-workspace")).toBe("20 of 23 shown Show more");
+      expect(await textOf(page, "#line-workspace")).toBe("20 of 23 shown Show more CSV");
       expect(await textOf(page, "#status-region")).toBe("10 more workspaces shown.");
       await page.keyboard.press("Enter");
       await expect.poll(() => rows.count()).toBe(23);
-      expect(await textOf(page, "#line-workspace")).toBe("All 23 shown Show the first 10");
+      expect(await textOf(page, "#line-workspace")).toBe("All 23 shown Show the first 10 CSV");
       expect(await focused(page)).toBe("more-workspace");
       const ids = await rows.evaluateAll((list) => list.map(({ id }) => id));
       expect(new Set(ids).size).toBe(23);
@@ -138,7 +138,7 @@ describe("without loading a new page", () => {
       expect(await focused(page)).toBe("filter-workspace-w00");
       const selected = await textOf(page, "#row-workspace-w00 td:nth-child(3)");
       expect(await textOf(page, ".selection")).toContain(
-        `Only workspace Workspace 00: ${selected} credits in this cycle`,
+        `Workspace Workspace 00 , remove this filter × Show all ${selected} credits in this cycle`,
       );
       expect(await textOf(page, "#foot-user .total td:nth-child(3)")).toBe(selected);
       expect(await textOf(page, "#sum-web")).toBe(selected);
@@ -146,7 +146,7 @@ describe("without loading a new page", () => {
       expect(new Set(where)).toEqual(new Set(["Workspace 00"]));
       await page.getByRole("link", { name: "Show all" }).click();
       await page.waitForURL("**/settings/usage");
-      await expect.poll(() => page.locator(".selection").count()).toBe(0);
+      await expect.poll(() => page.locator(".chips").count()).toBe(0);
       expect(await sameDocument(page)).toBe(true);
     });
   });

@@ -56,14 +56,14 @@ it("offers toggles, table pages and filters as links", async () => {
   expect(page.url()).toContain("/settings/usage?view=total");
   await clickAndLoad(page.locator("#more-workspace"));
   expect(await page.locator("#rows-workspace tr").count()).toBe(10);
-  expect(await textOf(page, "#line-workspace")).toBe("11–20 of 23 shown Show more Show the first 10");
+  expect(await textOf(page, "#line-workspace")).toBe("11–20 of 23 shown Show more Show the first 10 CSV");
   await clickAndLoad(page.locator("#more-workspace"));
-  expect(await textOf(page, "#line-workspace")).toBe("21–23 of 23 shown Show the first 10");
+  expect(await textOf(page, "#line-workspace")).toBe("21–23 of 23 shown Show the first 10 CSV");
   expect(await textOf(page, "#rows-workspace tr:last-child th")).toBe("Workspace 22");
   await clickAndLoad(page.getByRole("link", { name: "Show the first 10" }));
-  expect(await textOf(page, "#line-workspace")).toBe("10 of 23 shown Show more");
+  expect(await textOf(page, "#line-workspace")).toBe("10 of 23 shown Show more CSV");
   await clickAndLoad(page.locator("#filter-user-u00"));
-  expect(await textOf(page, ".selection")).toContain("Only user User 00");
+  expect(await textOf(page, ".selection")).toContain("User User 00 , remove this filter");
   expect(new Set(await page.locator("#rows-runs .run-user").allInnerTexts())).toEqual(new Set(["User 00"]));
   expect(page.url()).toContain("user=u00");
   await context.close();
@@ -96,7 +96,7 @@ it("lists grants in the order in which they are drawn, and exports CSV and JSON"
   await page.getByText("Export").click();
   const [download] = await Promise.all([
     page.waitForEvent("download"),
-    page.getByRole("link", { name: "This cycle's runs (CSV)" }).click(),
+    page.getByRole("link", { name: "The runs of this cycle (CSV)" }).click(),
   ]);
   expect(download.suggestedFilename()).toMatch(/^runs-e\d+-2026-11-01\.csv$/);
   await clickAndLoad(page.getByRole("link", { name: "The balance (JSON)" }));
@@ -110,7 +110,7 @@ it("shows a run's receipt with every micro", async () => {
   await enterprise.run(17_001, { run: "costly-run" });
   await enterprise.project();
   const { page, context } = await signInWithoutScript(enterprise);
-  await clickAndLoad(page.getByRole("link", { name: "costly-run" }));
+  await clickAndLoad(page.locator("#run-costly-run th a"));
   expect(await textOf(page, "main")).toContain("1.7001 credits charged");
   expect(await textOf(page, ".receipt tbody tr:first-child")).toBe("Input 17,001 $1.00 per million $0.017001");
   expect(await textOf(page, ".draws")).toBe(

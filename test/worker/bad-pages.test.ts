@@ -2,7 +2,7 @@
 // were not escaped.
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
-import { csvCell } from "../../src/api/runs-csv.ts";
+import { csvCell } from "../../src/wire/csv.ts";
 import { CREDIT, costing, type Enterprise, newEnterprise, OPERATOR_KEY, operator, projectNow } from "./api.ts";
 import { countAnswer, printSummary, readState } from "./expect-documented.ts";
 import { QUERY_VALUES } from "./hostile-input.ts";

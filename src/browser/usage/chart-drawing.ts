@@ -20,6 +20,7 @@ const COLORS: Record<ChartSeries["key"], string> = {
   cli: "--cli",
   used: "--monthly",
   forecast: "--muted",
+  previous: "--muted",
 };
 /** A position outside the plot, where uPlot hides the cursor. */
 const NO_CURSOR = { left: -10, top: -10 };
@@ -88,7 +89,7 @@ function optionsOf(data: Chart, tip: HTMLElement, size: Size): uPlotLibrary.Opti
     ],
     series: [{}, ...data.series.map(({ key }) => seriesOptions(key))],
     hooks: {
-      draw: [(chart) => drawLimit(chart, data)],
+      draw: [(chart) => drawLimit(chart, data), (chart) => drawMarks(chart, data)],
       drawSeries: [(chart, index) => drawPoints(chart, data, index)],
       setCursor: [(chart) => showTip(chart, data, tip)],
     },
@@ -102,6 +103,7 @@ function seriesOptions(key: ChartSeries["key"]): uPlotLibrary.Series {
     points: { show: false },
     spanGaps: true,
     ...(key === "forecast" ? { dash: [6, 5] } : {}),
+    ...(key === "previous" ? { width: 1.5, alpha: 0.5 } : {}),
     ...(key === "web" || key === "used" ? { fill: () => `${color(COLORS[key])}14` } : {}),
   };
 }
@@ -118,6 +120,23 @@ function drawLimit(chart: uPlotLibrary, { limit }: Chart): void {
   ctx.moveTo(bbox.left, y);
   ctx.lineTo(bbox.left + bbox.width, y);
   ctx.stroke();
+  ctx.restore();
+}
+
+function drawMarks(chart: uPlotLibrary, { marks }: Chart): void {
+  const { ctx, bbox } = chart;
+  ctx.save();
+  ctx.strokeStyle = color("--muted");
+  ctx.globalAlpha = 0.5;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([]);
+  for (const { at } of marks) {
+    const x = chart.valToPos(at, "x", true);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
   ctx.restore();
 }
 

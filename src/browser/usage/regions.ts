@@ -3,15 +3,15 @@
 type PillState = "live" | "lost";
 
 const PAGE_ROWS = 10;
-const TABLES = ["workspace", "group", "user", "runs"];
+const TABLES = ["workspace", "group", "user", "model", "runs"];
 
 export function findPill(): HTMLElement | null {
   return document.getElementById("pill");
 }
 
-/** Whether the session has ended. The server shows this in the pill, and the page then stops refreshing. */
+/** Whether the page never changes any more: the session or the cycle has ended. The server says so in the pill. */
 export function isSignedOut(): boolean {
-  return findPill()?.dataset.state === "out";
+  return ["out", "past"].includes(findPill()?.dataset.state ?? "");
 }
 
 export function setPill(state: PillState, text: string): void {
@@ -50,7 +50,7 @@ export function isCopyUnreadable(): boolean {
 
 /** Returns the regions that show the copy, except tables that somebody is using. */
 export function copyParts(): string[] {
-  return ["chart", ...TABLES.filter(mayChange)];
+  return ["selection", "chart", ...TABLES.filter(mayChange)];
 }
 
 /**

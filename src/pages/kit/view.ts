@@ -1,7 +1,7 @@
 /** Loads the state of the signed-in enterprise, which every page shows. */
 import type { Context } from "hono";
 import type { Denied } from "../../access/refusals.ts";
-import type { CopyView } from "../../enterprise/answers.ts";
+import type { CopyView, ViewAsked } from "../../enterprise/answers.ts";
 import { isRefusal, type Refused } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { type ParsedGauge, parseGauge } from "../../wire/gauge.ts";
@@ -14,8 +14,9 @@ export type PageView = Omit<CopyView, "gauge"> & {
   onlyUser: string | null;
 };
 
-export async function loadView(c: Context<PageEnv>): Promise<PageView | Refused | Denied> {
-  const view = await enterpriseStub(c.env, c.var.session).copyView(callerOf(c.var.session));
+/** @param asked what the page shows beside the current state */
+export async function loadView(c: Context<PageEnv>, asked?: ViewAsked): Promise<PageView | Refused | Denied> {
+  const view = await enterpriseStub(c.env, c.var.session).copyView(callerOf(c.var.session), asked);
   return isRefusal(view) ? view : { onlyUser: null, ...view, gauge: parseGauge(view.gauge) };
 }
 

@@ -4,14 +4,20 @@ import type { Gauge } from "../../ledger/gauge.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import { formatDate, formatTime } from "../kit/dates.ts";
 import { formatAmount, formatCount, formatDays, formatLasting, formatTenths, timeLeft } from "../kit/format.ts";
+import type { PageView } from "../kit/view.ts";
 import type { Outlook } from "./outlook.ts";
 
-type Props = { gauge: Gauge; outlook: Outlook; timeZone: string };
+type Props = { gauge: Gauge; outlook: Outlook; timeZone: string; previous?: PageView["previous"] };
+/** From here on, a percentage says less than the two numbers. */
+const MAX_COMPARED_PERCENT = 999;
+
 type Card = { id: string; label: string; value: string; note: string };
 
-export const Cards: FC<Props> = (props) => (
-  <dl id="cards" class="cards" aria-label="This billing cycle">
-    {cardsOf(props).map(({ id, label, value, note }) => (
+export const Cards: FC<Props> = (props) => <CardList cards={cardsOf(props)} />;
+
+export const CardList: FC<{ cards: Card[] }> = ({ cards }) => (
+  <dl id="cards" class="cards" aria-label="The billing cycle">
+    {cards.map(({ id, label, value, note }) => (
       <div class="card">
         <dt>{label}</dt>
         <dd id={`card-${id}`}>
@@ -23,7 +29,7 @@ export const Cards: FC<Props> = (props) => (
   </dl>
 );
 
-export function cardsOf({ gauge, outlook, timeZone }: Props): Card[] {
+export function cardsOf({ gauge, outlook, timeZone, previous }: Props): Card[] {
   const { cycle, unit } = gauge;
   const remaining = timeLeft(outlook.endsAtMs - outlook.nowMs, cycle.daysRemaining);
   return [
@@ -43,7 +49,7 @@ export function cardsOf({ gauge, outlook, timeZone }: Props): Card[] {
       id: "average",
       label: "Average per day",
       value: formatAmount(gauge.avgPerDayMicros, unit),
-      note: unit === "usd" ? "in this cycle" : "credits, in this cycle",
+      note: comparison(gauge, previous) ?? (unit === "usd" ? "in this cycle" : "credits, in this cycle"),
     },
     {
       id: "run-out",
@@ -65,6 +71,15 @@ function runOutOf({ gauge, outlook, timeZone }: Props): { value: string; note: s
   const at = runOut.atMs ?? outlook.nowMs;
   const time = runOut.days < 1 ? `, ${formatTime(at, timeZone)}` : "";
   return { value: formatLasting(runOut.days), note: `around ${formatDate(at, timeZone)}${time}` };
+}
+
+/** "+18 % on the last cycle": compares with the previous cycle at the same point. Null if there is nothing to compare. */
+function comparison({ usedMicros }: Gauge, previous: Props["previous"]): string | null {
+  if (previous == null || previous.usedByNowMicros <= 0) return null;
+  const percent = Math.round((usedMicros / previous.usedByNowMicros - 1) * 100);
+  if (percent > MAX_COMPARED_PERCENT) return null;
+  const sign = percent > 0 ? "+" : percent < 0 ? "−" : "±";
+  return `${sign}${Math.abs(percent)} % on the last cycle`;
 }
 
 /** How long after the reset credits run out. */

@@ -4,11 +4,13 @@
  */
 import type { TimeBucket } from "../../copy/read.ts";
 import type { Granularity, Span } from "../../ledger/calendar.ts";
+import type { Entry } from "../../ledger/entries.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { Micros, Unit } from "../../ledger/micros.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import { formatDate, formatDaysOf, formatHours, formatShortDate, formatTime, offsetOf } from "../kit/dates.ts";
 import { formatAmount, formatCharge, formatTick } from "../kit/format.ts";
+import { marksOf, positionIn, positionInDays, ratioOf } from "./chart-marks.ts";
 import type { Chart, ChartSeries, Tick } from "./chart-shape.ts";
 import type { Outlook } from "./outlook.ts";
 
@@ -18,28 +20,38 @@ const MAX_DAY_TICKS = 8;
 /** The limit is drawn if it is at most this many times the highest value: otherwise it would flatten the chart. */
 const MAX_LIMIT_RATIO = 2.5;
 
+type Bucketed = {
+  buckets: readonly TimeBucket[];
+  granularity: Granularity;
+  unit: Unit;
+  timeZone: string;
+  /** How the summary names the window, such as "the last 7 days". */
+  window: string;
+  nowMs: AtMs;
+  changes?: readonly Entry[];
+};
+
 /** Use by web and by CLI in each bucket. */
-export function bucketChart(
-  buckets: readonly TimeBucket[],
-  granularity: Granularity,
-  unit: Unit,
-  timeZone: string,
-  /** How the summary names the window, such as "In the last 7 days". */
-  window: string,
-): Chart {
+export function bucketChart({ buckets, granularity, unit, timeZone, window, nowMs, changes = [] }: Bucketed): Chart {
   const web = buckets.map(({ webMicros }) => webMicros);
   const cli = buckets.map(({ cliMicros }) => cliMicros);
-  // The oldest week of 30 days is cut to the window. It is drawn like the current one: hollow.
-  const isCut = (i: number) => i === 0 && granularity === "week" && daysIn(buckets[0]) < daysIn(buckets[1]);
+  // The oldest week or month may be cut by the window, the newest month too. They are drawn like the current one: hollow.
+  const isCoarse = granularity === "week" || granularity === "month";
+  const isShort = (i: number, other: number) => isCoarse && daysIn(buckets[i]) < daysIn(buckets[other]) - 3;
+  const isCut = (i: number) =>
+    (i === 0 && (granularity === "week" ? daysIn(buckets[0]) < daysIn(buckets[1]) : isShort(0, 1))) ||
+    (i > 0 && i === buckets.length - 1 && granularity === "month" && isShort(i, i - 1));
+  const isCurrent = (i: number) => (buckets[i]?.endsAtMs ?? 0) > nowMs;
   const offsets = [buckets[0]?.startsAtMs, buckets.at(-1)?.endsAtMs].map((atMs) => offsetOf(atMs ?? 0, timeZone));
   const labels = buckets.map(({ startsAtMs, endsAtMs }, i) => {
     const label =
       granularity === "hour"
         ? `${formatDate(startsAtMs, timeZone)}, ${formatHours(startsAtMs, endsAtMs, timeZone, offsets[0] !== offsets[1])}`
         : formatDaysOf(startsAtMs, endsAtMs, timeZone);
-    return i === buckets.length - 1 ? `${label} (so far)` : isCut(i) ? `${label} (part)` : label;
+    return isCurrent(i) ? `${label} (so far)` : isCut(i) ? `${label} (part)` : label;
   });
-  const bucketsPerTick = granularity === "hour" ? 4 : Math.ceil(buckets.length / MAX_DAY_TICKS);
+  const bucketsPerTick =
+    granularity === "hour" ? 4 * Math.ceil(buckets.length / 24) : Math.ceil(buckets.length / MAX_DAY_TICKS);
   return {
     kind: "buckets",
     x: buckets.map((_, i) => i),
@@ -54,22 +66,37 @@ export function bucketChart(
     yTicks: yTicksOf([...web, ...cli], unit),
     series: [seriesOf("web", "Web", web, unit), seriesOf("cli", "CLI", cli, unit)],
     sums: web.map((micros, i) => formatAmount(micros + (cli[i] ?? 0), unit)),
-    partial: buckets.flatMap((_, i) => (isCut(i) || i === buckets.length - 1 ? [i] : [])),
+    partial: buckets.flatMap((_, i) => (isCut(i) || isCurrent(i) ? [i] : [])),
     limit: null,
+    marks: marksOf(changes, timeZone, (atMs) => positionIn(buckets, atMs)),
     summary: summaryOf(web, cli, labels, window, unit),
     columns: { hour: "Hour", day: "Day", week: "Days", month: "Month" }[granularity],
     timeZone,
   };
 }
 
-/** The cycle's use by the end of each day, continued at this pace until the reset. A selection has no forecast. */
-export function totalChart(
-  buckets: readonly TimeBucket[],
-  gauge: Gauge,
-  outlook: Outlook,
-  timeZone: string,
-  selectedMicros: Micros | null,
-): Chart {
+type Total = {
+  buckets: readonly TimeBucket[];
+  gauge: Gauge;
+  outlook: Outlook;
+  timeZone: string;
+  /** What is used of the selection; null without a filter. A selection has neither a forecast nor a limit. */
+  selectedMicros: Micros | null;
+  /** The days of the previous cycle; null if there is none. */
+  previous?: readonly TimeBucket[] | null;
+  changes?: readonly Entry[];
+};
+
+/** The cycle's use by the end of each day, continued at this pace until the reset. */
+export function totalChart({
+  buckets,
+  gauge,
+  outlook,
+  timeZone,
+  selectedMicros,
+  previous = null,
+  changes = [],
+}: Total): Chart {
   const { unit } = gauge;
   const usedMicros = selectedMicros ?? gauge.usedMicros;
   let sum = 0;
@@ -88,12 +115,18 @@ export function totalChart(
   // What expires unused cannot be used. So the forecast reaches this limit exactly when credits run out.
   const limitMicros =
     selectedMicros === null && gauge.totalMicros !== null ? gauge.totalMicros - outlook.expiringMicros : null;
-  const highest = Math.max(...used.map((micros) => micros ?? 0), endMicros ?? 0);
+  const xs = [0, ...past.map((_, i) => i + 1), nowX, endX];
+  const before = previous === null ? null : xs.map((x) => totalAt(previous, x));
+  const highest = Math.max(
+    ...used.map((micros) => micros ?? 0),
+    endMicros ?? 0,
+    ...(before ?? []).map((micros) => micros ?? 0),
+  );
   const showsLimit = limitMicros !== null && limitMicros <= highest * MAX_LIMIT_RATIO;
   const resetDate = formatDate(outlook.endsAtMs, timeZone);
   return {
     kind: "total",
-    x: [0, ...past.map((_, i) => i + 1), nowX, endX],
+    x: xs,
     xMin: 0,
     xMax: endX,
     labels: [
@@ -107,10 +140,12 @@ export function totalChart(
     series: [
       seriesOf("used", "Used", used, unit),
       ...(endMicros === null ? [] : [seriesOf("forecast", "At this pace", forecast, unit)]),
+      ...(before === null ? [] : [seriesOf("previous", "Previous cycle", before, unit)]),
     ],
     sums: null,
     partial: [],
     limit: showsLimit ? { at: limitMicros / MICROS, label: limitLabel(limitMicros, unit) } : null,
+    marks: marksOf(changes, timeZone, (atMs) => positionInDays(buckets, atMs)),
     summary: totalSummary(usedMicros, endMicros, limitMicros, resetDate, unit),
     columns: "By the end of",
     timeZone,
@@ -158,13 +193,51 @@ function totalSummary(
   return `${used}; at this pace about ${formatAmount(endMicros, unit)}${of} by ${resetDate}.`;
 }
 
+/** A past cycle's use by the end of each day. It has neither a forecast nor a limit. */
+export function pastTotalChart({
+  buckets,
+  unit,
+  timeZone,
+  changes = [],
+}: Omit<Bucketed, "granularity" | "window" | "nowMs">): Chart {
+  let sum = 0;
+  const used = [0, ...buckets.map(({ webMicros, cliMicros }) => (sum += webMicros + cliMicros))];
+  const starts = [...buckets.map(({ startsAtMs }) => startsAtMs), buckets.at(-1)?.endsAtMs ?? 0];
+  const ticks = Math.max(1, Math.ceil(buckets.length / 4));
+  return {
+    kind: "total",
+    x: used.map((_, i) => i),
+    xMin: 0,
+    xMax: Math.max(1, buckets.length),
+    labels: ["Start", ...buckets.map(({ startsAtMs }) => formatDate(startsAtMs, timeZone))],
+    xTicks: starts.flatMap((atMs, i) => (i % ticks === 0 ? [{ at: i, label: formatShortDate(atMs, timeZone) }] : [])),
+    yTicks: yTicksOf(used, unit),
+    series: [seriesOf("used", "Used", used, unit)],
+    sums: null,
+    partial: [],
+    limit: null,
+    marks: marksOf(changes, timeZone, (atMs) => positionInDays(buckets, atMs)),
+    summary: `${formatCharge(sum, unit)} ${unit === "usd" ? "spent" : "used"} in this cycle.`,
+    columns: "By the end of",
+    timeZone,
+  };
+}
+
+/** The total of the previous cycle after this many days; null beyond its end. */
+function totalAt(days: readonly TimeBucket[], x: number): Micros | null {
+  if (x > days.length) return null;
+  const whole = days.slice(0, Math.floor(x)).reduce((sum, day) => sum + day.webMicros + day.cliMicros, 0);
+  const next = days[Math.floor(x)];
+  return whole + Math.round((x - Math.floor(x)) * (next === undefined ? 0 : next.webMicros + next.cliMicros));
+}
+
 function daysIn(span: Span | undefined): number {
   return span === undefined ? 0 : Math.round((span.endsAtMs - span.startsAtMs) / DAY_MS);
 }
 
 function tickOf(startsAtMs: AtMs, granularity: Granularity, timeZone: string): string {
   if (granularity === "hour") return formatTime(startsAtMs, timeZone);
-  if (granularity === "week") return formatShortDate(startsAtMs, timeZone);
+  if (granularity === "week" || granularity === "month") return formatShortDate(startsAtMs, timeZone);
   const [weekday, day] = formatDate(startsAtMs, timeZone).split(" ");
   return `${weekday}\n${day}`;
 }
@@ -205,8 +278,4 @@ function niceStep(micros: number): Micros {
 
 function limitLabel(limitMicros: Micros, unit: Unit): string {
   return unit === "usd" ? `Cap ${formatAmount(limitMicros, unit)}` : `${formatAmount(limitMicros, unit)} credits`;
-}
-
-function ratioOf(atMs: AtMs, startsAtMs: AtMs, endsAtMs: AtMs): number {
-  return Math.min(1, Math.max(0, (atMs - startsAtMs) / (endsAtMs - startsAtMs)));
 }

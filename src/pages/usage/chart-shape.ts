@@ -4,7 +4,7 @@
  */
 
 export type ChartSeries = {
-  key: "web" | "cli" | "used" | "forecast";
+  key: "web" | "cli" | "used" | "forecast" | "previous";
   name: string;
   values: (number | null)[];
   texts: (string | null)[];
@@ -27,6 +27,8 @@ export type Chart = {
   /** The indexes of incomplete buckets: the current one, and a first one that the window cuts. */
   partial: number[];
   limit: Tick | null;
+  /** Resets, grants and changes of the cap within the window, oldest first. */
+  marks: Tick[];
   summary: string;
   columns: string;
   /** The time zone of all labels. */

@@ -3,50 +3,66 @@
  * replaces it with an interactive chart, using the data in the figure's attribute.
  */
 import type { FC } from "hono/jsx";
-import type { TopRow } from "../../copy/read.ts";
+import type { Surface } from "../../ledger/books.ts";
 import type { Unit } from "../../ledger/micros.ts";
-import { countOf, formatAmount, formatCharge, formatShare } from "../kit/format.ts";
-import { Name, PartLink, Unreadable } from "../kit/parts.tsx";
+import { formatAmount } from "../kit/format.ts";
+import { PartLink, Unreadable } from "../kit/parts.tsx";
 import type { Chart } from "./chart-shape.ts";
-import { type UsageQuery, usageHref, WINDOWS, type Window, withoutPaging } from "./query.ts";
+import type { Early } from "./data.ts";
+import { TooEarly } from "./early.tsx";
+import {
+  FILTERED_PARTS,
+  USAGE_PATH,
+  type UsageQuery,
+  usageHref,
+  usageParams,
+  WINDOWS,
+  type Window,
+  withFilter,
+  withoutPaging,
+} from "./query.ts";
 import { StaticChart } from "./static-chart.tsx";
-import { displayName } from "./top-table.tsx";
 
 const LABELS: Record<Window, { label: string; bucket: string }> = {
   "24h": { label: "24 hours", bucket: "Per hour" },
   "7d": { label: "7 days", bucket: "Per day" },
   "30d": { label: "30 days", bucket: "Per week" },
   cycle: { label: "Cycle", bucket: "Per day" },
+  dates: { label: "Dates", bucket: "Over time" },
 };
 
 type Props = {
   query: UsageQuery;
   unit: Unit;
   /** Null if the copy cannot be read. */
-  chart: Chart | null;
-  selected: TopRow | null;
-  cycleMicros: number;
+  chart: Chart | Early | null;
+  timeZone: string;
+  /** The local date of today. */
+  today: string;
 };
 
 export const Consumption: FC<Props> = (props) => {
-  const { chart } = props;
+  const { chart, timeZone } = props;
   const query = withoutPaging(props.query);
+  const isPast = query.cycle !== null;
   return (
     <section id="consumption" class="card" aria-labelledby="consumption-title">
       <div class="head">
         <h2 id="consumption-title">Consumption</h2>
-        <nav class="toggle" aria-label="Window">
-          {WINDOWS.map((range) => (
-            <PartLink
-              id={`range-${range}`}
-              part="chart"
-              href={usageHref(query, { range, view: "buckets" })}
-              current={query.range === range}
-            >
-              {LABELS[range].label}
-            </PartLink>
-          ))}
-        </nav>
+        {!isPast && (
+          <nav class="toggle" aria-label="Window">
+            {WINDOWS.map((range) => (
+              <PartLink
+                id={`range-${range}`}
+                part="chart"
+                href={usageHref(query, { range, dates: null, view: "buckets" })}
+                current={query.range === range}
+              >
+                {LABELS[range].label}
+              </PartLink>
+            ))}
+          </nav>
+        )}
         <nav class="toggle" aria-label="View">
           <PartLink
             id="view-buckets"
@@ -66,44 +82,59 @@ export const Consumption: FC<Props> = (props) => {
           </PartLink>
         </nav>
       </div>
-      <Selection {...props} query={query} />
       {chart === null ? (
         <Unreadable what="The chart" retry={usageHref(query)} />
+      ) : "earlyMs" in chart ? (
+        <TooEarly early={chart} query={query} timeZone={timeZone} />
       ) : (
-        <ChartFigure {...props} chart={chart} />
+        <ChartFigure {...props} query={query} chart={chart} />
       )}
+      {!isPast && <DatesForm {...props} query={query} />}
     </section>
   );
 };
 
-const Selection: FC<Props> = ({ query, selected, unit, cycleMicros }) => {
-  if (query.filter === null) return null;
-  const { dimension, id } = query.filter;
+/** Chooses a window by its first and last day. */
+const DatesForm: FC<Props> = ({ query, today }) => {
+  const state = usageParams({ ...query, range: "7d", dates: null, view: "buckets" });
   return (
-    <p class="selection">
-      <span>
-        Only {dimension} <Name>{displayName(dimension, id, selected?.name ?? null)}</Name>
-        {selected !== null && (
-          <>
-            : {formatCharge(selected.amountMicros, unit)} in this cycle,{" "}
-            {formatShare(selected.amountMicros, cycleMicros)} of all, in {countOf(selected.requests, "request")}
-          </>
-        )}
-        .
-      </span>{" "}
-      <PartLink
-        id="clear-filter"
-        class="button plain"
-        part="chart,workspace,group,user,runs"
-        href={usageHref(query, { filter: null })}
-      >
-        Show all
-      </PartLink>
-    </p>
+    <details id="dates" open={query.dates !== null}>
+      <summary>Other dates</summary>
+      <form class="search dates" method="get" action={USAGE_PATH}>
+        {[...state].map(([name, value]) => (
+          <input type="hidden" name={name} value={value} />
+        ))}
+        <label>
+          From <input type="date" name="from" value={query.dates?.from} max={today} required />
+        </label>{" "}
+        <label>
+          to <input type="date" name="to" value={query.dates?.to ?? today} required />
+        </label>{" "}
+        <button class="button plain" type="submit">
+          Show
+        </button>
+      </form>
+    </details>
   );
 };
 
-const ChartFigure: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
+/** The name of a surface, which adds it as a filter or removes it. */
+const SurfaceLink: FC<{ query: UsageQuery; surface: Surface; name: string }> = ({ query, surface, name }) => {
+  const selected = query.selection.surface === surface;
+  const selection = withFilter(query.selection, "surface", selected ? undefined : surface);
+  return (
+    <PartLink
+      id={`filter-surface-${surface}`}
+      part={FILTERED_PARTS}
+      href={usageHref(withoutPaging(query), { selection })}
+      current={selected}
+    >
+      {name}
+    </PartLink>
+  );
+};
+
+const ChartFigure: FC<{ unit: Unit; chart: Chart; query: UsageQuery }> = ({ chart, unit, query }) => (
   <>
     <figure id="chart" data-chart={JSON.stringify(chart)}>
       <div class="plot" hx-morph-skip=""></div>
@@ -113,7 +144,7 @@ const ChartFigure: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
           {chart.series.map(({ key, name }) => (
             <li>
               <i class={`swatch ${key}`} />
-              {name}
+              {key === "web" || key === "cli" ? <SurfaceLink {...{ query, surface: key, name }} /> : name}
               {chart.kind === "buckets" && (
                 <>
                   {" "}
@@ -130,6 +161,13 @@ const ChartFigure: FC<Props & { chart: Chart }> = ({ chart, unit }) => (
           )}
         </ul>
         <p id="chart-summary">{chart.summary}</p>
+        {chart.marks.length > 0 && (
+          <ul id="chart-marks" class="marks">
+            {chart.marks.map(({ label }) => (
+              <li>{label}</li>
+            ))}
+          </ul>
+        )}
       </figcaption>
     </figure>
     <details id="chart-table">

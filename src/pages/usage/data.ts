@@ -1,6 +1,7 @@
 /**
- * Loads the data of the usage page: the balance from the enterprise's object, everything else from the copy. Reads only
- * what the requested parts need. A block that cannot be read is null, and the rest of the page is shown as usual.
+ * Loads the data of the usage page: the balance from the enterprise's object in one call, everything else from the copy.
+ * Reads only what the requested parts need. A block that cannot be read is null, and the rest of the page is shown as
+ * usual. A block about usage that has totals only says from when on it can be filtered.
  */
 import type { Context } from "hono";
 import type { Denied } from "../../access/refusals.ts";
@@ -8,187 +9,251 @@ import type { CheckedCopy } from "../../copy/checked-copy.ts";
 import {
   countTop,
   type NamedRun,
-  readCycleTotal,
+  readChanges,
   readNamedRuns,
-  readTop,
-  readTopRow,
+  readNames,
   type TimeBucket,
   type TopRow,
 } from "../../copy/read.ts";
-import { readSeries } from "../../copy/read-cube.ts";
-import { readTopPage } from "../../copy/read-top.ts";
-import type { Selection } from "../../copy/selection.ts";
-import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
-import { dayStart, type Granularity, type Span, spansOf } from "../../ledger/calendar.ts";
+import { type Kinds, readKinds, readSeries } from "../../copy/read-cube.ts";
+import { readTopPage, TOP_DIMENSIONS, type TopDimension } from "../../copy/read-top.ts";
+import { filtersOf, type Selection } from "../../copy/selection.ts";
+import type { EndedCycle } from "../../enterprise/answers.ts";
+import { DIMENSIONS } from "../../ledger/attribution.ts";
+import type { Span } from "../../ledger/calendar.ts";
+import type { Entry } from "../../ledger/entries.ts";
 import type { GrantSummary } from "../../ledger/grants.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
-import { isRefusal, type Refused } from "../../ledger/refusals.ts";
+import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
 import { tooEarly } from "../../operations/usage-view.ts";
 import { parseGrant } from "../../wire/grant.ts";
-import { formatIso } from "../../wire/time.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
 import { loadView, type PageView } from "../kit/view.ts";
-import type { Part, RunPlace, TopPlace, UsageQuery } from "./query.ts";
+import { chartSpans, daysOf } from "./chart-spans.ts";
+import type { Filter, Part, RunPlace, TopPlace, UsageQuery } from "./query.ts";
 
 export const ROWS = 10;
-/** A table of a selection shows at most this many rows. */
-const SELECTION_ROWS = 20;
-/** Rows of a table are counted up to this number, because counting reads them. */
-export const COUNTED_ROWS = 100;
+/** The rows of a table without a filter are counted up to this number, because counting reads them. */
+export const COUNTED_ROWS = 1_000;
 export const MAX_GRANTS = 100;
-const HOUR_MS = 3_600_000;
+/** How many ended cycles the picker offers: those of more than two years. */
+const MAX_CYCLES = 30;
+/** Of the newest changes, those in the chart's window are marked in it. */
+const MAX_CHANGES = 100;
 
+/** What the cube lacks: the time from which filters can answer. */
+export type Early = { earlyMs: AtMs };
 /** Null if the copy could not be read. */
-type Block<T> = T | null;
+export type Block<T> = T | Early | null;
 
-type SeriesBlock = { buckets: TimeBucket[] };
+type SeriesBlock = {
+  buckets: TimeBucket[];
+  /** The previous cycle's days, for the running total; null if there is none. */
+  previous: TimeBucket[] | null;
+  changes: Entry[];
+};
 
 export type TopBlock = {
   rows: TopRow[];
   /** Rows on this page and the pages before it. */
   shownRows: number;
   shownMicros: Micros;
-  /** The number of rows; COUNTED_ROWS + 1 means that there are more. */
+  /** The number of rows of the selection; COUNTED_ROWS + 1 means that there are more. */
   allRows: number;
   totalMicros: Micros;
   totalRequests: number;
   next: TopPlace | null;
+  /** Only for models. */
+  kinds: Kinds | null;
 };
 
 export type RunsBlock = { rows: NamedRun[]; next: RunPlace | null };
 
+/** What is used of the selection in the cycle, and the names of what is selected. */
+type SelectionBlock = { micros: Micros; requests: number; names: Partial<Record<Filter, string>> };
+
 export type UsageData = {
   view: PageView;
-  grants: Block<GrantSummary[]>;
-  /** The selected workspace, group or user in this cycle. */
-  selected: Block<TopRow>;
+  /** The cycle that the page is about. `ended` is null for the current one. */
+  cycle: Span & { ended: EndedCycle | null };
+  /** The filters that apply. A member who sees only their own has the filter `user` without having chosen it. */
+  selection: Selection;
+  /** Empty for a reader who may not see them. */
+  grants: GrantSummary[] | null;
+  selected: Block<SelectionBlock>;
   series: Block<SeriesBlock>;
-  top: Record<Dimension, Block<TopBlock>>;
+  top: Record<TopDimension, Block<TopBlock>>;
   runs: Block<RunsBlock>;
 };
 
+export function isEarly<T extends object>(block: Block<T>): block is Early {
+  return block !== null && "earlyMs" in block;
+}
+
+/** A block that was read, or null. */
+export function readOf<T extends object>(block: Block<T>): T | null {
+  return block === null || isEarly(block) ? null : block;
+}
+
 export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise<UsageData | Refused | Denied> {
-  const caller = callerOf(c.var.session);
   const isRequested = (part: Part) => query.parts === null || query.parts.includes(part);
-  const [view, grants] = await Promise.all([
-    loadView(c),
-    isRequested("now") ? enterpriseStub(c.env, c.var.session).grants(caller, MAX_MICROS, MAX_GRANTS) : null,
-  ]);
+  const view = await loadView(c, {
+    cycleStartsAtMs: query.cycle ?? undefined,
+    grants: isRequested("now") && query.cycle === null ? MAX_GRANTS + 1 : undefined,
+    endedCycles: query.parts === null || query.cycle !== null || query.view === "total" ? MAX_CYCLES : undefined,
+  });
   if (isRefusal(view)) return view;
-  const hidesGrants = grants !== null && isRefusal(grants) && view.onlyUser !== null;
+  const cycle = cycleOf(view, query.cycle);
+  const selection = selectionOf(query.selection, view.onlyUser);
+  if (cycle === null || selection === null) return refuse({ code: "not_found" });
+  const grants = isRequested("now") && cycle.ended === null ? await readGrants(c, view) : [];
   const copy = readCopy(c.env, c.executionCtx, c.var.session, view.copy);
-  const read = blockReaders(copy, c.var.session.enterprise, view, query);
-  const [selected, series, workspace, group, user, runs] = await Promise.all([
-    isRequested("chart") ? readBlock("selected", read.selected) : null,
-    isRequested("chart") ? readBlock("series", read.series) : null,
-    ...DIMENSIONS.map((dimension) => (isRequested(dimension) ? readBlock(dimension, () => read.top(dimension)) : null)),
-    isRequested("runs") ? readBlock("runs", read.runs) : null,
+  const read = blockReaders(copy, { enterprise: c.var.session.enterprise, view, cycle, selection, query });
+  const block = <T extends object>(part: Part, load: () => Promise<Block<T>>): Promise<Block<T>> | null =>
+    isRequested(part) ? readBlock(part, load) : null;
+  const [selected, series, runs, ...tables] = await Promise.all([
+    block("selection", read.selected),
+    block("chart", read.series),
+    block("runs", read.runs),
+    ...TOP_DIMENSIONS.map((dimension) => block(dimension, () => read.top(dimension))),
   ] as const);
-  const top = { workspace, group, user } as UsageData["top"];
-  return {
-    view,
-    grants:
-      grants === null || isRefusal(grants) ? (hidesGrants ? [] : null) : grants.map(({ view }) => parseGrant(view)),
-    selected: selected as Block<TopRow>,
-    series: series as Block<SeriesBlock>,
-    top,
-    runs: runs as Block<RunsBlock>,
+  const top = Object.fromEntries(TOP_DIMENSIONS.map((dimension, i) => [dimension, tables[i] ?? null]));
+  return { view, cycle, selection, grants, selected, series, top: top as UsageData["top"], runs };
+}
+
+/** Opens one whole table for a file: what is asked of the copy, after the same checks as for the page. */
+export async function openTable(c: Context<PageEnv>, query: UsageQuery, dimension: TopDimension) {
+  const view = await loadView(c, {
+    cycleStartsAtMs: query.cycle ?? undefined,
+    endedCycles: query.cycle === null ? undefined : 0,
+  });
+  if (isRefusal(view)) return view;
+  const cycle = cycleOf(view, query.cycle);
+  const selection = selectionOf(query.selection, view.onlyUser);
+  if (cycle === null || selection === null) return refuse({ code: "not_found" });
+  const earlyMs = tooEarly({ view, selection }, cycle, dimension === "model");
+  if (earlyMs !== null) return { earlyMs };
+  const { enterprise } = c.var.session;
+  return { view, question: { enterprise, unit: view.gauge.unit, selection, cycle, dimension } };
+}
+
+/** Null if there is no such cycle. */
+function cycleOf(view: PageView, asked: AtMs | null): UsageData["cycle"] | null {
+  const { startsAtMs, endsAtMs } = view.gauge.cycle;
+  if (asked === null || asked === startsAtMs) return { startsAtMs, endsAtMs, ended: null };
+  const ended = view.endedCycles?.find((cycle) => cycle.startsAtMs === asked);
+  return ended === undefined ? null : { startsAtMs: asked, endsAtMs: ended.endsAtMs, ended };
+}
+
+/** Null if the reader asks for the data of somebody else and may see only their own. */
+function selectionOf(asked: Selection, onlyUser: string | null): Selection | null {
+  if (onlyUser === null) return asked;
+  return asked.user === undefined || asked.user === onlyUser ? { ...asked, user: onlyUser } : null;
+}
+
+async function readGrants(c: Context<PageEnv>, view: PageView): Promise<GrantSummary[] | null> {
+  if (view.grants !== undefined) return view.grants?.map(parseGrant) ?? [];
+  // An object of the last release does not send them with the view.
+  const stub = enterpriseStub(c.env, c.var.session);
+  const grants = await stub.grants(callerOf(c.var.session), MAX_MICROS, MAX_GRANTS);
+  return isRefusal(grants) ? null : grants.map(({ view: grant }) => parseGrant(grant));
+}
+
+type Asked = { enterprise: string; query: UsageQuery } & Pick<UsageData, "view" | "cycle" | "selection">;
+
+function blockReaders(db: CheckedCopy, { enterprise, view, cycle, selection, query }: Asked) {
+  const question = { enterprise, unit: view.gauge.unit, selection };
+  const ofCycle = { ...question, cycle };
+  const early = (window: Span, always = false): Early | null => {
+    const earlyMs = tooEarly({ view, selection }, window, always);
+    return earlyMs === null ? null : { earlyMs };
   };
-}
-
-/** The buckets of the chart: those of the window; for the cycle, its days so far. */
-export function chartSpans(view: PageView, query: UsageQuery): { granularity: Granularity; spans: Span[] } {
-  if (query.range !== "cycle") return spansOf(query.range, view.nowMs, view.timeZone);
-  return { granularity: "day", spans: daysOf(view.cycleStartsAtMs, view.nowMs, view.timeZone) };
-}
-
-/** The local days from `fromMs` to the day that contains `toMs`. */
-export function daysOf(fromMs: AtMs, toMs: AtMs, timeZone: string): Span[] {
-  const spans: Span[] = [];
-  for (let startsAtMs = fromMs; startsAtMs <= toMs; ) {
-    // 25 hours later is in the next local day, whether this day has 23, 24 or 25 hours.
-    const endsAtMs = dayStart(startsAtMs + 25 * HOUR_MS, timeZone);
-    spans.push({ startsAtMs, endsAtMs });
-    startsAtMs = endsAtMs;
-  }
-  return spans;
-}
-
-function blockReaders(db: CheckedCopy, enterprise: string, view: PageView, query: UsageQuery) {
-  const { unit } = view.gauge;
-  const { cycleStartsAtMs } = view;
-  const cycle = { enterprise, unit, cycleStartsAtMs };
-  // The three tables share one total. It is read once, and only if one of them is read.
-  let total: ReturnType<typeof readCycleTotal> | null = null;
-  const readTotal = () => (total ??= readCycleTotal(db, cycle));
-  const { filter } = query;
-  const selection: Selection = filter === null ? {} : { [filter.dimension]: filter.id };
-  const requireFiltered = (window: Span) => {
-    const fromMs = tooEarly({ view, selection }, window);
-    if (fromMs !== null) throw new Error(`filters can answer only from ${formatIso(fromMs)} on`);
-  };
   return {
-    selected: async () =>
-      query.filter === null ? null : readTopRow(db, { ...cycle, ...query.filter }, query.filter.id),
-
-    series: async (): Promise<SeriesBlock> => {
-      const { granularity, spans } = chartSpans(view, query);
-      requireFiltered({ startsAtMs: spans[0]?.startsAtMs ?? 0, endsAtMs: view.nowMs });
-      return { buckets: await readSeries(db, { enterprise, unit, selection }, granularity, spans) };
+    selected: async (): Promise<Block<SelectionBlock>> => {
+      const found = early(cycle);
+      if (found !== null) return found;
+      const page = { limit: 1, sort: "amount", search: null, after: null } as const;
+      const [table, names] = await Promise.all([
+        readTopPage(db, { ...ofCycle, dimension: "workspace" }, page),
+        readSelectedNames(db, enterprise, selection),
+      ]);
+      return { micros: table.totalMicros, requests: table.totalRequests, names };
     },
 
-    top: async (dimension: Dimension): Promise<TopBlock> => {
-      // The table that the selection was made in is not filtered, so that another row can be selected.
-      if (filter === null || filter.dimension === dimension) {
-        return readCycleTop(db, { question: { ...cycle, dimension }, after: query.top[dimension], total: readTotal() });
-      }
-      const span = { startsAtMs: cycleStartsAtMs, endsAtMs: view.gauge.cycle.endsAtMs };
-      requireFiltered(span);
-      const {
-        rows: found,
+    series: async (): Promise<Block<SeriesBlock>> => {
+      const { granularity, spans } = chartSpans(view, cycle, query);
+      const window = { startsAtMs: spans[0]?.startsAtMs ?? 0, endsAtMs: spans.at(-1)?.endsAtMs ?? 0 };
+      const found = early(window);
+      if (found !== null) return found;
+      const previous = query.view === "total" && cycle.ended === null ? (view.previous ?? null) : null;
+      const [buckets, before, changes] = await Promise.all([
+        readSeries(db, question, granularity, spans),
+        previous === null || early(previous) !== null
+          ? null
+          : readSeries(db, question, "day", daysOf(previous.startsAtMs, previous.endsAtMs - 1, view.timeZone)),
+        view.onlyUser === null ? readChanges(db, enterprise, MAX_CHANGES) : [],
+      ]);
+      return { buckets, previous: before, changes };
+    },
+
+    top: async (dimension: TopDimension): Promise<Block<TopBlock>> => {
+      const found = early(cycle, dimension === "model");
+      if (found !== null) return found;
+      const { sort, search, after } = query.tables[dimension];
+      const page = { limit: ROWS, sort, search: search === "" ? null : search, after };
+      const [table, kinds] = await Promise.all([
+        readTopPage(db, { ...ofCycle, dimension }, page),
+        dimension === "model" ? readKinds(db, ofCycle) : null,
+      ]);
+      const rows = table.rows.slice(0, ROWS);
+      const shownRows = (after?.shownRows ?? 0) + rows.length;
+      const shownMicros = rows.reduce((sum, row) => sum + row.amountMicros, after?.shownMicros ?? 0);
+      const last = table.rows.length > ROWS ? rows.at(-1) : undefined;
+      const counted = { enterprise, unit: question.unit, cycleStartsAtMs: cycle.startsAtMs };
+      const allRows =
+        table.allRows ??
+        (dimension === "model" ? shownRows : await countTop(db, { ...counted, dimension }, COUNTED_ROWS));
+      return {
+        rows,
+        shownRows,
+        shownMicros,
         allRows,
-        ...totals
-      } = await readTopPage(
-        db,
-        { enterprise, unit, selection, cycle: span, dimension },
-        { limit: SELECTION_ROWS, sort: "amount", search: null, after: null },
-      );
-      const rows = found.slice(0, SELECTION_ROWS);
-      const shownMicros = rows.reduce((sum, row) => sum + row.amountMicros, 0);
-      return { rows, ...totals, allRows: allRows ?? rows.length, shownRows: rows.length, shownMicros, next: null };
+        totalMicros: table.totalMicros,
+        totalRequests: table.totalRequests,
+        next: last === undefined ? null : { value: last.sortedBy, id: last.id, shownRows, shownMicros },
+        kinds,
+      };
     },
 
-    runs: async (): Promise<RunsBlock> => {
-      const rows = await readNamedRuns(db, enterprise, selection, ROWS, query.runsAfter);
+    runs: async (): Promise<Block<RunsBlock>> => {
+      const { after } = query.runs;
+      const place = after === null ? null : { startedAtMs: after.value, run: after.run };
+      const rows = await readNamedRuns(db, enterprise, selection, ROWS, place);
       const last = rows.length > ROWS ? rows[ROWS - 1] : undefined;
       return {
         rows: rows.slice(0, ROWS),
-        next: last === undefined ? null : { startedAtMs: last.startedAtMs, run: last.run },
+        next: last === undefined ? null : { value: last.startedAtMs, run: last.run },
       };
     },
   };
 }
 
-type CyclePage = {
-  question: Parameters<typeof readTop>[1];
-  after: TopPlace | null;
-  total: ReturnType<typeof readCycleTotal>;
-};
-
-async function readCycleTop(db: CheckedCopy, { question, after, total }: CyclePage): Promise<TopBlock> {
-  const [found, allRows, { amountMicros: totalMicros, requests: totalRequests }] = await Promise.all([
-    readTop(db, question, ROWS, after),
-    countTop(db, question, COUNTED_ROWS),
-    total,
-  ]);
-  const rows = found.slice(0, ROWS);
-  const shownRows = (after?.shownRows ?? 0) + rows.length;
-  const shownMicros = rows.reduce((sum, row) => sum + row.amountMicros, after?.shownMicros ?? 0);
-  const last = found.length > ROWS ? rows.at(-1) : undefined;
-  const next = last === undefined ? null : { amountMicros: last.amountMicros, id: last.id, shownRows, shownMicros };
-  return { rows, shownRows, shownMicros, allRows, totalMicros, totalRequests, next };
+async function readSelectedNames(
+  db: CheckedCopy,
+  enterprise: string,
+  selection: Selection,
+): Promise<SelectionBlock["names"]> {
+  const names: SelectionBlock["names"] = {};
+  if (filtersOf(selection).length === 0) return names;
+  for (const dimension of DIMENSIONS) {
+    const id = selection[dimension];
+    if (id === undefined) continue;
+    const name = (await readNames(db, enterprise, dimension, [id])).get(id);
+    if (name !== undefined) names[dimension] = name;
+  }
+  return names;
 }

@@ -4,7 +4,9 @@
  */
 import { type Context, Hono } from "hono";
 import type { FC } from "hono/jsx";
-import type { DIMENSIONS } from "../../ledger/attribution.ts";
+import type { TopDimension } from "../../copy/read-top.ts";
+import { filtersOf } from "../../copy/selection.ts";
+import { dateOf } from "../../ledger/calendar.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { formatPeriod } from "../kit/dates.ts";
 import { page, REFRESH_HEADER, type Signed } from "../kit/layout.tsx";
@@ -13,34 +15,31 @@ import { answerRefused, isPartial, type PageEnv, requireSession } from "../kit/s
 import { signedOf } from "../kit/view.ts";
 import { Allocation } from "./allocation.tsx";
 import { Cards } from "./cards.tsx";
-import { bucketChart, totalChart } from "./chart-data.ts";
+import { bucketChart, pastTotalChart, totalChart } from "./chart-data.ts";
 import type { Chart } from "./chart-shape.ts";
+import { chartSpans } from "./chart-spans.ts";
 import { Consumption } from "./consumption.tsx";
-import { chartSpans, loadUsage, type UsageData } from "./data.ts";
+import { type Early, isEarly, loadUsage, readOf, type UsageData } from "./data.ts";
 import { AsOf, CopyAsOf, Explanation } from "./explanation.tsx";
 import { Exports, Heading, Period } from "./heading.tsx";
 import { type Outlook, outlookOf } from "./outlook.ts";
 import { OwnBudgets } from "./own-budgets.tsx";
-import { type Part, parseUsageQuery, type UsageQuery, type Window } from "./query.ts";
+import { PastCycle, usedIn } from "./past-cycle.tsx";
+import { type Part, parseUsageQuery, type UsageQuery } from "./query.ts";
 import { RecentRuns, RunsPage } from "./recent-runs.tsx";
+import { SelectionCard } from "./selection.tsx";
 import { statusOf } from "./status.ts";
 import { StatusLine } from "./status-line.tsx";
 import { TopPage, TopTable } from "./top-table.tsx";
 
 type PageProps = { data: UsageData; query: UsageQuery; outlook: Outlook; signed: Signed };
 
-const WINDOW_TEXTS: Record<Window, string> = {
-  "24h": "the last 24 hours",
-  "7d": "the last 7 days",
-  "30d": "the last 30 days",
-  cycle: "this billing cycle",
-};
-
 export const usagePages = new Hono<PageEnv>().get("/settings/usage", requireSession, async (c) => {
   const requested = parseUsageQuery(new URL(c.req.url).searchParams);
   const query = isPartial(c) ? requested : { ...requested, parts: null };
   const data = await loadUsage(c, query);
   if (isRefusal(data)) return answerRefused(c, data.refusal);
+  if (data.cycle.ended === null) query.cycle = null;
   const { gauge, forecast } = data.view;
   const outlook = outlookOf(gauge, forecast);
   const props = { data, query, outlook, signed: signedOf(c, data.view) };
@@ -59,16 +58,20 @@ function wholePage(c: Context<PageEnv>, props: PageProps): Response | Promise<Re
       chart: true,
       children: (
         <>
-          <Heading view={data.view} outlook={props.outlook} query={props.query} signed={signed} />
-          <Now {...props} />
+          <Heading {...headingOf(props)} />
+          {data.cycle.ended === null ? <Now {...props} /> : <PastCycle data={data} ended={data.cycle.ended} />}
+          <Selected {...props} />
           <ChartPart {...props} />
           <Top {...props} dimension="workspace" />
           <div class="pair">
             <Top {...props} dimension="group" />
             <Top {...props} dimension="user" />
           </div>
-          <RecentRuns block={data.runs} query={props.query} timeZone={data.view.timeZone} />
-          <Explanation view={data.view} outlook={props.outlook} />
+          <Top {...props} dimension="model" />
+          {data.cycle.ended === null && (
+            <RecentRuns block={data.runs} query={props.query} timeZone={data.view.timeZone} />
+          )}
+          {data.cycle.ended === null && <Explanation view={data.view} outlook={props.outlook} />}
           <AsOf view={data.view} outlook={props.outlook} />
         </>
       ),
@@ -99,10 +102,12 @@ const Parts: FC<PageProps & { parts: readonly Part[]; isRefresh: boolean }> = ({
   </>
 );
 
-function isReadable(part: Part, { series, runs, top }: UsageData): boolean {
+function isReadable(part: Part, { selected, series, runs, top }: UsageData): boolean {
   switch (part) {
     case "now":
       return true;
+    case "selection":
+      return selected !== null;
     case "chart":
       return series !== null;
     case "runs":
@@ -132,7 +137,7 @@ const OnePart: FC<PageProps & { part: Part }> = ({ part, ...props }) => {
             <Cards {...allocationOf(props)} />
           </Region>
           <Region id="period">
-            <Period view={data.view} outlook={outlook} signed={props.signed} />
+            <Period {...headingOf(props)} />
           </Region>
           <Region id="explanation">
             <Explanation view={data.view} outlook={outlook} />
@@ -142,6 +147,12 @@ const OnePart: FC<PageProps & { part: Part }> = ({ part, ...props }) => {
           </Region>
         </>
       );
+    case "selection":
+      return (
+        <Region id="selection">
+          <Selected {...props} />
+        </Region>
+      );
     case "chart":
       return (
         <>
@@ -149,12 +160,12 @@ const OnePart: FC<PageProps & { part: Part }> = ({ part, ...props }) => {
             <ChartPart {...props} />
           </Region>
           <Region id="exports">
-            <Exports query={query} signed={props.signed} />
+            <Exports {...headingOf(props)} />
           </Region>
         </>
       );
     case "runs":
-      if (query.runsAfter !== null && data.runs !== null) {
+      if (query.runs.after !== null && data.runs !== null && !isEarly(data.runs)) {
         return <RunsPage block={data.runs} query={query} timeZone={timeZone} />;
       }
       return (
@@ -164,7 +175,8 @@ const OnePart: FC<PageProps & { part: Part }> = ({ part, ...props }) => {
       );
     default: {
       const block = data.top[part];
-      if (query.top[part] !== null && block !== null) return <TopPage {...topOf(props, part)} block={block} />;
+      if (query.tables[part].after !== null && block !== null && !isEarly(block))
+        return <TopPage {...topOf(props, part)} block={block} />;
       return (
         <Region id={`top-${part}`}>
           <Top {...props} dimension={part} />
@@ -174,38 +186,62 @@ const OnePart: FC<PageProps & { part: Part }> = ({ part, ...props }) => {
   }
 };
 
-const Top: FC<PageProps & { dimension: (typeof DIMENSIONS)[number] }> = ({ dimension, ...props }) => (
+const Top: FC<PageProps & { dimension: TopDimension }> = ({ dimension, ...props }) => (
   <TopTable {...topOf(props, dimension)} />
 );
 
+const Selected: FC<PageProps> = ({ data, query }) => {
+  const { gauge, onlyUser } = data.view;
+  const { ended } = data.cycle;
+  const cycleMicros = ended === null ? gauge.usedMicros : usedIn(ended, gauge.unit);
+  return <SelectionCard {...{ data, query, onlyUser, cycleMicros }} unit={gauge.unit} />;
+};
+
 const ChartPart: FC<PageProps> = (props) => {
-  const { data, query } = props;
+  const { view } = props.data;
   return (
     <Consumption
-      query={query}
-      unit={data.view.gauge.unit}
+      query={props.query}
+      unit={view.gauge.unit}
       chart={chartOf(props)}
-      selected={data.selected}
-      cycleMicros={data.view.gauge.usedMicros}
+      timeZone={view.timeZone}
+      today={dateOf(view.nowMs, view.timeZone)}
     />
   );
 };
 
-function chartOf({ data, query, outlook }: PageProps): Chart | null {
-  if (data.series === null) return null;
-  const { gauge, timeZone } = data.view;
-  const { buckets } = data.series;
+function chartOf({ data, query, outlook }: PageProps): Chart | Early | null {
+  const { series, view, cycle, selection, selected } = data;
+  if (series === null || isEarly(series)) return series;
+  const { gauge, timeZone, nowMs } = view;
+  const { unit } = gauge;
+  const { buckets, previous, changes } = series;
+  if (query.view === "total" && cycle.ended !== null) return pastTotalChart({ buckets, unit, timeZone, changes });
   if (query.view === "total") {
-    const selectedMicros = query.filter === null ? null : (data.selected?.amountMicros ?? 0);
-    return totalChart(buckets, gauge, outlook, timeZone, selectedMicros);
+    const sum = buckets.reduce((total, { webMicros, cliMicros }) => total + webMicros + cliMicros, 0);
+    const selectedMicros = filtersOf(selection).length === 0 ? null : (readOf(selected)?.micros ?? sum);
+    return totalChart({ buckets, gauge, outlook, timeZone, selectedMicros, previous, changes });
   }
-  return bucketChart(
-    buckets,
-    chartSpans(data.view, query).granularity,
-    gauge.unit,
-    timeZone,
-    WINDOW_TEXTS[query.range],
-  );
+  const { granularity } = chartSpans(view, cycle, query);
+  return bucketChart({ buckets, granularity, unit, timeZone, window: windowText(data, query), nowMs, changes });
+}
+
+/** How the chart's summary names its window. */
+function windowText({ view, cycle }: UsageData, { range, dates }: UsageQuery): string {
+  if (range === "24h") return "the last 24 hours";
+  if (range === "7d") return "the last 7 days";
+  if (range === "30d") return "the last 30 days";
+  if (range === "cycle" || dates === null) {
+    return cycle.ended === null
+      ? "this billing cycle"
+      : `the cycle ${formatPeriod(cycle.startsAtMs, cycle.endsAtMs, view.timeZone)}`;
+  }
+  return dates.from === dates.to ? `the day ${dates.from}` : `the days ${dates.from} to ${dates.to}`;
+}
+
+function headingOf({ data, outlook, query, signed }: PageProps) {
+  const { view, cycle, selection } = data;
+  return { view, outlook, query, signed, cycle, selection };
 }
 
 function statusFor({ data, outlook, signed }: PageProps) {
@@ -214,10 +250,13 @@ function statusFor({ data, outlook, signed }: PageProps) {
 }
 
 function allocationOf({ data, outlook }: PageProps) {
-  return { gauge: data.view.gauge, outlook, timeZone: data.view.timeZone, grants: data.grants };
+  const { gauge, timeZone, previous } = data.view;
+  return { gauge, outlook, timeZone, previous, grants: data.grants };
 }
 
-function topOf({ data, query, outlook }: PageProps, dimension: (typeof DIMENSIONS)[number]) {
-  const period = formatPeriod(outlook.startsAtMs, outlook.endsAtMs, data.view.timeZone);
-  return { dimension, block: data.top[dimension], query, unit: data.view.gauge.unit, period };
+function topOf({ data, query }: PageProps, dimension: TopDimension) {
+  const { timeZone, gauge, onlyUser } = data.view;
+  const period = formatPeriod(data.cycle.startsAtMs, data.cycle.endsAtMs, data.cycle.ended?.timeZone ?? timeZone);
+  const selectable = dimension !== "user" || onlyUser === null;
+  return { dimension, block: data.top[dimension], query, unit: gauge.unit, period, timeZone, selectable };
 }

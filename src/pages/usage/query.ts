@@ -1,85 +1,138 @@
 /**
- * The state of the usage page in its URL. Every toggle, filter and "Show more" is a link to the same page with one
- * parameter changed. Invalid parameters are ignored rather than refused, because people edit URLs.
+ * The state of the usage page in its URL: the cycle, the window of the chart, the filters, and how each table is sorted,
+ * searched and paged. Every control is a link to the same page with one part of the state changed. Invalid parameters
+ * are ignored rather than refused, because people edit URLs.
  */
-import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
-import { RANGES } from "../../ledger/calendar.ts";
+import { TOP_DIMENSIONS, TOP_SORTS, type TopDimension, type TopSort } from "../../copy/read-top.ts";
+import type { Selection } from "../../copy/selection.ts";
+import { SURFACES } from "../../ledger/books.ts";
+import { daysBetween, isDate, MAX_WINDOW_DAYS, RANGES } from "../../ledger/calendar.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { isId } from "../../wire/fields.ts";
+import { formatIso } from "../../wire/time.ts";
 
 export const USAGE_PATH = "/settings/usage";
 
 /** Parts of the page that can be requested alone. `now` is everything that comes from the gauge. */
-const PARTS = ["now", "chart", "workspace", "group", "user", "runs"] as const;
+const PARTS = ["now", "selection", "chart", "workspace", "group", "user", "model", "runs"] as const;
 export type Part = (typeof PARTS)[number];
+/** What a change of the filters changes. */
+export const FILTERED_PARTS = PARTS.filter((part) => part !== "now").join(",");
 
-/** Where a table's next page starts, with the sums of the pages before, so that its footer need not read them again. */
-export type TopPlace = { amountMicros: Micros; id: string; shownRows: number; shownMicros: Micros };
-export type RunPlace = { startedAtMs: AtMs; run: string };
-type Filter = { dimension: Dimension; id: string };
-
-/** `cycle` is the billing cycle, day by day. */
+/** `cycle` is the billing cycle, day by day; `dates` is a window of local dates. */
 export const WINDOWS = [...RANGES, "cycle"] as const;
-export type Window = (typeof WINDOWS)[number];
+export type Window = (typeof WINDOWS)[number] | "dates";
+
+/** The local dates of a window, both included. */
+type Dates = { from: string; to: string };
+
+const FILTERS = ["user", "group", "workspace", "model", "surface"] as const;
+export type Filter = (typeof FILTERS)[number];
+
+/**
+ * Where a table's next page starts: the sorted value and the id of the last row, with the sums of the pages before, so
+ * that its footer need not read them again.
+ */
+export type TopPlace = { value: number | string; id: string; shownRows: number; shownMicros: Micros };
+export type TableState = { sort: TopSort; search: string; after: TopPlace | null };
+export type RunPlace = { value: number; run: string };
+type RunSort = "newest" | "amount";
 
 export type UsageQuery = {
+  /** The start of a past cycle; null: the current one. */
+  cycle: AtMs | null;
   /** The window of the chart. */
   range: Window;
+  /** The window, if it is `dates`. */
+  dates: Dates | null;
   /** The chart: by bucket, or the running total of the cycle. */
   view: "buckets" | "total";
-  filter: Filter | null;
-  top: Record<Dimension, TopPlace | null>;
-  runsAfter: RunPlace | null;
+  selection: Selection;
+  tables: Record<TopDimension, TableState>;
+  runs: { sort: RunSort; after: RunPlace | null };
   /** Null: the whole page. */
   parts: readonly Part[] | null;
 };
 
 const DEFAULT_RANGE: Window = "7d";
-const TOP_PLACE = /^(-?\d{1,16})\.(\d{1,6})\.(-?\d{1,16})\.(.+)$/;
-const RUN_PLACE = /^(\d{1,16})\.(.+)$/;
+const MAX_SEARCH_LENGTH = 100;
+const MAX_AT_MS = 8.64e15;
 
 export function parseUsageQuery(params: URLSearchParams): UsageQuery {
   const parts = params.get("part")?.split(",");
   const view = params.get("view") === "total" ? "total" : "buckets";
+  const cycle = parseCycle(params.get("cycle"));
+  const dates = view === "total" || cycle !== null ? null : parseDates(params);
   const range = WINDOWS.find((window) => window === params.get("range")) ?? DEFAULT_RANGE;
   return {
-    // The running total is always that of the billing cycle.
-    range: view === "total" ? "cycle" : range,
+    cycle,
+    // The running total is always that of a billing cycle, and so is everything about a past cycle.
+    range: view === "total" || cycle !== null ? "cycle" : dates !== null ? "dates" : range,
+    dates,
     view,
-    filter: filterOf(params),
-    top: {
-      workspace: parseTopPlace(params.get("workspaces_after")),
-      group: parseTopPlace(params.get("groups_after")),
-      user: parseTopPlace(params.get("users_after")),
+    selection: parseSelection(params),
+    tables: Object.fromEntries(
+      TOP_DIMENSIONS.map((dimension) => [dimension, parseTable(params, dimension)]),
+    ) as UsageQuery["tables"],
+    runs: {
+      sort: params.get("runs_sort") === "amount" ? "amount" : "newest",
+      after: parseRunPlace(params.get("runs_after")),
     },
-    runsAfter: parseRunPlace(params.get("runs_after")),
     parts: parts === undefined ? null : PARTS.filter((part) => parts.includes(part)),
   };
 }
 
 /** The URL of the page in this state. Defaults are omitted. */
 export function usageHref(query: UsageQuery, change: Partial<UsageQuery> = {}): string {
-  const { range, view, filter, top, runsAfter, parts } = { ...query, ...change };
-  const params = new URLSearchParams();
-  if (view === "total") params.set("view", view);
-  else if (range !== DEFAULT_RANGE) params.set("range", range);
-  if (filter !== null) params.set(filter.dimension, filter.id);
-  for (const dimension of DIMENSIONS) {
-    const place = top[dimension];
-    if (place === null) continue;
-    const { amountMicros, shownRows, shownMicros, id } = place;
-    params.set(`${dimension}s_after`, `${amountMicros}.${shownRows}.${shownMicros}.${id}`);
-  }
-  if (runsAfter !== null) params.set("runs_after", `${runsAfter.startedAtMs}.${runsAfter.run}`);
-  if (parts !== null) params.set("part", parts.join(","));
+  const params = usageParams({ ...query, ...change });
   const text = params.toString();
   return text === "" ? USAGE_PATH : `${USAGE_PATH}?${text}`;
 }
 
+export function usageParams(query: UsageQuery): URLSearchParams {
+  const { cycle, range, dates, view, selection, tables, runs, parts } = query;
+  const params = new URLSearchParams();
+  if (cycle !== null) params.set("cycle", formatIso(cycle));
+  if (view === "total") params.set("view", view);
+  else if (range === "dates" && dates !== null) {
+    params.set("from", dates.from);
+    params.set("to", dates.to);
+  } else if (range !== DEFAULT_RANGE && cycle === null) params.set("range", range);
+  for (const filter of FILTERS) {
+    const value = selection[filter];
+    if (value !== undefined) params.set(filter, value);
+  }
+  for (const dimension of TOP_DIMENSIONS) {
+    const { sort, search, after } = tables[dimension];
+    if (sort !== "amount") params.set(`${dimension}s_sort`, sort);
+    if (search !== "") params.set(`${dimension}s_q`, search);
+    if (after === null) continue;
+    params.set(`${dimension}s_after`, JSON.stringify([after.value, after.id, after.shownRows, after.shownMicros]));
+  }
+  if (runs.sort !== "newest") params.set("runs_sort", runs.sort);
+  if (runs.after !== null) params.set("runs_after", `${runs.after.value}.${runs.after.run}`);
+  if (parts !== null) params.set("part", parts.join(","));
+  return params;
+}
+
 /** The same state, but the whole page with every table at its first page. */
 export function withoutPaging(query: UsageQuery): UsageQuery {
-  return { ...query, top: { workspace: null, group: null, user: null }, runsAfter: null, parts: null };
+  const tables = Object.fromEntries(
+    TOP_DIMENSIONS.map((dimension) => [dimension, { ...query.tables[dimension], after: null }]),
+  ) as UsageQuery["tables"];
+  return { ...query, tables, runs: { ...query.runs, after: null }, parts: null };
+}
+
+/** The same state with one table changed. */
+export function withTable(query: UsageQuery, dimension: TopDimension, change: Partial<TableState>): UsageQuery {
+  return { ...query, tables: { ...query.tables, [dimension]: { ...query.tables[dimension], ...change } } };
+}
+
+/** The filters with one changed, or removed if the value is undefined. */
+export function withFilter(selection: Selection, filter: Filter, value: string | undefined): Selection {
+  const { [filter]: _, ...others } = selection;
+  return value === undefined ? others : { ...others, [filter]: value };
 }
 
 /** The receipt of a run. Its URL keeps the state of the page, so that the way back leads to where the reader was. */
@@ -88,28 +141,63 @@ export function receiptHref(run: string, query: UsageQuery): string {
   return `${USAGE_PATH}/runs/${encodeURIComponent(run)}${state}`;
 }
 
-function filterOf(params: URLSearchParams): Filter | null {
-  for (const dimension of DIMENSIONS) {
-    const id = params.get(dimension);
-    if (id !== null && isId(id)) return { dimension, id };
-  }
-  return null;
+/** The file of a whole table, with the same filters, search and order. */
+export function tableCsvHref(query: UsageQuery, dimension: TopDimension): string {
+  const params = usageParams(withoutPaging(query)).toString();
+  return `${USAGE_PATH}/${dimension}s.csv${params === "" ? "" : `?${params}`}`;
 }
 
-function parseTopPlace(text: string | null): TopPlace | null {
-  const match = TOP_PLACE.exec(text ?? "");
-  if (match === null || !isId(match[4] as string)) return null;
+function parseCycle(text: string | null): AtMs | null {
+  const atMs = Date.parse(text ?? "");
+  return Number.isFinite(atMs) && Math.abs(atMs) < MAX_AT_MS ? atMs : null;
+}
+
+function parseDates(params: URLSearchParams): Dates | null {
+  const [from, to] = [params.get("from") ?? "", params.get("to") ?? ""];
+  if (!isDate(from) || !isDate(to)) return null;
+  const days = daysBetween(from, to) + 1;
+  return days >= 1 && days <= MAX_WINDOW_DAYS ? { from, to } : null;
+}
+
+function parseSelection(params: URLSearchParams): Selection {
+  const selection: Record<string, string> = {};
+  for (const filter of FILTERS) {
+    const value = params.get(filter);
+    const isValid = filter === "surface" ? SURFACES.some((surface) => surface === value) : isId(value ?? "");
+    if (value !== null && isValid) selection[filter] = value;
+  }
+  return selection;
+}
+
+function parseTable(params: URLSearchParams, dimension: TopDimension): TableState {
+  const sort = TOP_SORTS.find((known) => known === params.get(`${dimension}s_sort`)) ?? "amount";
+  const after = parseTopPlace(params.get(`${dimension}s_after`));
+  const fits = after !== null && (typeof after.value === "string") === (sort === "name");
   return {
-    amountMicros: Number(match[1]),
-    shownRows: Number(match[2]),
-    shownMicros: Number(match[3]),
-    id: match[4] as string,
+    sort,
+    search: (params.get(`${dimension}s_q`) ?? "").trim().slice(0, MAX_SEARCH_LENGTH),
+    after: fits ? after : null,
   };
 }
 
+function parseTopPlace(text: string | null): TopPlace | null {
+  const [value, id, shownRows, shownMicros, ...rest] = parseList(text);
+  if (rest.length > 0 || typeof id !== "string" || !isId(id)) return null;
+  if (typeof value !== "string" && !Number.isSafeInteger(value)) return null;
+  if (!Number.isSafeInteger(shownRows) || (shownRows as number) < 0 || !Number.isSafeInteger(shownMicros)) return null;
+  return { value: value as number | string, id, shownRows: shownRows as number, shownMicros: shownMicros as number };
+}
+
+function parseList(text: string | null): unknown[] {
+  try {
+    const list: unknown = JSON.parse(text ?? "");
+    return Array.isArray(list) ? list : [];
+  } catch {
+    return [];
+  }
+}
+
 function parseRunPlace(text: string | null): RunPlace | null {
-  const match = RUN_PLACE.exec(text ?? "");
-  return match === null || !isId(match[2] as string)
-    ? null
-    : { startedAtMs: Number(match[1]), run: match[2] as string };
+  const [, value, run] = /^(-?\d{1,16})\.(.+)$/.exec(text ?? "") ?? [];
+  return value === undefined || run === undefined || !isId(run) ? null : { value: Number(value), run };
 }

@@ -19,30 +19,16 @@ import { readCopy } from "../../operations/read-copy.ts";
 import { parseReceipt } from "../../wire/receipt.ts";
 import { formatDate } from "../kit/dates.ts";
 import { formatCount, formatExact, formatExactDecimal, formatRateUsd } from "../kit/format.ts";
+import { KIND_NAMES } from "../kit/kinds.ts";
 import { page } from "../kit/layout.tsx";
 import { Moment, Name } from "../kit/parts.tsx";
 import { answerRefused, callerOf, type PageEnv, requireSession } from "../kit/session.ts";
 import { loadView, signedOf } from "../kit/view.ts";
 import { parseUsageQuery, type UsageQuery, usageHref, withoutPaging } from "./query.ts";
-import { displayName } from "./top-table.tsx";
+import { filterName } from "./selection.tsx";
 
 type Names = Record<Dimension, string>;
 
-const KIND_NAMES: Record<Kind, string> = {
-  input: "Input",
-  cache_read: "Cache read",
-  cache_write: "Cache write",
-  output: "Output",
-  cache_write_1h: "Cache write, one hour",
-  input_audio: "Audio input",
-  cache_audio_read: "Audio cache read",
-  output_audio: "Audio output",
-  input_image: "Image input",
-  cache_image_read: "Image cache read",
-  output_image: "Image output",
-  web_searches: "Web searches",
-  storage_searches: "Storage searches",
-};
 /** These rows are always shown. The others are shown if there was such usage. */
 const ALWAYS_SHOWN: readonly string[] = ["input", "cache_read", "cache_write", "output"];
 /** Decimals of a cost in dollars: tokens × a rate with six decimals ÷ a million. */
@@ -351,11 +337,11 @@ async function readAllNames(db: CheckedCopy, enterprise: string, receipt: Receip
   const entries = DIMENSIONS.map(async (dimension) => {
     const id = receipt[dimension];
     const names = await readNames(db, enterprise, dimension, [id]).catch(() => new Map<string, string>());
-    return [dimension, displayName(dimension, id, names.get(id) ?? null)] as const;
+    return [dimension, filterName(dimension, id, names.get(id) ?? null)] as const;
   });
   return Object.fromEntries(await Promise.all(entries)) as Names;
 }
 
 function filterHref(dimension: Dimension, id: string): string {
-  return usageHref(withoutPaging(parseUsageQuery(new URLSearchParams())), { filter: { dimension, id } });
+  return usageHref(parseUsageQuery(new URLSearchParams({ [dimension]: id })));
 }

@@ -1,13 +1,18 @@
-/** The newest runs, with user, workspace, models, surface and amount. Each links to its receipt. */
+/**
+ * The newest or dearest runs: when, whose, where, with which models, and the amount. A row links to its receipt, which
+ * leads back to the same filters and window. A long id is shortened; its whole is in the title and is copied with it.
+ */
 import type { FC } from "hono/jsx";
+import { filtersOf } from "../../copy/selection.ts";
 import { countOf, formatRunAmount } from "../kit/format.ts";
 import { Moment, Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
-import type { RunsBlock } from "./data.ts";
+import { type Block, isEarly, type RunsBlock } from "./data.ts";
+import { TooEarly } from "./early.tsx";
 import { receiptHref, type UsageQuery, usageHref, withoutPaging } from "./query.ts";
 
-type Props = { block: RunsBlock | null; query: UsageQuery; timeZone: string };
+type Props = { block: Block<RunsBlock>; query: UsageQuery; timeZone: string };
 
-const COLUMNS = ["Run", "User", "Workspace", "Model", "Surface"];
+const COLUMNS = ["When", "User", "Workspace", "Model", "Surface"];
 
 export const RecentRuns: FC<Props> = (props) => {
   const { block, query } = props;
@@ -16,12 +21,14 @@ export const RecentRuns: FC<Props> = (props) => {
       <h2 id="runs-title">Recent runs</h2>
       {block === null ? (
         <Unreadable what="The list of runs" retry={usageHref(withoutPaging(query))} />
+      ) : isEarly(block) ? (
+        <TooEarly early={block} query={query} timeZone={props.timeZone} />
       ) : (
         <>
           {/* Explicit roles, because narrow screens lay the rows out as blocks, which drops the implicit ones. */}
           <table class="runs" role="table">
             <caption>
-              Newest first{query.filter === null ? "" : `, of this ${query.filter.dimension}`}
+              Newest first{isFiltered(query) ? ", of this selection" : ""}
               {unitsOf(block)}
             </caption>
             <thead role="rowgroup">
@@ -46,6 +53,10 @@ export const RecentRuns: FC<Props> = (props) => {
     </section>
   );
 };
+
+function isFiltered({ selection }: UsageQuery): boolean {
+  return filtersOf(selection).length > 0;
+}
 
 /** An enterprise that has switched its billing model has runs in both units. */
 function unitsOf({ rows }: RunsBlock): string {
@@ -73,9 +84,9 @@ const Rows: FC<Props & { block: RunsBlock }> = ({ block, query, timeZone }) => (
     {block.rows.length === 0 && (
       <tr role="row">
         <td role="cell" colspan={6} class="muted">
-          {query.filter === null
-            ? "No runs yet. Start an agent in a workspace on the web or on the command line: its run appears here with its first report."
-            : `No runs of this ${query.filter.dimension}.`}
+          {isFiltered(query)
+            ? "No runs of this selection."
+            : "No runs yet. Start an agent in a workspace on the web or on the command line: its run appears here with its first report."}
         </td>
       </tr>
     )}
@@ -83,10 +94,10 @@ const Rows: FC<Props & { block: RunsBlock }> = ({ block, query, timeZone }) => (
       <tr role="row" id={`run-${encodeURIComponent(run.run)}`}>
         <th scope="row" role="rowheader">
           <a href={receiptHref(run.run, query)}>
-            <Name>{run.run}</Name>
-          </a>
-          <small>
             <Moment atMs={run.startedAtMs} timeZone={timeZone} />
+          </a>
+          <small class="run-id" title={run.run}>
+            <Name>{run.run}</Name>
             {run.final ? "" : " · open"}
           </small>
         </th>
@@ -121,12 +132,12 @@ const MoreRuns: FC<Props & { block: RunsBlock }> = ({ block, query }) => (
         id="more-runs"
         part="runs"
         push={false}
-        href={usageHref(withoutPaging(query), { runsAfter: block.next })}
+        href={usageHref(withoutPaging(query), { runs: { ...query.runs, after: block.next } })}
       >
         Show more
       </PartLink>
     ) : (
-      query.runsAfter !== null && (
+      query.runs.after !== null && (
         <PartLink id="more-runs" part="runs" push={false} href={usageHref(withoutPaging(query))}>
           Show the newest
         </PartLink>

@@ -21,6 +21,9 @@ export const StaticChart: FC<{ chart: Chart }> = ({ chart }) => {
         {chart.yTicks.map(({ at }) => (
           <path class="grid" d={`M0 ${scale.y(at)}H${WIDTH}`} />
         ))}
+        {chart.marks.map(({ at }) => (
+          <path class="mark" d={`M${scale.x(at)} 0V${HEIGHT}`} />
+        ))}
         {chart.limit !== null && <path class="limit" d={`M0 ${scale.y(chart.limit.at)}H${WIDTH}`} />}
         {chart.series.map((series) => (
           <>

@@ -1,29 +1,47 @@
 /**
- * Use in this cycle by workspace, group and user, in one table each. The last row is the same total as the bar's; the
- * row before it sums the rows that are not listed. A name is a link that filters the page by it. "Show more" loads the
- * next page; with JavaScript it is added to the table.
+ * Use in a cycle by workspace, group, user and model, in one table each. The last row is the total of the selection; the
+ * row before it sums the rows that are not listed. A name is a link that adds a filter. The heads of the columns sort.
+ * "Show more" loads the next page; with JavaScript it is added to the table.
  */
 import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
-import type { Dimension } from "../../ledger/attribution.ts";
-import { NO_GROUP } from "../../ledger/books.ts";
+import type { TopDimension, TopSort } from "../../copy/read-top.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { countOf, formatAmount, formatCount, formatShare } from "../kit/format.ts";
 import { Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
-import { COUNTED_ROWS, ROWS, type TopBlock } from "./data.ts";
-import { type UsageQuery, usageHref, withoutPaging } from "./query.ts";
+import { type Block, COUNTED_ROWS, isEarly, ROWS, type TopBlock } from "./data.ts";
+import { TooEarly } from "./early.tsx";
+import { KindsTable } from "./kinds-table.tsx";
+import {
+  FILTERED_PARTS,
+  tableCsvHref,
+  USAGE_PATH,
+  type UsageQuery,
+  usageHref,
+  usageParams,
+  withFilter,
+  withoutPaging,
+  withTable,
+} from "./query.ts";
+import { filterName } from "./selection.tsx";
 
-const WORDS: Record<Dimension, { title: string; column: string; noun: string }> = {
+const WORDS: Record<TopDimension, { title: string; column: string; noun: string }> = {
   workspace: { title: "Top workspaces", column: "Workspace", noun: "workspace" },
   group: { title: "Top workspace groups", column: "Group", noun: "group" },
   user: { title: "Top users", column: "User", noun: "user" },
+  model: { title: "Top models", column: "Model", noun: "model" },
 };
 
-type Props = { dimension: Dimension; block: TopBlock | null; query: UsageQuery; unit: Unit; period: string };
-
-export function displayName(dimension: Dimension, id: string, name: string | null): string {
-  return name ?? (dimension === "group" && id === NO_GROUP ? "No group" : id);
-}
+type Props = {
+  dimension: TopDimension;
+  block: Block<TopBlock>;
+  query: UsageQuery;
+  unit: Unit;
+  period: string;
+  timeZone: string;
+  /** Whether the reader may choose another value: a member who sees only their own cannot choose another user. */
+  selectable: boolean;
+};
 
 export const TopTable: FC<Props> = (props) => {
   const { dimension, block, unit, period, query } = props;
@@ -33,21 +51,21 @@ export const TopTable: FC<Props> = (props) => {
       <h2 id={`top-${dimension}-title`}>{title}</h2>
       {block === null ? (
         <Unreadable what="This table" retry={usageHref(withoutPaging(query))} />
+      ) : isEarly(block) ? (
+        <TooEarly early={block} query={query} timeZone={props.timeZone} />
       ) : (
         <>
+          <Find {...props} block={block} />
           <table>
             <caption>
-              {scopeOf(props)}, {period}, in {unit === "usd" ? "USD" : "credits"}
+              {query.cycle === null ? "This billing cycle" : "The billing cycle"}, {period}, in{" "}
+              {unit === "usd" ? "USD" : "credits"}
             </caption>
             <thead>
               <tr>
-                <th scope="col">{column}</th>
-                <th scope="col" class="num">
-                  Requests
-                </th>
-                <th scope="col" class="num">
-                  {unit === "usd" ? "USD" : "Credits"}
-                </th>
+                <Head {...props} sort="name" title={column} />
+                <Head {...props} sort="requests" title="Requests" />
+                <Head {...props} sort="amount" title={unit === "usd" ? "USD" : "Credits"} />
                 <th scope="col" class="num">
                   % of total
                 </th>
@@ -59,9 +77,62 @@ export const TopTable: FC<Props> = (props) => {
             <TopFoot {...props} block={block} />
           </table>
           <MoreLine {...props} block={block} />
+          {block.kinds !== null && <KindsTable kinds={block.kinds} unit={unit} />}
         </>
       )}
     </section>
+  );
+};
+
+/** The head of a column, as a link that sorts by it. */
+const Head: FC<Props & { sort: TopSort; title: string }> = ({ dimension, query, sort, title }) => {
+  const sorted = query.tables[dimension].sort === sort;
+  const href = usageHref(withTable(withoutPaging(query), dimension, { sort }));
+  return (
+    <th
+      scope="col"
+      class={sort === "name" ? undefined : "num"}
+      aria-sort={sorted ? (sort === "name" ? "ascending" : "descending") : undefined}
+    >
+      <PartLink id={`sort-${dimension}-${sort}`} part={dimension} href={href} current={sorted}>
+        {title}
+      </PartLink>
+    </th>
+  );
+};
+
+/** The search of a table that has more rows than one page, as a form that also works without JavaScript. */
+const Find: FC<Props & { block: TopBlock }> = ({ dimension, block, query }) => {
+  const { search } = query.tables[dimension];
+  if (search === "" && block.allRows <= ROWS) return null;
+  const state = usageParams(withTable(withoutPaging(query), dimension, { search: "" }));
+  const { noun } = WORDS[dimension];
+  return (
+    <form class="search" method="get" action={USAGE_PATH} role="search">
+      {[...state].map(([name, value]) => (
+        <input type="hidden" name={name} value={value} />
+      ))}
+      <label>
+        <span class="unseen">Find a {noun} by id or name</span>
+        <input
+          id={`find-${dimension}`}
+          type="search"
+          name={`${dimension}s_q`}
+          value={search}
+          placeholder={`Find a ${noun}`}
+          maxlength={100}
+        />
+      </label>{" "}
+      <button class="button plain" type="submit">
+        Find
+      </button>
+      {search !== "" && (
+        <>
+          {" "}
+          <a href={usageHref(withTable(withoutPaging(query), dimension, { search: "" }))}>Show all {noun}s</a>
+        </>
+      )}
+    </form>
   );
 };
 
@@ -83,19 +154,23 @@ export const TopPage: FC<Props & { block: TopBlock }> = (props) => (
   </>
 );
 
-const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, unit }) => (
+const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, unit, selectable }) => (
   <>
     {block.rows.length === 0 && (
       <tr>
         <td colspan={4} class="muted">
-          {query.filter === null ? "Nothing used yet." : "Nothing used in this cycle."}
+          {query.tables[dimension].search !== ""
+            ? `No ${WORDS[dimension].noun} matches “${query.tables[dimension].search}”.`
+            : block.allRows === 0 && Object.keys(query.selection).length === 0 && query.cycle === null
+              ? "Nothing used yet."
+              : "Nothing used in this cycle."}
         </td>
       </tr>
     )}
     {block.rows.map((row) => (
       <tr id={`row-${dimension}-${encodeURIComponent(row.id)}`}>
         <th scope="row">
-          <FilterLink dimension={dimension} row={row} query={query} />
+          <FilterLink {...{ dimension, row, query, selectable }} />
           <svg class="mini" width="100%" height="4" aria-hidden="true" focusable="false">
             <rect width={`${widthOf(row, block)}%`} height="4" />
           </svg>
@@ -108,17 +183,21 @@ const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, uni
   </>
 );
 
-const FilterLink: FC<{ dimension: Dimension; row: TopRow; query: UsageQuery }> = ({ dimension, row, query }) => {
-  const selected = query.filter?.dimension === dimension && query.filter.id === row.id;
-  const filter = selected ? null : { dimension, id: row.id };
+type FilterLinkProps = Pick<Props, "dimension" | "query" | "selectable"> & { row: TopRow };
+
+const FilterLink: FC<FilterLinkProps> = ({ dimension, row, query, selectable }) => {
+  const name = <Name>{filterName(dimension, row.id, row.name)}</Name>;
+  if (!selectable) return name;
+  const selected = query.selection[dimension] === row.id;
+  const selection = withFilter(query.selection, dimension, selected ? undefined : row.id);
   return (
     <PartLink
       id={`filter-${dimension}-${encodeURIComponent(row.id)}`}
-      part="chart,workspace,group,user,runs"
-      href={usageHref(withoutPaging(query), { filter })}
+      part={FILTERED_PARTS}
+      href={usageHref(withoutPaging(query), { selection })}
       current={selected}
     >
-      <Name>{displayName(dimension, row.id, row.name)}</Name>
+      {name}
     </PartLink>
   );
 };
@@ -152,13 +231,13 @@ const MoreLine: FC<Props & { block: TopBlock }> = (props) => {
   const { dimension, block, query } = props;
   const { next } = block;
   const firstPage = withoutPaging(query);
-  const isLaterPage = query.top[dimension] !== null;
+  const isLaterPage = query.tables[dimension].after !== null;
   const link = { id: `more-${dimension}`, part: dimension, push: false };
   return (
     <p id={`line-${dimension}`} class="more">
       <span class="muted">{shownText(props)}</span>{" "}
       {next !== null && (
-        <PartLink {...link} href={usageHref(firstPage, { top: { ...firstPage.top, [dimension]: next } })}>
+        <PartLink {...link} href={usageHref(withTable(firstPage, dimension, { after: next }))}>
           Show more
         </PartLink>
       )}{" "}
@@ -166,6 +245,11 @@ const MoreLine: FC<Props & { block: TopBlock }> = (props) => {
         <PartLink {...link} id={next === null ? link.id : undefined} href={usageHref(firstPage)}>
           Show the first {ROWS}
         </PartLink>
+      )}{" "}
+      {block.allRows > 0 && (
+        <a href={tableCsvHref(query, dimension)} download>
+          CSV
+        </a>
       )}
     </p>
   );
@@ -178,18 +262,17 @@ function visibleOf({ query, block }: { query: UsageQuery; block: TopBlock }): { 
 }
 
 function shownText(props: Props & { block: TopBlock }): string {
-  const { block } = props;
+  const { block, query, dimension } = props;
   const { rows } = visibleOf(props);
   if (block.allRows === 0) return "";
+  if (query.tables[dimension].search !== "") {
+    const found = `${countOf(block.shownRows, WORDS[dimension].noun)} of ${formatCount(block.allRows)} found`;
+    return block.next === null ? found : `The first ${found}`;
+  }
   if (rows === block.allRows) return `All ${formatCount(rows)} shown`;
   const all = block.allRows > COUNTED_ROWS ? `more than ${formatCount(COUNTED_ROWS)}` : formatCount(block.allRows);
   if (rows === block.shownRows) return `${formatCount(rows)} of ${all} shown`;
   return `${formatCount(block.shownRows - rows + 1)}–${formatCount(block.shownRows)} of ${all} shown`;
-}
-
-function scopeOf({ query, dimension }: Props): string {
-  if (query.filter === null || query.filter.dimension === dimension) return "This billing cycle";
-  return `This ${query.filter.dimension} in the billing cycle`;
 }
 
 function widthOf(row: TopRow, block: TopBlock): number {

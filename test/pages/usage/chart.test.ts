@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { spansOf } from "../../../src/ledger/calendar.ts";
 import { bucketChart, totalChart } from "../../../src/pages/usage/chart-data.ts";
-import { daysOf } from "../../../src/pages/usage/data.ts";
+import { daysOf } from "../../../src/pages/usage/chart-spans.ts";
 import { outlookOf } from "../../../src/pages/usage/outlook.ts";
 import { creditsGauge, UNIT } from "../gauges.ts";
 
@@ -23,7 +23,7 @@ describe("the chart by bucket", () => {
       (i) => i * 10,
       () => 1.5,
     );
-    const chart = bucketChart(week.buckets, week.granularity, "credits", "UTC", "the last 7 days");
+    const chart = bucketChart({ ...week, unit: "credits", timeZone: "UTC", window: "the last 7 days", nowMs: NOW });
     expect(chart.labels[0]).toBe("Tue 17 Nov");
     expect(chart.labels[6]).toBe("Mon 23 Nov (so far)");
     expect(chart.partial).toEqual([6]);
@@ -41,7 +41,7 @@ describe("the chart by bucket", () => {
       () => 0,
       () => 0,
     );
-    const chart = bucketChart(day.buckets, day.granularity, "usd", "UTC", "the last 24 hours");
+    const chart = bucketChart({ ...day, unit: "usd", timeZone: "UTC", window: "the last 24 hours", nowMs: NOW });
     expect(chart.series[0]?.values).toEqual(Array(24).fill(0));
     expect(chart.summary).toBe("Nothing was spent in the last 24 hours.");
     expect(chart.yTicks.map(({ label }) => label)).toEqual(["$0", "$1"]);
@@ -53,7 +53,7 @@ describe("the chart by bucket", () => {
       (i) => (i === 2 ? -30 : 80),
       () => 0,
     );
-    const chart = bucketChart(weeks.buckets, weeks.granularity, "credits", "UTC", "the last 30 days");
+    const chart = bucketChart({ ...weeks, unit: "credits", timeZone: "UTC", window: "the last 30 days", nowMs: NOW });
     expect(chart.yTicks[0]?.at).toBeLessThanOrEqual(-30);
     expect(chart.yTicks.at(-1)?.at).toBeGreaterThanOrEqual(80);
     expect(chart.series[0]?.texts[2]).toBe("−30.0");
@@ -66,7 +66,7 @@ describe("the chart by bucket", () => {
       () => 1,
       () => 0,
     );
-    const chart = bucketChart(weeks.buckets, weeks.granularity, "credits", "UTC", "the last 30 days");
+    const chart = bucketChart({ ...weeks, unit: "credits", timeZone: "UTC", window: "the last 30 days", nowMs: NOW });
     expect(chart.partial).toEqual([0, 4]);
     expect(chart.labels[0]).toBe("25–26 Oct (part)");
     expect(chart.labels[4]).toBe("17–23 Nov (so far)");
@@ -75,7 +75,14 @@ describe("the chart by bucket", () => {
   it("labels the repeated hour at the end of daylight saving with its offsets", () => {
     const { spans } = spansOf("24h", Date.parse("2026-10-25T06:30:00.000Z"), "Europe/Berlin");
     const hours = spans.map((span) => ({ ...span, webMicros: 0, cliMicros: 0 }));
-    const { labels } = bucketChart(hours, "hour", "credits", "Europe/Berlin", "the last 24 hours");
+    const { labels } = bucketChart({
+      buckets: hours,
+      granularity: "hour",
+      unit: "credits",
+      timeZone: "Europe/Berlin",
+      window: "the last 24 hours",
+      nowMs: Date.parse("2026-10-25T06:30:00.000Z"),
+    });
     expect(labels.slice(16, 20)).toEqual([
       "Sun 25 Oct, 01:00–02:00 UTC+2",
       "Sun 25 Oct, 02:00 UTC+2 – 02:00 UTC+1",
@@ -90,13 +97,8 @@ describe("the chart of the running total", () => {
   const gauge = creditsGauge({ now: "2026-11-23T12:00:00.000Z", used: 1_184 });
   const outlook = outlookOf(gauge, undefined);
   const days = daysOf(outlook.startsAtMs, outlook.nowMs, "UTC");
-  const chart = totalChart(
-    days.map((day, i) => ({ ...day, webMicros: i < 22 ? 50 * UNIT : 84 * UNIT, cliMicros: 0 })),
-    gauge,
-    outlook,
-    "UTC",
-    null,
-  );
+  const used = days.map((day, i) => ({ ...day, webMicros: i < 22 ? 50 * UNIT : 84 * UNIT, cliMicros: 0 }));
+  const chart = totalChart({ buckets: used, gauge, outlook, timeZone: "UTC", selectedMicros: null });
 
   it("rises from zero to the used amount and continues at the current pace until the reset", () => {
     const [used, forecast] = chart.series;
@@ -109,10 +111,42 @@ describe("the chart of the running total", () => {
     expect(chart.limit).toEqual({ at: 1_500, label: "1,500 credits" });
   });
 
+  it("shows the previous cycle as a line of its totals, and marks what changed", () => {
+    const before = daysOf(Date.parse("2026-10-01T00:00:00.000Z"), Date.parse("2026-10-31T23:00:00.000Z"), "UTC");
+    const previous = before.map((day) => ({ ...day, webMicros: 10 * UNIT, cliMicros: 0 }));
+    const grant = { type: "grant_added", grant: "g1", amountMicros: 300 * UNIT, source: "referral" } as const;
+    const facts = { ...grant, expiresAtMs: null, debtPaidMicros: 0 };
+    const changes = [{ seq: 3, atMs: Date.parse("2026-11-02T12:00:00.000Z"), by: "operator", facts } as const];
+    const compared = totalChart({
+      buckets: used,
+      gauge,
+      outlook,
+      timeZone: "UTC",
+      selectedMicros: null,
+      previous,
+      changes,
+    });
+    const line = compared.series.find(({ key }) => key === "previous");
+    expect(line?.values.slice(0, 3)).toEqual([0, 10, 20]);
+    expect(line?.values.at(-2)).toBe(225);
+    expect(line?.values.at(-1)).toBe(300);
+    expect(compared.marks).toEqual([{ at: 1.5, label: "Mon 2 Nov: grant of 300 credits" }]);
+  });
+
   it("has no forecast for a selection or in the first 24 hours", () => {
-    expect(totalChart([], gauge, outlook, "UTC", 20 * UNIT).series).toHaveLength(1);
+    expect(totalChart({ buckets: [], gauge, outlook, timeZone: "UTC", selectedMicros: 20 * UNIT }).series).toHaveLength(
+      1,
+    );
     const early = creditsGauge({ now: "2026-11-01T05:00:00.000Z", used: 20 });
-    expect(totalChart([], early, outlookOf(early, undefined), "UTC", null).series).toHaveLength(1);
+    expect(
+      totalChart({
+        buckets: [],
+        gauge: early,
+        outlook: outlookOf(early, undefined),
+        timeZone: "UTC",
+        selectedMicros: null,
+      }).series,
+    ).toHaveLength(1);
   });
 });
 

@@ -1,0 +1,132 @@
+/**
+ * What replaces the balance on the page of a past cycle: how much was used of what there was, and four cards. Printed, the
+ * page is a statement.
+ */
+import type { FC } from "hono/jsx";
+import type { TimeBucket } from "../../copy/read.ts";
+import type { EndedCycle } from "../../enterprise/answers.ts";
+import { wholeDays } from "../../ledger/calendar.ts";
+import type { Unit } from "../../ledger/micros.ts";
+import { formatDate } from "../kit/dates.ts";
+import { countOf, formatAmount, formatCharge, formatCount, formatPercent } from "../kit/format.ts";
+import { CardList } from "./cards.tsx";
+import { readOf, type UsageData } from "./data.ts";
+
+type Props = { data: UsageData; ended: EndedCycle };
+
+export const PastCycle: FC<Props> = ({ data, ended }) => {
+  const { unit } = data.view.gauge;
+  const used = usedIn(ended, unit);
+  const total = ended.allowanceMicros + ended.bonusUsedMicros;
+  return (
+    <>
+      <section id="allocation" class="card allocation" aria-labelledby="allocation-title">
+        <h2 id="allocation-title" class="unseen">
+          {unit === "usd" ? "Spent" : "Credits used"}
+        </h2>
+        <p class="headline">
+          <strong class="big">{formatAmount(used, unit)}</strong>
+          <span>{unit === "usd" ? " spent in this cycle" : " credits used in this cycle"}</span>
+          {unit === "credits" && <span class="percent">{formatPercent(used, total)}</span>}
+        </p>
+        {unit === "credits" && <Bar ended={ended} total={total} />}
+        {unit === "credits" && (
+          <dl class="legend">
+            <div>
+              <dt>
+                <i class="swatch monthly" />
+                Monthly
+              </dt>
+              <dd>
+                {formatAmount(ended.monthlyUsedMicros, unit)} of {formatAmount(ended.allowanceMicros, unit)}
+              </dd>
+            </div>
+            <div>
+              <dt>
+                <i class="swatch bonus" />
+                Bonus used
+              </dt>
+              <dd>{formatAmount(ended.bonusUsedMicros, unit)}</dd>
+            </div>
+            {ended.debtMicros > 0 && (
+              <div>
+                <dt>Written off</dt>
+                <dd>{formatAmount(ended.debtMicros, unit)}</dd>
+              </div>
+            )}
+          </dl>
+        )}
+      </section>
+      <CardList cards={cardsOf(data, ended)} />
+    </>
+  );
+};
+
+const Bar: FC<{ ended: EndedCycle; total: number }> = ({ ended, total }) => {
+  const width = (micros: number) => `${total <= 0 ? 0 : Math.round((Math.max(0, micros) / total) * 10_000) / 100}%`;
+  return (
+    <div
+      class="meter"
+      role="img"
+      aria-label={`Monthly ${formatPercent(ended.monthlyUsedMicros, total)}, bonus ${formatPercent(ended.bonusUsedMicros, total)}`}
+    >
+      <svg width="100%" height="22" aria-hidden="true" focusable="false">
+        <rect class="track-fill" width="100%" height="22" />
+        <rect class="monthly-fill" width={width(ended.monthlyUsedMicros)} height="22" />
+        <rect class="bonus-fill" x={width(ended.allowanceMicros)} width={width(ended.bonusUsedMicros)} height="22" />
+      </svg>
+    </div>
+  );
+};
+
+/** What a cycle used in a unit, with what no credit covered. */
+export function usedIn(cycle: EndedCycle, unit: Unit): number {
+  if (unit === "usd") return cycle.spendUsedMicros;
+  return cycle.monthlyUsedMicros + cycle.bonusUsedMicros + cycle.debtMicros;
+}
+
+function cardsOf({ view, top, series, selection }: UsageData, ended: EndedCycle) {
+  const { unit } = view.gauge;
+  const used = usedIn(ended, unit);
+  const days = Math.max(1, wholeDays(ended.startsAtMs, ended.endsAtMs, ended.timeZone));
+  const requests = readOf(top.user)?.totalRequests;
+  const isFiltered = Object.keys(selection).length > 0;
+  const busiest = isFiltered ? null : busiestOf(readOf(series)?.buckets ?? []);
+  return [
+    {
+      id: "used",
+      label: unit === "usd" ? "Spent" : "Used",
+      value: formatAmount(used, unit),
+      note: countOf(days, "day"),
+    },
+    {
+      id: "requests",
+      label: "Requests",
+      value: requests === undefined ? "—" : formatCount(requests),
+      note: isFiltered ? "of this selection" : "in the cycle",
+    },
+    {
+      id: "average",
+      label: "Average per day",
+      value: formatAmount(Math.round(used / days), unit),
+      note: unit === "usd" ? "in the cycle" : "credits, in the cycle",
+    },
+    {
+      id: "busiest",
+      label: "Busiest day",
+      value: busiest === null ? "—" : formatDate(busiest.startsAtMs, ended.timeZone),
+      note: busiest === null ? (isFiltered ? "without filters" : "nothing used") : formatCharge(sumOf(busiest), unit),
+    },
+  ];
+}
+
+function busiestOf(buckets: readonly TimeBucket[]): TimeBucket | null {
+  const [first, ...rest] = buckets.filter((bucket) => sumOf(bucket) > 0);
+  return first === undefined
+    ? null
+    : rest.reduce((most, bucket) => (sumOf(bucket) > sumOf(most) ? bucket : most), first);
+}
+
+function sumOf({ webMicros, cliMicros }: TimeBucket): number {
+  return webMicros + cliMicros;
+}

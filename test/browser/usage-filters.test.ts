@@ -1,0 +1,169 @@
+/** The usage page with filters, in a past cycle and with dates: exact numbers, without script too, and in both themes. */
+import type { Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  axeViolations,
+  clickAndLoad,
+  type Enterprise,
+  overflowingElements,
+  type Site,
+  savePicture,
+  startSite,
+  textOf,
+} from "./site.ts";
+
+const WIDTHS = [1280, 768, 375];
+const OCTOBER = "2026-10-01T00:00:00.000Z";
+let site: Site;
+let acme: Enterprise;
+
+beforeAll(async () => {
+  site = await startSite();
+  acme = await site.newEnterprise({ test_clock: "2026-10-03T12:00:00.000Z" });
+  await acme.directory({
+    groups: [{ id: "product", name: "Product engineering" }],
+    workspaces: Array.from({ length: 14 }, (_, i) => ({ id: `w${i}`, name: `Workspace ${i}`, group_id: "product" })),
+    users: [
+      { id: "u1", name: "Lena Vogt" },
+      { id: "u2", name: "Jörg Müller" },
+      { id: "lena.vogt", name: "Lena Vogt" },
+    ],
+  });
+  for (const [now, tokens] of [
+    ["2026-10-04T12:00:00.000Z", 100_000],
+    ["2026-10-20T12:00:00.000Z", 200_000],
+    ["2026-11-02T12:00:00.000Z", 150_000],
+    ["2026-11-12T12:00:00.000Z", 250_000],
+  ] as const) {
+    await acme.moveTo(now);
+    for (let i = 0; i < 14; i++) {
+      const attribution = { workspace: `w${i}`, user: i % 2 ? "u1" : "u2", surface: i % 3 ? "web" : "cli" };
+      await acme.run(tokens + i * 1_000, { ...attribution, model: i % 4 ? "plain" : "other" });
+    }
+  }
+  await acme.run(70_000, { user: "lena.vogt", workspace: "w1", run: "own-run" });
+  await acme.grant(300, { expires_at: "2026-11-20T00:00:00.000Z" });
+  await acme.project();
+});
+afterAll(() => site.stop());
+
+async function checkLooks(page: Page, name: string): Promise<void> {
+  for (const theme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: theme });
+    expect(await axeViolations(page, { onlyColours: theme === "dark" }), name).toEqual([]);
+    for (const width of WIDTHS) {
+      await page.setViewportSize({ width, height: 900 });
+      expect(await overflowingElements(page), `${name} at ${width}`).toEqual([]);
+      await savePicture(page, `${name}-${theme}-${width}`);
+    }
+  }
+}
+
+const read = async (path: string) => (await site.sendOk("GET", `${acme.path}/${path}`)).body;
+
+it("combines three filters, each of which can be removed, and shows the numbers of the API", async () => {
+  const { page, context, browserErrors } = await site.signIn(acme);
+  await page.locator("#filter-user-u1").click();
+  await page.locator("#chip-user").waitFor();
+  await page.locator("#filter-model-plain").click();
+  await page.locator("#chip-model").waitFor();
+  await page.locator("#filter-surface-web").click();
+  await page.locator("#chip-surface").waitFor();
+  expect(new URL(page.url()).search).toBe("?user=u1&model=plain&surface=web");
+  const top = await read("usage/top/workspaces?user=u1&model=plain&surface=web&limit=100");
+  const total = String(Math.round(top.total_micros / 1e6));
+  expect(await textOf(page, "#selection")).toContain(`${total} credits in this cycle`);
+  expect(await textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe(total);
+  expect(await textOf(page, "#foot-model .total td:nth-child(3)")).toBe(total);
+  expect(await page.locator("#rows-workspace tr").count()).toBe(top.rows.length);
+  await checkLooks(page, "three-filters");
+  await page.setViewportSize({ width: 1280, height: 900 });
+  await page.locator("#chip-model").click();
+  await page.waitForURL("**/settings/usage?user=u1&surface=web");
+  await page.locator("#run-own-run, #runs tbody tr").first().waitFor();
+  expect(browserErrors).toEqual([]);
+  await context.close();
+});
+
+describe("without script", () => {
+  it("sorts, searches and downloads a table, and shows chosen dates", async () => {
+    const { page, context } = await site.signIn(acme, "admin", { script: false });
+    await clickAndLoad(page.locator("#sort-workspace-name"));
+    expect(await textOf(page, "#rows-workspace tr:nth-child(2) th")).toBe("Workspace 1");
+    expect(await page.locator("#top-workspace th[aria-sort]").innerText()).toBe("Workspace");
+    await page.locator("#find-workspace").fill("ace 13");
+    await clickAndLoad(page.locator("#top-workspace").getByRole("button", { name: "Find" }));
+    expect(await page.locator("#rows-workspace tr").count()).toBe(1);
+    expect(await textOf(page, "#line-workspace")).toBe("1 workspace of 14 found CSV");
+    await clickAndLoad(page.getByRole("link", { name: "Show all workspaces" }));
+    const href = (await page.locator("#line-workspace a[download]").getAttribute("href")) ?? "";
+    const cookie = await site.cookieFor(acme);
+    const file = await site.send("GET", href, undefined, { headers: { Cookie: cookie } });
+    const lines = file.text.trimEnd().split("\r\n");
+    const top = await read("usage/top/workspaces?limit=100");
+    expect(lines).toHaveLength(16);
+    expect(lines[0]).toBe("workspace,name,requests,unit,amount,amount_micros");
+    expect(lines.at(-1)).toBe(`total,,29,credits,${top.total_micros / 1e6},${top.total_micros}`);
+    expect(file.headers.get("Content-Disposition")).toMatch(/filename="workspaces-e\d+-2026-11-01.csv"/);
+    await page.goto("/settings/usage?from=2026-10-01&to=2026-10-31");
+    const series = await read("usage/timeseries?from=2026-10-01&to=2026-10-31&granularity=day");
+    const web = series.buckets.reduce((sum: number, bucket: { web_micros: number }) => sum + bucket.web_micros, 0);
+    expect(await textOf(page, "#sum-web")).toBe(String(Math.round(web / 1e6)));
+    expect(await page.locator("#chart-table tbody tr").count()).toBe(31);
+    await context.close();
+  });
+
+  it("shows a past cycle as a statement", async () => {
+    const { page, context } = await site.signIn(acme, "admin", { script: false });
+    await page.locator("#cycles summary").click();
+    await clickAndLoad(page.getByRole("link", { name: "1–31 Oct 2026" }));
+    expect(new URL(page.url()).searchParams.get("cycle")).toBe(OCTOBER);
+    const top = await read(`usage/top/users?cycle=${OCTOBER}`);
+    const used = String(Math.round(top.total_micros / 1e6));
+    expect(await textOf(page, ".headline")).toContain(`${used} credits used in this cycle`);
+    expect(await textOf(page, "#card-requests")).toBe("28 in the cycle");
+    expect(await textOf(page, "#card-busiest")).toContain("Tue 20 Oct");
+    for (const table of ["workspace", "group", "user", "model"]) {
+      expect(await textOf(page, `#foot-${table} .total td:nth-child(3)`), table).toBe(used);
+    }
+    await clickAndLoad(page.locator("#filter-user-u1"));
+    expect(await textOf(page, "#foot-user .total td:nth-child(3)")).toBe(
+      String(Math.round(top.rows.find(({ id }: { id: string }) => id === "u1").amount_micros / 1e6)),
+    );
+    expect((await page.goto("/settings/usage?cycle=2026-10-02T00:00:00.000Z"))?.status()).toBe(404);
+    await context.close();
+  });
+});
+
+it("looks right in a past cycle, with the running total and with a list of tokens by kind", async () => {
+  const { page, context, browserErrors } = await site.signIn(acme);
+  await page.goto(`/settings/usage?cycle=${OCTOBER}`);
+  await checkLooks(page, "past-cycle");
+  await page.emulateMedia({ media: "print" });
+  await savePicture(page, "statement");
+  await page.emulateMedia({ media: "screen" });
+  await page.goto("/settings/usage?view=total");
+  await page.locator("#kinds summary").click();
+  expect(await textOf(page, "#chart-marks")).toContain("Thu 12 Nov: grant of 300 credits");
+  expect(await textOf(page, "#chart .keys")).toContain("Previous cycle");
+  expect(await textOf(page, "#card-average")).toContain("% on the last cycle");
+  await checkLooks(page, "models");
+  expect(browserErrors).toEqual([]);
+  await context.close();
+});
+
+it("shows a member who sees only their own nothing of others, and 404 for what others used", async () => {
+  await acme.put({ members_see: "own" });
+  const { page, context } = await site.signIn(acme, "member");
+  expect(await textOf(page, ".chips")).toBe("User Lena Vogt");
+  expect(await page.locator("#chip-user").count()).toBe(0);
+  expect(await textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe("7.0");
+  expect(await page.locator("#rows-runs tr").count()).toBe(1);
+  expect(await page.locator("#grants").count()).toBe(0);
+  expect((await page.goto("/settings/usage?user=u1"))?.status()).toBe(404);
+  expect((await page.goto("/settings/usage/users.csv?user=u1"))?.status()).toBe(404);
+  expect((await page.goto("/settings/usage/runs/own-run"))?.status()).toBe(200);
+  expect((await page.goto("/settings/usage/runs/run-0001"))?.status()).toBe(404);
+  await acme.put({ members_see: "all" });
+  await context.close();
+});
