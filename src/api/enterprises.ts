@@ -1,9 +1,9 @@
 /** The operator's routes to create, change, read and list enterprises, and to move test clocks. */
 import type { Context } from "hono";
 import { byOf, hasOperatorScope } from "../access/callers.ts";
-import { referralCodeOf } from "../access/referral-code.ts";
+import { firstReferralCodeOf } from "../access/referral-code.ts";
 import type { Denied } from "../access/refusals.ts";
-import { signingSecret } from "../access/secrets.ts";
+import { signingSecrets } from "../access/secrets.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { StateJson } from "../enterprise/answers.ts";
 import { BILLING_MODELS, MEMBERS_SEE } from "../ledger/books.ts";
@@ -191,7 +191,7 @@ export async function showEnterprise(c: Context<ApiEnv>, state: StateJson) {
     region: settings.region ?? null,
     members_see: settings.membersSee ?? "all",
     test_clock: formatIsoOrNull(identity.testClockMs),
-    referral_code: await referralCodeOf(signingSecret(c.env), identity.id),
+    referral_code: settings.referralCode ?? (await firstReferralCodeOf(signingSecrets(c.env), identity.id)),
     created_at: formatIso(identity.createdAtMs),
     ...(identity.demo ? { demo: true } : {}),
     gauge,

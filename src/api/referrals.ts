@@ -1,9 +1,6 @@
 /** POST /v1/referrals grants both sides the referral bonus, once per referee. The code proves who the referrer is. */
-import { readReferralCode } from "../access/referral-code.ts";
-import { signingSecrets } from "../access/secrets.ts";
-import { MICROS_PER_CREDIT } from "../ledger/micros.ts";
 import { isRefusal } from "../ledger/refusals.ts";
-import { findEnterprise } from "../operations/enterprise-stub.ts";
+import { addReferral } from "../operations/referrals.ts";
 import { id } from "../wire/fields.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, newRouter, z } from "./route.ts";
@@ -33,14 +30,9 @@ export const referralRoutes = newRouter().openapi(
   }),
   async (c) => {
     const { code, referee } = c.req.valid("json");
-    const referrer = await readReferralCode(signingSecrets(c.env), code);
-    if (referrer === null) return refused(c, { code: "referral_code_unknown" });
-    if (referrer === referee) return refused(c, { code: "self_referral" });
-    const bonusMicros = Number(c.env.REFERRAL_BONUS_CREDITS) * MICROS_PER_CREDIT;
-    const stub = await findEnterprise(c.env, referee);
-    if (stub === null) return refused(c, { code: "not_found" });
-    const accepted = await stub.acceptReferral(referrer, bonusMicros);
-    if (isRefusal(accepted)) return refused(c, accepted.refusal);
+    const added = await addReferral(c.env, code, referee);
+    if (isRefusal(added)) return refused(c, added.refusal);
+    const { referrer, bonusMicros } = added;
     return c.json({ referrer, referee, bonus_micros: bonusMicros }, 201);
   },
 );

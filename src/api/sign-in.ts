@@ -79,7 +79,8 @@ export const signInRoutes = newRouter()
       const expiresAtMs = Date.now() + ttl_seconds * 1000;
       // The usage bar offers the invitation from 50% usage on, even if no alert in the gauge links to it. `href` is
       // ASCII, because the bar decodes the token with atob().
-      const { referralUrl } = known.settings;
+      // An object of the last release does not send the links.
+      const { referralUrl } = known.links ?? known.settings;
       const inviteUrl = referralUrl === null ? null : new URL(referralUrl).href;
       const claims = {
         ...who,

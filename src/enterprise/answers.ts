@@ -15,7 +15,8 @@ import type { AtMs } from "../ledger/time.ts";
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import type { GrantJson } from "../wire/grant.ts";
 import type { StartAnswer, StartRefused } from "./books/commands.ts";
-import type { EnterpriseState, Ledger } from "./books/ledger.ts";
+import type { EnterpriseState } from "./books/enterprise-state.ts";
+import type { Ledger } from "./books/ledger.ts";
 
 type WithGaugeJson<T extends { gauge: Gauge }> = Omit<T, "gauge"> & { gauge: GaugeJson };
 
@@ -101,5 +102,5 @@ export function showPricing({ books, overrides }: Ledger): PricingJson {
 export function showState(state: EnterpriseState): StateJson;
 export function showState(state: EnterpriseState | Refused): StateJson | Refused;
 export function showState(state: EnterpriseState | Refused): StateJson | Refused {
-  return isRefusal(state) ? state : { ...state, gauge: showGauge(state.gauge, state.settings) };
+  return isRefusal(state) ? state : { ...state, gauge: showGauge(state.gauge, state.links) };
 }

@@ -77,7 +77,7 @@ export class EnterpriseCore {
 
   constructor(
     bare: Platform,
-    readonly ledger = new Ledger(bare.sql, () => bare.clock.realNowMs()),
+    readonly ledger = new Ledger(bare.sql, () => bare.clock.realNowMs(), bare.links),
   ) {
     const { sql, clock, defer, sockets } = bare;
     const platform = limitCopyCalls(bare);
@@ -313,7 +313,7 @@ export class EnterpriseCore {
 
   /** Converts the gauge to the JSON form that responses, sockets and webhooks use. */
   #showGauge(gauge: Gauge = this.ledger.gauge()): GaugeJson {
-    return showGauge(gauge, this.ledger.books.settings);
+    return showGauge(gauge, this.ledger.links());
   }
 
   #onlyUserOf(caller: Caller): string | null {

@@ -1,11 +1,13 @@
 /** The core's platform in production: a Durable Object with its storage and alarm, D1, and other Durable Objects. */
 import { makeConfirmUrl } from "../access/confirm-link.ts";
-import { signingSecret } from "../access/secrets.ts";
+import { firstReferralCodeOf } from "../access/referral-code.ts";
+import { signingSecret, signingSecrets } from "../access/secrets.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { findAddress, objectAt } from "../catalog/addresses.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
 import { isRefusal, refuse } from "../ledger/refusals.ts";
+import { deploymentLinks } from "../wire/links.ts";
 import type { Sql, SqlRow } from "./books/sql.ts";
 import type { Email, Platform } from "./platform.ts";
 import type { Sockets } from "./sockets/sockets.ts";
@@ -50,6 +52,8 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       confirmUrl: (link) => makeConfirmUrl(signingSecret(env), link),
     },
     noteFailedDeliveries: async (enterprise, failed) => catalogOf(env).noteFailedDeliveries(enterprise, failed),
+    links: deploymentLinks(env),
+    referralCode: (enterprise) => firstReferralCodeOf(signingSecrets(env), enterprise),
     plans: async () => (await catalogOf(env).plans()).plans,
     prices: (minVersion) => currentPrices(env, ctx, minVersion),
     unpricedUsage: "UNPRICED_USAGE" in env && env.UNPRICED_USAGE === "refuse" ? "refuse" : "keep",

@@ -2,6 +2,7 @@
  * Reads what the enterprise's plan gives from the catalog, before a turn that the alarm or a test clock runs (rule R7).
  * If the catalog does not respond in time, the turn uses what was read last.
  */
+import { findTerms, type Plan, termsOf } from "../ledger/plans.ts";
 import type { AtMs } from "../ledger/time.ts";
 import type { Ledger } from "./books/ledger.ts";
 import type { Platform } from "./platform.ts";
@@ -21,5 +22,13 @@ export async function learnPlanBefore(untilMs: AtMs, { ledger, platform }: Deps)
     platform.log.warn({ event: "plans_not_read", enterprise: ledger.id, error: String(error) });
     return;
   }
-  ledger.learnPlan(plans);
+  learnPlan(ledger, plans);
+}
+
+/** Stores the terms that the plan has in the catalogue. They apply from the next turn. */
+function learnPlan(ledger: Ledger, plans: readonly Plan[]): void {
+  const { settings } = ledger.books;
+  const planTerms = findTerms(plans, settings.plan);
+  if (planTerms === undefined || JSON.stringify(planTerms) === JSON.stringify(termsOf(settings))) return;
+  ledger.putSettings({ ...settings, planTerms });
 }

@@ -9,6 +9,7 @@ import type { GrantRequest } from "../ledger/grants.ts";
 import type { Plan } from "../ledger/plans.ts";
 import type { Refused } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
+import type { DeploymentLinks } from "../wire/links.ts";
 import type { FindPrice } from "../wire/report.ts";
 import type { Sql } from "./books/sql.ts";
 import type { Sockets } from "./sockets/sockets.ts";
@@ -30,6 +31,10 @@ export type Platform = {
   emails: EmailNetwork;
   /** Sends the number of messages that this enterprise has given up, to the catalog. */
   noteFailedDeliveries(enterprise: string, failed: number): Promise<unknown>;
+  /** The deployment's links; NO_LINKS if absent. */
+  links?: DeploymentLinks;
+  /** Makes the referral code of an enterprise that has not stored one yet. */
+  referralCode(enterprise: string): Promise<string>;
   /** Asks the catalog for the plans. */
   plans(): Promise<readonly Plan[]>;
   /** Returns the current price book, which may be up to 30 seconds old, but is at least of version `minVersion`. */

@@ -32,6 +32,8 @@ export type Settings = {
   suspended: boolean;
   upgradeUrl: string | null;
   referralUrl: string | null;
+  /** Stored, so that it survives a rotation of the secret that made it. Absent for a moment after the last release. */
+  referralCode?: string;
   webhookUrl: string | null;
   /** Marks credits up or down, in millionths; absent: 1. Pinned when a meter is first priced. */
   priceMultiplierMillionths?: number;

@@ -2,6 +2,7 @@
  * Creates an enterprise or changes its settings. Adds the enterprise to the catalog's list before creating it. Returns
  * the secret that signs the webhooks only if it is new.
  */
+import { referralCodeOf } from "../access/referral-code.ts";
 import type { Denied } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
@@ -41,6 +42,7 @@ export async function putEnterprise(
   const patch = patchOf(requested);
   const complete = completeSettings(patch);
   const rotateSecret = requested.rotate_secret === true;
+  if (complete !== null) complete.referralCode = await referralCodeOf(signingSecret(env), id);
   const { plans } = await readPlans(env);
   if (patch.plan !== undefined && findTerms(plans, patch.plan) === undefined) return NO_SUCH_PLAN;
   const address = (await findAddress(env, id)) ?? (await newAddress(env, id, patch, complete));

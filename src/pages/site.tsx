@@ -12,6 +12,7 @@ import { notificationPages } from "./notifications/page.tsx";
 import { operatorPages } from "./operator/site.ts";
 import { homePages } from "./sign-in/home.tsx";
 import { signInPages } from "./sign-in/page.tsx";
+import { upgradePages } from "./upgrade/page.tsx";
 import { usagePages } from "./usage/page.tsx";
 import { receiptPages } from "./usage/receipt.tsx";
 import { tableFiles } from "./usage/table-csv.ts";
@@ -25,6 +26,7 @@ const pages = [
   modelPages,
   budgetPages,
   notificationPages,
+  upgradePages,
   confirmEmailPages,
 ];
 

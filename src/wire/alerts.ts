@@ -1,7 +1,7 @@
 /** Alerts as JSON: each with a sentence, and with a labelled link where an action would help. */
 import { z } from "@hono/zod-openapi";
 import { type ActionKind, ALERT_LEVELS, type Alert, type AlertCode, alertOf } from "../ledger/alerts.ts";
-import type { Settings } from "../ledger/books.ts";
+import { type AlertLinks, UPGRADE_PAGE } from "./links.ts";
 
 export const alertSchema = z.object({
   code: z.string(),
@@ -12,10 +12,7 @@ export const alertSchema = z.object({
 
 export type AlertJson = z.infer<typeof alertSchema> & { code: AlertCode };
 
-/** The links that an enterprise has for the actions of its alerts; an action whose link is null is not offered. */
-export type AlertLinks = Pick<Settings, "upgradeUrl" | "referralUrl">;
-
-/** An alert read from JSON. `actionUrl` is null when there is no action, or no link for it. */
+/** An alert read from JSON. `actionUrl` is null if there is no action, or no link for it. An upgrade always has one. */
 export type ParsedAlert = Alert & { message: string; actionUrl: string | null };
 
 const CAP_URL = "/settings/model";
@@ -51,7 +48,8 @@ export function showAlert({ code, level, actionKind }: Alert, links: AlertLinks)
 }
 
 export function parseAlert({ code, message, action }: AlertJson): ParsedAlert {
-  return { ...alertOf(code), message, actionUrl: action?.url ?? null };
+  const alert = alertOf(code);
+  return { ...alert, message, actionUrl: action?.url ?? (alert.actionKind === "upgrade" ? UPGRADE_PAGE : null) };
 }
 
 function urlOf(kind: ActionKind, { upgradeUrl, referralUrl }: AlertLinks): string | null {

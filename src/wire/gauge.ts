@@ -3,8 +3,9 @@ import { z } from "@hono/zod-openapi";
 import { BILLING_MODELS } from "../ledger/books.ts";
 import type { Gauge } from "../ledger/gauge.ts";
 import { UNITS } from "../ledger/micros.ts";
-import { type AlertJson, type AlertLinks, alertSchema, type ParsedAlert, parseAlert, showAlert } from "./alerts.ts";
+import { type AlertJson, alertSchema, type ParsedAlert, parseAlert, showAlert } from "./alerts.ts";
 import { type BudgetJson, budgetSchema, type ParsedBudget, parseBudget } from "./budget.ts";
+import type { AlertLinks } from "./links.ts";
 import { formatIso, formatIsoOrNull, parseIso, parseIsoOrNull } from "./time.ts";
 
 const amount = z.int();

@@ -52,6 +52,7 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
     noteFailedDeliveries: async () => {},
     prices: async () => ({ find: (model) => ({ model, price: null }) }),
     plans: async () => FIRST_PLANS,
+    referralCode: async (enterprise) => `${enterprise}~12345678`,
     unpricedUsage: "keep",
     waitingUsage: { report: async () => ({ version: 1, pauseMs: 5_000 }) },
     log: { warn: log, error: log },

@@ -50,6 +50,7 @@ export function settings(over: Partial<Settings> = {}): Settings {
     suspended: false,
     upgradeUrl: null,
     referralUrl: null,
+    referralCode: "acme~12345678",
     webhookUrl: null,
     ...over,
   };

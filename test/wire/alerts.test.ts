@@ -34,4 +34,5 @@ it("is read back with its kind of action, which JSON does not carry", () => {
     actionUrl: "https://example.com/invite",
   });
   expect(parseAlert(showAlert(alertOf("usage_50"), NO_LINKS))).toMatchObject({ actionKind: "invite", actionUrl: null });
+  expect(parseAlert(showAlert(alertOf("exhausted"), NO_LINKS))).toMatchObject({ actionUrl: "/settings/upgrade" });
 });

@@ -42,6 +42,13 @@ const DECLARED: Record<string, string[]> = {
   [`GET ${E}/audit`]: ["metrics"],
   [`POST ${E}/rebuild`]: ["maintenance"],
   [`GET ${E}/export`]: ["maintenance"],
+  [`DELETE ${E}`]: ["maintenance"],
+  ...Object.fromEntries(
+    ["PUT /channels/{id}", "GET /channels", "DELETE /channels/{id}", "POST /channels/{id}/test"].map((route) => [
+      route.replace(" ", ` ${E}`),
+      ["enterprises"],
+    ]),
+  ),
   [`GET ${E}/webhooks`]: ["metrics"],
   [`GET ${E}/gauge`]: ["metrics"],
   [`GET ${E}/live`]: ["metrics"],

@@ -261,6 +261,7 @@ export const PAGES: readonly Page[] = [
     stranger: "out",
     session: "csrf_failed",
   })),
+  { method: "GET", path: "/settings/upgrade", stranger: "out", session: "in" },
   { method: "GET", path: "/operator/signin", stranger: "in", session: "in" },
   { method: "POST", path: "/operator/signin", stranger: "key_invalid", session: "key_invalid" },
   { method: "POST", path: "/operator/signout", stranger: "csrf_failed", session: "csrf_failed" },

@@ -8,7 +8,7 @@ export type Link = { label: string; url: string };
 
 /** The links to use when neither an alert nor the token has one. Their URLs are relative to the feed's base. */
 export const DEFAULT_LINKS: Record<Action, Link> = {
-  upgrade: { label: "Upgrade plan", url: "settings/usage" },
+  upgrade: { label: "Upgrade plan", url: "settings/upgrade" },
   invite: { label: "Invite", url: "settings/usage" },
   raise: { label: "Raise cap", url: "settings/model" },
 };

@@ -22,6 +22,7 @@ import { changedGrants, dropGrants, findGrant, putGrants } from "../../ledger/gr
 import { endExpiredHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { type AlertLinks, type DeploymentLinks, linksOf } from "../../wire/links.ts";
 import { budgetNotice, type Notice } from "../../wire/notice.ts";
 import { assertBalances, assertGrant, assertMeter } from "./assertions.ts";
 import { BudgetChange } from "./budget-change.ts";
@@ -87,6 +88,7 @@ export class Change {
     budgets: Budgets,
     readonly before: State,
     readonly nowMs: AtMs,
+    readonly deploymentLinks: DeploymentLinks,
   ) {
     this.budgets = budgets.none ? null : new BudgetChange(budgets, store.sql, nowMs, () => this.books);
     this.books = before.books;
@@ -242,6 +244,11 @@ export class Change {
     this.paymentsWait = paymentsWait(sql);
   }
 
+  /** Returns where the enterprise's people get more credits and invite others. */
+  links(): AlertLinks {
+    return linksOf(this.books.settings, this.identity.id, this.deploymentLinks);
+  }
+
   /** Has a message queued, for every receiver that wants it, when this change commits. */
   announce(notice: Notice): void {
     this.#notices.push(notice);
@@ -253,28 +260,24 @@ export class Change {
       this.announce(budgetNotice(state, nameOf(this.store.sql, state.dimension, state.id), level));
     }
     if (this.books === this.before.books && this.#notices.length === 0) return;
-    const { books, queued } = notify({
-      sql: this.store.sql,
-      id: this.identity.id,
-      before: this.before.books,
-      books: this.books,
-      nowMs: this.nowMs,
-      realNowMs,
-      channels: this.store.channels.active,
-      notices: this.#notices,
-      ended: this.#cycles.at(-1) ?? null,
-    });
+    const ended = this.#cycles.at(-1) ?? null;
+    const before = this.before.books;
+    const { books, queued } = notify({ ...this.#situation(realNowMs), before, notices: this.#notices, ended });
     this.books = books;
     this.webhookQueued ||= queued;
   }
 
   /** Queues what is about to happen, if it was not queued before. */
   notifyOutlook(realNowMs: AtMs): void {
-    const { store, identity, books, nowMs } = this;
-    const channels = store.channels.active;
-    const { queued, ...noted } = notifyOutlook({ sql: store.sql, id: identity.id, books, nowMs, realNowMs, channels });
-    this.books = noted.books;
+    const { queued, books } = notifyOutlook(this.#situation(realNowMs));
+    this.books = books;
     this.webhookQueued ||= queued;
+  }
+
+  #situation(realNowMs: AtMs) {
+    const { store, identity, books, nowMs, deploymentLinks } = this;
+    const channels = store.channels.active;
+    return { sql: store.sql, id: identity.id, books, nowMs, realNowMs, channels, deploymentLinks };
   }
 
   /** Writes the values that were replaced, and asserts their invariants. */

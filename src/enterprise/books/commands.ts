@@ -110,7 +110,7 @@ export function startRun(change: Change, sent: StartRequest): StartAnswer | Star
   const known = { books: change.books, run: change.run(request.run), meters: change.metersOf(request.run) };
   const decided = decideAdmission(known, request, change.nowMs, (run) => change.budgets?.statesOfRun(run) ?? []);
   if (isRefusal(decided)) {
-    return { ...decided, upgradeUrl: change.books.settings.upgradeUrl, gauge: change.gauge() };
+    return { ...decided, upgradeUrl: change.links().upgradeUrl, gauge: change.gauge() };
   }
   if (known.run === null && isNearlyFull(change.store.sql)) {
     return { ...refuse({ code: "ledger_busy" }), upgradeUrl: null, gauge: change.gauge() };

@@ -13,9 +13,10 @@ import type { By } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
 import type { GrantRequest, GrantSummary } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
-import { findTerms, type Plan, termsOf } from "../../ledger/plans.ts";
+import type { Plan } from "../../ledger/plans.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { type AlertLinks, type DeploymentLinks, linksOf, NO_LINKS } from "../../wire/links.ts";
 import { isStorageFull } from "../../wire/transient.ts";
 import { Budgets } from "./budgets.ts";
 import { Change, type State } from "./change.ts";
@@ -36,6 +37,7 @@ import {
 import { paymentsWait } from "./debt-payments.ts";
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
+import { type EnterpriseState, stateOf } from "./enterprise-state.ts";
 import { putNewJob, type StoredJob } from "./job-rows.ts";
 import { newEnterprise } from "./new-enterprise.ts";
 import { Overrides } from "./overrides.ts";
@@ -47,9 +49,6 @@ import type { Sql } from "./sql.ts";
 import { Store } from "./store.ts";
 import { loadWaitingState, wantPricing } from "./waiting.ts";
 import { putWebhook, type QueuedEvent } from "./webhook-queue.ts";
-
-/** An enterprise as the operator sees it: identity, settings, spend cap and gauge. */
-export type EnterpriseState = { identity: Identity; settings: Settings; capMicros: Micros | null; gauge: Gauge };
 
 export class Ledger {
   readonly store: Store;
@@ -82,6 +81,7 @@ export class Ledger {
   constructor(
     readonly sql: Sql,
     readonly realNowMs: () => AtMs,
+    readonly deploymentLinks: DeploymentLinks = NO_LINKS,
   ) {
     this.store = new Store(sql);
     this.overrides = new Overrides(sql);
@@ -182,8 +182,12 @@ export class Ledger {
 
   state(): EnterpriseState {
     const gauge = this.gauge();
-    const { identity, books } = this.#state();
-    return { identity, settings: books.settings, capMicros: books.capMicros, gauge };
+    return stateOf({ ...this.#state(), gauge: () => gauge, links: () => this.links() });
+  }
+
+  /** Returns where the enterprise's people get more credits and invite others. */
+  links(): AlertLinks {
+    return linksOf(this.books.settings, this.id, this.deploymentLinks);
   }
 
   gauge(): Gauge {
@@ -223,18 +227,14 @@ export class Ledger {
     });
   }
 
-  /** Stores the terms that the plan has in the catalogue. They apply from the next turn. Does not apply what is due. */
-  learnPlan(plans: readonly Plan[]): void {
+  /** Stores settings that change no balance. Does not apply what is due. */
+  putSettings(settings: Settings): void {
     const state = this.#state();
-    const { settings } = state.books;
-    const terms = findTerms(plans, settings.plan);
-    if (terms === undefined || JSON.stringify(terms) === JSON.stringify(termsOf(settings))) return;
-    const learned = { ...settings, planTerms: terms };
     this.sql.transaction(() => {
-      this.store.putSettings(learned);
+      this.store.putSettings(settings);
       nextRevision(this.sql, "settings_revision");
     });
-    this.#cached = { ...state, books: { ...state.books, settings: learned } };
+    this.#cached = { ...state, books: { ...state.books, settings } };
     this.mayOweCopy = true;
   }
 
@@ -342,7 +342,7 @@ export class Ledger {
    */
   apply<T>(decide: (change: Change) => T, nowMs = this.nowMs()): T {
     const before = this.#state();
-    const change = new Change(this.store, this.recent, this.budgets, before, nowMs);
+    const change = new Change(this.store, this.recent, this.budgets, before, nowMs, this.deploymentLinks);
     const due = nowMs >= this.nextDueAtMs();
     try {
       const answer = this.sql.transaction(() => {
@@ -386,9 +386,4 @@ export class Ledger {
   #loadHoldEnd(): AtMs {
     return this.store.loadNextHoldEndMs() ?? Number.POSITIVE_INFINITY;
   }
-}
-
-function stateOf(change: Change): EnterpriseState {
-  const { books, identity } = change;
-  return { identity, settings: books.settings, capMicros: books.capMicros, gauge: change.gauge() };
 }

@@ -17,6 +17,7 @@ import { decideCrossing } from "../../ledger/thresholds.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { showAlert } from "../../wire/alerts.ts";
 import { type GaugeJson, showGauge } from "../../wire/gauge.ts";
+import { type AlertLinks, type DeploymentLinks, linksOf } from "../../wire/links.ts";
 import {
   exhaustedNotice,
   expiringNotice,
@@ -43,6 +44,7 @@ type Situation = {
   realNowMs: AtMs;
   /** The active channels. */
   channels: readonly StoredChannel[];
+  deploymentLinks: DeploymentLinks;
 };
 
 type Changed = Situation & {
@@ -91,7 +93,7 @@ class NoticeQueue {
 
   gauge(): GaugeJson {
     const { books, id, nowMs } = this.now;
-    this.#gauge ??= showGauge(gaugeOf(id, books, nowMs), books.settings);
+    this.#gauge ??= showGauge(gaugeOf(id, books, nowMs), this.#links());
     return this.#gauge;
   }
 
@@ -120,10 +122,14 @@ class NoticeQueue {
     const { sql, books, id, realNowMs } = this.now;
     if (books.settings.webhookUrl === null) return;
     const gauge = this.gauge();
-    const { code, level, message } = showAlert(alertOf(crossed), books.settings);
+    const { code, level, message } = showAlert(alertOf(crossed), this.#links());
     const data = { enterprise: id, code, level, message, gauge };
     putWebhook(sql, { type: "threshold.crossed", timestamp: gauge.as_of, data }, realNowMs);
     this.queued = true;
+  }
+
+  #links(): AlertLinks {
+    return linksOf(this.now.books.settings, this.now.id, this.now.deploymentLinks);
   }
 
   #put(notice: Notice, channel: string): void {

@@ -5,7 +5,8 @@ import type { Plan } from "../../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { missingSettings, withPlanTerms } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import type { EnterpriseState, Ledger } from "./ledger.ts";
+import type { EnterpriseState } from "./enterprise-state.ts";
+import type { Ledger } from "./ledger.ts";
 import { newWebhookSecret, putWebhookSecret } from "./webhook-secret.ts";
 
 type ProvisionRequest = {

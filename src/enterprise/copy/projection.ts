@@ -100,7 +100,7 @@ export function headOf(ledger: Ledger, gauge: Gauge) {
     name: ledger.books.settings.name,
     suspended: ledger.books.settings.suspended,
     attention: attentionOf(gauge, ledger.books.settings.suspended),
-    gauge: JSON.stringify(showGauge(gauge, ledger.books.settings)),
+    gauge: JSON.stringify(showGauge(gauge, ledger.links())),
     revision,
     generation: getProgress(ledger.sql, "generation"),
     confirmedRevision: confirmedRevision(ledger.sql),

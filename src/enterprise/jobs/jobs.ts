@@ -103,6 +103,16 @@ export const JOBS = {
       return NEVER;
     },
   },
+  /** Stores the referral code of an enterprise that the last release has created. */
+  keep_referral_code: {
+    loadDueAtMs: ({ ledger }) => (ledger.books.settings.referralCode === undefined ? NOW : NEVER),
+    run: async ({ ledger, platform }) => {
+      if (ledger.books.settings.referralCode !== undefined) return NEVER;
+      const referralCode = await platform.referralCode(ledger.id);
+      ledger.putSettings({ ...ledger.books.settings, referralCode });
+      return NEVER;
+    },
+  },
   /** Reads what the plan gives shortly before the cycle ends, because a debit may run the turn before the alarm does. */
   read_plan: {
     loadDueAtMs: ({ ledger }) => planReadAtMs(ledger),

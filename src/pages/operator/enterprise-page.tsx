@@ -2,7 +2,7 @@
  * The frame of an enterprise's pages: its name, the conditions that need attention, its tabs, and what a form has done.
  */
 import type { Child, FC } from "hono/jsx";
-import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
+import type { EnterpriseState } from "../../enterprise/books/enterprise-state.ts";
 import { Name } from "../kit/parts.tsx";
 import { conditionsOf } from "./condition.ts";
 import { operatorPage } from "./frame.tsx";

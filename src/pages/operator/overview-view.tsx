@@ -1,6 +1,6 @@
 /** The blocks of an enterprise's overview: its consumption, and its forms. */
 import type { FC } from "hono/jsx";
-import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
+import type { EnterpriseState } from "../../enterprise/books/enterprise-state.ts";
 import { isTooEarly } from "../../ledger/forecast.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { formatIso } from "../../wire/time.ts";

@@ -6,7 +6,7 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { Caller } from "../../access/callers.ts";
 import { type Address, findAddress } from "../../catalog/addresses.ts";
-import type { EnterpriseState } from "../../enterprise/books/ledger.ts";
+import type { EnterpriseState } from "../../enterprise/books/enterprise-state.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { findOperatorSession } from "../../operations/sign-in.ts";
