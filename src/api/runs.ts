@@ -7,7 +7,7 @@ import type { Denied } from "../access/refusals.ts";
 import { readRuns } from "../copy/read.ts";
 import type { StartRefusedJson } from "../enterprise/answers.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
-import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { callEnterprise, enterpriseStub } from "../operations/enterprise-stub.ts";
 import { isPriced } from "../operations/model-price.ts";
 import { readCopy } from "../operations/read-copy.ts";
 import { showExhausted } from "../wire/budget.ts";
@@ -103,13 +103,14 @@ export const runRoutes = newRouter()
       if (model !== undefined && !(await isPriced(c.env, c.executionCtx, { name: model, caller, address }))) {
         return refused(c, { code: "unknown_model", model });
       }
-      const started = await enterpriseStub(c.env, c.var.address).start(c.var.caller, {
+      const asked = {
         ...attribution,
         run,
         startedAtMs: started_at,
         holdMicros: hold_micros ?? null,
         holdTtlMs: hold_ttl_seconds === undefined ? null : hold_ttl_seconds * 1000,
-      });
+      };
+      const started = await callEnterprise(c.env, c.var.address, async (stub) => stub.start(c.var.caller, asked));
       if (isRefusal(started)) return refuseStart(c, started);
       const { hold, gauge, created } = started;
       const shown = hold === null ? null : { micros: hold.micros, expires_at: formatIso(hold.expiresAtMs) };
@@ -134,7 +135,7 @@ export const runRoutes = newRouter()
     }),
     async (c) => {
       const { run } = c.req.valid("param");
-      const gauge = await enterpriseStub(c.env, c.var.address).releaseHold(c.var.caller, run);
+      const gauge = await callEnterprise(c.env, c.var.address, async (stub) => stub.releaseHold(c.var.caller, run));
       return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json({ run, hold: null, gauge });
     },
   )

@@ -12,9 +12,9 @@ import {
   type PriceEntry,
   type PriceList,
   ratesAt,
-  STANDARD,
 } from "../ledger/price-list.ts";
 import { NO_MULTIPLIER, type Price } from "../ledger/prices.ts";
+import { STANDARD_TIER } from "../ledger/tiers.ts";
 import builtIn from "./built-in-prices.json" with { type: "json" };
 import { type ModelPrice, parseEntry } from "./price-entry.ts";
 
@@ -49,12 +49,12 @@ export function indexPrices(book: PriceBook): PriceIndex {
   };
   const prices = new Map<string, Price>();
   const priceOf = (entry: PriceEntry, tier: string): Price => {
-    const key = `${entry.id} ${Object.hasOwn(entry.tiers, tier) ? tier : STANDARD}`;
+    const key = `${entry.id} ${Object.hasOwn(entry.tiers, tier) ? tier : STANDARD_TIER}`;
     const price = prices.get(key) ?? priceAt(entry, tier, book);
     prices.set(key, price);
     return price;
   };
-  const find = (name: string, tier = STANDARD): Quote => {
+  const find = (name: string, tier = STANDARD_TIER): Quote => {
     const match = matchOf(name);
     const terms = { bookVersion: book.version, creditsPerUsd: book.credits_per_usd, match };
     if (match === null || match.kind === "tie") return { model: name, price: null, book: terms };

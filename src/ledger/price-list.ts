@@ -8,9 +8,6 @@ import { type ListedRates, type Rates, resolveRates } from "./prices.ts";
 /** The entry that prices every name that no other entry prices. */
 export const ANY_MODEL = "*";
 
-/** The tier of a report that names none. */
-export const STANDARD = "standard";
-
 export type PriceEntry = {
   id: string;
   rates: ListedRates;

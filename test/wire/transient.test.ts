@@ -1,6 +1,6 @@
 /** Which failures a caller is asked to retry, and which count as bugs. */
 import { describe, expect, it } from "vitest";
-import { isCopyError, isTransient } from "../../src/wire/transient.ts";
+import { isCopyError, isTransient, isWorthRetrying } from "../../src/wire/transient.ts";
 
 const D1_LOST = new Error("D1_ERROR: Network connection lost.");
 
@@ -29,4 +29,13 @@ describe("a failure", () => {
     expect(isCopyError(new Error("Failed query", { cause: D1_LOST }))).toBe(true);
     expect(isCopyError(Object.assign(new Error("Too many requests"), { overloaded: true }))).toBe(false);
   });
+});
+
+it("is worth repeating at once if the platform calls it retryable, unless the object is overloaded", () => {
+  const platformError = (fields: object) => Object.assign(new Error("internal error"), fields);
+  expect(isWorthRetrying(platformError({ retryable: true }))).toBe(true);
+  expect(isWorthRetrying(new Error("wrapped", { cause: platformError({ retryable: true }) }))).toBe(true);
+  expect(isWorthRetrying(platformError({ retryable: true, overloaded: true }))).toBe(false);
+  expect(isWorthRetrying(platformError({ overloaded: true }))).toBe(false);
+  expect(isWorthRetrying(new Error("a bug"))).toBe(false);
 });

@@ -8,17 +8,22 @@ import {
   type BookTerms,
   chooseEntry,
   indexEntries,
+  type PriceEntry,
   type PriceList,
   ratesAt,
-  STANDARD,
 } from "../../ledger/price-list.ts";
-import { NO_MULTIPLIER } from "../../ledger/prices.ts";
+import { NO_MULTIPLIER, type Price } from "../../ledger/prices.ts";
+import { STANDARD_TIER } from "../../ledger/tiers.ts";
 import type { Sql } from "./sql.ts";
+
+const MAX_PRICES = 2_000;
 
 type Quoted = Pick<Report, "model" | "reportedAs" | "price" | "book"> & { tier?: string };
 
 export class Overrides {
   #list: PriceList | null | undefined;
+  /** The prices of overrides that were asked for. All of a debit's reports at one price share its object. */
+  readonly #prices = new Map<string, Price>();
 
   constructor(readonly sql: Sql) {}
 
@@ -39,6 +44,7 @@ export class Overrides {
 
   forget(): void {
     this.#list = undefined;
+    this.#prices.clear();
   }
 
   /** Returns the report with the model and the price that the overrides and the multiplier make of the book's. */
@@ -49,13 +55,23 @@ export class Overrides {
       const chosen = chooseEntry(report.reportedAs, terms.match, this.#list);
       if (chosen === null) return { ...report, model: report.reportedAs, price: null };
       if (chosen.entry !== null) {
-        const { bookVersion, creditsPerUsd } = terms;
-        const rates = ratesAt(chosen.entry, report.tier ?? STANDARD);
-        return { ...report, model: chosen.id, price: { bookVersion, creditsPerUsd, multiplierMillionths, rates } };
+        const price = this.#priceOf(chosen.entry, report.tier ?? STANDARD_TIER, terms, multiplierMillionths);
+        return { ...report, model: chosen.id, price };
       }
     }
     if (report.price === null || multiplierMillionths === NO_MULTIPLIER) return report;
     return { ...report, price: { ...report.price, multiplierMillionths } };
+  }
+
+  #priceOf(entry: PriceEntry, tier: string, { bookVersion, creditsPerUsd }: BookTerms, multiplier: number): Price {
+    const knownTier = Object.hasOwn(entry.tiers, tier) ? tier : STANDARD_TIER;
+    const key = `${entry.id} ${knownTier} ${bookVersion} ${creditsPerUsd} ${multiplier}`;
+    const known = this.#prices.get(key);
+    if (known !== undefined) return known;
+    const price = { bookVersion, creditsPerUsd, multiplierMillionths: multiplier, rates: ratesAt(entry, knownTier) };
+    if (this.#prices.size >= MAX_PRICES) this.#prices.clear();
+    this.#prices.set(key, price);
+    return price;
   }
 
   #index(): PriceList | null {

@@ -104,9 +104,9 @@ async function pricesPage(c: OperatorContext, id: string | null, form: Form) {
                 </a>,
                 createdAtMs === null ? "—" : <Utc atMs={createdAtMs} />,
                 by ?? "—",
-                added ?? "—",
-                changed ?? "—",
-                removed ?? "—",
+                added === null ? "—" : formatCount(added),
+                changed === null ? "—" : formatCount(changed),
+                removed === null ? "—" : formatCount(removed),
               ]}
             />
           ))}

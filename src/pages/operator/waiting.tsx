@@ -58,7 +58,7 @@ export const WaitingSection: FC<Props> = ({ summary, prices, as, path }) => {
       )}
       <Table
         id="rows-waiting"
-        caption={`${formatCount(names.length)} names with the most meters; what each would cost in USD at today's book, without rounding each meter up`}
+        caption={`${countOf(names.length, "name")}, those with the most meters first; what each would cost in USD at today's book, without rounding each meter up`}
         columns={COLUMNS}
         empty="The names follow within seconds."
       >
