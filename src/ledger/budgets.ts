@@ -106,6 +106,12 @@ export function budgetAction(states: readonly BudgetState[]): "stop" | "wind_dow
   return windDown ? "wind_down" : null;
 }
 
+/** The least that is available under the blocking budgets; null if there are none. */
+export function leastAvailable(states: readonly BudgetState[]): number | null {
+  const found = states.map(blockingAvailable).filter((availableMicros) => availableMicros !== null);
+  return found.length === 0 ? null : Math.min(...found);
+}
+
 /** The highest level that the use of a budget has reached; null below the first, and for an exemption. */
 export function levelReached(limitMicros: Micros | null, usedMicros: Micros): BudgetLevel | null {
   if (limitMicros === null || usedMicros === 0) return null;

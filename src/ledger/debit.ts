@@ -9,7 +9,7 @@ import { balanceOf, creditsUsed } from "./balance.ts";
 import { type Books, type Draw, type Meter, NO_GROUP, type Run, unitOf } from "./books.ts";
 import { type Drawn, drawCharge, refundCharge } from "./buckets.ts";
 import type { BudgetState } from "./budget.ts";
-import { budgetAction } from "./budgets.ts";
+import { budgetAction, leastAvailable } from "./budgets.ts";
 import { endHold, holdLeft, spendHold } from "./holds.ts";
 import { isKept, joinReading, MAX_METERS_PER_RUN } from "./meter.ts";
 import { MAX_MICROS, type Micros, percentOf, reaches, type Unit } from "./micros.ts";
@@ -282,7 +282,10 @@ export function answerDebit(
   const { meter } = debit;
   const balance = balanceOf(books, meter.unit, nowMs);
   const decided = decideAction(books, debit.run, meter.unit, nowMs, budgets);
-  const leftMicros = holdLeft(debit.run, meter.unit) || balance.availableMicros;
+  const budgetMicros = leastAvailable(budgets);
+  const freeMicros =
+    budgetMicros === null ? balance.availableMicros : Math.min(budgetMicros, balance.availableMicros ?? budgetMicros);
+  const leftMicros = holdLeft(debit.run, meter.unit) || freeMicros;
   return {
     run: meter.run,
     model: meter.model,

@@ -47,6 +47,7 @@ const CHECKS = [
   "held",
   "journal_without_gaps",
   "journal_replays",
+  "budgets",
   "totals_agree",
   "copy_equals_ledger",
 ] as const;

@@ -10,7 +10,7 @@ import { parseBaseUrl } from "../kit/options.mjs";
 import { type AgentCalls, keepWorking } from "./agent.ts";
 import { startEditor } from "./editor.ts";
 import { seedEnterprise } from "./seed.ts";
-import { DEMO_ENTERPRISES, type DemoEnterprise } from "./world.ts";
+import { DEMO_ENTERPRISES, type DemoEnterprise, memberWithBudget } from "./world.ts";
 
 /** How long each kind of call is retried. */
 const BRIEF_MS = 2_000;
@@ -70,7 +70,10 @@ async function openEditor(baseUrl: string, operator: Call, book: PriceBook, port
 }
 
 async function printLinks(baseUrl: string, call: Call): Promise<void> {
-  const links = await Promise.all(DEMO_ENTERPRISES.map((enterprise) => linkOf(enterprise, baseUrl, call)));
+  const [first] = DEMO_ENTERPRISES;
+  const admins = DEMO_ENTERPRISES.map((enterprise) => linkOf(enterprise, baseUrl, call));
+  const members = first === undefined ? [] : [memberLinkOf(first, baseUrl, call)];
+  const links = (await Promise.all([...admins, ...members])).filter((link) => link !== null);
   const width = Math.max(...links.map(({ label }) => label.length));
   const signIn = links.some(({ isSignIn }) => isSignIn);
   console.log(signIn ? "\nOpen the demo (each link signs you in once, within 5 minutes):\n" : "\nDemo enterprises:\n");
@@ -85,4 +88,13 @@ async function linkOf({ id, settings, users }: DemoEnterprise, baseUrl: string, 
   const { url } = (answer.body ?? {}) as { url?: string };
   if (answer.status === 201 && url) return { label, url: new URL(url, baseUrl).href, isSignIn: true };
   return { label, url: `${baseUrl}/v1/enterprises/${id}/gauge`, isSignIn: false };
+}
+
+/** A link that signs in as a member whose budget is used up; null if the server makes no sign-in links. */
+async function memberLinkOf(enterprise: DemoEnterprise, baseUrl: string, call: Call) {
+  const { id, name } = memberWithBudget(enterprise);
+  const answer = await call("POST", `/v1/enterprises/${enterprise.id}/sessions`, { user: id, role: "member" });
+  const { url } = (answer.body ?? {}) as { url?: string };
+  if (answer.status !== 201 || !url) return null;
+  return { label: `${name}, whose budget is used up`, url: new URL(url, baseUrl).href, isSignIn: true };
 }

@@ -15,7 +15,9 @@ import {
   pastHours,
 } from "./rhythm.ts";
 import { costOfMeters, type DemoRun, runsOfHour, scaleUsage } from "./runs.ts";
-import type { DemoEnterprise, DemoGrant } from "./world.ts";
+import { type DemoEnterprise, type DemoGrant, memberWithBudget } from "./world.ts";
+
+const MICROS = 1_000_000;
 
 const DAY_MS = 86_400_000;
 /** Fills the 30-day chart. One day less than the 35 days after which reports are refused (410 run_too_old). */
@@ -59,6 +61,7 @@ export async function seedEnterprise(
   }
   assertOk(followed, `POST ${path}/demo/follow-real-clock`);
   await addChannel(enterprise, call);
+  await addBudgets(enterprise, call);
   return true;
 }
 
@@ -165,6 +168,25 @@ async function must(call: Call, method: string, path: string, body: object): Pro
 function assertOk(answer: Answer, what: string): void {
   if (answer.status !== 200 && answer.status !== 201)
     throw new Error(`${what} was refused: ${describeProblem(answer)}`);
+}
+
+/**
+ * Adds budgets: a default for every user, one of a team that is well used, and one of its members that is used up. That
+ * person's page says so, and new runs of theirs are refused.
+ */
+async function addBudgets(enterprise: DemoEnterprise, call: Call): Promise<void> {
+  const path = `/v1/enterprises/${enterprise.id}/budgets`;
+  const put = async (of: string, limit_micros: number) =>
+    (await must(call, "PUT", `${path}/${of}`, { limit_micros })) as { used_micros: number | null };
+  const usedOf = async (of: string) => (await put(of, Number.MAX_SAFE_INTEGER)).used_micros ?? 0;
+  await put("user/*/day", 400 * MICROS);
+  const [team] = enterprise.groups;
+  if (team !== undefined) {
+    const of = `group/${encodeURIComponent(team.id)}/cycle`;
+    await put(of, Math.ceil(((await usedOf(of)) * 1.2) / MICROS + 1) * MICROS);
+  }
+  const of = `user/${encodeURIComponent(memberWithBudget(enterprise).id)}/cycle`;
+  await put(of, Math.max(1, Math.floor(((await usedOf(of)) * 0.98) / MICROS)) * MICROS);
 }
 
 /** Adds an email channel, so that the notification settings show one. Nothing is sent, because nobody confirms it. */

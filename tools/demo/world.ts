@@ -187,4 +187,9 @@ const INITECH: DemoEnterprise = {
 };
 
 /** All demo enterprises, in the order in which their links are printed. */
+/** The person whose budget is used up. */
+export function memberWithBudget({ users }: DemoEnterprise): DemoUser {
+  return users.at(-1) as DemoUser;
+}
+
 export const DEMO_ENTERPRISES: readonly DemoEnterprise[] = [ACME, GLOBEX, INITECH];

@@ -14,12 +14,21 @@ import {
 } from "../../ledger/budget.ts";
 import { budgetFor, budgetState, isLimited, levelReached, scopesOf } from "../../ledger/budgets.ts";
 import { dayOf } from "../../ledger/calendar.ts";
-import { type Micros, UNITS, type Unit } from "../../ledger/micros.ts";
+import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { dayMicrosOf } from "../copy/day-totals.ts";
 import { foldPortions } from "../copy/totals.ts";
 import { type Announced, putAnnounced } from "./budget-rows.ts";
-import { addUnits, type Budgets, type ByPeriod, type ByUnit, placeOf, TotalsBehind, type Used } from "./budgets.ts";
+import {
+  addUnits,
+  type Budgets,
+  type ByPeriod,
+  type ByUnit,
+  loadUsed,
+  placeOf,
+  TotalsBehind,
+  type Used,
+} from "./budgets.ts";
 import { groupOfWorkspace } from "./directory.ts";
 import type { OutboxDebit } from "./outbox.ts";
 import { RUNS } from "./rows.ts";
@@ -149,16 +158,7 @@ export class BudgetChange {
     if (missing.length === 0) return;
     if (!foldPortions(this.sql)) throw new TotalsBehind();
     const startsAtMs = this.#starts();
-    const places = JSON.stringify(missing.map(({ dimension, id }) => [dimension, id]));
-    for (const row of this.sql.all(LOAD_USED, places, startsAtMs.cycle, startsAtMs.day)) {
-      const of = (name: string) => Number(row[name] ?? 0);
-      const micros = Object.fromEntries(
-        UNITS.map((unit) => [unit, { day: of(`day_${unit}`), cycle: of(`cycle_${unit}`) }]),
-      ) as Used["micros"];
-      const level = { day: of("day_level"), cycle: of("cycle_level") };
-      const scope = { dimension: row.dimension, id: row.id } as BudgetScope;
-      this.#used.set(placeOf(scope), { startsAtMs, micros, level });
-    }
+    for (const [place, used] of loadUsed(this.sql, missing, startsAtMs)) this.#used.set(place, used);
   }
 
   #heldBy(scope: BudgetScope, unit: Unit): Micros {
@@ -200,16 +200,3 @@ export class BudgetChange {
     return { day: dayOf(cycle, this.nowMs), cycle: cycle.startsAtMs };
   }
 }
-
-const LOAD_USED = `SELECT k.value ->> 0 AS dimension, k.value ->> 1 AS id,
-    ${UNITS.map(
-      (unit) => `(SELECT amount_micros FROM totals_cycle WHERE unit = '${unit}' AND cycle_starts_at_ms = ?2
-        AND dimension = k.value ->> 0 AND id = k.value ->> 1) AS cycle_${unit},
-      (SELECT amount_micros FROM totals_day WHERE day_starts_at_ms = ?3
-        AND dimension = k.value ->> 0 AND id = k.value ->> 1 AND unit = '${unit}') AS day_${unit}`,
-    ).join(", ")},
-    (SELECT level FROM budget_levels WHERE dimension = k.value ->> 0 AND id = k.value ->> 1
-      AND period = 'day' AND period_starts_at_ms = ?3) AS day_level,
-    (SELECT level FROM budget_levels WHERE dimension = k.value ->> 0 AND id = k.value ->> 1
-      AND period = 'cycle' AND period_starts_at_ms = ?2) AS cycle_level
-  FROM json_each(?1) AS k`;

@@ -12,7 +12,7 @@ import {
   type BudgetScope,
 } from "../../ledger/budget.ts";
 import { DIMENSIONS } from "../../ledger/dimensions.ts";
-import type { Unit } from "../../ledger/micros.ts";
+import { UNITS, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { foldPortions } from "../copy/totals.ts";
 import { loadBudgets } from "./budget-rows.ts";
@@ -136,3 +136,31 @@ export function placeOf({ dimension, id }: BudgetScope): string {
 export function addUnits(sum: ByUnit | undefined, delta: ByUnit): ByUnit {
   return { credits: (sum?.credits ?? 0) + delta.credits, usd: (sum?.usd ?? 0) + delta.usd };
 }
+
+/** Loads what ids were charged by the totals, and the levels that were announced, in the periods with these starts. */
+export function loadUsed(sql: Sql, scopes: readonly BudgetScope[], startsAtMs: ByPeriod<AtMs>): Map<string, Used> {
+  const places = JSON.stringify(scopes.map(({ dimension, id }) => [dimension, id]));
+  const rows = sql.all(LOAD_USED, places, startsAtMs.cycle, startsAtMs.day).map((row) => {
+    const of = (name: string) => Number(row[name] ?? 0);
+    const micros = Object.fromEntries(
+      UNITS.map((unit) => [unit, { day: of(`day_${unit}`), cycle: of(`cycle_${unit}`) }]),
+    ) as Used["micros"];
+    const level = { day: of("day_level"), cycle: of("cycle_level") };
+    const scope = { dimension: row.dimension, id: row.id } as BudgetScope;
+    return [placeOf(scope), { startsAtMs, micros, level }] as const;
+  });
+  return new Map(rows);
+}
+
+const LOAD_USED = `SELECT k.value ->> 0 AS dimension, k.value ->> 1 AS id,
+    ${UNITS.map(
+      (unit) => `(SELECT amount_micros FROM totals_cycle WHERE unit = '${unit}' AND cycle_starts_at_ms = ?2
+        AND dimension = k.value ->> 0 AND id = k.value ->> 1) AS cycle_${unit},
+      (SELECT amount_micros FROM totals_day WHERE day_starts_at_ms = ?3
+        AND dimension = k.value ->> 0 AND id = k.value ->> 1 AND unit = '${unit}') AS day_${unit}`,
+    ).join(", ")},
+    (SELECT level FROM budget_levels WHERE dimension = k.value ->> 0 AND id = k.value ->> 1
+      AND period = 'day' AND period_starts_at_ms = ?3) AS day_level,
+    (SELECT level FROM budget_levels WHERE dimension = k.value ->> 0 AND id = k.value ->> 1
+      AND period = 'cycle' AND period_starts_at_ms = ?2) AS cycle_level
+  FROM json_each(?1) AS k`;

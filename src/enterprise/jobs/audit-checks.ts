@@ -15,6 +15,7 @@ export function concludeBooks(notes: AuditNotes): AuditCheck[] {
   compareReplay(notes, start);
   compareTimes(notes, start);
   compareWaiting(notes, start);
+  for (const fault of start.budgets?.faults ?? []) addFault(notes, "budgets", fault);
   const { meters = 0, grants = 0, cycles = 0, holds = 0, entries = 0, totals = 0 } = notes.counts;
   const check = (name: string, count: number, claim: string) => checkOf(notes, name, count, claim);
   return [
@@ -28,6 +29,7 @@ export function concludeBooks(notes: AuditNotes): AuditCheck[] {
     check("held", holds, "active holds sum to what is held"),
     check("journal_without_gaps", start.seq, "steps of the journal, none missing"),
     check("journal_replays", entries, "entries and the debits replay to the balances"),
+    check("budgets", start.budgets?.sums ?? 0, "sums of budgets equal the totals and the holds"),
     check("totals_agree", totals, "totals by hour, day, workspace, group and user agree"),
   ];
 }

@@ -7,6 +7,7 @@ import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
 import { MAX_MICROS, type Micros, UNITS, type Unit } from "../../ledger/micros.ts";
 import { keptSince } from "../../ledger/retention.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { type BudgetsChecked, checkBudgets } from "../books/budget-faults.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox } from "../books/outbox.ts";
 import { getProgress } from "../books/progress.ts";
@@ -34,6 +35,8 @@ export type AuditStart = {
   deleted: { name: string; micros: string }[];
   /** How many meters wait for a price. Absent in an audit that the last release began. */
   waitingMeters?: number;
+  /** How the sums of budgets compare. Absent in an audit that the last release began. */
+  budgets?: BudgetsChecked;
 };
 
 export function loadAuditStart(ledger: Ledger): AuditStart {
@@ -64,5 +67,6 @@ export function loadAuditStart(ledger: Ledger): AuditStart {
     oldestCycleMs: oldestKeptCycleMs(ledger, keptSince(nowMs).historyMs),
     deleted: loadDeletedSums(sql).map(({ name, micros }) => ({ name, micros: String(micros) })),
     waitingMeters: loadWaitingState(sql).meters,
+    budgets: checkBudgets(ledger, waiting),
   };
 }

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { budgetStates, removeBudget, setBudget } from "../../../src/enterprise/books/budget-commands.ts";
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { foldOutbox } from "../../../src/enterprise/copy/totals.ts";
+import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { BUDGET_PERIODS, type BudgetKey } from "../../../src/ledger/budget.ts";
 import { isRefusal } from "../../../src/ledger/refusals.ts";
 import {
@@ -370,4 +371,23 @@ it("keeps a hold that has expired out of a budget, however many expire at once",
   expect(codeOf(ledger.start(start({ run: "later", holdMicros: 1 })))).toBe("budget_exhausted");
   ledger.settle();
   expect(budgetStates(ledger, [key])).toMatchObject([{ heldMicros: 2_500 }]);
+});
+
+it("the audit finds a sum in memory that the totals do not have, and holds that do not add up", () => {
+  const clock = { nowMs: at("2026-03-10T12:00:00Z") };
+  const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
+  setBudget(ledger, { dimension: "user", id: "u1", period: "day" }, { limitMicros: 500, action: "block" }, "operator");
+  debit(ledger, report(30));
+  ledger.start(start({ run: "r2", holdMicros: 40 }));
+  const failed = () => auditBooks(ledger).filter(({ ok }) => !ok);
+  expect(failed()).toEqual([]);
+  ledger.sql.transaction(() => foldOutbox(ledger.sql));
+  expect(failed()).toEqual([]);
+  ledger.sql.run("UPDATE totals_day SET amount_micros = 29 WHERE dimension = 'user'");
+  expect(failed()).toMatchObject([{ name: "budgets", detail: expect.stringContaining("user u1, day in credits: 30") }]);
+  ledger.budgets.clear();
+  expect(failed()).toEqual([]);
+  budgetStates(ledger, [{ dimension: "user", id: "u1" }]);
+  ledger.budgets.held?.delete("user u1");
+  expect(failed()).toMatchObject([{ name: "budgets", detail: expect.stringContaining("held by user") }]);
 });
