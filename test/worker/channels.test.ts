@@ -235,6 +235,7 @@ it("reports a cycle at its end, with those who used most", async () => {
           { id: "u2", name: null, requests: 1, amount_micros: 30 * CREDIT },
           { id: "u1", name: "Ada", requests: 1, amount_micros: 20 * CREDIT },
         ],
+        models: [{ id: "gpt-5", requests: 2, amount_micros: 50 * CREDIT }],
       },
     },
   });

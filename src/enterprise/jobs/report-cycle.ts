@@ -1,6 +1,6 @@
 /**
- * Makes the report of a cycle that has ended, for the channels that want it: what was used, and the workspaces, groups
- * and users that used most. It reads the totals of that cycle in pages, and stores how far it has come after each, so its
+ * Makes the report of a cycle that has ended, for the channels that want it: what was used, and the workspaces, groups,
+ * users and models that used most. It reads the totals of that cycle in pages, and stores how far it has come after each, so its
  * work does not grow with the number of workspaces or users.
  */
 import { wantsCode } from "../../ledger/channels.ts";
@@ -11,6 +11,7 @@ import type { Ledger } from "../books/ledger.ts";
 import { getProgress } from "../books/progress.ts";
 import { type DueReport, deleteReport, loadDueReport, putReportCursor } from "../books/reports-due.ts";
 import type { SqlRow } from "../books/sql.ts";
+import { cubeGap } from "../copy/cube-gap.ts";
 import { foldOutbox } from "../copy/totals.ts";
 
 const PAGE_ROWS = 1_000;
@@ -21,9 +22,19 @@ const LISTS = { workspaces: "workspace", groups: "group", users: "user", models:
 type ListName = keyof typeof LISTS;
 
 type Top = { id: string; amountMicros: Micros; requests: number };
-type Cursor = { after: [dimension: string, id: string]; requests: number; tops: Partial<Record<string, Top[]>> };
+/**
+ * The next slice continues after a key of the table. `last` is the row that was read last, while rows of the same id may
+ * follow: a model has a row for each tier.
+ */
+type Cursor = {
+  table: "totals_cycle" | "totals_model";
+  after: [string, string];
+  requests: number;
+  last: (Top & { dimension: string }) | null;
+  tops: Partial<Record<string, Top[]>>;
+};
 
-const START: Cursor = { after: ["", ""], requests: 0, tops: {} };
+const START: Cursor = { table: "totals_cycle", after: ["", ""], requests: 0, last: null, tops: {} };
 
 /** Does one slice of the oldest report. Returns whether there is more to do now. */
 export function reportCycle({ ledger }: { ledger: Ledger }): boolean {
@@ -32,29 +43,54 @@ export function reportCycle({ ledger }: { ledger: Ledger }): boolean {
   if (due === null) return false;
   if (getProgress(sql, "folded") < due.afterSeq && sql.transaction(() => foldOutbox(sql))) return true;
   const cursor = due.cursor === null ? START : (JSON.parse(due.cursor) as Cursor);
-  const rows = loadPage(ledger, due, cursor.after);
-  const next = rows.reduce(addRow, cursor);
+  const rows = loadPage(ledger, due, cursor);
+  const read = rows.reduce(addRow, cursor);
+  const next = rows.length === PAGE_ROWS ? read : nextTable(ledger, due, read);
   sql.transaction(() => {
-    if (rows.length === PAGE_ROWS) return putReportCursor(sql, due, JSON.stringify(next));
+    if (next !== null) return putReportCursor(sql, due, JSON.stringify(next));
     deleteReport(sql, due);
-    queueReport(ledger, reportNotice(ledger, due, next));
+    queueReport(ledger, reportNotice(ledger, due, flush(read)));
   });
-  return rows.length === PAGE_ROWS || loadDueReport(sql) !== null;
+  return next !== null || loadDueReport(sql) !== null;
 }
 
-function loadPage({ sql }: Ledger, { unit, startsAtMs }: DueReport, after: Cursor["after"]): SqlRow[] {
-  const statement = `SELECT dimension, id, amount_micros, requests FROM totals_cycle
-    WHERE unit = ? AND cycle_starts_at_ms = ? AND (dimension, id) > (?, ?) ORDER BY dimension, id LIMIT ?`;
-  return sql.all(statement, unit, startsAtMs, ...after, PAGE_ROWS);
+/** Continues with the models after the other totals, unless usage of the cycle was recorded without its models. */
+function nextTable(ledger: Ledger, { startsAtMs }: DueReport, cursor: Cursor): Cursor | null {
+  if (cursor.table === "totals_model" || (cubeGap(ledger)?.untilMs ?? 0) > startsAtMs) return null;
+  return { ...flush(cursor), table: "totals_model", after: ["", ""] };
 }
 
-function addRow({ requests, tops }: Cursor, row: SqlRow): Cursor {
-  const [dimension, id] = [row.dimension as string, row.id as string];
-  const after: Cursor["after"] = [dimension, id];
-  if (dimension === "all") return { after, requests: row.requests as number, tops };
-  const top = { id, amountMicros: row.amount_micros as number, requests: row.requests as number };
-  const best = [...(tops[dimension] ?? []), top].sort((a, b) => b.amountMicros - a.amountMicros).slice(0, TOP_ROWS);
-  return { after, requests, tops: { ...tops, [dimension]: best } };
+const PAGES: Record<Cursor["table"], string> = {
+  totals_cycle: `SELECT dimension, id, amount_micros, requests, dimension AS key_1, id AS key_2 FROM totals_cycle
+    WHERE unit = ? AND cycle_starts_at_ms = ? AND (dimension, id) > (?, ?) ORDER BY dimension, id LIMIT ?`,
+  totals_model: `SELECT 'model' AS dimension, model AS id, cycle_micros AS amount_micros, model_requests AS requests,
+    model AS key_1, tier AS key_2 FROM totals_model
+    WHERE unit = ? AND cycle_starts_at_ms = ? AND (model, tier) > (?, ?) ORDER BY model, tier LIMIT ?`,
+};
+
+function loadPage({ sql }: Ledger, { unit, startsAtMs }: DueReport, { table, after }: Cursor): SqlRow[] {
+  return sql.all(PAGES[table], unit, startsAtMs, ...after, PAGE_ROWS);
+}
+
+function addRow(cursor: Cursor, row: SqlRow): Cursor {
+  const after: Cursor["after"] = [row.key_1 as string, row.key_2 as string];
+  const dimension = row.dimension as string;
+  const [id, amountMicros, requests] = [row.id as string, row.amount_micros as number, row.requests as number];
+  if (dimension === "all") return { ...cursor, after, requests };
+  const { last } = cursor;
+  if (last === null || last.dimension !== dimension || last.id !== id) {
+    return { ...flush(cursor), after, last: { dimension, id, amountMicros, requests } };
+  }
+  const sum = { amountMicros: last.amountMicros + amountMicros, requests: last.requests + requests };
+  return { ...cursor, after, last: { dimension, id, ...sum } };
+}
+
+/** Compares the row that was read last with the best of its dimension. */
+function flush(cursor: Cursor): Cursor {
+  if (cursor.last === null) return cursor;
+  const { dimension, ...top } = cursor.last;
+  const rows = [...(cursor.tops[dimension] ?? []), top].sort((a, b) => b.amountMicros - a.amountMicros);
+  return { ...cursor, last: null, tops: { ...cursor.tops, [dimension]: rows.slice(0, TOP_ROWS) } };
 }
 
 function reportNotice(ledger: Ledger, due: DueReport, { requests, tops }: Cursor): Notice {
