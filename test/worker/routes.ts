@@ -253,8 +253,8 @@ export const PAGES: readonly Page[] = [
   { method: "GET", path: "/settings/budgets/remove", stranger: "out", session: "not_found" },
   { method: "POST", path: "/settings/budgets/remove", stranger: "out", session: "csrf_failed" },
   { method: "GET", path: "/settings/notifications", stranger: "out", session: "in" },
-  { method: "GET", path: "/settings/notifications/edit", stranger: "out", session: "not_found" },
-  { method: "GET", path: "/settings/notifications/remove", stranger: "out", session: "not_found" },
+  { method: "GET", path: "/settings/notifications/edit", stranger: "out", session: "scope_denied" },
+  { method: "GET", path: "/settings/notifications/remove", stranger: "out", session: "scope_denied" },
   ...["", "/test", "/confirm", "/pause", "/resume", "/remove"].map((form) => ({
     method: "POST" as const,
     path: `/settings/notifications${form}`,

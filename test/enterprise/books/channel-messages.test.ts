@@ -30,7 +30,9 @@ const codes = (sql: Sql) =>
 
 function openWith(...channels: StoredChannel[]): Ledger {
   const ledger = openBooks();
-  ledger.changeChannels((stored) => channels.forEach((one) => stored.put(one)));
+  ledger.changeChannels((stored) => {
+    for (const one of channels) stored.put(one);
+  });
   return ledger;
 }
 
