@@ -164,7 +164,9 @@ describe("the audit", () => {
     expect(audit).toMatchObject({ ok: true, checked_at: "2026-04-02T00:00:00.000Z" });
     expect(audit.checks.map(({ name }: { name: string }) => name)).toEqual([...CHECKS]);
     for (const check of audit.checks) expect(check).toEqual({ name: check.name, ok: true, detail: expect.any(String) });
-    expect(new Set(DAMAGE.map(([check]) => check))).toEqual(new Set(CHECKS.slice(0, -1)));
+    // The sums of budgets are in memory, so damage to rows does not reach them. test/enterprise/books has their test.
+    const byRows = CHECKS.slice(0, -1).filter((name) => name !== "budgets");
+    expect(new Set(DAMAGE.map(([check]) => check))).toEqual(new Set(byRows));
   });
 
   it.each(DAMAGE)("by the check %s finds damage: %s", async (check, _, sql) => {
