@@ -66,7 +66,6 @@ describe("the catalog", () => {
     deployment.models = [entry("new", "1")];
     deployment.answerReport = async () => {};
     deployment.platform.nowMs += 10_000;
-    await deployment.core.alarm();
     await deployment.settle();
     expect(deployment.reports[0]).toMatchObject({ meters: 1 });
     expect(deployment.receipt().meters).toMatchObject([{ priced: true, charged_micros: 70 }]);
