@@ -132,6 +132,8 @@ describe("a page", () => {
     "/signin": ["token"],
     "/signout": [],
     "/settings/usage": ["range", "view", "workspace", "workspaces_after", "groups_after", "users_after", "runs_after"],
+    "/settings/usage?view=total": ["cycle", "from", "to", "model", "surface", "models_q", "users_sort", "runs_sort"],
+    "/settings/usage/users.csv": ["cycle", "user", "users_q", "users_sort"],
     "/settings/usage?part=now,top,runs,": ["part", "user"],
     "/settings/model": ["q", "rows", "limit", "cap", "saved"],
     "/settings/usage/runs/{run}": ["workspace", "range"],
