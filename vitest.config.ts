@@ -38,6 +38,8 @@ export default defineConfig({
           cloudflareTest(async () => ({
             wrangler: { configPath: "./wrangler.toml" },
             miniflare: {
+              // The databases of the jurisdiction eu. Enterprises without a jurisdiction have one database.
+              d1Databases: ["DB_EU", "DB_EU_1"],
               bindings: {
                 OPERATOR_KEY: "operator-key-of-the-tests-32-characters",
                 SIGNING_SECRET: "signing-secret-of-the-tests-32-characters",

@@ -1,4 +1,5 @@
-// `npm run deploy`: creates the D1 database if it does not exist, applies its migrations, then deploys the Worker.
+// `npm run deploy`: creates the D1 databases that do not exist, applies their migrations, then deploys the Worker. A
+// database bound as DB_EU… or DB_US… is created in that jurisdiction.
 // Migrations come first: a new Worker may need new tables, and an old one ignores them. Options go to wrangler:
 // `npm run deploy -- --env staging`. With --dry-run nothing is sent to Cloudflare.
 import { spawnSync } from "node:child_process";
@@ -17,21 +18,25 @@ const { values } = parseArgs({
 // wrangler requires an explicit --env="" for the top level of wrangler.toml.
 const named = typeof values.env === "string" ? values.env : (process.env.CLOUDFLARE_ENV ?? "");
 const environment = [`--env=${named}`];
-const database = databaseOf(named);
+const databases = databasesOf(named);
 
 if (values["dry-run"] !== true) {
-  if (!wrangler(["d1", "info", database, ...environment], "ignore"))
-    runStep(["d1", "create", database, ...environment]);
-  runStep(["d1", "migrations", "apply", database, "--remote", ...environment]);
+  for (const { name, jurisdiction } of databases) {
+    if (!wrangler(["d1", "info", name, ...environment], "ignore"))
+      runStep(["d1", "create", name, ...jurisdiction, ...environment]);
+    runStep(["d1", "migrations", "apply", name, "--remote", ...environment]);
+  }
 }
 runStep(["deploy", ...(values.env === undefined ? environment : []), ...options]);
 
-/** The name of the D1 database in an environment. Operators may have changed it in wrangler.toml. */
-function databaseOf(env: string): string {
+/** The D1 databases of an environment. Operators may have added some and changed the names in wrangler.toml. */
+function databasesOf(env: string): { name: string; jurisdiction: string[] }[] {
   const { d1_databases } = readConfiguration(env);
-  const name = d1_databases.find(({ binding }: { binding: string }) => binding === "DB")?.database_name;
-  if (name === undefined) throw new Error("wrangler.toml has no database_name for the binding DB");
-  return name;
+  return d1_databases.map(({ binding, database_name: name }: { binding: string; database_name?: string }) => {
+    if (name === undefined) throw new Error(`wrangler.toml has no database_name for the binding ${binding}`);
+    const jurisdiction = /^DB_(EU|US)(?:_|$)/.exec(binding)?.[1]?.toLowerCase();
+    return { name, jurisdiction: jurisdiction === undefined ? [] : ["--jurisdiction", jurisdiction] };
+  });
 }
 
 function readConfiguration(env: string) {

@@ -3,6 +3,7 @@
 // Child processes run under start/leash.mjs: however this process ends, wrangler, workerd and the demo end with it.
 
 import { spawn, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -119,7 +120,21 @@ async function chooseEditorPort(port) {
 
 /** @param {string} persistTo */
 function applyMigrations(persistTo) {
-  const args = ["d1", "migrations", "apply", "DB", "--local", "--persist-to", persistTo];
+  for (const binding of boundDatabases()) applyMigrationsTo(binding, persistTo);
+}
+
+/** Returns the bindings of the D1 databases at the top level of wrangler.toml. wrangler's parser needs a newer Node. */
+function boundDatabases() {
+  const [topLevel = ""] = readFileSync(join(ROOT, "wrangler.toml"), "utf8").split(/^\[env\./m);
+  return topLevel
+    .split(/^\[\[?/m)
+    .filter((table) => table.startsWith("d1_databases]]"))
+    .flatMap((table) => /^binding\s*=\s*"([^"]+)"/m.exec(table)?.[1] ?? []);
+}
+
+/** @param {string} binding @param {string} persistTo */
+function applyMigrationsTo(binding, persistTo) {
+  const args = ["d1", "migrations", "apply", binding, "--local", "--persist-to", persistTo];
   const result = spawnSync(localNode(), [WRANGLER, ...args], {
     cwd: ROOT,
     env: { ...process.env, ...WRANGLER_ENVIRONMENT },

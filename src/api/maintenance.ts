@@ -1,16 +1,18 @@
 /**
- * The operator's maintenance routes: one audits an enterprise's ledger, one rebuilds its copy in D1. Local demo mode
- * adds a route that ends a demo enterprise's test clock. The demo creates its history with the test clock, and then
+ * The operator's maintenance routes: they audit an enterprise's ledger, rebuild its copy in D1, and move the copy to
+ * another database. Local demo mode adds a route that ends a demo enterprise's test clock. The demo creates its history with the test clock, and then
  * continues in real time.
  */
 import { catalogOf } from "../catalog/object.ts";
 import { isRefusal } from "../ledger/refusals.ts";
+import { jurisdictionOf } from "../ledger/regions.ts";
 import { isDemoMode } from "../operations/demo-mode.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { shardsFor } from "../operations/shards.ts";
 import { formatIso } from "../wire/time.ts";
 import { showEnterprise } from "./enterprises.ts";
-import { problem, refused } from "./problem.ts";
-import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+import { invalid, problem, refused } from "./problem.ts";
+import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
 const auditSchema = z
   .object({
@@ -74,6 +76,31 @@ export const maintenanceRoutes = newRouter()
       const rebuilt = await enterpriseStub(c.env, c.var.address).rebuild();
       if (isRefusal(rebuilt)) return refused(c, rebuilt.refusal);
       return "job" in rebuilt ? c.json(rebuilt, 202) : c.json({ rebuilt: true, ...rebuilt });
+    },
+  )
+  .openapi(
+    createRoute({
+      ...declare({
+        method: "post",
+        path: "/v1/enterprises/{e}/move-copy",
+        name: "moveCopy",
+        summary: "Move an enterprise's copy to another database",
+        details:
+          "`shard` is the binding of a D1 database in the enterprise's jurisdiction, such as `DB_1`. Readers keep seeing the whole copy. If a move is under way, it continues, and the response names its job.",
+        tag: "Operator",
+        access: { ...access, operatorScopes: ["maintenance"] },
+        answers: { 202: { description: "Started; see the job", schema: z.object({ job: z.string() }) } },
+        refusals: ["validation_failed"],
+      }),
+      request: { params: inEnterprise, body: body(z.strictObject({ shard: z.string().max(64) }), { shard: "DB_1" }) },
+    }),
+    async (c) => {
+      const { shard } = c.req.valid("json");
+      const shards = shardsFor(c.env, jurisdictionOf(c.var.address.region));
+      if (!shards.includes(shard))
+        return invalid(c, [{ path: "shard", message: `must be one of ${shards.join(", ")}` }]);
+      const moved = await enterpriseStub(c.env, c.var.address).moveCopy(shard);
+      return isRefusal(moved) ? refused(c, moved.refusal) : c.json(moved, 202);
     },
   );
 

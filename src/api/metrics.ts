@@ -6,8 +6,9 @@ import { currentPrices } from "../catalog/current-prices.ts";
 import type { JobCount } from "../catalog/job-record.ts";
 import { type AuditSummary, catalogOf } from "../catalog/object.ts";
 import type { ObjectSize } from "../catalog/object-sizes.ts";
+import type { ShardCount } from "../catalog/placement.ts";
 import { type FleetRow, readFleet } from "../copy/fleet.ts";
-import { readAllCopies } from "../operations/read-copy.ts";
+import { readDirectories } from "../operations/read-copy.ts";
 import { createRoute, declare, newRouter, z } from "./route.ts";
 
 const FORMAT = "text/plain; version=0.0.4; charset=utf-8";
@@ -34,11 +35,12 @@ metricRoutes.openapi(
     }),
   }),
   async (c) => {
-    const [fleet, audits, jobs, sizes, waiting, late, prices, failed, secrets] = await Promise.all([
-      readFleet(readAllCopies(c.env)).catch(withoutCopy),
+    const [fleet, audits, jobs, sizes, shards, waiting, late, prices, failed, secrets] = await Promise.all([
+      readFleet(readDirectories(c.env)).catch(withoutCopy),
       catalogOf(c.env).auditSummary(),
       catalogOf(c.env).countJobs(),
       catalogOf(c.env).objectSizes(),
+      catalogOf(c.env).enterprisesByShard(),
       catalogOf(c.env).waitingSummary(0),
       catalogOf(c.env).countLateCopies(),
       currentPrices(c.env, c.executionCtx),
@@ -50,6 +52,7 @@ metricRoutes.openapi(
       ...auditMetrics(audits),
       jobMetric(jobs),
       sizeMetric(sizes),
+      shardMetric(shards),
       countMetric("unpriced_meters", "Meters whose usage waits for a price.", waiting.meters),
       countMetric("copies_late", "Enterprises whose copy is more than a minute behind.", late),
       priceMetric(prices.book.version),
@@ -156,6 +159,15 @@ function sizeMetric(sizes: readonly ObjectSize[]): Metric {
 
 function countMetric(name: string, help: string, value: number): Metric {
   return { name: `fuelgauge_${name}`, type: "gauge", help, samples: [{ value }] };
+}
+
+function shardMetric(shards: readonly ShardCount[]): Metric {
+  return {
+    name: "fuelgauge_shard_enterprises",
+    type: "gauge",
+    help: "Enterprises by the D1 database that has their copy.",
+    samples: shards.map(({ name, enterprises }) => ({ labels: { shard: name }, value: enterprises })),
+  };
 }
 
 function priceMetric(version: number): Metric {

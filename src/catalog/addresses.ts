@@ -5,6 +5,7 @@
  */
 import { JURISDICTIONS, type Jurisdiction, type LocationHint } from "../ledger/regions.ts";
 import { catalogOf } from "./object.ts";
+import type { Place } from "./placement.ts";
 
 /** `region` is a jurisdiction, or empty: claims of keys and tokens contain it like this. */
 export type Address = { enterprise: string; region: string };
@@ -13,8 +14,11 @@ export type Address = { enterprise: string; region: string };
 const MAX_AGE_MS = 3_600_000;
 const MAX_KNOWN = 10_000;
 
-/** The addresses that the catalog has returned. Losing them only costs calls. */
-const known = new Map<string, { address: Address; readAtMs: number }>();
+/** Where the catalog has placed an enterprise. Its copy may have been moved since: only its object knows. */
+export type Placed = Address & Place;
+
+/** The places that the catalog has returned. Losing them only costs calls. */
+const known = new Map<string, { placed: Placed; readAtMs: number }>();
 
 /**
  * Returns a stub of the enterprise's object. Get a new stub for each call, because a stub stays broken after a call
@@ -30,13 +34,12 @@ export function objectAt(env: Env, { enterprise, region }: Address, locationHint
   return env.ENTERPRISE.jurisdiction(jurisdiction).getByName(enterprise, options);
 }
 
-/** Returns the address of an enterprise by its id; null if the catalog has never listed it, so it does not exist. */
-export async function findAddress(env: Env, enterprise: string): Promise<Address | null> {
+/** Returns where an enterprise is, by its id; null if the catalog has never listed it, so it does not exist. */
+export async function findAddress(env: Env, enterprise: string): Promise<Placed | null> {
   const found = known.get(enterprise);
-  if (found !== undefined && Date.now() - found.readAtMs < MAX_AGE_MS) return found.address;
-  const region = await readRegion(env, enterprise);
-  if (region === null) return null;
-  return remember({ enterprise, region });
+  if (found !== undefined && Date.now() - found.readAtMs < MAX_AGE_MS) return found.placed;
+  const place = await readPlace(env, enterprise);
+  return place === null ? null : remember({ ...place, enterprise });
 }
 
 /** Whether the platform offers this jurisdiction. The development runtime has none. */
@@ -58,18 +61,18 @@ export function simulatesRegions(env: Env): boolean {
   return (env as { SIMULATE_REGIONS?: string }).SIMULATE_REGIONS === "true";
 }
 
-async function readRegion(env: Env, enterprise: string): Promise<string | null> {
+async function readPlace(env: Env, enterprise: string): Promise<Place | null> {
   try {
-    return await catalogOf(env).regionOf(enterprise);
+    return await catalogOf(env).placeOf(enterprise);
   } catch (error) {
-    // During a deploy the catalog may still run the last release, in which no enterprise had a region.
+    // During a deploy the catalog may still run the last release, in which every enterprise had the same place.
     if (!/does not implement/.test(String(error))) throw error;
-    return "";
+    return { region: "", shard: "DB" };
   }
 }
 
-function remember(address: Address): Address {
+function remember(placed: Placed): Placed {
   if (known.size >= MAX_KNOWN) known.clear();
-  known.set(address.enterprise, { address, readAtMs: Date.now() });
-  return address;
+  known.set(placed.enterprise, { placed, readAtMs: Date.now() });
+  return placed;
 }

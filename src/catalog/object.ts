@@ -16,7 +16,16 @@ import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "
 import { countLateCopies, createLateCopies, noteLateCopy } from "./late-copies.ts";
 import { createObjectSizes, loadObjectSizes, noteObjectSize, type ObjectSize } from "./object-sizes.ts";
 import { type ListedOperatorKey, type NewOperatorKey, type OperatorKeyFault, OperatorKeys } from "./operator-keys.ts";
-import { createPlaces, loadPlace, type Place, placeEnterprise, removePlace } from "./placement.ts";
+import {
+  countByShard,
+  createPlaces,
+  loadPlace,
+  movePlace,
+  type Place,
+  placeEnterprise,
+  removePlace,
+  type ShardCount,
+} from "./placement.ts";
 import { type PlanChange, type PlanRefusal, PlanVersions, type RecordedPlan } from "./plan-versions.ts";
 import type { PriceBook } from "./price-book.ts";
 import { type ModelPrice, toFourRates } from "./price-entry.ts";
@@ -158,9 +167,19 @@ export class CatalogObject extends DurableObject<Env> {
     return placeEnterprise(this.#sql, id, region, shards);
   }
 
-  /** Returns the jurisdiction of an enterprise, empty if it has none; null if the enterprise is not listed. */
-  regionOf(id: string): string | null {
-    return loadPlace(this.#sql, id)?.region ?? null;
+  /** Returns where an enterprise is; null if it is not listed. */
+  placeOf(id: string): Place | null {
+    return loadPlace(this.#sql, id);
+  }
+
+  /** Records that the copy of an enterprise was moved. Idempotent. */
+  noteMoved(id: string, shard: string): void {
+    this.ctx.storage.transactionSync(() => movePlace(this.#sql, id, shard));
+  }
+
+  /** Counts the enterprises in each database. */
+  enterprisesByShard(): ShardCount[] {
+    return countByShard(this.#sql);
   }
 
   /** Adds an operator key. Returns false if there are too many. */

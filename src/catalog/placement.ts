@@ -6,6 +6,8 @@
 /** `region` is a jurisdiction, or empty. `shard` is the name of the D1 binding that has the copy. */
 export type Place = { region: string; shard: string };
 
+export type ShardCount = { name: string; enterprises: number };
+
 /** The database of every enterprise that was created before there was more than one. */
 const FIRST_SHARD = "DB";
 
@@ -46,11 +48,18 @@ export function loadPlace(sql: SqlStorage, id: string): Place | null {
   return sql.exec<Place>("SELECT region, shard FROM enterprises WHERE id = ?", id).toArray()[0] ?? null;
 }
 
+/** Records that an enterprise's copy is now in another database. */
+export function movePlace(sql: SqlStorage, id: string, shard: string): void {
+  const before = loadPlace(sql, id)?.shard;
+  if (before === undefined || before === shard) return;
+  sql.exec("UPDATE enterprises SET shard = ? WHERE id = ?", shard, id);
+  addToCount(sql, before, -1);
+  addToCount(sql, shard, 1);
+}
+
 /** Returns how many enterprises each database has; a database without any may be missing. */
-function countByShard(sql: SqlStorage): { name: string; enterprises: number }[] {
-  return sql
-    .exec<{ name: string; enterprises: number }>("SELECT name, enterprises FROM shards ORDER BY name")
-    .toArray();
+export function countByShard(sql: SqlStorage): ShardCount[] {
+  return sql.exec<ShardCount>("SELECT name, enterprises FROM shards ORDER BY name").toArray();
 }
 
 /** Returns the database with the fewest enterprises; of several, the first. */

@@ -14,6 +14,8 @@ export type CopyMark = {
   revision: number;
   /** The copy is complete if no batch is missing since this revision. */
   sinceRevision: number;
+  /** The database that has the copy. Objects of the last release do not state it, because there was only one. */
+  shard?: string;
 };
 
 /** RPC keeps only the message of an error, so the message starts with the error's name: isCopyError recognizes it. */

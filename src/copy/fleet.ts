@@ -16,7 +16,26 @@ export type FleetRow = {
   debt_micros: number;
 };
 
-export async function readFleet(db: D1Database): Promise<FleetRow[]> {
+/** @param directories the databases that list enterprises */
+export async function readFleet(directories: readonly D1Database[]): Promise<FleetRow[]> {
+  const rows = (await Promise.all(directories.map(readDirectory))).flat();
+  const groups = Map.groupBy(rows, ({ billing_model, plan }) => `${billing_model} ${plan}`);
+  return [...groups.values()].map((group) => group.reduce(add));
+}
+
+function add(a: FleetRow, b: FleetRow): FleetRow {
+  return {
+    ...a,
+    enterprises: a.enterprises + b.enterprises,
+    exhausted: a.exhausted + b.exhausted,
+    steps: a.steps + b.steps,
+    used_micros: a.used_micros + b.used_micros,
+    held_micros: a.held_micros + b.held_micros,
+    debt_micros: a.debt_micros + b.debt_micros,
+  };
+}
+
+async function readDirectory(db: D1Database): Promise<FleetRow[]> {
   const sums = ["used_micros", "held_micros", "debt_micros"].map((name) => `total(gauge ->> '${name}') AS ${name}`);
   const { results } = await db
     .prepare(

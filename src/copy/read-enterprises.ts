@@ -1,8 +1,9 @@
 /**
- * Reads lists of enterprises for the operator: newest first, most urgent first, or by search. Each list is one query,
- * which reads only the rows it returns plus one. A row is as old as the enterprise's last projection.
+ * Reads lists of enterprises for the operator: newest first, most urgent first, or by search. Each list is one query in
+ * each directory (see listing.ts), which reads only the rows it returns plus one. A row is as old as the enterprise's
+ * last projection.
  */
-import { and, asc, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
 import type { AtMs } from "../ledger/time.ts";
@@ -12,6 +13,7 @@ import { searchPrefixOf } from "./search-keys.ts";
 
 export type ListedEnterprise = { id: string; createdAtMs: AtMs; suspended: boolean; gauge: GaugeJson };
 type FoundEnterprise = ListedEnterprise & { key: string };
+type PressingEnterprise = ListedEnterprise & { attention: number };
 
 const COLUMNS = {
   id: enterprises.id,
@@ -23,7 +25,16 @@ const COLUMNS = {
 const LAST_LETTER = "\u{10ffff}";
 
 /** Lists enterprises after `after`, newest first. Returns `limit` + 1 rows if there are more than `limit`. */
-export async function readNewestEnterprises(
+export function readNewestEnterprises(
+  directories: readonly D1Database[],
+  limit: number,
+  after: { createdAtMs: AtMs; id: string } | null,
+): Promise<ListedEnterprise[]> {
+  const order = (a: ListedEnterprise, b: ListedEnterprise) => b.createdAtMs - a.createdAtMs || compareText(b.id, a.id);
+  return merge(directories, limit, order, (db) => readNewest(db, limit, after));
+}
+
+async function readNewest(
   db: D1Database,
   limit: number,
   after: { createdAtMs: AtMs; id: string } | null,
@@ -40,11 +51,21 @@ export async function readNewestEnterprises(
 }
 
 /** Lists enterprises that need attention, most urgent first, then newest first. Pages like readNewestEnterprises. */
-export async function readPressingEnterprises(
+export function readPressingEnterprises(
+  directories: readonly D1Database[],
+  limit: number,
+  after: { attention: number; createdAtMs: AtMs; id: string } | null,
+): Promise<PressingEnterprise[]> {
+  const order = (a: PressingEnterprise, b: PressingEnterprise) =>
+    b.attention - a.attention || b.createdAtMs - a.createdAtMs || compareText(b.id, a.id);
+  return merge(directories, limit, order, (db) => readPressing(db, limit, after));
+}
+
+async function readPressing(
   db: D1Database,
   limit: number,
   after: { attention: number; createdAtMs: AtMs; id: string } | null,
-): Promise<(ListedEnterprise & { attention: number })[]> {
+): Promise<PressingEnterprise[]> {
   const t = enterprises;
   const place = sql`(${t.attention}, ${t.createdAtMs}, ${t.id})`;
   const beyond = after === null ? undefined : sql`${place} < (${after.attention}, ${after.createdAtMs}, ${after.id})`;
@@ -62,7 +83,17 @@ export async function readPressingEnterprises(
  * Lists enterprises whose id or name contains the typed text at the start of a word, in the order of the matching keys.
  * Returns `limit` + 1 rows if there are more than `limit`. Text without letters or digits matches nothing.
  */
-export async function searchEnterprises(
+export function searchEnterprises(
+  directories: readonly D1Database[],
+  typed: string,
+  limit: number,
+  after: { key: string; id: string } | null,
+): Promise<FoundEnterprise[]> {
+  const order = (a: FoundEnterprise, b: FoundEnterprise) => compareText(a.key, b.key) || compareText(a.id, b.id);
+  return merge(directories, limit, order, (db) => search(db, typed, limit, after));
+}
+
+async function search(
   db: D1Database,
   typed: string,
   limit: number,
@@ -81,6 +112,38 @@ export async function searchEnterprises(
     .orderBy(asc(t.key), asc(t.enterprise))
     .limit(limit + 1);
   return rows.map(({ key, ...row }) => ({ ...parsed(row), key }));
+}
+
+/** Counts the enterprises in the lists. */
+export async function countEnterprises(directories: readonly D1Database[]): Promise<number> {
+  const counts = await Promise.all(
+    directories.map(async (db) => (await drizzle(db).select({ n: count() }).from(enterprises))[0]?.n ?? 0),
+  );
+  return counts.reduce((sum, n) => sum + n, 0);
+}
+
+/** Reads a page of each directory and keeps the first `limit` + 1 rows of all of them. */
+async function merge<R>(
+  directories: readonly D1Database[],
+  limit: number,
+  order: (a: R, b: R) => number,
+  read: (db: D1Database) => Promise<R[]>,
+): Promise<R[]> {
+  const pages = await Promise.all(directories.map(read));
+  const [only] = pages;
+  if (pages.length === 1 && only !== undefined) return only;
+  return pages
+    .flat()
+    .sort(order)
+    .slice(0, limit + 1);
+}
+
+/** Compares texts as SQLite does: by code point. */
+function compareText(a: string, b: string): number {
+  const [left, right] = [[...a], [...b]];
+  const at = left.findIndex((letter, i) => letter !== right[i]);
+  if (at === -1) return left.length - right.length;
+  return (left[at]?.codePointAt(0) ?? 0) - (right[at]?.codePointAt(0) ?? -1);
 }
 
 /** Keeps one match per enterprise: "a" matches two keys of Acme Arms. */

@@ -33,6 +33,8 @@ export const enterprises = sqliteTable(
     generation: generation(),
     /** The revision since which no batch is missing. It rises when this copy was lost or replaced by an older one. */
     sinceRevision: integer("since_revision").notNull().default(0),
+    /** The shard that has the enterprise's copy, if this row only lists it; null if the copy is in this database. */
+    shard: text("shard"),
     /** The revision of the settings that the search keys were made from. */
     settingsRevision: integer("settings_revision").notNull().default(0),
   },

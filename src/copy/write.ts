@@ -31,7 +31,7 @@ export async function writeBatch(db: D1Database, batch: Batch): Promise<CopyHead
 
 /**
  * Writes the enterprise's own row. If the copy has not reached the confirmed revision, something is missing from it,
- * and the row says that the copy is complete only since this batch.
+ * and the row says that the copy is complete only since this batch. So it does if the row was only a listing so far.
  */
 function writeHead(db: D1Database, batch: Batch): D1PreparedStatement {
   const { enterprise, createdAtMs, name, suspended, attention, gauge, revision, generation } = batch;
@@ -42,7 +42,9 @@ function writeHead(db: D1Database, batch: Batch): D1PreparedStatement {
         ON CONFLICT (id) DO UPDATE
         SET name = excluded.name, suspended = excluded.suspended, attention = excluded.attention, gauge = excluded.gauge,
           revision = excluded.revision, generation = excluded.generation,
-          since_revision = iif(enterprises.revision >= ?9, enterprises.since_revision, excluded.revision),
+          since_revision = iif(enterprises.shard IS NULL AND enterprises.revision >= ?9,
+            enterprises.since_revision, excluded.revision),
+          shard = NULL,
           settings_revision = iif(enterprises.generation = excluded.generation, enterprises.settings_revision, 0)
         WHERE (excluded.generation, excluded.revision) > (enterprises.generation, enterprises.revision)`,
     )
@@ -63,7 +65,10 @@ function writeHead(db: D1Database, batch: Batch): D1PreparedStatement {
  * Returns statements that replace the search keys, unless the stored keys were made from the same or newer settings, or
  * the copy has a later generation.
  */
-function searchKeys(db: D1Database, batch: Batch): D1PreparedStatement[] {
+export function searchKeys(
+  db: D1Database,
+  batch: Pick<Batch, "enterprise" | "name" | "generation" | "settingsRevision">,
+): D1PreparedStatement[] {
   const { enterprise, name, generation, settingsRevision } = batch;
   if (settingsRevision === null) return [];
   const older = "SELECT 1 FROM enterprises WHERE id = ?1 AND generation = ?3 AND settings_revision < ?2";

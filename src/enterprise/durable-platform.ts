@@ -6,15 +6,18 @@ import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { findAddress, objectAt } from "../catalog/addresses.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
+import { allShards, databaseAt } from "../copy/shards.ts";
 import { isRefusal, refuse } from "../ledger/refusals.ts";
 import { deploymentLinks } from "../wire/links.ts";
+import { loadShard } from "./books/copy-shard.ts";
 import type { Sql, SqlRow } from "./books/sql.ts";
 import type { Email, Platform } from "./platform.ts";
 import type { Sockets } from "./sockets/sockets.ts";
 
 export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sockets): Platform {
+  const sql = sqlOf(ctx.storage);
   return {
-    sql: sqlOf(ctx.storage),
+    sql,
     clock: { realNowMs: () => Date.now() },
     alarm: {
       set: (atMs) => {
@@ -26,10 +29,9 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       const timer = setTimeout(act, delayMs);
       return () => clearTimeout(timer);
     },
-    // A getter, so that a test can replace the binding.
-    get copy() {
-      return env.DB;
-    },
+    copy: currentCopy(env, sql),
+    database: (shard) => databaseAt(env, shard),
+    shards: () => allShards(env),
     peers: {
       exists: async (enterprise) => {
         const state = await (await findPeer(env, enterprise))?.state({ kind: "operator" });
@@ -39,6 +41,7 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
         (await (await findPeer(env, enterprise))?.addGrant(request)) ?? refuse({ code: "not_found" }),
     },
     lateCopies: { note: async (enterprise, isLate) => catalogOf(env).noteLateCopy(enterprise, isLate) },
+    moves: { note: async (enterprise, shard) => catalogOf(env).noteMoved(enterprise, shard) },
     objectSizes: { note: async (enterprise, bytes) => catalogOf(env).noteObjectSize(enterprise, bytes) },
     jobRecords: { put: async (record) => catalogOf(env).putJob(record) },
     sockets,
@@ -63,6 +66,16 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
       error: (event) => console.error(JSON.stringify(event)),
     },
   };
+}
+
+/** Returns the copy's database, looked up with each call: a move changes it, and tests replace the binding. */
+function currentCopy(env: Env, sql: Sql): D1Database {
+  const current = () => databaseAt(env, loadShard(sql));
+  const database: Pick<D1Database, "prepare" | "batch"> = {
+    prepare: (statement) => current().prepare(statement),
+    batch: (statements) => current().batch(statements),
+  };
+  return database as D1Database;
 }
 
 /** Returns the object of another enterprise; null if it was never created. */

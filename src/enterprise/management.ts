@@ -5,6 +5,7 @@
 import { byOf, type Caller } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
 import type { ModelPrice } from "../catalog/price-entry.ts";
+import { FIRST_SHARD } from "../copy/shards.ts";
 import type { Settings } from "../ledger/books.ts";
 import type { By } from "../ledger/entries.ts";
 import type { Gauge } from "../ledger/gauge.ts";
@@ -16,11 +17,14 @@ import type { AtMs } from "../ledger/time.ts";
 import type { GaugeJson } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
 import { type PricingJson, type Provisioned, type StateJson, showPricing, showState } from "./answers.ts";
+import { loadShard } from "./books/copy-shard.ts";
 import type { DirectoryChange, DirectorySize } from "./books/directory.ts";
 import type { Keyring } from "./books/keyring.ts";
 import type { Ledger } from "./books/ledger.ts";
 import { provision } from "./books/provisioning.ts";
 import { loadReferral, putReferral, refereeGrant } from "./books/referral.ts";
+import { moveTo } from "./copy/move.ts";
+import { loadMove, MOVE } from "./copy/move-cursor.ts";
 import type { RebuildResult } from "./copy/rebuild.ts";
 import type { AuditResult } from "./jobs/audit.ts";
 import { type AuditJob, type AuditOptions, type AuditState, auditInCall, stateOfAudit } from "./jobs/audit-in-call.ts";
@@ -54,6 +58,7 @@ export class Management {
    * @param complete all settings of a new enterprise, or null if `patch` lacks some that a new enterprise requires
    * @param plans the catalogue of plans; a Worker of the last release does not send it
    * @param rotateSecret a Worker of the last release does not send it, and shows the derived secret of a new URL
+   * @param shard the database for the copy of a new enterprise
    */
   provision(
     id: string,
@@ -63,9 +68,11 @@ export class Management {
     plans: readonly Plan[] | null = null,
     by: By = BY_OPERATOR,
     rotateSecret?: boolean,
+    shard: string = FIRST_SHARD,
   ): Provisioned | Refused | Denied {
     if (this.deps.ledger.deletionBegunAtMs !== null) return refuse({ code: "enterprise_deleted" });
-    const provisioned = provision(this.deps.ledger, { id, patch, complete, testClockMs, plans, by, rotateSecret });
+    const request = { id, patch, complete, testClockMs, plans, by, rotateSecret, shard };
+    const provisioned = provision(this.deps.ledger, request);
     if (this.deps.ledger.provisioned) this.deps.afterChange();
     return isRefusal(provisioned) ? provisioned : { ...provisioned, state: showState(provisioned.state) };
   }
@@ -171,6 +178,17 @@ export class Management {
   /** Writes this enterprise's copy in D1 again; see JobRunner.rebuild. */
   async rebuild(): Promise<RebuildResult | { job: string } | Refused | Denied> {
     return this.deps.fault(OPERATOR) ?? this.deps.jobs.rebuild();
+  }
+
+  /** Moves this enterprise's copy to another database. Returns the job. */
+  async moveCopy(shard: string): Promise<{ job: string } | Refused | Denied> {
+    const { ledger, jobs } = this.deps;
+    const fault = this.deps.fault(OPERATOR);
+    if (fault !== null) return fault;
+    if (loadShard(ledger.sql) === shard && loadMove(ledger.sql) === null) {
+      return refuse({ code: "validation_failed", errors: [{ path: "shard", message: "already has the copy" }] });
+    }
+    return { job: (await jobs.start(MOVE, moveTo(ledger, shard))).id };
   }
 
   #alreadyReferred(): Refused | null {

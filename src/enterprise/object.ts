@@ -87,7 +87,7 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // The operator and admins
 
-  /** @param plans the catalogue of plans; a Worker of the last release sends neither it nor `rotateSecret` */
+  /** @param plans the catalogue of plans; a Worker of the last release sends neither it nor what follows it */
   provision(
     id: string,
     patch: Partial<Settings>,
@@ -96,8 +96,9 @@ export class EnterpriseObject extends DurableObject<Env> {
     plans: readonly Plan[] | null = null,
     by?: By,
     rotateSecret?: boolean,
+    shard?: string,
   ) {
-    return this.#core.management.provision(id, patch, complete, testClockMs, plans, by, rotateSecret);
+    return this.#core.management.provision(id, patch, complete, testClockMs, plans, by, rotateSecret, shard);
   }
 
   /** @param who issues a token: then the answer also has its `issuedAtMs`. An object of the last release ignores it. */
@@ -202,6 +203,10 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   auditState() {
     return this.#core.management.auditState();
+  }
+
+  moveCopy(shard: string) {
+    return this.#core.management.moveCopy(shard);
   }
 
   rebuild() {

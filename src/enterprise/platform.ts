@@ -22,10 +22,15 @@ export type Platform = {
   defer: Defer;
   /** The D1 database that holds the copy. */
   copy: D1Database;
+  /** Returns a D1 database by the name of its binding. Throws if it is not bound. */
+  database(shard: string): D1Database;
+  /** Returns the names of all D1 databases that are bound. */
+  shards(): string[];
   peers: Peers;
   jobRecords: JobRecords;
   objectSizes: ObjectSizes;
   lateCopies: LateCopies;
+  moves: Moves;
   sockets: Sockets;
   webhooks: WebhookNetwork;
   emails: EmailNetwork;
@@ -62,6 +67,9 @@ export type Peers = {
 
 /** The catalog's public records of jobs. */
 type JobRecords = { put(record: JobRecord): Promise<unknown> };
+
+/** The catalog's record of which database has the copy. */
+type Moves = { note(enterprise: string, shard: string): Promise<unknown> };
 
 /** The catalog's list of objects that are nearly full. */
 type ObjectSizes = { note(enterprise: string, bytes: number): Promise<unknown> };

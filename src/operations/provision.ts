@@ -6,21 +6,23 @@ import { referralCodeOf } from "../access/referral-code.ts";
 import type { Denied } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
 import { webhookSecretOf } from "../access/webhook-secret.ts";
-import { type Address, findAddress, hasJurisdiction, simulatesRegions } from "../catalog/addresses.ts";
+import { findAddress, type Placed } from "../catalog/addresses.ts";
 import { catalogOf } from "../catalog/object.ts";
-import { shardsIn } from "../copy/shards.ts";
+import type { Place } from "../catalog/placement.ts";
+import { FIRST_SHARD } from "../copy/shards.ts";
 import type { StateJson } from "../enterprise/answers.ts";
 import type { Settings } from "../ledger/books.ts";
 import type { By } from "../ledger/entries.ts";
 import { findTerms } from "../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
-import { type Jurisdiction, jurisdictionOf, locationHintOf } from "../ledger/regions.ts";
+import { jurisdictionOf, locationHintOf } from "../ledger/regions.ts";
 import { completeSettings, missingSettings, UNKNOWN_PLAN } from "../ledger/settings.ts";
 import { type EnterprisePut, patchOf } from "../wire/enterprise.ts";
 import { hostOf } from "../wire/webhook-url.ts";
 import { isDeleted } from "./delete-enterprise.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 import { claimPlan, endClaim, readPlans } from "./plans.ts";
+import { shardsFor } from "./shards.ts";
 
 /** `webhookSecret` is null unless `webhook_url` was set to a new URL, or the secret was replaced. */
 type Put = { created: boolean; state: StateJson; webhookSecret: string | null };
@@ -56,7 +58,8 @@ export async function putEnterprise(
   // Claim the plan first, so that it cannot be left out of the catalogue before the enterprise has it.
   const claim = patch.plan === undefined ? undefined : await claimPlan(env, id, patch.plan);
   if (claim === null) return NO_SUCH_PLAN;
-  const put = await stub.provision(id, patch, complete, requested.test_clock, plans, by, rotateSecret);
+  const { shard } = address;
+  const put = await stub.provision(id, patch, complete, requested.test_clock, plans, by, rotateSecret, shard);
   if (claim !== undefined) {
     await endClaim(env, claim, id, isRefusal(put) ? null : { plan: put.state.settings.plan, seq: put.state.gauge.seq });
   }
@@ -86,7 +89,7 @@ async function newAddress(
   id: string,
   patch: Partial<Settings>,
   complete: Settings | null,
-): Promise<Address | Refused> {
+): Promise<Placed | Refused> {
   if (complete === null) {
     if (await isDeleted(env, id)) return refuse({ code: "enterprise_deleted" });
     return refuse({ code: "validation_failed", errors: missingSettings(patch) });
@@ -95,29 +98,17 @@ async function newAddress(
   const shards = shardsFor(env, jurisdiction);
   if (shards.length === 0) return refuse({ code: "region_unavailable" });
   const placed = await place(env, id, jurisdiction ?? "", shards);
-  return isRefusal(placed) ? placed : { enterprise: id, region: placed.region };
+  return isRefusal(placed) ? placed : { enterprise: id, ...placed };
 }
 
-/** Returns the databases that a new enterprise's copy may be in; none if its jurisdiction is not available. */
-function shardsFor(env: Env, jurisdiction: Jurisdiction | null): string[] {
-  if (jurisdiction !== null && !hasJurisdiction(env, jurisdiction)) return [];
-  const shards = shardsIn(env, jurisdiction);
-  return shards.length === 0 && simulatesRegions(env) ? shardsIn(env, null) : shards;
-}
-
-/** Places an enterprise, unless another request has placed it. The region is its jurisdiction; empty if it has none. */
-async function place(
-  env: Env,
-  id: string,
-  region: string,
-  shards: readonly string[],
-): Promise<{ region: string } | Refused> {
+/** Places an enterprise, unless another request has placed it. Returns its place. */
+async function place(env: Env, id: string, region: string, shards: readonly string[]): Promise<Place | Refused> {
   try {
     return await catalogOf(env).place(id, region, shards);
   } catch (error) {
-    // During a deploy the catalog may still run the last release, which can only place enterprises without a region.
+    // During a deploy the catalog may still run the last release, which has one place for all enterprises.
     if (region !== "" || !/does not implement/.test(String(error))) throw error;
     await catalogOf(env).enrol(id);
-    return { region: "" };
+    return { region: "", shard: FIRST_SHARD };
   }
 }

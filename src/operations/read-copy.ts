@@ -4,6 +4,8 @@
  */
 import type { Address } from "../catalog/addresses.ts";
 import { type CheckedCopy, type CopyMark, openCopy } from "../copy/checked-copy.ts";
+import { directoriesOf } from "../copy/listing.ts";
+import { databaseAt, FIRST_SHARD } from "../copy/shards.ts";
 import { timedD1 } from "../copy/timed-d1.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
@@ -14,15 +16,19 @@ type Background = Pick<ExecutionContext, "waitUntil">;
 
 /** Returns the copy of one enterprise. @param mark what the enterprise's object states, with the gauge and the clock */
 export function readCopy(env: Env, background: Background, address: Address, mark: CopyMark | undefined): CheckedCopy {
-  return openCopy(readAllCopies(env), address.enterprise, mark ?? null, () => {
+  return openCopy(readShard(env, mark?.shard ?? FIRST_SHARD), address.enterprise, mark ?? null, () => {
     console.warn(JSON.stringify({ event: "copy_unavailable", enterprise: address.enterprise }));
     background.waitUntil(reportToObject(env, address));
   });
 }
 
-/** Returns the copies of all enterprises, for lists of enterprises. */
-export function readAllCopies(env: Env): D1Database {
-  return timedD1(() => env.DB, READ_LIMIT_MS);
+/** Returns the databases that list enterprises for the operator: one, and one for each jurisdiction with databases. */
+export function readDirectories(env: Env): D1Database[] {
+  return directoriesOf(env).map((shard) => readShard(env, shard));
+}
+
+function readShard(env: Env, shard: string): D1Database {
+  return timedD1(() => databaseAt(env, shard), READ_LIMIT_MS);
 }
 
 async function reportToObject(env: Env, address: Address): Promise<void> {

@@ -42,6 +42,9 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
     jobRecords: { put: async () => {} },
     objectSizes: { note: async () => {} },
     lateCopies: { note: async () => {} },
+    moves: { note: async () => {} },
+    database: () => platform.copy,
+    shards: () => ["DB"],
     sockets: { countLive: () => 0, live: () => [], all: () => [], of: () => [], countLiveOf: () => 0 },
     webhooks: { fetch: noNetwork, secretOf: async () => "whsec_c2VjcmV0" },
     emails: {

@@ -132,6 +132,9 @@ export class SimPlatform implements WorldPlatform {
         jobRecords: { put: async () => {} },
         objectSizes: { note: async () => {} },
         lateCopies: { note: async () => {} },
+        moves: { note: async () => {} },
+        database: () => copy,
+        shards: () => ["DB"],
         sockets: this.watchers.sockets,
         webhooks: {
           fetch: (_, init) => network.fetch(new Headers(init.headers).get("webhook-id") ?? ""),

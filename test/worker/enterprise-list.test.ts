@@ -8,7 +8,7 @@ import { countRowsRead } from "./count-rows-read.ts";
 
 const MANY = 20_000;
 
-const idsFound = async (query: string) => (await searchEnterprises(env.DB, query, 20, null)).map(({ id }) => id);
+const idsFound = async (query: string) => (await searchEnterprises([env.DB], query, 20, null)).map(({ id }) => id);
 
 /** All rows of a list, read page by page. */
 async function readAllPages<R, P>(
@@ -51,7 +51,7 @@ describe("a search", () => {
     );
     await Promise.all(ids.map(projectNow));
     const rows = await readAllPages(
-      (after: { key: string; id: string } | null) => searchEnterprises(env.DB, "qu", 3, after),
+      (after: { key: string; id: string } | null) => searchEnterprises([env.DB], "qu", 3, after),
       3,
       ({ key, id }) => ({ key, id }),
     );
@@ -61,10 +61,10 @@ describe("a search", () => {
   it("shows whether an enterprise is suspended, and is part of the audit and the rebuild", async () => {
     const e = await newEnterprise({ name: "Wonka Works", suspended: true });
     await projectNow(e.id);
-    expect(await searchEnterprises(env.DB, "wonka", 1, null)).toMatchObject([{ suspended: true, id: e.id }]);
+    expect(await searchEnterprises([env.DB], "wonka", 1, null)).toMatchObject([{ suspended: true, id: e.id }]);
     await e.put({ suspended: false });
     await projectNow(e.id);
-    expect(await searchEnterprises(env.DB, "wonka", 1, null)).toMatchObject([{ suspended: false }]);
+    expect(await searchEnterprises([env.DB], "wonka", 1, null)).toMatchObject([{ suspended: false }]);
     await env.DB.prepare("DELETE FROM enterprise_search WHERE enterprise = ?").bind(e.id).run();
     expect(await auditFailures(e)).toEqual([
       expect.stringMatching(/^copy_equals_ledger: enterprise_search .* missing$/),
@@ -85,7 +85,7 @@ it("lists only enterprises that need attention, the most urgent first", async ()
   await exhausted.debit(costing(1));
   for (const { id } of [runningOut, exhausted, calm]) await projectNow(id);
   const listed = async () =>
-    (await readPressingEnterprises(env.DB, 100, null))
+    (await readPressingEnterprises([env.DB], 100, null))
       .filter(({ id }) => [runningOut.id, exhausted.id, calm.id].includes(id))
       .map(({ id, attention }) => [id, attention]);
   expect(await listed()).toEqual([
@@ -116,22 +116,22 @@ describe("with 20,000 enterprises", () => {
   });
 
   it.each([
-    ["the first page of the newest", (db: D1Database) => readNewestEnterprises(db, 10, null)],
+    ["the first page of the newest", (db: D1Database) => readNewestEnterprises([db], 10, null)],
     [
       "a later page of the newest",
-      (db: D1Database) => readNewestEnterprises(db, 10, { createdAtMs: 5_000, id: "many-10001" }),
+      (db: D1Database) => readNewestEnterprises([db], 10, { createdAtMs: 5_000, id: "many-10001" }),
     ],
-    ["those that need attention", (db: D1Database) => readPressingEnterprises(db, 10, null)],
+    ["those that need attention", (db: D1Database) => readPressingEnterprises([db], 10, null)],
     [
       "a later page of those that need attention",
-      (db: D1Database) => readPressingEnterprises(db, 10, { attention: 1, createdAtMs: 5_000, id: "many-10000" }),
+      (db: D1Database) => readPressingEnterprises([db], 10, { attention: 1, createdAtMs: 5_000, id: "many-10000" }),
     ],
-    ["a search that matches all", (db: D1Database) => searchEnterprises(db, "many", 10, null)],
+    ["a search that matches all", (db: D1Database) => searchEnterprises([db], "many", 10, null)],
     [
       "a later page of that search",
-      (db: D1Database) => searchEnterprises(db, "many", 10, { key: "many 5", id: "many-5" }),
+      (db: D1Database) => searchEnterprises([db], "many", 10, { key: "many 5", id: "many-5" }),
     ],
-    ["a search that matches one", (db: D1Database) => searchEnterprises(db, "12345", 10, null)],
+    ["a search that matches one", (db: D1Database) => searchEnterprises([db], "12345", 10, null)],
   ])("reads only the rows of one page: %s", async (_, read) => {
     const counts = { rows: 0 };
     expect((await read(countRowsRead(env.DB, counts))).length).toBeGreaterThan(0);
@@ -141,7 +141,7 @@ describe("with 20,000 enterprises", () => {
 
   it("pages through all of them once, newest first, also those created at the same moment", async () => {
     const rows = await readAllPages(
-      (after: { createdAtMs: number; id: string } | null) => readNewestEnterprises(env.DB, 1_000, after),
+      (after: { createdAtMs: number; id: string } | null) => readNewestEnterprises([env.DB], 1_000, after),
       1_000,
       ({ createdAtMs, id }) => ({ createdAtMs, id }),
     );

@@ -154,25 +154,24 @@ it("wakes no object for an enterprise that was never created", async () => {
     expectProblem(await operator(method, `/v1/enterprises/${id}${rest}`, sent), 404, "not_found");
   }
   expect(await findAddress(env, id)).toBe(null);
-  expect(await catalogOf(env).regionOf(id)).toBe(null);
+  expect(await catalogOf(env).placeOf(id)).toBe(null);
 });
 
 it("opens a key of the last release, which names no region", async () => {
   const e = await newEnterprise();
   expect((await e.agent("GET", `${e.path}/gauge`)).status).toBe(200);
-  expect(await findAddress(env, e.id)).toEqual({ enterprise: e.id, region: "" });
+  expect(await findAddress(env, e.id)).toEqual({ enterprise: e.id, region: "", shard: "DB" });
 });
 
 describe("in a deployment, whose regions are not simulated", () => {
   const change = (values: Record<string, unknown>) => Object.assign(env, values);
   const deployed = async (namespace: unknown, extra: Record<string, unknown>, act: () => Promise<void>) => {
-    const { ENTERPRISE, SIMULATE_REGIONS } = env as unknown as Record<string, unknown>;
-    change({ SIMULATE_REGIONS: undefined, ENTERPRISE: namespace, ...extra });
+    const { ENTERPRISE, SIMULATE_REGIONS, DB_EU } = env as unknown as Record<string, unknown>;
+    change({ SIMULATE_REGIONS: undefined, ENTERPRISE: namespace, DB_EU: undefined, ...extra });
     try {
       await act();
     } finally {
-      change({ SIMULATE_REGIONS, ENTERPRISE });
-      for (const name of Object.keys(extra)) delete (env as unknown as Record<string, unknown>)[name];
+      change({ SIMULATE_REGIONS, ENTERPRISE, DB_EU });
     }
   };
   const put = (id: string, region?: string) => operator("PUT", `/v1/enterprises/${id}`, { ...SETTINGS, region });
@@ -190,7 +189,7 @@ describe("in a deployment, whose regions are not simulated", () => {
         expectProblem(await put(id, "eu"), 422, "region_unavailable");
       },
     );
-    expect(await catalogOf(env).regionOf(id)).toBe(null);
+    expect(await catalogOf(env).placeOf(id)).toBe(null);
   });
 
   it("refuses a jurisdiction that the platform does not have, even with a database", async () => {
@@ -202,7 +201,7 @@ describe("in a deployment, whose regions are not simulated", () => {
       expect(() => objectAt(env, { enterprise: id, region: "eu" })).toThrow();
       expect(() => objectAt(env, { enterprise: id, region: "mars" })).toThrow();
     });
-    expect(await catalogOf(env).regionOf(id)).toBe(null);
+    expect(await catalogOf(env).placeOf(id)).toBe(null);
   });
 
   it("asks the platform for the object of the jurisdiction, and for a place near the hint", async () => {

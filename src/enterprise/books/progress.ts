@@ -49,6 +49,11 @@ type ProgressName =
   | "retention_at"
   /** Which runs without a report were looked at: all that started at or before this time. */
   | "runs_seen_ms"
+  /** When the enterprise was last listed in its directory, by the real clock, and what was listed. */
+  | "listed_at"
+  | "listed_settings"
+  | "listed_seq"
+  | "listed_attention"
   /** When the referrer last refused its grant because it had too many, by the real clock. */
   | "referral_refused_at"
   /** How many messages were given up, and how many of them the catalog knows. */

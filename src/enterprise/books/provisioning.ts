@@ -25,6 +25,8 @@ type ProvisionRequest = {
   by: By;
   /** True replaces the webhook secret. Undefined: the caller is of the last release, and shows the derived secret. */
   rotateSecret: boolean | undefined;
+  /** The database for the copy of a new enterprise. */
+  shard: string;
 };
 
 /** `newWebhookUrl` is null unless the PUT has set or changed the webhook URL; `webhookSecret`, unless it is a new one. */
@@ -53,11 +55,14 @@ function apply(ledger: Ledger, request: ProvisionRequest): Applied | Refused {
   return ledger.provisioned ? change(ledger, request) : create(ledger, request);
 }
 
-function create(ledger: Ledger, { id, patch, complete, testClockMs, plans, by }: ProvisionRequest): Applied | Refused {
+function create(
+  ledger: Ledger,
+  { id, patch, complete, testClockMs, plans, by, shard }: ProvisionRequest,
+): Applied | Refused {
   if (complete === null) return refuse({ code: "validation_failed", errors: missingSettings(patch) });
   const settings = withPlanTerms(complete, null, plans);
   if (isRefusal(settings)) return settings;
-  const state = ledger.create(id, settings, testClockMs ?? null, by);
+  const state = ledger.create(id, settings, testClockMs ?? null, { by, shard });
   return { created: true, state, newWebhookUrl: settings.webhookUrl };
 }
 

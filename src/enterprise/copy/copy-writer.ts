@@ -8,11 +8,13 @@ import { type CopyMark, isComplete } from "../../copy/checked-copy.ts";
 import { timedD1 } from "../../copy/timed-d1.ts";
 import { readHead, writeBatch } from "../../copy/write.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { loadShard } from "../books/copy-shard.ts";
 import { loadJob } from "../books/job-rows.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import type { Platform } from "../platform.ts";
+import { loadSecondShard } from "./move-cursor.ts";
 
 /** The name of the sliced job that rebuilds the copy, and its first cursor. */
 export const REBUILD = "rebuild";
@@ -51,7 +53,7 @@ export class CopyWriter {
   async write(batch: Batch, confirm: (head: CopyHead) => void): Promise<CopyHead | null> {
     const { ledger, platform } = this;
     const { sql } = ledger;
-    const head = await writeBatch(platform.copy, batch);
+    const [head] = await Promise.all([writeBatch(platform.copy, batch), this.#writeSecond(batch)]);
     if (head.generation !== batch.generation || head.revision > getProgress(sql, "copy")) {
       this.#startRebuild(head);
       return null;
@@ -83,6 +85,21 @@ export class CopyWriter {
     if (ahead || !isComplete(head, mark)) this.#startRebuild(head);
   }
 
+  /**
+   * Writes a batch also to the database that the copy is moving to. A failure is no failure of the batch: the head there
+   * shows that a batch is missing, and the move writes everything again.
+   */
+  async #writeSecond(batch: Batch): Promise<void> {
+    const { ledger, platform } = this;
+    const second = loadSecondShard(ledger.sql);
+    if (second === null) return;
+    try {
+      await writeBatch(platform.database(second), batch);
+    } catch (error) {
+      platform.log.warn({ event: "move_write_failed", enterprise: ledger.id, shard: second, error: String(error) });
+    }
+  }
+
   #startRebuild(head: CopyHead | null): void {
     const { sql, id } = this.ledger;
     if (isRebuilding(sql)) return;
@@ -94,12 +111,17 @@ export class CopyWriter {
 
 /** Returns the platform with a time limit for each call of D1. */
 export function limitCopyCalls(platform: Platform): Platform {
-  return { ...platform, copy: timedD1(() => platform.copy, COPY_LIMIT_MS, platform.defer) };
+  const timed = (current: () => D1Database) => timedD1(current, COPY_LIMIT_MS, platform.defer);
+  return {
+    ...platform,
+    copy: timed(() => platform.copy),
+    database: (shard) => timed(() => platform.database(shard)),
+  };
 }
 
 /** Returns what the copy must have for readers to use it. */
 export function copyMark(sql: Sql): CopyMark {
-  return { revision: confirmedRevision(sql), sinceRevision: getProgress(sql, "complete_since") };
+  return { revision: confirmedRevision(sql), sinceRevision: getProgress(sql, "complete_since"), shard: loadShard(sql) };
 }
 
 /**

@@ -47,17 +47,22 @@ export class Deletion {
     for (const socket of platform.sockets.all()) socket.close(CLOSE_UNAUTHORIZED, "enterprise deleted");
     // A write that is under way ends first. What follows it writes nothing.
     await writer.inTurn(async () => {});
-    await closeCopy(platform.copy, enterprise);
+    // The copy is in one database, but a listing or the rest of a move may be in others. An object that is already
+    // empty does not know where its copy was.
+    const databases = platform.shards().map((shard) => platform.database(shard));
+    for (const database of databases) await closeCopy(database, enterprise);
     let pages = 0;
-    for (let table = 0; table < COPY_TABLES.length; table++) {
-      while (await deletePage(platform.copy, enterprise, table)) {
-        pages += 1;
-        if (pages >= PAGES_PER_CALL) return { done: false, pauseMs: 0 };
+    for (const database of databases) {
+      for (let table = 0; table < COPY_TABLES.length; table++) {
+        while (await deletePage(database, enterprise, table)) {
+          pages += 1;
+          if (pages >= PAGES_PER_CALL) return { done: false, pauseMs: 0 };
+        }
       }
     }
     const pauseMs = this.#quietAtMs() - platform.clock.realNowMs();
     if (pauseMs > 0) return { done: false, pauseMs };
-    await deleteHead(platform.copy, enterprise);
+    for (const database of databases) await deleteHead(database, enterprise);
     return { done: true, pauseMs: 0 };
   }
 

@@ -12,6 +12,9 @@ import { loadDueReport } from "../books/reports-due.ts";
 import { nextWebhookAtMs } from "../books/webhook-queue.ts";
 import { loadWebhookSecret, storeWebhookSecret } from "../books/webhook-secret.ts";
 import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
+import { list, listingDueAtMs } from "../copy/lister.ts";
+import { sliceMove } from "../copy/move.ts";
+import { loadSecondShard, MOVE, type MoveCursor } from "../copy/move-cursor.ts";
 import type { Projector } from "../copy/projector.ts";
 import type { RebuildCursor, Rebuilder } from "../copy/rebuild.ts";
 import type { EraseCursor, Eraser } from "../data/eraser.ts";
@@ -49,7 +52,11 @@ export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> 
     listed: true,
     // While D1 cannot be reached, a person must not stay half erased.
     maxFailures: Number.POSITIVE_INFINITY,
-    slice: ({ eraser }, cursor) => eraser.slice(cursor as EraseCursor),
+    slice: ({ eraser, ledger }, cursor) =>
+      // Rows are replaced in one database only. So an erasure waits until a move has left the old one.
+      loadSecondShard(ledger.sql) === null
+        ? eraser.slice(cursor as EraseCursor)
+        : { next: cursor, pauseMs: MOVING_PAUSE_MS },
   },
   [RETENTION]: RETENTION_JOB as SlicedJob<unknown, JobDeps>,
   [PRICE_WAITING]: PRICE_WAITING_JOB as SlicedJob<unknown, JobDeps>,
@@ -58,6 +65,13 @@ export const SLICED_JOBS: Readonly<Record<string, SlicedJob<unknown, JobDeps>>> 
     // While D1 cannot be reached, a lost copy must not be given up.
     maxFailures: Number.POSITIVE_INFINITY,
     slice: ({ rebuilder }, cursor) => rebuilder.slice(cursor as RebuildCursor),
+  },
+  [MOVE]: {
+    listed: true,
+    // A move that stopped halfway would leave rows in two databases.
+    maxFailures: Number.POSITIVE_INFINITY,
+    slice: ({ ledger, platform, rebuilder }, cursor) =>
+      sliceMove({ ledger, platform, writer: rebuilder.writer }, cursor as MoveCursor),
   },
 };
 
@@ -74,6 +88,7 @@ export type Job = {
 
 /** While a job runs in the background, the alarm runs this often to check whether the job was cut off. */
 export const CHECK_AGAIN_MS = 30_000;
+const MOVING_PAUSE_MS = 1_000;
 const PRUNE_PAUSE_MS = 1_000;
 const PLAN_READ_AHEAD_MS = 600_000;
 const NOTE_TIMEOUT_MS = 5_000;
@@ -156,6 +171,15 @@ export const JOBS = {
     run: async ({ ledger, platform }) => {
       await settleReferral(ledger, platform.peers, platform.clock.realNowMs());
       return referralDueAtMs(ledger) ?? NEVER;
+    },
+  },
+  /** Lists the enterprise in its directory, if its copy is in another database. Runs in the background: D1 may be slow. */
+  list: {
+    background: true,
+    loadDueAtMs: ({ ledger }) => listingDueAtMs(ledger),
+    run: async ({ ledger, platform }) => {
+      if (listingDueAtMs(ledger) <= platform.clock.realNowMs()) await list(ledger, platform);
+      return listingDueAtMs(ledger);
     },
   },
   /** Warns when the storage is nearly full. Runs with every alarm. */

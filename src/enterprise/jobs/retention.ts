@@ -14,9 +14,12 @@ import type { Ledger } from "../books/ledger.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import { RUNS } from "../books/rows.ts";
 import type { CopyWriter } from "../copy/copy-writer.ts";
+import { loadSecondShard } from "../copy/move-cursor.ts";
 import { deleteOldTotals, oldestKeptCycleMs } from "../copy/old-totals.ts";
 import type { Platform } from "../platform.ts";
 import type { SlicedJob, Step } from "./sliced-job.ts";
+
+const MOVING_PAUSE_MS = 1_000;
 
 export const RETENTION = "retention";
 
@@ -35,7 +38,11 @@ type RetentionDeps = { ledger: Ledger; platform: Platform; rebuilder: { writer: 
 const RUN_ROWS = 500;
 
 export const RETENTION_JOB: SlicedJob<RetentionCursor, RetentionDeps> = {
-  slice: (deps, cursor) => SLICES[cursor.phase](deps, cursor as never),
+  slice: (deps, cursor) =>
+    // Rows are deleted in one database only. So a copy that is moving waits.
+    loadSecondShard(deps.ledger.sql) === null
+      ? SLICES[cursor.phase](deps, cursor as never)
+      : { next: cursor, pauseMs: MOVING_PAUSE_MS },
 };
 
 /** Returns where the job starts. Runs that an earlier one has looked at are not read again. */

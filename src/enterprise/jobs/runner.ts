@@ -7,6 +7,7 @@
 import type { AtMs } from "../../ledger/time.ts";
 import { type StoredJob, UNPUBLISHED } from "../books/job-rows.ts";
 import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
+import { listingDueAtMs } from "../copy/lister.ts";
 import { copyAsOfMs, copyIsBehind } from "../copy/projection.ts";
 import type { RebuildResult } from "../copy/rebuild.ts";
 import { within } from "../within.ts";
@@ -109,6 +110,9 @@ export class JobRunner {
   /** Call this when a projection has succeeded or failed. The next change can then schedule another one. */
   projectionFinished(): void {
     this.#dueAtMs.project = NEVER;
+    // A listing that is being written, or that waits for its next attempt, sets its own time.
+    if (this.#inBackground.has("list") || this.#failures.list > 0) return;
+    this.#dueAtMs.list = Math.min(this.#dueAtMs.list, listingDueAtMs(this.deps.ledger));
   }
 
   /** Runs one job now. If the job fails, the alarm retries it. */

@@ -32,6 +32,15 @@ const COLUMNS: readonly Column[] = [
   { title: "As of (UTC)" },
 ];
 
+/** The notice that the list is incomplete, for example because D1 was lost. */
+export const Missing: FC<{ count: number }> = ({ count }) => (
+  <p class="notice conflict">
+    {countOf(count, "enterprise")} {count === 1 ? "is" : "are"} missing from this list, because the copy has no row of{" "}
+    {count === 1 ? "it" : "them"}. An enterprise that was just created appears within seconds. After a loss of D1, each
+    one appears again once its object has rebuilt its copy. Until then, open it by its id.
+  </p>
+);
+
 export const Enterprises: FC<Listed> = (listed) => (
   <>
     <section class="card table">

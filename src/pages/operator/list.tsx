@@ -5,19 +5,20 @@
 import { Hono } from "hono";
 import { catalogOf } from "../../catalog/object.ts";
 import {
+  countEnterprises,
   type ListedEnterprise,
   readNewestEnterprises,
   readPressingEnterprises,
   searchEnterprises,
 } from "../../copy/read-enterprises.ts";
-import { readAllCopies } from "../../operations/read-copy.ts";
+import { readDirectories } from "../../operations/read-copy.ts";
 import { isId } from "../../wire/fields.ts";
 import { parseGauge } from "../../wire/gauge.ts";
 import { cutPage, FROM_NEWEST } from "../../wire/paging.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { isPartial } from "../kit/session.ts";
 import { operatorPage } from "./frame.tsx";
-import { Enterprises, EnterprisesPage, Heading, type Listed, WithoutCopy } from "./list-view.tsx";
+import { Enterprises, EnterprisesPage, Heading, type Listed, Missing, WithoutCopy } from "./list-view.tsx";
 import { WrongAudits } from "./scheduled-audits.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv } from "./session.tsx";
 import { OPERATOR_PATH } from "./sign-in.tsx";
@@ -32,14 +33,18 @@ export const enterpriseList = new Hono<OperatorEnv>()
     const attention = search === "" && c.req.query("show") === "attention";
     const after = c.req.query("after") ?? "";
     const listed = await readBlock("enterprises", () =>
-      attention ? readAttentionPage(readAllCopies(c.env), after) : readPage(readAllCopies(c.env), search, after),
+      attention ? readAttentionPage(readDirectories(c.env), after) : readPage(readDirectories(c.env), search, after),
     );
     if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
-    const wrong = await readBlock("audits", () => catalogOf(c.env).wrongAudits(WRONG_SHOWN));
+    const [wrong, missing] = await Promise.all([
+      readBlock("audits", () => catalogOf(c.env).wrongAudits(WRONG_SHOWN)),
+      listed === null ? null : readBlock("missing enterprises", () => countMissing(c)),
+    ]);
     const children = (
       <>
         <Heading />
         <WrongAudits wrong={wrong ?? []} />
+        {missing !== null && missing > 0 && <Missing count={missing} />}
         {listed === null ? <WithoutCopy search={search} ids={await newestIds(c)} /> : <Enterprises {...listed} />}
       </>
     );
@@ -51,7 +56,7 @@ export const enterpriseList = new Hono<OperatorEnv>()
   });
 
 /** @param after the position of the last row shown, as `Listed.next` encoded it; anything else starts at the first row */
-async function readPage(db: D1Database, search: string, after: string): Promise<Listed> {
+async function readPage(db: readonly D1Database[], search: string, after: string): Promise<Listed> {
   const [, key, id] = /^([^~]*)~(.+)$/.exec(after) ?? [];
   const position = key !== undefined && id !== undefined && isId(id) ? { key, id } : null;
   if (search !== "") {
@@ -66,7 +71,7 @@ async function readPage(db: D1Database, search: string, after: string): Promise<
 }
 
 /** The same for the enterprises that need attention. */
-async function readAttentionPage(db: D1Database, after: string): Promise<Listed> {
+async function readAttentionPage(db: readonly D1Database[], after: string): Promise<Listed> {
   const [, attention, createdAtMs, id] = /^(\d)~(\d{1,16})~(.+)$/.exec(after) ?? [];
   const position =
     id !== undefined && isId(id) ? { attention: Number(attention), createdAtMs: Number(createdAtMs), id } : null;
@@ -83,6 +88,15 @@ function listedOf<R extends ListedEnterprise>(
   const { rows, last } = cutPage(read, PAGE_ROWS);
   const shown = rows.map((row) => ({ ...row, gauge: parseGauge(row.gauge) }));
   return { ...list, rows: shown, next: last === null ? null : encode(last) };
+}
+
+/** How many enterprises of the catalog are missing from the lists: their rows were lost, or are not written yet. */
+async function countMissing(c: OperatorContext): Promise<number> {
+  const [listed, known] = await Promise.all([
+    countEnterprises(readDirectories(c.env)),
+    catalogOf(c.env).enterprisesByShard(),
+  ]);
+  return known.reduce((sum, { enterprises }) => sum + enterprises, 0) - listed;
 }
 
 /** The ids that the catalog lists, for when the copy cannot be read. */
