@@ -16,16 +16,7 @@ import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "
 import { countLateCopies, createLateCopies, noteLateCopy } from "./late-copies.ts";
 import { createObjectSizes, loadObjectSizes, noteObjectSize, type ObjectSize } from "./object-sizes.ts";
 import { type ListedOperatorKey, type NewOperatorKey, type OperatorKeyFault, OperatorKeys } from "./operator-keys.ts";
-import {
-  countByShard,
-  createPlaces,
-  loadPlace,
-  movePlace,
-  type Place,
-  placeEnterprise,
-  removePlace,
-  type ShardCount,
-} from "./placement.ts";
+import { type Place, Places, type ShardCount } from "./placement.ts";
 import { type PlanChange, type PlanRefusal, PlanVersions, type RecordedPlan } from "./plan-versions.ts";
 import type { PriceBook } from "./price-book.ts";
 import { type ModelPrice, toFourRates } from "./price-entry.ts";
@@ -68,6 +59,7 @@ const NOTIFY_LIMIT_MS = 5_000;
 
 export class CatalogObject extends DurableObject<Env> {
   readonly #sql = this.ctx.storage.sql;
+  readonly #places = new Places(this.#sql);
   readonly #prices: PriceVersions;
   readonly #plans: PlanVersions;
   readonly #deletions = new Deletions(this.#sql);
@@ -81,10 +73,6 @@ export class CatalogObject extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#sql.exec(
-      "CREATE TABLE IF NOT EXISTS enterprises (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT",
-    );
-    createPlaces(this.#sql);
     this.#sql.exec(
       `CREATE TABLE IF NOT EXISTS audits (id TEXT PRIMARY KEY, state TEXT NOT NULL, checked_at_ms INTEGER NOT NULL,
         detail TEXT NOT NULL) STRICT, WITHOUT ROWID`,
@@ -158,28 +146,25 @@ export class CatalogObject extends DurableObject<Env> {
     return { ...book, models: book.models.map(toFourRates) };
   }
 
-  /**
-   * Adds an enterprise to the list and chooses its place, once. Returns the place. Refuses an id that was deleted less
-   * than 35 days ago.
-   */
+  /** Lists an enterprise and chooses its place, once. Refuses an id that was deleted less than 35 days ago. */
   place(id: string, region: string, shards: readonly string[]): Place | Refused {
     if (this.isDeleted(id)) return refuse({ code: "enterprise_deleted" });
-    return placeEnterprise(this.#sql, id, region, shards);
+    return this.#places.add(id, region, shards);
   }
 
   /** Returns where an enterprise is; null if it is not listed. */
   placeOf(id: string): Place | null {
-    return loadPlace(this.#sql, id);
+    return this.#places.find(id);
   }
 
   /** Records that the copy of an enterprise was moved. Idempotent. */
   noteMoved(id: string, shard: string): void {
-    this.ctx.storage.transactionSync(() => movePlace(this.#sql, id, shard));
+    this.#places.move(id, shard);
   }
 
   /** Counts the enterprises in each database. */
   enterprisesByShard(): ShardCount[] {
-    return countByShard(this.#sql);
+    return this.#places.count();
   }
 
   /** Adds an operator key. Returns false if there are too many. */
@@ -243,7 +228,7 @@ export class CatalogObject extends DurableObject<Env> {
    */
   beginDeletion(enterprise: string, objectId: string): { job: string } | null {
     return this.ctx.storage.transactionSync(() => {
-      if (!removePlace(this.#sql, enterprise)) return null;
+      if (!this.#places.remove(enterprise)) return null;
       const job = crypto.randomUUID();
       this.#forget(enterprise);
       this.#deletions.begin({ enterprise, objectId, job }, Date.now());

@@ -5,7 +5,6 @@
  * is long because it has one method for each call.
  */
 import type { ModelPrice } from "../../catalog/price-entry.ts";
-import { FIRST_SHARD } from "../../copy/shards.ts";
 import type { StartRequest } from "../../ledger/admission.ts";
 import type { Books, Settings } from "../../ledger/books.ts";
 import type { DebitAnswer, Report } from "../../ledger/debit.ts";
@@ -35,7 +34,6 @@ import {
   startRun,
   voidGrant,
 } from "./commands.ts";
-import { putShard } from "./copy-shard.ts";
 import { paymentsWait } from "./debt-payments.ts";
 import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
@@ -137,18 +135,12 @@ export class Ledger {
     return Math.min(nextDueAtMs(this.books), this.#holdEndMs);
   }
 
-  create(
-    id: string,
-    settings: Settings,
-    testClockMs: AtMs | null,
-    { by = "operator", shard = FIRST_SHARD }: { by?: By; shard?: string } = {},
-  ): EnterpriseState {
+  create(id: string, settings: Settings, testClockMs: AtMs | null, by: By = "operator"): EnterpriseState {
     migrate(this.sql);
     const nowMs = testClockMs ?? this.realNowMs();
     const { identity, books } = newEnterprise(id, settings, nowMs, testClockMs);
     this.sql.transaction(() => {
       this.store.addEnterprise({ identity, books });
-      putShard(this.sql, shard);
       this.store.addEntries([{ ...cycleStartEntry(books.cycle, null, nowMs, by), seq: books.seq }]);
     });
     this.#cached = null;

@@ -5,8 +5,11 @@ import type { Plan } from "../../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { missingSettings, withPlanTerms } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
+
+import { putShard } from "./copy-shard.ts";
 import type { EnterpriseState } from "./enterprise-state.ts";
 import type { Ledger } from "./ledger.ts";
+import { migrate } from "./schema.ts";
 import { newWebhookSecret, putWebhookSecret } from "./webhook-secret.ts";
 
 type ProvisionRequest = {
@@ -62,7 +65,10 @@ function create(
   if (complete === null) return refuse({ code: "validation_failed", errors: missingSettings(patch) });
   const settings = withPlanTerms(complete, null, plans);
   if (isRefusal(settings)) return settings;
-  const state = ledger.create(id, settings, testClockMs ?? null, { by, shard });
+  // First of all, so that no batch can be written before the copy has its place.
+  migrate(ledger.sql);
+  putShard(ledger.sql, shard);
+  const state = ledger.create(id, settings, testClockMs ?? null, by);
   return { created: true, state, newWebhookUrl: settings.webhookUrl };
 }
 
