@@ -35,12 +35,11 @@ metricRoutes.openapi(
     }),
   }),
   async (c) => {
-    const [fleet, audits, jobs, sizes, shards, waiting, late, prices, failed, secrets] = await Promise.all([
+    const [fleet, audits, jobs, storage, waiting, late, prices, failed, secrets] = await Promise.all([
       readFleet(readDirectories(c.env)).catch(withoutCopy),
       catalogOf(c.env).auditSummary(),
       catalogOf(c.env).countJobs(),
-      catalogOf(c.env).objectSizes(),
-      catalogOf(c.env).enterprisesByShard(),
+      catalogOf(c.env).storage(),
       catalogOf(c.env).waitingSummary(0),
       catalogOf(c.env).countLateCopies(),
       currentPrices(c.env, c.executionCtx),
@@ -51,8 +50,8 @@ metricRoutes.openapi(
       ...fleetMetrics(fleet),
       ...auditMetrics(audits),
       jobMetric(jobs),
-      sizeMetric(sizes),
-      shardMetric(shards),
+      sizeMetric(storage.objects),
+      shardMetric(storage.shards),
       countMetric("unpriced_meters", "Meters whose usage waits for a price.", waiting.meters),
       countMetric("copies_late", "Enterprises whose copy is more than a minute behind.", late),
       priceMetric(prices.book.version),

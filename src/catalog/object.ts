@@ -162,9 +162,9 @@ export class CatalogObject extends DurableObject<Env> {
     this.#places.move(id, shard);
   }
 
-  /** Counts the enterprises in each database. */
-  enterprisesByShard(): ShardCount[] {
-    return this.#places.count();
+  /** Returns how many enterprises each database has, and the objects that are nearly full, largest first. */
+  storage(): { shards: ShardCount[]; objects: ObjectSize[] } {
+    return { shards: this.#places.count(), objects: loadObjectSizes(this.#sql) };
   }
 
   /** Adds an operator key. Returns false if there are too many. */
@@ -346,11 +346,6 @@ export class CatalogObject extends DurableObject<Env> {
 
   noteObjectSize(enterprise: string, bytes: number): void {
     noteObjectSize(this.#sql, enterprise, bytes);
-  }
-
-  /** Returns the objects that are nearly full, largest first. */
-  objectSizes(): ObjectSize[] {
-    return loadObjectSizes(this.#sql);
   }
 
   /** Records how many messages an enterprise has given up in total. A late, smaller number changes nothing. */

@@ -104,7 +104,7 @@ it("finds the databases of each jurisdiction by the names of their bindings, in 
 });
 
 it(`spreads ${ENTERPRISES} enterprises over two databases, and lists all of them from the directory`, async () => {
-  const [before, listedBefore] = [await catalogOf(env).enterprisesByShard(), await countEnterprises(directories())];
+  const [before, listedBefore] = [(await catalogOf(env).storage()).shards, await countEnterprises(directories())];
   const all = [];
   for (let i = 0; i < ENTERPRISES; i++) {
     const e = await inEu({ name: `Spread ${i}` });
@@ -114,7 +114,7 @@ it(`spreads ${ENTERPRISES} enterprises over two databases, and lists all of them
     all.push({ ...e, shard: await shardOf(e) });
   }
   const count = (shards: typeof before, name: string) => shards.find((shard) => shard.name === name)?.enterprises ?? 0;
-  const after = await catalogOf(env).enterprisesByShard();
+  const after = (await catalogOf(env).storage()).shards;
   for (const name of ["DB_EU", "DB_EU_1"]) expect(count(after, name) - count(before, name)).toBe(ENTERPRISES / 2);
   for (const [i, e] of all.entries()) {
     const other = e.shard === "DB_EU" ? "DB_EU_1" : "DB_EU";

@@ -92,11 +92,11 @@ function listedOf<R extends ListedEnterprise>(
 
 /** How many enterprises of the catalog are missing from the lists: their rows were lost, or are not written yet. */
 async function countMissing(c: OperatorContext): Promise<number> {
-  const [listed, known] = await Promise.all([
+  const [listed, { shards }] = await Promise.all([
     countEnterprises(readDirectories(c.env)),
-    catalogOf(c.env).enterprisesByShard(),
+    catalogOf(c.env).storage(),
   ]);
-  return known.reduce((sum, { enterprises }) => sum + enterprises, 0) - listed;
+  return shards.reduce((sum, { enterprises }) => sum + enterprises, 0) - listed;
 }
 
 /** The ids that the catalog lists, for when the copy cannot be read. */
