@@ -31,12 +31,24 @@ const SETTINGS_PAGES = [
 
 type Tab = (typeof SETTINGS_PAGES)[number]["tab"];
 
+/** The pages of the operator in the order of their navigation. A new page adds its line here. */
+const OPERATOR_PAGES = [
+  { tab: "enterprises", label: "Enterprises", href: "/operator" },
+  { tab: "new", label: "New enterprise", href: "/operator/new" },
+  { tab: "prices", label: "Prices", href: "/operator/prices" },
+  { tab: "plans", label: "Plans", href: "/operator/plans" },
+  { tab: "keys", label: "Keys", href: "/operator/keys" },
+  { tab: "referrals", label: "Referrals", href: "/operator/referrals" },
+] as const;
+
+export type OperatorTab = (typeof OPERATOR_PAGES)[number]["tab"];
+
 type LayoutProps = {
   title: string;
   signed?: Signed | undefined;
   tab?: Tab | undefined;
   /** Set on the operator's pages after sign-in. */
-  operator?: { tab: "enterprises" | "new" | "prices" | null } | undefined;
+  operator?: { tab: OperatorTab | null } | undefined;
   /** Loads the script of the usage page. */
   chart?: boolean;
   children?: Child;
@@ -138,19 +150,15 @@ const Navigation: FC<{ signed: Signed; tab: Tab | undefined }> = ({ signed, tab 
   </>
 );
 
-const OperatorNavigation: FC<{ tab: "enterprises" | "new" | "prices" | null }> = ({ tab }) => (
+const OperatorNavigation: FC<{ tab: OperatorTab | null }> = ({ tab }) => (
   <>
     <span class="tenant">Operator</span>
     <nav class="tabs" aria-label="Operator">
-      <a href="/operator" aria-current={tab === "enterprises" ? "page" : undefined}>
-        Enterprises
-      </a>
-      <a href="/operator/new" aria-current={tab === "new" ? "page" : undefined}>
-        New enterprise
-      </a>
-      <a href="/operator/prices" aria-current={tab === "prices" ? "page" : undefined}>
-        Prices
-      </a>
+      {OPERATOR_PAGES.map((page) => (
+        <a href={page.href} aria-current={tab === page.tab ? "page" : undefined}>
+          {page.label}
+        </a>
+      ))}
     </nav>
     <form class="who" method="post" action="/operator/signout">
       <button class="quiet" type="submit">

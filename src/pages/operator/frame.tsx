@@ -8,9 +8,7 @@ import type { AtMs } from "../../ledger/time.ts";
 import { FROM_NEWEST } from "../../wire/paging.ts";
 import { formatIso } from "../../wire/time.ts";
 import { formatShortDate, formatTime } from "../kit/dates.ts";
-import { page } from "../kit/layout.tsx";
-
-type OperatorTab = "enterprises" | "new" | "prices";
+import { type OperatorTab, page } from "../kit/layout.tsx";
 
 /** A whole page for the signed-in operator. */
 export function operatorPage(props: { title: string; tab?: OperatorTab; children?: Child }) {

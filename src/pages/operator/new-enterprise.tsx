@@ -38,7 +38,14 @@ const REGION_NAMES: Record<Region | "", string> = {
   afr: "Near Africa",
   me: "Near the Middle East",
 };
-const DEFAULTS = { plan: "pro", billing_model: "credits", time_zone: "UTC", anchor_day: "1", members_see: "all" };
+const DEFAULTS = {
+  plan: "pro",
+  billing_model: "credits",
+  time_zone: "UTC",
+  anchor_day: "1",
+  price_multiplier: "1",
+  members_see: "all",
+};
 
 export const newEnterprise = new Hono<OperatorEnv>()
   .get(PATH, (c) => newPage(c, { values: DEFAULTS, errors: {} }))

@@ -5,6 +5,7 @@
 import type { FC } from "hono/jsx";
 import type { Settings } from "../../ledger/books.ts";
 import type { Plan } from "../../ledger/plans.ts";
+import { formatRate, NO_MULTIPLIER } from "../../ledger/prices.ts";
 import type { FieldError } from "../../ledger/refusals.ts";
 import { type EnterprisePut, enterprisePut } from "../../wire/enterprise.ts";
 import { fieldErrors } from "../../wire/problems.ts";
@@ -22,6 +23,7 @@ export const SETTINGS = [
   "members_see",
   "upgrade_url",
   "referral_url",
+  "price_multiplier",
 ] as const;
 type SettingName = (typeof SETTINGS)[number] | "webhook_url";
 
@@ -52,6 +54,7 @@ export function valuesOf(settings: Settings): Record<SettingName, string> {
     members_see: settings.membersSee ?? "all",
     upgrade_url: settings.upgradeUrl ?? "",
     referral_url: settings.referralUrl ?? "",
+    price_multiplier: formatRate(settings.priceMultiplierMillionths ?? NO_MULTIPLIER),
     webhook_url: settings.webhookUrl ?? "",
   };
 }
@@ -90,6 +93,7 @@ function typedOf(name: SettingName, text: string, errors: FieldError[]): unknown
     case "billing_model":
     case "plan":
     case "time_zone":
+    case "price_multiplier":
       return text;
     case "members_see":
       return text === "" ? undefined : text;
@@ -139,5 +143,12 @@ export const SettingsFields: FC<{ form: Form; plans: readonly Plan[] }> = ({ for
     />
     <Field form={form} name="upgrade_url" label="Upgrade link" optional hint="Where people upgrade to a larger plan." />
     <Field form={form} name="referral_url" label="Referral link" optional hint="Where people invite others." />
+    <Field
+      form={form}
+      name="price_multiplier"
+      label="Price multiplier"
+      inputmode="decimal"
+      hint="Marks credits up or down: 1.25 charges a quarter more. For runs that start from now on."
+    />
   </>
 );

@@ -9,8 +9,11 @@ import { enterpriseJournal } from "./journal.tsx";
 import { enterpriseKeys } from "./keys.tsx";
 import { enterpriseList } from "./list.tsx";
 import { newEnterprise } from "./new-enterprise.tsx";
+import { operatorKeys } from "./operator-keys.tsx";
 import { enterpriseOverview } from "./overview.tsx";
+import { operatorPlans } from "./plans.tsx";
 import { operatorPrices } from "./prices.tsx";
+import { operatorReferrals } from "./referrals.tsx";
 import { loadEnterprise, type OperatorEnv, operatorProblem, requireOperator } from "./session.tsx";
 import { enterpriseSettings } from "./settings.tsx";
 import { OPERATOR_PATH, operatorSignIn } from "./sign-in.tsx";
@@ -28,6 +31,9 @@ for (const routes of [
   enterpriseList,
   newEnterprise,
   operatorPrices,
+  operatorPlans,
+  operatorKeys,
+  operatorReferrals,
   enterpriseOverview,
   enterpriseSettings,
   enterpriseGrants,

@@ -90,6 +90,7 @@ describe("a typed value", () => {
       anchor_day: "31",
       monthly_allowance_micros: "",
       members_see: "own",
+      price_multiplier: "1.25",
       upgrade_url: "",
       referral_url: "https://acme.example/invite",
     };
@@ -109,6 +110,7 @@ describe("a typed value", () => {
       anchor_day: "0",
       monthly_allowance_micros: "much",
       members_see: "some",
+      price_multiplier: "free",
       upgrade_url: "javascript:alert(1)",
       referral_url: "nowhere",
     };

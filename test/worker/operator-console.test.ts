@@ -1,0 +1,65 @@
+// The operator's pages for plans, operator keys and referrals: forms without script, as a browser sends them.
+import { exports } from "cloudflare:workers";
+import { beforeAll, expect, it } from "vitest";
+import { newEnterprise, OPERATOR_KEY, operator, senderWith } from "./api.ts";
+
+const SITE = "https://fuelgauge.test";
+let cookie = "";
+
+async function send(path: string, form?: Record<string, string>) {
+  const headers = { Cookie: cookie, Origin: SITE, "Sec-Fetch-Site": "same-origin", Accept: "text/html" };
+  const sent = form === undefined ? {} : { method: "POST", body: new URLSearchParams(form) };
+  const response = await exports.default.fetch(SITE + path, { headers, redirect: "manual", ...sent });
+  return { status: response.status, text: await response.text(), headers: response.headers };
+}
+
+beforeAll(async () => {
+  const signedIn = await send("/operator/signin", { operator_key: OPERATOR_KEY });
+  cookie = (signedIn.headers.get("Set-Cookie") ?? "").split(";")[0] ?? "";
+});
+
+const fieldsOf = (text: string) =>
+  Object.fromEntries(
+    [...text.matchAll(/<input[^>]*>/g)].flatMap(([input]) => {
+      const name = / name="([^"]*)"/.exec(input)?.[1];
+      const isUnchecked = input.includes('type="checkbox"') && !/ checked/.test(input);
+      return name === undefined || isUnchecked ? [] : [[name, / value="([^"]*)"/.exec(input)?.[1] ?? ""]];
+    }),
+  );
+
+it("adds a plan, refuses a wrong amount at its field, and keeps a plan that is in use", async () => {
+  const form = fieldsOf((await send("/operator/plans")).text);
+  const added = { ...form, id_4: "starter", name_4: "Starter", allowance_micros_4: "1,500" };
+  expect((await send("/operator/plans", { ...added, allowance_micros_4: "much" })).text).toContain("Must be an amount");
+  expect((await send("/operator/plans", added)).status).toBe(303);
+  const plans = (await operator("GET", "/v1/plans")).body.plans;
+  expect(plans.at(-1)).toEqual({ id: "starter", name: "Starter", allowance_micros: 1_500_000_000, free: false });
+  const { id } = await newEnterprise({ plan: "starter" });
+  const shown = fieldsOf((await send("/operator/plans")).text);
+  const refused = await send("/operator/plans", { ...shown, id_4: "" });
+  expect([refused.status, refused.text.includes(`“${id}”`)]).toEqual([422, true]);
+  expect((await send("/operator/plans", added)).text).toContain("Somebody else has changed the plans");
+});
+
+it("makes an operator key that is shown once, and revokes it", async () => {
+  expect((await send("/operator/keys", { name: "ci" })).text).toContain("Must name a scope");
+  const made = await send("/operator/keys", { name: "ci", metrics: "yes" });
+  const shown = / id="secret"[^>]*>(.*?)<\/code>/s.exec(made.text)?.[1] ?? "";
+  const key = shown.replaceAll(/<[^>]*>|\s/g, "");
+  const call = senderWith(key);
+  expect([key, (await call("GET", "/v1/plans")).text]).toEqual([key, expect.stringContaining("version")]);
+  const list = await send("/operator/keys");
+  expect(list.text).not.toContain(key);
+  const path = /\/operator\/keys\/[\w-]+\/revoke/.exec(list.text)?.[0] ?? "";
+  expect((await send(path)).text).toContain("cannot be undone");
+  expect((await send(path, { confirmed: "yes" })).status).toBe(303);
+  expect((await call("GET", "/v1/plans")).status).toBe(401);
+});
+
+it("grants a referral, and says which field is wrong", async () => {
+  const [host, guest] = [await newEnterprise(), await newEnterprise()];
+  const code = (await operator("GET", host.path)).body.referral_code;
+  expect((await send("/operator/referrals", { code: "x~12345678", referee: guest.id })).status).toBe(422);
+  expect((await send("/operator/referrals", { code, referee: guest.id })).text).toContain("Granted 100 credits");
+  expect((await guest.get("grants")).rows).toHaveLength(1);
+});
