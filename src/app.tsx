@@ -29,6 +29,7 @@ import { priceOverrideRoutes } from "./api/price-overrides.ts";
 import { priceRoutes } from "./api/prices.ts";
 import { answerError, problem } from "./api/problem.ts";
 import { referralRoutes } from "./api/referrals.ts";
+import { restoreRoutes } from "./api/restore.ts";
 import { newRouter } from "./api/route.ts";
 import { runRoutes } from "./api/runs.ts";
 import { runsCsvRoutes } from "./api/runs-csv.ts";
@@ -104,6 +105,7 @@ for (const routes of [
   deletionRoutes,
   erasureRoutes,
   historyRoutes,
+  restoreRoutes,
   metricRoutes,
   webhookRoutes,
   channelRoutes,

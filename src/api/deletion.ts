@@ -14,7 +14,6 @@ export const deletionRoutes = newRouter().openapi(
       summary: "Delete an enterprise",
       details:
         "Deletes everything that Fuelgauge has stored about the enterprise: its ledger, its copy, its keys and its place in lists. This cannot be undone. Keys, links and sessions stop with the next request, and open sockets are closed. The id cannot be used again for 35 days. Cloudflare's own recovery keeps deleted data for 30 days.",
-      empty: true,
       refusals: ["not_found"],
       tag: "Operator",
       access: { scope: "operator", operatorScopes: ["maintenance"] },

@@ -37,6 +37,7 @@ export type Refusal =
   | { code: "too_many_channels" }
   | { code: "email_not_configured" }
   | { code: "cursor_expired" }
+  | { code: "not_supported" }
   | { code: "region_unavailable" }
   /** Nothing may be added now: try again later. */
   | { code: "ledger_busy" }

@@ -334,6 +334,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "Fuelgauge has a bug. The error was logged, and nothing was changed.",
     remedy: "Retry later.",
   },
+  not_supported: {
+    status: 501,
+    title: "Not supported",
+    meaning: "This deployment cannot take an enterprise back to an earlier moment.",
+    remedy: "Do not retry. docs/operate.md says what to do instead.",
+  },
   ledger_busy: {
     status: 503,
     title: "Ledger busy",

@@ -41,8 +41,11 @@ const DECLARED: Record<string, string[]> = {
   "GET /v1/jobs/{job}": ["metrics", "maintenance"],
   [`GET ${E}/audit`]: ["metrics"],
   [`POST ${E}/rebuild`]: ["maintenance"],
-  [`GET ${E}/export`]: ["maintenance"],
   [`DELETE ${E}`]: ["maintenance"],
+  [`POST ${E}/users/{user}/erase`]: ["maintenance"],
+  [`POST ${E}/history`]: ["maintenance"],
+  [`POST ${E}/restore`]: ["maintenance"],
+  [`GET ${E}/export`]: ["maintenance"],
   ...Object.fromEntries(
     ["PUT /channels/{id}", "GET /channels", "DELETE /channels/{id}", "POST /channels/{id}/test"].map((route) => [
       route.replace(" ", ` ${E}`),

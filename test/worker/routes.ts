@@ -1,7 +1,7 @@
 /**
  * Every route of the app: the JSON interface, with the scope each route needs and a valid body, and the pages.
  * The tests of access, bad input and the OpenAPI document go through these tables. access-matrix.test.ts checks that the
- * app has no other route.
+ * app has no other route. This file is long because it lists every route.
  */
 import { CREDIT, costing, start } from "./api.ts";
 
@@ -177,6 +177,12 @@ export const ROUTES: readonly Route[] = [
         },
       ],
     },
+  },
+  {
+    method: "POST",
+    path: `${E}/restore`,
+    needs: "operator",
+    body: { at: "2026-03-10T12:00:00Z" },
   },
   { method: "GET", path: `${E}/export`, needs: "operator", query: ["kind", "after", "limit"] },
   { method: "GET", path: "/v1/jobs/{job}", needs: "operator", mayBeMissing: true },
