@@ -6,6 +6,7 @@ import { bodyLimit } from "hono/body-limit";
 import { secureHeaders } from "hono/secure-headers";
 import { budgetRoutes } from "./api/budgets.ts";
 import { channelRoutes } from "./api/channels.ts";
+import { cycleRoutes } from "./api/cycles.ts";
 import { debitRoutes } from "./api/debits.ts";
 import { deletionRoutes } from "./api/deletion.ts";
 import { directoryRoutes } from "./api/directory.ts";
@@ -86,6 +87,7 @@ for (const routes of [
   gaugeRoutes,
   usageRoutes,
   topRoutes,
+  cycleRoutes,
   entryRoutes,
   grantRoutes,
   spendCapRoutes,

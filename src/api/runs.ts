@@ -4,12 +4,14 @@
  */
 import type { Context } from "hono";
 import type { Denied } from "../access/refusals.ts";
-import { readRuns } from "../copy/read.ts";
+import { RUN_SORTS, readRunPage } from "../copy/read-runs.ts";
 import type { StartRefusedJson } from "../enterprise/answers.ts";
+import { windowOf } from "../ledger/calendar.ts";
+import type { RunSummary } from "../ledger/receipt.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { callEnterprise, enterpriseStub } from "../operations/enterprise-stub.ts";
 import { isPriced } from "../operations/model-price.ts";
-import { readCopy } from "../operations/read-copy.ts";
+import { openUsage } from "../operations/usage-view.ts";
 import { showExhausted } from "../wire/budget.ts";
 import { id, micros, surface, time } from "../wire/fields.ts";
 import { gaugeSchema, resetsAtOf } from "../wire/gauge.ts";
@@ -17,9 +19,10 @@ import { receiptSchema } from "../wire/receipt.ts";
 import { runSchema, showRun } from "../wire/run.ts";
 import { formatIso } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
-import { listOf, listQuery, pageOf } from "./listing.ts";
+import { cursorOf, limit, listOf, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+import { localDate, selectionFields } from "./usage-query.ts";
 
 export const startSchema = z
   .strictObject({
@@ -45,13 +48,19 @@ export const startedSchema = z
   .object({ run: z.string(), admitted: z.literal(true), hold: holdSchema, gauge: gaugeSchema })
   .openapi("RunStarted");
 
-/** The query parameters that filter a list of runs. */
-export const runFilter = z.strictObject({
-  workspace: id.optional(),
-  group: id.optional(),
-  user: id.optional(),
-  surface: surface.optional(),
-});
+const runsQuery = z
+  .strictObject({
+    limit: limit.default(20),
+    cursor: cursorOf("number", "string").optional(),
+    from: localDate.optional().describe("The first local date of `started_at`"),
+    to: localDate.optional().describe("The last local date of `started_at`"),
+    sort: z.enum(RUN_SORTS).default("newest").describe("The newest, or those with the largest charge, first"),
+    ...selectionFields,
+  })
+  .refine(({ from, to }) => from === undefined || to === undefined || from <= to, {
+    path: ["to"],
+    message: "must not be before `from`",
+  });
 
 const inRun = inEnterprise.extend({ run: id.openapi({ example: "run-1", param: { name: "run", in: "path" } }) });
 
@@ -146,7 +155,8 @@ export const runRoutes = newRouter()
         path: "/v1/enterprises/{e}/runs",
         name: "listRuns",
         summary: "List runs, newest first",
-        details: "Read from the copy, which is at most 5 seconds behind the ledger.",
+        details:
+          "Read from the copy, which is at most 5 seconds behind the ledger. Filters can be combined. With `model`, the runs that used the model are listed with their whole charge.",
         refusals: ["copy_unavailable"],
         tag: "Readers",
         access: { scope: "read", session: true, operatorScopes: ["metrics"] },
@@ -154,17 +164,25 @@ export const runRoutes = newRouter()
       }),
       request: {
         params: inEnterprise,
-        query: runFilter.extend(listQuery(20, "number", "string").shape),
+        query: runsQuery,
       },
     }),
     async (c) => {
-      const { limit, cursor, ...filter } = c.req.valid("query");
-      const view = await enterpriseStub(c.env, c.var.address).copyView(c.var.caller);
-      if (isRefusal(view)) return refused(c, view.refusal);
-      const after = cursor === undefined ? null : { startedAtMs: cursor[0], run: cursor[1] };
-      const copy = readCopy(c.env, c.executionCtx, c.var.address, view.copy);
-      const runs = await readRuns(copy, c.var.enterprise, filter, limit, after);
-      return c.json(pageOf(runs, limit, (run) => [run.startedAtMs, run.run], showRun));
+      const { limit: maxRows, cursor, from, to, sort, ...selection } = c.req.valid("query");
+      const usage = await openUsage(c.env, c.executionCtx, c.var, { selection });
+      if (isRefusal(usage)) return refused(c, usage.refusal);
+      const { timeZone } = usage.view;
+      const runs = await readRunPage(usage.copy, {
+        enterprise: c.var.enterprise,
+        selection: usage.selection,
+        startedFromMs: from === undefined ? null : windowOf(from, from, timeZone).startsAtMs,
+        startedToMs: to === undefined ? null : windowOf(to, to, timeZone).endsAtMs,
+        sort,
+        limit: maxRows,
+        after: cursor === undefined ? null : { value: cursor[0], run: cursor[1] },
+      });
+      const placeOf = (run: RunSummary) => (sort === "newest" ? run.startedAtMs : run.chargedMicros);
+      return c.json(pageOf(runs, maxRows, (run) => [placeOf(run), run.run], showRun));
     },
   )
   .openapi(

@@ -8,6 +8,7 @@ import type { Surface } from "../ledger/books.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Kind } from "../ledger/kinds.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
+import type { Usage } from "../ledger/prices.ts";
 import type { RunSummary } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
 
@@ -86,8 +87,22 @@ export type Totals = { time: TimeTotal[]; cycle: CycleTotal[]; cells: CubeCell[]
 
 export const NO_TOTALS: Totals = { time: [], cycle: [], cells: [], models: [] };
 
-/** A run as the copy lists it, with the cycle of its latest charge and the part of its charges in that cycle. */
-export type RunRow = RunSummary & { cycleStartsAtMs: AtMs; cycleMicros: Micros };
+/** What a run was charged in one cycle, in one unit. */
+export type RunCycle = { unit: Unit; cycleStartsAtMs: AtMs; micros: Micros };
+
+/** A run as the copy lists it. */
+export type RunRow = RunSummary & {
+  /** The cycle of its latest charge in the summary's unit, and the part of its charges in that cycle. */
+  cycleStartsAtMs: AtMs;
+  cycleMicros: Micros;
+  /** What it was charged in all other cycles, and in the other unit. */
+  otherCycles: RunCycle[];
+  /** Names under which its usage was once counted, before a price gave it its model's id. */
+  formerModels: string[];
+  /** What it used, and the versions of its prices; null if its meters were deleted before these were kept. */
+  usage: Usage | null;
+  priceBookVersions: number[] | null;
+};
 
 export type NameRow = { kind: string; id: string; name: string; group: string | null; revision: number };
 

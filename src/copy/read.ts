@@ -18,7 +18,7 @@ import { entries, names, runs, usageByDimension, usageDaily, usageHourly } from 
 
 export type TimeBucket = Span & { webMicros: number; cliMicros: number };
 export type TopRow = { id: string; name: string | null; requests: number; amountMicros: Micros };
-export type RunFilter = {
+type RunFilter = {
   workspace?: string | undefined;
   group?: string | undefined;
   user?: string | undefined;
@@ -212,31 +212,6 @@ export async function readChanges(db: CheckedCopy, enterprise: string, limit: nu
     .orderBy(desc(entries.seq))
     .limit(limit);
   return rows.map(({ facts, ...entry }) => ({ ...entry, facts: parseFacts(JSON.parse(facts) as FactsJson) }));
-}
-
-/** Returns one page of a cycle's runs, newest first. `cycleMicros` is the part of a run's charges in that cycle. */
-export async function readCycleRuns(
-  db: CheckedCopy,
-  enterprise: string,
-  cycleStartsAtMs: AtMs,
-  filter: RunFilter,
-  limit: number,
-  after: RunPlace | null,
-): Promise<(RunSummary & { cycleMicros: Micros })[]> {
-  const rows = await drizzle(db)
-    .select()
-    .from(runs)
-    .where(
-      and(
-        eq(runs.enterprise, enterprise),
-        eq(runs.cycleStartsAtMs, cycleStartsAtMs),
-        ...matching(filter),
-        beyondRun(after),
-      ),
-    )
-    .orderBy(desc(runs.startedAtMs), desc(runs.run))
-    .limit(limit);
-  return rows.map((row) => ({ ...summaryOf(row), cycleMicros: row.cycleMicros }));
 }
 
 /** Returns the names of these ids, by id. */

@@ -75,18 +75,28 @@ export async function deleteOldRows(
   const { old, since }: Retained = RETAINED[table];
   const columns = SWEPT.find((swept) => swept.table === table)?.key.join(", ");
   const page = `SELECT ${columns} FROM ${table} WHERE enterprise = ?1 AND ${old} LIMIT ${PAGE_ROWS}`;
-  const deletion = db
-    .prepare(`DELETE FROM ${table} WHERE enterprise = ?1 AND (${columns}) IN (${page}) RETURNING 1`)
-    .bind(enterprise, ...since(kept));
-  const [deleted] = await db.batch([deletion]);
+  // What belongs to a run is deleted with it, in the same batch and by the same page.
+  const tables = table === "runs" ? ["run_models", "run_cycles", table] : [table];
+  const deletions = tables.map((name) =>
+    db
+      .prepare(
+        `DELETE FROM ${name} WHERE enterprise = ?1 AND (${columns}) IN (${page})${name === table ? " RETURNING 1" : ""}`,
+      )
+      .bind(enterprise, ...since(kept)),
+  );
+  const deleted = (await db.batch(deletions)).at(-1);
   return (deleted?.results.length ?? 0) >= PAGE_ROWS;
 }
 
-/** Deletes these runs. */
+/** Deletes these runs, with the rows that belong to them. */
 export async function deleteRuns(db: D1Database, enterprise: string, runs: readonly string[]): Promise<void> {
   const listed = "(SELECT value FROM json_each(?2))";
-  const deletion = db.prepare(`DELETE FROM runs WHERE enterprise = ?1 AND run IN ${listed}`);
-  await db.batch([deletion.bind(enterprise, JSON.stringify(runs))]);
+  const deletions = ["run_models", "run_cycles", "runs"].map((table) =>
+    db
+      .prepare(`DELETE FROM ${table} WHERE enterprise = ?1 AND run IN ${listed}`)
+      .bind(enterprise, JSON.stringify(runs)),
+  );
+  await db.batch(deletions);
 }
 
 /**

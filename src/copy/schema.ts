@@ -198,6 +198,9 @@ export const runs = sqliteTable(
     cycleStartsAtMs: integer("cycle_starts_at_ms").notNull(),
     cycleMicros: amount("cycle_micros"),
     final: integer("final", { mode: "boolean" }).notNull(),
+    /** JSON: what it used by kind, and the versions of the price book that priced it. Null if this is not known. */
+    usage: text("usage"),
+    priceBookVersions: text("price_book_versions"),
     revision: integer("revision").notNull(),
     generation: generation(),
   },
@@ -210,6 +213,44 @@ export const runs = sqliteTable(
     index("runs_of_group").on(t.enterprise, t.group, t.startedAtMs, t.run),
     index("runs_of_user").on(t.enterprise, t.user, t.startedAtMs, t.run),
     index("runs_of_surface").on(t.enterprise, t.surface, t.startedAtMs, t.run),
+  ],
+);
+
+/** The models that a run used, so that runs are found by model. Deleted with their runs. */
+export const runModels = sqliteTable(
+  "run_models",
+  {
+    enterprise: text("enterprise").notNull(),
+    run: text("run").notNull(),
+    model: text("model").notNull(),
+    startedAtMs: integer("started_at_ms").notNull(),
+    /** False for a name under which usage had waited, once a price has given it its model's id. */
+    used: integer("used", { mode: "boolean" }).notNull(),
+    revision: integer("revision").notNull(),
+    generation: generation(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.enterprise, t.run, t.model] }),
+    index("run_models_newest").on(t.enterprise, t.model, t.startedAtMs, t.run),
+  ],
+);
+
+/** What a run was charged in cycles other than the one in its own row, and in the other unit. Deleted with its run. */
+export const runCycles = sqliteTable(
+  "run_cycles",
+  {
+    enterprise: text("enterprise").notNull(),
+    run: text("run").notNull(),
+    unit: text("unit", { enum: UNITS }).notNull(),
+    cycleStartsAtMs: integer("cycle_starts_at_ms").notNull(),
+    startedAtMs: integer("started_at_ms").notNull(),
+    micros: amount("micros"),
+    revision: integer("revision").notNull(),
+    generation: generation(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.enterprise, t.run, t.unit, t.cycleStartsAtMs] }),
+    index("run_cycles_newest").on(t.enterprise, t.cycleStartsAtMs, t.startedAtMs, t.run),
   ],
 );
 

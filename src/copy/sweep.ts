@@ -3,6 +3,7 @@
  * generations. Each call looks at one page of rows, in the order of their keys, and returns where the next page starts.
  */
 
+import { CYCLE_KEY as RUN_CYCLE_KEY, MODEL_KEY as RUN_MODEL_KEY } from "./run-parts.ts";
 import { CELL_KEY } from "./write-cube.ts";
 
 /** The tables that a rebuild writes, with the columns of their keys after the enterprise. */
@@ -13,6 +14,8 @@ export const SWEPT = [
   { table: "usage_cube", key: CELL_KEY },
   { table: "usage_by_model", key: ["unit", "cycle_starts_at_ms", "model", "tier"] },
   { table: "runs", key: ["run"] },
+  { table: "run_models", key: RUN_MODEL_KEY },
+  { table: "run_cycles", key: RUN_CYCLE_KEY },
   { table: "entries", key: ["seq"] },
   { table: "names", key: ["kind", "id"] },
 ] as const;

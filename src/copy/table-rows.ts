@@ -10,4 +10,6 @@ export type TableRows = {
   fixed?: readonly string[];
   /** Columns that rarely change. A separate statement updates them, only in rows where they differ. */
   rare?: readonly string[];
+  /** Rows that are the same already are not written again, so that rows which hardly ever change cost nothing. */
+  quiet?: boolean;
 };

@@ -6,6 +6,7 @@
 import { showFacts } from "../wire/entry.ts";
 import type { Batch, CopyHead, CycleTotal, TimeTotal } from "./batch.ts";
 import { headStatement, parseHead } from "./checked-copy.ts";
+import { removeCycles, runParts } from "./run-parts.ts";
 import { searchKeysOf } from "./search-keys.ts";
 import type { TableRows } from "./table-rows.ts";
 import { cubeRows } from "./write-cube.ts";
@@ -23,6 +24,7 @@ export async function writeBatch(db: D1Database, batch: Batch): Promise<CopyHead
   const results = await db.batch<Record<string, unknown>>([
     writeHead(db, batch),
     ...searchKeys(db, batch),
+    ...removeCycles(db, batch),
     ...rowsOf(batch).flatMap((rows) => writesOf(db, batch, rows)),
     headStatement(db, batch.enterprise),
   ]);
@@ -117,6 +119,7 @@ export function allRowsOf(batch: BatchRows): TableRows[] {
       // one.
       rare: ["group_id", "cycle_starts_at_ms"],
     },
+    ...runParts(batch),
     {
       table: "entries",
       columns: ["seq", "at_ms", "type", "caused_by", "facts"],
@@ -161,6 +164,8 @@ const RUN_COLUMNS = [
   "cycle_starts_at_ms",
   "cycle_micros",
   "final",
+  "usage",
+  "price_book_versions",
   "revision",
 ] as const;
 
@@ -179,6 +184,8 @@ function runToList(run: Batch["runs"][number], revision: number): unknown[] {
     run.cycleStartsAtMs,
     run.cycleMicros,
     Number(run.final),
+    run.usage === null ? null : JSON.stringify(run.usage),
+    run.priceBookVersions === null ? null : JSON.stringify(run.priceBookVersions),
     revision,
   ];
 }
@@ -211,14 +218,17 @@ function portionsOf(values: readonly unknown[][]): string[] {
 }
 
 function upsertOf(rows: TableRows): string {
-  const { table, columns, keys, fixed = [], rare = [] } = rows;
+  const { table, columns, keys, fixed = [], rare = [], quiet = false } = rows;
   const changing = columns.slice(keys).filter((column) => !fixed.includes(column) && !rare.includes(column));
   const set = listOf([...changing, "generation"], (column) => `${column} = excluded.${column}`);
   // Within a generation, an entry never changes.
   const newer = columns.includes("revision")
     ? `(excluded.generation, excluded.revision) > (${table}.generation, ${table}.revision)`
     : `excluded.generation > ${table}.generation`;
-  return `${insertSent(rows)} WHERE ${OF_THIS_GENERATION} ${onConflict(rows)} DO UPDATE SET ${set} WHERE ${newer}`;
+  const changes = changing.filter((column) => column !== "revision");
+  const differs = ["generation", ...changes].map((column) => `${table}.${column} IS NOT excluded.${column}`);
+  const when = quiet ? `${newer} AND (${differs.join(" OR ")})` : newer;
+  return `${insertSent(rows)} WHERE ${OF_THIS_GENERATION} ${onConflict(rows)} DO UPDATE SET ${set} WHERE ${when}`;
 }
 
 /**

@@ -23,7 +23,7 @@ import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
 import { AccessControl } from "./access-control.ts";
 import { type CopyView, type StartAnswerJson, type StartRefusedJson, showState, type ViewAsked } from "./answers.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
-import { findCycle } from "./books/cycle-list.ts";
+import { findCycle, type ListedCycle, listCycles } from "./books/cycle-list.ts";
 import { findUserName } from "./books/directory.ts";
 import { Keyring } from "./books/keyring.ts";
 import { Ledger } from "./books/ledger.ts";
@@ -197,6 +197,14 @@ export class EnterpriseCore {
         ...(cycleStartsAtMs === undefined ? {} : { askedCycle: findCycle(this.ledger, cycleStartsAtMs) }),
         ...pageExtras(this.ledger, asked, onlyUser),
       };
+    });
+  }
+
+  /** Lists the cycles that started before `beforeMs`, newest first. Returns one more than `limit` if there are more. */
+  cycles(caller: Caller, beforeMs: AtMs, limit: number): ListedCycle[] | Refused | Denied {
+    return this.#answer(caller, () => {
+      this.ledger.trySettle();
+      return listCycles(this.ledger, beforeMs, limit);
     });
   }
 

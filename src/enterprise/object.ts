@@ -61,6 +61,10 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.gauge(caller);
   }
 
+  cycles(caller: Caller, beforeMs: AtMs, limit: number) {
+    return this.#core.cycles(caller, beforeMs, limit);
+  }
+
   copyView(caller: Caller, asked?: ViewAsked) {
     return this.#core.copyView(caller, asked);
   }

@@ -27,7 +27,7 @@ export function balanceOf(books: Books, unit: Unit, nowMs: AtMs): Balance {
 }
 
 /** This cycle's charges in credits, less their refunds. */
-export function creditsUsed(books: Books): Micros {
+export function creditsUsed(books: Pick<Books, "cycle">): Micros {
   return books.cycle.monthlyUsedMicros + books.cycle.bonusUsedMicros + books.cycle.debtMicros;
 }
 

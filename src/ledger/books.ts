@@ -159,6 +159,8 @@ export type Draw = {
    * earlier releases.
    */
   dayStartsAtMs?: AtMs;
+  /** Of a draw on a grant: refunded after the draw's cycle had ended. It still counts in that cycle. Absent: 0. */
+  lateMicros?: Micros;
 };
 
 export type Meter = {

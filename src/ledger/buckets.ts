@@ -51,12 +51,32 @@ export function refundCharge(books: Books, draws: readonly Draw[], micros: Micro
     left -= part;
     const back = giveBack(books, draw, part, nowMs);
     books = back.books;
-    if (draw.cycleStartsAtMs === books.cycle.startsAtMs) cycleMicros += part;
     if (draw.dayStartsAtMs === dayStartsAtMs) dayMicros += part;
+    const isLate = draw.cycleStartsAtMs !== books.cycle.startsAtMs;
+    if (!isLate) cycleMicros += part;
     const lapsedMicros = draw.lapsedMicros + (back.lapsed ? part : 0);
-    kept[i] = { ...draw, micros: draw.micros - part, lapsedMicros };
+    const refunded = { ...draw, micros: draw.micros - part, lapsedMicros };
+    const isLateGrant = isLate && draw.bucket === "grant" && part > 0;
+    kept[i] = isLateGrant ? { ...refunded, lateMicros: (draw.lateMicros ?? 0) + part } : refunded;
   }
-  return { books, draws: kept.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0), cycleMicros, dayMicros };
+  return {
+    books,
+    draws: kept.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0 || hasLate(draw)),
+    cycleMicros,
+    dayMicros,
+  };
+}
+
+/**
+ * Returns what a draw counts in the use of its cycle. A refund after the end of the cycle did not lower that. Only
+ * grants get such a refund back; that of another bucket has lapsed.
+ */
+export function countedMicros({ bucket, micros, lapsedMicros, lateMicros = 0 }: Draw): Micros {
+  return micros + (bucket === "grant" ? lateMicros : lapsedMicros);
+}
+
+function hasLate({ lateMicros = 0 }: Draw): boolean {
+  return lateMicros > 0;
 }
 
 /**

@@ -117,6 +117,11 @@ export function isDate(text: string): boolean {
   }
 }
 
+/** The instant as local time with the offset, as in "2026-03-31T14:00:00+02:00". */
+export function localTime(atMs: AtMs, timeZone: string): string {
+  return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).toString({ timeZoneName: "never" });
+}
+
 /** The number of days from one local date to another. */
 export function daysBetween(from: string, to: string): number {
   return Temporal.PlainDate.from(from).until(Temporal.PlainDate.from(to), { largestUnit: "day" }).days;
@@ -128,7 +133,7 @@ export function dateOf(atMs: AtMs, timeZone: string): string {
 }
 
 /** The time from the start of one local date to the end of another. */
-function windowOf(from: string, to: string, timeZone: string): Span {
+export function windowOf(from: string, to: string, timeZone: string): Span {
   const start = (date: Temporal.PlainDate) => date.toZonedDateTime({ timeZone }).startOfDay().epochMilliseconds;
   return {
     startsAtMs: start(Temporal.PlainDate.from(from)),

@@ -75,7 +75,8 @@ export function summarizeMeter(meter: Meter): MeterSummary {
     chargedMicros,
     final,
     estimated,
-    draws: summarizeDraws(draws),
+    // A draw of which everything was refunded remains only because it counts in its cycle.
+    draws: summarizeDraws(draws.filter(({ micros, lapsedMicros }) => micros > 0 || lapsedMicros > 0)),
   };
 }
 

@@ -153,9 +153,10 @@ function viewRun(world: World, run: ReferenceRun) {
   if (unit === undefined) return [...fixed, models];
   const lastReportMs = Math.max(...meters.map((meter) => meter.lastReportMs));
   const takings = meters.filter((meter) => meter.unit === unit).flatMap((meter) => meter.takings);
-  const counted = takings.filter(({ micros, lapsed }) => micros > 0 || lapsed > 0);
+  const counted = takings.filter(({ micros, lapsed, late = 0 }) => micros > 0 || lapsed > 0 || late > 0);
   const cycleMs = counted.length > 0 ? Math.max(...counted.map((t) => t.cycleMs)) : cycleAt(world, lastReportMs);
-  const inCycle = counted.filter((taking) => taking.cycleMs === cycleMs).reduce((sum, { micros }) => sum + micros, 0);
+  const ofCycle = counted.filter((taking) => taking.cycleMs === cycleMs);
+  const inCycle = ofCycle.reduce((sum, { micros, late = 0 }) => sum + micros + late, 0);
   return [...fixed, models, lastReportMs, unit, totalOf(run, unit), cycleMs, inCycle];
 }
 

@@ -30,6 +30,8 @@ export const NEIGHBOUR = {
   final: 1,
   revision: 1,
   generation: 0,
+  usage: null,
+  price_book_versions: null,
 } satisfies CopyRow;
 
 class Statement implements D1PreparedStatement {
@@ -135,6 +137,8 @@ const TABLES = [
   "usage_cube",
   "usage_by_model",
   "runs",
+  "run_models",
+  "run_cycles",
   "entries",
   "names",
 ];

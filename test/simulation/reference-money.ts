@@ -8,7 +8,15 @@ import type { RareEvent } from "./rare-events.ts";
 
 type Source = "monthly" | "grant" | "debt" | "spend";
 
-export type Taking = { from: Source; grant: string | null; cycleMs: number; micros: number; lapsed: number };
+export type Taking = {
+  from: Source;
+  grant: string | null;
+  cycleMs: number;
+  micros: number;
+  lapsed: number;
+  /** Refunded after the end of the cycle, whose use it did not lower. */
+  late?: number;
+};
 
 /** A meter that takes money. Meters are ordered by their first report, then by name. */
 export type Taker = { name: string; firstReportMs: number; takings: Taking[] };
@@ -111,6 +119,7 @@ export class ReferenceMoney {
       taking.micros -= part;
       const current = taking.cycleMs === this.cycle.startsMs;
       if (current) ofCycle += part;
+      else taking.late = (taking.late ?? 0) + part;
       const grant = this.grants.find(({ id }) => id === taking.grant);
       const alive =
         grant !== undefined && grant.voided === null && (grant.expiresMs === null || nowMs < grant.expiresMs);

@@ -122,7 +122,7 @@ const COPY_DAMAGE: [what: string, sql: string][] = [
   ["a wrong name", "UPDATE names SET name = 'Eve' WHERE enterprise = ?1"],
   [
     "a run that the ledger lacks",
-    "INSERT INTO runs SELECT enterprise, 'ghost', surface, workspace, group_id, user, started_at_ms, last_report_at_ms, models, unit, charged_micros, cycle_starts_at_ms, cycle_micros, final, revision, generation FROM runs WHERE enterprise = ?1 AND run = 'third'",
+    "INSERT INTO runs SELECT enterprise, 'ghost', surface, workspace, group_id, user, started_at_ms, last_report_at_ms, models, unit, charged_micros, cycle_starts_at_ms, cycle_micros, final, revision, generation, usage, price_book_versions FROM runs WHERE enterprise = ?1 AND run = 'third'",
   ],
   [
     "a total that the ledger lacks",

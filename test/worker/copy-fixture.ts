@@ -11,6 +11,8 @@ export const TABLES = [
   "usage_cube",
   "usage_by_model",
   "runs",
+  "run_models",
+  "run_cycles",
   "entries",
   "names",
 ];

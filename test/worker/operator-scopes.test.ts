@@ -65,6 +65,7 @@ const DECLARED: Record<string, string[]> = {
   [`GET ${E}/usage/top/users`]: ["metrics"],
   [`GET ${E}/usage/top/models`]: ["metrics"],
   [`GET ${E}/usage/kinds`]: ["metrics"],
+  [`GET ${E}/cycles`]: ["metrics"],
 };
 
 it("declares the operator scopes of every route, and none for a route that debits", async () => {

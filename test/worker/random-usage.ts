@@ -102,7 +102,21 @@ export class RandomUsage {
       const known = [...this.#runs].flatMap(([run, { startedMs }]) => (startedMs > this.#nowMs - OLD_MS ? [run] : []));
       await this.report(Array.from({ length: Math.ceil(fresh / 2) }, () => this.pick(known)));
     }
-    await projectNow(this.enterprise.id);
+    await this.settle();
+  }
+
+  /** Waits until the copy has everything. On a slow machine, the projection pauses between two batches. */
+  async settle(): Promise<void> {
+    for (let i = 0; i < 200; i++) {
+      await projectNow(this.enterprise.id);
+      const [{ used_micros }, { total_micros }] = await Promise.all([
+        this.enterprise.gauge(),
+        this.enterprise.get("usage/top/users"),
+      ]);
+      if (used_micros === total_micros) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error("the copy stays behind");
   }
 
   async moveTo(ms: number): Promise<void> {

@@ -23,7 +23,6 @@ export type Route = {
 };
 
 const E = "/v1/enterprises/{e}";
-const FILTER = ["workspace", "group", "user", "surface"];
 const SELECTION = ["workspace", "group", "user", "model", "surface"];
 const TOP_QUERY = ["limit", "cursor", "cycle", "q", "sort", ...SELECTION];
 
@@ -51,9 +50,10 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: `${E}/usage/top/users`, needs: "read", query: TOP_QUERY },
   { method: "GET", path: `${E}/usage/top/models`, needs: "read", query: TOP_QUERY },
   { method: "GET", path: `${E}/usage/kinds`, needs: "read", query: ["cycle", ...SELECTION] },
-  { method: "GET", path: `${E}/runs`, needs: "read", query: ["limit", "cursor", ...FILTER] },
+  { method: "GET", path: `${E}/runs`, needs: "read", query: ["limit", "cursor", "from", "to", "sort", ...SELECTION] },
   { method: "GET", path: `${E}/runs/{run}`, needs: "read" },
-  { method: "GET", path: `${E}/runs.csv`, needs: "read", query: FILTER },
+  { method: "GET", path: `${E}/runs.csv`, needs: "read", query: ["cycle", ...SELECTION] },
+  { method: "GET", path: `${E}/cycles`, needs: "read", query: ["limit", "cursor"] },
   { method: "GET", path: `${E}/entries`, needs: "read", query: ["limit", "cursor"] },
   { method: "PUT", path: `${E}/spend-cap`, needs: "admin", body: { monthly_cap_micros: 5 * CREDIT } },
   {

@@ -1,7 +1,8 @@
 // Random usage over three cycles: every filter and random combinations of them equal a reference that keeps each debit,
-// over HTTP, after a rebuild, and across a turn. FUELGAUGE_CUBE_RUNS sets the number of runs.
+// over HTTP, after a rebuild, and across a turn. FUELGAUGE_CUBE_RUNS sets the number of runs. This file is long because
+// one history of usage serves every question.
 import { beforeAll, describe, expect, it } from "vitest";
-import { expectProblem, operator, projectNow } from "./api.ts";
+import { expectProblem, operator } from "./api.ts";
 import {
   CYCLES,
   type Debit,
@@ -126,11 +127,64 @@ async function checkTables(selection: Selection): Promise<void> {
   }
 }
 
+/** The runs that match a selection: with a model, those that used it. */
+function runsOf(selection: Selection): Set<string> {
+  return new Set(usage.select(selection).map(({ run }) => run));
+}
+
+async function checkRuns(selection: Selection): Promise<void> {
+  const charged = new Map<string, number>();
+  for (const debit of usage.debits) charged.set(debit.run, (charged.get(debit.run) ?? 0) + debit.charged);
+  for (const sort of ["newest", "amount"]) {
+    const rows: { run: string; started_at: string; charged_micros: number }[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const page = await read("runs", queryOf({ ...selection, sort, limit: "100", cursor }));
+      rows.push(...page.rows);
+      if (page.next_cursor === null || rows.length > 1_000) break;
+      cursor = page.next_cursor;
+    }
+    if (rows.length <= 1_000) {
+      expect([selection, rows.map(({ run }) => run).sort()]).toEqual([selection, [...runsOf(selection)].sort()]);
+    }
+    const places = rows.map((row) => (sort === "newest" ? Date.parse(row.started_at) : row.charged_micros));
+    expect(places).toEqual(places.toSorted((a, b) => b - a));
+    for (const row of rows) expect([row.run, row.charged_micros]).toEqual([row.run, charged.get(row.run)]);
+  }
+}
+
+/** Reads the rows of a cycle's CSV. No id or name of the test needs quotes. */
+async function readCsv(query: Record<string, string | undefined>): Promise<Record<string, string>[]> {
+  const { enterprise } = usage;
+  const { text } = await enterprise.agent("GET", `${enterprise.path}/runs.csv?${queryOf(query)}`);
+  const [header = "", ...lines] = text.trimEnd().split("\r\n");
+  const columns = header.split(",");
+  return lines.map((line) => Object.fromEntries(line.split(",").map((cell, i) => [columns[i] as string, cell])));
+}
+
+async function checkCsv(selection: Selection): Promise<void> {
+  const runs = runsOf(selection);
+  for (const cycle of CYCLES) {
+    const expected = new Map<string, number>();
+    for (const { run, cycle: of, ofCycle } of usage.debits) {
+      if (of === cycle && runs.has(run)) expected.set(run, (expected.get(run) ?? 0) + ofCycle);
+    }
+    const rows = await readCsv({ ...selection, cycle });
+    const seen = new Map(rows.map((row) => [row.run as string, Number(row.cycle_micros)]));
+    expect(rows.length).toBe(seen.size);
+    const differing = [...new Set([...seen.keys(), ...expected.keys()])].filter(
+      (run) => (seen.get(run) ?? 0) !== (expected.get(run) ?? 0),
+    );
+    expect([selection, cycle, differing]).toEqual([selection, cycle, []]);
+  }
+}
+
 describe("filters", { timeout: TIMEOUT_MS }, () => {
   it("equal the reference one by one", async () => {
     for (const selection of [{}, ...singles]) {
       await checkSeries(selection);
       await checkTables(selection);
+      await checkRuns(selection);
+      await checkCsv(selection);
     }
   });
 
@@ -138,21 +192,75 @@ describe("filters", { timeout: TIMEOUT_MS }, () => {
     for (const selection of combinations) {
       await checkSeries(selection);
       await checkTables(selection);
+      await checkRuns(selection);
+      await checkCsv(selection);
     }
   });
 
   it("equal the reference after a rebuild, and after the cycle has turned", async () => {
     await operator("POST", `${usage.enterprise.path}/rebuild`);
-    for (const selection of combinations.slice(0, 5)) await checkTables(selection);
+    for (const selection of combinations.slice(0, 5)) {
+      await checkTables(selection);
+      await checkCsv(selection);
+    }
     const usedBefore = (await usage.enterprise.gauge()).used_micros;
     await usage.moveTo(Date.parse("2026-03-14T23:30:00Z"));
-    await projectNow(usage.enterprise.id);
+    await usage.settle();
     expect((await read("usage/top/users", queryOf({ cycle: CYCLES[2] }))).total_micros).toBe(usedBefore);
     expect((await read("usage/top/users", queryOf({ user: "u1" }))).rows).toEqual([]);
     for (const selection of combinations.slice(0, 5)) {
       await checkTables(selection);
       await checkSeries(selection);
     }
+  });
+});
+
+describe("the cycles", () => {
+  it("are listed newest first, and add up to the charges and requests of each", async () => {
+    const { rows, next_cursor } = await read("cycles", queryOf({ limit: "2" }));
+    const rest = await read("cycles", queryOf({ limit: "2", cursor: next_cursor }));
+    const cycles = [...rows, ...rest.rows].filter(({ starts_at }) => (CYCLES as readonly string[]).includes(starts_at));
+    expect(cycles.map(({ starts_at }) => starts_at)).toEqual([...CYCLES].reverse());
+    for (const { starts_at, credits, usd, requests, imported } of cycles) {
+      const debits = usage.debits.filter(({ cycle }) => cycle === starts_at);
+      expect(credits).toMatchObject({
+        allowance_micros: 25_000_000_000,
+        monthly_used_micros: credits.used_micros,
+        used_micros: sumOf(debits.map(({ ofCycle }) => ofCycle)),
+        bonus_used_micros: 0,
+        debt_written_off_micros: 0,
+      });
+      expect(requests).toBe(debits.filter(({ firstOfRun }) => firstOfRun).length);
+      expect([usd, imported]).toEqual([{ used_micros: 0, cap_micros: null }, false]);
+    }
+  });
+});
+
+describe("the list of runs", () => {
+  it("can be limited to local dates of the start", async () => {
+    const { rows } = await read("runs", queryOf({ from: "2026-02-01", to: "2026-02-10", limit: "100" }));
+    expect(rows.length).toBeGreaterThan(0);
+    const starts = rows.map(({ started_at }: { started_at: string }) => started_at).sort();
+    expect(starts[0] >= "2026-01-31T23:00:00" && starts.at(-1) < "2026-02-10T23:00:00").toBe(true);
+    const all = await read("runs", queryOf({ from: "2026-02-01", limit: "100" }));
+    expect(all.rows.length).toBeGreaterThan(rows.length);
+  });
+});
+
+describe("the CSV", () => {
+  it("has names, local times, the amount and the quantities for people", async () => {
+    const [row] = await readCsv({ cycle: CYCLES[2], user: "u1" });
+    if (row === undefined) throw new Error("no run");
+    const receipt = await usage.enterprise.receipt(row.run as string);
+    const place = FILTER_VALUES.workspace.indexOf(row.workspace as "w0");
+    expect(row).toMatchObject({ workspace_name: `Shop ${9 - place}`, group_name: row.group, user_name: "Ada" });
+    expect(row.started_at).toMatch(/^2026-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+01:00$/);
+    expect(Date.parse(row.started_at as string)).toBe(Date.parse(receipt.started_at));
+    expect(Number(row.amount) * 1_000_000).toBeCloseTo(receipt.charged_micros, 3);
+    const used = (field: string) =>
+      sumOf(receipt.meters.map((meter: { usage: Record<string, number> }) => meter.usage[field] ?? 0));
+    for (const field of KIND_FIELDS) expect([field, Number(row[field])]).toEqual([field, used(field)]);
+    expect(Number(row.price_book_version)).toBe(receipt.meters[0].price_book_version);
   });
 });
 

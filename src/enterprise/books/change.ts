@@ -294,7 +294,7 @@ export class Change {
     for (const run of this.#changedRuns) this.store.putRun(this.#runs.get(run) as Run);
     this.store.addGrants(grants.filter((grant) => grant.seq > this.before.books.seq));
     this.store.putGrants(grants.filter((grant) => grant.seq <= this.before.books.seq));
-    this.store.putCycles(this.#cycles);
+    this.store.putCycles(this.#cycles, this.before.books.capMicros);
     this.store.addEntries(this.#entries);
     putOutbox(this.store.sql, this.#items, this.nowMs, this.books.cycle.timeZone);
     if (this.books === this.before.books && this.identity === this.before.identity) return;

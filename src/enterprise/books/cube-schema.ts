@@ -43,3 +43,12 @@ export const CUBE_STEP: string[] = [
   `INSERT INTO progress SELECT 'before_cube_ms', last_at_ms FROM enterprise
     WHERE EXISTS (SELECT 1 FROM totals_time) OR EXISTS (SELECT 1 FROM outbox_items)`,
 ];
+
+/** The cap at the end of each cycle, and a rebuild of the copy, which fills the columns that runs have in D1 since. */
+export const CYCLE_STEP: string[] = [
+  "ALTER TABLE cycles ADD COLUMN cap_micros INTEGER",
+  `INSERT INTO progress
+    SELECT 'rebuild_asked', 1 + coalesce((SELECT max(value) FROM progress WHERE name IN ('rebuild_asked', 'rebuilt')), 0)
+    FROM enterprise WHERE true
+    ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+];

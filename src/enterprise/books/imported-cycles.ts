@@ -25,7 +25,7 @@ export function findImportedCycle(ledger: Ledger, startsAtMs: AtMs): Span | null
 }
 
 /** Lists the imported months that start before this time, newest first. Totals must be folded. */
-function listImportedCycles(ledger: Ledger, beforeMs: AtMs, limit: number): ImportedCycle[] {
+export function listImportedCycles(ledger: Ledger, beforeMs: AtMs, limit: number): ImportedCycle[] {
   const { sql } = ledger;
   const importedMs = getProgress(sql, "imported_before_ms");
   if (importedMs === 0) return [];

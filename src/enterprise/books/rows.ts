@@ -207,17 +207,24 @@ type DrawList = [
   cycleStartsAtMs: number,
   micros: number,
   lapsedMicros: number,
-  dayStartsAtMs?: number,
+  dayStartsAtMs?: number | null,
+  lateMicros?: number,
 ];
 
-function drawToList({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs }: Draw): DrawList {
+function drawToList(draw: Draw): DrawList {
+  const { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs, lateMicros } = draw;
+  if (lateMicros !== undefined) {
+    return [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs ?? null, lateMicros];
+  }
   if (dayStartsAtMs === undefined) return [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros];
   return [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs];
 }
 
-function drawOfList([bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs]: DrawList): Draw {
-  const day = dayStartsAtMs === undefined ? {} : { dayStartsAtMs };
-  return { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, ...day };
+function drawOfList(list: DrawList): Draw {
+  const [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs = null, lateMicros] = list;
+  const day = dayStartsAtMs === null ? {} : { dayStartsAtMs };
+  const late = lateMicros === undefined ? {} : { lateMicros };
+  return { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, ...day, ...late };
 }
 
 /** Returns the latest cycle in which the meter has debt. The column is indexed, to find meters in debt. */

@@ -8,7 +8,7 @@ import { CELL_KEY } from "../../copy/write-cube.ts";
 import { BUDGET_STEP } from "./budget-schema.ts";
 import { CHANNELS_STEP } from "./channel-schema.ts";
 import { COPY_SHARD_STEP } from "./copy-shard.ts";
-import { CUBE_STEP } from "./cube-schema.ts";
+import { CUBE_STEP, CYCLE_STEP } from "./cube-schema.ts";
 import type { Sql } from "./sql.ts";
 import { WAITING_STEP } from "./waiting-schema.ts";
 
@@ -327,6 +327,7 @@ export const STEPS: readonly string[][] = [
   CHANNELS_STEP,
   BUDGET_STEP,
   COPY_SHARD_STEP,
+  CYCLE_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -198,8 +198,12 @@ export class Store {
     GRANTS.updateAll(this.sql, grants);
   }
 
-  putCycles(cycles: readonly Cycle[]): void {
+  /** Stores cycles that have ended, with the cap at their end. */
+  putCycles(cycles: readonly Cycle[], capMicros: Micros | null): void {
     CYCLES.put(this.sql, cycles);
+    for (const { startsAtMs } of cycles) {
+      this.sql.run("UPDATE cycles SET cap_micros = ? WHERE starts_at_ms = ?", capMicros, startsAtMs);
+    }
   }
 
   addEntries(entries: readonly Entry[]): void {

@@ -133,5 +133,10 @@ export function confirmedRevision(sql: Sql): number {
 }
 
 export function isRebuilding(sql: Sql): boolean {
-  return loadJob(sql, REBUILD)?.state === "running";
+  return owesRebuild(sql) || loadJob(sql, REBUILD)?.state === "running";
+}
+
+/** Whether a rebuild was asked for that has not begun: by the last release, or by a step of the schema. */
+export function owesRebuild(sql: Sql): boolean {
+  return getProgress(sql, "rebuild_asked") > getProgress(sql, "rebuilt");
 }

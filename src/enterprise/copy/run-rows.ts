@@ -3,15 +3,21 @@
  * Once the meters are pruned, it is the summary that pruning stored. This file knows the tables of the enterprise's
  * Durable Object, but not D1.
  */
-import type { RunRow } from "../../copy/batch.ts";
+import type { RunCycle, RunRow } from "../../copy/batch.ts";
 import { type Meter, type Run, unitOf } from "../../ledger/books.ts";
+import { countedMicros } from "../../ledger/buckets.ts";
+import { KINDS } from "../../ledger/kinds.ts";
+import type { Usage } from "../../ledger/prices.ts";
 import { summarizeRun } from "../../ledger/receipt.ts";
+import { splitMeterKey } from "../../ledger/tiers.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { parseRun, type RunJson, showRun } from "../../wire/run.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { RUNS } from "../books/rows.ts";
 
-type PrunedCycle = Pick<RunRow, "cycleStartsAtMs" | "cycleMicros">;
+type PrunedPart = Pick<RunRow, "cycleStartsAtMs" | "cycleMicros"> &
+  // The last release did not store these.
+  Partial<Pick<RunRow, "otherCycles" | "usage" | "priceBookVersions">>;
 
 /** Loads the rows of these runs. If a run's meters are pruned, its row is the one from the time of pruning. */
 export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] {
@@ -28,23 +34,65 @@ export function loadRunRows(ledger: Ledger, names: readonly string[]): RunRow[] 
   return [...known.map((found) => toRunRow(ledger, found.run, found.meters)), ...stored];
 }
 
-/** Serializes a run for pruning. Stored rows are read for up to 400 days, so this format must not change. */
-export function writePruned({ cycleStartsAtMs, cycleMicros, ...run }: RunRow): string {
-  return JSON.stringify({ ...showRun(run), cycleStartsAtMs, cycleMicros });
+/** Serializes a run for pruning. Stored rows are read for up to 400 days, so this format only grows. */
+export function writePruned(row: RunRow): string {
+  const { cycleStartsAtMs, cycleMicros, otherCycles, usage, priceBookVersions } = row;
+  const part: PrunedPart = { cycleStartsAtMs, cycleMicros, otherCycles, usage, priceBookVersions };
+  return JSON.stringify({ ...showRun(row), ...part });
 }
 
 function readPruned(text: string): RunRow {
-  const { cycleStartsAtMs, cycleMicros, ...run } = JSON.parse(text) as RunJson & PrunedCycle;
-  return { ...parseRun(run), cycleStartsAtMs, cycleMicros };
+  const { cycleStartsAtMs, cycleMicros, otherCycles, usage, priceBookVersions, ...run } = JSON.parse(text) as RunJson &
+    PrunedPart;
+  return {
+    ...parseRun(run),
+    cycleStartsAtMs,
+    cycleMicros,
+    otherCycles: otherCycles ?? [],
+    formerModels: [],
+    usage: usage ?? null,
+    priceBookVersions: priceBookVersions ?? null,
+  };
 }
 
 function toRunRow(ledger: Ledger, run: Run, meters: readonly Meter[]): RunRow {
   const summary = summarizeRun(run, meters, unitOf(ledger.books.settings.billingModel));
-  const draws = meters.filter((meter) => meter.unit === summary.unit).flatMap((meter) => meter.draws);
-  const lastChargedMs = draws.reduce((last, draw) => Math.max(last, draw.cycleStartsAtMs), 0);
-  const cycleStartsAtMs = lastChargedMs || cycleOfLastReport(ledger, meters);
-  const inCycle = draws.filter((draw) => draw.cycleStartsAtMs === cycleStartsAtMs);
-  return { ...summary, cycleStartsAtMs, cycleMicros: inCycle.reduce((sum, draw) => sum + draw.micros, 0) };
+  const cycles = cyclesOf(meters);
+  const ofUnit = cycles.filter(({ unit }) => unit === summary.unit);
+  const last = ofUnit.reduce<RunCycle | null>(
+    (latest, cycle) => (latest !== null && latest.cycleStartsAtMs > cycle.cycleStartsAtMs ? latest : cycle),
+    null,
+  );
+  const formerNames = meters.map(({ key }) => splitMeterKey(key).name);
+  const versions = meters.flatMap(({ price }) => price?.bookVersion ?? []);
+  return {
+    ...summary,
+    cycleStartsAtMs: last?.cycleStartsAtMs ?? cycleOfLastReport(ledger, meters),
+    cycleMicros: last?.micros ?? 0,
+    otherCycles: cycles.filter((cycle) => cycle !== last),
+    formerModels: [...new Set(formerNames)].filter((name) => !summary.models.includes(name)),
+    usage: usageOf(meters),
+    priceBookVersions: [...new Set(versions)].sort((a, b) => a - b),
+  };
+}
+
+/** Returns what the meters were charged in each cycle, by unit. */
+function cyclesOf(meters: readonly Meter[]): RunCycle[] {
+  const cycles = new Map<string, RunCycle>();
+  for (const { unit, draws } of meters) {
+    for (const draw of draws) {
+      const key = `${unit} ${draw.cycleStartsAtMs}`;
+      const known = cycles.get(key) ?? { unit, cycleStartsAtMs: draw.cycleStartsAtMs, micros: 0 };
+      cycles.set(key, { ...known, micros: known.micros + countedMicros(draw) });
+    }
+  }
+  return [...cycles.values()];
+}
+
+/** Returns what all meters used, in the order of rule R1. */
+function usageOf(meters: readonly Meter[]): Usage {
+  const sums = KINDS.map(({ kind }) => [kind, meters.reduce((sum, { usage }) => sum + (usage[kind] ?? 0), 0)] as const);
+  return Object.fromEntries(sums.filter(([, quantity]) => quantity > 0));
 }
 
 /** Returns the start of the cycle of a run's last report, for a run without charges; 0 if the run has no reports. */

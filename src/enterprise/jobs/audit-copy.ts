@@ -8,6 +8,8 @@ import { type Compared, type CopyKey, compareRange, type Range } from "../../cop
 import { isPastRetention } from "../../copy/retention.ts";
 import { searchKeysOf } from "../../copy/search-keys.ts";
 import { allRowsOf, type BatchRows } from "../../copy/write.ts";
+import { MAX_MICROS } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress } from "../books/progress.ts";
 import { loadCells, loadModelTotals } from "../copy/cube.ts";
@@ -23,6 +25,8 @@ export const COPY_PHASES = [
   "usage_cube",
   "usage_by_model",
   "runs_in_copy",
+  "run_models",
+  "run_cycles",
   "entries_in_copy",
   "names",
   "head",
@@ -37,6 +41,8 @@ const RANGE_ROWS: Record<CopyPhase, number> = {
   usage_cube: 400,
   usage_by_model: 400,
   runs_in_copy: 200,
+  run_models: 200,
+  run_cycles: 200,
   entries_in_copy: 500,
   names: 500,
   head: 1,
@@ -48,6 +54,8 @@ const TABLES: Record<Exclude<CopyPhase, "head">, string> = {
   usage_cube: "usage_cube",
   usage_by_model: "usage_by_model",
   runs_in_copy: "runs",
+  run_models: "run_models",
+  run_cycles: "run_cycles",
   entries_in_copy: "entries",
   names: "names",
 };
@@ -78,10 +86,12 @@ export async function comparePhase(
 function rangeOf(ledger: Ledger, phase: Exclude<CopyPhase, "head">, after: CopyKey | null): Range {
   const { sql } = ledger;
   const limit = RANGE_ROWS[phase];
-  const { rows, complete } = READ[phase](ledger, after, limit);
+  const { rows, complete, last: end } = READ[phase](ledger, after, limit);
   const shown = allRowsOf({ ...NO_ROWS, ...rows }).find(({ table }) => table === TABLES[phase]);
   if (shown === undefined) throw new Error(`no rows for ${phase}`);
-  const last = complete ? null : ((shown.values.at(-1) as unknown[]).slice(0, shown.keys) as unknown as CopyKey);
+  const last = complete
+    ? null
+    : (end ?? ((shown.values.at(-1) as unknown[]).slice(0, shown.keys) as unknown as CopyKey));
   const { seq } = ledger.books;
   const issued = getProgress(sql, "copy");
   const namesRevision = getProgress(sql, "names_revision");
@@ -91,10 +101,14 @@ function rangeOf(ledger: Ledger, phase: Exclude<CopyPhase, "head">, after: CopyK
   const range = { rows: shown, after, last, isOld };
   const newerThan = (revision: number) => (row: { revision?: unknown }) => (row.revision as number) > revision;
   switch (phase) {
+    case "run_models":
+    case "run_cycles":
     case "runs_in_copy": {
       const waiting = waitingRuns(ledger);
+      const isForgotten = phase === "runs_in_copy" ? isOld : isForgottenPart(kept.historyMs);
       return {
         ...range,
+        isOld: isForgotten,
         isWaiting: ([run]) => waiting.has(run as string),
         isNewer: newerThan(issued),
       };
@@ -125,7 +139,20 @@ function rangeOf(ledger: Ledger, phase: Exclude<CopyPhase, "head">, after: CopyK
   }
 }
 
-type Read = { rows: Partial<BatchRows>; complete: boolean };
+/**
+ * Whether a row that belongs to a run may be missing on either side: because the run is old, or because the ledger has
+ * forgotten a name under which its usage once waited.
+ */
+function isForgottenPart(historyMs: AtMs): Range["isOld"] {
+  return (row) => (row.started_at_ms as number) < historyMs || row.used === 0;
+}
+
+type Read = {
+  rows: Partial<BatchRows>;
+  complete: boolean;
+  /** The key with which the range ends, if it is not that of its last row. */
+  last?: CopyKey;
+};
 const NO_ROWS: BatchRows = { totals: NO_TOTALS, runs: [], entries: [], names: [], revision: 0 };
 
 const READ: Record<Exclude<CopyPhase, "head">, (ledger: Ledger, after: CopyKey | null, limit: number) => Read> = {
@@ -143,11 +170,9 @@ const READ: Record<Exclude<CopyPhase, "head">, (ledger: Ledger, after: CopyKey |
     const models = loadModelTotals(sql, after, limit);
     return { rows: { totals: { ...NO_TOTALS, models } }, complete: models.length < limit };
   },
-  runs_in_copy: (ledger, after, limit) => {
-    const { ids, complete } = loadRunIds(ledger, (after?.[0] ?? "") as string, limit);
-    const rows = loadRunRows(ledger, ids).sort((a, b) => (a.run < b.run ? -1 : 1));
-    return { rows: { runs: rows }, complete };
-  },
+  runs_in_copy: readRuns,
+  run_models: (ledger, after, limit) => ofWholeRuns(readRuns(ledger, after, limit), [LAST_TEXT]),
+  run_cycles: (ledger, after, limit) => ofWholeRuns(readRuns(ledger, after, limit), [LAST_TEXT, MAX_MICROS]),
   entries_in_copy: ({ store }, after, limit) => {
     const entries = store.loadEntriesAfter((after?.[0] ?? 0) as number, limit);
     return { rows: { entries }, complete: entries.length < limit };
@@ -160,6 +185,23 @@ const READ: Record<Exclude<CopyPhase, "head">, (ledger: Ledger, after: CopyKey |
 
 function readTimes(time: BatchRows["totals"]["time"], limit: number): Read {
   return { rows: { totals: { ...NO_TOTALS, time } }, complete: time.length < limit };
+}
+
+function readRuns(ledger: Ledger, after: CopyKey | null, limit: number): Read {
+  const { ids, complete } = loadRunIds(ledger, (after?.[0] ?? "") as string, limit);
+  const runs = loadRunRows(ledger, ids).sort((a, b) => (a.run < b.run ? -1 : 1));
+  for (const { otherCycles } of runs) {
+    otherCycles.sort((a, b) => (a.unit < b.unit ? -1 : a.unit > b.unit ? 1 : a.cycleStartsAtMs - b.cycleStartsAtMs));
+  }
+  return { rows: { runs }, complete };
+}
+
+/** After every model and unit. */
+const LAST_TEXT = "~";
+
+/** Ends the range after all rows of its last run, of which there may be none. */
+function ofWholeRuns({ rows, complete }: Read, end: CopyKey): Read {
+  return { rows, complete, last: [rows.runs?.at(-1)?.run ?? "", ...end] };
 }
 
 /** Loads the ids of the next runs. Stops early if the runs have many meters. */

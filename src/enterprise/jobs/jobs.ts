@@ -11,7 +11,7 @@ import { getProgress, setProgress } from "../books/progress.ts";
 import { loadDueReport } from "../books/reports-due.ts";
 import { nextWebhookAtMs } from "../books/webhook-queue.ts";
 import { loadWebhookSecret, storeWebhookSecret } from "../books/webhook-secret.ts";
-import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
+import { owesRebuild, REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
 import { list, listingDueAtMs } from "../copy/lister.ts";
 import { sliceMove } from "../copy/move.ts";
 import { loadSecondShard, MOVE, type MoveCursor } from "../copy/move-cursor.ts";
@@ -236,11 +236,11 @@ export const JOBS = {
       return NEVER;
     },
   },
-  /** Starts a rebuild again that the last release had not finished. */
+  /** Starts a rebuild that the last release had not finished, or that a step of the schema asks for. */
   rebuild: {
-    loadDueAtMs: ({ ledger }) => (owesOldRebuild(ledger) ? NOW : NEVER),
+    loadDueAtMs: ({ ledger }) => (owesRebuild(ledger.sql) ? NOW : NEVER),
     run: ({ ledger }) => {
-      if (owesOldRebuild(ledger)) {
+      if (owesRebuild(ledger.sql)) {
         ledger.sql.transaction(() => {
           ledger.startJob(REBUILD, REBUILD_START);
           setProgress(ledger.sql, "rebuilt", getProgress(ledger.sql, "rebuild_asked"));
@@ -262,10 +262,6 @@ function startRetention(ledger: Ledger): void {
     ledger.startJob(RETENTION, startOfRetention(ledger));
     setProgress(sql, "retention_at", nowMs);
   });
-}
-
-function owesOldRebuild({ sql }: Ledger): boolean {
-  return getProgress(sql, "rebuild_asked") > getProgress(sql, "rebuilt");
 }
 
 /** Returns when to read the plan before this cycle's turn; NEVER after it was read, and for a test clock. */

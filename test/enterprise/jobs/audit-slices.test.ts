@@ -100,7 +100,7 @@ it("finds single rows that D1 has lost, or that only D1 has, among many", async 
   copy.rows("DELETE FROM runs WHERE run = 'run-417'");
   expect(await auditNow()).toEqual(['runs ["run-417"]: missing']);
   copy.rows(
-    "INSERT INTO runs SELECT enterprise, 'run-500x', surface, workspace, group_id, user, started_at_ms, last_report_at_ms, models, unit, charged_micros, cycle_starts_at_ms, cycle_micros, final, revision, generation FROM runs WHERE run = 'run-500'",
+    "INSERT INTO runs SELECT enterprise, 'run-500x', surface, workspace, group_id, user, started_at_ms, last_report_at_ms, models, unit, charged_micros, cycle_starts_at_ms, cycle_micros, final, revision, generation, usage, price_book_versions FROM runs WHERE run = 'run-500'",
   );
   expect(await auditNow()).toEqual(['runs ["run-417"]: missing; runs ["run-500x"]: the ledger has no such row']);
 });
