@@ -70,7 +70,7 @@ export const channelSchema = z
     paused: z.boolean(),
     confirmed: z.boolean().nullable().describe("Of an email channel: whether its recipient has confirmed"),
     created_at: z.iso.datetime(),
-    last_delivery: webhookSchema.nullable(),
+    last_delivery: z.object(webhookSchema.shape).nullable(),
     webhook_secret: z.string().optional().describe("Signs what a webhook gets; shown only when it is new"),
   })
   .openapi("Channel");

@@ -110,7 +110,7 @@ describe("a webhook", () => {
 
 describe("the curl command of an operation", () => {
   const FIRST = ["startRun", "reportDebits", "addGrant"];
-  const LAST = ["revokeKey", "putPriceBook", "eraseUser", "deleteEnterprise"];
+  const LAST = ["deleteChannel", "deleteBudget", "revokeKey", "putPriceBook", "eraseUser", "deleteEnterprise"];
   /** Operations on what does not exist here, so their answer is 404: no enterprise here is large enough for a job. */
   const MISSING = ["readJob"];
   /** Operations that need the recovery of the platform. */
@@ -121,6 +121,11 @@ describe("the curl command of an operation", () => {
     if (name === "setSpendCap") return source.replace("/acme/", "/globex/").replace("$KEY", "$OPERATOR_KEY");
     if (name === "moveTestClock") return source.replace("/acme/", "/tester/");
     if (name === "revokeKey") return source.replace(/keys\/[^ ]+/, `keys/${keys.revoked.id}`);
+    if (name === "revokeOperatorKey") {
+      const key = { name: "to revoke", scopes: ["metrics"] };
+      const { body } = await server.call(OPERATOR_KEY, "POST", "/v1/operator-keys", key);
+      return source.replace(/operator-keys\/[^ ]+/, `operator-keys/${body.id}`);
+    }
     if (name === "addReferral") {
       const { body } = await server.call(OPERATOR_KEY, "GET", "/v1/enterprises/acme");
       return source.replace(/acme~\w+/, body.referral_code);
@@ -151,7 +156,12 @@ describe("the curl command of an operation", () => {
 });
 
 describe("a refusal", () => {
-  const fillPath = (path: string) => path.replace("{e}", "acme").replaceAll(/\{\w+\}/g, "none");
+  const fillPath = (path: string) =>
+    path
+      .replace("{e}", "acme")
+      .replace("{dimension}", "user")
+      .replace("{period}", "day")
+      .replaceAll(/\{\w+\}/g, "none");
   const codeOf = ({ body }: Answer) => body?.code;
 
   it("is a documented problem when the key, its scope, the path or the body is wrong", async () => {
