@@ -54,6 +54,7 @@ const OTHER_CATALOG_TABLES = [
   "deletions",
   "enterprises",
   "jobs",
+  "operator_keys",
   "operator_sessions_ended",
   "plan_versions",
   "price_books",

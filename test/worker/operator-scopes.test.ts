@@ -41,6 +41,7 @@ const DECLARED: Record<string, string[]> = {
   "GET /v1/jobs/{job}": ["metrics", "maintenance"],
   [`GET ${E}/audit`]: ["metrics"],
   [`POST ${E}/rebuild`]: ["maintenance"],
+  [`POST ${E}/move-copy`]: ["maintenance"],
   [`DELETE ${E}`]: ["maintenance"],
   [`POST ${E}/users/{user}/erase`]: ["maintenance"],
   [`POST ${E}/history`]: ["maintenance"],
