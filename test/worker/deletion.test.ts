@@ -61,6 +61,7 @@ const OTHER_CATALOG_TABLES = [
   "price_entries",
   "price_versions",
   "shards",
+  "webhook_secrets",
 ];
 
 function catalogTables(): Promise<string[]> {
