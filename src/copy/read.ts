@@ -4,7 +4,6 @@
  */
 import { and, asc, count, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { alias } from "drizzle-orm/sqlite-core";
 import type { Dimension } from "../ledger/attribution.ts";
 import type { Surface } from "../ledger/books.ts";
 import type { Granularity, Span } from "../ledger/calendar.ts";
@@ -160,31 +159,6 @@ export async function readRuns(
     .orderBy(desc(runs.startedAtMs), desc(runs.run))
     .limit(limit + 1);
   return rows.map(summaryOf);
-}
-
-/** Returns the same runs as readRuns, with the names of workspaces and users. */
-export async function readNamedRuns(
-  db: CheckedCopy,
-  enterprise: string,
-  filter: RunFilter,
-  limit: number,
-  after: RunPlace | null,
-): Promise<NamedRun[]> {
-  const [w, u] = [alias(names, "w"), alias(names, "u")];
-  const rows = await drizzle(db)
-    // Every column needs its own name: see CheckedStatement.raw.
-    .select({
-      row: runs,
-      workspaceName: sql<string | null>`${w.name}`.as("workspace_name"),
-      userName: sql<string | null>`${u.name}`.as("user_name"),
-    })
-    .from(runs)
-    .leftJoin(w, and(eq(w.enterprise, enterprise), eq(w.kind, "workspace"), eq(w.id, runs.workspace)))
-    .leftJoin(u, and(eq(u.enterprise, enterprise), eq(u.kind, "user"), eq(u.id, runs.user)))
-    .where(and(eq(runs.enterprise, enterprise), ...matching(filter), beyondRun(after)))
-    .orderBy(desc(runs.startedAtMs), desc(runs.run))
-    .limit(limit + 1);
-  return rows.map(({ row, workspaceName, userName }) => ({ ...summaryOf(row), workspaceName, userName }));
 }
 
 /** Returns the newest changes of the spend cap. */

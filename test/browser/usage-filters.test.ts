@@ -167,3 +167,16 @@ it("shows a member who sees only their own nothing of others, and 404 for what o
   await acme.put({ members_see: "all" });
   await context.close();
 });
+
+it("lists the dearest runs of the cycle, and the runs of a past cycle", async () => {
+  const { page, context } = await site.signIn(acme, "admin", { script: false });
+  await clickAndLoad(page.locator("#runs-amount"));
+  const dearest = await read("runs?sort=amount&from=2026-11-01&to=2026-11-30&limit=10");
+  expect(await page.locator("#rows-runs .run-id bdi").allInnerTexts()).toEqual(
+    dearest.rows.map(({ run }: { run: string }) => run),
+  );
+  await page.goto(`/settings/usage?cycle=${OCTOBER}`);
+  expect(await page.locator("#rows-runs tr").count()).toBe(10);
+  expect(await page.locator("#rows-runs").innerText()).not.toContain("Nov");
+  await context.close();
+});

@@ -7,14 +7,30 @@ import {
   readCapChanges,
   readChanges,
   readCycleTotal,
-  readNamedRuns,
   readTimeseries,
   readTop,
   readTopRow,
 } from "../../src/copy/read.ts";
+import { readRunPage } from "../../src/copy/read-runs.ts";
 import { spansOf } from "../../src/ledger/calendar.ts";
 import { countRowsRead } from "./count-rows-read.ts";
 
+type Place = { value: number; run: string };
+const newestRuns = (
+  copy: CheckedCopy,
+  enterprise: string,
+  selection: { user?: string; workspace?: string },
+  after: Place | null = null,
+) =>
+  readRunPage(copy, {
+    enterprise,
+    selection,
+    startedFromMs: null,
+    startedToMs: null,
+    sort: "newest",
+    limit: 10,
+    after,
+  });
 const SHORT = 4_000;
 const LONG = 80_000;
 const NOW = Date.parse("2026-11-23T12:00:00.000Z");
@@ -72,14 +88,14 @@ const QUERIES: Record<string, { ask: (copy: CheckedCopy, enterprise: string) => 
   "the number of rows of a table": { ask: (copy, enterprise) => countTop(copy, topOf(enterprise), 100), maxRows: 101 },
   "the total of a cycle": { ask: (copy, enterprise) => readCycleTotal(copy, topOf(enterprise)), maxRows: 1 },
   "one row of a table": { ask: (copy, enterprise) => readTopRow(copy, topOf(enterprise), "w3"), maxRows: 2 },
-  "the newest runs": { ask: (copy, enterprise) => readNamedRuns(copy, enterprise, {}, 10, null), maxRows: 33 },
+  "the newest runs": { ask: (copy, enterprise) => newestRuns(copy, enterprise, {}), maxRows: 33 },
   "the newest runs of a user": {
-    ask: (copy, enterprise) => readNamedRuns(copy, enterprise, { user: "u3" }, 10, null),
+    ask: (copy, enterprise) => newestRuns(copy, enterprise, { user: "u3" }),
     maxRows: 33,
   },
   "later runs of a workspace": {
     ask: (copy, enterprise) =>
-      readNamedRuns(copy, enterprise, { workspace: "w3" }, 10, { startedAtMs: NOW - 9 * 86_400_000, run: "r" }),
+      newestRuns(copy, enterprise, { workspace: "w3" }, { value: NOW - 9 * 86_400_000, run: "r" }),
     maxRows: 33,
   },
   "the changes of the cap": { ask: (copy, enterprise) => readCapChanges(copy, enterprise, 10), maxRows: 3 },

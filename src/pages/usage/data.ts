@@ -6,16 +6,9 @@
 import type { Context } from "hono";
 import type { Denied } from "../../access/refusals.ts";
 import type { CheckedCopy } from "../../copy/checked-copy.ts";
-import {
-  countTop,
-  type NamedRun,
-  readChanges,
-  readNamedRuns,
-  readNames,
-  type TimeBucket,
-  type TopRow,
-} from "../../copy/read.ts";
+import { countTop, type NamedRun, readChanges, readNames, type TimeBucket, type TopRow } from "../../copy/read.ts";
 import { type Kinds, readKinds, readSeries } from "../../copy/read-cube.ts";
+import { readRunPage } from "../../copy/read-runs.ts";
 import { readTopPage, TOP_DIMENSIONS, type TopDimension } from "../../copy/read-top.ts";
 import { filtersOf, type Selection } from "../../copy/selection.ts";
 import type { EndedCycle } from "../../enterprise/answers.ts";
@@ -230,13 +223,44 @@ function blockReaders(db: CheckedCopy, { enterprise, view, cycle, selection, que
     },
 
     runs: async (): Promise<Block<RunsBlock>> => {
-      const { after } = query.runs;
-      const place = after === null ? null : { startedAtMs: after.value, run: after.run };
-      const rows = await readNamedRuns(db, enterprise, selection, ROWS, place);
-      const last = rows.length > ROWS ? rows[ROWS - 1] : undefined;
+      const { sort, after } = query.runs;
+      // The dearest runs are those of the cycle: of all that is kept, they would be found only by reading all.
+      const ofCycle = sort === "amount" || cycle.ended !== null;
+      const found = await readRunPage(db, {
+        enterprise,
+        selection,
+        startedFromMs: ofCycle ? cycle.startsAtMs : null,
+        startedToMs: ofCycle ? cycle.endsAtMs : null,
+        sort,
+        limit: ROWS,
+        after,
+      });
+      const rows = found.slice(0, ROWS);
+      const [workspaces, users] = await Promise.all([
+        readNames(
+          db,
+          enterprise,
+          "workspace",
+          rows.map(({ workspace }) => workspace),
+        ),
+        readNames(
+          db,
+          enterprise,
+          "user",
+          rows.map(({ user }) => user),
+        ),
+      ]);
+      const last = found.length > ROWS ? rows.at(-1) : undefined;
       return {
-        rows: rows.slice(0, ROWS),
-        next: last === undefined ? null : { value: last.startedAtMs, run: last.run },
+        rows: rows.map((run) => ({
+          ...run,
+          workspaceName: workspaces.get(run.workspace) ?? null,
+          userName: users.get(run.user) ?? null,
+        })),
+        next:
+          last === undefined
+            ? null
+            : { value: sort === "newest" ? last.startedAtMs : last.chargedMicros, run: last.run },
       };
     },
   };

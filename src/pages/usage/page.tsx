@@ -68,9 +68,7 @@ function wholePage(c: Context<PageEnv>, props: PageProps): Response | Promise<Re
             <Top {...props} dimension="user" />
           </div>
           <Top {...props} dimension="model" />
-          {data.cycle.ended === null && (
-            <RecentRuns block={data.runs} query={props.query} timeZone={data.view.timeZone} />
-          )}
+          <RecentRuns block={data.runs} query={props.query} timeZone={data.view.timeZone} />
           {data.cycle.ended === null && <Explanation view={data.view} outlook={props.outlook} />}
           <AsOf view={data.view} outlook={props.outlook} />
         </>

@@ -12,13 +12,31 @@ import { receiptHref, type UsageQuery, usageHref, withoutPaging } from "./query.
 
 type Props = { block: Block<RunsBlock>; query: UsageQuery; timeZone: string };
 
+const ORDERS = [
+  { sort: "newest", label: "Newest" },
+  { sort: "amount", label: "Dearest" },
+] as const;
 const COLUMNS = ["When", "User", "Workspace", "Model", "Surface"];
 
 export const RecentRuns: FC<Props> = (props) => {
   const { block, query } = props;
   return (
     <section id="runs" class="card table" aria-labelledby="runs-title">
-      <h2 id="runs-title">Recent runs</h2>
+      <div class="head">
+        <h2 id="runs-title">{query.cycle === null ? "Recent runs" : "Runs that started in this cycle"}</h2>
+        <nav class="toggle" aria-label="Order">
+          {ORDERS.map(({ sort, label }) => (
+            <PartLink
+              id={`runs-${sort}`}
+              part="runs"
+              href={usageHref(withoutPaging(query), { runs: { sort, after: null } })}
+              current={query.runs.sort === sort}
+            >
+              {label}
+            </PartLink>
+          ))}
+        </nav>
+      </div>
       {block === null ? (
         <Unreadable what="The list of runs" retry={usageHref(withoutPaging(query))} />
       ) : isEarly(block) ? (
@@ -28,7 +46,8 @@ export const RecentRuns: FC<Props> = (props) => {
           {/* Explicit roles, because narrow screens lay the rows out as blocks, which drops the implicit ones. */}
           <table class="runs" role="table">
             <caption>
-              Newest first{isFiltered(query) ? ", of this selection" : ""}
+              {query.runs.sort === "newest" ? "Newest first" : "Dearest first, of this cycle"}
+              {isFiltered(query) ? ", of this selection" : ""}
               {unitsOf(block)}
             </caption>
             <thead role="rowgroup">
@@ -139,7 +158,7 @@ const MoreRuns: FC<Props & { block: RunsBlock }> = ({ block, query }) => (
     ) : (
       query.runs.after !== null && (
         <PartLink id="more-runs" part="runs" push={false} href={usageHref(withoutPaging(query))}>
-          Show the newest
+          Show the first
         </PartLink>
       )
     )}
