@@ -184,18 +184,14 @@ export class RandomUsage {
     if (charged > 0) known.charges.push({ cycle, micros: charged });
     if (charged < 0) ofCycle = -refund(known.charges, -charged, cycle);
     const { startedMs: _, ...attributes } = this.#run(run);
-    this.debits.push({
-      ...attributes,
-      run,
-      model,
-      atMs: this.#nowMs,
-      cycle,
-      charged,
-      ofCycle,
-      grown: totals.map((total, i) => total - (known.totals[i] ?? 0)),
-      firstOfRun: !this.debits.some((debit) => debit.run === run),
-      firstOfModel: !this.#meters.has(key),
-    });
+    const grown = totals.map((total, i) => total - (known.totals[i] ?? 0));
+    const firstOfModel = !this.#meters.has(key);
+    const firstOfRun = !this.debits.some((debit) => debit.run === run);
+    // A report that changes nothing adds no row to any table.
+    if (firstOfModel || grown.some((quantity) => quantity !== 0)) {
+      const at = { atMs: this.#nowMs, cycle };
+      this.debits.push({ ...attributes, ...at, run, model, charged, ofCycle, grown, firstOfRun, firstOfModel });
+    }
     this.#meters.set(key, { ...known, totals });
   }
 
