@@ -61,10 +61,7 @@ export const channelSchema = z
     id: z.string(),
     kind: z.enum(CHANNEL_KINDS),
     target: z.string(),
-    events: z
-      .array(z.string())
-      .nullable()
-      .openapi({ type: ["array", "null"] }),
+    events: z.array(z.string()).nullable(),
     thresholds: z.array(z.int()),
     active: z.boolean().describe("Whether it gets messages: not paused, and confirmed if it is an email channel"),
     paused: z.boolean(),

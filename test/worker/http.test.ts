@@ -158,9 +158,8 @@ describe("a URL", () => {
       expectProblem(await operator("GET", nowhere), 404, "not_found");
     }
     for (const [method, where, allow] of [
-      ["PATCH", path, "GET, PUT"],
-      ["DELETE", path, "GET, PUT"],
-      ["POST", path, "GET, PUT"],
+      ["PATCH", path, "DELETE, GET, PUT"],
+      ["POST", path, "DELETE, GET, PUT"],
       ["GET", `${path}/debits`, "POST"],
       ["PUT", `${path}/runs`, "GET, POST"],
       ["DELETE", `${path}/runs/run-1`, "GET"],

@@ -165,7 +165,7 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: `${E}/audit`, needs: "operator" },
   { method: "POST", path: `${E}/rebuild`, needs: "operator" },
   // The enterprises of these tests have their copy in the only database that they may use.
-  { method: "POST", path: `${E}/move-copy`, needs: "operator", body: { shard: "DB" }, missing: "validation_failed" },
+  { method: "POST", path: `${E}/move-copy`, needs: "operator", body: { shard: "NONE" } },
   {
     method: "POST",
     path: `${E}/history`,
@@ -245,7 +245,17 @@ const OPERATOR_FORMS = [
 ];
 
 /** A page or a file, and the outcome of a request with an empty body, without a session and with one. */
-export type Page = { method: "GET" | "POST"; path: string; stranger: string; session: string };
+export type Page = {
+  method: "GET" | "POST";
+  path: string;
+  stranger: string;
+  session: string;
+  /** What a member gets, if it differs from what an admin gets. */
+  member?: string;
+};
+
+/** A page for changing something that does not exist here. */
+const ADMIN_FORM = { stranger: "out", session: "not_found", member: "scope_denied" };
 
 export const PAGES: readonly Page[] = [
   { method: "GET", path: "/healthz", stranger: "in", session: "in" },
@@ -270,11 +280,11 @@ export const PAGES: readonly Page[] = [
   { method: "POST", path: "/settings/model", stranger: "out", session: "csrf_failed" },
   { method: "GET", path: "/settings/budgets", stranger: "out", session: "in" },
   { method: "POST", path: "/settings/budgets", stranger: "out", session: "csrf_failed" },
-  { method: "GET", path: "/settings/budgets/remove", stranger: "out", session: "not_found" },
+  { method: "GET", path: "/settings/budgets/remove", ...ADMIN_FORM },
   { method: "POST", path: "/settings/budgets/remove", stranger: "out", session: "csrf_failed" },
   { method: "GET", path: "/settings/notifications", stranger: "out", session: "in" },
-  { method: "GET", path: "/settings/notifications/edit", stranger: "out", session: "scope_denied" },
-  { method: "GET", path: "/settings/notifications/remove", stranger: "out", session: "scope_denied" },
+  { method: "GET", path: "/settings/notifications/edit", ...ADMIN_FORM },
+  { method: "GET", path: "/settings/notifications/remove", ...ADMIN_FORM },
   ...["", "/test", "/confirm", "/pause", "/resume", "/remove"].map((form) => ({
     method: "POST" as const,
     path: `/settings/notifications${form}`,

@@ -339,13 +339,15 @@ describe("limits", () => {
 
   it("lets an enterprise have a thousand keys that are neither revoked nor expired", async () => {
     const e = await newEnterprise();
+    const columns = "id, name, scopes, hash, created_by, created_at_ms, expires_at_ms, revoked_at_ms";
     await runInDurableObject(objectOf(e.id), (_, { storage }) => {
       storage.sql.exec(
-        `INSERT INTO keys SELECT 'k' || value, 'k', '["read"]', 'h', 'operator', 1, iif(value % 2, NULL, 9e12), NULL
+        `INSERT INTO keys (${columns}) SELECT 'k' || value, 'k', '["read"]', 'h', 'operator', 1, iif(value % 2, NULL, 9e12), NULL
           FROM (WITH RECURSIVE n (value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 998) SELECT * FROM n)`,
       );
       storage.sql.exec(
-        "INSERT INTO keys VALUES ('old', 'k', '[\"read\"]', 'h', 'operator', 1, 2, NULL), ('gone', 'k', '[\"read\"]', 'h', 'operator', 1, NULL, 2)",
+        `INSERT INTO keys (${columns}) VALUES ('old', 'k', '["read"]', 'h', 'operator', 1, 2, NULL),
+          ('gone', 'k', '["read"]', 'h', 'operator', 1, NULL, 2)`,
       );
     });
     const make = () => operator("POST", `${e.path}/keys`, { name: "agent", scopes: ["read"] });
