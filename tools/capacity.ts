@@ -1,5 +1,5 @@
 // `npm run capacity`: simulates random arrivals at an object and at a D1 database, each of which handles one request
-// after another at a measured cost, and draws how the waiting time grows with the load. docs/scale.md explains the costs.
+// after another at a fixed cost, and draws how the waiting time grows with the load. docs/scale.md explains the costs.
 import process from "node:process";
 import { parseArgs } from "node:util";
 

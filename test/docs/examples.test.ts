@@ -14,6 +14,7 @@ type Block = { name: string; language: string; code: string };
 const RUN_ELSEWHERE: Record<string, string> = {
   "README.md 1": "this test starts its server with npm start, and npm test runs this test",
   "docs/embed.md 1": "test/browser/reference.test.ts puts the bar on a page with it",
+  "docs/scale.md 1": "test/tools/capacity.test.ts runs both commands",
   "docs/embed.md 2": "test/browser/reference.test.ts gives the bar its token with it",
 };
 /** Blocks that cannot run here. */
@@ -22,13 +23,16 @@ const CANNOT_RUN: Record<string, string> = {
   "docs/operate.md 1": "needs an account; test/tools/deploy.test.ts runs its dry run",
   "docs/operate.md 2": "needs an account, and a repository that Cloudflare can read",
   "docs/operate.md 3": "needs an account",
-  "docs/operate.md 7": "needs an account",
+  "docs/operate.md 4": "needs an account",
+  "docs/operate.md 5": "is a part of wrangler.toml; test/worker/shards.test.ts runs with more than one database",
+  "docs/operate.md 13": "needs an account",
 };
 /** Files whose examples have a separate test, or are commands that run tests. */
 const WHOLE_FILES: Record<string, string> = {
   "docs/client.md": "test/client/docs.test.ts",
   "docs/security.md": "runs tests",
   "docs/proof.md": "runs tests",
+  "docs/scale.md": "test/tools/capacity.test.ts runs it",
   "docs/benchmarks.md": "runs benchmarks; test/tools/bench.test.ts runs a small one",
 };
 
@@ -46,6 +50,7 @@ beforeAll(async () => {
     `# made by npm start\nOPERATOR_KEY=${OPERATOR_KEY}\nSIGNING_SECRET=x\n`,
   );
   const { key } = await server.newEnterprise("acme");
+  await server.newEnterprise("former");
   agent = { FUELGAUGE_URL: server.url, FUELGAUGE_ENTERPRISE: "acme", FUELGAUGE_KEY: key };
 }, 120_000);
 afterAll(() => server.stop());
