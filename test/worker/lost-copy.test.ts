@@ -96,8 +96,8 @@ describe("a copy that D1 has lost", () => {
     await loseCopy(e);
     const headers = { ...(await sessionCookie(e.id)), Accept: "text/html" };
     const page = (await senderWith(null)("GET", "/settings/usage", undefined, { headers })).text;
-    // The chart, three tables and the list of runs.
-    expect(page.match(/cannot be read right now/g)?.length).toBe(5);
+    // The chart, four tables and the list of runs.
+    expect(page.match(/cannot be read right now/g)?.length).toBe(6);
     expect(page).toContain("credits used");
     await untilReadable(e);
   });

@@ -51,13 +51,16 @@ describe("by the real clock", () => {
     expect(await auditFailures(e)).toEqual([]);
   });
 
-  it("the alarm is set for the next turn, grant expiry or hold expiry", async () => {
+  it("the alarm is set for the next turn or shortly before, for grant expiry and for hold expiry", async () => {
     const e = await realEnterprise("2030-03-10T12:00:00Z");
     const settled = async () => {
       await runDurableObjectAlarm(objectOf(e.id));
       return alarmOf(e);
     };
-    expect(await settled()).toBe(Date.parse("2030-04-01T00:00:00Z"));
+    // Ten to twenty minutes before the turn, the object reads the plans.
+    const readsPlansAtMs = await settled();
+    expect(readsPlansAtMs).toBeGreaterThan(Date.parse("2030-03-31T23:40:00Z"));
+    expect(readsPlansAtMs).toBeLessThanOrEqual(Date.parse("2030-03-31T23:50:00Z"));
     await e.grant({ id: "g", expires_at: "2030-03-20T00:00:00Z" });
     expect(await settled()).toBe(Date.parse("2030-03-20T00:00:00Z"));
     await e.start(start({ hold_micros: CREDIT }));
