@@ -11,7 +11,7 @@ import { ensureInstalled, localNode, ROOT, WRANGLER } from "./install.mjs";
 import { reportFailure, StepFailed } from "./kit/failures.mjs";
 import { UsageError } from "./kit/options.mjs";
 import { whenNpmIsGone } from "./npm-parent.mjs";
-import { ensureSecrets, PASSED_ON_NAMES, SECRET_NAMES, writeOverrides } from "./start/dev-vars.mjs";
+import { ensureSecrets, PASSED_ON_NAMES, SECRET_NAMES, writeOverrides, writeStartConfig } from "./start/dev-vars.mjs";
 import { hostOf, parseStartOptions, START_HELP } from "./start/options.mjs";
 
 const HEALTHY_WITHIN_MS = 60_000;
@@ -167,11 +167,19 @@ function startWorker({ port, demo, passedOn }, persistTo, editorPort) {
   // The start page links to the demo editor.
   if (demo) args.push("--var", "DEMO_MODE:true", "--var", `DEMO_EDITOR:http://localhost:${editorPort}/`);
   // Remove this private file only at the end: wrangler reads it again when the configuration changes.
+  const devVars = join(ROOT, ".dev.vars");
   const overrides = join(ROOT, ".wrangler", `start-${port}.env`);
   const removeOverrides = writeOverrides(overrides, process.env);
   if (removeOverrides) cleanups.push(removeOverrides);
+  const configPath = join(ROOT, `.wrangler-start-${port}.toml`);
+  const config = readFileSync(join(ROOT, "wrangler.toml"), "utf8");
+  const removeConfig = given("--config") ? null : writeStartConfig(configPath, config, devVars, process.env);
+  if (removeConfig) {
+    cleanups.push(removeConfig);
+    args.push("--config", configPath);
+  }
   // Once an --env-file is given, wrangler reads .dev.vars only if it is named too. Later files win.
-  if (removeOverrides || given("--env-file")) args.push("--env-file", join(ROOT, ".dev.vars"));
+  if (removeOverrides || given("--env-file")) args.push("--env-file", devVars);
   args.push(...passedOn);
   if (removeOverrides) args.push("--env-file", overrides);
   return spawnOnLeash([WRANGLER, ...args], WRANGLER_ENVIRONMENT);

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { installDifference } from "../../tools/install.mjs";
-import { ensureSecrets, parseDevVars, writeOverrides } from "../../tools/start/dev-vars.mjs";
+import { ensureSecrets, parseDevVars, writeOverrides, writeStartConfig } from "../../tools/start/dev-vars.mjs";
 
 describe("installDifference", () => {
   const LOCKED = {
@@ -96,6 +96,20 @@ describe(".dev.vars", () => {
       SIGNING_SECRET_PREVIOUS: OUTSIDE,
     });
     expect(() => ensureSecrets(path, { OPERATOR_KEY_PREVIOUS: "short" })).toThrow("OPERATOR_KEY_PREVIOUS");
+  });
+
+  it("names these values in the configuration, because wrangler passes on no others", () => {
+    const config = join(directory, "start.toml");
+    const text = '[secrets]\nrequired = ["OPERATOR_KEY", "SIGNING_SECRET"]\n';
+    writeFileSync(path, `SIGNING_SECRET_PREVIOUS=${OUTSIDE}\n`);
+    const remove = writeStartConfig(config, text, path, { UPGRADE_URL: "https://up.example/", OTHER: "no" });
+    expect(readFileSync(config, "utf8")).toBe(
+      '[secrets]\nrequired = ["OPERATOR_KEY","SIGNING_SECRET","SIGNING_SECRET_PREVIOUS","UPGRADE_URL"]\n',
+    );
+    remove?.();
+    expect(() => statSync(config)).toThrow("ENOENT");
+    writeFileSync(path, "");
+    expect(writeStartConfig(config, text, path, { UPGRADE_URL: "" })).toBeNull();
   });
 
   it("cannot hold a value with both kinds of quotes", () => {

@@ -69,6 +69,24 @@ export function writeOverrides(path, environment) {
 }
 
 /**
+ * Writes a copy of wrangler.toml that also names the optional values that are set. wrangler gives the Worker only those
+ * values of its files that the configuration names, and a deployment would demand every name in wrangler.toml.
+ * @param {string} path a file in the folder of wrangler.toml, because wrangler reads paths relative to its configuration
+ * @param {string} config the text of wrangler.toml
+ * @param {string} devVars the file of local secrets
+ * @param {Record<string, string | undefined>} environment
+ * @returns {(() => void) | null} a function that removes the file; null if no optional value is set
+ */
+export function writeStartConfig(path, config, devVars, environment) {
+  const inFile = existsSync(devVars) ? parseDevVars(readFileSync(devVars, "utf8")) : {};
+  const names = PASSED_ON_NAMES.filter((name) => environment[name] || inFile[name]);
+  if (names.length === 0) return null;
+  const all = JSON.stringify([...SECRET_NAMES, ...names]);
+  writeFileSync(path, config.replaceAll(/(?<=\brequired = )\[[^\]]*\]/g, all), { mode: 0o600 });
+  return () => rmSync(path, { force: true });
+}
+
+/**
  * Reads NAME=value lines like dotenv: with an optional `export`, comments, and any of three kinds of quotes.
  * @param {string} text
  * @returns {Record<string, string>}
