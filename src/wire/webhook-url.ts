@@ -42,8 +42,12 @@ export function hostOf(url: string): string {
 export function isPublicHttps(text: string): boolean {
   // zod runs this check even when `link` has already refused the text.
   if (!URL.canParse(text)) return true;
-  const { protocol, username, password, port } = new URL(text);
-  if (protocol !== "https:" || username !== "" || password !== "" || port !== "") return false;
+  if (new URL(text).protocol !== "https:" || /[@:]/.test(authorityOf(text))) return false;
   const host = hostOf(text);
   return host.includes(".") && !ADDRESS.test(host) && !REFUSED_SUFFIX.test(host);
+}
+
+/** Returns what the text writes between the slashes and the path. URL parsing hides an empty user and port 443. */
+function authorityOf(text: string): string {
+  return /^\s*https:[/\\]*([^/\\?#]*)/i.exec(text.replace(/[\t\r\n]/g, ""))?.[1] ?? "";
 }

@@ -169,7 +169,10 @@ it("accepts only https URLs with a public host name", async () => {
     "[fd00::1]",
     "[2001:4860:4860::8888]",
     "user:secret@hooks.acme.example",
+    "@hooks.acme.example",
     "hooks.acme.example:8443",
+    "hooks.acme.example:443",
+    "hooks.acme.example:",
   ];
   for (const host of hosts) {
     const answer = await e.put({ webhook_url: `https://${host}/hook` });
