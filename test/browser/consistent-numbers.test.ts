@@ -146,7 +146,7 @@ describe("hostile names", () => {
     await enterprise.run(50, { run: "@SUM", workspace: "-2/3", user: "@cmd" });
     await enterprise.project();
     const { text } = await site.sendOk("GET", `${enterprise.path}/runs.csv`);
-    expect(text).toContain("'@SUM,web,'-2/3,none,'@cmd,");
+    expect(text).toContain("'@SUM,web,'-2/3,'-2/3,none,none,'@cmd,'@cmd,");
     expect(text).not.toMatch(/(^|,)[=+@-][^,]/m);
   });
 });
