@@ -31,3 +31,11 @@ export function reaches(part: Micros, whole: Micros, percent: number): boolean {
 export function roundToTwo(value: number): number {
   return Math.round(value * 100) / 100;
 }
+
+/**
+ * Limits a sum of many cycles or of quantities to ±(2^53−1), so that it can be stored. The sum of one cycle is never
+ * larger, but refunds of several past cycles may arrive in one hour.
+ */
+export function limitSum(sum: number): number {
+  return Math.min(MAX_MICROS, Math.max(-MAX_MICROS, sum));
+}

@@ -8,7 +8,7 @@ import { CELL_KEY } from "../../copy/write-cube.ts";
 import type { Surface } from "../../ledger/books.ts";
 import { makeCalendar } from "../../ledger/calendar.ts";
 import { KINDS } from "../../ledger/kinds.ts";
-import { MAX_MICROS, type Unit } from "../../ledger/micros.ts";
+import { limitSum, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { OutboxDebit, OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
@@ -201,7 +201,7 @@ function modelOf(cell: CubeCell): ModelTotal {
 }
 
 function addCell(cell: CubeCell, more: CubeCell): void {
-  cell.amountMicros += more.amountMicros;
+  cell.amountMicros = limitSum(cell.amountMicros + more.amountMicros);
   cell.requests += more.requests;
   cell.meterRequests += more.meterRequests;
   const hours = { ...cell.hours };
@@ -213,7 +213,7 @@ function addCell(cell: CubeCell, more: CubeCell): void {
 function addModel(total: ModelTotal, more: ModelTotal): void {
   total.cycleMicros += more.cycleMicros;
   total.modelRequests += more.modelRequests;
-  total.savingsMicros = limited(total.savingsMicros + more.savingsMicros);
+  total.savingsMicros = limitSum(total.savingsMicros + more.savingsMicros);
   total.kinds = addKinds(total.kinds, more.kinds);
 }
 
@@ -223,14 +223,9 @@ function addKinds(a: KindSums, b: KindSums): KindSums {
   for (const { kind } of KINDS) {
     const [x, y] = [a[kind], b[kind]];
     if (x === undefined && y === undefined) continue;
-    sums[kind] = [limited((x?.[0] ?? 0) + (y?.[0] ?? 0)), (x?.[1] ?? 0) + (y?.[1] ?? 0)];
+    sums[kind] = [limitSum((x?.[0] ?? 0) + (y?.[0] ?? 0)), (x?.[1] ?? 0) + (y?.[1] ?? 0)];
   }
   return sums;
-}
-
-/** Limits a sum to what a column holds. Only sums of absurd quantities reach it: amounts of money cannot. */
-function limited(sum: number): number {
-  return Math.min(MAX_MICROS, Math.max(-MAX_MICROS, sum));
 }
 
 function addStored<T>(stored: readonly T[], touched: readonly T[], keyOf: (row: T) => string, add: Adding<T>): void {

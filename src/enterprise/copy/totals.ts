@@ -6,7 +6,7 @@
 import { type CycleTotal, NO_TOTALS, type TimeTotal, type TotalDimension, type Totals } from "../../copy/batch.ts";
 import type { Surface } from "../../ledger/books.ts";
 import { makeCalendar } from "../../ledger/calendar.ts";
-import type { Unit } from "../../ledger/micros.ts";
+import { limitSum, type Unit } from "../../ledger/micros.ts";
 import { loadOutbox, loadOutboxPortion, type OutboxDebit, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
@@ -155,7 +155,7 @@ function sumUp(rows: readonly OutboxRow[], revision: number): Pick<Totals, "time
       for (const span of ["hour", "day"] as const) {
         const key = { span, unit, startsAtMs: starts[span], surface };
         const total = findOrAdd(time, timeKey(key), () => ({ ...key, amountMicros: 0, revision }));
-        total.amountMicros += debit.micros;
+        total.amountMicros = limitSum(total.amountMicros + debit.micros);
       }
       for (const [dimension, id] of Object.entries(idsOf(debit)) as [TotalDimension, string][]) {
         const key = { unit, cycleStartsAtMs: debit.cycleMs, dimension, id };
@@ -177,7 +177,7 @@ function addStored(sql: Sql, touched: Pick<Totals, "time" | "cycle">): void {
   const time = new Map(touched.time.map((total) => [timeKey(total), total]));
   for (const stored of TIME_TOTALS.loadSame(sql, touched.time)) {
     const total = time.get(timeKey(stored));
-    if (total !== undefined) total.amountMicros += stored.amountMicros;
+    if (total !== undefined) total.amountMicros = limitSum(total.amountMicros + stored.amountMicros);
   }
   const cycle = new Map(touched.cycle.map((total) => [cycleKey(total), total]));
   for (const stored of CYCLE_TOTALS.loadSame(sql, touched.cycle)) {

@@ -1,8 +1,11 @@
 // W1: what is due, and every list of the object, is worked off in portions, and stays short.
 import { expect, it } from "vitest";
 import { loadPendingWebhooks, putWebhook } from "../../../src/enterprise/books/webhook-queue.ts";
+import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
-import { DAY_MS, debit, NOON, openBooks, report } from "../../support/books.ts";
+import { CopyDb } from "../../simulation/copy-db.ts";
+import { at, DAY_MS, debit, NOON, openBooks, price, rates, report, settings, tokens } from "../../support/books.ts";
+import { stubPlatform } from "../stub-platform.ts";
 
 const EVENT = { type: "test", timestamp: "2026-03-10T12:00:00.000Z", data: {} } as const;
 
@@ -39,4 +42,30 @@ it("prunes runs with many meters in portions of at most a thousand meters", () =
     sizes.push(before - left());
   }
   expect(sizes).toEqual([800, 800, 800]);
+});
+
+it("goes on with the copy if refunds of several cycles arrive in one hour", async () => {
+  const copy = new CopyDb(async (apply) => apply());
+  const platform = stubPlatform({ copy: copy as never });
+  const core = new EnterpriseCore(platform);
+  const byom = settings({ billingModel: "byom" });
+  core.management.provision("acme", byom, byom, at("2026-01-31T12:00:00Z"));
+  const { ledger } = core;
+  const most = 999_999_999_999;
+  const months = ["2026-01-31T12:00:00Z", "2026-02-28T12:00:00Z", "2026-03-01T12:00:00Z"].map(at);
+  const huge = price({ rates: rates({ input: 9_000 * 1_000_000 }) });
+  for (const [i, nowMs] of months.entries()) {
+    ledger.moveClock(nowMs);
+    const run = { run: `r${i}`, startedAtMs: nowMs, price: huge, usage: tokens({ input: most }) };
+    const [charged] = ledger.debit([{ ...report(0), ...run }]);
+    expect(charged).toMatchObject({ chargedMicros: most * 9_000 });
+  }
+  for (const i of months.keys()) {
+    ledger.debit([{ ...report(0, { run: `r${i}`, final: true }), price: huge, usage: tokens() }]);
+  }
+  await core.jobs.runNow("project");
+  expect(platform.logged).toEqual([]);
+  expect(copy.rows("SELECT amount_micros FROM usage_hourly ORDER BY starts_at_ms DESC LIMIT 1")).toEqual([
+    { amount_micros: -Number.MAX_SAFE_INTEGER },
+  ]);
 });
