@@ -127,7 +127,9 @@ it("writes no secret to its log, its files or an answer", { timeout: 60_000 }, a
   await call("POST", "/operator/signin", null, `operator_key=${operatorKey}x`, { headers: FORM });
 
   const secrets = [operatorKey, signingSecret, ...keys, linkToken, embed, session, operatorSession];
-  secrets.push(made.body.webhook_secret, moved.body.webhook_secret);
+  // The object stores these, because it signs with them.
+  const stored = [made.body.webhook_secret, moved.body.webhook_secret];
+  secrets.push(...stored);
   expect(secrets.every((secret) => typeof secret === "string" && secret.length >= 24)).toBe(true);
   expect(new Set(secrets).size).toBe(secrets.length);
 
@@ -180,10 +182,13 @@ it("writes no secret to its log, its files or an answer", { timeout: 60_000 }, a
   expect(log).toContain("operator_sign_in_failed");
   expect(answers.length).toBeGreaterThan(150);
 
+  const isStored = (secret: string) => stored.some((known) => partsOf(known).includes(secret));
   const found = secrets
     .flatMap(partsOf)
     .flatMap((secret) => [
-      ...files.filter(([, bytes]) => bytes.includes(secret)).map(([name]) => `${secret} in ${name}`),
+      ...files
+        .filter(([name, bytes]) => bytes.includes(secret) && !(isStored(secret) && name.includes("EnterpriseObject")))
+        .map(([name]) => `${secret} in ${name}`),
       ...answers.filter((answer) => answer.includes(secret)).map((answer) => `${secret} in ${answer.slice(0, 200)}`),
       ...(log.includes(secret) ? [`${secret} in the log`] : []),
     ]);

@@ -44,11 +44,18 @@ export function shapeDifferences(before: unknown, after: unknown, path = ""): st
   return typeOf(before) === typeOf(after) ? [] : [`${path}: ${typeOf(before)} → ${typeOf(after)}`];
 }
 
-/** Rows by the names of their columns, because columns may be added. The fixture has no quoted commas. */
+/**
+ * Rows by the names of their columns, because columns may be added. Times are compared as instants, because they are
+ * local now. The fixture has no quoted commas.
+ */
 function parseCsv(text: string): Record<string, string>[] {
   const [head = "", ...lines] = text.trimEnd().split("\r\n");
   const names = head.split(",");
-  return lines.map((line) => Object.fromEntries(line.split(",").map((value, i) => [names[i], value])));
+  return lines.map((line) => Object.fromEntries(line.split(",").map((value, i) => [names[i], instantOf(value)])));
+}
+
+function instantOf(value: string): string {
+  return /^\d{4}-\d\d-\d\dT/.test(value) ? new Date(value).toISOString() : value;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
