@@ -74,7 +74,10 @@ export type EndedCycle = Pick<
   | "bonusUsedMicros"
   | "debtMicros"
   | "spendUsedMicros"
->;
+> & {
+  /** True for a month of imported history, which had no allowance here. */
+  imported?: true;
+};
 
 /** The time in which usage was recorded without a cube: from the first cycle to the first day that the cube has whole. */
 export type CubeGap = { fromMs: AtMs; untilMs: AtMs };

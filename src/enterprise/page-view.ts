@@ -5,10 +5,13 @@
 import { type Cycle, unitOf } from "../ledger/books.ts";
 import { summarizeGrant } from "../ledger/grants.ts";
 import { MAX_MICROS } from "../ledger/micros.ts";
-import { DAY_MS } from "../ledger/time.ts";
+import { type AtMs, DAY_MS } from "../ledger/time.ts";
 import { showGrant } from "../wire/grant.ts";
 import type { CopyView, EndedCycle, ViewAsked } from "./answers.ts";
+import { firstCycleOf, listImportedCycles } from "./books/imported-cycles.ts";
 import type { Ledger } from "./books/ledger.ts";
+import { getProgress } from "./books/progress.ts";
+import { foldOutbox } from "./copy/totals.ts";
 
 type Extras = Pick<CopyView, "grants" | "endedCycles" | "previous">;
 
@@ -25,11 +28,29 @@ function loadGrants(ledger: Ledger, limit: number) {
   return ledger.store.loadGrantPage(MAX_MICROS, limit).map((grant) => showGrant(summarizeGrant(grant, ledger.nowMs())));
 }
 
-function loadEndedCycles({ books, store }: Ledger, { endedCycles = 0, cycleStartsAtMs }: ViewAsked): EndedCycle[] {
-  const newest = store.loadCyclePage(books.cycle.startsAtMs, endedCycles);
-  const isKnown = cycleStartsAtMs === undefined || newest.some(({ startsAtMs }) => startsAtMs === cycleStartsAtMs);
-  const asked = isKnown ? [] : store.loadCyclePage(cycleStartsAtMs + 1, 1);
-  return [...newest, ...asked.filter(({ startsAtMs }) => startsAtMs === cycleStartsAtMs)].map(summarize);
+function loadEndedCycles(ledger: Ledger, { endedCycles = 0, cycleStartsAtMs }: ViewAsked): EndedCycle[] {
+  const { books, store } = ledger;
+  const ended = store.loadCyclePage(books.cycle.startsAtMs, endedCycles).map(summarize);
+  const newest = [...ended, ...loadImported(ledger, books.cycle.startsAtMs, endedCycles - ended.length)];
+  if (cycleStartsAtMs === undefined || newest.some(({ startsAtMs }) => startsAtMs === cycleStartsAtMs)) return newest;
+  const asked = [
+    ...store.loadCyclePage(cycleStartsAtMs + 1, 1).map(summarize),
+    ...loadImported(ledger, cycleStartsAtMs + 1, 1),
+  ];
+  return [...newest, ...asked.filter(({ startsAtMs }) => startsAtMs === cycleStartsAtMs)];
+}
+
+/** The months of imported history are listed after the cycles. They had no allowance here. */
+function loadImported(ledger: Ledger, beforeMs: AtMs, limit: number): EndedCycle[] {
+  const { sql } = ledger;
+  if (limit <= 0 || getProgress(sql, "imported_before_ms") === 0) return [];
+  sql.transaction(() => foldOutbox(sql));
+  const { timeZone } = firstCycleOf(ledger);
+  return listImportedCycles(ledger, beforeMs, limit).map(({ startsAtMs, endsAtMs, usedMicros }) => {
+    const used = { monthlyUsedMicros: usedMicros.credits, spendUsedMicros: usedMicros.usd };
+    const none = { allowanceMicros: 0, bonusUsedMicros: 0, debtMicros: 0 };
+    return { startsAtMs, endsAtMs, timeZone, ...used, ...none, imported: true as const };
+  });
 }
 
 function summarize(cycle: Cycle): EndedCycle {

@@ -10,7 +10,9 @@ import {
   newEnterprise,
   operator,
   projectNow,
+  senderWith,
 } from "./api.ts";
+import { sessionCookie } from "./sessions.ts";
 
 const row = (over: Record<string, unknown> = {}) => ({
   ...{ day: "2026-02-10", surface: "web", workspace: "w1", user: "u1", model: "gpt-5", requests: 3 },
@@ -32,6 +34,24 @@ async function imported(rows: unknown[]): Promise<Enterprise> {
 }
 
 describe("imported history", () => {
+  it("has a page for each of its months, which the picker of cycles lists", async () => {
+    const e = await imported([row(), row({ day: "2025-12-24", amount_micros: 5 * CREDIT })]);
+    const headers = await sessionCookie(e.id);
+    const page = (query: string) => senderWith(null)("GET", `/settings/usage${query}`, undefined, { headers });
+    const months = ["2026-02-01T00:00:00.000Z", "2025-12-01T00:00:00.000Z"].map(encodeURIComponent);
+    const { text } = await page("");
+    expect(months.map((month) => text.includes(`cycle=${month}`))).toEqual([true, true]);
+    const headline = /<p class="headline">.*?<\/p>/s;
+    const shown = await Promise.all(
+      months.map(async (month) => headline.exec((await page(`?cycle=${month}`)).text)?.[0]),
+    );
+    expect(shown.map((html) => html?.replace(/<[^>]+>/g, ""))).toEqual([
+      "2.0 credits used in this cycle",
+      "5.0 credits used in this cycle",
+    ]);
+    expect((await page(`?cycle=${encodeURIComponent("2026-01-01T00:00:00.000Z")}`)).status).toBe(404);
+  });
+
   it("appears in charts and in the table of its month, and changes no balance", async () => {
     const before = await newEnterprise();
     await before.debit(costing(1));

@@ -18,6 +18,8 @@ export const PastCycle: FC<Props> = ({ data, ended }) => {
   const { unit } = data.view.gauge;
   const used = usedIn(ended, unit);
   const total = ended.allowanceMicros + ended.bonusUsedMicros;
+  // A month of imported history has no allowance to compare with.
+  const isOfAllowance = unit === "credits" && ended.imported !== true;
   return (
     <>
       <section id="allocation" class="card allocation" aria-labelledby="allocation-title">
@@ -27,10 +29,10 @@ export const PastCycle: FC<Props> = ({ data, ended }) => {
         <p class="headline">
           <strong class="big">{formatAmount(used, unit)}</strong>
           <span>{unit === "usd" ? " spent in this cycle" : " credits used in this cycle"}</span>
-          {unit === "credits" && <span class="percent">{formatPercent(used, total)}</span>}
+          {isOfAllowance && <span class="percent">{formatPercent(used, total)}</span>}
         </p>
-        {unit === "credits" && <Bar ended={ended} total={total} />}
-        {unit === "credits" && (
+        {isOfAllowance && <Bar ended={ended} total={total} />}
+        {isOfAllowance && (
           <dl class="legend">
             <div>
               <dt>
