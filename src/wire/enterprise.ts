@@ -45,8 +45,7 @@ export const enterprisePut = z
     test_clock: orNull(time, "string")
       .optional()
       .describe("A clock that moves only when it is moved; set at creation only"),
-    region: z
-      .enum(REGIONS)
+    region: orNull(z.enum(REGIONS), "string")
       .optional()
       .describe(
         "`eu` and `us` keep the enterprise's data in that jurisdiction; the others are a hint for where its object lives. Set at creation only",
@@ -72,7 +71,7 @@ export function patchOf(sent: EnterprisePut): Partial<Settings> {
     membersSee: sent.members_see,
     priceMultiplierMillionths:
       sent.price_multiplier === undefined ? undefined : (parseRate(sent.price_multiplier ?? "1") ?? undefined),
-    region: sent.region,
+    region: sent.region ?? undefined,
   };
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined));
 }

@@ -37,6 +37,7 @@ describe.each(REGIONS)("an enterprise in %s", (region) => {
     expect((await operator("GET", e.path)).body).toMatchObject({ id: e.id, region });
     expect((await e.put({ name: "Acme 2" })).body).toMatchObject({ name: "Acme 2", region });
     expect((await e.put({ region })).status).toBe(200);
+    expect((await e.put({ region: null })).body.region).toBe(region);
     expect((await e.start(start({ hold_micros: CREDIT }))).status).toBe(201);
     expect((await e.debit(costing(2))).body).toMatchObject({ charged_micros: 2 * CREDIT });
     expect((await e.grant({ id: "g" })).status).toBe(201);
@@ -122,6 +123,7 @@ describe.each(["eu", "us"] as const)("the jurisdiction %s", (region) => {
 it("refuses to give a region-less enterprise a region, and one hint another", async () => {
   const e = await newEnterprise();
   expect((await operator("GET", e.path)).body.region).toBe(null);
+  expect((await e.put({ region: null })).body.region).toBe(null);
   for (const region of REGIONS) expect(invalidPaths(await e.put({ region }))).toEqual(["region"]);
   const hinted = await newEnterprise({ region: "weur" });
   for (const region of LOCATION_HINTS.slice(0, 3))
