@@ -102,7 +102,7 @@ export function showChannel(channel: Channel & { createdAtMs: AtMs }, last: Logg
   };
 }
 
-/** Whoever knows a Slack URL can post with it, so it is shown as `https://hooks.slack.com/***abcd`. */
+/** Shows a Slack URL as `https://hooks.slack.com/***abcd`, because whoever knows the URL can post with it. */
 export function maskTarget({ kind, target }: Pick<Channel, "kind" | "target">): string {
   if (kind !== "slack") return target;
   const { origin, pathname, search } = new URL(target);

@@ -92,8 +92,8 @@ export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
 }
 
 /**
- * Every row of every table as text, to compare two states of a database. When a key was last used is noted before the
- * transaction, so it is left out.
+ * Every row of every table as text, to compare two states of a database. Leaves out when a key was last used, which is
+ * noted before the transaction.
  */
 export function dumpOf(sql: Sql): string {
   const tables = sql.all(

@@ -113,7 +113,7 @@ export const Delivery: FC<{ delivery: WebhookJson; timeZone: string }> = ({ deli
   );
 };
 
-/** The link to a page about one channel. An id may contain a slash, so it is a parameter. */
+/** The link to a page about one channel. The id is a parameter, because it may contain a slash. */
 function linkTo(page: string, id: string): string {
   return `${NOTIFICATIONS_PATH}/${page}?${new URLSearchParams({ id })}`;
 }
