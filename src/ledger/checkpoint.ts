@@ -1,6 +1,6 @@
 /**
- * Sums up entries in a checkpoint, so that the later entries of the journal replay to the balances without them. Of a
- * cycle's debits, the journal has only sums, so a checkpoint has no debits either.
+ * Sums up entries in a checkpoint, so that the later entries of the journal replay to the balances without them. Debits
+ * are not entries, so a checkpoint has none.
  */
 import type { CheckpointFacts, EntryFacts } from "./entries.ts";
 import { MAX_MICROS } from "./micros.ts";

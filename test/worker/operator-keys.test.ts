@@ -161,7 +161,7 @@ describe("every route", () => {
     return response.status === 401 || code === "scope_denied" ? "" : "yes";
   }
 
-  it("is open to the callers in docs/access.md, and to nobody else", async () => {
+  it("is open to the callers in docs/access-table.md, and to nobody else", async () => {
     const bearer = (key: string) => ({ Authorization: `Bearer ${key}` });
     const kinds: Kind[] = [["no key", {}]];
     for (const scope of OPERATOR_SCOPES) kinds.push([scope, bearer((await makeKey([scope])).key)]);

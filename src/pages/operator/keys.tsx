@@ -10,12 +10,13 @@ import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { makeKey } from "../../operations/make-key.ts";
 import { newKey, parseKey } from "../../wire/key.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, Notes, NothingSaved, readForm } from "../kit/form.tsx";
+import { errorsOf, errorsOfRefusal, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
 import { countOf } from "../kit/format.ts";
 import { Name } from "../kit/parts.tsx";
 import { Question, ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
+import { MakeKeyForm } from "./make-key-form.tsx";
 import { parseUtcField } from "./parse-fields.ts";
 import { enterpriseHref, OPERATOR, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
@@ -24,7 +25,7 @@ const PAGE_ROWS = 20;
 const MEANINGS: Record<Scope, string> = {
   debit: "debit: start runs and report what they use",
   read: "read: read the gauge, usage, receipts and live updates",
-  admin: "admin: set the spend cap, and make keys without this scope",
+  admin: "admin: set the spend cap, budgets and channels, and make keys without this scope",
 };
 const COLUMNS: readonly Column[] = [
   { title: "Key" },
@@ -111,32 +112,13 @@ async function keysPage(c: OperatorContext, form: Form) {
       <section class="card" aria-labelledby="make-title">
         <h2 id="make-title">Make a key</h2>
         <NothingSaved form={form} what="No key was made." />
-        <form class="form wide" method="post" action={tabHref(id, "keys")} data-once>
-          <Field form={form} name="name" label="Name" maxlength={200} hint="Who will use it." />
-          <Field
-            form={form}
-            name="expires_at"
-            label="Expires (UTC)"
-            optional
-            type="datetime-local"
-            hint="By the real clock. If empty, the key never expires."
-          />
-          <fieldset aria-describedby={form.errors.scopes === undefined ? undefined : "e-scopes"}>
-            <legend>Scopes</legend>
-            {SCOPES.map((scope) => (
-              <label class="choice">
-                <input type="checkbox" name={scope} value="yes" checked={form.values[scope] !== undefined} />
-                <span>{MEANINGS[scope]}</span>
-              </label>
-            ))}
-            <Notes form={form} name="scopes" hint={undefined} />
-          </fieldset>
-          <p class="buttons">
-            <button class="button" type="submit">
-              Make the key
-            </button>
-          </p>
-        </form>
+        <MakeKeyForm
+          form={form}
+          action={tabHref(id, "keys")}
+          scopes={MEANINGS}
+          nameHint="Who will use it."
+          expiryHint="By the real clock. If empty, the key never expires."
+        />
       </section>
     </>
   );

@@ -9,10 +9,11 @@ import { isRefusal } from "../../ledger/refusals.ts";
 import { listOperatorKeys, makeOperatorKey, revokeOperatorKey } from "../../operations/operator-keys.ts";
 import { newOperatorKey } from "../../wire/operator-key.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, Notes, NothingSaved, readForm } from "../kit/form.tsx";
+import { errorsOf, errorsOfRefusal, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
 import { Name } from "../kit/parts.tsx";
 import { Question, ShownOnce } from "./dialogs.tsx";
 import { beforeOf, type Column, Older, operatorPage, Row, Table, Utc } from "./frame.tsx";
+import { MakeKeyForm } from "./make-key-form.tsx";
 import { parseUtcField } from "./parse-fields.ts";
 import { type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
@@ -117,25 +118,7 @@ async function keysPage(c: OperatorContext, form: Form) {
       <section class="card" aria-labelledby="make-title">
         <h2 id="make-title">Make an operator key</h2>
         <NothingSaved form={form} what="No key was made." />
-        <form class="form wide" method="post" action={PATH} data-once>
-          <Field form={form} name="name" label="Name" maxlength={200} hint="Which tool will use it." />
-          <Field form={form} name="expires_at" label="Expires (UTC)" optional type="datetime-local" />
-          <fieldset aria-describedby={form.errors.scopes === undefined ? undefined : "e-scopes"}>
-            <legend>Scopes</legend>
-            {OPERATOR_SCOPES.map((scope) => (
-              <label class="choice">
-                <input type="checkbox" name={scope} value="yes" checked={form.values[scope] !== undefined} />
-                <span>{MEANINGS[scope]}</span>
-              </label>
-            ))}
-            <Notes form={form} name="scopes" hint={undefined} />
-          </fieldset>
-          <p class="buttons">
-            <button class="button" type="submit">
-              Make the key
-            </button>
-          </p>
-        </form>
+        <MakeKeyForm form={form} action={PATH} scopes={MEANINGS} nameHint="Which tool will use it." />
       </section>
     </>
   );
