@@ -170,6 +170,7 @@ export class RandomUsage {
   }
 
   readonly #closed = new Set<string>();
+  readonly #reported = new Set<string>();
 
   #keep(run: string, model: string, sent: number[], charged: number, final: boolean): void {
     const key = `${run} ${model}`;
@@ -186,7 +187,8 @@ export class RandomUsage {
     const { startedMs: _, ...attributes } = this.#run(run);
     const grown = totals.map((total, i) => total - (known.totals[i] ?? 0));
     const firstOfModel = !this.#meters.has(key);
-    const firstOfRun = !this.debits.some((debit) => debit.run === run);
+    const firstOfRun = !this.#reported.has(run);
+    this.#reported.add(run);
     // A report that changes nothing adds no row to any table.
     if (firstOfModel || grown.some((quantity) => quantity !== 0)) {
       const at = { atMs: this.#nowMs, cycle };

@@ -156,8 +156,11 @@ const LOAD_USED = `SELECT k.value ->> 0 AS dimension, k.value ->> 1 AS id,
     ${UNITS.map(
       (unit) => `(SELECT amount_micros FROM totals_cycle WHERE unit = '${unit}' AND cycle_starts_at_ms = ?2
         AND dimension = k.value ->> 0 AND id = k.value ->> 1) AS cycle_${unit},
-      (SELECT amount_micros FROM totals_day WHERE day_starts_at_ms = ?3
-        AND dimension = k.value ->> 0 AND id = k.value ->> 1 AND unit = '${unit}') AS day_${unit}`,
+      coalesce((SELECT day_micros FROM totals_cycle WHERE unit = '${unit}' AND cycle_starts_at_ms = ?2
+        AND dimension = k.value ->> 0 AND id = k.value ->> 1 AND day_starts_at_ms = ?3), 0)
+      -- What the last release folded on the day of the upgrade.
+      + coalesce((SELECT amount_micros FROM totals_day WHERE day_starts_at_ms = ?3
+        AND dimension = k.value ->> 0 AND id = k.value ->> 1 AND unit = '${unit}'), 0) AS day_${unit}`,
     ).join(", ")},
     (SELECT level FROM budget_levels WHERE dimension = k.value ->> 0 AND id = k.value ->> 1
       AND period = 'day' AND period_starts_at_ms = ?3) AS day_level,

@@ -5,7 +5,7 @@
  * file is long because it has every step.
  */
 import { CELL_KEY } from "../../copy/write-cube.ts";
-import { BUDGET_STEP } from "./budget-schema.ts";
+import { BUDGET_STEP, DAY_STEP } from "./budget-schema.ts";
 import { CHANNELS_STEP } from "./channel-schema.ts";
 import { COPY_SHARD_STEP } from "./copy-shard.ts";
 import { CUBE_STEP, CYCLE_STEP } from "./cube-schema.ts";
@@ -328,6 +328,7 @@ export const STEPS: readonly string[][] = [
   BUDGET_STEP,
   COPY_SHARD_STEP,
   CYCLE_STEP,
+  DAY_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -1,67 +1,24 @@
 /**
- * Totals by workspace, group and user for each local day, folded from the outbox like the totals of cycles. A budget
- * counts them, and they are never copied to D1. A refund counts on the day whose charge it undoes, so a day's total
- * changes only while the day is the current one.
+ * What was charged on the current local day, by workspace, group and user. It is stored in the rows of the cycle's
+ * totals, which every charge changes anyway, so it costs a debit no row. Only budgets read it, and it is never copied to
+ * D1. A refund counts on the day whose charge it undoes, so a day's total changes only while the day is the current one.
  */
-
-import { makeCalendar } from "../../ledger/calendar.ts";
-import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
-import type { Unit } from "../../ledger/micros.ts";
+import type { CycleTotal } from "../../copy/batch.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
-import type { OutboxDebit, OutboxRow } from "../books/outbox.ts";
+import type { OutboxDebit } from "../books/outbox.ts";
 import type { Sql } from "../books/sql.ts";
-import { Table } from "../books/table.ts";
 
-type DayTotal = { dayStartsAtMs: AtMs; dimension: Dimension; id: string; unit: Unit; amountMicros: number };
+/** A cycle's total, with what was charged on the last day that changed it. */
+export type StoredTotal = CycleTotal & { dayStartsAtMs: AtMs; dayMicros: number };
 
-/** Only the current day is read. A few days are kept, because a clock may be set back. */
+/** A clock may be set back, so the rows of the last release are kept for a few days. */
 const KEPT_MS = 3 * DAY_MS;
 
-const DAY_TOTALS = new Table<DayTotal>({
-  name: "totals_day",
-  key: {
-    day_starts_at_ms: (total) => total.dayStartsAtMs,
-    dimension: (total) => total.dimension,
-    id: (total) => total.id,
-    unit: (total) => total.unit,
-  },
-  changing: { amount_micros: (total) => total.amountMicros },
-  read: (row) => ({
-    dayStartsAtMs: row.day_starts_at_ms as number,
-    dimension: row.dimension as Dimension,
-    id: row.id as string,
-    unit: row.unit as Unit,
-    amountMicros: row.amount_micros as number,
-  }),
-});
-
-/** Adds these outbox rows to the totals, as part of the caller's transaction. */
-export function foldDays(sql: Sql, rows: readonly OutboxRow[]): void {
-  const totals = new Map<string, DayTotal>();
-  const calendars = new Map<string, ReturnType<typeof makeCalendar>>();
-  for (const row of rows) {
-    const calendar = calendars.get(row.timeZone) ?? makeCalendar(row.timeZone);
-    calendars.set(row.timeZone, calendar);
-    const localDayMs = calendar.dayStart(row.atMs);
-    for (const { debit } of row.items) {
-      if (debit === null) continue;
-      const dayStartsAtMs = Math.max(debit.cycleMs, localDayMs);
-      for (const dimension of DIMENSIONS) {
-        const key = { dayStartsAtMs, dimension, id: debit[dimension], unit: debit.unit };
-        const place = placeOf(key);
-        const total = totals.get(place) ?? { ...key, amountMicros: 0 };
-        total.amountMicros += dayMicrosOf(debit);
-        totals.set(place, total);
-      }
-    }
-  }
-  if (totals.size === 0) return;
-  const touched = [...totals.values()];
-  for (const stored of DAY_TOTALS.loadSame(sql, touched)) {
-    const total = totals.get(placeOf(stored));
-    if (total !== undefined) total.amountMicros += stored.amountMicros;
-  }
-  DAY_TOTALS.put(sql, touched);
+/** Adds to the last day of a total. A later day starts at zero; what is of an earlier day than the last is not needed. */
+export function addDay(total: StoredTotal, { dayStartsAtMs, dayMicros }: Omit<StoredTotal, keyof CycleTotal>): void {
+  if (dayStartsAtMs < total.dayStartsAtMs) return;
+  total.dayMicros = dayMicros + (dayStartsAtMs === total.dayStartsAtMs ? total.dayMicros : 0);
+  total.dayStartsAtMs = dayStartsAtMs;
 }
 
 /** The part of a debit that counts on its day. */
@@ -69,12 +26,8 @@ export function dayMicrosOf({ micros, dayMicros }: OutboxDebit): number {
   return dayMicros ?? micros;
 }
 
-/** Deletes a portion of the totals of past days. */
+/** Deletes a portion of the rows in which the last release stored the totals of days. */
 export function pruneDayTotals(sql: Sql, nowMs: AtMs, limit: number): void {
   const old = "SELECT day_starts_at_ms, dimension, id, unit FROM totals_day WHERE day_starts_at_ms < ? LIMIT ?";
   sql.run(`DELETE FROM totals_day WHERE (day_starts_at_ms, dimension, id, unit) IN (${old})`, nowMs - KEPT_MS, limit);
-}
-
-function placeOf({ dayStartsAtMs, dimension, id, unit }: Omit<DayTotal, "amountMicros">): string {
-  return `${dayStartsAtMs} ${dimension} ${unit} ${id}`;
 }

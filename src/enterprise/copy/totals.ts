@@ -12,7 +12,7 @@ import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import { Table } from "../books/table.ts";
 import { type Cube, foldCube, loadTouchedCube, noteGap } from "./cube.ts";
-import { foldDays } from "./day-totals.ts";
+import { addDay, dayMicrosOf, type StoredTotal } from "./day-totals.ts";
 
 const MAX_FOLDED_ROWS = 1_000;
 /** Folding this much takes a few milliseconds. */
@@ -41,7 +41,7 @@ export const TIME_TOTALS = new Table<TimeTotal>({
   }),
 });
 
-export const CYCLE_TOTALS = new Table<CycleTotal>({
+export const CYCLE_TOTALS = new Table<StoredTotal>({
   name: "totals_cycle",
   key: {
     unit: (total) => total.unit,
@@ -52,6 +52,8 @@ export const CYCLE_TOTALS = new Table<CycleTotal>({
   changing: {
     requests: (total) => total.requests,
     amount_micros: (total) => total.amountMicros,
+    day_starts_at_ms: (total) => total.dayStartsAtMs,
+    day_micros: (total) => total.dayMicros,
     revision: (total) => total.revision,
   },
   read: (row) => ({
@@ -61,9 +63,15 @@ export const CYCLE_TOTALS = new Table<CycleTotal>({
     id: row.id as string,
     requests: row.requests as number,
     amountMicros: row.amount_micros as number,
+    dayStartsAtMs: row.day_starts_at_ms as number,
+    dayMicros: row.day_micros as number,
     revision: row.revision as number,
   }),
 });
+
+type Touched = { time: TimeTotal[]; cycle: StoredTotal[] };
+
+const NO_USE = { requests: 0, amountMicros: 0, dayStartsAtMs: 0, dayMicros: 0 };
 
 /** Folds the oldest outbox rows that are not in the totals yet. Returns true if there may be more. */
 export function foldOutbox(sql: Sql): boolean {
@@ -123,7 +131,6 @@ function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
   CYCLE_TOTALS.put(sql, touched.cycle);
   noteGap(sql, rows);
   const cube: Cube = foldCube(sql, rows, last.lastSeq);
-  foldDays(sql, rows);
   const items = rows.reduce((sum, row) => sum + row.items.length, 0);
   setProgress(sql, "folded", last.lastSeq);
   setProgress(sql, "items_folded", getProgress(sql, "items_folded") + items);
@@ -141,9 +148,9 @@ function loadTouched(sql: Sql, rows: readonly OutboxRow[]): Totals {
 }
 
 /** Sums what the rows add to each total that they change. */
-function sumUp(rows: readonly OutboxRow[], revision: number): Pick<Totals, "time" | "cycle"> {
+function sumUp(rows: readonly OutboxRow[], revision: number): Touched {
   const time = new Map<string, TimeTotal>();
-  const cycle = new Map<string, CycleTotal>();
+  const cycle = new Map<string, StoredTotal>();
   const calendars = new Map<string, ReturnType<typeof makeCalendar>>();
   for (const row of rows) {
     const calendar = calendars.get(row.timeZone) ?? makeCalendar(row.timeZone);
@@ -159,9 +166,10 @@ function sumUp(rows: readonly OutboxRow[], revision: number): Pick<Totals, "time
       }
       for (const [dimension, id] of Object.entries(idsOf(debit)) as [TotalDimension, string][]) {
         const key = { unit, cycleStartsAtMs: debit.cycleMs, dimension, id };
-        const total = findOrAdd(cycle, cycleKey(key), () => ({ ...key, requests: 0, amountMicros: 0, revision }));
+        const total = findOrAdd(cycle, cycleKey(key), () => ({ ...key, ...NO_USE, revision }));
         total.requests += debit.requests;
         total.amountMicros += debit.cycleMicros;
+        addDay(total, { dayStartsAtMs: Math.max(debit.cycleMs, starts.day), dayMicros: dayMicrosOf(debit) });
       }
     }
   }
@@ -173,7 +181,7 @@ function idsOf({ workspace, group, user }: OutboxDebit): Record<TotalDimension, 
   return { all: "", workspace, group, user };
 }
 
-function addStored(sql: Sql, touched: Pick<Totals, "time" | "cycle">): void {
+function addStored(sql: Sql, touched: Touched): void {
   const time = new Map(touched.time.map((total) => [timeKey(total), total]));
   for (const stored of TIME_TOTALS.loadSame(sql, touched.time)) {
     const total = time.get(timeKey(stored));
@@ -183,16 +191,26 @@ function addStored(sql: Sql, touched: Pick<Totals, "time" | "cycle">): void {
   for (const stored of CYCLE_TOTALS.loadSame(sql, touched.cycle)) {
     const total = cycle.get(cycleKey(stored));
     if (total === undefined) continue;
-    total.requests += stored.requests;
-    total.amountMicros += stored.amountMicros;
+    addCycleTotal(total, stored);
   }
+}
+
+/** Adds another total of the same cycle, except for its revision. */
+export function addCycleTotal(total: StoredTotal, more: StoredTotal): void {
+  total.requests += more.requests;
+  total.amountMicros += more.amountMicros;
+  // The total may be of a later day than what is added to it, so it is added to that, in the order of time.
+  const day = { ...more };
+  addDay(day, total);
+  total.dayStartsAtMs = day.dayStartsAtMs;
+  total.dayMicros = day.dayMicros;
 }
 
 function timeKey({ span, unit, startsAtMs, surface }: Omit<TimeTotal, "amountMicros" | "revision">): string {
   return `${span} ${unit} ${startsAtMs} ${surface}`;
 }
 
-function cycleKey(total: Omit<CycleTotal, "requests" | "amountMicros" | "revision">): string {
+function cycleKey(total: Pick<CycleTotal, "unit" | "cycleStartsAtMs" | "dimension" | "id">): string {
   return `${total.unit} ${total.cycleStartsAtMs} ${total.dimension} ${total.id}`;
 }
 

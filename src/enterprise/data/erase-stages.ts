@@ -13,7 +13,7 @@ import { getProgress, nextRevision } from "../books/progress.ts";
 import { ENTRIES } from "../books/rows.ts";
 import type { Sql, SqlRow, SqlValue } from "../books/sql.ts";
 import { CUBE, cellId, mergeCells } from "../copy/cube.ts";
-import { CYCLE_TOTALS } from "../copy/totals.ts";
+import { addCycleTotal, CYCLE_TOTALS } from "../copy/totals.ts";
 import type { Platform } from "../platform.ts";
 import { opaqueId } from "./digest.ts";
 import { logChanges } from "./export-log.ts";
@@ -101,12 +101,8 @@ async function eraseTotals(deps: EraseDeps, { user, replacement }: PersonToErase
     const merged = moved.map((total) => {
       const [stored] = CYCLE_TOTALS.loadSame(sql, [total]);
       if (stored === undefined) return total;
-      return {
-        ...total,
-        requests: total.requests + stored.requests,
-        amountMicros: total.amountMicros + stored.amountMicros,
-        revision: Math.max(total.revision, stored.revision),
-      };
+      addCycleTotal(total, stored);
+      return { ...total, revision: Math.max(total.revision, stored.revision) };
     });
     return { before, merged };
   };
@@ -118,10 +114,11 @@ async function eraseTotals(deps: EraseDeps, { user, replacement }: PersonToErase
     CYCLE_TOTALS.put(sql, load().merged);
     sql.run(`DELETE FROM totals_cycle WHERE dimension = 'user' AND id = ? AND ${page.within}`, user, ...page.params);
   });
+  if (before.length > 0) deps.ledger.budgets.clear();
   return page.last;
 }
 
-/** What the person was charged on the last days, which only budgets read. */
+/** What the last release stored of the days, which only budgets read. */
 function eraseDays({ ledger }: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): StageKey {
   const { sql } = ledger;
   const page = pageOf(sql, "totals_day", ["day_starts_at_ms", "dimension", "id", "unit"], after);

@@ -373,6 +373,23 @@ it("keeps a hold that has expired out of a budget, however many expire at once",
   expect(budgetStates(ledger, [key])).toMatchObject([{ heldMicros: 2_500 }]);
 });
 
+it("a budget counts what the last release had summed for the day", () => {
+  const clock = { nowMs: at("2026-03-10T12:00:00Z") };
+  const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
+  const key = { dimension: "user", id: "u1", period: "day" } as const;
+  setBudget(ledger, key, { limitMicros: 500, action: "block" }, "operator");
+  const insert = "INSERT INTO totals_day (day_starts_at_ms, dimension, id, unit, amount_micros) VALUES (?, ?, ?, ?, ?)";
+  ledger.sql.run(insert, at("2026-03-10T00:00:00Z"), "user", "u1", "credits", 70);
+  debit(ledger, report(30));
+  for (const usedMicros of [100, 100]) {
+    ledger.budgets.clear();
+    expect(budgetStates(ledger, [key])).toMatchObject([{ usedMicros }]);
+    ledger.sql.transaction(() => foldOutbox(ledger.sql));
+  }
+  clock.nowMs += 24 * 60 * MINUTE_MS;
+  expect(budgetStates(ledger, [key])).toMatchObject([{ usedMicros: 0 }]);
+});
+
 it("the audit finds a sum in memory that the totals do not have, and holds that do not add up", () => {
   const clock = { nowMs: at("2026-03-10T12:00:00Z") };
   const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
@@ -383,7 +400,7 @@ it("the audit finds a sum in memory that the totals do not have, and holds that 
   expect(failed()).toEqual([]);
   ledger.sql.transaction(() => foldOutbox(ledger.sql));
   expect(failed()).toEqual([]);
-  ledger.sql.run("UPDATE totals_day SET amount_micros = 29 WHERE dimension = 'user'");
+  ledger.sql.run("UPDATE totals_cycle SET day_micros = 29 WHERE dimension = 'user'");
   expect(failed()).toMatchObject([{ name: "budgets", detail: expect.stringContaining("user u1, day in credits: 30") }]);
   ledger.budgets.clear();
   expect(failed()).toEqual([]);

@@ -215,7 +215,7 @@ describe("erasing a person", () => {
     await fill();
     const sums = () =>
       platform.sql.all(
-        "SELECT sum(amount_micros) AS cube, (SELECT sum(amount_micros) FROM totals_cycle WHERE dimension = 'user') AS totals FROM cube",
+        "SELECT sum(amount_micros) AS cube, (SELECT sum(amount_micros + day_micros) FROM totals_cycle WHERE dimension = 'user') AS totals FROM cube",
       );
     expect(await auditFaults()).toEqual([]);
     const before = sums();
