@@ -30,6 +30,27 @@ describe("the usage page", () => {
     await context.close();
   });
 
+  it.each([
+    [0.05, 100],
+    [0.95, 1_900],
+  ])("waits a random part of two seconds before it reconnects (%d)", async (random, pauseMs) => {
+    const { enterprise, page, context } = await openNewLivePage();
+    await page.evaluate((value) => {
+      Math.random = () => value;
+      const { setTimeout } = window;
+      const pauses: (number | undefined)[] = [];
+      const recording = (then: () => void, ms?: number) => {
+        pauses.push(ms);
+        return setTimeout(then, ms);
+      };
+      Object.assign(window, { pauses, setTimeout: recording });
+    }, random);
+    await site.evict(enterprise);
+    await expect.poll(() => page.evaluate(() => Reflect.get(window, "pauses"))).toContain(pauseMs);
+    await expect.poll(() => pill(page)).toBe("Live");
+    await context.close();
+  });
+
   it("says when the network is lost, keeps its numbers, and recovers", async () => {
     const { enterprise, page, context } = await openNewLivePage();
     await context.setOffline(true);

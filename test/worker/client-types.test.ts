@@ -18,9 +18,9 @@ it("gives the client the same types as the interface's schemas", () => {
   const fits: true[] = [
     true satisfies Fits<client.Report, SentReport>,
     true satisfies Fits<Answer, client.DebitAnswer>,
-    true satisfies Fits<Required<client.DebitAnswer>, Answer>,
+    true satisfies Fits<client.DebitAnswer, Answer>,
     true satisfies Fits<Items, (client.DebitAnswer | client.ItemRefusal)[]>,
-    true satisfies Fits<(Required<client.DebitAnswer> | client.ItemRefusal)[], Items>,
+    true satisfies Fits<(client.DebitAnswer | client.ItemRefusal)[], Items>,
     true satisfies Fits<client.StartRequest, z.input<typeof startSchema>>,
     true satisfies Fits<z.output<typeof startedSchema>, client.RunStarted>,
     true satisfies Fits<client.RunStarted, z.output<typeof startedSchema>>,

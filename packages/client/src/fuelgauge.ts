@@ -92,7 +92,7 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
   const sender = new Sender({
     ...context,
     tiers,
-    transport: options.transport?.({ ledger, clock, timeoutMs, http }) ?? http,
+    transport: options.transport?.({ ...context, timeoutMs, http }) ?? http,
     limit: open && { maxUnreported: open.maxUnreported, weigh: open.weigh ?? allTokens },
     register: (run) => registerRun(context, run, startOptions.get(run) as StartOptions),
     onTrouble,

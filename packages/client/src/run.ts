@@ -1,6 +1,7 @@
 /**
- * The run that an agent works with. The file is long because a run is one object with many parts. It counts tokens, passes on what the ledger asks, and finishes. Counting never waits
- * for the network. It only marks a meter as changed, and the sender reports that meter.
+ * The run that an agent works with. It counts tokens, passes on what the ledger asks, and finishes. Counting never waits
+ * for the network: it only marks a meter as changed, and the sender reports that meter. The file is long because a run
+ * is one object with many parts.
  */
 import { type Call, type CallHost, CallState, type Part } from "./call.ts";
 import type { Uncounted } from "./counted.ts";
@@ -101,9 +102,9 @@ type RunSetup = {
 };
 
 const FINISH_WAIT_MS = 30_000;
-/** Matches dated model names such as claude-x-20250929, gpt-x-2025-08-07 and claude-x@20250929. */
 /** The refusals that stop a run which the policy admitted while the ledger could not be reached. */
 const LATE_STOPS = ["credits_exhausted", "spend_cap_reached", "budget_exhausted", "enterprise_suspended"] as const;
+/** Matches dated model names such as claude-x-20250929, gpt-x-2025-08-07 and claude-x@20250929. */
 const DATE_OF_MODEL = /[-@](\d{8}|\d{4}-\d{2}-\d{2})$/;
 const MAX_NOT_COUNTED = 100;
 const MAX_REPORT_AFTER_MS = 60_000;
@@ -258,6 +259,7 @@ export class RunState implements Run, CallHost {
   /** Handles the ledger's response to a report of this meter. */
   handleAnswer(meter: Meter<RunState>, answer: DebitAnswer): void {
     this.#setCanonicalName(meter, answer.model);
+    // Earlier versions of the ledger state neither of these two fields.
     meter.priced = answer.priced !== false;
     const { report_after_ms: afterMs } = answer;
     if (typeof afterMs === "number" && afterMs >= 0) this.reportAfterMs = Math.min(afterMs, MAX_REPORT_AFTER_MS);

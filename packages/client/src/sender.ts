@@ -1,8 +1,9 @@
 /**
  * Reports the meters of all runs. It sends one request at a time, with many reports, and each meter at most four times a
  * second, or less often if the ledger asks for that. Usage whose price tier is not known yet waits until the ledger has
- * stated the model's tiers. The file is long because its methods share one queue. Nothing is lost, because later running totals include earlier ones. If the ledger does not respond, the sender
- * retries with growing pauses for as long as the process lives. Memory is bounded, because a meter has only one slot.
+ * stated the model's tiers. Nothing is lost, because later running totals include earlier ones. If the ledger does not
+ * respond, the sender retries with growing pauses for as long as the process lives. Memory is bounded, because a meter
+ * has only one slot. The file is long because its methods share one queue.
  */
 import { backoffMs, type Clock, withTimeout } from "./clock.ts";
 import { type Answer, describe, type Ledger, noAnswer } from "./http.ts";

@@ -2,9 +2,9 @@
  * Sends reports through one WebSocket, which costs less per report on a host with many runs. The opening request must
  * carry the Authorization header. Workers send it in a `fetch` that upgrades to a WebSocket. Node ≥ 22, Deno and Bun
  * accept it as an option of `new WebSocket`. Browsers cannot send it. If the socket fails to open or breaks, reports
- * go over HTTP for the next 30 s.
+ * go over HTTP for a random time of up to 30 s, or of up to 5 minutes after several failures in a row.
  */
-import { type Clock, withTimeout } from "./clock.ts";
+import { type Clock, reopenAfterMs, withTimeout } from "./clock.ts";
 import { type Ledger, noAnswer } from "./http.ts";
 import { type MakeTransport, type Outcome, outcomeOf, type Transport } from "./transport.ts";
 import type { Report } from "./wire.ts";
@@ -19,8 +19,6 @@ export type Socket = {
 /** Opens a socket. Resolves once it is open, and rejects if it does not open. */
 export type OpenSocket = (url: string, headers: Record<string, string>) => Promise<Socket>;
 
-const REOPEN_AFTER_MS = 30_000;
-
 /** A transport for `createFuelgauge`: `{ transport: socketTransport() }`. */
 export function socketTransport(open: OpenSocket = openSocket): MakeTransport {
   return (connection) => new SocketTransport(connection, open);
@@ -31,17 +29,21 @@ type Waiting = (outcome: Outcome | null) => void;
 class SocketTransport implements Transport {
   readonly #ledger: Ledger;
   readonly #clock: Clock;
+  readonly #random: () => number;
   readonly #timeoutMs: number;
   readonly #http: Transport;
   readonly #open: OpenSocket;
   readonly #waiting = new Map<number, { reports: Report[]; done: Waiting }>();
   #socket: Socket | null = null;
   #httpUntilMs = 0;
+  /** How often in a row a socket did not open, or broke before its first reply. */
+  #failures = 0;
   #lastId = 0;
 
   constructor(connection: Parameters<MakeTransport>[0], open: OpenSocket) {
     this.#ledger = connection.ledger;
     this.#clock = connection.clock;
+    this.#random = connection.random;
     this.#timeoutMs = connection.timeoutMs;
     this.#http = connection.http;
     this.#open = open;
@@ -74,7 +76,7 @@ class SocketTransport implements Transport {
       this.#socket = socket;
     } catch {
       late = true;
-      this.#httpUntilMs = this.#clock.steadyMs() + REOPEN_AFTER_MS;
+      this.#useHttp();
     }
     return this.#socket;
   }
@@ -103,15 +105,22 @@ class SocketTransport implements Transport {
     }
     const waiting = this.#waiting.get(reply.id as number);
     if (waiting === undefined) return;
+    this.#failures = 0;
     const { status } = reply;
     const refused = typeof status === "number";
     waiting.done(refused ? { ...noAnswer(""), status, body: reply } : outcomeOf(reply, waiting.reports));
   }
 
+  /** Sends reports over HTTP for a while, because the socket has failed. */
+  #useHttp(): void {
+    this.#failures += 1;
+    this.#httpUntilMs = this.#clock.steadyMs() + reopenAfterMs(this.#failures, this.#random);
+  }
+
   #drop(socket: Socket | null): void {
     if (socket === null || socket !== this.#socket) return;
     this.#socket = null;
-    this.#httpUntilMs = this.#clock.steadyMs() + REOPEN_AFTER_MS;
+    this.#useHttp();
     for (const { done } of this.#waiting.values()) done(null);
     try {
       socket.close();

@@ -18,6 +18,8 @@ export type Transport = {
 export type MakeTransport = (connection: {
   ledger: Ledger;
   clock: Clock;
+  /** Returns a number from 0 up to 1, like `Math.random`. */
+  random: () => number;
   timeoutMs: number;
   http: Transport;
 }) => Transport;

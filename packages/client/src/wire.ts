@@ -68,7 +68,7 @@ export type DebitAnswer = {
   reason: StopReason | null;
   seq: number;
   /** How long the ledger asks the run to collect usage before it reports again, in ms. */
-  report_after_ms?: number;
+  report_after_ms: number;
 };
 
 /** Why the ledger refused one report of a batch. */

@@ -5,6 +5,7 @@
  */
 import type { GaugeJson } from "../../wire/gauge.ts";
 import { type Action, DEFAULT_LINKS, type Link, linksIn } from "./actions.ts";
+import { reconnectPauseMs } from "./pauses.ts";
 import { newlyPassed } from "./thresholds.ts";
 
 /** The methods of a bar that a feed calls. */
@@ -27,7 +28,6 @@ const TIMEOUT_MS = 8_000;
 const PING_MS = 25_000;
 /** A socket that stayed open longer than this resets the count of failures. */
 const STEADY_MS = 5_000;
-const MAX_PAUSE_MS = 30_000;
 const SLEEP_MS = 30_000;
 /**
  * The maximum age of a socket. A new socket sends the current gauge, whose remaining days change even without a debit.
@@ -134,8 +134,7 @@ export class Feed {
       if (!bar || document.hidden) return watch.abort();
       const { code, openMs } = await this.#connect(bar, watch.signal).catch((): SocketEnd => ({ openMs: 0 }));
       if (openMs > STEADY_MS) failures = 0;
-      const pauseMs = Math.min(MAX_PAUSE_MS, 1_000 * 2 ** failures) * (0.5 + Math.random() / 2);
-      if (code !== TOKEN_REFUSED || failures > 0) await pause(pauseMs);
+      if (code !== TOKEN_REFUSED || failures > 0) await pause(reconnectPauseMs(failures, Math.random()));
     }
   }
 
