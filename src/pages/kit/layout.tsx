@@ -63,9 +63,9 @@ const HTMX_CONFIG = JSON.stringify({
     // Also reconnect after 1000, with which a tab's socket closes when the tab is hidden briefly.
     reconnectCodes: [1000, 1001, 1005, 1006, 1011, 1012, 1013, 1014],
     // A deployment closes the sockets of all pages at the same moment. With a jitter of 1, each page waits a random time
-    // from 0 to twice the delay, which is 1 s and doubles up to 15 s.
+    // from 0 to twice the delay, which is 1 s and doubles up to 10 s.
     reconnectDelay: 1_000,
-    reconnectMaxDelay: 15_000,
+    reconnectMaxDelay: 10_000,
     reconnectJitter: 1,
   },
 });
