@@ -40,6 +40,7 @@ import { spendCapRoutes } from "./api/spend-cap.ts";
 import { usageRoutes } from "./api/usage.ts";
 import { topRoutes } from "./api/usage-top.ts";
 import { webhookRoutes } from "./api/webhooks.ts";
+import { problemPage, wantsHtml } from "./pages/kit/problem-page.tsx";
 import { referencePage } from "./pages/reference/page.tsx";
 import { pageRoutes } from "./pages/site.tsx";
 import type { ApiDocument } from "./wire/api-document.ts";
@@ -67,7 +68,10 @@ const SECURITY_HEADERS = {
 export const app = newRouter();
 
 app.use(secureHeaders(SECURITY_HEADERS), requireSecrets, requireHttps);
-const limitBody = bodyLimit({ maxSize: MAX_BODY_BYTES, onError: (c) => problem(c, "body_too_large") });
+const limitBody = bodyLimit({
+  maxSize: MAX_BODY_BYTES,
+  onError: (c) => (wantsHtml(c) ? problemPage(c, "body_too_large") : problem(c, "body_too_large")),
+});
 app.use(async (c, next) => {
   try {
     return await limitBody(c, next);

@@ -2,8 +2,8 @@
  * POST …/restore takes an enterprise's object back to a moment of the last 30 days. This needs the platform's recovery,
  * and what was revoked since then must be revoked again first. This release has no such restore and says so.
  */
-import { isRefusal, refuse } from "../ledger/refusals.ts";
-import { enterpriseStub } from "../operations/enterprise-stub.ts";
+import { isRefusal } from "../ledger/refusals.ts";
+import { restoreEnterprise } from "../operations/restore.ts";
 import { time } from "../wire/fields.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -28,8 +28,7 @@ export const restoreRoutes = newRouter().openapi(
     },
   }),
   async (c) => {
-    const state = await enterpriseStub(c.env, c.var.address).state({ kind: "operator" });
-    if (isRefusal(state)) return refused(c, state.refusal);
-    return refused(c, refuse({ code: "not_supported" }).refusal);
+    const restored = await restoreEnterprise(c.env, c.var.address, c.req.valid("json").at);
+    return isRefusal(restored) ? refused(c, restored.refusal) : c.json(restored, 202);
   },
 );

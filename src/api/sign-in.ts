@@ -2,28 +2,14 @@
  * The operator's routes to give people access, and to end it. One makes a link that signs a browser in, once. One makes
  * a short-lived token for the usage bar, which works on one origin only. One signs a person out everywhere.
  */
-import { signingSecret } from "../access/secrets.ts";
-import { mintToken } from "../access/tokens.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import { issueToken, makeLink } from "../operations/sign-in.ts";
+import { makeEmbedToken, makeLink } from "../operations/sign-in.ts";
 import { id } from "../wire/fields.ts";
-import { newSession, role } from "../wire/sign-in.ts";
+import { newEmbedToken, newSession } from "../wire/sign-in.ts";
 import { formatIso } from "../wire/time.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-
-const origin = z
-  .string()
-  .refine(
-    (text) => /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text,
-    "must be an origin such as https://editor.example",
-  )
-  .openapi({ type: "string", example: "https://editor.example" });
-
-const embedSchema = z
-  .strictObject({ user: id, role, origin, ttl_seconds: z.int().min(1).max(3_600).default(900) })
-  .openapi("NewEmbedToken");
 
 export const signInRoutes = newRouter()
   .openapi(
@@ -69,30 +55,13 @@ export const signInRoutes = newRouter()
       }),
       request: {
         params: inEnterprise,
-        body: body(embedSchema, { user: "ada", role: "member", origin: "https://editor.example" }),
+        body: body(newEmbedToken, { user: "ada", role: "member", origin: "https://editor.example" }),
       },
     }),
     async (c) => {
-      const { ttl_seconds, ...who } = c.req.valid("json");
-      const known = await issueToken(c.env, c.var.address, { ...who, kind: "embed" });
-      if (isRefusal(known)) return refused(c, known.refusal);
-      const expiresAtMs = Date.now() + ttl_seconds * 1000;
-      // The usage bar offers the invitation from 50% usage on, even if no alert in the gauge links to it. `href` is
-      // ASCII, because the bar decodes the token with atob().
-      // An object of the last release does not send the links.
-      const { referralUrl } = known.links ?? known.settings;
-      const inviteUrl = referralUrl === null ? null : new URL(referralUrl).href;
-      const claims = {
-        ...who,
-        inviteUrl,
-        enterprise: c.var.enterprise,
-        region: c.var.address.region,
-        issuedAtMs: known.issuedAtMs,
-        id: crypto.randomUUID(),
-        kind: "embed" as const,
-      };
-      const token = await mintToken(signingSecret(c.env), { ...claims, expiresAtMs });
-      return c.json({ token, expires_at: formatIso(expiresAtMs) }, 201);
+      const made = await makeEmbedToken(c.env, c.var.address, c.req.valid("json"));
+      if (isRefusal(made)) return refused(c, made.refusal);
+      return c.json({ token: made.token, expires_at: formatIso(made.expiresAtMs) }, 201);
     },
   )
   .openapi(

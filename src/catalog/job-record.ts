@@ -14,3 +14,9 @@ export type JobRecord = {
 };
 
 export type JobCount = { name: string; state: JobState; jobs: number };
+
+/** A job in the list, with the time of its last change. */
+export type ListedJob = JobRecord & { changedAtMs: number };
+
+/** A place in the list of jobs. */
+export type JobPosition = { changedAtMs: number; job: string };

@@ -3,7 +3,7 @@
  * job, rarely while the job runs, and when the job ends. The records are here so that they survive their enterprise.
  */
 
-import type { JobCount, JobRecord } from "./job-record.ts";
+import type { JobCount, JobPosition, JobRecord, JobState, ListedJob } from "./job-record.ts";
 
 /** How long a record is kept after its last change. */
 const RETENTION_MS = 35 * 86_400_000;
@@ -17,6 +17,7 @@ export function createJobRecords(sql: SqlStorage): void {
   );
   sql.exec("CREATE INDEX IF NOT EXISTS jobs_by_age ON jobs (changed_at_ms)");
   sql.exec("CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (name, state)");
+  sql.exec("CREATE INDEX IF NOT EXISTS jobs_by_state_and_age ON jobs (state, changed_at_ms)");
 }
 
 /**
@@ -38,6 +39,24 @@ export function putJobRecord(sql: SqlStorage, record: JobRecord, nowMs: number):
 export function loadJobRecord(sql: SqlStorage, job: string): JobRecord | null {
   const statement = "SELECT id AS job, name, enterprise, state, progress, detail FROM jobs WHERE id = ?";
   return sql.exec<JobRecord>(statement, job).toArray()[0] ?? null;
+}
+
+/**
+ * Lists records by their last change, newest first, and reads only those that it returns.
+ * @param before the place after which the list continues
+ */
+export function listJobRecords(
+  sql: SqlStorage,
+  state: JobState | null,
+  before: JobPosition | null,
+  limit: number,
+): ListedJob[] {
+  const { changedAtMs, job } = before ?? { changedAtMs: Number.MAX_SAFE_INTEGER, job: "" };
+  const statement = `SELECT id AS job, name, enterprise, state, progress, detail, changed_at_ms AS changedAtMs FROM jobs
+    WHERE (changed_at_ms, id) < (?, ?) ${state === null ? "" : "AND state = ?"}
+    ORDER BY changed_at_ms DESC, id DESC LIMIT ?`;
+  const bound = [changedAtMs, job, ...(state === null ? [] : [state]), limit];
+  return sql.exec<ListedJob>(statement, ...bound).toArray();
 }
 
 /** Counts the jobs on record by name and state. */

@@ -1,26 +1,23 @@
 /**
  * The catalog: one Durable Object for the whole deployment, called rarely. It stores what does not belong to a single
- * enterprise: price books, plans, operator keys, the list of enterprises, the results of scheduled audits, records of
- * jobs, and which of the operator's sessions were signed out. One object stores all price books because their version
+ * enterprise: price books, plans, operator keys, the list of enterprises, the results of scheduled audits, and the records
+ * of records.ts. One object stores all price books because their version
  * numbers must be unique. The list of enterprises makes it possible to rebuild a lost copy. This file is long because it
  * has one method for each call.
  */
-import { DurableObject } from "cloudflare:workers";
 import type { PlanCatalogue } from "../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { CatalogAlarm } from "./alarms.ts";
 import { Deletions } from "./deletions.ts";
 import { DeliveryRecords } from "./delivery-records.ts";
-import type { JobCount, JobRecord } from "./job-record.ts";
-import { countJobRecords, createJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
-import { countLateCopies, createLateCopies, noteLateCopy } from "./late-copies.ts";
-import { createObjectSizes, loadObjectSizes, noteObjectSize, type ObjectSize } from "./object-sizes.ts";
+import { loadObjectSizes, type ObjectSize } from "./object-sizes.ts";
 import { type ListedOperatorKey, type NewOperatorKey, type OperatorKeyFault, OperatorKeys } from "./operator-keys.ts";
 import { type Place, Places, type ShardCount } from "./placement.ts";
 import { type PlanChange, type PlanRefusal, PlanVersions, type RecordedPlan } from "./plan-versions.ts";
 import type { PriceBook } from "./price-book.ts";
 import { type ModelPrice, toFourRates } from "./price-entry.ts";
 import { type BookChange, type BookRefusal, type PriceVersion, PriceVersions } from "./price-versions.ts";
+import { CatalogRecords } from "./records.ts";
 import type { WaitingReceived, WaitingReport } from "./waiting-report.ts";
 import { WaitingList, type WaitingSummary } from "./waiting-usage.ts";
 import { within } from "./within.ts";
@@ -57,7 +54,7 @@ export const LISTS = [
 /** An object that has not responded after this time is notified again later. */
 const NOTIFY_LIMIT_MS = 5_000;
 
-export class CatalogObject extends DurableObject<Env> {
+export class CatalogObject extends CatalogRecords {
   readonly #sql = this.ctx.storage.sql;
   readonly #places = new Places(this.#sql);
   readonly #prices: PriceVersions;
@@ -78,14 +75,6 @@ export class CatalogObject extends DurableObject<Env> {
         detail TEXT NOT NULL) STRICT, WITHOUT ROWID`,
     );
     this.#sql.exec("CREATE INDEX IF NOT EXISTS audits_wrong ON audits (checked_at_ms) WHERE state <> 'ok'");
-    createJobRecords(this.#sql);
-    createObjectSizes(this.#sql);
-    createLateCopies(this.#sql);
-    this.#sql.exec(
-      `CREATE TABLE IF NOT EXISTS operator_sessions_ended (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL)
-        STRICT, WITHOUT ROWID`,
-    );
-    this.#sql.exec("CREATE TABLE IF NOT EXISTS demos (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE) STRICT");
     this.#deliveries = new DeliveryRecords(this.#sql);
     const isUpgraded = () => this.#sql.exec("SELECT 1 FROM enterprises LIMIT 1").toArray().length > 0;
     this.#operatorKeys = new OperatorKeys(this.#sql, () => Date.now());
@@ -320,34 +309,6 @@ export class CatalogObject extends DurableObject<Env> {
     return this.#sql.exec<AuditNote>(statement, id).toArray()[0] ?? null;
   }
 
-  /** Stores the public record of a job, or replaces it. */
-  putJob(record: JobRecord): void {
-    putJobRecord(this.#sql, record, Date.now());
-  }
-
-  /** Returns the public record of a job; null if there is none. */
-  job(id: string): JobRecord | null {
-    return loadJobRecord(this.#sql, id);
-  }
-
-  /** Counts the jobs on record by name and state. */
-  countJobs(): JobCount[] {
-    return countJobRecords(this.#sql);
-  }
-
-  /** Notes the size of an object that is nearly full; 0 bytes if it no longer is. */
-  noteLateCopy(enterprise: string, isLate: boolean): void {
-    noteLateCopy(this.#sql, enterprise, isLate);
-  }
-
-  countLateCopies(): number {
-    return countLateCopies(this.#sql);
-  }
-
-  noteObjectSize(enterprise: string, bytes: number): void {
-    noteObjectSize(this.#sql, enterprise, bytes);
-  }
-
   /** Records how many messages an enterprise has given up in total. A late, smaller number changes nothing. */
   noteFailedDeliveries(enterprise: string, failed: number): void {
     this.#deliveries.noteFailed(enterprise, failed);
@@ -366,28 +327,6 @@ export class CatalogObject extends DurableObject<Env> {
   /** Records which enterprises have stored their webhook secret, or need none, and which could not be asked. */
   webhookSecretsStored(stored: string[], failed: string[]): void {
     this.#deliveries.secretsStored(stored, failed);
-  }
-
-  /** Adds a demo enterprise to the list on the start page. Idempotent. */
-  enrolDemo(id: string): void {
-    this.#sql.exec("INSERT INTO demos (id) VALUES (?) ON CONFLICT (id) DO NOTHING", id);
-  }
-
-  /** Returns the demo enterprises in the order in which they were added. */
-  demos(limit: number): string[] {
-    const rows = this.#sql.exec<{ id: string }>("SELECT id FROM demos ORDER BY number LIMIT ?", limit).toArray();
-    return rows.map(({ id }) => id);
-  }
-
-  /** Records that an operator's session was signed out. Forgets sessions that have expired, a hundred at a time. */
-  endOperatorSession(id: string, expiresAtMs: number): void {
-    const old = "SELECT id FROM operator_sessions_ended WHERE expires_at_ms <= ? LIMIT 100";
-    this.#sql.exec(`DELETE FROM operator_sessions_ended WHERE id IN (${old})`, Date.now());
-    this.#sql.exec("INSERT OR IGNORE INTO operator_sessions_ended VALUES (?, ?)", id, expiresAtMs);
-  }
-
-  hasOperatorSessionEnded(id: string): boolean {
-    return this.#sql.exec("SELECT 1 FROM operator_sessions_ended WHERE id = ?", id).toArray().length > 0;
   }
 }
 

@@ -8,7 +8,8 @@ import type { Usage } from "../ledger/prices.ts";
 import { id, micros, surface, tokens } from "./fields.ts";
 import { parseUsage } from "./usage.ts";
 
-const MAX_ROWS = 1_000;
+/** How many rows one call imports. */
+export const MAX_ROWS = 1_000;
 const MAX_REQUESTS = 1_000_000_000_000;
 
 const usageSchema = z

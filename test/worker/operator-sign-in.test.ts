@@ -88,7 +88,7 @@ describe("signing in as the operator", () => {
       const answer = await post("/operator/signin", { operator_key: key });
       expect(asksForKey(answer), key).toBe(true);
       expect(answer.headers.get("Set-Cookie")).toBeNull();
-      expect(answer.text).toContain("This is not the operator key.");
+      expect(answer.text).toContain("This is not an operator key of this deployment.");
       if (key.length > 1) expect(answer.text + JSON.stringify(log.mock.calls)).not.toContain(key);
     }
     expect(log).toHaveBeenCalledTimes(5);

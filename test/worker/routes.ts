@@ -214,9 +214,14 @@ const OPERATOR_ENTERPRISE = "/enterprises/{e}";
 const TABS = ["/settings", "/grants", "/cap", "/budgets", "/keys", "/webhooks", "/audit"].map(
   (tab) => OPERATOR_ENTERPRISE + tab,
 );
-const CONFIRMATIONS = ["/suspend", "/budgets/remove", "/grants/{id}/void", "/keys/{id}/revoke", "/rebuild"].map(
-  (confirmation) => OPERATOR_ENTERPRISE + confirmation,
-);
+const CONFIRMATIONS = [
+  "/suspend",
+  "/budgets/remove",
+  "/grants/{id}/void",
+  "/keys/{id}/revoke",
+  "/rebuild",
+  "/delete",
+].map((confirmation) => OPERATOR_ENTERPRISE + confirmation);
 const OPERATOR_READS = [
   "",
   "/open",
@@ -227,6 +232,11 @@ const OPERATOR_READS = [
   "/keys/{id}/revoke",
   "/referrals",
   OPERATOR_ENTERPRISE,
+  "/jobs",
+  "/jobs/{job}",
+  `${OPERATOR_ENTERPRISE}/access`,
+  `${OPERATOR_ENTERPRISE}/data`,
+  `${OPERATOR_ENTERPRISE}/export`,
   `${OPERATOR_ENTERPRISE}/journal`,
   ...TABS,
   ...CONFIRMATIONS,
@@ -241,7 +251,18 @@ const OPERATOR_FORMS = [
   "/referrals",
   ...TABS,
   ...CONFIRMATIONS,
-  ...["/link", "/sign-out", "/resume", "/test-clock", "/webhooks/test"].map((form) => OPERATOR_ENTERPRISE + form),
+  ...[
+    "/link",
+    "/embed-token",
+    "/sign-out",
+    "/resume",
+    "/test-clock",
+    "/webhooks/test",
+    "/import",
+    "/erase",
+    "/move-copy",
+    "/restore",
+  ].map((form) => OPERATOR_ENTERPRISE + form),
 ];
 
 /** A page or a file, and the outcome of a request with an empty body, without a session and with one. */

@@ -16,7 +16,8 @@ import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
 import { MAX_MICROS, type Micros, type Unit } from "../../ledger/micros.ts";
 import type { ParsedBudget } from "../../wire/budget.ts";
 import { isId } from "../../wire/fields.ts";
-import { Choice, Field, type Form, NothingSaved } from "./form.tsx";
+import { Question } from "./dialogs.tsx";
+import { Choice, Field, type Form, PostForm } from "./form.tsx";
 import { formatAmount, formatCharge, formatExactDecimal, formatPercent } from "./format.ts";
 import { Moment, Name } from "./parts.tsx";
 
@@ -192,10 +193,7 @@ export const BudgetForm: FC<{
 }> = ({ path, tab, form, unit, enterprise }) => (
   <section id="set" class="card" aria-labelledby="set-title">
     <h2 id="set-title">Set a budget</h2>
-    <NothingSaved form={form} />
-    <form class="form" method="post" action={path} data-once>
-      <input type="hidden" name="of" value={tab} />
-      <input type="hidden" name="enterprise" value={enterprise} />
+    <PostForm form={form} action={path} submit="Save" hidden={{ of: tab, enterprise }}>
       <Field
         form={form}
         name="id"
@@ -223,12 +221,7 @@ export const BudgetForm: FC<{
         optional
         hint="Not needed if there is no limit. A run in progress is asked to stop, and is never cut off."
       />
-      <p class="buttons">
-        <button class="button" type="submit">
-          Save
-        </button>
-      </p>
-    </form>
+    </PostForm>
   </section>
 );
 
@@ -238,29 +231,20 @@ export const RemoveQuestion: FC<{ path: string; budget: ParsedBudget; enterprise
   budget,
   enterprise,
 }) => (
-  <section class="card" aria-labelledby="question-title">
-    <h2 id="question-title">Remove this budget?</h2>
-    <p class="notice conflict">
-      The budget of {nameOf(budget)}, {PERIODS[budget.period]}:{" "}
-      {budget.limitMicros === null ? "exempt from the default" : formatCharge(budget.limitMicros, budget.unit)}. From
-      the next request on{" "}
-      {budget.id === EVERY_ID
-        ? "nothing limits those that have no other budget."
-        : "the default applies, if there is one."}
-    </p>
-    <form method="post" action={`${path}/remove`} class="buttons" data-once>
-      <input type="hidden" name="of" value={budget.dimension} />
-      <input type="hidden" name="id" value={budget.id} />
-      <input type="hidden" name="period" value={budget.period} />
-      <input type="hidden" name="enterprise" value={enterprise} />
-      <button class="button danger" type="submit">
-        Remove
-      </button>{" "}
-      <a class="button plain" href={`${path}?of=${budget.dimension}`}>
-        Cancel
-      </a>
-    </form>
-  </section>
+  <Question
+    title="Remove this budget?"
+    action={`${path}/remove`}
+    confirm="Remove"
+    back={`${path}?of=${budget.dimension}`}
+    values={{ of: budget.dimension, id: budget.id, period: budget.period, enterprise }}
+  >
+    The budget of {nameOf(budget)}, {PERIODS[budget.period]}:{" "}
+    {budget.limitMicros === null ? "exempt from the default" : formatCharge(budget.limitMicros, budget.unit)}. From the
+    next request on{" "}
+    {budget.id === EVERY_ID
+      ? "nothing limits those that have no other budget."
+      : "the default applies, if there is one."}
+  </Question>
 );
 
 /** "user Ada" or "every user". */

@@ -17,6 +17,12 @@ export async function readForm(c: Context): Promise<Record<string, string>> {
   return Object.fromEntries(Object.entries(body).filter((field): field is [string, string] => isText(field[1])));
 }
 
+/** The text of an uploaded file; null if no file was sent, or if it is empty. */
+export async function readTextFile(c: Context, name: string): Promise<string | null> {
+  const sent = (await c.req.parseBody().catch(() => ({}) as Record<string, unknown>))[name];
+  return sent instanceof File && sent.size > 0 ? sent.text() : null;
+}
+
 /** Validation errors by field, each as a sentence. An error in a list's item belongs to the list. */
 export function errorsOf(found: readonly FieldError[]): Record<string, string> {
   const errors: Record<string, string> = {};
@@ -87,15 +93,148 @@ export const Choice: FC<{ form: Form; name: string; label: string; options: Reco
   </p>
 );
 
+/** Several boxes to check. Each option is its own field, whose value is "yes" if it is checked. */
+export const Checks: FC<{ form: Form; name: string; legend: string; options: Readonly<Record<string, string>> }> = ({
+  form,
+  name,
+  legend,
+  options,
+}) => (
+  <fieldset aria-describedby={form.errors[name] === undefined ? undefined : `e-${name}`}>
+    <legend>{legend}</legend>
+    {Object.entries(options).map(([option, text]) => (
+      <Check form={form} name={option} label={text} />
+    ))}
+    <Notes form={form} name={name} hint={undefined} />
+  </fieldset>
+);
+
+export const Check: FC<{ form: Form; name: string; label: string }> = ({ form, name, label }) => (
+  <label class="choice">
+    <input type="checkbox" name={name} value="yes" checked={form.values[name] !== undefined} />
+    <span>{label}</span>
+  </label>
+);
+
+type AreaProps = Pick<FieldProps, "form" | "name" | "label" | "hint"> & { rows: number };
+
+/** A field for several lines of text. */
+export const Area: FC<AreaProps> = ({ form, name, label, hint, rows }) => (
+  <p class="field">
+    <label for={`f-${name}`}>{label}</label>
+    <textarea id={`f-${name}`} name={name} rows={rows} spellcheck={false} {...errorAttributes(form, name)}>
+      {form.values[name] ?? ""}
+    </textarea>
+    <Notes form={form} name={name} hint={hint} />
+  </p>
+);
+
+/** A field for a file. Its form needs `upload`. */
+export const FileField: FC<Pick<FieldProps, "form" | "name" | "label" | "hint"> & { accept: string }> = ({
+  form,
+  name,
+  label,
+  hint,
+  accept,
+}) => (
+  <p class="field">
+    <label for={`f-${name}`}>{label}</label>
+    <input id={`f-${name}`} name={name} type="file" accept={accept} {...errorAttributes(form, name)} />
+    <Notes form={form} name={name} hint={hint} />
+  </p>
+);
+
+type PostFormProps = {
+  form: Form;
+  action: string;
+  /** The text of the button that sends the form. */
+  submit: string;
+  /** What the notice says if the form was refused, for example "Nothing was granted." */
+  refused?: string;
+  /** Lays the fields out in columns where there is room. */
+  wide?: boolean;
+  kind?: ButtonKind;
+  hidden?: Readonly<Record<string, string>>;
+  upload?: boolean;
+  /** What follows the button. */
+  more?: Child;
+  children?: Child;
+};
+type ButtonKind = "main" | "plain" | "danger";
+
+const BUTTON_CLASSES: Record<ButtonKind, string> = {
+  main: "button",
+  plain: "button plain",
+  danger: "button danger",
+};
+
+/**
+ * A form that changes something: its notice if it was refused, its fields and its button. `data-once` prevents that a
+ * double click sends it twice.
+ */
+export const PostForm: FC<PostFormProps> = (props) => {
+  const { form, action, submit, refused, wide, kind = "main", hidden = {}, upload, more, children } = props;
+  return (
+    <>
+      <NothingSaved form={form} what={refused} />
+      <form
+        class={wide === true ? "form wide" : "form"}
+        method="post"
+        action={action}
+        enctype={upload === true ? "multipart/form-data" : undefined}
+        autocomplete="off"
+        data-once
+      >
+        <Hidden values={hidden} />
+        {children}
+        <p class="buttons">
+          <button class={BUTTON_CLASSES[kind]} type="submit">
+            {submit}
+          </button>
+          {more !== undefined && <> {more}</>}
+        </p>
+      </form>
+    </>
+  );
+};
+
+/** A form that is only a button. @param about is added to its name for screen readers */
+export const PostButton: FC<{
+  action: string;
+  label: string;
+  about?: string;
+  kind?: ButtonKind;
+  hidden?: Readonly<Record<string, string>>;
+}> = ({ action, label, about, kind = "plain", hidden = {} }) => (
+  <form method="post" action={action} data-once>
+    <Hidden values={hidden} />
+    <button
+      class={BUTTON_CLASSES[kind]}
+      type="submit"
+      aria-label={about === undefined ? undefined : `${label}: ${about}`}
+    >
+      {label}
+    </button>
+  </form>
+);
+
+export const Hidden: FC<{ values: Readonly<Record<string, string>> }> = ({ values }) => (
+  <>
+    {Object.entries(values).map(([name, value]) => (
+      <input type="hidden" name={name} value={value} />
+    ))}
+  </>
+);
+
 /** The notice above a form that was refused. */
-export const NothingSaved: FC<{ form: Form; what?: string }> = ({ form, what = "Nothing was saved." }) =>
+const NothingSaved: FC<{ form: Form; what?: string | undefined }> = ({ form, what = "Nothing was saved." }) =>
   hasErrors(form) ? (
     <p class="notice invalid" data-announce="alert">
       {what} {form.errors[""] ?? "See the messages at the fields."}
     </p>
   ) : null;
 
-export const Notes: FC<{ form: Form; name: string; hint: Child }> = ({ form, name, hint }) => (
+const Notes: FC<{ form: Form; name: string; hint: Child }> = ({ form, name, hint }) => (
   <>
     {form.errors[name] !== undefined && (
       <strong id={`e-${name}`} class="fault">

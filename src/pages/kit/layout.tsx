@@ -31,24 +31,15 @@ const SETTINGS_PAGES = [
 
 type Tab = (typeof SETTINGS_PAGES)[number]["tab"];
 
-/** The pages of the operator in the order of their navigation. A new page adds its line here. */
-const OPERATOR_PAGES = [
-  { tab: "enterprises", label: "Enterprises", href: "/operator" },
-  { tab: "new", label: "New enterprise", href: "/operator/new" },
-  { tab: "prices", label: "Prices", href: "/operator/prices" },
-  { tab: "plans", label: "Plans", href: "/operator/plans" },
-  { tab: "keys", label: "Keys", href: "/operator/keys" },
-  { tab: "referrals", label: "Referrals", href: "/operator/referrals" },
-] as const;
-
-export type OperatorTab = (typeof OPERATOR_PAGES)[number]["tab"];
+/** A link of the navigation. */
+type NavigationLink = { label: string; href: string; current: boolean };
 
 type LayoutProps = {
   title: string;
   signed?: Signed | undefined;
   tab?: Tab | undefined;
   /** Set on the operator's pages after sign-in. */
-  operator?: { tab: OperatorTab | null } | undefined;
+  operator?: { pages: readonly NavigationLink[] } | undefined;
   /** Loads the script of the usage page. */
   chart?: boolean;
   children?: Child;
@@ -105,7 +96,7 @@ const Layout: FC<LayoutProps> = ({ title, signed, tab, operator, chart = false, 
             <span>Fuelgauge</span>
           </a>
           {signed !== undefined && <Navigation signed={signed} tab={tab} />}
-          {operator !== undefined && <OperatorNavigation tab={operator.tab} />}
+          {operator !== undefined && <OperatorNavigation pages={operator.pages} />}
         </div>
       </header>
       <main id="content" class="inner" tabindex={-1}>
@@ -157,13 +148,13 @@ const Navigation: FC<{ signed: Signed; tab: Tab | undefined }> = ({ signed, tab 
   </>
 );
 
-const OperatorNavigation: FC<{ tab: OperatorTab | null }> = ({ tab }) => (
+const OperatorNavigation: FC<{ pages: readonly NavigationLink[] }> = ({ pages }) => (
   <>
     <span class="tenant">Operator</span>
     <nav class="tabs" aria-label="Operator">
-      {OPERATOR_PAGES.map((page) => (
-        <a href={page.href} aria-current={tab === page.tab ? "page" : undefined}>
-          {page.label}
+      {pages.map(({ label, href, current }) => (
+        <a href={href} aria-current={current ? "page" : undefined}>
+          {label}
         </a>
       ))}
     </nav>

@@ -15,6 +15,26 @@ export const Moment: FC<{ atMs: AtMs; timeZone: string }> = ({ atMs, timeZone })
   <time datetime={formatIso(atMs)}>{formatMoment(atMs, timeZone)}</time>
 );
 
+/**
+ * A key, link or id that people copy: one click selects all of it, and with script a button copies it.
+ * @param what names it for screen readers, for example "The key"
+ */
+export const Copyable: FC<{ id: string; what: string; block?: boolean; children?: Child }> = ({
+  id,
+  what,
+  block,
+  children,
+}) => (
+  <span class={block === true ? "copyable block" : "copyable"}>
+    <code id={id} class="secret">
+      {children}
+    </code>
+    <button class="button plain copy scripted" type="button" data-copy={id} aria-label={`Copy: ${what}`}>
+      Copy
+    </button>
+  </span>
+);
+
 export const Unreadable: FC<{ what: string; retry: string }> = ({ what, retry }) => (
   <p class="unreadable">
     {what} cannot be read right now. The balance above is correct. <a href={retry}>Try again</a>

@@ -8,7 +8,8 @@ import { problemHeaders, problemOf, sendProblem } from "../../wire/problems.ts";
 import { isCopyError, isTransient } from "../../wire/transient.ts";
 import { page } from "./layout.tsx";
 
-type Link = { label: string; url: string };
+/** `text` replaces the text of the problem. */
+type Link = { label: string; url: string; text?: string };
 
 const HOME = { label: "Go to the start page", url: "/" };
 const USAGE = { label: "Go to the usage page", url: "/settings/usage" };
@@ -29,6 +30,7 @@ const PAGES = {
   link_invalid: { link: HOME },
   link_used: { link: HOME },
   not_found: { link: USAGE },
+  body_too_large: { link: HOME, text: "A form with its file may have at most 1 MB. Go back and send less at once." },
   rate_limited: { link: HOME, text: "Wait a few seconds, then try again." },
   ledger_busy: {
     link: USAGE,
@@ -48,11 +50,11 @@ export async function problemPage(c: Context, code: PageProblem, link?: Link): P
   const problem = problemOf(code);
   if (!wantsHtml(c)) return sendProblem(c, problem);
   const { link: defaultLink, text = problem.detail }: { link: Link; text?: string } = PAGES[code];
-  const { label, url } = link ?? defaultLink;
+  const { label, url, text: ownText }: Link = link ?? defaultLink;
   const children = (
     <section class="card lone">
       <h1>{problem.title}</h1>
-      <p>{text}</p>
+      <p>{ownText ?? text}</p>
       <p>
         <a class="button" href={url}>
           {label}

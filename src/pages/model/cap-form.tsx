@@ -8,6 +8,7 @@ import type { Gauge } from "../../ledger/gauge.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { capName, capText, previewOf } from "../kit/cap.ts";
 import { formatDate } from "../kit/dates.ts";
+import { Question } from "../kit/dialogs.tsx";
 import { formatAmount, formatPercent } from "../kit/format.ts";
 import { Moment, Name, Unreadable } from "../kit/parts.tsx";
 
@@ -145,24 +146,16 @@ export const CapConfirmation: FC<{ gauge: Gauge; timeZone: string; capMicros: Mi
   capMicros,
   fields,
 }) => (
-  <section class="card" aria-labelledby="confirm-title">
-    <h2 id="confirm-title">This cap is below what is already spent</h2>
-    <p class="notice conflict" data-announce="alert">
-      {previewOf(gauge, capMicros, timeZone)} Runs in progress are not cut off, but they are asked to stop.
-    </p>
-    <form method="post" action={MODEL_PATH} class="buttons">
-      <input type="hidden" name="enterprise" value={gauge.enterprise} />
-      <input type="hidden" name="from" value={fromField(gauge)} />
-      <input type="hidden" name="limit" value={fields.limit} />
-      <input type="hidden" name="cap" value={fields.cap} />
-      <button class="button danger" type="submit" name="confirmed" value="yes">
-        Set the cap to {formatAmount(capMicros, "usd")}
-      </button>{" "}
-      <a class="button plain" href={MODEL_PATH}>
-        Keep {gauge.totalMicros === null ? "no cap" : formatAmount(gauge.totalMicros, "usd")}
-      </a>
-    </form>
-  </section>
+  <Question
+    title="This cap is below what is already spent"
+    action={MODEL_PATH}
+    confirm={`Set the cap to ${formatAmount(capMicros, "usd")}`}
+    back={MODEL_PATH}
+    keep={`Keep ${gauge.totalMicros === null ? "no cap" : formatAmount(gauge.totalMicros, "usd")}`}
+    values={{ enterprise: gauge.enterprise, from: fromField(gauge), limit: fields.limit, cap: fields.cap }}
+  >
+    {previewOf(gauge, capMicros, timeZone)} Runs in progress are not cut off, but they are asked to stop.
+  </Question>
 );
 
 export const CapSummary: FC<Pick<Props, "gauge" | "timeZone">> = ({ gauge, timeZone }) => (

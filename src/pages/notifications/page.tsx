@@ -9,14 +9,15 @@ import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { putChannel } from "../../operations/put-channel.ts";
 import type { ChannelJson, ChannelPut } from "../../wire/channel.ts";
+import { ChannelForm, emptyForm, formOf, parseChannelForm } from "../kit/channel-form.tsx";
+import { ChannelList, ChannelSecret, Delivery, RemoveChannel } from "../kit/channel-list.tsx";
 import { errorsOfRefusal, type Form, hasErrors, readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
-import { Name } from "../kit/parts.tsx";
 import { problemPage } from "../kit/problem-page.tsx";
 import { answerRefused, callerOf, type PageEnv, requireSameOrigin, requireSession } from "../kit/session.ts";
 import { loadView, type PageView, signedOf } from "../kit/view.ts";
-import { ChannelList, Delivery } from "./channel-list.tsx";
-import { ChannelForm, emptyForm, formOf, NOTIFICATIONS_PATH, parseChannelForm } from "./form.tsx";
+
+const NOTIFICATIONS_PATH = "/settings/notifications";
 
 type Notice = "saved" | "removed" | "paused" | "resumed" | "tested" | "asked";
 
@@ -147,63 +148,28 @@ function listPage(c: Context<PageEnv>, { view, channels }: Loaded, form: Form) {
     view,
     <>
       {!hasErrors(form) && <Done notice={done} channel={channels.find((known) => known.id === id)} view={view} />}
-      <ChannelList channels={channels} timeZone={view.timeZone} admin={admin} />
-      {admin && <ChannelForm form={form} known={null} />}
+      <ChannelList channels={channels} timeZone={view.timeZone} path={admin ? NOTIFICATIONS_PATH : null} />
+      {admin && <ChannelForm form={form} known={null} path={NOTIFICATIONS_PATH} />}
     </>,
     hasErrors(form) ? 422 : 200,
   );
 }
 
 function editPage(c: Context<PageEnv>, { view, channel }: Loaded & { channel: ChannelJson }, form: Form) {
-  return notificationsPage(c, view, <ChannelForm form={form} known={channel} />, hasErrors(form) ? 422 : 200);
+  return notificationsPage(
+    c,
+    view,
+    <ChannelForm form={form} known={channel} path={NOTIFICATIONS_PATH} />,
+    hasErrors(form) ? 422 : 200,
+  );
 }
 
 function removePage(c: Context<PageEnv>, { view, channel }: Loaded & { channel: ChannelJson }) {
-  return notificationsPage(
-    c,
-    view,
-    <section class="card" aria-labelledby="remove-title">
-      <h2 id="remove-title">
-        Remove <Name>{channel.id}</Name>?
-      </h2>
-      <p class="notice conflict">
-        No more messages go to <span class="name">{channel.target}</span>, and what waits to be sent there is given up.
-      </p>
-      <form method="post" action={`${NOTIFICATIONS_PATH}/remove`} class="buttons" data-once>
-        <input type="hidden" name="id" value={channel.id} />
-        <button class="button danger" type="submit">
-          Remove
-        </button>{" "}
-        <a class="button plain" href={NOTIFICATIONS_PATH}>
-          Cancel
-        </a>
-      </form>
-    </section>,
-  );
+  return notificationsPage(c, view, <RemoveChannel channel={channel} path={NOTIFICATIONS_PATH} />);
 }
 
 function secretPage(c: Context<PageEnv>, view: PageView, id: string, secret: string) {
-  return notificationsPage(
-    c,
-    view,
-    <section class="card" aria-labelledby="secret-title">
-      <h2 id="secret-title">The signing secret</h2>
-      <p>
-        Messages now go to <Name>{id}</Name>. Copy the secret now: it is shown only once. The receiver verifies messages
-        with it, using any Standard Webhooks library.
-      </p>
-      <p>
-        <code id="secret" class="secret">
-          {secret}
-        </code>
-      </p>
-      <p class="buttons">
-        <a class="button plain" href={NOTIFICATIONS_PATH}>
-          Done
-        </a>
-      </p>
-    </section>,
-  );
+  return notificationsPage(c, view, <ChannelSecret id={id} secret={secret} path={NOTIFICATIONS_PATH} />);
 }
 
 type DoneProps = { notice: string | undefined; channel: ChannelJson | undefined; view: PageView };

@@ -9,8 +9,10 @@ import type { AuditResult } from "../../enterprise/jobs/audit.ts";
 import type { AuditState } from "../../enterprise/jobs/audit-in-call.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
+import { Question } from "../kit/dialogs.tsx";
+import { PostButton } from "../kit/form.tsx";
 import { readBlock } from "../kit/read-block.ts";
-import { Question } from "./dialogs.tsx";
+import { mayOpen } from "./access.ts";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { type Column, formatUtc, Row, Table } from "./frame.tsx";
 import { LastAudit } from "./scheduled-audits.tsx";
@@ -33,12 +35,12 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
     const { id } = c.var.state.identity;
     return enterprisePage(
       c,
-      "audit",
+      "data",
       <Question
         title="Rebuild the copy?"
         action={enterpriseHref(id, "rebuild")}
         confirm="Rebuild the copy"
-        back={tabHref(id, "audit")}
+        back={tabHref(id, "data")}
       >
         Writes everything that D1 holds of this enterprise again, from its ledger, and then deletes what the ledger does
         not have. Charts, tables and lists stay readable meanwhile.
@@ -48,7 +50,7 @@ export const enterpriseAudit = new Hono<OperatorEnv>()
   .post(REBUILD_PATH, async (c) => {
     if (await isCostly(c)) return operatorProblem(c, "rate_limited");
     const done = await rebuild(c);
-    return done === null ? operatorProblem(c, "not_found") : c.redirect(doneHref(c.var.state, "audit", done), 303);
+    return done === null ? operatorProblem(c, "not_found") : c.redirect(doneHref(c.var.state, "data", done), 303);
   });
 
 async function rebuild(c: OperatorContext): Promise<"rebuilt" | "rebuild_pending" | null> {
@@ -70,11 +72,7 @@ async function auditPage(c: OperatorContext, audit: AuditResult | null) {
       <section class="card table" aria-labelledby="audit-title">
         <div class="head">
           <h2 id="audit-title">Audit</h2>
-          <form method="post" action={tabHref(id, "audit")} data-once>
-            <button class="button plain" type="submit">
-              Run the audit
-            </button>
-          </form>
+          <PostButton action={tabHref(id, "audit")} label="Run the audit" />
         </div>
         {state?.running != null ? (
           <Progress id={id} running={state.running} />
@@ -88,18 +86,7 @@ async function auditPage(c: OperatorContext, audit: AuditResult | null) {
         )}
         <LastAudit note={note} />
       </section>
-      <section class="card" aria-labelledby="rebuild-title">
-        <h2 id="rebuild-title">Copy</h2>
-        <p>
-          Charts, tables and lists are read from a copy in D1. If <code>{COPY_CHECK}</code> fails, rebuild the copy: it
-          is deleted and written again from the ledger.
-        </p>
-        <p class="buttons">
-          <a class="button plain" href={enterpriseHref(id, "rebuild")}>
-            Rebuild the copy
-          </a>
-        </p>
-      </section>
+      {mayOpen(c.var.caller, `GET ${REBUILD_PATH}`) && <RebuildSection id={id} />}
     </>
   );
   return enterprisePage(c, "audit", children);
@@ -119,6 +106,22 @@ const Progress: FC<{ id: string; running: NonNullable<AuditState["running"]> }> 
       {running.detail}. It goes on without this page. <a href={tabHref(id, "audit")}>Show its progress</a>
     </p>
   </>
+);
+
+/** What leads to the rebuild of the copy. */
+const RebuildSection: FC<{ id: string }> = ({ id }) => (
+  <section class="card" aria-labelledby="rebuild-title">
+    <h2 id="rebuild-title">Copy</h2>
+    <p>
+      Charts, tables and lists are read from a copy in D1. If the check <code>{COPY_CHECK}</code> of an audit fails,
+      rebuild the copy: it is written again from the ledger, and what the ledger does not have is deleted.
+    </p>
+    <p class="buttons">
+      <a class="button plain" href={enterpriseHref(id, "rebuild")}>
+        Rebuild the copy
+      </a>
+    </p>
+  </section>
 );
 
 const Result: FC<{ audit: AuditResult }> = ({ audit: { checks, checkedAtMs } }) => {

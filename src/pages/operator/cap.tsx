@@ -4,10 +4,10 @@ import { Hono } from "hono";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { capName, capText, isSpent, parseCap, previewOf } from "../kit/cap.ts";
-import { Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
-import { Question } from "./dialogs.tsx";
+import { Question } from "../kit/dialogs.tsx";
+import { Field, type Form, hasErrors, PostForm, readForm } from "../kit/form.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { OPERATOR, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
+import { type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/cap";
 
@@ -41,7 +41,7 @@ export const enterpriseCap = new Hono<OperatorEnv>()
       );
       return enterprisePage(c, "cap", children);
     }
-    const gauge = await enterpriseStub(c.env, c.var.address).setCap(OPERATOR, capMicros);
+    const gauge = await enterpriseStub(c.env, c.var.address).setCap(c.var.caller, capMicros);
     if (isRefusal(gauge)) return operatorProblem(c, "not_byom");
     return c.redirect(doneHref(state, "cap", "saved"), 303);
   });
@@ -52,8 +52,7 @@ function capPage(c: OperatorContext, form: Form) {
     <section class="card" aria-labelledby="cap-title">
       <h2 id="cap-title">Monthly spend cap</h2>
       <p>{previewOf(gauge, capMicros, settings.timeZone)}</p>
-      <NothingSaved form={form} />
-      <form class="form" method="post" action={tabHref(identity.id, "cap")} data-once>
+      <PostForm form={form} action={tabHref(identity.id, "cap")} submit="Save">
         <Field
           form={form}
           name="cap"
@@ -63,12 +62,7 @@ function capPage(c: OperatorContext, form: Form) {
           maxlength={16}
           hint="From $1.00 to $1,000,000.00. Leave it empty for no cap."
         />
-        <p class="buttons">
-          <button class="button" type="submit">
-            Save
-          </button>
-        </p>
-      </form>
+      </PostForm>
     </section>
   );
   return enterprisePage(c, "cap", children, hasErrors(form) ? 422 : 200);

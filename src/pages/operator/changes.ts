@@ -10,14 +10,14 @@ import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
 import { isEntry, parseEntry } from "../../wire/entry.ts";
 import { readBlock } from "../kit/read-block.ts";
-import { OPERATOR, type OperatorContext } from "./session.tsx";
+import type { OperatorContext } from "./session.tsx";
 
 const NEWEST_ENTRIES = 100;
 
 export async function latestChanges(c: OperatorContext, limit: number): Promise<Entry[]> {
   const [copied, newest] = await Promise.all([
     readBlock("changes", () => readCopied(c, limit)),
-    enterpriseStub(c.env, c.var.address).entries(OPERATOR, MAX_MICROS, NEWEST_ENTRIES),
+    enterpriseStub(c.env, c.var.address).entries(c.var.caller, MAX_MICROS, NEWEST_ENTRIES),
   ]);
   const changes = isRefusal(newest)
     ? []
@@ -31,6 +31,6 @@ export async function latestChanges(c: OperatorContext, limit: number): Promise<
 
 async function readCopied(c: OperatorContext, limit: number): Promise<Entry[]> {
   const { id } = c.var.state.identity;
-  const view = await enterpriseStub(c.env, c.var.address).copyView(OPERATOR);
+  const view = await enterpriseStub(c.env, c.var.address).copyView(c.var.caller);
   return isRefusal(view) ? [] : readChanges(readCopy(c.env, c.executionCtx, c.var.address, view.copy), id, limit);
 }

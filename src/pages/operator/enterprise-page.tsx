@@ -2,8 +2,10 @@
  * The frame of an enterprise's pages: its name, the conditions that need attention, its tabs, and what a form has done.
  */
 import type { Child, FC } from "hono/jsx";
+import type { OperatorCaller } from "../../access/operator-session.ts";
 import type { EnterpriseState } from "../../enterprise/books/enterprise-state.ts";
 import { Name } from "../kit/parts.tsx";
+import { mayOpen } from "./access.ts";
 import { conditionsOf } from "./condition.ts";
 import { operatorPage } from "./frame.tsx";
 import { Badges } from "./list-view.tsx";
@@ -16,10 +18,12 @@ const TABS = {
   grants: "Grants",
   cap: "Spend cap",
   budgets: "Budgets",
+  access: "Access",
   keys: "Keys",
   webhooks: "Webhooks",
   journal: "Journal",
   audit: "Audit",
+  data: "Data",
 } as const;
 type EnterpriseTab = keyof typeof TABS;
 
@@ -53,12 +57,12 @@ export function enterprisePage(c: OperatorContext, tab: EnterpriseTab, children:
   const { state } = c.var;
   const done = c.req.method === "GET" ? c.req.query("done") : undefined;
   return c.html(
-    operatorPage({
+    operatorPage(c, {
       title: `${TABS[tab]} · \u2068${state.settings.name}\u2069`,
       children: (
         <>
-          <Heading state={state} />
-          <Tabs state={state} tab={tab} />
+          <Heading state={state} caller={c.var.caller} />
+          <Tabs state={state} tab={tab} caller={c.var.caller} />
           {isDone(done) && (
             <p id="notice" class="notice saved" data-announce="status">
               {DONE[done]}
@@ -72,7 +76,7 @@ export function enterprisePage(c: OperatorContext, tab: EnterpriseTab, children:
   );
 }
 
-const Heading: FC<{ state: EnterpriseState }> = ({ state: { identity, settings, gauge } }) => (
+const Heading: FC<Omit<TabProps, "tab">> = ({ state: { identity, settings, gauge }, caller }) => (
   <div class="heading">
     <p class="crumbs">
       <a href={OPERATOR_PATH}>Enterprises</a> / <span class="name">{identity.id}</span>
@@ -80,15 +84,19 @@ const Heading: FC<{ state: EnterpriseState }> = ({ state: { identity, settings, 
     <h1>
       <Name>{settings.name}</Name>
     </h1>
-    <span>
-      <Badges conditions={conditionsOf(gauge, settings.suspended)} />
-    </span>
+    {mayOpen(caller, routeOf("overview")) && (
+      <span>
+        <Badges conditions={conditionsOf(gauge, settings.suspended)} />
+      </span>
+    )}
   </div>
 );
 
-const Tabs: FC<{ state: EnterpriseState; tab: EnterpriseTab }> = ({ state: { identity, settings }, tab }) => (
+type TabProps = { state: EnterpriseState; tab: EnterpriseTab; caller: OperatorCaller };
+
+const Tabs: FC<TabProps> = ({ state: { identity, settings }, tab, caller }) => (
   <nav class="tabs sub" aria-label="Enterprise">
-    {(Object.keys(TABS) as EnterpriseTab[])
+    {openTabs(caller)
       .filter((name) => name !== "cap" || settings.billingModel === "byom")
       .map((name) => (
         <a href={tabHref(identity.id, name)} aria-current={name === tab ? "page" : undefined}>
@@ -97,6 +105,20 @@ const Tabs: FC<{ state: EnterpriseState; tab: EnterpriseTab }> = ({ state: { ide
       ))}
   </nav>
 );
+
+/** The path of an enterprise's first page that a session may open. */
+export function openHref(caller: OperatorCaller, id: string): string {
+  const [first] = openTabs(caller);
+  return first === undefined ? OPERATOR_PATH : tabHref(id, first);
+}
+
+function openTabs(caller: OperatorCaller): EnterpriseTab[] {
+  return (Object.keys(TABS) as EnterpriseTab[]).filter((tab) => mayOpen(caller, routeOf(tab)));
+}
+
+function routeOf(tab: EnterpriseTab): string {
+  return `GET /operator/enterprises/:e${tab === "overview" ? "" : `/${tab}`}`;
+}
 
 function isDone(done: string | undefined): done is Done {
   return done !== undefined && Object.hasOwn(DONE, done);

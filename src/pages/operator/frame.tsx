@@ -8,11 +8,28 @@ import type { AtMs } from "../../ledger/time.ts";
 import { FROM_NEWEST } from "../../wire/paging.ts";
 import { formatIso } from "../../wire/time.ts";
 import { formatShortDate, formatTime } from "../kit/dates.ts";
-import { type OperatorTab, page } from "../kit/layout.tsx";
+import { page } from "../kit/layout.tsx";
+import { mayOpen } from "./access.ts";
+import type { OperatorContext } from "./session.tsx";
 
-/** A whole page for the signed-in operator. */
-export function operatorPage(props: { title: string; tab?: OperatorTab; children?: Child }) {
-  return page({ title: `${props.title} · Operator`, operator: { tab: props.tab ?? null }, children: props.children });
+/** The pages of the navigation, in their order. A new page adds its line here, and its scopes to access.ts. */
+const PAGES = [
+  { tab: "enterprises", label: "Enterprises", href: "/operator" },
+  { tab: "prices", label: "Prices", href: "/operator/prices" },
+  { tab: "plans", label: "Plans", href: "/operator/plans" },
+  { tab: "keys", label: "Keys", href: "/operator/keys" },
+  { tab: "referrals", label: "Referrals", href: "/operator/referrals" },
+  { tab: "jobs", label: "Jobs", href: "/operator/jobs" },
+] as const;
+type OperatorTab = (typeof PAGES)[number]["tab"];
+
+/** A whole page for the signed-in operator, whose navigation has the pages that the session may open. */
+export function operatorPage(c: OperatorContext, props: { title: string; tab?: OperatorTab; children?: Child }) {
+  const pages = PAGES.filter(({ href }) => mayOpen(c.var.caller, `GET ${href}`)).map(({ tab, label, href }) => ({
+    ...{ label, href },
+    current: tab === props.tab,
+  }));
+  return page({ title: `${props.title} · Operator`, operator: { pages }, children: props.children });
 }
 
 /** "29 Nov 2026, 14:05" in UTC. */

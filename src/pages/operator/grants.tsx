@@ -4,29 +4,22 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
+import { byOf } from "../../access/callers.ts";
 import type { GrantSummary } from "../../ledger/grants.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { grantRequestOf, newGrant, parseGrant } from "../../wire/grant.ts";
 import { cutPage } from "../../wire/paging.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import {
-  Choice,
-  errorsOf,
-  errorsOfRefusal,
-  Field,
-  type Form,
-  hasErrors,
-  NothingSaved,
-  readForm,
-} from "../kit/form.tsx";
+import { Question } from "../kit/dialogs.tsx";
+import { Choice, errorsOf, errorsOfRefusal, Field, type Form, hasErrors, PostForm, readForm } from "../kit/form.tsx";
 import { formatAmount, formatCharge } from "../kit/format.ts";
 import { Name } from "../kit/parts.tsx";
-import { Question } from "./dialogs.tsx";
+import { mayOpen } from "./access.ts";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { beforeOf, type Column, Older, Row, Table, Utc } from "./frame.tsx";
 import { parseAmount, parseUtcField } from "./parse-fields.ts";
-import { enterpriseHref, OPERATOR, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
+import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/grants";
 const PAGE_ROWS = 20;
@@ -64,7 +57,7 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
       if (amount === null) errors.amount_micros = "Must be an amount such as 100 or 12.5.";
       return grantsPage(c, { values, errors });
     }
-    const added = await enterpriseStub(c.env, c.var.address).addGrant(grantRequestOf(parsed.data));
+    const added = await enterpriseStub(c.env, c.var.address).addGrant(grantRequestOf(parsed.data), byOf(c.var.caller));
     if (isRefusal(added)) return grantsPage(c, { values, errors: errorsOfRefusal(added.refusal, "id") });
     return c.redirect(doneHref(c.var.state, "grants", "granted"), 303);
   })
@@ -87,16 +80,17 @@ export const enterpriseGrants = new Hono<OperatorEnv>()
     );
   })
   .post(`${PATH}/:id/void`, async (c) => {
-    const voided = await enterpriseStub(c.env, c.var.address).voidGrant(c.req.param("id"));
+    const voided = await enterpriseStub(c.env, c.var.address).voidGrant(c.req.param("id"), byOf(c.var.caller));
     if (isRefusal(voided)) return operatorProblem(c, "not_found");
     return c.redirect(doneHref(c.var.state, "grants", "voided"), 303);
   });
 
 async function grantsPage(c: OperatorContext, form: Form) {
   const { id } = c.var.state.identity;
-  const listed = await enterpriseStub(c.env, c.var.address).grants(OPERATOR, beforeOf(c), PAGE_ROWS);
+  const listed = await enterpriseStub(c.env, c.var.address).grants(c.var.caller, beforeOf(c), PAGE_ROWS);
   if (isRefusal(listed)) return operatorProblem(c, "not_found");
   const { rows, last } = cutPage(listed, PAGE_ROWS);
+  const mayChange = mayOpen(c.var.caller, `POST ${PATH}`);
   const children = (
     <>
       <section class="card table" aria-labelledby="grants-title">
@@ -108,7 +102,7 @@ async function grantsPage(c: OperatorContext, form: Form) {
           empty="There are no grants yet."
         >
           {rows.map(({ view }) => (
-            <GrantRow enterprise={id} grant={parseGrant(view)} />
+            <GrantRow enterprise={id} grant={parseGrant(view)} mayVoid={mayChange} />
           ))}
         </Table>
         <Older
@@ -117,45 +111,43 @@ async function grantsPage(c: OperatorContext, form: Form) {
           later={c.req.query("before") !== undefined}
         />
       </section>
-      <section class="card" aria-labelledby="add-title">
-        <h2 id="add-title">Add a grant</h2>
-        {c.var.state.settings.billingModel === "byom" && (
-          <p class="muted">This enterprise brings its own model: credits count only after it is billed in credits.</p>
-        )}
-        <NothingSaved form={form} what="Nothing was granted." />
-        <form class="form wide" method="post" action={tabHref(id, "grants")} data-once>
-          <Field form={form} name="amount_micros" label="Credits" inputmode="decimal" />
-          <Choice form={form} name="source" label="Source" options={SOURCES} />
-          <Field
-            form={form}
-            name="expires_at"
-            label="Expires (UTC)"
-            optional
-            type="datetime-local"
-            hint="If empty, the grant never expires."
-          />
-          <Field
-            form={form}
-            name="note"
-            label="Note"
-            optional
-            maxlength={1000}
-            hint="Visible to the people of the enterprise."
-          />
-          <Field form={form} name="id" label="Id" maxlength={128} hint="An id can be granted only once." />
-          <p class="buttons">
-            <button class="button" type="submit">
-              Grant
-            </button>
-          </p>
-        </form>
-      </section>
+      {mayChange && (
+        <section class="card" aria-labelledby="add-title">
+          <h2 id="add-title">Add a grant</h2>
+          {c.var.state.settings.billingModel === "byom" && (
+            <p class="muted">This enterprise brings its own model: credits count only after it is billed in credits.</p>
+          )}
+          <PostForm form={form} action={tabHref(id, "grants")} submit="Grant" refused="Nothing was granted." wide>
+            <Field form={form} name="amount_micros" label="Credits" inputmode="decimal" />
+            <Choice form={form} name="source" label="Source" options={SOURCES} />
+            <Field
+              form={form}
+              name="expires_at"
+              label="Expires (UTC)"
+              optional
+              type="datetime-local"
+              hint="If empty, the grant never expires."
+            />
+            <Field
+              form={form}
+              name="note"
+              label="Note"
+              optional
+              maxlength={1000}
+              hint="Visible to the people of the enterprise."
+            />
+            <Field form={form} name="id" label="Id" maxlength={128} hint="An id can be granted only once." />
+          </PostForm>
+        </section>
+      )}
     </>
   );
   return enterprisePage(c, "grants", children, hasErrors(form) ? 422 : 200);
 }
 
-const GrantRow: FC<{ enterprise: string; grant: GrantSummary }> = ({ enterprise, grant }) => (
+type GrantRowProps = { enterprise: string; grant: GrantSummary; mayVoid: boolean };
+
+const GrantRow: FC<GrantRowProps> = ({ enterprise, grant, mayVoid }) => (
   <Row
     columns={COLUMNS}
     faded={grant.state !== "active"}
@@ -175,7 +167,7 @@ const GrantRow: FC<{ enterprise: string; grant: GrantSummary }> = ({ enterprise,
       formatAmount(grant.state === "active" ? grant.remainingMicros : 0, "credits"),
       <>
         {STATES[grant.state]}
-        {grant.state === "active" && (
+        {mayVoid && grant.state === "active" && (
           <>
             {" · "}
             <a href={enterpriseHref(enterprise, "grants", grant.id, "void")}>
@@ -194,6 +186,6 @@ function blank(): Form {
 
 /** A grant that can be voided; null when no active grant has this id. */
 async function findGrant(c: OperatorContext, id: string): Promise<GrantSummary | null> {
-  const grant = await enterpriseStub(c.env, c.var.address).grant(OPERATOR, id);
+  const grant = await enterpriseStub(c.env, c.var.address).grant(c.var.caller, id);
   return isRefusal(grant) || grant.state !== "active" ? null : parseGrant(grant);
 }

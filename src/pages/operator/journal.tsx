@@ -10,7 +10,7 @@ import { Name } from "../kit/parts.tsx";
 import { enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { textOf } from "./entry-text.ts";
 import { beforeOf, type Column, Older, Row, Table, Utc } from "./frame.tsx";
-import { OPERATOR, type OperatorEnv, operatorProblem } from "./session.tsx";
+import { type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/journal";
 const PAGE_ROWS = 25;
@@ -24,7 +24,7 @@ const COLUMNS: readonly Column[] = [
 
 export const enterpriseJournal = new Hono<OperatorEnv>().get(PATH, async (c) => {
   const { id } = c.var.state.identity;
-  const entries = await enterpriseStub(c.env, c.var.address).entries(OPERATOR, beforeOf(c), PAGE_ROWS);
+  const entries = await enterpriseStub(c.env, c.var.address).entries(c.var.caller, beforeOf(c), PAGE_ROWS);
   if (isRefusal(entries)) return operatorProblem(c, "not_found");
   const { rows, last } = cutPage(entries.filter(isEntry), PAGE_ROWS);
   return enterprisePage(

@@ -4,21 +4,22 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
-import { type KeySummary, SCOPES, type Scope } from "../../access/callers.ts";
+import { type KeySummary, mayManageKey, SCOPES, type Scope } from "../../access/callers.ts";
+import type { OperatorCaller } from "../../access/operator-session.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { makeKey } from "../../operations/make-key.ts";
 import { newKey, parseKey } from "../../wire/key.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { errorsOf, errorsOfRefusal, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
+import { Question, ShownOnce } from "../kit/dialogs.tsx";
+import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "../kit/form.tsx";
 import { countOf } from "../kit/format.ts";
 import { Name } from "../kit/parts.tsx";
-import { Question, ShownOnce } from "./dialogs.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
 import { MakeKeyForm } from "./make-key-form.tsx";
 import { parseUtcField } from "./parse-fields.ts";
-import { enterpriseHref, OPERATOR, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
+import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/keys";
 const PAGE_ROWS = 20;
@@ -47,7 +48,7 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     });
     if (!parsed.success) return keysPage(c, { values, errors: errorsOf(fieldErrors(parsed.error)) });
     const { id } = c.var.state.identity;
-    const made = await makeKey(c.env, OPERATOR, c.var.address, parsed.data);
+    const made = await makeKey(c.env, c.var.caller, c.var.address, parsed.data);
     if (isRefusal(made)) return keysPage(c, { values, errors: errorsOfRefusal(made.refusal, "name") });
     return enterprisePage(
       c,
@@ -58,7 +59,7 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     );
   })
   .get(`${PATH}/:id/revoke`, async (c) => {
-    const keys = await enterpriseStub(c.env, c.var.address).keys(OPERATOR);
+    const keys = await enterpriseStub(c.env, c.var.address).keys(c.var.caller);
     const key = isRefusal(keys) ? undefined : keys.find(({ id }) => id === c.req.param("id"));
     if (key === undefined || key.revoked_at !== null) return operatorProblem(c, "not_found");
     const { id } = c.var.state.identity;
@@ -77,14 +78,22 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     );
   })
   .post(`${PATH}/:id/revoke`, async (c) => {
-    const revoked = await enterpriseStub(c.env, c.var.address).revokeKey(OPERATOR, c.req.param("id"));
-    if (isRefusal(revoked)) return operatorProblem(c, "not_found");
+    const revoked = await enterpriseStub(c.env, c.var.address).revokeKey(c.var.caller, c.req.param("id"));
+    if (isRefusal(revoked)) {
+      return operatorProblem(c, revoked.refusal.code === "scope_denied" ? "scope_denied" : "not_found");
+    }
     return c.redirect(doneHref(c.var.state, "keys", "revoked"), 303);
   });
 
+/** The scopes of the keys that a session may make: as in the API, a key with `admin` needs OPERATOR_KEY. */
+function offeredScopes(caller: OperatorCaller): Partial<Record<Scope, string>> {
+  const { admin, ...others } = MEANINGS;
+  return mayManageKey(caller, ["admin"]) ? { ...others, admin } : others;
+}
+
 async function keysPage(c: OperatorContext, form: Form) {
   const { id } = c.var.state.identity;
-  const keys = await enterpriseStub(c.env, c.var.address).keys(OPERATOR);
+  const keys = await enterpriseStub(c.env, c.var.address).keys(c.var.caller);
   if (isRefusal(keys)) return operatorProblem(c, "not_found");
   const before = c.req.query("before");
   const from = before === undefined ? 0 : keys.findIndex((key) => key.id === before) + 1;
@@ -100,7 +109,7 @@ async function keysPage(c: OperatorContext, form: Form) {
           empty="There are no keys yet. Make one for the agents."
         >
           {rows.map((key) => (
-            <KeyRow enterprise={id} shown={parseKey(key)} />
+            <KeyRow enterprise={id} shown={parseKey(key)} caller={c.var.caller} />
           ))}
         </Table>
         <Older
@@ -111,11 +120,10 @@ async function keysPage(c: OperatorContext, form: Form) {
       </section>
       <section class="card" aria-labelledby="make-title">
         <h2 id="make-title">Make a key</h2>
-        <NothingSaved form={form} what="No key was made." />
         <MakeKeyForm
           form={form}
           action={tabHref(id, "keys")}
-          scopes={MEANINGS}
+          scopes={offeredScopes(c.var.caller)}
           nameHint="Who will use it."
           expiryHint="By the real clock. If empty, the key never expires."
         />
@@ -125,7 +133,9 @@ async function keysPage(c: OperatorContext, form: Form) {
   return enterprisePage(c, "keys", children, hasErrors(form) ? 422 : 200);
 }
 
-const KeyRow: FC<{ enterprise: string; shown: KeySummary }> = ({ enterprise, shown: key }) => {
+type KeyRowProps = { enterprise: string; shown: KeySummary; caller: OperatorCaller };
+
+const KeyRow: FC<KeyRowProps> = ({ enterprise, shown: key, caller }) => {
   const expired = key.expiresAtMs !== null && key.expiresAtMs <= Date.now();
   const ended = key.revokedAtMs !== null || expired;
   return (
@@ -147,10 +157,15 @@ const KeyRow: FC<{ enterprise: string; shown: KeySummary }> = ({ enterprise, sho
           </>
         ) : (
           <>
-            {expired ? "Expired" : "Active"} ·{" "}
-            <a href={enterpriseHref(enterprise, "keys", key.id, "revoke")}>
-              Revoke<span class="unseen"> {key.name}</span>
-            </a>
+            {expired ? "Expired" : "Active"}
+            {mayManageKey(caller, key.scopes) && (
+              <>
+                {" · "}
+                <a href={enterpriseHref(enterprise, "keys", key.id, "revoke")}>
+                  Revoke<span class="unseen"> {key.name}</span>
+                </a>
+              </>
+            )}
           </>
         ),
       ]}

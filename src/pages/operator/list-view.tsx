@@ -95,15 +95,7 @@ export const WithoutCopy: FC<{ search: string; ids: readonly string[] }> = ({ se
         The copy cannot be read right now, so there are no numbers and no search. The ledgers are not affected. You can
         open every enterprise by its id.
       </p>
-      <form class="search" method="get" action={`${OPERATOR_PATH}/open`}>
-        <label>
-          <span class="unseen">Id of the enterprise</span>
-          <input type="search" name="id" value={search} placeholder="Id of the enterprise" maxlength={128} />
-        </label>{" "}
-        <button class="button" type="submit">
-          Open
-        </button>
-      </form>
+      <OpenForm id={search} />
       {ids.length > 0 && (
         <>
           <h2>Newest enterprises</h2>
@@ -146,9 +138,27 @@ const Used: FC<{ gauge: Gauge }> = ({ gauge }) => {
   );
 };
 
-export const Heading: FC = () => (
+/** The form that opens an enterprise by its id. */
+export const OpenForm: FC<{ id: string }> = ({ id }) => (
+  <form class="search" method="get" action={`${OPERATOR_PATH}/open`}>
+    <label>
+      <span class="unseen">Id of the enterprise</span>
+      <input type="search" name="id" value={id} placeholder="Id of the enterprise" maxlength={128} />
+    </label>{" "}
+    <button class="button" type="submit">
+      Open
+    </button>
+  </form>
+);
+
+export const Heading: FC<{ mayCreate: boolean }> = ({ mayCreate }) => (
   <div class="heading">
     <h1>Enterprises</h1>
+    {mayCreate && (
+      <a class="button menus" href={`${OPERATOR_PATH}/new`}>
+        New enterprise
+      </a>
+    )}
   </div>
 );
 

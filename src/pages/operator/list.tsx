@@ -17,18 +17,23 @@ import { parseGauge } from "../../wire/gauge.ts";
 import { cutPage, FROM_NEWEST } from "../../wire/paging.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { isPartial } from "../kit/session.ts";
+import { mayOpen } from "./access.ts";
+import { openHref } from "./enterprise-page.tsx";
 import { operatorPage } from "./frame.tsx";
-import { Enterprises, EnterprisesPage, Heading, type Listed, Missing, WithoutCopy } from "./list-view.tsx";
+import { Enterprises, EnterprisesPage, Heading, type Listed, Missing, OpenForm, WithoutCopy } from "./list-view.tsx";
 import { WrongAudits } from "./scheduled-audits.tsx";
-import { enterpriseHref, type OperatorContext, type OperatorEnv } from "./session.tsx";
+import type { OperatorContext, OperatorEnv } from "./session.tsx";
 import { OPERATOR_PATH } from "./sign-in.tsx";
 
+const LISTED = "GET /operator/enterprises/:e";
+const AUDITED = "GET /operator/enterprises/:e/audit";
 const PAGE_ROWS = 20;
 const WRONG_SHOWN = 10;
 const MAX_SEARCH_LENGTH = 100;
 
 export const enterpriseList = new Hono<OperatorEnv>()
   .get(OPERATOR_PATH, async (c) => {
+    if (!mayOpen(c.var.caller, LISTED)) return homePage(c);
     const search = (c.req.query("q") ?? "").trim().slice(0, MAX_SEARCH_LENGTH);
     const attention = search === "" && c.req.query("show") === "attention";
     const after = c.req.query("after") ?? "";
@@ -37,23 +42,42 @@ export const enterpriseList = new Hono<OperatorEnv>()
     );
     if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
     const [wrong, missing] = await Promise.all([
-      readBlock("audits", () => catalogOf(c.env).wrongAudits(WRONG_SHOWN)),
+      mayOpen(c.var.caller, AUDITED) ? readBlock("audits", () => catalogOf(c.env).wrongAudits(WRONG_SHOWN)) : null,
       listed === null ? null : readBlock("missing enterprises", () => countMissing(c)),
     ]);
     const children = (
       <>
-        <Heading />
+        <Heading mayCreate={mayOpen(c.var.caller, "GET /operator/new")} />
         <WrongAudits wrong={wrong ?? []} />
         {missing !== null && missing > 0 && <Missing count={missing} />}
         {listed === null ? <WithoutCopy search={search} ids={await newestIds(c)} /> : <Enterprises {...listed} />}
       </>
     );
-    return c.html(operatorPage({ title: "Enterprises", tab: "enterprises", children }));
+    return c.html(operatorPage(c, { title: "Enterprises", tab: "enterprises", children }));
   })
   .get(`${OPERATOR_PATH}/open`, (c) => {
     const id = (c.req.query("id") ?? "").trim();
-    return c.redirect(isId(id) ? enterpriseHref(id) : OPERATOR_PATH, 303);
+    return c.redirect(isId(id) ? openHref(c.var.caller, id) : OPERATOR_PATH, 303);
   });
+
+/** The page of a session that may not list enterprises: it opens one by its id, and says what the session may do. */
+function homePage(c: OperatorContext) {
+  const scopes = c.var.caller.key?.scopes ?? [];
+  const children = (
+    <>
+      <Heading mayCreate={false} />
+      <section class="card" aria-labelledby="open-title">
+        <h2 id="open-title">Open an enterprise</h2>
+        <OpenForm id="" />
+        <p class="muted">
+          You are signed in with an operator key that has {scopes.length === 1 ? "the scope" : "the scopes"}{" "}
+          {scopes.join(", ")}. It cannot list enterprises.
+        </p>
+      </section>
+    </>
+  );
+  return c.html(operatorPage(c, { title: "Enterprises", tab: "enterprises", children }));
+}
 
 /** @param after the position of the last row shown, as `Listed.next` encoded it; anything else starts at the first row */
 async function readPage(db: readonly D1Database[], search: string, after: string): Promise<Listed> {

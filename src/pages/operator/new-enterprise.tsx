@@ -1,5 +1,6 @@
 /** /operator/new: creates an enterprise. An id that is taken is refused; this form never changes an enterprise. */
 import { Hono } from "hono";
+import { byOf } from "../../access/callers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { REGIONS, type Region } from "../../ledger/regions.ts";
 import { findEnterprise } from "../../operations/enterprise-stub.ts";
@@ -7,21 +8,12 @@ import { readPlans } from "../../operations/plans.ts";
 import { putEnterprise } from "../../operations/provision.ts";
 import type { EnterprisePut } from "../../wire/enterprise.ts";
 import { ID_RULE, isId, time } from "../../wire/fields.ts";
-import {
-  Choice,
-  errorsOf,
-  errorsOfRefusal,
-  Field,
-  type Form,
-  hasErrors,
-  NothingSaved,
-  readForm,
-} from "../kit/form.tsx";
+import { Choice, errorsOf, errorsOfRefusal, Field, type Form, hasErrors, PostForm, readForm } from "../kit/form.tsx";
 import { doneHref } from "./enterprise-page.tsx";
 import { operatorPage } from "./frame.tsx";
 import { parseUtcField } from "./parse-fields.ts";
-import { OPERATOR, type OperatorContext, type OperatorEnv } from "./session.tsx";
-import { parseSettings, SETTINGS, SettingsFields } from "./settings-form.tsx";
+import type { OperatorContext, OperatorEnv } from "./session.tsx";
+import { changeableSettings, parseSettings, SettingsFields } from "./settings-form.tsx";
 
 const PATH = "/operator/new";
 const REGION_NAMES: Record<Region | "", string> = {
@@ -52,7 +44,7 @@ export const newEnterprise = new Hono<OperatorEnv>()
   .post(PATH, async (c) => {
     const values = await readForm(c);
     const id = (values.id ?? "").trim();
-    const settings = parseSettings(values, SETTINGS);
+    const settings = parseSettings(values, changeableSettings(c.var.caller));
     const clock = parseClock(values.test_clock ?? "");
     const errors = {
       ...(isId(id) ? {} : errorsOf([{ path: "id", message: ID_RULE }])),
@@ -60,13 +52,13 @@ export const newEnterprise = new Hono<OperatorEnv>()
       ...("errors" in clock ? clock.errors : {}),
     };
     if (Object.keys(errors).length > 0 || "errors" in settings) return newPage(c, { values, errors });
-    const existing = await (await findEnterprise(c.env, id))?.state(OPERATOR);
+    const existing = await (await findEnterprise(c.env, id))?.state(c.var.caller);
     if (existing !== undefined && !isRefusal(existing)) {
       return newPage(c, { values, errors: { id: "An enterprise with this id already exists." } });
     }
     const region = REGIONS.find((name) => name === values.region);
     const sent = { ...settings.sent, ...("sent" in clock ? clock.sent : {}), ...(region && { region }) };
-    const put = await putEnterprise(c.env, c.req.url, id, sent);
+    const put = await putEnterprise(c.env, c.req.url, id, sent, byOf(c.var.caller));
     if (isRefusal(put)) {
       const field = put.refusal.code === "region_unavailable" ? "region" : "id";
       return newPage(c, { values, errors: errorsOfRefusal(put.refusal, field) });
@@ -82,8 +74,7 @@ async function newPage(c: OperatorContext, form: Form) {
         <h1>New enterprise</h1>
       </div>
       <section class="card">
-        <NothingSaved form={form} what="Nothing was created." />
-        <form class="form wide" method="post" action={PATH} data-once>
+        <PostForm form={form} action={PATH} submit="Create" refused="Nothing was created." wide>
           <Field
             form={form}
             name="id"
@@ -91,7 +82,7 @@ async function newPage(c: OperatorContext, form: Form) {
             maxlength={128}
             hint="Part of every URL of the enterprise. It cannot be changed."
           />
-          <SettingsFields form={form} plans={plans} />
+          <SettingsFields form={form} plans={plans} caller={c.var.caller} />
           <Choice
             form={form}
             name="region"
@@ -107,16 +98,14 @@ async function newPage(c: OperatorContext, form: Form) {
             type="datetime-local"
             hint="For tests only: a clock that moves only when you move it."
           />
-          <p class="buttons">
-            <button class="button" type="submit">
-              Create
-            </button>
-          </p>
-        </form>
+        </PostForm>
       </section>
     </>
   );
-  return c.html(operatorPage({ title: "New enterprise", tab: "new", children }), hasErrors(form) ? 422 : 200);
+  return c.html(
+    operatorPage(c, { title: "New enterprise", tab: "enterprises", children }),
+    hasErrors(form) ? 422 : 200,
+  );
 }
 
 function parseClock(text: string): { sent: Pick<EnterprisePut, "test_clock"> } | { errors: Record<string, string> } {

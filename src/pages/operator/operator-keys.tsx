@@ -9,9 +9,9 @@ import { isRefusal } from "../../ledger/refusals.ts";
 import { listOperatorKeys, makeOperatorKey, revokeOperatorKey } from "../../operations/operator-keys.ts";
 import { newOperatorKey } from "../../wire/operator-key.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { errorsOf, errorsOfRefusal, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
+import { Question, ShownOnce } from "../kit/dialogs.tsx";
+import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "../kit/form.tsx";
 import { Name } from "../kit/parts.tsx";
-import { Question, ShownOnce } from "./dialogs.tsx";
 import { beforeOf, type Column, Older, operatorPage, Row, Table, Utc } from "./frame.tsx";
 import { MakeKeyForm } from "./make-key-form.tsx";
 import { parseUtcField } from "./parse-fields.ts";
@@ -81,7 +81,7 @@ export const operatorKeys = new Hono<OperatorEnv>()
   });
 
 function dialog(c: OperatorContext, children: Child) {
-  return c.html(operatorPage({ title: "Operator keys", tab: "keys", children }));
+  return c.html(operatorPage(c, { title: "Operator keys", tab: "keys", children }));
 }
 
 async function keysPage(c: OperatorContext, form: Form) {
@@ -117,12 +117,11 @@ async function keysPage(c: OperatorContext, form: Form) {
       </section>
       <section class="card" aria-labelledby="make-title">
         <h2 id="make-title">Make an operator key</h2>
-        <NothingSaved form={form} what="No key was made." />
         <MakeKeyForm form={form} action={PATH} scopes={MEANINGS} nameHint="Which tool will use it." />
       </section>
     </>
   );
-  const page = operatorPage({ title: "Operator keys", tab: "keys", children });
+  const page = operatorPage(c, { title: "Operator keys", tab: "keys", children });
   return c.html(page, hasErrors(form) ? 422 : 200);
 }
 

@@ -5,12 +5,10 @@ import { isTooEarly } from "../../ledger/forecast.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { formatIso } from "../../wire/time.ts";
 import { formatDate, formatPeriod } from "../kit/dates.ts";
-import { Choice, Field, type Form, NothingSaved } from "../kit/form.tsx";
+import { Field, type Form, PostButton, PostForm } from "../kit/form.tsx";
 import { formatAmount, formatCharge, formatLasting, formatPercent } from "../kit/format.ts";
 import { formatUtc } from "./frame.tsx";
 import { enterpriseHref, type OperatorState } from "./session.tsx";
-
-const ROLES = { member: "Member: can view", admin: "Admin: can also set the spend cap" };
 
 export const Consumption: FC<{ state: OperatorState }> = ({ state: { gauge, settings } }) => (
   <section class="card" aria-labelledby="used-title">
@@ -53,57 +51,13 @@ export const Consumption: FC<{ state: OperatorState }> = ({ state: { gauge, sett
   </section>
 );
 
-export const LinkForm: FC<{ id: string; form: Form }> = ({ id, form }) => (
-  <section class="card" aria-labelledby="link-title">
-    <h2 id="link-title">Sign-in link to its dashboard</h2>
-    <NothingSaved form={form} what="No link was made." />
-    <form class="form" method="post" action={enterpriseHref(id, "link")} data-once>
-      <Field form={form} name="user" label="User" maxlength={128} hint="The user id that runs are reported with." />
-      <Choice form={form} name="role" label="Role" options={ROLES} />
-      <p class="buttons">
-        <button class="button" type="submit">
-          Make a link
-        </button>
-      </p>
-    </form>
-  </section>
-);
-
-export const SignOutForm: FC<{ id: string; form: Form }> = ({ id, form }) => (
-  <section class="card" aria-labelledby="sign-out-title">
-    <h2 id="sign-out-title">Sign a person out</h2>
-    <p>
-      Ends all sessions, unused sign-in links and embed tokens of this person. They need a new link to sign in again.
-    </p>
-    <NothingSaved form={form} what="Nobody was signed out." />
-    <form class="form" method="post" action={enterpriseHref(id, "sign-out")} data-once>
-      <Field
-        form={form}
-        name="signed_out_user"
-        label="Person"
-        maxlength={128}
-        hint="The id that their links were made for."
-      />
-      <p class="buttons">
-        <button class="button plain" type="submit">
-          Sign the person out
-        </button>
-      </p>
-    </form>
-  </section>
-);
-
 export const Suspension: FC<{ state: EnterpriseState }> = ({ state: { identity, settings } }) => (
   <section class="card" aria-labelledby="state-title">
     <h2 id="state-title">{settings.suspended ? "Suspended" : "Suspend"}</h2>
     {settings.suspended ? (
       <>
         <p>No new run can start. Running agents are asked to stop; their reports are still recorded.</p>
-        <form method="post" action={enterpriseHref(identity.id, "resume")} class="buttons" data-once>
-          <button class="button" type="submit">
-            Resume
-          </button>
-        </form>
+        <PostButton action={enterpriseHref(identity.id, "resume")} label="Resume" kind="main" />
       </>
     ) : (
       <>
@@ -125,15 +79,15 @@ export const ClockForm: FC<{ state: EnterpriseState; form: Form }> = ({ state: {
       This enterprise follows a test clock, which shows {formatIso(identity.testClockMs ?? 0)}. Moving it does
       everything that falls due on the way, in order.
     </p>
-    <NothingSaved form={form} what="The clock was not moved." />
-    <form class="form" method="post" action={enterpriseHref(identity.id, "test-clock")} data-once>
+    <PostForm
+      form={form}
+      action={enterpriseHref(identity.id, "test-clock")}
+      submit="Move the clock"
+      refused="The clock was not moved."
+      kind="plain"
+    >
       <Field form={form} name="now" label="Move it forward to (UTC)" type="datetime-local" />
-      <p class="buttons">
-        <button class="button plain" type="submit">
-          Move the clock
-        </button>
-      </p>
-    </form>
+    </PostForm>
   </section>
 );
 

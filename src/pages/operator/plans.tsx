@@ -4,12 +4,14 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
+import { byOf } from "../../access/callers.ts";
 import type { FieldError } from "../../ledger/refusals.ts";
 import { changePlans, readPlans } from "../../operations/plans.ts";
 import { parsePlans, plansPut } from "../../wire/plan.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
-import { operatorPage } from "./frame.tsx";
+import { Check, Field, type Form, hasErrors, PostForm, readForm } from "../kit/form.tsx";
+import { mayOpen } from "./access.ts";
+import { type Column, operatorPage, Row, Table } from "./frame.tsx";
 import { formatAmountField, parseAmount } from "./parse-fields.ts";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
 
@@ -38,7 +40,7 @@ export const operatorPlans = new Hono<OperatorEnv>()
     const errors = Object.fromEntries([...faults, ...amounts].map(({ path, message }) => [path, message]));
     if (!parsed.success || amounts.length > 0) return plansPage(c, { values, errors });
     const knownVersion = parsed.data.version ?? null;
-    const changed = await changePlans(c.env, { plans: parsePlans(parsed.data), knownVersion, by: "operator" });
+    const changed = await changePlans(c.env, { plans: parsePlans(parsed.data), knownVersion, by: byOf(c.var.caller) });
     if ("plans" in changed) return c.redirect(`${PATH}?done=saved`, 303);
     return plansPage(c, { values, errors: { "": messageOf(changed) } });
   });
@@ -81,28 +83,47 @@ function plansPage(c: OperatorContext, form: Form, saved = false) {
             Saved.
           </p>
         )}
-        <NothingSaved form={form} />
-        <p>
-          An edited plan applies to an enterprise from its next cycle. A larger allowance also applies at once when its
-          settings are next saved. Clear an id to remove its plan.
-        </p>
-        <form class="form wide" method="post" action={PATH} data-once>
-          <input type="hidden" name="version" value={form.values.version ?? ""} />
-          <input type="hidden" name="rows" value={String(rows)} />
-          {Array.from({ length: rows }, (_, i) => (
-            <PlanFields form={form} row={i} />
-          ))}
-          <p class="buttons">
-            <button class="button" type="submit">
-              Save
-            </button>
-          </p>
-        </form>
+        {!mayOpen(c.var.caller, `POST ${PATH}`) ? (
+          <PlanTable form={form} rows={rows} />
+        ) : (
+          <>
+            <p>
+              An edited plan applies to an enterprise from its next cycle. A larger allowance also applies at once when
+              its settings are next saved. Clear an id to remove its plan.
+            </p>
+            <PostForm
+              form={form}
+              action={PATH}
+              submit="Save"
+              hidden={{ version: form.values.version ?? "", rows: String(rows) }}
+              wide
+            >
+              {Array.from({ length: rows }, (_, i) => (
+                <PlanFields form={form} row={i} />
+              ))}
+            </PostForm>
+          </>
+        )}
       </section>
     </>
   );
-  return c.html(operatorPage({ title: "Plans", tab: "plans", children }), hasErrors(form) ? 422 : 200);
+  return c.html(operatorPage(c, { title: "Plans", tab: "plans", children }), hasErrors(form) ? 422 : 200);
 }
+
+const COLUMNS: readonly Column[] = [
+  { title: "Plan" },
+  { title: "Name" },
+  { title: "Credits in each cycle", num: true },
+];
+
+/** The catalogue for those who may not change it. */
+const PlanTable: FC<{ form: Form; rows: number }> = ({ form: { values }, rows }) => (
+  <Table id="rows-plans" caption="What each plan gives" columns={COLUMNS} empty="There are no plans.">
+    {Array.from({ length: rows - NEW_ROWS }, (_, i) => (
+      <Row columns={COLUMNS} cells={[values[`id_${i}`], values[`name_${i}`], values[`allowance_micros_${i}`]]} />
+    ))}
+  </Table>
+);
 
 const PlanFields: FC<{ form: Form; row: number }> = ({ form, row }) => (
   <fieldset>
@@ -110,9 +131,6 @@ const PlanFields: FC<{ form: Form; row: number }> = ({ form, row }) => (
     <Field form={form} name={`id_${row}`} label="Id" maxlength={128} />
     <Field form={form} name={`name_${row}`} label="Name" maxlength={200} />
     <Field form={form} name={`allowance_micros_${row}`} label="Credits in each cycle" inputmode="decimal" />
-    <label class="choice">
-      <input type="checkbox" name={`free_${row}`} value="yes" checked={form.values[`free_${row}`] !== undefined} />
-      <span>free: people see that they are on the free tier</span>
-    </label>
+    <Check form={form} name={`free_${row}`} label="free: people see that they are on the free tier" />
   </fieldset>
 );

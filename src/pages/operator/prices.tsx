@@ -4,6 +4,7 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
+import { byOf } from "../../access/callers.ts";
 import { adoptBook, currentPrices } from "../../catalog/current-prices.ts";
 import { catalogOf } from "../../catalog/object.ts";
 import type { PriceBook } from "../../catalog/price-book.ts";
@@ -12,8 +13,9 @@ import { KINDS } from "../../ledger/kinds.ts";
 import { FROM_NEWEST } from "../../wire/paging.ts";
 import { entrySchema } from "../../wire/price-schema.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { errorsOf, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
+import { Area, errorsOf, type Form, hasErrors, PostForm, readForm } from "../kit/form.tsx";
 import { formatCount, formatRateUsd } from "../kit/format.ts";
+import { mayOpen } from "./access.ts";
 import { comparison } from "./compare-versions.tsx";
 import { type Column, operatorPage, Row, Table, Utc } from "./frame.tsx";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
@@ -37,7 +39,7 @@ export const operatorPrices = new Hono<OperatorEnv>()
       remove: entry === null ? [model] : [],
       creditsPerUsd: null,
       knownVersion: /^\d{1,9}$/.test(version) ? Number(version) : null,
-      by: "operator",
+      by: byOf(c.var.caller),
     });
     if ("conflict" in changed)
       return refuse({ "": "Somebody else has changed the price book. Save again to apply this." });
@@ -85,6 +87,7 @@ async function pricesPage(c: OperatorContext, id: string | null, form: Form) {
           entry={entry}
           form={form}
           alias={(c.req.query("alias") ?? "").slice(0, 128)}
+          editable={mayOpen(c.var.caller, `POST ${PATH}`)}
         />
       ) : (
         <>
@@ -115,7 +118,7 @@ async function pricesPage(c: OperatorContext, id: string | null, form: Form) {
       {await comparison(c)}
     </>
   );
-  return c.html(operatorPage({ title: "Prices", tab: "prices", children: body }), hasErrors(form) ? 422 : 200);
+  return c.html(operatorPage(c, { title: "Prices", tab: "prices", children: body }), hasErrors(form) ? 422 : 200);
 }
 
 const VERSION_COLUMNS: readonly Column[] = [
@@ -197,9 +200,10 @@ type EntryProps = {
   form: Form;
   /** A name to add to the aliases; empty for none. */
   alias: string;
+  editable: boolean;
 };
 
-const EntrySection: FC<EntryProps> = ({ book, id, entry, form, alias }) => {
+const EntrySection: FC<EntryProps> = ({ book, id, entry, form, alias, editable }) => {
   const known = entry ?? { id, aliases: [], input: "0", output: "0" };
   const template = alias === "" ? known : { ...known, aliases: [...new Set([...known.aliases, alias])] };
   const text = form.values.entry ?? JSON.stringify(template, null, 2);
@@ -210,39 +214,29 @@ const EntrySection: FC<EntryProps> = ({ book, id, entry, form, alias }) => {
         <a href={PATH}>All models</a>
       </p>
       {entry !== undefined && <EntryRates entry={entry} />}
-      <NothingSaved form={form} />
-      <form class="form wide" method="post" action={PATH} data-once>
-        <input type="hidden" name="model" value={id} />
-        <input type="hidden" name="version" value={String(book.version)} />
-        <p class="field">
-          <label for="f-entry">The entry as JSON</label>
-          <textarea
-            id="f-entry"
+      {editable && (
+        <PostForm
+          form={form}
+          action={PATH}
+          submit="Save"
+          hidden={{ model: id, version: String(book.version) }}
+          more={
+            entry !== undefined && (
+              <button class="button plain" type="submit" name="remove" value="yes">
+                Remove this entry
+              </button>
+            )
+          }
+        >
+          <Area
+            form={{ ...form, values: { entry: text } }}
             name="entry"
+            label="The entry as JSON"
             rows={16}
-            spellcheck={false}
-            aria-invalid={form.errors.entry === undefined ? undefined : "true"}
-            aria-describedby={form.errors.entry === undefined ? undefined : "e-entry"}
-          >
-            {text}
-          </textarea>
-          {form.errors.entry !== undefined && (
-            <span id="e-entry" class="error">
-              {form.errors.entry}
-            </span>
-          )}
-        </p>
-        <p class="buttons">
-          <button class="button" type="submit">
-            Save
-          </button>{" "}
-          {entry !== undefined && (
-            <button class="button plain" type="submit" name="remove" value="yes">
-              Remove this entry
-            </button>
-          )}
-        </p>
-      </form>
+            hint="As in the API: rates in dollars as text, for example “1.25”. Aliases are other names of the model."
+          />
+        </PostForm>
+      )}
     </section>
   );
 };

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { addReferral } from "../../operations/referrals.ts";
 import { ID_RULE, isId } from "../../wire/fields.ts";
-import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
+import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, PostForm, readForm } from "../kit/form.tsx";
 import { formatCharge } from "../kit/format.ts";
 import { operatorPage } from "./frame.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv } from "./session.tsx";
@@ -38,18 +38,12 @@ function referralPage(c: OperatorContext, form: Form, added: Added | null = null
             <a href={enterpriseHref(added.referrer)}>{added.referrer}</a> follows at once, or when it has room.
           </p>
         )}
-        <NothingSaved form={form} what="Nothing was granted." />
-        <form class="form wide" method="post" action={PATH} data-once>
+        <PostForm form={form} action={PATH} submit="Grant both sides the bonus" refused="Nothing was granted." wide>
           <Field form={form} name="code" label="Referral code" maxlength={200} hint="Of the enterprise that invited." />
           <Field form={form} name="referee" label="Invited enterprise" maxlength={128} hint="Its id." />
-          <p class="buttons">
-            <button class="button" type="submit">
-              Grant both sides the bonus
-            </button>
-          </p>
-        </form>
+        </PostForm>
       </section>
     </>
   );
-  return c.html(operatorPage({ title: "Referrals", tab: "referrals", children }), hasErrors(form) ? 422 : 200);
+  return c.html(operatorPage(c, { title: "Referrals", tab: "referrals", children }), hasErrors(form) ? 422 : 200);
 }

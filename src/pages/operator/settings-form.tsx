@@ -3,6 +3,8 @@
  * names as in the API, so that each validation error finds its field.
  */
 import type { FC } from "hono/jsx";
+import { hasOperatorScope } from "../../access/callers.ts";
+import type { OperatorCaller } from "../../access/operator-session.ts";
 import type { Settings } from "../../ledger/books.ts";
 import type { Plan } from "../../ledger/plans.ts";
 import { formatRate, NO_MULTIPLIER } from "../../ledger/prices.ts";
@@ -13,7 +15,7 @@ import { Choice, errorsOf, Field, type Form } from "../kit/form.tsx";
 import { formatCharge } from "../kit/format.ts";
 import { formatAmountField, parseAmount } from "./parse-fields.ts";
 
-export const SETTINGS = [
+const SETTINGS = [
   "name",
   "billing_model",
   "plan",
@@ -102,7 +104,16 @@ function typedOf(name: SettingName, text: string, errors: FieldError[]): unknown
   }
 }
 
-export const SettingsFields: FC<{ form: Form; plans: readonly Plan[] }> = ({ form, plans }) => (
+/** The settings that a session may change: the price multiplier needs the scope `prices`, as in the API. */
+export function changeableSettings(caller: OperatorCaller): SettingName[] {
+  return SETTINGS.filter((name) => name !== "price_multiplier" || hasOperatorScope(caller, ["prices"]));
+}
+
+export const SettingsFields: FC<{ form: Form; plans: readonly Plan[]; caller: OperatorCaller }> = ({
+  form,
+  plans,
+  caller,
+}) => (
   <>
     <Field form={form} name="name" label="Name" maxlength={200} />
     <Choice
@@ -143,12 +154,14 @@ export const SettingsFields: FC<{ form: Form; plans: readonly Plan[] }> = ({ for
     />
     <Field form={form} name="upgrade_url" label="Upgrade link" optional hint="Where people upgrade to a larger plan." />
     <Field form={form} name="referral_url" label="Referral link" optional hint="Where people invite others." />
-    <Field
-      form={form}
-      name="price_multiplier"
-      label="Price multiplier"
-      inputmode="decimal"
-      hint="Marks credits up or down: 1.25 charges a quarter more. For runs that start from now on."
-    />
+    {hasOperatorScope(caller, ["prices"]) && (
+      <Field
+        form={form}
+        name="price_multiplier"
+        label="Price multiplier"
+        inputmode="decimal"
+        hint="Marks credits up or down: 1.25 charges a quarter more. For runs that start from now on."
+      />
+    )}
   </>
 );

@@ -3,28 +3,30 @@
  * written, so that two people who change different fields do not undo each other's change.
  */
 import { Hono } from "hono";
+import { byOf } from "../../access/callers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { readPlans } from "../../operations/plans.ts";
 import { putEnterprise } from "../../operations/provision.ts";
-import { errorsOfRefusal, type Form, NothingSaved, readForm } from "../kit/form.tsx";
+import { errorsOfRefusal, type Form, PostForm, readForm } from "../kit/form.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
-import { parseSettings, SETTINGS, SettingsFields, valuesOf } from "./settings-form.tsx";
+import { changeableSettings, parseSettings, SettingsFields, valuesOf } from "./settings-form.tsx";
 
 const PATH = "/operator/enterprises/:e/settings";
 
 export const enterpriseSettings = new Hono<OperatorEnv>()
   .get(PATH, (c) => {
-    const values = valuesOf(c.var.state.settings);
+    const known = valuesOf(c.var.state.settings);
+    const values = Object.fromEntries(changeableSettings(c.var.caller).map((name) => [name, known[name]]));
     return settingsPage(c, { values, errors: {} }, values);
   })
   .post(PATH, async (c) => {
     const values = await readForm(c);
     const loaded = loadedOf(values.loaded);
-    const changed = SETTINGS.filter((name) => (values[name] ?? "") !== loaded[name]);
+    const changed = changeableSettings(c.var.caller).filter((name) => (values[name] ?? "") !== loaded[name]);
     const parsed = parseSettings(values, changed);
     if ("errors" in parsed) return settingsPage(c, { values, errors: parsed.errors }, loaded);
-    const put = await putEnterprise(c.env, c.req.url, c.var.state.identity.id, parsed.sent);
+    const put = await putEnterprise(c.env, c.req.url, c.var.state.identity.id, parsed.sent, byOf(c.var.caller));
     if (isRefusal(put)) return settingsPage(c, { values, errors: errorsOfRefusal(put.refusal, "name") }, loaded);
     return c.redirect(doneHref(put.state, "settings", "saved"), 303);
   });
@@ -35,16 +37,15 @@ async function settingsPage(c: OperatorContext, form: Form, loaded: Record<strin
   const children = (
     <section class="card" aria-labelledby="settings-title">
       <h2 id="settings-title">Settings</h2>
-      <NothingSaved form={form} />
-      <form class="form wide" method="post" action={tabHref(c.var.state.identity.id, "settings")} data-once>
-        <input type="hidden" name="loaded" value={JSON.stringify(loaded)} />
-        <SettingsFields form={form} plans={plans} />
-        <p class="buttons">
-          <button class="button" type="submit">
-            Save
-          </button>
-        </p>
-      </form>
+      <PostForm
+        form={form}
+        action={tabHref(c.var.state.identity.id, "settings")}
+        submit="Save"
+        hidden={{ loaded: JSON.stringify(loaded) }}
+        wide
+      >
+        <SettingsFields form={form} plans={plans} caller={c.var.caller} />
+      </PostForm>
     </section>
   );
   return enterprisePage(c, "settings", children, Object.keys(form.errors).length > 0 ? 422 : 200);

@@ -6,11 +6,12 @@ import { type Context, Hono } from "hono";
 import { failedTooOften } from "../../access/limits.ts";
 import {
   clearOperatorSession,
-  findOperatorKey,
+  findSessionKey,
   OPERATOR_SESSION_MS,
   startOperatorSession,
 } from "../../access/operator-session.ts";
-import { endOperatorSession, findOperatorSession } from "../../operations/sign-in.ts";
+import type { AccessRefusalCode } from "../../access/refusals.ts";
+import { endOperatorSession, findOperatorSession, findSessionFault } from "../../operations/sign-in.ts";
 import { Field, readForm } from "../kit/form.tsx";
 import { page } from "../kit/layout.tsx";
 import { problemPage, wantsHtml } from "../kit/problem-page.tsx";
@@ -19,6 +20,11 @@ import { refuseCrossOrigin, requireSameOrigin } from "../kit/session.ts";
 export const OPERATOR_PATH = "/operator";
 const SIGN_IN_PATH = "/operator/signin";
 const HOURS = OPERATOR_SESSION_MS / 3_600_000;
+const NO_KEY = "This is not an operator key of this deployment.";
+const FAULTS: { [code in AccessRefusalCode]?: string } = {
+  key_revoked: "This operator key was revoked.",
+  key_expired: "This operator key has expired.",
+};
 /** Where a sign-in may lead: a page of the operator, never another site. */
 const OWN_PAGE = /^\/operator(?:\/[\w.~!$&'()*+,;=:@%/-]*)?(?:\?[\w.~!$&'()*+,;=:@%/?-]*)?$/;
 
@@ -29,8 +35,9 @@ export const operatorSignIn = new Hono<{ Bindings: Env }>()
   })
   .post(SIGN_IN_PATH, refuseCrossOrigin, async (c) => {
     const { operator_key = "", to = "" } = await readForm(c);
-    const key = await findOperatorKey(c.env, operator_key);
-    if (key === null) return failedSignIn(c, to);
+    const key = await findSessionKey(c.env, operator_key);
+    const fault = await findSessionFault(c.env, key);
+    if (key === null || fault !== null) return failedSignIn(c, to, fault);
     await startOperatorSession(c, key);
     return c.redirect(ownPageOf(to), 303);
   })
@@ -45,10 +52,12 @@ export function signInHref(to: string): string {
   return to === OPERATOR_PATH ? SIGN_IN_PATH : `${SIGN_IN_PATH}?${new URLSearchParams({ to })}`;
 }
 
-async function failedSignIn(c: Context<{ Bindings: Env }>, to: string) {
+async function failedSignIn(c: Context<{ Bindings: Env }>, to: string, fault: AccessRefusalCode | null) {
   console.warn(JSON.stringify({ event: "operator_sign_in_failed" }));
   if (await failedTooOften(c.env, c.req.raw.headers)) return problemPage(c, "rate_limited");
-  return wantsHtml(c) ? signInPage(c, to, "This is not the operator key.") : problemPage(c, "key_invalid");
+  return wantsHtml(c)
+    ? signInPage(c, to, (fault === null ? undefined : FAULTS[fault]) ?? NO_KEY)
+    : problemPage(c, "key_invalid");
 }
 
 function signInPage(c: Context, to: string, error?: string) {
@@ -58,7 +67,7 @@ function signInPage(c: Context, to: string, error?: string) {
       children: (
         <section class="card lone">
           <h1>Operator</h1>
-          <p>Enterprises, their credits, keys and webhooks. Sign in with the operator key of this deployment.</p>
+          <p>Enterprises, their credits, keys and webhooks. Sign in with an operator key of this deployment.</p>
           <form class="form" method="post" action={SIGN_IN_PATH} autocomplete="off">
             <input type="hidden" name="to" value={ownPageOf(to)} />
             <Field
@@ -74,8 +83,9 @@ function signInPage(c: Context, to: string, error?: string) {
             </p>
           </form>
           <p class="muted">
-            The key is the deployment's secret <code>OPERATOR_KEY</code>. <code>npm start</code> keeps it in{" "}
-            <code>.dev.vars</code>. You stay signed in for {HOURS} hours.
+            The deployment's secret <code>OPERATOR_KEY</code> opens everything; <code>npm start</code> keeps it in{" "}
+            <code>.dev.vars</code>. A key with scopes opens the pages of its scopes. You stay signed in for {HOURS}{" "}
+            hours, or until the key is revoked.
           </p>
         </section>
       ),

@@ -1,10 +1,13 @@
 /** The operator's pages as one router: signing in, and, for a signed-in operator, the list and each enterprise. */
 import { Hono } from "hono";
 import { answerPageError } from "../kit/problem-page.tsx";
+import { enterpriseAccess } from "./access-tab.tsx";
 import { enterpriseAudit } from "./audit.tsx";
 import { enterpriseBudgets } from "./budgets.tsx";
 import { enterpriseCap } from "./cap.tsx";
+import { enterpriseData } from "./data.tsx";
 import { enterpriseGrants } from "./grants.tsx";
+import { operatorJobs } from "./jobs.tsx";
 import { enterpriseJournal } from "./journal.tsx";
 import { enterpriseKeys } from "./keys.tsx";
 import { enterpriseList } from "./list.tsx";
@@ -34,15 +37,18 @@ for (const routes of [
   operatorPlans,
   operatorKeys,
   operatorReferrals,
+  operatorJobs,
   enterpriseOverview,
   enterpriseSettings,
   enterpriseGrants,
   enterpriseCap,
   enterpriseBudgets,
+  enterpriseAccess,
   enterpriseKeys,
   enterpriseWebhooks,
   enterpriseJournal,
   enterpriseAudit,
+  enterpriseData,
 ]) {
   operatorPages.route("/", routes);
 }

@@ -4,14 +4,16 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
+import { byOf, hasOperatorScope } from "../../access/callers.ts";
 import { isOver } from "../../access/limits.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { putEnterprise } from "../../operations/provision.ts";
 import { cutPage } from "../../wire/paging.ts";
 import { type LoggedWebhook, parseWebhook } from "../../wire/webhook.ts";
-import { errorsOfRefusal, Field, type Form, hasErrors, NothingSaved, readForm } from "../kit/form.tsx";
-import { ShownOnce } from "./dialogs.tsx";
+import { ShownOnce } from "../kit/dialogs.tsx";
+import { errorsOfRefusal, Field, type Form, hasErrors, PostButton, PostForm, readForm } from "../kit/form.tsx";
+import { mayOpen } from "./access.ts";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { beforeOf, type Column, Older, Row, Table, Utc } from "./frame.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
@@ -40,7 +42,7 @@ export const enterpriseWebhooks = new Hono<OperatorEnv>()
     const parsed = parseSettings(values, ["webhook_url"]);
     if ("errors" in parsed) return webhooksPage(c, { values, errors: parsed.errors });
     const { id } = c.var.state.identity;
-    const put = await putEnterprise(c.env, c.req.url, id, parsed.sent);
+    const put = await putEnterprise(c.env, c.req.url, id, parsed.sent, byOf(c.var.caller));
     if (isRefusal(put)) return webhooksPage(c, { values, errors: errorsOfRefusal(put.refusal, "webhook_url") });
     if (put.webhookSecret === null) return c.redirect(doneHref(put.state, "webhooks", "saved"), 303);
     return enterprisePage(
@@ -63,39 +65,37 @@ export const enterpriseWebhooks = new Hono<OperatorEnv>()
 async function webhooksPage(c: OperatorContext, form: Form) {
   const { identity, settings } = c.var.state;
   const path = tabHref(identity.id, "webhooks");
-  const log = await enterpriseStub(c.env, c.var.address).webhooks(beforeOf(c), PAGE_ROWS);
+  const { caller } = c.var;
+  const mayChange = mayOpen(caller, `POST ${PATH}`);
+  // As in the API, the log needs the scope `metrics`.
+  const log = hasOperatorScope(caller, ["metrics"])
+    ? await enterpriseStub(c.env, c.var.address).webhooks(beforeOf(c), PAGE_ROWS)
+    : [];
   if (isRefusal(log)) return operatorProblem(c, "not_found");
   const { rows, last } = cutPage(log, PAGE_ROWS);
   const children = (
     <>
       <section class="card" aria-labelledby="address-title">
         <h2 id="address-title">URL</h2>
-        <NothingSaved form={form} />
-        <form class="form" method="post" action={path} data-once>
-          <Field
-            form={form}
-            name="webhook_url"
-            label="Webhooks go to"
-            optional
-            maxlength={2000}
-            hint="An https URL with a public host name. It receives an event when a threshold is crossed. A new URL gets a new secret. Leave it empty to send nothing."
-          />
-          <p class="buttons">
-            <button class="button" type="submit">
-              Save
-            </button>
-          </p>
-        </form>
+        {!mayChange && <p class="name">{settings.webhookUrl ?? "None: nothing is sent."}</p>}
+        {mayChange && (
+          <PostForm form={form} action={path} submit="Save">
+            <Field
+              form={form}
+              name="webhook_url"
+              label="Webhooks go to"
+              optional
+              maxlength={2000}
+              hint="An https URL with a public host name. It receives an event when a threshold is crossed. A new URL gets a new secret. Leave it empty to send nothing."
+            />
+          </PostForm>
+        )}
       </section>
       <section class="card table" aria-labelledby="log-title">
         <div class="head">
           <h2 id="log-title">Deliveries</h2>
-          {settings.webhookUrl !== null && (
-            <form method="post" action={enterpriseHref(identity.id, "webhooks", "test")} data-once>
-              <button class="button plain" type="submit">
-                Send a test event
-              </button>
-            </form>
+          {mayChange && settings.webhookUrl !== null && (
+            <PostButton action={enterpriseHref(identity.id, "webhooks", "test")} label="Send a test event" />
           )}
         </div>
         <Table

@@ -3,12 +3,15 @@ import type { Child, FC } from "hono/jsx";
 import type { ChannelJson } from "../../wire/channel.ts";
 import { parseIso } from "../../wire/time.ts";
 import type { WebhookJson } from "../../wire/webhook.ts";
-import { Moment, Name } from "../kit/parts.tsx";
-import { CHOICES, isChosen, KINDS, NOTIFICATIONS_PATH } from "./form.tsx";
+import { CHOICES, isChosen, KINDS } from "./channel-form.tsx";
+import { Question, ShownOnce } from "./dialogs.tsx";
+import { PostButton } from "./form.tsx";
+import { Moment, Name } from "./parts.tsx";
 
-type Props = { channels: readonly ChannelJson[]; timeZone: string; admin: boolean };
+/** @param path under which the actions are posted; null if the reader may not change channels */
+type Props = { channels: readonly ChannelJson[]; timeZone: string; path: string | null };
 
-export const ChannelList: FC<Props> = ({ channels, timeZone, admin }) => (
+export const ChannelList: FC<Props> = ({ channels, timeZone, path }) => (
   <section class="card" aria-labelledby="channels-title">
     <h2 id="channels-title">Channels</h2>
     {channels.length === 0 ? (
@@ -16,15 +19,17 @@ export const ChannelList: FC<Props> = ({ channels, timeZone, admin }) => (
     ) : (
       <ul class="channels">
         {channels.map((channel) => (
-          <ChannelItem channel={channel} timeZone={timeZone} admin={admin} />
+          <ChannelItem channel={channel} timeZone={timeZone} path={path} />
         ))}
       </ul>
     )}
-    {!admin && <p class="muted">You are signed in as a member. Only an admin can change channels.</p>}
+    {path === null && <p class="muted">You are signed in as a member. Only an admin can change channels.</p>}
   </section>
 );
 
-const ChannelItem: FC<{ channel: ChannelJson; timeZone: string; admin: boolean }> = ({ channel, timeZone, admin }) => (
+type ItemProps = Omit<Props, "channels"> & { channel: ChannelJson };
+
+const ChannelItem: FC<ItemProps> = ({ channel, timeZone, path }) => (
   <li>
     <h3>
       <Name>{channel.id}</Name> <State channel={channel} />
@@ -42,7 +47,7 @@ const ChannelItem: FC<{ channel: ChannelJson; timeZone: string; admin: boolean }
         )}
       </Fact>
     </dl>
-    {admin && <Actions channel={channel} />}
+    {path !== null && <Actions channel={channel} path={path} />}
   </li>
 );
 
@@ -59,30 +64,26 @@ const State: FC<{ channel: ChannelJson }> = ({ channel: { paused, confirmed } })
   return <span class="badge ok">Active</span>;
 };
 
-const Actions: FC<{ channel: ChannelJson }> = ({ channel: { id, paused, confirmed } }) => (
+const Actions: FC<{ channel: ChannelJson; path: string }> = ({ channel: { id, paused, confirmed }, path }) => (
   <div class="buttons">
     {confirmed === false ? (
-      <Action id={id} path="confirm" label="Send the confirmation again" />
+      <PostButton action={`${path}/confirm`} label="Send the confirmation again" about={id} hidden={{ id }} />
     ) : (
-      <Action id={id} path="test" label="Send a test" />
+      <PostButton action={`${path}/test`} label="Send a test" about={id} hidden={{ id }} />
     )}
-    <Action id={id} path={paused ? "resume" : "pause"} label={paused ? "Resume" : "Pause"} />
-    <a class="button plain" href={linkTo("edit", id)} aria-label={`Change ${id}`}>
+    <PostButton
+      action={`${path}/${paused ? "resume" : "pause"}`}
+      label={paused ? "Resume" : "Pause"}
+      about={id}
+      hidden={{ id }}
+    />
+    <a class="button plain" href={linkTo(path, "edit", id)} aria-label={`Change ${id}`}>
       Change
     </a>
-    <a class="button plain" href={linkTo("remove", id)} aria-label={`Remove ${id}`}>
+    <a class="button plain" href={linkTo(path, "remove", id)} aria-label={`Remove ${id}`}>
       Remove
     </a>
   </div>
-);
-
-const Action: FC<{ id: string; path: string; label: string }> = ({ id, path, label }) => (
-  <form method="post" action={`${NOTIFICATIONS_PATH}/${path}`} data-once>
-    <input type="hidden" name="id" value={id} />
-    <button class="button plain" type="submit" aria-label={`${label}: ${id}`}>
-      {label}
-    </button>
-  </form>
 );
 
 /** A delivery in words: what was sent, when, and how it went. */
@@ -113,9 +114,34 @@ export const Delivery: FC<{ delivery: WebhookJson; timeZone: string }> = ({ deli
   );
 };
 
+/** Asks before a channel is removed. */
+export const RemoveChannel: FC<{ channel: ChannelJson; path: string }> = ({ channel, path }) => (
+  <Question
+    title={
+      <>
+        Remove <Name>{channel.id}</Name>?
+      </>
+    }
+    action={`${path}/remove`}
+    confirm="Remove"
+    back={path}
+    values={{ id: channel.id }}
+  >
+    No more messages go to <span class="name">{channel.target}</span>, and what waits to be sent there is given up.
+  </Question>
+);
+
+/** Shows the secret of a new webhook channel. */
+export const ChannelSecret: FC<{ id: string; secret: string; path: string }> = ({ id, secret, path }) => (
+  <ShownOnce title="The signing secret" secret={secret} back={path}>
+    Messages now go to <Name>{id}</Name>. Copy the secret now: it is shown only once. The receiver verifies messages
+    with it, using any Standard Webhooks library.
+  </ShownOnce>
+);
+
 /** The link to a page about one channel. The id is a parameter, because it may contain a slash. */
-function linkTo(page: string, id: string): string {
-  return `${NOTIFICATIONS_PATH}/${page}?${new URLSearchParams({ id })}`;
+function linkTo(path: string, page: string, id: string): string {
+  return `${path}/${page}?${new URLSearchParams({ id })}`;
 }
 
 function messagesOf({ events, thresholds }: ChannelJson): string {

@@ -6,9 +6,7 @@ import type { FC } from "hono/jsx";
 import { type ChannelJson, type ChannelPut, channelPut } from "../../wire/channel.ts";
 import { ID_RULE, isId } from "../../wire/fields.ts";
 import { fieldErrors } from "../../wire/problems.ts";
-import { Choice, errorsOf, Field, type Form, Notes, NothingSaved } from "../kit/form.tsx";
-
-export const NOTIFICATIONS_PATH = "/settings/notifications";
+import { Checks, Choice, errorsOf, Field, type Form, PostForm } from "./form.tsx";
 
 export const KINDS = { slack: "Slack", email: "Email", webhook: "Webhook" } as const;
 
@@ -27,6 +25,7 @@ export const CHOICES = [
   { name: "report", label: "A report at the end of each cycle", codes: ["cycle_report"] },
 ] as const;
 
+const MESSAGES = Object.fromEntries(CHOICES.map(({ name, label }) => [name, label]));
 const YES = "yes";
 const MAX_THRESHOLDS = 20;
 
@@ -66,12 +65,31 @@ export function parseChannelForm(
   return parsed.success && Object.keys(errors).length === 0 ? { id, put: parsed.data } : { errors };
 }
 
-export const ChannelForm: FC<{ form: Form; known: ChannelJson | null }> = ({ form, known }) => (
+type ChannelFormProps = {
+  form: Form;
+  known: ChannelJson | null;
+  /** Where the form is posted, and where it leads back. */
+  path: string;
+};
+
+export const ChannelForm: FC<ChannelFormProps> = ({ form, known, path }) => (
   <section class="card" aria-labelledby="channel-title">
     <h2 id="channel-title">{known === null ? "Add a channel" : `Change ${known.id}`}</h2>
-    <NothingSaved form={form} />
-    <form class="form wide" method="post" action={NOTIFICATIONS_PATH} data-once>
-      {known === null ? (
+    <PostForm
+      form={form}
+      action={path}
+      submit={known === null ? "Add channel" : "Save"}
+      hidden={known === null ? {} : { id: known.id, known: YES }}
+      more={
+        known !== null && (
+          <a class="button plain" href={path}>
+            Cancel
+          </a>
+        )
+      }
+      wide
+    >
+      {known === null && (
         <Field
           form={form}
           name="id"
@@ -79,11 +97,6 @@ export const ChannelForm: FC<{ form: Form; known: ChannelJson | null }> = ({ for
           maxlength={128}
           hint="For example ops-alerts: letters, digits and any of _ . : @ / -"
         />
-      ) : (
-        <>
-          <input type="hidden" name="id" value={known.id} />
-          <input type="hidden" name="known" value={YES} />
-        </>
       )}
       <Choice form={form} name="kind" label="Send to" options={KINDS} />
       <Field
@@ -101,27 +114,8 @@ export const ChannelForm: FC<{ form: Form; known: ChannelJson | null }> = ({ for
         maxlength={200}
         hint="One message when usage passes each of them, such as 50, 75, 90, 100"
       />
-      <fieldset aria-describedby={form.errors.events === undefined ? undefined : "e-events"}>
-        <legend>Messages</legend>
-        {CHOICES.map(({ name, label }) => (
-          <label class="choice">
-            <input type="checkbox" name={name} value={YES} checked={form.values[name] === YES} />
-            <span>{label}</span>
-          </label>
-        ))}
-        <Notes form={form} name="events" hint={undefined} />
-      </fieldset>
-      <p class="buttons">
-        <button class="button" type="submit">
-          {known === null ? "Add channel" : "Save"}
-        </button>{" "}
-        {known !== null && (
-          <a class="button plain" href={NOTIFICATIONS_PATH}>
-            Cancel
-          </a>
-        )}
-      </p>
-    </form>
+      <Checks form={form} name="events" legend="Messages" options={MESSAGES} />
+    </PostForm>
   </section>
 );
 
