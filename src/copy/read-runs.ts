@@ -2,7 +2,7 @@
  * The queries about runs in D1: a list for any combination of filters, and the runs of a cycle. A page, newest first,
  * follows an index. A list by amount reads the rows of its window that match its most selective filter.
  */
-import type { Surface } from "../ledger/books.ts";
+import { SURFACES, type Surface } from "../ledger/books.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
 import type { Usage } from "../ledger/prices.ts";
 import type { RunSummary } from "../ledger/receipt.ts";
@@ -24,6 +24,8 @@ type RunsQuery = {
   /** The start or the amount of the last run before the page, as the sort says, and its id. */
   after: { value: number; run: string } | null;
 };
+
+export type NamedRun = RunSummary & { workspaceName: string | null; userName: string | null };
 
 /** A run of a cycle. `unit` and the charge are those of the cycle's charges. */
 export type CycleRun = RunSummary & {
@@ -65,10 +67,13 @@ export async function readRunPage(db: CheckedCopy, query: RunsQuery): Promise<Ru
   if (after !== null) {
     conditions.push(`(${value}, ${run}) < (${bound.place(after.value)}, ${bound.place(after.run)})`);
   }
-  const statement = `SELECT r.* FROM ${from} WHERE ${conditions.join(" AND ")}
-    ORDER BY ${value} DESC, ${run} DESC LIMIT ${limit + 1}`;
+  const list = `SELECT r.* FROM ${from} WHERE ${conditions.join(" AND ")}`;
+  // Without a filter, the runs of each surface follow their index. SQLite merges the two lists and stops at the limit.
+  const lists =
+    filtersOf(selection).length > 0 ? [list] : SURFACES.map((surface) => `${list} AND r.surface = '${surface}'`);
+  const order = lists.length > 1 ? `${value.slice(2)} DESC, run DESC` : `${value} DESC, ${run} DESC`;
   const { results } = await db
-    .prepare(statement)
+    .prepare(`${lists.join(" UNION ALL ")} ORDER BY ${order} LIMIT ${limit + 1}`)
     .bind(...bound.values)
     .all<Row>();
   return results.map(summaryOf);

@@ -2,31 +2,20 @@
  * The queries about one enterprise's copy in D1, one function each. A query reads only the rows it returns, plus one
  * row if it returns pages. Every query names its enterprise.
  */
-import { and, asc, count, desc, eq, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, gte, inArray, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import type { Dimension } from "../ledger/attribution.ts";
 import type { Surface } from "../ledger/books.ts";
 import type { Granularity, Span } from "../ledger/calendar.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
-import type { RunSummary } from "../ledger/receipt.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type FactsJson, parseFacts } from "../wire/entry.ts";
 import type { CheckedCopy } from "./checked-copy.ts";
-import { entries, names, runs, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
+import { entries, names, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
 
 export type TimeBucket = Span & { webMicros: number; cliMicros: number };
 export type TopRow = { id: string; name: string | null; requests: number; amountMicros: Micros };
-type RunFilter = {
-  workspace?: string | undefined;
-  group?: string | undefined;
-  user?: string | undefined;
-  surface?: Surface | undefined;
-  /** Runs that used this model, with their whole charge. */
-  model?: string | undefined;
-};
-type RunPlace = { startedAtMs: AtMs; run: string };
-export type NamedRun = RunSummary & { workspaceName: string | null; userName: string | null };
 export type CapChange = { seq: number; atMs: AtMs; by: string; fromMicros: Micros | null; toMicros: Micros | null };
 
 type OfCycle = { enterprise: string; unit: Unit; cycleStartsAtMs: AtMs };
@@ -144,23 +133,6 @@ export async function readCycleTotal(
   return rows[0] ?? { requests: 0, amountMicros: 0 };
 }
 
-/** Returns runs after `after`, newest first. Returns `limit` + 1 rows if there are more than `limit`. */
-export async function readRuns(
-  db: CheckedCopy,
-  enterprise: string,
-  filter: RunFilter,
-  limit: number,
-  after: RunPlace | null,
-): Promise<RunSummary[]> {
-  const rows = await drizzle(db)
-    .select()
-    .from(runs)
-    .where(and(eq(runs.enterprise, enterprise), ...matching(filter), beyondRun(after)))
-    .orderBy(desc(runs.startedAtMs), desc(runs.run))
-    .limit(limit + 1);
-  return rows.map(summaryOf);
-}
-
 /** Returns the newest changes of the spend cap. */
 export async function readCapChanges(db: CheckedCopy, enterprise: string, limit: number): Promise<CapChange[]> {
   const rows = await drizzle(db)
@@ -209,34 +181,4 @@ export async function readNames(
 function ofCycle({ enterprise, unit, cycleStartsAtMs }: OfCycle) {
   const t = usageByDimension;
   return and(eq(t.enterprise, enterprise), eq(t.unit, unit), eq(t.cycleStartsAtMs, cycleStartsAtMs));
-}
-
-function matching({ workspace, group, user, surface, model }: RunFilter): SQL[] {
-  return [
-    ...(model === undefined ? [] : [sql`EXISTS (SELECT 1 FROM json_each(${runs.models}) WHERE value = ${model})`]),
-    ...(workspace === undefined ? [] : [eq(runs.workspace, workspace)]),
-    ...(group === undefined ? [] : [eq(runs.group, group)]),
-    ...(user === undefined ? [] : [eq(runs.user, user)]),
-    ...(surface === undefined ? [] : [eq(runs.surface, surface)]),
-  ];
-}
-
-function beyondRun(after: RunPlace | null): SQL | undefined {
-  return after === null ? undefined : sql`(${runs.startedAtMs}, ${runs.run}) < (${after.startedAtMs}, ${after.run})`;
-}
-
-function summaryOf(row: typeof runs.$inferSelect): RunSummary {
-  return {
-    run: row.run,
-    surface: row.surface,
-    workspace: row.workspace,
-    group: row.group,
-    user: row.user,
-    startedAtMs: row.startedAtMs,
-    lastReportAtMs: row.lastReportAtMs,
-    models: JSON.parse(row.models) as string[],
-    chargedMicros: row.chargedMicros,
-    unit: row.unit,
-    final: row.final,
-  };
 }

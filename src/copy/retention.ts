@@ -20,6 +20,7 @@ type Retained = {
 };
 
 const UNITS = "unit IN ('credits', 'usd')";
+const SURFACES = "surface IN ('web', 'cli')";
 const before = (row: Row, column: string, sinceMs: AtMs) => (row[column] as AtMs) < sinceMs;
 
 /** The tables whose rows are deleted by age. The old entries are deleted behind a checkpoint; see deleteEntries. */
@@ -50,7 +51,7 @@ const RETAINED = {
     isOld: (row, { cyclesMs }) => before(row, "cycle_starts_at_ms", cyclesMs),
   },
   runs: {
-    old: "started_at_ms < ?2 AND last_report_at_ms < ?3",
+    old: `${SURFACES} AND started_at_ms < ?2 AND last_report_at_ms < ?3`,
     since: ({ historyMs, metersMs }) => [historyMs, metersMs],
     isOld: (row, { historyMs, metersMs }) =>
       row.last_report_at_ms === null

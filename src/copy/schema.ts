@@ -206,12 +206,12 @@ export const runs = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.run] }),
-    index("runs_newest").on(t.enterprise, t.startedAtMs, t.run),
     // This index finds the runs of a cycle, regardless of when they started.
     index("runs_of_cycle").on(t.enterprise, t.cycleStartsAtMs, t.startedAtMs, t.run),
     index("runs_of_workspace").on(t.enterprise, t.workspace, t.startedAtMs, t.run),
     index("runs_of_group").on(t.enterprise, t.group, t.startedAtMs, t.run),
     index("runs_of_user").on(t.enterprise, t.user, t.startedAtMs, t.run),
+    // This index also lists all runs, newest first: each surface in turn (read-runs.ts).
     index("runs_of_surface").on(t.enterprise, t.surface, t.startedAtMs, t.run),
   ],
 );

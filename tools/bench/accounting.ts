@@ -1,7 +1,10 @@
 // Computes what Cloudflare bills and stores: rows written per debit, counted at each statement in a separate runtime; the
 // price of a million debits at list prices; and the bytes per meter and per run, read from the database files.
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { ROOT } from "../install.mjs";
 import { databaseOfCopy, databaseOfObject } from "../workerd/database-files.ts";
 import { bearer, HttpConnection, requestBytes } from "../workerd/http-connection.ts";
 import { RawSocket, type SocketAddress } from "../workerd/raw-socket.ts";
@@ -17,6 +20,7 @@ export const LIST_PRICES = {
   rowsWrittenPerMillion: 1,
   rowsReadPerMillion: 0.001,
   gigabyteSecondsPerMillion: 12.5,
+  logEventsPerMillion: 0.6,
   objectGigabytes: 0.128,
 };
 
@@ -32,10 +36,11 @@ export interface Bill {
   /** Billed requests per debit, to the Worker and to the object. */
   workerRequests: number;
   objectRequests: number;
-  /** USD per million debits for requests, rows, duration at 500 debits a second, and in total. */
+  /** USD per million debits for requests, rows, duration at 500 debits a second, logs, and in total. */
   requestsUsd: number;
   rowsUsd: number;
   durationUsd: number;
+  logsUsd: number;
   totalUsd: number;
 }
 
@@ -180,7 +185,9 @@ function billOf(way: Way, debits: number, requests: number, counts: Counts): Bil
   const rowsUsd = (objectRows + copyRows) * prices.rowsWrittenPerMillion + rowsReadUsd;
   // An object that is called all the time is billed for the whole time, in gigabyte-seconds.
   const durationUsd = (prices.objectGigabytes / DEBITS_PER_SECOND) * prices.gigabyteSecondsPerMillion;
-  const totalUsd = requestsUsd + rowsUsd + durationUsd;
+  // A debit logs nothing itself.
+  const logsUsd = logsInvocations() ? (workerRequests + objectRequests) * prices.logEventsPerMillion : 0;
+  const totalUsd = requestsUsd + rowsUsd + durationUsd + logsUsd;
   return {
     way,
     debits,
@@ -191,8 +198,14 @@ function billOf(way: Way, debits: number, requests: number, counts: Counts): Bil
     requestsUsd,
     rowsUsd,
     durationUsd,
+    logsUsd,
     totalUsd,
   };
+}
+
+/** Whether Cloudflare logs each invocation of the Worker and of an object. */
+function logsInvocations(): boolean {
+  return !readFileSync(join(ROOT, "wrangler.toml"), "utf8").includes("invocation_logs = false");
 }
 
 function rowsIn(db: DatabaseSync, table: string): number {

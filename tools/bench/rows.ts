@@ -152,9 +152,9 @@ const WAYS: Record<Bill["way"], string> = {
 
 /** Formats the rows written per debit and the price of a million debits as a second table. */
 export function billTable(bills: readonly Bill[]): string {
-  const lines = bills.map(({ way, objectRows, copyRows, requestsUsd, rowsUsd, durationUsd, totalUsd }) => [
+  const lines = bills.map(({ way, objectRows, copyRows, requestsUsd, rowsUsd, durationUsd, logsUsd, totalUsd }) => [
     WAYS[way],
-    ...[objectRows, copyRows, requestsUsd, rowsUsd, durationUsd, totalUsd].map(formatNumber),
+    ...[objectRows, copyRows, requestsUsd, rowsUsd, durationUsd, logsUsd, totalUsd].map(formatNumber),
   ]);
   return alignedLines([
     [
@@ -164,6 +164,7 @@ export function billTable(bills: readonly Bill[]): string {
       "requests $",
       "rows $",
       "duration $",
+      "logs $",
       "total $",
     ],
     ...lines,

@@ -6,7 +6,8 @@
 import { type Context, Hono } from "hono";
 import { currentPrices } from "../../catalog/current-prices.ts";
 import type { CheckedCopy } from "../../copy/checked-copy.ts";
-import { type CapChange, readCapChanges, readRuns } from "../../copy/read.ts";
+import { type CapChange, readCapChanges } from "../../copy/read.ts";
+import { readRunPage } from "../../copy/read-runs.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
@@ -217,7 +218,14 @@ async function readHistory(c: Context<PageEnv>, copy: CheckedCopy): Promise<CapC
 }
 
 async function readUsedModels(c: Context<PageEnv>, copy: CheckedCopy, onlyUser: string | null): Promise<string[]> {
-  const user = onlyUser ?? undefined;
-  const runs = await readRuns(copy, c.var.session.enterprise, { user }, RUNS_READ, null);
+  const runs = await readRunPage(copy, {
+    enterprise: c.var.session.enterprise,
+    selection: { user: onlyUser ?? undefined },
+    startedFromMs: null,
+    startedToMs: null,
+    sort: "newest",
+    limit: RUNS_READ,
+    after: null,
+  });
   return [...new Set(runs.flatMap(({ models }) => models))];
 }

@@ -6,9 +6,9 @@
 import type { Context } from "hono";
 import type { Denied } from "../../access/refusals.ts";
 import type { CheckedCopy } from "../../copy/checked-copy.ts";
-import { countTop, type NamedRun, readChanges, readNames, type TimeBucket, type TopRow } from "../../copy/read.ts";
+import { countTop, readChanges, readNames, type TimeBucket, type TopRow } from "../../copy/read.ts";
 import { type Kinds, readKinds, readSeries } from "../../copy/read-cube.ts";
-import { readRunPage } from "../../copy/read-runs.ts";
+import { type NamedRun, readRunPage } from "../../copy/read-runs.ts";
 import { readTopPage, TOP_DIMENSIONS, type TopDimension } from "../../copy/read-top.ts";
 import { filtersOf, type Selection } from "../../copy/selection.ts";
 import type { EndedCycle } from "../../enterprise/answers.ts";

@@ -373,7 +373,7 @@ it("keeps a hold that has expired out of a budget, however many expire at once",
   expect(budgetStates(ledger, [key])).toMatchObject([{ heldMicros: 2_500 }]);
 });
 
-it("a budget counts what the last release had summed for the day", () => {
+it("a budget of a day counts what the last release had summed, and starts at zero on the next day", () => {
   const clock = { nowMs: at("2026-03-10T12:00:00Z") };
   const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
   const key = { dimension: "user", id: "u1", period: "day" } as const;
@@ -388,6 +388,12 @@ it("a budget counts what the last release had summed for the day", () => {
   }
   clock.nowMs += 24 * 60 * MINUTE_MS;
   expect(budgetStates(ledger, [key])).toMatchObject([{ usedMicros: 0 }]);
+  debit(ledger, report(35));
+  for (const usedMicros of [5, 5]) {
+    ledger.budgets.clear();
+    expect(budgetStates(ledger, [key])).toMatchObject([{ usedMicros }]);
+    ledger.sql.transaction(() => foldOutbox(ledger.sql));
+  }
 });
 
 it("the audit finds a sum in memory that the totals do not have, and holds that do not add up", () => {
