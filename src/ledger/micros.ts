@@ -22,8 +22,12 @@ export function percentOf(part: Micros, whole: Micros | null): number | null {
   return Number((BigInt(part) * 20_000n + BigInt(whole)) / (BigInt(whole) * 2n)) / 100;
 }
 
+/** A hundred times this is a safe integer, and so is any percentage up to 100 of it. */
+const MAX_EXACT = Math.floor(MAX_MICROS / 100);
+
 /** True if `part` is at least `percent` % of `whole`. Exact for all amounts. */
 export function reaches(part: Micros, whole: Micros, percent: number): boolean {
+  if (part <= MAX_EXACT && whole <= MAX_EXACT && percent <= 100) return part * 100 >= whole * percent;
   return BigInt(part) * 100n >= BigInt(whole) * BigInt(percent);
 }
 

@@ -51,7 +51,12 @@ export function budgetStates(ledger: Ledger, scopes: readonly BudgetScope[]): Bu
   if (ledger.budgets.none) return [];
   ledger.trySettle();
   const reader = new BudgetChange(ledger.budgets, ledger.sql, ledger.nowMs(), () => ledger.books);
-  const states = ledger.sql.transaction(() => reader.statesOf(scopes));
-  reader.keep();
-  return states;
+  try {
+    const states = ledger.sql.transaction(() => reader.statesOf(scopes));
+    reader.keep();
+    return states;
+  } catch (error) {
+    ledger.budgets.recover(error);
+    throw error;
+  }
 }

@@ -1,15 +1,17 @@
 /**
- * Checks the sums of budgets for the audit: those in memory against the totals and the outbox, and what runs hold in each
- * dimension against what is held in all. It looks at the 1,000 ids that changed last, so its work is bounded.
+ * Checks the sums of budgets for the audit: those in memory against the totals and the outbox, and what is held in each
+ * dimension against what is held in all. It looks at 1,000 ids in memory, so its work is bounded.
  */
 import type { BudgetScope } from "../../ledger/budget.ts";
 import { dayOf } from "../../ledger/calendar.ts";
 import { DIMENSIONS } from "../../ledger/dimensions.ts";
 import { UNITS } from "../../ledger/micros.ts";
 import { dayMicrosOf } from "../copy/day-totals.ts";
-import { loadUsed, placeOf, type Used } from "./budgets.ts";
+import { type Account, addUnits, loadSums, placeOf, type Sums } from "./budgets.ts";
+import { isComplete, loadHeld, movesFor } from "./held-sums.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OutboxRow } from "./outbox.ts";
+import { getProgress } from "./progress.ts";
 
 const MAX_CHECKED = 1_000;
 const MAX_FAULTS = 3;
@@ -22,33 +24,44 @@ export function checkBudgets(ledger: Ledger, waiting: readonly OutboxRow[]): Bud
   const faults: string[] = [];
   const dayStartsAtMs = dayOf(books.cycle, ledger.nowMs());
   // Sums of an earlier day start again at zero with the next charge.
-  const isCurrent = ({ startsAtMs: { day, cycle } }: Used) => day === dayStartsAtMs && cycle === books.cycle.startsAtMs;
-  const known = [...budgets.used].slice(-MAX_CHECKED).filter(([, used]) => isCurrent(used));
-  for (const [place, used] of known) {
-    const scope = scopeOf(place);
-    const stored = loadUsed(sql, [scope], used.startsAtMs).get(place);
-    const expected = stored === undefined ? used : addWaiting(stored, scope, waiting);
+  const isCurrent = ({ startsAtMs: { day, cycle } }: Sums) => day === dayStartsAtMs && cycle === books.cycle.startsAtMs;
+  const known = budgets.loaded
+    .filter((account): account is Account & { sums: Sums } => account.sums !== null && isCurrent(account.sums))
+    .slice(-MAX_CHECKED);
+  const holdsKnown = isComplete(sql, getProgress(sql, "folded")) && waiting.every(({ held }) => held !== null);
+  for (const { dimension, id, sums } of known) {
+    const scope = { dimension, id };
+    const place = placeOf(scope);
+    const stored = loadSums(sql, [scope], sums.startsAtMs).get(place);
+    const expected = stored === undefined ? sums : addWaiting(stored, scope, waiting);
     for (const unit of UNITS) {
       for (const period of ["day", "cycle"] as const) {
-        const [inMemory, summed] = [used.micros[unit][period], expected.micros[unit][period]];
+        const [inMemory, summed] = [sums.micros[unit][period], expected.micros[unit][period]];
         if (inMemory !== summed) faults.push(`${place}, ${period} in ${unit}: ${inMemory}, the totals say ${summed}`);
+      }
+      const [inMemory, summed] = [sums.held[unit], expected.held[unit]];
+      if (holdsKnown && inMemory !== summed) {
+        faults.push(`held by ${place} in ${unit}: ${inMemory}, the sums of holds say ${summed}`);
       }
     }
   }
-  for (const unit of UNITS) {
-    for (const dimension of budgets.held === null ? [] : DIMENSIONS) {
-      let sum = 0;
-      for (const [place, held] of budgets.held ?? []) if (scopeOf(place).dimension === dimension) sum += held[unit];
-      if (sum !== books.held[unit]) faults.push(`held by ${dimension} in ${unit}: ${sum}, in all ${books.held[unit]}`);
+  for (const dimension of holdsKnown ? DIMENSIONS : []) {
+    const stored = loadHeld(sql, dimension);
+    const held = waiting.reduce((sum, row) => addUnits(sum, movesFor(row.held, { dimension })), stored);
+    for (const unit of UNITS) {
+      const [sum, all] = [held[unit], books.held[unit]];
+      if (sum !== all) faults.push(`held by ${dimension} in ${unit}: ${sum}, in all ${all}`);
     }
   }
   return { sums: known.length, faults: faults.slice(0, MAX_FAULTS) };
 }
 
-function addWaiting(stored: Used, scope: BudgetScope, waiting: readonly OutboxRow[]): Used {
+function addWaiting(stored: Sums, scope: BudgetScope, waiting: readonly OutboxRow[]): Sums {
   const { startsAtMs } = stored;
   const micros = { credits: { ...stored.micros.credits }, usd: { ...stored.micros.usd } };
-  for (const { atMs, timeZone, items } of waiting) {
+  let { held } = stored;
+  for (const { atMs, timeZone, items, held: moves } of waiting) {
+    held = addUnits(held, movesFor(moves, scope));
     for (const { debit } of items) {
       if (debit === null || debit[scope.dimension] !== scope.id) continue;
       const sums = micros[debit.unit];
@@ -56,12 +69,5 @@ function addWaiting(stored: Used, scope: BudgetScope, waiting: readonly OutboxRo
       if (dayOf({ startsAtMs: debit.cycleMs, timeZone }, atMs) === startsAtMs.day) sums.day += dayMicrosOf(debit);
     }
   }
-  return { ...stored, micros };
-}
-
-function scopeOf(place: string): BudgetScope {
-  const [dimension, id] = place.split(" ") as [BudgetScope["dimension"], string];
-  const scope = { dimension, id };
-  if (placeOf(scope) !== place) throw new Error(`no such id: ${place}`);
-  return scope;
+  return { ...stored, micros, held };
 }

@@ -1,9 +1,10 @@
 /**
  * The budgets of an enterprise in memory, and the sums of what is used and held of them, as of the last commit. What is
- * used is derived from the totals that the outbox is folded into, so a debit stores nothing more for budgets. A sum is
- * loaded when a budget first needs it, and then follows every charge. What is held is derived from the runs. Losing this
+ * used is derived from the totals that the outbox is folded into, and what is held from held-sums.ts, so a debit stores
+ * no further row for budgets. A sum is loaded when a budget first needs it, and then follows every change. Losing this
  * memory is harmless.
  */
+import type { Run } from "../../ledger/books.ts";
 import {
   BUDGET_PERIODS,
   type Budget,
@@ -11,39 +12,63 @@ import {
   type BudgetPeriod,
   type BudgetScope,
 } from "../../ledger/budget.ts";
-import { DIMENSIONS } from "../../ledger/dimensions.ts";
+import { budgetFor } from "../../ledger/budgets.ts";
+import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
 import { UNITS, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { foldPortions } from "../copy/totals.ts";
 import { loadBudgets } from "./budget-rows.ts";
+import { type ByUnit, completeHeld, sumExpiring } from "./held-sums.ts";
 import type { Sql } from "./sql.ts";
 
 /**
- * The totals lack so much of the outbox that folding it takes several calls. This happens only if D1 has been down for
- * a long time under load. Each call that fails with it folds a portion.
+ * The totals lack so much of the outbox that folding it takes several calls. This happens only for a short time after a
+ * budget was set while D1 was down under load. Each call that fails with it folds a portion.
  */
-export class TotalsBehind extends Error {
+class TotalsBehind extends Error {
   constructor() {
     super("LedgerBusy: the outbox is not folded into the totals yet");
   }
 }
 
-export type ByUnit = Record<Unit, number>;
 export type ByPeriod<T> = Record<BudgetPeriod, T>;
 
-/** What was charged to one id in the current periods, and the levels that were announced. */
-export type Used = { startsAtMs: ByPeriod<AtMs>; micros: Record<Unit, ByPeriod<number>>; level: ByPeriod<number> };
+/** What was charged to one id in the current periods, the levels that were announced, and what is held. */
+export type Sums = {
+  startsAtMs: ByPeriod<AtMs>;
+  micros: Record<Unit, ByPeriod<number>>;
+  level: ByPeriod<number>;
+  /** Expired holds included, until they are ended. */
+  held: ByUnit;
+};
 
-/** An id's sums take about 400 bytes, so a full cache takes about 8 MB. */
-const MAX_CACHED = 20_000;
+/** One id with the budgets that apply to it, by period, and its sums as of the last commit. */
+export type Account = BudgetScope & {
+  budgets: readonly Budget[];
+  /** Whether one of the budgets has a limit. */
+  limited: boolean;
+  /** Null until they are loaded. */
+  sums: Sums | null;
+  /** Which version of the list of budgets `budgets` is from. */
+  version: number;
+};
+
+/** Expired holds that are not ended yet, by id. They are summed once, when they have expired. */
+type Overdue = { untilMs: AtMs; sums: Map<string, ByUnit> };
+
+/** An account takes about 500 bytes, so the accounts take about 10 MB at most. */
+const MAX_ACCOUNTS = 20_000;
 
 export class Budgets {
   /** Null until they are loaded. */
   #budgets: Map<string, Budget> | null = null;
-  /** Least recently changed first. */
-  readonly used = new Map<string, Used>();
-  /** What the stored runs hold, expired holds included. Null until it is loaded. */
-  held: Map<string, ByUnit> | null = null;
+  #version = 0;
+  readonly #accounts: Record<Dimension, Map<string, Account>> = {
+    workspace: new Map(),
+    group: new Map(),
+    user: new Map(),
+  };
+  overdue: Overdue | null = null;
 
   constructor(readonly sql: Sql) {}
 
@@ -56,6 +81,25 @@ export class Budgets {
   }
 
   readonly find = (key: BudgetKey): Budget | undefined => this.#all().get(keyOf(key));
+
+  /** Returns the account of an id. Within one change, it is the same object each time. */
+  account(dimension: Dimension, id: string): Account {
+    const known = this.#accounts[dimension].get(id);
+    if (known !== undefined && known.version === this.#version) return known;
+    const budgets = BUDGET_PERIODS.flatMap((period) => budgetFor(this.find, { dimension, id, period }) ?? []);
+    const limited = budgets.some(({ limitMicros }) => limitMicros !== null);
+    if (known !== undefined) return Object.assign(known, { budgets, limited, version: this.#version });
+    const account: Account = { dimension, id, budgets, limited, sums: null, version: this.#version };
+    this.#accounts[dimension].set(id, account);
+    return account;
+  }
+
+  /** The accounts whose sums are loaded. */
+  get loaded(): Account[] {
+    return DIMENSIONS.flatMap((dimension) =>
+      [...this.#accounts[dimension].values()].filter(({ sums }) => sums !== null),
+    );
+  }
 
   /** All budgets, by dimension, id and period. The default comes first. */
   list(): Budget[] {
@@ -75,41 +119,33 @@ export class Budgets {
     // Until there was a budget, no sum followed the charges.
     if (this.none) this.clear();
     this.#all().set(keyOf(budget), budget);
+    this.#version += 1;
   }
 
   remove(key: BudgetKey): void {
     this.#all().delete(keyOf(key));
+    this.#version += 1;
     if (this.none) this.clear();
   }
 
-  /** Adds what a committed change has moved. */
-  keep(used: ReadonlyMap<string, Used>, held: ReadonlyMap<string, ByUnit>): void {
-    for (const [place, sums] of used) {
-      this.used.delete(place);
-      this.used.set(place, sums);
-    }
-    for (const place of this.used.keys()) {
-      if (this.used.size <= MAX_CACHED) break;
-      this.used.delete(place);
-    }
-    if (this.held === null) return;
-    for (const [place, delta] of held) {
-      const sum = addUnits(this.held.get(place), delta);
-      if (sum.credits === 0 && sum.usd === 0) this.held.delete(place);
-      else this.held.set(place, sum);
-    }
+  /** Keeps the memory bounded. Call this only between two changes. */
+  trim(): void {
+    const all = Object.values(this.#accounts);
+    if (all.reduce((sum, { size }) => sum + size, 0) <= MAX_ACCOUNTS) return;
+    for (const accounts of all) accounts.clear();
   }
 
-  /** Forgets what runs hold, because runs without a report may now belong to another group. */
-  forgetHolds(): void {
-    this.held = null;
+  /** Forgets the sums, because runs may now belong to other ids. */
+  forgetSums(): void {
+    for (const accounts of Object.values(this.#accounts)) accounts.clear();
+    this.overdue = null;
   }
 
   /** Forgets everything. It is loaded again when it is needed. */
   clear(): void {
     this.#budgets = null;
-    this.used.clear();
-    this.held = null;
+    this.#version += 1;
+    this.forgetSums();
   }
 
   /** Forgets everything after a failed commit, because the change may have loaded sums that were undone. */
@@ -117,6 +153,30 @@ export class Budgets {
     this.clear();
     // The failed transaction has undone its folding. This portion stays, so a later call succeeds.
     if (error instanceof TotalsBehind) this.sql.transaction(() => foldPortions(this.sql));
+  }
+
+  /** Returns what expired holds that are stored, and not ended, hold of an id at this time. */
+  overdueOf(scope: BudgetScope, nowMs: AtMs): ByUnit {
+    this.overdue ??= { untilMs: Number.MIN_SAFE_INTEGER, sums: new Map() };
+    if (this.overdue.untilMs < nowMs) {
+      for (const expired of sumExpiring(this.sql, this.overdue.untilMs, nowMs)) {
+        const place = placeOf(expired.scope);
+        this.overdue.sums.set(place, addUnits(this.overdue.sums.get(place), expired.micros));
+      }
+      this.overdue.untilMs = nowMs;
+    }
+    return this.overdue.sums.get(placeOf(scope)) ?? NOTHING;
+  }
+
+  /** Notes that a stored hold that had expired is ended. Call this after the commit, and before its moves are added. */
+  endOverdue(run: Run, scopes: readonly BudgetScope[]): void {
+    if (this.overdue === null || run.hold === null || run.hold.expiresAtMs > this.overdue.untilMs) return;
+    for (const scope of scopes) {
+      const place = placeOf(scope);
+      const sum = addUnits(this.overdue.sums.get(place), { ...NOTHING, [run.hold.unit]: -run.hold.micros });
+      if (sum.credits === 0 && sum.usd === 0) this.overdue.sums.delete(place);
+      else this.overdue.sums.set(place, sum);
+    }
   }
 
   #all(): Map<string, Budget> {
@@ -133,26 +193,38 @@ export function placeOf({ dimension, id }: BudgetScope): string {
   return `${dimension} ${id}`;
 }
 
+export const NOTHING: ByUnit = { credits: 0, usd: 0 };
+
 export function addUnits(sum: ByUnit | undefined, delta: ByUnit): ByUnit {
   return { credits: (sum?.credits ?? 0) + delta.credits, usd: (sum?.usd ?? 0) + delta.usd };
 }
 
-/** Loads what ids were charged by the totals, and the levels that were announced, in the periods with these starts. */
-export function loadUsed(sql: Sql, scopes: readonly BudgetScope[], startsAtMs: ByPeriod<AtMs>): Map<string, Used> {
+/**
+ * Loads what ids were charged and hold by the totals, and the levels that were announced, in the periods with these
+ * starts. Call `completeSums` before.
+ */
+export function loadSums(sql: Sql, scopes: readonly BudgetScope[], startsAtMs: ByPeriod<AtMs>): Map<string, Sums> {
   const places = JSON.stringify(scopes.map(({ dimension, id }) => [dimension, id]));
-  const rows = sql.all(LOAD_USED, places, startsAtMs.cycle, startsAtMs.day).map((row) => {
+  const rows = sql.all(LOAD_SUMS, places, startsAtMs.cycle, startsAtMs.day).map((row) => {
     const of = (name: string) => Number(row[name] ?? 0);
     const micros = Object.fromEntries(
       UNITS.map((unit) => [unit, { day: of(`day_${unit}`), cycle: of(`cycle_${unit}`) }]),
-    ) as Used["micros"];
+    ) as Sums["micros"];
     const level = { day: of("day_level"), cycle: of("cycle_level") };
+    const held = { credits: of("held_credits"), usd: of("held_usd") };
     const scope = { dimension: row.dimension, id: row.id } as BudgetScope;
-    return [placeOf(scope), { startsAtMs, micros, level }] as const;
+    return [placeOf(scope), { startsAtMs, micros, level, held }] as const;
   });
   return new Map(rows);
 }
 
-const LOAD_USED = `SELECT k.value ->> 0 AS dimension, k.value ->> 1 AS id,
+/** Folds what the outbox has into the sums, as part of the caller's transaction. */
+export function completeSums(sql: Sql): void {
+  if (!foldPortions(sql)) throw new TotalsBehind();
+  completeHeld(sql);
+}
+
+const LOAD_SUMS = `SELECT k.value ->> 0 AS dimension, k.value ->> 1 AS id,
     ${UNITS.map(
       (unit) => `(SELECT amount_micros FROM totals_cycle WHERE unit = '${unit}' AND cycle_starts_at_ms = ?2
         AND dimension = k.value ->> 0 AND id = k.value ->> 1) AS cycle_${unit},
@@ -160,7 +232,8 @@ const LOAD_USED = `SELECT k.value ->> 0 AS dimension, k.value ->> 1 AS id,
         AND dimension = k.value ->> 0 AND id = k.value ->> 1 AND day_starts_at_ms = ?3), 0)
       -- What the last release folded on the day of the upgrade.
       + coalesce((SELECT amount_micros FROM totals_day WHERE day_starts_at_ms = ?3
-        AND dimension = k.value ->> 0 AND id = k.value ->> 1 AND unit = '${unit}'), 0) AS day_${unit}`,
+        AND dimension = k.value ->> 0 AND id = k.value ->> 1 AND unit = '${unit}'), 0) AS day_${unit},
+      (SELECT ${unit} FROM held_sums WHERE dimension = k.value ->> 0 AND id = k.value ->> 1) AS held_${unit}`,
     ).join(", ")},
     (SELECT level FROM budget_levels WHERE dimension = k.value ->> 0 AND id = k.value ->> 1
       AND period = 'day' AND period_starts_at_ms = ?3) AS day_level,

@@ -296,7 +296,8 @@ export class Change {
     this.store.putGrants(grants.filter((grant) => grant.seq <= this.before.books.seq));
     this.store.putCycles(this.#cycles, this.before.books.capMicros);
     this.store.addEntries(this.#entries);
-    putOutbox(this.store.sql, this.#items, this.nowMs, this.books.cycle.timeZone);
+    const moves = this.budgets?.takeMoves(this.#items.length > 0) ?? null;
+    putOutbox(this.store.sql, this.#items, this.nowMs, this.books.cycle.timeZone, moves);
     if (this.books === this.before.books && this.identity === this.before.identity) return;
     this.identity = { ...this.identity, lastAtMs: Math.max(this.identity.lastAtMs, this.nowMs) };
     this.store.putBalances(this);

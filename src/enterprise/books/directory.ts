@@ -26,6 +26,11 @@ export function putDirectory(sql: Sql, change: DirectoryChange): DirectorySize {
   return { workspaces: change.workspaces.length, groups: change.groups.length, users: change.users.length };
 }
 
+/** Whether a change puts a workspace into another group. */
+export function movesWorkspaces(sql: Sql, { workspaces }: DirectoryChange): boolean {
+  return workspaces.some(({ id, groupId }) => groupId !== undefined && groupId !== groupOfWorkspace(sql, id));
+}
+
 /** Returns the group of a workspace according to the directory; null if the directory has none. */
 export function groupOfWorkspace(sql: Sql, workspace: string): string | null {
   const row = sql.all("SELECT group_id FROM names WHERE kind = 'workspace' AND id = ?", workspace)[0];

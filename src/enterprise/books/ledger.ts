@@ -35,9 +35,10 @@ import {
   voidGrant,
 } from "./commands.ts";
 import { paymentsWait } from "./debt-payments.ts";
-import { type DirectoryChange, type DirectorySize, putDirectory } from "./directory.ts";
+import { type DirectoryChange, type DirectorySize, movesWorkspaces, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
 import { type EnterpriseState, stateOf } from "./enterprise-state.ts";
+import { forgetHeld } from "./held-sums.ts";
 import { putNewJob, type StoredJob } from "./job-rows.ts";
 import { newEnterprise } from "./new-enterprise.ts";
 import { Overrides } from "./overrides.ts";
@@ -151,8 +152,14 @@ export class Ledger {
   /** Stores names in the directory; the projection sends them to the copy. */
   putDirectory(change: DirectoryChange): DirectorySize {
     this.mayOweCopy = true;
-    this.budgets.forgetHolds();
-    return putDirectory(this.sql, change);
+    return this.sql.transaction(() => {
+      if (movesWorkspaces(this.sql, change)) {
+        // Runs without a report count under the directory's group.
+        forgetHeld(this.sql);
+        this.budgets.forgetSums();
+      }
+      return putDirectory(this.sql, change);
+    });
   }
 
   /** Queues a message that was not caused by a change of the books. */

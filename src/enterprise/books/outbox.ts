@@ -9,6 +9,7 @@ import { KINDS, type Kind } from "../../ledger/kinds.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { type UsageChange, usageChanges } from "../../ledger/usage-change.ts";
+import { NO_MOVES } from "./held-sums.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
 /** One change. Every debit stores one as JSON, so the keys are short. */
@@ -50,7 +51,14 @@ type OutboxUse = [
 ];
 
 /** The items of one commit. The time zone determines the local hour and day in which they count. */
-export type OutboxRow = { lastSeq: number; atMs: AtMs; timeZone: string; items: OutboxItem[] };
+export type OutboxRow = {
+  lastSeq: number;
+  atMs: AtMs;
+  timeZone: string;
+  items: OutboxItem[];
+  /** How the commit has moved what is held of each id; null if that is not known. Only held-sums.ts reads it. */
+  held: string | null;
+};
 
 /** @param meters all meters of the run, before or after the debit */
 export function debitItem(debit: Debit, meters: readonly Meter[]): OutboxItem {
@@ -100,9 +108,20 @@ export function holdItem(run: Run, seq: number): OutboxItem {
 const MAX_ROW_ITEMS = 500;
 const MAX_ROW_CHARS = 200_000;
 
-/** Stores the items of one commit, as part of its transaction, in as few rows as the limits allow. */
-export function putOutbox(sql: Sql, items: readonly OutboxItem[], atMs: AtMs, timeZone: string): void {
-  const statement = "INSERT INTO outbox_items (last_seq, at_ms, time_zone, items) VALUES (?, ?, ?, ?)";
+/**
+ * Stores the items of one commit, as part of its transaction, in as few rows as the limits allow.
+ *
+ * @param held how the commit has moved what is held of each id; null if that is not known
+ */
+export function putOutbox(
+  sql: Sql,
+  items: readonly OutboxItem[],
+  atMs: AtMs,
+  timeZone: string,
+  held: string | null,
+): void {
+  const statement = "INSERT INTO outbox_items (last_seq, at_ms, time_zone, items, held) VALUES (?, ?, ?, ?, ?)";
+  let moves = held;
   let row: string[] = [];
   let chars = 0;
   items.forEach((item, i) => {
@@ -111,7 +130,8 @@ export function putOutbox(sql: Sql, items: readonly OutboxItem[], atMs: AtMs, ti
     chars += text.length;
     const full = row.length === MAX_ROW_ITEMS || chars > MAX_ROW_CHARS;
     if (!full && i + 1 < items.length) return;
-    sql.run(statement, item.n, atMs, timeZone, `[${row.join(",")}]`);
+    sql.run(statement, item.n, atMs, timeZone, `[${row.join(",")}]`, moves);
+    moves = moves === null ? null : NO_MOVES;
     row = [];
     chars = 0;
   });
@@ -137,5 +157,6 @@ function outboxOfRow(row: SqlRow): OutboxRow {
     atMs: row.at_ms as number,
     timeZone: row.time_zone as string,
     items: JSON.parse(row.items as string) as OutboxItem[],
+    held: row.held as string | null,
   };
 }

@@ -5,6 +5,8 @@ type ProgressName =
   /** The seq up to which the outbox is folded into totals, and the number of items folded so far. */
   | "folded"
   | "items_folded"
+  /** 1 + the seq up to which the outbox is folded into the sums of holds. Other than 1 + `folded`: they are unknown. */
+  | "held_folded"
   /** The seq up to which the outbox is folded into the usage cube. Another number if an earlier release has folded. */
   | "cube_folded"
   /** The time of the last debit that is in the totals, but not in the usage cube; 0 if every debit is in both. */

@@ -9,6 +9,7 @@ import { BUDGET_STEP, DAY_STEP } from "./budget-schema.ts";
 import { CHANNELS_STEP } from "./channel-schema.ts";
 import { COPY_SHARD_STEP } from "./copy-shard.ts";
 import { CUBE_STEP, CYCLE_STEP } from "./cube-schema.ts";
+import { HELD_STEP } from "./held-sums.ts";
 import type { Sql } from "./sql.ts";
 import { WAITING_STEP } from "./waiting-schema.ts";
 
@@ -329,6 +330,7 @@ export const STEPS: readonly string[][] = [
   COPY_SHARD_STEP,
   CYCLE_STEP,
   DAY_STEP,
+  HELD_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -7,6 +7,7 @@ import { type CycleTotal, NO_TOTALS, type TimeTotal, type TotalDimension, type T
 import type { Surface } from "../../ledger/books.ts";
 import { makeCalendar } from "../../ledger/calendar.ts";
 import { limitSum, type Unit } from "../../ledger/micros.ts";
+import { foldHeld } from "../books/held-sums.ts";
 import { loadOutbox, loadOutboxPortion, type OutboxDebit, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
@@ -84,8 +85,8 @@ export function foldOutbox(sql: Sql): boolean {
  * Folds the oldest outbox rows that are not in the totals yet, in a bounded number of portions. Returns whether all of
  * them are folded.
  */
-export function foldPortions(sql: Sql): boolean {
-  for (let portion = 0; portion < MAX_PORTIONS; portion++) {
+export function foldPortions(sql: Sql, maxPortions = MAX_PORTIONS): boolean {
+  for (let portion = 0; portion < maxPortions; portion++) {
     const rows = loadOutboxPortion(sql, getProgress(sql, "folded"), MAX_FOLDED_ROWS, MAX_FOLDED_CHARS);
     if (rows.length === 0) return true;
     foldRows(sql, rows);
@@ -131,6 +132,7 @@ function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
   CYCLE_TOTALS.put(sql, touched.cycle);
   noteGap(sql, rows);
   const cube: Cube = foldCube(sql, rows, last.lastSeq);
+  foldHeld(sql, rows, getProgress(sql, "folded"), last.lastSeq);
   const items = rows.reduce((sum, row) => sum + row.items.length, 0);
   setProgress(sql, "folded", last.lastSeq);
   setProgress(sql, "items_folded", getProgress(sql, "items_folded") + items);

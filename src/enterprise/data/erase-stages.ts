@@ -7,6 +7,7 @@ import { replaceRows, replaceRunUser } from "../../copy/replace-rows.ts";
 import type { BatchRows } from "../../copy/write.ts";
 import { CELL_KEY } from "../../copy/write-cube.ts";
 import type { PersonToErase } from "../books/erasures.ts";
+import { forgetHeld } from "../books/held-sums.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox } from "../books/outbox.ts";
 import { getProgress, nextRevision } from "../books/progress.ts";
@@ -60,6 +61,7 @@ async function eraseRuns({ ledger, platform }: EraseDeps, person: PersonToErase,
       JSON.stringify(runs),
     );
     logChanges(sql, "runs", runs);
+    if (runs.length > 0) forgetHeld(sql);
   });
   ledger.recent.forget(runs);
   // What the runs hold now counts for the replacement.
@@ -73,6 +75,7 @@ function eraseBudgets({ ledger }: EraseDeps, { user, replacement }: PersonToEras
     for (const table of ["budgets", "budget_levels"]) {
       ledger.sql.run(`UPDATE OR REPLACE ${table} SET id = ? WHERE dimension = 'user' AND id = ?`, replacement, user);
     }
+    forgetHeld(ledger.sql);
   });
   ledger.budgets.clear();
   return null;
@@ -87,7 +90,11 @@ function eraseOutbox({ ledger: { sql } }: EraseDeps, { user, replacement }: Pers
     );
     sql.run("UPDATE outbox_items SET items = ? WHERE last_seq = ?", JSON.stringify(replaced), lastSeq);
   }
-  return rows.length < OUTBOX_ROWS ? null : [rows.at(-1)?.lastSeq as number];
+  const last = rows.at(-1)?.lastSeq ?? 0;
+  // What these commits have moved of holds is then unknown, and is summed from the runs.
+  const forget = "UPDATE outbox_items SET held = NULL WHERE last_seq > ? AND last_seq <= ? AND instr(held, ?) > 0";
+  sql.run(forget, Number(after?.[0] ?? 0), last, jsonOf(user));
+  return rows.length < OUTBOX_ROWS ? null : [last];
 }
 
 async function eraseTotals(deps: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): Promise<StageKey> {

@@ -14,6 +14,7 @@ import { STANDARD_TIER } from "../../ledger/tiers.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { ImportedRow, ImportRequest } from "../../wire/history.ts";
 import type { Change } from "../books/change.ts";
+import { NO_MOVES } from "../books/held-sums.ts";
 import { firstCycleOf } from "../books/imported-cycles.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { type OutboxItem, putOutbox } from "../books/outbox.ts";
@@ -57,7 +58,7 @@ export function importHistory(ledger: Ledger, { unit, rows }: ImportRequest): { 
     if (exceedsMonth(sql, [...byDay.values()].flat())) return refuse({ code: "charge_too_large" });
     for (const [dayStartsAtMs, changed] of byDay) {
       const items = changed.map(({ cell, before }) => itemOf(change, cell, before));
-      putOutbox(sql, items, dayStartsAtMs, first.timeZone);
+      putOutbox(sql, items, dayStartsAtMs, first.timeZone, NO_MOVES);
     }
     if (byDay.size > 0 && getProgress(sql, "imported_before_ms") === 0) {
       setProgress(sql, "imported_before_ms", first.startsAtMs);

@@ -25,6 +25,7 @@ import { within } from "../within.ts";
 import { AUDIT } from "./audit.ts";
 import { checkSize } from "./check-size.ts";
 import type { Deliverer } from "./deliverer.ts";
+import { foldForBudgets } from "./fold-for-budgets.ts";
 import { NEVER } from "./next-alarm.ts";
 import { noteLateCopy } from "./note-late-copy.ts";
 import { PRICE_WAITING_JOB, startDailyPass } from "./price-waiting.ts";
@@ -213,6 +214,11 @@ export const JOBS = {
       startDailyPass(ledger);
       return prune(ledger) ? platform.clock.realNowMs() + PRUNE_PAUSE_MS : NEVER;
     },
+  },
+  /** Folds the outbox for budgets while D1 is down. Runs in the background, in portions. */
+  fold_for_budgets: {
+    background: true,
+    run: ({ ledger, platform }) => foldForBudgets(ledger, platform),
   },
   /** Sends changes to the copy. The runner decides when, because that depends on whether anybody is watching. */
   project: {

@@ -3,7 +3,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { budgetStates, removeBudget, setBudget } from "../../../src/enterprise/books/budget-commands.ts";
+import { checkBudgets } from "../../../src/enterprise/books/budget-faults.ts";
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
+import { loadOutbox } from "../../../src/enterprise/books/outbox.ts";
+import { getProgress } from "../../../src/enterprise/books/progress.ts";
+import type { Sql } from "../../../src/enterprise/books/sql.ts";
 import { foldOutbox } from "../../../src/enterprise/copy/totals.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { BUDGET_PERIODS, type BudgetKey } from "../../../src/ledger/budget.ts";
@@ -294,6 +298,8 @@ function compare(ledger: Ledger, reference: Reference): void {
     })),
   );
   expect(states).toEqual(expected);
+  const waiting = loadOutbox(ledger.sql, getProgress(ledger.sql, "folded"), 1_000);
+  expect(checkBudgets(ledger, waiting).faults).toEqual([]);
 }
 
 describe("budgets against a reference", () => {
@@ -396,6 +402,74 @@ it("a budget of a day counts what the last release had summed, and starts at zer
   }
 });
 
+describe("the sums of holds", () => {
+  const key = { dimension: "user", id: "u1", period: "day" } as const;
+  const clock = { nowMs: at("2026-03-10T12:00:00Z") };
+  const held = (ledger: Ledger) => budgetStates(ledger, [key])[0]?.heldMicros;
+  const open = () => {
+    const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
+    ledger.start(start({ run: "early", holdMicros: 5 }));
+    setBudget(ledger, key, { limitMicros: 500, action: "block" }, "operator");
+    return ledger;
+  };
+  /** Runs `act` and returns how often it has summed the runs. */
+  const scans = (sql: Sql, act: () => void): number => {
+    const { run } = sql;
+    let count = 0;
+    sql.run = (statement, ...params) => {
+      if (statement.includes("FROM runs")) count += 1;
+      run(statement, ...params);
+    };
+    act();
+    sql.run = run;
+    return count;
+  };
+
+  it("are summed from the runs once, and then follow from what commits have moved", () => {
+    const ledger = open();
+    expect(held(ledger)).toBe(5);
+    for (const run of ["r2", "r3"]) ledger.start(start({ run, holdMicros: 20 }));
+    debit(ledger, report(8, { run: "r2" }));
+    ledger.releaseHold("r3");
+    for (const fold of [false, true]) {
+      if (fold) ledger.sql.transaction(() => foldOutbox(ledger.sql));
+      ledger.budgets.clear();
+      expect(scans(ledger.sql, () => expect(held(ledger)).toBe(17))).toBe(0);
+    }
+    debit(ledger, report(8, { run: "r2", final: true }));
+    ledger.releaseHold("early");
+    ledger.budgets.clear();
+    expect(held(ledger)).toBe(0);
+    expect(ledger.sql.all("SELECT * FROM held_sums")).toEqual([]);
+  });
+
+  it("are summed again after commits that did not say what they moved: without a budget, or of an earlier release", () => {
+    const ledger = open();
+    expect(held(ledger)).toBe(5);
+    removeBudget(ledger, key, "operator");
+    ledger.start(start({ run: "r2", holdMicros: 20 }));
+    setBudget(ledger, key, { limitMicros: 500, action: "block" }, "operator");
+    expect(held(ledger)).toBe(25);
+    ledger.start(start({ run: "r3", holdMicros: 100 }));
+    ledger.sql.run("UPDATE outbox_items SET held = NULL");
+    ledger.budgets.clear();
+    expect(held(ledger)).toBe(125);
+  });
+
+  it("stay as they are after names have changed, and are summed again after a workspace has changed its group", () => {
+    const ledger = open();
+    const put = (groupId: string) =>
+      ledger.putDirectory({ workspaces: [{ id: "w1", name: "W", groupId }], groups: [], users: [] });
+    put("g1");
+    setBudget(ledger, { ...key, dimension: "group", id: "*" }, { limitMicros: 9, action: "warn" }, "operator");
+    const byGroup = () => ["g1", "g2"].map((id) => budgetStates(ledger, [{ dimension: "group", id }])[0]?.heldMicros);
+    expect(byGroup()).toEqual([5, 0]);
+    expect(scans(ledger.sql, () => put("g1"))).toBe(0);
+    put("g2");
+    expect(byGroup()).toEqual([0, 5]);
+  });
+});
+
 it("the audit finds a sum in memory that the totals do not have, and holds that do not add up", () => {
   const clock = { nowMs: at("2026-03-10T12:00:00Z") };
   const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
@@ -411,6 +485,6 @@ it("the audit finds a sum in memory that the totals do not have, and holds that 
   ledger.budgets.clear();
   expect(failed()).toEqual([]);
   budgetStates(ledger, [{ dimension: "user", id: "u1" }]);
-  ledger.budgets.held?.delete("user u1");
+  ledger.sql.run("UPDATE held_sums SET credits = 39 WHERE dimension = 'user'");
   expect(failed()).toMatchObject([{ name: "budgets", detail: expect.stringContaining("held by user") }]);
 });

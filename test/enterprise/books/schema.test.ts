@@ -36,7 +36,7 @@ it("opens the state of the last release, with the changes that its copy does not
   const items = [{ n: 2, run: "r1", debit: null }];
   sql.run("INSERT INTO journal (last_seq, at_ms, time_zone, items) VALUES (2, 1, 'UTC', ?)", JSON.stringify(items));
   migrate(sql);
-  expect(loadOutbox(sql, 0, 10)).toEqual([{ lastSeq: 2, atMs: 1, timeZone: "UTC", items }]);
+  expect(loadOutbox(sql, 0, 10)).toEqual([{ lastSeq: 2, atMs: 1, timeZone: "UTC", items, held: null }]);
 });
 
 it("applies no step twice, and leaves a database of a later version unchanged", () => {

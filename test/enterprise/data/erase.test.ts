@@ -2,11 +2,12 @@
 // because it lists every text column.
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Caller } from "../../../src/access/callers.ts";
+import { budgetStates } from "../../../src/enterprise/books/budget-commands.ts";
 import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import { auditInCall } from "../../../src/enterprise/jobs/audit-in-call.ts";
 import { isRefusal } from "../../../src/ledger/refusals.ts";
 import { CopyDb } from "../../simulation/copy-db.ts";
-import { DAY_MS, NOON, report, settings } from "../../support/books.ts";
+import { DAY_MS, NOON, report, settings, start } from "../../support/books.ts";
 import { type StubPlatform, stubPlatform } from "../stub-platform.ts";
 
 const ADA = "ada@example.com";
@@ -35,6 +36,8 @@ const TEXT_COLUMNS: Record<string, "erased" | "never a person"> = {
   "budgets.id": "erased",
   "budget_levels.id": "erased",
   "totals_day.id": "erased",
+  "held_sums.id": "erased",
+  "outbox_items.held": "erased",
   "entries.facts": "erased",
   "channels.target": "erased",
   "channels.created_by": "erased",
@@ -87,7 +90,15 @@ const TEXT_COLUMNS: Record<string, "erased" | "never a person"> = {
       ],
       ...["deleted_sums.name", "deleted_sums.micros"],
       ...["budget_levels.dimension", "budget_levels.period", "budgets.action", "budgets.dimension", "budgets.period"],
-      ...["budgets.unit", "channels.confirm_id", "channels.events", "channels.id", "channels.kind", "channels.secret"],
+      ...[
+        "budgets.unit",
+        "held_sums.dimension",
+        "channels.confirm_id",
+        "channels.events",
+        "channels.id",
+        "channels.kind",
+        "channels.secret",
+      ],
       ...["channels.site", "channels.thresholds", "enterprise.alerted", "reports_due.facts", "reports_due.unit"],
       ...["totals_day.dimension", "totals_day.unit", "webhook_secret.secret", "webhook_secret.url", "webhooks.channel"],
       ...["keys.secret_id", "copy_shard.shard", "waiting_names.tier", "waiting_names.usage"],
@@ -157,6 +168,12 @@ async function fill(): Promise<void> {
     ADA,
     `user:${ADA}`,
   );
+  ledger.budgets.clear();
+  budgetStates(ledger, [{ dimension: "user", id: ADA }]);
+  ledger.start(start({ run: "r4", user: ADA, holdMicros: 7, startedAtMs: NOON }));
+  await core.alarm();
+  ledger.start(start({ run: "r5", user: ADA, holdMicros: 8, startedAtMs: NOON }));
+  expect(texts((statement) => ledger.sql.all(statement)).join()).toContain('held_sums {"dimension":"user","id":"ada');
   const terms = { limitMicros: 5, action: "warn", unit: "credits" } as const;
   const facts = { type: "budget_changed", dimension: "user", id: ADA, period: "day", from: null, to: terms } as const;
   ledger.apply((change) => {
@@ -229,6 +246,8 @@ describe("erasing a person", () => {
     await core.alarm();
     expect(naming(copyTexts())).toEqual([]);
     expect(sums()).toEqual(before);
+    const [budget] = budgetStates(core.ledger, [{ dimension: "user", id: replacementOf() }]);
+    expect(budget?.heldMicros).toBe(15);
     expect(replacementOf()).toMatch(/^erased-[0-9a-f]{8}$/);
     expect(copyTexts().filter((row) => row.includes(replacementOf())).length).toBeGreaterThan(4);
     expect(await auditFaults()).toEqual([]);

@@ -1,0 +1,145 @@
+/**
+ * What active holds take of each workspace, group and user: one row for each id with a hold. Only budgets read these
+ * sums. Outbox rows say how their commit has moved them, and folding the outbox adds that up, so a debit writes no row
+ * for them. Commits made while there is no budget say nothing. Then the sums are unknown, and are summed from the runs
+ * when a budget next needs them. Expired holds count until they are ended.
+ */
+import type { BudgetScope } from "../../ledger/budget.ts";
+import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
+import { UNITS, type Unit } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
+import { getProgress, setProgress } from "./progress.ts";
+import type { Sql } from "./sql.ts";
+
+export type ByUnit = Record<Unit, number>;
+
+/** How a commit has moved the sum of one id. Every commit that moves a hold stores some, so they are short lists. */
+type HeldMove = [dimension: Dimension, id: string, credits: number, usd: number];
+
+export const HELD_STEP: string[] = [
+  // `id` may be a user's id. Rows whose sums are zero are deleted.
+  `CREATE TABLE held_sums (
+    dimension TEXT NOT NULL CHECK (dimension IN ('workspace', 'group', 'user')),
+    id TEXT NOT NULL,
+    credits INTEGER NOT NULL CHECK (credits BETWEEN -9007199254740991 AND 9007199254740991),
+    usd INTEGER NOT NULL CHECK (usd BETWEEN -9007199254740991 AND 9007199254740991),
+    PRIMARY KEY (dimension, id)
+  ) STRICT, WITHOUT ROWID`,
+  // How the row's commit has moved the sums, as JSON. Null if that is not known. Its ids may be users' ids.
+  "ALTER TABLE outbox_items ADD COLUMN held TEXT",
+];
+
+/** What to store with the outbox rows of a commit that moves no hold. */
+export const NO_MOVES = "[]";
+
+export function writeMoves(moves: ReadonlyMap<BudgetScope, ByUnit>): string {
+  const lists: HeldMove[] = [];
+  for (const [{ dimension, id }, { credits, usd }] of moves) {
+    if (credits !== 0 || usd !== 0) lists.push([dimension, id, credits, usd]);
+  }
+  return lists.length === 0 ? NO_MOVES : JSON.stringify(lists);
+}
+
+/** Adds moves to the sums, as part of the caller's transaction. */
+export function addMoves(sql: Sql, moves: readonly string[]): void {
+  const sums = new Map<string, HeldMove>();
+  for (const text of moves) {
+    if (text === NO_MOVES) continue;
+    for (const [dimension, id, credits, usd] of JSON.parse(text) as HeldMove[]) {
+      const place = `${dimension} ${id}`;
+      const sum = sums.get(place);
+      sums.set(place, [dimension, id, (sum?.[2] ?? 0) + credits, (sum?.[3] ?? 0) + usd]);
+    }
+  }
+  if (sums.size === 0) return;
+  const lists = JSON.stringify([...sums.values()]);
+  sql.run(
+    `INSERT INTO held_sums (dimension, id, credits, usd)
+      SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1) WHERE true
+      ON CONFLICT DO UPDATE SET credits = credits + excluded.credits, usd = usd + excluded.usd`,
+    lists,
+  );
+  sql.run(
+    `DELETE FROM held_sums WHERE credits = 0 AND usd = 0
+      AND (dimension, id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))`,
+    lists,
+  );
+}
+
+/** Folds outbox rows into the sums. If the sums do not include all earlier rows, they stay unknown. */
+export function foldHeld(sql: Sql, rows: readonly { held: string | null }[], foldedBefore: number, to: number): void {
+  if (!isComplete(sql, foldedBefore)) return;
+  const moves = rows.map(({ held }) => held);
+  if (!moves.every((held) => held !== null)) return;
+  addMoves(sql, moves);
+  setProgress(sql, "held_folded", to + 1);
+}
+
+/** Makes sure that the sums include all rows that are folded: sums the runs if the sums are unknown. */
+export function completeHeld(sql: Sql): void {
+  const folded = getProgress(sql, "folded");
+  if (isComplete(sql, folded)) return;
+  sql.run("DELETE FROM held_sums");
+  for (const dimension of DIMENSIONS) {
+    const sums = UNITS.map((unit) => `sum(iif(hold_unit = '${unit}', hold_micros, 0))`).join(", ");
+    sql.run(
+      `INSERT INTO held_sums (dimension, id, credits, usd) SELECT '${dimension}', ${ID_OF_RUN[dimension]} AS id, ${sums}
+        FROM runs WHERE hold_expires_at_ms IS NOT NULL AND hold_micros > 0 GROUP BY 2`,
+    );
+  }
+  setProgress(sql, "held_folded", folded + 1);
+}
+
+/** Makes the sums unknown, because runs have moved to other ids. */
+export function forgetHeld(sql: Sql): void {
+  sql.run("DELETE FROM held_sums");
+  setProgress(sql, "held_folded", 0);
+}
+
+/** Whether the sums include all rows up to this seq. */
+export function isComplete(sql: Sql, folded: number): boolean {
+  return getProgress(sql, "held_folded") === folded + 1;
+}
+
+/** Loads the sum over all ids of a dimension. */
+export function loadHeld(sql: Sql, dimension: Dimension): ByUnit {
+  const statement = "SELECT sum(credits) AS credits, sum(usd) AS usd FROM held_sums WHERE dimension = ?";
+  const row = sql.all(statement, dimension)[0];
+  return { credits: Number(row?.credits ?? 0), usd: Number(row?.usd ?? 0) };
+}
+
+/** How a commit has moved the sum of one id, or of a whole dimension. */
+export function movesFor(held: string | null, of: { dimension: Dimension; id?: string }): ByUnit {
+  const sum = { credits: 0, usd: 0 };
+  for (const [dimension, id, credits, usd] of JSON.parse(held ?? NO_MOVES) as HeldMove[]) {
+    if (dimension !== of.dimension || id !== (of.id ?? id)) continue;
+    sum.credits += credits;
+    sum.usd += usd;
+  }
+  return sum;
+}
+
+/** Sums, by id, the holds that expire after the first time and not after the second. */
+export function sumExpiring(sql: Sql, afterMs: AtMs, untilMs: AtMs): { scope: BudgetScope; micros: ByUnit }[] {
+  return DIMENSIONS.flatMap((dimension) => {
+    const sums = UNITS.map((unit) => `sum(iif(hold_unit = '${unit}', hold_micros, 0)) AS ${unit}`).join(", ");
+    const rows = sql.all(
+      `SELECT ${ID_OF_RUN[dimension]} AS id, ${sums} FROM runs
+        WHERE hold_expires_at_ms > ? AND hold_expires_at_ms <= ? AND hold_micros > 0 GROUP BY 1`,
+      afterMs,
+      untilMs,
+    );
+    return rows.map(({ id, credits, usd }) => ({
+      scope: { dimension, id: id as string },
+      micros: { credits: credits as number, usd: usd as number },
+    }));
+  });
+}
+
+/** The id of a run in each dimension. Until its first report, a run without a group has the directory's. */
+const ID_OF_RUN: Record<Dimension, string> = {
+  workspace: "workspace",
+  group: `coalesce(group_id,
+    (SELECT names.group_id FROM names WHERE names.kind = 'workspace' AND names.id = runs.workspace), 'none')`,
+  user: "user",
+};
