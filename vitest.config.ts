@@ -9,6 +9,18 @@ await buildAssets();
 /** Vitest leaves one core to itself. On two cores, that would run one file at a time. */
 const WORKERS = Math.max(2, availableParallelism() - 1);
 
+const WORKER_LIBRARIES = [
+  "@hono/zod-openapi",
+  ...["", "/body-limit", "/cookie", "/cors", "/factory", "/html", "/http-exception", "/jsx", "/jsx/jsx-runtime"].map(
+    (path) => `hono${path}`,
+  ),
+  ...["/jwt", "/secure-headers", "/utils/encode"].map((path) => `hono${path}`),
+  ...["", "/d1", "/sqlite-core"].map((path) => `drizzle-orm${path}`),
+  "fast-sha256",
+  "standardwebhooks",
+  "temporal-polyfill",
+];
+
 /** Tests with a time limit on what a person sees. Other work on the machine would falsify it, so they run alone. */
 const TIMED_BROWSER_TESTS = "test/browser/latency.test.ts";
 
@@ -59,6 +71,8 @@ export default defineConfig({
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
           setupFiles: ["./test/worker/setup.ts"],
+          // One file for each library instead of hundreds of modules, which every test file would load one by one.
+          deps: { optimizer: { ssr: { enabled: true, include: WORKER_LIBRARIES } } },
           testTimeout: 60_000,
           maxWorkers: WORKERS,
         },

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { EnterpriseCore } from "../../src/enterprise/core.ts";
 import type { Plan } from "../../src/ledger/plans.ts";
 import { settings } from "../support/books.ts";
-import { stubPlatform } from "./stub-platform.ts";
+import { failingCopy, stubPlatform } from "./stub-platform.ts";
 
 const MINUTE_MS = 60_000;
 const pro = (allowanceMicros: number): Plan => ({ id: "pro", name: "Pro", allowanceMicros, free: false });
@@ -11,6 +11,7 @@ const pro = (allowanceMicros: number): Plan => ({ id: "pro", name: "Pro", allowa
 function openCore() {
   const asked: number[] = [];
   const platform = stubPlatform({
+    copy: failingCopy,
     plans: async () => {
       asked.push(platform.nowMs);
       if (catalogue.fails) throw new Error("connection lost");

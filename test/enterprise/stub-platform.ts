@@ -64,6 +64,20 @@ export function stubPlatform(over: Partial<Platform> = {}): StubPlatform {
   return platform;
 }
 
+/** A copy of which every call fails at once, for tests in which the alarm must not wait for the copy. */
+export const failingCopy = {
+  prepare: () => failing,
+  batch: noNetwork,
+} satisfies Pick<D1Database, "prepare" | "batch">;
+
+const failing: D1PreparedStatement = {
+  bind: () => failing,
+  all: noNetwork,
+  run: noNetwork,
+  raw: noNetwork,
+  first: noNetwork,
+};
+
 const neverAnswering: D1PreparedStatement = {
   bind: () => neverAnswering,
   all: () => new Promise(() => {}),

@@ -11,7 +11,7 @@ import {
   operator,
   report,
 } from "./api.ts";
-import { printSummary, STATUSES_BY_CODE, sendAndCheck } from "./expect-documented.ts";
+import { printSummary, readState, STATUSES_BY_CODE, sendAndCheck } from "./expect-documented.ts";
 import { MALFORMED_BODIES, MALFORMED_BYTES, mutationsOf, QUERY_VALUES } from "./hostile-input.ts";
 import { nameOf, pathOf, ROUTES, type Route } from "./routes.ts";
 
@@ -24,6 +24,16 @@ beforeEach(async () => {
   await e.debit(costing(3, { run: "known", final: false }));
   await e.grant({ id: "given", amount_micros: 5 * CREDIT });
   params = { e: e.id, run: "known", id: "given" };
+});
+
+it("notices a change of the ledger and a change of the catalog", async () => {
+  const states = [await readState(e.id), await readState(e.id)];
+  await e.debit(costing(1, { run: "known", final: true }));
+  states.push(await readState(e.id));
+  await operator("PATCH", "/v1/price-book", { models: [{ id: "new-model", input: "1", output: "1" }] });
+  states.push(await readState(e.id));
+  const [first, again, debited, priced] = states;
+  expect([again === first, debited === first, priced === debited]).toEqual([true, false, false]);
 });
 
 const routesWithBody = ROUTES.filter(({ body }) => body !== undefined);

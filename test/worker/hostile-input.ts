@@ -1,5 +1,7 @@
 /** Input that no honest caller sends: odd JSON values, malformed bodies, and a valid body changed in one place. */
 
+import { env } from "cloudflare:workers";
+
 /** Raw JSON, because JavaScript cannot represent some of it. */
 const HOSTILE_VALUES = [
   "null",
@@ -93,10 +95,20 @@ export const QUERY_VALUES = [
     .concat(btoa("[1e400]").replace(/=+$/, ""), btoa('[1e400,"x"]').replace(/=+$/, "")),
 ];
 
-/** The body as raw JSON, with each value replaced, each field removed or doubled, and unknown fields added. */
+/**
+ * The body as raw JSON, with each value replaced, each field removed or doubled, and unknown fields added. Each value is
+ * replaced by one in three of the hostile values, and the next field by the next third. With FUELGAUGE_BAD_INPUTS of 400
+ * or more, as in the campaign, each value is replaced by all of them.
+ */
 export function* mutationsOf(body: unknown): Generator<[string, string]> {
+  const { BAD_INPUTS, BAD_INPUT_SEED } = env as unknown as { BAD_INPUTS: string; BAD_INPUT_SEED: string };
+  const every = Number(BAD_INPUTS) >= 400 ? 1 : 3;
+  let field = Number(BAD_INPUT_SEED);
   for (const path of pathsOf(body)) {
-    for (const raw of HOSTILE_VALUES) yield [`${path.join(".")} = ${raw.slice(0, 60)}`, withRaw(body, path, raw)];
+    field += 1;
+    for (const [i, raw] of HOSTILE_VALUES.entries()) {
+      if ((i + field) % every === 0) yield [`${path.join(".")} = ${raw.slice(0, 60)}`, withRaw(body, path, raw)];
+    }
   }
   for (const path of objectsOf(body)) {
     const at = path.join(".") || "body";

@@ -65,7 +65,12 @@ export const LAYERS = {
     share: 0.1,
     run: async (seconds, seed) => {
       const env = { FUELGAUGE_CASES: String(CASES_PER_ROUND) };
-      const { rounds, violations } = await repeat(seconds, seed, ["--project", "core", "test/ledger"], env);
+      const { rounds, violations } = await repeat(
+        seconds,
+        seed,
+        ["--project", "core", "test/ledger", "test/enterprise/books"],
+        env,
+      );
       const cases = rounds.length * CASES_PER_ROUND;
       return { line: `${number(cases)} random cases over all properties`, figures: { cases }, violations };
     },

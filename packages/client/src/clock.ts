@@ -32,27 +32,26 @@ export function withTimeout<T>(clock: Clock, limitMs: number, work: Promise<T>):
 
 const MIN_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 30_000;
+const MIN_REOPEN_MS = 30_000;
+const MAX_REOPEN_MS = 300_000;
 
 /**
  * Returns how long to wait after this many failures in a row: at least as long as the server asks for, plus a random part
  * of a backoff that starts at 250 ms and doubles up to 30 s. So clients that fail together do not retry together.
  */
 export function backoffMs(failures: number, random: () => number, retryAfterMs: number | null = null): number {
-  return (retryAfterMs ?? 0) + random() * doubled(MIN_BACKOFF_MS, failures, MAX_BACKOFF_MS);
+  return (retryAfterMs ?? 0) + doubled(MIN_BACKOFF_MS, failures, MAX_BACKOFF_MS) * random();
 }
-
-const MIN_REOPEN_WINDOW_MS = 30_000;
-const MAX_REOPEN_WINDOW_MS = 300_000;
 
 /**
  * Returns how long to leave a socket closed after this many failures in a row: a random part of a window of 30 s, which
  * doubles up to 5 minutes. A deployment closes all sockets of an enterprise at once, and they must not all return at once.
  */
 export function reopenAfterMs(failures: number, random: () => number): number {
-  return random() * doubled(MIN_REOPEN_WINDOW_MS, failures, MAX_REOPEN_WINDOW_MS);
+  return doubled(MIN_REOPEN_MS, failures, MAX_REOPEN_MS) * random();
 }
 
 /** Doubles `ms` for each failure after the first, up to `maxMs`. */
 function doubled(ms: number, failures: number, maxMs: number): number {
-  return Math.min(maxMs, ms * 2 ** Math.min(Math.max(0, failures - 1), 10));
+  return Math.min(maxMs, ms * 2 ** (Math.max(1, failures) - 1));
 }

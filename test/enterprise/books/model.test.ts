@@ -117,7 +117,7 @@ describe("the ledger and the reference model", () => {
   it("agree on every answer, balance, receipt and entry after every step of a story", () => {
     const story = fc.array(fc.tuple(step, maintenance), { minLength: 1, maxLength: 30, size: "max" });
     const seen = new Set<string>();
-    const size = cases(250);
+    const size = cases(340);
     fc.assert(
       fc.property(opening, story, (begin, steps) => compare(begin, steps, seen)),
       size,
