@@ -6,7 +6,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { Webhook } from "standardwebhooks";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import {
   axeViolations,
   collectBrowserErrors,
@@ -36,11 +37,12 @@ it("is linked from the start page", async () => {
   expect(text).toContain('href="/docs"');
 });
 
-it("has an anchor for every operation, schema and code of the document", async () => {
+it("has an anchor for every operation, message, schema and code of the document", async () => {
   const { body } = await site.send("GET", "/openapi.json");
   const operations = Object.values(body.paths).flatMap((methods) => Object.values(methods as object));
   const expected = [
     ...operations.map(({ operationId }) => operationId),
+    ...Object.keys(body.webhooks).map((type) => `webhook.${type}`),
     ...Object.keys(body.components.schemas).map((name) => `schema-${name}`),
     ...Object.keys(body["x-problem-codes"]).map((code) => `code-${code}`),
   ];
@@ -63,6 +65,25 @@ it("shows for an operation its keys, a curl command, its fields and its codes", 
     expect(await debits.innerText()).toContain(text);
   }
   expect(await page.locator("#schema-Report").innerText()).toMatch(/input_tokens integer, 0 … 1000000000000/);
+});
+
+it("shows for each message a sample that a library of the Standard Webhooks spec accepts", async () => {
+  const cards = await page.locator('article[id^="webhook."]').evaluateAll((all) =>
+    all.map((card) => ({
+      type: card.querySelector("h3")?.textContent?.trim(),
+      secret: [...card.querySelectorAll("h4")].at(-1)?.textContent?.split(" ").at(-1) ?? "",
+      sample: card.querySelector("pre")?.textContent?.trim() ?? "",
+    })),
+  );
+  expect(cards.length).toBeGreaterThan(5);
+  for (const { type, secret, sample } of cards) {
+    const [head = "", body = ""] = sample.split("\n\n");
+    const headers = Object.fromEntries(head.split("\n").map((line) => line.split(": ", 2) as [string, string]));
+    // The library refuses a signature that is older than five minutes.
+    vi.setSystemTime(Number(headers["webhook-timestamp"]) * 1000);
+    expect(new Webhook(secret).verify(body, headers)).toMatchObject({ type, data: { enterprise: "acme" } });
+    vi.useRealTimers();
+  }
 });
 
 it("fits both widths and is accessible in both themes", async () => {
