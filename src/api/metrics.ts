@@ -1,15 +1,24 @@
 /**
  * GET /metrics returns the operator's metrics in Prometheus's text format. The Worker runs in many short-lived
- * isolates, so it counts nothing in memory. Every number comes from the copy in D1, the price book or the last audits.
+ * isolates, so every number comes from the copy in D1 or from the catalog. A series of a single enterprise is limited in
+ * number, so that Prometheus does not get more series with every new customer.
  */
+import type { AuditSummary } from "../catalog/audit-records.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
-import type { JobCount } from "../catalog/job-record.ts";
-import { type AuditSummary, catalogOf } from "../catalog/object.ts";
+import { JOB_STATES, type JobCount, RECORDED_JOBS } from "../catalog/job-record.ts";
+import { type CatalogAttention, catalogOf } from "../catalog/object.ts";
 import type { ObjectSize } from "../catalog/object-sizes.ts";
 import type { ShardCount } from "../catalog/placement.ts";
-import { type FleetRow, readFleet } from "../copy/fleet.ts";
+import type { WaitingSummary } from "../catalog/waiting-usage.ts";
+import { type EnterpriseSeries, type FleetRow, readBusiest, readFleet } from "../copy/fleet.ts";
 import { readDirectories } from "../operations/read-copy.ts";
 import { createRoute, declare, newRouter, z } from "./route.ts";
+
+/** How many single enterprises, and how many names without a price, the metrics list at most. */
+const MAX_LISTED = 100;
+const MAX_NAMES = 20;
+/** The largest value of the variable METRICS_ENTERPRISES. */
+const MAX_SERIES = 1_000;
 
 const FORMAT = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -35,27 +44,33 @@ metricRoutes.openapi(
     }),
   }),
   async (c) => {
-    const [fleet, audits, jobs, storage, waiting, late, prices, failed, secrets] = await Promise.all([
-      readFleet(readDirectories(c.env)).catch(withoutCopy),
-      catalogOf(c.env).auditSummary(),
-      catalogOf(c.env).countJobs(),
-      catalogOf(c.env).storage(),
-      catalogOf(c.env).waitingSummary(0),
-      catalogOf(c.env).countLateCopies(),
-      currentPrices(c.env, c.executionCtx),
-      catalogOf(c.env).countFailedDeliveries(),
-      catalogOf(c.env).webhookSecretsToStore(0),
-    ]);
+    const directories = readDirectories(c.env);
+    const [fleet, busiest, audits, jobs, storage, waiting, late, prices, failed, secrets, attention] =
+      await Promise.all([
+        readFleet(directories).catch(withoutCopy),
+        readBusiest(directories, seriesLimit(c.env)).catch(() => []),
+        catalogOf(c.env).auditSummary(),
+        catalogOf(c.env).countJobs(),
+        catalogOf(c.env).storage(),
+        catalogOf(c.env).waitingSummary(MAX_NAMES),
+        catalogOf(c.env).countLateCopies(),
+        currentPrices(c.env, c.executionCtx),
+        catalogOf(c.env).countFailedDeliveries(),
+        catalogOf(c.env).webhookSecretsToStore(0),
+        catalogOf(c.env).attention(MAX_LISTED),
+      ]);
     const metrics = [
       ...fleetMetrics(fleet),
       ...auditMetrics(audits),
       jobMetric(jobs),
       sizeMetric(storage.objects),
       shardMetric(storage.shards),
-      countMetric("unpriced_meters", "Meters whose usage waits for a price.", waiting.meters),
+      ...waitingMetrics(waiting),
       countMetric("copies_late", "Enterprises whose copy is more than a minute behind.", late),
+      ...attentionMetrics(attention),
       priceMetric(prices.book.version),
       ...deliveryMetrics(failed, secrets.left),
+      ...enterpriseMetrics(busiest),
     ];
     return c.body(formatMetrics(metrics), 200, { "Content-Type": FORMAT });
   },
@@ -143,8 +158,80 @@ function jobMetric(counts: readonly JobCount[]): Metric {
     name: "fuelgauge_jobs",
     type: "gauge",
     help: "Jobs of the last 35 days by name and state.",
-    samples: counts.map(({ name, state, jobs }) => ({ labels: { name, state }, value: jobs })),
+    samples: RECORDED_JOBS.flatMap((name) =>
+      JOB_STATES.map((state) => ({
+        labels: { name, state },
+        value: counts.find((count) => count.name === name && count.state === state)?.jobs ?? 0,
+      })),
+    ),
   };
+}
+
+function waitingMetrics({ meters, names }: WaitingSummary): Metric[] {
+  return [
+    countMetric("unpriced_meters", "Meters whose usage waits for a price.", meters),
+    {
+      name: "fuelgauge_unpriced_names",
+      type: "gauge",
+      help: "Meters that wait for a price, by the name and tier that was reported; the 20 names with the most meters.",
+      samples: names.map(({ name, tier, meters: value }) => ({ labels: { name, tier }, value })),
+    },
+  ];
+}
+
+function attentionMetrics({ busy, failedJobs, lateCopies, failedDeliveries }: CatalogAttention): Metric[] {
+  return [
+    {
+      name: "fuelgauge_job_failed",
+      type: "gauge",
+      help: "1 for each job of the last 35 days that has failed; at most 100 of them.",
+      samples: failedJobs.map(({ job, name, enterprise }) => ({ labels: { job, name, enterprise }, value: 1 })),
+    },
+    {
+      name: "fuelgauge_copy_late",
+      type: "gauge",
+      help: "1 for each enterprise whose copy is more than a minute behind; at most 100 of them.",
+      samples: lateCopies.map((enterprise) => ({ labels: { enterprise }, value: 1 })),
+    },
+    {
+      name: "fuelgauge_enterprise_deliveries_failed_total",
+      type: "counter",
+      help: "Messages that were given up, by enterprise; the 100 enterprises with the most.",
+      samples: failedDeliveries.map(({ enterprise, failed }) => ({ labels: { enterprise }, value: failed })),
+    },
+    {
+      name: "fuelgauge_ledger_busy_total",
+      type: "counter",
+      help: "Responses 503 ledger_busy by cause: restart, overload, full or working.",
+      samples: Object.entries(busy).map(([cause, value]) => ({ labels: { cause }, value })),
+    },
+  ];
+}
+
+/** Returns how many enterprises have their own series: the variable METRICS_ENTERPRISES, 0 by default. */
+function seriesLimit(env: Env): number {
+  const wanted = Math.floor(Number("METRICS_ENTERPRISES" in env ? env.METRICS_ENTERPRISES : 0));
+  return Number.isNaN(wanted) ? 0 : Math.min(Math.max(wanted, 0), MAX_SERIES);
+}
+
+/** The series of the busiest enterprises. Without the variable there are none. */
+function enterpriseMetrics(busiest: readonly EnterpriseSeries[]): Metric[] {
+  const of = (name: string, type: Metric["type"], help: string, measure: (row: EnterpriseSeries) => number | null) => ({
+    name: `fuelgauge_enterprise_${name}`,
+    type,
+    help,
+    samples: busiest.flatMap((row) => {
+      const value = measure(row);
+      return value === null ? [] : [{ labels: { enterprise: row.enterprise, unit: row.unit }, value }];
+    }),
+  });
+  if (busiest.length === 0) return [];
+  return [
+    of("ledger_steps_total", "counter", "Changes that the ledger of the enterprise recorded.", (row) => row.steps),
+    of("used_micros", "gauge", "Used in the current cycle.", (row) => row.used_micros),
+    of("available_micros", "gauge", "Available for new runs; absent without a cap.", (row) => row.available_micros),
+    of("debt_micros", "gauge", "Charges that no credit covered.", (row) => row.debt_micros),
+  ];
 }
 
 function sizeMetric(sizes: readonly ObjectSize[]): Metric {

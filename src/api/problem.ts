@@ -6,6 +6,7 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import type { AccessRefusalCode, AnyRefusal } from "../access/refusals.ts";
 import type { FieldError } from "../ledger/refusals.ts";
+import { noteBusy } from "../operations/busy-counter.ts";
 import type { BorderCode } from "../wire/problem-catalogue.ts";
 import { problemOf, problemOfRefusal, sendProblem } from "../wire/problems.ts";
 import { isCopyError, isTransient } from "../wire/transient.ts";
@@ -40,9 +41,12 @@ export function answerError(error: Error, c: Context): Response {
   }
   const where = { method: c.req.method, path: c.req.routePath, enterprise: c.get("enterprise") || undefined };
   if (isTransient(error)) {
-    const failure = isCopyError(error) ? { event: "copy_unavailable" as const } : { event: "ledger_busy" as const };
-    console.error(JSON.stringify({ ...failure, ...where, error: error.message }));
-    return problem(c, failure.event);
+    if (!isCopyError(error)) {
+      noteBusy(c, error, where);
+      return problem(c, "ledger_busy");
+    }
+    console.error(JSON.stringify({ event: "copy_unavailable", ...where, error: error.message }));
+    return problem(c, "copy_unavailable");
   }
   console.error(JSON.stringify({ event: "internal_error", ...where, error: String(error.stack ?? error) }));
   return problem(c, "internal");

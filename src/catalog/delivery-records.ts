@@ -3,6 +3,8 @@
  * enterprises of an earlier release still have to store their webhook secret. These are found by their number in the
  * list, so that the upgrade itself writes one row.
  */
+export type FailedDeliveries = { enterprise: string; failed: number };
+
 export class DeliveryRecords {
   constructor(readonly sql: SqlStorage) {
     sql.exec(
@@ -30,6 +32,12 @@ export class DeliveryRecords {
   countFailed(): number {
     const statement = "SELECT coalesce(sum(failed), 0) AS n FROM deliveries_failed";
     return this.sql.exec<{ n: number }>(statement).one().n;
+  }
+
+  /** Returns the enterprises that have given up the most messages. */
+  mostFailed(limit: number): FailedDeliveries[] {
+    const statement = "SELECT id AS enterprise, failed FROM deliveries_failed ORDER BY failed DESC, id LIMIT ?";
+    return this.sql.exec<FailedDeliveries>(statement, limit).toArray();
   }
 
   /**

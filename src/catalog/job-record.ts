@@ -2,6 +2,10 @@
 
 export type JobState = "running" | "done" | "failed";
 
+/** The jobs of which the catalog has a record. The metrics show all of them from the start. */
+export const RECORDED_JOBS = ["audit", "delete", "erase", "move", "rebuild", "restore"] as const;
+export const JOB_STATES = ["running", "done", "failed"] as const satisfies JobState[];
+
 /** A job as GET /v1/jobs/{job} shows it. */
 export type JobRecord = {
   job: string;
@@ -12,6 +16,8 @@ export type JobRecord = {
   progress: number;
   detail: string;
 };
+
+export type FailedJob = Pick<JobRecord, "job" | "name" | "enterprise">;
 
 export type JobCount = { name: string; state: JobState; jobs: number };
 

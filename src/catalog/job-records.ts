@@ -3,7 +3,7 @@
  * job, rarely while the job runs, and when the job ends. The records are here so that they survive their enterprise.
  */
 
-import type { JobCount, JobPosition, JobRecord, JobState, ListedJob } from "./job-record.ts";
+import type { FailedJob, JobCount, JobPosition, JobRecord, JobState, ListedJob } from "./job-record.ts";
 
 /** How long a record is kept after its last change. */
 const RETENTION_MS = 35 * 86_400_000;
@@ -57,6 +57,13 @@ export function listJobRecords(
     ORDER BY changed_at_ms DESC, id DESC LIMIT ?`;
   const bound = [changedAtMs, job, ...(state === null ? [] : [state]), limit];
   return sql.exec<ListedJob>(statement, ...bound).toArray();
+}
+
+/** Returns the jobs that have failed, the latest first. */
+export function loadFailedJobs(sql: SqlStorage, limit: number): FailedJob[] {
+  const statement = `SELECT id AS job, name, enterprise FROM jobs WHERE state = 'failed'
+    ORDER BY changed_at_ms DESC LIMIT ?`;
+  return sql.exec<FailedJob>(statement, limit).toArray();
 }
 
 /** Counts the jobs on record by name and state. */

@@ -9,6 +9,14 @@ export function noteLateCopy(sql: SqlStorage, enterprise: string, isLate: boolea
   else sql.exec("DELETE FROM late_copies WHERE id = ?", enterprise);
 }
 
+/** Lists late copies by enterprise, in the order of their ids. */
+export function loadLateCopies(sql: SqlStorage, limit: number): string[] {
+  return sql
+    .exec<{ id: string }>("SELECT id FROM late_copies ORDER BY id LIMIT ?", limit)
+    .toArray()
+    .map(({ id }) => id);
+}
+
 export function countLateCopies(sql: SqlStorage): number {
   return Number(sql.exec("SELECT count(*) AS n FROM late_copies").one().n);
 }

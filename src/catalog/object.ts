@@ -1,15 +1,19 @@
 /**
  * The catalog: one Durable Object for the whole deployment, called rarely. It stores what does not belong to a single
  * enterprise: price books, plans, operator keys, the list of enterprises, the results of scheduled audits, and the records
- * of records.ts. One object stores all price books because their version
- * numbers must be unique. The list of enterprises makes it possible to rebuild a lost copy. This file is long because it
- * has one method for each call.
+ * of records.ts. One object stores all price books because their version numbers must be unique. The list of enterprises
+ * makes it possible to rebuild a lost copy. This file is long because it has one method for each call.
  */
 import type { PlanCatalogue } from "../ledger/plans.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { CatalogAlarm } from "./alarms.ts";
+import { type AuditNote, AuditRecords, type AuditSummary } from "./audit-records.ts";
+import { type BusyCause, loadBusyCounts } from "./busy-counts.ts";
 import { Deletions } from "./deletions.ts";
-import { DeliveryRecords } from "./delivery-records.ts";
+import { DeliveryRecords, type FailedDeliveries } from "./delivery-records.ts";
+import type { FailedJob } from "./job-record.ts";
+import { loadFailedJobs } from "./job-records.ts";
+import { loadLateCopies } from "./late-copies.ts";
 import { loadObjectSizes, type ObjectSize } from "./object-sizes.ts";
 import { type ListedOperatorKey, type NewOperatorKey, type OperatorKeyFault, OperatorKeys } from "./operator-keys.ts";
 import { type Place, Places, type ShardCount } from "./placement.ts";
@@ -22,23 +26,14 @@ import type { WaitingReceived, WaitingReport } from "./waiting-report.ts";
 import { WaitingList, type WaitingSummary } from "./waiting-usage.ts";
 import { within } from "./within.ts";
 
-/**
- * The result of a scheduled audit. `unreadable` means that the copy could not be read, and `failed` that the audit itself
- * did not finish. Earlier releases recorded `too_large`.
- */
-export type AuditState = "ok" | "drift" | "unreadable" | "too_large" | "failed";
-export type AuditNote = { state: AuditState; checkedAtMs: number; detail: string };
-
-/** Summarizes the last audits of all enterprises. Each enterprise is counted in exactly one state. */
-export type AuditSummary = {
-  counts: Record<AuditState | "never", number>;
-  /** The times of the oldest and the newest of these audits; null before the first audit. */
-  oldestAtMs: number | null;
-  latestAtMs: number | null;
-  wrong: ({ enterprise: string } & AuditNote)[];
+/** What the metrics show so that the person on call knows which enterprises an alert is about. */
+export type CatalogAttention = {
+  busy: Record<BusyCause, number>;
+  failedJobs: FailedJob[];
+  lateCopies: string[];
+  failedDeliveries: FailedDeliveries[];
 };
 
-const MAX_WRONG = 100;
 /** The tables that list enterprises by id, besides the list with their places. */
 export const LISTS = [
   "audits",
@@ -57,6 +52,7 @@ const NOTIFY_LIMIT_MS = 5_000;
 export class CatalogObject extends CatalogRecords {
   readonly #sql = this.ctx.storage.sql;
   readonly #places = new Places(this.#sql);
+  readonly #audits = new AuditRecords(this.#sql);
   readonly #prices: PriceVersions;
   readonly #plans: PlanVersions;
   readonly #deletions = new Deletions(this.#sql);
@@ -70,11 +66,6 @@ export class CatalogObject extends CatalogRecords {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.#sql.exec(
-      `CREATE TABLE IF NOT EXISTS audits (id TEXT PRIMARY KEY, state TEXT NOT NULL, checked_at_ms INTEGER NOT NULL,
-        detail TEXT NOT NULL) STRICT, WITHOUT ROWID`,
-    );
-    this.#sql.exec("CREATE INDEX IF NOT EXISTS audits_wrong ON audits (checked_at_ms) WHERE state <> 'ok'");
     this.#deliveries = new DeliveryRecords(this.#sql);
     const isUpgraded = () => this.#sql.exec("SELECT 1 FROM enterprises LIMIT 1").toArray().length > 0;
     this.#operatorKeys = new OperatorKeys(this.#sql, () => Date.now());
@@ -270,43 +261,36 @@ export class CatalogObject extends CatalogRecords {
 
   /** Returns the enterprises to audit next: first those never audited, then those with the oldest audits. */
   nextToAudit(limit: number): string[] {
-    const statement = `SELECT enterprises.id FROM enterprises LEFT JOIN audits USING (id)
-      ORDER BY coalesce(checked_at_ms, 0), number LIMIT ?`;
-    return this.#sql
-      .exec<{ id: string }>(statement, limit)
-      .toArray()
-      .map(({ id }) => id);
+    return this.#audits.next(limit);
   }
 
   /** Records the result of an enterprise's last audit. */
-  noteAudit(id: string, { state, checkedAtMs, detail }: AuditNote): void {
-    this.#sql.exec("INSERT OR REPLACE INTO audits VALUES (?, ?, ?, ?)", id, state, checkedAtMs, detail);
+  noteAudit(id: string, note: AuditNote): void {
+    this.#audits.note(id, note);
   }
 
-  /** Summarizes the last audits of all enterprises. Lists at most MAX_WRONG audits that were not ok. */
   auditSummary(): AuditSummary {
-    const counts = { ok: 0, drift: 0, unreadable: 0, too_large: 0, failed: 0, never: 0 };
-    const byState = `SELECT coalesce(state, 'never') AS state, count(*) AS n FROM enterprises LEFT JOIN audits USING (id)
-      GROUP BY 1`;
-    for (const { state, n } of this.#sql.exec<{ state: keyof typeof counts; n: number }>(byState)) counts[state] = n;
-    const times = "SELECT min(checked_at_ms) AS oldestAtMs, max(checked_at_ms) AS latestAtMs FROM audits";
-    const { oldestAtMs, latestAtMs } = this.#sql
-      .exec<{ oldestAtMs: number | null; latestAtMs: number | null }>(times)
-      .one();
-    return { counts, oldestAtMs, latestAtMs, wrong: this.wrongAudits(MAX_WRONG) };
+    return this.#audits.summary();
   }
 
-  /** Returns the enterprises whose last audit was not ok, latest audit first. Reads only the rows it returns. */
+  /** Returns the enterprises whose last audit was not ok, latest audit first. */
   wrongAudits(limit: number): AuditSummary["wrong"] {
-    const statement = `SELECT id AS enterprise, state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE state <> 'ok'
-      ORDER BY checked_at_ms DESC LIMIT ?`;
-    return this.#sql.exec<AuditSummary["wrong"][number]>(statement, limit).toArray();
+    return this.#audits.wrong(limit);
   }
 
   /** Returns the last scheduled audit of an enterprise; null before its first one. */
   lastAudit(id: string): AuditNote | null {
-    const statement = "SELECT state, checked_at_ms AS checkedAtMs, detail FROM audits WHERE id = ?";
-    return this.#sql.exec<AuditNote>(statement, id).toArray()[0] ?? null;
+    return this.#audits.last(id);
+  }
+
+  /** Returns what the metrics show of single enterprises that need attention, and how often ledgers were busy. */
+  attention(limit: number): CatalogAttention {
+    return {
+      busy: loadBusyCounts(this.#sql),
+      failedJobs: loadFailedJobs(this.#sql, limit),
+      lateCopies: loadLateCopies(this.#sql, limit),
+      failedDeliveries: this.#deliveries.mostFailed(limit),
+    };
   }
 
   /** Records how many messages an enterprise has given up in total. A late, smaller number changes nothing. */

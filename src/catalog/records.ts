@@ -3,6 +3,7 @@
  * enterprises, and which of the operator's sessions were signed out.
  */
 import { DurableObject } from "cloudflare:workers";
+import { addBusyCounts, type BusyCounts, createBusyCounts } from "./busy-counts.ts";
 import type { JobCount, JobPosition, JobRecord, JobState, ListedJob } from "./job-record.ts";
 import { countJobRecords, createJobRecords, listJobRecords, loadJobRecord, putJobRecord } from "./job-records.ts";
 import { countLateCopies, createLateCopies, noteLateCopy } from "./late-copies.ts";
@@ -16,6 +17,7 @@ export class CatalogRecords extends DurableObject<Env> {
     createJobRecords(this.#sql);
     createObjectSizes(this.#sql);
     createLateCopies(this.#sql);
+    createBusyCounts(this.#sql);
     this.#sql.exec(
       `CREATE TABLE IF NOT EXISTS operator_sessions_ended (id TEXT PRIMARY KEY, expires_at_ms INTEGER NOT NULL)
         STRICT, WITHOUT ROWID`,
@@ -43,6 +45,7 @@ export class CatalogRecords extends DurableObject<Env> {
     return countJobRecords(this.#sql);
   }
 
+  /** Notes that the copy of an enterprise is late, or no longer is. */
   noteLateCopy(enterprise: string, isLate: boolean): void {
     noteLateCopy(this.#sql, enterprise, isLate);
   }
@@ -53,8 +56,12 @@ export class CatalogRecords extends DurableObject<Env> {
 
   /** Notes the size of an object that is nearly full; 0 bytes if it no longer is. */
   noteObjectSize(enterprise: string, bytes: number): void {
-    /** Notes the size of an object that is nearly full; 0 bytes if it no longer is. */
     noteObjectSize(this.#sql, enterprise, bytes);
+  }
+
+  /** Adds responses that a ledger is busy, as one instance of the Worker has counted them. */
+  noteBusy(counts: BusyCounts): void {
+    addBusyCounts(this.#sql, counts);
   }
 
   /** Adds a demo enterprise to the list on the start page. Idempotent. */

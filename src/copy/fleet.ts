@@ -16,6 +16,37 @@ export type FleetRow = {
   debt_micros: number;
 };
 
+/** What the metrics show of one enterprise. `steps` never falls. */
+export type EnterpriseSeries = {
+  enterprise: string;
+  unit: string;
+  steps: number;
+  used_micros: number;
+  available_micros: number | null;
+  debt_micros: number;
+};
+
+/**
+ * Returns the enterprises with the most recorded changes. This number never falls, so the selection changes rarely.
+ *
+ * @param directories the databases that list enterprises
+ */
+export async function readBusiest(directories: readonly D1Database[], limit: number): Promise<EnterpriseSeries[]> {
+  if (limit === 0) return [];
+  const members = ["unit", "used_micros", "available_micros", "debt_micros"].map(
+    (name) => `gauge ->> '${name}' AS ${name}`,
+  );
+  const statement = `SELECT id AS enterprise, gauge ->> 'seq' AS steps, ${members.join(", ")}
+    FROM enterprises ORDER BY steps DESC, id LIMIT ?`;
+  const found = await Promise.all(
+    directories.map(async (db) => (await db.prepare(statement).bind(limit).all<EnterpriseSeries>()).results),
+  );
+  return found
+    .flat()
+    .sort((a, b) => b.steps - a.steps || (a.enterprise < b.enterprise ? -1 : 1))
+    .slice(0, limit);
+}
+
 /** @param directories the databases that list enterprises */
 export async function readFleet(directories: readonly D1Database[]): Promise<FleetRow[]> {
   const rows = (await Promise.all(directories.map(readDirectory))).flat();

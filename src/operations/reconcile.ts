@@ -3,7 +3,8 @@
  * audits. It logs differences and records them in the catalog, but fixes nothing. A wrong balance needs a person, and
  * rebuilding a wrong copy would delete the evidence of the cause.
  */
-import { type AuditNote, catalogOf } from "../catalog/object.ts";
+import type { AuditNote } from "../catalog/audit-records.ts";
+import { catalogOf } from "../catalog/object.ts";
 import { isRefusal, refuse } from "../ledger/refusals.ts";
 import { findEnterprise } from "./enterprise-stub.ts";
 

@@ -1,5 +1,18 @@
 /** Distinguishes transient failures, which a retry may cure, from bugs. */
 
+/**
+ * Returns why a ledger could not answer: its object has too many requests, was restarted (by a deployment or by the
+ * platform), is full, or must first finish other work. Null if the error is not a transient failure of a ledger.
+ */
+export function busyCauseOf(error: unknown): "overload" | "restart" | "full" | "working" | null {
+  if (isCopyError(error)) return null;
+  const causes = causesOf(error);
+  if (causes.some(({ overloaded }) => overloaded === true)) return "overload";
+  if (isStorageFull(error)) return "full";
+  if (isBusy(error)) return "working";
+  return causes.some(({ retryable }) => retryable === true) ? "restart" : null;
+}
+
 /** True for an object that is restarting, overloaded or full, and for an error of the copy. */
 export function isTransient(error: unknown): boolean {
   const retryable = causesOf(error).some((cause) => cause.overloaded === true || cause.retryable === true);

@@ -2,33 +2,38 @@
  * Runs every block of code in the README and in docs/, unchanged, against a started server. A block that does not run
  * here must be listed below with the reason, or with the test that runs it.
  */
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { blocksOf } from "./blocks.ts";
 import { OPERATOR_KEY, type Printed, ROOT, type Server, startServer } from "./server.ts";
 
-type Block = { name: string; language: string; code: string };
-
-/** Blocks that another test runs. `README.md 2` is the second block of the README that names its language. */
+/** Blocks that another test runs. */
 const RUN_ELSEWHERE: Record<string, string> = {
   "README.md 1": "this test starts its server with npm start, and npm test runs this test",
   "docs/embed.md 1": "test/browser/reference.test.ts puts the bar on a page with it",
   "docs/scale.md 1": "test/tools/capacity.test.ts runs both commands",
   "docs/embed.md 2": "test/browser/reference.test.ts gives the bar its token with it",
+  "docs/operate.md 4": "test/docs/setup.test.ts rotates the secrets with it",
+  "docs/operate.md 5": "test/docs/setup.test.ts rotates the secrets with it",
+  "docs/operate.md 6": "test/docs/setup.test.ts rotates the secrets with it",
 };
 /** Blocks that cannot run here. */
 const CANNOT_RUN: Record<string, string> = {
   "README.md 6": "needs an account; test/tools/deploy.test.ts runs its dry run",
   "docs/operate.md 1": "needs an account; test/tools/deploy.test.ts runs its dry run",
   "docs/operate.md 2": "needs an account, and a repository that Cloudflare can read",
-  "docs/operate.md 3": "needs an account",
-  "docs/operate.md 4": "needs an account",
-  "docs/operate.md 5": "is a part of wrangler.toml; test/worker/shards.test.ts runs with more than one database",
-  "docs/operate.md 13": "needs an account",
+  "docs/operate.md 3": "is a workflow; test/docs/setup.test.ts checks its commands",
+  "docs/operate.md 7": "is a part of wrangler.toml; test/worker/shards.test.ts runs with more than one database",
+  "docs/operate.md 9": "is a part of Prometheus's configuration; test/docs/setup.test.ts checks it",
+  "docs/operate.md 10": "is a part of wrangler.toml; test/docs/setup.test.ts lets wrangler read it",
+  "docs/operate.md 17": "needs an account",
 };
 /** Files whose examples have a separate test, or are commands that run tests. */
 const WHOLE_FILES: Record<string, string> = {
+  "docs/runbook.md": "test/docs/runbook.test.ts",
+  "docs/recipes.md": "test/docs/recipes.test.ts",
   "docs/client.md": "test/client/docs.test.ts",
   "docs/security.md": "runs tests",
   "docs/proof.md": "runs tests",
@@ -54,16 +59,6 @@ beforeAll(async () => {
   agent = { FUELGAUGE_URL: server.url, FUELGAUGE_ENTERPRISE: "acme", FUELGAUGE_KEY: key };
 }, 120_000);
 afterAll(() => server.stop());
-
-/** The blocks of a file that name their language. The others are diagrams. */
-function blocksOf(file: string): Block[] {
-  const text = readFileSync(join(ROOT, file), "utf8");
-  return [...text.matchAll(/^```(\w+)\n(.*?)^```$/gms)].map(([, language = "", code = ""], i) => ({
-    name: `${file} ${i + 1}`,
-    language,
-    code,
-  }));
-}
 
 function existsIn(folder: string, name: string): boolean {
   try {
@@ -200,6 +195,12 @@ describe("docs/integrate.md", () => {
   if (!hasPython) blocks.find(({ name }) => name === "docs/integrate.md 5") && ran.add("docs/integrate.md 5");
 });
 
+describe("docs/prices.md", () => {
+  it("adds one entry to the price book", async () => {
+    expect(answersIn(await shell("docs/prices.md 1"))).toMatchObject([{ version: expect.any(Number) }]);
+  });
+});
+
 describe("docs/embed.md", () => {
   it("makes a token for the usage bar", async () => {
     const [made] = answersIn(await shell("docs/embed.md 3"));
@@ -208,7 +209,9 @@ describe("docs/embed.md", () => {
 });
 
 describe("docs/operate.md", () => {
-  const commands = blocks.filter(({ name }) => name.startsWith("docs/operate.md") && CANNOT_RUN[name] === undefined);
+  const commands = blocks.filter(
+    ({ name }) => name.startsWith("docs/operate.md") && !(name in CANNOT_RUN) && !(name in RUN_ELSEWHERE),
+  );
 
   it.each(commands.map(({ name }) => name))("%s succeeds and prints an answer", async (name) => {
     await server.call(OPERATOR_KEY, "PUT", "/v1/enterprises/acme", { webhook_url: "https://hooks.example.com/usage" });

@@ -76,7 +76,7 @@ it("explains every event that is logged, and no other", () => {
     .join("\n");
   const logged = [...code.matchAll(/\bevent: "(\w+)"/g)].map(([, name]) => name);
   const audits = ["audit_drift", "audit_failed", "audit_unreadable"];
-  const table = /^\| `event` .*?\n\n/ms.exec(textOf("docs/operate.md"))?.[0] ?? "";
+  const table = /^\| `event` .*?\n\n/ms.exec(textOf("docs/runbook.md"))?.[0] ?? "";
   const explained = [...table.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, names = ""]) => names.match(/\w+/g) ?? []);
   expect(explained.filter((name) => name !== "event").sort()).toEqual([...new Set([...logged, ...audits])].sort());
 });

@@ -1,6 +1,6 @@
 /** Which failures a caller is asked to retry, and which count as bugs. */
 import { describe, expect, it } from "vitest";
-import { isCopyError, isTransient, isWorthRetrying } from "../../src/wire/transient.ts";
+import { busyCauseOf, isCopyError, isTransient, isWorthRetrying } from "../../src/wire/transient.ts";
 
 const D1_LOST = new Error("D1_ERROR: Network connection lost.");
 
@@ -29,6 +29,16 @@ describe("a failure", () => {
     expect(isCopyError(new Error("Failed query", { cause: D1_LOST }))).toBe(true);
     expect(isCopyError(Object.assign(new Error("Too many requests"), { overloaded: true }))).toBe(false);
   });
+});
+
+it("says why a ledger is busy; overload before restart, because the platform may say both", () => {
+  const platformError = (flags: object) => Object.assign(new Error("reset"), flags);
+  expect(busyCauseOf(platformError({ overloaded: true, retryable: true }))).toBe("overload");
+  expect(busyCauseOf(platformError({ retryable: true }))).toBe("restart");
+  expect(busyCauseOf(new Error("outer", { cause: new Error("SQLITE_FULL: no space") }))).toBe("full");
+  expect(busyCauseOf(new Error("LedgerBusy: the outbox is not folded"))).toBe("working");
+  expect(busyCauseOf(new Error("D1_ERROR: no such table"))).toBe(null);
+  expect(busyCauseOf(new Error("a bug"))).toBe(null);
 });
 
 it("is worth repeating at once if the platform calls it retryable, unless the object is overloaded", () => {

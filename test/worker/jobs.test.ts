@@ -6,7 +6,7 @@ import { expectProblem, newEnterprise, operator } from "./api.ts";
 
 const RECORD = {
   job: "j1",
-  name: "count",
+  name: "rebuild",
   enterprise: "gone",
   state: "running",
   progress: 0.5,
@@ -17,7 +17,7 @@ it("shows the record of a job, also when its enterprise does not exist", async (
   await catalogOf(env).putJob(RECORD);
   expect(await operator("GET", "/v1/jobs/j1")).toMatchObject({ status: 200, body: RECORD });
   const { text } = await operator("GET", "/metrics");
-  expect(text).toContain('fuelgauge_jobs{name="count",state="running"} 1');
+  expect(text).toContain('fuelgauge_jobs{name="rebuild",state="running"} 1');
 });
 
 it("keeps the end of a job when an earlier record arrives late", async () => {

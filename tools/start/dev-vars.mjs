@@ -16,6 +16,7 @@ export const PASSED_ON_NAMES = /** @type {const} */ ([
   "UPGRADE_URL",
   "REFERRAL_URL",
   "UNPRICED_USAGE",
+  "METRICS_ENTERPRISES",
 ]);
 const OPTIONAL_SECRET_NAMES = PASSED_ON_NAMES.filter((name) => name.endsWith("_PREVIOUS"));
 /** The Worker answers 503 `misconfigured` to everything while a secret is shorter (src/access/secrets.ts). */

@@ -3,6 +3,7 @@
  * JSON. The page shows the code so that people can quote it.
  */
 import type { Context } from "hono";
+import { noteBusy } from "../../operations/busy-counter.ts";
 import type { ProblemCode } from "../../wire/problem-catalogue.ts";
 import { problemHeaders, problemOf, sendProblem } from "../../wire/problems.ts";
 import { isCopyError, isTransient } from "../../wire/transient.ts";
@@ -74,7 +75,11 @@ export function answerPageError(
   c: Context,
   answer: (c: Context, code: PageProblem) => Promise<Response> = problemPage,
 ): Promise<Response> {
-  if (isTransient(error)) return answer(c, isCopyError(error) ? "copy_unavailable" : "ledger_busy");
+  if (isTransient(error) && isCopyError(error)) return answer(c, "copy_unavailable");
+  if (isTransient(error)) {
+    noteBusy(c, error, { path: c.req.routePath });
+    return answer(c, "ledger_busy");
+  }
   console.error(JSON.stringify({ event: "page_failed", path: c.req.routePath, error: String(error.stack ?? error) }));
   return answer(c, "internal");
 }

@@ -3,7 +3,7 @@
  * its last result. Nothing is corrected automatically, because a difference needs a person.
  */
 import type { FC } from "hono/jsx";
-import type { AuditNote, AuditState, AuditSummary } from "../../catalog/object.ts";
+import type { AuditNote, AuditState, AuditSummary } from "../../catalog/audit-records.ts";
 import { tabHref } from "./enterprise-page.tsx";
 import { Utc } from "./frame.tsx";
 

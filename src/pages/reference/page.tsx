@@ -3,13 +3,13 @@
  * problem code has an anchor. Every operation has a curl command, and every message a signed sample. The page needs no
  * script.
  */
-import type { Child, FC } from "hono/jsx";
-import type { ApiDocument, ApiOperation, ApiSchema, ApiWebhook } from "../../wire/api-document.ts";
+import type { FC } from "hono/jsx";
+import type { ApiDocument, ApiOperation, ApiSchema } from "../../wire/api-document.ts";
 import { page } from "../kit/layout.tsx";
-import { Field, Prose, Shape } from "./schema.tsx";
+import { type Message, Messages } from "./messages.tsx";
+import { Field, Part, Prose, Shape } from "./schema.tsx";
 
 type Place = { method: string; path: string; operation: ApiOperation };
-type Message = { type: string; webhook: ApiWebhook };
 
 export function referencePage(document: ApiDocument) {
   const { info, tags, components } = document;
@@ -162,13 +162,6 @@ const Route: FC<{ method: string; path: string }> = ({ method, path }) => (
   </code>
 );
 
-const Part: FC<{ title: string; children?: Child }> = ({ title, children }) => (
-  <>
-    <h4>{title}</h4>
-    {children}
-  </>
-);
-
 const Answer: FC<{ status: string; response: ApiOperation["responses"][string] }> = ({ status, response }) => {
   const [type, { schema } = { schema: {} }] = Object.entries(response.content ?? {})[0] ?? [];
   const problem = type === "application/problem+json";
@@ -199,58 +192,6 @@ const LinkedCodes: FC<{ schema: ApiSchema }> = ({ schema }) => {
         </>
       ))}
     </>
-  );
-};
-
-const Messages: FC<{ messages: readonly Message[] }> = ({ messages }) => (
-  <section aria-labelledby="messages">
-    <h2 id="messages">Messages to webhooks</h2>
-    <p>
-      This deployment sends these messages to the <code>webhook_url</code> of an enterprise and to its channels of the
-      kind <code>webhook</code>. Each is a POST request. Answer with any 2xx status within 10 seconds, and verify the
-      signature with a library of the <a href="https://www.standardwebhooks.com">Standard Webhooks</a> spec:
-    </p>
-    <pre>
-      <code>new Webhook(webhook_secret).verify(body, headers)</code>
-    </pre>
-    <p>
-      Pass the body as you received it, before you parse it. A message can arrive more than once, with the same{" "}
-      <code>webhook-id</code>. The samples have real signatures, so you can test your code with them. Their timestamp is
-      old, so set your clock to it or turn off the library's age check.
-    </p>
-    {messages.map((message) => (
-      <MessageCard {...message} />
-    ))}
-  </section>
-);
-
-const MessageCard: FC<Message> = ({ type, webhook }) => {
-  const { operationId, summary, requestBody } = webhook;
-  const { secret, headers, body } = webhook["x-sample"];
-  return (
-    <article class="card operation" id={operationId} aria-labelledby={`${operationId}-title`}>
-      <h3 id={`${operationId}-title`}>
-        <a href={`#${operationId}`}>
-          <code>{type}</code>
-        </a>
-      </h3>
-      <p>
-        <Prose text={summary} />
-      </p>
-      <Part title="Body">
-        <Shape schema={requestBody.content["application/json"]?.schema ?? {}} />
-      </Part>
-      <Part title={`Sample, signed with the secret ${secret}`}>
-        <pre>
-          <code>
-            {Object.entries(headers)
-              .map(([name, value]) => `${name}: ${value}\n`)
-              .join("")}
-            {`\n${body}`}
-          </code>
-        </pre>
-      </Part>
-    </article>
   );
 };
 

@@ -2,7 +2,7 @@
  * How the API reference shows a schema of the OpenAPI document: an object as a list of its fields, any other value as a
  * phrase, and a reference as a link.
  */
-import type { FC } from "hono/jsx";
+import type { Child, FC } from "hono/jsx";
 import type { ApiSchema } from "../../wire/api-document.ts";
 
 /** The fields of an object, or a phrase for any other value. */
@@ -90,6 +90,14 @@ const Phrase: FC<{ schema: ApiSchema }> = ({ schema }) => {
     </>
   );
 };
+
+/** A part of an operation or a message, with its title. */
+export const Part: FC<{ title: string; children?: Child }> = ({ title, children }) => (
+  <>
+    <h4>{title}</h4>
+    {children}
+  </>
+);
 
 /** Text in which `this` is code. */
 export const Prose: FC<{ text: string }> = ({ text }) => (
