@@ -11,6 +11,7 @@ import type { CopyView, EndedCycle, ViewAsked } from "./answers.ts";
 import { firstCycleOf, listImportedCycles } from "./books/imported-cycles.ts";
 import type { Ledger } from "./books/ledger.ts";
 import { getProgress } from "./books/progress.ts";
+import { tryStoring } from "./books/try-storing.ts";
 import { foldOutbox } from "./copy/totals.ts";
 
 type Extras = Pick<CopyView, "grants" | "endedCycles" | "previous">;
@@ -44,7 +45,7 @@ function loadEndedCycles(ledger: Ledger, { endedCycles = 0, cycleStartsAtMs }: V
 function loadImported(ledger: Ledger, beforeMs: AtMs, limit: number): EndedCycle[] {
   const { sql } = ledger;
   if (limit <= 0 || getProgress(sql, "imported_before_ms") === 0) return [];
-  sql.transaction(() => foldOutbox(sql));
+  tryStoring(() => sql.transaction(() => foldOutbox(sql)));
   const { timeZone } = firstCycleOf(ledger);
   return listImportedCycles(ledger, beforeMs, limit).map(({ startsAtMs, endsAtMs, usedMicros }) => {
     const used = { monthlyUsedMicros: usedMicros.credits, spendUsedMicros: usedMicros.usd };

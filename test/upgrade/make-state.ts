@@ -179,6 +179,29 @@ async function writeState(runtime: Runtime): Promise<Record<string, Credentials>
   await debit("byom", { ...further("kinds-2", 2, 300_000), model: "claude-sonnet-4-5", tier: "above_200000" });
   await debit("byom", { ...report("kinds-3", 3, 5_000), estimated: true });
 
+  // Usage without a price, budgets in every state, channels, imported history, and a person who was erased.
+  await debit("free", { ...report("waits", 1, 6_000), model: "nobody-prices-this" });
+  const budget = (dimension: string, id: string, period: string, credits: number | null, action = "block") =>
+    runtime.call("PUT", `/v1/enterprises/free/budgets/${dimension}/${id}/${period}`, {
+      limit_micros: credits === null ? null : credits * CREDIT,
+      action,
+    });
+  await budget("user", "*", "cycle", 900);
+  await budget("user", "ada", "day", 900);
+  await budget("user", "bob", "cycle", null);
+  await budget("workspace", "shop", "cycle", 500, "warn");
+  await budget("group", "team-b", "day", 2);
+  // Messages about the debits of the test would have ids that differ.
+  const target = "https://channel-fixture.example.com/hook";
+  const channel = { kind: "webhook", target, events: ["cycle_report"], thresholds: [50, 90] };
+  await runtime.call("PUT", "/v1/enterprises/free/channels/ops", channel);
+  const imported = { workspace: "shop", user: "ada", model: "gpt-5", requests: 3, amount_micros: 7 * CREDIT };
+  const days = ["2026-01-05", "2026-02-11", "2026-02-12"].map((day) => ({ day, surface: "web", ...imported }));
+  await post("free", "history", { unit: "credits", rows: days });
+  await debit("free", { ...report("of-eve", 1, 9_000), workspace: "lab", user: "eve" });
+  await runtime.project("free");
+  await post("free", "users/eve/erase");
+
   // The real clock.
   await put("today", { name: "Today", billing_model: "credits", plan: "team" });
   credentials.today = await makeCredentials(runtime, "today");

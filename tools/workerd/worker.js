@@ -139,6 +139,8 @@ function recorded(env) {
   const recordedStub = (binding, object) =>
     new Proxy(env[binding].getByName(object), {
       get: (stub, method) => {
+        // A stub that an async function returns must not look like a promise.
+        if (method === "then") return undefined;
         if (method === "fetch") return (...args) => stub.fetch(...args);
         return async (...args) => {
           const result = await stub[method](...args);

@@ -7,6 +7,7 @@ import type { AtMs } from "../../ledger/time.ts";
 import { foldOutbox } from "../copy/totals.ts";
 import { findImportedCycle, listImportedCycles } from "./imported-cycles.ts";
 import type { Ledger } from "./ledger.ts";
+import { tryStoring } from "./try-storing.ts";
 
 export type ListedCycle = Span & {
   allowanceMicros: Micros;
@@ -36,7 +37,7 @@ export function findCycle(ledger: Ledger, startsAtMs: AtMs): Span | null {
 /** Returns the cycles that started before this time, newest first, with one more than `limit` if there are more. */
 export function listCycles(ledger: Ledger, beforeMs: AtMs, limit: number): ListedCycle[] {
   const { sql, books, store } = ledger;
-  sql.transaction(() => foldOutbox(sql));
+  tryStoring(() => sql.transaction(() => foldOutbox(sql)));
   const { cycle } = books;
   const isCurrentListed = cycle.startsAtMs < beforeMs;
   const ended = store.loadCyclePage(Math.min(beforeMs, cycle.startsAtMs), isCurrentListed ? limit : limit + 1);

@@ -12,8 +12,6 @@ import type { Sql, SqlRow } from "./sql.ts";
 
 type Erasure = {
   replacement: string;
-  hashKey: string;
-  hash: string;
   /** The person's id and name; null once no table has them. */
   user: string | null;
   name: string | null;
@@ -29,24 +27,23 @@ const SUFFIX_BYTES = 4;
 const KEY_BYTES = 32;
 
 export class Erasures {
-  /** Cached, because new runs look here. Losing it only costs a query. */
-  #known: Erasure[] | null = null;
+  /** Cached, because new runs look here. Null if nobody was erased. Losing it only costs a query. */
+  #hashKey: string | null | undefined;
 
   constructor(readonly sql: Sql) {}
 
   /** Call this after a change, and when a transaction that made one has failed. */
   forget(): void {
-    this.#known = null;
+    this.#hashKey = undefined;
   }
 
   /** Begins to erase a person, in the caller's transaction. Returns the replacement; null if that has begun already. */
   begin(user: string, erasedAtMs: AtMs, realAtMs: AtMs): string | null {
-    const known = this.#load();
-    if (known.some((erasure) => erasure.user === user)) return null;
-    const hashKey = known[0]?.hashKey ?? randomHex(KEY_BYTES);
+    if (this.#find(user).some((erasure) => erasure.user === user)) return null;
+    const hashKey = this.#loadHashKey() ?? randomHex(KEY_BYTES);
     let replacement: string;
     do replacement = `erased-${randomHex(SUFFIX_BYTES)}`;
-    while (known.some((erasure) => erasure.replacement === replacement));
+    while (this.sql.all("SELECT 1 FROM erasures WHERE replacement = ?", replacement).length > 0);
     const name = this.sql.all("SELECT name FROM names WHERE kind = 'user' AND id = ?", user)[0]?.name ?? null;
     this.sql.run(
       "INSERT INTO erasures VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -74,7 +71,7 @@ export class Erasures {
   /** Returns the request with the replacement of its user, if the request belongs to somebody who was erased. */
   attribute<T extends Attribution>(request: T, run: Run | null, nowMs: AtMs): T {
     const { user, startedAtMs = nowMs } = request;
-    if (user === undefined || run?.user === user || this.#load().length === 0) return request;
+    if (user === undefined || run?.user === user || this.#loadHashKey() === null) return request;
     const found = this.#find(user).find((erasure) =>
       run === null ? erasure.user !== null || startedAtMs <= erasure.erasedAtMs : erasure.replacement === run.user,
     );
@@ -87,15 +84,18 @@ export class Erasures {
   }
 
   #find(user: string): Erasure[] {
-    const known = this.#load();
-    if (known[0] === undefined) return [];
-    const hash = keyedHash(known[0].hashKey, user);
-    return known.filter((erasure) => erasure.hash === hash);
+    const hashKey = this.#loadHashKey();
+    if (hashKey === null) return [];
+    const statement = "SELECT * FROM erasures WHERE hash = ? ORDER BY erased_at_ms, replacement";
+    return this.sql.all(statement, keyedHash(hashKey, user)).map(erasureOfRow);
   }
 
-  #load(): Erasure[] {
-    this.#known ??= this.sql.all("SELECT * FROM erasures ORDER BY erased_at_ms, replacement").map(erasureOfRow);
-    return this.#known;
+  /** Returns the key of all hashes; null if nobody was erased. */
+  #loadHashKey(): string | null {
+    if (this.#hashKey === undefined) {
+      this.#hashKey = (this.sql.all("SELECT hash_key FROM erasures LIMIT 1")[0]?.hash_key ?? null) as string | null;
+    }
+    return this.#hashKey;
   }
 }
 
@@ -111,8 +111,6 @@ export function isErasing(sql: Sql): boolean {
 function erasureOfRow(row: SqlRow): Erasure {
   return {
     replacement: row.replacement as string,
-    hashKey: row.hash_key as string,
-    hash: row.hash as string,
     user: row.user as string | null,
     name: row.name as string | null,
     erasedAtMs: row.erased_at_ms as AtMs,

@@ -17,7 +17,6 @@ import type { Plan } from "../../ledger/plans.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { type AlertLinks, type DeploymentLinks, linksOf, NO_LINKS } from "../../wire/links.ts";
-import { isStorageFull } from "../../wire/transient.ts";
 import { Budgets } from "./budgets.ts";
 import { Change, type State } from "./change.ts";
 import type { Channels } from "./channels.ts";
@@ -48,6 +47,7 @@ import { Recent } from "./recent.ts";
 import { migrate, schemaStep } from "./schema.ts";
 import type { Sql } from "./sql.ts";
 import { Store } from "./store.ts";
+import { tryStoring } from "./try-storing.ts";
 import { loadWaitingState, wantPricing } from "./waiting.ts";
 import { putWebhook, type QueuedEvent } from "./webhook-queue.ts";
 
@@ -208,13 +208,7 @@ export class Ledger {
 
   /** Like `settle`, for reads. Returns false if nothing can be stored. Then the read goes on without it. */
   trySettle(nowMs = this.nowMs()): boolean {
-    try {
-      this.settle(nowMs);
-      return true;
-    } catch (error) {
-      if (isStorageFull(error)) return false;
-      throw error;
-    }
+    return tryStoring(() => this.settle(nowMs));
   }
 
   /** Applies everything that is due by now. Returns whether this changed the books. */
@@ -299,13 +293,18 @@ export class Ledger {
     return this.paymentsWait;
   }
 
-  /** Attributes payments of debt that wait to the meters of this run, so that its receipt shows them. */
+  /**
+   * Attributes payments of debt that wait to the meters of this run, so that its receipt shows them. If nothing can be
+   * stored, the receipt still says debt.
+   */
   attributeTo(run: string): void {
     if (!this.paymentsWait) return;
-    this.apply((change) => {
-      change.load([run]);
-      change.attributeTo(run);
-    });
+    tryStoring(() =>
+      this.apply((change) => {
+        change.load([run]);
+        change.attributeTo(run);
+      }),
+    );
   }
 
   start(request: StartRequest): StartAnswer | StartRefused {

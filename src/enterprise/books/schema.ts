@@ -10,6 +10,7 @@ import { CHANNELS_STEP } from "./channel-schema.ts";
 import { COPY_SHARD_STEP } from "./copy-shard.ts";
 import { CUBE_STEP, CYCLE_STEP } from "./cube-schema.ts";
 import { HELD_STEP } from "./held-sums.ts";
+import { OPEN_GRANTS_STEP } from "./open-grants-schema.ts";
 import type { Sql } from "./sql.ts";
 import { WAITING_STEP } from "./waiting-schema.ts";
 
@@ -331,6 +332,7 @@ export const STEPS: readonly string[][] = [
   CYCLE_STEP,
   DAY_STEP,
   HELD_STEP,
+  OPEN_GRANTS_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -220,7 +220,7 @@ export class Store {
   }
 
   #loadOpenGrants(): GrantList {
-    const open = "SELECT * FROM grants WHERE drawn_micros + expired_micros + voided_micros < amount_micros";
+    const open = "SELECT g.* FROM open_grants AS o JOIN grants AS g ON g.id = o.id";
     return listGrants(this.sql.all(open).map(GRANTS.read));
   }
 }

@@ -6,6 +6,7 @@
  */
 import type { AtMs } from "../../ledger/time.ts";
 import { type StoredJob, UNPUBLISHED } from "../books/job-rows.ts";
+import { tryStoring } from "../books/try-storing.ts";
 import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
 import { listingDueAtMs } from "../copy/lister.ts";
 import { copyAsOfMs, copyIsBehind } from "../copy/projection.ts";
@@ -185,13 +186,13 @@ export class JobRunner {
 
   /** Reschedules deliveries after one has ended. Nobody awaits this, so it must not throw. */
   #delivered(): void {
-    const { ledger, platform, deliverer } = this.deps;
+    const { deliverer } = this.deps;
     try {
       if (this.#failures.deliver === 0) this.#dueAtMs.deliver = deliverer.nextDueAtMs();
       if (JOBS.note_failed.loadDueAtMs(this.deps) !== NEVER) this.#dueAtMs.note_failed = this.#nowMs();
       this.#setAlarm();
     } catch (error) {
-      platform.log.error({ event: "alarm_not_set", enterprise: ledger.id, job: "deliver", error: String(error) });
+      this.#alarmNotSet("deliver", String(error));
     }
   }
 
@@ -231,12 +232,11 @@ export class JobRunner {
   }
 
   async #runInBackground(name: JobName): Promise<void> {
-    const { ledger, platform } = this.deps;
     try {
       await this.runNow(name);
     } catch (error) {
       // Nobody awaits this promise. #startInBackground has already set the alarm to check the job again.
-      platform.log.error({ event: "alarm_not_set", enterprise: ledger.id, job: name, error: String(error) });
+      this.#alarmNotSet(name, String(error));
     } finally {
       this.#inBackground.delete(name);
     }
@@ -262,8 +262,9 @@ export class JobRunner {
       dueAtMs: this.#dueAtMs,
     });
     if (atMs === null) return;
-    platform.alarm.set(atMs);
-    this.#alarmAtMs = atMs;
+    // A call must not fail because of the alarm while nothing can be stored. The next call sets it.
+    if (tryStoring(() => platform.alarm.set(atMs))) this.#alarmAtMs = atMs;
+    else this.#alarmNotSet("set_alarm", "the storage is full");
   }
 
   /**
@@ -287,6 +288,11 @@ export class JobRunner {
   #copyOwedSinceMs(): AtMs {
     const { ledger } = this.deps;
     return this.#nowMs() - (ledger.nowMs() - copyAsOfMs(ledger));
+  }
+
+  #alarmNotSet(job: JobName | "set_alarm", error: string): void {
+    const { ledger, platform } = this.deps;
+    platform.log.error({ event: "alarm_not_set", enterprise: ledger.id, job, error });
   }
 
   #nowMs(): AtMs {

@@ -64,7 +64,16 @@ const TEXT_COLUMNS: Record<string, "erased" | "never a person"> = {
         "cube.model",
         "names.group_id",
       ],
-      ...["totals_model.model", "grants.id", "keys.id", "links_used.id", "webhooks.id", "jobs.id", "referral.referrer"],
+      ...[
+        "totals_model.model",
+        "grants.id",
+        "open_grants.id",
+        "keys.id",
+        "links_used.id",
+        "webhooks.id",
+        "jobs.id",
+        "referral.referrer",
+      ],
       ...["debt_payments.grant_id", "erasures.replacement", "erasures.hash", "erasures.hash_key", "meters.priced_as"],
       // Text from operators and from models' names.
       ...[
