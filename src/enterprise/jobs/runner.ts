@@ -2,7 +2,7 @@
  * Runs the Durable Object's background jobs from its single alarm. A job that fails is retried with growing pauses and
  * does not delay the other jobs. All state here is in memory only. Losing it is harmless: the alarm is durable, is set
  * before a change is answered, and runs every job. Due times are in storage, and a new instance reads them before it
- * sets the alarm.
+ * sets the alarm. This file is long because all jobs share one alarm.
  */
 import type { AtMs } from "../../ledger/time.ts";
 import { type StoredJob, UNPUBLISHED } from "../books/job-rows.ts";
