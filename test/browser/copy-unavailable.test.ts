@@ -70,7 +70,7 @@ it("lets the operator open an enterprise by its id and change it", async () => {
   await clickAndLoad(page.getByRole("navigation", { name: "Enterprise" }).getByRole("link", { name: "Audit" }));
   await clickAndLoad(page.getByRole("button", { name: "Run the audit" }));
   expect(await textOf(page, "#notice")).toBe(
-    "1 of 13 checks failed: copy_equals_ledger. Only the copy is wrong. Rebuild it.",
+    "1 of 14 checks failed: copy_equals_ledger. Only the copy is wrong. Rebuild it.",
   );
   await clickAndLoad(page.getByRole("link", { name: "Rebuild the copy" }));
   await clickAndLoad(page.getByRole("button", { name: "Rebuild the copy" }));

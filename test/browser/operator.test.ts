@@ -193,7 +193,7 @@ describe.each([
 
     await open(page, "Audit");
     await press(page, "Run the audit");
-    expect(await notice(page)).toBe("All 13 checks passed.");
+    expect(await notice(page)).toBe("All 14 checks passed.");
     await check("audit");
     await clickAndLoad(page.getByRole("link", { name: "Rebuild the copy" }));
     await press(page, "Rebuild the copy");

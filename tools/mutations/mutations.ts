@@ -25,6 +25,7 @@ const LAYERS: Record<string, string[]> = {
   enterprise: ["--project", "core", "test/enterprise"],
   simulation: ["--project", "core", "test/simulation"],
   access: ["--project", "worker", "test/worker/access.test.ts", "test/worker/access-matrix.test.ts"],
+  cube: ["--project", "worker", "test/worker/usage-filters.test.ts"],
   crash: ["--project", "process", "test/crash"],
   contention: ["--project", "process", "test/contention"],
   upgrade: ["--project", "process", "test/upgrade"],

@@ -4,6 +4,7 @@
  * of the current rows, corrected by what the triggers stored. Only rows that change meanwhile cost something. This file
  * knows the tables and their keys, but not what the rows mean.
  */
+import { CELL_KEY } from "../../copy/write-cube.ts";
 import { addFurtherRates } from "./further-kinds.ts";
 import { GRANTS, METERS } from "./rows.ts";
 import type { Sql, SqlRow, SqlValue } from "./sql.ts";
@@ -24,6 +25,14 @@ type Described = {
 const TABLES = {
   totals_time: { key: ["span", "unit", "starts_at_ms", "surface"], columns: ["amount_micros"] },
   totals_cycle: { key: ["unit", "cycle_starts_at_ms", "dimension", "id"], columns: ["requests", "amount_micros"] },
+  cube: {
+    key: CELL_KEY,
+    columns: ["amount_micros", "cycle_micros", "requests", "model_requests", "savings_micros", "kinds"],
+  },
+  totals_model: {
+    key: ["unit", "cycle_starts_at_ms", "model", "tier"],
+    columns: ["cycle_micros", "model_requests", "savings_micros"],
+  },
   meters: { key: ["run", "model"], columns: METERS.columns.slice(2), long: "draws", complete: addFurtherRates },
   waiting_meters: { key: ["run", "model"], columns: ["model"] },
   debt_payments: { key: ["cycle_starts_at_ms", "number"], columns: ["bucket", "grant_id", "micros"] },

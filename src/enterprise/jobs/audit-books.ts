@@ -11,12 +11,15 @@ import type { Ledger } from "../books/ledger.ts";
 import { METERS } from "../books/rows.ts";
 import type { SqlRow } from "../books/sql.ts";
 import { timeSumName } from "../copy/old-totals.ts";
+import { addCells, addCycleTotal, addDayTotal, addModelTotals } from "./audit-cube.ts";
 import { type AuditNotes, addFault, addTo, countIn, sumOf } from "./audit-notes.ts";
 import type { AuditStart } from "./audit-start.ts";
 
 export const BOOK_PHASES = [
   "totals_time",
   "totals_cycle",
+  "totals_model",
+  "cube",
   "meters",
   "waiting_meters",
   "debt_payments",
@@ -42,6 +45,8 @@ export type AuditReader = {
 export const PAGE_ROWS: Record<BookPhase, number> = {
   totals_time: 1_500,
   totals_cycle: 1_500,
+  totals_model: 400,
+  cube: 300,
   meters: 400,
   waiting_meters: 3_000,
   debt_payments: 1_000,
@@ -54,13 +59,14 @@ export const PAGE_ROWS: Record<BookPhase, number> = {
 export function auditPage(reader: AuditReader, notes: AuditNotes, phase: BookPhase, limit: number): boolean {
   const start = notes.start as AuditStart;
   if (phase === "entries") return auditEntries(reader.ledger, notes, start, limit);
-  // An audit that the last release began keeps no old rows of this table.
+  // An audit that the last release began keeps no old rows of these tables.
   if (phase === "waiting_meters" && start.waitingMeters === undefined) return true;
+  if ((phase === "cube" || phase === "totals_model") && start.cubeSinceMs === undefined) return true;
   const { rows, last } = reader.loadPage(phase, notes.after, limit);
   notes.after = last;
   AUDITS[phase](notes, rows, start, reader);
   if (last !== null) return false;
-  if (phase === "totals_cycle") closeCycleTotals(notes);
+  if (phase === "totals_cycle") closeCycleTotals(notes, start);
   if (phase === "grants") {
     for (const id of reader.leftDrawn())
       addFault(notes, "grants_drawn", `meters draw on grant ${id}, which does not exist`);
@@ -72,9 +78,10 @@ const AUDITS: Record<
   AsOfTable,
   (notes: AuditNotes, rows: readonly SqlRow[], start: AuditStart, reader: AuditReader) => void
 > = {
-  totals_time: (notes, rows) => {
-    for (const { span, unit, surface, amount_micros } of rows) {
-      addTo(notes, timeSumName({ span, unit, surface } as TimeTotal), amount_micros as number);
+  totals_time: (notes, rows, start) => {
+    for (const row of rows) {
+      addTo(notes, timeSumName(row as TimeTotal & SqlRow), row.amount_micros as number);
+      if (row.span === "day") addDayTotal(notes, row, start);
     }
     countIn(notes, "totals", rows.length);
   },
@@ -82,13 +89,18 @@ const AUDITS: Record<
     for (const { unit, cycle_starts_at_ms: cycle, dimension, requests, amount_micros } of rows) {
       // Of an older cycle, some totals may be deleted already.
       if ((cycle as number) < start.oldestCycleMs) continue;
-      if (notes.values.unit !== unit || notes.values.cycle !== cycle) closeCycleTotals(notes);
+      if (notes.values.unit !== unit || notes.values.cycle !== cycle) closeCycleTotals(notes, start);
       notes.values.unit = unit as string;
       notes.values.cycle = cycle as number;
       addTo(notes, `cycle amount ${dimension}`, amount_micros as number);
       addTo(notes, `cycle requests ${dimension}`, requests as number);
     }
     countIn(notes, "totals", rows.length);
+  },
+  totals_model: addModelTotals,
+  cube: (notes, rows, start) => {
+    addCells(notes, rows, start);
+    countIn(notes, "cells", rows.length);
   },
   meters: (notes, rows, { cycle }, reader) => {
     const byGrant = new Map<string, bigint>();
@@ -159,12 +171,13 @@ const AUDITS: Record<
 };
 
 /** Compares the sums of one cycle by workspace, group and user with the cycle's total. */
-function closeCycleTotals(notes: AuditNotes): void {
+function closeCycleTotals(notes: AuditNotes, start: AuditStart): void {
   const { unit, cycle } = notes.values;
   if (unit === undefined) return;
   const sumsOf = (dimension: string) =>
     [`cycle amount ${dimension}`, `cycle requests ${dimension}`].map((name) => sumOf(notes, name));
-  const [amount, requests] = sumsOf("all");
+  const [amount, requests] = sumsOf("all") as [bigint, bigint];
+  addCycleTotal(notes, { unit, cycle_starts_at_ms: cycle } as SqlRow, { amount, requests }, start);
   for (const dimension of ["group", "user", "workspace"]) {
     const [found, counted] = sumsOf(dimension);
     if (found === amount && counted === requests) continue;

@@ -1,6 +1,7 @@
 /** Draws the conclusions of an audit of the books: compares the sums of all rows with the balances at its start. */
 import { UNITS } from "../../ledger/micros.ts";
 import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
+import { compareCube } from "./audit-cube.ts";
 import { type AuditCheck, type AuditNotes, addFault, addTo, checkOf, sumOf } from "./audit-notes.ts";
 import type { AuditStart } from "./audit-start.ts";
 
@@ -15,6 +16,7 @@ export function concludeBooks(notes: AuditNotes): AuditCheck[] {
   compareReplay(notes, start);
   compareTimes(notes, start);
   compareWaiting(notes, start);
+  compareCube(notes);
   for (const fault of start.budgets?.faults ?? []) addFault(notes, "budgets", fault);
   const { meters = 0, grants = 0, cycles = 0, holds = 0, entries = 0, totals = 0 } = notes.counts;
   const check = (name: string, count: number, claim: string) => checkOf(notes, name, count, claim);
@@ -30,6 +32,7 @@ export function concludeBooks(notes: AuditNotes): AuditCheck[] {
     check("journal_without_gaps", start.seq, "steps of the journal, none missing"),
     check("journal_replays", entries, "entries and the debits replay to the balances"),
     check("budgets", start.budgets?.sums ?? 0, "sums of budgets equal the totals and the holds"),
+    check("cube", notes.counts.cells ?? 0, "rows of the usage cube add up to the totals by day, cycle and model"),
     check("totals_agree", totals, "totals by hour, day, workspace, group and user agree"),
   ];
 }

@@ -6,12 +6,13 @@ import type { Cycle } from "../../ledger/books.ts";
 import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
 import { MAX_MICROS, type Micros, UNITS, type Unit } from "../../ledger/micros.ts";
 import { keptSince } from "../../ledger/retention.ts";
-import type { AtMs } from "../../ledger/time.ts";
+import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import { type BudgetsChecked, checkBudgets } from "../books/budget-faults.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox } from "../books/outbox.ts";
 import { getProgress } from "../books/progress.ts";
 import { loadWaitingState } from "../books/waiting.ts";
+import { cubeGap } from "../copy/cube-gap.ts";
 import { loadDeletedSums, oldestKeptCycleMs } from "../copy/old-totals.ts";
 
 export type AuditStart = {
@@ -35,6 +36,8 @@ export type AuditStart = {
   deleted: { name: string; micros: string }[];
   /** How many meters wait for a price. Absent in an audit that the last release began. */
   waitingMeters?: number;
+  /** The cube has all days and cycles that start later. Absent in an audit that the last release began. */
+  cubeSinceMs?: AtMs;
   /** How the sums of budgets compare. Absent in an audit that the last release began. */
   budgets?: BudgetsChecked;
 };
@@ -67,6 +70,8 @@ export function loadAuditStart(ledger: Ledger): AuditStart {
     oldestCycleMs: oldestKeptCycleMs(ledger, keptSince(nowMs).historyMs),
     deleted: loadDeletedSums(sql).map(({ name, micros }) => ({ name, micros: String(micros) })),
     waitingMeters: loadWaitingState(sql).meters,
+    // The first day of a cycle starts at most a day before it, and must be kept too.
+    cubeSinceMs: Math.max(cubeGap(ledger)?.untilMs ?? 0, keptSince(nowMs).daysMs + 2 * DAY_MS),
     budgets: checkBudgets(ledger, waiting),
   };
 }

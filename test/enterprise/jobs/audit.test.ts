@@ -61,6 +61,11 @@ describe("the audit", () => {
       "journal_replays",
     ],
     ["totals that disagree", "UPDATE totals_cycle SET amount_micros = 1 WHERE dimension = 'user'", "totals_agree"],
+    ["a lost row of the cube", "DELETE FROM cube", "cube"],
+    ["usage on a wrong day of the cube", "UPDATE cube SET day_starts_at_ms = day_starts_at_ms + 86400000", "cube"],
+    ["a charge that counts for no kind", "UPDATE cube SET kinds = '{}'", "cube"],
+    ["a model that the cube lacks", "UPDATE cube SET model = 'gpt-5', cycle_micros = cycle_micros + 1", "cube"],
+    ["savings that the cube lacks", "UPDATE totals_model SET savings_micros = savings_micros + 1", "cube"],
     ["hours and days that disagree", "UPDATE totals_time SET amount_micros = 1 WHERE span = 'day'", "totals_agree"],
   ])("detects %s", (_, tamper, check) => {
     expect(broken(tamper)).toContain(check);
