@@ -24,7 +24,7 @@ export const selectionFields = {
   workspace: id.optional(),
   group: id.optional().describe("`none` for workspaces without a group"),
   user: id.optional(),
-  model: id.optional().describe("The canonical id of a model"),
+  model: id.optional().describe("A model by its id, or by another spelling that the prices know"),
   surface: surface.optional(),
 };
 

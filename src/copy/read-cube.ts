@@ -89,6 +89,14 @@ export async function readKinds(db: CheckedCopy, question: OfCycleSpan): Promise
   };
 }
 
+/** Whether usage is stored under this id of a model. */
+export async function isModelUsed(db: CheckedCopy, enterprise: string, model: string): Promise<boolean> {
+  const statement =
+    "SELECT 1 FROM usage_cube INDEXED BY usage_cube_of_model WHERE enterprise = ?1 AND model = ?2 LIMIT 1";
+  const { results } = await db.prepare(statement).bind(enterprise, model).all();
+  return results.length > 0;
+}
+
 /** A part of a statement that selects rows: what follows FROM and WHERE, and the parameters of both. */
 type Source = { from: string; where: string; params: (string | number)[] };
 

@@ -12,6 +12,7 @@ import { dayEnd, type Span } from "../ledger/calendar.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { parseIso } from "../wire/time.ts";
+import { withModelId } from "./canonical-model.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 import { readCopy } from "./read-copy.ts";
 
@@ -41,7 +42,8 @@ export async function openUsage(
   const cycle = isCurrent ? current : (view.askedCycle ?? null);
   const narrowed = narrow(selection, view.onlyUser ?? null);
   if (cycle === null || narrowed === null) return refuse({ code: "not_found" });
-  return { view, copy: readCopy(env, background, address, view.copy), cycle, selection: narrowed };
+  const copy = readCopy(env, background, address, view.copy);
+  return { view, copy, cycle, selection: await withModelId(env, background, { address, caller, copy }, narrowed) };
 }
 
 /**

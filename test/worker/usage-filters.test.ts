@@ -215,6 +215,42 @@ describe("filters", { timeout: TIMEOUT_MS }, () => {
   });
 });
 
+describe("the model of a filter", () => {
+  it("may have any spelling that prices it, and an unknown one finds nothing", async () => {
+    const cycle = CYCLES[1];
+    for (const route of ["usage/top/users", "usage/kinds", "runs", "usage/timeseries"]) {
+      const window = route === "usage/timeseries" ? { from: "2026-01-15", to: "2026-02-14", granularity: "day" } : {};
+      const of = { ...window, ...(route.startsWith("usage/t") || route === "runs" ? {} : { cycle }) };
+      const byId = await read(route, queryOf({ ...of, model: "claude-sonnet-4-6" }));
+      const byName = await read(route, queryOf({ ...of, model: "anthropic/claude-sonnet-4-6" }));
+      expect({ ...byName, as_of: null }).toEqual({ ...byId, as_of: null });
+    }
+    expect((await read("runs", queryOf({ model: "anthropic/claude-sonnet-4-6" }))).rows.length).toBeGreaterThan(0);
+    expect((await read("runs", queryOf({ model: "no-such-model" }))).rows).toEqual([]);
+  });
+
+  it("is taken literally if usage is stored under it, whatever it means by now", async () => {
+    const { enterprise } = usage;
+    const override = (models: object[]) => operator("PUT", `${enterprise.path}/price-overrides`, { models });
+    const rates = { input: "1", output: "1" };
+    await override([{ id: "*", ...rates }]);
+    const answer = await enterprise.debit({
+      ...{
+        run: "by-fallback",
+        model: "vendor-9",
+        usage: { input_tokens: 1_000, output_tokens: 0 },
+        started_at: "2026-03-14T23:30:00Z",
+      },
+      ...{ surface: "web", workspace: "w0", user: "u0" },
+    });
+    expect(answer.body).toMatchObject({ model: "vendor-9", priced: true });
+    await usage.settle();
+    await override([{ id: "known-9", aliases: ["vendor-9"], ...rates }]);
+    expect((await read("runs", queryOf({ model: "vendor-9" }))).rows).toMatchObject([{ run: "by-fallback" }]);
+    await override([]);
+  });
+});
+
 describe("the cycles", () => {
   it("are listed newest first, and add up to the charges and requests of each", async () => {
     const { rows, next_cursor } = await read("cycles", queryOf({ limit: "2" }));

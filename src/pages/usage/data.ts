@@ -19,6 +19,7 @@ import type { GrantSummary } from "../../ledger/grants.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { withModelId } from "../../operations/canonical-model.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
 import { tooEarly } from "../../operations/usage-view.ts";
@@ -101,10 +102,10 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   });
   if (isRefusal(view)) return view;
   const cycle = cycleOf(view, query.cycle);
-  const selection = selectionOf(query.selection, view.onlyUser);
-  if (cycle === null || selection === null) return refuse({ code: "not_found" });
+  const narrowed = selectionOf(query.selection, view.onlyUser);
+  if (cycle === null || narrowed === null) return refuse({ code: "not_found" });
   const grants = isRequested("now") && cycle.ended === null ? await readGrants(c, view) : [];
-  const copy = readCopy(c.env, c.executionCtx, c.var.session, view.copy);
+  const { copy, selection } = await openSelection(c, view, narrowed);
   const read = blockReaders(copy, { enterprise: c.var.session.enterprise, view, cycle, selection, query });
   const block = <T extends object>(part: Part, load: () => Promise<Block<T>>): Promise<Block<T>> | null =>
     isRequested(part) ? readBlock(part, load) : null;
@@ -118,6 +119,14 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
   return { view, cycle, selection, grants, selected, series, top: top as UsageData["top"], runs };
 }
 
+/** Opens the copy. The selection may name a model by any of its spellings. */
+async function openSelection(c: Context<PageEnv>, view: PageView, asked: Selection) {
+  const { session } = c.var;
+  const copy = readCopy(c.env, c.executionCtx, session, view.copy);
+  const reader = { address: session, caller: callerOf(session), copy };
+  return { copy, selection: await withModelId(c.env, c.executionCtx, reader, asked) };
+}
+
 /** Opens one whole table for a file: what is asked of the copy, after the same checks as for the page. */
 export async function openTable(c: Context<PageEnv>, query: UsageQuery, dimension: TopDimension) {
   const view = await loadView(c, {
@@ -126,12 +135,13 @@ export async function openTable(c: Context<PageEnv>, query: UsageQuery, dimensio
   });
   if (isRefusal(view)) return view;
   const cycle = cycleOf(view, query.cycle);
-  const selection = selectionOf(query.selection, view.onlyUser);
-  if (cycle === null || selection === null) return refuse({ code: "not_found" });
-  const earlyMs = tooEarly({ view, selection }, cycle, dimension === "model");
+  const narrowed = selectionOf(query.selection, view.onlyUser);
+  if (cycle === null || narrowed === null) return refuse({ code: "not_found" });
+  const earlyMs = tooEarly({ view, selection: narrowed }, cycle, dimension === "model");
   if (earlyMs !== null) return { earlyMs };
   const { enterprise } = c.var.session;
-  return { view, question: { enterprise, unit: view.gauge.unit, selection, cycle, dimension } };
+  const { copy, selection } = await openSelection(c, view, narrowed);
+  return { view, copy, question: { enterprise, unit: view.gauge.unit, selection, cycle, dimension } };
 }
 
 /** Null if there is no such cycle. */

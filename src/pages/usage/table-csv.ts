@@ -6,7 +6,6 @@ import { Hono } from "hono";
 import { readTopPage, TOP_DIMENSIONS, type TopAfter, type TopDimension } from "../../copy/read-top.ts";
 import { dateOf } from "../../ledger/calendar.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { readCopy } from "../../operations/read-copy.ts";
 import { csvCell } from "../../wire/csv.ts";
 import { problemPage } from "../kit/problem-page.tsx";
 import { answerRefused, type PageEnv, requireSession } from "../kit/session.ts";
@@ -24,8 +23,7 @@ for (const dimension of TOP_DIMENSIONS) {
     const opened = await openTable(c, query, dimension);
     if (isRefusal(opened)) return answerRefused(c, opened.refusal);
     if (isEarly(opened)) return problemPage(c, "not_found");
-    const { view, question } = opened;
-    const copy = readCopy(c.env, c.executionCtx, c.var.session, view.copy);
+    const { view, copy, question } = opened;
     const { sort, search } = query.tables[dimension];
     const lines = linesOf(dimension, view.gauge.unit, (after) =>
       readTopPage(copy, question, { limit: PAGE_ROWS, sort, search: search === "" ? null : search, after }),
