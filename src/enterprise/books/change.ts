@@ -239,7 +239,7 @@ export class Change {
     if (!this.paymentsWait) return;
     const { sql } = this.store;
     for (const meter of this.metersOf(run)) {
-      for (const cycleStartsAtMs of debtCycles(meter)) this.#attributeAllTo(meter.run, meter.model, cycleStartsAtMs);
+      for (const cycleStartsAtMs of debtCycles(meter)) this.#attributeAllTo(meter, cycleStartsAtMs);
     }
     this.paymentsWait = paymentsWait(sql);
   }
@@ -373,10 +373,10 @@ export class Change {
     return left;
   }
 
-  #attributeAllTo(run: string, model: string, cycleStartsAtMs: AtMs): void {
+  #attributeAllTo({ run, key }: Meter, cycleStartsAtMs: AtMs): void {
     const { sql } = this.store;
     for (;;) {
-      const meter = this.metersOf(run).find((known) => known.model === model);
+      const meter = this.metersOf(run).find((known) => known.key === key);
       const loaded = loadPayments(sql, cycleStartsAtMs, MAX_PAYMENTS);
       const { payments, paid } = attributePayments(
         loaded.map(({ draw }) => draw),

@@ -61,6 +61,17 @@ it("attributes first to a meter that is charged, refunded or read", () => {
   expect(faults(ledger)).toEqual([]);
 });
 
+it("attributes to the tier of a model that owes, although another tier of it does not", () => {
+  const ledger = openInDebt();
+  const run = nameOf(DEBTORS);
+  ledger.debit([report(0, { run }), report(10, { run, tier: "batch" })]);
+  give(ledger, "g1", 30_000);
+  expect(drawsOf(ledger, run)).toEqual([["debt", 10]]);
+  debit(ledger, report(4, { run, tier: "batch", final: true }));
+  expect(drawsOf(ledger, run)).toEqual([["g1", 4]]);
+  expect(faults(ledger)).toEqual([]);
+});
+
 it("attributes to debt of the cycle that was paid, also after the turn, and before meters are pruned", () => {
   const ledger = openInDebt();
   give(ledger, "g1", 20_000);
