@@ -2,8 +2,6 @@
  * Builds the router of the whole site: the middleware that every request passes, the JSON API and the pages. Also
  * responds to unknown paths, unsupported methods and errors that no route handles.
  */
-import { bodyLimit } from "hono/body-limit";
-import { secureHeaders } from "hono/secure-headers";
 import { budgetRoutes } from "./api/budgets.ts";
 import { channelRoutes } from "./api/channels.ts";
 import { cycleRoutes } from "./api/cycles.ts";
@@ -14,6 +12,7 @@ import { documentOf } from "./api/document.ts";
 import { enterpriseRoutes } from "./api/enterprises.ts";
 import { entryRoutes } from "./api/entries.ts";
 import { erasureRoutes } from "./api/erasure.ts";
+import { limitBody, securityHeaders } from "./api/every-response.ts";
 import { exportRoutes } from "./api/export.ts";
 import { gaugeRoutes } from "./api/gauge.ts";
 import { grantRoutes } from "./api/grants.ts";
@@ -45,41 +44,14 @@ import { referencePage } from "./pages/reference/page.tsx";
 import { pageRoutes } from "./pages/site.tsx";
 import type { ApiDocument } from "./wire/api-document.ts";
 
-const MAX_BODY_BYTES = 1_048_576;
-
-/** Pages may load resources only from this host, may not use inline scripts or styles, and may not be framed. */
-const SECURITY_HEADERS = {
-  contentSecurityPolicy: {
-    defaultSrc: ["'none'"],
-    scriptSrc: ["'self'"],
-    styleSrc: ["'self'"],
-    imgSrc: ["'self'"],
-    connectSrc: ["'self'"],
-    formAction: ["'self'"],
-    baseUri: ["'none'"],
-    frameAncestors: ["'none'"],
-  },
-  xFrameOptions: "DENY",
-  // With "no-referrer", browsers would send `Origin: null` with our own forms.
-  referrerPolicy: "same-origin",
-  permissionsPolicy: { camera: [], geolocation: [], microphone: [], payment: [] },
-};
-
 export const app = newRouter();
 
-app.use(secureHeaders(SECURITY_HEADERS), requireSecrets, requireHttps);
-const limitBody = bodyLimit({
-  maxSize: MAX_BODY_BYTES,
-  onError: (c) => (wantsHtml(c) ? problemPage(c, "body_too_large") : problem(c, "body_too_large")),
-});
-app.use(async (c, next) => {
-  try {
-    return await limitBody(c, next);
-  } catch {
-    // Only reading the body can throw here, when the connection breaks. An incomplete body cannot be parsed.
-    return problem(c, "malformed_json");
-  }
-});
+app.use(
+  securityHeaders,
+  requireSecrets,
+  requireHttps,
+  limitBody((c) => (wantsHtml(c) ? problemPage(c, "body_too_large") : problem(c, "body_too_large"))),
+);
 
 app.get("/healthz", (c) => c.json({ ok: true }));
 

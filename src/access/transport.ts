@@ -3,6 +3,14 @@
  * machine, may. The decision uses only the request's URL, because a client can send any header.
  */
 
+/** The usual URLs of requests over a secure transport. Every other URL is parsed. */
+const USUALLY_SECURE = /^(?:https:\/\/|http:\/\/(?:localhost|127\.0\.0\.1)(?::\d+)?\/)/;
+
+/** Whether a request's URL is secure at first sight, so that it needs no parsing. */
+export function isUsuallySecure(url: string): boolean {
+  return USUALLY_SECURE.test(url);
+}
+
 /** Whether the URL uses https, or plain http to localhost, 127.0.0.0/8 or [::1]. */
 export function isSecureTransport(url: URL): boolean {
   return url.protocol === "https:" || isLoopback(url.hostname);

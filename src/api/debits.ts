@@ -9,7 +9,15 @@ import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { callEnterprise } from "../operations/enterprise-stub.ts";
 import type { DebitAnswerJson } from "../wire/debit-answer.ts";
 import { completeAnswer, forPreviousObject } from "../wire/previous-release.ts";
-import { DEBITS_DOC, mergeResults, showResult, splitReports } from "../wire/report.ts";
+import {
+  DEBITS_DOC,
+  type DebitBody,
+  mergeResults,
+  type SplitReports,
+  showResult,
+  splitReports,
+} from "../wire/report.ts";
+import { answerText } from "./every-response.ts";
 import { invalid, problem, refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter } from "./route.ts";
 
@@ -43,35 +51,39 @@ const declared = declare({
 });
 
 // The handler parses the body itself, because it checks a batch report by report. The body's schema is therefore not
-// part of this route. It is registered below, only for the OpenAPI document.
-export const debitRoutes = newRouter().openapi(
-  createRoute({ ...declared, request: { params: inEnterprise }, hide: true }),
-  async (c) => {
-    if (!isJson(c.req.header("Content-Type"))) return problem(c, "unsupported_media_type");
-    const sent = await readJson(c.req);
-    if (sent === undefined) return problem(c, "malformed_json");
-    const { find } = await currentPrices(c.env, c.executionCtx);
-    const split = splitReports(sent, find);
-    if ("errors" in split) return invalid(c, split.errors);
-    const { reports } = split;
-    const decided =
-      reports.length === 0
-        ? []
-        : await callEnterprise(c.env, c.var.address, async (stub) =>
-            stub.debit(c.var.caller, reports.map(forPreviousObject)),
-          );
-    if (isRefusal(decided)) return refused(c, decided.refusal);
-    const results = mergeResults(split, decided.map(completeAnswer));
-    if (split.batch) return c.json({ results: results.map(showResult) });
-    const [result] = results as [DebitAnswerJson | Refused];
-    return isRefusal(result) ? refused(c, result.refusal) : c.json(result);
-  },
-);
+// part of this route. It is registered below, only for the OpenAPI document. authorize() checks the path.
+export const debitRoutes = newRouter().openapi(createRoute({ ...declared, hide: true }), async (c) => {
+  if (!isJson(c.req.header("Content-Type"))) return problem(c, "unsupported_media_type");
+  const sent = await readJson(c.req);
+  if (sent === undefined) return problem(c, "malformed_json");
+  const { find } = await currentPrices(c.env, c.executionCtx);
+  const split = splitReports(sent, find);
+  if ("errors" in split) return invalid(c, split.errors);
+  const { reports } = split;
+  const decided =
+    reports.length === 0
+      ? []
+      : await callEnterprise(c.env, c.var.address, async (stub) =>
+          stub.debit(c.var.caller, reports.map(forPreviousObject), bodyFor(split)),
+        );
+  if (typeof decided === "string") return answerText(decided);
+  if (isRefusal(decided)) return refused(c, decided.refusal);
+  const results = mergeResults(split, decided.map(completeAnswer));
+  if (split.batch) return c.json({ results: results.map(showResult) });
+  const [result] = results as [DebitAnswerJson | Refused];
+  return isRefusal(result) ? refused(c, result.refusal) : c.json(result);
+});
 
 debitRoutes.openAPIRegistry.registerPath({
   ...declared,
   request: { params: inEnterprise, body: body(DEBITS_DOC.body, EXAMPLE) },
 });
+
+/** Which body the object can write by itself: none if some reports of a batch were refused before they reached it. */
+function bodyFor({ batch, items, reports }: SplitReports): DebitBody {
+  if (!batch) return "answer";
+  return items.length === reports.length ? "results" : null;
+}
 
 /** Returns the parsed body; undefined if the body is not valid JSON or the connection breaks. */
 async function readJson(request: HonoRequest): Promise<unknown> {

@@ -3,6 +3,7 @@ import { cors } from "hono/cors";
 import { isRefusal } from "../ledger/refusals.ts";
 import { callEnterprise } from "../operations/enterprise-stub.ts";
 import { gaugeSchema } from "../wire/gauge.ts";
+import { answerText } from "./every-response.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter } from "./route.ts";
 
@@ -10,10 +11,13 @@ export const gaugeRoutes = newRouter();
 
 // The usage bar reads the gauge from a page of another origin. CORS allows every origin but no cookies, because only
 // the embed token authorizes the bar.
-gaugeRoutes.use(
-  "/v1/enterprises/:e/gauge",
-  cors({ origin: "*", allowMethods: ["GET"], allowHeaders: ["Authorization"], maxAge: 600 }),
-);
+const preflight = cors({ origin: "*", allowMethods: ["GET"], allowHeaders: ["Authorization"], maxAge: 600 });
+gaugeRoutes.use("/v1/enterprises/:e/gauge", async (c, next) => {
+  if (c.req.method === "OPTIONS") return preflight(c, next);
+  await next();
+  // Set on the finished response: headers that are set before make Hono copy it.
+  c.res.headers.set("Access-Control-Allow-Origin", "*");
+});
 
 gaugeRoutes.openapi(
   createRoute({
@@ -31,7 +35,8 @@ gaugeRoutes.openapi(
     request: { params: inEnterprise },
   }),
   async (c) => {
-    const gauge = await callEnterprise(c.env, c.var.address, async (stub) => stub.gauge(c.var.caller));
+    const gauge = await callEnterprise(c.env, c.var.address, async (stub) => stub.gauge(c.var.caller, true));
+    if (typeof gauge === "string") return answerText(gauge);
     return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json(gauge);
   },
 );

@@ -4,7 +4,7 @@
  */
 import { createMiddleware } from "hono/factory";
 import { weakSecrets } from "../access/secrets.ts";
-import { isSecureTransport } from "../access/transport.ts";
+import { isSecureTransport, isUsuallySecure } from "../access/transport.ts";
 import { problem } from "./problem.ts";
 
 /**
@@ -24,6 +24,7 @@ export const requireSecrets = createMiddleware<{ Bindings: Env }>(async (c, next
  * router responds as for any unknown path.
  */
 export const requireHttps = createMiddleware(async (c, next) => {
+  if (isUsuallySecure(c.req.url)) return next();
   const url = URL.parse(c.req.url);
   if (url === null || isSecureTransport(url)) return next();
   if (c.req.method !== "GET" && c.req.method !== "HEAD") return problem(c, "https_required");

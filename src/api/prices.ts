@@ -243,7 +243,7 @@ priceRoutes.openapi(
 async function refusalOfCaller(c: Context<ApiEnv>): Promise<Response | null> {
   if (c.var.caller.kind === "operator") return null;
   const checked = await enterpriseStub(c.env, c.var.address).gauge(c.var.caller);
-  return isRefusal(checked) ? refused(c, checked.refusal) : null;
+  return typeof checked !== "string" && isRefusal(checked) ? refused(c, checked.refusal) : null;
 }
 
 async function change(c: Context<ApiEnv>, asked: BookChange) {

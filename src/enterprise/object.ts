@@ -14,9 +14,11 @@ import type { By } from "../ledger/entries.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { Plan } from "../ledger/plans.ts";
+import { isRefusal } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import type { NewChannel } from "../wire/channel.ts";
 import { fromPreviousWorker, type SentReport } from "../wire/previous-release.ts";
+import { type DebitBody, writeBody } from "../wire/report.ts";
 import type { ViewAsked } from "./answers.ts";
 import type { DirectoryChange } from "./books/directory.ts";
 import type { NewKey } from "./books/keyring.ts";
@@ -39,8 +41,10 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // Agents
 
-  debit(caller: Caller, reports: readonly SentReport[]) {
-    return this.#core.debit(caller, reports.map(fromPreviousWorker));
+  /** @param body writes the response's body here; a Worker of the last release does not send it */
+  async debit(caller: Caller, reports: readonly SentReport[], body: DebitBody = null) {
+    const results = await this.#core.debit(caller, reports.map(fromPreviousWorker));
+    return isRefusal(results) ? results : (writeBody(results, body) ?? results);
   }
 
   pricesChanged(version: number) {
@@ -57,8 +61,10 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   // Readers
 
-  gauge(caller: Caller) {
-    return this.#core.gauge(caller);
+  /** @param asText returns the gauge as JSON text; a Worker of the last release does not send it */
+  gauge(caller: Caller, asText = false) {
+    const gauge = this.#core.gauge(caller);
+    return asText && !isRefusal(gauge) ? JSON.stringify(gauge) : gauge;
   }
 
   cycles(caller: Caller, beforeMs: AtMs, limit: number) {

@@ -153,6 +153,19 @@ export function showResult(result: DebitAnswerJson | Refused): Record<string, un
   return isRefusal(result) ? showRefusal(result.refusal) : result;
 }
 
+/** How the object writes the whole body of a response: one answer, or the results of a batch. Null: not at all. */
+export type DebitBody = "answer" | "results" | null;
+
+/**
+ * Returns the body of a response to reports that were all decided together, so that only a text crosses from the object
+ * to the Worker. Null if the Worker has to look at the results: a single report that was refused has a problem document.
+ */
+export function writeBody(results: readonly (DebitAnswerJson | Refused)[], body: DebitBody): string | null {
+  if (body === "results") return JSON.stringify({ results: results.map(showResult) });
+  const [answer] = results;
+  return body === null || answer === undefined || isRefusal(answer) ? null : JSON.stringify(answer);
+}
+
 /** A refusal where it has no HTTP response to itself: in a batch and in a socket's reply. */
 export function showRefusal(refusal: AnyRefusal): Record<string, unknown> {
   const shown = showProblem(problemOfRefusal(refusal));
