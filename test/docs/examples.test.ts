@@ -33,7 +33,7 @@ const CANNOT_RUN: Record<string, string> = {
 /** Files whose examples have a separate test, or are commands that run tests. */
 const WHOLE_FILES: Record<string, string> = {
   "docs/runbook.md": "test/docs/runbook.test.ts",
-  "docs/recipes.md": "test/docs/recipes.test.ts",
+  "docs/recipes.md": "test/docs/runbook.test.ts",
   "docs/client.md": "test/client/docs.test.ts",
   "docs/security.md": "runs tests",
   "docs/proof.md": "runs tests",

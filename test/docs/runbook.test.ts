@@ -1,6 +1,6 @@
 /**
- * Runs every command of the runbook, in its order, against a deployment that has what each alert is about. Checks that
- * the runbook is complete: it has every alert, every metric and every problem code.
+ * Runs every command of the runbook and of the recipes, in their order, against a deployment that has what each alert is
+ * about. Checks that the runbook is complete: it has every alert, every metric and every problem code.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { PROBLEMS } from "../../src/wire/problem-catalogue.ts";
 import { type Block, blocksOf } from "./blocks.ts";
+import { testRecipes } from "./recipes.ts";
 import { OPERATOR_KEY, ROOT, type Server, startServer } from "./server.ts";
 
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -173,6 +174,11 @@ describe("docs/alert-rules.yml", () => {
       expect(annotations.runbook).toBe(`docs/runbook.md#${alert.toLowerCase()}`);
     }
   });
+});
+
+describe("docs/recipes.md", () => {
+  beforeAll(() => server.call(OPERATOR_KEY, "PUT", "/v1/enterprises/acme", { suspended: false }));
+  testRecipes(() => ({ server, key: debitKey }));
 });
 
 async function servedMetrics(): Promise<string[]> {

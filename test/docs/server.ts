@@ -13,7 +13,7 @@ import { freePort } from "../../tools/kit/free-port.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 export const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
-const HEALTHY_WITHIN_MS = 60_000;
+const HEALTHY_WITHIN_MS = 100_000;
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
 // biome-ignore lint/suspicious/noExplicitAny: tests read any field of an answer; the shapes are what they check

@@ -26,6 +26,7 @@ const LAYERS: Record<string, string[]> = {
   simulation: ["--project", "core", "test/simulation"],
   access: ["--project", "worker", "test/worker/access.test.ts", "test/worker/access-matrix.test.ts"],
   cube: ["--project", "worker", "test/worker/usage-filters.test.ts"],
+  operate: ["--project", "worker", "test/worker/metrics.test.ts", "test/worker/rotation.test.ts"],
   crash: ["--project", "process", "test/crash"],
   contention: ["--project", "process", "test/contention"],
   upgrade: ["--project", "process", "test/upgrade"],
