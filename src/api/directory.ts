@@ -2,23 +2,9 @@
 
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import { id, label, orNull } from "../wire/fields.ts";
+import { directorySchema, parseDirectory } from "../wire/directory.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
-
-const named = z.strictObject({ id, name: label(200) });
-const MAX_NAMES = 5_000;
-
-const directorySchema = z
-  .strictObject({
-    workspaces: z
-      .array(named.extend({ group_id: orNull(id, "string").optional() }))
-      .max(MAX_NAMES)
-      .default([]),
-    groups: z.array(named).max(MAX_NAMES).default([]),
-    users: z.array(named).max(MAX_NAMES).default([]),
-  })
-  .openapi("Directory");
 
 export const directoryRoutes = newRouter().openapi(
   createRoute({
@@ -48,12 +34,7 @@ export const directoryRoutes = newRouter().openapi(
     },
   }),
   async (c) => {
-    const { workspaces, groups, users } = c.req.valid("json");
-    const put = await enterpriseStub(c.env, c.var.address).putDirectory({
-      workspaces: workspaces.map(({ id: workspace, name, group_id }) => ({ id: workspace, name, groupId: group_id })),
-      groups,
-      users,
-    });
+    const put = await enterpriseStub(c.env, c.var.address).putDirectory(parseDirectory(c.req.valid("json")));
     return isRefusal(put) ? refused(c, put.refusal) : c.json(put);
   },
 );

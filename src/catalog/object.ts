@@ -16,7 +16,7 @@ import { loadFailedJobs } from "./job-records.ts";
 import { loadLateCopies } from "./late-copies.ts";
 import { loadObjectSizes, type ObjectSize } from "./object-sizes.ts";
 import { type ListedOperatorKey, type NewOperatorKey, type OperatorKeyFault, OperatorKeys } from "./operator-keys.ts";
-import { type Place, Places, type ShardCount } from "./placement.ts";
+import { type ListedPlace, type Place, Places, type ShardCount } from "./placement.ts";
 import { type PlanChange, type PlanRefusal, PlanVersions, type RecordedPlan } from "./plan-versions.ts";
 import type { PriceBook } from "./price-book.ts";
 import { type ModelPrice, toFourRates } from "./price-entry.ts";
@@ -254,9 +254,9 @@ export class CatalogObject extends CatalogRecords {
   }
 
   /** Returns the enterprises with a number below `beforeNumber`, newest first. */
-  enterprises(beforeNumber: number, limit: number): { number: number; id: string }[] {
-    const statement = "SELECT number, id FROM enterprises WHERE number < ? ORDER BY number DESC LIMIT ?";
-    return this.#sql.exec<{ number: number; id: string }>(statement, beforeNumber, limit).toArray();
+  enterprises(beforeNumber: number, limit: number): ListedPlace[] {
+    const statement = "SELECT number, id, shard FROM enterprises WHERE number < ? ORDER BY number DESC LIMIT ?";
+    return this.#sql.exec<ListedPlace>(statement, beforeNumber, limit).toArray();
   }
 
   /** Returns the enterprises to audit next: first those never audited, then those with the oldest audits. */

@@ -6,6 +6,9 @@
 /** `region` is a jurisdiction, or empty. `shard` is the name of the D1 binding that has the copy. */
 export type Place = { region: string; shard: string };
 
+/** An enterprise as the catalog lists it. */
+export type ListedPlace = { number: number; id: string; shard: string };
+
 export type ShardCount = { name: string; enterprises: number };
 
 /** The database of every enterprise that was created before there was more than one. */

@@ -3,6 +3,8 @@
  * numbers. They are good enough for graphs and alerts, but not for money.
  */
 import type { BillingModel } from "../ledger/books.ts";
+import type { Unit } from "../ledger/micros.ts";
+import type { GaugeJson } from "../wire/gauge.ts";
 
 /** The sums of all enterprises with one billing model and plan. `steps` counts debits and all other changes. */
 export type FleetRow = {
@@ -64,6 +66,39 @@ function add(a: FleetRow, b: FleetRow): FleetRow {
     held_micros: a.held_micros + b.held_micros,
     debt_micros: a.debt_micros + b.debt_micros,
   };
+}
+
+/** An enterprise among those that used most in their current cycle. */
+export type BusyEnterprise = { id: string; gauge: GaugeJson };
+
+/** Returns the enterprises of one unit that used most in their current cycles. Reads all of them. */
+export async function readBusiest(
+  directories: readonly D1Database[],
+  unit: Unit,
+  limit: number,
+): Promise<BusyEnterprise[]> {
+  const read = async (db: D1Database) => {
+    const statement = `SELECT id, gauge FROM enterprises WHERE gauge ->> 'unit' = ?1 AND gauge ->> 'used_micros' > 0
+      ORDER BY gauge ->> 'used_micros' DESC, id LIMIT ?2`;
+    return (await db.prepare(statement).bind(unit, limit).all<{ id: string; gauge: string }>()).results;
+  };
+  return (await Promise.all(directories.map(read)))
+    .flat()
+    .map(({ id, gauge }) => ({ id, gauge: JSON.parse(gauge) as GaugeJson }))
+    .sort((a, b) => b.gauge.used_micros - a.gauge.used_micros)
+    .slice(0, limit);
+}
+
+/** Counts the runs of all current cycles. @param shards the databases that hold copies */
+export async function countFleetRuns(shards: readonly D1Database[]): Promise<number> {
+  const read = async (db: D1Database) => {
+    const statement = `SELECT total(requests) AS n FROM enterprises AS e CROSS JOIN usage_by_dimension AS u
+      ON u.enterprise = e.id AND u.unit = e.gauge ->> 'unit' AND u.dimension = 'all' AND u.id = ''
+        AND u.cycle_starts_at_ms = unixepoch(e.gauge ->> '$.cycle.starts_at') * 1000
+      WHERE e.shard IS NULL`;
+    return (await db.prepare(statement).first<{ n: number }>())?.n ?? 0;
+  };
+  return (await Promise.all(shards.map(read))).reduce((sum, n) => sum + n, 0);
 }
 
 async function readDirectory(db: D1Database): Promise<FleetRow[]> {

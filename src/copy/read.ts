@@ -178,6 +178,24 @@ export async function readNames(
   return new Map(rows.map((row) => [row.id, row.name]));
 }
 
+export type DirectoryName = { id: string; name: string; group: string | null };
+
+/** Lists the names of one kind from `from` on, by id. Returns `limit` + 1 names if there are more than `limit`. */
+export async function readNamePage(
+  db: CheckedCopy,
+  enterprise: string,
+  kind: Dimension,
+  from: string,
+  limit: number,
+): Promise<DirectoryName[]> {
+  return drizzle(db)
+    .select({ id: names.id, name: names.name, group: names.group })
+    .from(names)
+    .where(and(eq(names.enterprise, enterprise), eq(names.kind, kind), gte(names.id, from)))
+    .orderBy(asc(names.id))
+    .limit(limit + 1);
+}
+
 function ofCycle({ enterprise, unit, cycleStartsAtMs }: OfCycle) {
   const t = usageByDimension;
   return and(eq(t.enterprise, enterprise), eq(t.unit, unit), eq(t.cycleStartsAtMs, cycleStartsAtMs));

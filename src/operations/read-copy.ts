@@ -27,7 +27,8 @@ export function readDirectories(env: Env): D1Database[] {
   return directoriesOf(env).map((shard) => readShard(env, shard));
 }
 
-function readShard(env: Env, shard: string): D1Database {
+/** Returns a database by its binding, for reading. */
+export function readShard(env: Env, shard: string): D1Database {
   return timedD1(() => databaseAt(env, shard), READ_LIMIT_MS);
 }
 

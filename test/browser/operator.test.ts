@@ -291,12 +291,12 @@ describe("an enterprise's page", () => {
   it("creates a sign-in link for the chosen user and role", async () => {
     const enterprise = await site.newEnterprise({ name: "Umbrella" });
     const { page, context } = await signInAsOperator({ script: false });
-    await page.goto(`/operator/enterprises/${enterprise.id}`);
-    await page.getByLabel("User").fill("not an id");
+    await page.goto(`/operator/enterprises/${enterprise.id}/access`);
+    await page.getByLabel("User", { exact: true }).fill("not an id");
     await press(page, "Make a link");
     expect(await page.locator("#e-user").innerText()).toContain("Must be 1 to 128 letters");
-    await page.getByLabel("User").fill("lena.vogt");
-    await page.getByLabel("Role").selectOption("admin");
+    await page.getByLabel("User", { exact: true }).fill("lena.vogt");
+    await page.getByLabel("Role", { exact: true }).selectOption("admin");
     await press(page, "Make a link");
     await clickAndLoad(page.getByRole("link", { name: "Open it here" }));
     await press(page, "Sign in");
@@ -406,7 +406,7 @@ describe("an enterprise's page", () => {
     await site.sendOk("PUT", `/v1/enterprises/${encodeURIComponent(id)}`, settings);
     const { page, context, browserErrors } = await signInAsOperator();
     await page.goto(`/operator/open?id=${encodeURIComponent(id)}`);
-    for (const tab of ["Settings", "Grants", "Keys", "Webhooks", "Journal", "Audit", "Overview"]) {
+    for (const tab of ["Settings", "Grants", "Access", "Keys", "Webhooks", "Journal", "Audit", "Data", "Overview"]) {
       await open(page, tab);
       expect(await textOf(page, "h1")).toBe(hostile);
     }

@@ -211,9 +211,17 @@ export const ROUTES: readonly Route[] = [
 ];
 
 const OPERATOR_ENTERPRISE = "/enterprises/{e}";
-const TABS = ["/settings", "/grants", "/cap", "/budgets", "/keys", "/webhooks", "/audit"].map(
-  (tab) => OPERATOR_ENTERPRISE + tab,
-);
+const TABS = [
+  "/settings",
+  "/grants",
+  "/cap",
+  "/budgets",
+  "/keys",
+  "/webhooks",
+  "/channels",
+  "/directory",
+  "/audit",
+].map((tab) => OPERATOR_ENTERPRISE + tab);
 const CONFIRMATIONS = [
   "/suspend",
   "/budgets/remove",
@@ -221,6 +229,7 @@ const CONFIRMATIONS = [
   "/keys/{id}/revoke",
   "/rebuild",
   "/delete",
+  "/channels/remove",
 ].map((confirmation) => OPERATOR_ENTERPRISE + confirmation);
 const OPERATOR_READS = [
   "",
@@ -233,6 +242,10 @@ const OPERATOR_READS = [
   "/referrals",
   OPERATOR_ENTERPRISE,
   "/jobs",
+  "/fleet",
+  "/find",
+  `${OPERATOR_ENTERPRISE}/runs/{run}`,
+  `${OPERATOR_ENTERPRISE}/channels/edit`,
   "/jobs/{job}",
   `${OPERATOR_ENTERPRISE}/access`,
   `${OPERATOR_ENTERPRISE}/data`,
@@ -262,6 +275,10 @@ const OPERATOR_FORMS = [
     "/erase",
     "/move-copy",
     "/restore",
+    "/channels/test",
+    "/channels/confirm",
+    "/channels/pause",
+    "/channels/resume",
   ].map((form) => OPERATOR_ENTERPRISE + form),
 ];
 

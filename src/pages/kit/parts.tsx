@@ -3,12 +3,18 @@
  * and links with which htmx updates part of a page.
  */
 import type { Child, FC } from "hono/jsx";
+import { NO_GROUP } from "../../ledger/books.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { formatIso } from "../../wire/time.ts";
 import { formatMoment } from "./dates.ts";
 
 /** A name that a user chose, isolated so that right-to-left text cannot reorder the text around it. */
 export const Name: FC<{ children?: Child }> = ({ children }) => <bdi class="name">{children}</bdi>;
+
+/** The name that a page shows for an id. */
+export function idName(of: string, id: string, name: string | null): string {
+  return name ?? (of === "group" && id === NO_GROUP ? "No group" : id);
+}
 
 /** A time in the enterprise's time zone. The page's script adds the reader's local time as a tooltip. */
 export const Moment: FC<{ atMs: AtMs; timeZone: string }> = ({ atMs, timeZone }) => (

@@ -21,6 +21,8 @@ const TABS = {
   access: "Access",
   keys: "Keys",
   webhooks: "Webhooks",
+  channels: "Channels",
+  directory: "Directory",
   journal: "Journal",
   audit: "Audit",
   data: "Data",
@@ -41,6 +43,9 @@ const DONE = {
   rebuild_pending: "The rebuild continues in the background. While D1 is unavailable, it waits.",
   rebuilt: "Rebuilt. The copy was written again from the ledger.",
   moved: "The test clock was moved.",
+  tested: "A test was sent. Its result is in the list of deliveries.",
+  removed: "The channel was removed.",
+  named: "Saved. Lists show the names within seconds.",
 } as const;
 type Done = keyof typeof DONE;
 

@@ -15,6 +15,8 @@ import type { OperatorContext } from "./session.tsx";
 /** The pages of the navigation, in their order. A new page adds its line here, and its scopes to access.ts. */
 const PAGES = [
   { tab: "enterprises", label: "Enterprises", href: "/operator" },
+  { tab: "fleet", label: "Fleet", href: "/operator/fleet" },
+  { tab: "find", label: "Find a run", href: "/operator/find" },
   { tab: "prices", label: "Prices", href: "/operator/prices" },
   { tab: "plans", label: "Plans", href: "/operator/plans" },
   { tab: "keys", label: "Keys", href: "/operator/keys" },

@@ -87,7 +87,7 @@ function numberOf(text: string | undefined): number {
 }
 
 /** The cells of each line (RFC 4180), trimmed. Empty lines are left out. */
-function parseCsv(text: string): string[][] {
+export function parseCsv(text: string): string[][] {
   const lines: string[][] = [];
   let line: string[] = [];
   // A cell in quotes, in which two quotes mean one; or text without quotes; then what ends the cell.

@@ -7,6 +7,7 @@ import { formatIso } from "../../wire/time.ts";
 import { formatDate, formatPeriod } from "../kit/dates.ts";
 import { Field, type Form, PostButton, PostForm } from "../kit/form.tsx";
 import { formatAmount, formatCharge, formatLasting, formatPercent } from "../kit/format.ts";
+import { Copyable } from "../kit/parts.tsx";
 import { formatUtc } from "./frame.tsx";
 import { enterpriseHref, type OperatorState } from "./session.tsx";
 
@@ -48,6 +49,33 @@ export const Consumption: FC<{ state: OperatorState }> = ({ state: { gauge, sett
       </ul>
     )}
     <p class="muted as-of">as of {formatUtc(gauge.asOfMs)} UTC, from the ledger</p>
+  </section>
+);
+
+/** What the operator copies to other places: the enterprise's id, and its referral code. */
+export const Ids: FC<{ id: string; referralCode: string }> = ({ id, referralCode }) => (
+  <section class="card" aria-labelledby="ids-title">
+    <h2 id="ids-title" class="unseen">
+      Id and referral code
+    </h2>
+    <dl class="facts two">
+      <div>
+        <dt>Id</dt>
+        <dd>
+          <Copyable id="enterprise-id" what="the id of the enterprise">
+            {id}
+          </Copyable>
+        </dd>
+      </div>
+      <div>
+        <dt>Referral code</dt>
+        <dd>
+          <Copyable id="referral-code" what="the referral code">
+            {referralCode}
+          </Copyable>
+        </dd>
+      </div>
+    </dl>
   </section>
 );
 

@@ -4,6 +4,8 @@
  */
 import { Hono } from "hono";
 import { byOf } from "../../access/callers.ts";
+import { firstReferralCodeOf } from "../../access/referral-code.ts";
+import { signingSecrets } from "../../access/secrets.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { putEnterprise } from "../../operations/provision.ts";
@@ -14,7 +16,7 @@ import { mayOpen } from "./access.ts";
 import { latestChanges } from "./changes.ts";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { Entries } from "./journal.tsx";
-import { ClockForm, Consumption, Suspension } from "./overview-view.tsx";
+import { ClockForm, Consumption, Ids, Suspension } from "./overview-view.tsx";
 import { parseUtcField } from "./parse-fields.ts";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
@@ -54,6 +56,12 @@ export const enterpriseOverview = new Hono<OperatorEnv>()
     return c.redirect(doneHref(moved, "overview", "moved"), 303);
   });
 
+/** The code with which this enterprise invites others. Those of an early release are not stored, but derived. */
+async function referralCodeOf(c: OperatorContext): Promise<string> {
+  const { identity, settings } = c.var.state;
+  return settings.referralCode ?? (await firstReferralCodeOf(signingSecrets(c.env), identity.id));
+}
+
 async function suspend(c: OperatorContext, suspended: boolean) {
   const put = await putEnterprise(c.env, c.req.url, c.var.state.identity.id, { suspended }, byOf(c.var.caller));
   if (isRefusal(put)) return operatorProblem(c, "not_found");
@@ -67,6 +75,7 @@ async function overviewPage(c: OperatorContext, { clock = BLANK }: { clock?: For
   const children = (
     <>
       <Consumption state={state} />
+      <Ids id={state.identity.id} referralCode={await referralCodeOf(c)} />
       {mayOpen(caller, `POST ${PATH}/suspend`) && (
         <div class="pair">
           <Suspension state={state} />

@@ -5,7 +5,11 @@ import { enterpriseAccess } from "./access-tab.tsx";
 import { enterpriseAudit } from "./audit.tsx";
 import { enterpriseBudgets } from "./budgets.tsx";
 import { enterpriseCap } from "./cap.tsx";
+import { enterpriseChannels } from "./channels.tsx";
 import { enterpriseData } from "./data.tsx";
+import { enterpriseDirectory } from "./directory.tsx";
+import { operatorFind } from "./find.tsx";
+import { operatorFleet } from "./fleet.tsx";
 import { enterpriseGrants } from "./grants.tsx";
 import { operatorJobs } from "./jobs.tsx";
 import { enterpriseJournal } from "./journal.tsx";
@@ -38,6 +42,8 @@ for (const routes of [
   operatorKeys,
   operatorReferrals,
   operatorJobs,
+  operatorFleet,
+  operatorFind,
   enterpriseOverview,
   enterpriseSettings,
   enterpriseGrants,
@@ -46,6 +52,8 @@ for (const routes of [
   enterpriseAccess,
   enterpriseKeys,
   enterpriseWebhooks,
+  enterpriseChannels,
+  enterpriseDirectory,
   enterpriseJournal,
   enterpriseAudit,
   enterpriseData,

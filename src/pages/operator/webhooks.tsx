@@ -3,38 +3,24 @@
  * in the answer to the form that set a new URL.
  */
 import { Hono } from "hono";
-import type { FC } from "hono/jsx";
 import { byOf, hasOperatorScope } from "../../access/callers.ts";
 import { isOver } from "../../access/limits.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { putEnterprise } from "../../operations/provision.ts";
 import { cutPage } from "../../wire/paging.ts";
-import { type LoggedWebhook, parseWebhook } from "../../wire/webhook.ts";
+import { parseWebhook } from "../../wire/webhook.ts";
 import { ShownOnce } from "../kit/dialogs.tsx";
 import { errorsOfRefusal, Field, type Form, hasErrors, PostButton, PostForm, readForm } from "../kit/form.tsx";
 import { mayOpen } from "./access.ts";
+import { Deliveries } from "./deliveries.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
-import { beforeOf, type Column, Older, Row, Table, Utc } from "./frame.tsx";
+import { beforeOf } from "./frame.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 import { parseSettings } from "./settings-form.tsx";
 
 const PATH = "/operator/enterprises/:e/webhooks";
 const PAGE_ROWS = 20;
-const STATES: Record<LoggedWebhook["state"], { level: string; text: string }> = {
-  pending: { level: "info", text: "Pending" },
-  delivered: { level: "ok", text: "Delivered" },
-  given_up: { level: "critical", text: "Given up" },
-};
-const COLUMNS: readonly Column[] = [
-  { title: "Event" },
-  { title: "State" },
-  { title: "Made" },
-  { title: "Attempts", num: true },
-  { title: "Last answer" },
-  { title: "Next" },
-];
-
 export const enterpriseWebhooks = new Hono<OperatorEnv>()
   .get(PATH, (c) => webhooksPage(c, { values: { webhook_url: c.var.state.settings.webhookUrl ?? "" }, errors: {} }))
   .post(PATH, async (c) => {
@@ -98,17 +84,8 @@ async function webhooksPage(c: OperatorContext, form: Form) {
             <PostButton action={enterpriseHref(identity.id, "webhooks", "test")} label="Send a test event" />
           )}
         </div>
-        <Table
-          id="rows-webhooks"
-          caption="Newest first; times are UTC"
-          columns={COLUMNS}
-          empty="Nothing has been sent yet."
-        >
-          {rows.map(({ view }) => (
-            <WebhookRow webhook={parseWebhook(view)} />
-          ))}
-        </Table>
-        <Older
+        <Deliveries
+          webhooks={rows.map(({ view }) => parseWebhook(view))}
           path={path}
           before={last === null ? null : String(last.number)}
           later={c.req.query("before") !== undefined}
@@ -118,20 +95,3 @@ async function webhooksPage(c: OperatorContext, form: Form) {
   );
   return enterprisePage(c, "webhooks", children, hasErrors(form) ? 422 : 200);
 }
-
-const WebhookRow: FC<{ webhook: LoggedWebhook }> = ({ webhook }) => (
-  <Row
-    columns={COLUMNS}
-    cells={[
-      <>
-        {webhook.type}
-        <small class="muted name">{webhook.id}</small>
-      </>,
-      <span class={`badge ${STATES[webhook.state].level}`}>{STATES[webhook.state].text}</span>,
-      <Utc atMs={webhook.createdAtMs} />,
-      webhook.attempts,
-      webhook.lastError ?? webhook.lastStatus ?? "—",
-      webhook.nextAttemptAtMs === null ? "—" : <Utc atMs={webhook.nextAttemptAtMs} />,
-    ]}
-  />
-);

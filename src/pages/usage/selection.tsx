@@ -4,10 +4,9 @@
  */
 import type { FC } from "hono/jsx";
 import { filtersOf } from "../../copy/selection.ts";
-import { NO_GROUP } from "../../ledger/books.ts";
 import type { Micros, Unit } from "../../ledger/micros.ts";
 import { countOf, formatCharge, formatShare } from "../kit/format.ts";
-import { Name, PartLink, Unreadable } from "../kit/parts.tsx";
+import { idName, Name, PartLink, Unreadable } from "../kit/parts.tsx";
 import { isEarly, type UsageData } from "./data.ts";
 import { TooEarly } from "./early.tsx";
 import { FILTERED_PARTS, type Filter, type UsageQuery, usageHref, withFilter, withoutPaging } from "./query.ts";
@@ -68,8 +67,7 @@ const Chip: FC<{ filter: Filter; value: string; name: string | undefined; query:
 }) => {
   const label = (
     <>
-      {WORDS[filter]}{" "}
-      <Name>{filter === "surface" ? SURFACE_NAMES[value] : filterName(filter, value, name ?? null)}</Name>
+      {WORDS[filter]} <Name>{filter === "surface" ? SURFACE_NAMES[value] : idName(filter, value, name ?? null)}</Name>
     </>
   );
   if (fixed) return <span class="chip">{label}</span>;
@@ -100,8 +98,3 @@ const Summary: FC<Props> = ({ data, query, unit, cycleMicros }) => {
     </p>
   );
 };
-
-/** The name that the page shows for an id of a table or a filter. */
-export function filterName(filter: Filter, id: string, name: string | null): string {
-  return name ?? (filter === "group" && id === NO_GROUP ? "No group" : id);
-}

@@ -8,7 +8,7 @@ import type { TopRow } from "../../copy/read.ts";
 import type { TopDimension, TopSort } from "../../copy/read-top.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { countOf, formatAmount, formatCount, formatShare } from "../kit/format.ts";
-import { Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
+import { idName, Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
 import { type Block, COUNTED_ROWS, isEarly, ROWS, type TopBlock } from "./data.ts";
 import { TooEarly } from "./early.tsx";
 import { KindsTable } from "./kinds-table.tsx";
@@ -23,7 +23,6 @@ import {
   withoutPaging,
   withTable,
 } from "./query.ts";
-import { filterName } from "./selection.tsx";
 
 const WORDS: Record<TopDimension, { title: string; column: string; noun: string }> = {
   workspace: { title: "Top workspaces", column: "Workspace", noun: "workspace" },
@@ -186,7 +185,7 @@ const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, uni
 type FilterLinkProps = Pick<Props, "dimension" | "query" | "selectable"> & { row: TopRow };
 
 const FilterLink: FC<FilterLinkProps> = ({ dimension, row, query, selectable }) => {
-  const name = <Name>{filterName(dimension, row.id, row.name)}</Name>;
+  const name = <Name>{idName(dimension, row.id, row.name)}</Name>;
   if (!selectable) return name;
   const selected = query.selection[dimension] === row.id;
   const selection = withFilter(query.selection, dimension, selected ? undefined : row.id);
