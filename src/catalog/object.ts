@@ -11,6 +11,7 @@ import { type AuditNote, AuditRecords, type AuditSummary } from "./audit-records
 import { type BusyCause, loadBusyCounts } from "./busy-counts.ts";
 import { Deletions } from "./deletions.ts";
 import { DeliveryRecords, type FailedDeliveries } from "./delivery-records.ts";
+import { type EnterpriseCounts, EnterpriseList } from "./enterprise-list.ts";
 import type { FailedJob } from "./job-record.ts";
 import { loadFailedJobs } from "./job-records.ts";
 import { loadLateCopies } from "./late-copies.ts";
@@ -63,6 +64,7 @@ export class CatalogObject extends CatalogRecords {
   ]);
   readonly #operatorKeys: OperatorKeys;
   readonly #deliveries: DeliveryRecords;
+  readonly #list: EnterpriseList;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -70,6 +72,7 @@ export class CatalogObject extends CatalogRecords {
     const isUpgraded = () => this.#sql.exec("SELECT 1 FROM enterprises LIMIT 1").toArray().length > 0;
     this.#operatorKeys = new OperatorKeys(this.#sql, () => Date.now());
     this.#plans = new PlanVersions(ctx.storage, () => Date.now());
+    this.#list = new EnterpriseList(this.#sql);
     this.#prices = new PriceVersions(ctx.storage, () => Date.now(), isUpgraded);
     this.#waiting = new WaitingList(
       this.#sql,
@@ -257,6 +260,15 @@ export class CatalogObject extends CatalogRecords {
   enterprises(beforeNumber: number, limit: number): ListedPlace[] {
     const statement = "SELECT number, id, shard FROM enterprises WHERE number < ? ORDER BY number DESC LIMIT ?";
     return this.#sql.exec<ListedPlace>(statement, beforeNumber, limit).toArray();
+  }
+
+  /** Lists the ids of all enterprises, or of those with a plan, after `after`. */
+  enterprisesById(plan: string | null, after: string, limit: number): string[] {
+    return this.#list.list(plan, after, limit);
+  }
+
+  countEnterprises(): EnterpriseCounts {
+    return this.#list.counts();
   }
 
   /** Returns the enterprises to audit next: first those never audited, then those with the oldest audits. */

@@ -72,7 +72,7 @@ function add(a: FleetRow, b: FleetRow): FleetRow {
 export type BusyEnterprise = { id: string; gauge: GaugeJson };
 
 /** Returns the enterprises of one unit that used most in their current cycles. Reads all of them. */
-export async function readBusiest(
+export async function readMostUsed(
   directories: readonly D1Database[],
   unit: Unit,
   limit: number,

@@ -114,6 +114,29 @@ async function search(
   return rows.map(({ key, ...row }) => ({ ...parsed(row), key }));
 }
 
+/** Reads the enterprises with these ids, in their order. Leaves out those that are not in the lists. */
+export async function readEnterprisesById(
+  directories: readonly D1Database[],
+  ids: readonly string[],
+): Promise<ListedEnterprise[]> {
+  const wanted = sql`${enterprises.id} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`;
+  const pages = await Promise.all(directories.map((db) => drizzle(db).select(COLUMNS).from(enterprises).where(wanted)));
+  const byId = new Map(pages.flat().map((row) => [row.id, row]));
+  return ids.flatMap((id) => byId.get(id) ?? []).map(parsed);
+}
+
+/** Counts the enterprises that need attention, but not beyond `limit`. */
+export async function countPressing(directories: readonly D1Database[], limit: number): Promise<number> {
+  const statement = "SELECT count(*) AS n FROM (SELECT 1 FROM enterprises WHERE attention > 0 LIMIT ?)";
+  const counts = await Promise.all(
+    directories.map(async (db) => (await db.prepare(statement).bind(limit).first<{ n: number }>())?.n ?? 0),
+  );
+  return Math.min(
+    limit,
+    counts.reduce((sum, n) => sum + n, 0),
+  );
+}
+
 /** Counts the enterprises in the lists. */
 export async function countEnterprises(directories: readonly D1Database[]): Promise<number> {
   const counts = await Promise.all(

@@ -2,7 +2,7 @@
  * The totals of the whole fleet for the operator's page. They read all enterprises, as /metrics does, so an isolate keeps
  * them for a minute.
  */
-import { type BusyEnterprise, countFleetRuns, type FleetRow, readBusiest, readFleet } from "../copy/fleet.ts";
+import { type BusyEnterprise, countFleetRuns, type FleetRow, readFleet, readMostUsed } from "../copy/fleet.ts";
 import { allShards } from "../copy/shards.ts";
 import type { Unit } from "../ledger/micros.ts";
 import { readDirectories, readShard } from "./read-copy.ts";
@@ -20,8 +20,8 @@ export async function readFleetTotals(env: Env): Promise<FleetTotals> {
   const [rows, runs, credits, usd] = await Promise.all([
     readFleet(directories),
     countFleetRuns(allShards(env).map((shard) => readShard(env, shard))),
-    readBusiest(directories, "credits", BUSIEST),
-    readBusiest(directories, "usd", BUSIEST),
+    readMostUsed(directories, "credits", BUSIEST),
+    readMostUsed(directories, "usd", BUSIEST),
   ]);
   kept = { asOfMs: Date.now(), rows, runs, busiest: { credits, usd } };
   return kept;

@@ -1,7 +1,7 @@
 // The operator's pages for plans, operator keys and referrals: forms without script, as a browser sends them.
 import { exports } from "cloudflare:workers";
-import { beforeAll, expect, it } from "vitest";
-import { newEnterprise, OPERATOR_KEY, operator, senderWith } from "./api.ts";
+import { beforeAll, describe, expect, it } from "vitest";
+import { costing, newEnterprise, OPERATOR_KEY, operator, projectNow, senderWith } from "./api.ts";
 
 const SITE = "https://fuelgauge.test";
 let cookie = "";
@@ -62,4 +62,48 @@ it("grants a referral, and says which field is wrong", async () => {
   expect((await send("/operator/referrals", { code: "x~12345678", referee: guest.id })).status).toBe(422);
   expect((await send("/operator/referrals", { code, referee: guest.id })).text).toContain("Granted 100 credits");
   expect((await guest.get("grants")).rows).toHaveLength(1);
+});
+
+describe("the list of enterprises", () => {
+  const optionOf = (text: string, plan: string) =>
+    new RegExp(`<option value="${plan}"[^>]*>[^<]*\\(([\\d,]+)\\)`).exec(text.replaceAll(/\s+/g, " "))?.[1];
+  const idsOf = (text: string) => [...text.matchAll(/<small class="muted name">([^<]*)<\/small>/g)].map(([, id]) => id);
+
+  it("counts exactly the enterprises of each plan, also after a change of plan and a deletion", async () => {
+    const countOf = async (plan: string) =>
+      Number((optionOf((await send("/operator")).text, plan) ?? "").replace(",", ""));
+    const before = [await countOf("team"), await countOf("free")];
+    const e = await newEnterprise({ plan: "team" });
+    expect(await countOf("team")).toBe((before[0] ?? 0) + 1);
+    await operator("PUT", e.path, { plan: "free" });
+    expect([await countOf("team"), await countOf("free")]).toEqual([before[0], (before[1] ?? 0) + 1]);
+    await operator("DELETE", `${e.path}?confirm=${e.id}`);
+    expect([await countOf("team"), await countOf("free")]).toEqual(before);
+  });
+
+  it("shows the enterprises of one plan by id, page by page", async () => {
+    const made = [];
+    for (let n = 0; n < 22; n++) made.push(await newEnterprise({ plan: "enterprise" }));
+    for (const { id } of made) await projectNow(id);
+    const first = await send("/operator?plan=enterprise");
+    const more = /href="(\/operator\?plan=enterprise&amp;after=[^"]*)"/.exec(first.text)?.[1] ?? "";
+    const second = await send(more.replaceAll("&amp;", "&"));
+    const shown = [...idsOf(first.text), ...idsOf(second.text)];
+    expect(idsOf(first.text)).toHaveLength(20);
+    expect(shown).toEqual([...shown].sort());
+    expect(shown).toEqual(expect.arrayContaining(made.map(({ id }) => id)));
+    expect((await send("/operator?plan=nothing")).text).toContain("No enterprise has this plan.");
+  });
+});
+
+it("finds a run in any enterprise by its id, and says how many it has searched", async () => {
+  const e = await newEnterprise();
+  const { run } = costing(1, { run: `only-${e.id}` });
+  await e.debit(costing(1, { run }));
+  await projectNow(e.id);
+  const found = await send(`/operator/find?run=${run}`);
+  expect(found.headers.get("Location")).toBe(`/operator/enterprises/${e.id}/runs/${run}`);
+  expect((await send(`/operator/enterprises/${e.id}/runs/${run}`)).text).toContain(`Receipt of ${run}`);
+  expect((await send("/operator/find?run=nothing")).text).toMatch(/None of \d+ enterprises has a run/);
+  expect((await send("/operator/find?run=..")).status).toBe(422);
 });

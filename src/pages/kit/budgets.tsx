@@ -96,7 +96,7 @@ export const BudgetTable: FC<TableProps> = ({ path, title, rows, timeZone, edita
     {rows.length === 0 ? (
       <p class="muted">{empty}</p>
     ) : (
-      <div class="scroll" tabindex={0} role="region" aria-label={title}>
+      <div class="scroll" tabindex={0} role="region" aria-label={`${title}, the table`}>
         <table class="budgets">
           <thead>
             <tr>

@@ -3,9 +3,11 @@
  * the copy cannot be read.
  */
 import type { FC } from "hono/jsx";
+import type { EnterpriseCounts } from "../../catalog/enterprise-list.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
+import type { Plan } from "../../ledger/plans.ts";
 import { isId } from "../../wire/fields.ts";
-import { countOf, formatAmount, formatPercent } from "../kit/format.ts";
+import { countOf, formatAmount, formatCount, formatPercent } from "../kit/format.ts";
 import { Name, PartLink, Region } from "../kit/parts.tsx";
 import { type Condition, conditionsOf } from "./condition.ts";
 import { type Column, Row, Table, Utc } from "./frame.tsx";
@@ -17,11 +19,18 @@ export type Listed = {
   rows: { id: string; suspended: boolean; gauge: Gauge }[];
   search: string;
   attention: boolean;
+  /** The plan of the enterprises; empty for all. */
+  plan: string;
+  /** In the order of their ids, not newest first. */
+  byId: boolean;
   /** True after the first page. */
   later: boolean;
   /** The position after which the next page starts; null on the last page. */
   next: string | null;
 };
+
+/** `pressing` is null if there are more than are counted. */
+export type Counts = EnterpriseCounts & { pressing: number | null };
 
 const COLUMNS: readonly Column[] = [
   { title: "Enterprise" },
@@ -35,26 +44,29 @@ const COLUMNS: readonly Column[] = [
 /** The notice that the list is incomplete, for example because D1 was lost. */
 export const Missing: FC<{ count: number }> = ({ count }) => (
   <p class="notice conflict">
-    {countOf(count, "enterprise")} {count === 1 ? "is" : "are"} missing from this list, because the copy has no row of{" "}
-    {count === 1 ? "it" : "them"}. An enterprise that was just created appears within seconds. After a loss of D1, each
-    one appears again once its object has rebuilt its copy. Until then, open it by its id.
+    Of the newest enterprises, {formatCount(count)} {count === 1 ? "is" : "are"} missing from this list, because the
+    copy has no row of {count === 1 ? "it" : "them"}. An enterprise that was just created appears within seconds. After
+    a loss of D1, each one appears again once its object has rebuilt its copy. Until then, open it by its id.
   </p>
 );
 
-export const Enterprises: FC<Listed> = (listed) => (
+type EnterprisesProps = { listed: Listed; counts: Counts | null; plans: readonly Plan[] };
+
+export const Enterprises: FC<EnterprisesProps> = ({ listed, counts, plans }) => (
   <>
     <section class="card table">
       <div class="head">
         <Search search={listed.search} />
         <p class="toggle">
-          <a href={OPERATOR_PATH} aria-current={listed.search === "" && !listed.attention ? "true" : undefined}>
-            All
+          <a href={OPERATOR_PATH} aria-current={isAll(listed) ? "true" : undefined}>
+            All <small>{counts === null ? "" : formatCount(counts.total)}</small>
           </a>
           <a href={`${OPERATOR_PATH}?show=attention`} aria-current={listed.attention ? "true" : undefined}>
-            Need attention
+            Need attention <small>{counts === null ? "" : pressingText(counts)}</small>
           </a>
         </p>
       </div>
+      <Filters listed={listed} counts={counts} plans={plans} />
       <Table id="rows-enterprises" columns={COLUMNS} {...textsOf(listed)}>
         {listed.rows.length > 0 && <Rows {...listed} />}
       </Table>
@@ -174,8 +186,54 @@ const Search: FC<{ search: string }> = ({ search }) => (
   </form>
 );
 
-function textsOf({ search, attention }: Listed): { caption: string; empty: string } {
+function isAll({ search, attention, plan }: Listed): boolean {
+  return search === "" && !attention && plan === "";
+}
+
+function pressingText({ pressing }: Counts): string {
+  return pressing === null ? "over 1,000" : formatCount(pressing);
+}
+
+/** Which enterprises the list shows, and in which order. */
+const Filters: FC<EnterprisesProps> = ({ listed, counts, plans }) => {
+  const known = plans.some(({ id }) => id === listed.plan) || listed.plan === "";
+  const options = [
+    ...plans.map(({ id, name }) => ({ id, name })),
+    ...(known ? [] : [{ id: listed.plan, name: listed.plan }]),
+  ];
+  return (
+    <form class="search filters" method="get" action={OPERATOR_PATH}>
+      <label>
+        <span>Plan</span>
+        <select name="plan">
+          <option value="">All plans</option>
+          {options.map(({ id, name }) => (
+            <option value={id} selected={id === listed.plan}>
+              {name} {counts === null ? "" : `(${formatCount(counts.byPlan[id] ?? 0)})`}
+            </option>
+          ))}
+        </select>
+      </label>
+      <label>
+        <span>Order</span>
+        <select name="sort">
+          <option value="newest">Newest first</option>
+          <option value="id" selected={listed.byId}>
+            By id
+          </option>
+        </select>
+      </label>
+      <button class="button plain" type="submit">
+        Show
+      </button>
+    </form>
+  );
+};
+
+function textsOf({ search, attention, plan, byId }: Listed): { caption: string; empty: string } {
   if (attention) return { caption: "Most urgent first, then newest first", empty: "No enterprise needs attention." };
+  if (plan !== "") return { caption: `With the plan ${plan}, by id`, empty: "No enterprise has this plan." };
+  if (byId) return { caption: "By id", empty: "There are no enterprises yet." };
   if (search === "") return { caption: "Newest first", empty: "There are no enterprises yet." };
   return {
     caption: `Enterprises with a word in their id or name that starts with “${search}”`,
@@ -217,8 +275,10 @@ const More: FC<Listed> = ({ later, next, ...list }) => (
   </p>
 );
 
-function listHref({ search, attention }: Pick<Listed, "search" | "attention">, after: string | null): string {
+function listHref({ search, attention, plan, byId }: Omit<Listed, "rows" | "later" | "next">, after: string | null) {
   const params = new URLSearchParams();
+  if (plan !== "") params.set("plan", plan);
+  else if (byId) params.set("sort", "id");
   if (attention) params.set("show", "attention");
   if (search !== "") params.set("q", search);
   if (after !== null) params.set("after", after);

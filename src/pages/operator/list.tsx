@@ -5,12 +5,14 @@
 import { Hono } from "hono";
 import { catalogOf } from "../../catalog/object.ts";
 import {
-  countEnterprises,
+  countPressing,
   type ListedEnterprise,
+  readEnterprisesById,
   readNewestEnterprises,
   readPressingEnterprises,
   searchEnterprises,
 } from "../../copy/read-enterprises.ts";
+import { readPlans } from "../../operations/plans.ts";
 import { readDirectories } from "../../operations/read-copy.ts";
 import { isId } from "../../wire/fields.ts";
 import { parseGauge } from "../../wire/gauge.ts";
@@ -20,7 +22,16 @@ import { isPartial } from "../kit/session.ts";
 import { mayOpen } from "./access.ts";
 import { openHref } from "./enterprise-page.tsx";
 import { operatorPage } from "./frame.tsx";
-import { Enterprises, EnterprisesPage, Heading, type Listed, Missing, OpenForm, WithoutCopy } from "./list-view.tsx";
+import {
+  type Counts,
+  Enterprises,
+  EnterprisesPage,
+  Heading,
+  type Listed,
+  Missing,
+  OpenForm,
+  WithoutCopy,
+} from "./list-view.tsx";
 import { WrongAudits } from "./scheduled-audits.tsx";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
 import { OPERATOR_PATH } from "./sign-in.tsx";
@@ -29,6 +40,10 @@ const LISTED = "GET /operator/enterprises/:e";
 const AUDITED = "GET /operator/enterprises/:e/audit";
 const PAGE_ROWS = 20;
 const WRONG_SHOWN = 10;
+const MAX_COUNTED = 1_000;
+/** How many of the newest enterprises are looked up in the lists. */
+const MAX_CHECKED = 100;
+const UNFILTERED = { search: "", attention: false, plan: "", byId: false };
 const MAX_SEARCH_LENGTH = 100;
 
 export const enterpriseList = new Hono<OperatorEnv>()
@@ -36,21 +51,33 @@ export const enterpriseList = new Hono<OperatorEnv>()
     if (!mayOpen(c.var.caller, LISTED)) return homePage(c);
     const search = (c.req.query("q") ?? "").trim().slice(0, MAX_SEARCH_LENGTH);
     const attention = search === "" && c.req.query("show") === "attention";
+    const plan = search === "" && !attention ? (c.req.query("plan") ?? "").slice(0, MAX_SEARCH_LENGTH) : "";
+    const byId = plan !== "" || (search === "" && !attention && c.req.query("sort") === "id");
     const after = c.req.query("after") ?? "";
     const listed = await readBlock("enterprises", () =>
-      attention ? readAttentionPage(readDirectories(c.env), after) : readPage(readDirectories(c.env), search, after),
+      attention
+        ? readAttentionPage(readDirectories(c.env), after)
+        : byId
+          ? readByIdPage(c.env, plan, after)
+          : readPage(readDirectories(c.env), search, after),
     );
     if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
-    const [wrong, missing] = await Promise.all([
+    const [wrong, missing, counts, { plans }] = await Promise.all([
       mayOpen(c.var.caller, AUDITED) ? readBlock("audits", () => catalogOf(c.env).wrongAudits(WRONG_SHOWN)) : null,
       listed === null ? null : readBlock("missing enterprises", () => countMissing(c)),
+      listed === null ? null : readBlock("counts", () => readCounts(c.env)),
+      readPlans(c.env),
     ]);
     const children = (
       <>
         <Heading mayCreate={mayOpen(c.var.caller, "GET /operator/new")} />
         <WrongAudits wrong={wrong ?? []} />
         {missing !== null && missing > 0 && <Missing count={missing} />}
-        {listed === null ? <WithoutCopy search={search} ids={await newestIds(c)} /> : <Enterprises {...listed} />}
+        {listed === null ? (
+          <WithoutCopy search={search} ids={await newestIds(c)} />
+        ) : (
+          <Enterprises listed={listed} counts={counts} plans={plans} />
+        )}
       </>
     );
     return c.html(operatorPage(c, { title: "Enterprises", tab: "enterprises", children }));
@@ -85,13 +112,13 @@ async function readPage(db: readonly D1Database[], search: string, after: string
   const position = key !== undefined && id !== undefined && isId(id) ? { key, id } : null;
   if (search !== "") {
     const found = await searchEnterprises(db, search, PAGE_ROWS, position);
-    const list = { search, attention: false, later: position !== null };
+    const list = { ...UNFILTERED, search, later: position !== null };
     return listedOf(found, list, (row) => `${row.key}~${row.id}`);
   }
   const isTime = position !== null && /^\d{1,16}$/.test(position.key);
   const newest = isTime ? { createdAtMs: Number(position.key), id: position.id } : null;
   const rows = await readNewestEnterprises(db, PAGE_ROWS, newest);
-  return listedOf(rows, { search, attention: false, later: newest !== null }, (row) => `${row.createdAtMs}~${row.id}`);
+  return listedOf(rows, { ...UNFILTERED, search, later: newest !== null }, (row) => `${row.createdAtMs}~${row.id}`);
 }
 
 /** The same for the enterprises that need attention. */
@@ -100,13 +127,31 @@ async function readAttentionPage(db: readonly D1Database[], after: string): Prom
   const position =
     id !== undefined && isId(id) ? { attention: Number(attention), createdAtMs: Number(createdAtMs), id } : null;
   const rows = await readPressingEnterprises(db, PAGE_ROWS, position);
-  const list = { search: "", attention: true, later: position !== null };
+  const list = { ...UNFILTERED, attention: true, later: position !== null };
   return listedOf(rows, list, (row) => `${row.attention}~${row.createdAtMs}~${row.id}`);
+}
+
+/** The same for all enterprises by id, or for those with a plan. The catalog knows them, and the copy their numbers. */
+async function readByIdPage(env: Env, plan: string, after: string): Promise<Listed> {
+  const from = isId(after) ? after : "";
+  const ids = await catalogOf(env).enterprisesById(plan === "" ? null : plan, from, PAGE_ROWS + 1);
+  const { rows: shown, last } = cutPage(ids, PAGE_ROWS);
+  const rows = await readEnterprisesById(readDirectories(env), shown);
+  const list = { ...UNFILTERED, plan, byId: true, later: from !== "" };
+  return { ...listedOf(rows, list, ({ id }) => id), next: last };
+}
+
+async function readCounts(env: Env): Promise<Counts> {
+  const [counts, pressing] = await Promise.all([
+    catalogOf(env).countEnterprises(),
+    countPressing(readDirectories(env), MAX_COUNTED + 1),
+  ]);
+  return { ...counts, pressing: pressing > MAX_COUNTED ? null : pressing };
 }
 
 function listedOf<R extends ListedEnterprise>(
   read: readonly R[],
-  list: Pick<Listed, "search" | "attention" | "later">,
+  list: Omit<Listed, "rows" | "next">,
   encode: (row: R) => string,
 ): Listed {
   const { rows, last } = cutPage(read, PAGE_ROWS);
@@ -114,13 +159,10 @@ function listedOf<R extends ListedEnterprise>(
   return { ...list, rows: shown, next: last === null ? null : encode(last) };
 }
 
-/** How many enterprises of the catalog are missing from the lists: their rows were lost, or are not written yet. */
+/** How many of the catalog's newest enterprises are missing from the lists: their rows were lost, or are not written yet. */
 async function countMissing(c: OperatorContext): Promise<number> {
-  const [listed, { shards }] = await Promise.all([
-    countEnterprises(readDirectories(c.env)),
-    catalogOf(c.env).storage(),
-  ]);
-  return shards.reduce((sum, { enterprises }) => sum + enterprises, 0) - listed;
+  const newest = (await catalogOf(c.env).enterprises(FROM_NEWEST, MAX_CHECKED)).map(({ id }) => id);
+  return newest.length - (await readEnterprisesById(readDirectories(c.env), newest)).length;
 }
 
 /** The ids that the catalog lists, for when the copy cannot be read. */

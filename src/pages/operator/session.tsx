@@ -4,7 +4,6 @@
  */
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
-import { matchedRoutes } from "hono/route";
 import type { OperatorCaller } from "../../access/operator-session.ts";
 import { type Address, findAddress } from "../../catalog/addresses.ts";
 import type { EnterpriseState } from "../../enterprise/books/enterprise-state.ts";
@@ -59,7 +58,7 @@ export const loadEnterprise = createMiddleware<OperatorEnv>(async (c, next) => {
 
 /** The path of the handler that will answer, as the router has it: the first match that is no middleware. */
 function handlerPath(c: Context): string {
-  return matchedRoutes(c).find(({ method }) => method !== "ALL")?.path ?? "";
+  return c.req.matchedRoutes.find(({ method }) => method !== "ALL")?.path ?? "";
 }
 
 /** A problem page with a link to the list of enterprises. */

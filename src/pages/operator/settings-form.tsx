@@ -15,7 +15,7 @@ import { Choice, errorsOf, Field, type Form } from "../kit/form.tsx";
 import { formatCharge } from "../kit/format.ts";
 import { formatAmountField, parseAmount } from "./parse-fields.ts";
 
-const SETTINGS = [
+export const SETTINGS = [
   "name",
   "billing_model",
   "plan",
