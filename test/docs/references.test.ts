@@ -39,6 +39,19 @@ it("links only to files and headings that exist", () => {
   expect(broken).toEqual([]);
 });
 
+it("gives in the README the reason for every dependency, and for no other", () => {
+  const { dependencies, devDependencies } = JSON.parse(textOf("package.json"));
+  // The previous major version of a provider's SDK has its own name in package.json.
+  const used = Object.entries({ ...dependencies, ...devDependencies } as Record<string, string>).filter(
+    ([, version]) => !version.startsWith("npm:"),
+  );
+  const table = /^## Dependencies\n\n.*?\n\n/ms.exec(textOf("README.md"))?.[0] ?? "";
+  const explained = [...table.matchAll(/^\| (?!dependency|---)(.*?) \|/gm)].flatMap(([, names = ""]) =>
+    names.match(/[\w@/.-]+/g),
+  );
+  expect(explained.toSorted()).toEqual(used.map(([name]) => name).toSorted());
+});
+
 it("names only files and folders that exist", () => {
   const missing = documents.flatMap((document) =>
     [...textOf(document).matchAll(/`((?:src|test|tools|packages|docs|migrations)\/[\w./*-]*)`/g)]

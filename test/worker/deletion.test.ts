@@ -51,6 +51,7 @@ function leftInObject({ id }: Enterprise): Promise<unknown[]> {
 
 /** The catalog's tables, except LISTS, that do not list enterprises or must keep the id of a deleted one. */
 const OTHER_CATALOG_TABLES = [
+  "busy_counts",
   "deletions",
   "enterprises",
   "jobs",

@@ -219,7 +219,7 @@ const History: FC<{ changes: BudgetChanged[] | null; timeZone: string }> = ({ ch
     {changes === null ? (
       <Unreadable what="The changes" retry={PATH} />
     ) : changes.length === 0 ? (
-      <p class="muted">No budget was changed so far.</p>
+      <p class="muted">No budget has been changed yet.</p>
     ) : (
       <ul class="plain">
         {changes.map(({ atMs, by, facts }) => (
