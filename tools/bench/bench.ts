@@ -11,6 +11,7 @@ import { type Bill, countRows, LIST_PRICES, measureStorage, type StorageUse } fr
 import { measureDebits, measurePage, prepareGrowth } from "./growth.ts";
 import { measureLag } from "./lag.ts";
 import { BATCH_CONNECTIONS, CONNECTIONS, LoadRunner } from "./load-runner.ts";
+import { measureOpenPages, openPagesRows } from "./open-pages.ts";
 import { BENCH_HELP, type BenchOptions, type Plan, parseBenchOptions } from "./options.ts";
 import { findPostgres, type Postgres, startPostgres } from "./postgres.ts";
 import { printProfile } from "./profile.ts";
@@ -40,7 +41,7 @@ try {
   for (const cleanup of cleanups.reverse()) await cleanup();
 }
 
-async function bench({ plan, profile, watchers, json, dir }: BenchOptions): Promise<void> {
+async function bench({ plan, profile, watchers, pages, json, dir }: BenchOptions): Promise<void> {
   // Listeners of "exit" stop child processes and remove files, so every signal has to end in an exit.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
   const startedMs = performance.now();
@@ -56,7 +57,7 @@ async function bench({ plan, profile, watchers, json, dir }: BenchOptions): Prom
     notice(`other processes are busy (load ${loadBefore.toFixed(1)}): trust only the ratios.`);
   }
   const bundle = buildWorker(join(directory, "bundle"));
-  if (watchers) return benchWatchers(plan, bundle, join(directory, "state"));
+  if (watchers || pages) return benchReaders(plan, bundle, join(directory, "state"), pages);
   if (profile !== null) return printProfile(bundle, join(directory, "state"), profile, cleanups);
 
   const measured = await measure(plan, bundle, directory);
@@ -69,6 +70,7 @@ async function bench({ plan, profile, watchers, json, dir }: BenchOptions): Prom
     lag,
     watched,
     watchers: watcherRounds,
+    openPages,
     storage,
     bills,
     postgres,
@@ -79,6 +81,7 @@ async function bench({ plan, profile, watchers, json, dir }: BenchOptions): Prom
     ...growthRows(page, debits, plan.historyRuns),
     ...lagRows(lag, watched, LAG_DEBITS_PER_SECOND),
     ...watcherRows(watcherRounds, halfLoad / 2),
+    ...openPagesRows(openPages, halfLoad / 2),
     ...storageRows(storage),
   ];
   const seconds = Math.round((performance.now() - startedMs) / 1000);
@@ -144,11 +147,15 @@ async function measure(plan: Plan, bundle: string, directory: string) {
 
   logStep("comparing the books");
   await assertBooks(runtime);
-  return { rounds, latencies, halfLoad, page, debits, lag, watched, watchers, storage, bills, postgres };
+
+  logStep("measuring debits with a hundred open pages");
+  const openPages = await measureOpenPages(runtime, { ...plan, enterprise: ENTERPRISE, key, perSecond: halfLoad / 2 });
+  await assertBooks(runtime);
+  return { openPages, rounds, latencies, halfLoad, page, debits, lag, watched, watchers, storage, bills, postgres };
 }
 
 /** Measures debits at a quarter of the speed that single debits reach, so that hardly any of them queue. */
-async function benchWatchers(plan: Plan, bundle: string, directory: string): Promise<void> {
+async function benchReaders(plan: Plan, bundle: string, directory: string, pages: boolean): Promise<void> {
   const runtime = new Runtime(bundle, directory);
   cleanups.push(() => runtime.stop());
   await runtime.start();
@@ -158,9 +165,12 @@ async function benchWatchers(plan: Plan, bundle: string, directory: string): Pro
   await loads.run("single", { leadMs: plan.measureMs, measureMs: plan.measureMs });
   const { perSecond: maxPerSecond } = await loads.run("single", { leadMs: plan.measureMs, measureMs: plan.measureMs });
   const perSecond = maxPerSecond / 4;
-  const rounds = await measureWatchers(runtime, { ...plan, enterprise: ENTERPRISE, key, perSecond });
+  const readers = { ...plan, enterprise: ENTERPRISE, key, perSecond };
+  const rows = pages
+    ? openPagesRows(await measureOpenPages(runtime, readers), perSecond)
+    : watcherRows(await measureWatchers(runtime, readers), perSecond);
   await assertBooks(runtime);
-  console.log(tableOf(watcherRows(rounds, perSecond)));
+  console.log(tableOf(rows));
 }
 
 /** Counts rows in a separate runtime, because counting takes time. */

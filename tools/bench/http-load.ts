@@ -18,6 +18,7 @@ export interface Measured {
   /** All answers, including those of the lead time. */
   answers: number;
   p50Ms: number;
+  p95Ms: number;
   p99Ms: number;
   /** How busy this process was, from 0 to 1. Near 1, the client was the bottleneck. */
   clientBusy: number;
@@ -120,6 +121,7 @@ export class Window {
       perSecond: this.#latenciesMs.length / seconds,
       answers: this.#answers,
       p50Ms: percentile(this.#latenciesMs, 50),
+      p95Ms: percentile(this.#latenciesMs, 95),
       p99Ms: percentile(this.#latenciesMs, 99),
       clientBusy: performance.eventLoopUtilization(this.#utilization).utilization,
     };

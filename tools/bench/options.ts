@@ -14,6 +14,7 @@ Measures Fuelgauge on this machine and prints a table. Takes about six minutes.
   --profile LOAD   print a CPU profile of the Worker under one load instead of the table:
                    ${PROFILED_LOADS.join(", ")}
   --watchers       measure only what watchers and a webhook receiver that never answers cost a debit
+  --pages          measure only what a hundred open usage pages cost a debit
   --help           show this help`;
 
 /** How long and how often to measure. */
@@ -34,6 +35,7 @@ export interface BenchOptions {
   dir: string | null;
   profile: LoadName | null;
   watchers: boolean;
+  pages: boolean;
 }
 
 const FULL: Plan = {
@@ -64,13 +66,14 @@ export function parseBenchOptions(args: string[]): BenchOptions | null {
       dir: { type: "string" },
       profile: { type: "string" },
       watchers: { type: "boolean", default: false },
+      pages: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   if (values.help) return null;
-  const { quick, json, dir = null, watchers } = values;
+  const { quick, json, dir = null, watchers, pages } = values;
   const profile = PROFILED_LOADS.find((name) => name === values.profile) ?? null;
   if (values.profile !== undefined && profile === null)
     throw new UsageError(`There is no load "${values.profile}". See "npm run bench -- --help".`);
-  return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers };
+  return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers, pages };
 }
