@@ -19,7 +19,7 @@ const OTHER = "pages-elsewhere";
 const PATH = "/settings/usage";
 const PARTS = ["now", "now,selection,chart,workspace,group,user,model,runs"] as const;
 
-export interface PagesRound {
+interface PagesRound {
   alone: Measured;
   elsewhere: Measured;
   watched: Measured;
