@@ -104,7 +104,8 @@ function commonCodes(
   return [
     "key_missing",
     "key_invalid",
-    ...(access.scope === "operator" ? [] : (["key_expired", "key_revoked"] as const)),
+    "key_expired",
+    "key_revoked",
     ...(access.scope === "any" ? [] : (["scope_denied"] as const)),
     ...(access.embed === true ? (["origin_not_allowed"] as const) : []),
     ...(path.includes("{") ? (["not_found"] as const) : []),

@@ -58,6 +58,18 @@ describe("the OpenAPI document", () => {
     }
   });
 
+  it("says for every route with a key that the key may have expired or been revoked", async () => {
+    const paths = (await documentOf()).paths as Record<string, Record<string, { responses: Record<string, unknown> }>>;
+    const secured = Object.entries(paths).flatMap(([path, item]) =>
+      Object.values(item).flatMap(({ responses }) => (responses[401] === undefined ? [] : [[path, responses[401]]])),
+    );
+    expect(secured.length).toBeGreaterThan(60);
+    for (const [path, response] of secured) {
+      const codes = ["key_expired", "key_revoked"].filter((code) => JSON.stringify(response).includes(code));
+      expect([path, codes]).toEqual([path, ["key_expired", "key_revoked"]]);
+    }
+  });
+
   it("resolves all its references and has no unused schema", async () => {
     const document = await documentOf();
     const used = new Set<string>();
