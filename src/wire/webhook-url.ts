@@ -44,7 +44,13 @@ export function isPublicHttps(text: string): boolean {
   if (!URL.canParse(text)) return true;
   if (new URL(text).protocol !== "https:" || /[@:]/.test(authorityOf(text))) return false;
   const host = hostOf(text);
-  return host.includes(".") && !ADDRESS.test(host) && !REFUSED_SUFFIX.test(host);
+  return isDnsName(host) && !ADDRESS.test(host) && !REFUSED_SUFFIX.test(host);
+}
+
+/** Whether the host has at least two labels of 1 to 63 characters. An empty label hides the suffix: `localhost..`. */
+function isDnsName(host: string): boolean {
+  const labels = host.split(".");
+  return labels.length > 1 && host.length <= 253 && labels.every((label) => label.length > 0 && label.length <= 63);
 }
 
 /** Returns what the text writes between the slashes and the path. URL parsing hides an empty user and port 443. */
