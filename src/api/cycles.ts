@@ -32,7 +32,7 @@ export const cycleRoutes = newRouter().openapi(
       name: "listCycles",
       summary: "List the billing cycles, newest first",
       details:
-        "The first row is the current cycle. `usd.cap_micros` is the spend cap at the end of the cycle, or now. `requests` counts the runs whose first report arrived in the cycle.",
+        "The first row is the current cycle. Lists the cycles whose totals are kept: those of the last 400 days. `usd.cap_micros` is the spend cap at the end of the cycle, or now. `requests` counts the runs whose first report arrived in the cycle.",
       tag: "Readers",
       access: { scope: "read", session: true, operatorScopes: ["metrics"] },
       answers: { 200: { description: "A page of cycles", schema: listOf(cycleSchema) } },

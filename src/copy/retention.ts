@@ -3,11 +3,19 @@
  * of that age may be gone already, or still be there. An audit therefore does not compare rows past their retention.
  */
 import type { KeptSince } from "../ledger/retention.ts";
-import type { AtMs } from "../ledger/time.ts";
+import { type AtMs, DAY_MS } from "../ledger/time.ts";
 import { SWEPT } from "./sweep.ts";
 
 /** From when each kind of row is kept, with the start of the oldest cycle whose totals are kept. */
 export type CopyKeptSince = KeptSince & { cyclesMs: AtMs };
+
+/** A day may start this long before its cycle, because the time zone may change at a turn. */
+const DAY_BEFORE_CYCLE_MS = 2 * DAY_MS;
+
+/** From when rows of the usage cube are kept. Those of a cycle are kept as long as its other totals. */
+export function cubeSinceMs({ daysMs, cyclesMs }: Pick<CopyKeptSince, "daysMs" | "cyclesMs">): AtMs {
+  return Math.min(daysMs, cyclesMs - DAY_BEFORE_CYCLE_MS);
+}
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -42,8 +50,8 @@ const RETAINED = {
   },
   usage_cube: {
     old: "day_starts_at_ms < ?2",
-    since: ({ daysMs }) => [daysMs],
-    isOld: (row, { daysMs }) => before(row, "day_starts_at_ms", daysMs),
+    since: (kept) => [cubeSinceMs(kept)],
+    isOld: (row, kept) => before(row, "day_starts_at_ms", cubeSinceMs(kept)),
   },
   usage_by_model: {
     old: `${UNITS} AND cycle_starts_at_ms < ?2`,

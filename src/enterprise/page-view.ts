@@ -8,6 +8,7 @@ import { MAX_MICROS } from "../ledger/micros.ts";
 import { type AtMs, DAY_MS } from "../ledger/time.ts";
 import { showGrant } from "../wire/grant.ts";
 import type { CopyView, EndedCycle, ViewAsked } from "./answers.ts";
+import { loadKeptCycles } from "./books/cycle-list.ts";
 import { firstCycleOf, listImportedCycles } from "./books/imported-cycles.ts";
 import type { Ledger } from "./books/ledger.ts";
 import { getProgress } from "./books/progress.ts";
@@ -30,12 +31,12 @@ function loadGrants(ledger: Ledger, limit: number) {
 }
 
 function loadEndedCycles(ledger: Ledger, { endedCycles = 0, cycleStartsAtMs }: ViewAsked): EndedCycle[] {
-  const { books, store } = ledger;
-  const ended = store.loadCyclePage(books.cycle.startsAtMs, endedCycles).map(summarize);
+  const { books } = ledger;
+  const ended = loadKeptCycles(ledger, books.cycle.startsAtMs, endedCycles).map(summarize);
   const newest = [...ended, ...loadImported(ledger, books.cycle.startsAtMs, endedCycles - ended.length)];
   if (cycleStartsAtMs === undefined || newest.some(({ startsAtMs }) => startsAtMs === cycleStartsAtMs)) return newest;
   const asked = [
-    ...store.loadCyclePage(cycleStartsAtMs + 1, 1).map(summarize),
+    ...loadKeptCycles(ledger, cycleStartsAtMs + 1, 1).map(summarize),
     ...loadImported(ledger, cycleStartsAtMs + 1, 1),
   ];
   return [...newest, ...asked.filter(({ startsAtMs }) => startsAtMs === cycleStartsAtMs)];

@@ -3,7 +3,9 @@ import { creditsUsed } from "../../ledger/balance.ts";
 import type { Cycle } from "../../ledger/books.ts";
 import type { Span } from "../../ledger/calendar.ts";
 import type { Micros } from "../../ledger/micros.ts";
+import { keptSince } from "../../ledger/retention.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { oldestKeptCycleMs } from "../copy/old-totals.ts";
 import { foldOutbox } from "../copy/totals.ts";
 import { findImportedCycle, listImportedCycles } from "./imported-cycles.ts";
 import type { Ledger } from "./ledger.ts";
@@ -25,22 +27,27 @@ export type ListedCycle = Span & {
   imported: boolean;
 };
 
-/** Returns the cycle that starts at this time; null if there is none. */
+/** Loads cycles that have ended and whose totals are kept (rule R10), newest first. Tables of an older one are empty. */
+export function loadKeptCycles(ledger: Ledger, beforeMs: AtMs, limit: number): Cycle[] {
+  const sinceMs = oldestKeptCycleMs(ledger, keptSince(ledger.nowMs()).historyMs);
+  return ledger.store.loadCyclePage(beforeMs, limit).filter(({ startsAtMs }) => startsAtMs >= sinceMs);
+}
+
+/** Returns the cycle that starts at this time; null if there is none, or if it is no longer kept. */
 export function findCycle(ledger: Ledger, startsAtMs: AtMs): Span | null {
-  const { books, store } = ledger;
-  const { cycle } = books;
-  const found = cycle.startsAtMs === startsAtMs ? cycle : store.loadCyclePage(startsAtMs + 1, 1)[0];
+  const { cycle } = ledger.books;
+  const found = cycle.startsAtMs === startsAtMs ? cycle : loadKeptCycles(ledger, startsAtMs + 1, 1)[0];
   if (found?.startsAtMs !== startsAtMs) return findImportedCycle(ledger, startsAtMs);
   return { startsAtMs, endsAtMs: found.endsAtMs };
 }
 
 /** Returns the cycles that started before this time, newest first, with one more than `limit` if there are more. */
 export function listCycles(ledger: Ledger, beforeMs: AtMs, limit: number): ListedCycle[] {
-  const { sql, books, store } = ledger;
+  const { sql, books } = ledger;
   tryStoring(() => sql.transaction(() => foldOutbox(sql)));
   const { cycle } = books;
   const isCurrentListed = cycle.startsAtMs < beforeMs;
-  const ended = store.loadCyclePage(Math.min(beforeMs, cycle.startsAtMs), isCurrentListed ? limit : limit + 1);
+  const ended = loadKeptCycles(ledger, Math.min(beforeMs, cycle.startsAtMs), isCurrentListed ? limit : limit + 1);
   const cycles = isCurrentListed ? [cycle, ...ended] : ended;
   const starts = JSON.stringify(cycles.map(({ startsAtMs }) => startsAtMs));
   const caps = new Map(

@@ -3,7 +3,7 @@
  * kept, so that an audit can still compare all hours with all days.
  */
 import type { TimeTotal } from "../../copy/batch.ts";
-import type { CopyKeptSince } from "../../copy/retention.ts";
+import { type CopyKeptSince, cubeSinceMs } from "../../copy/retention.ts";
 import { UNITS } from "../../ledger/micros.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import type { Ledger } from "../books/ledger.ts";
@@ -45,7 +45,7 @@ export function deleteOldTotals(sql: Sql, kept: CopyKeptSince): boolean {
     );
     most = Math.max(most, rows.length, deleteModelTotals(sql, unit, kept.cyclesMs));
   }
-  return Math.max(most, deleteCube(sql, kept.daysMs)) === PORTION_ROWS;
+  return Math.max(most, deleteCube(sql, cubeSinceMs(kept))) === PORTION_ROWS;
 }
 
 function deleteModelTotals(sql: Sql, unit: TimeTotal["unit"], sinceMs: AtMs): number {

@@ -1,5 +1,6 @@
 // Retention: history ends after 400 days, in the object and in its copy, and the books still add up.
 import { describe, expect, it } from "vitest";
+import { findCycle, type ListedCycle } from "../../../src/enterprise/books/cycle-list.ts";
 import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import type { AuditResult } from "../../../src/enterprise/jobs/audit.ts";
 import { AUDIT_CURSOR } from "../../../src/enterprise/jobs/audit.ts";
@@ -132,6 +133,25 @@ describe("a run that never reported", () => {
     await pass(world, HOUR_MS);
     expect(await failedChecks(world)).toEqual([]);
   });
+});
+
+it("keeps and lists a cycle with all its totals until it ended 400 days ago, and then lists it no longer", async () => {
+  const world = openWorld();
+  const { core } = world;
+  const { startsAtMs, endsAtMs } = core.ledger.books.cycle;
+  core.ledger.debit([report(50, { run: "first", startedAtMs: NOON })]);
+  const listed = () => (core.cycles(OPERATOR, Number.MAX_SAFE_INTEGER, 100) as ListedCycle[]).map((c) => c.startsAtMs);
+  await pass(world, endsAtMs - NOON);
+  await pass(world, 31 * DAY_MS);
+  await pass(world, 369 * DAY_MS - HOUR_MS);
+  expect(listed()).toContain(startsAtMs);
+  expect(findCycle(core.ledger, startsAtMs)).toEqual({ startsAtMs, endsAtMs });
+  expect([count(world, "cube"), countCopy(world, "usage_cube"), countCopy(world, "usage_by_model")]).toEqual([1, 1, 1]);
+  await pass(world, 3 * DAY_MS);
+  expect(listed()).not.toContain(startsAtMs);
+  expect(findCycle(core.ledger, startsAtMs)).toBe(null);
+  expect([count(world, "cube"), countCopy(world, "usage_cube"), countCopy(world, "usage_by_model")]).toEqual([0, 0, 0]);
+  expect(await failedChecks(world)).toEqual([]);
 });
 
 it("keeps the files of object and copy at the same size after two years of the same traffic", {
