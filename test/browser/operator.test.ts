@@ -244,7 +244,7 @@ describe("the list of enterprises", () => {
       expect(urgent.includes(`Qq ${name}`), name).toBe(isListed);
     }
     await checkPage(page, "attention");
-    await clickAndLoad(page.getByRole("link", { name: "All", exact: true }));
+    await clickAndLoad(page.getByRole("link", { name: /^All \d/ }));
     await page.waitForURL("**/operator");
     await context.close();
   });

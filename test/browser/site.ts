@@ -2,7 +2,7 @@
  * Starts the Worker and a Chromium for one test file, and creates enterprises over the HTTP interface. Every enterprise has
  * a test clock, and the price book has round prices, so that amounts are easy to choose.
  */
-import { mkdir } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
@@ -28,13 +28,16 @@ type Database = {
 export type Site = Awaited<ReturnType<typeof startSite>>;
 export type Enterprise = Awaited<ReturnType<Site["newEnterprise"]>>;
 
-/** @param copy false: the copy has no tables, so that every query of it fails */
-export async function startSite({ copy = true, demo = false } = {}) {
+/**
+ * @param copy false: the copy has no tables, so that every query of it fails
+ * @param shards true: there is a second database for copies
+ */
+export async function startSite({ copy = true, demo = false, shards = false } = {}) {
   const silent = { X_LOCAL_OBSERVABILITY: "false", X_LOCAL_EXPLORER: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
   Object.assign(process.env, silent, { WRANGLER_SEND_METRICS: "false" });
   const { createTestHarness } = await import("wrangler");
   const worker = {
-    configPath: "./wrangler.toml",
+    configPath: shards ? await configWithShards() : "./wrangler.toml",
     vars: {
       RATE_LIMIT_FACTOR: "1000",
       SIMULATE_REGIONS: "true",
@@ -46,6 +49,7 @@ export async function startSite({ copy = true, demo = false } = {}) {
   const server = createTestHarness({ root: ROOT, workers: [worker] });
   const [{ url }, browser] = await Promise.all([server.listen(), launchBrowser()]);
   if (copy) await server.getWorker().applyD1Migrations("DB");
+  if (shards) await server.getWorker().applyD1Migrations("DB_1");
   const site = await openSite(url.origin, browser);
 
   /** Closes all sockets of an enterprise's object and clears its memory, as a deployment does. */
@@ -181,6 +185,20 @@ export async function openSite(base: string, browser: Browser) {
   }
 
   return { base, browser, send, sendOk, newEnterprise, signIn, cookieFor, newContext };
+}
+
+/** Writes a configuration with a second database next to the real one, and returns its path. */
+async function configWithShards(): Promise<string> {
+  const folder = join(ROOT, ".wrangler/test");
+  await mkdir(folder, { recursive: true });
+  const text = (await readFile(join(ROOT, "wrangler.toml"), "utf8"))
+    .replace('main = "', 'main = "../../')
+    .replace('directory = "', 'directory = "../../')
+    .replace('watch_dir = ["src", "public"]', "")
+    .replaceAll('migrations_dir = "', 'migrations_dir = "../../');
+  const second = `\n[[d1_databases]]\nbinding = "DB_1"\ndatabase_name = "second"\nmigrations_dir = "../../migrations"\n`;
+  await writeFile(join(folder, "wrangler.toml"), text + second);
+  return ".wrangler/test/wrangler.toml";
 }
 
 /** Clicks a link or a button that loads a new page, and waits for that page. */

@@ -203,9 +203,9 @@ const Filters: FC<EnterprisesProps> = ({ listed, counts, plans }) => {
   ];
   return (
     <form class="search filters" method="get" action={OPERATOR_PATH}>
-      <label>
-        <span>Plan</span>
-        <select name="plan">
+      <p>
+        <label for="list-plan">Plan</label>
+        <select id="list-plan" name="plan">
           <option value="">All plans</option>
           {options.map(({ id, name }) => (
             <option value={id} selected={id === listed.plan}>
@@ -213,16 +213,16 @@ const Filters: FC<EnterprisesProps> = ({ listed, counts, plans }) => {
             </option>
           ))}
         </select>
-      </label>
-      <label>
-        <span>Order</span>
-        <select name="sort">
+      </p>
+      <p>
+        <label for="list-order">Order</label>
+        <select id="list-order" name="sort">
           <option value="newest">Newest first</option>
           <option value="id" selected={listed.byId}>
             By id
           </option>
         </select>
-      </label>
+      </p>
       <button class="button plain" type="submit">
         Show
       </button>
