@@ -23,6 +23,7 @@ import { signingSecrets } from "../access/secrets.ts";
 import { readSession } from "../access/session.ts";
 import { callerOfToken, hasExpired, verifyToken } from "../access/tokens.ts";
 import { type Address, findAddress } from "../catalog/addresses.ts";
+import { renewRestoring } from "../catalog/restoring.ts";
 import { findOperatorKeyFault } from "../operations/operator-keys.ts";
 import { ID_RULE, isId } from "../wire/fields.ts";
 import { invalid, problem } from "./problem.ts";
@@ -82,8 +83,10 @@ export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
     c.set("expiresAtMs", expiresAtMs);
     if (await isOverLimit(c, access)) return problem(c, "rate_limited");
     const fault = await operatorKeyFault(c);
-    if (fault === null) await next();
-    else c.res = problem(c, fault);
+    if (fault === null) {
+      await renewRestoring(c.env, c.executionCtx);
+      await next();
+    } else c.res = problem(c, fault);
     // Only the enterprise's Durable Object knows that a key was revoked. Count its 401 responses here, so that
     // isOverLimit() soon stops a revoked key from waking the object again.
     if (c.res.status === 401) await isOver(c.env, "LIMIT_FAILURES", subjectOf(c));

@@ -1,7 +1,4 @@
-/**
- * POST …/restore takes an enterprise's object back to a moment of the last 30 days. This needs the platform's recovery,
- * and what was revoked since then must be revoked again first. This release has no such restore and says so.
- */
+/** POST …/restore takes an enterprise back to a moment of the last 30 days, with the platform's point-in-time recovery. */
 import { isRefusal } from "../ledger/refusals.ts";
 import { restoreEnterprise } from "../operations/restore.ts";
 import { time } from "../wire/fields.ts";
@@ -16,7 +13,7 @@ export const restoreRoutes = newRouter().openapi(
       name: "restoreEnterprise",
       summary: "Restore an enterprise to an earlier moment",
       details:
-        "Takes the enterprise back to a moment of the last 30 days. It is not available yet: the response is 501 `not_supported`. See docs/operate.md for what to do instead.",
+        "Takes the enterprise's ledger back to a moment of the last 30 days and rebuilds its copy. It begins a minute after this call. Until then and until the ledger is back, every call for the enterprise is 503 `ledger_busy`; after that, charts and lists are 503 `copy_unavailable` until the copy is rebuilt, which ends the job. Debits, grants, caps, budgets and settings since then are undone. Keys made or revoked, sign-outs, used sign-in links and erasures since then are not. The next report of a run in progress charges its totals again. `seq` continues above every number ever issued, behind a `checkpoint` of the journal, and export cursors from before are 410 `cursor_expired`. 501 where the platform has no recovery, as in local development. docs/operate.md says what to consider first.",
       refusals: ["not_found", "not_supported"],
       tag: "Operator",
       access: { scope: "operator", operatorScopes: ["maintenance"] },
@@ -28,7 +25,7 @@ export const restoreRoutes = newRouter().openapi(
     },
   }),
   async (c) => {
-    const restored = await restoreEnterprise(c.env, c.var.address, c.req.valid("json").at);
-    return isRefusal(restored) ? refused(c, restored.refusal) : c.json(restored, 202);
+    const begun = await restoreEnterprise(c.env, c.var.address, c.req.valid("json").at);
+    return isRefusal(begun) ? refused(c, begun.refusal) : c.json(begun, 202);
   },
 );

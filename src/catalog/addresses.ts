@@ -6,6 +6,7 @@
 import { JURISDICTIONS, type Jurisdiction, type LocationHint } from "../ledger/regions.ts";
 import { catalogOf } from "./object.ts";
 import type { Place } from "./placement.ts";
+import { refuseRestoring } from "./restoring.ts";
 
 /** `region` is a jurisdiction, or empty: claims of keys and tokens contain it like this. */
 export type Address = { enterprise: string; region: string };
@@ -22,9 +23,11 @@ const known = new Map<string, { placed: Placed; readAtMs: number }>();
 
 /**
  * Returns a stub of the enterprise's object. Get a new stub for each call, because a stub stays broken after a call
- * fails. Throws if the platform does not know the jurisdiction: an object must never be created outside of it.
+ * fails. Throws if the platform does not know the jurisdiction: an object must never be created outside of it. Throws if
+ * the enterprise is being restored.
  */
 export function objectAt(env: Env, { enterprise, region }: Address, locationHint: LocationHint | null = null) {
+  refuseRestoring(enterprise);
   const options = locationHint === null ? {} : { locationHint };
   if (region === "") return env.ENTERPRISE.getByName(enterprise, options);
   const jurisdiction = JURISDICTIONS.find((name) => name === region);

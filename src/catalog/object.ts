@@ -23,10 +23,11 @@ import type { PriceBook } from "./price-book.ts";
 import { type ModelPrice, toFourRates } from "./price-entry.ts";
 import { type BookChange, type BookRefusal, type PriceVersion, PriceVersions } from "./price-versions.ts";
 import { CatalogRecords } from "./records.ts";
+import { restoredObject } from "./restored-object.ts";
+import { Restores } from "./restores.ts";
 import type { WaitingReceived, WaitingReport } from "./waiting-report.ts";
 import { WaitingList, type WaitingSummary } from "./waiting-usage.ts";
 import { within } from "./within.ts";
-
 /** What the metrics show so that the person on call knows which enterprises an alert is about. */
 export type CatalogAttention = {
   busy: Record<BusyCause, number>;
@@ -47,6 +48,8 @@ export const LISTS = [
   "deliveries_failed",
   "webhook_secrets_failed",
 ];
+/** Of these, the tables that repeat what an object has reported. */
+const STATES = ["enterprise_plans", "object_sizes", "late_copies"];
 /** An object that has not responded after this time is notified again later. */
 const NOTIFY_LIMIT_MS = 5_000;
 
@@ -58,9 +61,11 @@ export class CatalogObject extends CatalogRecords {
   readonly #plans: PlanVersions;
   readonly #deletions = new Deletions(this.#sql);
   readonly #waiting: WaitingList;
+  readonly #restores = new Restores(this.#sql, (record) => this.putJob(record));
   readonly #alarm = new CatalogAlarm(this.ctx.storage, [
     { nextDueAtMs: () => this.#deletions.nextDueAtMs(), run: () => this.#runDeletions() },
     { nextDueAtMs: () => this.#waiting.nextDueAtMs(), run: () => this.#notifyOfPrices() },
+    { nextDueAtMs: () => this.#restores.nextDueAtMs(), run: () => this.#runRestores() },
   ]);
   readonly #operatorKeys: OperatorKeys;
   readonly #deliveries: DeliveryRecords;
@@ -209,7 +214,8 @@ export class CatalogObject extends CatalogRecords {
    * catalog's alarm continues until nothing is left.
    * @param objectId the id of the enterprise's object, which depends on its region
    */
-  beginDeletion(enterprise: string, objectId: string): { job: string } | null {
+  beginDeletion(enterprise: string, objectId: string): { job: string } | null | Refused {
+    if (this.#restores.isRunning(enterprise)) return refuse({ code: "ledger_busy" });
     return this.ctx.storage.transactionSync(() => {
       if (!this.#places.remove(enterprise)) return null;
       const job = crypto.randomUUID();
@@ -219,6 +225,25 @@ export class CatalogObject extends CatalogRecords {
       this.#alarm.schedule();
       return { job };
     });
+  }
+
+  /** Begins the restore of an enterprise, or returns the job of the one that is running; null if it is not listed. */
+  beginRestore(enterprise: string, objectId: string, atMs: number): { job: string } | null {
+    if (this.#places.find(enterprise) === null) return null;
+    const begun = this.ctx.storage.transactionSync(() =>
+      this.#restores.begin({ enterprise, objectId, atMs }, Date.now()),
+    );
+    this.#alarm.schedule();
+    return begun;
+  }
+
+  /** Lists the enterprises whose calls must be refused, because they are being restored. */
+  restoring(): string[] {
+    return this.#restores.listed();
+  }
+
+  isRestoring(enterprise: string): boolean {
+    return this.#restores.listed().includes(enterprise);
   }
 
   override alarm(): Promise<void> {
@@ -234,6 +259,19 @@ export class CatalogObject extends CatalogRecords {
       );
       return !isRefusal(noted);
     });
+  }
+
+  #runRestores(): Promise<void> {
+    return this.#restores.runDue(
+      () => Date.now(),
+      (objectId) => restoredObject(this.env, objectId),
+      (enterprise) => this.#forgetState(enterprise),
+    );
+  }
+
+  /** Removes what an enterprise's object has reported before it went back. The object or a schedule reports it again. */
+  #forgetState(enterprise: string): void {
+    for (const table of STATES) this.#sql.exec(`DELETE FROM ${table} WHERE id = ?`, enterprise);
   }
 
   #forget(enterprise: string): void {
@@ -271,7 +309,6 @@ export class CatalogObject extends CatalogRecords {
     return this.#list.counts();
   }
 
-  /** Returns the enterprises to audit next: first those never audited, then those with the oldest audits. */
   nextToAudit(limit: number): string[] {
     return this.#audits.next(limit);
   }
@@ -290,7 +327,6 @@ export class CatalogObject extends CatalogRecords {
     return this.#audits.wrong(limit);
   }
 
-  /** Returns the last scheduled audit of an enterprise; null before its first one. */
   lastAudit(id: string): AuditNote | null {
     return this.#audits.last(id);
   }

@@ -20,6 +20,7 @@ import { type EntryJson, showEntry, type UnreadEntries } from "../wire/entry.ts"
 import { type GaugeJson, showGauge } from "../wire/gauge.ts";
 import { type GrantJson, showGrant } from "../wire/grant.ts";
 import { type ReceiptJson, showReceipt } from "../wire/receipt.ts";
+import { LedgerBusy } from "../wire/transient.ts";
 import { AccessControl } from "./access-control.ts";
 import { type CopyView, type StartAnswerJson, type StartRefusedJson, showState, type ViewAsked } from "./answers.ts";
 import { CommitQueue } from "./books/commit-queue.ts";
@@ -36,6 +37,7 @@ import { Rebuilder } from "./copy/rebuild.ts";
 import { loadRunRows } from "./copy/run-rows.ts";
 import { Deletion } from "./data/deletion.ts";
 import { Eraser } from "./data/eraser.ts";
+import { Restorer } from "./data/restorer.ts";
 import { DataCalls } from "./data-calls.ts";
 import { WaitingReporter } from "./jobs/report-waiting.ts";
 import { JobRunner } from "./jobs/runner.ts";
@@ -48,6 +50,7 @@ import { DebitStream } from "./sockets/debit-stream.ts";
 import { LivePush } from "./sockets/live.ts";
 import {
   CLOSE_POLICY,
+  CLOSE_RESTARTING,
   CLOSE_UNAUTHORIZED,
   hasExpired,
   holderOf,
@@ -56,7 +59,11 @@ import {
   type SocketOwner,
 } from "./sockets/sockets.ts";
 
+import { within } from "./within.ts";
+
 const OPERATOR: Caller = { kind: "operator" };
+/** How long an alarm waits for the catalog. */
+const CATALOG_LIMIT_MS = 2_000;
 
 export class EnterpriseCore {
   readonly jobs: JobRunner;
@@ -65,6 +72,7 @@ export class EnterpriseCore {
   readonly data: DataCalls;
   readonly notifications: NotificationCalls;
   readonly budgets: BudgetCalls;
+  readonly restorer: Restorer;
   readonly #keyring: Keyring;
   readonly #debits: CommitQueue<Report, DebitAnswerJson | Refused, Refused | Denied>;
   readonly #live: LivePush;
@@ -73,6 +81,8 @@ export class EnterpriseCore {
   readonly #projector: Projector;
   readonly #waiting: WaitingReporter;
   readonly #senders = new Senders();
+  /** Whether the catalog was asked about restores. Each instance asks once, because only a new one can have gone back. */
+  #asked = false;
   readonly platform: Platform;
 
   constructor(
@@ -97,6 +107,7 @@ export class EnterpriseCore {
     const eraser = new Eraser({ ledger, platform }, this.#writer);
     const projector = this.#projector;
     this.jobs = new JobRunner({ platform, ledger, projector, rebuilder, waiting: this.#waiting, eraser });
+    this.restorer = new Restorer({ ledger, platform, keyring: this.#keyring, jobs: this.jobs, writer: this.#writer });
     ledger.refuseUnpriced = bare.unpricedUsage === "refuse";
     this.budgets = new BudgetCalls({
       ledger,
@@ -210,7 +221,12 @@ export class EnterpriseCore {
 
   /** Checks the copy, because a reader has found it incomplete. Requests a rebuild if it is. */
   async checkCopy(): Promise<void> {
-    if (this.ledger.provisioned) await this.#writer.check();
+    if (this.ledger.provisioned && !this.restorer.underWay) await this.#writer.check();
+  }
+
+  /** Returns why the object cannot be taken back to this moment; null if it can. */
+  async checkRestore(atMs: AtMs): Promise<Refused | Denied | null> {
+    return this.#fault(OPERATOR) ?? this.restorer.check(atMs);
   }
 
   receipt(caller: Caller, run: string): ReceiptJson | Refused | Denied {
@@ -292,6 +308,7 @@ export class EnterpriseCore {
       socket.close(CLOSE_POLICY, "send nothing but ping");
       return;
     }
+    if (this.restorer.underWay) return socket.close(CLOSE_RESTARTING, "the enterprise is being restored");
     const refuse = () =>
       hasExpired(owner, this.#realNowMs()) ? deny({ code: "key_expired" }) : this.#fault(owner.caller);
     const reply = await this.#stream.answer(message, refuse);
@@ -303,6 +320,7 @@ export class EnterpriseCore {
 
   async alarm(): Promise<void> {
     if (!this.ledger.provisioned) return;
+    if (await this.#isRestoring()) return this.jobs.skipAlarm();
     await this.jobs.runAll();
     this.#afterChange();
   }
@@ -319,6 +337,21 @@ export class EnterpriseCore {
     return answers;
   }
 
+  /** Whether the alarm must do nothing: a file that has just gone back does not know it yet, so the catalog is asked once. */
+  async #isRestoring(): Promise<boolean> {
+    const { recovery, defer, log } = this.platform;
+    if (recovery !== undefined && !this.#asked && !this.restorer.underWay) {
+      try {
+        if (await within(defer, CATALOG_LIMIT_MS, recovery.isListed(this.ledger.id))) return true;
+      } catch (error) {
+        // Restores make no progress while the catalog does not answer, so the alarm goes on.
+        log.warn({ event: "restores_not_read", enterprise: this.ledger.id, error: String(error) });
+      }
+      this.#asked = true;
+    }
+    return this.restorer.underWay;
+  }
+
   /** Converts the gauge to the JSON form that responses, sockets and webhooks use. */
   #showGauge(gauge: Gauge = this.ledger.gauge()): GaugeJson {
     return showGauge(gauge, this.ledger.links());
@@ -328,9 +361,11 @@ export class EnterpriseCore {
     return onlyUserOf(caller, this.ledger.books.settings);
   }
 
-  /** Returns why the caller is refused now, or null if it is not refused. */
+  /** Returns why the caller is refused now, or null if it is not refused. Throws while the object is being restored. */
   #fault(caller: Caller): Refused | Denied | null {
-    return this.ledger.provisioned ? this.#keyring.findFault(caller, this.#realNowMs()) : refuse({ code: "not_found" });
+    if (!this.ledger.provisioned) return refuse({ code: "not_found" });
+    if (this.restorer.underWay) throw new LedgerBusy(`${this.ledger.id} is being restored`);
+    return this.#keyring.findFault(caller, this.#realNowMs());
   }
 
   #answer<T>(caller: Caller, act: () => T): T | Refused | Denied {

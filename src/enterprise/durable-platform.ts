@@ -6,12 +6,13 @@ import { webhookSecretOf } from "../access/webhook-secret.ts";
 import { findAddress, objectAt } from "../catalog/addresses.ts";
 import { currentPrices } from "../catalog/current-prices.ts";
 import { catalogOf } from "../catalog/object.ts";
+import { renewRestoring } from "../catalog/restoring.ts";
 import { allShards, databaseAt } from "../copy/shards.ts";
 import { isRefusal, refuse } from "../ledger/refusals.ts";
 import { deploymentLinks } from "../wire/links.ts";
 import { loadShard } from "./books/copy-shard.ts";
 import type { Sql, SqlRow } from "./books/sql.ts";
-import type { Email, Platform } from "./platform.ts";
+import type { Email, Platform, Recovery } from "./platform.ts";
 import type { Sockets } from "./sockets/sockets.ts";
 
 export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sockets): Platform {
@@ -34,11 +35,11 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
     shards: () => allShards(env),
     peers: {
       exists: async (enterprise) => {
-        const state = await (await findPeer(env, enterprise))?.state({ kind: "operator" });
+        const state = await (await findPeer(ctx, env, enterprise))?.state({ kind: "operator" });
         return state !== undefined && !isRefusal(state);
       },
       addGrant: async (enterprise, request) =>
-        (await (await findPeer(env, enterprise))?.addGrant(request)) ?? refuse({ code: "not_found" }),
+        (await (await findPeer(ctx, env, enterprise))?.addGrant(request)) ?? refuse({ code: "not_found" }),
     },
     lateCopies: { note: async (enterprise, isLate) => catalogOf(env).noteLateCopy(enterprise, isLate) },
     moves: { note: async (enterprise, shard) => catalogOf(env).noteMoved(enterprise, shard) },
@@ -61,6 +62,7 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
     prices: (minVersion) => currentPrices(env, ctx, minVersion),
     unpricedUsage: "UNPRICED_USAGE" in env && env.UNPRICED_USAGE === "refuse" ? "refuse" : "keep",
     waitingUsage: { report: async (report) => catalogOf(env).reportWaiting(report, ctx.id.toString()) },
+    recovery: recoveryOf(ctx, env),
     log: {
       warn: (event) => console.warn(JSON.stringify(event)),
       error: (event) => console.error(JSON.stringify(event)),
@@ -78,9 +80,28 @@ function currentCopy(env: Env, sql: Sql): D1Database {
   return database as D1Database;
 }
 
+function recoveryOf(ctx: DurableObjectState, env: Env): Recovery {
+  return {
+    isSupported: async () => {
+      try {
+        await ctx.storage.getBookmarkForTime(Date.now() - 1_000);
+        return true;
+      } catch (error) {
+        if (/does not implement point-in-time recovery/.test(String(error))) return false;
+        throw error;
+      }
+    },
+    bookmarkAt: (atMs) => ctx.storage.getBookmarkForTime(atMs),
+    startNextAt: (bookmark) => ctx.storage.onNextSessionRestoreBookmark(bookmark),
+    restart: () => ctx.abort("the enterprise is being restored"),
+    isListed: async (enterprise) => catalogOf(env).isRestoring(enterprise),
+  };
+}
+
 /** Returns the object of another enterprise; null if it was never created. */
-async function findPeer(env: Env, enterprise: string) {
+async function findPeer(ctx: DurableObjectState, env: Env, enterprise: string) {
   const address = await findAddress(env, enterprise);
+  await renewRestoring(env, ctx);
   return address === null ? null : objectAt(env, address);
 }
 

@@ -71,6 +71,8 @@ export class Management {
     shard: string = FIRST_SHARD,
   ): Provisioned | Refused | Denied {
     if (this.deps.ledger.deletionBegunAtMs !== null) return refuse({ code: "enterprise_deleted" });
+    const fault = this.deps.ledger.provisioned ? this.deps.fault(OPERATOR) : null;
+    if (fault !== null) return fault;
     const request = { id, patch, complete, testClockMs, plans, by, rotateSecret, shard };
     const provisioned = provision(this.deps.ledger, request);
     if (this.deps.ledger.provisioned) this.deps.afterChange();
@@ -83,7 +85,7 @@ export class Management {
 
   /** Moves the clock with `move`, after reading what the plan gives if the cycle ends by `toMs`. */
   async withPlan<T>(toMs: AtMs, move: () => T): Promise<T> {
-    await learnPlanBefore(toMs, this.deps);
+    if (this.deps.fault(OPERATOR) === null) await learnPlanBefore(toMs, this.deps);
     return move();
   }
 

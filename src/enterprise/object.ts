@@ -7,6 +7,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { Caller } from "../access/callers.ts";
 import type { TokenClaims } from "../access/tokens.ts";
 import type { ModelPrice } from "../catalog/price-entry.ts";
+import type { RestoreStepName } from "../catalog/restore-steps.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Settings } from "../ledger/books.ts";
 import type { BudgetKey, BudgetScope, BudgetTerms } from "../ledger/budget.ts";
@@ -276,6 +277,16 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   eraseUser(user: string) {
     return this.#core.data.eraseUser(user);
+  }
+
+  checkRestore(...call: Parameters<EnterpriseCore["checkRestore"]>) {
+    return this.#core.checkRestore(...call);
+  }
+
+  /** One step of a restore; the catalog names it. The steps change together with the catalog, so they have one method. */
+  async restoreStep(name: RestoreStepName, args: unknown[]): Promise<unknown> {
+    const { restorer } = this.#core;
+    return (restorer[name] as (...args: unknown[]) => unknown).apply(restorer, args);
   }
 
   importHistory(...call: Parameters<EnterpriseCore["data"]["importHistory"]>) {

@@ -47,6 +47,8 @@ export type Platform = {
   /** The deployment's variable UNPRICED_USAGE: whether usage that nothing prices is kept or refused. */
   unpricedUsage: "keep" | "refuse";
   waitingUsage: WaitingUsage;
+  /** Absent: the platform cannot take an object back to an earlier moment. */
+  recovery?: Recovery;
   log: Log;
 };
 
@@ -102,6 +104,20 @@ type EmailNetwork = {
     confirmId: string;
     site: string;
   }): Promise<string>;
+};
+
+/** The platform's point-in-time recovery of this object. */
+export type Recovery = {
+  /** Whether this deployment has it. The development runtime does not. */
+  isSupported(): Promise<boolean>;
+  /** Returns the bookmark of a moment of the last 30 days, by the real clock. */
+  bookmarkAt(atMs: AtMs): Promise<string>;
+  /** Lets the object's next instance start with what was stored at the bookmark. Returns the bookmark that undoes this. */
+  startNextAt(bookmark: string): Promise<string>;
+  /** Ends this instance, without an answer to the calls that wait. */
+  restart(): void;
+  /** Whether the catalog is restoring this enterprise. */
+  isListed(enterprise: string): Promise<boolean>;
 };
 
 /** Logs each event as one line of JSON. */

@@ -15,6 +15,7 @@ export async function deleteEnterprise(env: Env, address: Address): Promise<{ jo
   if (isRefusal(state)) return state;
   const begun = await catalogOf(env).beginDeletion(enterprise, stub.id.toString());
   if (begun === null) return refuse({ code: "not_found" });
+  if (isRefusal(begun)) return begun;
   try {
     await enterpriseStub(env, address).deleteStep(enterprise);
   } catch (error) {

@@ -1,16 +1,26 @@
-/** Takes an enterprise back to an earlier moment. This release has no such restore and says so. */
+/**
+ * Takes an enterprise back to an earlier moment. The catalog lists it first, and continues the restore whatever fails. The
+ * object refuses calls as soon as the catalog's alarm has reached it.
+ */
 import type { Denied } from "../access/refusals.ts";
 import type { Address } from "../catalog/addresses.ts";
-import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
+import { catalogOf } from "../catalog/object.ts";
+import { noteRestoring } from "../catalog/restoring.ts";
+import { type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
 
-/** Returns the job that restores the enterprise to what it was at this moment. */
 export async function restoreEnterprise(
   env: Env,
   address: Address,
-  _atMs: AtMs,
+  atMs: AtMs,
 ): Promise<{ job: string } | Refused | Denied> {
-  const state = await enterpriseStub(env, address).state({ kind: "operator" });
-  return isRefusal(state) ? state : refuse({ code: "not_supported" });
+  const { enterprise } = address;
+  const stub = enterpriseStub(env, address);
+  const refused = await stub.checkRestore(atMs);
+  if (refused !== null) return refused;
+  const begun = await catalogOf(env).beginRestore(enterprise, stub.id.toString(), atMs);
+  if (begun === null) return refuse({ code: "not_found" });
+  noteRestoring(enterprise);
+  return begun;
 }

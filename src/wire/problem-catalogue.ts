@@ -337,13 +337,13 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
   not_supported: {
     status: 501,
     title: "Not supported",
-    meaning: "This deployment cannot take an enterprise back to an earlier moment.",
-    remedy: "Do not retry. docs/operate.md says what to do instead.",
+    meaning: "The platform has no recovery, so an enterprise cannot be taken back to an earlier moment here.",
+    remedy: "Do not retry. Local development has no recovery; a deployment on Cloudflare has.",
   },
   ledger_busy: {
     status: 503,
     title: "Ledger busy",
-    meaning: "The ledger is restarting or overloaded.",
+    meaning: "The ledger is restarting, overloaded, or being restored to an earlier moment.",
     remedy: "Wait `Retry-After` seconds, then retry.",
     retryAfterSeconds: 1,
   },

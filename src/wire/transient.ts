@@ -35,7 +35,14 @@ export function isStorageFull(error: unknown): boolean {
   return causesOf(error).some(({ message }) => /SQLITE_FULL|database or disk is full/.test(message));
 }
 
-/** True if the object must first finish other work, of which it has done a portion now. */
+/** RPC keeps only the message of an error, so the message starts with the name that isTransient recognizes. */
+export class LedgerBusy extends Error {
+  constructor(why: string) {
+    super(`LedgerBusy: ${why}`);
+  }
+}
+
+/** True if the object must first finish other work. */
 function isBusy(error: unknown): boolean {
   return causesOf(error).some(({ message }) => message.includes("LedgerBusy"));
 }

@@ -28,7 +28,8 @@ const CANNOT_RUN: Record<string, string> = {
   "docs/operate.md 7": "is a part of wrangler.toml; test/worker/shards.test.ts runs with more than one database",
   "docs/operate.md 9": "is a part of Prometheus's configuration; test/docs/setup.test.ts checks it",
   "docs/operate.md 10": "is a part of wrangler.toml; test/docs/setup.test.ts lets wrangler read it",
-  "docs/operate.md 17": "needs an account",
+  "docs/operate.md 12": "needs a platform with recovery; test/worker/restore.test.ts replaces it",
+  "docs/operate.md 18": "needs an account",
 };
 /** Files whose examples have a separate test, or are commands that run tests. */
 const WHOLE_FILES: Record<string, string> = {

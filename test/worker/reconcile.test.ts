@@ -1,5 +1,5 @@
 // Scheduled audits and the metrics, through which an operator learns of drift.
-import { createScheduledController, runInDurableObject } from "cloudflare:test";
+import { createExecutionContext, createScheduledController, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { catalogOf } from "../../src/catalog/object.ts";
@@ -16,7 +16,7 @@ async function runSchedule(): Promise<Record<string, unknown>[]> {
   for (const level of ["log", "error"] as const) {
     vi.spyOn(console, level).mockImplementation((line: string) => lines.push(line));
   }
-  await worker.scheduled(createScheduledController(), env);
+  await worker.scheduled(createScheduledController(), env, createExecutionContext());
   vi.restoreAllMocks();
   return lines.map((line) => JSON.parse(line));
 }

@@ -12,7 +12,9 @@ import type { Sql, SqlRow } from "./sql.ts";
 
 type Erasure = {
   replacement: string;
-  /** The person's id and name; null once no table has them. */
+  /**
+   * The person's id and name; null once no table has them. UNKNOWN_PERSON: some tables may have an id that is not known.
+   */
   user: string | null;
   name: string | null;
   /** By the enterprise's clock and by the real clock. */
@@ -22,6 +24,9 @@ type Erasure = {
 
 /** A person whose id some tables may still have. */
 export type PersonToErase = { user: string; name: string | null; replacement: string };
+
+/** No person has this id. After a restore it stands for one whose id is known only by its hash, until it is found. */
+export const UNKNOWN_PERSON = "";
 
 const SUFFIX_BYTES = 4;
 const KEY_BYTES = 32;
@@ -65,6 +70,35 @@ export class Erasures {
 
   finish(replacement: string): void {
     this.sql.run("UPDATE erasures SET user = NULL, name = NULL WHERE replacement = ?", replacement);
+    this.forget();
+  }
+
+  /** Whether some table may have the id of a person who is known only by the hash. */
+  get anyUnknown(): boolean {
+    return this.sql.all("SELECT 1 FROM erasures WHERE user = ? LIMIT 1", UNKNOWN_PERSON).length > 0;
+  }
+
+  /** Notes which of these ids belong to people who are known only by the hash. */
+  recognize(ids: readonly string[]): void {
+    const hashKey = this.#loadHashKey() ?? "";
+    const byHash = new Map(ids.map((id) => [keyedHash(hashKey, id), id]));
+    const found = this.sql.all(
+      "SELECT replacement, hash FROM erasures WHERE user = ? AND hash IN (SELECT value FROM json_each(?))",
+      ...[UNKNOWN_PERSON, JSON.stringify([...byHash.keys()])],
+    );
+    for (const { replacement, hash } of found) {
+      this.sql.run(
+        `UPDATE erasures SET user = ?1, name = (SELECT name FROM names WHERE kind = 'user' AND id = ?1)
+          WHERE replacement = ?2`,
+        ...[byHash.get(hash as string) ?? null, replacement ?? null],
+      );
+    }
+    this.forget();
+  }
+
+  /** Ends the search: no table has the ids that were not found. */
+  endSearch(): void {
+    this.sql.run("UPDATE erasures SET user = NULL WHERE user = ?", UNKNOWN_PERSON);
     this.forget();
   }
 

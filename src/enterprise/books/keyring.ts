@@ -69,6 +69,11 @@ export class Keyring {
     return (token === undefined ? role : this.signOuts.roleOf(user, role, token.issuedAtMs)) !== "admin";
   }
 
+  /** Forgets what is in memory, because rows of the table were replaced. */
+  forget(): void {
+    this.#known.clear();
+  }
+
   add(key: NewKey, by: By, nowMs: AtMs): KeySummary | Denied {
     if (this.#countValid(nowMs) >= MAX_KEYS) return deny({ code: "too_many_keys" });
     this.sql.run(

@@ -101,8 +101,14 @@ export class Ledger {
 
   beginDeletion(): void {
     setProgress(this.sql, "deletion_begun_at", this.realNowMs());
+    this.forget();
+  }
+
+  /** Drops the state in memory, so that the next call loads it again. */
+  forget(): void {
     this.#cached = null;
     this.recent.clear();
+    this.store.channels.forget();
   }
 
   /** The enterprise's id. */
@@ -367,9 +373,7 @@ export class Ledger {
       this.#holdEndMs = due ? this.#loadHoldEnd() : Math.min(this.#holdEndMs, change.soonestHoldEnd());
       return answer;
     } catch (error) {
-      this.#cached = null;
-      this.recent.clear();
-      this.store.channels.forget();
+      this.forget();
       this.budgets.recover(error);
       throw error;
     }

@@ -11,6 +11,7 @@ import { COPY_SHARD_STEP } from "./copy-shard.ts";
 import { CUBE_STEP, CYCLE_STEP } from "./cube-schema.ts";
 import { HELD_STEP } from "./held-sums.ts";
 import { OPEN_GRANTS_STEP } from "./open-grants-schema.ts";
+import { RESTORING_STEP } from "./restoring.ts";
 import type { Sql } from "./sql.ts";
 import { WAITING_STEP } from "./waiting-schema.ts";
 
@@ -333,6 +334,7 @@ export const STEPS: readonly string[][] = [
   DAY_STEP,
   HELD_STEP,
   OPEN_GRANTS_STEP,
+  RESTORING_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -124,6 +124,12 @@ export function noteTried(sql: Sql, nowMs: AtMs, pauseMs: number): void {
   sql.run("UPDATE waiting_state SET tried_at_ms = ?, pause_ms = ?", nowMs, pauseMs);
 }
 
+/** Notes that the object went back to an earlier moment. It then reports again what waits, as a later revision. */
+export function noteRestored(sql: Sql, revision: number): void {
+  sql.run("INSERT OR IGNORE INTO waiting_state VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0)");
+  sql.run("UPDATE waiting_state SET revision = max(revision, ?) + 1", revision);
+}
+
 /** Notes what the catalog has confirmed. */
 export function noteSent(sql: Sql, revision: number, listed: boolean): void {
   sql.run("UPDATE waiting_state SET sent = max(sent, ?), listed = ?", revision, Number(listed));

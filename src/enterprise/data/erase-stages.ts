@@ -12,14 +12,13 @@ import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox } from "../books/outbox.ts";
 import { getProgress, nextRevision } from "../books/progress.ts";
 import { ENTRIES } from "../books/rows.ts";
-import type { Sql, SqlRow, SqlValue } from "../books/sql.ts";
 import { CUBE, cellId, mergeCells } from "../copy/cube.ts";
 import { addCycleTotal, CYCLE_TOTALS } from "../copy/totals.ts";
 import type { Platform } from "../platform.ts";
 import { opaqueId } from "./digest.ts";
 import { logChanges } from "./export-log.ts";
+import { keyOf, pageOf, type StageKey } from "./table-page.ts";
 
-export type StageKey = readonly SqlValue[] | null;
 export type EraseDeps = { ledger: Ledger; platform: Platform };
 
 /** Looks at the page after this key. Returns the key of its last row; null if it was the last page. */
@@ -49,7 +48,7 @@ export const ERASE_STAGES: readonly Stage[] = [
 
 async function eraseRuns({ ledger, platform }: EraseDeps, person: PersonToErase, after: StageKey): Promise<StageKey> {
   const { sql } = ledger;
-  const page = pageOf(sql, "runs", ["run"], after);
+  const page = pageOf(sql, "runs", ["run"], after, PAGE_ROWS);
   const found = sql.all(`SELECT run FROM runs WHERE user = ? AND ${page.within}`, person.user, ...page.params);
   const runs = found.map(({ run }) => run as string);
   await replaceRunUser(platform.copy, ledger.id, runs, person);
@@ -100,7 +99,7 @@ function eraseOutbox({ ledger: { sql } }: EraseDeps, { user, replacement }: Pers
 async function eraseTotals(deps: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): Promise<StageKey> {
   const { sql } = deps.ledger;
   const key = ["unit", "cycle_starts_at_ms", "dimension", "id"];
-  const page = pageOf(sql, "totals_cycle", key, after);
+  const page = pageOf(sql, "totals_cycle", key, after, PAGE_ROWS);
   const load = () => {
     const statement = `SELECT * FROM totals_cycle WHERE dimension = 'user' AND id = ? AND ${page.within}`;
     const before = sql.all(statement, user, ...page.params).map(CYCLE_TOTALS.read);
@@ -128,7 +127,7 @@ async function eraseTotals(deps: EraseDeps, { user, replacement }: PersonToErase
 /** What the last release stored of the days, which only budgets read. */
 function eraseDays({ ledger }: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): StageKey {
   const { sql } = ledger;
-  const page = pageOf(sql, "totals_day", ["day_starts_at_ms", "dimension", "id", "unit"], after);
+  const page = pageOf(sql, "totals_day", ["day_starts_at_ms", "dimension", "id", "unit"], after, PAGE_ROWS);
   const found = `FROM totals_day WHERE dimension = 'user' AND id = ? AND ${page.within}`;
   const rows = sql.all(`SELECT * ${found}`, user, ...page.params);
   sql.transaction(() => {
@@ -147,7 +146,7 @@ function eraseDays({ ledger }: EraseDeps, { user, replacement }: PersonToErase, 
 
 async function eraseCube(deps: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): Promise<StageKey> {
   const { sql } = deps.ledger;
-  const page = pageOf(sql, "cube", CELL_KEY, after);
+  const page = pageOf(sql, "cube", CELL_KEY, after, PAGE_ROWS);
   const load = () => {
     const found = sql.all(`SELECT * FROM cube WHERE user = ? AND ${page.within}`, user, ...page.params);
     const before = found.map(CUBE.read);
@@ -189,7 +188,7 @@ async function eraseName(deps: EraseDeps, { user, replacement }: PersonToErase):
 
 async function eraseEntries(deps: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): Promise<StageKey> {
   const { sql } = deps.ledger;
-  const page = pageOf(sql, "entries", ["seq"], after);
+  const page = pageOf(sql, "entries", ["seq"], after, PAGE_ROWS);
   const found = sql.all(
     `SELECT * FROM entries WHERE (caused_by = ? OR instr(facts, ?) > 0) AND ${page.within}`,
     ...[`user:${user}`, `"dimension":"user","id":${jsonOf(user)}`, ...page.params],
@@ -213,7 +212,7 @@ async function eraseEntries(deps: EraseDeps, { user, replacement }: PersonToEras
 }
 
 function eraseKeys({ ledger: { sql } }: EraseDeps, person: PersonToErase, after: StageKey): StageKey {
-  const page = pageOf(sql, "keys", ["id"], after);
+  const page = pageOf(sql, "keys", ["id"], after, PAGE_ROWS);
   const { user, name, replacement } = person;
   sql.run(
     `UPDATE keys SET name = iif(name IN (?, ?), ?, name), created_by = iif(created_by = ?, ?, created_by)
@@ -225,7 +224,7 @@ function eraseKeys({ ledger: { sql } }: EraseDeps, person: PersonToErase, after:
 }
 
 function eraseNotes({ ledger: { sql } }: EraseDeps, person: PersonToErase, after: StageKey): StageKey {
-  const page = pageOf(sql, "grants", ["id"], after);
+  const page = pageOf(sql, "grants", ["id"], after, PAGE_ROWS);
   const { user, name, replacement } = person;
   const statement = `UPDATE grants SET note = ? WHERE note IN (?, ?) AND ${page.within}`;
   sql.run(statement, replacement, user, name ?? user, ...page.params);
@@ -268,7 +267,7 @@ function eraseJobs({ ledger: { sql } }: EraseDeps, { user }: PersonToErase): Sta
 
 /** The keys of cells that were removed. */
 function eraseExportLog({ ledger: { sql } }: EraseDeps, { user }: PersonToErase, after: StageKey): StageKey {
-  const page = pageOf(sql, "export_log", ["kind", "id"], after);
+  const page = pageOf(sql, "export_log", ["kind", "id"], after, PAGE_ROWS);
   const found = sql.all(
     `SELECT id, change FROM export_log WHERE kind = 'usage' AND instr(id, ?) > 0 AND ${page.within}`,
     ...[jsonOf(user), ...page.params],
@@ -310,26 +309,4 @@ function replaceIn(value: unknown, member: string, person: PersonToErase): unkno
 
 function jsonOf(text: string): string {
   return JSON.stringify(text);
-}
-
-function keyOf(key: readonly string[], row: SqlRow): (string | number)[] {
-  return key.map((column) => row[column] as string | number);
-}
-
-/** Returns a condition for the rows of the next page, its parameters, and the key of the page's last row. */
-function pageOf(
-  sql: Sql,
-  table: string,
-  key: readonly string[],
-  after: StageKey,
-  rows = PAGE_ROWS,
-): { within: string; params: SqlValue[]; last: StageKey } {
-  const columns = key.join(", ");
-  const places = `(${key.map(() => "?").join(", ")})`;
-  const beyond = after === null ? "true" : `(${columns}) > ${places}`;
-  const statement = `SELECT ${columns} FROM ${table} WHERE ${beyond} ORDER BY ${columns} LIMIT 1 OFFSET ${rows - 1}`;
-  const found = sql.all(statement, ...(after ?? []))[0];
-  const last = found === undefined ? null : keyOf(key, found);
-  const until = last === null ? "true" : `(${columns}) <= ${places}`;
-  return { within: `${beyond} AND ${until}`, params: [...(after ?? []), ...(last ?? [])], last };
 }

@@ -9,7 +9,8 @@ import type { Sql } from "../books/sql.ts";
 import type { CopyWriter } from "../copy/copy-writer.ts";
 import { AUDIT_CURSOR } from "../jobs/audit.ts";
 import type { Step } from "../jobs/sliced-job.ts";
-import { ERASE_STAGES, type EraseDeps, type StageKey } from "./erase-stages.ts";
+import { ERASE_STAGES, type EraseDeps } from "./erase-stages.ts";
+import type { StageKey } from "./table-page.ts";
 
 /** How far the erasure has come; null before its first slice. */
 export type EraseCursor = {

@@ -213,9 +213,11 @@ function auditEntries({ store }: Ledger, notes: AuditNotes, { seq }: AuditStart,
       values.startAllowanceMicros = facts.startAllowanceMicros;
       values.allowanceMicros = facts.allowanceMicros;
       values.capMicros = facts.capMicros;
-      addTo(notes, "entries granted", facts.grantedMicros);
-      addTo(notes, "entries expired", facts.expiredMicros);
-      addTo(notes, "entries voided", facts.voidedMicros);
+      // It holds the sums of all entries before it. After a restore, some of them are still stored.
+      for (const sum of ["granted", "expired", "voided"] as const) {
+        delete notes.sums[`entries ${sum}`];
+        addTo(notes, `entries ${sum}`, facts[`${sum}Micros`]);
+      }
     }
     if (facts.type === "cycle_started" || facts.type === "plan_changed") values.allowanceMicros = facts.allowanceMicros;
     if (facts.type === "cap_changed") values.capMicros = facts.toMicros;

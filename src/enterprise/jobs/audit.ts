@@ -211,7 +211,7 @@ function finish(ledger: Ledger, notes: AuditNotes, copy: AuditCheck, unreadable 
   return { done, result, commit: () => endAudit(ledger.sql) };
 }
 
-function endAudit(sql: Sql): void {
+export function endAudit(sql: Sql): void {
   endAsOf(sql);
   sql.run("DROP TABLE IF EXISTS audit_drawn");
 }

@@ -139,6 +139,20 @@ export class JobRunner {
     return { job: id };
   }
 
+  /** Does nothing in an alarm. It is set again by `reload`. */
+  skipAlarm(): void {
+    this.#alarmAtMs = NEVER;
+  }
+
+  /** Reads again from storage when each job is due, because rows were replaced, and sets the alarm. */
+  reload(): void {
+    Object.assign(this.#dueAtMs, forEachJob(NEVER));
+    Object.assign(this.#failures, forEachJob(0));
+    this.#loaded = false;
+    this.#alarmAtMs = NEVER;
+    this.changed(false);
+  }
+
   /** Sets the alarm for a sliced job that was started without a change of the books. */
   jobStarted(): void {
     this.#setAlarm();

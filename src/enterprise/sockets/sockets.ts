@@ -37,6 +37,8 @@ export const MAX_LIVE_SOCKETS = 100;
 
 /** Our close code for a key or token that is no longer valid. A client reconnects after any other code. */
 export const CLOSE_UNAUTHORIZED = 4401;
+/** The close code for a service that restarts. A client reconnects later. */
+export const CLOSE_RESTARTING = 1012;
 /** The close code of RFC 6455 for a message that violates the receiver's policy. */
 export const CLOSE_POLICY = 1008;
 

@@ -8,6 +8,7 @@ import type { Caller } from "../../access/callers.ts";
 import type { AnyRefusal } from "../../access/refusals.ts";
 import { clearSession, readSession } from "../../access/session.ts";
 import { callerOfToken, type TokenClaims } from "../../access/tokens.ts";
+import { renewRestoring } from "../../catalog/restoring.ts";
 import { ENTERPRISE_HEADER, REFRESH_HEADER } from "./layout.tsx";
 import { problemPage } from "./problem-page.tsx";
 
@@ -26,6 +27,7 @@ export const requireSession = createMiddleware<PageEnv>(async (c, next) => {
   const page = c.req.header(ENTERPRISE_HEADER);
   if (session === null || (page !== undefined && page !== session.enterprise)) return answerSignedOut(c);
   c.set("session", session);
+  await renewRestoring(c.env, c.executionCtx);
   await next();
 });
 

@@ -6,6 +6,7 @@ import { type Context, Hono } from "hono";
 import { readConfirmLink } from "../../access/confirm-link.ts";
 import { failedTooOften, isOver } from "../../access/limits.ts";
 import { signingSecrets } from "../../access/secrets.ts";
+import { renewRestoring } from "../../catalog/restoring.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readForm } from "../kit/form.tsx";
@@ -22,6 +23,7 @@ export const confirmEmailPages = new Hono<PageEnv>()
     const link = await readConfirmLink(signingSecrets(c.env), token);
     if (link === null) return refuseLink(c);
     if (await isOver(c.env, "LIMIT_COSTLY", `confirm ${link.confirmId}`)) return problemPage(c, "rate_limited");
+    await renewRestoring(c.env, c.executionCtx);
     const found = await enterpriseStub(c.env, link).readConfirmation(link.channel, link.confirmId);
     if (isRefusal(found)) return problemPage(c, "link_invalid");
     const children = (
@@ -47,6 +49,7 @@ export const confirmEmailPages = new Hono<PageEnv>()
     const link = await readConfirmLink(signingSecrets(c.env), token ?? "");
     if (link === null) return refuseLink(c);
     if (await isOver(c.env, "LIMIT_COSTLY", `confirm ${link.confirmId}`)) return problemPage(c, "rate_limited");
+    await renewRestoring(c.env, c.executionCtx);
     const confirmed = await enterpriseStub(c.env, link).confirmEmail(link.channel, link.confirmId);
     if (isRefusal(confirmed)) return problemPage(c, "link_invalid");
     const children = (

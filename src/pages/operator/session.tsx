@@ -6,6 +6,7 @@ import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import type { OperatorCaller } from "../../access/operator-session.ts";
 import { type Address, findAddress } from "../../catalog/addresses.ts";
+import { renewRestoring } from "../../catalog/restoring.ts";
 import type { EnterpriseState } from "../../enterprise/books/enterprise-state.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
@@ -49,6 +50,7 @@ export const loadEnterprise = createMiddleware<OperatorEnv>(async (c, next) => {
   const id = c.req.param("e") ?? "";
   const address = isId(id) ? await findAddress(c.env, id) : null;
   if (address === null) return operatorProblem(c, "not_found");
+  await renewRestoring(c.env, c.executionCtx);
   const state = await enterpriseStub(c.env, address).state(c.var.caller);
   if (isRefusal(state)) return operatorProblem(c, "not_found");
   c.set("address", address);

@@ -9,6 +9,7 @@ import { failedTooOften, isOver } from "../../access/limits.ts";
 import { signingSecrets } from "../../access/secrets.ts";
 import { clearSession, readSession, startSession } from "../../access/session.ts";
 import { readToken, type TokenClaims } from "../../access/tokens.ts";
+import { renewRestoring } from "../../catalog/restoring.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readForm } from "../kit/form.tsx";
@@ -50,6 +51,7 @@ export const signInPages = new Hono<PageEnv>()
     // A link that was used but is still tried stops waking the object.
     if (await isOver(c.env, "LIMIT_COSTLY", `link ${link.id}`)) return problemPage(c, "rate_limited");
     const { user, role, issuedAtMs } = link;
+    await renewRestoring(c.env, c.executionCtx);
     const object = enterpriseStub(c.env, link);
     const used = await object.useLink(link.id, link.expiresAtMs, { user, role, issuedAtMs });
     if (isRefusal(used)) return problemPage(c, used.refusal.code === "link_used" ? "link_used" : "link_invalid");

@@ -110,7 +110,14 @@ const TEXT_COLUMNS: Record<string, "erased" | "never a person"> = {
       ],
       ...["channels.site", "channels.thresholds", "enterprise.alerted", "reports_due.facts", "reports_due.unit"],
       ...["totals_day.dimension", "totals_day.unit", "webhook_secret.secret", "webhook_secret.url", "webhooks.channel"],
-      ...["keys.secret_id", "copy_shard.shard", "waiting_names.tier", "waiting_names.usage"],
+      ...[
+        "restoring.job",
+        "restoring.cursor",
+        "keys.secret_id",
+        "copy_shard.shard",
+        "waiting_names.tier",
+        "waiting_names.usage",
+      ],
     ].map((column) => [column, "never a person"]),
   ),
 };
