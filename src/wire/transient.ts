@@ -10,13 +10,13 @@ export function busyCauseOf(error: unknown): "overload" | "restart" | "full" | "
   if (causes.some(({ overloaded }) => overloaded === true)) return "overload";
   if (isStorageFull(error)) return "full";
   if (isBusy(error)) return "working";
-  return causes.some(({ retryable }) => retryable === true) ? "restart" : null;
+  return isOlder(error) || causes.some(({ retryable }) => retryable === true) ? "restart" : null;
 }
 
 /** True for an object that is restarting, overloaded or full, and for an error of the copy. */
 export function isTransient(error: unknown): boolean {
   const retryable = causesOf(error).some((cause) => cause.overloaded === true || cause.retryable === true);
-  return retryable || isCopyError(error) || isStorageFull(error) || isBusy(error);
+  return retryable || isCopyError(error) || isStorageFull(error) || isBusy(error) || isOlder(error);
 }
 
 /** True if the same call may work at once with a new stub: the platform says so, and the object is not overloaded. */
@@ -45,6 +45,11 @@ export class LedgerBusy extends Error {
 /** True if the object must first finish other work. */
 function isBusy(error: unknown): boolean {
   return causesOf(error).some(({ message }) => message.includes("LedgerBusy"));
+}
+
+/** True if the object still runs the last release, which lacks the method. A deployment replaces it within seconds. */
+function isOlder(error: unknown): boolean {
+  return causesOf(error).some(({ message }) => /^The RPC receiver does not implement the method/.test(message));
 }
 
 type PlatformError = Error & { overloaded?: boolean; retryable?: boolean };

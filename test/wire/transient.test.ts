@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { busyCauseOf, isCopyError, isTransient, isWorthRetrying } from "../../src/wire/transient.ts";
 
+/** What workerd says about a method that an object does not have. */
+const LACKS_METHOD = 'The RPC receiver does not implement the method "exportPage".';
 const D1_LOST = new Error("D1_ERROR: Network connection lost.");
 
 describe("a failure", () => {
@@ -11,6 +13,7 @@ describe("a failure", () => {
     ["an error of D1", D1_LOST],
     ["an error of D1 wrapped by the query builder", new Error("Failed query: select 1", { cause: D1_LOST })],
     ["one that is wrapped twice", new Error("outer", { cause: new Error("inner", { cause: D1_LOST }) })],
+    ["a method that an object of the last release lacks", new TypeError(LACKS_METHOD)],
     ["an overloaded object, wrapped", new Error("outer", { cause: Object.assign(new Error(), { overloaded: true }) })],
   ])("is transient when it is %s", (_, error) => {
     expect(isTransient(error)).toBe(true);
@@ -37,6 +40,7 @@ it("says why a ledger is busy; overload before restart, because the platform may
   expect(busyCauseOf(platformError({ retryable: true }))).toBe("restart");
   expect(busyCauseOf(new Error("outer", { cause: new Error("SQLITE_FULL: no space") }))).toBe("full");
   expect(busyCauseOf(new Error("LedgerBusy: the outbox is not folded"))).toBe("working");
+  expect(busyCauseOf(new TypeError(LACKS_METHOD))).toBe("restart");
   expect(busyCauseOf(new Error("D1_ERROR: no such table"))).toBe(null);
   expect(busyCauseOf(new Error("a bug"))).toBe(null);
 });

@@ -28,6 +28,8 @@ const LAYERS: Record<string, string[]> = {
   cube: ["--project", "worker", "test/worker/usage-filters.test.ts"],
   operate: ["--project", "worker", "test/worker/metrics.test.ts", "test/worker/rotation.test.ts"],
   crash: ["--project", "process", "test/crash"],
+  data: ["--project", "core", "test/enterprise/data"],
+  data_worker: ["--project", "worker", "test/worker/history.test.ts", "test/worker/regions.test.ts"],
   contention: ["--project", "process", "test/contention"],
   upgrade: ["--project", "process", "test/upgrade"],
 };
