@@ -3,9 +3,12 @@
  * responses from its problem codes, and a curl command for each operation.
  */
 import type { OpenAPIHono } from "@hono/zod-openapi";
+import { DAY_MS } from "../ledger/time.ts";
 import type { ApiDocument, ApiOperation, Json } from "../wire/api-document.ts";
 import { PROBLEMS, type ProblemCode } from "../wire/problem-catalogue.ts";
+import { formatIso } from "../wire/time.ts";
 import type { Access, ApiEnv } from "./auth.ts";
+import { EXAMPLE_DAY } from "./history.ts";
 import { describeWebhooks } from "./webhook-document.ts";
 
 const INFO = {
@@ -57,7 +60,11 @@ export function documentOf(app: OpenAPIHono<ApiEnv>): ApiDocument {
   }
   describeWebhooks(app);
   const generated = app.getOpenAPI31Document({ openapi: "3.1.0", info: INFO, tags: TAGS, servers: [{ url: "/" }] });
-  const document = JSON.parse(JSON.stringify(generated)) as ApiDocument;
+  const text = JSON.stringify(generated).replaceAll(
+    `"${EXAMPLE_DAY}"`,
+    `"${formatIso(Date.now() - 60 * DAY_MS).slice(0, EXAMPLE_DAY.length)}"`,
+  );
+  const document = JSON.parse(text) as ApiDocument;
   document["x-problem-codes"] = Object.fromEntries(
     Object.entries(PROBLEMS).map(([code, { status, meaning, remedy }]) => [code, { status, what: meaning, remedy }]),
   );

@@ -5,6 +5,9 @@ import { historySchema, parseHistory } from "../wire/history.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
+/** The document shows a recent day instead, because a day must be at most 400 days ago. */
+export const EXAMPLE_DAY = "2026-02-27";
+
 export const historyRoutes = newRouter().openapi(
   createRoute({
     ...declare({
@@ -25,7 +28,7 @@ export const historyRoutes = newRouter().openapi(
         unit: "credits",
         rows: [
           {
-            ...{ day: "2026-02-27", surface: "web", workspace: "shop", user: "ada", model: "gpt-5" },
+            ...{ day: EXAMPLE_DAY, surface: "web", workspace: "shop", user: "ada", model: "gpt-5" },
             ...{ requests: 12, amount_micros: 3_400_000, usage: { input_tokens: 90_000, output_tokens: 20_000 } },
           },
         ],

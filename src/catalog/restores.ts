@@ -60,9 +60,15 @@ const PROGRESS: Record<State, number> = {
   ...{ rebuilding: 0.5, undoing: 0.9, "giving up": 0.9 },
 };
 
+type Value = string | number | null;
+/** The storage of a Durable Object, as far as restores use it. The tests of plain Node have no types of the runtime. */
+type RowStorage = {
+  exec<T extends Record<string, Value>>(statement: string, ...values: Value[]): { toArray(): T[]; one(): T };
+};
+
 export class Restores {
   constructor(
-    readonly sql: Pick<SqlStorage, "exec">,
+    readonly sql: RowStorage,
     readonly putJob: (record: JobRecord) => void,
   ) {
     sql.exec(

@@ -145,12 +145,14 @@ export class Restorable {
   }
 }
 
+type CatalogSql = ConstructorParameters<typeof Restores>[0];
+
 /** The storage of a Durable Object, as far as Restores uses it. */
-function sqlStorage(): Pick<SqlStorage, "exec"> {
+function sqlStorage(): CatalogSql {
   const db = new DatabaseSync(":memory:");
   const exec = (statement: string, ...params: (string | number | null)[]) => {
     const rows = db.prepare(statement).all(...params);
     return { toArray: () => rows, one: () => rows[0] };
   };
-  return { exec } as unknown as Pick<SqlStorage, "exec">;
+  return { exec } as unknown as CatalogSql;
 }
