@@ -14,10 +14,12 @@ import { type Mutation, plant, readMutations } from "./read.ts";
 /** Whether each layer that ran caught the bug. */
 type Caught = Record<string, boolean>;
 
-const COPIED = ["src", "test", "tools", "migrations", "public", "docs", "README.md"];
+const COPIED = ["src", "packages", "clients", "test", "tools", "migrations", "public", "docs", "README.md"];
 const CONFIGURATION = ["package.json", "package-lock.json", "tsconfig.json", "vitest.config.ts", "wrangler.toml"];
 /** A bug may make tests hang. That counts as caught. */
 const MAX_TEST_MS = 600_000;
+
+const CLIENT_TESTS = ["socket-pauses", "streams", "ai-sdk-usages", "python", "agent-streams"];
 
 /** The arguments of vitest for each layer. Each run ends with the first test that fails. */
 const LAYERS: Record<string, string[]> = {
@@ -27,6 +29,9 @@ const LAYERS: Record<string, string[]> = {
   access: ["--project", "worker", "test/worker/access.test.ts", "test/worker/access-matrix.test.ts"],
   cube: ["--project", "worker", "test/worker/usage-filters.test.ts"],
   operate: ["--project", "worker", "test/worker/metrics.test.ts", "test/worker/rotation.test.ts"],
+  prices: ["--project", "worker", "test/worker/price-book.test.ts"],
+  client: ["--project", "worker", "test/worker/client-"],
+  "client process": ["--project", "core", ...CLIENT_TESTS.map((name) => `test/client/${name}.test.ts`)],
   crash: ["--project", "process", "test/crash"],
   data: ["--project", "core", "test/enterprise/data"],
   data_worker: ["--project", "worker", "test/worker/history.test.ts", "test/worker/regions.test.ts"],

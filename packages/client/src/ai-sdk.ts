@@ -96,6 +96,8 @@ function partsUsage(options: NamedOptions): Fold<CountedPart> {
   const text = { ascii: 0, other: 0 };
   let raw: RawFold | null = null;
   let isComplete = false;
+  /** Whether the usage arrived with the SDK's last part. A stream that is cut off has this part too, but no usage. */
+  let statedAtEnd = false;
   let sdk: readonly Counted[] | null = null;
 
   const addRaw = (event: unknown) => {
@@ -115,6 +117,7 @@ function partsUsage(options: NamedOptions): Fold<CountedPart> {
     add(part) {
       if (part.type === "raw") addRaw(part.rawValue);
       else if (part.type === "finish" && part.usage !== undefined) {
+        statedAtEnd = !isComplete;
         if (!isComplete) addRaw(asEvent(part.usage.raw, model));
         const tier = options.tier ?? serviceTier(statedTier(part.providerMetadata));
         if (!isComplete) sdk = [{ model, usage: totalsOf(part.usage), tier }];
@@ -122,7 +125,7 @@ function partsUsage(options: NamedOptions): Fold<CountedPart> {
     },
     counted,
     model: () => model,
-    ended: () => sdk !== null || (isComplete && raw?.fold.ended() === true),
+    ended: () => statedAtEnd || (isComplete && raw?.fold.ended() === true),
     stated: () => counted().length > 0,
     estimated(promptTokens) {
       const [first = { model, usage: { ...ZERO_TOTALS, input_tokens: promptTokens } }, ...others] = counted();
@@ -151,15 +154,19 @@ function foldFor(event: unknown, options: NamedOptions): RawFold | null {
 }
 
 function hasCounts(usage: Record<string, unknown>): boolean {
-  return typeof (usage.prompt_tokens ?? usage.input_tokens) === "number";
+  const { prompt_tokens, completion_tokens, input_tokens, output_tokens } = usage;
+  return [prompt_tokens, completion_tokens, input_tokens, output_tokens].some((count) => typeof count === "number");
 }
+
+/** Fields that only Anthropic's usage has, if it has no total. */
+const ANTHROPIC_FIELDS = ["cache_creation_input_tokens", "cache_read_input_tokens", "server_tool_use", "iterations"];
 
 /** Makes an answer from the usage that the SDK has kept as the provider stated it. */
 function asEvent(usage: unknown, model: string): unknown {
   if (!statesUsage(usage)) return null;
   const fields = usage as Record<string, unknown>;
   if (typeof fields.promptTokenCount === "number") return { usageMetadata: fields };
-  const isAnthropic = "cache_creation_input_tokens" in fields && !("total_tokens" in fields);
+  const isAnthropic = ANTHROPIC_FIELDS.some((field) => field in fields) && !("total_tokens" in fields);
   return isAnthropic ? { type: "message", model, usage } : { usage };
 }
 

@@ -1,0 +1,51 @@
+/**
+ * An agent that receives a token of a model's stream every 10 ms and reports after each. It runs as its own process, and
+ * continues from its file of totals after it was killed. It prints how long the client held up each token.
+ */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import process from "node:process";
+import { createFuelgauge } from "../../../packages/client/src/fuelgauge.ts";
+
+const { FUELGAUGE_URL = "", ENTERPRISE = "", KEY = "", RUN = "", TOTALS = "", CLOCK_AHEAD_MS = "0" } = process.env;
+const TOKENS = 150;
+const MODEL = "gpt-5";
+
+const realNow = Date.now;
+Date.now = () => realNow() + Number(CLOCK_AHEAD_MS);
+
+const fuelgauge = createFuelgauge({
+  url: FUELGAUGE_URL,
+  enterprise: ENTERPRISE,
+  key: KEY,
+  startLimitMs: 400,
+  whenUnreachable: { policy: "open", maxRuns: 10, maxUnreported: 1e12 },
+});
+const totals = existsSync(TOTALS) ? JSON.parse(readFileSync(TOTALS, "utf8")) : {};
+const started = await fuelgauge.startRun({
+  run: RUN,
+  surface: "cli",
+  workspace: "w1",
+  user: "u1",
+  totals,
+  keep: (kept) => writeFileSync(TOTALS, JSON.stringify(kept)),
+});
+if (!started.admitted) throw new Error(started.refusal.detail);
+const { run } = started;
+
+// An agent has called its model's provider before, so Node has loaded its HTTP client. No provider answers here.
+await fetch("http://127.0.0.1:9").catch(() => {});
+
+/** CPU time of this thread between two tokens, in ms. Other processes on a busy machine do not count. */
+const heldUpMs: number[] = [];
+let before = process.threadCpuUsage();
+for (let token = (totals[MODEL]?.output_tokens ?? 0) / 10 + 1; token <= TOKENS; token++) {
+  run.report(MODEL, { input_tokens: 100, output_tokens: token * 10 });
+  await new Promise((next) => setTimeout(next, 10));
+  const { user, system } = process.threadCpuUsage(before);
+  heldUpMs.push((user + system) / 1_000);
+  before = process.threadCpuUsage();
+  if (token === 50) console.log("half");
+}
+const finished = await run.finish({ waitMs: 60_000 });
+fuelgauge.close();
+console.log(JSON.stringify({ ...finished, action: run.state.action, heldUpMs }));

@@ -1,0 +1,57 @@
+"""The agent of streaming-agent.ts with the Python client.
+
+It prints how long each report took: the CPU time of its thread, and also the time waited if the thread had to wait for
+anything, such as a lock. Time in which only other processes ran does not count.
+"""
+
+import dataclasses
+import json
+import os
+import resource
+import time
+
+AHEAD = float(os.environ.get("CLOCK_AHEAD_MS", "0")) / 1000
+real_time = time.time
+time.time = lambda: real_time() + AHEAD
+
+from fuelgauge import Fuelgauge  # noqa: E402: the clock must be wrong before
+
+TOKENS = 150
+TOTALS = os.environ["TOTALS"]
+
+
+def waits() -> int:
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_nvcsw
+
+
+done = 0
+if os.path.exists(TOTALS):
+    with open(TOTALS) as kept:
+        done = int(kept.read() or 0)
+
+fuelgauge = Fuelgauge(
+    os.environ["FUELGAUGE_URL"],
+    os.environ["ENTERPRISE"],
+    os.environ["KEY"],
+    start_without_ledger=True,
+    start_limit=0.4,
+)
+run = fuelgauge.start_run(os.environ["RUN"], surface="cli", workspace="w1", user="u1")
+held_up = []
+for token in range(done + 1, TOKENS + 1):
+    # Kept before it is reported, so that a restart never continues with less than the ledger has.
+    with open(TOTALS + ".new", "w") as kept:
+        kept.write(str(token))
+    os.replace(TOTALS + ".new", TOTALS)
+    cpu, steady, waited = time.thread_time(), time.perf_counter(), waits()
+    run.report("gpt-5", {"input_tokens": 100, "output_tokens": token * 10})
+    cpu, steady, waited = time.thread_time() - cpu, time.perf_counter() - steady, waits() - waited
+    held_up.append(1000 * (steady if waited else cpu))
+    time.sleep(0.01)
+    if token == 50:
+        print("half", flush=True)
+# The totals again, because a process that was killed after its last token has nothing left to count.
+run.report("gpt-5", {"input_tokens": 100, "output_tokens": TOKENS * 10})
+finished = dataclasses.asdict(run.finish(60))
+fuelgauge.close()
+print(json.dumps({**finished, "action": run.action, "heldUpMs": held_up}))
