@@ -10,7 +10,7 @@ import type { Unit } from "../ledger/micros.ts";
 import { formatRate } from "../ledger/prices.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { openUsage, type UsageView } from "../operations/usage-view.ts";
-import { csvCell } from "../wire/csv.ts";
+import { csvCell, streamLines } from "../wire/csv.ts";
 import { showRun } from "../wire/run.ts";
 import { refused } from "./problem.ts";
 import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
@@ -64,31 +64,12 @@ export const runsCsvRoutes = newRouter().openapi(
     const name = `runs-${c.var.enterprise.replaceAll(/[^A-Za-z0-9_-]/g, "_")}-${day}.csv`;
     // If the copy cannot be read, this throws before the response starts.
     const first = await lines.next();
-    return c.body(streamOf(first, lines), 200, {
+    return c.body(streamLines(first, lines), 200, {
       "Content-Type": "text/csv; charset=utf-8",
       "Content-Disposition": `attachment; filename="${name}"`,
     });
   },
 );
-
-/**
- * Reads lines as the client consumes them. An error aborts the transfer, so an incomplete file cannot look complete.
- */
-function streamOf(first: IteratorResult<string>, lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  let read: IteratorResult<string> | null = first;
-  return new ReadableStream({
-    async pull(controller) {
-      const { value, done } = read ?? (await lines.next());
-      read = null;
-      if (done === true) controller.close();
-      else controller.enqueue(encoder.encode(value));
-    },
-    async cancel() {
-      await lines.return(undefined);
-    },
-  });
-}
 
 async function* csvLines(enterprise: string, { copy, cycle, selection, view }: UsageView) {
   const query = { enterprise, selection, cycleStartsAtMs: cycle.startsAtMs, limit: PAGE_ROWS };

@@ -1,4 +1,4 @@
-/** Cells of CSV files (RFC 4180) that spreadsheets can open safely. */
+/** CSV files (RFC 4180): cells that spreadsheets can open safely, and lines that are sent one after another. */
 
 /** Formats one cell. Puts an apostrophe in front of text that starts like a formula. */
 export function csvCell(value: string | number | boolean | string[] | null): string {
@@ -7,4 +7,25 @@ export function csvCell(value: string | number | boolean | string[] | null): str
   const text = Array.isArray(value) ? value.join(" ") : value;
   const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/**
+ * Sends lines as the reader takes them. An error aborts the transfer, so that an incomplete file cannot look complete.
+ *
+ * @param first the first line, read before the response starts, so that a copy that cannot be read is still a problem
+ */
+export function streamLines(first: IteratorResult<string>, lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  let read: IteratorResult<string> | null = first;
+  return new ReadableStream({
+    async pull(controller) {
+      const { value, done } = read ?? (await lines.next());
+      read = null;
+      if (done === true) controller.close();
+      else controller.enqueue(encoder.encode(value));
+    },
+    async cancel() {
+      await lines.return(undefined);
+    },
+  });
 }

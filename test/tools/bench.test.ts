@@ -1,7 +1,7 @@
 // The parts of the benchmark that its results depend on: what is sent, and how rounds become a ratio.
 
 import { describe, expect, it } from "vitest";
-import { formatNumber, type Row, reaches, tableOf } from "../../tools/bench/report.ts";
+import { formatNumber, markdownOf, type Row, reaches, tableOf } from "../../tools/bench/report.ts";
 import { median, percentile, ratiosOf } from "../../tools/bench/stats.ts";
 import { Reporter } from "../../tools/bench/workload.ts";
 import { requestBytes } from "../../tools/workerd/http-connection.ts";
@@ -77,6 +77,9 @@ describe("the results", () => {
     const lines = tableOf([row, slow, { ...row, target: null }, { ...row, result: null }]).split("\n");
     expect(lines.slice(2).map((line) => /(yes|NO)$/.exec(line)?.[0] ?? "")).toEqual(["yes", "NO", "", ""]);
     expect(lines[2]).toContain("0.80 (0.70 – 0.90)");
+    expect(markdownOf([slow]).split("\n")[2]).toBe(
+      "| gauge read | empty call | 0.79 (0.70 – 0.90); 80/s : 100/s | ≥ 0.8 | no |",
+    );
   });
 
   it("show numbers with about three significant digits", () => {

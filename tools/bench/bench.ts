@@ -15,7 +15,7 @@ import { measureOpenPages, openPagesRows } from "./open-pages.ts";
 import { BENCH_HELP, type BenchOptions, type Plan, parseBenchOptions } from "./options.ts";
 import { findPostgres, type Postgres, startPostgres } from "./postgres.ts";
 import { printProfile } from "./profile.ts";
-import { type Row, tableOf } from "./report.ts";
+import { markdownOf, type Row, tableOf } from "./report.ts";
 import { billTable, growthRows, lagRows, latencyRow, singlesPerSecond, storageRows, throughputRows } from "./rows.ts";
 import { measureWatchers, watcherRows } from "./watchers.ts";
 
@@ -41,7 +41,7 @@ try {
   for (const cleanup of cleanups.reverse()) await cleanup();
 }
 
-async function bench({ plan, profile, watchers, pages, json, dir }: BenchOptions): Promise<void> {
+async function bench({ plan, profile, watchers, pages, markdown, json, dir }: BenchOptions): Promise<void> {
   // Listeners of "exit" stop child processes and remove files, so every signal has to end in an exit.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
   const startedMs = performance.now();
@@ -94,6 +94,7 @@ async function bench({ plan, profile, watchers, pages, json, dir }: BenchOptions
   if (busiest > MAX_CLIENT_BUSY) {
     notice(`the client was up to ${Math.round(busiest * 100)} % busy and may have been the bottleneck.`);
   }
+  if (markdown) console.log(`\n${markdownOf(rows)}\n`);
   const file = resolve(json);
   mkdirSync(dirname(file), { recursive: true });
   const result = { at: new Date().toISOString(), machine, plan, rows, measured, listPrices: LIST_PRICES };

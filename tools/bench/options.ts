@@ -11,6 +11,7 @@ Measures Fuelgauge on this machine and prints a table. Takes about six minutes.
   --quick          measure for about a minute, with fewer rounds and a shorter history
   --json FILE      write the results to FILE (default bench-results/latest.json)
   --dir DIR        keep the state in DIR meanwhile; it should be on a disk (default: the system's temporary folder)
+  --markdown       also print the table as docs/benchmarks.md has it
   --profile LOAD   print a CPU profile of the Worker under one load instead of the table:
                    ${PROFILED_LOADS.join(", ")}
   --watchers       measure only what watchers and a webhook receiver that never answers cost a debit
@@ -36,6 +37,8 @@ export interface BenchOptions {
   profile: LoadName | null;
   watchers: boolean;
   pages: boolean;
+  /** Also print the table for the documentation. */
+  markdown: boolean;
 }
 
 const FULL: Plan = {
@@ -67,13 +70,14 @@ export function parseBenchOptions(args: string[]): BenchOptions | null {
       profile: { type: "string" },
       watchers: { type: "boolean", default: false },
       pages: { type: "boolean", default: false },
+      markdown: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   if (values.help) return null;
-  const { quick, json, dir = null, watchers, pages } = values;
+  const { quick, json, dir = null, watchers, pages, markdown } = values;
   const profile = PROFILED_LOADS.find((name) => name === values.profile) ?? null;
   if (values.profile !== undefined && profile === null)
     throw new UsageError(`There is no load "${values.profile}". See "npm run bench -- --help".`);
-  return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers, pages };
+  return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers, pages, markdown };
 }

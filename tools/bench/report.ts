@@ -28,6 +28,18 @@ export function tableOf(rows: readonly Row[]): string {
   return alignedLines([["measure", "against", "measured", "result (low – high)", "target", "met"], ...cells]);
 }
 
+/** Formats the rows as the Markdown table of docs/benchmarks.md. */
+export function markdownOf(rows: readonly Row[]): string {
+  const lines = rows.map(({ measure, against, sides, result, unit, target }) => {
+    const shown = result === null ? sides : `${formatResult(result, unit)}; ${sides}`;
+    const wanted = target === null ? "" : String("atLeast" in target ? `≥ ${target.atLeast}` : `≤ ${target.atMost}`);
+    const met = target === null || result === null ? "" : reaches(result.median, target) ? "yes" : "no";
+    return `| ${[measure, against, shown, wanted, met].join(" | ")} |`;
+  });
+  const heading = "| measure | against | result (lowest – highest); both sides | target | met |";
+  return [heading, "|---|---|---|---|---|", ...lines].join("\n");
+}
+
 /** Formats lines of cells as a table. The first line is the heading; each column is as wide as its widest cell. */
 export function alignedLines(lines: readonly string[][]): string {
   const widths = (lines[0] as string[]).map((_, column) => Math.max(...lines.map((line) => lengthOf(line[column]))));

@@ -6,7 +6,7 @@ import { Hono } from "hono";
 import { readTopPage, TOP_DIMENSIONS, type TopAfter, type TopDimension } from "../../copy/read-top.ts";
 import { dateOf } from "../../ledger/calendar.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { csvCell } from "../../wire/csv.ts";
+import { csvCell, streamLines } from "../../wire/csv.ts";
 import { problemPage } from "../kit/problem-page.tsx";
 import { answerRefused, type PageEnv, requireSession } from "../kit/session.ts";
 import { isEarly, openTable } from "./data.ts";
@@ -31,7 +31,7 @@ for (const dimension of TOP_DIMENSIONS) {
     const first = await lines.next();
     const day = dateOf(question.cycle.startsAtMs, view.timeZone);
     const enterprise = c.var.session.enterprise.replaceAll(/[^A-Za-z0-9_-]/g, "_");
-    return c.body(streamOf(first, lines), 200, {
+    return c.body(streamLines(first, lines), 200, {
       "Content-Type": "text/csv; charset=utf-8",
       "Content-Disposition": `attachment; filename="${dimension}s-${enterprise}-${day}.csv"`,
     });
@@ -62,21 +62,4 @@ async function* linesOf(dimension: TopDimension, unit: string, read: ReadPage): 
 
 function line(cells: (string | number)[]): string {
   return `${cells.map(csvCell).join(",")}\r\n`;
-}
-
-/** Sends lines as the browser takes them. An error aborts the transfer, so that half a file cannot look like a whole. */
-function streamOf(first: IteratorResult<string>, lines: AsyncGenerator<string>): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  let read: IteratorResult<string> | null = first;
-  return new ReadableStream({
-    async pull(controller) {
-      const { value, done } = read ?? (await lines.next());
-      read = null;
-      if (done === true) controller.close();
-      else controller.enqueue(encoder.encode(value));
-    },
-    async cancel() {
-      await lines.return(undefined);
-    },
-  });
 }

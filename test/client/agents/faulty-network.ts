@@ -6,18 +6,23 @@ import type { AddressInfo } from "node:net";
 /** What happens to a request: it passes, it is refused, or its answer is lost or late. */
 type Fault = "pass" | "down" | "lost" | "late";
 
-/** @param count how many requests arrived, this one included */
-export type FaultOf = (path: string, count: number) => Fault;
+/**
+ * @param count how many requests arrived, this one included
+ * @param elapsedMs the time since the first request
+ */
+export type FaultOf = (path: string, count: number, elapsedMs: number) => Fault;
 
 const LATE_MS = 1_500;
 
 export async function startNetwork(workerUrl: string, faultOf: FaultOf) {
   let count = 0;
+  let firstAtMs: number | null = null;
   const pass = async (request: IncomingMessage, response: ServerResponse) => {
     let body = "";
     for await (const chunk of request) body += chunk;
     const { url: path = "", method = "" } = request;
-    const fault = faultOf(path, ++count);
+    firstAtMs ??= performance.now();
+    const fault = faultOf(path, ++count, performance.now() - firstAtMs);
     if (fault === "down") return request.socket.destroy();
     const headers = { Authorization: request.headers.authorization ?? "", "Content-Type": "application/json" };
     const answer = await fetch(workerUrl + path, { method, headers, ...(method === "GET" ? {} : { body }) });
