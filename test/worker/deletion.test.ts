@@ -58,6 +58,7 @@ const OTHER_CATALOG_TABLES = [
   "kept_access",
   "operator_keys",
   "operator_sessions_ended",
+  "plan_counts",
   "plan_versions",
   "price_books",
   "price_entries",
