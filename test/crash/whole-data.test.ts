@@ -1,0 +1,118 @@
+// The process is killed while an enterprise is deleted and while a person is erased. Both must be completed after the
+// restart, and no table of the object or the copy may return a trace.
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { databaseOfCopy, databaseOfObject } from "../../tools/workerd/database-files.ts";
+import { bearer, HttpConnection, requestBytes } from "../../tools/workerd/http-connection.ts";
+import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { auditViolations } from "./enterprise.ts";
+
+const RUNS = 6_000;
+const BATCH = 500;
+const NOON = "2026-03-10T12:00:00.000Z";
+const ADA = "ada-who-leaves";
+const KILLS_AFTER_MS = [5, 60, 250];
+
+let directory: string;
+let runtime: Runtime;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), "fuelgauge-whole-data-"));
+  runtime = new Runtime(buildWorker(join(directory, "bundle")), join(directory, "state"));
+  await runtime.start();
+  await runtime.migrate();
+}, 120_000);
+
+afterAll(async () => {
+  await runtime.stop();
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
+});
+
+it("completes the deletion of an enterprise", { timeout: 240_000 }, async () => {
+  const objectId = await fill("leaving");
+  await fill("staying");
+  const { job } = (await runtime.call("DELETE", "/v1/enterprises/leaving?confirm=leaving")) as { job: string };
+  await killOnTheWay();
+  await expect.poll(() => stateOf(job), { timeout: 120_000, interval: 500 }).toBe("done");
+  await runtime.stop();
+  expect(rowsWith(databaseOfCopy(join(directory, "state")), "leaving")).toEqual([]);
+  const file = databaseOfObject(join(directory, "state"), objectId);
+  expect(existsSync(file) ? rowsWith(file, "leaving") : []).toEqual([]);
+  await runtime.start();
+  expect(await auditViolations(runtime, "staying")).toEqual([]);
+});
+
+it("completes the erasure of a person", { timeout: 240_000 }, async () => {
+  const objectId = await fill("keeping");
+  const { job } = (await runtime.call("POST", `/v1/enterprises/keeping/users/${ADA}/erase`)) as { job: string };
+  await killOnTheWay();
+  await expect.poll(() => stateOf(job), { timeout: 120_000, interval: 500 }).toBe("done");
+  expect(await auditViolations(runtime, "keeping")).toEqual([]);
+  await runtime.stop();
+  const inCopy = rowsWith(databaseOfCopy(join(directory, "state")), ADA);
+  expect(inCopy.filter((row) => row.includes("keeping"))).toEqual([]);
+  expect(rowsWith(databaseOfObject(join(directory, "state"), objectId), ADA)).toEqual([]);
+  await runtime.start();
+});
+
+async function killOnTheWay(): Promise<void> {
+  for (const afterMs of KILLS_AFTER_MS) {
+    await sleep(afterMs);
+    await runtime.kill();
+    await runtime.start();
+  }
+}
+
+/** Creates an enterprise whose runs are half of Ada, and waits until the copy has them. Returns the id of its object. */
+async function fill(id: string): Promise<string> {
+  const path = `/v1/enterprises/${id}`;
+  await runtime.call("PUT", path, { name: id, billing_model: "credits", plan: "enterprise", test_clock: NOON });
+  await runtime.call("PUT", `${path}/directory`, { users: [{ id: ADA, name: "Ada Lovelace" }] });
+  const { key } = (await runtime.call("POST", `${path}/keys`, { name: "agents", scopes: ["debit"] })) as {
+    key: string;
+  };
+  const connection = await HttpConnection.open(runtime.port);
+  for (let from = 0; from < RUNS; from += BATCH) {
+    const reports = Array.from({ length: BATCH }, (_, i) => ({
+      ...{ run: `run-${from + i}`, model: "claude-sonnet-4-5", surface: "cli", workspace: `w${i % 20}` },
+      ...{ user: i % 2 === 0 ? ADA : "bob", started_at: NOON, usage: { input_tokens: 100, output_tokens: 1 } },
+    }));
+    await connection.send(requestBytes("POST", `${path}/debits`, bearer(key), JSON.stringify({ reports })));
+  }
+  connection.close();
+  await expect
+    .poll(async () => ((await runtime.call("GET", `${path}/audit`)) as { ok?: boolean }).ok, {
+      timeout: 60_000,
+      interval: 500,
+    })
+    .toBe(true);
+  return (await runtime.ask(`id?${id}`)).text();
+}
+
+async function stateOf(job: string): Promise<string> {
+  const { state } = (await runtime.call("GET", `/v1/jobs/${job}`)) as { state: string };
+  return state;
+}
+
+/** The rows of all tables of a database that contain this text. */
+function rowsWith(file: string, text: string): string[] {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    const tables = database
+      .prepare("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT GLOB '_cf*'")
+      .all();
+    return tables.flatMap(({ name }) =>
+      database
+        .prepare(`SELECT * FROM "${name}"`)
+        .all()
+        .map((row) => `${name} ${JSON.stringify(row)}`)
+        .filter((row) => row.includes(text)),
+    );
+  } finally {
+    database.close();
+  }
+}
