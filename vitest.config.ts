@@ -62,6 +62,7 @@ export default defineConfig({
                 EMAIL_FROM: "fuelgauge@platform.example",
                 BAD_INPUTS: process.env.FUELGAUGE_BAD_INPUTS ?? "40",
                 CUBE_RUNS: process.env.FUELGAUGE_CUBE_RUNS ?? "300",
+                SHARD_ENTERPRISES: process.env.FUELGAUGE_SHARD_ENTERPRISES ?? "12",
                 BAD_INPUT_SEED: process.env.FUELGAUGE_SEED ?? "20261123",
                 MIGRATIONS: await readD1Migrations("./migrations"),
               },
