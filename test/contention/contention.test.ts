@@ -8,6 +8,7 @@ import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { seededRandom } from "../../tools/kit/random.ts";
 import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { BudgetCrowd } from "./budget-crowd.ts";
 import { ContendedEnterprise } from "./contended-enterprise.ts";
 
 const AGENTS = Number(process.env.FUELGAUGE_CONTENTION_AGENTS ?? 1_000);
@@ -45,5 +46,24 @@ describe.each(["credits", "byom"] as const)(`${AGENTS} agents on a balance for $
     const { violations, admitted } = await newEnterprise("unheld").withoutHolds();
     expect(violations).toEqual([]);
     expect(admitted).toBeLessThan(AGENTS / 2);
+  });
+});
+
+describe(`${AGENTS} agents under overlapping budgets and a nearly empty balance`, () => {
+  it("with holds, exactly those that fit are admitted and no budget is overspent", {
+    timeout: TIMEOUT_MS,
+  }, async () => {
+    const plan = { agents: AGENTS, atOnce: CONNECTIONS, balanceFor: Math.ceil(AGENTS / 5) };
+    const { port, operatorKey } = runtime;
+    const { admitted, refused, overspentMicros, violations } = await new BudgetCrowd(
+      `http://127.0.0.1:${port}`,
+      operatorKey,
+      "budgets",
+      plan,
+    ).run();
+    expect(violations).toEqual([]);
+    expect(overspentMicros).toBe(0);
+    expect(admitted).toBeGreaterThan(0);
+    expect(refused.budget).toBeGreaterThan(0);
   });
 });
