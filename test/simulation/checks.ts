@@ -151,7 +151,7 @@ function viewReferenceMeter(meter: ReferenceMeter) {
   return [...fixed, costOf(tokens, price, unit), sumsByBucket(meter.takings)];
 }
 
-function sumsByBucket(takings: readonly Taking[]): string[] {
+function sumsByBucket(takings: readonly Omit<Taking, "dayMs">[]): string[] {
   const sums = new Map<string, [number, number]>();
   for (const { from, grant, cycleMs, micros, lapsed } of takings) {
     const key = `${from} ${grant} ${cycleMs}`;

@@ -68,6 +68,12 @@ export const RARE_EVENTS = [
   "hold_expired",
   "hold_exhausted",
   "race_admitted_some",
+  // budgets
+  "budget_set",
+  "budget_removed",
+  "budget_exhausted",
+  "budget_stopped_a_run",
+  "budget_announced",
   // operators
   "plan_changed",
   "cap_changed",

@@ -4,6 +4,7 @@
  */
 
 import { cycleHolding, nextAnchor } from "../support/reference-calendar.ts";
+import { localDayStart } from "./local-time.ts";
 import type { RareEvent } from "./rare-events.ts";
 
 type Source = "monthly" | "grant" | "debt" | "spend";
@@ -12,6 +13,8 @@ export type Taking = {
   from: Source;
   grant: string | null;
   cycleMs: number;
+  /** The start of the local day of the charge. */
+  dayMs: number;
   micros: number;
   lapsed: number;
   /** Refunded after the end of the cycle, whose use it did not lower. */
@@ -106,18 +109,25 @@ export class ReferenceMoney {
   }
 
   charge(taker: Taker, micros: number, unit: "credits" | "usd", nowMs: number): void {
-    if (unit === "usd") this.#take(taker, "spend", null, micros);
-    else this.#take(taker, "debt", null, this.#draw(taker, micros, nowMs));
+    const dayMs = this.dayStart(nowMs);
+    if (unit === "usd") this.#take(taker, "spend", null, micros, dayMs);
+    else this.#take(taker, "debt", null, this.#draw(taker, micros, nowMs, dayMs), dayMs);
   }
 
-  /** Refunds, most recent taking first; returns how much of it belongs to the running cycle. */
-  refund(taker: Taker, micros: number, nowMs: number): number {
-    let [left, ofCycle] = [micros, 0];
+  /** The start of the local day. The first day of a cycle starts with it. */
+  dayStart(nowMs: number): number {
+    return Math.max(this.cycle.startsMs, localDayStart(nowMs, this.cycle.zone));
+  }
+
+  /** Refunds, most recent taking first; returns how much of it belongs to the running cycle, and to this day. */
+  refund(taker: Taker, micros: number, nowMs: number): { ofCycle: number; ofDay: number } {
+    let [left, ofCycle, ofDay] = [micros, 0, 0];
     for (const taking of [...taker.takings].reverse()) {
       const part = Math.min(left, taking.micros);
       left -= part;
       taking.micros -= part;
       const current = taking.cycleMs === this.cycle.startsMs;
+      if (taking.dayMs === this.dayStart(nowMs)) ofDay += part;
       if (current) ofCycle += part;
       else taking.late = (taking.late ?? 0) + part;
       const grant = this.grants.find(({ id }) => id === taking.grant);
@@ -134,7 +144,7 @@ export class ReferenceMoney {
       else if (taking.from === "debt") this.count("refund_of_debt");
     }
     if (left > 0) throw new Error("the reference refunds more than was taken");
-    return ofCycle;
+    return { ofCycle, ofDay };
   }
 
   /** Pays debt while credit is free, the oldest debtor first; returns how much was paid. */
@@ -147,7 +157,7 @@ export class ReferenceMoney {
       if (free <= 0 || first === undefined) return paid;
       const part = Math.min(free, first.taking.micros);
       first.taking.micros -= part;
-      this.#draw(first.taker, part, nowMs);
+      this.#draw(first.taker, part, nowMs, first.taking.dayMs);
       paid += part;
     }
   }
@@ -192,22 +202,22 @@ export class ReferenceMoney {
   }
 
   /** Draws on credit; returns what is not covered. */
-  #draw(taker: Taker, micros: number, nowMs: number): number {
+  #draw(taker: Taker, micros: number, nowMs: number, dayMs: number): number {
     const monthly = Math.min(micros, this.monthlyLeft);
-    this.#take(taker, "monthly", null, monthly);
+    this.#take(taker, "monthly", null, monthly, dayMs);
     let left = micros - monthly;
     for (const grant of this.usable(nowMs)) {
       const part = Math.min(left, grant.left);
-      this.#take(taker, "grant", grant.id, part);
+      this.#take(taker, "grant", grant.id, part, dayMs);
       grant.left -= part;
       left -= part;
     }
     return left;
   }
 
-  #take(taker: Taker, from: Source, grant: string | null, micros: number): void {
+  #take(taker: Taker, from: Source, grant: string | null, micros: number, dayMs: number): void {
     if (micros === 0) return;
-    const taking = { from, grant, cycleMs: this.cycle.startsMs, micros, lapsed: 0 };
+    const taking = { from, grant, cycleMs: this.cycle.startsMs, dayMs, micros, lapsed: 0 };
     taker.takings.push(taking);
     this.#takings.push({ taking, taker });
   }

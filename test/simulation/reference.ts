@@ -9,6 +9,7 @@ import type { Report } from "../../src/ledger/debit.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
 import type { Usage } from "../../src/ledger/prices.ts";
 import type { RareEvent } from "./rare-events.ts";
+import { ReferenceBudgets } from "./reference-budgets.ts";
 import {
   conflicts,
   costOf,
@@ -46,6 +47,7 @@ const PLAN_CREDITS: Record<string, number> = { free: 500, pro: 5_000, team: 25_0
 export class Reference {
   readonly money: ReferenceMoney;
   readonly totals = new ReferenceTotals();
+  readonly budgets = new ReferenceBudgets(this);
   readonly runs = new Map<string, ReferenceRun>();
   readonly groups = new Map<string, string | null>();
   cap: number | null = null;
@@ -130,10 +132,10 @@ export class Reference {
       const fault = startFault(startedMs, startedMs, nowMs);
       if (fault !== null) return fault;
       if (this.settings.suspended) return "enterprise_suspended";
-      const lack = this.#lack(0, expected, nowMs);
-      if (lack !== null) return lack;
       const run = openRun({ ...request, startedAtMs: startedMs }) as ReferenceRun;
       run.group = request.group ?? null;
+      const lack = this.#lack(run, 0, expected, nowMs);
+      if (lack !== null) return lack;
       this.runs.set(request.run, run);
       if (expected > 0) run.hold = holdOf(this.unit, expected, request.holdTtlMs ?? HOLD_TTL_MS, nowMs);
       return "created";
@@ -145,7 +147,7 @@ export class Reference {
     if (kept.length === 0 && fault !== null) return fault;
     const left = known.hold?.unit === this.unit ? known.hold.left : 0;
     if (request.holdMicros === null || expected <= left) return "known";
-    const lack = this.#lack(left, expected, nowMs);
+    const lack = this.#lack(known, left, expected, nowMs);
     if (lack !== null) return lack;
     this.count("hold_raised");
     known.hold = holdOf(this.unit, expected, request.holdTtlMs ?? known.hold?.ttlMs ?? HOLD_TTL_MS, nowMs);
@@ -225,9 +227,12 @@ export class Reference {
     for (const kind of Object.keys(grown) as (keyof typeof grown)[])
       grown[kind] = (tokens[kind] ?? 0) - (meter.tokens[kind] ?? 0);
     Object.assign(meter, { tokens, final });
-    let ofCycle = delta;
-    if (delta < 0) ofCycle = -this.money.refund(meter, -delta, nowMs);
-    else this.money.charge(meter, delta, meter.unit, nowMs);
+    let [ofCycle, ofDay] = [delta, delta];
+    if (delta < 0) {
+      const refunded = this.money.refund(meter, -delta, nowMs);
+      [ofCycle, ofDay] = [-refunded.ofCycle, -refunded.ofDay];
+    } else this.money.charge(meter, delta, meter.unit, nowMs);
+    this.budgets.charge(run, meter.unit, ofCycle, ofDay, nowMs);
     if (run.hold !== null) {
       if (run.hold.unit === meter.unit) run.hold.left -= Math.min(run.hold.left, Math.max(0, delta));
       run.hold.endsMs = nowMs + run.hold.ttlMs;
@@ -251,13 +256,24 @@ export class Reference {
     if (unit === "usd" && total !== null && used >= total) return { action: "stop", reason: "spend_cap_reached" };
     if (available === 0 && run.hold?.unit === unit) return { action: "stop", reason: "hold_exhausted" };
     if (available === 0) return { action: "stop", reason: unit === "usd" ? "spend_cap_reached" : "credits_exhausted" };
+    const asked = this.budgets.action(run, nowMs);
+    if (asked === "stop") {
+      this.count("budget_stopped_a_run");
+      return { action: "stop", reason: "budget_exhausted" };
+    }
     const late = total !== null && total > 0 && BigInt(used) * 100n >= BigInt(total) * 95n;
-    return { action: late ? "wind_down" : "continue", reason: null };
+    return { action: late || asked === "wind_down" ? "wind_down" : "continue", reason: null };
   }
 
-  #lack(left: number, expected: number, nowMs: number): string | null {
-    const { available } = this.balance(this.unit, nowMs);
+  #lack(run: ReferenceRun, left: number, expected: number, nowMs: number): string | null {
     const more = expected - left;
+    const ofBalance = this.#lackOfBalance(more, nowMs);
+    if (ofBalance !== null) return ofBalance;
+    return this.budgets.lacks(run, more, nowMs) ? "budget_exhausted" : null;
+  }
+
+  #lackOfBalance(more: number, nowMs: number): string | null {
+    const { available } = this.balance(this.unit, nowMs);
     if (available === null) return null;
     if (this.unit === "usd") return available > 0 && more <= available ? null : "spend_cap_reached";
     if (available === 0) return "credits_exhausted";

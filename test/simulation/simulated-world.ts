@@ -6,6 +6,7 @@
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import type { Sql } from "../../src/enterprise/books/sql.ts";
 import { nextWebhookAtMs } from "../../src/enterprise/books/webhook-queue.ts";
+import { SimulatedBudgets } from "./budgets.ts";
 import { checkBooks } from "./checks.ts";
 import { checkCopy, checkFreshness } from "./copy-check.ts";
 import { Dice } from "./dice.ts";
@@ -41,6 +42,7 @@ export class SimulatedWorld implements World {
   readonly reference: Reference;
   readonly traffic: Traffic;
   readonly operators: Operators;
+  readonly budgets: SimulatedBudgets;
   nowMs: number;
   readonly endMs: number;
   readonly #queue = new EventQueue();
@@ -65,6 +67,7 @@ export class SimulatedWorld implements World {
     this.#booksMs = startMs;
     this.traffic = new Traffic(this);
     this.operators = new Operators(this);
+    this.budgets = new SimulatedBudgets(this, seed);
   }
 
   get object(): SimulatedObject {
@@ -106,8 +109,10 @@ export class SimulatedWorld implements World {
     try {
       this.traffic.begin();
       this.operators.begin();
+      this.budgets.begin();
       await this.live(this.endMs + AFTERMATH_DAYS * DAY_MS);
       await quiesce(this);
+      this.budgets.checkAnnounced();
     } finally {
       this.platform.copy.close();
     }
@@ -170,6 +175,7 @@ export class SimulatedWorld implements World {
     // A call that failed has settled nothing: what was due then is still due.
     if (nowMs >= ledger.nextDueAtMs()) this.object.core.gauge(OPERATOR);
     checkBooks(this, nowMs);
+    this.budgets.check(nowMs);
   }
 
   checkCopyWhenQuiet(): void {
