@@ -39,12 +39,16 @@ export class BudgetCrowd {
   #balance = 0;
   #key = "";
 
-  constructor(
-    readonly baseUrl: string,
-    readonly operatorKey: string,
-    readonly name: string,
-    readonly plan: CrowdPlan,
-  ) {
+  readonly baseUrl: string;
+  readonly operatorKey: string;
+  readonly name: string;
+  readonly plan: CrowdPlan;
+
+  constructor(baseUrl: string, operatorKey: string, name: string, plan: CrowdPlan) {
+    this.baseUrl = baseUrl;
+    this.operatorKey = operatorKey;
+    this.name = name;
+    this.plan = plan;
     this.#random = seededRandom(name);
     this.#path = `/v1/enterprises/${name}`;
   }

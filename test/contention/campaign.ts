@@ -1,5 +1,5 @@
 // One worker of a campaign (tools/campaign/campaign.ts): 5,000 agents compete for a balance that is enough for a hundred,
-// in both billing models, with holds and without, until its time is up. Prints one line of JSON with the sums.
+// in both billing models, with holds and without, and under overlapping budgets, until its time is up. Prints one line of JSON with the sums.
 // Arguments: seconds, seed.
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,6 +9,7 @@ import process from "node:process";
 import type { Contended } from "../../tools/campaign/figures.ts";
 import { seededRandom } from "../../tools/kit/random.ts";
 import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { BudgetCrowd } from "./budget-crowd.ts";
 import { ContendedEnterprise, type Contention, type Plan } from "./contended-enterprise.ts";
 
 const AGENTS = 5_000;
@@ -28,6 +29,7 @@ await runtime.start();
 await runtime.migrate();
 for (let round = 1; round === 1 || performance.now() < deadlineMs; round++) {
   for (const billingModel of ["credits", "byom"] as const) await compete(`${billingModel}-${round}`, billingModel);
+  await competeForBudgets(`budgets-${round}`);
   process.stderr.write(`· contention: ${sum.crowds} crowds of ${AGENTS} agents\n`);
 }
 await runtime.stop();
@@ -44,6 +46,19 @@ async function compete(name: string, billingModel: Plan["billingModel"]): Promis
     const unheld = await new ContendedEnterprise(runtime, `${name}-unheld`, plan, random).withoutHolds();
     sum.worstOfBound = Math.max(sum.worstOfBound, unheld.overspentMicros / unheld.boundMicros);
     add(name, unheld);
+  } catch (error) {
+    add(name, { violations: [String((error as Error).stack)] });
+  }
+}
+
+async function competeForBudgets(name: string): Promise<void> {
+  const plan = { agents: AGENTS, atOnce: CONNECTIONS, balanceFor: AGENTS / 5 };
+  try {
+    const { port, operatorKey } = runtime;
+    const crowd = await new BudgetCrowd(`http://127.0.0.1:${port}`, operatorKey, name, plan).run();
+    sum.held += AGENTS;
+    sum.overspentMicros += crowd.overspentMicros;
+    add(name, crowd);
   } catch (error) {
     add(name, { violations: [String((error as Error).stack)] });
   }

@@ -1,0 +1,24 @@
+// Three hundred agents start at once under overlapping budgets and a nearly empty balance, five times, through a real
+// `wrangler dev` as `npm start` runs it: exactly those that fit are admitted.
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { OPERATOR_KEY, type Server, startServer } from "../docs/server.ts";
+import { BudgetCrowd } from "./budget-crowd.ts";
+
+const AGENTS = 300;
+const BALANCE_FOR = 60;
+const TIMEOUT_MS = 180_000;
+
+let server: Server;
+
+beforeAll(async () => {
+  server = await startServer();
+}, TIMEOUT_MS);
+afterAll(() => server.stop());
+
+it.each([1, 2, 3, 4, 5])("admits exactly those that fit, in round %i", { timeout: TIMEOUT_MS }, async (round) => {
+  const plan = { agents: AGENTS, atOnce: AGENTS, balanceFor: BALANCE_FOR };
+  const outcome = await new BudgetCrowd(server.url, OPERATOR_KEY, `round-${round}`, plan).run();
+  expect(outcome).toMatchObject({ violations: [], overspentMicros: 0 });
+  expect(outcome.refused.balance + outcome.refused.budget + outcome.admitted).toBe(AGENTS);
+  expect(outcome.admitted).toBeGreaterThan(0);
+});
