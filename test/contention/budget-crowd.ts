@@ -4,7 +4,7 @@
 
 import { pickWeighted, type Random, seededRandom, shuffled, wholeBetween } from "../../tools/kit/random.ts";
 
-export type CrowdPlan = {
+type CrowdPlan = {
   agents: number;
   /** How many calls are under way at once. */
   atOnce: number;
@@ -12,7 +12,7 @@ export type CrowdPlan = {
   balanceFor: number;
 };
 
-export type CrowdOutcome = {
+type CrowdOutcome = {
   admitted: number;
   refused: { balance: number; budget: number };
   overspentMicros: number;

@@ -12,7 +12,7 @@ const PERIODS = ["day", "cycle"] as const;
 type Period = (typeof PERIODS)[number];
 
 type ReferenceBudget = { limit: number | null; action: "block" | "warn"; unit: ReferenceUnit };
-export type BudgetStanding = ReferenceBudget & { period: Period; used: number; held: number };
+type BudgetStanding = ReferenceBudget & { period: Period; used: number; held: number };
 
 /** What budgets need to know of the rest of the reference. */
 type Around = {
