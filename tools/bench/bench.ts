@@ -8,6 +8,7 @@ import { dirname, join, resolve } from "node:path";
 import { reportFailure } from "../kit/failures.mjs";
 import { buildWorker, Runtime } from "../workerd/runtime.ts";
 import { type Bill, countRows, LIST_PRICES, measureStorage, type StorageUse } from "./accounting.ts";
+import { controlRows, measureControl } from "./control.ts";
 import { measureDebits, measurePage, prepareGrowth } from "./growth.ts";
 import { measureLag } from "./lag.ts";
 import { BATCH_CONNECTIONS, CONNECTIONS, LoadRunner } from "./load-runner.ts";
@@ -41,7 +42,7 @@ try {
   for (const cleanup of cleanups.reverse()) await cleanup();
 }
 
-async function bench({ plan, profile, watchers, pages, markdown, json, dir }: BenchOptions): Promise<void> {
+async function bench({ plan, profile, watchers, pages, control, markdown, json, dir }: BenchOptions): Promise<void> {
   // Listeners of "exit" stop child processes and remove files, so every signal has to end in an exit.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
   const startedMs = performance.now();
@@ -58,6 +59,7 @@ async function bench({ plan, profile, watchers, pages, markdown, json, dir }: Be
   }
   const bundle = buildWorker(join(directory, "bundle"));
   if (watchers || pages) return benchReaders(plan, bundle, join(directory, "state"), pages);
+  if (control) return benchControl(plan, bundle, join(directory, "state"));
   if (profile !== null) return printProfile(bundle, join(directory, "state"), profile, cleanups);
 
   const measured = await measure(plan, bundle, directory);
@@ -71,6 +73,7 @@ async function bench({ plan, profile, watchers, pages, markdown, json, dir }: Be
     watched,
     watchers: watcherRounds,
     openPages,
+    control: controlRounds,
     storage,
     bills,
     postgres,
@@ -82,6 +85,7 @@ async function bench({ plan, profile, watchers, pages, markdown, json, dir }: Be
     ...lagRows(lag, watched, LAG_DEBITS_PER_SECOND),
     ...watcherRows(watcherRounds, halfLoad / 2),
     ...openPagesRows(openPages, halfLoad / 2),
+    ...controlRows(controlRounds),
     ...storageRows(storage),
   ];
   const seconds = Math.round((performance.now() - startedMs) / 1000);
@@ -146,13 +150,30 @@ async function measure(plan: Plan, bundle: string, directory: string) {
   logStep("measuring debits with watchers and with a webhook receiver that never answers");
   const watchers = await measureWatchers(runtime, { ...plan, enterprise: ENTERPRISE, key, perSecond: halfLoad / 2 });
 
+  logStep("measuring debits and starts with budgets and channels");
+  const control = await measureControl(runtime, plan.rounds, plan.measureMs);
+
   logStep("comparing the books");
   await assertBooks(runtime);
 
   logStep("measuring debits with a hundred open pages");
   const openPages = await measureOpenPages(runtime, { ...plan, enterprise: ENTERPRISE, key, perSecond: halfLoad / 2 });
   await assertBooks(runtime);
-  return { openPages, rounds, latencies, halfLoad, page, debits, lag, watched, watchers, storage, bills, postgres };
+  return {
+    openPages,
+    rounds,
+    latencies,
+    halfLoad,
+    page,
+    debits,
+    lag,
+    watched,
+    watchers,
+    control,
+    storage,
+    bills,
+    postgres,
+  };
 }
 
 /** Measures debits at a quarter of the speed that single debits reach, so that hardly any of them queue. */
@@ -172,6 +193,14 @@ async function benchReaders(plan: Plan, bundle: string, directory: string, pages
     : watcherRows(await measureWatchers(runtime, readers), perSecond);
   await assertBooks(runtime);
   console.log(tableOf(rows));
+}
+
+async function benchControl(plan: Plan, bundle: string, directory: string): Promise<void> {
+  const runtime = new Runtime(bundle, directory);
+  cleanups.push(() => runtime.stop());
+  await runtime.start();
+  await runtime.migrate();
+  console.log(tableOf(controlRows(await measureControl(runtime, plan.rounds, plan.measureMs))));
 }
 
 /** Counts rows in a separate runtime, because counting takes time. */

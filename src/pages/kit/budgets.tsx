@@ -3,7 +3,7 @@
  * the operator's page share it. Each passes its path, under which the forms are posted. This file is long because it has
  * the table, the form and the question.
  */
-import type { FC } from "hono/jsx";
+import type { Child, FC } from "hono/jsx";
 import {
   BUDGET_ACTIONS,
   BUDGET_PERIODS,
@@ -90,39 +90,36 @@ type TableProps = {
   empty: string;
 };
 
+const COLUMNS = ["Used", "Limit", "Period", "Resets"] as const;
+
 export const BudgetTable: FC<TableProps> = ({ path, title, rows, timeZone, editable, empty }) => (
   <section class="card" aria-label={title}>
     <h2>{title}</h2>
     {rows.length === 0 ? (
       <p class="muted">{empty}</p>
     ) : (
-      <div class="scroll" tabindex={0} role="region" aria-label={`${title}, the table`}>
-        <table class="budgets">
-          <thead>
-            <tr>
-              <th scope="col">Who</th>
-              <th scope="col" class="num">
-                Used
+      // With explicit roles it stays a table for screen readers when CSS lays the rows out as blocks.
+      <table class="stack budgets" role="table" aria-label={title}>
+        <thead role="rowgroup">
+          <tr role="row">
+            {["Who", ...COLUMNS].map((column, i) => (
+              <th scope="col" role="columnheader" class={i === 1 || i === 2 ? "num" : undefined}>
+                {column}
               </th>
-              <th scope="col" class="num">
-                Limit
-              </th>
-              <th scope="col">Period</th>
-              <th scope="col">Resets</th>
-              {editable && (
-                <th scope="col">
-                  <span class="unseen">Change</span>
-                </th>
-              )}
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <BudgetRow row={row} path={path} timeZone={timeZone} editable={editable} />
             ))}
-          </tbody>
-        </table>
-      </div>
+            {editable && (
+              <th scope="col" role="columnheader">
+                <span class="unseen">Change</span>
+              </th>
+            )}
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {rows.map((row) => (
+            <BudgetRow row={row} path={path} timeZone={timeZone} editable={editable} />
+          ))}
+        </tbody>
+      </table>
     )}
   </section>
 );
@@ -137,33 +134,36 @@ const BudgetRow: FC<{ row: ParsedBudget; path: string; timeZone: string; editabl
   const every = id === EVERY_ID;
   const query = new URLSearchParams({ of: row.dimension, id, period: row.period });
   return (
-    <tr>
-      <th scope="row">
+    <tr role="row">
+      <th scope="row" role="rowheader">
         {every ? <span>Default for every {row.dimension}</span> : <Name>{row.name}</Name>}
         {!every && limitMicros !== null && <UsedBar usedMicros={usedMicros} limitMicros={limitMicros} />}
         <small class="muted">{stateOf(row)}</small>
       </th>
-      <td class="num">
+      <Cell column="Used" num>
         {every ? "–" : formatCharge(usedMicros, unit)}
         {!every && heldMicros > 0 && <small class="muted">{formatAmount(heldMicros, unit)} held</small>}
-      </td>
-      <td class="num">
+      </Cell>
+      <Cell column="Limit" num>
         {limitMicros === null ? "No limit" : formatCharge(limitMicros, unit)}
         {!every && limitMicros !== null && limitMicros > 0 && (
           <small class="muted">{formatPercent(usedMicros, limitMicros)} used</small>
         )}
-      </td>
-      <td>{PERIODS[row.period]}</td>
-      <td>
+      </Cell>
+      <Cell column="Period">{PERIODS[row.period]}</Cell>
+      <Cell column="Resets">
         <Moment atMs={row.resetsAtMs} timeZone={timeZone} />
-      </td>
+      </Cell>
       {editable && (
-        <td class="acts">
-          <a href={`${path}?${query}#set`} aria-label={`Change the budget of ${nameOf(row)}`}>
+        <td class="acts" role="cell">
+          <a href={`${path}?${query}#set`} aria-label={`Change the budget of ${nameOf(row)}, ${PERIODS[row.period]}`}>
             Change
           </a>
           {!row.inherited && (
-            <a href={`${path}/remove?${query}`} aria-label={`Remove the budget of ${nameOf(row)}`}>
+            <a
+              href={`${path}/remove?${query}`}
+              aria-label={`Remove the budget of ${nameOf(row)}, ${PERIODS[row.period]}`}
+            >
               Remove
             </a>
           )}
@@ -172,6 +172,12 @@ const BudgetRow: FC<{ row: ParsedBudget; path: string; timeZone: string; editabl
     </tr>
   );
 };
+
+const Cell: FC<{ column: (typeof COLUMNS)[number]; num?: boolean; children?: Child }> = ({ column, num, children }) => (
+  <td role="cell" class={num === true ? "num" : undefined} data-label={column}>
+    <div>{children}</div>
+  </td>
+);
 
 /** How much of a limit is used, as a thin bar. */
 const UsedBar: FC<{ usedMicros: Micros; limitMicros: Micros }> = ({ usedMicros, limitMicros }) => {
