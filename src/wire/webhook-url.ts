@@ -42,6 +42,8 @@ export function hostOf(url: string): string {
 export function isPublicHttps(text: string): boolean {
   // zod runs this check even when `link` has already refused the text.
   if (!URL.canParse(text)) return true;
+  // URL parsing drops blanks and control characters.
+  if ([...text].some((character) => character <= " ")) return false;
   if (new URL(text).protocol !== "https:" || /[@:]/.test(authorityOf(text))) return false;
   const host = hostOf(text);
   return isDnsName(host) && !ADDRESS.test(host) && !REFUSED_SUFFIX.test(host);

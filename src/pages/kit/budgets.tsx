@@ -184,6 +184,7 @@ const UsedBar: FC<{ usedMicros: Micros; limitMicros: Micros }> = ({ usedMicros, 
   const percent = limitMicros === 0 ? 100 : Math.min(100, (usedMicros / limitMicros) * 100);
   return (
     <svg class="mini" width="100%" height="4" aria-hidden="true" focusable="false">
+      <rect class="track-fill" width="100%" height="4" />
       <rect width={`${percent.toFixed(1)}%`} height="4" />
     </svg>
   );
