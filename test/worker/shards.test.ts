@@ -103,7 +103,9 @@ it("finds the databases of each jurisdiction by the names of their bindings, in 
   expect(() => databaseAt({ ...bound, SIGNING_SECRET: "x" }, "SIGNING_SECRET")).toThrow(/^CopyUnavailable/);
 });
 
-it(`spreads ${ENTERPRISES} enterprises over two databases, and lists all of them from the directory`, async () => {
+it(`spreads ${ENTERPRISES} enterprises over two databases, and lists all of them from the directory`, {
+  timeout: 60_000 + ENTERPRISES * 1_000,
+}, async () => {
   const [before, listedBefore] = [(await catalogOf(env).storage()).shards, await countEnterprises(directories())];
   const all = [];
   for (let i = 0; i < ENTERPRISES; i++) {
