@@ -26,7 +26,11 @@ const BATCH = `SELECT ${COLUMNS} FROM ROWS FROM (jsonb_to_recordset($2::jsonb) A
 
 const [socketPath = "", key = "", connections = "1"] = process.argv.slice(2);
 const prices = indexPrices(
-  JSON.parse(readFileSync(join(ROOT, "src", "catalog", "built-in-prices.json"), "utf8")) as PriceBook,
+  // The file has no version: the catalog gives it one.
+  {
+    version: 1,
+    ...JSON.parse(readFileSync(join(ROOT, "src", "catalog", "built-in-prices.json"), "utf8")),
+  } as PriceBook,
 );
 const pool = new PgPool(await Promise.all(Array.from({ length: Number(connections) }, open)));
 
