@@ -11,7 +11,6 @@ import type { Report } from "../ledger/debit.ts";
 import { currentForecast, type Gauge } from "../ledger/gauge.ts";
 import { summarizeGrant } from "../ledger/grants.ts";
 import { Senders } from "../ledger/pace.ts";
-import { summarizeMeter } from "../ledger/receipt.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { isForgotten } from "../ledger/retention.ts";
 import type { AtMs } from "../ledger/time.ts";
@@ -240,7 +239,7 @@ export class EnterpriseCore {
       }
       const onlyUser = this.#onlyUserOf(caller);
       if (onlyUser !== null && row.user !== onlyUser) return refuse({ code: "not_found" });
-      return showReceipt({ ...row, meters: this.ledger.store.loadMeters([run]).map(summarizeMeter) });
+      return showReceipt({ ...row, meters: this.ledger.store.loadReceipt(run) });
     });
   }
 

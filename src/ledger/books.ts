@@ -185,6 +185,17 @@ export type Meter = {
   lastReportAtMs: AtMs;
   /** When usage that had waited for a price got one; null for all other meters. */
   pricedAtMs: AtMs | null;
+  /** What is stored of the draws before those in `draws`; absent if there are none. */
+  older?: OlderDraws;
+};
+
+/** The older draws of a meter that has drawn on very many buckets. */
+export type OlderDraws = {
+  /** In how many pages they are stored. */
+  pages: number;
+  micros: Micros;
+  /** The latest cycle in which they have debt; null if they have none. */
+  debtCycleMs: AtMs | null;
 };
 
 export type Hold = { unit: Unit; micros: Micros; ttlMs: number; expiresAtMs: AtMs };

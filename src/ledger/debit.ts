@@ -353,7 +353,8 @@ function moveCredit(
   return { ...refunded, cycleMicros: -refunded.cycleMicros, dayMicros: -refunded.dayMicros };
 }
 
-function findMeter(meters: readonly Meter[], report: Report, run: Run, nowMs: AtMs): Meter | null {
+/** The meter that a report continues; null if it begins a new one. */
+export function findMeter(meters: readonly Meter[], report: Report, run: Run, nowMs: AtMs): Meter | null {
   const { reportedAs, tier } = report;
   const key = meterKey(reportedAs, tier);
   // Looks up the reported name first: an alias keeps, within a run, the meaning that it had at its first report.

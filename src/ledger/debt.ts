@@ -24,50 +24,56 @@ export function payDebt(books: Books, nowMs: AtMs): { books: Books; payments: re
 }
 
 /**
- * Attributes payments of one cycle, oldest first, to these debtors in their order. A payment becomes the debtor's most
- * recent draw, and its debt shrinks by as much, oldest debt first. The draw has the day of that debt, because a refund
- * counts on the day whose charge it undoes. Returns the payments that are left, and the debtors that changed.
+ * Attributes payments of one cycle, oldest first, to the debt among these draws. The debt shrinks by what is paid, oldest
+ * debt first. `parts` are the draws that take its place: the caller adds them to the meter as its most recent draws. Each
+ * has the day of its debt, because a refund counts on the day whose charge it undoes.
  */
 export function attributePayments(
   payments: readonly Draw[],
-  debtors: readonly Meter[],
-): { payments: readonly Draw[]; paid: Meter[] } {
+  draws: readonly Draw[],
+): { payments: readonly Draw[]; paidMicros: Micros; debts: readonly Draw[]; parts: readonly Draw[] } {
   const left = [...payments];
-  const paid: Meter[] = [];
+  const parts: Draw[] = [];
+  const cycleStartsAtMs = left[0]?.cycleStartsAtMs;
+  if (cycleStartsAtMs === undefined) return { payments, paidMicros: 0, debts: draws, parts };
+  let paidMicros = 0;
   let next = 0;
-  for (const meter of debtors) {
-    const cycleStartsAtMs = left[next]?.cycleStartsAtMs;
-    if (cycleStartsAtMs === undefined) break;
-    const parts: Draw[] = [];
-    let paidMicros = 0;
-    for (const debt of debtOf(meter, cycleStartsAtMs)) {
-      let owedMicros = debt.micros;
-      for (let payment = left[next]; payment !== undefined && owedMicros > 0; payment = left[next]) {
-        const micros = Math.min(payment.micros, owedMicros);
-        parts.push({ ...debt, bucket: payment.bucket, grantId: payment.grantId, micros });
-        owedMicros -= micros;
-        paidMicros += micros;
-        if (micros === payment.micros) next += 1;
-        else left[next] = { ...payment, micros: payment.micros - micros };
-      }
+  for (const debt of debtOf(draws, cycleStartsAtMs)) {
+    let owedMicros = debt.micros;
+    for (let payment = left[next]; payment !== undefined && owedMicros > 0; payment = left[next]) {
+      const micros = Math.min(payment.micros, owedMicros);
+      parts.push({ ...debt, bucket: payment.bucket, grantId: payment.grantId, micros });
+      owedMicros -= micros;
+      paidMicros += micros;
+      if (micros === payment.micros) next += 1;
+      else left[next] = { ...payment, micros: payment.micros - micros };
     }
-    if (paidMicros === 0) continue;
-    const draws = [...shrinkDebt(meter.draws, cycleStartsAtMs, paidMicros)];
-    for (const part of parts) addDraw(draws, part, part.micros);
-    paid.push({ ...meter, draws });
   }
-  return { payments: left.slice(next), paid };
+  const debts = paidMicros === 0 ? draws : shrinkDebt(draws, cycleStartsAtMs, paidMicros);
+  return { payments: left.slice(next), paidMicros, debts, parts };
+}
+
+/** Adds the parts of payments as the most recent draws. */
+export function addPaid(draws: readonly Draw[], parts: readonly Draw[]): readonly Draw[] {
+  const all = [...draws];
+  for (const part of parts) addDraw(all, part, part.micros);
+  return all;
+}
+
+/** Returns the latest cycle that has debt among these draws; null if there is none. */
+export function latestDebtCycleMs(draws: readonly Draw[]): AtMs | null {
+  return draws.findLast((draw) => draw.bucket === "debt" && draw.micros > 0)?.cycleStartsAtMs ?? null;
 }
 
 /** The cycles in which the meter owes something. */
 export function debtCycles(meter: Meter): AtMs[] {
   const owed = meter.draws.filter((draw) => draw.bucket === "debt" && draw.micros > 0);
-  return [...new Set(owed.map((draw) => draw.cycleStartsAtMs))];
+  return [...new Set([...owed.map((draw) => draw.cycleStartsAtMs), meter.older?.debtCycleMs ?? []].flat())];
 }
 
-/** What the meter owes in the cycle, oldest first. */
-function debtOf(meter: Meter, cycleStartsAtMs: AtMs): readonly Draw[] {
-  return meter.draws.filter((draw) => draw.bucket === "debt" && draw.cycleStartsAtMs === cycleStartsAtMs);
+/** What is owed in the cycle, oldest first. */
+function debtOf(draws: readonly Draw[], cycleStartsAtMs: AtMs): readonly Draw[] {
+  return draws.filter((draw) => draw.bucket === "debt" && draw.cycleStartsAtMs === cycleStartsAtMs);
 }
 
 /** Takes a paid amount off the draws on debt, oldest first. */

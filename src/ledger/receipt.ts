@@ -62,8 +62,12 @@ export function summarizeRun(run: Run, meters: readonly Meter[], fallbackUnit: U
   };
 }
 
-/** The meter as its receipt shows it. */
-export function summarizeMeter(meter: Meter): MeterSummary {
+/**
+ * The meter as its receipt shows it.
+ *
+ * @param olderSums sums of the draws that came before those of the meter, by bucket
+ */
+export function summarizeMeter(meter: Meter, olderSums: readonly Draw[] = []): MeterSummary {
   const { key, model, tier, reportedAs, price, usage, unit, chargedMicros, final, estimated, draws } = meter;
   return {
     model,
@@ -76,18 +80,22 @@ export function summarizeMeter(meter: Meter): MeterSummary {
     final,
     estimated,
     // A draw of which everything was refunded remains only because it counts in its cycle.
-    draws: summarizeDraws(draws.filter(({ micros, lapsedMicros }) => micros > 0 || lapsedMicros > 0)),
+    draws: summarizeDraws(draws.filter(isShown), olderSums.filter(isShown)),
   };
 }
 
+function isShown({ micros, lapsedMicros }: Draw): boolean {
+  return micros > 0 || lapsedMicros > 0;
+}
+
 /** How many draws of a meter a receipt lists one by one (rule R12). */
-const MAX_LISTED_DRAWS = 1_000;
+export const MAX_LISTED_DRAWS = 1_000;
 
 /** Lists the newest draws. Older ones are summed by bucket, in front of the others. */
-function summarizeDraws(draws: readonly Draw[]): DrawSummary[] {
+function summarizeDraws(draws: readonly Draw[], olderSums: readonly Draw[]): DrawSummary[] {
   const listed = draws.slice(-MAX_LISTED_DRAWS).map(summarizeDraw);
   const older = new Map<Bucket, DrawSummary>();
-  for (const { bucket, micros, lapsedMicros } of draws.slice(0, -MAX_LISTED_DRAWS)) {
+  for (const { bucket, micros, lapsedMicros } of [...olderSums, ...draws.slice(0, -MAX_LISTED_DRAWS)]) {
     const sum = older.get(bucket);
     older.set(bucket, {
       bucket,

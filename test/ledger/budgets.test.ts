@@ -14,7 +14,7 @@ import {
 } from "../../src/ledger/budgets.ts";
 import { dayEndOf, dayOf } from "../../src/ledger/calendar.ts";
 import { decideAction } from "../../src/ledger/debit.ts";
-import { attributePayments } from "../../src/ledger/debt.ts";
+import { addPaid, attributePayments } from "../../src/ledger/debt.ts";
 import {
   at,
   books,
@@ -195,9 +195,9 @@ describe("the day of a charge", () => {
       chargedMicros: 15,
     });
     const payment = draw("grant", 12, { grantId: "g1" });
-    const { paid, payments } = attributePayments([payment], [debtor]);
+    const { debts, parts, payments } = attributePayments([payment], debtor.draws);
     expect(payments).toEqual([]);
-    expect(paid[0]?.draws).toEqual([
+    expect(addPaid(debts, parts)).toEqual([
       draw("debt", 3, { dayStartsAtMs: second }),
       draw("grant", 10, { grantId: "g1", dayStartsAtMs: first }),
       draw("grant", 2, { grantId: "g1", dayStartsAtMs: second }),

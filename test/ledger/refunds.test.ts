@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { Books, Meter } from "../../src/ledger/books.ts";
 import { monthlyRemaining, refundCharge } from "../../src/ledger/buckets.ts";
-import { attributePayments, owesWithCredit, payDebt as payBooks } from "../../src/ledger/debt.ts";
+import { addPaid, attributePayments, owesWithCredit, payDebt as payBooks } from "../../src/ledger/debt.ts";
 import { eachGrant, findGrant } from "../../src/ledger/grant-list.ts";
 import { books, DAY_MS, draw, grant, grantDraw, MARCH, meter, NOON } from "../support/books.ts";
 
@@ -102,7 +102,13 @@ describe("a refund", () => {
 /** Pays debt and attributes all of the payment, as one change does for few debtors. */
 function payDebt(owing: Books, debtors: readonly Meter[], nowMs: number) {
   const { books: after, payments, paidMicros } = payBooks(owing, nowMs);
-  return { books: after, paidMicros, ...attributePayments(payments, debtors) };
+  let left = payments;
+  const paid = debtors.flatMap((debtor) => {
+    const attributed = attributePayments(left, debtor.draws);
+    left = attributed.payments;
+    return attributed.paidMicros === 0 ? [] : [{ ...debtor, draws: addPaid(attributed.debts, attributed.parts) }];
+  });
+  return { books: after, paidMicros, payments: left, paid };
 }
 
 describe("debt", () => {

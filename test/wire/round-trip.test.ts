@@ -65,7 +65,7 @@ it("shows and reads back a receipt with every kind of draw", () => {
   ];
   const receipt: Receipt = {
     ...summarizeRun(run({ group: "g" }), meters, "credits"),
-    meters: meters.map(summarizeMeter),
+    meters: meters.map((meter) => summarizeMeter(meter)),
   };
   const json = showReceipt(receipt);
   expect(receiptSchema.parse(json)).toEqual(json);

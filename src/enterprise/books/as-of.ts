@@ -34,6 +34,7 @@ const TABLES = {
     columns: ["cycle_micros", "model_requests", "savings_micros"],
   },
   meters: { key: ["run", "model"], columns: METERS.columns.slice(2), long: "draws", complete: addFurtherRates },
+  older_draws: { key: ["run", "model", "page"], columns: ["micros", "sums", "draws"], long: "draws" },
   waiting_meters: { key: ["run", "model"], columns: ["model"] },
   debt_payments: { key: ["cycle_starts_at_ms", "number"], columns: ["bucket", "grant_id", "micros"] },
   grants: { key: ["id"], columns: [...GRANTS.columns.slice(1), "pruned_micros"] },
@@ -131,7 +132,7 @@ export function loadPage(sql: Sql, name: AsOfTable, after: Key | null, limit: nu
     let chars = 0;
     const fits = sql
       .all(lengths, ...(after ?? []), limit)
-      .filter((row) => (chars += row.chars as number) <= MAX_PAGE_CHARS);
+      .filter((row) => (chars += (row.chars ?? 0) as number) <= MAX_PAGE_CHARS);
     most = Math.max(1, fits.length);
   }
   const statement = `SELECT ${order}, ${columns.join(", ")} FROM ${name} ${beyond(key, after)} ORDER BY ${order} LIMIT ?`;

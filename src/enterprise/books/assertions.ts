@@ -28,9 +28,9 @@ export function assertGrant(grant: Grant): void {
 }
 
 /** Asserts that a meter's amounts are valid, and that its draws sum exactly to its charge. */
-export function assertMeter({ run, model, price, chargedMicros, draws }: Meter): void {
+export function assertMeter({ run, model, price, chargedMicros, draws, older }: Meter): void {
   assertMicros(chargedMicros, `the charge of ${run} on ${model}`);
-  let drawnMicros = 0;
+  let drawnMicros = older?.micros ?? 0;
   for (const { micros, lapsedMicros } of draws) {
     assertMicros(micros, `a draw of ${run} on ${model}`);
     assertMicros(lapsedMicros, `a lapsed refund of ${run} on ${model}`);

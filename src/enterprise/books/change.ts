@@ -14,7 +14,7 @@ import {
   type Meter,
   type Run,
 } from "../../ledger/books.ts";
-import { attributePayments, debtCycles, payDebt } from "../../ledger/debt.ts";
+import { debtCycles, payDebt } from "../../ledger/debt.ts";
 import { settleDue } from "../../ledger/due.ts";
 import type { Entry, NewEntry } from "../../ledger/entries.ts";
 import { type Gauge, gaugeOf } from "../../ledger/gauge.ts";
@@ -98,8 +98,7 @@ export class Change {
 
   /**
    * Applies everything that is due by now, in order: grants expire and cycles turn, then holds expire. Each change ends
-   * a limited portion of the expired holds, so its work does not grow with the number that expire at once. The
-   * remaining expired holds no longer count against the balance, and later changes end them.
+   * only a portion of the expired holds. The others no longer count against the balance, and later changes end them.
    */
   settle(): void {
     const settled = settleDue(this.books, this.nowMs);
@@ -129,11 +128,14 @@ export class Change {
     return this.#meters.get(run) ?? [];
   }
 
-  /** Loads the grants that these meters have drawn on, including used-up grants, so that a refund can find them. */
-  loadGrants(meters: readonly Meter[]): void {
-    const ids = new Set(meters.flatMap((meter) => meter.draws.flatMap((draw) => draw.grantId ?? [])));
+  /** Returns the meters of a loaded run, one of them with all draws that a refund may undo. Loads the grants of these. */
+  metersFor(run: string, refund: { meter: Meter; micros: Micros } | null): readonly Meter[] {
+    if (refund === null) return this.metersOf(run);
+    const meter = this.store.olderDraws.take(refund.meter, refund.micros);
+    const ids = new Set(meter.draws.flatMap((draw) => draw.grantId ?? []));
     const missing = [...ids].filter((id) => findGrant(this.books.grants, id) === null);
     if (missing.length > 0) this.addGrants(this.store.loadGrants(missing));
+    return this.metersOf(run).map((known) => (known === refund.meter ? meter : known));
   }
 
   /** Returns a grant in its state so far within this change; null if there is no such grant. */
@@ -157,11 +159,12 @@ export class Change {
   }
 
   /** Adds or replaces a meter of a loaded run, or replaces a stored meter of another run. */
-  putMeter(meter: Meter): void {
-    const key = `${meter.run}\n${meter.key}`;
-    const meters = this.#meters.get(meter.run);
-    const index = meters?.findIndex((known) => known.key === meter.key);
+  putMeter(next: Meter): void {
+    const key = `${next.run}\n${next.key}`;
+    const meters = this.#meters.get(next.run);
+    const index = meters?.findIndex((known) => known.key === next.key);
     const before = index === undefined ? undefined : meters?.[index];
+    const meter = this.store.olderDraws.shorten(next, before);
     if (meter.price === null || before?.price === null) this.waiting.note(before ?? null, meter);
     if (index === -1 || this.#newMeters.has(key)) this.#newMeters.set(key, meter);
     else {
@@ -232,14 +235,14 @@ export class Change {
   }
 
   /**
-   * Attributes payments that wait to the meters of a loaded run. A decision must not see a meter that owes what is paid.
-   * Its next draw would come before the payment, and its refund would go to the wrong bucket.
+   * Attributes payments that wait to the meters of a loaded run. If a decision saw a meter that owes what is paid, its
+   * next draw would come before the payment, and its refund would go to the wrong bucket.
    */
   attributeTo(run: string): void {
     if (!this.paymentsWait) return;
     const { sql } = this.store;
     for (const meter of this.metersOf(run)) {
-      for (const cycleStartsAtMs of debtCycles(meter)) this.#attributeAllTo(meter, cycleStartsAtMs);
+      for (const cycleStartsAtMs of debtCycles(meter)) this.#attributeAllTo(run, meter.key, cycleStartsAtMs);
     }
     this.paymentsWait = paymentsWait(sql);
   }
@@ -317,9 +320,7 @@ export class Change {
     }
   }
 
-  /**
-   * Returns when the first hold of the runs that this change has added or changed expires; Infinity if there is none.
-   */
+  /** Returns when the first hold of the runs that this change has written expires; Infinity if there is none. */
   soonestHoldEnd(): AtMs {
     let soonest = Number.POSITIVE_INFINITY;
     for (const name of [...this.#newRuns, ...this.#changedRuns]) {
@@ -365,7 +366,7 @@ export class Change {
       this.#flushMeters();
       const debtors = this.store.loadDebtors(left[0].cycleStartsAtMs);
       if (debtors.length === 0) throw new Error("there is debt, but no meter owes it");
-      const attributed = attributePayments(left, debtors);
+      const attributed = this.store.olderDraws.pay(left, debtors);
       for (const meter of attributed.paid) this.putMeter(meter);
       left = attributed.payments;
       seen += debtors.length;
@@ -373,15 +374,13 @@ export class Change {
     return left;
   }
 
-  #attributeAllTo({ run, key }: Meter, cycleStartsAtMs: AtMs): void {
-    const { sql } = this.store;
+  #attributeAllTo(run: string, key: string, cycleStartsAtMs: AtMs): void {
+    const { sql, olderDraws } = this.store;
     for (;;) {
-      const meter = this.metersOf(run).find((known) => known.key === key);
+      const meters = this.metersOf(run).filter((known) => known.key === key);
       const loaded = loadPayments(sql, cycleStartsAtMs, MAX_PAYMENTS);
-      const { payments, paid } = attributePayments(
-        loaded.map(({ draw }) => draw),
-        meter === undefined ? [] : [meter],
-      );
+      const draws = loaded.map(({ draw }) => draw);
+      const { payments, paid } = olderDraws.pay(draws, meters);
       if (paid[0] === undefined) return;
       keepPayments(sql, loaded, payments);
       this.putMeter(paid[0]);

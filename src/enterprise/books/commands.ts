@@ -15,6 +15,7 @@ import { endHold } from "../../ledger/holds.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import type { Plan } from "../../ledger/plans.ts";
 import { NO_MULTIPLIER } from "../../ledger/prices.ts";
+import { refundBound } from "../../ledger/refund-bound.ts";
 import { isRefusal, type Refused, refuse } from "../../ledger/refusals.ts";
 import { decideCap, decideSettings, withPlanTerms } from "../../ledger/settings.ts";
 import type { AtMs } from "../../ledger/time.ts";
@@ -55,9 +56,9 @@ export function debitOne(change: Change, sent: Report, refuseUnpriced: boolean):
   const run = change.run(sent.run);
   const report = change.store.erasures.attribute(sent, run, change.nowMs);
   change.attributeTo(report.run);
-  // Only a final report can lower a total and cause a refund, and only a refund needs used-up grants.
-  if (report.final) change.loadGrants(change.metersOf(report.run));
-  const known = { books: change.books, run, meters: change.metersOf(report.run) };
+  const refund = refundBound(run, change.metersOf(report.run), report, change.nowMs);
+  const meters = change.metersFor(report.run, refund);
+  const known = { books: change.books, run, meters };
   const groupOf = (workspace: string) => groupOfWorkspace(change.store.sql, workspace);
   const debit = decideDebit(known, report, change.nowMs, groupOf, refuseUnpriced);
   if (isRefusal(debit)) return debit;
@@ -68,18 +69,18 @@ export function debitOne(change: Change, sent: Report, refuseUnpriced: boolean):
     change.addItem(debitItem(debit, change.metersOf(report.run)));
   }
   if (owesWithCredit(change.books, change.nowMs)) change.payDebt();
-  const meters = change.metersOf(report.run);
+  const charged = change.metersOf(report.run);
   if (debit.closedRun) {
     const facts = {
       type: "run_closed",
       run: report.run,
-      creditsMicros: runTotal(meters, "credits"),
-      usdMicros: runTotal(meters, "usd"),
+      creditsMicros: runTotal(charged, "credits"),
+      usdMicros: runTotal(charged, "usd"),
     } as const;
     change.takeSeq();
     change.record([{ atMs: change.nowMs, by: BY_AGENT, facts }]);
   }
-  return answerDebit(debit, change.books, meters, change.nowMs, change.budgets?.statesOfRun(debit.run));
+  return answerDebit(debit, change.books, charged, change.nowMs, change.budgets?.statesOfRun(debit.run));
 }
 
 /** Replaces the price overrides, with an entry that counts what has changed. */

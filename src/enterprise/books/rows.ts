@@ -1,10 +1,12 @@
 /** The tables of meters, runs, grants and entries: how their columns are written and how rows are read. */
-import type { Draw, Grant, GrantSource, Meter, Run, Surface } from "../../ledger/books.ts";
+import type { Grant, GrantSource, Meter, Run, Surface } from "../../ledger/books.ts";
+import { latestDebtCycleMs } from "../../ledger/debt.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import { NO_MULTIPLIER, type Price, resolveRates, type Usage } from "../../ledger/prices.ts";
 import { splitMeterKey } from "../../ledger/tiers.ts";
 import { type FactsJson, parseFacts, showFacts } from "../../wire/entry.ts";
+import { type DrawList, drawOfList, drawToList } from "./draw-list.ts";
 import { furtherRatesOf, readFurtherRates, writeFurtherUsage } from "./further-kinds.ts";
 import type { SqlRow } from "./sql.ts";
 import { type Columns, Table } from "./table.ts";
@@ -54,7 +56,10 @@ export const METERS = new Table<Meter>({
     final: (meter) => Number(meter.final),
     estimated: (meter) => (meter.estimated ? 1 : null),
     draws: (meter) => JSON.stringify(meter.draws.map(drawToList)),
-    debt_cycle_ms: (meter) => latestDebtCycleMs(meter),
+    debt_cycle_ms: (meter) => latestDebtOf(meter),
+    older_pages: ({ older }) => older?.pages ?? null,
+    older_micros: ({ older }) => older?.micros ?? null,
+    older_debt_cycle_ms: ({ older }) => older?.debtCycleMs ?? null,
     last_report_at_ms: (meter) => meter.lastReportAtMs,
   },
   read: readMeter,
@@ -93,7 +98,22 @@ function readMeter(row: SqlRow): Meter {
     firstReportAtMs: row.first_report_at_ms as number,
     lastReportAtMs: row.last_report_at_ms as number,
     pricedAtMs: row.priced_at_ms as number | null,
+    ...readOlder(row),
   };
+}
+
+/** An old row of an audit that the last release began lacks these columns. */
+function readOlder(row: SqlRow): Pick<Meter, "older"> {
+  const { older_pages: pages = null, older_micros: micros, older_debt_cycle_ms: debtCycleMs = null } = row;
+  if (pages === null) return {};
+  return { older: { pages: pages as number, micros: micros as number, debtCycleMs: debtCycleMs as number | null } };
+}
+
+/** Returns the latest cycle in which the meter has debt. The column is indexed, to find meters in debt. */
+function latestDebtOf({ draws, older }: Meter): number | null {
+  const newest = latestDebtCycleMs(draws);
+  const oldest = older?.debtCycleMs ?? null;
+  return newest === null || oldest === null ? (newest ?? oldest) : Math.max(newest, oldest);
 }
 
 function readPrice(row: SqlRow): Price {
@@ -199,35 +219,3 @@ export const ENTRIES = new Table<Entry>({
     facts: parseFacts(JSON.parse(row.facts as string) as FactsJson),
   }),
 });
-
-/** A draw as it is stored. A list is half as long as an object, and a debit rewrites all draws of its meter. */
-type DrawList = [
-  bucket: Draw["bucket"],
-  grantId: string | null,
-  cycleStartsAtMs: number,
-  micros: number,
-  lapsedMicros: number,
-  dayStartsAtMs?: number | null,
-  lateMicros?: number,
-];
-
-function drawToList(draw: Draw): DrawList {
-  const { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs, lateMicros } = draw;
-  if (lateMicros !== undefined) {
-    return [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs ?? null, lateMicros];
-  }
-  if (dayStartsAtMs === undefined) return [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros];
-  return [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs];
-}
-
-function drawOfList(list: DrawList): Draw {
-  const [bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, dayStartsAtMs = null, lateMicros] = list;
-  const day = dayStartsAtMs === null ? {} : { dayStartsAtMs };
-  const late = lateMicros === undefined ? {} : { lateMicros };
-  return { bucket, grantId, cycleStartsAtMs, micros, lapsedMicros, ...day, ...late };
-}
-
-/** Returns the latest cycle in which the meter has debt. The column is indexed, to find meters in debt. */
-function latestDebtCycleMs(meter: Meter): number | null {
-  return meter.draws.findLast((draw) => draw.bucket === "debt" && draw.micros > 0)?.cycleStartsAtMs ?? null;
-}

@@ -10,6 +10,7 @@ import { CHANNELS_STEP } from "./channel-schema.ts";
 import { COPY_SHARD_STEP } from "./copy-shard.ts";
 import { CUBE_STEP, CYCLE_STEP } from "./cube-schema.ts";
 import { HELD_STEP } from "./held-sums.ts";
+import { OLDER_DRAWS_STEP } from "./older-draws.ts";
 import { OPEN_GRANTS_STEP } from "./open-grants-schema.ts";
 import { RESTORING_STEP } from "./restoring.ts";
 import type { Sql } from "./sql.ts";
@@ -335,6 +336,7 @@ export const STEPS: readonly string[][] = [
   HELD_STEP,
   OPEN_GRANTS_STEP,
   RESTORING_STEP,
+  OLDER_DRAWS_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

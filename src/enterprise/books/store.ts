@@ -6,24 +6,28 @@ import type { Cycle, Grant, GrantList, Meter, Run, Settings } from "../../ledger
 import type { Entry } from "../../ledger/entries.ts";
 import { listGrants } from "../../ledger/grant-list.ts";
 import type { Micros, Unit } from "../../ledger/micros.ts";
+import { MAX_LISTED_DRAWS, type MeterSummary, summarizeMeter } from "../../ledger/receipt.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { Channels } from "./channels.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
 import { Erasures } from "./erasures.ts";
 import { furtherRatesOf } from "./further-kinds.ts";
+import { OlderDrawPages } from "./older-draws.ts";
 import { ENTRIES, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
 import type { Sql } from "./sql.ts";
 
-/** A page of debtors is about 200 KB, or 5 MB if each of them has drawn on very many buckets. */
+/** A page of debtors is about 200 KB, or 3 MB if each of them has drawn on very many buckets. */
 const DEBTORS_PER_PAGE = 200;
 
 export class Store {
   readonly channels: Channels;
   readonly erasures: Erasures;
+  readonly olderDraws: OlderDrawPages;
 
   constructor(readonly sql: Sql) {
     this.channels = new Channels(sql);
     this.erasures = new Erasures(sql);
+    this.olderDraws = new OlderDrawPages(sql);
   }
 
   loadEnterprise(): Enterprise | null {
@@ -41,6 +45,14 @@ export class Store {
   loadMeters(runs: readonly string[]): Meter[] {
     const statement = `SELECT * FROM meter_rows WHERE run IN ${LIST} ORDER BY run, first_report_at_ms, model`;
     return this.sql.all(statement, JSON.stringify(runs)).map(METERS.read);
+  }
+
+  /** Loads the meters of a run as its receipt shows them. */
+  loadReceipt(run: string): MeterSummary[] {
+    return this.loadMeters([run]).map((stored) => {
+      const { meter, olderSums } = this.olderDraws.newest(stored, MAX_LISTED_DRAWS);
+      return summarizeMeter(meter, olderSums);
+    });
   }
 
   loadGrants(ids: readonly string[]): Grant[] {

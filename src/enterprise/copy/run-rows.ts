@@ -4,7 +4,7 @@
  * Durable Object, but not D1.
  */
 import type { RunCycle, RunRow } from "../../copy/batch.ts";
-import { type Meter, type Run, unitOf } from "../../ledger/books.ts";
+import { type Draw, type Meter, type Run, unitOf } from "../../ledger/books.ts";
 import { countedMicros } from "../../ledger/buckets.ts";
 import { KINDS } from "../../ledger/kinds.ts";
 import type { Usage } from "../../ledger/prices.ts";
@@ -57,7 +57,7 @@ function readPruned(text: string): RunRow {
 
 function toRunRow(ledger: Ledger, run: Run, meters: readonly Meter[]): RunRow {
   const summary = summarizeRun(run, meters, unitOf(ledger.books.settings.billingModel));
-  const cycles = cyclesOf(meters);
+  const cycles = cyclesOf(meters, ledger.store.olderDraws.sums(meters));
   const ofUnit = cycles.filter(({ unit }) => unit === summary.unit);
   const last = ofUnit.reduce<RunCycle | null>(
     (latest, cycle) => (latest !== null && latest.cycleStartsAtMs > cycle.cycleStartsAtMs ? latest : cycle),
@@ -77,10 +77,11 @@ function toRunRow(ledger: Ledger, run: Run, meters: readonly Meter[]): RunRow {
 }
 
 /** Returns what the meters were charged in each cycle, by unit. */
-function cyclesOf(meters: readonly Meter[]): RunCycle[] {
+function cyclesOf(meters: readonly Meter[], olderSums: ReadonlyMap<Meter, readonly Draw[]>): RunCycle[] {
   const cycles = new Map<string, RunCycle>();
-  for (const { unit, draws } of meters) {
-    for (const draw of draws) {
+  for (const meter of meters) {
+    const { unit } = meter;
+    for (const draw of [...(olderSums.get(meter) ?? []), ...meter.draws]) {
       const key = `${unit} ${draw.cycleStartsAtMs}`;
       const known = cycles.get(key) ?? { unit, cycleStartsAtMs: draw.cycleStartsAtMs, micros: 0 };
       cycles.set(key, { ...known, micros: known.micros + countedMicros(draw) });

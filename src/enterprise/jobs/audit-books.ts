@@ -4,10 +4,12 @@
  * Each phase reads one table, a page at a time. audit-checks.ts draws the conclusions.
  */
 import type { TimeTotal } from "../../copy/batch.ts";
+import type { Draw } from "../../ledger/books.ts";
 import { costOf } from "../../ledger/prices.ts";
 import { formatIso } from "../../wire/time.ts";
 import type { AsOfTable, Key, Page } from "../books/as-of.ts";
 import type { Ledger } from "../books/ledger.ts";
+import { drawsOf } from "../books/older-draws.ts";
 import { METERS } from "../books/rows.ts";
 import type { SqlRow } from "../books/sql.ts";
 import { timeSumName } from "../copy/old-totals.ts";
@@ -21,6 +23,7 @@ export const BOOK_PHASES = [
   "totals_model",
   "cube",
   "meters",
+  "older_draws",
   "waiting_meters",
   "debt_payments",
   "grants",
@@ -48,6 +51,7 @@ export const PAGE_ROWS: Record<BookPhase, number> = {
   totals_model: 400,
   cube: 300,
   meters: 400,
+  older_draws: 40,
   waiting_meters: 3_000,
   debt_payments: 1_000,
   grants: 1_000,
@@ -62,6 +66,7 @@ export function auditPage(reader: AuditReader, notes: AuditNotes, phase: BookPha
   // An audit that the last release began keeps no old rows of these tables.
   if (phase === "waiting_meters" && start.waitingMeters === undefined) return true;
   if ((phase === "cube" || phase === "totals_model") && start.cubeSinceMs === undefined) return true;
+  if (phase === "older_draws" && start.hasOlderDraws !== true) return true;
   const { rows, last } = reader.loadPage(phase, notes.after, limit);
   notes.after = last;
   AUDITS[phase](notes, rows, start, reader);
@@ -112,20 +117,25 @@ const AUDITS: Record<
       if (cost !== meter.chargedMicros) {
         addFault(notes, "meters_cost", `${label}: charged ${meter.chargedMicros}, costs ${cost}`);
       }
-      let drawn = 0n;
-      for (const draw of meter.draws) {
-        drawn += BigInt(draw.micros);
-        if (draw.cycleStartsAtMs === cycle.startsAtMs) addTo(notes, `drawn ${draw.bucket}`, draw.micros);
-        if (draw.grantId === null) continue;
-        const sum = byGrant.get(draw.grantId) ?? 0n;
-        byGrant.set(draw.grantId, sum + BigInt(draw.micros) + BigInt(draw.lapsedMicros));
-      }
+      const olderMicros = BigInt(meter.older?.micros ?? 0);
+      addTo(notes, "older draws of meters", olderMicros * BigInt(hashOf(meter.run, meter.key)));
+      const drawn = olderMicros + addDraws(notes, byGrant, meter.draws, cycle.startsAtMs);
       if (drawn !== BigInt(meter.chargedMicros)) {
         addFault(notes, "meters_drawn", `${label}: charged ${meter.chargedMicros}, drawn ${drawn}`);
       }
     }
     reader.addDrawn(byGrant);
     countIn(notes, "meters", rows.length);
+  },
+  older_draws: (notes, rows, { cycle }, reader) => {
+    const byGrant = new Map<string, bigint>();
+    for (const row of rows) {
+      const drawn = addDraws(notes, byGrant, drawsOf(row), cycle.startsAtMs);
+      addTo(notes, "older draws in pages", drawn * BigInt(hashOf(row.run as string, row.model as string)));
+      if (drawn === BigInt(row.micros as number)) continue;
+      addFault(notes, "meters_drawn", `page ${row.page} of ${row.run} on ${row.model}: ${row.micros}, drawn ${drawn}`);
+    }
+    reader.addDrawn(byGrant);
   },
   waiting_meters: (notes, rows) => {
     for (const { run, model } of rows) addTo(notes, "waiting meters", hashOf(run as string, model as string));
@@ -229,6 +239,24 @@ function auditEntries({ store }: Ledger, notes: AuditNotes, { seq }: AuditStart,
   const complete = entries.length < limit;
   notes.after = complete || last === null ? null : [last];
   return complete;
+}
+
+/** Adds draws to the sums of their buckets and grants. Returns what they sum to. */
+function addDraws(
+  notes: AuditNotes,
+  byGrant: Map<string, bigint>,
+  draws: readonly Draw[],
+  cycleStartsAtMs: number,
+): bigint {
+  let drawn = 0n;
+  for (const draw of draws) {
+    drawn += BigInt(draw.micros);
+    if (draw.cycleStartsAtMs === cycleStartsAtMs) addTo(notes, `drawn ${draw.bucket}`, draw.micros);
+    if (draw.grantId === null) continue;
+    const sum = byGrant.get(draw.grantId) ?? 0n;
+    byGrant.set(draw.grantId, sum + BigInt(draw.micros) + BigInt(draw.lapsedMicros));
+  }
+  return drawn;
 }
 
 /** A number that stands for a meter: two sets of meters with the same sum of these numbers are almost surely equal. */

@@ -9,6 +9,7 @@ import type { AuditStart } from "./audit-start.ts";
 export function concludeBooks(notes: AuditNotes): AuditCheck[] {
   const start = notes.start as AuditStart;
   compareCycle(notes, start);
+  compareOlderDraws(notes, start);
   compareOrder(notes, start);
   compareTurns(notes, start);
   compareHolds(notes, start);
@@ -47,6 +48,12 @@ function compareCycle(notes: AuditNotes, { cycle }: AuditStart): void {
   compare("bonus use", cycle.bonusUsedMicros, "grant");
   compare("debt", cycle.debtMicros, "debt");
   compare("spend", cycle.spendUsedMicros, "spend");
+}
+
+function compareOlderDraws(notes: AuditNotes, { hasOlderDraws }: AuditStart): void {
+  const [noted, stored] = ["older draws of meters", "older draws in pages"].map((name) => sumOf(notes, name));
+  if (hasOlderDraws !== true || noted === stored) return;
+  addFault(notes, "meters_drawn", "the pages of older draws are not those that the meters have");
 }
 
 function compareWaiting(notes: AuditNotes, { waitingMeters }: AuditStart): void {

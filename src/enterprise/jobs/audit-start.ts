@@ -38,6 +38,8 @@ export type AuditStart = {
   waitingMeters?: number;
   /** The cube has all days and cycles that start later. Absent in an audit that the last release began. */
   cubeSinceMs?: AtMs;
+  /** Whether the audit knows pages of older draws. Absent in an audit that the last release began. */
+  hasOlderDraws?: true;
   /** How the sums of budgets compare. Absent in an audit that the last release began. */
   budgets?: BudgetsChecked;
 };
@@ -72,6 +74,7 @@ export function loadAuditStart(ledger: Ledger): AuditStart {
     waitingMeters: loadWaitingState(sql).meters,
     // The first day of a cycle starts at most a day before it, and must be kept too.
     cubeSinceMs: Math.max(cubeGap(ledger)?.untilMs ?? 0, keptSince(nowMs).daysMs + 2 * DAY_MS),
+    hasOlderDraws: true,
     budgets: checkBudgets(ledger, waiting),
   };
 }

@@ -4,18 +4,22 @@
  * in D1 can be rebuilt. Pruning changes no balance. Before it deletes draws on a grant, it adds them to a sum in the
  * grant's row, so the audit still adds up. It works in portions.
  */
+import type { Draw } from "../../ledger/books.ts";
 import { METER_RETENTION_MS } from "../../ledger/meter.ts";
 import { keptSince } from "../../ledger/retention.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { pruneAnnounced } from "../books/budget-rows.ts";
 import type { Ledger } from "../books/ledger.ts";
+import { drawsOf } from "../books/older-draws.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
+import type { Sql } from "../books/sql.ts";
 import { pruneDayTotals } from "../copy/day-totals.ts";
 import { loadRunRows, writePruned } from "../copy/run-rows.ts";
 
 const PRUNE_EVERY_MS = 3_600_000;
 const RUNS_AT_ONCE = 500;
 const TOTALS_AT_ONCE = 5_000;
+const PAGES_AT_ONCE = 40;
 /** A portion ends before it has more meters, or more characters of draws, than this; it has at least one run. */
 const MAX_METERS = 1_000;
 const MAX_DRAWS_CHARS = 500_000;
@@ -28,14 +32,18 @@ export function prune(ledger: Ledger): boolean {
   const nowMs = ledger.nowMs();
   const found = findOldRuns(ledger, nowMs - METER_RETENTION_MS);
   const runs = fitIntoPortion(ledger, found);
+  if (prunePages(ledger, runs)) return true;
   ledger.recent.forget(runs);
   if (runs.length === 0 && nowMs - getProgress(sql, "pruned_at") < PRUNE_EVERY_MS) return false;
   sql.transaction(() => {
     for (const row of loadRunRows(ledger, runs)) {
       sql.run("UPDATE runs SET pruned = ? WHERE run = ?", writePruned(row), row.run);
     }
-    recordPrunedDraws(ledger, runs);
-    sql.run("DELETE FROM meters WHERE run IN (SELECT value FROM json_each(?1))", JSON.stringify(runs));
+    const draws = ledger.store.loadMeters(runs).flatMap((meter) => meter.draws);
+    recordPrunedDraws(sql, draws);
+    for (const table of ["meters", "older_draws"]) {
+      sql.run(`DELETE FROM ${table} WHERE run IN (SELECT value FROM json_each(?1))`, JSON.stringify(runs));
+    }
     sql.run(
       "DELETE FROM runs WHERE run IN (SELECT run FROM runs WHERE started_at_ms < ? AND pruned IS NOT NULL LIMIT ?)",
       keptSince(nowMs).historyMs,
@@ -72,15 +80,33 @@ function fitIntoPortion({ sql }: Ledger, runs: readonly string[]): string[] {
   return fitting.map((row) => row.run as string);
 }
 
-/** Adds the draws of these runs, which are about to be deleted, to the pruned amount of each grant. */
-function recordPrunedDraws(ledger: Ledger, runs: readonly string[]): void {
+/**
+ * Prunes a portion of the pages of older draws that these runs have. The sums of a page stay until its meter is deleted,
+ * so that the books add up meanwhile. Returns false if no page is left to prune.
+ */
+function prunePages({ sql }: Ledger, runs: readonly string[]): boolean {
+  if (runs.length === 0) return false;
+  const statement = `SELECT rowid AS number, draws, sums FROM older_draws
+    WHERE run IN (SELECT value FROM json_each(?1)) AND draws IS NOT NULL LIMIT ?2`;
+  const pages = sql.all(statement, JSON.stringify(runs), PAGES_AT_ONCE);
+  if (pages.length === 0) return false;
+  sql.transaction(() => {
+    recordPrunedDraws(sql, pages.flatMap(drawsOf));
+    const numbers = JSON.stringify(pages.map(({ number }) => number));
+    sql.run("UPDATE older_draws SET draws = NULL WHERE rowid IN (SELECT value FROM json_each(?1))", numbers);
+  });
+  return true;
+}
+
+/** Adds draws that are about to be deleted to the pruned amount of each grant. */
+function recordPrunedDraws(sql: Sql, draws: readonly Draw[]): void {
   const byGrant = new Map<string, number>();
-  for (const draw of ledger.store.loadMeters(runs).flatMap((meter) => meter.draws)) {
+  for (const draw of draws) {
     if (draw.grantId === null) continue;
     byGrant.set(draw.grantId, (byGrant.get(draw.grantId) ?? 0) + draw.micros + draw.lapsedMicros);
   }
   for (const [id, micros] of byGrant) {
-    const known = Number(ledger.sql.all("SELECT pruned_micros FROM grants WHERE id = ?", id)[0]?.pruned_micros ?? 0);
-    ledger.sql.run("UPDATE grants SET pruned_micros = ? WHERE id = ?", known + micros, id);
+    const known = Number(sql.all("SELECT pruned_micros FROM grants WHERE id = ?", id)[0]?.pruned_micros ?? 0);
+    sql.run("UPDATE grants SET pruned_micros = ? WHERE id = ?", known + micros, id);
   }
 }

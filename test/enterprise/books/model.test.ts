@@ -33,9 +33,15 @@ function open({ atMs, billingModel, allowanceMicros, timeZone, anchorDay }: Open
 }
 
 function keepUp(ledger: Ledger, what: Maintenance): Ledger {
-  if (what === "evict") return new Ledger(ledger.sql, ledger.realNowMs);
+  if (what === "evict") return withShortRows(new Ledger(ledger.sql, ledger.realNowMs));
   if (what === "fold") ledger.sql.transaction(() => foldOutbox(ledger.sql));
-  if (what === "prune") prune(ledger);
+  if (what === "prune") while (prune(ledger));
+  return ledger;
+}
+
+/** Moves all but the newest two draws of a meter into pages of one draw. */
+function withShortRows(ledger: Ledger): Ledger {
+  ledger.store.olderDraws.maxDrawsInRow = 2;
   return ledger;
 }
 
@@ -64,7 +70,7 @@ const meterName = (meter: { run: string; model: string }) => `${meter.run} ${met
 
 /** Runs one story on both sides; throws with all of its events where they differ. */
 function compare(begin: Opening, steps: readonly (readonly [Step, Maintenance])[], seen: Set<string>): void {
-  let ledger = open(begin);
+  let ledger = withShortRows(open(begin));
   const world = new World(begin);
   let before = viewReal(ledger);
   const events: Event[] = [];

@@ -100,7 +100,8 @@ export function viewReal(ledger: Ledger): View {
   const gauge = ledger.gauge();
   const { cycle } = ledger.books;
   const runs = sql.all("SELECT * FROM runs").map(RUNS.read);
-  const meters = store.loadMeters(runs.map((run) => run.run));
+  const stored = store.loadMeters(runs.map((run) => run.run));
+  const meters = stored.map((meter) => store.olderDraws.newest(meter, MOST).meter);
   return {
     cycle: { startsAtMs: cycle.startsAtMs, endsAtMs: cycle.endsAtMs },
     gauge: {
