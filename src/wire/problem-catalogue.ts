@@ -252,7 +252,7 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
   cursor_expired: {
     status: 410,
     title: "Cursor expired",
-    meaning: "The enterprise was restored to an earlier time after this cursor was issued.",
+    meaning: "The cursor is older than 90 days, or the enterprise was restored to an earlier time after it was issued.",
     remedy: "Export everything again, without a cursor.",
   },
   body_too_large: {

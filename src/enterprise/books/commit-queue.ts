@@ -12,6 +12,8 @@ const MAX_GROUP = 1_000;
 /** A call with requests of type Q. It resolves to one A for each request, or to a refusal of type R. */
 type Waiting<Q, A, R> = {
   requests: readonly Q[];
+  /** The answers to the requests before these, which an earlier turn has committed. */
+  answered: readonly A[];
   refuse(): R | null;
   resolve(answers: A[] | R): void;
   reject(error: unknown): void;
@@ -20,9 +22,13 @@ type Waiting<Q, A, R> = {
 export class CommitQueue<Q, A, R> {
   /** The calls of this turn. Losing them is harmless: agents got no response, so they send their reports again. */
   #waiting: Waiting<Q, A, R>[] = [];
+  #flushing = false;
 
   constructor(
-    /** Decides and commits all requests in one transaction; returns their answers in order. */
+    /**
+     * Decides and commits requests in one transaction; returns their answers in order. It may answer only the first of
+     * them, at least one. The next turn commits the others.
+     */
     readonly commit: (requests: readonly Q[]) => A[],
     /** Called once after each turn, before any response is sent. */
     readonly afterFlush: () => void,
@@ -35,15 +41,22 @@ export class CommitQueue<Q, A, R> {
    */
   add(requests: readonly Q[], refuse: () => R | null): Promise<A[] | R> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ requests, refuse, resolve, reject });
-      if (this.#waiting.length === 1) this.defer(() => this.#flush(), 0);
+      this.#waiting.push({ requests, answered: [], refuse, resolve, reject });
+      this.#flushLater();
     });
+  }
+
+  #flushLater(): void {
+    if (!this.#flushing) this.defer(() => this.#flush(), 0);
+    this.#flushing = true;
   }
 
   #flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
+    this.#flushing = false;
     for (const group of groupsOf(waiting.filter(isAdmitted))) this.#commitGroup(group);
+    if (this.#waiting.length > 0) this.#flushLater();
     this.afterFlush();
   }
 
@@ -51,8 +64,12 @@ export class CommitQueue<Q, A, R> {
     try {
       const answers = this.commit(group.flatMap(({ requests }) => requests));
       let from = 0;
-      for (const { requests, resolve } of group) {
-        resolve(answers.slice(from, from + requests.length));
+      for (const member of group) {
+        const { requests, answered, resolve } = member;
+        const own = [...answered, ...answers.slice(from, from + requests.length)];
+        const left = requests.slice(answers.length - from);
+        if (from + requests.length <= answers.length) resolve(own);
+        else this.#waiting.push(from < answers.length ? { ...member, requests: left, answered: own } : member);
         from += requests.length;
       }
     } catch (error) {

@@ -33,6 +33,7 @@ import {
   startRun,
   voidGrant,
 } from "./commands.ts";
+import { fitIntoPortion } from "./debit-portion.ts";
 import { paymentsWait } from "./debt-payments.ts";
 import { type DirectoryChange, type DirectorySize, movesWorkspaces, putDirectory } from "./directory.ts";
 import type { Identity } from "./enterprise-row.ts";
@@ -270,8 +271,12 @@ export class Ledger {
     return this.apply((change) => voidGrant(change, id, by));
   }
 
-  /** Debits any number of reports in one transaction, in the given order. Each one gets its own answer or refusal. */
-  debit(reports: readonly Report[]): (DebitAnswer | Refused)[] {
+  /**
+   * Debits reports in one transaction, in the given order. Each one gets its own answer or refusal. Answers only the
+   * first of them if the runs of all have too many meters to load at once.
+   */
+  debit(sent: readonly Report[]): (DebitAnswer | Refused)[] {
+    const reports = fitIntoPortion(this.sql, this.recent, sent);
     return this.apply((change) => {
       change.load([...new Set(reports.map((report) => report.run))]);
       const { priceMultiplierMillionths } = change.books.settings;

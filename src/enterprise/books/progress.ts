@@ -33,6 +33,8 @@ type ProgressName =
   | "export_change"
   /** The seq up to which the outbox is in the export's log. */
   | "export_logged"
+  /** The number of the last change that was deleted from the export's log. */
+  | "export_pruned"
   /** How often the object was restored to an earlier time. */
   | "restores"
   /** The end of the cycle before whose turn the plan was read. */

@@ -9,6 +9,7 @@ import { BUDGET_STEP, DAY_STEP } from "./budget-schema.ts";
 import { CHANNELS_STEP } from "./channel-schema.ts";
 import { COPY_SHARD_STEP } from "./copy-shard.ts";
 import { CUBE_STEP, CYCLE_STEP } from "./cube-schema.ts";
+import { EXPORT_MARKS_STEP } from "./export-schema.ts";
 import { HELD_STEP } from "./held-sums.ts";
 import { OLDER_DRAWS_STEP } from "./older-draws.ts";
 import { OPEN_GRANTS_STEP } from "./open-grants-schema.ts";
@@ -337,6 +338,7 @@ export const STEPS: readonly string[][] = [
   OPEN_GRANTS_STEP,
   RESTORING_STEP,
   OLDER_DRAWS_STEP,
+  EXPORT_MARKS_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

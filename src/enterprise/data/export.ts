@@ -19,7 +19,7 @@ import { CUBE, cellId, loadCells } from "../copy/cube.ts";
 import { loadRunRows } from "../copy/run-rows.ts";
 import { foldOutbox } from "../copy/totals.ts";
 import { opaqueId } from "./digest.ts";
-import { beginExportLog, loadChanges, logWaiting } from "./export-log.ts";
+import { beginExportLog, hasChangesAfter, loadChanges, logWaiting } from "./export-log.ts";
 
 /** A page of this many rows takes a few milliseconds. The Worker reads as many pages as a response needs. */
 export const EXPORT_PAGE_ROWS = 500;
@@ -122,7 +122,7 @@ function beginExport(ledger: Ledger, kind: ExportKind): ExportCursor {
   return { kind, restores, after: null, listed: false, change };
 }
 
-/** Returns the next page of an export; null if the cursor is from before a restore. */
+/** Returns the next page of an export; null if the cursor is too old, or from before a restore. */
 export function exportPage(
   ledger: Ledger,
   kind: ExportKind,
@@ -131,7 +131,7 @@ export function exportPage(
 ): ExportPage | null {
   const { sql } = ledger;
   const cursor = from ?? beginExport(ledger, kind);
-  if (cursor.restores !== getProgress(sql, "restores")) return null;
+  if (cursor.restores !== getProgress(sql, "restores") || !hasChangesAfter(sql, cursor.change)) return null;
   const { list, find, appended } = SOURCES[kind];
   const more = sql.transaction(() => (kind === "usage" ? foldOutbox(sql) : logWaiting(sql)));
   const rows = cursor.listed && !appended ? [] : list(ledger, cursor.after, maxRows);

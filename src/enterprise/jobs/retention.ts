@@ -1,6 +1,6 @@
 /**
  * Deletes history that is past its retention (rule R10), once a day and in slices: runs that never reported, totals of
- * old hours, days and cycles, and old entries; first in the object, then in the copy. Meters and the runs that reported
+ * old hours, days and cycles, old entries, and the old part of the export's log; first in the object, then in the copy. Meters and the runs that reported
  * are deleted in pruning.ts. Deleting twice is harmless, so a slice may be repeated. No balance changes.
  */
 import { type CopyKeptSince, deleteEntries, deleteOldRows, deleteRuns, RETAINED_TABLES } from "../../copy/retention.ts";
@@ -16,6 +16,7 @@ import { RUNS } from "../books/rows.ts";
 import type { CopyWriter } from "../copy/copy-writer.ts";
 import { loadSecondShard } from "../copy/move-cursor.ts";
 import { deleteOldTotals, oldestKeptCycleMs } from "../copy/old-totals.ts";
+import { markExportLog, pruneExportLog } from "../data/export-log.ts";
 import type { Platform } from "../platform.ts";
 import type { SlicedJob, Step } from "./sliced-job.ts";
 
@@ -30,6 +31,7 @@ type RetentionCursor =
   | { phase: "late_runs"; after: string }
   | { phase: "totals" }
   | { phase: "entries" }
+  | { phase: "export_log" }
   | { phase: "copy"; table: number }
   | { phase: "entries_in_copy" };
 
@@ -125,12 +127,18 @@ const SLICES: Slices = {
 
   entries: ({ ledger }) => {
     const { sql, store } = ledger;
-    const copy: RetentionCursor = { phase: "copy", table: 0 };
+    const next: RetentionCursor = { phase: "export_log" };
     // An audit reads the entries page by page, and the copy must have an entry before it is removed.
-    if (loadJob(sql, "audit")?.state === "running") return { next: copy };
+    if (loadJob(sql, "audit")?.state === "running") return { next };
     const { historyMs } = loadKeptSince(ledger);
     const more = sql.transaction(() => removeEntries(store, historyMs, getProgress(sql, "entries")));
-    return { next: more ? { phase: "entries" } : copy };
+    return { next: more ? { phase: "entries" } : next };
+  },
+
+  export_log: ({ ledger }) => {
+    const { sql } = ledger;
+    if (sql.transaction(() => pruneExportLog(sql, ledger.nowMs()))) return { next: { phase: "export_log" } };
+    return { next: { phase: "copy", table: 0 }, commit: () => markExportLog(sql, ledger.nowMs()) };
   },
 
   copy: async ({ ledger, platform }, { table }) => {

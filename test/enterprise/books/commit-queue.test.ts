@@ -78,3 +78,19 @@ it("rejects only the call whose check fails", async () => {
   const settled = await Promise.allSettled([queue.add([1], fail), queue.add([2], admit)]);
   expect(settled).toMatchObject([{ status: "rejected", reason: { message: "no storage" } }, { value: [4] }]);
 });
+
+it("commits the rest of a call in later turns if a commit takes only a part, in order", async () => {
+  const { queue, groups } = queueWith((requests) => double(requests.slice(0, 2)));
+  const calls = [queue.add([1, 2, 3, 4, 5], admit), queue.add([6], admit), queue.add([7, 8], admit)];
+  expect(await Promise.all(calls)).toEqual([[2, 4, 6, 8, 10], [12], [14, 16]]);
+  expect(groups).toEqual([8, 6, 4, 2]);
+});
+
+it("commits no more of a call that is refused before its next part", async () => {
+  let refused = false;
+  const { queue } = queueWith((requests) => {
+    refused = true;
+    return double(requests.slice(0, 1));
+  });
+  expect(await queue.add([1, 2], () => (refused ? "refused" : null))).toBe("refused");
+});

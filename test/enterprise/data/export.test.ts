@@ -4,6 +4,7 @@ import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { setProgress } from "../../../src/enterprise/books/progress.ts";
 import { confirmBatch, takeBatch } from "../../../src/enterprise/copy/projection.ts";
 import { exportPage } from "../../../src/enterprise/data/export.ts";
+import { markExportLog, pruneExportLog } from "../../../src/enterprise/data/export-log.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
 import type { ExportCursor, ExportKind, ExportLine } from "../../../src/wire/export.ts";
 import { DAY_MS, MARCH, NOON, report, settings } from "../../support/books.ts";
@@ -150,4 +151,39 @@ it("gives usage by day and everything it is attributed to, under ids that do not
   ledger.sql.run(removed);
   consumer.readAll();
   expect([...consumer.rows.values()].some(({ user }) => user === "bob")).toBe(false);
+});
+
+it("deletes changes from its log after 90 days, in portions, and refuses older cursors", () => {
+  const { ledger, clock } = openLedger();
+  const consumer = new Consumer(ledger, "runs", 100);
+  consumer.readAll();
+  const logged = () => Number(ledger.sql.all("SELECT count(*) AS n FROM export_log")[0]?.n);
+  const prune = () => {
+    let portions = 1;
+    while (ledger.sql.transaction(() => pruneExportLog(ledger.sql, clock.nowMs))) portions += 1;
+    return portions;
+  };
+  const charge = (first: number, count: number) => {
+    const runs = Array.from({ length: count }, (_, i) => report(1, { run: `r${first + i}`, startedAtMs: clock.nowMs }));
+    ledger.debit(runs);
+    takeBatch(ledger);
+  };
+  for (let day = 0; day < 100; day++) {
+    clock.nowMs = NOON + day * DAY_MS;
+    charge(day * 60, 60);
+    expect(prune()).toBe(1);
+    markExportLog(ledger.sql, clock.nowMs);
+  }
+  // Nothing that a cursor of the last 90 days needs is missing.
+  expect(logged()).toBeLessThanOrEqual(91 * 60);
+  expect(exportPage(ledger, "runs", consumer.cursor, 100)).toBeNull();
+  const later = new Consumer(ledger, "runs", 1_000);
+  later.readAll();
+  clock.nowMs += 89 * DAY_MS;
+  charge(100_000, 1);
+  expect(prune()).toBeGreaterThan(1);
+  later.readAll();
+  expect(later.rows.size).toBe(100 * 60 + 1);
+  expect(logged()).toBeLessThanOrEqual(2 * 60 + 1);
+  expect(Number(ledger.sql.all("SELECT count(*) AS n FROM export_marks")[0]?.n)).toBeLessThanOrEqual(91);
 });

@@ -44,6 +44,28 @@ it("prunes runs with many meters in portions of at most a thousand meters", () =
   expect(sizes).toEqual([800, 800, 800]);
 });
 
+it("debits a batch in portions if its runs have thousands of meters, and answers all of it", async () => {
+  const platform = stubPlatform();
+  const core = new EnterpriseCore(platform);
+  core.management.provision("acme", {}, settings(), null);
+  const { ledger } = core;
+  const batch = Array.from({ length: 6 }, (_, n) => report(2, { run: `r${n}` }));
+  for (const { run } of batch) debit(ledger, report(1, { run }));
+  const columns = Object.keys(ledger.sql.all("SELECT * FROM meters LIMIT 1")[0] ?? {}).filter(
+    (name) => name !== "model",
+  );
+  ledger.sql.run(
+    `INSERT INTO meters (model, ${columns}) SELECT value, ${columns} FROM (SELECT * FROM meters LIMIT 6), json_each(?)`,
+    JSON.stringify(Array.from({ length: 799 }, (_, i) => `model-${i}`)),
+  );
+  ledger.recent.clear();
+  expect(ledger.debit(batch)).toHaveLength(2);
+  ledger.recent.clear();
+  const answers = await core.debit({ kind: "operator" }, batch);
+  expect(answers).toHaveLength(6);
+  expect(answers).toMatchObject(batch.map(({ run }) => ({ run })));
+});
+
 it("goes on with the copy if refunds of several cycles arrive in one hour", async () => {
   const copy = new CopyDb(async (apply) => apply());
   const platform = stubPlatform({ copy: copy as never });
