@@ -207,7 +207,7 @@ export function drawsOf({ draws, sums }: SqlRow): Draw[] {
 }
 
 /** Sums draws by bucket and cycle. A sum has no day and no grant. */
-export function sumDraws(draws: readonly Draw[]): Draw[] {
+function sumDraws(draws: readonly Draw[]): Draw[] {
   const sums = new Map<string, Draw>();
   for (const { bucket, cycleStartsAtMs, micros, lapsedMicros, lateMicros = 0 } of draws) {
     const place = `${bucket} ${cycleStartsAtMs}`;

@@ -11,7 +11,7 @@ import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 
 /** How long a change stays in the log. A cursor that is older is refused. */
-export const EXPORT_LOG_DAYS = 90;
+const EXPORT_LOG_DAYS = 90;
 /** Deleting this many changes takes a few milliseconds. */
 const MAX_DELETED = 2_000;
 
