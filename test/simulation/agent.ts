@@ -12,6 +12,7 @@ export type Sent = {
   name: string;
   tokens: Tokens;
   final: boolean;
+  estimated?: boolean;
   surface?: "web" | "cli" | undefined;
   workspace?: string | undefined;
   user?: string | undefined;
@@ -65,15 +66,18 @@ function planMeter(dice: Dice, run: string, name: string, who: Attributed): Plan
   for (let i = 0; i < reports; i++) {
     tokens = grow(dice, tokens);
     afterMs += dice.whole(0, 2 * pauseMs);
-    planned.push({ afterMs, sent: attribute(dice, { run, name, tokens, final: false }, who, i === 0) });
+    const estimated = dice.chance(0.05);
+    planned.push({ afterMs, sent: attribute(dice, { run, name, tokens, final: false, estimated }, who, i === 0) });
   }
   if (dice.chance(0.02))
     planned.push({ afterMs, sent: { run, name: EXPENSIVE, tokens: tooMany(), final: false, ...who } });
   for (const scale of finalScales(dice)) {
     afterMs += dice.whole(0, pauseMs);
+    // A stream that is cut off is reported with an estimate; its usage may still arrive.
+    const estimated = dice.chance(0.2);
     planned.push({
       afterMs,
-      sent: attribute(dice, { run, name, tokens: scaled(tokens, scale), final: true }, who, false),
+      sent: attribute(dice, { run, name, tokens: scaled(tokens, scale), final: true, estimated }, who, false),
     });
   }
   return planned;

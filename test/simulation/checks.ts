@@ -3,6 +3,7 @@
  * answered report is stored, and every row equals the reference.
  */
 import { isDeepStrictEqual } from "node:util";
+import { OlderDrawPages } from "../../src/enterprise/books/older-draws.ts";
 import { GRANTS, METERS, RUNS } from "../../src/enterprise/books/rows.ts";
 import type { SqlRow } from "../../src/enterprise/books/sql.ts";
 import { Store } from "../../src/enterprise/books/store.ts";
@@ -103,7 +104,10 @@ function viewReferenceGrant({ id, amount, left, expired, voided, grantedMs, expi
 
 function checkMeters(world: World, nowMs: number): void {
   const { reference } = world;
-  const rows = world.platform.sql.all("SELECT * FROM meter_rows").map(METERS.read);
+  const stored = world.platform.sql.all("SELECT * FROM meter_rows").map(METERS.read);
+  if (stored.some(({ older }) => older !== undefined)) world.count("draws_moved_out_of_their_row");
+  const pages = new OlderDrawPages(world.platform.sql);
+  const rows = stored.map((meter) => pages.newest(meter, Number.MAX_SAFE_INTEGER).meter);
   const found = new Map(rows.map((meter) => [`${meter.run} ${meter.model}`, meter]));
   for (const run of reference.runs.values()) {
     for (const expected of run.meters) {
@@ -136,18 +140,20 @@ function checkAcknowledged(world: World, meter: Meter): void {
 }
 
 function viewMeter(meter: Meter) {
-  const { unit, usage, chargedMicros, final, price, firstReportAtMs, lastReportAtMs } = meter;
+  const { unit, usage, chargedMicros, final, estimated, price, firstReportAtMs, lastReportAtMs } = meter;
   const takings = meter.draws.map(({ bucket, grantId, cycleStartsAtMs, micros, lapsedMicros }) => ({
     ...{ from: bucket, grant: grantId, cycleMs: cycleStartsAtMs },
     ...{ micros, lapsed: lapsedMicros },
   }));
-  const fixed = [unit, Object.values(usage), final, Object.values(price?.rates ?? {}), firstReportAtMs, lastReportAtMs];
+  const priced = [...Object.values(price?.rates ?? {}), price?.multiplierMillionths];
+  const fixed = [unit, Object.values(usage), final, estimated, priced, firstReportAtMs, lastReportAtMs];
   return [...fixed, chargedMicros, sumsByBucket(takings)];
 }
 
 function viewReferenceMeter(meter: ReferenceMeter) {
-  const { unit, tokens, final, price, firstReportMs, lastReportMs } = meter;
-  const fixed = [unit, Object.values(tokens), final, Object.values(price.rates), firstReportMs, lastReportMs];
+  const { unit, tokens, final, estimated, price, firstReportMs, lastReportMs } = meter;
+  const priced = [...Object.values(price.rates), price.multiplierMillionths];
+  const fixed = [unit, Object.values(tokens), final, estimated, priced, firstReportMs, lastReportMs];
   return [...fixed, costOf(tokens, price, unit), sumsByBucket(meter.takings)];
 }
 

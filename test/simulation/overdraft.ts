@@ -13,9 +13,12 @@ const PAUSE_MS = 3_000;
 /** One run uses up what is left, another goes into debt, and half of the first one is refunded. */
 export function runOverdraft(world: World): void {
   const { dice, reference, traffic, booksNowMs } = world;
-  const price = traffic.prices.latest.find(MODEL).price;
+  const found = traffic.prices.latest.find(MODEL).price;
+  const price = found === null ? null : reference.pinned(found);
   const { remaining } = reference.balance("credits", booksNowMs);
   if (price === null || remaining === null || reference.unit !== "credits") return;
+  // With a multiplier of 0, nothing costs anything.
+  if (price.multiplierMillionths === 0) return;
   const million = costOf({ input: 1_000_000, output: 0, cache_read: 0, cache_write: 0 }, price, "credits");
   const input = Math.min(MAX_QUANTITY, Math.ceil((remaining / million) * 1_000_000));
   const first = traffic.nameRun(drawAttribution(dice, booksNowMs));

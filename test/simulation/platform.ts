@@ -19,6 +19,7 @@ const RETRIED_ALARM_MS = 2_000;
 const LATEST_READER_MS = 3_600_000;
 const HEAD = "SELECT generation, revision, since_revision FROM enterprises WHERE id = 'acme'";
 const RUNNING_REBUILD = "SELECT 1 FROM jobs WHERE name = 'rebuild' AND state = 'running'";
+const BEGUN_JOB = "SELECT 1 FROM jobs WHERE state = 'running' AND cursor <> 'null'";
 const NEXT_LOOK_MS = 500;
 const LATEST_ALARM_MS = 12 * 3_600_000;
 
@@ -82,6 +83,7 @@ export class SimPlatform implements WorldPlatform {
   evict(): void {
     if (this.#object === null) return;
     this.world.count("evicted");
+    if (this.sql.all(BEGUN_JOB).length > 0) this.world.count("job_interrupted_between_slices");
     if (this.#handling === this.#object) {
       if (this.network.inFlight > 0) this.world.count("evicted_while_projecting");
       this.#handling = null;

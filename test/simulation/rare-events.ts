@@ -26,6 +26,9 @@ export const RARE_EVENTS = [
   "started_in_future",
   "validation_failed",
   "run_closed_again",
+  "estimated_final_replaced",
+  "multiplier_changed",
+  "draws_moved_out_of_their_row",
   // buckets
   "bonus_drawn",
   "debt_made",
@@ -95,6 +98,7 @@ export const RARE_EVENTS = [
   "alarm_lost",
   "alarm_lost_until_the_next_call",
   "job_retried",
+  "job_interrupted_between_slices",
   // the copy
   "copy_down",
   "copy_down_for_hours",

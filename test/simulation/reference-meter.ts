@@ -20,6 +20,8 @@ export type ReferenceMeter = Taker & {
   price: Price;
   tokens: Tokens;
   final: boolean;
+  /** True while an estimate was received and no exact final. */
+  estimated: boolean;
   lastReportMs: number;
   /** True once the ledger has pruned it. */
   pruned: boolean;
@@ -53,14 +55,15 @@ export function maySilentRunEnd(run: ReferenceRun, nowMs: number): boolean {
   return nowMs - Math.max(run.startedMs, run.holdEndedMs) > METER_RETENTION_MS;
 }
 
-/** ceil(Σ t·rate·credits_per_usd ÷ 10^6), as one exact sum; Infinity if it exceeds the largest amount. */
+/** ceil(Σ t·rate ÷ 10^6), in credits times credits_per_usd and the multiplier, as one exact sum; Infinity if it exceeds the largest amount. */
 export function costOf(tokens: Tokens, price: Price, unit: ReferenceUnit): number {
   let sum = 0n;
   for (const kind of ["input", "output", "cache_read", "cache_write"] as const) {
     sum += BigInt(tokens[kind]) * BigInt(price.rates[kind]);
   }
-  if (unit === "credits") sum *= BigInt(price.creditsPerUsd);
-  const micros = sum / 1_000_000n + (sum % 1_000_000n > 0n ? 1n : 0n);
+  if (unit === "credits") sum *= BigInt(price.creditsPerUsd) * BigInt(price.multiplierMillionths);
+  const scale = unit === "credits" ? 1_000_000_000_000n : 1_000_000n;
+  const micros = sum / scale + (sum % scale > 0n ? 1n : 0n);
   return micros > BigInt(MAX_AMOUNT) ? Number.POSITIVE_INFINITY : Number(micros);
 }
 
@@ -69,13 +72,23 @@ export function totalOf(run: ReferenceRun, unit: ReferenceUnit): number {
   return meters.reduce((sum, { tokens, price }) => sum + costOf(tokens, price, unit), 0);
 }
 
-export function join(meter: ReferenceMeter | undefined, report: Report): { tokens: Tokens; final: boolean } {
-  if (meter === undefined || (report.final && !meter.final))
-    return { tokens: report.usage as Tokens, final: report.final };
-  if (meter.final && !report.final) return { tokens: meter.tokens, final: true };
+export function join(
+  meter: ReferenceMeter | undefined,
+  report: Report,
+): { tokens: Tokens; final: boolean; estimated: boolean } {
+  const isExact = (one: { final: boolean; estimated: boolean }) => one.final && !one.estimated;
+  const { final, estimated } = report;
+  if (meter === undefined || (isExact(report) && !isExact(meter))) {
+    return { tokens: report.usage as Tokens, final, estimated };
+  }
+  if (isExact(meter) && !isExact(report)) return { tokens: meter.tokens, final: true, estimated: false };
   const kinds = Object.entries(meter.tokens) as [keyof Tokens, number][];
   const larger = kinds.map(([kind, known]) => [kind, Math.max(known, report.usage[kind] ?? 0)]);
-  return { tokens: Object.fromEntries(larger) as Tokens, final: meter.final };
+  return {
+    tokens: Object.fromEntries(larger) as Tokens,
+    final: meter.final || final,
+    estimated: meter.estimated || estimated,
+  };
 }
 
 export function findMeter(run: ReferenceRun, report: Report, nowMs: number): ReferenceMeter | undefined {
@@ -90,7 +103,7 @@ export function isKept(meter: ReferenceMeter, run: ReferenceRun, nowMs: number):
   return nowMs - Math.max(meter.lastReportMs, run.startedMs) <= METER_RETENTION_MS;
 }
 
-export function newMeter(report: Report, unit: ReferenceUnit, nowMs: number): ReferenceMeter {
+export function newMeter(report: Report, price: Price, unit: ReferenceUnit, nowMs: number): ReferenceMeter {
   const aliases = new Set(report.reportedAs === report.model ? [] : [report.reportedAs]);
   return {
     name: `${report.run} ${report.model}`,
@@ -98,9 +111,10 @@ export function newMeter(report: Report, unit: ReferenceUnit, nowMs: number): Re
     model: report.model,
     aliases,
     unit,
-    price: report.price as Price,
+    price,
     tokens: { input: 0, output: 0, cache_read: 0, cache_write: 0 },
     final: false,
+    estimated: false,
     firstReportMs: nowMs,
     lastReportMs: nowMs,
     pruned: false,

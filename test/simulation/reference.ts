@@ -7,7 +7,7 @@ import type { StartRequest } from "../../src/ledger/admission.ts";
 import type { Settings } from "../../src/ledger/books.ts";
 import type { Report } from "../../src/ledger/debit.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
-import type { Usage } from "../../src/ledger/prices.ts";
+import type { Price, Usage } from "../../src/ledger/prices.ts";
 import type { RareEvent } from "./rare-events.ts";
 import { ReferenceBudgets } from "./reference-budgets.ts";
 import {
@@ -102,6 +102,11 @@ export class Reference {
     return { used, total, remaining, held, available: Math.max(0, remaining - money.taken("debt") - held) };
   }
 
+  /** The price at which a meter that begins now is pinned. */
+  pinned(price: Price): Price {
+    return { ...price, multiplierMillionths: multiplierOf(this.settings) };
+  }
+
   debit(report: Report, nowMs: number): Expected | string {
     const run = this.runs.get(report.run) ?? openRun(report);
     if (run === null) return "validation_failed";
@@ -110,7 +115,7 @@ export class Reference {
     if (conflicts(run, report)) return "run_attribution_conflict";
     const fault = startFault(run.startedMs, report.startedAtMs, nowMs);
     if (meter === undefined && fault !== null) return fault;
-    const next = meter ?? newMeter(report, this.unit, nowMs);
+    const next = meter ?? newMeter(report, this.pinned(report.price as Price), this.unit, nowMs);
     const joined = join(meter, report);
     const delta = costOf(joined.tokens, next.price, next.unit) - costOf(next.tokens, next.price, next.unit);
     const used = this.balance(next.unit, nowMs).used;
@@ -188,7 +193,12 @@ export class Reference {
   changeSettings(patch: Partial<Settings>, nowMs: number): void {
     const before = turnSettings(this.settings).allowance;
     const { plan, billingModel } = this.settings;
+    const multiplier = multiplierOf(this.settings);
     this.settings = { ...this.settings, ...patch };
+    if (multiplierOf(this.settings) !== multiplier) {
+      this.money.note("price_changed", 0);
+      this.count("multiplier_changed");
+    }
     const { allowance } = turnSettings(this.settings);
     if (this.settings.billingModel !== billingModel) this.money.note("billing_model_changed", 0);
     if (this.settings.plan !== plan || allowance !== before) this.money.note("plan_changed", 0);
@@ -207,7 +217,13 @@ export class Reference {
     run: ReferenceRun,
     meter: ReferenceMeter,
     report: Report,
-    { tokens, final, delta, touched }: { tokens: Usage; final: boolean; delta: number; touched: boolean },
+    {
+      tokens,
+      final,
+      estimated,
+      delta,
+      touched,
+    }: { tokens: Usage; final: boolean; estimated: boolean; delta: number; touched: boolean },
     nowMs: number,
   ): Expected {
     const closes = final && !meter.final && run.meters.every((other) => other === meter || other.final);
@@ -217,7 +233,8 @@ export class Reference {
       run.group = report.group ?? run.group ?? this.groups.get(run.workspace) ?? "none";
     }
     // To the minute: many duplicates need not be stored one by one.
-    const moved = JSON.stringify([tokens, final]) !== JSON.stringify([meter.tokens, meter.final]);
+    const moved =
+      JSON.stringify([tokens, final, estimated]) !== JSON.stringify([meter.tokens, meter.final, meter.estimated]);
     const { aliases } = meter;
     const named = aliases.has(report.reportedAs) || (aliases.size === 0 && report.reportedAs === meter.model);
     if (touched || moved || !named || nowMs - meter.lastReportMs >= TOUCH_MS) meter.lastReportMs = nowMs;
@@ -226,7 +243,8 @@ export class Reference {
     const grown = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
     for (const kind of Object.keys(grown) as (keyof typeof grown)[])
       grown[kind] = (tokens[kind] ?? 0) - (meter.tokens[kind] ?? 0);
-    Object.assign(meter, { tokens, final });
+    if (meter.final && meter.estimated && !estimated) this.count("estimated_final_replaced");
+    Object.assign(meter, { tokens, final, estimated });
     let [ofCycle, ofDay] = [delta, delta];
     if (delta < 0) {
       const refunded = this.money.refund(meter, -delta, nowMs);
@@ -279,6 +297,10 @@ export class Reference {
     if (available === 0) return "credits_exhausted";
     return more > available ? "insufficient_credits" : null;
   }
+}
+
+function multiplierOf({ priceMultiplierMillionths }: Settings): number {
+  return priceMultiplierMillionths ?? 1_000_000;
 }
 
 function turnSettings(settings: Settings): TurnSettings {

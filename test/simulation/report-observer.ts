@@ -28,7 +28,8 @@ export class ReportObserver {
       if (result === undefined || isRefusal(result)) continue;
       const key = `${report.run} ${result.model}`;
       const known = this.acknowledged.get(key) ?? { open: null, final: null };
-      const field = report.final ? "final" : "open";
+      // An estimated final lowers nothing, and an exact one replaces it.
+      const field = report.final && !report.estimated ? "final" : "open";
       this.acknowledged.set(key, { ...known, [field]: largest(known[field], report.usage as Tokens) });
     }
   }

@@ -92,6 +92,8 @@ class RecordingLedger extends Ledger {
     realNowMs: () => number,
   ) {
     super(faulty, realNowMs);
+    // So that draws leave their rows, which otherwise takes more than 256.
+    this.store.olderDraws.maxDrawsInRow = 2;
   }
 
   forgetRecorded(): void {

@@ -105,7 +105,10 @@ export class Traffic implements WorldTraffic {
       );
     const final = planned.findIndex(({ sent }) => sent.final);
     const kept = final === -1 ? planned : planned.slice(0, final + 1);
-    const most = Math.max(1, ...kept.map(({ sent }) => costOf(sent.tokens, price, world.reference.unit)));
+    const most = Math.max(
+      1,
+      ...kept.map(({ sent }) => costOf(sent.tokens, world.reference.pinned(price), world.reference.unit)),
+    );
     if (!starts.start(starts.requestOf(run, who, most, DAY_MS))) return;
     for (const { afterMs, sent } of kept) world.later(afterMs, () => this.send([sent]));
   }
@@ -211,12 +214,12 @@ export class Traffic implements WorldTraffic {
     }
   }
 
-  #priced({ name, startedAtMs, tokens, ...sent }: Sent): Report {
+  #priced({ name, startedAtMs, tokens, estimated = false, ...sent }: Sent): Report {
     const found = this.prices.ofSomeWorker(this.world.nowMs).find(name);
     return {
       ...sent,
       tier: "standard",
-      estimated: false,
+      estimated,
       usage: tokens,
       startedAtMs,
       reportedAs: name,
