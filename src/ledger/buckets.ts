@@ -42,6 +42,8 @@ export function drawCharge(books: Books, draws: readonly Draw[], unit: Unit, mic
 export function refundCharge(books: Books, draws: readonly Draw[], micros: Micros, nowMs: AtMs): Refunded {
   const kept = [...draws];
   const dayStartsAtMs = dayOf(books.cycle, nowMs);
+  /** The grants that get something back. They replace those in the books once, at the end. */
+  const grants = new Map<string, Grant>();
   let cycleMicros = 0;
   let dayMicros = 0;
   for (let i = kept.length - 1, left = micros; left > 0; i--) {
@@ -49,7 +51,7 @@ export function refundCharge(books: Books, draws: readonly Draw[], micros: Micro
     if (draw === undefined) throw new Error(`a refund of ${micros} passes what the meter has drawn`);
     const part = Math.min(left, draw.micros);
     left -= part;
-    const back = giveBack(books, draw, part, nowMs);
+    const back = giveBack(books, grants, draw, part, nowMs);
     books = back.books;
     if (draw.dayStartsAtMs === dayStartsAtMs) dayMicros += part;
     const isLate = draw.cycleStartsAtMs !== books.cycle.startsAtMs;
@@ -60,7 +62,7 @@ export function refundCharge(books: Books, draws: readonly Draw[], micros: Micro
     kept[i] = isLateGrant ? { ...refunded, lateMicros: (draw.lateMicros ?? 0) + part } : refunded;
   }
   return {
-    books,
+    books: { ...books, grants: putGrants(books.grants, [...grants.values()]) },
     draws: kept.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0 || hasLate(draw)),
     cycleMicros,
     dayMicros,
@@ -136,8 +138,18 @@ function periodOf({ cycle }: Books, nowMs: AtMs): Pick<Draw, "cycleStartsAtMs" |
   return { cycleStartsAtMs: cycle.startsAtMs, dayStartsAtMs: dayOf(cycle, nowMs) };
 }
 
-/** Undoes part of a draw. `lapsed`: its bucket has ended, so nothing returns to it. */
-function giveBack(books: Books, draw: Draw, micros: Micros, nowMs: AtMs): { books: Books; lapsed: boolean } {
+/**
+ * Undoes part of a draw. `lapsed`: its bucket has ended, so nothing returns to it.
+ *
+ * @param grants the grants that have got something back so far; a grant that gets more is replaced there
+ */
+function giveBack(
+  books: Books,
+  grants: Map<string, Grant>,
+  draw: Draw,
+  micros: Micros,
+  nowMs: AtMs,
+): { books: Books; lapsed: boolean } {
   const { cycle } = books;
   const current = draw.cycleStartsAtMs === cycle.startsAtMs;
   switch (draw.bucket) {
@@ -162,10 +174,11 @@ function giveBack(books: Books, draw: Draw, micros: Micros, nowMs: AtMs): { book
     case "grant": {
       const bonusUsedMicros = cycle.bonusUsedMicros - (current ? micros : 0);
       const next = { ...books, cycle: { ...cycle, bonusUsedMicros } };
-      const grant = findGrant(books.grants, draw.grantId ?? "");
+      const id = draw.grantId ?? "";
+      const grant = grants.get(id) ?? findGrant(books.grants, id);
       if (grant === null || !grantUsable(grant, nowMs)) return { books: next, lapsed: true };
-      const refunded = { ...grant, drawnMicros: grant.drawnMicros - micros };
-      return { books: { ...next, grants: putGrants(next.grants, [refunded]) }, lapsed: false };
+      grants.set(id, { ...grant, drawnMicros: grant.drawnMicros - micros });
+      return { books: next, lapsed: false };
     }
     default:
       return draw.bucket satisfies never;
