@@ -271,10 +271,7 @@ export class Ledger {
     return this.apply((change) => voidGrant(change, id, by));
   }
 
-  /**
-   * Debits reports in one transaction, in the given order. Each one gets its own answer or refusal. Answers only the
-   * first of them if the runs of all have too many meters to load at once.
-   */
+  /** Debits reports in one transaction, in order; only the first of them if all would load too many meters at once. */
   debit(sent: readonly Report[]): (DebitAnswer | Refused)[] {
     const reports = fitIntoPortion(this.sql, this.recent, sent);
     return this.apply((change) => {
@@ -310,12 +307,11 @@ export class Ledger {
    */
   attributeTo(run: string): void {
     if (!this.paymentsWait) return;
-    tryStoring(() =>
-      this.apply((change) => {
-        change.load([run]);
-        change.attributeTo(run);
-      }),
-    );
+    const attribute = (change: Change) => {
+      change.load([run]);
+      change.attributeTo(run);
+    };
+    tryStoring(() => this.apply(attribute));
   }
 
   start(request: StartRequest): StartAnswer | StartRefused {
