@@ -48,6 +48,7 @@ const CHECKS = [
   "journal_without_gaps",
   "journal_replays",
   "budgets",
+  "cube",
   "totals_agree",
   "copy_equals_ledger",
 ] as const;
