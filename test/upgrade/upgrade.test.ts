@@ -42,7 +42,10 @@ const projectAll = async (runtime: Runtime) => {
 
 function expectAsBefore(before: Recorded[], after: Recorded[]): void {
   const found = new Map(after.map(({ path, answer }) => [path, answer]));
-  const different = before.flatMap(({ path, answer }) => differences(answer, found.get(path), path));
+  // A key that this test uses is used later than in the fixture.
+  const different = before
+    .flatMap(({ path, answer }) => differences(answer, found.get(path), path))
+    .filter((difference) => !difference.includes(".last_used_at:"));
   expect(different.slice(0, 20)).toEqual([]);
 }
 
