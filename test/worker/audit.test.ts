@@ -108,6 +108,7 @@ const DAMAGE: [check: (typeof CHECKS)[number], what: string, sql: string][] = [
     "an hour",
     "UPDATE totals_time SET amount_micros = amount_micros + 1 WHERE span = 'hour' AND surface = 'cli'",
   ],
+  ["cube", "a count of the cube", "UPDATE cube SET requests = requests + 1 WHERE user = 'u2'"],
   ["totals_agree", "a missing workspace", "DELETE FROM totals_cycle WHERE dimension = 'workspace' AND id = 'w2'"],
   ["totals_agree", "a missing day", "DELETE FROM totals_time WHERE span = 'day'"],
   ["totals_agree", "all hours missing", "DELETE FROM totals_time WHERE span = 'hour'"],
@@ -138,7 +139,8 @@ beforeAll(async () => {
 
 /** Runs the statement in the object, and returns a function that restores all rows. */
 async function damage(sql: string): Promise<() => Promise<void>> {
-  const tables = ["enterprise", "grants", "meters", "waiting_meters", "runs", "entries", "totals_time", "totals_cycle"];
+  const totals = ["totals_time", "totals_cycle", "cube"];
+  const tables = ["enterprise", "grants", "meters", "waiting_meters", "runs", "entries", ...totals];
   const rows = await runInDurableObject(objectOf(e.id), (_, { storage }) => {
     const kept = tables.map((table) => storage.sql.exec(`SELECT * FROM ${table}`).toArray());
     expect(storage.sql.exec(sql).rowsWritten).toBeGreaterThan(0);
