@@ -1,7 +1,7 @@
 /**
  * The reference model: the contract again, as simply as possible, without transactions, storage or speed. It says what
  * every call must answer and what the books must contain afterwards. Where it disagrees with the real ledger, one of the
- * two misunderstands the contract.
+ * two misunderstands the contract. This file is long because every rule changes the same books.
  */
 import type { StartRequest } from "../../src/ledger/admission.ts";
 import type { Settings } from "../../src/ledger/books.ts";
