@@ -16,6 +16,7 @@ export class RawSocket {
   #received: Buffer = Buffer.alloc(0);
   #open = false;
   #onOpen: () => void = () => {};
+  #onRefused: (error: Error) => void = () => {};
 
   readonly #onMessage: (text: string) => void;
   readonly #onEnd: (error: Error) => void;
@@ -23,9 +24,12 @@ export class RawSocket {
   constructor({ port, path, key }: SocketAddress, onMessage: (text: string) => void, onEnd: (error: Error) => void) {
     this.#onMessage = onMessage;
     this.#onEnd = onEnd;
-    this.opened = new Promise((resolve) => {
+    this.opened = new Promise((resolve, reject) => {
       this.#onOpen = resolve;
+      this.#onRefused = reject;
     });
+    // The caller may learn of a refusal through `onEnd` alone.
+    this.opened.catch(() => {});
     this.#socket = connect(port, "127.0.0.1", () => {
       this.#socket.write(
         `GET ${path} HTTP/1.1\r\nhost: localhost\r\nupgrade: websocket\r\nconnection: upgrade\r\n` +
@@ -69,8 +73,10 @@ export class RawSocket {
       if (headEnd === -1) return;
       const head = this.#received.toString("latin1", 0, headEnd);
       if (!head.startsWith("HTTP/1.1 101")) {
+        const refused = new Error(`the socket was refused: ${head.split("\r\n", 1)[0]}`);
         this.close();
-        this.#onEnd(new Error(`the socket was refused: ${head.split("\r\n", 1)[0]}`));
+        this.#onRefused(refused);
+        this.#onEnd(refused);
         return;
       }
       this.#open = true;
