@@ -151,7 +151,7 @@ describe("signing a person out", () => {
     expect([wrong.status, wrong.text.includes("Nobody was signed out.")]).toEqual([422, true]);
     expect((await gaugeWith(e, cookie)).status).toBe(200);
     const done = await post(`${page}/sign-out`, { signed_out_user: " ada " }, cookieOf(signedIn));
-    expect(done.headers.get("Location")).toBe(`${page}?done=signed_out`);
+    expect(done.headers.get("Location")).toBe(`${page}/access?done=signed_out`);
     expectProblem(await gaugeWith(e, cookie), 401, "key_missing");
   });
 
