@@ -33,15 +33,17 @@ function open({ atMs, billingModel, allowanceMicros, timeZone, anchorDay }: Open
 }
 
 function keepUp(ledger: Ledger, what: Maintenance): Ledger {
-  if (what === "evict") return withShortRows(new Ledger(ledger.sql, ledger.realNowMs));
+  if (what === "evict") {
+    return withRows(ledger.store.olderDraws.maxDrawsInRow, new Ledger(ledger.sql, ledger.realNowMs));
+  }
   if (what === "fold") ledger.sql.transaction(() => foldOutbox(ledger.sql));
   if (what === "prune") while (prune(ledger));
   return ledger;
 }
 
-/** Moves all but the newest two draws of a meter into pages of one draw. */
-function withShortRows(ledger: Ledger): Ledger {
-  ledger.store.olderDraws.maxDrawsInRow = 2;
+/** Sets how many draws of a meter stay in its row. */
+function withRows(maxDraws: number, ledger: Ledger): Ledger {
+  ledger.store.olderDraws.maxDrawsInRow = maxDraws;
   return ledger;
 }
 
@@ -70,7 +72,8 @@ const meterName = (meter: { run: string; model: string }) => `${meter.run} ${met
 
 /** Runs one story on both sides; throws with all of its events where they differ. */
 function compare(begin: Opening, steps: readonly (readonly [Step, Maintenance])[], seen: Set<string>): void {
-  let ledger = withShortRows(open(begin));
+  // In some stories almost all draws leave their rows. That takes longer, and more than 256 draws never happen here.
+  let ledger = withRows(steps.length % 4 === 0 ? 2 : 256, open(begin));
   const world = new World(begin);
   let before = viewReal(ledger);
   const events: Event[] = [];
