@@ -201,7 +201,7 @@ function addStored(sql: Sql, touched: Touched): void {
 export function addCycleTotal(total: StoredTotal, more: StoredTotal): void {
   total.requests += more.requests;
   total.amountMicros += more.amountMicros;
-  // The total may be of a later day than what is added to it, so it is added to that, in the order of time.
+  // `addDay` wants the earlier day first. `total` may be of a later day than `more`.
   const day = { ...more };
   addDay(day, total);
   total.dayStartsAtMs = day.dayStartsAtMs;

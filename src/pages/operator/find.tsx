@@ -1,6 +1,6 @@
 /**
- * /operator/find: opens the receipt of a run by its id, in a given enterprise or in any. The receipt is read from the
- * enterprise's object, so it is there at once; a search over all enterprises sees what is in their copies.
+ * /operator/find: opens the receipt of a run by its id, in a given enterprise or in any. A given enterprise's object has
+ * the receipt of every run at once. A search over all enterprises finds only runs that are in their copies.
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
