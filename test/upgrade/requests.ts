@@ -114,7 +114,7 @@ async function readList(runtime: Runtime, path: string): Promise<Record<string, 
   return rows;
 }
 
-/** An export's cursor counts restores and changes, so it is opaque to callers. */
+/** Callers cannot read an export's cursor: it counts restores and changes. */
 function withoutCursor(answer: unknown): unknown {
   return typeof answer === "string" ? answer.replace(/\{"next":.*\}\n?$/, "") : answer;
 }

@@ -101,7 +101,7 @@ it("pays the debt of a meter piece by piece, wherever its draws are", () => {
   expect(ledger.gauge().debtMicros).toBe(0);
   expect(ledger.sql.all("SELECT 1 FROM older_draws WHERE debt_cycle_ms IS NOT NULL")).toEqual([]);
   expect(faults(ledger)).toEqual([]);
-  // The last payment is the most recent draw, so it is undone first.
+  // A refund undoes the last payment first, because that is the most recent draw.
   debit(ledger, report(rounds * 5 - 10, { final: true }));
   expect(ledger.store.loadGrants(["pays all"])[0]?.drawnMicros).toBe(rounds * 3 - 10);
 });
