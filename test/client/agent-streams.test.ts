@@ -1,6 +1,6 @@
 // Agents with the TypeScript client and with the Python client, as processes, against the real Worker: through outages,
 // lost and late answers, a wrong clock and a kill. The charge is right in each, and nearly every token passes within 5 ms.
-// The agent measures the time of its own thread. On a busy machine a few tokens take longer.
+// The agent measures the CPU time of its thread between tokens. On a busy machine a few tokens take longer.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
