@@ -47,10 +47,25 @@ export const time = z.iso
   .refine((ms) => ms >= 0 && ms <= LAST_DATE_MS, "must be between 1970 and 9999")
   .openapi({ type: "string", format: "date-time", example: "2026-11-23T14:05:12Z" });
 
-/** A link for people: http or https, so that it can never run a script. */
+/**
+ * Matches what a reader of a URL cannot see: white space, control characters and others without a shape. URL parsing
+ * drops some of them without a word, so a host could differ from what the text seems to say.
+ */
+const UNSEEN = /[\s\p{Z}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/u;
+
+export const UNSEEN_RULE = "must not contain white space or invisible characters";
+
+export function hasUnseen(text: string): boolean {
+  return UNSEEN.test(text);
+}
+
+/** A link for people: http or https, so that it can never run a script. Spaces around it are removed. */
 export const link = z
-  .url({ protocol: /^https?$/, error: "must be an http or https URL" })
+  .string()
+  .trim()
   .max(2_000)
+  .refine((text) => !hasUnseen(text), UNSEEN_RULE)
+  .pipe(z.url({ protocol: /^https?$/, error: "must be an http or https URL" }))
   .openapi({ type: "string", format: "uri" });
 
 /**

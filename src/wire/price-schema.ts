@@ -32,12 +32,23 @@ const tierSchema = z.strictObject({
   ...optionalRates,
 });
 
+const TIER_NAME_RULE = `${TIER_RULE}, and not be ${STANDARD_TIER}`;
+
+/** zod's record ignores this key, so without this check it would be accepted and lost. */
+function refuseProto(tiers: unknown, context: z.RefinementCtx): unknown {
+  if (typeof tiers === "object" && tiers !== null && Object.hasOwn(tiers, "__proto__")) {
+    context.addIssue({ code: "custom", path: ["__proto__"], message: TIER_NAME_RULE });
+  }
+  return tiers;
+}
+
 const tiersSchema = z
-  .record(
-    z
-      .string()
-      .refine((name) => TIER_PATTERN.test(name) && name !== STANDARD_TIER, `${TIER_RULE}, and not be ${STANDARD_TIER}`),
-    tierSchema,
+  .preprocess(
+    refuseProto,
+    z.record(
+      z.string().refine((name) => TIER_PATTERN.test(name) && name !== STANDARD_TIER, TIER_NAME_RULE),
+      tierSchema,
+    ),
   )
   .refine((tiers) => Object.keys(tiers).length <= MAX_TIERS, `must have at most ${MAX_TIERS} tiers`)
   .describe("Other prices for some calls, such as `above_200000`, `batch` or `priority`");

@@ -3,7 +3,7 @@
  * that nobody can make the deployment call what only the deployment can reach. DNS itself is not asked: the Worker's
  * runtime refuses private addresses when it connects (`global_fetch_strictly_public` in wrangler.toml).
  */
-import { link } from "./fields.ts";
+import { hasUnseen, link } from "./fields.ts";
 
 /** Top-level and well-known suffixes that are never public (RFC 6761, RFC 7686, RFC 8375, Kubernetes, home routers). */
 const PRIVATE_SUFFIXES = [
@@ -42,8 +42,7 @@ export function hostOf(url: string): string {
 export function isPublicHttps(text: string): boolean {
   // zod runs this check even when `link` has already refused the text.
   if (!URL.canParse(text)) return true;
-  // URL parsing drops blanks and control characters.
-  if ([...text].some((character) => character <= " ")) return false;
+  if (hasUnseen(text)) return false;
   if (new URL(text).protocol !== "https:" || /[@:]/.test(authorityOf(text))) return false;
   const host = hostOf(text);
   return isDnsName(host) && !ADDRESS.test(host) && !REFUSED_SUFFIX.test(host);
@@ -57,5 +56,5 @@ function isDnsName(host: string): boolean {
 
 /** Returns what the text writes between the slashes and the path. URL parsing hides an empty user and port 443. */
 function authorityOf(text: string): string {
-  return /^\s*https:[/\\]*([^/\\?#]*)/i.exec(text.replace(/[\t\r\n]/g, ""))?.[1] ?? "";
+  return /^https:[/\\]*([^/\\?#]*)/i.exec(text)?.[1] ?? "";
 }

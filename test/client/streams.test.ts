@@ -254,6 +254,15 @@ describe("the tiers of a model", () => {
     });
   });
 
+  it("are kept for models that are named like a member of every object", async () => {
+    const run = await ledger.startRun();
+    for (const model of ["__proto__", "constructor"]) run.report(model, { input_tokens: 5, output_tokens: 1 });
+    expect(Object.entries(run.totals)).toMatchObject([
+      ["__proto__", { input_tokens: 5, output_tokens: 1 }],
+      ["constructor", { input_tokens: 5, output_tokens: 1 }],
+    ]);
+  });
+
   it.each([
     ["standard", 100, "standard"],
     ["standard", 101, "above_100"],

@@ -29,13 +29,16 @@ describe("the links of an enterprise", () => {
     expect(deploymentLinks({ UPGRADE_URL: "", REFERRAL_URL: undefined })).toEqual(NO_LINKS);
   });
 
-  it.each(["javascript:alert('{enterprise}')", "upgrade", "//x.example", "https://"])(
-    "never lead to %s, which is not a web address",
-    (template) => {
-      const deployment = deploymentLinks({ UPGRADE_URL: template });
-      expect(linksOf(NONE, "acme", deployment).upgradeUrl).toBeNull();
-    },
-  );
+  it.each([
+    "javascript:alert('{enterprise}')",
+    "upgrade",
+    "//x.example",
+    "https://",
+    "https://a\tb.example/{enterprise}",
+  ])("never lead to %s, which is not a web address", (template) => {
+    const deployment = deploymentLinks({ UPGRADE_URL: template });
+    expect(linksOf(NONE, "acme", deployment).upgradeUrl).toBeNull();
+  });
 
   it("have no invitation as long as the referral code is not known", () => {
     const { referralCode: _, ...unknown } = NONE;

@@ -185,6 +185,43 @@ it("accepts only https URLs with a public host name", async () => {
   expect((await e.put({ webhook_url: "https://hooks.acme.example./fuel?team=a" })).status).toBe(200);
 });
 
+const UNSEEN_CHARS = [
+  "\t",
+  "\n",
+  "\r",
+  " ",
+  "\u0000",
+  "\u001f",
+  "\u007f",
+  "\u0085",
+  "\u00a0",
+  "\u00ad",
+  "\u180e",
+].concat(["\u200b", "\u200d", "\u200e", "\u2028", "\u202e", "\u3000", "\u3164", "\ufe0f", "\ufeff"]);
+
+it("and every other URL have no character that a reader cannot see", async () => {
+  const e = await newEnterprise();
+  const channel = (target: string, kind = "webhook") => operator("PUT", `${e.path}/channels/c`, { kind, target });
+  const token = (origin: string) =>
+    operator("POST", `${e.path}/embed-tokens`, { user: "u1", role: "member", origin, ttl_seconds: 60 });
+  for (const unseen of UNSEEN_CHARS) {
+    for (const url of [`https://hooks.ac${unseen}me.example/`, `https://hooks.acme.example/a${unseen}b?x=1`]) {
+      const what = JSON.stringify(url);
+      for (const field of ["upgrade_url", "referral_url", "webhook_url"]) {
+        expect([what, invalidPaths(await e.put({ [field]: url }))]).toEqual([what, [field]]);
+      }
+      expect([what, invalidPaths(await channel(url))]).toEqual([what, ["target"]]);
+      expect([what, invalidPaths(await channel(url, "slack"))]).toEqual([what, ["target"]]);
+    }
+    const origin = `https://edi${unseen}tor.example`;
+    expect([unseen, invalidPaths(await token(origin))]).toEqual([unseen, ["origin"]]);
+    expect([unseen, invalidPaths(await channel(`a${unseen}da@acme.example`, "email"))]).toEqual([unseen, ["target"]]);
+  }
+  // Spaces around a link are removed, as around a name.
+  const put = await e.put({ upgrade_url: " https://acme.example/up\n" });
+  expect([put.status, put.body.upgrade_url]).toEqual([200, "https://acme.example/up"]);
+});
+
 it("does not go to the deployment itself, under the name by which it is called", async () => {
   const e = await newEnterprise();
   const put = (host: string) =>

@@ -145,15 +145,16 @@ export class RunState implements Run, CallHost {
   }
 
   get totals(): Record<string, Totals> {
-    const totals: Record<string, Totals> = {};
+    // A map, because a model may be named like a member of every object, such as `constructor`.
+    const totals = new Map<string, Totals>();
     for (const meter of this.#meters.values()) {
       for (const [name, part] of meter.byName()) {
         // Usage whose tier is not known yet is saved as standard, so that a restart does not lose it.
         const key = keyOf(name, meter.tier ?? STANDARD);
-        totals[key] = sumOf([totals[key] ?? ZERO_TOTALS, part]);
+        totals.set(key, sumOf([totals.get(key) ?? ZERO_TOTALS, part]));
       }
     }
-    return totals;
+    return Object.fromEntries(totals);
   }
 
   get settled(): boolean {
