@@ -5,7 +5,7 @@
  */
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import { makeKey, signingSecretIds } from "../operations/make-key.ts";
+import { listKeys, makeKey, signingSecretIds } from "../operations/make-key.ts";
 import { keySchema, newKey, showListedKey } from "../wire/key.ts";
 import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
@@ -51,16 +51,13 @@ export const keyRoutes = newRouter()
       request: { params: inEnterprise, query: listQuery(100, "string") },
     }),
     async (c) => {
-      const { limit, cursor: [afterId] = [] } = c.req.valid("query");
-      const page = { afterId: afterId ?? null, limit };
-      const keys = await enterpriseStub(c.env, c.var.address).keys(c.var.caller, page);
+      const { limit, cursor: [afterId = null] = [] } = c.req.valid("query");
+      const keys = await listKeys(c.env, c.var.caller, c.var.address, { afterId, limit });
       if (isRefusal(keys)) return refused(c, keys.refusal);
       const secrets = await signingSecretIds(c.env);
-      // An object of the last release ignores the page and returns all keys.
-      const start = afterId === undefined ? 0 : keys.findIndex(({ id }) => id === afterId) + 1;
       return c.json(
         pageOf(
-          keys.slice(start),
+          keys,
           limit,
           ({ id }) => [id],
           (key) => showListedKey(key, secrets),

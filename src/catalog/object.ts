@@ -164,6 +164,10 @@ export class CatalogObject extends CatalogRecords {
     return this.#operatorKeys.list(before, limit);
   }
 
+  operatorKey(id: string): ListedOperatorKey | null {
+    return this.#operatorKeys.get(id);
+  }
+
   revokeOperatorKey(id: string): boolean {
     return this.#operatorKeys.revoke(id);
   }

@@ -66,20 +66,13 @@ export class OperatorKeys {
   /** Lists the keys with a number below `before`, newest first. */
   list(before: number, limit: number): ListedOperatorKey[] {
     const statement = "SELECT * FROM operator_keys WHERE number < ? ORDER BY number DESC LIMIT ?";
-    return this.sql
-      .exec<Row>(statement, before, limit)
-      .toArray()
-      .map((row) => ({
-        number: row.number,
-        id: row.id,
-        name: row.name,
-        scopes: JSON.parse(row.scopes) as string[],
-        secretId: row.secret_id,
-        createdAtMs: row.created_at_ms,
-        expiresAtMs: row.expires_at_ms,
-        revokedAtMs: row.revoked_at_ms,
-        lastUsedAtMs: row.last_used_at_ms,
-      }));
+    return this.sql.exec<Row>(statement, before, limit).toArray().map(listedOf);
+  }
+
+  /** Returns null if there is no such key. */
+  get(id: string): ListedOperatorKey | null {
+    const row = this.#row(id);
+    return row === undefined ? null : listedOf(row);
   }
 
   /** Revokes a key permanently. Returns false if there is no such key. */
@@ -106,4 +99,18 @@ export class OperatorKeys {
   #row(id: string): Row | undefined {
     return this.sql.exec<Row>("SELECT * FROM operator_keys WHERE id = ?", id).toArray()[0];
   }
+}
+
+function listedOf(row: Row): ListedOperatorKey {
+  return {
+    number: row.number,
+    id: row.id,
+    name: row.name,
+    scopes: JSON.parse(row.scopes) as string[],
+    secretId: row.secret_id,
+    createdAtMs: row.created_at_ms,
+    expiresAtMs: row.expires_at_ms,
+    revokedAtMs: row.revoked_at_ms,
+    lastUsedAtMs: row.last_used_at_ms,
+  };
 }

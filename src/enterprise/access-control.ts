@@ -4,7 +4,7 @@
  */
 import { byOf, type Caller, type Role } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
-import { isRefusal, type Refused } from "../ledger/refusals.ts";
+import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type KeyJson, showKey } from "../wire/key.ts";
 import type { IssuedJson, StateJson } from "./answers.ts";
@@ -75,6 +75,13 @@ export class AccessControl {
         showKey,
       ),
     );
+  }
+
+  key(caller: Caller, id: string): KeyJson | Refused | Denied {
+    return this.deps.answer(caller, () => {
+      const key = this.deps.keyring.get(id);
+      return key === null ? refuse({ code: "not_found" }) : showKey(key);
+    });
   }
 
   revokeKey(caller: Caller, id: string): { revoked: true } | Refused | Denied {

@@ -191,6 +191,10 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.access.keys(caller, page);
   }
 
+  key(caller: Caller, id: string) {
+    return this.#core.access.key(caller, id);
+  }
+
   revokeKey(caller: Caller, id: string) {
     return this.#core.access.revokeKey(caller, id);
   }

@@ -1,5 +1,5 @@
 /**
- * Makes a key for an enterprise. The key is returned once and never stored; the enterprise's Durable Object stores only
+ * Lists the keys of an enterprise, and makes one. The key is returned once and never stored; the enterprise's Durable Object stores only
  * its hash. The operator may make keys with any scope. An admin key may make only keys without the scope `admin`.
  */
 import { type Caller, mayManageKey } from "../access/callers.ts";
@@ -40,4 +40,18 @@ export async function makeKey(
   });
   const made = await enterpriseStub(env, address).addKey(caller, { id, name, scopes, hash, secretId, expiresAtMs });
   return isRefusal(made) ? made : { ...made, key };
+}
+
+/** Returns the keys after the key `afterId`, newest first: `limit` + 1 of them if there are more than `limit`. */
+export async function listKeys(
+  env: Env,
+  caller: Caller,
+  address: Address,
+  { afterId, limit }: { afterId: string | null; limit: number },
+): Promise<KeyJson[] | Refused | Denied> {
+  const keys = await enterpriseStub(env, address).keys(caller, { afterId, limit });
+  if (isRefusal(keys)) return keys;
+  // An object of the last release ignores the page and returns all keys.
+  const start = afterId === null ? 0 : keys.findIndex(({ id }) => id === afterId) + 1;
+  return keys.slice(start, start + limit + 1);
 }

@@ -6,6 +6,7 @@ import type { AccessRefusalCode } from "../access/refusals.ts";
 import { type Denied, deny } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
 import { catalogOf } from "../catalog/object.ts";
+import type { ListedOperatorKey } from "../catalog/operator-keys.ts";
 import { type Refused, refuse } from "../ledger/refusals.ts";
 
 type Request = { name: string; scopes: readonly OperatorScope[]; expires_at?: number | null | undefined };
@@ -26,11 +27,13 @@ export async function makeOperatorKey(
 /** Lists keys with a number below `before`, newest first, and the id of the secret that signs now. */
 export async function listOperatorKeys(env: Env, before: number, limit: number) {
   const listed = await catalogOf(env).operatorKeys(before, limit);
-  const keys: (OperatorKeySummary & { number: number })[] = listed.map((key) => ({
-    ...key,
-    scopes: OPERATOR_SCOPES.filter((scope) => key.scopes.includes(scope)),
-  }));
-  return { keys, currentSecretId: await secretIdOf(signingSecret(env)) };
+  return { keys: listed.map(summaryOf), currentSecretId: await secretIdOf(signingSecret(env)) };
+}
+
+/** Returns null if there is no such key. */
+export async function readOperatorKey(env: Env, id: string): Promise<OperatorKeySummary | null> {
+  const key = await catalogOf(env).operatorKey(id);
+  return key === null ? null : summaryOf(key);
 }
 
 /** Returns false if there is no such key. */
@@ -41,4 +44,8 @@ export async function revokeOperatorKey(env: Env, id: string): Promise<boolean> 
 /** Returns why the catalog refuses a key now; null if it does not. Call this immediately before the key's request. */
 export async function findOperatorKeyFault(env: Env, { id, hash }: OperatorKey): Promise<AccessRefusalCode | null> {
   return await catalogOf(env).useOperatorKey(id, hash);
+}
+
+function summaryOf(key: ListedOperatorKey): OperatorKeySummary & { number: number } {
+  return { ...key, scopes: OPERATOR_SCOPES.filter((scope) => key.scopes.includes(scope)) };
 }

@@ -1,6 +1,7 @@
 // The operator's pages for plans, operator keys and referrals: forms without script, as a browser sends them.
 import { exports } from "cloudflare:workers";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { Keyring } from "../../src/enterprise/books/keyring.ts";
 import { costing, newEnterprise, OPERATOR_KEY, operator, projectNow, senderWith } from "./api.ts";
 
 const SITE = "https://fuelgauge.test";
@@ -54,6 +55,36 @@ it("makes an operator key that is shown once, and revokes it", async () => {
   expect((await send(path)).text).toContain("cannot be undone");
   expect((await send(path, { confirmed: "yes" })).status).toBe(303);
   expect((await call("GET", "/v1/plans")).status).toBe(401);
+});
+
+describe("the keys of an enterprise", () => {
+  const idsOf = (text: string) =>
+    [...text.matchAll(/enterprises\/[\w-]+\/keys\/([\w-]+)\/revoke/g)].map(([, id]) => id as string);
+
+  it("are read and shown page by page, newest first, with their last use and their secret", async () => {
+    const e = await newEnterprise();
+    const made: string[] = [];
+    for (let n = 0; n < 44; n++) made.unshift((await e.createKey(["read"], { name: `key ${n}` })).id);
+    const readAll = vi.spyOn(Keyring.prototype, "list");
+    const path = `/operator/enterprises/${e.id}/keys`;
+    const pages: string[][] = [];
+    let next: string | undefined = path;
+    while (next !== undefined) {
+      const { text } = await send(next);
+      pages.push(idsOf(text));
+      expect(text).toContain("the current secret");
+      const older: string | undefined = /href="([^"]*\?before=[^"]*)"/.exec(text)?.[1];
+      next = older?.replaceAll("&amp;", "&");
+    }
+    expect(pages.map((page) => page.length)).toEqual([20, 20, 5]);
+    expect(pages.flat().slice(0, 44)).toEqual(made);
+    const oldest = `${path}/${made.at(-1)}/revoke`;
+    expect((await send(oldest)).text).toContain("key 0");
+    expect((await send(`${path}/unheard-of/revoke`)).status).toBe(404);
+    expect((await send(oldest, { confirmed: "yes" })).status).toBe(303);
+    expect((await send(oldest)).status).toBe(404);
+    expect(readAll).not.toHaveBeenCalled();
+  });
 });
 
 it("grants a referral, and says which field is wrong", async () => {

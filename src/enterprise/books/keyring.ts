@@ -110,6 +110,11 @@ export class Keyring {
     return rows.map(keyOfRow);
   }
 
+  /** Returns null if there is no such key. */
+  get(id: string): KeySummary | null {
+    return this.#load(id);
+  }
+
   /** Revokes a key permanently. Returns null on success. */
   revoke(caller: Caller, id: string, nowMs: AtMs): Refused | Denied | null {
     const key = this.#load(id);

@@ -8,12 +8,12 @@ import { type KeySummary, mayManageKey, SCOPES, type Scope } from "../../access/
 import type { OperatorCaller } from "../../access/operator-session.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
-import { makeKey } from "../../operations/make-key.ts";
-import { newKey, parseKey } from "../../wire/key.ts";
+import { listKeys, makeKey, signingSecretIds } from "../../operations/make-key.ts";
+import { newKey, parseKey, showListedKey } from "../../wire/key.ts";
+import { cutPage } from "../../wire/paging.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { Question, ShownOnce } from "../kit/dialogs.tsx";
 import { errorsOf, errorsOfRefusal, type Form, hasErrors, readForm } from "../kit/form.tsx";
-import { countOf } from "../kit/format.ts";
 import { Name } from "../kit/parts.tsx";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { type Column, Older, Row, Table, Utc } from "./frame.tsx";
@@ -33,6 +33,8 @@ const COLUMNS: readonly Column[] = [
   { title: "Scopes" },
   { title: "Made" },
   { title: "By" },
+  { title: "Last used" },
+  { title: "Signed with" },
   { title: "Expires" },
   { title: "State" },
 ];
@@ -59,9 +61,8 @@ export const enterpriseKeys = new Hono<OperatorEnv>()
     );
   })
   .get(`${PATH}/:id/revoke`, async (c) => {
-    const keys = await enterpriseStub(c.env, c.var.address).keys(c.var.caller);
-    const key = isRefusal(keys) ? undefined : keys.find(({ id }) => id === c.req.param("id"));
-    if (key === undefined || key.revoked_at !== null) return operatorProblem(c, "not_found");
+    const key = await enterpriseStub(c.env, c.var.address).key(c.var.caller, c.req.param("id"));
+    if (isRefusal(key) || key.revoked_at !== null) return operatorProblem(c, "not_found");
     const { id } = c.var.state.identity;
     return enterprisePage(
       c,
@@ -93,30 +94,32 @@ function offeredScopes(caller: OperatorCaller): Partial<Record<Scope, string>> {
 
 async function keysPage(c: OperatorContext, form: Form) {
   const { id } = c.var.state.identity;
-  const keys = await enterpriseStub(c.env, c.var.address).keys(c.var.caller);
-  if (isRefusal(keys)) return operatorProblem(c, "not_found");
   const before = c.req.query("before");
-  const from = before === undefined ? 0 : keys.findIndex((key) => key.id === before) + 1;
-  const rows = keys.slice(from, from + PAGE_ROWS);
+  const page = { afterId: before ?? null, limit: PAGE_ROWS };
+  const keys = await listKeys(c.env, c.var.caller, c.var.address, page);
+  if (isRefusal(keys)) return operatorProblem(c, "not_found");
+  const { rows, last } = cutPage(keys, PAGE_ROWS);
+  const secrets = await signingSecretIds(c.env);
   const children = (
     <>
       <section class="card table" aria-labelledby="keys-title">
         <h2 id="keys-title">Keys</h2>
         <Table
           id="rows-keys"
-          caption={`${countOf(keys.length, "key")}, newest first; times are UTC`}
+          caption="Newest first; times are UTC"
           columns={COLUMNS}
           empty="There are no keys yet. Make one for the agents."
         >
           {rows.map((key) => (
-            <KeyRow enterprise={id} shown={parseKey(key)} caller={c.var.caller} />
+            <KeyRow
+              enterprise={id}
+              shown={parseKey(key)}
+              signedWith={showListedKey(key, secrets).signed_with}
+              caller={c.var.caller}
+            />
           ))}
         </Table>
-        <Older
-          path={tabHref(id, "keys")}
-          before={from + PAGE_ROWS < keys.length ? (rows.at(-1)?.id ?? null) : null}
-          later={from > 0}
-        />
+        <Older path={tabHref(id, "keys")} before={last?.id ?? null} later={before !== undefined} />
       </section>
       <section class="card" aria-labelledby="make-title">
         <h2 id="make-title">Make a key</h2>
@@ -133,9 +136,14 @@ async function keysPage(c: OperatorContext, form: Form) {
   return enterprisePage(c, "keys", children, hasErrors(form) ? 422 : 200);
 }
 
-type KeyRowProps = { enterprise: string; shown: KeySummary; caller: OperatorCaller };
+type KeyRowProps = {
+  enterprise: string;
+  shown: KeySummary;
+  signedWith: "current" | "previous";
+  caller: OperatorCaller;
+};
 
-const KeyRow: FC<KeyRowProps> = ({ enterprise, shown: key, caller }) => {
+const KeyRow: FC<KeyRowProps> = ({ enterprise, shown: key, signedWith, caller }) => {
   const expired = key.expiresAtMs !== null && key.expiresAtMs <= Date.now();
   const ended = key.revokedAtMs !== null || expired;
   return (
@@ -150,6 +158,8 @@ const KeyRow: FC<KeyRowProps> = ({ enterprise, shown: key, caller }) => {
         key.scopes.join(", "),
         <Utc atMs={key.createdAtMs} />,
         <Name>{key.createdBy}</Name>,
+        key.lastUsedAtMs === null ? "never" : <Utc atMs={key.lastUsedAtMs} />,
+        signedWith === "current" ? "the current secret" : "the previous secret: replace it",
         key.expiresAtMs === null ? "never" : <Utc atMs={key.expiresAtMs} />,
         key.revokedAtMs !== null ? (
           <>

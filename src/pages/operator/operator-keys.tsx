@@ -6,7 +6,12 @@ import { Hono } from "hono";
 import type { Child, FC } from "hono/jsx";
 import { OPERATOR_SCOPES, type OperatorKeySummary, type OperatorScope } from "../../access/callers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { listOperatorKeys, makeOperatorKey, revokeOperatorKey } from "../../operations/operator-keys.ts";
+import {
+  listOperatorKeys,
+  makeOperatorKey,
+  readOperatorKey,
+  revokeOperatorKey,
+} from "../../operations/operator-keys.ts";
 import { newOperatorKey } from "../../wire/operator-key.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { Question, ShownOnce } from "../kit/dialogs.tsx";
@@ -19,7 +24,6 @@ import { type OperatorContext, type OperatorEnv, operatorProblem } from "./sessi
 
 const PATH = "/operator/keys";
 const PAGE_ROWS = 20;
-const MAX_KEYS_SHOWN = 1_000;
 const MEANINGS: Record<OperatorScope, string> = {
   enterprises: "enterprises: create and change enterprises, plans, budgets, caps and the directory",
   grants: "grants: grants and referrals",
@@ -59,9 +63,8 @@ export const operatorKeys = new Hono<OperatorEnv>()
     );
   })
   .get(`${PATH}/:id/revoke`, async (c) => {
-    const { keys } = await listOperatorKeys(c.env, Number.MAX_SAFE_INTEGER, MAX_KEYS_SHOWN);
-    const key = keys.find(({ id }) => id === c.req.param("id"));
-    if (key === undefined || key.revokedAtMs !== null) return operatorProblem(c, "not_found");
+    const key = await readOperatorKey(c.env, c.req.param("id"));
+    if (key === null || key.revokedAtMs !== null) return operatorProblem(c, "not_found");
     return dialog(
       c,
       <Question
