@@ -82,7 +82,7 @@ export default defineConfig({
       {
         test: {
           name: "process",
-          include: ["test/{contention,crash,raw-http,upgrade}/**/*.test.ts"],
+          include: ["test/{contention,crash,raw-http,upgrade,volume}/**/*.test.ts"],
           fileParallelism: false,
         },
       },

@@ -12,13 +12,17 @@ import { ERASE } from "./books/erasures.ts";
 import type { Ledger } from "./books/ledger.ts";
 import type { Deletion, DeletionStep } from "./data/deletion.ts";
 import { EXPORT_PAGE_ROWS, type ExportPage, exportPage } from "./data/export.ts";
-import { importHistory } from "./data/history.ts";
+import { importHistory, prepareImport } from "./data/history.ts";
 import type { JobRunner } from "./jobs/runner.ts";
 import type { Platform } from "./platform.ts";
 import { CLOSE_UNAUTHORIZED } from "./sockets/sockets.ts";
 
 /** How many slices of an erasure run in the call. This takes a second at most, and is enough for small books. */
 const SLICES_IN_CALL = 60;
+
+/** How long an import waits for the copy: ten seconds in all. If D1 does not write by then, the import goes on. */
+const MAX_IMPORT_WAITS = 200;
+const IMPORT_WAIT_MS = 50;
 
 const OPERATOR: Caller = { kind: "operator" };
 
@@ -66,9 +70,16 @@ export class DataCalls {
     return { job: id };
   }
 
-  /** Imports usage from before the first cycle: all rows, or none. */
-  importHistory(request: ImportRequest): { rows: number } | Refused | Denied {
-    return this.deps.answer(OPERATOR, () => importHistory(this.deps.ledger, request));
+  /** Imports usage from before the first cycle: all rows, or none. Waits while the copy is far behind. */
+  async importHistory(request: ImportRequest): Promise<{ rows: number } | Refused | Denied> {
+    const { ledger, platform } = this.deps;
+    for (let waits = 0; waits < MAX_IMPORT_WAITS; waits++) {
+      const ready = this.deps.answer(OPERATOR, () => prepareImport(ledger));
+      if (ready === true) break;
+      if (ready !== false) return ready;
+      await new Promise<void>((resolve) => platform.defer(resolve, IMPORT_WAIT_MS));
+    }
+    return this.deps.answer(OPERATOR, () => importHistory(ledger, request));
   }
 
   /** Does a part of the enterprise's deletion. The catalog calls this until it is done. */

@@ -61,14 +61,14 @@ export function confirmBatch(ledger: Ledger, batch: Batch): void {
   });
 }
 
-/** Returns the time up to which the copy is complete: the time of the oldest outbox row, or now if there is none. */
+/** Returns the time up to which the copy has every debit: the time of the oldest in the outbox, or now if there is none. */
 export function copyAsOfMs(ledger: Ledger): AtMs {
   const { sql } = ledger;
-  const firstMs = sql.all("SELECT at_ms FROM outbox_items ORDER BY last_seq LIMIT 1")[0]?.at_ms ?? null;
+  // Imported history is of long ago, and says nothing about the changes that wait behind it.
+  const statement = "SELECT at_ms FROM outbox_items WHERE at_ms >= ? ORDER BY last_seq LIMIT 1";
+  const firstMs = sql.all(statement, getProgress(sql, "imported_before_ms"))[0]?.at_ms ?? null;
   const nowMs = ledger.nowMs();
-  // Imported history is of long ago, but the copy lacks it only since now.
-  const isImported = firstMs !== null && (firstMs as number) < getProgress(sql, "imported_before_ms");
-  return firstMs === null || isImported ? nowMs : Math.min(nowMs, firstMs as number);
+  return firstMs === null ? nowMs : Math.min(nowMs, firstMs as number);
 }
 
 /** Returns whether there are changes that the copy does not have yet. */

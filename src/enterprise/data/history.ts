@@ -21,11 +21,25 @@ import { type OutboxItem, putOutbox } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import { CUBE, cellId } from "../copy/cube.ts";
-import { foldOutbox } from "../copy/totals.ts";
+import { foldPortions } from "../copy/totals.ts";
 
 const MAX_DAYS_BACK = 400;
-/** How many portions of the outbox one call folds before it asks the caller to try again. */
-const MAX_PORTIONS = 20;
+/**
+ * How many changes the copy may lack before an import waits. D1 writes them in a few seconds. Without this limit, debits
+ * that arrive during a long import would reach the copy only after all of its rows.
+ */
+const MAX_BEHIND = 5_000;
+
+/**
+ * Folds a part of the outbox, because what is stored is complete only once everything is folded. Returns whether an
+ * import may begin. If not, call it again after a pause, in which other calls are answered.
+ */
+export function prepareImport({ sql, books }: Ledger): boolean {
+  // The second portion is empty, unless much is waiting.
+  const folded = sql.transaction(() => foldPortions(sql, 2));
+  const [oldest] = sql.all("SELECT last_seq FROM outbox_items ORDER BY last_seq LIMIT 1");
+  return folded && (oldest === undefined || books.seq - (oldest.last_seq as number) < MAX_BEHIND);
+}
 
 /** Imports all rows, or none. */
 export function importHistory(ledger: Ledger, { unit, rows }: ImportRequest): { rows: number } | Refused {
@@ -34,18 +48,16 @@ export function importHistory(ledger: Ledger, { unit, rows }: ImportRequest): { 
   const firstDay = dateOf(first.startsAtMs, first.timeZone);
   const errors = rows.flatMap(({ day }, i) => findFault(day, firstDay, today, i));
   if (errors.length > 0) return refuse({ code: "validation_failed", errors });
-  // What is stored is complete only once everything is folded.
-  for (let portions = 0; ledger.sql.transaction(() => foldOutbox(ledger.sql)); portions++) {
-    if (portions === MAX_PORTIONS) return refuse({ code: "ledger_busy" });
-  }
+  if (!ledger.sql.transaction(() => foldPortions(ledger.sql))) return refuse({ code: "ledger_busy" });
+  const startsOf = startsByDay(first.timeZone);
   return ledger.apply((change) => {
     const { sql, erasures } = change.store;
     const cells = new Map<string, CubeCell>();
     for (const row of rows) {
-      const dayStartsAtMs = startOfDate(row.day, first.timeZone);
+      const { dayStartsAtMs, cycleStartsAtMs } = startsOf(row.day);
       // A person who was erased since then keeps the replacement.
       const { user } = erasures.attribute({ user: row.user, startedAtMs: dayStartsAtMs }, null, change.nowMs);
-      const cell = cellOf({ ...row, user }, unit, dayStartsAtMs, cycleAt(dayStartsAtMs, first.timeZone, 1).startsAtMs);
+      const cell = cellOf({ ...row, user }, unit, dayStartsAtMs, cycleStartsAtMs);
       cells.set(cellId(cell), cell);
     }
     const stored = new Map(CUBE.loadSame(sql, [...cells.values()]).map((cell) => [cellId(cell), cell]));
@@ -53,7 +65,9 @@ export function importHistory(ledger: Ledger, { unit, rows }: ImportRequest): { 
     for (const [id, cell] of cells) {
       const before = stored.get(id);
       if (isSame(cell, before)) continue;
-      byDay.set(cell.dayStartsAtMs, [...(byDay.get(cell.dayStartsAtMs) ?? []), { cell, before }]);
+      const changed = byDay.get(cell.dayStartsAtMs) ?? [];
+      changed.push({ cell, before });
+      byDay.set(cell.dayStartsAtMs, changed);
     }
     if (exceedsMonth(sql, [...byDay.values()].flat())) return refuse({ code: "charge_too_large" });
     for (const [dayStartsAtMs, changed] of byDay) {
@@ -72,6 +86,19 @@ function findFault(day: string, firstDay: string, today: string, i: number): Fie
   if (day >= firstDay) return [{ path, message: `must be before the first cycle, which starts on ${firstDay}` }];
   if (daysBetween(day, today) <= MAX_DAYS_BACK) return [];
   return [{ path, message: `must be at most ${MAX_DAYS_BACK} days ago` }];
+}
+
+/** Returns the start of a local day and of its month. Computing one takes longer than storing a row, and many rows share it. */
+function startsByDay(timeZone: string): (day: string) => { dayStartsAtMs: AtMs; cycleStartsAtMs: AtMs } {
+  const known = new Map<string, { dayStartsAtMs: AtMs; cycleStartsAtMs: AtMs }>();
+  return (day) => {
+    const stored = known.get(day);
+    if (stored !== undefined) return stored;
+    const dayStartsAtMs = startOfDate(day, timeZone);
+    const starts = { dayStartsAtMs, cycleStartsAtMs: cycleAt(dayStartsAtMs, timeZone, 1).startsAtMs };
+    known.set(day, starts);
+    return starts;
+  };
 }
 
 function cellOf(row: ImportedRow, unit: CubeCell["unit"], dayStartsAtMs: AtMs, cycleStartsAtMs: AtMs): CubeCell {
