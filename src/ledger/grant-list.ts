@@ -95,6 +95,10 @@ export function findGrant(list: GrantList, id: string): Grant | null {
 export function putGrants(list: GrantList, grants: readonly Grant[]): GrantList {
   if (grants.length === 0) return list;
   if (list.chunks.length === 0) return listGrants(new Map(grants.map((grant) => [grant.id, grant])).values());
+  if (grants.length === 1) {
+    const replaced = replaceOne(list, grants[0] as Grant);
+    if (replaced !== null) return replaced;
+  }
   const edited = new Map<number, Grant[]>();
   for (const grant of grants) {
     const index = Math.min(chunkIndexOf(list.chunks, grant), list.chunks.length - 1);
@@ -105,6 +109,25 @@ export function putGrants(list: GrantList, grants: readonly Grant[]): GrantList 
     if (!list.versions.has(grant.id)) list.versions.set(grant.id, grant);
   }
   return withEdits(list, edited);
+}
+
+/** Returns the list with a new version of one of its grants, which most debits on grants need; null if it has none. */
+function replaceOne(list: GrantList, grant: Grant): GrantList | null {
+  const index = chunkIndexOf(list.chunks, grant);
+  const chunk = list.chunks[index];
+  if (chunk === undefined) return null;
+  const place = placeOf(chunk.grants, grant);
+  const before = chunk.grants[place];
+  if (before?.id !== grant.id) return null;
+  const [left, leftBefore] = [leftOf(grant), leftOf(before)];
+  const open = Number(left > 0) - Number(leftBefore > 0);
+  const micros = left - leftBefore;
+  const grants = chunk.grants.slice();
+  grants[place] = grant;
+  const chunks = list.chunks.slice();
+  chunks[index] = { grants, open: chunk.open + open, remainingMicros: chunk.remainingMicros + micros };
+  const { versions } = list;
+  return { chunks, open: list.open + open, remainingMicros: list.remainingMicros + micros, versions };
 }
 
 /** Removes these grants from the list. Ids that are not in the list are ignored. */
@@ -128,6 +151,13 @@ export function changedGrants(list: GrantList, before: GrantList): Grant[] {
   while (first < now.length && now[first] === then[first]) first += 1;
   let end = 0;
   while (end < now.length - first && end < then.length - first && now.at(-1 - end) === then.at(-1 - end)) end += 1;
+  if (now.length === then.length && first + end + 1 === now.length) {
+    const [one, other] = [now[first]?.grants ?? [], then[first]?.grants ?? []];
+    // A debit has replaced single grants of one chunk.
+    if (one.length === other.length && one.every((grant, i) => grant.id === other[i]?.id)) {
+      return one.filter((grant, i) => grant !== other[i]);
+    }
+  }
   const known = new Set(then.slice(first, then.length - end).flatMap(({ grants }) => grants));
   return now.slice(first, now.length - end).flatMap(({ grants }) => grants.filter((grant) => !known.has(grant)));
 }

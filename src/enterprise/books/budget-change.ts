@@ -17,19 +17,9 @@ import { type Micros, UNITS, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { dayMicrosOf } from "../copy/day-totals.ts";
 import { type Announced, putAnnounced } from "./budget-rows.ts";
-import {
-  type Account,
-  addUnits,
-  type Budgets,
-  type ByPeriod,
-  completeSums,
-  loadSums,
-  NOTHING,
-  placeOf,
-  type Sums,
-} from "./budgets.ts";
+import { type Account, type Budgets, type ByPeriod, completeSums, loadSums, type Sums } from "./budgets.ts";
 import { groupOfWorkspace } from "./directory.ts";
-import { addMoves, type ByUnit, writeMoves } from "./held-sums.ts";
+import { addMoves, addUnits, type ByUnit, NOTHING, placeOf, writeMoves } from "./held-sums.ts";
 import type { OutboxDebit } from "./outbox.ts";
 import type { Sql } from "./sql.ts";
 
@@ -133,7 +123,8 @@ export class BudgetChange {
 
   /** Adds what this change has moved to the sums in memory. Call this only after the transaction has committed. */
   keep(): void {
-    for (const { run, scopes } of this.#ended) this.budgets.endOverdue(run, scopes);
+    for (const { run, scopes } of this.#ended) this.budgets.expired.ended(run, scopes);
+    this.budgets.expired.committed(this.nowMs);
     for (const [account, sums] of this.#sums) account.sums = sums;
     for (const [account, delta] of this.#held) {
       if (account.sums !== null) account.sums = { ...account.sums, held: addUnits(account.sums.held, delta) };
@@ -187,7 +178,7 @@ export class BudgetChange {
   #heldBy(account: Account, sums: Sums | null, unit: Unit): Micros {
     const held = (sums?.held[unit] ?? 0) + (this.#held.get(account)?.[unit] ?? 0);
     if (this.books().overdue[unit] === 0) return held;
-    const stored = this.budgets.overdueOf(account, this.nowMs)[unit];
+    const stored = this.budgets.expired.of(account, this.nowMs)[unit];
     return held - stored + (this.#endedBy(account)[unit] ?? 0);
   }
 

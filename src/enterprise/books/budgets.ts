@@ -4,7 +4,6 @@
  * no further row for budgets. A sum is loaded when a budget first needs it, and then follows every change. Losing this
  * memory is harmless.
  */
-import type { Run } from "../../ledger/books.ts";
 import {
   BUDGET_PERIODS,
   type Budget,
@@ -18,7 +17,8 @@ import { UNITS, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { foldPortions } from "../copy/totals.ts";
 import { loadBudgets } from "./budget-rows.ts";
-import { type ByUnit, completeHeld, sumExpiring } from "./held-sums.ts";
+import { ExpiredHoldsById } from "./expired-holds.ts";
+import { type ByUnit, completeHeld, placeOf } from "./held-sums.ts";
 import type { Sql } from "./sql.ts";
 
 /**
@@ -53,9 +53,6 @@ export type Account = BudgetScope & {
   version: number;
 };
 
-/** Expired holds that are not ended yet, by id. They are summed once, when they have expired. */
-type Overdue = { untilMs: AtMs; sums: Map<string, ByUnit> };
-
 /** An account takes about 500 bytes, so the accounts take about 10 MB at most. */
 const MAX_ACCOUNTS = 20_000;
 
@@ -68,9 +65,12 @@ export class Budgets {
     group: new Map(),
     user: new Map(),
   };
-  overdue: Overdue | null = null;
+  /** What expired holds hold of each id. It follows every change only while there is a budget. */
+  readonly expired: ExpiredHoldsById;
 
-  constructor(readonly sql: Sql) {}
+  constructor(readonly sql: Sql) {
+    this.expired = new ExpiredHoldsById(sql);
+  }
 
   get none(): boolean {
     return this.#all().size === 0;
@@ -137,46 +137,32 @@ export class Budgets {
 
   /** Forgets the sums, because runs may now belong to other ids. */
   forgetSums(): void {
-    for (const accounts of Object.values(this.#accounts)) accounts.clear();
-    this.overdue = null;
+    this.#forgetAccounts();
+    this.expired.forget();
   }
 
   /** Forgets everything. It is loaded again when it is needed. */
   clear(): void {
-    this.#budgets = null;
-    this.#version += 1;
-    this.forgetSums();
+    this.#forgetBudgets();
+    this.expired.forget();
   }
 
   /** Forgets everything after a failed commit, because the change may have loaded sums that were undone. */
   recover(error: unknown): void {
-    this.clear();
+    // What expired holds hold is summed over several attempts, from stored rows only.
+    this.#forgetBudgets();
     // The failed transaction has undone its folding. This portion stays, so a later call succeeds.
     if (error instanceof TotalsBehind) this.sql.transaction(() => foldPortions(this.sql));
   }
 
-  /** Returns what expired holds that are stored, and not ended, hold of an id at this time. */
-  overdueOf(scope: BudgetScope, nowMs: AtMs): ByUnit {
-    this.overdue ??= { untilMs: Number.MIN_SAFE_INTEGER, sums: new Map() };
-    if (this.overdue.untilMs < nowMs) {
-      for (const expired of sumExpiring(this.sql, this.overdue.untilMs, nowMs)) {
-        const place = placeOf(expired.scope);
-        this.overdue.sums.set(place, addUnits(this.overdue.sums.get(place), expired.micros));
-      }
-      this.overdue.untilMs = nowMs;
-    }
-    return this.overdue.sums.get(placeOf(scope)) ?? NOTHING;
+  #forgetBudgets(): void {
+    this.#budgets = null;
+    this.#version += 1;
+    this.#forgetAccounts();
   }
 
-  /** Notes that a stored hold that had expired is ended. Call this after the commit, and before its moves are added. */
-  endOverdue(run: Run, scopes: readonly BudgetScope[]): void {
-    if (this.overdue === null || run.hold === null || run.hold.expiresAtMs > this.overdue.untilMs) return;
-    for (const scope of scopes) {
-      const place = placeOf(scope);
-      const sum = addUnits(this.overdue.sums.get(place), { ...NOTHING, [run.hold.unit]: -run.hold.micros });
-      if (sum.credits === 0 && sum.usd === 0) this.overdue.sums.delete(place);
-      else this.overdue.sums.set(place, sum);
-    }
+  #forgetAccounts(): void {
+    for (const accounts of Object.values(this.#accounts)) accounts.clear();
   }
 
   #all(): Map<string, Budget> {
@@ -187,16 +173,6 @@ export class Budgets {
 
 function keyOf({ dimension, id, period }: BudgetKey): string {
   return `${dimension} ${period} ${id}`;
-}
-
-export function placeOf({ dimension, id }: BudgetScope): string {
-  return `${dimension} ${id}`;
-}
-
-export const NOTHING: ByUnit = { credits: 0, usd: 0 };
-
-export function addUnits(sum: ByUnit | undefined, delta: ByUnit): ByUnit {
-  return { credits: (sum?.credits ?? 0) + delta.credits, usd: (sum?.usd ?? 0) + delta.usd };
 }
 
 /**

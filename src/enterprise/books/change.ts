@@ -29,7 +29,7 @@ import { BudgetChange } from "./budget-change.ts";
 import type { Budgets } from "./budgets.ts";
 import { addPayments, keepPayments, loadPayments, oldestPaidCycleMs, paymentsWait } from "./debt-payments.ts";
 import { nameOf } from "./directory.ts";
-import type { Identity } from "./enterprise-row.ts";
+import type { Identity, State } from "./enterprise-row.ts";
 import { notify, notifyOutlook } from "./notify.ts";
 import { holdItem, type OutboxItem, putOutbox } from "./outbox.ts";
 import type { Recent } from "./recent.ts";
@@ -42,14 +42,6 @@ const MAX_HOLDS_ENDED = 1_000;
 /** Attributing payments to this many debtors takes about 20 milliseconds. */
 const MAX_DEBTORS = 1_000;
 const MAX_PAYMENTS = 1_000;
-
-/** The state of an enterprise between two changes. */
-export type State = {
-  books: Books;
-  identity: Identity;
-  /** Whether payments of debt wait to be attributed to meters. */
-  paymentsWait: boolean;
-};
 
 export class Change {
   books: Books;
@@ -79,6 +71,8 @@ export class Change {
   readonly #entries: Entry[] = [];
   readonly #items: OutboxItem[] = [];
   readonly #notices: Notice[] = [];
+  /** The runs whose expired holds this change has ended, as they were. */
+  readonly #ended: Run[] = [];
   /** What this change moves of budgets; null if there are none, so that debits then do no work for them. */
   readonly budgets: BudgetChange | null;
 
@@ -105,7 +99,7 @@ export class Change {
     this.books = settled.books;
     this.#cycles.push(...settled.closed);
     this.record(settled.entries);
-    this.books = { ...this.books, overdue: this.store.sumExpiredHolds(this.nowMs) };
+    this.books = { ...this.books, overdue: this.store.expired.total(this.nowMs) };
     for (const run of this.store.loadExpiredHolds(this.nowMs, MAX_HOLDS_ENDED)) this.#endExpiredHold(run);
   }
 
@@ -312,6 +306,7 @@ export class Change {
   /** Updates the cache of recent runs with the loaded runs. Call this only after the transaction has committed. */
   remember(): void {
     this.budgets?.keep();
+    this.store.expired.ended(this.#ended, this.nowMs);
     this.recent.forget(this.#touchedRuns);
     this.recent.forget(this.#changedRuns);
     for (const [name, meters] of this.#meters) {
@@ -354,6 +349,7 @@ export class Change {
     // The run may not be loaded. What its hold was must be known to count its end.
     if (!this.#runs.has(run.run)) this.#runs.set(run.run, run);
     this.putRun(ended.run);
+    this.#ended.push(run);
     this.budgets?.endedHold(run);
     this.addItem(holdItem(run, this.books.seq));
   }

@@ -24,6 +24,9 @@ export type Identity = {
 /** An enterprise as stored in its row. `read` leaves the grants empty, because they have their own table. */
 export type Enterprise = { identity: Identity; books: Books };
 
+/** The state of an enterprise between two changes. `paymentsWait`: whether payments of debt wait for their attribution. */
+export type State = Enterprise & { paymentsWait: boolean };
+
 const CYCLE_SUMS: Columns<Cycle> = {
   allowance_micros: (cycle) => cycle.allowanceMicros,
   monthly_used_micros: (cycle) => cycle.monthlyUsedMicros,

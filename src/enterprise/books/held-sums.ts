@@ -9,9 +9,19 @@ import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
 import { UNITS, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { getProgress, setProgress } from "./progress.ts";
-import type { Sql } from "./sql.ts";
+import type { Sql, SqlRow } from "./sql.ts";
 
 export type ByUnit = Record<Unit, number>;
+
+export const NOTHING: ByUnit = { credits: 0, usd: 0 };
+
+export function addUnits(sum: ByUnit | undefined, delta: ByUnit): ByUnit {
+  return { credits: (sum?.credits ?? 0) + delta.credits, usd: (sum?.usd ?? 0) + delta.usd };
+}
+
+export function placeOf({ dimension, id }: BudgetScope): string {
+  return `${dimension} ${id}`;
+}
 
 /** How a commit has moved the sum of one id. Every commit that moves a hold stores some, so they are short lists. */
 type HeldMove = [dimension: Dimension, id: string, credits: number, usd: number];
@@ -119,21 +129,26 @@ export function movesFor(held: string | null, of: { dimension: Dimension; id?: s
   return sum;
 }
 
-/** Sums, by id, the holds that expire after the first time and not after the second. */
-export function sumExpiring(sql: Sql, afterMs: AtMs, untilMs: AtMs): { scope: BudgetScope; micros: ByUnit }[] {
-  return DIMENSIONS.flatMap((dimension) => {
-    const sums = UNITS.map((unit) => `sum(iif(hold_unit = '${unit}', hold_micros, 0)) AS ${unit}`).join(", ");
-    const rows = sql.all(
-      `SELECT ${ID_OF_RUN[dimension]} AS id, ${sums} FROM runs
-        WHERE hold_expires_at_ms > ? AND hold_expires_at_ms <= ? AND hold_micros > 0 GROUP BY 1`,
-      afterMs,
-      untilMs,
-    );
-    return rows.map(({ id, credits, usd }) => ({
-      scope: { dimension, id: id as string },
-      micros: { credits: credits as number, usd: usd as number },
-    }));
-  });
+/**
+ * Loads holds that have expired by then and are not ended, with the ids of their runs, in the order of the index
+ * `runs_with_hold`.
+ *
+ * @param after the values of the index after which the portion starts
+ */
+export function loadExpired(
+  sql: Sql,
+  nowMs: AtMs,
+  after: readonly (string | number)[],
+  limit: number,
+): { scopes: BudgetScope[]; row: SqlRow }[] {
+  const indexed = "hold_expires_at_ms, hold_unit, hold_micros, run";
+  const ids = DIMENSIONS.map((dimension) => `${ID_OF_RUN[dimension]} AS id_of_${dimension}`).join(", ");
+  const statement = `SELECT ${indexed}, ${ids} FROM runs WHERE hold_expires_at_ms <= ? AND (${indexed}) > (?, ?, ?, ?)
+    ORDER BY ${indexed} LIMIT ?`;
+  return sql.all(statement, nowMs, ...after, limit).map((row) => ({
+    scopes: DIMENSIONS.map((dimension) => ({ dimension, id: row[`id_of_${dimension}`] as string })),
+    row,
+  }));
 }
 
 /** The id of a run in each dimension. Until its first report, a run without a group has the directory's. */

@@ -18,7 +18,7 @@ import { type Refused, refuse } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { type AlertLinks, type DeploymentLinks, linksOf, NO_LINKS } from "../../wire/links.ts";
 import { Budgets } from "./budgets.ts";
-import { Change, type State } from "./change.ts";
+import { Change } from "./change.ts";
 import type { Channels } from "./channels.ts";
 import {
   addGrant,
@@ -36,7 +36,7 @@ import {
 import { fitIntoPortion } from "./debit-portion.ts";
 import { paymentsWait } from "./debt-payments.ts";
 import { type DirectoryChange, type DirectorySize, movesWorkspaces, putDirectory } from "./directory.ts";
-import type { Identity } from "./enterprise-row.ts";
+import type { Identity, State } from "./enterprise-row.ts";
 import { type EnterpriseState, stateOf } from "./enterprise-state.ts";
 import { forgetHeld } from "./held-sums.ts";
 import { putNewJob, type StoredJob } from "./job-rows.ts";
@@ -209,7 +209,7 @@ export class Ledger {
     const settled = this.trySettle(nowMs);
     const { identity, books } = this.#state();
     if (settled) return gaugeOf(identity.id, books, nowMs);
-    const due = { ...settleDue(books, nowMs).books, overdue: this.store.sumExpiredHolds(nowMs) };
+    const due = { ...settleDue(books, nowMs).books, overdue: this.store.expired.total(nowMs) };
     return gaugeOf(identity.id, due, nowMs);
   }
 

@@ -5,12 +5,13 @@
 import type { Cycle, Grant, GrantList, Meter, Run, Settings } from "../../ledger/books.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import { listGrants } from "../../ledger/grant-list.ts";
-import type { Micros, Unit } from "../../ledger/micros.ts";
+import type { Micros } from "../../ledger/micros.ts";
 import { MAX_LISTED_DRAWS, type MeterSummary, summarizeMeter } from "../../ledger/receipt.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { Channels } from "./channels.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
 import { Erasures } from "./erasures.ts";
+import { ExpiredHolds } from "./expired-holds.ts";
 import { furtherRatesOf } from "./further-kinds.ts";
 import { OlderDrawPages } from "./older-draws.ts";
 import { ENTRIES, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
@@ -23,11 +24,13 @@ export class Store {
   readonly channels: Channels;
   readonly erasures: Erasures;
   readonly olderDraws: OlderDrawPages;
+  readonly expired: ExpiredHolds;
 
   constructor(readonly sql: Sql) {
     this.channels = new Channels(sql);
     this.erasures = new Erasures(sql);
     this.olderDraws = new OlderDrawPages(sql);
+    this.expired = new ExpiredHolds(sql);
   }
 
   loadEnterprise(): Enterprise | null {
@@ -71,19 +74,11 @@ export class Store {
     return this.sql.all(statement, cycleStartsAtMs).map(METERS.read);
   }
 
-  /** Loads runs whose hold has expired, in order of expiry. */
+  /** Loads runs whose hold has expired, in the order of the index, which begins with the expiry. */
   loadExpiredHolds(nowMs: AtMs, limit: number): Run[] {
-    const statement = "SELECT * FROM runs WHERE hold_expires_at_ms <= ? ORDER BY hold_expires_at_ms, run LIMIT ?";
+    const statement =
+      "SELECT * FROM runs WHERE hold_expires_at_ms <= ? ORDER BY hold_expires_at_ms, hold_unit, hold_micros, run LIMIT ?";
     return this.sql.all(statement, nowMs, limit).map(RUNS.read);
-  }
-
-  /** Sums the holds that have expired, by unit. */
-  sumExpiredHolds(nowMs: AtMs): Record<Unit, Micros> {
-    const statement = `SELECT hold_unit AS unit, sum(hold_micros) AS micros FROM runs
-      WHERE hold_expires_at_ms <= ? GROUP BY hold_unit`;
-    const sums: Record<Unit, Micros> = { credits: 0, usd: 0 };
-    for (const { unit, micros } of this.sql.all(statement, nowMs)) sums[unit as Unit] = micros as Micros;
-    return sums;
   }
 
   /** Loads the time at which the next hold expires; null if there is no hold. */

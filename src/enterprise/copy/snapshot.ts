@@ -51,7 +51,7 @@ const PARTS: readonly Part[] = [
   {
     table: "runs",
     key: ["run"],
-    rows: 500,
+    rows: 200,
     read: (ledger, rows) => ({
       runs: loadRunRows(
         ledger,

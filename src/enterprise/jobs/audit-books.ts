@@ -44,13 +44,13 @@ export type AuditReader = {
   leftDrawn(): readonly string[];
 };
 
-/** How many rows a page of each phase has. Reading one takes at most about 8 ms. */
+/** How many rows a page of each phase has. Auditing one takes a few milliseconds. */
 export const PAGE_ROWS: Record<BookPhase, number> = {
   totals_time: 1_500,
   totals_cycle: 1_500,
   totals_model: 400,
   cube: 300,
-  meters: 400,
+  meters: 200,
   older_draws: 40,
   waiting_meters: 3_000,
   debt_payments: 1_000,

@@ -33,16 +33,16 @@ export const COPY_PHASES = [
 ] as const;
 export type CopyPhase = (typeof COPY_PHASES)[number];
 
-/** How many rows a range of each phase has. Reading them takes at most about 8 ms. */
+/** How many rows a range of each phase has. Reading and comparing them takes a few milliseconds. */
 const RANGE_ROWS: Record<CopyPhase, number> = {
-  usage_hourly: 1_000,
-  usage_daily: 1_000,
-  usage_by_dimension: 1_000,
-  usage_cube: 400,
-  usage_by_model: 400,
-  runs_in_copy: 200,
-  run_models: 200,
-  run_cycles: 200,
+  usage_hourly: 500,
+  usage_daily: 500,
+  usage_by_dimension: 500,
+  usage_cube: 200,
+  usage_by_model: 200,
+  runs_in_copy: 100,
+  run_models: 100,
+  run_cycles: 100,
   entries_in_copy: 500,
   names: 500,
   head: 1,

@@ -379,6 +379,24 @@ it("keeps a hold that has expired out of a budget, however many expire at once",
   expect(budgetStates(ledger, [key])).toMatchObject([{ heldMicros: 2_500 }]);
 });
 
+it("sums the expired holds of each id in portions, and each hold once", () => {
+  const clock = { nowMs: at("2026-03-10T12:00:00Z") };
+  const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
+  const keys = USERS.map((id) => ({ dimension: "user", id, period: "day" }) as const);
+  for (const key of keys) setBudget(ledger, key, { limitMicros: 1_500, action: "block" }, "operator");
+  for (let i = 0; i < 3_000; i++) ledger.start(start({ run: `r${i}`, user: USERS[i % 2] as string, holdMicros: 1 }));
+  clock.nowMs += 15 * MINUTE_MS;
+  ledger.budgets.expired.maxHolds = 1_000;
+  const startWith = (holdMicros: number) => ledger.start(start({ run: "late", user: "u1", holdMicros }));
+  for (let portion = 0; portion < 3; portion++) expect(() => startWith(1_500)).toThrow("LedgerBusy");
+  // 1,000 of the expired holds have ended with each of these calls.
+  expect(codeOf(startWith(1_501))).toBe("budget_exhausted");
+  expect(codeOf(startWith(1_500))).toBe("none");
+  expect(budgetStates(ledger, keys)).toMatchObject([{ heldMicros: 1_500 }, { heldMicros: 0 }]);
+  ledger.settle();
+  expect(budgetStates(ledger, keys)).toMatchObject([{ heldMicros: 1_500 }, { heldMicros: 0 }]);
+});
+
 it("a budget of a day counts what the last release had summed, and starts at zero on the next day", () => {
   const clock = { nowMs: at("2026-03-10T12:00:00Z") };
   const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });

@@ -72,6 +72,38 @@ it("treats a run whose expired hold waits for its portion as one without a hold"
   expect(auditBooks(ledger).filter(({ ok }) => !ok)).toEqual([]);
 });
 
+it("sums the holds of a large backlog in portions, each hold once, and then answers exactly", () => {
+  const { clock, ledger } = openWithHolds();
+  const { expired } = ledger.store;
+  expired.maxHolds = 5_000;
+  clock.nowMs += 15 * MINUTE_MS;
+  // Each of these calls sums one portion.
+  expect(() => ledger.gauge()).toThrow("LedgerBusy");
+  expect(() => ledger.debit([report(5, { run: "r" })])).toThrow("LedgerBusy");
+  expect(ledger.gauge()).toMatchObject({ heldMicros: 0, usedMicros: 0, availableMicros: 2 * HOLDS * CREDIT });
+  const [answer] = ledger.debit([report(5, { run: nameOf(HOLDS - 1), startedAtMs: NOON })]);
+  expect(answer).toMatchObject({ chargedMicros: 5, availableMicros: 2 * HOLDS * CREDIT - 5 });
+  // Holds that expire later are added to what is left of the others.
+  granted(ledger.start(start({ run: "later", holdMicros: 7, holdTtlMs: 1_000 })));
+  clock.nowMs += 1_000;
+  while (ledger.nextDueAtMs() <= clock.nowMs) {
+    expect(ledger.gauge()).toMatchObject({ heldMicros: 0, availableMicros: 2 * HOLDS * CREDIT - 5 });
+  }
+  expect(expired.total(clock.nowMs)).toEqual({ credits: 0, usd: 0 });
+  expect(auditBooks(ledger).filter(({ ok }) => !ok)).toEqual([]);
+});
+
+it("sums expired holds again when the clock has gone back", () => {
+  const { clock, ledger } = openWithHolds();
+  const { expired } = ledger.store;
+  clock.nowMs += 15 * MINUTE_MS;
+  expect(expired.total(clock.nowMs).credits).toBe(HOLDS * CREDIT);
+  clock.nowMs -= MINUTE_MS;
+  granted(ledger.start(start({ run: "short", holdMicros: 7, holdTtlMs: 1_000 })));
+  clock.nowMs += MINUTE_MS;
+  expect(ledger.gauge()).toMatchObject({ heldMicros: 0, availableMicros: 2 * HOLDS * CREDIT });
+});
+
 /** A ledger with 10,000 grants with long notes that end at one instant. */
 function openWithGrants(expiresAtMs: number) {
   const clock = { nowMs: NOON };
