@@ -1,4 +1,5 @@
 /** POST …/users/{user}/erase replaces a person's id and name in everything that is stored about an enterprise. */
+import { byOf } from "../access/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { id } from "../wire/fields.ts";
@@ -30,7 +31,7 @@ export const erasureRoutes = newRouter().openapi(
     },
   }),
   async (c) => {
-    const erased = await enterpriseStub(c.env, c.var.address).eraseUser(c.req.valid("param").user);
+    const erased = await enterpriseStub(c.env, c.var.address).eraseUser(c.req.valid("param").user, byOf(c.var.caller));
     return isRefusal(erased) ? refused(c, erased.refusal) : c.json(erased, 202);
   },
 );

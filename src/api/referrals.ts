@@ -1,4 +1,5 @@
 /** POST /v1/referrals grants both sides the referral bonus, once per referee. The code proves who the referrer is. */
+import { byOf } from "../access/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { addReferral } from "../operations/referrals.ts";
 import { id } from "../wire/fields.ts";
@@ -29,10 +30,9 @@ export const referralRoutes = newRouter().openapi(
     request: { body: body(referralSchema, { code: "acme~1a2b3c4d", referee: "globex" }) },
   }),
   async (c) => {
-    const { code, referee } = c.req.valid("json");
-    const added = await addReferral(c.env, code, referee);
+    const added = await addReferral(c.env, { ...c.req.valid("json"), by: byOf(c.var.caller) });
     if (isRefusal(added)) return refused(c, added.refusal);
-    const { referrer, bonusMicros } = added;
+    const { referrer, referee, bonusMicros } = added;
     return c.json({ referrer, referee, bonus_micros: bonusMicros }, 201);
   },
 );

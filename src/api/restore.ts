@@ -1,4 +1,5 @@
 /** POST …/restore takes an enterprise back to a moment of the last 30 days, with the platform's point-in-time recovery. */
+import { byOf } from "../access/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { restoreEnterprise } from "../operations/restore.ts";
 import { time } from "../wire/fields.ts";
@@ -25,7 +26,7 @@ export const restoreRoutes = newRouter().openapi(
     },
   }),
   async (c) => {
-    const begun = await restoreEnterprise(c.env, c.var.address, c.req.valid("json").at);
+    const begun = await restoreEnterprise(c.env, c.var.address, c.req.valid("json").at, byOf(c.var.caller));
     return isRefusal(begun) ? refused(c, begun.refusal) : c.json(begun, 202);
   },
 );

@@ -231,11 +231,14 @@ export class CatalogObject extends CatalogRecords {
     });
   }
 
-  /** Begins the restore of an enterprise, or returns the job of the one that is running; null if it is not listed. */
-  beginRestore(enterprise: string, objectId: string, atMs: number): { job: string } | null {
+  /**
+   * Begins the restore of an enterprise, or returns the job of the one that is running; null if it is not listed.
+   * @param by who asked for it; a Worker of the last release does not send it
+   */
+  beginRestore(enterprise: string, objectId: string, atMs: number, by = "operator"): { job: string } | null {
     if (this.#places.find(enterprise) === null) return null;
     const begun = this.ctx.storage.transactionSync(() =>
-      this.#restores.begin({ enterprise, objectId, atMs }, Date.now()),
+      this.#restores.begin({ enterprise, objectId, atMs, by }, Date.now()),
     );
     this.#alarm.schedule();
     return begun;

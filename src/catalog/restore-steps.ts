@@ -1,4 +1,5 @@
 /** The steps of a restore, which the catalog calls in an enterprise's object. It has no Workers types, as job-record.ts. */
+import type { By } from "../ledger/entries.ts";
 import type { AtMs } from "../ledger/time.ts";
 
 /** What must survive when an object goes back to an earlier moment. */
@@ -9,7 +10,14 @@ export type KeptRows = { table: KeptTable; rows: Record<string, string | number 
 export type KeptPlace = { table: number; after: (string | number)[] | null };
 
 /** The numbers that must not fall when the object goes back. Numbers of progress are by name. */
-export type RestoreNumbers = { seq: number; waiting: number; shard: string; progress: Record<string, number> };
+export type RestoreNumbers = {
+  seq: number;
+  waiting: number;
+  shard: string;
+  progress: Record<string, number>;
+  /** Who asked for the restore. A restore that began under the last release does not have it. */
+  by?: By;
+};
 
 /** How a step ended. If it is not done, call it again. */
 export type RestoreProgress = { done: boolean; pauseMs: number };

@@ -3,6 +3,7 @@
  * drives a restore and keeps what must survive it: keys, sign-outs, used links and erasures. It begins a minute after it
  * was listed, so that every isolate refuses calls by then (restoring.ts). Whatever fails is tried again.
  */
+import type { By } from "../ledger/entries.ts";
 import type { AtMs } from "../ledger/time.ts";
 import type { JobRecord } from "./job-record.ts";
 import type { KeptPlace, KeptRows, RestoreNumbers, RestoreSteps } from "./restore-steps.ts";
@@ -29,7 +30,7 @@ type RestoreRow = {
   /** Where the next page of kept rows is read from, as JSON, and the number of the next page to put back. */
   place: string;
   put: number;
-  /** The numbers that must not fall, as JSON; null before they were read. */
+  /** The numbers that must not fall, as JSON. Before they were read, only who asked for the restore. */
   numbers: string | null;
   /** The bookmark that undoes the restore; null before the object went back. */
   undo: string | null;
@@ -84,14 +85,14 @@ export class Restores {
   }
 
   /** Begins a restore, or returns the job of the one that is running. */
-  begin(asked: { enterprise: string; objectId: string; atMs: AtMs }, nowMs: AtMs): { job: string } {
-    const { enterprise, objectId, atMs } = asked;
+  begin(asked: { enterprise: string; objectId: string; atMs: AtMs; by: By }, nowMs: AtMs): { job: string } {
+    const { enterprise, objectId, atMs, by } = asked;
     const running = this.#find(enterprise);
     if (running !== null) return { job: running.job };
     const job = crypto.randomUUID();
     const start = JSON.stringify({ table: 0, after: null } satisfies KeptPlace);
-    const row = "INSERT INTO restores VALUES (?, ?, ?, ?, 'closing', ?, 0, NULL, NULL, 0, ?, ?)";
-    this.sql.exec(row, enterprise, objectId, job, atMs, start, nowMs, nowMs);
+    const row = "INSERT INTO restores VALUES (?, ?, ?, ?, 'closing', ?, 0, ?, NULL, 0, ?, ?)";
+    this.sql.exec(row, enterprise, objectId, job, atMs, start, JSON.stringify({ by }), nowMs, nowMs);
     this.putJob({ job, name: "restore", enterprise, state: "running", progress: 0, detail: "refusing calls" });
     return { job };
   }
@@ -140,7 +141,7 @@ export class Restores {
   /** Does the next step of a restore. Returns what it changes. */
   async #step(row: RestoreRow, object: RestoredObject, nowMs: () => AtMs): Promise<Partial<RestoreRow>> {
     const { enterprise, job, at_ms: atMs } = row;
-    const numbers = JSON.parse(row.numbers ?? "null") as RestoreNumbers;
+    const numbers = JSON.parse(row.numbers ?? "{}") as RestoreNumbers;
     switch (row.state) {
       case "closing":
         await object.close(job);
@@ -149,7 +150,7 @@ export class Restores {
         const read = await object.read(JSON.parse(row.place) as KeptPlace);
         const page = "INSERT OR REPLACE INTO kept_access VALUES (?, ?, ?)";
         this.sql.exec(page, enterprise, row.put, JSON.stringify(read.kept));
-        const changed = { numbers: JSON.stringify(read.numbers), put: row.put + 1 };
+        const changed = { numbers: JSON.stringify({ ...read.numbers, by: numbers.by }), put: row.put + 1 };
         if (read.next === null) return { ...changed, state: "leaving", put: 0 };
         return { ...changed, place: JSON.stringify(read.next) };
       }

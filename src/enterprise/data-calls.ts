@@ -4,6 +4,7 @@
  */
 import { byOf, type Caller } from "../access/callers.ts";
 import type { Denied } from "../access/refusals.ts";
+import type { By } from "../ledger/entries.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { ExportCursor, ExportKind } from "../wire/export.ts";
 import type { ImportRequest } from "../wire/history.ts";
@@ -52,13 +53,14 @@ export class DataCalls {
   /**
    * Erases a person: ends what the person is signed in with, and replaces the person's id and name everywhere. Small books
    * are done when this returns. Returns the job, which also erases others that were asked for meanwhile.
+   * @param by who asked for it; a Worker of the last release does not send it
    */
-  async eraseUser(user: string): Promise<{ job: string } | Refused | Denied> {
+  async eraseUser(user: string, by: By = byOf(OPERATOR)): Promise<{ job: string } | Refused | Denied> {
     const { ledger, platform, jobs } = this.deps;
     const begun = this.deps.answer(OPERATOR, () => {
       try {
         const realNowMs = platform.clock.realNowMs();
-        return { begun: ledger.apply((change) => eraseUser(change, user, byOf(OPERATOR), realNowMs)) !== null };
+        return { begun: ledger.apply((change) => eraseUser(change, user, by, realNowMs)) !== null };
       } finally {
         ledger.store.erasures.forget();
       }

@@ -38,8 +38,8 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
         const state = await (await findPeer(ctx, env, enterprise))?.state({ kind: "operator" });
         return state !== undefined && !isRefusal(state);
       },
-      addGrant: async (enterprise, request) =>
-        (await (await findPeer(ctx, env, enterprise))?.addGrant(request)) ?? refuse({ code: "not_found" }),
+      addGrant: async (enterprise, request, by) =>
+        (await (await findPeer(ctx, env, enterprise))?.addGrant(request, by)) ?? refuse({ code: "not_found" }),
     },
     lateCopies: { note: async (enterprise, isLate) => catalogOf(env).noteLateCopy(enterprise, isLate) },
     moves: { note: async (enterprise, shard) => catalogOf(env).noteMoved(enterprise, shard) },

@@ -143,8 +143,15 @@ export class Management {
     return this.deps.answer(OPERATOR, () => this.deps.ledger.putDirectory(change));
   }
 
-  /** Adds the grants of both sides of a referral. This enterprise is the one that was referred. */
-  async acceptReferral(referrer: string, bonusMicros: Micros): Promise<{ referrer: string } | Refused | Denied> {
+  /**
+   * Adds the grants of both sides of a referral. This enterprise is the one that was referred.
+   * @param by who adds them; a Worker of the last release does not send it
+   */
+  async acceptReferral(
+    referrer: string,
+    bonusMicros: Micros,
+    by: By = BY_OPERATOR,
+  ): Promise<{ referrer: string } | Refused | Denied> {
     const fault = this.deps.fault(OPERATOR) ?? this.#alreadyReferred();
     if (fault !== null) return fault;
     if (!(await this.deps.platform.peers.exists(referrer))) return refuse({ code: "referral_code_unknown" });
@@ -152,9 +159,10 @@ export class Management {
       // Another call may have accepted a referral during the await.
       const already = this.#alreadyReferred();
       if (already !== null) return already;
-      const granted = this.deps.ledger.addGrant(refereeGrant(referrer, bonusMicros), BY_OPERATOR);
+      const granted = this.deps.ledger.addGrant(refereeGrant(referrer, bonusMicros), by);
       if (isRefusal(granted)) return granted;
-      putReferral(this.deps.platform.sql, { referrer, bonusMicros, atMs: this.deps.ledger.nowMs(), settled: false });
+      const atMs = this.deps.ledger.nowMs();
+      putReferral(this.deps.platform.sql, { referrer, bonusMicros, by, atMs, settled: false });
       return { referrer };
     });
     if (!isRefusal(accepted)) await this.deps.jobs.runNow("settle_referral");

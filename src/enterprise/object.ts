@@ -204,8 +204,8 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.access.useLink({ id, expiresAtMs, ...who });
   }
 
-  acceptReferral(referrer: string, bonusMicros: Micros) {
-    return this.#core.management.acceptReferral(referrer, bonusMicros);
+  acceptReferral(referrer: string, bonusMicros: Micros, by?: By) {
+    return this.#core.management.acceptReferral(referrer, bonusMicros, by);
   }
 
   auditIfQuick() {
@@ -279,8 +279,8 @@ export class EnterpriseObject extends DurableObject<Env> {
     return step;
   }
 
-  eraseUser(user: string) {
-    return this.#core.data.eraseUser(user);
+  eraseUser(user: string, by?: By) {
+    return this.#core.data.eraseUser(user, by);
   }
 
   checkRestore(...call: Parameters<EnterpriseCore["checkRestore"]>) {

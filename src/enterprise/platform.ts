@@ -5,6 +5,7 @@
 import type { Denied } from "../access/refusals.ts";
 import type { JobRecord } from "../catalog/job-record.ts";
 import type { WaitingReceived, WaitingReport } from "../catalog/waiting-report.ts";
+import type { By } from "../ledger/entries.ts";
 import type { GrantRequest } from "../ledger/grants.ts";
 import type { Plan } from "../ledger/plans.ts";
 import type { Refused } from "../ledger/refusals.ts";
@@ -64,7 +65,7 @@ export type Defer = (act: () => void, delayMs: number) => unknown;
 /** Calls the Durable Objects of other enterprises, by enterprise id. */
 export type Peers = {
   exists(enterprise: string): Promise<boolean>;
-  addGrant(enterprise: string, request: GrantRequest): Promise<{ created: boolean } | Refused | Denied>;
+  addGrant(enterprise: string, request: GrantRequest, by: By): Promise<{ created: boolean } | Refused | Denied>;
 };
 
 /** The catalog's public records of jobs. */

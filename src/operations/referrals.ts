@@ -3,20 +3,24 @@ import { sameSecret } from "../access/mac.ts";
 import { readReferralCode } from "../access/referral-code.ts";
 import type { Denied } from "../access/refusals.ts";
 import { signingSecrets } from "../access/secrets.ts";
+import type { By } from "../ledger/entries.ts";
 import { MICROS_PER_CREDIT, type Micros } from "../ledger/micros.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { findEnterprise } from "./enterprise-stub.ts";
 
 type Referral = { referrer: string; referee: string; bonusMicros: Micros };
 
-export async function addReferral(env: Env, code: string, referee: string): Promise<Referral | Refused | Denied> {
+export async function addReferral(
+  env: Env,
+  { code, referee, by }: { code: string; referee: string; by: By },
+): Promise<Referral | Refused | Denied> {
   const referrer = await findReferrer(env, code);
   if (referrer === null) return refuse({ code: "referral_code_unknown" });
   if (referrer === referee) return refuse({ code: "self_referral" });
   const stub = await findEnterprise(env, referee);
   if (stub === null) return refuse({ code: "not_found" });
   const bonusMicros = Number(env.REFERRAL_BONUS_CREDITS) * MICROS_PER_CREDIT;
-  const accepted = await stub.acceptReferral(referrer, bonusMicros);
+  const accepted = await stub.acceptReferral(referrer, bonusMicros, by);
   return isRefusal(accepted) ? accepted : { referrer, referee, bonusMicros };
 }
 

@@ -6,6 +6,7 @@ import type { Denied } from "../access/refusals.ts";
 import type { Address } from "../catalog/addresses.ts";
 import { catalogOf } from "../catalog/object.ts";
 import { noteRestoring } from "../catalog/restoring.ts";
+import type { By } from "../ledger/entries.ts";
 import { type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { enterpriseStub } from "./enterprise-stub.ts";
@@ -14,12 +15,13 @@ export async function restoreEnterprise(
   env: Env,
   address: Address,
   atMs: AtMs,
+  by: By,
 ): Promise<{ job: string } | Refused | Denied> {
   const { enterprise } = address;
   const stub = enterpriseStub(env, address);
   const refused = await stub.checkRestore(atMs);
   if (refused !== null) return refused;
-  const begun = await catalogOf(env).beginRestore(enterprise, stub.id.toString(), atMs);
+  const begun = await catalogOf(env).beginRestore(enterprise, stub.id.toString(), atMs, by);
   if (begun === null) return refuse({ code: "not_found" });
   noteRestoring(enterprise);
   return begun;

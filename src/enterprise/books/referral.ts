@@ -2,12 +2,16 @@
  * A referral adds a grant to both enterprises. The enterprise that was referred stores its referrer, and whether the
  * referrer has received its grant. If the call is cut off before that, the alarm finishes it.
  */
+import type { By } from "../../ledger/entries.ts";
 import type { GrantRequest } from "../../ledger/grants.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import type { Sql } from "./sql.ts";
 
-type Referral = { referrer: string; bonusMicros: Micros; atMs: AtMs; settled: boolean };
+type Referral = { referrer: string; bonusMicros: Micros; by: By; atMs: AtMs; settled: boolean };
+
+/** Which operator added a referral. The last release did not store it. */
+export const REFERRAL_BY_STEP = ["ALTER TABLE referral ADD COLUMN added_by TEXT NOT NULL DEFAULT 'operator'"];
 
 export function loadReferral(sql: Sql): Referral | null {
   const row = sql.all("SELECT * FROM referral")[0];
@@ -15,6 +19,7 @@ export function loadReferral(sql: Sql): Referral | null {
   return {
     referrer: row.referrer as string,
     bonusMicros: row.bonus_micros as number,
+    by: row.added_by as string,
     atMs: row.at_ms as number,
     settled: row.settled === 1,
   };
@@ -22,9 +27,10 @@ export function loadReferral(sql: Sql): Referral | null {
 
 export function putReferral(sql: Sql, referral: Referral): void {
   sql.run(
-    "INSERT INTO referral (only, referrer, bonus_micros, at_ms, settled) VALUES (1, ?, ?, ?, ?) ON CONFLICT (only) DO UPDATE SET settled = excluded.settled",
+    "INSERT INTO referral (only, referrer, bonus_micros, added_by, at_ms, settled) VALUES (1, ?, ?, ?, ?, ?) ON CONFLICT (only) DO UPDATE SET settled = excluded.settled",
     referral.referrer,
     referral.bonusMicros,
+    referral.by,
     referral.atMs,
     Number(referral.settled),
   );

@@ -13,6 +13,7 @@ import { EXPORT_MARKS_STEP } from "./export-schema.ts";
 import { HELD_STEP } from "./held-sums.ts";
 import { OLDER_DRAWS_STEP } from "./older-draws.ts";
 import { OPEN_GRANTS_STEP } from "./open-grants-schema.ts";
+import { REFERRAL_BY_STEP } from "./referral.ts";
 import { RESTORING_STEP } from "./restoring.ts";
 import type { Sql } from "./sql.ts";
 import { WAITING_STEP } from "./waiting-schema.ts";
@@ -339,6 +340,7 @@ export const STEPS: readonly string[][] = [
   RESTORING_STEP,
   OLDER_DRAWS_STEP,
   EXPORT_MARKS_STEP,
+  REFERRAL_BY_STEP,
 ];
 
 /** Returns how many steps have been applied; 0 for an object that was never provisioned. Writes nothing. */

@@ -11,7 +11,7 @@ import type {
   RestoreSteps,
 } from "../../catalog/restore-steps.ts";
 import { addToCheckpoint } from "../../ledger/checkpoint.ts";
-import type { CheckpointFacts } from "../../ledger/entries.ts";
+import type { By, CheckpointFacts } from "../../ledger/entries.ts";
 import { type Refused, refuse } from "../../ledger/refusals.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import { loadShard, putShard } from "../books/copy-shard.ts";
@@ -35,8 +35,8 @@ import { FIND_START, type FindPlace, findUsers } from "./user-ids.ts";
 
 /** How far the earlier file has been brought up to date. */
 type Cursor =
-  | { stage: "count"; seq: number; after: number; facts: CheckpointFacts | null }
-  | { stage: "put" }
+  | { stage: "count"; seq: number; after: number; facts: CheckpointFacts | null; by?: By }
+  | { stage: "put"; by?: By }
   | { stage: "find"; place: FindPlace };
 
 const RAISED = [
@@ -52,6 +52,7 @@ const RAISED = [
 
 /** Jobs that the earlier moment interrupts. They would continue with what the copy had at that time. */
 const INTERRUPTED = ["audit", REBUILD, "move"];
+const BY_OPERATOR: By = "operator";
 const PAGE_ROWS = 500;
 const ERASE_SLICES = 60;
 const ERASE_PAUSE_MS = 200;
@@ -142,7 +143,7 @@ export class Restorer implements RestoreSteps {
     this.#underWay = true;
     if (known?.job === job) return known.arrived ? "arrived" : "waiting";
     sql.transaction(() => {
-      const cursor: Cursor = { stage: "count", seq: numbers.seq, after: 0, facts: null };
+      const cursor: Cursor = { stage: "count", seq: numbers.seq, after: 0, facts: null, by: numbers.by ?? BY_OPERATOR };
       putRestoring(sql, { job, arrived: true, cursor });
       for (const name of RAISED) {
         setProgress(sql, name, Math.max(getProgress(sql, name), numbers.progress[name] ?? 0));
@@ -181,14 +182,15 @@ export class Restorer implements RestoreSteps {
       return MORE;
     }
     if (facts === null) throw new Error("the journal has no entries");
+    const { by = BY_OPERATOR } = cursor;
     const { seq: lastSeq } = ledger.books;
     const seq = Math.max(cursor.seq, lastSeq) + 1;
     // It stands for every number since the last step, so that none is missing.
     const checkpoint = { ...facts, entries: seq - lastSeq };
     sql.transaction(() => {
-      store.addEntries([{ seq, atMs: ledger.nowMs(), by: "operator", facts: checkpoint }]);
+      store.addEntries([{ seq, atMs: ledger.nowMs(), by, facts: checkpoint }]);
       sql.run("UPDATE enterprise SET seq = ?", seq);
-      this.#putCursor({ stage: "put" });
+      this.#putCursor({ stage: "put", by });
     });
     reload(ledger);
     return DONE;
@@ -196,11 +198,13 @@ export class Restorer implements RestoreSteps {
 
   put(kept: KeptRows): void {
     const { ledger, keyring } = this.deps;
-    if (this.#cursor().stage !== "put") return;
+    const cursor = this.#cursor();
+    if (cursor.stage !== "put") return;
+    const { by = BY_OPERATOR } = cursor;
     ledger.apply((change) => {
       for (const replacement of putKept(ledger.sql, kept)) {
         change.takeSeq();
-        change.record([{ atMs: change.nowMs, by: "operator", facts: { type: "user_erased", replacement } }]);
+        change.record([{ atMs: change.nowMs, by, facts: { type: "user_erased", replacement } }]);
       }
     });
     ledger.store.erasures.forget();

@@ -22,7 +22,8 @@ export function referralDueAtMs({ sql }: Ledger): AtMs | null {
 export async function settleReferral(ledger: Ledger, peers: Peers, realNowMs: AtMs): Promise<void> {
   const referral = loadReferral(ledger.sql);
   if (referral === null || (referralDueAtMs(ledger) ?? Number.POSITIVE_INFINITY) > realNowMs) return;
-  const added = await peers.addGrant(referral.referrer, referrerGrant(ledger.id, referral.bonusMicros));
+  const { referrer, bonusMicros, by } = referral;
+  const added = await peers.addGrant(referrer, referrerGrant(ledger.id, bonusMicros), by);
   if (isRefusal(added) && added.refusal.code === "too_many_grants") {
     setProgress(ledger.sql, "referral_refused_at", realNowMs);
   } else putReferral(ledger.sql, { ...referral, settled: true });

@@ -3,6 +3,7 @@
  * cannot be undone is confirmed on its own page, and long work leads to the page of its job.
  */
 import { Hono } from "hono";
+import { byOf } from "../../access/callers.ts";
 import { catalogOf } from "../../catalog/object.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { jurisdictionOf } from "../../ledger/regions.ts";
@@ -102,7 +103,7 @@ export const enterpriseData = new Hono<OperatorEnv>()
         </Question>,
       );
     }
-    const erased = await enterpriseStub(c.env, c.var.address).eraseUser(user.data);
+    const erased = await enterpriseStub(c.env, c.var.address).eraseUser(user.data, byOf(c.var.caller));
     return isRefusal(erased) ? operatorProblem(c, "not_found") : c.redirect(jobHref(erased.job), 303);
   })
   .post(`${PATH}/move-copy`, async (c) => {
@@ -136,7 +137,7 @@ export const enterpriseData = new Hono<OperatorEnv>()
         </Question>,
       );
     }
-    const restored = await restoreEnterprise(c.env, c.var.address, at.data);
+    const restored = await restoreEnterprise(c.env, c.var.address, at.data, byOf(c.var.caller));
     if (!isRefusal(restored)) return c.redirect(jobHref(restored.job), 303);
     const { refusal } = restored;
     if (refusal.code === "validation_failed") return refuse(errorsOfRefusal(refusal, "at").at ?? "This time is wrong.");

@@ -1,5 +1,6 @@
 /** /operator/referrals: grants both sides of a referral their bonus. The code proves who the referrer is. */
 import { Hono } from "hono";
+import { byOf } from "../../access/callers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { addReferral } from "../../operations/referrals.ts";
 import { ID_RULE, isId } from "../../wire/fields.ts";
@@ -16,7 +17,7 @@ export const operatorReferrals = new Hono<OperatorEnv>()
     const values = await readForm(c);
     const [code, referee] = [(values.code ?? "").trim(), (values.referee ?? "").trim()];
     if (!isId(referee)) return referralPage(c, { values, errors: errorsOf([{ path: "referee", message: ID_RULE }]) });
-    const added = await addReferral(c.env, code, referee);
+    const added = await addReferral(c.env, { code, referee, by: byOf(c.var.caller) });
     if (!isRefusal(added)) return referralPage(c, { values: {}, errors: {} }, added);
     const field = added.refusal.code === "referral_code_unknown" ? "code" : "referee";
     return referralPage(c, { values, errors: errorsOfRefusal(added.refusal, field) });

@@ -77,6 +77,7 @@ const TEXT_COLUMNS: Record<string, "erased" | "never a person"> = {
         "webhooks.id",
         "jobs.id",
         "referral.referrer",
+        "referral.added_by",
       ],
       ...["debt_payments.grant_id", "erasures.replacement", "erasures.hash", "erasures.hash_key", "meters.priced_as"],
       // Text from operators and from models' names.

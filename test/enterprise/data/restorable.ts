@@ -65,8 +65,8 @@ export class Restorable {
     this.core = new EnterpriseCore(this.platform);
   }
 
-  begin(atMs: number): string {
-    return this.restores.begin({ enterprise: "acme", objectId: "id", atMs }, this.platform.nowMs).job;
+  begin(atMs: number, by = "operator"): string {
+    return this.restores.begin({ enterprise: "acme", objectId: "id", atMs, by }, this.platform.nowMs).job;
   }
 
   /** Runs the catalog's alarm and the object's, until the job has ended. Returns its record. */

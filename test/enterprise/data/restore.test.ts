@@ -126,10 +126,11 @@ describe("a restore", () => {
     await d.core.data.eraseUser(ADA);
     await d.core.alarm();
     const [replacement] = d.platform.sql.all("SELECT replacement FROM erasures").map((row) => row.replacement);
-    expect((await d.run(d.begin(atMs))).state).toBe("done");
+    expect((await d.run(d.begin(atMs, "operator-key:ops"))).state).toBe("done");
     expect([...objectTexts(), ...copyTexts()].filter((text) => /ada@|Lovelace/.test(text))).toEqual([]);
     expect(d.platform.sql.all("SELECT user FROM runs WHERE run = 'r1'")).toEqual([{ user: replacement }]);
-    expect(entries()[0]?.facts).toEqual({ type: "user_erased", replacement });
+    expect(entries()[0]).toMatchObject({ by: "operator-key:ops", facts: { type: "user_erased", replacement } });
+    expect(entries()[1]).toMatchObject({ by: "operator-key:ops", facts: { type: "checkpoint" } });
     expect(await d.faults()).toEqual([]);
     // A late report of the person's run belongs to the replacement.
     d.core.ledger.debit([report(40, { run: "r1", user: ADA })]);
