@@ -75,3 +75,16 @@ it("lists the names that wait for a price, what they would cost as a model, and 
   expect((await post(PATH, { model: "gpt-5", version: await version(), entry })).status).toBe(303);
   await vi.waitFor(async () => expect((await enterprise.gauge()).used_micros).toBe(350 * CREDIT), 10_000);
 });
+
+it("lists the versions page by page", async () => {
+  const first = Number(await version());
+  for (let n = 0; n < 22; n++) {
+    await operator("PATCH", "/v1/price-book", { models: [{ id: `m-${n}`, input: "1", output: "1" }] });
+  }
+  const shownOn = (text: string) => [...text.matchAll(/>Version ([\d,]+)</g)].map(([, number]) => Number(number));
+  const newest = shownOn((await get()).text);
+  expect(newest).toEqual(Array.from({ length: 20 }, (_, n) => first + 22 - n));
+  const older = await get(`?before=${newest.at(-1)}`);
+  expect(shownOn(older.text).slice(0, 3)).toEqual([first + 2, first + 1, first]);
+  expect(older.text).toContain("Show the newest");
+});

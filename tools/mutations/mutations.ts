@@ -19,6 +19,14 @@ const CONFIGURATION = ["package.json", "package-lock.json", "tsconfig.json", "vi
 /** A bug may make tests hang. That counts as caught. */
 const MAX_TEST_MS = 600_000;
 
+const CONSOLE_TESTS = [
+  "operator-session-scopes",
+  "operator-keys",
+  "operator-sign-in",
+  "operator-console",
+  "journal-by",
+];
+const INPUT_TESTS = ["http", "webhooks"];
 const CLIENT_TESTS = ["socket-pauses", "streams", "ai-sdk-usages", "python", "agent-streams"];
 
 /** The arguments of vitest for each layer. Each run ends with the first test that fails. */
@@ -27,6 +35,7 @@ const LAYERS: Record<string, string[]> = {
   enterprise: ["--project", "core", "test/enterprise"],
   simulation: ["--project", "core", "test/simulation"],
   access: ["--project", "worker", "test/worker/access.test.ts", "test/worker/access-matrix.test.ts"],
+  console: ["--project", "worker", ...[...CONSOLE_TESTS, ...INPUT_TESTS].map((name) => `test/worker/${name}.test.ts`)],
   cube: ["--project", "worker", "test/worker/usage-filters.test.ts"],
   operate: ["--project", "worker", "test/worker/metrics.test.ts", "test/worker/rotation.test.ts"],
   prices: ["--project", "worker", "test/worker/price-book.test.ts"],

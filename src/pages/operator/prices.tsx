@@ -10,14 +10,14 @@ import { catalogOf } from "../../catalog/object.ts";
 import type { PriceBook } from "../../catalog/price-book.ts";
 import { fillEntry, type ModelPrice } from "../../catalog/price-entry.ts";
 import { KINDS } from "../../ledger/kinds.ts";
-import { FROM_NEWEST } from "../../wire/paging.ts";
+import { cutPage } from "../../wire/paging.ts";
 import { entrySchema } from "../../wire/price-schema.ts";
 import { fieldErrors } from "../../wire/problems.ts";
 import { Area, errorsOf, type Form, hasErrors, PostForm, readForm } from "../kit/form.tsx";
 import { formatCount, formatRateUsd } from "../kit/format.ts";
 import { mayOpen } from "./access.ts";
 import { comparison } from "./compare-versions.tsx";
-import { type Column, operatorPage, Row, Table, Utc } from "./frame.tsx";
+import { beforeOf, type Column, Older, operatorPage, Row, Table, Utc } from "./frame.tsx";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
 import { WaitingSection } from "./waiting.tsx";
 
@@ -68,7 +68,8 @@ async function pricesPage(c: OperatorContext, id: string | null, form: Form) {
   const summary = await catalogOf(c.env).waitingSummary(MAX_ROWS);
   const search = (c.req.query("q") ?? "").slice(0, 100);
   const entry = id === null ? undefined : book.models.find((model) => model.id === id);
-  const versions = await catalogOf(c.env).priceVersions(FROM_NEWEST, VERSIONS);
+  const listed = await catalogOf(c.env).priceVersions(beforeOf(c), VERSIONS + 1);
+  const { rows: versions, last } = cutPage(listed, VERSIONS);
   const meant = search === "" ? null : find(search);
   const body = (
     <>
@@ -114,6 +115,11 @@ async function pricesPage(c: OperatorContext, id: string | null, form: Form) {
             />
           ))}
         </Table>
+        <Older
+          path={PATH}
+          before={last === null ? null : String(last.version)}
+          later={c.req.query("before") !== undefined}
+        />
       </section>
       {await comparison(c)}
     </>
