@@ -162,7 +162,7 @@ async function merge<R>(
 }
 
 /** Compares texts as SQLite does: by code point. */
-function compareText(a: string, b: string): number {
+export function compareText(a: string, b: string): number {
   const [left, right] = [[...a], [...b]];
   const at = left.findIndex((letter, i) => letter !== right[i]);
   if (at === -1) return left.length - right.length;

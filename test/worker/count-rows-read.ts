@@ -14,5 +14,6 @@ export function countRowsRead(db: D1Database, counts: { rows: number }): D1Datab
         return statement.raw();
       },
     }) as unknown as D1PreparedStatement;
-  return { prepare: (text: string) => wrap(db.prepare(text)) } as unknown as D1Database;
+  const batch = (statements: D1PreparedStatement[]) => Promise.all(statements.map((statement) => statement.all()));
+  return { prepare: (text: string) => wrap(db.prepare(text)), batch } as unknown as D1Database;
 }

@@ -1,6 +1,7 @@
 /** The operator's list and search over all enterprises: what they find, in which order, and how many rows they read. */
 import { env } from "cloudflare:workers";
 import { beforeAll, describe, expect, it } from "vitest";
+import { filterEnterprises, type ListPlace, MAX_SCANNED } from "../../src/copy/filter-enterprises.ts";
 import { readNewestEnterprises, readPressingEnterprises, searchEnterprises } from "../../src/copy/read-enterprises.ts";
 import { searchKeysOf } from "../../src/copy/search-keys.ts";
 import { auditFailures, CREDIT, costing, freshId, newEnterprise, operator, projectNow } from "./api.ts";
@@ -137,6 +138,38 @@ describe("with 20,000 enterprises", () => {
     expect((await read(countRowsRead(env.DB, counts))).length).toBeGreaterThan(0);
     // For each row of a page and one more: the index, the enterprise, and whether it was listed before.
     expect(counts.rows).toBeLessThanOrEqual(11 * 3 + 2);
+  });
+
+  it.each([false, true])("finds the few with a state and a billing model among all, by id: %s", async (byId) => {
+    const gauge = (more: object) =>
+      JSON.stringify({ billing_model: "byom", plan: "p", remaining_micros: 5, debt_micros: 0, spend: {}, ...more });
+    // The first, one in the middle, the last, and some that lack one of what is asked for.
+    const wanted = [1, 9_000, 9_001, 15_500, 20_000];
+    const update = env.DB.prepare("UPDATE enterprises SET gauge = ?, suspended = ? WHERE id = ?");
+    await env.DB.batch([
+      ...wanted.map((i) => update.bind(gauge({ remaining_micros: 0 }), 0, `many-${i}`)),
+      update.bind(gauge({ remaining_micros: 0, billing_model: "credits" }), 0, "many-9002"),
+      update.bind(gauge({ remaining_micros: 0, plan: "q" }), 0, "many-9003"),
+      update.bind(gauge({}), 1, "many-9004"),
+    ]);
+    const filter = { state: "out", billing: "byom", plan: "p" } as const;
+    const found: string[] = [];
+    let pages = 0;
+    for (let after: ListPlace | null = null; ; pages++) {
+      const counts = { rows: 0 };
+      const db = countRowsRead(env.DB, counts);
+      const page: { rows: { id: string }[]; next: ListPlace | null } = await filterEnterprises([db], filter, {
+        ...{ byId, after, limit: 2 },
+      });
+      expect(page.rows.length).toBeLessThanOrEqual(2);
+      expect(counts.rows).toBeLessThanOrEqual(4 * MAX_SCANNED);
+      found.push(...page.rows.map(({ id }) => id));
+      if (page.next === null) break;
+      after = page.next;
+    }
+    const expected = wanted.map((i) => `many-${i}`);
+    expect(found).toEqual(byId ? expected.toSorted() : expected.toReversed());
+    expect(pages).toBeLessThan(MANY / MAX_SCANNED + wanted.length);
   });
 
   it("pages through all of them once, newest first, also those created at the same moment", async () => {

@@ -2,7 +2,7 @@
 import { exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { Keyring } from "../../src/enterprise/books/keyring.ts";
-import { costing, newEnterprise, OPERATOR_KEY, operator, projectNow, senderWith } from "./api.ts";
+import { CREDIT, costing, newEnterprise, OPERATOR_KEY, operator, projectNow, senderWith } from "./api.ts";
 
 const SITE = "https://fuelgauge.test";
 let cookie = "";
@@ -125,6 +125,58 @@ describe("the list of enterprises", () => {
     expect(shown).toEqual(expect.arrayContaining(made.map(({ id }) => id)));
     expect((await send("/operator?plan=nothing")).text).toContain("No enterprise has this plan.");
   });
+});
+
+it("lists the enterprises with a state and a billing model: exactly those that the list shows in that state", async () => {
+  const { plans, version } = (await operator("GET", "/v1/plans")).body;
+  const plan = { id: "constructor", name: "Odd", allowance_micros: 100 * CREDIT, free: false };
+  await operator("PUT", "/v1/plans", { plans: [...plans, plan], version });
+  const clock = { plan: "constructor", test_clock: "2026-03-05T12:00:00Z" };
+  const made = {
+    Suspended: [await newEnterprise({ ...clock, suspended: true })],
+    Exhausted: [await newEnterprise({ ...clock, monthly_allowance_micros: 0 })],
+    Capped: [await newEnterprise({ ...clock, billing_model: "byom" })],
+    "On track": [await newEnterprise(clock)],
+    "In debt": [await newEnterprise(clock)],
+    "No cap": [await newEnterprise({ ...clock, billing_model: "byom" })],
+    OK: [await newEnterprise(clock), await newEnterprise({ plan: "constructor" })],
+  };
+  await operator("PUT", `${made.Capped[0]?.path}/spend-cap`, { monthly_cap_micros: 0 });
+  const at = { started_at: "2026-03-05T11:00:00Z" };
+  await made["On track"][0]?.debit(costing(60, at));
+  await made["In debt"][0]?.debit(costing(160, at));
+  const everyone = Object.values(made).flat();
+  for (const { id } of everyone) await projectNow(id);
+  const rowsOf = (text: string) =>
+    [...text.matchAll(/<tr.*?<\/tr>/gs)].flatMap(([row]) => {
+      const id = /<small class="muted name">([^<]*)</.exec(row)?.[1];
+      return id === undefined ? [] : [[id, row] as const];
+    });
+  const all = rowsOf((await send("/operator?plan=constructor")).text);
+  expect(all.map(([id]) => id)).toEqual(everyone.map(({ id }) => id).sort());
+  const TEXTS = {
+    suspended: />Suspended</,
+    out: />(Exhausted|Capped)</,
+    running_out: />On track to/,
+    in_debt: />In debt</,
+    no_cap: />No cap</,
+    ok: />(OK|Too early to tell)</,
+  };
+  for (const [state, text] of Object.entries(TEXTS)) {
+    const expected = all.filter(([, row]) => text.test(row)).map(([id]) => id);
+    expect([state, expected.length]).toEqual([state, expect.any(Number)]);
+    expect(expected.length).toBeGreaterThan(0);
+    for (const billing of ["", "credits", "byom"]) {
+      const query = new URLSearchParams({ plan: "constructor", state, billing, sort: "id" });
+      const page = await send(`/operator?${query}`);
+      const isOwn = (id: string) => [...made.Capped, ...made["No cap"]].some((e) => e.id === id);
+      const wanted = expected.filter((id) => billing === "" || isOwn(id) === (billing === "byom"));
+      expect([state, billing, rowsOf(page.text).map(([id]) => id)]).toEqual([state, billing, wanted]);
+      expect(page.text).toContain(`<option value="${state}" selected`);
+    }
+  }
+  expect((await send("/operator")).text.replaceAll(/\s+/g, " ")).toMatch(/<option value="constructor">Odd \(8\)/);
+  expect((await send("/operator?state=nothing")).text).toContain("Newest first");
 });
 
 it("finds a run in any enterprise by its id, and says how many it has searched", async () => {

@@ -4,6 +4,8 @@
  */
 import type { FC } from "hono/jsx";
 import type { EnterpriseCounts } from "../../catalog/enterprise-list.ts";
+import { LIST_STATES, type ListState } from "../../copy/filter-enterprises.ts";
+import { BILLING_MODELS, type BillingModel } from "../../ledger/books.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { Plan } from "../../ledger/plans.ts";
 import { isId } from "../../wire/fields.ts";
@@ -21,6 +23,9 @@ export type Listed = {
   attention: boolean;
   /** The plan of the enterprises; empty for all. */
   plan: string;
+  /** The state and the billing model of the enterprises; null for all. */
+  state: ListState | null;
+  billing: BillingModel | null;
   /** In the order of their ids, not newest first. */
   byId: boolean;
   /** True after the first page. */
@@ -32,6 +37,15 @@ export type Listed = {
 /** `pressing` is null if there are more than are counted. */
 export type Counts = EnterpriseCounts & { pressing: number | null };
 
+const STATES: Record<ListState, string> = {
+  suspended: "Suspended",
+  out: "Exhausted or capped",
+  running_out: "On track to run out or reach the cap",
+  in_debt: "In debt",
+  no_cap: "No cap",
+  ok: "OK",
+};
+const BILLING: Record<BillingModel, string> = { credits: "Credits", byom: "Own model" };
 const COLUMNS: readonly Column[] = [
   { title: "Enterprise" },
   { title: "Plan" },
@@ -186,8 +200,8 @@ const Search: FC<{ search: string }> = ({ search }) => (
   </form>
 );
 
-function isAll({ search, attention, plan }: Listed): boolean {
-  return search === "" && !attention && plan === "";
+function isAll({ search, attention, plan, state, billing }: Listed): boolean {
+  return search === "" && !attention && plan === "" && state === null && billing === null;
 }
 
 function pressingText({ pressing }: Counts): string {
@@ -209,7 +223,29 @@ const Filters: FC<EnterprisesProps> = ({ listed, counts, plans }) => {
           <option value="">All plans</option>
           {options.map(({ id, name }) => (
             <option value={id} selected={id === listed.plan}>
-              {name} {counts === null ? "" : `(${formatCount(counts.byPlan[id] ?? 0)})`}
+              {name} {counts === null ? "" : `(${formatCount(countOfPlan(counts, id))})`}
+            </option>
+          ))}
+        </select>
+      </p>
+      <p>
+        <label for="list-state">State</label>
+        <select id="list-state" name="state">
+          <option value="">All states</option>
+          {LIST_STATES.map((state) => (
+            <option value={state} selected={state === listed.state}>
+              {STATES[state]}
+            </option>
+          ))}
+        </select>
+      </p>
+      <p>
+        <label for="list-billing">Billing</label>
+        <select id="list-billing" name="billing">
+          <option value="">All models</option>
+          {BILLING_MODELS.map((billing) => (
+            <option value={billing} selected={billing === listed.billing}>
+              {BILLING[billing]}
             </option>
           ))}
         </select>
@@ -230,7 +266,22 @@ const Filters: FC<EnterprisesProps> = ({ listed, counts, plans }) => {
   );
 };
 
-function textsOf({ search, attention, plan, byId }: Listed): { caption: string; empty: string } {
+/** A plan may be named like a member of every object. */
+function countOfPlan({ byPlan }: Counts, plan: string): number {
+  return Object.hasOwn(byPlan, plan) ? (byPlan[plan] ?? 0) : 0;
+}
+
+function textsOf(listed: Listed): { caption: string; empty: string } {
+  const { search, attention, plan, state, billing, byId, next } = listed;
+  if (state !== null || billing !== null) {
+    const chosen = [
+      ...(state === null ? [] : [STATES[state]]),
+      ...(billing === null ? [] : [BILLING[billing]]),
+      ...(plan === "" ? [] : [`plan ${plan}`]),
+    ];
+    const empty = next === null ? "No enterprise matches." : "None of those searched so far. Show more to search on.";
+    return { caption: `${chosen.join(", ")}, ${byId ? "by id" : "newest first"}`, empty };
+  }
   if (attention) return { caption: "Most urgent first, then newest first", empty: "No enterprise needs attention." };
   if (plan !== "") return { caption: `With the plan ${plan}, by id`, empty: "No enterprise has this plan." };
   if (byId) return { caption: "By id", empty: "There are no enterprises yet." };
@@ -275,10 +326,14 @@ const More: FC<Listed> = ({ later, next, ...list }) => (
   </p>
 );
 
-function listHref({ search, attention, plan, byId }: Omit<Listed, "rows" | "later" | "next">, after: string | null) {
+function listHref(list: Omit<Listed, "rows" | "later" | "next">, after: string | null) {
+  const { search, attention, plan, state, billing, byId } = list;
   const params = new URLSearchParams();
   if (plan !== "") params.set("plan", plan);
-  else if (byId) params.set("sort", "id");
+  if (state !== null) params.set("state", state);
+  if (billing !== null) params.set("billing", billing);
+  // Enterprises with a plan are listed by id anyway.
+  if (byId && (plan === "" || state !== null || billing !== null)) params.set("sort", "id");
   if (attention) params.set("show", "attention");
   if (search !== "") params.set("q", search);
   if (after !== null) params.set("after", after);

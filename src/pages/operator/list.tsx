@@ -4,6 +4,7 @@
  */
 import { Hono } from "hono";
 import { catalogOf } from "../../catalog/object.ts";
+import { filterEnterprises, LIST_STATES } from "../../copy/filter-enterprises.ts";
 import {
   countPressing,
   type ListedEnterprise,
@@ -12,6 +13,7 @@ import {
   readPressingEnterprises,
   searchEnterprises,
 } from "../../copy/read-enterprises.ts";
+import { BILLING_MODELS } from "../../ledger/books.ts";
 import { readPlans } from "../../operations/plans.ts";
 import { readDirectories } from "../../operations/read-copy.ts";
 import { isId } from "../../wire/fields.ts";
@@ -43,7 +45,7 @@ const WRONG_SHOWN = 10;
 const MAX_COUNTED = 1_000;
 /** How many of the newest enterprises are looked up in the lists. */
 const MAX_CHECKED = 100;
-const UNFILTERED = { search: "", attention: false, plan: "", byId: false };
+const UNFILTERED = { search: "", attention: false, plan: "", state: null, billing: null, byId: false };
 const MAX_SEARCH_LENGTH = 100;
 
 export const enterpriseList = new Hono<OperatorEnv>()
@@ -52,14 +54,20 @@ export const enterpriseList = new Hono<OperatorEnv>()
     const search = (c.req.query("q") ?? "").trim().slice(0, MAX_SEARCH_LENGTH);
     const attention = search === "" && c.req.query("show") === "attention";
     const plan = search === "" && !attention ? (c.req.query("plan") ?? "").slice(0, MAX_SEARCH_LENGTH) : "";
-    const byId = plan !== "" || (search === "" && !attention && c.req.query("sort") === "id");
+    const state = LIST_STATES.find((known) => known === c.req.query("state")) ?? null;
+    const billing = BILLING_MODELS.find((known) => known === c.req.query("billing")) ?? null;
+    const filtered = search === "" && !attention && (state !== null || billing !== null);
+    const sorted = search === "" && !attention && c.req.query("sort") === "id";
+    const byId = sorted || (plan !== "" && !filtered);
     const after = c.req.query("after") ?? "";
     const listed = await readBlock("enterprises", () =>
       attention
         ? readAttentionPage(readDirectories(c.env), after)
-        : byId
-          ? readByIdPage(c.env, plan, after)
-          : readPage(readDirectories(c.env), search, after),
+        : filtered
+          ? readFilteredPage(readDirectories(c.env), { state, billing, plan, byId }, after)
+          : byId
+            ? readByIdPage(c.env, plan, after)
+            : readPage(readDirectories(c.env), search, after),
     );
     if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
     const [wrong, missing, counts, { plans }] = await Promise.all([
@@ -139,6 +147,20 @@ async function readByIdPage(env: Env, plan: string, after: string): Promise<List
   const rows = await readEnterprisesById(readDirectories(env), shown);
   const list = { ...UNFILTERED, plan, byId: true, later: from !== "" };
   return { ...listedOf(rows, list, ({ id }) => id), next: last };
+}
+
+/** The same for those with a state or a billing model, and a plan if one was chosen. */
+async function readFilteredPage(
+  db: readonly D1Database[],
+  { state, billing, plan, byId }: Pick<Listed, "state" | "billing" | "plan" | "byId">,
+  after: string,
+): Promise<Listed> {
+  const [, createdAtMs, id] = /^(\d{1,16})~(.+)$/.exec(after) ?? [];
+  const place = id !== undefined && isId(id) ? { createdAtMs: Number(createdAtMs), id } : null;
+  const filter = { state, billing, plan: plan === "" ? null : plan };
+  const { rows, next } = await filterEnterprises(db, filter, { byId, after: place, limit: PAGE_ROWS });
+  const list = { ...UNFILTERED, state, billing, plan, byId, later: place !== null };
+  return { ...listedOf(rows, list, () => ""), next: next === null ? null : `${next.createdAtMs}~${next.id}` };
 }
 
 async function readCounts(env: Env): Promise<Counts> {
