@@ -33,7 +33,7 @@ export type ListState = keyof typeof STATE_SQL;
 export const LIST_STATES = Object.keys(STATE_SQL) as ListState[];
 
 /** What the listed enterprises have; null for anything. */
-export type ListFilter = { state: ListState | null; billing: BillingModel | null; plan: string | null };
+type ListFilter = { state: ListState | null; billing: BillingModel | null; plan: string | null };
 export type ListPlace = { createdAtMs: AtMs; id: string };
 
 type Row = { id: string; created_at_ms: AtMs; suspended: number; gauge: string };

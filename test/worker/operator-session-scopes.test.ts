@@ -208,7 +208,30 @@ describe("what a session of a key with scopes shows", () => {
 });
 
 describe("every page and form of the operator", () => {
-  const isClosed = ({ path }: Page) => /^\/operator(?!\/sign)/.test(path);
+  it("accepts no form that another site has sent, whoever is signed in", async () => {
+    const cookie = await signIn(OPERATOR_KEY);
+    const read = async () => [await acme.entries(), (await operator("GET", `${acme.path}/keys`)).body];
+    const before = await read();
+    for (const { method, path } of PAGES) {
+      if (method !== "POST" || !isClosed({ path })) continue;
+      const url = SITE + pathOf({ path }, { e: acme.id, id: "none" });
+      for (const from of [
+        { Origin: "https://evil.example" },
+        { Origin: "null" },
+        { Origin: SITE, "Sec-Fetch-Site": "cross-site" },
+        { Origin: SITE, "Sec-Fetch-Site": "same-site" },
+        {},
+      ]) {
+        const body = new URLSearchParams({ confirmed: "yes", name: "mine", debit: "yes" });
+        const headers = { Cookie: cookie, Accept: "text/html", ...(from as Record<string, string>) };
+        const { status } = await exports.default.fetch(url, { method, body, headers, redirect: "manual" });
+        expect([path, from, status]).toEqual([path, from, 403]);
+      }
+    }
+    expect(await read()).toEqual(before);
+  });
+
+  const isClosed = ({ path }: Pick<Page, "path">) => /^\/operator(?!\/sign)/.test(path);
 
   async function answerOf({ method, path }: Page, cookie: string): Promise<"yes" | ""> {
     const url = pathOf({ path }, { e: acme.id, id: "none", job: "none" });

@@ -24,16 +24,8 @@ import { isPartial } from "../kit/session.ts";
 import { mayOpen } from "./access.ts";
 import { openHref } from "./enterprise-page.tsx";
 import { operatorPage } from "./frame.tsx";
-import {
-  type Counts,
-  Enterprises,
-  EnterprisesPage,
-  Heading,
-  type Listed,
-  Missing,
-  OpenForm,
-  WithoutCopy,
-} from "./list-view.tsx";
+import type { Counts, Listed } from "./list-filters.tsx";
+import { Enterprises, EnterprisesPage, Heading, Missing, OpenForm, WithoutCopy } from "./list-view.tsx";
 import { WrongAudits } from "./scheduled-audits.tsx";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
 import { OPERATOR_PATH } from "./sign-in.tsx";
