@@ -35,6 +35,8 @@ export class Runtime {
   readonly #directory: string;
   readonly #variables: Record<string, string>;
   readonly #inspectorPort: number | null;
+  /** How far the clock was moved forward; null if it cannot be moved. */
+  #aheadMs: number | null;
   #miniflare: Miniflare | null = null;
   port = 0;
 
@@ -46,10 +48,12 @@ export class Runtime {
       variables = {},
       inspectorPort = null,
       secrets = {},
+      movableClock = false,
     }: {
       variables?: Record<string, string>;
       inspectorPort?: number | null;
       secrets?: { operatorKey?: string; signingSecret?: string };
+      movableClock?: boolean;
     } = {},
   ) {
     this.operatorKey = secrets.operatorKey ?? randomBytes(24).toString("base64url");
@@ -58,6 +62,7 @@ export class Runtime {
     this.#directory = directory;
     this.#variables = variables;
     this.#inspectorPort = inspectorPort;
+    this.#aheadMs = movableClock ? 0 : null;
     mkdirSync(directory, { recursive: true });
   }
 
@@ -79,6 +84,8 @@ export class Runtime {
           compatibilityDate: COMPATIBILITY_DATE.exec(readFileSync(join(ROOT, "wrangler.toml"), "utf8"))?.[1] as string,
           modules: [
             module("worker.js", join(ROOT, "tools", "workerd", "worker.js")),
+            module("recovery.js", join(ROOT, "tools", "workerd", "recovery.js")),
+            module("movable-clock.js", join(ROOT, "tools", "workerd", "movable-clock.js")),
             module("product.js", this.#bundle),
           ],
           bindings: {
@@ -86,6 +93,7 @@ export class Runtime {
             SIGNING_SECRET: this.signingSecret,
             REFERRAL_BONUS_CREDITS: "100",
             SIMULATE_REGIONS: "true",
+            ...(this.#aheadMs === null ? {} : { CLOCK_AHEAD_MS: String(this.#aheadMs) }),
             ...this.#variables,
           },
           durableObjects: { ENTERPRISE: object("EnterpriseObject"), CATALOG: object("CatalogObject") },
@@ -140,6 +148,13 @@ export class Runtime {
     const response = await fetch(`http://127.0.0.1:${this.port}/bench/${name}`, { headers });
     if (!response.ok) throw new Error(`/bench/${name}: ${response.status} ${await response.text()}`);
     return response;
+  }
+
+  /** Moves the clock forward, also of later processes, and lets the alarms of the catalog and an enterprise fire. */
+  async moveClock(byMs: number, enterprise: string): Promise<void> {
+    if (this.#aheadMs === null) throw new Error("the clock of this runtime cannot be moved");
+    this.#aheadMs += byMs;
+    await this.ask(`move-clock?${enterprise}`, { "bench-ms": String(byMs) });
   }
 
   /** Creates an enterprise with plenty of credits and three grants. Returns a key with the scopes debit and read. */

@@ -1,12 +1,13 @@
 // @ts-nocheck: runs in workerd next to the built Worker, and imports it by its module name there.
 // The Worker of benchmarks and tests: the unchanged product, plus calls that read or drive an object from outside, empty
 // calls that debits are compared with, and counters of what Cloudflare bills. The variable COUNT=1 switches counting on;
-// it is off while time is measured, because counting takes time.
-import product, { CatalogObject, EnterpriseObject as Product } from "./product.js";
-
-export { CatalogObject };
+// it is off while time is measured, because counting takes time. RECOVERY=1 gives objects a point-in-time recovery.
+import { followClock, moveClock } from "./movable-clock.js";
+import product, { CatalogObject as Catalog, EnterpriseObject as Product } from "./product.js";
+import { provideRecovery, startAtBookmark, takeSnapshot } from "./recovery.js";
 
 const NAME = "bench";
+const STEP_DELAY_MS = 60;
 
 /** An answer as long as that of a debit. */
 const ANSWER = {
@@ -30,10 +31,26 @@ product.post("/bench-http-empty", async (c) => {
   return c.json(ANSWER);
 });
 
+export class CatalogObject extends Catalog {
+  constructor(ctx, env) {
+    followClock(ctx.storage);
+    super(ctx, env);
+  }
+
+  wake() {
+    return this.ctx.storage.setAlarm(Date.now());
+  }
+}
+
 export class EnterpriseObject extends Product {
   #counts = null;
 
   constructor(ctx, env) {
+    followClock(ctx.storage);
+    if (env.RECOVERY === "1") {
+      provideRecovery(ctx.storage);
+      startAtBookmark(ctx.storage);
+    }
     const counts = env.COUNT === "1" ? newCounts() : null;
     if (counts !== null) countStorage(ctx.storage, counts);
     super(ctx, counts === null ? env : { ...env, DB: countedDb(env.DB, counts) });
@@ -78,6 +95,23 @@ export class EnterpriseObject extends Product {
   idText() {
     return this.ctx.id.toString();
   }
+
+  wake() {
+    return this.ctx.storage.setAlarm(Date.now());
+  }
+
+  snapshot() {
+    return takeSnapshot(this.ctx.storage.sql);
+  }
+
+  /** With a recovery, each step takes time on its way to the object and back, so that a kill can meet it anywhere. */
+  async restoreStep(...call) {
+    if (this.env.RECOVERY !== "1") return super.restoreStep(...call);
+    await scheduler.wait(Math.random() * STEP_DELAY_MS);
+    const result = await super.restoreStep(...call);
+    await scheduler.wait(Math.random() * STEP_DELAY_MS);
+    return result;
+  }
 }
 
 export default {
@@ -103,6 +137,12 @@ export default {
         for (let n = Number(request.headers.get("bench-events") ?? 0); n > 0; n--) await stub.testWebhook();
         return new Response("ok");
       }
+      case "snapshot":
+        return new Response(await stub.snapshot());
+      case "move-clock":
+        moveClock(Number(request.headers.get("bench-ms")));
+        await Promise.all([env.CATALOG.getByName("catalog").wake(), stub.wake()]);
+        return new Response("ok");
       case "counts":
         return Response.json(await stub.takeCounts());
       case "charged":
