@@ -71,6 +71,7 @@ export default defineConfig({
         ],
         test: {
           name: "worker",
+          isolate: false,
           include: ["test/worker/**/*.test.ts"],
           setupFiles: ["./test/worker/setup.ts"],
           // One file for each library instead of hundreds of modules, which every test file would load one by one.
