@@ -37,6 +37,7 @@ const browser = {
 // against the built Worker as a separate process, which is killed and put under load; browser, in Chromium (screens).
 export default defineConfig({
   test: {
+    globalSetup: ["./test/support/bundle-folder.ts"],
     projects: [
       {
         test: {

@@ -28,6 +28,7 @@ const ENTRIES = [
   PACKAGE_ENTRY,
   /^tools\/workerd\/worker\.js$/,
   /^test\/browser\/unpack-chromium\.ts$/,
+  /^test\/support\/bundle-folder\.ts$/,
   /^test\/client\/consumer\//,
 ];
 

@@ -3,6 +3,7 @@
  * without the client goes through the documented HTTP interface.
  */
 import process from "node:process";
+import { configOfBuiltWorker } from "../support/built-worker.ts";
 
 const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
 
@@ -16,7 +17,7 @@ export async function startLedger() {
   Object.assign(process.env, silent, { WRANGLER_SEND_METRICS: "false" });
   const { createTestHarness } = await import("wrangler");
   const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" };
-  const harness = createTestHarness({ workers: [{ configPath: "./wrangler.toml", secrets }] });
+  const harness = createTestHarness({ workers: [{ configPath: await configOfBuiltWorker(), secrets }] });
   const { url } = await harness.listen();
   await harness.getWorker().applyD1Migrations("DB");
 

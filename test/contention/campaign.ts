@@ -8,7 +8,8 @@ import { join } from "node:path";
 import process from "node:process";
 import type { Contended } from "../../tools/campaign/figures.ts";
 import { seededRandom } from "../../tools/kit/random.ts";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { buildWorker } from "../../tools/workerd/build.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
 import { BudgetCrowd } from "./budget-crowd.ts";
 import { ContendedEnterprise, type Contention, type Plan } from "./contended-enterprise.ts";
 

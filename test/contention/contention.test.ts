@@ -7,7 +7,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { seededRandom } from "../../tools/kit/random.ts";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
+import { builtWorker } from "../support/built-worker.ts";
 import { BudgetCrowd } from "./budget-crowd.ts";
 import { ContendedEnterprise } from "./contended-enterprise.ts";
 
@@ -20,7 +21,7 @@ const directory = mkdtempSync(join(tmpdir(), "fuelgauge-contention-"));
 let runtime: Runtime;
 
 beforeAll(async () => {
-  runtime = new Runtime(buildWorker(join(directory, "bundle")), join(directory, "state"));
+  runtime = new Runtime(await builtWorker(), join(directory, "state"));
   await runtime.start();
   await runtime.migrate();
 }, TIMEOUT_MS);

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import type { Crashed } from "../../tools/campaign/figures.ts";
-import { buildWorker } from "../../tools/workerd/runtime.ts";
+import { buildWorker } from "../../tools/workerd/build.ts";
 import { type Crashes, CrashSession } from "./crash-session.ts";
 
 const KILLS_PER_SESSION = 30;

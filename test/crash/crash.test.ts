@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { expect, it } from "vitest";
-import { buildWorker } from "../../tools/workerd/runtime.ts";
+import { builtWorker } from "../support/built-worker.ts";
 import { CrashSession } from "./crash-session.ts";
 
 const SEED = Number(process.env.FUELGAUGE_SEED ?? 1);
@@ -18,7 +18,7 @@ it(`loses no answered report and charges nothing twice when killed ${KILLS} time
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "fuelgauge-crash-"));
   try {
-    const session = new CrashSession(buildWorker(join(directory, "bundle")), join(directory, "state"), SEED);
+    const session = new CrashSession(await builtWorker(), join(directory, "state"), SEED);
     const { kills, acknowledged, moments, violations } = await session.run(() => session.crashes.kills >= KILLS);
     console.log(`seed ${SEED}: ${kills} kills, ${acknowledged} reports answered, ${JSON.stringify(moments)}`);
     expect(violations).toEqual([]);

@@ -7,7 +7,8 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { bearer, HttpConnection, requestBytes } from "../../tools/workerd/http-connection.ts";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
+import { builtWorker } from "../support/built-worker.ts";
 import { auditViolations } from "./enterprise.ts";
 
 const HOLDS = Number(process.env.FUELGAUGE_DUE_HOLDS ?? 1_200);
@@ -34,7 +35,7 @@ it(`ends ${HOLDS} holds and ${GRANTS} grants of one instant across a crash, each
   timeout: 120_000 + (HOLDS + GRANTS) * 20,
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "fuelgauge-due-"));
-  const runtime = new Runtime(buildWorker(join(directory, "bundle")), join(directory, "state"));
+  const runtime = new Runtime(await builtWorker(), join(directory, "state"));
   try {
     await runtime.start();
     await runtime.migrate();

@@ -7,7 +7,8 @@ import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { bearer, HttpConnection, requestBytes } from "../../tools/workerd/http-connection.ts";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
+import { builtWorker } from "../support/built-worker.ts";
 import { auditViolations } from "./enterprise.ts";
 
 const METERS = Number(process.env.FUELGAUGE_WAITING_METERS ?? 3_000);
@@ -21,7 +22,7 @@ it(`prices ${METERS} waiting meters exactly within a minute, across crashes, in 
   timeout: 180_000 + METERS * 10,
 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "fuelgauge-waiting-"));
-  const runtime = new Runtime(buildWorker(join(directory, "bundle")), join(directory, "state"));
+  const runtime = new Runtime(await builtWorker(), join(directory, "state"));
   const sizes = [METERS, ...new Array<number>(SMALL).fill(10)];
   const enterprises = sizes.map((meters, i) => ({ id: `waiting-${i}`, meters }));
   try {

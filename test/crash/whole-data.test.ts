@@ -8,7 +8,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { databaseOfCopy, databaseOfObject } from "../../tools/workerd/database-files.ts";
 import { bearer, HttpConnection, requestBytes } from "../../tools/workerd/http-connection.ts";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
+import { builtWorker } from "../support/built-worker.ts";
 import { auditViolations } from "./enterprise.ts";
 
 const RUNS = 6_000;
@@ -22,7 +23,7 @@ let runtime: Runtime;
 
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "fuelgauge-whole-data-"));
-  runtime = new Runtime(buildWorker(join(directory, "bundle")), join(directory, "state"));
+  runtime = new Runtime(await builtWorker(), join(directory, "state"));
   await runtime.start();
   await runtime.migrate();
 }, 120_000);

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { localNode } from "../../tools/install.mjs";
-import { buildWorker } from "../../tools/workerd/runtime.ts";
+import { builtWorker } from "../support/built-worker.ts";
 
 interface ServerInfo {
   port: number;
@@ -26,7 +26,7 @@ let served: ServerInfo;
 let log = "";
 beforeAll(async () => {
   const state = join(directory, "state");
-  const bundle = buildWorker(join(directory, "bundle"));
+  const bundle = await builtWorker();
   child = fork(join(import.meta.dirname, "serve-worker.ts"), [bundle, state], { execPath: localNode(), silent: true });
   for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => (log += String(chunk)));
   served = await new Promise<ServerInfo>((done, fail) => {

@@ -5,7 +5,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
+import { builtWorker } from "../support/built-worker.ts";
 import { sendRaw } from "./send-raw.ts";
 
 const PATH = "/v1/enterprises/acme";
@@ -15,7 +16,7 @@ const MEGABYTE = 1_048_576;
 const directory = mkdtempSync(join(tmpdir(), "fuelgauge-wire-"));
 let runtime: Runtime;
 beforeAll(async () => {
-  runtime = new Runtime(buildWorker(join(directory, "bundle")), join(directory, "state"));
+  runtime = new Runtime(await builtWorker(), join(directory, "state"));
   await runtime.start();
   await runtime.migrate();
   await runtime.provision("acme");

@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { sign } from "hono/jwt";
 import { pickEarly, seededRandom, wholeBetween } from "../../tools/kit/random.ts";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { buildWorker } from "../../tools/workerd/build.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
 import { type Credentials, type Fixture, SECRETS, writeFixture } from "./fixture.ts";
 import { readAll, sendDebits } from "./requests.ts";
 

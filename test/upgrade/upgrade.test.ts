@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { RawSocket } from "../../tools/workerd/raw-socket.ts";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
+import { builtWorker } from "../support/built-worker.ts";
 import { differences, shapeDifferences } from "./differences.ts";
 import { type Credentials, RELEASES, type Recorded, type RecordedCall, readFixture, SECRETS } from "./fixture.ts";
 import { FROZEN, readAll, sendDebits } from "./requests.ts";
@@ -17,8 +18,8 @@ const EXACT = new Set(["debit", "gauge", "receipt", "entries", "grants", "grant"
 const root = mkdtempSync(join(tmpdir(), "fuelgauge-upgrade-"));
 let bundle: string;
 const runtimes: Runtime[] = [];
-beforeAll(() => {
-  bundle = buildWorker(join(root, "bundle"));
+beforeAll(async () => {
+  bundle = await builtWorker();
 }, 120_000);
 afterAll(async () => {
   await Promise.all(runtimes.map((runtime) => runtime.stop()));

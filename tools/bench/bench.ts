@@ -6,7 +6,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } 
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { reportFailure } from "../kit/failures.mjs";
-import { buildWorker, Runtime } from "../workerd/runtime.ts";
+import { buildWorker } from "../workerd/build.ts";
+import { Runtime } from "../workerd/runtime.ts";
 import { type Bill, countRows, LIST_PRICES, measureStorage, type StorageUse } from "./accounting.ts";
 import { controlRows, measureControl } from "./control.ts";
 import { measureDebits, measurePage, prepareGrowth } from "./growth.ts";

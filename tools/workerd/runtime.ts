@@ -1,31 +1,17 @@
-// Runs the built Worker on workerd: `wrangler deploy --dry-run` makes the bundle, and Miniflare starts workerd with a
-// direct socket, so that requests do not pass through a development server. The state, D1 included, is on disk.
-import { spawnSync } from "node:child_process";
+// Runs the built Worker on workerd. Miniflare starts workerd with a direct socket, so that requests do not pass through a
+// development server. The state, D1 included, is on disk.
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { mintToken } from "../../src/access/tokens.ts";
-import { localNode, ROOT, WRANGLER } from "../install.mjs";
-import { StepFailed } from "../kit/failures.mjs";
+import { ROOT } from "../install.mjs";
 import { createCaller, describeProblem } from "../kit/http.ts";
 
 const NAME = "fuelgauge";
 const DRAIN_POLL_MS = 50;
 const COMPATIBILITY_DATE = /compatibility_date = "([\d-]+)"/;
-
-/** Builds the Worker's bundle, which several runtimes can share. Returns its path. */
-export function buildWorker(directory: string): string {
-  const args = [WRANGLER, "deploy", "--dry-run", "--outdir", directory];
-  const environment = { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" };
-  const result = spawnSync(localNode(), args, { cwd: ROOT, env: environment, encoding: "utf8" });
-  if (result.status !== 0) {
-    const detail = `wrangler deploy --dry-run ended with ${result.status ?? result.signal}`;
-    throw new StepFailed("Building the Worker", detail, result.stdout + result.stderr);
-  }
-  return join(directory, "worker.js");
-}
 
 /** A workerd process with the product and the calls that only benchmarks and tests need. */
 export class Runtime {
