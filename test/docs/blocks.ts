@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { ROOT } from "./server.ts";
 
 export type Block = {
-  /** `README.md 2` is the second block of the README that names its language. */
+  /** `README.md: Deploy` is the block under that heading, `docs/operate.md: Logs (2)` the second one under it. */
   name: string;
   /** The heading above the block. */
   heading: string;
@@ -12,13 +12,22 @@ export type Block = {
   code: string;
 };
 
-/** The blocks of a file that name their language. The others are diagrams. A block may be indented, as in a list. */
+/**
+ * Returns the blocks of a file that name their language. The others are diagrams. A block may be indented, as in a list.
+ * Blocks are named after their heading, so that a new block changes the names of no others.
+ */
 export function blocksOf(file: string): Block[] {
   const text = readFileSync(join(ROOT, file), "utf8");
-  return [...text.matchAll(/^( *)```(\w+)\n(.*?)^\1```$/gms)].map((match, i) => {
-    const [, indent = "", language = "", code = ""] = match;
-    const heading = [...text.slice(0, match.index).matchAll(/^#+ (.*)$/gm)].at(-1)?.[1] ?? "";
-    const unindented = code.replaceAll(new RegExp(`^${indent}`, "gm"), "");
-    return { name: `${file} ${i + 1}`, heading, language, code: unindented };
+  const counts = new Map<string, number>();
+  let heading = "";
+  // A line of a block that starts with # is a comment, not a heading.
+  return [...text.matchAll(/^#+ ([^\n]*)$|^( *)```(\w*)\n(.*?)^\2```$/gms)].flatMap((match) => {
+    const [, title, indent = "", language = "", code = ""] = match;
+    if (title !== undefined) heading = title;
+    if (language === "") return [];
+    const count = (counts.get(heading) ?? 0) + 1;
+    counts.set(heading, count);
+    const name = `${file}: ${heading}${count === 1 ? "" : ` (${count})`}`;
+    return { name, heading, language, code: code.replaceAll(new RegExp(`^${indent}`, "gm"), "") };
   });
 }

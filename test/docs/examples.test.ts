@@ -11,25 +11,26 @@ import { OPERATOR_KEY, type Printed, ROOT, type Server, startServer } from "./se
 
 /** Blocks that another test runs. */
 const RUN_ELSEWHERE: Record<string, string> = {
-  "README.md 1": "this test starts its server with npm start, and npm test runs this test",
-  "docs/embed.md 1": "test/browser/reference.test.ts puts the bar on a page with it",
-  "docs/scale.md 1": "test/tools/capacity.test.ts runs both commands",
-  "docs/embed.md 2": "test/browser/reference.test.ts gives the bar its token with it",
-  "docs/operate.md 4": "test/docs/setup.test.ts rotates the secrets with it",
-  "docs/operate.md 5": "test/docs/setup.test.ts rotates the secrets with it",
-  "docs/operate.md 6": "test/docs/setup.test.ts rotates the secrets with it",
+  "README.md: Two commands": "this test starts its server with npm start, and npm test runs this test",
+  "docs/embed.md: The usage bar in your editor": "test/browser/reference.test.ts puts the bar on a page with it",
+  "docs/scale.md: The curve": "test/tools/capacity.test.ts runs both commands",
+  "docs/embed.md: The usage bar in your editor (2)": "test/browser/reference.test.ts gives the bar its token with it",
+  "docs/operate.md: Rotate the secrets": "test/docs/setup.test.ts rotates the secrets with it",
+  "docs/operate.md: Rotate the secrets (2)": "test/docs/setup.test.ts rotates the secrets with it",
+  "docs/operate.md: Rotate the secrets (3)": "test/docs/setup.test.ts rotates the secrets with it",
 };
 /** Blocks that cannot run here. */
 const CANNOT_RUN: Record<string, string> = {
-  "README.md 6": "needs an account; test/tools/deploy.test.ts runs its dry run",
-  "docs/operate.md 1": "needs an account; test/tools/deploy.test.ts runs its dry run",
-  "docs/operate.md 2": "needs an account, and a repository that Cloudflare can read",
-  "docs/operate.md 3": "is a workflow; test/docs/setup.test.ts checks its commands",
-  "docs/operate.md 7": "is a part of wrangler.toml; test/worker/shards.test.ts runs with more than one database",
-  "docs/operate.md 9": "is a part of Prometheus's configuration; test/docs/setup.test.ts checks it",
-  "docs/operate.md 10": "is a part of wrangler.toml; test/docs/setup.test.ts lets wrangler read it",
-  "docs/operate.md 12": "needs a platform with recovery; test/worker/restore.test.ts replaces it",
-  "docs/operate.md 18": "needs an account",
+  "README.md: Deploy": "needs an account; test/tools/deploy.test.ts runs its dry run",
+  "docs/operate.md: Deploy": "needs an account; test/tools/deploy.test.ts runs its dry run",
+  "docs/operate.md: Deploy (2)": "needs an account, and a repository that Cloudflare can read",
+  "docs/operate.md: Deploy from CI": "is a workflow; test/docs/setup.test.ts checks its commands",
+  "docs/operate.md: More databases":
+    "is a part of wrangler.toml; test/worker/shards.test.ts runs with more than one database",
+  "docs/operate.md: Monitor (2)": "is a part of Prometheus's configuration; test/docs/setup.test.ts checks it",
+  "docs/operate.md: Logs and their cost": "is a part of wrangler.toml; test/docs/setup.test.ts lets wrangler read it",
+  "docs/operate.md: Backup and restore": "needs a platform with recovery; test/worker/restore.test.ts replaces it",
+  "docs/operate.md: Uninstall": "needs an account",
 };
 /** Files whose examples have a separate test, or are commands that run tests. */
 const WHOLE_FILES: Record<string, string> = {
@@ -98,7 +99,7 @@ const receipt = async (run: string, key = agent.FUELGAUGE_KEY) =>
 
 describe("the README", () => {
   it("creates an enterprise, meters a run and shows its receipt", async () => {
-    const answers = answersIn(await shell("README.md 2"));
+    const answers = answersIn(await shell("README.md: Try the interface"));
     expect(answers.filter(({ code }) => code !== undefined)).toEqual([]);
     const [enterprise, started, first, last, gauge, paid] = answers;
     expect(enterprise).toMatchObject({ id: "acme", time_zone: "Europe/Berlin" });
@@ -120,12 +121,12 @@ describe("the README", () => {
       ending: "end",
     });
     // The SDK is installed from this project's node_modules, so the test needs no network.
-    const install = blockOf("README.md 3")
+    const install = blockOf("README.md: With a provider's SDK")
       .replaceAll("../agent", join(server.folder, "agent"))
       .replace("@anthropic-ai/sdk", join(ROOT, "node_modules/@anthropic-ai/sdk"));
     const installed = await server.shell(`cd "${ROOT}" && export npm_config_offline=true\n${install}`);
     expect([installed.status, installed.err]).toEqual([0, expect.not.stringMatching(/error/i)]);
-    writeFileSync(join(server.folder, "agent/agent.mjs"), blockOf("README.md 4"));
+    writeFileSync(join(server.folder, "agent/agent.mjs"), blockOf("README.md: With a provider's SDK (2)"));
     const anthropic = { ANTHROPIC_API_KEY: "k", ANTHROPIC_BASE_URL: url };
     const out = succeeded(
       await server.run([process.execPath, join(server.folder, "agent/agent.mjs")], { ...agent, ...anthropic }),
@@ -144,7 +145,7 @@ describe("the README", () => {
         "bash",
         "--norc",
         "-c",
-        `cd ${ROOT} && ${blockOf("README.md 5").replace("trace.csv", join(server.folder, "trace.csv"))}`,
+        `cd ${ROOT} && ${blockOf("README.md: Play a real trace").replace("trace.csv", join(server.folder, "trace.csv"))}`,
       ],
       { KEY: agent.FUELGAUGE_KEY },
     );
@@ -154,18 +155,23 @@ describe("the README", () => {
 
 describe("docs/integrate.md", () => {
   it("creates an enterprise and a key, and exports what the examples read", async () => {
-    const [enterprise, made] = answersIn(await shell("docs/integrate.md 1"));
+    const [enterprise, made] = answersIn(await shell("docs/integrate.md: From nothing to the first debit"));
     expect(enterprise).toMatchObject({ id: "acme" });
     expect(made).toMatchObject({ key: expect.stringMatching(/^fg_/) });
     const key = String(made?.key);
-    const variables = blockOf("docs/integrate.md 2").replace("http://localhost:8787", server.url);
+    const variables = blockOf("docs/integrate.md: From nothing to the first debit (2)").replace(
+      "http://localhost:8787",
+      server.url,
+    );
     const script = `${variables.replace("fg_…", key)}\necho $FUELGAUGE_URL $FUELGAUGE_ENTERPRISE $FUELGAUGE_KEY`;
     expect(succeeded(await server.shell(script))).toBe(`${server.url} acme ${key}\n`);
   });
 
   it("reports with curl", async () => {
     const { key } = await server.newEnterprise("curl");
-    const answers = answersIn(await shell("docs/integrate.md 3", { FUELGAUGE_ENTERPRISE: "curl", FUELGAUGE_KEY: key }));
+    const answers = answersIn(
+      await shell("docs/integrate.md: curl", { FUELGAUGE_ENTERPRISE: "curl", FUELGAUGE_KEY: key }),
+    );
     expect(answers).toMatchObject([
       { admitted: true, hold: { micros: 5_000_000 } },
       { charged_micros: 480_000 },
@@ -175,13 +181,13 @@ describe("docs/integrate.md", () => {
   });
 
   it("reports with TypeScript", async () => {
-    const out = await program(blockOf("docs/integrate.md 4"));
+    const out = await program(blockOf("docs/integrate.md: TypeScript"));
     expect(out).toMatch(/delivered: true,\s+charged_micros: 1710000/);
   });
 
   it.runIf(hasPython)("reports with Python; skipped only if python3 is missing", async () => {
     const file = join(server.folder, "example.py");
-    writeFileSync(file, blockOf("docs/integrate.md 5"));
+    writeFileSync(file, blockOf("docs/integrate.md: Python"));
     copyFileSync(join(ROOT, "clients/python/fuelgauge.py"), join(server.folder, "fuelgauge.py"));
     const out = succeeded(await server.run(["python3", file], agent));
     const [, run = ""] = /^(\S+) Finished\(delivered=True, charged_micros=1710000, unit='credits'/m.exec(out) ?? [];
@@ -193,18 +199,19 @@ describe("docs/integrate.md", () => {
       "key_invalid: This deployment does not know the key. Check the key, or ask the operator for a new one.\n",
     ]);
   });
-  if (!hasPython) blocks.find(({ name }) => name === "docs/integrate.md 5") && ran.add("docs/integrate.md 5");
+  if (!hasPython)
+    blocks.find(({ name }) => name === "docs/integrate.md: Python") && ran.add("docs/integrate.md: Python");
 });
 
 describe("docs/prices.md", () => {
   it("adds one entry to the price book", async () => {
-    expect(answersIn(await shell("docs/prices.md 1"))).toMatchObject([{ version: expect.any(Number) }]);
+    expect(answersIn(await shell("docs/prices.md: Change prices"))).toMatchObject([{ version: expect.any(Number) }]);
   });
 });
 
 describe("docs/embed.md", () => {
   it("makes a token for the usage bar", async () => {
-    const [made] = answersIn(await shell("docs/embed.md 3"));
+    const [made] = answersIn(await shell("docs/embed.md: The usage bar in your editor (3)"));
     expect(made).toMatchObject({ token: expect.any(String), expires_at: expect.any(String) });
   });
 });
@@ -225,7 +232,7 @@ describe("docs/operate.md", () => {
 describe("every block of code", () => {
   it("ran above, or is listed with a reason, and nothing else is listed", () => {
     const named = (name: string) =>
-      ran.has(name) || name in RUN_ELSEWHERE || name in CANNOT_RUN || (name.split(" ")[0] ?? "") in WHOLE_FILES;
+      ran.has(name) || name in RUN_ELSEWHERE || name in CANNOT_RUN || (name.split(": ")[0] ?? "") in WHOLE_FILES;
     expect(blocks.map(({ name }) => name).filter((name) => !named(name))).toEqual([]);
     const stale = [...Object.keys(RUN_ELSEWHERE), ...Object.keys(CANNOT_RUN)].filter(
       (name) => !blocks.some((b) => b.name === name),

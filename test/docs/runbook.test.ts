@@ -45,7 +45,7 @@ const operator = async (path: string) => (await server.call(OPERATOR_KEY, "GET",
 /** Runs a block after the block that sets the variables, as somebody on call copies them. */
 async function run({ code }: Block): Promise<string> {
   const variables = prelude.code.replace("https://fuelgauge.example.com", server.url).replace("…", OPERATOR_KEY);
-  const { status, out, err } = await server.shell(`${variables}\n${code}`, { JOB });
+  const { status, out, err } = await server.shell(`${variables}\n${code.replace("export JOB=…", `export JOB=${JOB}`)}`);
   expect([status, err]).toEqual([0, ""]);
   expect(out).not.toContain("urn:fuelgauge:problem");
   return out;
@@ -164,6 +164,18 @@ describe("docs/alert-rules.yml", () => {
       expect([alert, metrics.filter((name) => !served.includes(name))]).toEqual([alert, []]);
       // An audit that was not ok, and a failed job, have series only when there is one. Their counts always have.
       expect([alert, labels.filter((label) => !body.includes(label))]).toEqual([alert, []]);
+    }
+  });
+
+  it("says in each summary only what the alert has: its value, and labels that its metric has", () => {
+    for (const { alert, expr, annotations } of rules) {
+      const [, by, metric = ""] = /(?:\bby \(([^)]*)\) .*?)?\b(fuelgauge_\w+)/.exec(expr) ?? [];
+      const labels = new RegExp(`\`${metric}\\{([^}]*)\\}`).exec(RUNBOOK)?.[1]?.split(", ") ?? [];
+      const kept = by === undefined ? labels : by.split(/, */);
+      expect([alert, kept.filter((label) => !labels.includes(label))]).toEqual([alert, []]);
+      const named = [...(annotations.summary ?? "").matchAll(/\{\{ *(.*?) *\}\}/g)].map(([, text]) => text);
+      const known = ["$value", ...kept.map((label) => `$labels.${label}`)];
+      expect([alert, named.filter((text) => !known.includes(text ?? ""))]).toEqual([alert, []]);
     }
   });
 
