@@ -22,22 +22,23 @@ type Settled = {
 
 /**
  * Returns the books at `nowMs`, after everything that was due until then, in order. Several idle cycles count as one
- * turn into the current cycle: one allowance, one `cycle_started`. At most 1,000 grants expire at once. Grants beyond
+ * turn into the current cycle: one allowance, one `cycle_started`. At most `maxExpired` grants expire at once. Grants beyond
  * that stay due: they can no longer be used, and the next call expires them.
  */
-export function settleDue(books: Books, nowMs: AtMs): Settled {
+export function settleDue(books: Books, nowMs: AtMs, maxExpired = MAX_EXPIRED): Settled {
   const settled: Settled = { books, entries: [], closed: [], expired: [] };
   for (;;) {
     const ended = settled.books.cycle.endsAtMs <= nowMs;
-    const full = settled.expired.length === MAX_EXPIRED;
+    const full = settled.expired.length === maxExpired;
     const expiresAtMs = full ? Number.POSITIVE_INFINITY : soonestExpiryMs(settled.books);
     if (ended && expiresAtMs > settled.books.cycle.endsAtMs) writeDebtOff(settled);
     const next = ended ? nextBounds(settled.books, nowMs) : null;
     const untilMs = Math.min(nowMs, next?.startsAtMs ?? nowMs);
     // Debt is written off after the grants that expire by the end of its cycle, and before those that expire later.
     const { endsAtMs } = settled.books.cycle;
-    if (expiresAtMs <= untilMs) expireUntil(settled, expiresAtMs <= endsAtMs ? Math.min(untilMs, endsAtMs) : untilMs);
-    else if (next !== null) turn(settled, next);
+    if (expiresAtMs <= untilMs) {
+      expireUntil(settled, expiresAtMs <= endsAtMs ? Math.min(untilMs, endsAtMs) : untilMs, maxExpired);
+    } else if (next !== null) turn(settled, next);
     else return settled;
   }
 }
@@ -95,11 +96,11 @@ function soonestExpiryMs(books: Books): AtMs {
 }
 
 /** Expires the grants whose time is over by the instant, soonest first, up to the limit. */
-function expireUntil(settled: Settled, atMs: AtMs): void {
+function expireUntil(settled: Settled, atMs: AtMs, maxExpired: number): void {
   const expired: Grant[] = [];
   for (const grant of eachGrant(settled.books.grants)) {
     if (grant.expiresAtMs === null || grant.expiresAtMs > atMs) break;
-    if (settled.expired.length + expired.length === MAX_EXPIRED) break;
+    if (settled.expired.length + expired.length === maxExpired) break;
     const amountMicros = grantRemaining(grant);
     if (amountMicros === 0) continue;
     expired.push({ ...grant, expiredMicros: grant.expiredMicros + amountMicros });

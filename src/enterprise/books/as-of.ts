@@ -38,11 +38,13 @@ const TABLES = {
   waiting_meters: { key: ["run", "model"], columns: ["model"] },
   debt_payments: { key: ["cycle_starts_at_ms", "number"], columns: ["bucket", "grant_id", "micros"] },
   grants: { key: ["id"], columns: [...GRANTS.columns.slice(1), "pruned_micros"] },
+  held_sums: { key: ["dimension", "id"], columns: ["credits", "usd"] },
   runs: {
     key: ["run"],
-    columns: ["hold_unit", "hold_micros"],
+    columns: ["hold_unit", "hold_micros", "workspace", "group_id", "user"],
     matters: {
-      update: "OLD.hold_micros IS NOT NEW.hold_micros OR OLD.hold_unit IS NOT NEW.hold_unit",
+      update: `OLD.hold_micros IS NOT NEW.hold_micros OR OLD.hold_unit IS NOT NEW.hold_unit
+        OR (OLD.hold_micros IS NOT NULL AND (OLD.group_id IS NOT NEW.group_id OR OLD.user IS NOT NEW.user))`,
       insert: "NEW.hold_micros IS NOT NULL",
     },
   },

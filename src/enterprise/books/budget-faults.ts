@@ -4,11 +4,12 @@
  */
 import type { BudgetScope } from "../../ledger/budget.ts";
 import { dayOf } from "../../ledger/calendar.ts";
-import { DIMENSIONS } from "../../ledger/dimensions.ts";
-import { UNITS } from "../../ledger/micros.ts";
+import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
+import { UNITS, type Unit } from "../../ledger/micros.ts";
 import { dayMicrosOf } from "../copy/day-totals.ts";
 import { type Account, loadSums, type Sums } from "./budgets.ts";
-import { addUnits, isComplete, loadHeld, movesFor, placeOf } from "./held-sums.ts";
+import { weighted } from "./checksum.ts";
+import { addUnits, isComplete, loadHeld, movesFor, movesOf, placeOf } from "./held-sums.ts";
 import type { Ledger } from "./ledger.ts";
 import type { OutboxRow } from "./outbox.ts";
 import { getProgress } from "./progress.ts";
@@ -70,4 +71,31 @@ function addWaiting(stored: Sums, scope: BudgetScope, waiting: readonly OutboxRo
     }
   }
   return { ...stored, micros, held };
+}
+
+export type HeldChecksums = {
+  /** The weighted sums of what the outbox adds to the stored sums, as decimal strings. */
+  waiting: Record<string, string>;
+  /** The revision of the directory, which says where a run without a report counts. */
+  namesRevision: number;
+};
+
+/** Returns what the audit must know of its start; null if the sums are not known, because there is no budget. */
+export function loadHeldChecksums({ sql }: Ledger, waiting: readonly OutboxRow[]): HeldChecksums | null {
+  const known = isComplete(sql, getProgress(sql, "folded")) && waiting.every(({ held }) => held !== null);
+  if (!known) return null;
+  const sums = new Map<string, bigint>();
+  for (const { dimension, id, micros } of waiting.flatMap(({ held }) => movesOf(held))) {
+    for (const unit of UNITS) {
+      const name = heldName(dimension, unit);
+      sums.set(name, (sums.get(name) ?? 0n) + weighted(id, micros[unit]));
+    }
+  }
+  const shown = [...sums].map(([name, sum]) => [name, String(sum)] as const);
+  return { waiting: Object.fromEntries(shown), namesRevision: getProgress(sql, "names_revision") };
+}
+
+/** The name of a weighted sum. */
+export function heldName(dimension: Dimension, unit: Unit): string {
+  return `held by ${dimension} in ${unit}`;
 }

@@ -36,9 +36,6 @@ import type { Recent } from "./recent.ts";
 import type { Store } from "./store.ts";
 import { WaitingChanges } from "./waiting.ts";
 
-/** Ending this many holds takes about ten milliseconds and writes an outbox row of at most 200 KB. */
-const MAX_HOLDS_ENDED = 1_000;
-
 /** Attributing payments to this many debtors takes about 20 milliseconds. */
 const MAX_DEBTORS = 1_000;
 const MAX_PAYMENTS = 1_000;
@@ -95,12 +92,12 @@ export class Change {
    * only a portion of the expired holds. The others no longer count against the balance, and later changes end them.
    */
   settle(): void {
-    const settled = settleDue(this.books, this.nowMs);
+    const settled = settleDue(this.books, this.nowMs, this.store.maxEnded.grants);
     this.books = settled.books;
     this.#cycles.push(...settled.closed);
     this.record(settled.entries);
     this.books = { ...this.books, overdue: this.store.expired.total(this.nowMs) };
-    for (const run of this.store.loadExpiredHolds(this.nowMs, MAX_HOLDS_ENDED)) this.#endExpiredHold(run);
+    for (const run of this.store.loadExpiredHolds(this.nowMs, this.store.maxEnded.holds)) this.#endExpiredHold(run);
   }
 
   /** Loads runs and their meters into the working set. */

@@ -120,13 +120,14 @@ export function loadHeld(sql: Sql, dimension: Dimension): ByUnit {
 
 /** How a commit has moved the sum of one id, or of a whole dimension. */
 export function movesFor(held: string | null, of: { dimension: Dimension; id?: string }): ByUnit {
-  const sum = { credits: 0, usd: 0 };
-  for (const [dimension, id, credits, usd] of JSON.parse(held ?? NO_MOVES) as HeldMove[]) {
-    if (dimension !== of.dimension || id !== (of.id ?? id)) continue;
-    sum.credits += credits;
-    sum.usd += usd;
-  }
-  return sum;
+  const moves = movesOf(held).filter(({ dimension, id }) => dimension === of.dimension && id === (of.id ?? id));
+  return moves.reduce((sum, { micros }) => addUnits(sum, micros), NOTHING);
+}
+
+/** How a commit has moved the sums. */
+export function movesOf(held: string | null): (BudgetScope & { micros: ByUnit })[] {
+  const moves = JSON.parse(held ?? NO_MOVES) as HeldMove[];
+  return moves.map(([dimension, id, credits, usd]) => ({ dimension, id, micros: { credits, usd } }));
 }
 
 /**

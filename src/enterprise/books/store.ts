@@ -17,6 +17,12 @@ import { OlderDrawPages } from "./older-draws.ts";
 import { ENTRIES, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
 import type { Sql } from "./sql.ts";
 
+/**
+ * Ending this many holds takes about ten milliseconds and writes an outbox row of at most 200 KB. So does expiring this many
+ * grants, which writes about 300 KB of entries.
+ */
+const MAX_ENDED = { holds: 1_000, grants: 1_000 };
+
 /** A page of debtors is about 200 KB, or 3 MB if each of them has drawn on very many buckets. */
 const DEBTORS_PER_PAGE = 200;
 
@@ -25,6 +31,8 @@ export class Store {
   readonly erasures: Erasures;
   readonly olderDraws: OlderDrawPages;
   readonly expired: ExpiredHolds;
+  /** How many of what is due one change ends. Tests lower this. */
+  maxEnded = MAX_ENDED;
 
   constructor(readonly sql: Sql) {
     this.channels = new Channels(sql);

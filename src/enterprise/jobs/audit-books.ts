@@ -8,12 +8,14 @@ import type { Draw } from "../../ledger/books.ts";
 import { costOf } from "../../ledger/prices.ts";
 import { formatIso } from "../../wire/time.ts";
 import type { AsOfTable, Key, Page } from "../books/as-of.ts";
+import { hashOf } from "../books/checksum.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { drawsOf } from "../books/older-draws.ts";
 import { METERS } from "../books/rows.ts";
 import type { SqlRow } from "../books/sql.ts";
 import { timeSumName } from "../copy/old-totals.ts";
 import { addCells, addCycleTotal, addDayTotal, addModelTotals } from "./audit-cube.ts";
+import { addHeldSums, subtractHolds } from "./audit-held.ts";
 import { type AuditNotes, addFault, addTo, countIn, sumOf } from "./audit-notes.ts";
 import type { AuditStart } from "./audit-start.ts";
 
@@ -27,6 +29,7 @@ export const BOOK_PHASES = [
   "waiting_meters",
   "debt_payments",
   "grants",
+  "held_sums",
   "runs",
   "entries",
 ] as const;
@@ -55,7 +58,8 @@ export const PAGE_ROWS: Record<BookPhase, number> = {
   waiting_meters: 3_000,
   debt_payments: 1_000,
   grants: 1_000,
-  runs: 3_000,
+  held_sums: 2_000,
+  runs: 2_000,
   entries: 1_000,
 };
 
@@ -66,6 +70,7 @@ export function auditPage(reader: AuditReader, notes: AuditNotes, phase: BookPha
   // An audit that the last release began keeps no old rows of these tables.
   if (phase === "waiting_meters" && start.waitingMeters === undefined) return true;
   if ((phase === "cube" || phase === "totals_model") && start.cubeSinceMs === undefined) return true;
+  if (phase === "held_sums" && start.heldSums == null) return true;
   if (phase === "older_draws" && start.hasOlderDraws !== true) return true;
   const { rows, last } = reader.loadPage(phase, notes.after, limit);
   notes.after = last;
@@ -171,7 +176,9 @@ const AUDITS: Record<
     }
     countIn(notes, "grants", rows.length);
   },
-  runs: (notes, rows) => {
+  held_sums: addHeldSums,
+  runs: (notes, rows, _, { ledger }) => {
+    subtractHolds(notes, rows, ledger);
     for (const { hold_unit, hold_micros } of rows) {
       if (hold_micros === null) continue;
       addTo(notes, `held ${hold_unit}`, hold_micros as number);
@@ -257,11 +264,4 @@ function addDraws(
     byGrant.set(draw.grantId, sum + BigInt(draw.micros) + BigInt(draw.lapsedMicros));
   }
   return drawn;
-}
-
-/** A number that stands for a meter: two sets of meters with the same sum of these numbers are almost surely equal. */
-function hashOf(run: string, key: string): number {
-  let hash = 2_166_136_261;
-  for (const char of `${run}\n${key}`) hash = Math.imul(hash ^ (char.codePointAt(0) as number), 16_777_619);
-  return (hash >>> 0) + 1;
 }

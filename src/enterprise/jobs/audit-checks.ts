@@ -2,6 +2,7 @@
 import { UNITS } from "../../ledger/micros.ts";
 import { formatIso, formatIsoOrNull } from "../../wire/time.ts";
 import { compareCube } from "./audit-cube.ts";
+import { compareHeld } from "./audit-held.ts";
 import { type AuditCheck, type AuditNotes, addFault, addTo, checkOf, sumOf } from "./audit-notes.ts";
 import type { AuditStart } from "./audit-start.ts";
 
@@ -18,6 +19,7 @@ export function concludeBooks(notes: AuditNotes): AuditCheck[] {
   compareTimes(notes, start);
   compareWaiting(notes, start);
   compareCube(notes);
+  compareHeld(notes);
   for (const fault of start.budgets?.faults ?? []) addFault(notes, "budgets", fault);
   const { meters = 0, grants = 0, cycles = 0, holds = 0, entries = 0, totals = 0 } = notes.counts;
   const check = (name: string, count: number, claim: string) => checkOf(notes, name, count, claim);

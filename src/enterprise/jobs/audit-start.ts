@@ -7,7 +7,7 @@ import { bonusRemaining, monthlyRemaining } from "../../ledger/buckets.ts";
 import { MAX_MICROS, type Micros, UNITS, type Unit } from "../../ledger/micros.ts";
 import { keptSince } from "../../ledger/retention.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
-import { type BudgetsChecked, checkBudgets } from "../books/budget-faults.ts";
+import { type BudgetsChecked, checkBudgets, type HeldChecksums, loadHeldChecksums } from "../books/budget-faults.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox } from "../books/outbox.ts";
 import { getProgress } from "../books/progress.ts";
@@ -42,6 +42,8 @@ export type AuditStart = {
   hasOlderDraws?: true;
   /** How the sums of budgets compare. Absent in an audit that the last release began. */
   budgets?: BudgetsChecked;
+  /** What is held by id. Null if that is not known; absent in an audit that the last release began. */
+  heldSums?: HeldChecksums | null;
 };
 
 export function loadAuditStart(ledger: Ledger): AuditStart {
@@ -76,5 +78,6 @@ export function loadAuditStart(ledger: Ledger): AuditStart {
     cubeSinceMs: Math.max(cubeGap(ledger)?.untilMs ?? 0, keptSince(nowMs).daysMs + 2 * DAY_MS),
     hasOlderDraws: true,
     budgets: checkBudgets(ledger, waiting),
+    heldSums: loadHeldChecksums(ledger, waiting),
   };
 }

@@ -506,3 +506,18 @@ it("the audit finds a sum in memory that the totals do not have, and holds that 
   ledger.sql.run("UPDATE held_sums SET credits = 39 WHERE dimension = 'user'");
   expect(failed()).toMatchObject([{ name: "budgets", detail: expect.stringContaining("held by user") }]);
 });
+
+it("an audit finds an amount that is held by another id, although the sum over all ids is right", () => {
+  const clock = { nowMs: at("2026-03-10T12:00:00Z") };
+  const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
+  setBudget(ledger, { dimension: "user", id: "u1", period: "day" }, { limitMicros: 500, action: "block" }, "operator");
+  for (const user of USERS) ledger.start(start({ run: user, user, holdMicros: 40 }));
+  const failed = () => auditBooks(ledger).filter(({ ok }) => !ok);
+  expect(failed()).toEqual([]);
+  ledger.sql.transaction(() => foldOutbox(ledger.sql));
+  ledger.start(start({ run: "waits", user: "u2", holdMicros: 5 }));
+  expect(failed()).toEqual([]);
+  ledger.sql.run("UPDATE held_sums SET credits = iif(id = 'u1', 39, 41) WHERE dimension = 'user'");
+  ledger.budgets.clear();
+  expect(failed()).toMatchObject([{ name: "budgets", detail: expect.stringContaining("held by each user") }]);
+});

@@ -1,5 +1,6 @@
 // The audit in slices: it finds nothing wrong while the books change between its slices, and finds what is wrong.
 import { expect, it } from "vitest";
+import { setBudget } from "../../../src/enterprise/books/budget-commands.ts";
 import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import type { AuditResult } from "../../../src/enterprise/jobs/audit.ts";
 import { AUDIT_CURSOR } from "../../../src/enterprise/jobs/audit.ts";
@@ -29,19 +30,22 @@ function openWorld(): { core: EnterpriseCore; platform: StubPlatform; copy: Copy
 /** One random change of the books. */
 function change({ core, platform }: { core: EnterpriseCore; platform: StubPlatform }, roll: (sides: number) => number) {
   const { ledger } = core;
-  const run = `r${roll(60)}`;
+  const run = roll(4) === 0 ? `h${roll(40)}` : `r${roll(60)}`;
   const startedAtMs = ledger.nowMs();
   const act = roll(20);
   if (act < 10) ledger.debit([report(roll(400), { run, startedAtMs, final: roll(6) === 0 })]);
   else if (act < 12) ledger.addGrant(grantRequest(`g${roll(40)}`, 1 + roll(900)), "operator");
-  else if (act < 14) ledger.start(start({ run: `h${roll(40)}`, holdMicros: roll(200), startedAtMs }));
-  else if (act < 15) ledger.releaseHold(`h${roll(40)}`);
+  else if (act < 14) {
+    const who = { user: `u${roll(3)}`, workspace: `w${roll(3)}` };
+    ledger.start(start({ run: `h${roll(40)}`, ...who, holdMicros: roll(200), startedAtMs }));
+  } else if (act < 15) ledger.releaseHold(`h${roll(40)}`);
   else if (act < 16) ledger.voidGrant(`g${roll(40)}`, "operator");
   else if (act < 17) ledger.moveClock(ledger.nowMs() + roll(40) * HOUR_MS);
   else if (act < 18) prune(ledger);
-  else if (act < 19)
-    core.management.putDirectory({ workspaces: [], groups: [], users: [{ id: `u${roll(9)}`, name: `n${roll(99)}` }] });
-  else platform.nowMs += 1_000;
+  else if (act < 19) {
+    const workspaces = roll(3) > 0 ? [] : [{ id: `w${roll(3)}`, name: "W", groupId: `g${roll(2)}` }];
+    core.management.putDirectory({ workspaces, groups: [], users: [{ id: `u${roll(9)}`, name: `n${roll(99)}` }] });
+  } else platform.nowMs += 1_000;
 }
 
 async function finish(core: EnterpriseCore, between: () => unknown = () => {}): Promise<AuditResult> {
@@ -60,8 +64,10 @@ it.each(Array.from({ length: 25 }, (_, i) => i + 1))(
   async (seed) => {
     const world = openWorld();
     const roll = dice(seed);
-    for (let changes = 0; changes < 300; changes++) change(world, roll);
     const { core, platform } = world;
+    const key = { dimension: "user", id: "u1", period: "day" } as const;
+    if (roll(2) === 0) setBudget(core.ledger, key, { limitMicros: 5_000, action: "warn" }, "operator");
+    for (let changes = 0; changes < 300; changes++) change(world, roll);
     if (roll(2) === 0) await core.jobs.runNow("project");
     await core.jobs.runInCall("audit", AUDIT_CURSOR, 0);
     const result = await finish(core, async () => {
