@@ -62,7 +62,9 @@ export class SimulatedBudgets {
   checkAnnounced(): void {
     const { world } = this;
     const seen = new Set<string>();
-    for (const { body } of world.platform.sql.all("SELECT body FROM webhooks WHERE body LIKE '%budget.crossed%'")) {
+    for (const { body } of world.platform.sql.all(
+      "SELECT body FROM webhooks WHERE channel = '' AND body LIKE '%budget.crossed%'",
+    )) {
       const { data } = JSON.parse(body as string) as { data: { code: string; budget: Record<string, unknown> } };
       const { dimension, id, period, resets_at, unit } = data.budget;
       const key = JSON.stringify([data.code, dimension, id, period, resets_at, unit]);

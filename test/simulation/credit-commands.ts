@@ -51,6 +51,10 @@ export class CreditCommands {
     });
   }
 
+  grantUntil(id: string, amountMicros: number, expiresAtMs: number): void {
+    this.#addGrant({ id, amountMicros, source: "goodwill", note: null, expiresAtMs });
+  }
+
   /** Adds a grant again, or another one with the same id. */
   grantAgain(): void {
     const { dice, reference } = this.world;

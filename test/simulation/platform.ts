@@ -139,12 +139,12 @@ export class SimPlatform implements WorldPlatform {
         shards: () => ["DB"],
         sockets: this.watchers.sockets,
         webhooks: {
-          fetch: (_, init) => network.fetch(new Headers(init.headers).get("webhook-id") ?? ""),
+          fetch: (url, init) => network.fetch(url, new Headers(init.headers).get("webhook-id")),
           secretOf: async () => WEBHOOK_SECRET,
         },
         emails: {
           configured: () => true,
-          send: async () => {},
+          send: async () => world.count("email_sent"),
           confirmUrl: async ({ site }) => `${site}/confirm-email?token=t`,
         },
         noteFailedDeliveries: async () => {},

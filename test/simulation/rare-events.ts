@@ -55,6 +55,8 @@ export const RARE_EVENTS = [
   "clock_stepped_back",
   "clock_stepped_forward",
   "test_clock_moved",
+  "holds_ended_in_portions",
+  "grants_ended_in_portions",
   "meters_pruned",
   "run_forgotten",
   "entries_removed",
@@ -117,6 +119,13 @@ export const RARE_EVENTS = [
   "webhook_delivered",
   "webhook_retried",
   "webhook_given_up",
+  // channels
+  "channel_put",
+  "channel_delivered",
+  "slack_delivered",
+  "email_sent",
+  "channel_exhausted",
+  "channel_recovered",
   // watchers
   "watcher_pushed",
   "watcher_expired",

@@ -36,6 +36,9 @@ export const DAY_MS = 86_400_000;
 export const TYPICAL_RUN_MICROS = { credits: 8_000_000, usd: 80_000 } as const;
 export const WEBHOOK_URL = "https://hooks.example.com/fuel";
 
+/** How many expired holds, and how many expired grants, a change ends at most. */
+export const PORTIONS = { holds: 3, grants: 2 } as const;
+
 const FIRST_START_MS = Date.UTC(2024, 0, 1);
 const STARTS_DAYS = 1_500;
 

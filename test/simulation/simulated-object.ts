@@ -10,6 +10,7 @@ import type { Platform } from "../../src/enterprise/platform.ts";
 import type { DebitAnswer, Report } from "../../src/ledger/debit.ts";
 import type { Refused } from "../../src/ledger/refusals.ts";
 import { type FaultySql, StorageFault } from "./faulty-sql.ts";
+import { PORTIONS } from "./scenario.ts";
 
 type Answers = (DebitAnswer | Refused)[];
 
@@ -94,6 +95,8 @@ class RecordingLedger extends Ledger {
     super(faulty, realNowMs);
     // So that draws leave their rows, which otherwise takes more than 256.
     this.store.olderDraws.maxDrawsInRow = 2;
+    // So that a crowd ends in portions, which otherwise takes more than 1,000.
+    this.store.maxEnded = PORTIONS;
   }
 
   forgetRecorded(): void {

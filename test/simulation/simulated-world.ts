@@ -7,8 +7,10 @@ import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import type { Sql } from "../../src/enterprise/books/sql.ts";
 import { nextWebhookAtMs } from "../../src/enterprise/books/webhook-queue.ts";
 import { SimulatedBudgets } from "./budgets.ts";
+import { SimulatedChannels } from "./channels.ts";
 import { checkBooks } from "./checks.ts";
 import { checkCopy, checkFreshness } from "./copy-check.ts";
+import { Crowds } from "./crowds.ts";
 import { Dice } from "./dice.ts";
 import { EventQueue } from "./event-queue.ts";
 import { OPERATOR } from "./keys.ts";
@@ -43,6 +45,8 @@ export class SimulatedWorld implements World {
   readonly traffic: Traffic;
   readonly operators: Operators;
   readonly budgets: SimulatedBudgets;
+  readonly channels: SimulatedChannels;
+  readonly crowds: Crowds;
   nowMs: number;
   readonly endMs: number;
   readonly #queue = new EventQueue();
@@ -68,6 +72,11 @@ export class SimulatedWorld implements World {
     this.traffic = new Traffic(this);
     this.operators = new Operators(this);
     this.budgets = new SimulatedBudgets(this, seed);
+    this.channels = new SimulatedChannels(this, seed);
+    this.crowds = new Crowds(this, seed, {
+      start: (request) => this.traffic.starts.start(request),
+      grant: (id, micros, expiresAtMs) => this.operators.credit.grantUntil(id, micros, expiresAtMs),
+    });
   }
 
   get object(): SimulatedObject {
@@ -110,9 +119,12 @@ export class SimulatedWorld implements World {
       this.traffic.begin();
       this.operators.begin();
       this.budgets.begin();
+      this.channels.begin();
+      this.crowds.begin();
       await this.live(this.endMs + AFTERMATH_DAYS * DAY_MS);
       await quiesce(this);
       this.budgets.checkAnnounced();
+      this.channels.check();
     } finally {
       this.platform.copy.close();
     }
@@ -143,6 +155,7 @@ export class SimulatedWorld implements World {
       return null;
     }
     this.#updateReference(nowMs, () => expect(nowMs, outcome.answer));
+    this.#countPortions(nowMs);
     if (this.scenario.calm) this.platform.watchers.checkSoon();
     this.#calls += 1;
     if (this.#calls % CHECK_EVERY_CALLS === 0) this.check();
@@ -173,7 +186,7 @@ export class SimulatedWorld implements World {
     const { ledger } = this.object;
     const nowMs = ledger.nowMs();
     // A call that failed has settled nothing: what was due then is still due.
-    if (nowMs >= ledger.nextDueAtMs()) this.object.core.gauge(OPERATOR);
+    while (nowMs >= ledger.nextDueAtMs()) this.object.core.gauge(OPERATOR);
     checkBooks(this, nowMs);
     this.budgets.check(nowMs);
   }
@@ -230,6 +243,14 @@ export class SimulatedWorld implements World {
       this.platform.sql.disarm();
       if (this.#failure !== null) throw this.#failure;
     }
+  }
+
+  /** After a call, what is still due waits for its portion. */
+  #countPortions(nowMs: number): void {
+    const { ledger } = this.object;
+    if (ledger.nextDueAtMs() > nowMs) return;
+    const { credits, usd } = ledger.books.overdue;
+    this.count(credits + usd > 0 ? "holds_ended_in_portions" : "grants_ended_in_portions");
   }
 
   /** T3: the time of the books only goes forward, whatever the clock does. */
