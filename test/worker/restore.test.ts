@@ -4,59 +4,12 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { catalogOf } from "../../src/catalog/object.ts";
-import { costing, type Enterprise, expectProblem, newEnterprise, objectOf, operator, projectNow } from "./api.ts";
+import { auditFailures, costing, expectProblem, newEnterprise, objectOf, operator, projectNow } from "./api.ts";
+import { alarm, endMove, move, newInEu, objectInEu, rowsIn, shardOf } from "./moves.ts";
 import { bearer, openSocket } from "./open-socket.ts";
-
-type Row = Record<string, SqlStorageValue>;
-type Snapshot = { schema: string[]; rows: Map<string, Row[]> };
+import { provideRecovery, takeSnapshot } from "./snapshots.ts";
 
 afterEach(() => vi.restoreAllMocks());
-
-const OWN = "name NOT GLOB '_cf*' AND name NOT GLOB 'sqlite*'";
-
-function takeSnapshot({ id }: Enterprise): Promise<Snapshot> {
-  return runInDurableObject(objectOf(id), (_, { storage: { sql } }) => {
-    const all = sql.exec<{ type: string; name: string; sql: string }>(
-      `SELECT type, name, sql FROM sqlite_master WHERE ${OWN} AND sql IS NOT NULL ORDER BY type = 'trigger', type = 'index', rowid`,
-    );
-    const found = all.toArray();
-    const rows = new Map(
-      found
-        .filter(({ type }) => type === "table")
-        .map(({ name }) => [name, sql.exec<Row>(`SELECT * FROM ${name}`).toArray()] as const),
-    );
-    return { schema: found.map((row) => row.sql), rows };
-  });
-}
-
-/** Replaces everything that the object has stored. */
-function putSnapshot(sql: SqlStorage, { schema, rows }: Snapshot): void {
-  for (const type of ["trigger", "view", "table"]) {
-    const statement = `SELECT name FROM sqlite_master WHERE type = '${type}' AND ${OWN}`;
-    for (const { name } of sql.exec<{ name: string }>(statement).toArray()) sql.exec(`DROP ${type} ${name}`);
-  }
-  for (const statement of schema.filter((text) => /^CREATE TABLE/i.test(text))) sql.exec(statement);
-  for (const [table, stored] of rows) {
-    for (const row of stored) {
-      const columns = Object.keys(row);
-      const places = columns.map(() => "?").join(", ");
-      sql.exec(`INSERT INTO ${table} (${columns.join(", ")}) VALUES (${places})`, ...Object.values(row));
-    }
-  }
-  for (const statement of schema.filter((text) => !/^CREATE TABLE/i.test(text))) sql.exec(statement);
-}
-
-/** Gives the object a recovery that goes back to the snapshot. */
-function provideRecovery({ id }: Enterprise, snapshot: Snapshot): Promise<void> {
-  return runInDurableObject(objectOf(id), (_, { storage }) => {
-    const proto = Object.getPrototypeOf(storage);
-    vi.spyOn(proto, "getBookmarkForTime").mockResolvedValue("then");
-    vi.spyOn(proto, "onNextSessionRestoreBookmark").mockImplementation(async function (this: DurableObjectStorage) {
-      this.transactionSync(() => putSnapshot(this.sql, snapshot));
-      return "undo";
-    });
-  });
-}
 
 /** Runs the catalog's alarm until the job has ended. */
 async function endOf(job: string) {
@@ -87,14 +40,14 @@ describe("restoring an enterprise", () => {
     const e = await newEnterprise();
     const before = await e.createKey(["read"]);
     await e.debit(costing(10, { run: "kept" }));
-    const snapshot = await takeSnapshot(e);
+    const snapshot = await takeSnapshot(objectOf(e.id));
     const since = await e.createKey(["read"]);
     await operator("DELETE", `${e.path}/keys/${before.id}`);
     await e.debit(costing(100, { run: "undone" }));
     await projectNow(e.id);
     const { seq } = await e.gauge();
     const live = await openSocket(`${e.path}/live`, bearer(e.key));
-    await provideRecovery(e, snapshot);
+    await provideRecovery(objectOf(e.id), snapshot);
 
     const begun = await operator("POST", `${e.path}/restore`, { at: anHourAgo() });
     expect(begun.status).toBe(202);
@@ -123,5 +76,32 @@ describe("restoring an enterprise", () => {
     expect((await e.get("runs")).rows.map(({ run }: { run: string }) => run)).toEqual(["kept"]);
     const audit = await operator("GET", `${e.path}/audit`);
     expect(audit.body.checks.filter(({ ok }: { ok: boolean }) => !ok)).toEqual([]);
+  });
+
+  it("keeps the copy in the database to which it was moved since then", async () => {
+    const e = await newInEu();
+    await e.debit(costing(10, { run: "kept" }));
+    await alarm(e);
+    const from = await shardOf(e);
+    const to = from === "DB_EU" ? "DB_EU_1" : "DB_EU";
+    const snapshot = await takeSnapshot(objectInEu(e.id));
+    await move(e, to);
+    await endMove(e);
+    await e.debit(costing(100, { run: "undone" }));
+    await alarm(e);
+    await provideRecovery(objectInEu(e.id), snapshot);
+    const { body } = await operator("POST", `${e.path}/restore`, { at: anHourAgo() });
+    expect(await endOf(body.job)).toMatchObject({ state: "done" });
+    // Later than the time at which the test before this one let the isolate read its list.
+    vi.spyOn(Date, "now").mockReturnValue(Date.now() + 120_000);
+    const { used_micros } = await e.gauge();
+    vi.mocked(Date.now).mockRestore();
+    expect(used_micros).toBe(10_000_000);
+    expect((await e.get("runs")).rows.map(({ run }: { run: string }) => run)).toEqual(["kept"]);
+    expect(await shardOf(e)).toBe(to);
+    expect((await rowsIn(from, e)).rows).toBe(0);
+    expect((await rowsIn(to, e)).row).toBe("copy");
+    expect(await auditFailures(e)).toEqual([]);
+    expect((await operator("POST", `${e.path}/move-copy`, { shard: from })).status).toBe(202);
   });
 });

@@ -2,12 +2,11 @@
  * Copies in several databases: `DB_EU` and `DB_EU_1` for enterprises in the EU, and `DB` for all others. The first database
  * of a jurisdiction is also its directory, from which the operator's lists are read.
  */
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it, vi } from "vitest";
 import { objectAt } from "../../src/catalog/addresses.ts";
 import { catalogOf } from "../../src/catalog/object.ts";
-import { COPY_TABLES } from "../../src/copy/delete-copy.ts";
 import { countEnterprises, readNewestEnterprises, searchEnterprises } from "../../src/copy/read-enterprises.ts";
 import { allShards, databaseAt, shardsIn } from "../../src/copy/shards.ts";
 import {
@@ -20,65 +19,10 @@ import {
   newEnterprise,
   operator,
 } from "./api.ts";
+import { alarm, endMove, move, newInEu, rowsIn, shardOf } from "./moves.ts";
 
 const ENTERPRISES = Number((env as unknown as { SHARD_ENTERPRISES?: string }).SHARD_ENTERPRISES ?? 12);
 const directories = () => ["DB", "DB_EU"].map((shard) => databaseAt(env, shard));
-const inEu = (settings: Record<string, unknown> = {}) => newEnterprise({ region: "eu", ...settings });
-const objectIn = (id: string) => objectAt(env, { enterprise: id, region: "eu" });
-
-async function alarm({ id }: Pick<Enterprise, "id">): Promise<void> {
-  await runDurableObjectAlarm(objectIn(id));
-}
-
-async function shardOf({ id }: Pick<Enterprise, "id">): Promise<string> {
-  const place = await catalogOf(env).placeOf(id);
-  return place?.shard ?? "";
-}
-
-/** How many rows each database has of an enterprise, without its own row, and whether its own row is only a listing. */
-async function rowsIn(shard: string, { id }: Pick<Enterprise, "id">) {
-  const db = databaseAt(env, shard);
-  const counts = await Promise.all(
-    COPY_TABLES.map(({ table }) =>
-      db.prepare(`SELECT count(*) AS n FROM ${table} WHERE enterprise = ?`).bind(id).first<number>("n"),
-    ),
-  );
-  const rows = counts.slice(0, -1).reduce<number>((sum, n) => sum + (n ?? 0), 0);
-  const head = await db
-    .prepare("SELECT shard FROM enterprises WHERE id = ?")
-    .bind(id)
-    .first<{ shard: string | null }>();
-  return { rows, row: head === null ? "none" : head.shard === null ? "copy" : head.shard };
-}
-
-async function move(e: Enterprise, shard: string, onSlice: () => Promise<unknown> = async () => {}) {
-  const started = await operator("POST", `${e.path}/move-copy`, { shard });
-  expect(started.status).toBe(202);
-  for (let i = 0; i < 200; i++) {
-    await alarm(e);
-    await onSlice();
-    if ((await shardOf(e)) === shard) return;
-  }
-  throw new Error("the move did not end");
-}
-
-/** Lets the minute pass in which earlier readers may finish, and deletes the rows of the old database. */
-async function endMove(e: Enterprise): Promise<void> {
-  const { body } = await vi.waitFor(
-    async () => {
-      const job = await runInDurableObject(objectIn(e.id), (_, { storage }) => {
-        storage.sql.exec("UPDATE jobs SET due_at_ms = 0 WHERE name = 'move' AND state = 'running'");
-        return storage.sql.exec<{ id: string; detail: string }>("SELECT * FROM jobs WHERE name = 'move'").one();
-      });
-      await alarm(e);
-      const read = await operator("GET", `/v1/jobs/${job.id}`);
-      expect(read.body.state, JSON.stringify(job)).toBe("done");
-      return read;
-    },
-    { timeout: 20_000, interval: 50 },
-  );
-  expect(body.detail).toMatch(/^moved from DB_EU/);
-}
 
 it("finds the databases of each jurisdiction by the names of their bindings, in the order of their numbers", () => {
   const bound = {
@@ -103,13 +47,13 @@ it("finds the databases of each jurisdiction by the names of their bindings, in 
   expect(() => databaseAt({ ...bound, SIGNING_SECRET: "x" }, "SIGNING_SECRET")).toThrow(/^CopyUnavailable/);
 });
 
-it(`spreads ${ENTERPRISES} enterprises over two databases, and lists all of them from the directory`, {
+it(`spreads ${ENTERPRISES} enterprises over two databases, moves one under traffic, and lists all from the directory`, {
   timeout: 60_000 + ENTERPRISES * 1_000,
 }, async () => {
   const [before, listedBefore] = [(await catalogOf(env).storage()).shards, await countEnterprises(directories())];
-  const all = [];
+  const all: (Enterprise & { shard: string })[] = [];
   for (let i = 0; i < ENTERPRISES; i++) {
-    const e = await inEu({ name: `Spread ${i}` });
+    const e = await newInEu({ name: `Spread ${i}` });
     await e.debit(costing(1 + i));
     await alarm(e);
     await vi.waitFor(async () => expect((await rowsIn("DB_EU", e)).row).not.toBe("none"));
@@ -129,6 +73,32 @@ it(`spreads ${ENTERPRISES} enterprises over two databases, and lists all of them
   expect((await countEnterprises(directories())) - listedBefore).toBe(ENTERPRISES);
   const ids = new Set((await readNewestEnterprises(directories(), ENTERPRISES + 100, null)).map(({ id }) => id));
   expect(all.every(({ id }) => ids.has(id))).toBe(true);
+  expect(await searchEnterprises(directories(), "spread", ENTERPRISES + 100, null)).toHaveLength(ENTERPRISES);
+
+  // One of them moves while it and the others are debited.
+  const [moved, ...others] = all as [(typeof all)[number], ...typeof all];
+  const to = moved.shard === "DB_EU" ? "DB_EU_1" : "DB_EU";
+  let debits = 0;
+  await move(moved, to, async () => {
+    const other = others[debits % others.length] as (typeof all)[number];
+    debits += 1;
+    await Promise.all([moved, other].map((e) => e.debit(costing(1, { run: `during-${debits}` }))));
+    const seen = await Promise.all([moved, other].map((e) => e.get("usage/top/users")));
+    expect(seen[0].total_micros).toBeGreaterThanOrEqual(CREDIT);
+    expect(seen[1].total_micros).toBeGreaterThanOrEqual((1 + all.indexOf(other)) * CREDIT);
+  });
+  let usedMicros = 0;
+  let copiedMicros = 0;
+  for (const e of all) {
+    await alarm(e);
+    usedMicros += (await e.gauge()).used_micros;
+    copiedMicros += (await e.get("usage/top/users")).total_micros;
+  }
+  const first = (ENTERPRISES * (ENTERPRISES + 1)) / 2;
+  expect([usedMicros, copiedMicros]).toEqual(Array(2).fill((first + 2 * debits) * CREDIT));
+  await endMove(moved);
+  expect((await rowsIn(moved.shard, moved)).rows).toBe(0);
+  expect((await moved.audit()).ok).toBe(true);
   expect(await searchEnterprises(directories(), "spread", ENTERPRISES + 100, null)).toHaveLength(ENTERPRISES);
 });
 
@@ -157,8 +127,8 @@ describe("a move of a copy", () => {
     ["from the directory to another database", "DB_EU"],
     ["from another database to the directory", "DB_EU_1"],
   ])("%s, under traffic: no reader sees less, and the sums stay equal", async (_, from) => {
-    let e = await inEu();
-    for (let tries = 0; tries < 10 && (await shardOf(e)) !== from; tries++) e = await inEu();
+    let e = await newInEu();
+    for (let tries = 0; tries < 10 && (await shardOf(e)) !== from; tries++) e = await newInEu();
     expect(await shardOf(e)).toBe(from);
     const to = from === "DB_EU" ? "DB_EU_1" : "DB_EU";
     for (let run = 0; run < 5; run++) await e.debit(costing(1, { run: `before-${run}` }));
@@ -197,7 +167,7 @@ describe("a move of a copy", () => {
   });
 
   it("refuses a database that is not bound, in another jurisdiction, or that has the copy already", async () => {
-    const e = await inEu();
+    const e = await newInEu();
     for (const shard of ["DB", "DB_EU_2", "DB_US", "", "SIGNING_SECRET", await shardOf(e)]) {
       expect(invalidPaths(await operator("POST", `${e.path}/move-copy`, { shard }))).toEqual(["shard"]);
     }
