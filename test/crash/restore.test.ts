@@ -10,7 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { seededRandom, wholeBetween } from "../../tools/kit/random.ts";
 import { databaseOfCopy, databaseOfObject } from "../../tools/workerd/database-files.ts";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
+import { builtWorker } from "../support/built-worker.ts";
 import { auditViolations } from "./enterprise.ts";
 import { MICROS_PER_TOKEN, RestoredTraffic } from "./restored-traffic.ts";
 
@@ -31,7 +32,7 @@ const random = seededRandom(SEED);
 let runtime: Runtime;
 
 beforeAll(async () => {
-  runtime = new Runtime(buildWorker(join(directory, "bundle")), state, {
+  runtime = new Runtime(await builtWorker(), state, {
     variables: { RECOVERY: "1" },
     movableClock: true,
   });

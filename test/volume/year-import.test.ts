@@ -11,8 +11,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { formatAmount } from "../../src/pages/kit/format.ts";
 import { databaseOfCopy, databaseOfObject } from "../../tools/workerd/database-files.ts";
-import { buildWorker, Runtime } from "../../tools/workerd/runtime.ts";
+import { Runtime } from "../../tools/workerd/runtime.ts";
 import { auditViolations } from "../crash/enterprise.ts";
+import { builtWorker } from "../support/built-worker.ts";
 import { makeRows, type Sum, sumBy, sumMicros, type UsageRow } from "./year-of-usage.ts";
 
 const USERS = Number(process.env.FUELGAUGE_IMPORT_USERS ?? 20);
@@ -36,7 +37,7 @@ let key = "";
 let objectId = "";
 
 beforeAll(async () => {
-  runtime = new Runtime(buildWorker(join(directory, "bundle")), state);
+  runtime = new Runtime(await builtWorker(), state);
   await runtime.start();
   await runtime.migrate();
   await call("PUT", PATH, { name: "Newcomer", billing_model: "credits", plan: "enterprise", test_clock: NOW });
