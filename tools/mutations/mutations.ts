@@ -43,11 +43,7 @@ const LAYERS: Record<string, string[]> = {
   "client process": ["--project", "core", ...CLIENT_TESTS.map((name) => `test/client/${name}.test.ts`)],
   crash: ["--project", "process", "test/crash"],
   data: ["--project", "core", "test/enterprise/data"],
-  data_worker: [
-    "--project",
-    "worker",
-    ...["history", "regions", "restoring"].map((name) => `test/worker/${name}.test.ts`),
-  ],
+  data_worker: ["--project", "worker", "test/worker/history.test.ts", "test/worker/regions.test.ts"],
   contention: ["--project", "process", "test/contention"],
   upgrade: ["--project", "process", "test/upgrade"],
 };
