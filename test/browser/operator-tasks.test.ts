@@ -19,16 +19,68 @@ import {
 } from "./site.ts";
 
 const SIZES = [
+  { width: 300, height: 700 },
   { width: 375, height: 800 },
   { width: 768, height: 900 },
   { width: 1280, height: 900 },
 ];
+
+/** Whether the way out is beside the name, and the navigation beside or below both. */
+async function isHeaderOneRow(page: Page): Promise<boolean> {
+  const middleOf = async (selector: string) => {
+    const box = await page.locator(selector).first().boundingBox();
+    return (box?.y ?? 0) + (box?.height ?? 0) / 2;
+  };
+  return Math.abs((await middleOf("header .brand")) - (await middleOf("header .who"))) < 12;
+}
 
 let site: Site;
 beforeAll(async () => {
   site = await startSite({ shards: true });
 });
 afterAll(() => site.stop());
+
+it("keeps hostile names of people and plans in their places", async () => {
+  const odd = ['"><img src=x onerror=window.hacked=1>', "\u202eשלום \u2066abc", "W".repeat(200)];
+  const [id, plan] = ["h".repeat(128), "p".repeat(128)];
+  const path = `/v1/enterprises/${id}`;
+  const { plans, version } = (await site.sendOk("GET", "/v1/plans")).body;
+  const added = { id: plan, name: odd[2], allowance_micros: 1_000_000, free: false };
+  await site.sendOk("PUT", "/v1/plans", { plans: [...plans, added], version });
+  await site.sendOk("PUT", path, { name: odd[2], billing_model: "credits", plan });
+  for (const [i, name] of odd.entries()) {
+    await site.sendOk("POST", `${path}/keys`, { name, scopes: ["read"] });
+    await site.sendOk("POST", "/v1/operator-keys", { name, scopes: ["metrics"] });
+    const grant = { id: `${i}${"g".repeat(120)}`, amount_micros: 1, source: "goodwill", note: name };
+    await site.sendOk("POST", `${path}/grants`, grant);
+    await site.sendOk("PUT", `${path}/directory`, { users: [{ id: `${i}${"u".repeat(120)}`, name }] });
+  }
+  const page = await (await site.newContext()).newPage();
+  await page.goto("/operator");
+  await page.getByLabel("Operator key").fill(KEY);
+  await clickAndLoad(page.getByRole("button", { name: "Sign in" }));
+  const below = ["", "/keys", "/grants", "/directory", "/journal", "/settings"];
+  const lists = [
+    "/operator",
+    "/operator?state=ok",
+    `/operator?plan=${plan}`,
+    "/operator/plans",
+    "/operator/keys",
+    "/operator/fleet",
+  ];
+  for (const url of [...lists, ...below.map((tab) => `/operator/enterprises/${id}${tab}`)]) {
+    await page.goto(url);
+    for (const size of SIZES) {
+      await page.setViewportSize(size);
+      expect([url, size.width, await overflowingElements(page)]).toEqual([url, size.width, []]);
+    }
+    expect([url, await page.evaluate("window.hacked ?? document.querySelectorAll('img[src=x]').length")]).toEqual([
+      url,
+      0,
+    ]);
+  }
+  await page.context().close();
+});
 
 describe.each([true, false])("an operator, with script: %s,", (script) => {
   const id = script ? "hooli" : "hooli-plain";
@@ -80,6 +132,7 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
         if (theme === "dark" && !process.env.FUELGAUGE_PICTURES) continue;
         await page.setViewportSize(size);
         expect(await overflowingElements(page), `${name} at ${size.width}`).toEqual([]);
+        expect(await isHeaderOneRow(page), `the header of ${name} at ${size.width}`).toBe(true);
         await savePicture(page, `task-${name}-${theme}-${size.width}`);
       }
     }

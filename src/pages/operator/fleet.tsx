@@ -164,7 +164,7 @@ const Busiest: FC<{ totals: FleetTotals }> = ({ totals: { busiest } }) => (
                     </a>
                     <small class="muted name">{id}</small>
                   </>,
-                  plan,
+                  <Name>{plan}</Name>,
                   formatAmount(usedMicros, unit),
                   totalMicros === null ? "no cap" : formatPercent(usedMicros, totalMicros),
                 ]}
@@ -187,7 +187,7 @@ const Plans: FC<{ rows: readonly FleetRow[] }> = ({ rows }) => {
           <Row
             columns={PLAN_COLUMNS}
             cells={[
-              row.plan,
+              <Name>{row.plan}</Name>,
               BILLED_IN[unitOf(row)],
               formatCount(row.enterprises),
               formatCount(row.exhausted),

@@ -32,9 +32,7 @@ const COLUMNS: readonly Column[] = [
   { title: "Key" },
   { title: "Scopes" },
   { title: "Made" },
-  { title: "By" },
   { title: "Last used" },
-  { title: "Signed with" },
   { title: "Expires" },
   { title: "State" },
 ];
@@ -156,10 +154,18 @@ const KeyRow: FC<KeyRowProps> = ({ enterprise, shown: key, signedWith, caller })
           <small class="muted name">{key.id}</small>
         </>,
         key.scopes.join(", "),
-        <Utc atMs={key.createdAtMs} />,
-        <Name>{key.createdBy}</Name>,
-        key.lastUsedAtMs === null ? "never" : <Utc atMs={key.lastUsedAtMs} />,
-        signedWith === "current" ? "the current secret" : "the previous secret: replace it",
+        <>
+          <Utc atMs={key.createdAtMs} />
+          <small class="muted">
+            by <bdi>{key.createdBy}</bdi>
+          </small>
+        </>,
+        <>
+          {key.lastUsedAtMs === null ? "never" : <Utc atMs={key.lastUsedAtMs} />}
+          <small class="muted">
+            signed with {signedWith === "current" ? "the current secret" : "the previous secret: replace it"}
+          </small>
+        </>,
         key.expiresAtMs === null ? "never" : <Utc atMs={key.expiresAtMs} />,
         key.revokedAtMs !== null ? (
           <>
@@ -172,7 +178,11 @@ const KeyRow: FC<KeyRowProps> = ({ enterprise, shown: key, signedWith, caller })
               <>
                 {" · "}
                 <a href={enterpriseHref(enterprise, "keys", key.id, "revoke")}>
-                  Revoke<span class="unseen"> {key.name}</span>
+                  Revoke
+                  <span class="unseen">
+                    {" "}
+                    <bdi>{key.name}</bdi>
+                  </span>
                 </a>
               </>
             )}

@@ -37,7 +37,7 @@ export type EnterprisesProps = { listed: Listed; counts: Counts | null; plans: r
 const STATES: Record<ListState, string> = {
   suspended: "Suspended",
   out: "Exhausted or capped",
-  running_out: "On track to run out or reach the cap",
+  running_out: "On track to run out",
   in_debt: "In debt",
   no_cap: "No cap",
   ok: "OK",

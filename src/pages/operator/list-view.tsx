@@ -185,7 +185,10 @@ const Rows: FC<Listed> = ({ rows }) => (
             </a>
             <small class="muted name">{id}</small>
           </>,
-          gauge.spend === null ? gauge.plan : `${gauge.plan}, own model`,
+          <>
+            <Name>{gauge.plan}</Name>
+            {gauge.spend !== null && ", own model"}
+          </>,
           <Used gauge={gauge} />,
           gauge.remainingMicros === null ? "—" : formatAmount(gauge.remainingMicros, gauge.unit),
           <Badges conditions={conditionsOf(gauge, suspended)} />,

@@ -152,7 +152,11 @@ const KeyRow: FC<{ shown: OperatorKeySummary; isCurrent: boolean }> = ({ shown: 
           <>
             {expired ? "Expired" : "Active"} ·{" "}
             <a href={`${PATH}/${key.id}/revoke`}>
-              Revoke<span class="unseen"> {key.name}</span>
+              Revoke
+              <span class="unseen">
+                {" "}
+                <bdi>{key.name}</bdi>
+              </span>
             </a>
           </>
         ),
