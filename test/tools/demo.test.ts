@@ -95,6 +95,7 @@ describe("seedEnterprise", () => {
   function fakeInterface(enterprise: DemoEnterprise) {
     let shown: Record<string, unknown> | null = null;
     const runs = new Map<string, { arrivedAt: string; started_at: string }>();
+    const budgets: [of: string, limitMicros: unknown][] = [];
     let callsLeft = Number.POSITIVE_INFINITY;
     const call: Call = async (method, path, body) => {
       if (callsLeft-- <= 0) throw new Error("the power went out");
@@ -108,6 +109,13 @@ describe("seedEnterprise", () => {
         shown!.test_clock = input.now;
       }
       if (rest === "/demo/follow-real-clock") shown!.test_clock = null;
+      if (rest === "/gauge") return { status: 200, body: { used_micros: 3_000_000_000 } };
+      if (rest.startsWith("/usage/top/")) {
+        const ids = [...enterprise.groups, ...enterprise.users].map(({ id }) => id);
+        const rows = ids.map((id) => ({ id, amount_micros: 1_000_000_000 }));
+        return { status: 200, body: { total_micros: 3_000_000_000, rows } };
+      }
+      if (rest.startsWith("/budgets/")) budgets.push([rest.slice("/budgets/".length), input.limit_micros]);
       if (rest !== "/debits") return { status: 200, body: { ...shown } };
       const reports = input.reports as { run: string; model: string; started_at: string }[];
       for (const { run, model, started_at } of reports) {
@@ -119,7 +127,7 @@ describe("seedEnterprise", () => {
       }
       return { status: 200, body: { results: reports.map(() => ({})) } };
     };
-    return { call, runs, failAfter: (count: number) => (callsLeft = count), shown: () => shown };
+    return { call, runs, budgets, failAfter: (count: number) => (callsLeft = count), shown: () => shown };
   }
 
   const ACME = DEMO_ENTERPRISES[0]!;
@@ -133,6 +141,16 @@ describe("seedEnterprise", () => {
       expect(Date.parse(started_at)).toBeLessThan(Date.parse(arrivedAt) + 5000);
     }
     expect(await seedEnterprise(ACME, BOOK, operator.call, NOW_MS)).toBe(false);
+  });
+
+  it("sets each budget once: a team's is well used, and a member's is used up", async () => {
+    const operator = fakeInterface(ACME);
+    await seedEnterprise(ACME, BOOK, operator.call, NOW_MS);
+    expect(operator.budgets).toEqual([
+      ["user/*/day", 400_000_000],
+      [`group/${ACME.groups[0]!.id}/cycle`, 1_201_000_000],
+      [`user/${ACME.users.at(-1)!.id}/cycle`, 980_000_000],
+    ]);
   });
 
   it.each([5, 50, 121])("resumes after a failure at call %i and ends with the same runs", async (count) => {

@@ -3,6 +3,7 @@
 // moves forward. At the end the enterprise switches to the real clock, which marks it as demo data and works in local
 // demo mode only. Every call may be repeated, so an interrupted seed resumes with the next start.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { type Answer, type Call, describeProblem } from "../kit/http.ts";
 import {
@@ -23,6 +24,8 @@ const DAY_MS = 86_400_000;
 /** Fills the 30-day chart. One day less than the 35 days after which reports are refused (410 run_too_old). */
 const HISTORY_MS = 34 * DAY_MS;
 const MAX_REPORTS_PER_CALL = 1000;
+/** How long to wait for the tables to have everything. */
+const MAX_LAG_MS = 60_000;
 
 /** Codes of messages that say that something needs attention. */
 const ALERTS = ["on_track_to_run_out", "exhausted", "recovered", "budget_reached"];
@@ -159,7 +162,7 @@ function finalReports({ run, surface, workspace, user, startedAtMs, meters }: De
   return meters.map(({ model, usage }) => ({ run, model, usage, surface, workspace, user, started_at, final: true }));
 }
 
-async function must(call: Call, method: string, path: string, body: object): Promise<unknown> {
+async function must(call: Call, method: string, path: string, body?: object): Promise<unknown> {
   const answer = await call(method, path, body);
   assertOk(answer, `${method} ${path}`);
   return answer.body;
@@ -175,18 +178,32 @@ function assertOk(answer: Answer, what: string): void {
  * person's page says so, and new runs of theirs are refused.
  */
 async function addBudgets(enterprise: DemoEnterprise, call: Call): Promise<void> {
-  const path = `/v1/enterprises/${enterprise.id}/budgets`;
-  const put = async (of: string, limit_micros: number) =>
-    (await must(call, "PUT", `${path}/${of}`, { limit_micros })) as { used_micros: number | null };
-  const usedOf = async (of: string) => (await put(of, Number.MAX_SAFE_INTEGER)).used_micros ?? 0;
+  const path = `/v1/enterprises/${enterprise.id}`;
+  const put = (of: string, limit_micros: number) => must(call, "PUT", `${path}/budgets/${of}`, { limit_micros });
   await put("user/*/day", 400 * MICROS);
   const [team] = enterprise.groups;
   if (team !== undefined) {
-    const of = `group/${encodeURIComponent(team.id)}/cycle`;
-    await put(of, Math.ceil(((await usedOf(of)) * 1.2) / MICROS + 1) * MICROS);
+    const usedMicros = await usedInCycle(path, "groups", team.id, call);
+    await put(`group/${encodeURIComponent(team.id)}/cycle`, Math.ceil((usedMicros * 1.2) / MICROS + 1) * MICROS);
   }
-  const of = `user/${encodeURIComponent(memberWithBudget(enterprise).id)}/cycle`;
-  await put(of, Math.max(1, Math.floor(((await usedOf(of)) * 0.98) / MICROS)) * MICROS);
+  const { id } = memberWithBudget(enterprise);
+  const usedMicros = await usedInCycle(path, "users", id, call);
+  const limitMicros = Math.max(1, Math.floor((usedMicros * 0.98) / MICROS)) * MICROS;
+  await put(`user/${encodeURIComponent(id)}/cycle`, limitMicros);
+}
+
+/** What a group or user used in this cycle. The tables lag behind the ledger for a few seconds. */
+async function usedInCycle(path: string, plural: string, id: string, call: Call): Promise<number> {
+  for (const startedMs = Date.now(); ; await sleep(250)) {
+    const { used_micros } = (await must(call, "GET", `${path}/gauge`)) as { used_micros: number };
+    const top = (await must(call, "GET", `${path}/usage/top/${plural}?limit=100`)) as {
+      total_micros: number;
+      rows: { id: string; amount_micros: number }[];
+    };
+    if (top.total_micros === used_micros || Date.now() - startedMs > MAX_LAG_MS) {
+      return top.rows.find((row) => row.id === id)?.amount_micros ?? 0;
+    }
+  }
 }
 
 /** Adds an email channel, so that the notification settings show one. Nothing is sent, because nobody confirms it. */
