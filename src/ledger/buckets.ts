@@ -63,7 +63,7 @@ export function refundCharge(books: Books, draws: readonly Draw[], micros: Micro
   }
   return {
     books: { ...books, grants: putGrants(books.grants, [...grants.values()]) },
-    draws: kept.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0 || hasLate(draw)),
+    draws: withoutUndone(kept),
     cycleMicros,
     dayMicros,
   };
@@ -77,8 +77,22 @@ export function countedMicros({ bucket, micros, lapsedMicros, lateMicros = 0 }: 
   return micros + (bucket === "grant" ? lateMicros : lapsedMicros);
 }
 
-function hasLate({ lateMicros = 0 }: Draw): boolean {
-  return lateMicros > 0;
+/**
+ * Leaves out the draws of which nothing is left. If a cycle has no other draw, one empty draw remains, because a run is
+ * listed in every cycle in which it was charged. It is on no grant and no debt, so nothing can be refunded to it or paid.
+ */
+function withoutUndone(draws: readonly Draw[]): Draw[] {
+  const counted = new Set(draws.filter(hasEffect).map(({ cycleStartsAtMs }) => cycleStartsAtMs));
+  return draws.flatMap((draw) => {
+    if (hasEffect(draw)) return draw;
+    if (counted.has(draw.cycleStartsAtMs)) return [];
+    counted.add(draw.cycleStartsAtMs);
+    return { ...draw, bucket: draw.bucket === "spend" ? "spend" : "monthly", grantId: null };
+  });
+}
+
+function hasEffect({ micros, lapsedMicros, lateMicros = 0 }: Draw): boolean {
+  return micros > 0 || lapsedMicros > 0 || lateMicros > 0;
 }
 
 /**

@@ -85,5 +85,5 @@ function shrinkDebt(draws: readonly Draw[], cycleStartsAtMs: AtMs, micros: Micro
     left -= part;
     return { ...draw, micros: draw.micros - part };
   });
-  return shrunk.filter((draw) => draw.micros > 0 || draw.lapsedMicros > 0);
+  return shrunk.filter((draw) => draw.bucket !== "debt" || draw.micros > 0 || draw.lapsedMicros > 0);
 }

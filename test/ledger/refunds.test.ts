@@ -1,7 +1,7 @@
 // Rule R3 and the settled details on money: where a refund goes back to, and what pays debt.
 import { describe, expect, it } from "vitest";
 import type { Books, Meter } from "../../src/ledger/books.ts";
-import { monthlyRemaining, refundCharge } from "../../src/ledger/buckets.ts";
+import { drawCharge, monthlyRemaining, refundCharge } from "../../src/ledger/buckets.ts";
 import { addPaid, attributePayments, owesWithCredit, payDebt as payBooks } from "../../src/ledger/debt.ts";
 import { eachGrant, findGrant } from "../../src/ledger/grant-list.ts";
 import { books, DAY_MS, draw, grant, grantDraw, MARCH, meter, NOON } from "../support/books.ts";
@@ -30,9 +30,9 @@ describe("a refund", () => {
     expect(back.cycleMicros).toBe(100);
   });
 
-  it("of everything leaves no draw and the books as they were", () => {
+  it("of everything leaves the books as they were, and one empty draw that says in which cycle it was charged", () => {
     const back = refundCharge(spent(), drawn, 1_090, NOON);
-    expect(back.draws).toEqual([]);
+    expect(back.draws).toEqual([draw("monthly", 0)]);
     expect(back.books.cycle).toMatchObject({ monthlyUsedMicros: 0, bonusUsedMicros: 0, debtMicros: 0 });
   });
 
@@ -52,7 +52,7 @@ describe("a refund", () => {
     const february = draw("monthly", 50, { cycleStartsAtMs: FEBRUARY });
     const before = books({ cycle: { monthlyUsedMicros: 7 } });
     const back = refundCharge(before, [february, draw("monthly", 7)], 27, NOON);
-    expect(back.draws).toEqual([{ ...february, micros: 30, lapsedMicros: 20 }]);
+    expect(back.draws).toEqual([{ ...february, micros: 30, lapsedMicros: 20 }, draw("monthly", 0)]);
     expect(back.books.cycle).toMatchObject({ monthlyUsedMicros: 0 });
     expect(back.cycleMicros).toBe(7);
     expect(monthlyRemaining(back.books)).toBe(1_000);
@@ -86,6 +86,17 @@ describe("a refund", () => {
     expect([...eachGrant(back.books.grants)]).toEqual([ended]);
     expect(back.books.cycle.bonusUsedMicros).toBe(35);
     expect(back.cycleMicros).toBe(25);
+  });
+
+  it("of all that was charged in a later cycle leaves an empty draw of that cycle, which has no bucket to refund to", () => {
+    const february = draw("monthly", 50, { cycleStartsAtMs: FEBRUARY });
+    const inDebt = books({ cycle: { debtMicros: 30 } });
+    const back = refundCharge(inDebt, [february, draw("debt", 30)], 30, NOON);
+    expect(back.draws).toEqual([february, draw("monthly", 0)]);
+    const charged = drawCharge(back.books, back.draws, "credits", 7, NOON);
+    expect(charged.draws).toEqual([february, draw("monthly", 7)]);
+    const again = refundCharge(charged.books, charged.draws, 7, NOON);
+    expect(again.draws).toEqual([february, draw("monthly", 0)]);
   });
 
   it("in USD lowers the spend", () => {
@@ -166,6 +177,19 @@ describe("debt", () => {
     expect(owesWithCredit(inDebt(0, { grants: [grant("g1")] }), NOON)).toBe(false);
     expect(owesWithCredit(inDebt(30, { grants: [grant("g1")] }), NOON)).toBe(true);
     expect(owesWithCredit(inDebt(30, { cycle: { allowanceMicros: 1_001 } }), NOON)).toBe(true);
+  });
+
+  it("is paid without dropping draws that only count in an earlier cycle", () => {
+    const earlier = [
+      grantDraw("g1", 0, { cycleStartsAtMs: FEBRUARY, lateMicros: 60 }),
+      draw("monthly", 0, { cycleStartsAtMs: FEBRUARY - 31 * DAY_MS }),
+    ];
+    const { paid } = payDebt(
+      inDebt(30, { grants: [grant("g1")] }),
+      [owing("r1", 30, { draws: [...earlier, draw("debt", 30)] })],
+      NOON,
+    );
+    expect(paid[0]?.draws).toEqual([...earlier, grantDraw("g1", 30)]);
   });
 
   it("that a grant has paid is refunded to that grant", () => {

@@ -24,7 +24,7 @@ export const FILTER_VALUES = {
 } as const;
 
 type Attributes = { workspace: string; group: string; user: string; model: string; surface: string };
-export type Filter = keyof typeof FILTER_VALUES;
+type Filter = keyof typeof FILTER_VALUES;
 export type Selection = { [filter in Filter]?: string };
 
 /** One debit, as the reference keeps it. */
@@ -42,8 +42,27 @@ export type Debit = Attributes & {
 
 type Meter = { totals: number[]; charges: { cycle: string; micros: number }[] };
 
+/** Every filter alone. */
+export const SINGLE_FILTERS: Selection[] = Object.entries(FILTER_VALUES).flatMap(([filter, values]) =>
+  values.map((value) => ({ [filter]: value })),
+);
+
+/** Random combinations of filters from a seed. */
+export function randomSelections(seed: number, count: number): Selection[] {
+  const random = randomFrom(seed);
+  return Array.from({ length: count }, () => {
+    const filters = (Object.keys(FILTER_VALUES) as Filter[]).filter(() => random() < 0.5);
+    return Object.fromEntries(
+      filters.map((filter) => {
+        const values = FILTER_VALUES[filter];
+        return [filter, values[Math.floor(random() * values.length)]];
+      }),
+    );
+  });
+}
+
 /** Pseudo-random numbers below 1 from a seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
+function randomFrom(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -99,8 +118,7 @@ export class RandomUsage {
       await this.moveTo(FIRST_MS + Math.floor((LAST_MS - FIRST_MS) * share) - Math.floor(this.#random() * 3_600_000));
       const fresh = Math.ceil(RUNS * share) - this.#runs.size;
       await this.report(Array.from({ length: fresh }, () => this.#start()));
-      const known = [...this.#runs].flatMap(([run, { startedMs }]) => (startedMs > this.#nowMs - OLD_MS ? [run] : []));
-      await this.report(Array.from({ length: Math.ceil(fresh / 2) }, () => this.pick(known)));
+      await this.reportAgain(Math.ceil(fresh / 2));
     }
     await this.settle();
   }
@@ -127,6 +145,16 @@ export class RandomUsage {
   /** Reports each of these runs once, with larger totals, or with a final report that may be lower. */
   async report(runs: readonly string[]): Promise<void> {
     for (let i = 0; i < runs.length; i += MAX_BATCH) await this.#reportBatch(runs.slice(i, i + MAX_BATCH));
+  }
+
+  /** Reports this many times for runs that are not too old. */
+  async reportAgain(times: number): Promise<void> {
+    const known = [...this.#runs].flatMap(([run, { startedMs }]) => (startedMs > this.#nowMs - OLD_MS ? [run] : []));
+    await this.report(Array.from({ length: times }, () => this.pick(known)));
+  }
+
+  startOf(run: string): number {
+    return this.#run(run).startedMs;
   }
 
   #start(): string {

@@ -97,6 +97,37 @@ describe("the list of runs", () => {
     const none = await e.agent("GET", `${e.path}/runs.csv?workspace=unheard-of`);
     expect(none.text.trimEnd().split("\r\n")).toEqual([header]);
   });
+
+  it("as CSV lists a run in every cycle in which it was charged, also if all of that was refunded", async () => {
+    const e = await newEnterprise({ test_clock: "2026-03-31T12:00:00Z" });
+    const spend = (credits: number, more = {}) =>
+      e.debit(costing(credits, { started_at: "2026-03-31T12:00:00Z", ...more }));
+    await spend(2, { run: "refunded-in-march" });
+    await spend(0, { run: "refunded-in-march", final: true });
+    await spend(5);
+    await e.moveTo("2026-04-02T12:00:00Z");
+    await spend(2, { run: "refunded-in-march", model: "gpt-4.1" });
+    await spend(9);
+    await spend(5, { final: true });
+    const listed = async (cycle: string) => {
+      const { text } = await e.agent("GET", `${e.path}/runs.csv?cycle=${cycle}`);
+      const [header = "", ...lines] = text.trimEnd().split("\r\n");
+      const at = header.split(",").indexOf("cycle_micros");
+      return Object.fromEntries(lines.map((line) => [line.split(",")[0], Number(line.split(",")[at])]));
+    };
+    for (const step of ["written", "rebuilt"]) {
+      if (step === "rebuilt") await operator("POST", `${e.path}/rebuild`);
+      await projectNow(e.id);
+      expect([step, await listed("2026-03-01T00:00:00Z")]).toEqual([
+        step,
+        { "refunded-in-march": 0, "run-1": 5 * CREDIT },
+      ]);
+      const april = await listed("2026-04-01T00:00:00Z");
+      expect([step, Object.keys(april).sort()]).toEqual([step, ["refunded-in-march", "run-1"]]);
+      expect([step, april["run-1"]]).toEqual([step, 0]);
+    }
+    expect((await e.audit()).ok).toBe(true);
+  });
 });
 
 describe("the journal", () => {
