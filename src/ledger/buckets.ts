@@ -91,7 +91,8 @@ function withoutUndone(draws: readonly Draw[]): Draw[] {
   });
 }
 
-function hasEffect({ micros, lapsedMicros, lateMicros = 0 }: Draw): boolean {
+/** Whether something is left of a draw, or counts in its cycle although it was refunded. */
+export function hasEffect({ micros, lapsedMicros, lateMicros = 0 }: Draw): boolean {
   return micros > 0 || lapsedMicros > 0 || lateMicros > 0;
 }
 

@@ -125,12 +125,22 @@ function checkSameRows(world: World, table: string, columns: string, order: stri
 
 function checkRuns(world: World): void {
   const rows = new Map(rowsOf(world, "runs").map((row) => [row.run as string, row]));
+  const otherCycles = Map.groupBy(rowsOf(world, "run_cycles"), (row) => row.run as string);
   for (const run of world.reference.runs.values()) {
     const row = rows.get(run.run);
     if (row === undefined && world.nowMs - run.startedMs > RUN_HISTORY_MS) continue;
     if (row === undefined && maySilentRunEnd(run, world.object.ledger.nowMs())) continue;
     if (row === undefined) world.fail(`run ${run.run} is missing from the copy`);
     world.same(`run ${run.run} in the copy`, viewRow(row), viewRun(world, run));
+    const others = (otherCycles.get(run.run) ?? []).map(
+      ({ unit, cycle_starts_at_ms }) => `${unit} ${cycle_starts_at_ms}`,
+    );
+    const own = `${row.unit} ${row.cycle_starts_at_ms}`;
+    world.same(
+      `other cycles of run ${run.run} in the copy`,
+      others.sort(),
+      chargedCycles(run).filter((key) => key !== own),
+    );
     rows.delete(run.run);
   }
   for (const name of rows.keys()) world.fail(`run ${name} of the copy is unknown to the reference`);
@@ -158,6 +168,12 @@ function viewRun(world: World, run: ReferenceRun) {
   const ofCycle = counted.filter((taking) => taking.cycleMs === cycleMs);
   const inCycle = ofCycle.reduce((sum, { micros, late = 0 }) => sum + micros + late, 0);
   return [...fixed, models, lastReportMs, unit, totalOf(run, unit), cycleMs, inCycle];
+}
+
+/** The cycles in which the run was charged, also if all of that was refunded. */
+function chargedCycles({ meters }: ReferenceRun): string[] {
+  const keys = meters.flatMap(({ unit, takings }) => takings.map(({ cycleMs }) => `${unit} ${cycleMs}`));
+  return [...new Set(keys)].sort();
 }
 
 /** The start of the cycle that contains the instant. */

@@ -10,7 +10,7 @@ const MAX_RUNS = 10;
 
 type Table = { rows: Record<string, string[]>; total: string[] };
 
-export type UsagePage = {
+type UsagePage = {
   text: string;
   /** The cells of each table: requests and amount. */
   tables: Record<(typeof TABLES)[number], Table>;
@@ -67,7 +67,7 @@ export async function checkUsagePages(usage: RandomUsage, selection: Selection):
     for (const table of TABLES) {
       const byModel = table === "model" || selection.model !== undefined;
       const countOf = (debits: typeof selected) =>
-        String(debits.filter((debit) => (byModel ? debit.firstOfModel : debit.firstOfRun)).length);
+        withCommas(debits.filter((debit) => (byModel ? debit.firstOfModel : debit.firstOfRun)).length);
       const expected = Object.groupBy(ofCycle, (debit) => debit[table]);
       const rows = Object.entries(expected).map(([id, debits = []]) => {
         return [id, [countOf(debits), showCredits(sumOf(debits.map((debit) => debit.ofCycle)))]];
@@ -105,7 +105,16 @@ function showCredits(micros: number): string {
   const sign = micros < 0 ? "\u2212" : "";
   if (tenths === 0) return micros < 0 ? ">\u22120.1" : "<0.1";
   if (tenths < 1_000) return `${sign}${(tenths / 10).toFixed(1)}`;
-  return sign + String(Math.round(Math.abs(micros) / 1_000_000)).replace(/\B(?=(\d{3})+$)/g, ",");
+  return sign + withCommas(Math.round(Math.abs(micros) / 1_000_000));
+}
+
+function withCommas(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** Parses a count as the page prints it. */
+export function parseCount(text: string | undefined): number {
+  return Number(text?.replaceAll(",", ""));
 }
 
 function cellsOf(row = ""): string[] {

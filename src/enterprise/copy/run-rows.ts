@@ -5,8 +5,9 @@
  */
 import type { RunCycle, RunRow } from "../../copy/batch.ts";
 import { type Draw, type Meter, type Run, unitOf } from "../../ledger/books.ts";
-import { countedMicros } from "../../ledger/buckets.ts";
+import { countedMicros, hasEffect } from "../../ledger/buckets.ts";
 import { KINDS } from "../../ledger/kinds.ts";
+import type { Unit } from "../../ledger/micros.ts";
 import type { Usage } from "../../ledger/prices.ts";
 import { summarizeRun } from "../../ledger/receipt.ts";
 import { splitMeterKey } from "../../ledger/tiers.ts";
@@ -57,37 +58,46 @@ function readPruned(text: string): RunRow {
 
 function toRunRow(ledger: Ledger, run: Run, meters: readonly Meter[]): RunRow {
   const summary = summarizeRun(run, meters, unitOf(ledger.books.settings.billingModel));
-  const cycles = cyclesOf(meters, ledger.store.olderDraws.sums(meters));
-  const ofUnit = cycles.filter(({ unit }) => unit === summary.unit);
-  const last = ofUnit.reduce<RunCycle | null>(
-    (latest, cycle) => (latest !== null && latest.cycleStartsAtMs > cycle.cycleStartsAtMs ? latest : cycle),
-    null,
-  );
+  const draws = drawsOf(meters, ledger.store.olderDraws.sums(meters));
+  const cycles = cyclesOf(draws);
+  const cycleStartsAtMs = latestCycleMs(draws, summary.unit) ?? cycleOfLastReport(ledger, meters);
+  const isOwn = (cycle: RunCycle) => cycle.unit === summary.unit && cycle.cycleStartsAtMs === cycleStartsAtMs;
   const formerNames = meters.map(({ key }) => splitMeterKey(key).name);
   const versions = meters.flatMap(({ price }) => price?.bookVersion ?? []);
   return {
     ...summary,
-    cycleStartsAtMs: last?.cycleStartsAtMs ?? cycleOfLastReport(ledger, meters),
-    cycleMicros: last?.micros ?? 0,
-    otherCycles: cycles.filter((cycle) => cycle !== last),
+    cycleStartsAtMs,
+    cycleMicros: cycles.find(isOwn)?.micros ?? 0,
+    otherCycles: cycles.filter((cycle) => !isOwn(cycle)),
     formerModels: [...new Set(formerNames)].filter((name) => !summary.models.includes(name)),
     usage: usageOf(meters),
     priceBookVersions: [...new Set(versions)].sort((a, b) => a - b),
   };
 }
 
-/** Returns what the meters were charged in each cycle, by unit. */
-function cyclesOf(meters: readonly Meter[], olderSums: ReadonlyMap<Meter, readonly Draw[]>): RunCycle[] {
+type UnitDraw = { unit: Unit; draw: Draw };
+
+function drawsOf(meters: readonly Meter[], olderSums: ReadonlyMap<Meter, readonly Draw[]>): UnitDraw[] {
+  return meters.flatMap((meter) => {
+    return [...(olderSums.get(meter) ?? []), ...meter.draws].map((draw) => ({ unit: meter.unit, draw }));
+  });
+}
+
+/** Returns what was charged in each cycle, by unit. It is 0 in a cycle of which everything was refunded. */
+function cyclesOf(draws: readonly UnitDraw[]): RunCycle[] {
   const cycles = new Map<string, RunCycle>();
-  for (const meter of meters) {
-    const { unit } = meter;
-    for (const draw of [...(olderSums.get(meter) ?? []), ...meter.draws]) {
-      const key = `${unit} ${draw.cycleStartsAtMs}`;
-      const known = cycles.get(key) ?? { unit, cycleStartsAtMs: draw.cycleStartsAtMs, micros: 0 };
-      cycles.set(key, { ...known, micros: known.micros + countedMicros(draw) });
-    }
+  for (const { unit, draw } of draws) {
+    const key = `${unit} ${draw.cycleStartsAtMs}`;
+    const known = cycles.get(key) ?? { unit, cycleStartsAtMs: draw.cycleStartsAtMs, micros: 0 };
+    cycles.set(key, { ...known, micros: known.micros + countedMicros(draw) });
   }
   return [...cycles.values()];
+}
+
+/** Returns the start of the latest cycle in which something was charged in this unit and not refunded in time. */
+function latestCycleMs(draws: readonly UnitDraw[], unit: Unit): AtMs | null {
+  const starts = draws.filter(({ unit: of, draw }) => of === unit && hasEffect(draw));
+  return starts.reduce<AtMs | null>((latest, { draw }) => Math.max(latest ?? 0, draw.cycleStartsAtMs), null);
 }
 
 /** Returns what all meters used, in the order of rule R1. */
