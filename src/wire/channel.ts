@@ -2,7 +2,6 @@
 import { z } from "@hono/zod-openapi";
 import { CHANNEL_KINDS, type Channel, DEFAULT_THRESHOLDS, isActive, isChannelCode } from "../ledger/channels.ts";
 import type { AtMs } from "../ledger/time.ts";
-import { hasUnseen, UNSEEN_RULE } from "./fields.ts";
 import { formatIso } from "./time.ts";
 import { type LoggedWebhook, showWebhook, webhookSchema } from "./webhook.ts";
 import { isPublicHttps, PUBLIC_HTTPS_RULE } from "./webhook-url.ts";
@@ -112,7 +111,6 @@ export function maskTarget({ kind, target }: Pick<Channel, "kind" | "target">): 
 }
 
 function targetFault(kind: Channel["kind"], target: string): string | null {
-  if (hasUnseen(target)) return UNSEEN_RULE;
   // A masked target, as answers show it, keeps the stored one.
   if (kind === "slack" && URL.canParse(target) && isMasked(target)) return null;
   if (kind !== "email") return URL.canParse(target) && isPublicHttps(target) ? null : PUBLIC_HTTPS_RULE;

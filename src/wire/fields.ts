@@ -53,7 +53,7 @@ export const time = z.iso
  */
 const UNSEEN = /[\s\p{Z}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/u;
 
-export const UNSEEN_RULE = "must not contain white space or invisible characters";
+const UNSEEN_RULE = "must not contain white space or invisible characters";
 
 export function hasUnseen(text: string): boolean {
   return UNSEEN.test(text);
