@@ -97,8 +97,12 @@ export const maintenanceRoutes = newRouter()
     async (c) => {
       const { shard } = c.req.valid("json");
       const shards = shardsFor(c.env, jurisdictionOf(c.var.address.region));
-      if (!shards.includes(shard))
-        return invalid(c, [{ path: "shard", message: `must be one of ${shards.join(", ")}` }]);
+      if (!shards.includes(shard)) {
+        const others = `must be one of ${shards.join(", ")}`;
+        const message =
+          shards.length > 1 ? others : "cannot be chosen: this deployment has one database for the enterprise";
+        return invalid(c, [{ path: "shard", message }]);
+      }
       const moved = await enterpriseStub(c.env, c.var.address).moveCopy(shard);
       return isRefusal(moved) ? refused(c, moved.refusal) : c.json(moved, 202);
     },

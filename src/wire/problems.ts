@@ -51,7 +51,10 @@ export function problemHeaders({ status, retryAfterSeconds }: Problem): Record<s
 export function fieldErrors(error: z.core.$ZodError): FieldError[] {
   return error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
-    if (issue.code !== "unrecognized_keys") return [{ path: path.join("."), message: issue.message }];
+    if (issue.code !== "unrecognized_keys") {
+      const isMissing = issue.code === "invalid_type" && issue.message.endsWith("received undefined");
+      return [{ path: path.join("."), message: isMissing ? "is required" : issue.message }];
+    }
     return issue.keys.map((key) => ({ path: [...path, key].join("."), message: "unknown field" }));
   });
 }

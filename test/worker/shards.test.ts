@@ -48,7 +48,7 @@ it("finds the databases of each jurisdiction by the names of their bindings, in 
 });
 
 it(`spreads ${ENTERPRISES} enterprises over two databases, moves one under traffic, and lists all from the directory`, {
-  timeout: 60_000 + ENTERPRISES * 1_000,
+  timeout: 60_000 + ENTERPRISES * 4_000,
 }, async () => {
   const [before, listedBefore] = [(await catalogOf(env).storage()).shards, await countEnterprises(directories())];
   const all: (Enterprise & { shard: string })[] = [];

@@ -209,7 +209,16 @@ const COPIED = `SELECT max(cycle_starts_at_ms), amount_micros FROM usage_by_dime
   WHERE enterprise = ? AND dimension = 'all' AND id = ''`;
 
 function newCounts() {
-  return { cursors: [], alarmsSet: 0, alarmsRun: 0, d1RowsWritten: 0, d1RowsRead: 0, d1Queries: 0 };
+  return {
+    cursors: [],
+    alarmsSet: 0,
+    alarmsRun: 0,
+    d1RowsWritten: 0,
+    d1RowsRead: 0,
+    d1Queries: 0,
+    d1Batches: 0,
+    d1Ms: 0,
+  };
 }
 
 /** Keeps the cursors, because they know how many rows they wrote only when they are done. */
@@ -259,7 +268,10 @@ function countedDb(db, counts) {
   return {
     prepare: (text) => counted(db.prepare(text)),
     batch: async (statements) => {
+      const sinceMs = Date.now();
       const results = await db.batch(statements.map(({ statement }) => statement));
+      counts.d1Ms += Date.now() - sinceMs;
+      counts.d1Batches += 1;
       results.forEach(add);
       return results;
     },

@@ -100,15 +100,14 @@ export const CopyCard: FC<CopyProps> = ({ id, form, shard, shards }) => {
       <p>
         Charts, tables and lists are read from a copy{shard === null ? "" : ` in the database ${shard}`}. If an audit
         finds a difference in it, rebuild it from the ledger.
+        {others.length === 0 && " It cannot be moved, because this deployment has no other database for it."}
       </p>
       <p class="buttons">
         <a class="button plain" href={enterpriseHref(id, "rebuild")}>
           Rebuild the copy
         </a>
       </p>
-      {others.length === 0 ? (
-        <p class="muted">It cannot be moved: this deployment has no other database for it.</p>
-      ) : (
+      {others.length > 0 && (
         <PostForm
           form={form}
           action={enterpriseHref(id, "move-copy")}

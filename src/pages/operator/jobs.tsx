@@ -124,7 +124,7 @@ const Jobs: FC<{ c: OperatorContext; rows: readonly ListedJob[]; query: string }
           columns={COLUMNS}
           cells={[
             <a href={jobHref(job.job)}>{workOf(job)}</a>,
-            <Enterprise c={c} id={job.enterprise} />,
+            <Enterprise c={c} job={job} />,
             <span class={`badge ${LEVELS[job.state]}`}>{STATES[job.state]}</span>,
             <Progress {...job} />,
             <span class="name">{job.detail || "—"}</span>,
@@ -146,7 +146,7 @@ const Job: FC<{ c: OperatorContext; job: Omit<ListedJob, "changedAtMs"> }> = ({ 
       <div>
         <dt>Enterprise</dt>
         <dd>
-          <Enterprise c={c} id={job.enterprise} />
+          <Enterprise c={c} job={job} />
         </dd>
       </div>
       <div>
@@ -180,13 +180,14 @@ const Progress: FC<Pick<ListedJob, "progress" | "state">> = ({ progress, state }
   );
 };
 
-/** The enterprise of a job, which may be deleted, with a link if the session may open one. */
-const Enterprise: FC<{ c: OperatorContext; id: string }> = ({ c, id }) =>
-  mayOpen(c.var.caller, "GET /operator/enterprises/:e/data") ||
-  mayOpen(c.var.caller, "GET /operator/enterprises/:e") ? (
-    <a href={openHref(c.var.caller, id)}>
-      <Name>{id}</Name>
+/** The enterprise of a job, with a link if the session may open one, unless the job deletes it. */
+const Enterprise: FC<{ c: OperatorContext; job: { name: string; enterprise: string } }> = ({ c, job }) =>
+  job.name !== "delete" &&
+  (mayOpen(c.var.caller, "GET /operator/enterprises/:e/data") ||
+    mayOpen(c.var.caller, "GET /operator/enterprises/:e")) ? (
+    <a href={openHref(c.var.caller, job.enterprise)}>
+      <Name>{job.enterprise}</Name>
     </a>
   ) : (
-    <Name>{id}</Name>
+    <Name>{job.enterprise}</Name>
   );
