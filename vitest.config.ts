@@ -42,6 +42,8 @@ export default defineConfig({
       {
         test: {
           name: "core",
+          // These files share nothing that they change, so a process runs many of them, and loads each module once.
+          isolate: false,
           include: ["test/{client,docs,enterprise,ledger,pages,simulation,tools,wire}/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 60_000,
           maxWorkers: WORKERS,
@@ -72,6 +74,7 @@ export default defineConfig({
         ],
         test: {
           name: "worker",
+          // One workerd runs many files. setup.ts gives each an empty storage and fresh modules.
           isolate: false,
           include: ["test/worker/**/*.test.ts"],
           setupFiles: ["./test/worker/setup.ts"],

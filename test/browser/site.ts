@@ -3,35 +3,21 @@
  * a test clock, and the price book has round prices, so that amounts are easy to choose.
  */
 import { mkdir } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
-import { configOfBuiltWorker } from "../support/built-worker.ts";
+import { OPERATOR_KEY, startBuiltWorker } from "../support/start-worker.ts";
 import { launchBrowser } from "./chromium.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
-export const KEY = "operator-key-of-the-tests-32-characters";
+export const KEY = OPERATOR_KEY;
 
 export const WIDE = { width: 1280, height: 900 };
 export const NARROW = { width: 375, height: 800 };
-
-const SECOND_DATABASE = `
-[[d1_databases]]
-binding = "DB_1"
-database_name = "second"
-migrations_dir = "migrations"
-`;
 
 // biome-ignore lint/suspicious/noExplicitAny: the shapes of answers are tested elsewhere
 type Answer = { status: number; body: any; headers: Headers; text: string };
 
 export type ViewOptions = { theme?: "light" | "dark"; size?: { width: number; height: number }; script?: boolean };
-
-/** The part of D1 that is used here. The Worker's types cannot be loaded beside those of the DOM. */
-type Database = {
-  prepare(sql: string): { all(): Promise<{ results: { name: string }[] }> };
-  batch(statements: unknown[]): Promise<unknown>;
-};
 
 export type Site = Awaited<ReturnType<typeof startSite>>;
 export type Enterprise = Awaited<ReturnType<Site["newEnterprise"]>>;
@@ -41,32 +27,27 @@ export type Enterprise = Awaited<ReturnType<Site["newEnterprise"]>>;
  * @param shards true: there is a second database for copies
  */
 export async function startSite({ copy = true, demo = false, shards = false } = {}) {
-  const silent = { X_LOCAL_OBSERVABILITY: "false", X_LOCAL_EXPLORER: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
-  Object.assign(process.env, silent, { WRANGLER_SEND_METRICS: "false" });
-  const { createTestHarness } = await import("wrangler");
-  const worker = {
-    configPath: await configOfBuiltWorker(shards ? SECOND_DATABASE : ""),
-    vars: {
-      RATE_LIMIT_FACTOR: "1000",
-      SIMULATE_REGIONS: "true",
-      EMAIL_FROM: "fuelgauge@platform.example",
-      ...(demo ? { DEMO_MODE: "true" } : {}),
-    },
-    secrets: { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" },
-  };
-  const server = createTestHarness({ root: ROOT, workers: [worker] });
-  const [{ url }, browser] = await Promise.all([server.listen(), launchBrowser()]);
-  if (copy) await server.getWorker().applyD1Migrations("DB");
-  if (shards) await server.getWorker().applyD1Migrations("DB_1");
-  const site = await openSite(url.origin, browser);
+  const databases = shards ? ["DB", "DB_1"] : ["DB"];
+  const [worker, browser] = await Promise.all([
+    startBuiltWorker({
+      variables: {
+        RATE_LIMIT_FACTOR: "1000",
+        SIMULATE_REGIONS: "true",
+        EMAIL_FROM: "fuelgauge@platform.example",
+        ...(demo ? { DEMO_MODE: "true" } : {}),
+      },
+      ...(copy ? { databases } : { databases: [], without: databases }),
+    }),
+    launchBrowser(),
+  ]);
+  const site = await openSite(worker.url, browser);
 
   /** Closes all sockets of an enterprise's object and clears its memory, as a deployment does. */
-  const evict = ({ id }: { id: string }) =>
-    server.getWorker().evictDurableObject("EnterpriseObject", { name: id, webSockets: "close" });
+  const evict = ({ id }: { id: string }) => worker.evict(id);
 
   /** Makes all reads and writes of the copy fail until the returned function is called. */
   async function breakCopy(): Promise<() => Promise<void>> {
-    const { DB } = await server.getWorker<{ DB: Database }>().getEnv();
+    const DB = await worker.database("DB");
     const found = await DB.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
     const tables = found.results.map(({ name }) => name).filter((name) => !/^(sqlite|_cf|d1)_/.test(name));
     const rename = (nameBefore: (table: string) => string, nameAfter: (table: string) => string) =>
@@ -79,7 +60,7 @@ export async function startSite({ copy = true, demo = false, shards = false } = 
 
   async function stop(): Promise<void> {
     await browser.close();
-    await server.close();
+    await worker.stop();
   }
 
   return { ...site, evict, breakCopy, stop };

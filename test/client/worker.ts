@@ -2,10 +2,7 @@
  * Starts the real Worker with empty storage on a free port, for tests of the client in plain Node. What these tests do
  * without the client goes through the documented HTTP interface.
  */
-import process from "node:process";
-import { configOfBuiltWorker } from "../support/built-worker.ts";
-
-const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
+import { OPERATOR_KEY, startBuiltWorker } from "../support/start-worker.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read answers freely; other tests check their shapes
 type Answer = { status: number; body: any };
@@ -13,18 +10,12 @@ type Answer = { status: number; body: any };
 export type Ledger = Awaited<ReturnType<typeof startLedger>>;
 
 export async function startLedger() {
-  const silent = { X_LOCAL_OBSERVABILITY: "false", X_LOCAL_EXPLORER: "false", CLOUDFLARE_CF_FETCH_ENABLED: "false" };
-  Object.assign(process.env, silent, { WRANGLER_SEND_METRICS: "false" });
-  const { createTestHarness } = await import("wrangler");
-  const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" };
-  const harness = createTestHarness({ workers: [{ configPath: await configOfBuiltWorker(), secrets }] });
-  const { url } = await harness.listen();
-  await harness.getWorker().applyD1Migrations("DB");
+  const worker = await startBuiltWorker();
 
   async function call(key: string, method: string, path: string, body?: unknown): Promise<Answer> {
     const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
     const init = { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
-    const response = await fetch(new URL(path, url), init);
+    const response = await fetch(new URL(path, worker.url), init);
     const text = await response.text();
     return { status: response.status, body: text === "" ? null : JSON.parse(text) };
   }
@@ -48,5 +39,5 @@ export async function startLedger() {
     };
   }
 
-  return { url: url.origin, newEnterprise, close: () => harness.close() };
+  return { url: worker.url, newEnterprise, close: () => worker.stop() };
 }
