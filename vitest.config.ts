@@ -26,6 +26,8 @@ const WORKER_LIBRARIES = [
 const TIMED_BROWSER_TESTS = "test/browser/latency.test.ts";
 
 const browser = {
+  // Playwright takes a second to load.
+  isolate: false,
   testTimeout: 60_000,
   hookTimeout: 120_000,
   globalSetup: ["./test/browser/unpack-chromium.ts"],
@@ -46,6 +48,7 @@ export default defineConfig({
           isolate: false,
           include: ["test/{client,docs,enterprise,ledger,pages,simulation,tools,wire}/**/*.test.ts", "test/*.test.ts"],
           testTimeout: 60_000,
+          expect: { poll: { timeout: 15_000 } },
           maxWorkers: WORKERS,
         },
       },

@@ -247,8 +247,8 @@ it("exports each row as it was imported, and passes an audit, also after a rebui
   const exported: string[] = [];
   for (let after: string | null = ""; after !== null; ) {
     const headers = { authorization: `Bearer ${runtime.operatorKey}` };
-    const url = `http://127.0.0.1:${runtime.port}${PATH}/export?${query({ kind: "usage", ...(after ? { after } : {}) })}`;
-    const lines = (await (await fetch(url, { headers })).text()).trim().split("\n");
+    const url: string = `http://127.0.0.1:${runtime.port}${PATH}/export?${query({ kind: "usage", ...(after ? { after } : {}) })}`;
+    const lines: string[] = (await (await fetch(url, { headers })).text()).trim().split("\n");
     after = (JSON.parse(lines.pop() as string) as { next: string | null }).next;
     for (const line of lines) exported.push(lineOf(JSON.parse(line) as UsageRow));
   }
