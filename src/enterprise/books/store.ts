@@ -15,7 +15,7 @@ import { ExpiredHolds } from "./expired-holds.ts";
 import { furtherRatesOf } from "./further-kinds.ts";
 import { OlderDrawPages } from "./older-draws.ts";
 import { ENTRIES, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
-import type { Sql } from "./sql.ts";
+import type { Sql, SqlValue } from "./sql.ts";
 
 /**
  * Ending this many holds takes about ten milliseconds and writes an outbox row of at most 200 KB. So does expiring this many
@@ -33,6 +33,8 @@ export class Store {
   readonly expired: ExpiredHolds;
   /** How many of what is due one change ends. Tests lower this. */
   maxEnded = MAX_ENDED;
+  /** The meter up to which pruning has looked, and when it may begin again. Losing this is harmless: it begins again. */
+  readonly pruning: { after: readonly SqlValue[] | null; notBeforeMs: AtMs } = { after: null, notBeforeMs: 0 };
 
   constructor(readonly sql: Sql) {
     this.channels = new Channels(sql);

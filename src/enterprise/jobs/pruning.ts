@@ -8,6 +8,7 @@ import type { Draw } from "../../ledger/books.ts";
 import { METER_RETENTION_MS } from "../../ledger/meter.ts";
 import { keptSince } from "../../ledger/retention.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import type { Key } from "../books/as-of.ts";
 import { pruneAnnounced } from "../books/budget-rows.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { drawsOf } from "../books/older-draws.ts";
@@ -18,6 +19,10 @@ import { loadRunRows, writePruned } from "../copy/run-rows.ts";
 
 const PRUNE_EVERY_MS = 3_600_000;
 const RUNS_AT_ONCE = 500;
+/** Looking at this many meters takes a few milliseconds. */
+const METERS_AT_ONCE = 2_000;
+/** After a look at all old meters, the next one waits for this long. */
+const PASS_PAUSE_MS = 60_000;
 const TOTALS_AT_ONCE = 5_000;
 const PAGES_AT_ONCE = 40;
 /** A portion ends before it has more meters, or more characters of draws, than this; it has at least one run. */
@@ -30,11 +35,11 @@ export function prune(ledger: Ledger): boolean {
   if (ledger.paymentsWait) return true;
   const { sql } = ledger;
   const nowMs = ledger.nowMs();
-  const found = findOldRuns(ledger, nowMs - METER_RETENTION_MS);
+  const { runs: found, more } = findOldRuns(ledger, nowMs - METER_RETENTION_MS, nowMs);
   const runs = fitIntoPortion(ledger, found);
   if (prunePages(ledger, runs)) return true;
   ledger.recent.forget(runs);
-  if (runs.length === 0 && nowMs - getProgress(sql, "pruned_at") < PRUNE_EVERY_MS) return false;
+  if (runs.length === 0 && nowMs - getProgress(sql, "pruned_at") < PRUNE_EVERY_MS) return more;
   sql.transaction(() => {
     for (const row of loadRunRows(ledger, runs)) {
       sql.run("UPDATE runs SET pruned = ? WHERE run = ?", writePruned(row), row.run);
@@ -53,17 +58,35 @@ export function prune(ledger: Ledger): boolean {
     pruneAnnounced(sql, ledger.books.cycle.startsAtMs, TOTALS_AT_ONCE);
     setProgress(sql, "pruned_at", nowMs);
   });
-  return found.length === RUNS_AT_ONCE || runs.length < found.length;
+  return more || runs.length < found.length;
 }
 
-/** Returns runs whose start and last report are both older than the retention of meters. */
-function findOldRuns(ledger: Ledger, keptSinceMs: AtMs): string[] {
-  const statement = `SELECT DISTINCT m.run FROM meters AS m JOIN runs AS r ON r.run = m.run
-    WHERE m.first_report_at_ms < ?1 AND r.started_at_ms < ?1
-      AND NOT EXISTS (SELECT 1 FROM meters AS o WHERE o.run = m.run
-        AND (o.last_report_at_ms >= ?1 OR o.priced_at_ms >= ?1 OR o.book_version = 0))
-    LIMIT ?2`;
-  return ledger.sql.all(statement, keptSinceMs, RUNS_AT_ONCE).map((row) => row.run as string);
+/**
+ * Looks at the next old meters in the order of their first reports. Returns which of their runs have a start and a last
+ * report that are both older than the retention of meters, and whether there may be more. Meters of runs that go on for
+ * very long are only passed, a page at a time.
+ */
+function findOldRuns({ sql, store }: Ledger, keptSinceMs: AtMs, nowMs: AtMs): { runs: string[]; more: boolean } {
+  const { pruning } = store;
+  if (pruning.after === null && nowMs < pruning.notBeforeMs) return { runs: [], more: false };
+  const page = `SELECT first_report_at_ms, run, model FROM meters
+    WHERE first_report_at_ms < ? AND (first_report_at_ms, run, model) > (?, ?, ?)
+    ORDER BY first_report_at_ms, run, model LIMIT ?`;
+  const meters = sql.all(page, keptSinceMs, ...(pruning.after ?? [Number.MIN_SAFE_INTEGER, "", ""]), METERS_AT_ONCE);
+  const statement = `SELECT r.run FROM runs AS r WHERE r.run IN (SELECT value FROM json_each(?1)) AND r.started_at_ms < ?2
+      AND NOT EXISTS (SELECT 1 FROM meters AS o WHERE o.run = r.run
+        AND (o.last_report_at_ms >= ?2 OR o.priced_at_ms >= ?2 OR o.book_version = 0))
+    LIMIT ?3`;
+  const named = JSON.stringify([...new Set(meters.map(({ run }) => run))]);
+  const runs = sql.all(statement, named, keptSinceMs, RUNS_AT_ONCE).map((row) => row.run as string);
+  const more = meters.length === METERS_AT_ONCE;
+  // If runs were found, their meters will be gone. The next call looks at the rest of this page again.
+  if (runs.length === 0) {
+    const last = meters.at(-1);
+    pruning.after = more && last !== undefined ? ([last.first_report_at_ms, last.run, last.model] as Key) : null;
+    pruning.notBeforeMs = nowMs + PASS_PAUSE_MS;
+  }
+  return { runs, more };
 }
 
 /** Returns the first of these runs that fit into one portion. */

@@ -2,9 +2,22 @@
 import { expect, it } from "vitest";
 import { loadPendingWebhooks, putWebhook } from "../../../src/enterprise/books/webhook-queue.ts";
 import { EnterpriseCore } from "../../../src/enterprise/core.ts";
+import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
 import { CopyDb } from "../../simulation/copy-db.ts";
-import { at, DAY_MS, debit, NOON, openBooks, price, rates, report, settings, tokens } from "../../support/books.ts";
+import {
+  at,
+  DAY_MS,
+  debit,
+  NOON,
+  openBooks,
+  openByClock,
+  price,
+  rates,
+  report,
+  settings,
+  tokens,
+} from "../../support/books.ts";
 import { stubPlatform } from "../stub-platform.ts";
 
 const EVENT = { type: "test", timestamp: "2026-03-10T12:00:00.000Z", data: {} } as const;
@@ -90,4 +103,30 @@ it("goes on with the copy if refunds of several cycles arrive in one hour", asyn
   expect(copy.rows("SELECT amount_micros FROM usage_hourly ORDER BY starts_at_ms DESC LIMIT 1")).toEqual([
     { amount_micros: -Number.MAX_SAFE_INTEGER },
   ]);
+});
+
+it("prunes behind thousands of old meters whose runs go on, and looks at them a page at a time", () => {
+  const clock = { nowMs: NOON };
+  const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
+  const RUNS = 4_500;
+  const reportAll = (input: number) => {
+    for (let from = 0; from < RUNS; from += 500) {
+      ledger.debit(
+        Array.from({ length: 500 }, (_, i) => report(input, { run: `long-${from + i}`, startedAtMs: NOON })),
+      );
+    }
+  };
+  reportAll(1);
+  clock.nowMs += 1_000;
+  ledger.debit([report(1, { run: "old", startedAtMs: NOON })]);
+  clock.nowMs += 30 * DAY_MS;
+  reportAll(2);
+  clock.nowMs += 30 * DAY_MS;
+  const kept = () => ledger.sql.all("SELECT count(*) AS meters FROM meters")[0]?.meters;
+  for (const meters of [RUNS + 1, RUNS + 1, RUNS]) {
+    expect(kept()).toBe(RUNS + 1);
+    const more = prune(ledger);
+    expect([more, kept()]).toEqual([meters > RUNS, meters]);
+  }
+  expect(auditBooks(ledger).filter(({ ok }) => !ok)).toEqual([]);
 });
