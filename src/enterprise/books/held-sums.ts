@@ -111,16 +111,9 @@ export function isComplete(sql: Sql, folded: number): boolean {
   return getProgress(sql, "held_folded") === folded + 1;
 }
 
-/** Loads the sum over all ids of a dimension. */
-export function loadHeld(sql: Sql, dimension: Dimension): ByUnit {
-  const statement = "SELECT sum(credits) AS credits, sum(usd) AS usd FROM held_sums WHERE dimension = ?";
-  const row = sql.all(statement, dimension)[0];
-  return { credits: Number(row?.credits ?? 0), usd: Number(row?.usd ?? 0) };
-}
-
-/** How a commit has moved the sum of one id, or of a whole dimension. */
-export function movesFor(held: string | null, of: { dimension: Dimension; id?: string }): ByUnit {
-  const moves = movesOf(held).filter(({ dimension, id }) => dimension === of.dimension && id === (of.id ?? id));
+/** How a commit has moved the sum of one id. */
+export function movesFor(held: string | null, of: BudgetScope): ByUnit {
+  const moves = movesOf(held).filter(({ dimension, id }) => dimension === of.dimension && id === of.id);
   return moves.reduce((sum, { micros }) => addUnits(sum, micros), NOTHING);
 }
 

@@ -7,19 +7,23 @@
 import { NO_GROUP } from "../../ledger/books.ts";
 import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
 import { UNITS, type Unit } from "../../ledger/micros.ts";
-import { heldName } from "../books/budget-faults.ts";
+import { heldNames } from "../books/budget-faults.ts";
 import { weighted } from "../books/checksum.ts";
 import { groupOfWorkspace } from "../books/directory.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { getProgress } from "../books/progress.ts";
 import type { SqlRow } from "../books/sql.ts";
 import { type AuditNotes, addFault, addTo, sumOf } from "./audit-notes.ts";
+import type { AuditStart } from "./audit-start.ts";
 
 /** Adds rows of the stored sums. */
 export function addHeldSums(notes: AuditNotes, rows: readonly SqlRow[]): void {
-  for (const { dimension, id, credits, usd } of rows) {
-    addTo(notes, heldName(dimension as Dimension, "credits"), weighted(id as string, credits as number));
-    addTo(notes, heldName(dimension as Dimension, "usd"), weighted(id as string, usd as number));
+  for (const row of rows) {
+    for (const unit of UNITS) {
+      const { sum, weightedSum } = heldNames(row.dimension as Dimension, unit);
+      addTo(notes, sum, row[unit] as number);
+      addTo(notes, weightedSum, weighted(row.id as string, row[unit] as number));
+    }
   }
 }
 
@@ -37,21 +41,26 @@ export function subtractHolds(notes: AuditNotes, rows: readonly SqlRow[], ledger
     if (group_id === null && !groups.has(place)) groups.set(place, groupOfWorkspace(sql, place) ?? NO_GROUP);
     const ids = { workspace: place, group: (group_id ?? groups.get(place)) as string, user: user as string };
     for (const dimension of DIMENSIONS) {
-      addTo(notes, heldName(dimension, hold_unit as Unit), -weighted(ids[dimension], hold_micros as number));
+      const { weightedSum } = heldNames(dimension, hold_unit as Unit);
+      addTo(notes, weightedSum, -weighted(ids[dimension], hold_micros as number));
     }
   }
 }
 
-/** Adds a fault for each dimension in which the sums are not those of the holds. */
+/** Adds a fault for each dimension in which the sums are not those of the holds, in all or by id. */
 export function compareHeld(notes: AuditNotes): void {
-  const held = notes.start?.heldSums ?? null;
-  if (held === null) return;
+  const { heldSums = null, held } = notes.start as AuditStart;
+  if (heldSums === null) return;
+  const summed = (name: string) => sumOf(notes, name) + BigInt(heldSums.waiting[name] ?? "0");
   for (const dimension of DIMENSIONS) {
-    if (dimension === "group" && notes.values.directoryChanged === 1) continue;
     for (const unit of UNITS) {
-      const name = heldName(dimension, unit);
-      if (sumOf(notes, name) + BigInt(held.waiting[name] ?? "0") === 0n) continue;
-      addFault(notes, "budgets", `held by each ${dimension} in ${unit}: not what the holds of its runs sum to`);
+      const { sum, weightedSum } = heldNames(dimension, unit);
+      if (summed(sum) !== BigInt(held[unit])) {
+        addFault(notes, "budgets", `${sum}: ${summed(sum)}, in all ${held[unit]}`);
+      }
+      if (dimension === "group" && notes.values.directoryChanged === 1) continue;
+      if (summed(weightedSum) === 0n) continue;
+      addFault(notes, "budgets", `${weightedSum}: not what the holds of its runs sum to`);
     }
   }
 }
