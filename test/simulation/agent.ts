@@ -4,12 +4,14 @@
  */
 import type { Dice } from "./dice.ts";
 import { EXPENSIVE, NAMES } from "./prices.ts";
-import type { Tokens } from "./reference-meter.ts";
+import { type Tokens, USED_KINDS, used } from "./reference-meter.ts";
 
 /** A report as it is sent: it names the model as the agent does. */
 export type Sent = {
   run: string;
   name: string;
+  /** Absent: standard. */
+  tier?: string | undefined;
   tokens: Tokens;
   final: boolean;
   estimated?: boolean;
@@ -61,13 +63,18 @@ function planMeter(dice: Dice, run: string, name: string, who: Attributed): Plan
   const reports = dice.whole(1, 8);
   const pauseMs = dice.chance(0.9) ? dice.spread(500, 600_000) : dice.spread(600_000, 3 * DAY_MS);
   const planned: Planned[] = [];
-  let tokens: Tokens = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
+  let tokens = used();
+  // No entry lists rates for the priority tier, so it costs what the standard tier costs.
+  const tier = ["standard", "batch", "standard", "priority"][reports % 4];
   let afterMs = 0;
   for (let i = 0; i < reports; i++) {
     tokens = grow(dice, tokens);
     afterMs += dice.whole(0, 2 * pauseMs);
     const estimated = dice.chance(0.05);
-    planned.push({ afterMs, sent: attribute(dice, { run, name, tokens, final: false, estimated }, who, i === 0) });
+    planned.push({
+      afterMs,
+      sent: attribute(dice, { run, name, tier, tokens, final: false, estimated }, who, i === 0),
+    });
   }
   if (dice.chance(0.02))
     planned.push({ afterMs, sent: { run, name: EXPENSIVE, tokens: tooMany(), final: false, ...who } });
@@ -77,7 +84,7 @@ function planMeter(dice: Dice, run: string, name: string, who: Attributed): Plan
     const estimated = dice.chance(0.2);
     planned.push({
       afterMs,
-      sent: attribute(dice, { run, name, tokens: scaled(tokens, scale), final: true, estimated }, who, false),
+      sent: attribute(dice, { run, name, tier, tokens: scaled(tokens, scale), final: true, estimated }, who, false),
     });
   }
   return planned;
@@ -98,20 +105,22 @@ function attribute(dice: Dice, sent: Sent, who: Attributed, first: boolean): Sen
 
 function grow(dice: Dice, tokens: Tokens): Tokens {
   const more = (most: number) => (dice.chance(0.3) ? 0 : dice.spread(1, most));
-  return {
-    input: tokens.input + more(20_000),
-    output: tokens.output + more(8_000),
-    cache_read: tokens.cache_read + more(30_000),
-    cache_write: tokens.cache_write + more(5_000),
+  const input = tokens.input + more(20_000);
+  const output = tokens.output + more(8_000);
+  const cache_read = tokens.cache_read + more(30_000);
+  const cache_write = tokens.cache_write + more(5_000);
+  const further = {
+    cache_write_1h: Math.floor(cache_write / 3),
+    input_audio: Math.floor(input / 50),
+    web_searches: Math.floor(output / 4_000),
   };
+  return used({ input, output, cache_read, cache_write, ...further });
 }
 
 function scaled(tokens: Tokens, scale: number): Tokens {
-  const at = (count: number) => Math.floor(count * scale);
-  const { input, output, cache_read, cache_write } = tokens;
-  return { input: at(input), output: at(output), cache_read: at(cache_read), cache_write: at(cache_write) };
+  return used(Object.fromEntries(USED_KINDS.map((kind) => [kind, Math.floor(tokens[kind] * scale)])));
 }
 
 function tooMany(): Tokens {
-  return { input: TOO_MANY_TOKENS, output: TOO_MANY_TOKENS, cache_read: 0, cache_write: 0 };
+  return used({ input: TOO_MANY_TOKENS, output: TOO_MANY_TOKENS });
 }

@@ -11,7 +11,7 @@ import { auditBooks } from "../../src/enterprise/jobs/audit.ts";
 import type { Grant, Meter, Run } from "../../src/ledger/books.ts";
 import { eachGrant } from "../../src/ledger/grant-list.ts";
 import type { FactsJson } from "../../src/wire/entry.ts";
-import { costOf, maySilentRunEnd, type ReferenceMeter, type ReferenceRun } from "./reference-meter.ts";
+import { costOf, maySilentRunEnd, type ReferenceMeter, type ReferenceRun, USED_KINDS } from "./reference-meter.ts";
 import type { ReferenceGrant, Taking } from "./reference-money.ts";
 import { RUN_HISTORY_MS } from "./starts.ts";
 import type { World } from "./world.ts";
@@ -111,7 +111,7 @@ function checkMeters(world: World, nowMs: number): void {
   );
   const pages = new OlderDrawPages(world.platform.sql);
   const rows = stored.map((meter) => pages.newest(meter, Number.MAX_SAFE_INTEGER).meter);
-  const found = new Map(rows.map((meter) => [`${meter.run} ${meter.model}`, meter]));
+  const found = new Map(rows.map((meter) => [`${meter.run} ${meter.model} ${meter.tier}`, meter]));
   for (const run of reference.runs.values()) {
     for (const expected of run.meters) {
       const meter = found.get(expected.name);
@@ -134,11 +134,11 @@ function checkMeters(world: World, nowMs: number): void {
 
 /** J2: what was answered is stored. */
 function checkAcknowledged(world: World, meter: Meter): void {
-  const acknowledged = world.traffic.observer.acknowledged.get(`${meter.run} ${meter.model}`);
+  const acknowledged = world.traffic.observer.acknowledged.get(`${meter.run} ${meter.model} ${meter.tier}`);
   if (acknowledged === undefined) return;
   const answered = acknowledged.final ?? (meter.final ? null : acknowledged.open);
   if (acknowledged.final !== null && !meter.final) world.fail(`an answered final of ${meter.run} is not stored`);
-  for (const kind of ["input", "output", "cache_read", "cache_write"] as const) {
+  for (const kind of USED_KINDS) {
     if (answered !== null && (meter.usage[kind] ?? 0) < answered[kind]) {
       world.fail(`an answered report of ${meter.run} on ${meter.model} is not stored: ${kind}`);
     }
@@ -152,14 +152,22 @@ function viewMeter(meter: Meter) {
     ...{ micros, lapsed: lapsedMicros },
   }));
   const priced = [...Object.values(price?.rates ?? {}), price?.multiplierMillionths];
-  const fixed = [unit, Object.values(usage), final, estimated, priced, firstReportAtMs, lastReportAtMs];
+  const fixed = [
+    unit,
+    USED_KINDS.map((kind) => usage[kind] ?? 0),
+    final,
+    estimated,
+    priced,
+    firstReportAtMs,
+    lastReportAtMs,
+  ];
   return [...fixed, chargedMicros, sumsByBucket(takings)];
 }
 
 function viewReferenceMeter(meter: ReferenceMeter) {
   const { unit, tokens, final, estimated, price, firstReportMs, lastReportMs } = meter;
   const priced = [...Object.values(price.rates), price.multiplierMillionths];
-  const fixed = [unit, Object.values(tokens), final, estimated, priced, firstReportMs, lastReportMs];
+  const fixed = [unit, USED_KINDS.map((kind) => tokens[kind]), final, estimated, priced, firstReportMs, lastReportMs];
   return [...fixed, costOf(tokens, price, unit), sumsByBucket(meter.takings)];
 }
 

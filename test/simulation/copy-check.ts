@@ -75,7 +75,7 @@ function checkCube(world: World): void {
   const expected = new Map(world.reference.totals.cells);
   const models = new Map<string, number>();
   for (const row of rowsOf(world, "usage_cube")) {
-    const ids = [row.workspace, row.group_id, row.user, row.model, row.surface].join(" ");
+    const ids = [row.workspace, row.group_id, row.user, row.model, row.tier, row.surface].join(" ");
     const key = `${row.day_starts_at_ms} ${row.cycle_starts_at_ms} ${row.unit} ${ids}`;
     const cell = expected.get(key);
     if (cell === undefined) world.fail(`usage_cube ${key} is unknown to the reference`);
@@ -83,20 +83,20 @@ function checkCube(world: World): void {
     const kinds = JSON.parse(row.kinds as string) as Record<string, [number, number]>;
     const quantities = Object.keys(cell.grown).map((kind) => kinds[kind]?.[0] ?? 0);
     const counted = [row.amount_micros, row.cycle_micros, row.requests, row.model_requests, row.meter_requests];
-    const { micros, ofCycle, requests, modelRequests, grown } = cell;
-    const counts = [micros, ofCycle, requests, modelRequests, modelRequests];
+    const { micros, ofCycle, requests, modelRequests, meterRequests, grown } = cell;
+    const counts = [micros, ofCycle, requests, modelRequests, meterRequests];
     world.same(`usage_cube ${key}`, [...counted, ...quantities], [...counts, ...Object.values(grown)]);
     const hours = Object.values(JSON.parse(row.hours as string) as Record<string, number>);
     world.same(`hours of ${key}`, sumOf(hours), micros);
     world.same(`kinds of ${key}`, sumOf(Object.values(kinds).map(([, part]) => part)), ofCycle);
-    const model = `${row.unit} ${row.cycle_starts_at_ms} ${row.model}`;
+    const model = `${row.unit} ${row.cycle_starts_at_ms} ${row.model} ${row.tier}`;
     models.set(model, (models.get(model) ?? 0) + ofCycle);
   }
   for (const key of expected.keys()) {
     if (Number(key.split(" ")[0]) >= nowMs - RUN_HISTORY_MS) world.fail(`usage_cube ${key} is missing`);
   }
   for (const row of rowsOf(world, "usage_by_model")) {
-    const key = `${row.unit} ${row.cycle_starts_at_ms} ${row.model}`;
+    const key = `${row.unit} ${row.cycle_starts_at_ms} ${row.model} ${row.tier}`;
     // Of the oldest cycle that is kept, some days may be deleted.
     if ((row.cycle_starts_at_ms as number) >= nowMs - RUN_HISTORY_MS)
       world.same(`usage_by_model ${key}`, row.cycle_micros, models.get(key));
@@ -158,7 +158,7 @@ function viewRun(world: World, run: ReferenceRun) {
   const { meters } = run;
   const final = meters.length > 0 && meters.every((meter) => meter.final);
   const fixed = [run.surface, run.workspace, run.group ?? "none", run.user, run.startedMs, final];
-  const models = meters.map(({ model }) => model).sort();
+  const models = [...new Set(meters.map(({ model }) => model))].sort();
   const unit = [...meters].sort((a, b) => a.firstReportMs - b.firstReportMs || (a.model < b.model ? -1 : 1))[0]?.unit;
   if (unit === undefined) return [...fixed, models];
   const lastReportMs = Math.max(...meters.map((meter) => meter.lastReportMs));

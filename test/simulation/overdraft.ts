@@ -3,7 +3,7 @@
  * meets the same faults.
  */
 import { drawAttribution, type Sent } from "./agent.ts";
-import { costOf } from "./reference-meter.ts";
+import { costOf, used } from "./reference-meter.ts";
 import type { World } from "./world.ts";
 
 const MODEL = "deep";
@@ -19,12 +19,12 @@ export function runOverdraft(world: World): void {
   if (price === null || remaining === null || reference.unit !== "credits") return;
   // With a multiplier of 0, nothing costs anything.
   if (price.multiplierMillionths === 0) return;
-  const million = costOf({ input: 1_000_000, output: 0, cache_read: 0, cache_write: 0 }, price, "credits");
+  const million = costOf(used({ input: 1_000_000 }), price, "credits");
   const input = Math.min(MAX_QUANTITY, Math.ceil((remaining / million) * 1_000_000));
   const first = traffic.nameRun(drawAttribution(dice, booksNowMs));
   const second = traffic.nameRun(drawAttribution(dice, booksNowMs));
   const report = (run: string, share: number, final: boolean): Sent => {
-    const tokens = { input: Math.floor(input * share), output: 0, cache_read: 0, cache_write: 0 };
+    const tokens = used({ input: Math.floor(input * share) });
     return { run, name: MODEL, tokens, final, ...traffic.attributionOf(run) };
   };
   const reports = [report(first, 1, false), report(second, dice.pick([0.1, 0.5, 2]), false), report(first, 0.5, true)];

@@ -27,6 +27,8 @@ export const RARE_EVENTS = [
   "validation_failed",
   "run_closed_again",
   "estimated_final_replaced",
+  "tier_reported",
+  "searches_reported",
   "multiplier_changed",
   "draws_moved_out_of_their_row",
   // buckets

@@ -8,13 +8,23 @@ import type { Price } from "../../src/ledger/prices.ts";
 import type { Taker } from "./reference-money.ts";
 
 /** What the simulated agents use. */
-export type Tokens = Record<"input" | "output" | "cache_read" | "cache_write", number>;
+export const USED_KINDS = [
+  ...(["input", "output", "cache_read", "cache_write"] as const),
+  ...(["cache_write_1h", "input_audio", "web_searches"] as const),
+] as const;
+export type Tokens = Record<(typeof USED_KINDS)[number], number>;
+
+/** Usage in which nothing is used but this. */
+export function used(over: Partial<Tokens> = {}): Tokens {
+  return { ...(Object.fromEntries(USED_KINDS.map((kind) => [kind, 0])) as Tokens), ...over };
+}
 
 export type ReferenceUnit = "credits" | "usd";
 
 export type ReferenceMeter = Taker & {
   run: string;
   model: string;
+  tier: string;
   aliases: Set<string>;
   unit: ReferenceUnit;
   price: Price;
@@ -55,11 +65,13 @@ export function maySilentRunEnd(run: ReferenceRun, nowMs: number): boolean {
   return nowMs - Math.max(run.startedMs, run.holdEndedMs) > METER_RETENTION_MS;
 }
 
-/** ceil(Σ t·rate ÷ 10^6), in credits times credits_per_usd and the multiplier, as one exact sum; Infinity if it exceeds the largest amount. */
+/** ceil(Σ quantity·rate ÷ 10^6, searches · 1,000), in credits times credits_per_usd and the multiplier, as one exact sum; Infinity if it exceeds the largest amount. */
 export function costOf(tokens: Tokens, price: Price, unit: ReferenceUnit): number {
   let sum = 0n;
-  for (const kind of ["input", "output", "cache_read", "cache_write"] as const) {
-    sum += BigInt(tokens[kind]) * BigInt(price.rates[kind]);
+  for (const kind of USED_KINDS) {
+    // The rate of searches is for a thousand of them, and that of tokens for a million.
+    const factor = kind === "web_searches" ? 1_000n : 1n;
+    sum += BigInt(tokens[kind]) * BigInt(price.rates[kind]) * factor;
   }
   if (unit === "credits") sum *= BigInt(price.creditsPerUsd) * BigInt(price.multiplierMillionths);
   const scale = unit === "credits" ? 1_000_000_000_000n : 1_000_000n;
@@ -79,7 +91,7 @@ export function join(
   const isExact = (one: { final: boolean; estimated: boolean }) => one.final && !one.estimated;
   const { final, estimated } = report;
   if (meter === undefined || (isExact(report) && !isExact(meter))) {
-    return { tokens: report.usage as Tokens, final, estimated };
+    return { tokens: used(report.usage), final, estimated };
   }
   if (isExact(meter) && !isExact(report)) return { tokens: meter.tokens, final: true, estimated: false };
   const kinds = Object.entries(meter.tokens) as [keyof Tokens, number][];
@@ -92,10 +104,11 @@ export function join(
 }
 
 export function findMeter(run: ReferenceRun, report: Report, nowMs: number): ReferenceMeter | undefined {
+  const meters = run.meters.filter(({ tier }) => tier === report.tier);
   const meter =
-    run.meters.find((known) => known.aliases.has(report.reportedAs)) ??
-    run.meters.find((known) => known.model === report.reportedAs) ??
-    run.meters.find((known) => known.model === report.model);
+    meters.find((known) => known.aliases.has(report.reportedAs)) ??
+    meters.find((known) => known.model === report.reportedAs) ??
+    meters.find((known) => known.model === report.model);
   return meter !== undefined && isKept(meter, run, nowMs) ? meter : undefined;
 }
 
@@ -106,13 +119,14 @@ export function isKept(meter: ReferenceMeter, run: ReferenceRun, nowMs: number):
 export function newMeter(report: Report, price: Price, unit: ReferenceUnit, nowMs: number): ReferenceMeter {
   const aliases = new Set(report.reportedAs === report.model ? [] : [report.reportedAs]);
   return {
-    name: `${report.run} ${report.model}`,
+    name: `${report.run} ${report.model} ${report.tier}`,
     run: report.run,
     model: report.model,
+    tier: report.tier,
     aliases,
     unit,
     price,
-    tokens: { input: 0, output: 0, cache_read: 0, cache_write: 0 },
+    tokens: used(),
     final: false,
     estimated: false,
     firstReportMs: nowMs,

@@ -3,11 +3,12 @@
  * workspace, group and user, and by the cells of the usage cube. Nothing is folded or batched here.
  */
 import { localDayStart, localHourStart } from "./local-time.ts";
-import type { ReferenceRun, ReferenceUnit, Tokens } from "./reference-meter.ts";
+import { type ReferenceRun, type ReferenceUnit, type Tokens, used } from "./reference-meter.ts";
 import type { ReferenceCycle } from "./reference-money.ts";
 
 type Charged = {
   model: string;
+  tier: string;
   /** What the meter's totals grew by. */
   grown: Tokens;
   unit: ReferenceUnit;
@@ -21,14 +22,21 @@ type Charged = {
 };
 
 type CycleSum = { requests: number; micros: number };
-type CellSum = { micros: number; ofCycle: number; requests: number; modelRequests: number; grown: Tokens };
+type CellSum = {
+  micros: number;
+  ofCycle: number;
+  requests: number;
+  modelRequests: number;
+  meterRequests: number;
+  grown: Tokens;
+};
 
 export class ReferenceTotals {
   /** By `hour|day unit starts_at surface`. */
   readonly time = new Map<string, number>();
   /** By `unit cycle dimension id`. */
   readonly cycle = new Map<string, CycleSum>();
-  /** By `day cycle unit workspace group user model surface`. */
+  /** By `day cycle unit workspace group user model tier surface`. */
   readonly cells = new Map<string, CellSum>();
   readonly #used = new Set<string>();
 
@@ -48,23 +56,27 @@ export class ReferenceTotals {
     }
   }
 
-  #addCell(run: ReferenceRun, { unit, model, grown, micros, ofCycle, first, cycle, nowMs }: Charged): void {
+  #addCell(run: ReferenceRun, { unit, model, tier, grown, micros, ofCycle, first, cycle, nowMs }: Charged): void {
     const firstOfModel = !this.#used.has(`${run.run} ${model}`);
     this.#used.add(`${run.run} ${model}`);
-    if (!firstOfModel && micros === 0 && Object.values(grown).every((tokens) => tokens === 0)) return;
-    const ids = [run.workspace, run.group ?? "none", run.user, model, run.surface].join(" ");
+    const firstOfMeter = !this.#used.has(`${run.run} ${model} ${tier}`);
+    this.#used.add(`${run.run} ${model} ${tier}`);
+    if (!firstOfMeter && micros === 0 && Object.values(grown).every((tokens) => tokens === 0)) return;
+    const ids = [run.workspace, run.group ?? "none", run.user, model, tier, run.surface].join(" ");
     const key = `${localDayStart(nowMs, cycle.zone)} ${cycle.startsMs} ${unit} ${ids}`;
     const sum = this.cells.get(key) ?? {
       micros: 0,
       ofCycle: 0,
       requests: 0,
       modelRequests: 0,
-      grown: { input: 0, output: 0, cache_read: 0, cache_write: 0 },
+      meterRequests: 0,
+      grown: used(),
     };
     sum.micros += micros;
     sum.ofCycle += ofCycle;
     sum.requests += Number(first);
     sum.modelRequests += Number(firstOfModel);
+    sum.meterRequests += Number(firstOfMeter);
     for (const kind of Object.keys(sum.grown) as (keyof Tokens)[]) sum.grown[kind] += grown[kind];
     this.cells.set(key, sum);
   }

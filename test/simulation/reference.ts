@@ -7,7 +7,7 @@ import type { StartRequest } from "../../src/ledger/admission.ts";
 import type { Settings } from "../../src/ledger/books.ts";
 import type { Report } from "../../src/ledger/debit.ts";
 import type { GrantRequest } from "../../src/ledger/grants.ts";
-import type { Price, Usage } from "../../src/ledger/prices.ts";
+import type { Price } from "../../src/ledger/prices.ts";
 import type { RareEvent } from "./rare-events.ts";
 import { ReferenceBudgets } from "./reference-budgets.ts";
 import {
@@ -25,7 +25,10 @@ import {
   type ReferenceRun,
   type ReferenceUnit,
   startFault,
+  type Tokens,
   totalOf,
+  USED_KINDS,
+  used,
 } from "./reference-meter.ts";
 import { ReferenceMoney, type TurnSettings } from "./reference-money.ts";
 import { ReferenceTotals } from "./reference-totals.ts";
@@ -123,7 +126,8 @@ export class Reference {
     const cost = costOf(joined.tokens, next.price, next.unit);
     if (cost > MAX_AMOUNT || used + delta > MAX_AMOUNT || ofRun + delta > MAX_AMOUNT) return "charge_too_large";
     if (meter === undefined) {
-      run.meters = [...run.meters.filter((other) => other.model !== next.model), next];
+      const isOther = ({ model, tier }: ReferenceMeter) => model !== next.model || tier !== next.tier;
+      run.meters = [...run.meters.filter(isOther), next];
     }
     this.runs.set(report.run, run);
     return this.#accept(run, next, report, { ...joined, delta, touched: meter === undefined }, nowMs);
@@ -223,7 +227,7 @@ export class Reference {
       estimated,
       delta,
       touched,
-    }: { tokens: Usage; final: boolean; estimated: boolean; delta: number; touched: boolean },
+    }: { tokens: Tokens; final: boolean; estimated: boolean; delta: number; touched: boolean },
     nowMs: number,
   ): Expected {
     const closes = final && !meter.final && run.meters.every((other) => other === meter || other.final);
@@ -240,9 +244,8 @@ export class Reference {
     if (touched || moved || !named || nowMs - meter.lastReportMs >= TOUCH_MS) meter.lastReportMs = nowMs;
     // The receipt shows the names of a meter only if there is one besides its id, and then the id too.
     if (!named) meter.aliases = new Set([...(aliases.size === 0 ? [meter.model] : aliases), report.reportedAs]);
-    const grown = { input: 0, output: 0, cache_read: 0, cache_write: 0 };
-    for (const kind of Object.keys(grown) as (keyof typeof grown)[])
-      grown[kind] = (tokens[kind] ?? 0) - (meter.tokens[kind] ?? 0);
+    const grown = used();
+    for (const kind of USED_KINDS) grown[kind] = tokens[kind] - meter.tokens[kind];
     if (meter.final && meter.estimated && !estimated) this.count("estimated_final_replaced");
     Object.assign(meter, { tokens, final, estimated });
     let [ofCycle, ofDay] = [delta, delta];
@@ -260,7 +263,7 @@ export class Reference {
     if (closes && run.closed) this.count("run_closed_again");
     if (closes) run.closed = true;
     if (closes) this.money.note("run_closed", totalOf(run, "credits") + totalOf(run, "usd"));
-    const charged = { unit: meter.unit, model: meter.model, grown, micros: delta, ofCycle, first };
+    const charged = { unit: meter.unit, model: meter.model, tier: meter.tier, grown, micros: delta, ofCycle, first };
     this.totals.add(run, { ...charged, cycle: this.money.cycle, nowMs });
     const { remaining, available } = this.balance(meter.unit, nowMs);
     const answer = { charged: delta, runTotal: totalOf(run, meter.unit), unit: meter.unit, remaining, available };

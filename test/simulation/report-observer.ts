@@ -6,7 +6,7 @@ import type { DebitAnswer, Report } from "../../src/ledger/debit.ts";
 import { isRefusal, type Refused } from "../../src/ledger/refusals.ts";
 import { RARE_EVENTS, type RareEvent } from "./rare-events.ts";
 import type { Expected } from "./reference.ts";
-import type { ReferenceMeter, Tokens } from "./reference-meter.ts";
+import { type ReferenceMeter, type Tokens, USED_KINDS, used } from "./reference-meter.ts";
 import { type Delivery, MAX_COPIES } from "./report-network.ts";
 import type { World } from "./world.ts";
 
@@ -26,11 +26,11 @@ export class ReportObserver {
     for (const [i, report] of reports.entries()) {
       const result = results[i];
       if (result === undefined || isRefusal(result)) continue;
-      const key = `${report.run} ${result.model}`;
+      const key = `${report.run} ${result.model} ${result.tier}`;
       const known = this.acknowledged.get(key) ?? { open: null, final: null };
       // An estimated final lowers nothing, and an exact one replaces it.
       const field = report.final && !report.estimated ? "final" : "open";
-      this.acknowledged.set(key, { ...known, [field]: largest(known[field], report.usage as Tokens) });
+      this.acknowledged.set(key, { ...known, [field]: largest(known[field], used(report.usage)) });
     }
   }
 
@@ -54,7 +54,10 @@ export class ReportObserver {
     const { reference } = this.world;
     const run = reference.runs.get(report.run);
     const meter =
-      run?.meters.find(({ model, aliases }) => model === report.model || aliases.has(report.reportedAs)) ?? null;
+      run?.meters.find(
+        ({ model, tier, aliases }) =>
+          tier === report.tier && (model === report.model || aliases.has(report.reportedAs)),
+      ) ?? null;
     return {
       meter,
       tokens: meter?.tokens ?? null,
@@ -72,6 +75,8 @@ export class ReportObserver {
     }
     const { meter, tokens } = before;
     const started = world.reference.runs.get(report.run)?.startedMs ?? world.nowMs;
+    if (report.tier !== "standard") world.count("tier_reported");
+    if ((report.usage.web_searches ?? 0) > 0) world.count("searches_reported");
     if (expected.charged < 0) world.count("final_lowered_the_charge");
     if (before.final && report.final && expected.charged > 0) world.count("finals_joined");
     if (before.final && !report.final) world.count("report_after_final");
@@ -98,10 +103,5 @@ export class ReportObserver {
 
 function largest(known: Tokens | null, tokens: Tokens): Tokens {
   if (known === null) return tokens;
-  return {
-    input: Math.max(known.input, tokens.input),
-    output: Math.max(known.output, tokens.output),
-    cache_read: Math.max(known.cache_read, tokens.cache_read),
-    cache_write: Math.max(known.cache_write, tokens.cache_write),
-  };
+  return used(Object.fromEntries(USED_KINDS.map((kind) => [kind, Math.max(known[kind], tokens[kind])])));
 }

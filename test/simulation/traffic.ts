@@ -101,7 +101,10 @@ export class Traffic implements WorldTraffic {
     const planned = planRun(world.dice, run, who)
       .filter(({ sent }, _, all) => sent.name === all[0]?.sent.name)
       .map(
-        ({ afterMs, sent }): Planned => ({ afterMs: Math.min(afterMs, 20 * HOUR_MS), sent: { ...sent, name: "deep" } }),
+        ({ afterMs, sent }): Planned => ({
+          afterMs: Math.min(afterMs, 20 * HOUR_MS),
+          sent: { ...sent, name: "deep", tier: "standard" },
+        }),
       );
     const final = planned.findIndex(({ sent }) => sent.final);
     const kept = final === -1 ? planned : planned.slice(0, final + 1);
@@ -214,11 +217,12 @@ export class Traffic implements WorldTraffic {
     }
   }
 
-  #priced({ name, startedAtMs, tokens, estimated = false, ...sent }: Sent): Report {
-    const found = this.prices.ofSomeWorker(this.world.nowMs).find(name);
+  #priced({ name, tier = "standard", startedAtMs, tokens, estimated = false, ...sent }: Sent): Report {
+    const found = this.prices.ofSomeWorker(this.world.nowMs).find(name, tier);
+    if (found.price !== null) this.world.same(`rates of ${name}`, found.price.rates, this.prices.ratesOf(found, tier));
     return {
       ...sent,
-      tier: "standard",
+      tier,
       estimated,
       usage: tokens,
       startedAtMs,
