@@ -49,6 +49,23 @@ it("refuses new runs from 9.5 GB on, and still takes reports, holds of known run
   expect(core.start(OPERATOR, start("new"))).toMatchObject({ created: true });
 });
 
+it("imports no history from 9.5 GB on", async () => {
+  const { core, size } = openFilled();
+  const row = {
+    day: "2026-02-10",
+    surface: "web" as const,
+    workspace: "w1",
+    group: "none",
+    user: "u1",
+    model: "gpt-5",
+  };
+  const rows = [{ ...row, requests: 1, amountMicros: 10, usage: {} }];
+  size.bytes = 9_500_000_000;
+  expect(await core.data.importHistory({ unit: "credits", rows })).toMatchObject({ refusal: { code: "ledger_busy" } });
+  size.bytes = 9_400_000_000;
+  expect(await core.data.importHistory({ unit: "credits", rows })).toEqual({ rows: 1 });
+});
+
 it("warns from 7 GB on, once an hour, and notes when it is small again", async () => {
   const { core, platform, size, noted } = openFilled();
   const warnings = () => platform.logged.filter(({ event }) => event === "object_nearly_full").length;

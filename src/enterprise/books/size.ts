@@ -1,6 +1,6 @@
 /**
  * How full the object's storage is. Cloudflare limits it to 10 GB. Above WARN_BYTES the object warns. Above FULL_BYTES no
- * new run starts, so that reports, grants, refunds and the end of holds still have room.
+ * new run starts and no history is imported, so that reports, grants, refunds and the end of holds still have room.
  */
 import type { Sql } from "./sql.ts";
 

@@ -19,6 +19,7 @@ import { firstCycleOf } from "../books/imported-cycles.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { type OutboxItem, putOutbox } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
+import { isNearlyFull } from "../books/size.ts";
 import type { Sql } from "../books/sql.ts";
 import { CUBE, cellId } from "../copy/cube.ts";
 import { foldPortions } from "../copy/totals.ts";
@@ -48,6 +49,8 @@ export function importHistory(ledger: Ledger, { unit, rows }: ImportRequest): { 
   const firstDay = dateOf(first.startsAtMs, first.timeZone);
   const errors = rows.flatMap(({ day }, i) => findFault(day, firstDay, today, i));
   if (errors.length > 0) return refuse({ code: "validation_failed", errors });
+  // What room is left belongs to reports, grants and refunds.
+  if (isNearlyFull(ledger.sql)) return refuse({ code: "ledger_busy" });
   if (!ledger.sql.transaction(() => foldPortions(ledger.sql))) return refuse({ code: "ledger_busy" });
   const startsOf = startsByDay(first.timeZone);
   return ledger.apply((change) => {
