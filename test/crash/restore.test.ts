@@ -15,7 +15,7 @@ import { builtWorker } from "../support/built-worker.ts";
 import { auditViolations } from "./enterprise.ts";
 import { MICROS_PER_TOKEN, RestoredTraffic } from "./restored-traffic.ts";
 
-const KILLS = Number(process.env.FUELGAUGE_RESTORE_KILLS ?? 4);
+const KILLS = Number(process.env.FUELGAUGE_RESTORE_KILLS ?? 3);
 const SEED = process.env.FUELGAUGE_SEED ?? "restore";
 const TIMEOUT_MS = 120_000 + KILLS * 20_000;
 const PATH = "/v1/enterprises/traveller";
