@@ -12,6 +12,7 @@ import {
   readTopRow,
 } from "../../src/copy/read.ts";
 import { readRunPage } from "../../src/copy/read-runs.ts";
+import { readTrends } from "../../src/copy/read-trends.ts";
 import { spansOf } from "../../src/ledger/calendar.ts";
 import { countRowsRead } from "./count-rows-read.ts";
 
@@ -35,6 +36,10 @@ const SHORT = 4_000;
 const LONG = 80_000;
 const NOW = Date.parse("2026-11-23T12:00:00.000Z");
 const CYCLE = Date.parse("2026-11-01T00:00:00.000Z");
+
+const PAGE = Array.from({ length: 10 }, (_, i) => `w${i}`);
+/** The starts of this cycle and of those before it. */
+const CYCLES = Array.from({ length: 24 }, (_, i) => CYCLE - i * 2_592_000_000);
 
 const db = env.DB;
 
@@ -65,7 +70,8 @@ async function write(enterprise: string, runs: number): Promise<void> {
     db.prepare(
       `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 400)
         INSERT INTO usage_by_dimension (enterprise, unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision)
-        SELECT '${enterprise}', 'credits', ${CYCLE}, 'workspace', 'w' || i, 1, 1000 - i, 1 FROM n`,
+        SELECT '${enterprise}', 'credits', c.value, 'workspace', 'w' || i, 1, 1000 - i, 1
+        FROM n, json_each('${JSON.stringify(CYCLES)}') AS c`,
     ),
     db.prepare(
       `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 3000)
@@ -88,6 +94,11 @@ const QUERIES: Record<string, { ask: (copy: CheckedCopy, enterprise: string) => 
   "the number of rows of a table": { ask: (copy, enterprise) => countTop(copy, topOf(enterprise), 100), maxRows: 101 },
   "the total of a cycle": { ask: (copy, enterprise) => readCycleTotal(copy, topOf(enterprise)), maxRows: 1 },
   "one row of a table": { ask: (copy, enterprise) => readTopRow(copy, topOf(enterprise), "w3"), maxRows: 2 },
+  "the trends of a page of a table": {
+    ask: (copy, enterprise) => readTrends(copy, topOf(enterprise), PAGE),
+    // 60 rows, the list of ids for each of 6 cycles, and the steps between the cycles.
+    maxRows: 140,
+  },
   "the newest runs": { ask: (copy, enterprise) => newestRuns(copy, enterprise, {}), maxRows: 33 },
   "the newest runs of a user": {
     ask: (copy, enterprise) => newestRuns(copy, enterprise, { user: "u3" }),
@@ -117,4 +128,12 @@ it.each(Object.entries(QUERIES))("reads a bounded number of rows for %s", async 
   expect(long.rows).toBeLessThanOrEqual(maxRows);
   // The end of an index range may cost one more row.
   expect(long.rows).toBeLessThanOrEqual(short.rows * 1.05 + 1);
+});
+
+it("reads what a row used in up to five cycles before, oldest first", async () => {
+  const trends = await readTrends(uncheckedCopy({ rows: 0 }, "short"), topOf("short"), ["w3", "unknown"]);
+  expect(trends.get("w3")).toEqual([997, 997, 997, 997, 997, 997]);
+  expect(trends.get("unknown")).toEqual([0, 0, 0, 0, 0, 0]);
+  const first = { ...topOf("short"), cycleStartsAtMs: CYCLES.at(-1) as number };
+  expect(await readTrends(uncheckedCopy({ rows: 0 }, "short"), first, ["w3"])).toEqual(new Map([["w3", [997]]]));
 });

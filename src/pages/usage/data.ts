@@ -10,6 +10,7 @@ import { countTop, readChanges, readNames, type TimeBucket, type TopRow } from "
 import { type Kinds, readKinds, readSeries } from "../../copy/read-cube.ts";
 import { type NamedRun, readRunPage } from "../../copy/read-runs.ts";
 import { readTopPage, TOP_DIMENSIONS, type TopDimension } from "../../copy/read-top.ts";
+import { readTrends } from "../../copy/read-trends.ts";
 import { filtersOf, type Selection } from "../../copy/selection.ts";
 import type { EndedCycle } from "../../enterprise/answers.ts";
 import { DIMENSIONS } from "../../ledger/attribution.ts";
@@ -61,6 +62,8 @@ export type TopBlock = {
   totalMicros: Micros;
   totalRequests: number;
   next: TopPlace | null;
+  /** What each row used in the cycles before and in this one, oldest first, by id. Empty with a filter. */
+  trends: ReadonlyMap<string, readonly Micros[]>;
   /** Only for models. */
   kinds: Kinds | null;
 };
@@ -217,9 +220,11 @@ function blockReaders(db: CheckedCopy, { enterprise, view, cycle, selection, que
       const shownMicros = rows.reduce((sum, row) => sum + row.amountMicros, after?.shownMicros ?? 0);
       const last = table.rows.length > ROWS ? rows.at(-1) : undefined;
       const counted = { enterprise, unit: question.unit, cycleStartsAtMs: cycle.startsAtMs };
-      const allRows =
-        table.allRows ??
-        (dimension === "model" ? shownRows : await countTop(db, { ...counted, dimension }, COUNTED_ROWS));
+      const isFiltered = filtersOf(selection).length > 0;
+      const [allRows, trends] = await Promise.all([
+        table.allRows ?? (dimension === "model" ? shownRows : countTop(db, { ...counted, dimension }, COUNTED_ROWS)),
+        readTrends(db, { ...counted, dimension }, isFiltered ? [] : rows.map(({ id }) => id)),
+      ]);
       return {
         rows,
         shownRows,
@@ -228,6 +233,7 @@ function blockReaders(db: CheckedCopy, { enterprise, view, cycle, selection, que
         totalMicros: table.totalMicros,
         totalRequests: table.totalRequests,
         next: last === undefined ? null : { value: last.sortedBy, id: last.id, shownRows, shownMicros },
+        trends,
         kinds,
       };
     },

@@ -1,12 +1,12 @@
 /**
- * Use in a cycle by workspace, group, user and model, in one table each. The last row is the total of the selection; the
+ * Use in a cycle by workspace, group, user and model, in one table each. A row has its trend over the last cycles. The last row is the total of the selection; the
  * row before it sums the rows that are not listed. A name is a link that adds a filter. The heads of the columns sort.
  * "Show more" loads the next page; with JavaScript it is added to the table.
  */
 import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
 import type { TopDimension, TopSort } from "../../copy/read-top.ts";
-import type { Unit } from "../../ledger/micros.ts";
+import type { Micros, Unit } from "../../ledger/micros.ts";
 import { countOf, formatAmount, formatCount, formatShare } from "../kit/format.ts";
 import { idName, Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
 import { type Block, COUNTED_ROWS, isEarly, ROWS, type TopBlock } from "./data.ts";
@@ -169,6 +169,7 @@ const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, uni
     {block.rows.map((row) => (
       <tr id={`row-${dimension}-${encodeURIComponent(row.id)}`}>
         <th scope="row">
+          <Trend amounts={block.trends.get(row.id) ?? []} unit={unit} isPast={query.cycle !== null} />
           <FilterLink {...{ dimension, row, query, selectable }} />
           <svg class="mini" width="100%" height="4" aria-hidden="true" focusable="false">
             <rect width={`${widthOf(row, block)}%`} height="4" />
@@ -181,6 +182,33 @@ const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, uni
     ))}
   </>
 );
+
+const TREND_HEIGHT = 14;
+
+/** A bar for each cycle, oldest first. The current cycle is not over, so its bar is hollow. */
+const Trend: FC<{ amounts: readonly Micros[]; unit: Unit; isPast: boolean }> = ({ amounts, unit, isPast }) => {
+  const highest = Math.max(...amounts);
+  if (amounts.length < 2 || highest <= 0) return null;
+  const texts = amounts.map((micros) => formatAmount(micros, unit));
+  return (
+    <svg class="trend" width={amounts.length * 6} height={TREND_HEIGHT} aria-hidden="true" focusable="false">
+      <title>{`${texts.slice(0, -1).join(", ")} in the cycles before, ${texts.at(-1)} in this one`}</title>
+      {amounts.map((micros, i) => {
+        const height = Math.max(1, Math.round((Math.max(0, micros) / highest) * (TREND_HEIGHT - 1)));
+        const isPartial = !isPast && i === amounts.length - 1;
+        return (
+          <rect
+            class={isPartial ? "partial" : undefined}
+            x={i * 6 + 0.5}
+            y={TREND_HEIGHT - height - 0.5}
+            width="4"
+            height={height}
+          />
+        );
+      })}
+    </svg>
+  );
+};
 
 type FilterLinkProps = Pick<Props, "dimension" | "query" | "selectable"> & { row: TopRow };
 
