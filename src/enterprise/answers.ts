@@ -44,6 +44,8 @@ export type CopyView = {
   copy?: CopyMark;
   /** What of the usage the cube lacks; null if it lacks nothing. Objects of the last release have no cube. */
   notInCube?: CubeGap | null;
+  /** Whether any budget is set. Objects of the last release do not send it, and answer no `budgetsOfEach`. */
+  hasBudgets?: boolean;
   /** The cycle that was asked for; null if there is none. Objects of the last release do not know of other cycles. */
   askedCycle?: Span | null;
   /** The grants that were asked for; null if the caller may not see them. */

@@ -27,6 +27,7 @@ type BudgetDeps = {
 export type BudgetPage = { dimension: Dimension | null; after: BudgetKey | null; limit: number };
 
 const MAX_REACHED = 100;
+const MAX_SCOPES = 100;
 
 export class BudgetCalls {
   constructor(readonly deps: BudgetDeps) {}
@@ -94,6 +95,20 @@ export class BudgetCalls {
       if (owner !== null && (scope.dimension !== "user" || scope.id !== owner)) return refuse({ code: "not_found" });
       return budgetStates(this.deps.ledger, [scope]).map((state) => this.#show(state));
     });
+  }
+
+  /** What applies to each of these ids, of which at most 100 count. A member gets only their own. */
+  ofEach(caller: Caller, scopes: readonly BudgetScope[]): BudgetJson[] | Refused | Denied {
+    return this.deps.answer(caller, () => {
+      const owner = this.#ownOnly(caller);
+      const visible = scopes.filter(({ dimension, id }) => owner === null || (dimension === "user" && id === owner));
+      return budgetStates(this.deps.ledger, distinct(visible.slice(0, MAX_SCOPES))).map((state) => this.#show(state));
+    });
+  }
+
+  /** Whether any budget is set, so that a page asks for them only then. */
+  get any(): boolean {
+    return !this.deps.ledger.budgets.none;
   }
 
   /** Returns the gauge as this caller sees it. A person also sees what counts for them. */

@@ -204,6 +204,7 @@ export class EnterpriseCore {
         userName: "user" in caller ? findUserName(this.platform.sql, caller.user) : null,
         copy: copyMark(this.platform.sql),
         notInCube: cubeGap(this.ledger),
+        hasBudgets: this.budgets.any,
         ...(cycleStartsAtMs === undefined ? {} : { askedCycle: findCycle(this.ledger, cycleStartsAtMs) }),
         ...pageExtras(this.ledger, asked, onlyUser),
       };

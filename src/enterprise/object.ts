@@ -171,6 +171,10 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.budgets.of(caller, scope);
   }
 
+  budgetsOfEach(caller: Caller, scopes: readonly BudgetScope[]) {
+    return this.#core.budgets.ofEach(caller, scopes);
+  }
+
   pricing(caller: Caller) {
     return this.#core.management.pricing(caller);
   }

@@ -1,7 +1,7 @@
 // /settings/budgets and the operator's page of budgets: what they show, and what their forms do.
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { CREDIT, costing, type Enterprise, newEnterprise, operator } from "./api.ts";
+import { CREDIT, costing, type Enterprise, newEnterprise, operator, projectNow } from "./api.ts";
 import { sessionCookie } from "./sessions.ts";
 
 const HOST = "https://fuelgauge.test";
@@ -57,6 +57,35 @@ describe("an admin", () => {
     expect((await admin.post("budgets", { ...form, enterprise: "other" })).status).toBe(409);
     expect((await operator("GET", `/v1/enterprises/${e.id}/budgets`)).body.rows).toEqual([]);
   });
+});
+
+it("the tables of the usage page show what counts for each row now, and a member sees only their own", async () => {
+  const e = await newEnterprise();
+  for (const [user, credits] of [
+    ["u1", 12],
+    ["u2", 3],
+  ] as const) {
+    await e.debit(costing(credits, { run: user, user }));
+  }
+  await put(e, "user/*/day", 50 * CREDIT);
+  await put(e, "user/u1/cycle", 10 * CREDIT);
+  await put(e, "group/none/cycle", null);
+  await projectNow(e.id);
+  const budgetsOf = async (who: Parameters<typeof visit>[1], query = "") => {
+    const { html } = await (await visit(e, who)).open(`usage${query}`);
+    const rows = [...html.matchAll(/<tr id="row-(.*?)">(.*?)<\/tr>/gs)];
+    return rows.flatMap(([, id, row = ""]) =>
+      [...row.matchAll(/<small class="budget.*?>(.*?)<\/small>/g)].map(([, text]) => `${id}: ${text}`),
+    );
+  };
+  const all = [
+    "user-u1: 12.0 of 50.0 credits today",
+    "user-u1: 12.0 of 10.0 credits this cycle: used up",
+    "user-u2: 3.0 of 50.0 credits today",
+  ];
+  expect(await budgetsOf({ user: "boss", role: "admin" })).toEqual(all);
+  expect(await budgetsOf({ user: "u2", role: "member" })).toEqual(all.slice(2));
+  expect(await budgetsOf({ user: "boss", role: "admin" }, "?surface=web")).toEqual([]);
 });
 
 it("a member sees only what counts for them, here and on the usage page", async () => {

@@ -24,6 +24,7 @@ import { withModelId } from "../../operations/canonical-model.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
 import { tooEarly } from "../../operations/usage-view.ts";
+import { type ParsedBudget, parseBudget } from "../../wire/budget.ts";
 import { parseGrant } from "../../wire/grant.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
@@ -84,6 +85,8 @@ export type UsageData = {
   selected: Block<SelectionBlock>;
   series: Block<SeriesBlock>;
   top: Record<TopDimension, Block<TopBlock>>;
+  /** The budgets of the rows of the tables. Empty in a past cycle, and with a filter: a budget counts everything. */
+  budgets: readonly ParsedBudget[];
   runs: Block<RunsBlock>;
 };
 
@@ -118,8 +121,22 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
     block("runs", read.runs),
     ...TOP_DIMENSIONS.map((dimension) => block(dimension, () => read.top(dimension))),
   ] as const);
-  const top = Object.fromEntries(TOP_DIMENSIONS.map((dimension, i) => [dimension, tables[i] ?? null]));
-  return { view, cycle, selection, grants, selected, series, top: top as UsageData["top"], runs };
+  const top = Object.fromEntries(
+    TOP_DIMENSIONS.map((dimension, i) => [dimension, tables[i] ?? null]),
+  ) as UsageData["top"];
+  const isCurrent = cycle.ended === null && filtersOf(selection).length === 0;
+  const budgets = isCurrent && view.hasBudgets === true ? await readBudgets(c, top) : [];
+  return { view, cycle, selection, grants, selected, series, top, budgets, runs };
+}
+
+/** Reads the budgets that count for the rows of the tables. One more call of the object, only if there are budgets. */
+async function readBudgets(c: Context<PageEnv>, top: UsageData["top"]): Promise<ParsedBudget[]> {
+  const scopes = DIMENSIONS.flatMap((dimension) => {
+    return (readOf(top[dimension])?.rows ?? []).map(({ id }) => ({ dimension, id }));
+  });
+  if (scopes.length === 0) return [];
+  const budgets = await enterpriseStub(c.env, c.var.session).budgetsOfEach(callerOf(c.var.session), scopes);
+  return isRefusal(budgets) ? [] : budgets.map(parseBudget);
 }
 
 /** Opens the copy. The selection may name a model by any of its spellings. */

@@ -256,5 +256,6 @@ function topOf({ data, query }: PageProps, dimension: TopDimension) {
   const { timeZone, gauge, onlyUser } = data.view;
   const period = formatPeriod(data.cycle.startsAtMs, data.cycle.endsAtMs, data.cycle.ended?.timeZone ?? timeZone);
   const selectable = dimension !== "user" || onlyUser === null;
-  return { dimension, block: data.top[dimension], query, unit: gauge.unit, period, timeZone, selectable };
+  const { budgets } = data;
+  return { dimension, block: data.top[dimension], budgets, query, unit: gauge.unit, period, timeZone, selectable };
 }

@@ -1,5 +1,5 @@
 /**
- * Use in a cycle by workspace, group, user and model, in one table each. A row has its trend over the last cycles. The last row is the total of the selection; the
+ * Use in a cycle by workspace, group, user and model, in one table each. A row has its trend over the last cycles, and its budgets. The last row is the total of the selection; the
  * row before it sums the rows that are not listed. A name is a link that adds a filter. The heads of the columns sort.
  * "Show more" loads the next page; with JavaScript it is added to the table.
  */
@@ -7,7 +7,9 @@ import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
 import type { TopDimension, TopSort } from "../../copy/read-top.ts";
 import type { Micros, Unit } from "../../ledger/micros.ts";
-import { countOf, formatAmount, formatCount, formatShare } from "../kit/format.ts";
+import type { ParsedBudget } from "../../wire/budget.ts";
+import { isBlocking } from "../kit/budgets.tsx";
+import { countOf, formatAmount, formatCharge, formatCount, formatShare } from "../kit/format.ts";
 import { idName, Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
 import { type Block, COUNTED_ROWS, isEarly, ROWS, type TopBlock } from "./data.ts";
 import { TooEarly } from "./early.tsx";
@@ -34,6 +36,7 @@ const WORDS: Record<TopDimension, { title: string; column: string; noun: string 
 type Props = {
   dimension: TopDimension;
   block: Block<TopBlock>;
+  budgets: readonly ParsedBudget[];
   query: UsageQuery;
   unit: Unit;
   period: string;
@@ -153,7 +156,7 @@ export const TopPage: FC<Props & { block: TopBlock }> = (props) => (
   </>
 );
 
-const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, unit, selectable }) => (
+const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, budgets, query, unit, selectable }) => (
   <>
     {block.rows.length === 0 && (
       <tr>
@@ -174,6 +177,11 @@ const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, uni
           <svg class="mini" width="100%" height="4" aria-hidden="true" focusable="false">
             <rect width={`${widthOf(row, block)}%`} height="4" />
           </svg>
+          {budgets
+            .filter((budget) => budget.dimension === dimension && budget.id === row.id)
+            .map((budget) => (
+              <RowBudget budget={budget} />
+            ))}
         </th>
         <td class="num">{formatCount(row.requests)}</td>
         <td class="num">{formatAmount(row.amountMicros, unit)}</td>
@@ -182,6 +190,19 @@ const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, query, uni
     ))}
   </>
 );
+
+/** "12 of 50 credits today". Says nothing of a budget that does not count now, or is no limit. */
+const RowBudget: FC<{ budget: ParsedBudget }> = ({ budget }) => {
+  const { active, period, limitMicros, usedMicros, unit } = budget;
+  if (!active || limitMicros === null) return null;
+  const blocks = isBlocking(budget);
+  return (
+    <small class={blocks ? "budget used-up" : "budget muted"}>
+      {formatAmount(usedMicros, unit)} of {formatCharge(limitMicros, unit)} {period === "day" ? "today" : "this cycle"}
+      {blocks ? ": used up" : ""}
+    </small>
+  );
+};
 
 const TREND_HEIGHT = 14;
 
