@@ -1,7 +1,8 @@
 /**
  * Loads the data of the usage page: the balance from the enterprise's object in one call, everything else from the copy.
  * Reads only what the requested parts need. A block that cannot be read is null, and the rest of the page is shown as
- * usual. A block about usage that has totals only says from when on it can be filtered.
+ * usual. A block about usage that has totals only says from when on it can be filtered. This file is long because it has
+ * one reader for each block of the page.
  */
 import type { Context } from "hono";
 import type { Denied } from "../../access/refusals.ts";
@@ -24,13 +25,14 @@ import { withModelId } from "../../operations/canonical-model.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
 import { tooEarly } from "../../operations/usage-view.ts";
-import { type ParsedBudget, parseBudget } from "../../wire/budget.ts";
+import type { ParsedBudget } from "../../wire/budget.ts";
 import { parseGrant } from "../../wire/grant.ts";
 import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
 import { loadView, type PageView } from "../kit/view.ts";
 import { chartSpans, daysOf } from "./chart-spans.ts";
 import type { Filter, Part, RunPlace, TopPlace, UsageQuery } from "./query.ts";
+import { readRowBudgets } from "./row-budgets.ts";
 
 export const ROWS = 10;
 /** The rows of a table without a filter are counted up to this number, because counting reads them. */
@@ -125,18 +127,13 @@ export async function loadUsage(c: Context<PageEnv>, query: UsageQuery): Promise
     TOP_DIMENSIONS.map((dimension, i) => [dimension, tables[i] ?? null]),
   ) as UsageData["top"];
   const isCurrent = cycle.ended === null && filtersOf(selection).length === 0;
-  const budgets = isCurrent && view.hasBudgets === true ? await readBudgets(c, top) : [];
+  const budgets = isCurrent && view.hasBudgets === true ? await readRowBudgets(c, rowsOf(top)) : [];
   return { view, cycle, selection, grants, selected, series, top, budgets, runs };
 }
 
-/** Reads the budgets that count for the rows of the tables. One more call of the object, only if there are budgets. */
-async function readBudgets(c: Context<PageEnv>, top: UsageData["top"]): Promise<ParsedBudget[]> {
-  const scopes = DIMENSIONS.flatMap((dimension) => {
-    return (readOf(top[dimension])?.rows ?? []).map(({ id }) => ({ dimension, id }));
-  });
-  if (scopes.length === 0) return [];
-  const budgets = await enterpriseStub(c.env, c.var.session).budgetsOfEach(callerOf(c.var.session), scopes);
-  return isRefusal(budgets) ? [] : budgets.map(parseBudget);
+/** The ids of the rows of the tables that may have budgets. */
+function rowsOf(top: UsageData["top"]) {
+  return DIMENSIONS.flatMap((dimension) => (readOf(top[dimension])?.rows ?? []).map(({ id }) => ({ dimension, id })));
 }
 
 /** Opens the copy. The selection may name a model by any of its spellings. */

@@ -6,10 +6,9 @@
 import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
 import type { TopDimension, TopSort } from "../../copy/read-top.ts";
-import type { Micros, Unit } from "../../ledger/micros.ts";
+import type { Unit } from "../../ledger/micros.ts";
 import type { ParsedBudget } from "../../wire/budget.ts";
-import { isBlocking } from "../kit/budgets.tsx";
-import { countOf, formatAmount, formatCharge, formatCount, formatShare } from "../kit/format.ts";
+import { countOf, formatAmount, formatCount, formatShare } from "../kit/format.ts";
 import { idName, Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
 import { type Block, COUNTED_ROWS, isEarly, ROWS, type TopBlock } from "./data.ts";
 import { TooEarly } from "./early.tsx";
@@ -25,6 +24,7 @@ import {
   withoutPaging,
   withTable,
 } from "./query.ts";
+import { RowBudget, Trend } from "./row-parts.tsx";
 
 const WORDS: Record<TopDimension, { title: string; column: string; noun: string }> = {
   workspace: { title: "Top workspaces", column: "Workspace", noun: "workspace" },
@@ -190,46 +190,6 @@ const TopRows: FC<Props & { block: TopBlock }> = ({ dimension, block, budgets, q
     ))}
   </>
 );
-
-/** "12 of 50 credits today". Says nothing of a budget that does not count now, or is no limit. */
-const RowBudget: FC<{ budget: ParsedBudget }> = ({ budget }) => {
-  const { active, period, limitMicros, usedMicros, unit } = budget;
-  if (!active || limitMicros === null) return null;
-  const blocks = isBlocking(budget);
-  return (
-    <small class={blocks ? "budget used-up" : "budget muted"}>
-      {formatAmount(usedMicros, unit)} of {formatCharge(limitMicros, unit)} {period === "day" ? "today" : "this cycle"}
-      {blocks ? ": used up" : ""}
-    </small>
-  );
-};
-
-const TREND_HEIGHT = 14;
-
-/** A bar for each cycle, oldest first. The current cycle is not over, so its bar is hollow. */
-const Trend: FC<{ amounts: readonly Micros[]; unit: Unit; isPast: boolean }> = ({ amounts, unit, isPast }) => {
-  const highest = Math.max(...amounts);
-  if (amounts.length < 2 || highest <= 0) return null;
-  const texts = amounts.map((micros) => formatAmount(micros, unit));
-  return (
-    <svg class="trend" width={amounts.length * 6} height={TREND_HEIGHT} aria-hidden="true" focusable="false">
-      <title>{`${texts.slice(0, -1).join(", ")} in the cycles before, ${texts.at(-1)} in this one`}</title>
-      {amounts.map((micros, i) => {
-        const height = Math.max(1, Math.round((Math.max(0, micros) / highest) * (TREND_HEIGHT - 1)));
-        const isPartial = !isPast && i === amounts.length - 1;
-        return (
-          <rect
-            class={isPartial ? "partial" : undefined}
-            x={i * 6 + 0.5}
-            y={TREND_HEIGHT - height - 0.5}
-            width="4"
-            height={height}
-          />
-        );
-      })}
-    </svg>
-  );
-};
 
 type FilterLinkProps = Pick<Props, "dimension" | "query" | "selectable"> & { row: TopRow };
 
