@@ -2,13 +2,14 @@ import { globSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 import { buildAssets } from "./tools/build-assets.mjs";
 
 // The Worker imports the names of the built files, and the tests in workerd read wrangler.toml without running its build.
 await buildAssets();
 
-/** Vitest leaves one core to itself. On two cores, that would run one file at a time. */
-const WORKERS = Math.max(2, availableParallelism() - 1);
+/** Files at a time. Many wait for timers, sockets and other processes, so on two cores three keep both busy. */
+const WORKERS = Math.max(3, availableParallelism());
 
 /** Every library that the Worker imports. One that is missing here would be loaded twice, with two copies of its state. */
 const WORKER_LIBRARIES = [
@@ -25,6 +26,38 @@ const WORKER_LIBRARIES = [
 /** Tests with a time limit on what a person sees. Other work on the machine would falsify it, so they run alone. */
 const TIMED_BROWSER_TESTS = "test/browser/latency.test.ts";
 
+/** The files that take longest, longest first. They start first, so that no core waits for one of them at the end. */
+const LONG_FILES = [
+  "test/browser/operator-tasks.test.ts",
+  "test/browser/operator.test.ts",
+  "test/browser/usage-states.test.ts",
+  "test/browser/usage-bar.test.ts",
+  "test/browser/live.test.ts",
+  "test/browser/restart.test.ts",
+  "test/simulation/simulation.test.ts",
+  "test/docs/runbook.test.ts",
+  "test/docs/examples.test.ts",
+  "test/client/agent-streams.test.ts",
+  "test/client/docs.test.ts",
+  "test/enterprise/books/model.test.ts",
+  "test/enterprise/jobs/retention.test.ts",
+  "test/worker/bad-pages.test.ts",
+  "test/worker/limits.test.ts",
+  "test/worker/bad-input.test.ts",
+  "test/worker/reconcile.test.ts",
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rankOf = ({ moduleId }: TestSpecification) => {
+      const rank = LONG_FILES.findIndex((file) => moduleId.endsWith(`/${file}`));
+      return rank === -1 ? LONG_FILES.length : rank;
+    };
+    const byProject = Map.groupBy(await super.sort(files), ({ project }) => project);
+    return [...byProject.values()].flatMap((ofOne) => ofOne.toSorted((a, b) => rankOf(a) - rankOf(b)));
+  }
+}
+
 const browser = {
   // Playwright takes a second to load.
   isolate: false,
@@ -40,6 +73,7 @@ const browser = {
 export default defineConfig({
   test: {
     globalSetup: ["./test/support/bundle-folder.ts"],
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
@@ -91,7 +125,8 @@ export default defineConfig({
         test: {
           name: "process",
           include: ["test/{contention,crash,raw-http,upgrade,volume}/**/*.test.ts"],
-          fileParallelism: false,
+          maxWorkers: 2,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -100,13 +135,19 @@ export default defineConfig({
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
           exclude: [TIMED_BROWSER_TESTS],
-          // Each file starts its own Worker and Chromium on free ports. Two at a time use both cores of a small machine.
-          maxWorkers: 2,
+          // Each file starts its own Worker and Chromium on free ports.
+          maxWorkers: WORKERS,
           sequence: { groupOrder: 1 },
         },
       },
       {
-        test: { ...browser, name: "browser-timed", include: [TIMED_BROWSER_TESTS], fileParallelism: false },
+        test: {
+          ...browser,
+          name: "browser-timed",
+          include: [TIMED_BROWSER_TESTS],
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
+        },
       },
     ],
   },

@@ -238,7 +238,7 @@ export async function overflowingElements(page: Page): Promise<string[]> {
         .filter((element) => element.closest(".scroll, .unseen, svg, thead") === null)
         .filter((element) => element.getBoundingClientRect().right > width + 0.5)
         .map((element) => `${element.tagName}.${element.className} in #${element.closest("[id]")?.id}`);
-    for (let frame = 0; frame < 30 && find().length > 0; frame++) await new Promise(requestAnimationFrame);
+    for (let frame = 0; frame < 180 && find().length > 0; frame++) await new Promise(requestAnimationFrame);
     return find();
   });
 }
