@@ -1,7 +1,8 @@
 /**
  * Lists the enterprises with a state, a billing model or a plan, for the operator. No index knows these, because each
  * projection writes the gauge, and would write such an index too. So a page reads enterprises in the order of the list
- * until it is full, at most MAX_SCANNED of them in each directory, and the next page continues there.
+ * until it is full, at most MAX_SCANNED of them in each directory, and the next page continues there. A page that is
+ * still empty then reads on, up to MAX_SCANS times.
  */
 import type { BillingModel } from "../ledger/books.ts";
 import type { AtMs } from "../ledger/time.ts";
@@ -10,6 +11,7 @@ import { compareText, type ListedEnterprise } from "./read-enterprises.ts";
 
 /** How many enterprises a page reads in each directory to find those that it shows. */
 export const MAX_SCANNED = 2_000;
+export const MAX_SCANS = 5;
 
 const OF_GAUGE = (path: string) => `json_extract(gauge, '$.${path}')`;
 const IS_OUT = `${OF_GAUGE("remaining_micros")} IS 0`;
@@ -36,6 +38,9 @@ export const LIST_STATES = Object.keys(STATE_SQL) as ListState[];
 type ListFilter = { state: ListState | null; billing: BillingModel | null; plan: string | null };
 export type ListPlace = { createdAtMs: AtMs; id: string };
 
+type Asked = { byId: boolean; after: ListPlace | null; limit: number };
+type Found = { rows: ListedEnterprise[]; next: ListPlace | null };
+
 type Row = { id: string; created_at_ms: AtMs; suspended: number; gauge: string };
 type Read = { rows: ListedEnterprise[]; scannedTo: ListPlace | null };
 
@@ -46,8 +51,16 @@ type Read = { rows: ListedEnterprise[]; scannedTo: ListPlace | null };
 export async function filterEnterprises(
   directories: readonly D1Database[],
   filter: ListFilter,
-  page: { byId: boolean; after: ListPlace | null; limit: number },
-): Promise<{ rows: ListedEnterprise[]; next: ListPlace | null }> {
+  asked: Asked,
+): Promise<Found> {
+  let found = await scan(directories, filter, asked);
+  for (let scans = 1; scans < MAX_SCANS && found.rows.length === 0 && found.next !== null; scans++) {
+    found = await scan(directories, filter, { ...asked, after: found.next });
+  }
+  return found;
+}
+
+async function scan(directories: readonly D1Database[], filter: ListFilter, page: Asked): Promise<Found> {
   const order = page.byId
     ? (a: ListPlace, b: ListPlace) => compareText(a.id, b.id)
     : (a: ListPlace, b: ListPlace) => b.createdAtMs - a.createdAtMs || compareText(b.id, a.id);
@@ -63,7 +76,7 @@ export async function filterEnterprises(
 async function readMatching(
   db: D1Database,
   { state, billing, plan }: ListFilter,
-  { byId, after, limit }: { byId: boolean; after: ListPlace | null; limit: number },
+  { byId, after, limit }: Asked,
 ): Promise<Read> {
   const beyond = byId ? "id > ?2" : "(created_at_ms, id) < (?1, ?2)";
   const order = byId ? "id" : "created_at_ms DESC, id DESC";
