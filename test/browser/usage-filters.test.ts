@@ -180,3 +180,26 @@ it("lists the dearest runs of the cycle, and the runs of a past cycle", async ()
   expect(await page.locator("#rows-runs").innerText()).not.toContain("Nov");
   await context.close();
 });
+
+it("follows a turn of the cycle while a filtered page is open: the new cycle, and exact numbers of the ended one", async () => {
+  const { page, context, browserErrors } = await site.signIn(acme);
+  await page.goto("/settings/usage?user=u1&surface=web");
+  await expect.poll(() => textOf(page, "#pill")).toBe("Live");
+  const before = await read("usage/top/workspaces?user=u1&surface=web&limit=100");
+  const total = (micros: number) => String(Math.round(micros / 1e6));
+  expect(await textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe(total(before.total_micros));
+  await acme.moveTo("2026-12-01T00:30:00.000Z");
+  await acme.run(1_500_000, { user: "u1", workspace: "w2", surface: "web", run: "after-the-turn" });
+  await acme.run(900_000, { user: "u2", workspace: "w2", surface: "web" });
+  await expect.poll(() => textOf(page, "#foot-workspace .total td:nth-child(3)"), { timeout: 15_000 }).toBe("150");
+  await expect.poll(() => textOf(page, ".headline")).toContain("240 of");
+  expect(await textOf(page, "#selection")).toContain("150 credits in this cycle");
+  expect(await page.locator("#rows-workspace tr").count()).toBe(1);
+  const after = await read("usage/top/workspaces?user=u1&surface=web");
+  expect([after.total_micros, after.rows.length]).toEqual([150_000_000, 1]);
+  await page.goto("/settings/usage?cycle=2026-11-01T00:00:00.000Z&user=u1&surface=web");
+  expect(await textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe(total(before.total_micros));
+  expect(await page.locator("#rows-workspace tr").count()).toBe(Math.min(10, before.rows.length));
+  expect(browserErrors).toEqual([]);
+  await context.close();
+});
