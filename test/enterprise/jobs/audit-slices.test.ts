@@ -6,7 +6,7 @@ import type { AuditResult } from "../../../src/enterprise/jobs/audit.ts";
 import { AUDIT_CURSOR } from "../../../src/enterprise/jobs/audit.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
 import { CopyDb } from "../../simulation/copy-db.ts";
-import { grantRequest, HOUR_MS, NOON, report, settings, start } from "../../support/books.ts";
+import { APRIL, grantRequest, HOUR_MS, NOON, report, settings, start } from "../../support/books.ts";
 import { type StubPlatform, stubPlatform } from "../stub-platform.ts";
 
 /** A source of numbers that are the same each time. */
@@ -92,6 +92,39 @@ it("checks the books as they were when it started", async () => {
   expect(failed(await finish(core)).map(({ name }) => name)).toEqual(
     expect.arrayContaining(["meters_cost", "meters_drawn"]),
   );
+});
+
+it("counts a hold for the group that its run had when the audit started", async () => {
+  const { core } = openWorld();
+  const key = { dimension: "group", id: "none", period: "cycle" } as const;
+  setBudget(core.ledger, key, { limitMicros: 5_000, action: "warn" }, "operator");
+  core.ledger.start(start({ run: "h1", holdMicros: 50 }));
+  await core.jobs.runInCall("audit", AUDIT_CURSOR, 1);
+  // The first report moves the hold to another group. It costs nothing, so the hold stays what it is.
+  core.ledger.debit([report(0, { run: "h1", group: "g9" })]);
+  expect(failed(await finish(core))).toEqual([]);
+});
+
+it("allows D1 a row that a refund has removed, until the refund is written", async () => {
+  const { core } = openWorld();
+  const startedAtMs = NOON;
+  core.ledger.debit([report(100, { startedAtMs })]);
+  core.ledger.moveClock(APRIL);
+  core.ledger.debit([report(150, { startedAtMs })]);
+  await core.jobs.runNow("project");
+  await core.jobs.runInCall("audit", AUDIT_CURSOR, 0);
+  let refunded = false;
+  const result = await finish(core, () => {
+    const cursor = core.jobs.find("audit")?.cursor as { phase: string } | null;
+    if (refunded || cursor?.phase !== "run_models") return;
+    // Nothing is left of the charge in April, so D1 has no more reason to list March separately.
+    core.ledger.debit([report(100, { startedAtMs, final: true })]);
+    refunded = true;
+  });
+  expect([refunded, failed(result)]).toEqual([true, []]);
+  await core.jobs.runNow("project");
+  await core.jobs.runInCall("audit", AUDIT_CURSOR, 0);
+  expect(failed(await finish(core))).toEqual([]);
 });
 
 it("finds single rows that D1 has lost, or that only D1 has, among many", async () => {
