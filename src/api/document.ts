@@ -16,8 +16,8 @@ const INFO = {
   version: "1.0.0",
   description: [
     "The credit ledger for platforms on which AI agents work. Requests and responses are JSON in snake_case. Times are",
-    "ISO 8601 in UTC. Amounts are integers in micros: 1 credit, or 1 US dollar, is 1,000,000 micros. Unknown fields and",
-    "query parameters are refused. Send `Authorization: Bearer KEY`. Errors are `application/problem+json` with a stable `code`. Lists return",
+    "ISO 8601 in UTC. Amounts are integers in micros: 1 credit, or 1 US dollar, is 1,000,000 micros. Unknown fields are",
+    "refused. Send `Authorization: Bearer KEY`. Errors are `application/problem+json` with a stable `code`. Lists return",
     "`{rows, next_cursor}`; pass `next_cursor` as `cursor` to get the next page. Percent-encode ids in paths.",
   ].join(" "),
 };
@@ -102,7 +102,11 @@ function securityOf({ scope, session, embed }: Access): Record<string, string[]>
 }
 
 /** Returns the problem codes that follow from the route's access, path and request. Excludes the route's own codes. */
-function commonCodes({ requestBody }: ApiOperation, access: DeclaredAccess, path: string): ProblemCode[] {
+function commonCodes(
+  { parameters = [], requestBody }: ApiOperation,
+  access: DeclaredAccess,
+  path: string,
+): ProblemCode[] {
   const { empty } = access;
   return [
     "key_missing",
@@ -114,7 +118,7 @@ function commonCodes({ requestBody }: ApiOperation, access: DeclaredAccess, path
     ...(path.includes("{") ? (["not_found"] as const) : []),
     ...(requestBody === undefined ? [] : (["unsupported_media_type"] as const)),
     ...(requestBody === undefined && empty !== true ? [] : (["malformed_json", "body_too_large"] as const)),
-    "validation_failed",
+    ...(requestBody === undefined && parameters.length === 0 ? [] : (["validation_failed"] as const)),
     "rate_limited",
     "internal",
     "ledger_busy",

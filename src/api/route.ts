@@ -2,7 +2,7 @@
  * Declares routes: who may call them, what they accept and what they return. One declaration authorizes callers,
  * validates requests and describes the route in the OpenAPI document, so the three cannot contradict each other.
  */
-import { createRoute as createAnyRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
+import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
 import { id } from "../wire/fields.ts";
 import type { ProblemCode } from "../wire/problem-catalogue.ts";
@@ -77,28 +77,7 @@ export function newRouter(): OpenAPIHono<ApiEnv> {
   });
 }
 
-/**
- * Creates a route as zod-openapi does. If it declares no query, then it refuses every query parameter, as a route with
- * a query refuses the parameters that it does not declare.
- */
-export const createRoute: typeof createAnyRoute = (config) => {
-  const { request, middleware = [] } = config;
-  if (request?.query !== undefined) return createAnyRoute(config);
-  return createAnyRoute({ ...config, middleware: [...[middleware].flat(), refuseQuery] });
-};
-
-export { z };
-
-const refuseQuery = createMiddleware<ApiEnv>(async (c, next) => {
-  // Most requests have no query, so they are not parsed.
-  const names = c.req.url.includes("?") ? Object.keys(c.req.queries()) : [];
-  if (names.length > 0)
-    return invalid(
-      c,
-      names.map((path) => ({ path, message: "unknown field" })),
-    );
-  await next();
-});
+export { createRoute, z };
 
 /** Refuses a request that has a body. Accepts `{}` and `null`, which some clients send instead of an empty body. */
 const requireEmptyBody = createMiddleware<ApiEnv>(async (c, next) => {
