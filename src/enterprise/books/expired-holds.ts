@@ -14,8 +14,8 @@ import type { Sql, SqlRow } from "./sql.ts";
 
 /** Summing this many in SQL takes about fifteen milliseconds, and they are a hundred portions of `Change.settle`. */
 const MAX_HOLDS = 100_000;
-/** Reading this many with the ids of their runs takes about twenty milliseconds. */
-const MAX_HOLDS_BY_ID = 5_000;
+/** Reading this many with the ids of their runs takes about eighty milliseconds. */
+const MAX_HOLDS_BY_ID = 20_000;
 
 /** The place of a hold in the index. */
 type Place = { expiresAtMs: AtMs; unit: Unit; micros: number; run: string };
