@@ -9,7 +9,7 @@ export type Clock = {
   nowMs(): number;
   /** Milliseconds since an arbitrary moment; never goes backwards. */
   steadyMs(): number;
-  /** Calls `then` after the delay, unless the returned function is called first. */
+  /** Calls `then` after the delay, at once if it is negative, unless the returned function is called first. */
   after(delayMs: number, then: () => void): () => void;
 };
 
@@ -17,7 +17,7 @@ export const realClock: Clock = {
   nowMs: () => Date.now(),
   steadyMs: () => performance.now(),
   after(delayMs, then) {
-    const timer = setTimeout(then, delayMs);
+    const timer = setTimeout(then, Math.max(0, delayMs));
     return () => clearTimeout(timer);
   },
 };
