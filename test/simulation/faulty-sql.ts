@@ -23,6 +23,8 @@ export type FaultySql = Sql & {
   sprung(): boolean;
   /** How many transactions have been committed so far. */
   commits(): number;
+  /** The state after the last commit since the trap was armed; null if there was none. */
+  committedDump(): string | null;
 };
 
 /** @param committed called after each commit, with a way to read without meeting the trap */
@@ -33,6 +35,7 @@ export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
   let depth = 0;
   let sprung = false;
   let commits = 0;
+  let committedDump: string | null = null;
 
   function spring(): never {
     trap = null;
@@ -72,6 +75,7 @@ export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
     transaction: (body) => {
       const answer = inTransaction(body);
       commits += 1;
+      if (trap !== null) committedDump = dumpOf(inner);
       committed(inner.all);
       return answer;
     },
@@ -79,6 +83,7 @@ export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
       trap = next;
       left = next === "commit" ? 0 : next.after;
       sprung = false;
+      committedDump = null;
     },
     disarm: () => {
       trap = null;
@@ -88,6 +93,7 @@ export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
     },
     sprung: () => sprung,
     commits: () => commits,
+    committedDump: () => committedDump,
   };
 }
 
