@@ -421,7 +421,8 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
 
   it("looks at the whole fleet", async () => {
     await inMenu("Fleet");
-    expect(await textOf(page, "#rows-plans")).toContain("team");
+    // The page is made from the copy, which may be some seconds late.
+    await expect.poll(() => reloaded("#rows-plans")).toContain("team");
     await look("fleet");
   });
 
