@@ -86,6 +86,8 @@ export async function runOpen(load: Load, connections: number, perSecond: number
     // Spins, because timers have a resolution of a millisecond, which is as long as an answer takes.
     await new Promise((resolve) => setImmediate(resolve));
   }
+  // A load that cannot be met leaves requests behind. They have waited until now, and are not sent any more.
+  for (const dueMs of due.splice(0)) window.gaveUp(dueMs);
   while (free.length < connections && failure === null) await new Promise((resolve) => setImmediate(resolve));
   if (failure !== null) throw failure;
   for (const { connection } of free) connection.close();
@@ -98,6 +100,8 @@ export class Window {
   readonly #toMs: number;
   readonly #latenciesMs: number[] = [];
   #answers = 0;
+  /** Answers within the period. */
+  #measured = 0;
   readonly #utilization = performance.eventLoopUtilization();
 
   constructor({ leadMs, measureMs }: Timing) {
@@ -112,13 +116,20 @@ export class Window {
   answered(sentMs: number): void {
     const nowMs = performance.now();
     this.#answers += 1;
-    if (nowMs >= this.#fromMs && nowMs < this.#toMs) this.#latenciesMs.push(nowMs - sentMs);
+    if (nowMs < this.#fromMs || nowMs >= this.#toMs) return;
+    this.#latenciesMs.push(nowMs - sentMs);
+    this.#measured += 1;
+  }
+
+  /** Counts a request that was not sent when the period ended, with the time it had waited by then. */
+  gaveUp(dueMs: number): void {
+    if (dueMs >= this.#fromMs && dueMs < this.#toMs) this.#latenciesMs.push(this.#toMs - dueMs);
   }
 
   result(): Measured {
     const seconds = (this.#toMs - this.#fromMs) / 1000;
     return {
-      perSecond: this.#latenciesMs.length / seconds,
+      perSecond: this.#measured / seconds,
       answers: this.#answers,
       p50Ms: percentile(this.#latenciesMs, 50),
       p95Ms: percentile(this.#latenciesMs, 95),
