@@ -61,7 +61,7 @@ export async function startBuiltWorker({
   };
 }
 
-/** What wrangler.toml means to Miniflare. wrangler takes a second to load, so it is asked once for all tests of a run. */
+/** What wrangler.toml means to Miniflare. wrangler takes a second to load. All tests of a run share its answer. */
 async function readConfiguredOptions(bundle: string): Promise<WorkerOptions> {
   const path = join(dirname(bundle), "options.json");
   if (!existsSync(path)) {
