@@ -1,6 +1,7 @@
 /**
- * Lists the keys of an enterprise, and makes one. The key is returned once and never stored; the enterprise's Durable Object stores only
- * its hash. The operator may make keys with any scope. An admin key may make only keys without the scope `admin`.
+ * Lists the keys of an enterprise, and makes one. The key is returned once and never stored; the enterprise's Durable
+ * Object stores only its hash. The operator may make keys with any scope. An admin key may make only keys without the
+ * scope `admin`.
  */
 import { type Caller, mayManageKey } from "../access/callers.ts";
 import { mintKey } from "../access/keys.ts";

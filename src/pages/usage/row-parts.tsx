@@ -1,4 +1,4 @@
-/** What a row of the tables has beside its numbers: its trend over the last cycles, and its budgets. */
+/** Parts of a row of the tables: its trend over the last cycles, and its budgets. */
 import type { FC } from "hono/jsx";
 import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { ParsedBudget } from "../../wire/budget.ts";

@@ -1,7 +1,8 @@
 /**
- * Use in a cycle by workspace, group, user and model, in one table each. A row has its trend over the last cycles, and its budgets. The last row is the total of the selection; the
- * row before it sums the rows that are not listed. A name is a link that adds a filter. The heads of the columns sort.
- * "Show more" loads the next page; with JavaScript it is added to the table.
+ * Use in a cycle by workspace, group, user and model, in one table each. A row shows its trend over the last cycles, and
+ * its budgets. The last row is the total of the selection; the row before it sums the rows that are not listed. A name is
+ * a link that adds a filter. The heads of the columns sort. "Show more" loads the next page; with JavaScript it is added
+ * to the table.
  */
 import type { FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
