@@ -1,6 +1,9 @@
 // The layers of a campaign. Each runs for about the given number of seconds from a seed, and returns figures to publish
 // and the failed checks, with the seeds that repeat them.
 
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../install.mjs";
 import { runScript, runVitest, runWorker } from "./child.ts";
 import type { Contended, Crashed, Simulated } from "./figures.ts";
 
@@ -18,12 +21,15 @@ export interface Layer {
 }
 
 const DAYS_PER_YEAR = 365.25;
-const CASES_PER_ROUND = 50_000;
-const BAD_INPUTS_PER_ROUND = 400;
+/** How many random cases, and inputs for each route, the first round of a layer tries. Later rounds adapt to the time left. */
+const FIRST_CASES = 1_000;
+const FIRST_BAD_INPUTS = 10;
+/** The folders and files whose tests try random cases. */
+const PROPERTIES = ["test/ledger", "test/enterprise/books"];
 
 export const LAYERS = {
   simulation: {
-    share: 0.35,
+    share: 0.33,
     run: async (seconds, seed) => {
       const figures = await runWorker<Simulated>("test/simulation/campaign.ts", [seconds, seed, 1]);
       const { worlds, days, events, rareEvents, violations } = figures;
@@ -36,7 +42,7 @@ export const LAYERS = {
     },
   },
   crash: {
-    share: 0.4,
+    share: 0.37,
     run: async (seconds, seed) => {
       const figures = await runWorker<Crashed>("test/crash/campaign.ts", [seconds, seed]);
       const { kills, acknowledged, lost, doubled, resumedMs, moments, violations } = figures;
@@ -64,24 +70,19 @@ export const LAYERS = {
   properties: {
     share: 0.1,
     run: async (seconds, seed) => {
-      const env = { FUELGAUGE_CASES: String(CASES_PER_ROUND) };
-      const { rounds, violations } = await repeat(
-        seconds,
-        seed,
-        ["--project", "core", "test/ledger", "test/enterprise/books"],
-        env,
-      );
-      const cases = rounds.length * CASES_PER_ROUND;
+      const args = ["--project", "core", ...testsWith("/cases.ts", PROPERTIES)];
+      const { sizes, violations } = await repeat(seconds, seed, args, "FUELGAUGE_CASES", FIRST_CASES);
+      const cases = sizes.reduce((sum, size) => sum + size, 0);
       return { line: `${number(cases)} random cases over all properties`, figures: { cases }, violations };
     },
   },
   "bad input": {
-    share: 0.05,
+    share: 0.1,
     run: async (seconds, seed) => {
-      const env = { FUELGAUGE_BAD_INPUTS: String(BAD_INPUTS_PER_ROUND) };
-      const { rounds, violations } = await repeat(seconds, seed, ["--project", "worker", "test/worker/bad-"], env);
+      const args = ["--project", "worker", "test/worker/bad-"];
+      const { outputs, violations } = await repeat(seconds, seed, args, "FUELGAUGE_BAD_INPUTS", FIRST_BAD_INPUTS);
       const count = (pattern: RegExp) =>
-        rounds.flatMap((output) => [...output.matchAll(pattern)]).reduce((sum, [, found]) => sum + Number(found), 0);
+        outputs.flatMap((output) => [...output.matchAll(pattern)]).reduce((sum, [, found]) => sum + Number(found), 0);
       const requests = count(/(\d+) requests of generated and hostile input/g);
       const serverErrors = count(/(\d+) server errors/g);
       return {
@@ -103,23 +104,48 @@ export async function plantBugs(): Promise<LayerResult> {
   return { line: `${planted} planted bugs, ${caught} caught`, figures, violations: failed };
 }
 
-/** Runs tests repeatedly, each time from another seed, until the time is up. */
+/**
+ * Runs tests repeatedly, each time from another seed, until the time is up. `variable` is the environment variable that
+ * says how many inputs a round tries. A round is as large as the last one shows to fit into the time that is left.
+ */
 async function repeat(
   seconds: number,
   seed: number,
   args: readonly string[],
-  environment: Record<string, string>,
-): Promise<{ rounds: string[]; violations: string[] }> {
-  const startedMs = performance.now();
-  const rounds: string[] = [];
+  variable: string,
+  firstSize: number,
+): Promise<{ sizes: number[]; outputs: string[]; violations: string[] }> {
+  const endsMs = performance.now() + seconds * 1_000;
+  const sizes: number[] = [];
+  const outputs: string[] = [];
   const violations: string[] = [];
-  do {
-    const roundSeed = String(seed + rounds.length);
-    const { code, output } = await runVitest(args, { ...environment, FUELGAUGE_SEED: roundSeed });
-    rounds.push(output);
-    if (code !== 0) violations.push(`FUELGAUGE_SEED=${roundSeed} vitest ${args.join(" ")}:\n${output.slice(-4_000)}`);
-  } while (performance.now() - startedMs < seconds * 1_000);
-  return { rounds, violations };
+  for (let size = firstSize; size > 0; ) {
+    const startedMs = performance.now();
+    const roundSeed = String(seed + sizes.length);
+    const { code, output } = await runVitest(args, { [variable]: String(size), FUELGAUGE_SEED: roundSeed });
+    sizes.push(size);
+    outputs.push(output);
+    const repeated = `${variable}=${size} FUELGAUGE_SEED=${roundSeed} vitest ${args.join(" ")}`;
+    if (code !== 0) violations.push(`${repeated}:\n${output.slice(-4_000)}`);
+    size = nextSize(size, performance.now() - startedMs, endsMs - performance.now());
+  }
+  return { sizes, outputs, violations };
+}
+
+/**
+ * Returns how many inputs the next round tries; 0 if there is no time for another. A round also spends time that does not
+ * depend on its inputs, so a larger round takes less than in proportion, and a smaller one takes more.
+ */
+export function nextSize(size: number, tookMs: number, leftMs: number): number {
+  return leftMs < tookMs ? 0 : Math.floor((size * leftMs) / tookMs);
+}
+
+/** Returns the tests in these folders that name this file in an import. */
+function testsWith(imported: string, folders: readonly string[]): string[] {
+  const files = folders.flatMap((folder) => readdirSync(join(ROOT, folder)).map((name) => `${folder}/${name}`));
+  return files.filter(
+    (file) => file.endsWith(".test.ts") && readFileSync(join(ROOT, file), "utf8").includes(`${imported}"`),
+  );
 }
 
 /** Names what never happened: the campaign was too short for it, or it cannot happen any more. */
