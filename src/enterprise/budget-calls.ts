@@ -71,18 +71,26 @@ export class BudgetCalls {
     });
   }
 
-  /** The budgets of one dimension under which no new run starts because they are used up, at most 100 ids. */
+  /** The budgets of one dimension under which no new run starts: used up, or of nothing. At most 100 ids of each. */
   reached(caller: Caller, dimension: Dimension): BudgetJson[] | Refused | Denied {
     return this.deps.answer(caller, () => {
       const { ledger } = this.deps;
       if (ledger.budgets.none || this.#ownOnly(caller) !== null) return [];
-      const ids = loadReached(ledger.sql, dimension, ledger.books.cycle.startsAtMs, MAX_REACHED);
+      const closed = ledger.budgets
+        .list()
+        .filter((budget) => budget.dimension === dimension && budget.limitMicros === 0);
+      const ids = [
+        ...loadReached(ledger.sql, dimension, ledger.books.cycle.startsAtMs, MAX_REACHED),
+        ...closed.slice(0, MAX_REACHED).map(({ id }) => id),
+      ];
       return budgetStates(
         ledger,
-        ids.map((id) => ({ dimension, id })),
+        [...new Set(ids)].map((id) => ({ dimension, id })),
       )
-        .filter(({ active, action, limitMicros, usedMicros, heldMicros }) => {
-          return active && action === "block" && limitMicros !== null && usedMicros + heldMicros >= limitMicros;
+        .filter(({ active, action, limitMicros, usedMicros, heldMicros, inherited }) => {
+          // A default of nothing is listed once, as the default.
+          if (limitMicros === null || (limitMicros === 0 && inherited)) return false;
+          return active && action === "block" && usedMicros + heldMicros >= limitMicros;
         })
         .map((state) => this.#show(state));
     });

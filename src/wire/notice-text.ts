@@ -2,6 +2,7 @@
  * The texts of messages for people, who read them on a phone: what happened comes first, then the numbers, then a link.
  * One text is made from an envelope, and shown as Slack blocks or as an email.
  */
+import { NO_GROUP } from "../ledger/books.ts";
 import type { Unit } from "../ledger/micros.ts";
 import { countOf, formatAmount, formatCharge, formatPercent } from "./amounts.ts";
 import { formatDate, formatPeriod } from "./dates.ts";
@@ -126,11 +127,12 @@ type BudgetData = {
 
 function budgetText(envelope: Envelope): Text {
   const budget = envelope.data.budget as BudgetData;
-  const who = `${budget.dimension} ${budget.name ?? budget.id}`;
+  const { dimension } = budget;
+  const who = `${dimension.slice(0, 1).toUpperCase()}${dimension.slice(1)} ${oneLine(budget.name ?? budget.id)}`;
   const period = budget.period === "day" ? "daily budget" : "budget for this cycle";
   const percent = /\d+$/.exec(envelope.data.code)?.[0];
-  const title =
-    percent === undefined ? `The ${period} of ${who} is used up` : `The ${period} of ${who} is ${percent} % used`;
+  const share = percent === undefined ? "used up" : `used ${percent} % of`;
+  const title = `${who} has ${share} ${dimension === "user" ? "their" : "its"} ${period}`;
   const used = formatAmount(budget.used_micros, budget.unit);
   const blocks = percent === undefined && budget.action !== "warn";
   const resets = budget.resets_at === undefined ? [] : [`It resets on ${momentOf(envelope, budget.resets_at)}.`];
@@ -167,10 +169,10 @@ function reportText(envelope: Envelope): Text {
 }
 
 function topLines(what: string, rows: readonly Row[], unit: Unit): string[] {
-  if (rows.length === 0) return [];
-  const listed = rows
-    .slice(0, TOP_ROWS)
-    .map(({ id, name, amount_micros }) => `${oneLine(name ?? id)} ${formatAmount(amount_micros, unit)}`);
+  const nameIn = ({ id, name }: Row) => (what === "groups" && id === NO_GROUP ? "No group" : oneLine(name ?? id));
+  // If nothing has a group, the list says nothing.
+  if (rows.every(({ id }) => what === "groups" && id === NO_GROUP)) return [];
+  const listed = rows.slice(0, TOP_ROWS).map((row) => `${nameIn(row)} ${formatAmount(row.amount_micros, unit)}`);
   return [`Top ${what}: ${listed.join(", ")}.`];
 }
 

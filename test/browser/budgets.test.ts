@@ -91,6 +91,15 @@ it("shows a member what counts for them, and lets them change nothing", async ()
   await context.close();
 });
 
+/** The tables that are wider than the card they are in. */
+function tablesBeyondCards(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const tables = [...document.querySelectorAll("main .card > table")];
+    const right = (element: Element | null) => element?.getBoundingClientRect().right ?? 0;
+    return tables.filter((table) => right(table) > right(table.parentElement)).map(({ className }) => className);
+  });
+}
+
 it("fits every width in both themes, and is accessible, for admins and for the operator", async () => {
   const acme = await site.newEnterprise({ name: "Acme Robotics" });
   const put = (key: string, body: Record<string, unknown>) => site.sendOk("PUT", `${acme.path}/budgets/${key}`, body);
@@ -121,6 +130,7 @@ it("fits every width in both themes, and is accessible, for admins and for the o
         await page.setViewportSize(size);
         await page.goto(path);
         expect(await overflowingElements(page), `${name} ${size.width}`).toEqual([]);
+        expect(await tablesBeyondCards(page), `${name} ${size.width}`).toEqual([]);
         // A long text may be wider than its element.
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(size.width);
         expect(await axeViolations(page), `${name} ${size.width}`).toEqual([]);

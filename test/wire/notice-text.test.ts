@@ -153,6 +153,19 @@ it("escapes names in Slack and in HTML, and keeps a subject on one line", () => 
   expect(header?.text.text.length).toBe(150);
 });
 
+it("keeps the subject on one line, whatever the name of a budgeted id contains", () => {
+  const { subject, text } = emailOf(showNotice(budgetNotice("budget_75", { name: "Ada\r\nBcc: x" }), SENDER), SITE);
+  expect(subject).toBe("User Ada Bcc: x has used 75 % of their daily budget");
+  expect(text.split("\n")[0]).toBe(subject);
+});
+
+it("names what has no group, and leaves out the groups if there are none", () => {
+  const top = (ids: string[]) => ({ groups: ids.map((id) => ({ id, name: null, amount_micros: CREDIT })) });
+  const textOf = (ids: string[]) => emailOf(showNotice(report({ top: top(ids) }), SENDER), SITE).text;
+  expect(textOf(["none", "red"])).toContain("Top groups: No group 1.0, red 1.0.");
+  expect(textOf(["none"])).not.toContain("groups");
+});
+
 it("makes no forecast on the first day of a cycle", () => {
   const early = { ...CREDITS, cycle: { ...CREDITS.cycle, days_elapsed: 0 } };
   expect(emailOf(showNotice(thresholdNotice(75, early), SENDER), SITE).text).not.toContain("pace");

@@ -103,3 +103,39 @@ it("a member sees only what counts for them, here and on the usage page", async 
   ).toBe(403);
   expect((await member.open("usage")).html).toContain("Your budget today: 12.0 of 50.0 credits");
 });
+
+it("a member who is exempt, or whose budget does not count now, is shown no empty or untrue line", async () => {
+  const e = await newEnterprise();
+  await put(e, "user/*/day", 50 * CREDIT);
+  await put(e, "user/u1/day", null);
+  await put(e, "user/u1/cycle", 70 * CREDIT);
+  const member = await visit(e, { user: "u1", role: "member" });
+  const lines = async () => {
+    const { html } = await member.open("budgets");
+    return [...html.matchAll(/<p class="notice[^"]*">(.*?)<\/p>/gs)].map(([, text]) => text);
+  };
+  expect(await lines()).toEqual(["Your budget this cycle: 0 of 70.0 credits"]);
+  await operator("PUT", e.path, { billing_model: "byom" });
+  expect(await lines()).toEqual([]);
+});
+
+it("says that the rest of a budget is held, and what is limited to nothing", async () => {
+  const e = await newEnterprise();
+  await put(e, "user/u1/day", 10 * CREDIT);
+  await put(e, "user/u2/day", 0);
+  await put(e, "user/*/cycle", 0);
+  await put(e, "user/u1/cycle", null);
+  await e.debit(costing(3, { final: false }));
+  const held = { run: "r2", surface: "cli", workspace: "w1", user: "u1", hold_micros: 7 * CREDIT };
+  expect((await operator("POST", `${e.path}/runs`, held)).status).toBe(201);
+  const member = await visit(e, { user: "u1", role: "member" });
+  const line = "Your budget today: 3.0 of 10.0 credits (7.0 held); no new run of yours starts.";
+  expect((await member.open("budgets")).html).toContain(line);
+  expect((await member.open("usage")).html).toContain(line);
+  const admin = await visit(e, { user: "boss", role: "admin" });
+  await projectNow(e.id);
+  expect((await admin.open("usage")).html).toContain("3.0 of 10.0 credits today: the rest is held");
+  const { html } = await admin.open("budgets");
+  const [, blocking = ""] = /<p class="notice conflict">(.*?)<\/p>/s.exec(html) ?? [];
+  expect(blocking.replaceAll(/<.*?>/g, "")).toBe("No new run starts for every user, u2.");
+});

@@ -6,7 +6,7 @@ import { type Context, Hono } from "hono";
 import { type FC, Fragment } from "hono/jsx";
 import type { CheckedCopy } from "../../copy/checked-copy.ts";
 import { readChanges } from "../../copy/read.ts";
-import type { BudgetKey } from "../../ledger/budget.ts";
+import { type BudgetKey, EVERY_ID } from "../../ledger/budget.ts";
 import type { Dimension } from "../../ledger/dimensions.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
@@ -20,7 +20,7 @@ import {
   BudgetTable,
   BudgetTabs,
   nameOf,
-  ownBudgetText,
+  OwnBudgetLines,
   parseBudgetForm,
   parseKey,
   parseTab,
@@ -100,9 +100,7 @@ function memberPage(c: Context<PageEnv>, view: PageView) {
     c,
     view,
     <>
-      {budgets.map((budget) => (
-        <p class="notice">{ownBudgetText(budget)}</p>
-      ))}
+      <OwnBudgetLines budgets={budgets} />
       <BudgetTable
         path={PATH}
         title="Your budgets"
@@ -204,7 +202,13 @@ const Blocking: FC<{ rows: readonly ParsedBudget[]; timeZone: string }> = ({ row
       {rows.map((row, i) => (
         <Fragment>
           {i > 0 && ", "}
-          <Name>{row.name}</Name> (until <Moment atMs={row.resetsAtMs} timeZone={timeZone} />)
+          {row.id === EVERY_ID ? nameOf(row) : <Name>{row.name}</Name>}
+          {row.limitMicros !== 0 && (
+            <>
+              {" "}
+              (until <Moment atMs={row.resetsAtMs} timeZone={timeZone} />)
+            </>
+          )}
         </Fragment>
       ))}
       .

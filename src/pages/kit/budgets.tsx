@@ -138,7 +138,7 @@ const BudgetRow: FC<{ row: ParsedBudget; path: string; timeZone: string; editabl
       <th scope="row" role="rowheader">
         {every ? <span>Default for every {row.dimension}</span> : <Name>{row.name}</Name>}
         {!every && limitMicros !== null && <UsedBar usedMicros={usedMicros} limitMicros={limitMicros} />}
-        <small class="muted">{stateOf(row)}</small>
+        <small class={!every && isBlocking(row) ? "budget used-up" : "muted"}>{stateOf(row)}</small>
       </th>
       <Cell column="Used" num>
         {every ? "–" : formatCharge(usedMicros, unit)}
@@ -182,8 +182,9 @@ const Cell: FC<{ column: (typeof COLUMNS)[number]; num?: boolean; children?: Chi
 /** How much of a limit is used, as a thin bar. */
 const UsedBar: FC<{ usedMicros: Micros; limitMicros: Micros }> = ({ usedMicros, limitMicros }) => {
   const percent = limitMicros === 0 ? 100 : Math.min(100, (usedMicros / limitMicros) * 100);
+  const level = percent >= 100 ? "mini full" : percent >= 90 ? "mini nearly-full" : "mini";
   return (
-    <svg class="mini" width="100%" height="4" aria-hidden="true" focusable="false">
+    <svg class={level} width="100%" height="4" aria-hidden="true" focusable="false">
       <rect class="track-fill" width="100%" height="4" />
       <rect width={`${percent.toFixed(1)}%`} height="4" />
     </svg>
@@ -200,7 +201,7 @@ export const BudgetForm: FC<{
 }> = ({ path, tab, form, unit, enterprise }) => (
   <section id="set" class="card" aria-labelledby="set-title">
     <h2 id="set-title">Set a budget</h2>
-    <PostForm form={form} action={path} submit="Save" hidden={{ of: tab, enterprise }}>
+    <PostForm form={form} action={path} submit="Save" hidden={{ of: tab, enterprise }} wide>
       <Field
         form={form}
         name="id"
@@ -259,11 +260,23 @@ export function nameOf({ dimension, id, name }: Pick<ParsedBudget, "dimension" |
   return id === EVERY_ID ? `every ${dimension}` : `${dimension} ${name}`;
 }
 
-/** "Your budget today: 12 of 50 credits". Null for an exemption. */
-export function ownBudgetText({ period, limitMicros, usedMicros, unit }: ParsedBudget): string | null {
-  if (limitMicros === null) return null;
-  const amounts = `${formatAmount(usedMicros, unit)} of ${formatCharge(limitMicros, unit)}`;
-  return `Your budget ${period === "day" ? "today" : "this cycle"}: ${amounts}`;
+/** What limits a person now: "Your budget today: 12 of 50 credits", and whether it refuses their runs. */
+export const OwnBudgetLines: FC<{ budgets: readonly ParsedBudget[] }> = ({ budgets }) => (
+  <>
+    {budgets.filter(limitsNow).map((budget) => (
+      <p class={isBlocking(budget) ? "notice conflict" : "notice"}>
+        Your budget {budget.period === "day" ? "today" : "this cycle"}: {formatAmount(budget.usedMicros, budget.unit)}{" "}
+        of {formatCharge(budget.limitMicros ?? 0, budget.unit)}
+        {budget.heldMicros > 0 && ` (${formatAmount(budget.heldMicros, budget.unit)} held)`}
+        {isBlocking(budget) && "; no new run of yours starts."}
+      </p>
+    ))}
+  </>
+);
+
+/** Whether the budget counts in the unit of now, and is no exemption. */
+export function limitsNow({ active, limitMicros }: ParsedBudget): boolean {
+  return active && limitMicros !== null;
 }
 
 /** Whether a new run is refused because of this budget. */

@@ -2,20 +2,20 @@
 import type { FC } from "hono/jsx";
 import type { Micros, Unit } from "../../ledger/micros.ts";
 import type { ParsedBudget } from "../../wire/budget.ts";
-import { isBlocking } from "../kit/budgets.tsx";
+import { isBlocking, limitsNow } from "../kit/budgets.tsx";
 import { formatAmount, formatCharge } from "../kit/format.ts";
 
 const TREND_HEIGHT = 14;
 
 /** "12 of 50 credits today". Says nothing of a budget that does not count now, or is no limit. */
 export const RowBudget: FC<{ budget: ParsedBudget }> = ({ budget }) => {
-  const { active, period, limitMicros, usedMicros, unit } = budget;
-  if (!active || limitMicros === null) return null;
+  const { period, limitMicros, usedMicros, unit } = budget;
+  if (!limitsNow(budget) || limitMicros === null) return null;
   const blocks = isBlocking(budget);
   return (
     <small class={blocks ? "budget used-up" : "budget muted"}>
       {formatAmount(usedMicros, unit)} of {formatCharge(limitMicros, unit)} {period === "day" ? "today" : "this cycle"}
-      {blocks ? ": used up" : ""}
+      {blocks && (usedMicros < limitMicros ? ": the rest is held" : ": used up")}
     </small>
   );
 };
