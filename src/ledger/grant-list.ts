@@ -10,6 +10,8 @@ import type { AtMs } from "./time.ts";
 type Expiring = { micros: Micros; expiresAtMs: AtMs | null };
 
 const MAX_CHUNK = 96;
+/** Removing a grant from a chunk of at most this size looks at all chunks, because small ones may prevail. */
+const MIN_CHUNK = MAX_CHUNK / 8;
 
 export const NO_GRANTS: GrantList = { chunks: [], open: 0, remainingMicros: 0, versions: new Map() };
 
@@ -132,6 +134,10 @@ function replaceOne(list: GrantList, grant: Grant): GrantList | null {
 
 /** Removes these grants from the list. Ids that are not in the list are ignored. */
 export function dropGrants(list: GrantList, grants: readonly Grant[]): GrantList {
+  if (grants.length === 1) {
+    const dropped = dropOne(list, grants[0] as Grant);
+    if (dropped !== null) return dropped;
+  }
   const edited = new Map<number, Grant[]>();
   for (const grant of grants) {
     const index = chunkIndexOf(list.chunks, grant);
@@ -141,6 +147,25 @@ export function dropGrants(list: GrantList, grants: readonly Grant[]): GrantList
     if (copy[place]?.id === grant.id) copy.splice(place, 1);
   }
   return withEdits(list, edited);
+}
+
+/** Returns the list without a grant, which most debits that use up a grant need; null if its chunk would be small then. */
+function dropOne(list: GrantList, grant: Grant): GrantList | null {
+  const index = chunkIndexOf(list.chunks, grant);
+  const chunk = list.chunks[index];
+  if (chunk === undefined || chunk.grants.length <= MIN_CHUNK) return null;
+  const place = placeOf(chunk.grants, grant);
+  const before = chunk.grants[place];
+  if (before?.id !== grant.id) return null;
+  const left = leftOf(before);
+  const open = Number(left > 0);
+  const chunks = list.chunks.slice();
+  chunks[index] = {
+    grants: chunk.grants.toSpliced(place, 1),
+    open: chunk.open - open,
+    remainingMicros: chunk.remainingMicros - left,
+  };
+  return { ...list, chunks, open: list.open - open, remainingMicros: list.remainingMicros - left };
 }
 
 /** The grants of the list that are new or different since `before`. Looks only at the chunks that are not shared. */
