@@ -164,7 +164,8 @@ export function windowSpans(from: string, to: string, granularity: Granularity, 
   return starts.slice(0, -1).map((start, i) => ({ startsAtMs: start, endsAtMs: starts[i + 1] as AtMs }));
 }
 
-function calendarOf(timeZone: string): Calendar {
+/** Returns the calendar of a time zone. All callers share its cache. */
+export function calendarOf(timeZone: string): Calendar {
   const known = calendars.get(timeZone);
   if (known !== undefined) return known;
   if (calendars.size >= MAX_ZONES) calendars.clear();

@@ -41,7 +41,7 @@ export type OutboxDebit = {
 };
 
 /** A `UsageChange` as a short list: of each kind that changes, its quantity and its amount. */
-type OutboxUse = [
+export type OutboxUse = [
   model: string,
   tier: string,
   ofModel: number,

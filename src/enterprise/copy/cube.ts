@@ -6,11 +6,11 @@
 import type { CubeCell, KindSums, ModelTotal } from "../../copy/batch.ts";
 import { CELL_KEY } from "../../copy/write-cube.ts";
 import type { Surface } from "../../ledger/books.ts";
-import { makeCalendar } from "../../ledger/calendar.ts";
-import { KINDS } from "../../ledger/kinds.ts";
+import { calendarOf } from "../../ledger/calendar.ts";
+import { KINDS, type Kind } from "../../ledger/kinds.ts";
 import { limitSum, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import type { OutboxDebit, OutboxRow } from "../books/outbox.ts";
+import type { OutboxDebit, OutboxRow, OutboxUse } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import { type Columns, Table } from "../books/table.ts";
@@ -19,6 +19,15 @@ import { logChanges } from "../data/export-log.ts";
 export type Cube = { cells: CubeCell[]; models: ModelTotal[] };
 
 const MINUTE_MS = 60_000;
+
+const NO_USE = {
+  amountMicros: 0,
+  cycleMicros: 0,
+  requests: 0,
+  modelRequests: 0,
+  meterRequests: 0,
+  savingsMicros: 0,
+};
 
 export const MODEL_KEY = ["unit", "cycle_starts_at_ms", "model", "tier"];
 
@@ -158,41 +167,69 @@ export function noteGap(sql: Sql, rows: readonly OutboxRow[]): void {
   if (lastMs > getProgress(sql, "before_cube_ms")) setProgress(sql, "before_cube_ms", lastMs);
 }
 
-/** Sums what the rows add to each row of the cube that they change. */
+/**
+ * Sums what the rows add to each row of the cube that they change. Many debits change the same few rows, so each of them
+ * adds to its row in place.
+ */
 function sumUp(rows: readonly OutboxRow[], revision: number): Cube {
   const cells = new Map<string, CubeCell>();
-  const models = new Map<string, ModelTotal>();
-  const calendars = new Map<string, ReturnType<typeof makeCalendar>>();
   for (const row of rows) {
-    const calendar = calendars.get(row.timeZone) ?? makeCalendar(row.timeZone);
-    calendars.set(row.timeZone, calendar);
+    const calendar = calendarOf(row.timeZone);
     const dayStartsAtMs = calendar.dayStart(row.atMs);
     const minute = (calendar.hourStart(row.atMs) - dayStartsAtMs) / MINUTE_MS;
     for (const { debit } of row.items) {
-      for (const cell of debit === null ? [] : cellsOf(debit, dayStartsAtMs, minute, revision)) {
-        merge(cells, cellKey(cell), cell, addCell);
-        merge(models, modelKey(cell), modelOf(cell), addModel);
+      if (debit?.use === undefined) continue;
+      for (let i = 0; i < debit.use.length; i++) {
+        const use = debit.use[i] as OutboxUse;
+        addUse(cellOf(cells, debit, use, dayStartsAtMs, revision), debit, use, i === 0, minute);
       }
     }
+  }
+  const models = new Map<string, ModelTotal>();
+  for (const cell of cells.values()) {
+    cell.kinds = addKinds(cell.kinds, {});
+    merge(models, modelKey(cell), modelOf(cell), addModel);
   }
   return { cells: [...cells.values()], models: [...models.values()] };
 }
 
-/** The first change of a debit has its charge. A second one only corrects quantities and counts. */
-function cellsOf(debit: OutboxDebit, dayStartsAtMs: AtMs, minute: number, revision: number): CubeCell[] {
-  const { unit, cycleMs: cycleStartsAtMs, workspace, group, user, surface } = debit;
-  return (debit.use ?? []).map(([model, tier, modelRequests, meterRequests, savingsMicros, kinds], i) => ({
-    ...{ unit, dayStartsAtMs, cycleStartsAtMs, workspace, group, user, model, tier, surface },
-    amountMicros: i === 0 ? debit.micros : 0,
-    cycleMicros: i === 0 ? debit.cycleMicros : 0,
-    requests: i === 0 ? debit.requests : 0,
-    modelRequests,
-    meterRequests,
-    savingsMicros,
-    kinds,
-    hours: i === 0 && debit.micros !== 0 ? { [minute]: debit.micros } : {},
-    revision,
-  }));
+/** Returns the row that this use changes, with what was added to it so far. */
+function cellOf(
+  cells: Map<string, CubeCell>,
+  { unit, cycleMs: cycleStartsAtMs, workspace, group, user, surface }: OutboxDebit,
+  [model, tier]: OutboxUse,
+  dayStartsAtMs: AtMs,
+  revision: number,
+): CubeCell {
+  const ids = { unit, dayStartsAtMs, cycleStartsAtMs, workspace, group, user, model, tier, surface };
+  const key = cellKey(ids);
+  const known = cells.get(key);
+  if (known !== undefined) return known;
+  const cell = { ...ids, ...NO_USE, kinds: {}, hours: {}, revision };
+  cells.set(key, cell);
+  return cell;
+}
+
+/** The first use of a debit has its charge. A second one only corrects quantities and counts. */
+function addUse(cell: CubeCell, debit: OutboxDebit, use: OutboxUse, isFirst: boolean, minute: number): void {
+  const [, , modelRequests, meterRequests, savingsMicros, kinds] = use;
+  cell.modelRequests += modelRequests;
+  cell.meterRequests += meterRequests;
+  cell.savingsMicros = limitSum(cell.savingsMicros + savingsMicros);
+  for (const kind in kinds) {
+    const [quantity, micros] = kinds[kind as Kind] as [number, number];
+    const sum = cell.kinds[kind as Kind];
+    if (sum === undefined) cell.kinds[kind as Kind] = [quantity, micros];
+    else {
+      sum[0] = limitSum(sum[0] + quantity);
+      sum[1] += micros;
+    }
+  }
+  if (!isFirst) return;
+  cell.amountMicros = limitSum(cell.amountMicros + debit.micros);
+  cell.cycleMicros += debit.cycleMicros;
+  cell.requests += debit.requests;
+  if (debit.micros !== 0) cell.hours[minute] = (cell.hours[minute] ?? 0) + debit.micros;
 }
 
 function modelOf(cell: CubeCell): ModelTotal {
@@ -244,10 +281,15 @@ function merge<T>(rows: Map<string, T>, key: string, more: T, add: Adding<T>): v
   else add(known, more);
 }
 
-function cellKey(cell: CubeCell): string {
+function cellKey(cell: Omit<CubeCell, keyof typeof NO_USE | "kinds" | "hours" | "revision">): string {
   return `${modelKey(cell)} ${cell.dayStartsAtMs} ${cell.workspace} ${cell.group} ${cell.user} ${cell.surface}`;
 }
 
-function modelKey({ unit, cycleStartsAtMs, model, tier }: ModelTotal): string {
+function modelKey({
+  unit,
+  cycleStartsAtMs,
+  model,
+  tier,
+}: Pick<ModelTotal, "unit" | "cycleStartsAtMs" | "model" | "tier">): string {
   return `${unit} ${cycleStartsAtMs} ${model} ${tier}`;
 }

@@ -5,8 +5,9 @@
  */
 import { type CycleTotal, NO_TOTALS, type TimeTotal, type TotalDimension, type Totals } from "../../copy/batch.ts";
 import type { Surface } from "../../ledger/books.ts";
-import { makeCalendar } from "../../ledger/calendar.ts";
+import { calendarOf } from "../../ledger/calendar.ts";
 import { limitSum, type Unit } from "../../ledger/micros.ts";
+import type { AtMs } from "../../ledger/time.ts";
 import { foldHeld } from "../books/held-sums.ts";
 import { loadOutbox, loadOutboxPortion, type OutboxDebit, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
@@ -71,8 +72,6 @@ export const CYCLE_TOTALS = new Table<StoredTotal>({
 });
 
 type Touched = { time: TimeTotal[]; cycle: StoredTotal[] };
-
-const NO_USE = { requests: 0, amountMicros: 0, dayStartsAtMs: 0, dayMicros: 0 };
 
 /** Folds the oldest outbox rows that are not in the totals yet. Returns true if there may be more. */
 export function foldOutbox(sql: Sql): boolean {
@@ -153,34 +152,57 @@ function loadTouched(sql: Sql, rows: readonly OutboxRow[]): Totals {
 function sumUp(rows: readonly OutboxRow[], revision: number): Touched {
   const time = new Map<string, TimeTotal>();
   const cycle = new Map<string, StoredTotal>();
-  const calendars = new Map<string, ReturnType<typeof makeCalendar>>();
   for (const row of rows) {
-    const calendar = calendars.get(row.timeZone) ?? makeCalendar(row.timeZone);
-    calendars.set(row.timeZone, calendar);
-    const starts = { hour: calendar.hourStart(row.atMs), day: calendar.dayStart(row.atMs) };
+    const calendar = calendarOf(row.timeZone);
+    const hour = calendar.hourStart(row.atMs);
+    const day = calendar.dayStart(row.atMs);
     for (const { debit } of row.items) {
       if (debit === null) continue;
-      const { unit, surface } = debit;
-      for (const span of ["hour", "day"] as const) {
-        const key = { span, unit, startsAtMs: starts[span], surface };
-        const total = findOrAdd(time, timeKey(key), () => ({ ...key, amountMicros: 0, revision }));
-        total.amountMicros = limitSum(total.amountMicros + debit.micros);
-      }
-      for (const [dimension, id] of Object.entries(idsOf(debit)) as [TotalDimension, string][]) {
-        const key = { unit, cycleStartsAtMs: debit.cycleMs, dimension, id };
-        const total = findOrAdd(cycle, cycleKey(key), () => ({ ...key, ...NO_USE, revision }));
-        total.requests += debit.requests;
-        total.amountMicros += debit.cycleMicros;
-        addDay(total, { dayStartsAtMs: Math.max(debit.cycleMs, starts.day), dayMicros: dayMicrosOf(debit) });
-      }
+      addToTime(time, "hour", hour, debit, revision);
+      addToTime(time, "day", day, debit, revision);
+      const onDay = { dayStartsAtMs: Math.max(debit.cycleMs, day), dayMicros: dayMicrosOf(debit) };
+      // The id under which a debit counts in each dimension.
+      addToCycle(cycle, "all", "", debit, onDay, revision);
+      addToCycle(cycle, "workspace", debit.workspace, debit, onDay, revision);
+      addToCycle(cycle, "group", debit.group, debit, onDay, revision);
+      addToCycle(cycle, "user", debit.user, debit, onDay, revision);
     }
   }
   return { time: [...time.values()], cycle: [...cycle.values()] };
 }
 
-/** Returns the id under which a debit counts in each dimension. */
-function idsOf({ workspace, group, user }: OutboxDebit): Record<TotalDimension, string> {
-  return { all: "", workspace, group, user };
+function addToTime(
+  totals: Map<string, TimeTotal>,
+  span: TimeTotal["span"],
+  startsAtMs: AtMs,
+  { unit, surface, micros }: OutboxDebit,
+  revision: number,
+): void {
+  const ids = { span, unit, startsAtMs, surface };
+  const key = timeKey(ids);
+  const known = totals.get(key);
+  if (known === undefined) totals.set(key, { ...ids, amountMicros: micros, revision });
+  else known.amountMicros = limitSum(known.amountMicros + micros);
+}
+
+function addToCycle(
+  totals: Map<string, StoredTotal>,
+  dimension: TotalDimension,
+  id: string,
+  { unit, cycleMs: cycleStartsAtMs, requests, cycleMicros }: OutboxDebit,
+  day: Pick<StoredTotal, "dayStartsAtMs" | "dayMicros">,
+  revision: number,
+): void {
+  const ids = { unit, cycleStartsAtMs, dimension, id };
+  const key = cycleKey(ids);
+  const known = totals.get(key);
+  if (known === undefined) {
+    totals.set(key, { ...ids, requests, amountMicros: cycleMicros, ...day, revision });
+    return;
+  }
+  known.requests += requests;
+  known.amountMicros += cycleMicros;
+  addDay(known, day);
 }
 
 function addStored(sql: Sql, touched: Touched): void {
@@ -214,10 +236,4 @@ function timeKey({ span, unit, startsAtMs, surface }: Omit<TimeTotal, "amountMic
 
 function cycleKey(total: Pick<CycleTotal, "unit" | "cycleStartsAtMs" | "dimension" | "id">): string {
   return `${total.unit} ${total.cycleStartsAtMs} ${total.dimension} ${total.id}`;
-}
-
-function findOrAdd<T>(map: Map<string, T>, key: string, make: () => T): T {
-  const known = map.get(key) ?? make();
-  map.set(key, known);
-  return known;
 }
