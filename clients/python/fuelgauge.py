@@ -38,13 +38,17 @@ Trouble = Callable[[dict], None]
 
 
 class RunRefused(Exception):
-    """The run may not start. `code` and `detail` say why; `body` is the ledger's whole answer."""
+    """The run may not start. `code` and `detail` say why; `body` is the ledger's whole answer.
+
+    `budget` is the budget that has too little left, if `code` is "budget_exhausted".
+    """
 
     def __init__(self, code: str, detail: str, body: Optional[dict] = None) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.body = body or {}
+        self.budget: Optional[dict] = self.body.get("budget")
 
 
 @dataclass

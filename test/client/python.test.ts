@@ -60,6 +60,27 @@ print(json.dumps({"codes": codes}))
     expect(await python(program)).toEqual({ codes: ["insufficient_credits", count] });
   });
 
+  it("names the budget that refuses a run, and stops a run whose budget is used up", async () => {
+    const limited = await ledger.newEnterprise();
+    const program = `
+fuelgauge = Fuelgauge("${ledger.url}", "${limited.id}", "${limited.key}")
+run = fuelgauge.start_run(**WHO)
+run.report("gpt-5", {"input_tokens": 0, "output_tokens": 2_000})
+while not run.should_stop: time.sleep(0.01)
+run.finish()
+try:
+    fuelgauge.start_run(**WHO)
+except RunRefused as refusal:
+    print(json.dumps({"reason": run.reason, "code": refusal.code, "budget": refusal.budget}))
+`;
+    await limited.setBudget("user/u1/day", { limit_micros: 2_000_000 });
+    expect(await python(program)).toMatchObject({
+      reason: "budget_exhausted",
+      code: "budget_exhausted",
+      budget: { dimension: "user", id: "u1", period: "day", limit_micros: 2_000_000, used_micros: 2_000_000 },
+    });
+  });
+
   it("stops when the ledger asks for it, and calls the listener", async () => {
     const poor = await ledger.newEnterprise({ plan: "free", monthly_allowance_micros: 1_000_000 });
     const program = `

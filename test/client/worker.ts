@@ -30,10 +30,15 @@ export async function startLedger() {
     if (created.status !== 201 || made.status !== 201) throw new Error(JSON.stringify([created, made]));
     const key: string = made.body.key;
     const get = async (rest: string) => (await call(key, "GET", `${path}/${rest}`)).body;
+    const setBudget = async (of: string, terms: { limit_micros: number | null }) => {
+      const { status, body } = await call(OPERATOR_KEY, "PUT", `${path}/budgets/${of}`, terms);
+      if (status !== 201) throw new Error(JSON.stringify(body));
+    };
     return {
       id,
       key,
       get,
+      setBudget,
       receipt: (run: string) => get(`runs/${encodeURIComponent(run)}`),
       revoke: () => call(OPERATOR_KEY, "DELETE", `${path}/keys/${made.body.id}`),
     };

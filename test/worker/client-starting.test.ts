@@ -1,7 +1,7 @@
 // Starting runs with the client: holds, repeated starts, and refusals.
 import { describe, expect, it } from "vitest";
-import { CREDIT } from "./api.ts";
-import { newWorld, output } from "./client-world.ts";
+import { CREDIT, operator } from "./api.ts";
+import { newWorld, OPEN_POLICY, output, startDuringOutage } from "./client-world.ts";
 
 describe("starting a run", () => {
   it("returns the gauge and the hold, and the same when repeated", async () => {
@@ -62,5 +62,34 @@ describe("starting a run", () => {
     expect(await client.startRun(ask)).toMatchObject({ refusal: { code: "enterprise_suspended", status: 403 } });
     const stranger = connect({ key: "fg_not_a_key" });
     expect(await stranger.startRun(ask)).toMatchObject({ refusal: { code: "key_invalid", status: 401 } });
+  });
+
+  it("returns the budget that has too little left, and stops a run whose budget is used up", async () => {
+    const { connect, enterprise, clock, network, finish } = await newWorld();
+    const client = connect({ whenUnreachable: OPEN_POLICY });
+    await operator("PUT", `${enterprise.path}/budgets/user/*/cycle`, { limit_micros: 3 * CREDIT });
+    const spender = await client.start("spender");
+    spender.report("gpt-5", output(3_000));
+    await clock.pass(1_000);
+    expect(spender.state).toMatchObject({ action: "stop", reason: "budget_exhausted" });
+    await finish(spender);
+    const ask = { run: "next", surface: "web", workspace: "w1", user: "u1" } as const;
+    const refused = await client.startRun(ask);
+    const budget = { dimension: "user", id: "u1", period: "cycle", limit_micros: 3 * CREDIT, used_micros: 3 * CREDIT };
+    expect(refused).toMatchObject({
+      admitted: false,
+      refusal: { code: "budget_exhausted", status: 402, budget: { ...budget, held_micros: 0 } },
+    });
+    if (!refused.admitted) expect(refused.refusal.resets_at).toBe(refused.refusal.budget?.resets_at);
+    // Somebody else's budget has room.
+    expect(await client.startRun({ ...ask, user: "u2", holdMicros: 3 * CREDIT })).toMatchObject({ admitted: true });
+    // A run that the policy admits during an outage is stopped once the ledger refuses it.
+    network.fault = () => "down";
+    const blind = await startDuringOutage(clock, client);
+    blind.report("gpt-5", output(10));
+    network.fault = () => null;
+    await clock.pass(60_000);
+    expect(blind.state).toMatchObject({ action: "stop", reason: "budget_exhausted" });
+    await finish(blind);
   });
 });

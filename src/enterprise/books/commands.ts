@@ -54,7 +54,7 @@ export function eraseUser(change: Change, user: string, by: By, realNowMs: AtMs)
 /** Decides one report. The report's run must already be loaded. */
 export function debitOne(change: Change, sent: Report, refuseUnpriced: boolean): DebitAnswer | Refused {
   const run = change.run(sent.run);
-  const report = change.store.erasures.attribute(sent, run, change.nowMs);
+  const report = change.store.erasures.attribute(sent, run);
   change.attributeTo(report.run);
   const refund = refundBound(run, change.metersOf(report.run), report, change.nowMs);
   const meters = change.metersFor(report.run, refund);
@@ -107,7 +107,7 @@ export function putOverrides(change: Change, overrides: Overrides, models: reado
 
 export function startRun(change: Change, sent: StartRequest): StartAnswer | StartRefused {
   change.load([sent.run]);
-  const request = change.store.erasures.attribute(sent, change.run(sent.run), change.nowMs);
+  const request = change.store.erasures.attribute(sent, change.run(sent.run));
   const known = { books: change.books, run: change.run(request.run), meters: change.metersOf(request.run) };
   const decided = decideAdmission(known, request, change.nowMs, (run) => change.budgets?.statesOfRun(run) ?? []);
   if (isRefusal(decided)) {

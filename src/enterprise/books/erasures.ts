@@ -102,9 +102,12 @@ export class Erasures {
     this.forget();
   }
 
-  /** Returns the request with the replacement of its user, if the request belongs to somebody who was erased. */
-  attribute<T extends Attribution>(request: T, run: Run | null, nowMs: AtMs): T {
-    const { user, startedAtMs = nowMs } = request;
+  /**
+   * Returns the request with the replacement of its user, if the request belongs to somebody who was erased. A new run
+   * without `started_at` starts after the erasure, although a test clock may show the same time.
+   */
+  attribute<T extends Attribution>(request: T, run: Run | null): T {
+    const { user, startedAtMs = Number.POSITIVE_INFINITY } = request;
     if (user === undefined || run?.user === user || this.#loadHashKey() === null) return request;
     const found = this.#find(user).find((erasure) =>
       run === null ? erasure.user !== null || startedAtMs <= erasure.erasedAtMs : erasure.replacement === run.user,

@@ -59,7 +59,7 @@ export function importHistory(ledger: Ledger, { unit, rows }: ImportRequest): { 
     for (const row of rows) {
       const { dayStartsAtMs, cycleStartsAtMs } = startsOf(row.day);
       // A person who was erased since then keeps the replacement.
-      const { user } = erasures.attribute({ user: row.user, startedAtMs: dayStartsAtMs }, null, change.nowMs);
+      const { user } = erasures.attribute({ user: row.user, startedAtMs: dayStartsAtMs }, null);
       const cell = cellOf({ ...row, user }, unit, dayStartsAtMs, cycleStartsAtMs);
       cells.set(cellId(cell), cell);
     }

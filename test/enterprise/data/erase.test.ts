@@ -296,6 +296,15 @@ describe("erasing a person", () => {
     expect(userOf("r1")).toBe(first);
   });
 
+  it("takes a start after the erasure as a new person's, although the clock stands still", async () => {
+    await fill();
+    await erase();
+    const startOf = (run: string, startedAtMs?: number) => core.ledger.start(start({ run, user: ADA, startedAtMs }));
+    expect([startOf("new"), startOf("late", NOON)].filter(isRefusal)).toEqual([]);
+    const userOf = (run: string) => platform.sql.all("SELECT user FROM runs WHERE run = ?", run)[0]?.user;
+    expect(["new", "late"].map(userOf)).toEqual([ADA, replacementOf()]);
+  });
+
   it("ends sessions, links and embed tokens, but none that are issued later", async () => {
     await erase();
     const embed: Caller = { ...person(ADA), kind: "embed" } as Caller;
