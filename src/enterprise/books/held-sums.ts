@@ -9,7 +9,7 @@ import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
 import { UNITS, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { getProgress, setProgress } from "./progress.ts";
-import type { Sql, SqlRow } from "./sql.ts";
+import type { Sql } from "./sql.ts";
 
 export type ByUnit = Record<Unit, number>;
 
@@ -124,25 +124,35 @@ export function movesOf(held: string | null): (BudgetScope & { micros: ByUnit })
 }
 
 /**
- * Loads holds that have expired by then and are not ended, with the ids of their runs, in the order of the index
- * `runs_with_hold`.
+ * Sums holds that have expired by then and are not ended, by the ids of their runs. Also returns how many holds these are.
+ * The database adds them up, in the order of the index `runs_with_hold`.
  *
  * @param after the values of the index after which the portion starts
  */
-export function loadExpired(
+export function sumExpired(
   sql: Sql,
   nowMs: AtMs,
   after: readonly (string | number)[],
   limit: number,
-): { scopes: BudgetScope[]; row: SqlRow }[] {
+): { count: number; sums: { scope: BudgetScope; micros: ByUnit }[] } {
   const indexed = "hold_expires_at_ms, hold_unit, hold_micros, run";
   const ids = DIMENSIONS.map((dimension) => `${ID_OF_RUN[dimension]} AS id_of_${dimension}`).join(", ");
-  const statement = `SELECT ${indexed}, ${ids} FROM runs WHERE hold_expires_at_ms <= ? AND (${indexed}) > (?, ?, ?, ?)
+  const portion = `SELECT hold_unit, hold_micros, ${ids} FROM runs WHERE hold_expires_at_ms <= ? AND (${indexed}) > (?, ?, ?, ?)
     ORDER BY ${indexed} LIMIT ?`;
-  return sql.all(statement, nowMs, ...after, limit).map((row) => ({
-    scopes: DIMENSIONS.map((dimension) => ({ dimension, id: row[`id_of_${dimension}`] as string })),
-    row,
-  }));
+  const sums = UNITS.map((unit) => `sum(iif(hold_unit = '${unit}', hold_micros, 0)) AS ${unit}`).join(", ");
+  const byId = DIMENSIONS.map(
+    (dimension) => `SELECT '${dimension}' AS dimension, id_of_${dimension} AS id, count(*) AS count, ${sums}
+      FROM portion GROUP BY 2`,
+  ).join(" UNION ALL ");
+  const rows = sql.all(`WITH portion AS MATERIALIZED (${portion}) ${byId}`, nowMs, ...after, limit);
+  const ofOne = rows.filter(({ dimension }) => dimension === DIMENSIONS[0]);
+  return {
+    count: ofOne.reduce((sum, { count }) => sum + (count as number), 0),
+    sums: rows.map((row) => ({
+      scope: { dimension: row.dimension as Dimension, id: row.id as string },
+      micros: { credits: row.credits as number, usd: row.usd as number },
+    })),
+  };
 }
 
 /** The id of a run in each dimension. Until its first report, a run without a group has the directory's. */
