@@ -147,6 +147,8 @@ it("looks right in a past cycle, with the running total and with a list of token
   expect(await textOf(page, "#chart-marks")).toContain("Thu 12 Nov: grant of 300 credits");
   expect(await textOf(page, "#chart .keys")).toContain("Previous cycle");
   expect(await textOf(page, "#card-average")).toContain("% on the last cycle");
+  const trend = { name: /^[\d.,]+ in the cycle before, [\d.,]+ in this one$/ };
+  expect(await page.locator("#row-model-plain").getByRole("img", trend).count()).toBe(1);
   await checkLooks(page, "models");
   expect(browserErrors).toEqual([]);
   await context.close();

@@ -66,6 +66,30 @@ it("scrolls sideways at no width from 300 px up, in credits and in dollars", asy
   }
 });
 
+it("keeps long names and large numbers inside their cards from 300 px up", async () => {
+  const enterprise = await site.newEnterprise({ monthly_allowance_micros: 2_000_000_000_000_000 });
+  const name = "A workspace whose name is a sentence with supercalifragilisticexpialidocious-words-without-any-break";
+  await enterprise.directory({ workspaces: [{ id: "w1", name }], users: [{ id: "u1", name }] });
+  for (let i = 0; i < 12; i++) await enterprise.run(999_999_999_999);
+  await enterprise.project();
+  const { page, context } = await site.signIn(enterprise);
+  await page.locator("#chart-table summary").click();
+  for (const width of [300, 375, 480, 481, 768]) {
+    await page.setViewportSize({ width, height: 900 });
+    expect(await overflowingElements(page), `at ${width}`).toEqual([]);
+    const outside = await page.evaluate(() =>
+      [...document.querySelectorAll(".card")].flatMap((card) =>
+        [...card.querySelectorAll("h1, h2, p, table, th, td, dd, a")]
+          .filter((element) => element.closest(".scroll, .unseen, thead, .menu") === null)
+          .filter((element) => element.getBoundingClientRect().right > card.getBoundingClientRect().right - 4)
+          .map((element) => `${element.tagName} in #${card.id}`),
+      ),
+    );
+    expect(outside, `at ${width}`).toEqual([]);
+  }
+  await context.close();
+});
+
 it("lets a thumb hit every link, also those of names at 375 px", async () => {
   const enterprise = await STATES.find(({ name }) => name === "three quarters used")?.create(site);
   if (enterprise === undefined) throw new Error("there is no such state");

@@ -15,6 +15,9 @@ export type Drawing = { chart: uPlotLibrary; observer: ResizeObserver; plot: HTM
 type Size = { width: number; height: number };
 
 const FONT = "12px system-ui, sans-serif";
+/** The width of a digit in this font, rounded up, and the space between a label and the plot. */
+const LABEL_CHARACTER_PX = 7;
+const LABEL_GAP_PX = 6;
 const COLORS: Record<ChartSeries["key"], string> = {
   web: "--web",
   cli: "--cli",
@@ -55,6 +58,7 @@ export function draw(data: Chart, plot: HTMLElement, before: Drawing | null): Dr
 }
 
 function optionsOf(data: Chart, tip: HTMLElement, size: Size): uPlotLibrary.Options {
+  const longestLabel = Math.max(...data.yTicks.map(({ label }) => label.length));
   const axis = { font: FONT, stroke: () => color("--muted"), ticks: { show: false } };
   return {
     ...size,
@@ -81,7 +85,7 @@ function optionsOf(data: Chart, tip: HTMLElement, size: Size): uPlotLibrary.Opti
       },
       {
         ...axis,
-        size: size.width < 480 ? 44 : 56,
+        size: Math.max(size.width < 480 ? 44 : 56, longestLabel * LABEL_CHARACTER_PX + LABEL_GAP_PX),
         grid: { stroke: () => color("--line"), width: 1 },
         splits: () => data.yTicks.map(({ at }) => at),
         values: () => data.yTicks.map(({ label }) => label),

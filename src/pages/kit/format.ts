@@ -46,11 +46,11 @@ export function formatRateUsd(rate: string): string {
   return `$${formatExactDecimal(BigInt(parseRate(rate) ?? 0), RATE_DIGITS, 2)}`;
 }
 
-/** The label of an axis tick: short, and exact for the round numbers of an axis: "250", "$0.50", "12.5k", "3M". */
+/** The label of an axis tick: short, and exact for the round numbers of an axis: "250", "$0.50", "12.5k", "3M", "2B". */
 export function formatTick(micros: Micros, unit: Unit): string {
   const sign = unit === "usd" ? "$" : "";
   const size = Math.abs(micros);
-  const [power, letter] = size >= 1e12 ? [12, "M"] : size >= 1e10 ? [9, "k"] : [6, ""];
+  const [power, letter] = size >= 1e15 ? [15, "B"] : size >= 1e12 ? [12, "M"] : size >= 1e10 ? [9, "k"] : [6, ""];
   const minDecimals = unit === "usd" && size < 1_000_000 && size > 0 ? 2 : 0;
   return `${micros < 0 ? MINUS : ""}${sign}${formatExactDecimal(BigInt(size), power, minDecimals)}${letter}`;
 }

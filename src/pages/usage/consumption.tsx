@@ -172,38 +172,40 @@ const ChartFigure: FC<{ unit: Unit; chart: Chart; query: UsageQuery }> = ({ char
     </figure>
     <details id="chart-table">
       <summary>View as table</summary>
-      <table>
-        <caption class="unseen">
-          {chart.kind === "total" ? "Running total of the billing cycle" : "Consumption over time"}, in{" "}
-          {unit === "usd" ? "USD" : "credits"}, time zone {chart.timeZone}
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">{chart.columns}</th>
-            {chart.series.map(({ name }) => (
-              <th scope="col" class="num">
-                {name}
-              </th>
-            ))}
-            {chart.sums !== null && (
-              <th scope="col" class="num">
-                Total
-              </th>
-            )}
-          </tr>
-        </thead>
-        <tbody>
-          {chart.labels.map((label, i) => (
+      <div class="scroll">
+        <table>
+          <caption class="unseen">
+            {chart.kind === "total" ? "Running total of the billing cycle" : "Consumption over time"}, in{" "}
+            {unit === "usd" ? "USD" : "credits"}, time zone {chart.timeZone}
+          </caption>
+          <thead>
             <tr>
-              <th scope="row">{label}</th>
-              {chart.series.map(({ texts }) => (
-                <td class="num">{texts[i] ?? ""}</td>
+              <th scope="col">{chart.columns}</th>
+              {chart.series.map(({ name }) => (
+                <th scope="col" class="num">
+                  {name}
+                </th>
               ))}
-              {chart.sums !== null && <td class="num">{chart.sums[i]}</td>}
+              {chart.sums !== null && (
+                <th scope="col" class="num">
+                  Total
+                </th>
+              )}
             </tr>
-          ))}
-        </tbody>
-      </table>
+          </thead>
+          <tbody>
+            {chart.labels.map((label, i) => (
+              <tr>
+                <th scope="row">{label}</th>
+                {chart.series.map(({ texts }) => (
+                  <td class="num">{texts[i] ?? ""}</td>
+                ))}
+                {chart.sums !== null && <td class="num">{chart.sums[i]}</td>}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
     </details>
   </>
 );

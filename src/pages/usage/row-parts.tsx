@@ -25,9 +25,10 @@ export const Trend: FC<{ amounts: readonly Micros[]; unit: Unit; isPast: boolean
   const highest = Math.max(...amounts);
   if (amounts.length < 2 || highest <= 0) return null;
   const texts = amounts.map((micros) => formatAmount(micros, unit));
+  const before = `${texts.slice(0, -1).join(", ")} in the ${texts.length === 2 ? "cycle" : "cycles"} before`;
   return (
-    <svg class="trend" width={amounts.length * 6} height={TREND_HEIGHT} aria-hidden="true" focusable="false">
-      <title>{`${texts.slice(0, -1).join(", ")} in the cycles before, ${texts.at(-1)} in this one`}</title>
+    <svg class="trend" width={amounts.length * 6} height={TREND_HEIGHT} role="img">
+      <title>{`${before}, ${texts.at(-1)} in this one`}</title>
       {amounts.map((micros, i) => {
         const height = Math.max(1, Math.round((Math.max(0, micros) / highest) * (TREND_HEIGHT - 1)));
         const isPartial = !isPast && i === amounts.length - 1;

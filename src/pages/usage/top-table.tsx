@@ -59,7 +59,7 @@ export const TopTable: FC<Props> = (props) => {
       ) : (
         <>
           <Find {...props} block={block} />
-          <table>
+          <table class="ranking">
             <caption>
               {query.cycle === null ? "This billing cycle" : "The billing cycle"}, {period}, in{" "}
               {unit === "usd" ? "USD" : "credits"}

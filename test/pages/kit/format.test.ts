@@ -135,12 +135,13 @@ describe("times", () => {
 });
 
 it("shortens the labels of axes", () => {
-  expect([0, 0.5, 250, 12_500, 3_000_000].map((n) => formatTick(n * CREDIT, "credits"))).toEqual([
+  expect([0, 0.5, 250, 12_500, 3_000_000, 2_000_000_000].map((n) => formatTick(n * CREDIT, "credits"))).toEqual([
     "0",
     "0.5",
     "250",
     "12.5k",
     "3M",
+    "2B",
   ]);
   expect([0, 0.5, 5, -20].map((n) => formatTick(n * DOLLAR, "usd"))).toEqual(["$0", "$0.50", "$5", "−$20"]);
 });
