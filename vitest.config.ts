@@ -3,7 +3,10 @@ import { availableParallelism } from "node:os";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { keepTemporaryFilesInMemory } from "./test/support/memory-folder.ts";
 import { buildAssets } from "./tools/build-assets.mjs";
+
+keepTemporaryFilesInMemory();
 
 // The Worker imports the names of the built files, and the tests in workerd read wrangler.toml without running its build.
 await buildAssets();

@@ -29,6 +29,7 @@ const ENTRIES = [
   /^tools\/workerd\/worker\.js$/,
   /^test\/browser\/unpack-chromium\.ts$/,
   /^test\/support\/bundle-folder\.ts$/,
+  /^test\/support\/memory-folder\.ts$/,
   /^test\/client\/consumer\//,
 ];
 
