@@ -102,7 +102,10 @@ export function testRecipes(deployment: () => { server: Server; key: string }): 
   });
 
   it("limits each seat, with more for one person and no limit for another", async () => {
-    await follow("Limit what each seat may use");
+    const answers = await follow("Limit what each seat may use");
+    expect(answers.at(-1)).toMatchObject([
+      { rows: [{ id: "grace", inherited: true, action: "block", used_micros: 0 }] },
+    ]);
     expect((await gauge("acme")).monthly.allowance_micros).toBe(10_000 * CREDIT);
     const limitOf = async (user: string) =>
       (await read(`/v1/enterprises/acme/budgets/user/${user}`)).rows[0].limit_micros;
@@ -110,6 +113,16 @@ export function testRecipes(deployment: () => { server: Server; key: string }): 
       500 * CREDIT,
       2_000 * CREDIT,
       null,
+    ]);
+  });
+
+  it("tells people in time", async () => {
+    const answers = await follow("Tell people in time");
+    const [, [onCall, list]] = answers as [unknown, [{ webhook_secret: string }, { rows: Record<string, unknown>[] }]];
+    expect(onCall.webhook_secret).toMatch(/^whsec_/);
+    expect(list.rows).toMatchObject([
+      { id: "on-call", thresholds: [90], active: true },
+      { id: "team", kind: "slack", target: "https://hooks.slack.com/***XXXX", events: null, active: true },
     ]);
   });
 

@@ -175,12 +175,13 @@ function assertOk(answer: Answer, what: string): void {
 
 /**
  * Adds budgets: a default for every user, one of a team that is well used, and one of its members that is used up. That
- * person's page says so, and new runs of theirs are refused.
+ * person's page says so, and new runs of theirs are refused. The admin, who starts agents in the demo editor, may use more.
  */
 async function addBudgets(enterprise: DemoEnterprise, call: Call): Promise<void> {
   const path = `/v1/enterprises/${enterprise.id}`;
   const put = (of: string, limit_micros: number) => must(call, "PUT", `${path}/budgets/${of}`, { limit_micros });
   await put("user/*/day", 400 * MICROS);
+  await put(`user/${encodeURIComponent(enterprise.users[0]!.id)}/day`, 5_000 * MICROS);
   const [team] = enterprise.groups;
   if (team !== undefined) {
     const usedMicros = await usedInCycle(path, "groups", team.id, call);

@@ -58,7 +58,7 @@ export function resets(gauge: GaugeJson): string {
  */
 export function ownBudget({ my_budgets = [] }: GaugeJson): string {
   const fullness = ({ used_micros: used, limit_micros: limit }: (typeof my_budgets)[number]) =>
-    (used ?? 0) / (limit ?? 1);
+    limit === 0 ? Number.MAX_VALUE : (used ?? 0) / (limit ?? 1);
   const [fullest] = my_budgets
     .filter(({ active, limit_micros: limit }) => active && limit !== null)
     .sort((a, b) => fullness(b) - fullness(a));

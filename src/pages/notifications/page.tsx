@@ -203,7 +203,8 @@ function notificationsPage(c: Context<PageEnv>, view: PageView, children: Child,
           <div class="heading">
             <h1>Notifications</h1>
             <p class="muted">
-              Messages about the balance, by Slack, by email, or to a program. Each is sent once a cycle.
+              Messages about the balance and the budgets, by Slack, by email, or to a program. Each is sent once a
+              cycle.
             </p>
           </div>
           {children}
