@@ -27,6 +27,7 @@ const CONSOLE_TESTS = [
   "journal-by",
 ];
 const INPUT_TESTS = ["http", "webhooks"];
+const CONTROL_TESTS = ["budgets", "budget-pages", "channels"];
 const CLIENT_TESTS = ["socket-pauses", "streams", "ai-sdk-usages", "python", "agent-streams"];
 
 /** The arguments of vitest for each layer. Each run ends with the first test that fails. */
@@ -36,6 +37,8 @@ const LAYERS: Record<string, string[]> = {
   simulation: ["--project", "core", "test/simulation"],
   access: ["--project", "worker", "test/worker/access.test.ts", "test/worker/access-matrix.test.ts"],
   console: ["--project", "worker", ...[...CONSOLE_TESTS, ...INPUT_TESTS].map((name) => `test/worker/${name}.test.ts`)],
+  control: ["--project", "worker", ...CONTROL_TESTS.map((name) => `test/worker/${name}.test.ts`)],
+  texts: ["--project", "core", "test/wire"],
   cube: ["--project", "worker", "test/worker/usage-filters.test.ts"],
   operate: ["--project", "worker", "test/worker/metrics.test.ts", "test/worker/rotation.test.ts"],
   prices: ["--project", "worker", "test/worker/price-book.test.ts"],
