@@ -116,8 +116,8 @@ export function testRecipes(deployment: () => { server: Server; key: string }): 
     ]);
   });
 
-  it("tells people in time", async () => {
-    const answers = await follow("Tell people in time");
+  it("sends alerts to Slack and to a program", async () => {
+    const answers = await follow("Send alerts");
     const [, [onCall, list]] = answers as [unknown, [{ webhook_secret: string }, { rows: Record<string, unknown>[] }]];
     expect(onCall.webhook_secret).toMatch(/^whsec_/);
     expect(list.rows).toMatchObject([

@@ -157,6 +157,34 @@ it("sends each channel the highest of the thresholds it has chosen that usage ha
   ]);
 });
 
+it("sends each level of a budget once to webhook_url and to the channels, and again in the next period", async () => {
+  const e = await newCredits({ webhook_url: `${HOOK}/url` });
+  await put(e, "ops", webhook({ events: ["budget_75", "budget_90", "budget_reached"] }));
+  await operator("PUT", `${e.path}/budgets/user/*/day`, { limit_micros: 10 * CREDIT });
+  await operator("PUT", `${e.path}/budgets/group/none/cycle`, { limit_micros: 12 * CREDIT, action: "warn" });
+  for (const credits of [7, 8, 8.5, 9, 10, 11]) await e.debit(costing(credits, { final: false }));
+  await e.moveTo("2026-03-11T00:00:00Z");
+  await e.debit(costing(21, { final: false }));
+  const sentTo = async (url: string) => {
+    await codesAt(e, url);
+    const messages = received.filter(({ to }) => to === url).map(({ body }) => JSON.parse(body));
+    return messages
+      .filter(({ type }) => type === "budget.crossed")
+      .map(({ data: { code, budget } }) => `${code} ${budget.dimension} ${budget.id} ${budget.period}`);
+  };
+  const all = [
+    "budget_75 user u1 day",
+    "budget_75 group none cycle",
+    "budget_90 user u1 day",
+    "budget_reached user u1 day",
+    "budget_90 group none cycle",
+    "budget_reached user u1 day",
+    "budget_reached group none cycle",
+  ];
+  expect((await sentTo(HOOK)).sort()).toEqual([...all].sort());
+  expect((await sentTo(`${HOOK}/url`)).sort()).toEqual([...all].sort());
+});
+
 it("signs what a webhook gets, with the gauge and the name of the enterprise", async () => {
   const e = await newCredits();
   const { body: channel } = await put(e, "ops", webhook({ events: ["usage_50"], thresholds: [50] }));
