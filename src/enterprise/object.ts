@@ -30,8 +30,13 @@ import type { AuditOptions } from "./jobs/audit-in-call.ts";
 import { HibernatingSocket, HibernatingSockets } from "./sockets/hibernating.ts";
 import { OWNER_HEADER, type SocketOwner } from "./sockets/sockets.ts";
 
+/** How long an object that was deleted lives on, so that close frames are sent and the last call is answered. */
+const CLOSING_MS = 500;
+
 export class EnterpriseObject extends DurableObject<Env> {
   readonly #sockets = new HibernatingSockets(this.ctx);
+  /** Whether a deletion has closed sockets. */
+  #hadSockets = false;
   #core = this.#newCore();
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -273,12 +278,15 @@ export class EnterpriseObject extends DurableObject<Env> {
 
   /** Does a part of the enterprise's deletion, and deletes the object's storage last. */
   async deleteStep(enterprise: string) {
+    this.#hadSockets ||= this.#sockets.all().length > 0;
     const step = await this.#core.data.deleteStep(enterprise);
     if (step.done) {
       await this.ctx.storage.deleteAlarm();
       await this.ctx.storage.deleteAll();
       // Nothing that the old core has in memory exists any more.
       this.#core = this.#newCore();
+      // The platform keeps the connection of a client that never sent a message until the object sleeps.
+      if (this.#hadSockets) setTimeout(() => this.ctx.abort("the enterprise was deleted"), CLOSING_MS);
     }
     return step;
   }

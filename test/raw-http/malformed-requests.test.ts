@@ -179,3 +179,21 @@ it("leaves correct books after all these requests", async () => {
   const { ok } = (await runtime.call("GET", `${PATH}/audit`)) as { ok: boolean };
   expect(ok).toBe(true);
 });
+
+// The close frame alone is not enough: a client that never sent a message kept its connection until the object slept.
+it("ends the connections of a deleted enterprise well within ten seconds", { timeout: 30_000 }, async () => {
+  await runtime.provision("gone");
+  const headers = { Authorization: `Bearer ${runtime.operatorKey}` };
+  const url = `ws://localhost:${runtime.port}/v1/enterprises/gone/live`;
+  const socket = new WebSocket(url, { headers } as unknown as string[]);
+  const closed = new Promise<number>((done) => {
+    socket.onclose = ({ code }) => done(code);
+  });
+  await new Promise((done) => {
+    socket.onmessage = done;
+  });
+  const deletedAt = performance.now();
+  await runtime.call("DELETE", "/v1/enterprises/gone?confirm=gone");
+  expect(await closed).toBe(4401);
+  expect(performance.now() - deletedAt).toBeLessThan(8_000);
+});
