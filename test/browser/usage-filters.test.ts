@@ -183,6 +183,53 @@ it("lists the dearest runs of the cycle, and the runs of a past cycle", async ()
   await context.close();
 });
 
+describe("when responses are slow", () => {
+  const total = (page: Page) => textOf(page, "#foot-workspace .total td:nth-child(3)");
+
+  it("does not mix parts of two selections after two quick clicks: the last click counts", async () => {
+    const { page, context } = await site.signIn(acme);
+    await page.route("**/settings/usage?view=total*", async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 800));
+      await route.continue().catch(() => {});
+    });
+    await page.locator("#view-total").click();
+    await page.locator("#filter-user-u1").click();
+    await page.waitForURL("**/settings/usage?user=u1");
+    await page.waitForTimeout(1_000);
+    expect(new URL(page.url()).search).toBe("?user=u1");
+    expect(await page.locator("#view-buckets").getAttribute("aria-current")).toBe("true");
+    expect(await page.locator(".toast").count()).toBe(0);
+    await context.close();
+  });
+
+  it("does not show a refresh that began before a filter was chosen", async () => {
+    const { page, context } = await site.signIn(acme);
+    await expect.poll(() => textOf(page, "#pill")).toBe("Live");
+    let arrived = () => {};
+    const refresh = new Promise<void>((resolve) => {
+      arrived = resolve;
+    });
+    let isFirst = true;
+    await page.route("**/settings/usage?*part=*workspace*", async (route) => {
+      const isHeld = isFirst && route.request().headers()["fuelgauge-refresh"] !== undefined;
+      if (isHeld) {
+        isFirst = false;
+        arrived();
+        await page.waitForURL("**/settings/usage?user=u1");
+      }
+      await route.continue().catch(() => {});
+    });
+    await acme.run(10_000, { user: "u2", workspace: "w1" });
+    await refresh;
+    await page.locator("#filter-user-u1").click();
+    await page.locator("#chip-user").waitFor();
+    const filtered = await total(page);
+    await page.waitForTimeout(1_500);
+    expect(await total(page)).toBe(filtered);
+    await context.close();
+  });
+});
+
 it("follows a turn of the cycle while a filtered page is open: the new cycle, and exact numbers of the ended one", async () => {
   const { page, context, browserErrors } = await site.signIn(acme);
   await page.goto("/settings/usage?user=u1&surface=web");

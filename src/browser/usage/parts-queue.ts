@@ -6,6 +6,15 @@ import { isSignedOut } from "./regions.ts";
 
 type Batch = { parts: string[]; loaded: (() => void)[] };
 
+/** The header of these requests. Its value is the address of the page, which the server does not read. */
+const REFRESH_HEADER = "Fuelgauge-Refresh";
+
+// What was loaded for an earlier address must not be shown: it belongs to other filters. It is loaded again.
+document.addEventListener("htmx:after:request", (event) => {
+  const address = event.detail.ctx.request.headers[REFRESH_HEADER];
+  if (address !== undefined && address !== location.href) event.preventDefault();
+});
+
 export class PartsQueue {
   #parts = new Set<string>();
   #loaded: (() => void)[] = [];
@@ -40,13 +49,17 @@ export class PartsQueue {
     const source = this.#findSource();
     if (source === null) return;
     const own = this.take();
-    const url = new URL(location.href);
+    const address = location.href;
+    const url = new URL(address);
     url.searchParams.set("part", [...new Set([...own.parts, ...(other?.parts ?? [])])].join(","));
-    const options = { source, swap: "none", headers: { "Fuelgauge-Refresh": "1" } };
+    const options = { source, swap: "none", headers: { [REFRESH_HEADER]: address } };
     this.#isLoading = true;
     // Regions that could not be loaded stay as they are.
     await htmx.ajax("GET", url.pathname + url.search, options).catch(() => {});
     this.#isLoading = false;
+    if (location.href !== address) {
+      for (const part of [...own.parts, ...(other?.parts ?? [])]) this.#parts.add(part);
+    }
     for (const resolve of [...own.loaded, ...(other?.loaded ?? [])]) resolve();
   }
 

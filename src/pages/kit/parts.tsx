@@ -58,7 +58,10 @@ export const Region: FC<{ id: string; swap?: "outerMorph" | "beforeend" | "inner
   </hx-partial>
 );
 
-/** A link that updates `part` of the page. Without JavaScript it loads the whole page. */
+/**
+ * A link that updates `part` of the page. Without JavaScript it loads the whole page. A second click ends the request of
+ * the first, whichever link it was on: if both were shown, parts of the page could belong to different filters.
+ */
 export const PartLink: FC<{
   href: string;
   part: string;
@@ -75,7 +78,7 @@ export const PartLink: FC<{
     aria-current={current === true ? "true" : undefined}
     hx-get={href + (href.includes("?") ? "&" : "?") + new URLSearchParams({ part }).toString()}
     hx-push-url={push ? href : undefined}
-    hx-sync="this:drop"
+    hx-sync="body:replace"
     {...{ "hx-status:5xx": "swap:none" }}
   >
     {children}
