@@ -12,6 +12,8 @@ const RENEW_AGE_MS = 20_000;
 const LIMIT_MS = 1_000;
 /** How long a request waits in an isolate that has no list yet. */
 const FIRST_LIMIT_MS = 10_000;
+const LOG_EVERY_MS = 60_000;
+const MAX_LOGGED = 1_000;
 
 type ReadList = () => Promise<readonly string[]>;
 
@@ -70,5 +72,21 @@ export class KnownRestores {
       this.#failedAtMs = this.nowMs();
       console.error(JSON.stringify({ event: "restores_not_read", error: String(error) }));
     }
+  }
+}
+
+/** Decides which refused calls an isolate logs: during a restore, agents repeat their calls for minutes. */
+export class RefusalLog {
+  /** When a call of each enterprise was last logged. Losing this only costs further lines. */
+  readonly #loggedAtMs = new Map<string, AtMs>();
+
+  /** Whether to log this error. Of the calls that a restore refuses, that is one per enterprise and minute. */
+  shouldLog(error: Error, enterprise: string, nowMs: AtMs): boolean {
+    if (!(error instanceof Restoring)) return true;
+    const lastMs = this.#loggedAtMs.get(enterprise);
+    if (lastMs !== undefined && nowMs - lastMs < LOG_EVERY_MS) return false;
+    if (this.#loggedAtMs.size >= MAX_LOGGED) this.#loggedAtMs.clear();
+    this.#loggedAtMs.set(enterprise, nowMs);
+    return true;
   }
 }

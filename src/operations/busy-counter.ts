@@ -3,6 +3,7 @@
  * sends its counts to the catalog, at most once in ten seconds. An isolate that ends before loses what it counted since.
  */
 import type { BusyCause, BusyCounts } from "../catalog/busy-counts.ts";
+import { RefusalLog } from "../catalog/known-restores.ts";
 import { catalogOf } from "../catalog/object.ts";
 import { busyCauseOf } from "../wire/transient.ts";
 
@@ -11,6 +12,7 @@ const SEND_EVERY_MS = 10_000;
 let counted: BusyCounts = {};
 let lastSentAtMs = 0;
 let isWaiting = false;
+const refusals = new RefusalLog();
 
 type Where = { method?: string; path: string; enterprise?: string | undefined };
 type Context = { env: Env; executionCtx: Pick<ExecutionContext, "waitUntil"> };
@@ -18,7 +20,9 @@ type Context = { env: Env; executionCtx: Pick<ExecutionContext, "waitUntil"> };
 /** Logs an error for which the response is 503 `ledger_busy`, with its cause, and counts it. */
 export function noteBusy({ env, executionCtx }: Context, error: Error, where: Where): void {
   const cause = busyCauseOf(error) ?? "restart";
-  console.error(JSON.stringify({ event: "ledger_busy", cause, ...where, error: error.message }));
+  if (refusals.shouldLog(error, where.enterprise ?? "", Date.now())) {
+    console.error(JSON.stringify({ event: "ledger_busy", cause, ...where, error: error.message }));
+  }
   const pauseMs = countBusy(cause, Date.now());
   if (pauseMs !== null) executionCtx.waitUntil(send(env, pauseMs));
 }
@@ -37,7 +41,7 @@ async function send(env: Env, pauseMs: number): Promise<void> {
   counted = {};
   isWaiting = false;
   lastSentAtMs = Date.now();
-  // Each response is in the log, so counts that the catalog cannot store are not sent again.
+  // The log has the causes too, so counts that the catalog cannot store are not sent again.
   await catalogOf(env)
     .noteBusy(counts)
     .catch(() => {});

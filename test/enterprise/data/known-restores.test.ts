@@ -1,6 +1,6 @@
 // What an isolate knows about restores: no request may go on with a list that is too old.
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { KnownRestores } from "../../../src/catalog/known-restores.ts";
+import { KnownRestores, RefusalLog } from "../../../src/catalog/known-restores.ts";
 
 let nowMs: number;
 let known: KnownRestores;
@@ -81,5 +81,31 @@ describe("what an isolate knows about restores", () => {
     await renew(list());
     known.note("e");
     expect(() => known.refuse("e")).toThrow("LedgerBusy");
+  });
+});
+
+describe("what an isolate logs", () => {
+  const refusalOf = (enterprise: string): Error => {
+    try {
+      known.refuse(enterprise);
+    } catch (error) {
+      return error as Error;
+    }
+    throw new Error(`${enterprise} is not refused`);
+  };
+
+  it("is one refused call per enterprise and minute while restores run", async () => {
+    await renew(list("e", "f"));
+    const log = new RefusalLog();
+    const logs = (enterprise: string) => log.shouldLog(refusalOf(enterprise), enterprise, nowMs);
+    expect([logs("e"), logs("e"), logs("f"), logs("f")]).toEqual([true, false, true, false]);
+    nowMs += 60_000;
+    expect([logs("e"), logs("e")]).toEqual([true, false]);
+  });
+
+  it("is every call that fails for another reason", () => {
+    const log = new RefusalLog();
+    const busy = new Error("LedgerBusy: expired holds are not summed yet");
+    expect([log.shouldLog(busy, "e", nowMs), log.shouldLog(busy, "e", nowMs)]).toEqual([true, true]);
   });
 });
