@@ -32,6 +32,11 @@ async function deploy(...options: string[]): Promise<{ status: number | null; ou
   return { status, out };
 }
 
+it("wrangler.toml keeps requests of the Worker from private addresses", () => {
+  for (const env of ["", "staging"])
+    expect(configOf(env).compatibility_flags).toContain("global_fetch_strictly_public");
+});
+
 describe("npm run deploy -- --dry-run", () => {
   it.each([
     ["", "fuelgauge"],
