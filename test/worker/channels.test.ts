@@ -91,6 +91,7 @@ it("makes, shows, changes and removes a channel", async () => {
   expect(rotated.body.webhook_secret).toMatch(/^whsec_/);
   expect(rotated.body.webhook_secret).not.toBe(secret);
   const moved = await put(e, "ops", webhook({ target: `${HOOK}/2` }));
+  expect(moved.body.webhook_secret).toMatch(/^whsec_/);
   expect(moved.body.webhook_secret).not.toBe(rotated.body.webhook_secret);
   expect((await operator("DELETE", `${e.path}/channels/ops`)).status).toBe(204);
   expect(await list(e)).toEqual([]);

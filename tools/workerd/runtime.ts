@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare, Response as OutsideResponse } from "miniflare";
 import { mintToken } from "../../src/access/tokens.ts";
 import { ROOT } from "../install.mjs";
 import { createCaller, describeProblem } from "../kit/http.ts";
@@ -12,6 +12,11 @@ import { createCaller, describeProblem } from "../kit/http.ts";
 const NAME = "fuelgauge";
 const DRAIN_POLL_MS = 50;
 const COMPATIBILITY_DATE = /compatibility_date = "([\d-]+)"/;
+
+/** A request of the Worker to another host. */
+type OutgoingRequest = { url: string; headers: Headers; text(): Promise<string> };
+/** Stands for the rest of the network: returns the status with which a host answers a request. */
+type Outside = (request: OutgoingRequest) => Promise<number>;
 
 /** A workerd process with the product and the calls that only benchmarks and tests need. */
 export class Runtime {
@@ -21,6 +26,7 @@ export class Runtime {
   readonly #directory: string;
   readonly #variables: Record<string, string>;
   readonly #inspectorPort: number | null;
+  readonly #outside: Outside | null;
   /** How far the clock was moved forward; null if it cannot be moved. */
   #aheadMs: number | null;
   #miniflare: Miniflare | null = null;
@@ -35,11 +41,13 @@ export class Runtime {
       inspectorPort = null,
       secrets = {},
       movableClock = false,
+      outside = null,
     }: {
       variables?: Record<string, string>;
       inspectorPort?: number | null;
       secrets?: { operatorKey?: string; signingSecret?: string };
       movableClock?: boolean;
+      outside?: Outside | null;
     } = {},
   ) {
     this.operatorKey = secrets.operatorKey ?? randomBytes(24).toString("base64url");
@@ -48,6 +56,7 @@ export class Runtime {
     this.#directory = directory;
     this.#variables = variables;
     this.#inspectorPort = inspectorPort;
+    this.#outside = outside;
     this.#aheadMs = movableClock ? 0 : null;
     mkdirSync(directory, { recursive: true });
   }
@@ -59,6 +68,9 @@ export class Runtime {
       contents: readFileSync(file, "utf8"),
     });
     const object = (className: string) => ({ className, useSQLite: true });
+    const outside = this.#outside;
+    const outboundService = async (request: OutgoingRequest) =>
+      new OutsideResponse(null, { status: (await outside?.(request)) ?? 503 });
     const options = convertV4MiniflareOptions({
       cf: false,
       ...(this.#inspectorPort === null ? {} : { inspectorPort: this.#inspectorPort }),
@@ -85,6 +97,7 @@ export class Runtime {
           durableObjects: { ENTERPRISE: object("EnterpriseObject"), CATALOG: object("CatalogObject") },
           d1Databases: { DB: NAME },
           unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+          ...(outside === null ? {} : { outboundService }),
         },
       ],
     });
