@@ -1,9 +1,9 @@
 // The usage bar on a page of another origin: its texts, its events and its appearance. Long because starting a Worker for
 // another file takes longer than these tests.
 import { brotliCompressSync } from "node:zlib";
-import AxeBuilder from "@axe-core/playwright";
 import { describe, expect, it } from "vitest";
 import { formatAmount } from "../../src/pages/kit/format.ts";
+import { axeViolations } from "./site.ts";
 import { barMarkup, CREDIT, setUpUsageBar } from "./usage-bar-fixture.ts";
 
 const SIZE_LIMIT_BYTES = 6_000;
@@ -226,8 +226,7 @@ describe("the appearance of the bar", () => {
     for (const id of [unused!, half!, exhausted!]) {
       await show({ id }, { attributes: `size="${size}"` });
       await expectLabel().toMatch(/credits/);
-      const { violations } = await new AxeBuilder({ page: fixture.page }).analyze();
-      expect(violations).toEqual([]);
+      expect(await axeViolations(fixture.page)).toEqual([]);
     }
     await fixture.savePicture(`${colorScheme}-${size}`);
   });

@@ -11,7 +11,7 @@ const TIMEOUT_MS = 180_000;
 let server: Server;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer("npm start");
 }, TIMEOUT_MS);
 afterAll(() => server.stop());
 

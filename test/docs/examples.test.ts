@@ -51,7 +51,7 @@ let server: Server;
 let agent: { FUELGAUGE_URL: string; FUELGAUGE_ENTERPRISE: string; FUELGAUGE_KEY: string };
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer("npm start");
   writeFileSync(
     join(server.folder, ".dev.vars"),
     `# made by npm start\nOPERATOR_KEY=${OPERATOR_KEY}\nSIGNING_SECRET=x\n`,

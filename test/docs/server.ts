@@ -1,6 +1,7 @@
 /**
- * Starts Fuelgauge as `npm start -- --port N --persist-to DIR --no-demo` does: empty, with secrets from the environment.
- * Runs the commands of the documentation in a shell against it.
+ * Starts Fuelgauge, empty, and runs the commands of the documentation in a shell against it. With `npm start` it is started
+ * as `npm start -- --port N --persist-to DIR --no-demo`, which takes as long as many tests: wrangler starts twice.
+ * Otherwise the built Worker is started with the same variables.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,9 +11,11 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../../tools/kit/free-port.ts";
+import { OPERATOR_KEY, startBuiltWorker } from "../support/start-worker.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
-export const OPERATOR_KEY = "operator-key-of-the-tests-32-characters";
+export { OPERATOR_KEY };
+
 const HEALTHY_WITHIN_MS = 100_000;
 
 export type Server = Awaited<ReturnType<typeof startServer>>;
@@ -20,8 +23,8 @@ export type Server = Awaited<ReturnType<typeof startServer>>;
 export type Answer = { status: number; type: string; body: any };
 export type Printed = { status: number | null; out: string; err: string };
 
-/** Another test may take the free port before the Worker listens on it. Then this tries another one. */
-async function startOnFreePort(folder: string, attemptsLeft = 3) {
+/** A server on another port if another test takes the free port before the Worker listens on it. */
+async function npmStart(folder: string, attemptsLeft = 3): Promise<{ url: string; end: () => Promise<void> }> {
   const port = await freePort();
   const args = ["tools/start.mjs", "--port", String(port), "--persist-to", join(folder, "state"), "--no-demo"];
   const secrets = { OPERATOR_KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" };
@@ -33,16 +36,31 @@ async function startOnFreePort(folder: string, attemptsLeft = 3) {
   const deadlineMs = Date.now() + HEALTHY_WITHIN_MS;
   while (!output.includes(`running at ${url}`)) {
     const isPortTaken = started.exitCode !== null && output.includes("Address already in use");
-    if (isPortTaken && attemptsLeft > 1) return startOnFreePort(folder, attemptsLeft - 1);
+    if (isPortTaken && attemptsLeft > 1) return npmStart(folder, attemptsLeft - 1);
     if (started.exitCode !== null || Date.now() > deadlineMs) throw new Error(`npm start: ${output}`);
     await sleep(50);
   }
-  return { url, started };
+  async function end(): Promise<void> {
+    started.kill("SIGTERM");
+    if (started.exitCode === null) await once(started, "exit");
+  }
+  return { url, end };
 }
 
-export async function startServer() {
+/** Starts the built Worker with the variables that `npm start` sets. */
+async function startBuilt(): Promise<{ url: string; end: () => Promise<void> }> {
+  const variables = {
+    RATE_LIMIT_FACTOR: "1000",
+    EMAIL_FROM: "fuelgauge@localhost.example",
+    SIMULATE_REGIONS: "true",
+  };
+  const { url, stop } = await startBuiltWorker({ variables });
+  return { url: url.replace(/\/$/, ""), end: stop };
+}
+
+export async function startServer(by: "npm start" | "built Worker" = "built Worker") {
   const folder = mkdtempSync(join(tmpdir(), "fuelgauge-docs-"));
-  const { url, started } = await startOnFreePort(folder);
+  const { url, end } = await (by === "npm start" ? npmStart(folder) : startBuilt());
 
   async function call(key: string | null, method: string, path: string, body?: unknown, type = "application/json") {
     const headers = { ...(key === null ? {} : { Authorization: `Bearer ${key}` }), "Content-Type": type };
@@ -79,8 +97,7 @@ export async function startServer() {
   }
 
   async function stop(): Promise<void> {
-    started.kill("SIGTERM");
-    if (started.exitCode === null) await once(started, "exit");
+    await end();
     rmSync(folder, { recursive: true, maxRetries: 20, retryDelay: 100 });
   }
 
