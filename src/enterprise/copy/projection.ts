@@ -20,18 +20,21 @@ import { foldAndTouch } from "./totals.ts";
 const OUTBOX_PAGE_ROWS = 20;
 /** Taking a batch of this many items blocks the Durable Object for a few milliseconds. */
 export const MAX_ITEMS = 1_000;
+/** Most rows that D1 writes are of runs. Writing this many runs blocks D1 for about ten milliseconds. */
+export const MAX_RUNS = 100;
 const ENTRY_ROWS = 500;
 const NAME_ROWS = 500;
 
 /**
  * Returns the next batch, or null if the copy has everything.
  * @param maxItems how many changes the batch may have; a single outbox row with more is sent alone
+ * @param maxRuns how many runs these changes may be of; a single outbox row with more is sent alone too
  */
-export function takeBatch(ledger: Ledger, maxItems = MAX_ITEMS): Batch | null {
+export function takeBatch(ledger: Ledger, maxItems = MAX_ITEMS, maxRuns = MAX_RUNS): Batch | null {
   const { sql, store } = ledger;
   const gauge = ledger.gauge();
   return sql.transaction(() => {
-    const { rows, runs } = loadForBatch(sql, maxItems);
+    const { rows, runs } = loadForBatch(sql, maxItems, maxRuns);
     const entries = store.loadEntriesAfter(getProgress(sql, "entries"), Math.min(ENTRY_ROWS, maxItems));
     const names = loadNewNames(sql, Math.min(NAME_ROWS, maxItems));
     logOutbox(sql, rows);
@@ -109,16 +112,18 @@ export function headOf(ledger: Ledger, gauge: Gauge) {
 }
 
 /** Loads the oldest rows of the outbox and collects the ids of their runs. Loads as many rows as fit, at least one. */
-function loadForBatch(sql: Sql, maxItems: number): { rows: OutboxRow[]; runs: Set<string> } {
+function loadForBatch(sql: Sql, maxItems: number, maxRuns: number): { rows: OutboxRow[]; runs: Set<string> } {
   const rows: OutboxRow[] = [];
   const runs = new Set<string>();
   for (let items = 0; ; ) {
     const page = loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, OUTBOX_PAGE_ROWS);
     for (const row of page) {
-      if (items + row.items.length > maxItems && rows.length > 0) return { rows, runs };
+      const added = new Set(row.items.flatMap(({ run }) => (runs.has(run) ? [] : run)));
+      const isFull = items + row.items.length > maxItems || runs.size + added.size > maxRuns;
+      if (isFull && rows.length > 0) return { rows, runs };
       rows.push(row);
       items += row.items.length;
-      for (const { run } of row.items) runs.add(run);
+      for (const run of added) runs.add(run);
     }
     if (page.length < OUTBOX_PAGE_ROWS) return { rows, runs };
   }

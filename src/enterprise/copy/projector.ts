@@ -5,9 +5,13 @@
 import type { Ledger } from "../books/ledger.ts";
 import type { Platform } from "../platform.ts";
 import type { CopyWriter } from "./copy-writer.ts";
-import { confirmBatch, MAX_ITEMS, takeBatch } from "./projection.ts";
+import { confirmBatch, MAX_ITEMS, MAX_RUNS, takeBatch } from "./projection.ts";
 
 const MAX_BATCHES = 50;
+/** After this many batches in a row, the copy is far behind. Batches then get larger, so that it catches up. */
+const SMALL_BATCHES = 10;
+/** After each batch, D1 and the object serve others for as long as the batch took, but not longer than this. */
+const MAX_REST_MS = 25;
 /** Projections that take longer are logged: the copy may be at most this far behind (rule R11). */
 const SLOW_MS = 5_000;
 /** After a write that took longer, D1 gets a pause as long as the write, up to MAX_PAUSE_MS. */
@@ -46,10 +50,14 @@ export class Projector {
     const startedMs = clock.realNowMs();
     try {
       for (let sent = 0; sent < MAX_BATCHES; sent++) {
-        if (!(await this.writer.inTurn(() => this.#sendNext()))) return;
-        if (this.notBeforeMs > clock.realNowMs()) return;
+        const batchStartedMs = clock.realNowMs();
+        const maxRuns = MAX_RUNS * (1 + Math.floor(sent / SMALL_BATCHES));
+        if (!(await this.writer.inTurn(() => this.#sendNext(maxRuns)))) return;
+        const batchEndedMs = clock.realNowMs();
+        if (this.notBeforeMs > batchEndedMs) return;
         // Calls that arrived meanwhile go first.
-        await new Promise<void>((resolve) => defer(resolve, 0));
+        const restMs = Math.min(MAX_REST_MS, Math.max(0, batchEndedMs - batchStartedMs));
+        await new Promise<void>((resolve) => defer(resolve, restMs));
       }
     } finally {
       this.onFinished();
@@ -59,11 +67,11 @@ export class Projector {
   }
 
   /** Sends the next batch. Returns whether there may be more to send now. */
-  async #sendNext(): Promise<boolean> {
+  async #sendNext(maxRuns: number): Promise<boolean> {
     const { ledger, platform, writer } = this;
     const { clock } = platform;
     const startedMs = clock.realNowMs();
-    const batch = takeBatch(ledger, this.#maxItems);
+    const batch = takeBatch(ledger, this.#maxItems, maxRuns);
     if (batch === null) return false;
     try {
       const head = await writer.write(batch, () => confirmBatch(ledger, batch));

@@ -1,0 +1,59 @@
+// How the copy is written while debits wait: in small batches with a rest after each, in larger ones when it is behind.
+import { expect, it } from "vitest";
+import { CopyWriter } from "../../../src/enterprise/copy/copy-writer.ts";
+import { takeBatch } from "../../../src/enterprise/copy/projection.ts";
+import { Projector } from "../../../src/enterprise/copy/projector.ts";
+import { EnterpriseCore } from "../../../src/enterprise/core.ts";
+import { CopyDb } from "../../simulation/copy-db.ts";
+import { report, settings } from "../../support/books.ts";
+import { stubPlatform } from "../stub-platform.ts";
+
+/** How long D1 takes for a batch. */
+const WRITE_MS = 60;
+
+function open(runs: number) {
+  const rests: number[] = [];
+  const platform = stubPlatform({
+    defer: (act, delayMs) => {
+      // The limit of a call of D1 never ends here.
+      if (delayMs < 1_000) {
+        rests.push(delayMs);
+        queueMicrotask(act);
+      }
+      return () => {};
+    },
+  });
+  const copy = new CopyDb(async (apply) => {
+    apply();
+    platform.nowMs += WRITE_MS;
+  });
+  platform.copy = copy;
+  const core = new EnterpriseCore(platform);
+  core.management.provision("acme", {}, settings(), null);
+  for (let i = 0; i < runs; i++) core.ledger.debit([report(1, { run: `r${i}` })]);
+  const writer = new CopyWriter(core.ledger, platform, () => {});
+  rests.length = 0;
+  return { core, copy, rests, projector: new Projector(core.ledger, platform, writer, () => {}) };
+}
+
+it("takes at most a hundred runs into a batch, but all changes of one commit", () => {
+  const { core } = open(250);
+  expect(takeBatch(core.ledger)?.runs).toHaveLength(100);
+  const { core: other } = open(0);
+  other.ledger.debit(Array.from({ length: 250 }, (_, i) => report(1, { run: `r${i}` })));
+  expect(takeBatch(other.ledger)?.runs).toHaveLength(250);
+});
+
+it("rests after each batch, but not as long as D1 takes for it", async () => {
+  const { copy, rests, projector } = open(250);
+  await projector.project();
+  expect(copy.rows("SELECT count(*) AS n FROM runs WHERE enterprise = 'acme'")).toEqual([{ n: 250 }]);
+  expect(rests).toEqual([25, 25, 25]);
+});
+
+it("writes larger batches when the copy is far behind", async () => {
+  const { copy, rests, projector } = open(2_000);
+  await projector.project();
+  expect(copy.rows("SELECT count(*) AS n FROM runs WHERE enterprise = 'acme'")).toEqual([{ n: 2_000 }]);
+  expect(rests).toHaveLength(15);
+});
