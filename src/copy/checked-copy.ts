@@ -3,6 +3,7 @@
  * ledger knows it wrote. A copy that was lost, or replaced by an older one, is never shown as if it were complete.
  */
 import type { CopyHead } from "./batch.ts";
+import { isTimeout } from "./timed-d1.ts";
 
 declare const checked: unique symbol;
 /** D1 for the queries about one enterprise. Only `openCopy` makes it, so no reader can forget the check. */
@@ -41,19 +42,57 @@ export function openCopy(
 ): CheckedCopy {
   if (mark === null) return db as CheckedCopy;
   let noticed = false;
-  const read: Read = async (statement) => {
-    const [heads, result] = await db.batch([headStatement(db, enterprise), statement]);
+  const readAll: ReadAll = async (statements) => {
+    const [heads, ...results] = await db.batch<Row>([headStatement(db, enterprise), ...statements]);
     const head = parseHead(heads?.results[0]);
     if (!isComplete(head, mark)) {
       if (!noticed) onUnavailable();
       noticed = true;
       throw new CopyUnavailable(enterprise, mark, head);
     }
-    return result as D1Result<Record<string, unknown>>;
+    return results;
   };
+  const read = readTogether(readAll);
   const copy = { prepare: (text: string) => new CheckedStatement(db.prepare(text), read) };
   return copy as unknown as CheckedCopy;
 }
+
+/**
+ * Returns a function that reads with one statement. Statements that are read at the same time are sent as one D1 batch,
+ * because a call of D1 costs more than most queries. If the batch fails, each statement is tried alone, so that a query
+ * that fails does not affect the others.
+ */
+function readTogether(readAll: ReadAll): Read {
+  let waiting: Waiting[] = [];
+  const send = async (): Promise<void> => {
+    for (let turn = 0; turn < GATHERING_TURNS; turn++) await null;
+    const sent = waiting;
+    waiting = [];
+    try {
+      const results = await readAll(sent.map(({ statement }) => statement));
+      sent.forEach(({ resolve }, i) => {
+        resolve(results[i] as D1Result<Row>);
+      });
+    } catch (error) {
+      const isFinal = sent.length === 1 || error instanceof CopyUnavailable || isTimeout(error);
+      for (const { statement, resolve, reject } of sent) {
+        if (isFinal) reject(error);
+        else readAll([statement]).then(([result]) => resolve(result as D1Result<Row>), reject);
+      }
+    }
+  };
+  return (statement) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ statement, resolve, reject });
+      if (waiting.length === 1) void send();
+    });
+}
+
+/**
+ * How many turns of the microtask queue a read waits for others. The query builder takes about ten from the call of a
+ * query to its read.
+ */
+const GATHERING_TURNS = 30;
 
 /**
  * Whether a copy with this head has everything that the mark demands. While no batch is confirmed, nothing can be
@@ -76,7 +115,14 @@ export function parseHead(row: unknown): CopyHead | null {
   return { generation, revision, sinceRevision: since_revision } as CopyHead;
 }
 
-type Read = (statement: D1PreparedStatement) => Promise<D1Result<Record<string, unknown>>>;
+type Row = Record<string, unknown>;
+type Read = (statement: D1PreparedStatement) => Promise<D1Result<Row>>;
+type ReadAll = (statements: readonly D1PreparedStatement[]) => Promise<D1Result<Row>[]>;
+type Waiting = {
+  statement: D1PreparedStatement;
+  resolve(result: D1Result<Row>): void;
+  reject(error: unknown): void;
+};
 
 /** The calls of a D1PreparedStatement that readers and the query builder make. */
 class CheckedStatement {
@@ -89,7 +135,7 @@ class CheckedStatement {
     return new CheckedStatement(this.inner.bind(...values), this.read);
   }
 
-  all(): Promise<D1Result<Record<string, unknown>>> {
+  all(): Promise<D1Result<Row>> {
     return this.read(this.inner);
   }
 

@@ -14,6 +14,11 @@ class CopyTimeout extends Error {
   }
 }
 
+/** Whether this error says that a call of D1 took too long. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof CopyTimeout;
+}
+
 const workerTimer: Timer = (act, delayMs) => {
   const timer = setTimeout(act, delayMs);
   return () => clearTimeout(timer);

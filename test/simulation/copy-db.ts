@@ -116,9 +116,14 @@ export class CopyDb implements D1Database {
 
   #apply<T>(statements: Statement[]): { results: T[] }[] {
     this.#database.exec("BEGIN");
-    const results = statements.map(({ text, params }) => ({ results: this.#statement(text).all(...params) as T[] }));
-    this.#database.exec("COMMIT");
-    return results;
+    try {
+      const results = statements.map(({ text, params }) => ({ results: this.#statement(text).all(...params) as T[] }));
+      this.#database.exec("COMMIT");
+      return results;
+    } catch (error) {
+      this.#database.exec("ROLLBACK");
+      throw error;
+    }
   }
 
   #statement(text: string): StatementSync {
