@@ -80,7 +80,7 @@ it.each([
   // Nothing outside can be reached here, so the test message fails, and the page says so.
   await press(page, "Send a test: alerts");
   expect(await textOf(page, ".notice")).toMatch(/^Test of alerts: Failed: /);
-  expect(await textOf(page, ".channels > li:first-child")).toContain("Last delivery Failed: ");
+  expect(await textOf(page, ".channels > li:first-child")).toContain("Last delivery Failed: it cannot be reached");
 
   await fill(page, { id: "mail", kind: "email", target: "ops@acme.example" });
   await press(page, "Add channel");

@@ -101,18 +101,24 @@ export const Delivery: FC<{ delivery: WebhookJson; timeZone: string }> = ({ deli
   if (state === "given_up") {
     return (
       <>
-        <strong class="fault">Failed: {last_error}</strong>, {at(created_at)} {what}
+        <strong class="fault">Failed: {faultText(last_error)}</strong>, {at(created_at)} {what}
       </>
     );
   }
   if (attempts === 0) return <>On its way {what}</>;
   return (
     <>
-      <strong class="fault">Failed so far: {last_error}</strong>
+      <strong class="fault">Failed so far: {faultText(last_error)}</strong>
       {next_attempt_at !== null && <>; tried again {at(next_attempt_at)}</>} {what}
     </>
   );
 };
+
+/** Why a delivery failed, for people. The log has the kind of a network's error, which says little. */
+function faultText(error: string | null): string | null {
+  if (error === "TimeoutError") return "no answer within 10 seconds";
+  return error === "unreachable" || /^[A-Z][a-z]*Error$|^Error$/.test(error ?? "") ? "it cannot be reached" : error;
+}
 
 /** Asks before a channel is removed. */
 export const RemoveChannel: FC<{ channel: ChannelJson; path: string }> = ({ channel, path }) => (
