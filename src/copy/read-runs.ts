@@ -53,14 +53,18 @@ const COLUMNS = { workspace: "workspace", group: "group_id", user: "user", surfa
 export async function readRunPage(db: CheckedCopy, query: RunsQuery): Promise<RunSummary[]> {
   const { enterprise, selection, startedFromMs, startedToMs, sort, limit, after } = query;
   const bound = new Parameters(enterprise);
-  // Runs of a model are found by its index, because few runs may have used it.
-  const byModel = selection.model !== undefined;
+  // Named, because SQLite knows nothing of the values and may follow the surface, which half of all runs share.
+  const first = filtersOf(selection)[0]?.[0];
+  const byModel = first === "model";
   const started = byModel ? "m.started_at_ms" : "r.started_at_ms";
   const run = byModel ? "m.run" : "r.run";
   const from = byModel
     ? "run_models AS m CROSS JOIN runs AS r ON r.enterprise = m.enterprise AND r.run = m.run"
-    : "runs AS r";
-  const conditions = [byModel ? "m.enterprise = ?1 AND m.used = 1" : "r.enterprise = ?1", ...filters(selection, bound)];
+    : `runs AS r INDEXED BY runs_of_${first ?? "surface"}`;
+  const conditions = [
+    byModel ? "m.enterprise = ?1 AND m.used = 1" : "r.enterprise = ?1",
+    ...filters(selection, bound, byModel ? undefined : "r"),
+  ];
   if (startedFromMs !== null) conditions.push(`${started} >= ${bound.place(startedFromMs)}`);
   if (startedToMs !== null) conditions.push(`${started} < ${bound.place(startedToMs)}`);
   const value = sort === "newest" ? started : "r.charged_micros";
@@ -116,7 +120,7 @@ export async function readCycleRunPage(db: CheckedCopy, query: CycleRunsQuery): 
 }
 
 /** Returns the conditions of these filters. `run_models` is joined as `m` unless runs are to be looked up in it. */
-function filters(selection: Selection, bound: Parameters, lookUp?: "r"): string[] {
+function filters(selection: Selection, bound: Parameters, lookUp: "r" | undefined): string[] {
   return filtersOf(selection).map(([filter, value]) => {
     const place = bound.place(value);
     if (filter !== "model") return `r.${COLUMNS[filter]} = ${place}`;

@@ -15,16 +15,12 @@ import { readKinds, readSeries } from "../../src/copy/read-cube.ts";
 import { readRunPage } from "../../src/copy/read-runs.ts";
 import { readTopPage } from "../../src/copy/read-top.ts";
 import { readTrends } from "../../src/copy/read-trends.ts";
+import type { Selection } from "../../src/copy/selection.ts";
 import { spansOf } from "../../src/ledger/calendar.ts";
 import { countRowsRead } from "./count-rows-read.ts";
 
 type Place = { value: number; run: string };
-const newestRuns = (
-  copy: CheckedCopy,
-  enterprise: string,
-  selection: { user?: string; workspace?: string },
-  after: Place | null = null,
-) =>
+const newestRuns = (copy: CheckedCopy, enterprise: string, selection: Selection, after: Place | null = null) =>
   readRunPage(copy, {
     enterprise,
     selection,
@@ -62,6 +58,10 @@ async function write(enterprise: string, runs: number): Promise<void> {
           charged_micros, cycle_starts_at_ms, cycle_micros, final, revision)
         SELECT '${enterprise}', printf('r%07d', i), 'web', 'w' || (i % 40), 'g' || (i % 4), 'u' || (i % 20), ${startedAt},
           '[]', 'credits', 5, ${CYCLE}, 5, 1, 1 FROM n`,
+    ),
+    db.prepare(
+      `${numbers} INSERT INTO run_models (enterprise, run, model, used, started_at_ms, revision)
+        SELECT '${enterprise}', printf('r%07d', i), 'm' || (i / 20 % 2), 1, ${startedAt}, 1 FROM n`,
     ),
     db.prepare(
       `${numbers} INSERT INTO entries (enterprise, seq, at_ms, type, caused_by, facts)
@@ -119,6 +119,16 @@ const QUERIES: Record<string, { ask: (copy: CheckedCopy, enterprise: string) => 
     ask: (copy, enterprise) =>
       newestRuns(copy, enterprise, { workspace: "w3" }, { value: NOW - 9 * 86_400_000, run: "r" }),
     maxRows: 33,
+  },
+  "the newest runs of a user in a workspace on a surface": {
+    ask: (copy, enterprise) => newestRuns(copy, enterprise, { user: "u3", workspace: "w3", surface: "web" }),
+    // Every second run of the user matches.
+    maxRows: 66,
+  },
+  "the newest runs of a user with a model": {
+    ask: (copy, enterprise) => newestRuns(copy, enterprise, { user: "u3", model: "m0" }),
+    // Every second run of the user used the model, and each is looked up.
+    maxRows: 99,
   },
   "the changes of the cap": { ask: (copy, enterprise) => readCapChanges(copy, enterprise, 10), maxRows: 3 },
   "the latest entries": { ask: (copy, enterprise) => readChanges(copy, enterprise, 10), maxRows: 3 },
@@ -183,4 +193,11 @@ it("reads what a row used in up to five cycles before, oldest first", async () =
   expect(trends.get("unknown")).toEqual([0, 0, 0, 0, 0, 0]);
   const first = { ...topOf("short"), cycleStartsAtMs: CYCLES.at(-1) as number };
   expect(await readTrends(uncheckedCopy({ rows: 0 }, "short"), first, ["w3"])).toEqual(new Map([["w3", [997]]]));
+});
+
+it("reads only the runs of the user for a combination that no run has", async () => {
+  const counts = { rows: 0 };
+  const none = await newestRuns(uncheckedCopy(counts, "long"), "long", { user: "u3", workspace: "w4", surface: "web" });
+  expect(none).toEqual([]);
+  expect(counts.rows).toBeLessThanOrEqual((2 * LONG) / 20);
 });
