@@ -117,9 +117,10 @@ export function isDate(text: string): boolean {
   }
 }
 
-/** The instant as local time with the offset, as in "2026-03-31T14:00:00+02:00". */
+/** The instant as local time with the offset, as in "2026-03-31T14:00:00+02:00" or "2026-03-31T14:00:00.740+02:00". */
 export function localTime(atMs: AtMs, timeZone: string): string {
-  return Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone).toString({ timeZoneName: "never" });
+  const local = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(timeZone);
+  return local.toString({ timeZoneName: "never", smallestUnit: local.millisecond === 0 ? "second" : "millisecond" });
 }
 
 /** The number of days from one local date to another. */

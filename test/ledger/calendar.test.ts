@@ -1,7 +1,15 @@
 // The spans of the chart, and whole local days, also around changes of daylight saving time.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dayStart, hourStart, makeCalendar, type Range, spansOf, wholeDays } from "../../src/ledger/calendar.ts";
+import {
+  dayStart,
+  hourStart,
+  localTime,
+  makeCalendar,
+  type Range,
+  spansOf,
+  wholeDays,
+} from "../../src/ledger/calendar.ts";
 import { at, DAY_MS, HOUR_MS, MINUTE_MS } from "../support/books.ts";
 import { cases } from "../support/cases.ts";
 import { datesBetween, firstInstantOf, localDateOf } from "../support/reference-calendar.ts";
@@ -203,5 +211,16 @@ describe("local days", () => {
       }),
       cases(50),
     );
+  });
+});
+
+describe("a local time", () => {
+  it.each([
+    ["2026-03-31T12:00:00Z", "2026-03-31T14:00:00+02:00"],
+    ["2026-03-31T12:00:00.740Z", "2026-03-31T14:00:00.740+02:00"],
+    ["2026-03-31T12:00:00.100Z", "2026-03-31T14:00:00.100+02:00"],
+    ["2026-03-31T12:00:00.005Z", "2026-03-31T14:00:00.005+02:00"],
+  ])("of %s is %s: whole seconds, or three digits of a second", (instant, local) => {
+    expect(localTime(at(instant), "Europe/Berlin")).toBe(local);
   });
 });
