@@ -11,6 +11,7 @@ import {
   findBudgetShortfall,
   isLimited,
   levelReached,
+  scopesOf,
 } from "../../src/ledger/budgets.ts";
 import { dayEndOf, dayOf } from "../../src/ledger/calendar.ts";
 import { decideAction } from "../../src/ledger/debit.ts";
@@ -79,6 +80,16 @@ describe("the budget of an id", () => {
     expect(findBudgetShortfall([inUsd], 1)).toBeNull();
     expect(budgetAction([inUsd])).toBeNull();
   });
+});
+
+it("limits a run by its workspace, its group and its user; without a group, by the group none", () => {
+  const ids = { workspace: "w1", group: "g1", user: "u1" };
+  expect(scopesOf(ids).map(({ dimension, id }) => [dimension, id])).toEqual([
+    ["workspace", "w1"],
+    ["group", "g1"],
+    ["user", "u1"],
+  ]);
+  expect(scopesOf({ ...ids, group: null })[1]).toEqual({ dimension: "group", id: "none" });
 });
 
 describe("a start", () => {

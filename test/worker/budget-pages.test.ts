@@ -137,5 +137,5 @@ it("says that the rest of a budget is held, and what is limited to nothing", asy
   expect((await admin.open("usage")).html).toContain("3.0 of 10.0 credits today: the rest is held");
   const { html } = await admin.open("budgets");
   const [, blocking = ""] = /<p class="notice conflict">(.*?)<\/p>/s.exec(html) ?? [];
-  expect(blocking.replaceAll(/<.*?>/g, "")).toBe("No new run starts for every user, u2.");
+  expect(blocking.replaceAll(/<.*?>/g, "")).toBe("No new run starts for every user, u2, u1 (the rest is held).");
 });

@@ -19,6 +19,7 @@ import {
   BudgetForm,
   BudgetTable,
   BudgetTabs,
+  isBlocking,
   nameOf,
   OwnBudgetLines,
   parseBudgetForm,
@@ -148,7 +149,7 @@ async function adminPage(
         </p>
       )}
       <BudgetTabs path={PATH} tab={tab} />
-      <Blocking rows={reached.map(parseBudget)} timeZone={timeZone} />
+      <Blocking rows={blockingOf(reached.map(parseBudget), rows)} timeZone={timeZone} />
       <BudgetTable
         path={PATH}
         title={`Budgets of ${tab}s`}
@@ -194,6 +195,13 @@ function budgetsPage(c: Context<PageEnv>, view: PageView, children: unknown, sta
   );
 }
 
+/** The budgets that refuse new runs now: those that were reached, and those of the table whose rest is held. */
+function blockingOf(reached: readonly ParsedBudget[], rows: readonly ParsedBudget[]): ParsedBudget[] {
+  const isListed = ({ id, period }: ParsedBudget) =>
+    reached.some((known) => known.id === id && known.period === period);
+  return [...reached, ...rows.filter((row) => row.id !== EVERY_ID && isBlocking(row) && !isListed(row))];
+}
+
 /** What refuses new runs now. */
 const Blocking: FC<{ rows: readonly ParsedBudget[]; timeZone: string }> = ({ rows, timeZone }) =>
   rows.length === 0 ? null : (
@@ -203,7 +211,9 @@ const Blocking: FC<{ rows: readonly ParsedBudget[]; timeZone: string }> = ({ row
         <Fragment>
           {i > 0 && ", "}
           {row.id === EVERY_ID ? nameOf(row) : <Name>{row.name}</Name>}
-          {row.limitMicros !== 0 && (
+          {row.limitMicros === 0 ? null : row.usedMicros < (row.limitMicros ?? 0) ? (
+            " (the rest is held)"
+          ) : (
             <>
               {" "}
               (until <Moment atMs={row.resetsAtMs} timeZone={timeZone} />)
