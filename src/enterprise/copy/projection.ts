@@ -17,7 +17,7 @@ import { confirmedRevision } from "./copy-writer.ts";
 import { loadRunRows } from "./run-rows.ts";
 import { foldAndTouch } from "./totals.ts";
 
-const OUTBOX_PAGE_ROWS = 20;
+const MAX_PAGE_ROWS = 100;
 /** Taking a batch of this many items blocks the Durable Object for a few milliseconds. */
 export const MAX_ITEMS = 1_000;
 /** Most rows that D1 writes are of runs. Writing this many runs blocks D1 for about ten milliseconds. */
@@ -111,12 +111,15 @@ export function headOf(ledger: Ledger, gauge: Gauge) {
   };
 }
 
-/** Loads the oldest rows of the outbox and collects the ids of their runs. Loads as many rows as fit, at least one. */
+/**
+ * Loads the oldest rows of the outbox and collects the ids of their runs. Loads as many rows as fit, at least one. A row
+ * of many debits takes long to parse, so each page has about as many rows as may still fit.
+ */
 function loadForBatch(sql: Sql, maxItems: number, maxRuns: number): { rows: OutboxRow[]; runs: Set<string> } {
   const rows: OutboxRow[] = [];
   const runs = new Set<string>();
-  for (let items = 0; ; ) {
-    const page = loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, OUTBOX_PAGE_ROWS);
+  for (let items = 0, limit = 1; ; ) {
+    const page = loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, limit);
     for (const row of page) {
       const added = new Set(row.items.flatMap(({ run }) => (runs.has(run) ? [] : run)));
       const isFull = items + row.items.length > maxItems || runs.size + added.size > maxRuns;
@@ -125,7 +128,9 @@ function loadForBatch(sql: Sql, maxItems: number, maxRuns: number): { rows: Outb
       items += row.items.length;
       for (const run of added) runs.add(run);
     }
-    if (page.length < OUTBOX_PAGE_ROWS) return { rows, runs };
+    if (page.length < limit) return { rows, runs };
+    const used = Math.max(items / maxItems, runs.size / maxRuns);
+    limit = Math.min(MAX_PAGE_ROWS, 1 + Math.floor((rows.length * Math.max(0, 1 - used)) / used));
   }
 }
 

@@ -8,8 +8,9 @@ import type { CopyWriter } from "./copy-writer.ts";
 import { confirmBatch, MAX_ITEMS, MAX_RUNS, takeBatch } from "./projection.ts";
 
 const MAX_BATCHES = 50;
-/** After this many batches in a row, the copy is far behind. Batches then get larger, so that it catches up. */
-const SMALL_BATCHES = 10;
+/** After this many batches in a row, the copy is far behind. Batches then may have twice as many runs as before. */
+const SMALL_BATCHES = 5;
+const MAX_DOUBLINGS = 4;
 /** After each batch, D1 and the object serve others for as long as the batch took, but not longer than this. */
 const MAX_REST_MS = 25;
 /** Projections that take longer are logged: the copy may be at most this far behind (rule R11). */
@@ -51,7 +52,7 @@ export class Projector {
     try {
       for (let sent = 0; sent < MAX_BATCHES; sent++) {
         const batchStartedMs = clock.realNowMs();
-        const maxRuns = MAX_RUNS * (1 + Math.floor(sent / SMALL_BATCHES));
+        const maxRuns = MAX_RUNS * 2 ** Math.min(MAX_DOUBLINGS, Math.floor(sent / SMALL_BATCHES));
         if (!(await this.writer.inTurn(() => this.#sendNext(maxRuns)))) return;
         const batchEndedMs = clock.realNowMs();
         if (this.notBeforeMs > batchEndedMs) return;

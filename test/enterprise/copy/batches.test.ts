@@ -55,5 +55,5 @@ it("writes larger batches when the copy is far behind", async () => {
   const { copy, rests, projector } = open(2_000);
   await projector.project();
   expect(copy.rows("SELECT count(*) AS n FROM runs WHERE enterprise = 'acme'")).toEqual([{ n: 2_000 }]);
-  expect(rests).toHaveLength(15);
+  expect(rests).toHaveLength(12);
 });
