@@ -203,6 +203,9 @@ describe("the chart", () => {
       await page.keyboard.press("ArrowLeft");
       expect(await scrubber.getAttribute("aria-valuetext")).toMatch(/^Sun 22 Nov: Web/);
       expect(await textOf(page, ".tip")).toContain("Sun 22 Nov");
+      const [plot, slider] = await Promise.all([page.locator(".plot .u-wrap").boundingBox(), scrubber.boundingBox()]);
+      // It covers neither the points nor the labels below them.
+      expect(slider?.y).toBeGreaterThanOrEqual((plot?.y ?? 0) + (plot?.height ?? Number.POSITIVE_INFINITY) - 0.5);
       await page.keyboard.press("Tab");
       expect(await page.locator(".tip").isVisible()).toBe(false);
     });
@@ -231,6 +234,10 @@ describe("the chart", () => {
       if (box === null) throw new Error("the chart has no plot");
       await page.mouse.move(box.x + box.width - 20, box.y + 40);
       const tip = await textOf(page, ".tip");
+      const cursorX = async () => (await page.locator(".u-cursor-x").boundingBox())?.x;
+      const onPoint = await cursorX();
+      await page.mouse.move(box.x + box.width - 45, box.y + 60);
+      expect(await cursorX()).toBe(onPoint);
       await page.locator("#chart-table summary").click();
       const row = await textOf(page, "#chart-table tbody tr:last-child");
       const [web, cli, total] = row.split(" ").slice(-3);
@@ -330,6 +337,7 @@ it("prints the server's drawing of the chart and no controls", async () => {
       expect(await page.locator(screenOnly).first().isVisible(), screenOnly).toBe(false);
     }
     expect(await page.locator(".sketch").isVisible()).toBe(true);
+    expect(await page.locator(".sketch .points.web.hollow").getAttribute("d")).toMatch(/^M[\d.]+ [\d.]+h0$/);
     expect(await page.locator("#top-user").isVisible()).toBe(true);
     expect(await textOf(page, ".on-paper")).toBe("Acme Robotics, as of Mon 23 Nov 2026, 12:00");
     // Paper is narrower than a screen but must keep all columns.

@@ -42,6 +42,8 @@ it("says that live updates need JavaScript, and draws the chart on the server", 
   expect(await textOf(page, "noscript")).toContain("Live updates need JavaScript");
   expect(await page.locator(".sketch").isVisible()).toBe(true);
   expect(await page.locator(".sketch .points.web:not(.hollow)").getAttribute("d")).toMatch(/^(M[\d.]+ [\d.]+h0){7}$/);
+  // The day that is not over is hollow.
+  expect(await page.locator(".sketch .points.web.hollow").getAttribute("d")).toMatch(/^M[\d.]+ [\d.]+h0$/);
   await page.locator("#chart-table summary").click();
   expect(await page.locator("#chart-table tbody tr").count()).toBe(7);
   await savePicture(page, "no-script");

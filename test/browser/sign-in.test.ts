@@ -32,6 +32,7 @@ function capForm(cookie: string, headers: Record<string, string>, fields = "limi
 describe("a sign-in link", () => {
   it("works once, and is not used by opening its page", async () => {
     const link = await newLink();
+    await acme.directory({ users: [{ id: "ada", name: "Ada Lovelace" }] });
     for (let visits = 0; visits < 3; visits++) {
       const shown = await site.send("GET", link.pathname + link.search, undefined, html());
       expect(shown.status).toBe(200);
@@ -40,7 +41,7 @@ describe("a sign-in link", () => {
     const context = await site.newContext();
     const page = await context.newPage();
     await page.goto(link.href);
-    expect(await textOf(page, "main")).toContain("As ada (admin) of Acme Robotics.");
+    expect(await textOf(page, "main")).toContain("As Ada Lovelace (admin) of Acme Robotics.");
     expect(await axeViolations(page)).toEqual([]);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForURL("**/settings/usage");

@@ -143,6 +143,7 @@ it("looks right in a past cycle, with the running total and with a list of token
   await savePicture(page, "statement");
   await page.emulateMedia({ media: "screen" });
   await page.goto("/settings/usage?view=total");
+  expect(await page.locator("#range-cycle").getAttribute("aria-current")).toBe("true");
   await page.locator("#kinds summary").click();
   expect(await textOf(page, "#chart-marks")).toContain("Thu 12 Nov: grant of 300 credits");
   expect(await textOf(page, "#chart .keys")).toContain("Previous cycle");

@@ -7,6 +7,14 @@ import { STATES } from "./usage-states.ts";
 /** Colours depend on the theme and the level of the status, so one state of each level is also checked in the dark theme. */
 const CHECKED_IN_DARK = ["on track", "half used", "running out", "exhausted", "no cap"];
 
+/** By kind of status: the colour of the bar where it is not blue. Each of these states has used 90 % or more. */
+const LEVELS: Record<string, string> = {
+  used_90: "warning",
+  out_within_a_day: "warning",
+  exhausted: "critical",
+  cap_reached: "critical",
+};
+
 let site: Site;
 
 beforeAll(async () => {
@@ -31,6 +39,7 @@ describe.each(STATES)("$name", ({ name, kind, create, texts }) => {
     const { page, context, browserErrors } = await site.signIn(enterprise);
     await page.locator(".plot canvas").waitFor();
     expect(await page.locator("#status").getAttribute("data-kind")).toBe(kind);
+    expect(await page.locator("#allocation").getAttribute("data-level")).toBe(LEVELS[kind] ?? null);
     for (const [selector, text] of Object.entries(texts)) expect(await textOf(page, selector)).toContain(text);
     expect(await axeViolations(page)).toEqual([]);
     await checkBothWidths(page, name, "light");

@@ -73,6 +73,12 @@ describe("the list of runs", () => {
     ]);
   });
 
+  it("as CSV has a name with the local date of the cycle's start", async () => {
+    const e = await newEnterprise({ time_zone: "Pacific/Auckland", test_clock: "2026-03-31T23:00:00Z" });
+    const { headers } = await e.agent("GET", `${e.path}/runs.csv`);
+    expect(headers.get("Content-Disposition")).toContain(`runs-${e.id}-2026-04-01.csv"`);
+  });
+
   it("as CSV adds up to this cycle's use and contains no formula", async () => {
     const e = await newEnterprise({ test_clock: "2026-03-31T23:00:00Z" });
     await e.debit(costing(5, { run: "over-the-turn" }));
