@@ -57,7 +57,10 @@ export class EnterpriseObject extends DurableObject<Env> {
     return this.#core.pricesChanged(version);
   }
 
-  start(caller: Caller, request: StartRequest) {
+  async start(caller: Caller, request: StartRequest) {
+    const answer = this.#core.start(caller, request);
+    // The row of a run that is forgotten must not refuse a new run with its id.
+    if (!isRefusal(answer) || !(await this.#core.jobs.forgetRun(request.run, answer))) return answer;
     return this.#core.start(caller, request);
   }
 

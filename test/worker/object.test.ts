@@ -65,6 +65,21 @@ describe("the object", () => {
     expect(await auditFailures(e)).toEqual([]);
   });
 
+  it("starts a run under an id that is forgotten, whether its row is deleted yet or not", async () => {
+    const e = await newEnterprise();
+    for (const run of ["same", "other"]) await e.start(start({ run, hold_micros: 10 }));
+    // Their holds end after 15 minutes, and 35 days later the runs are forgotten.
+    await e.moveTo("2026-04-14T12:15:00Z");
+    expectProblem(await e.start(start({ run: "other", user: "grace" })), 409, "run_attribution_conflict");
+    await e.moveTo("2026-04-14T12:15:01Z");
+    expect((await e.start(start({ run: "same" }))).status).toBe(201);
+    expect((await e.start(start({ run: "other", user: "grace", hold_micros: 20 }))).status).toBe(201);
+    await projectNow(e.id);
+    await runInDurableObject(objectOf(e.id), (object) => object.alarm());
+    expect(await e.receipt("other")).toMatchObject({ user: "grace", started_at: "2026-04-14T12:15:01.000Z" });
+    expect(await auditFailures(e)).toEqual([]);
+  });
+
   it("answers not_found for an unknown run, grant or enterprise", async () => {
     const e = await newEnterprise();
     expectProblem(await e.agent("GET", `${e.path}/runs/${freshId()}`), 404, "not_found");

@@ -161,6 +161,15 @@ const SLICES: Slices = {
   },
 };
 
+/** Deletes a run that is forgotten but still has its row. Returns false if the run is not forgotten. */
+export async function forgetRun(deps: RetentionDeps, run: string): Promise<boolean> {
+  const { ledger } = deps;
+  const known = ledger.store.loadRuns([run])[0];
+  if (known === undefined || !isForgotten(known, ledger.nowMs())) return false;
+  await forget(deps, [run]);
+  return true;
+}
+
 /**
  * Deletes runs that never reported, first from the copy. A run that was started again meanwhile stays, and is projected
  * again because of that.

@@ -4,6 +4,8 @@
  * before a change is answered, and runs every job. Due times are in storage, and a new instance reads them before it
  * sets the alarm. This file is long because all jobs share one alarm.
  */
+import type { Denied } from "../../access/refusals.ts";
+import type { Refused } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { type StoredJob, UNPUBLISHED } from "../books/job-rows.ts";
 import { tryStoring } from "../books/try-storing.ts";
@@ -16,6 +18,7 @@ import { Deliverer } from "./deliverer.ts";
 import { type AlarmDeps, CHECK_AGAIN_MS, JOBS, type Job, type JobDeps, type JobName, SLICED_JOBS } from "./jobs.ts";
 import { NEVER, nextAlarmAt, retryPauseMs } from "./next-alarm.ts";
 import { findReceiver } from "./receivers.ts";
+import { forgetRun } from "./retention.ts";
 import { Slicer } from "./slicer.ts";
 
 /** Delaying the write batches debits, so each one costs fewer rows in D1. The copy may be 5 s behind (rule R11). */
@@ -179,6 +182,13 @@ export class JobRunner {
     this.#dueAtMs.slices = Math.min(this.#dueAtMs.slices, this.#nowMs() + CHECK_AGAIN_MS);
     this.#setAlarm();
     return (await this.runSlices(name, maxSlices)) as StoredJob;
+  }
+
+  /** Deletes the row of a run that is forgotten, if a start was refused because of it. Returns whether it did. */
+  async forgetRun(run: string, { refusal }: Refused | Denied): Promise<boolean> {
+    if (refusal.code !== "run_too_old" && refusal.code !== "run_attribution_conflict") return false;
+    // While D1 cannot be reached, the row stays until the daily job, and so does the refusal.
+    return forgetRun(this.deps, run).catch(() => false);
   }
 
   /** Makes the catalog's record of a job that was started by `runInCall`, so that its id may be given to the caller. */
