@@ -384,7 +384,10 @@ it("sums the expired holds of each id in portions, and each hold once", () => {
   const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
   const keys = USERS.map((id) => ({ dimension: "user", id, period: "day" }) as const);
   for (const key of keys) setBudget(ledger, key, { limitMicros: 1_500, action: "block" }, "operator");
-  for (let i = 0; i < 3_000; i++) ledger.start(start({ run: `r${i}`, user: USERS[i % 2] as string, holdMicros: 1 }));
+  for (let i = 0; i < 3_000; i++) {
+    const ids = { user: USERS[i % 2] as string, workspace: `w${i % 7}`, ...(i % 3 === 0 ? { group: "g1" } : {}) };
+    ledger.start(start({ run: `r${i}`, ...ids, holdMicros: 1 }));
+  }
   clock.nowMs += 15 * MINUTE_MS;
   ledger.budgets.expired.maxHolds = 1_000;
   const startWith = (holdMicros: number) => ledger.start(start({ run: "late", user: "u1", holdMicros }));

@@ -54,8 +54,17 @@ it("gives D1 no pause after a quick write", async () => {
 
 it("ends every call of D1 with a copy error after the limit, if D1 does not answer", async () => {
   const { copy } = stubPlatform();
-  const d1 = timedD1(() => copy as D1Database, 5);
+  const limits: number[] = [];
+  const d1 = timedD1(
+    () => copy as D1Database,
+    5_000,
+    (act, delayMs) => {
+      limits.push(delayMs);
+      queueMicrotask(act);
+    },
+  );
   const statement = d1.prepare("SELECT 1").bind();
   const calls = [statement.all(), statement.run(), statement.raw(), statement.first("x"), d1.batch([statement])];
   for (const call of calls) await expect(call).rejects.toThrow("CopyTimeout");
+  expect(limits).toEqual(calls.map(() => 5_000));
 });
