@@ -93,9 +93,10 @@ export class BudgetCrowd {
     await this.#ok("PUT", this.#path, { ...settings, ...still });
     const made = await this.#ok("POST", `${this.#path}/keys`, { name: "agents", scopes: ["debit", "read"] });
     this.#key = made.key as string;
-    // Together, the budgets of each dimension have room for a little more or less than the balance.
+    // Together, the budgets of each dimension have room for more than the balance, and some of them for less than their
+    // share. So budgets refuse some agents, and the balance refuses the rest.
     const share = (count: number) =>
-      Math.ceil(((balanceFor * MEAN_STEPS) / count) * (0.5 + this.#random())) * STEP_MICROS;
+      Math.ceil(((balanceFor * MEAN_STEPS) / count) * (0.6 + 1.4 * this.#random())) * STEP_MICROS;
     const set = async (scope: Scope, limit_micros: number) => {
       await this.#ok("PUT", `${this.#path}/budgets/${scope.dimension}/${scope.id}/${scope.period}`, { limit_micros });
       const ids = scope.id === "*" ? this.#idsOf(scope.dimension) : [scope.id];

@@ -9,6 +9,7 @@ const BALANCE_FOR = 60;
 const TIMEOUT_MS = 180_000;
 
 let server: Server;
+const refused = { balance: 0, budget: 0 };
 
 beforeAll(async () => {
   server = await startServer("npm start");
@@ -21,4 +22,11 @@ it.each([1, 2, 3, 4, 5])("admits exactly those that fit, in round %i", { timeout
   expect(outcome).toMatchObject({ violations: [], overspentMicros: 0 });
   expect(outcome.refused.balance + outcome.refused.budget + outcome.admitted).toBe(AGENTS);
   expect(outcome.admitted).toBeGreaterThan(0);
+  refused.balance += outcome.refused.balance;
+  refused.budget += outcome.refused.budget;
+});
+
+it("had agents in these rounds that a budget refused, and agents that the balance refused", () => {
+  expect(refused.balance).toBeGreaterThan(0);
+  expect(refused.budget).toBeGreaterThan(0);
 });

@@ -66,5 +66,6 @@ describe(`${AGENTS} agents under overlapping budgets and a nearly empty balance`
     expect(overspentMicros).toBe(0);
     expect(admitted).toBeGreaterThan(0);
     expect(refused.budget).toBeGreaterThan(0);
+    expect(refused.balance).toBeGreaterThan(0);
   });
 });
