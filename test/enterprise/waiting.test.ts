@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { loadWaitingNames, loadWaitingState } from "../../src/enterprise/books/waiting.ts";
 import { EnterpriseCore } from "../../src/enterprise/core.ts";
+import { startDailyPass } from "../../src/enterprise/jobs/price-waiting.ts";
 import { DAY_MS, HOUR_MS, NOON, report, settings } from "../support/books.ts";
 import { Deployment, entry, OPERATOR } from "./deployment.ts";
 import { stubPlatform } from "./stub-platform.ts";
@@ -105,6 +106,17 @@ describe("usage without a price", () => {
     await deployment.settle();
     expect(deployment.core.ledger.books.held.credits).toBe(30);
     expect(deployment.faults()).toEqual([]);
+  });
+
+  it("is looked at once a day, however many alarms ring while a pass runs", async () => {
+    const deployment = new Deployment();
+    await deployment.debit(deployment.report("new", 70));
+    await deployment.settle();
+    const { ledger } = deployment.core;
+    const { wanted, checkedAtMs } = loadWaitingState(deployment.sql);
+    ledger.nowMs = () => checkedAtMs + DAY_MS;
+    for (let alarms = 0; alarms < 3; alarms++) startDailyPass(ledger);
+    expect(loadWaitingState(deployment.sql).wanted).toBe(wanted + 1);
   });
 
   it("is charged by an override at once, without the catalog", async () => {

@@ -5,8 +5,9 @@
  */
 
 import { DAY_MS } from "../../ledger/time.ts";
+import { loadJob } from "../books/job-rows.ts";
 import type { Ledger } from "../books/ledger.ts";
-import { priceWaiting, type WaitingKey } from "../books/pricing.ts";
+import { PRICE_WAITING, priceWaiting, type WaitingKey } from "../books/pricing.ts";
 import { loadWaitingState, noteChecked, waitingNameOf } from "../books/waiting.ts";
 import { loadRunRows, writePruned } from "../copy/run-rows.ts";
 import type { Platform } from "../platform.ts";
@@ -52,9 +53,13 @@ export const PRICE_WAITING_JOB: SlicedJob<Cursor, { platform: Platform; ledger: 
   },
 };
 
-/** Starts a pass if the last one is a day old and something waits. */
+/**
+ * Starts a pass if the last one is a day old, something waits, and no pass is running. Each alarm calls this. If it asked
+ * for a pass while one runs, another would follow it, and passes and alarms would follow one another without end.
+ */
 export function startDailyPass(ledger: Ledger): void {
   const { meters, checkedAtMs } = loadWaitingState(ledger.sql);
   if (meters === 0 || ledger.nowMs() - checkedAtMs < DAY_MS) return;
+  if (loadJob(ledger.sql, PRICE_WAITING)?.state === "running") return;
   ledger.sql.transaction(() => ledger.startPricing());
 }
