@@ -77,7 +77,8 @@ async function freePort(): Promise<number> {
   }
 }
 
-it("leaves page and bar showing what the ledger kept after a restart", async () => {
+// It starts `npm start` twice, and then waits until page and bar try again to connect.
+it("leaves page and bar showing what the ledger kept after a restart", { timeout: 180_000 }, async () => {
   const port = await freePort();
   await start(port);
   const site = await openSite(`http://localhost:${port}`, browser);
