@@ -11,12 +11,17 @@ import { auditBooks } from "../../src/enterprise/jobs/audit.ts";
 import type { Grant, Meter, Run } from "../../src/ledger/books.ts";
 import { eachGrant } from "../../src/ledger/grant-list.ts";
 import type { FactsJson } from "../../src/wire/entry.ts";
-import { costOf, maySilentRunEnd, type ReferenceMeter, type ReferenceRun, USED_KINDS } from "./reference-meter.ts";
+import {
+  costOf,
+  isKept,
+  maySilentRunEnd,
+  type ReferenceMeter,
+  type ReferenceRun,
+  USED_KINDS,
+} from "./reference-meter.ts";
 import type { ReferenceGrant, Taking } from "./reference-money.ts";
 import { RUN_HISTORY_MS } from "./starts.ts";
 import type { World } from "./world.ts";
-
-const METER_RETENTION_MS = 35 * 86_400_000;
 
 export function checkBooks(world: World, nowMs: number): void {
   for (const { name, ok, detail } of auditBooks(world.object.ledger)) if (!ok) world.fail(`audit ${name}: ${detail}`);
@@ -116,7 +121,7 @@ function checkMeters(world: World, nowMs: number): void {
     for (const expected of run.meters) {
       const meter = found.get(expected.name);
       found.delete(expected.name);
-      const isOld = nowMs - Math.max(expected.lastReportMs, run.startedMs) > METER_RETENTION_MS;
+      const isOld = !isKept(expected, run, nowMs);
       // Pruning may be interrupted after the pages of a meter, and before the meter.
       const isCompared = meter !== undefined && !(isOld && halfPruned.has(meter.run));
       if (isCompared) world.same(`meter ${expected.name}`, viewMeter(meter), viewReferenceMeter(expected));
@@ -166,7 +171,7 @@ function viewMeter(meter: Meter) {
 
 function viewReferenceMeter(meter: ReferenceMeter) {
   const { unit, tokens, final, estimated, price, firstReportMs, lastReportMs } = meter;
-  const priced = [...Object.values(price.rates), price.multiplierMillionths];
+  const priced = [...Object.values(price?.rates ?? {}), price?.multiplierMillionths];
   const fixed = [unit, USED_KINDS.map((kind) => tokens[kind]), final, estimated, priced, firstReportMs, lastReportMs];
   return [...fixed, costOf(tokens, price, unit), sumsByBucket(meter.takings)];
 }

@@ -9,6 +9,7 @@ import { checkGauge } from "./gauge-check.ts";
 import { Keys, OPERATOR } from "./keys.ts";
 import { runOverdraft } from "./overdraft.ts";
 import { DAY_MS, WEBHOOK_URL, ZONES } from "./scenario.ts";
+import { notifyOfPrices, reportWaiting } from "./waiting-usage.ts";
 import type { World, WorldOperators } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -69,7 +70,12 @@ export class Operators implements WorldOperators {
       referral: () => credit.acceptReferral(),
       overdraft: () => runOverdraft(world),
       watch: () => platform.watchers.open(),
-      prices: () => traffic.prices.put(world.nowMs),
+      prices: () => {
+        traffic.prices.put(world.nowMs);
+        if (!world.keepsUnpriced) return;
+        notifyOfPrices(world);
+        reportWaiting(world);
+      },
       zone: () => credit.change({ timeZone: dice.pick(ZONES), anchorDay: dice.whole(1, 31) }),
       suspend: () => this.#suspend(),
       directory: () => this.#putDirectory(),

@@ -151,7 +151,7 @@ export class SimPlatform implements WorldPlatform {
         prices: async () => world.traffic.prices.latest,
         plans: async () => FIRST_PLANS,
         referralCode: async (enterprise) => `${enterprise}~12345678`,
-        unpricedUsage: "refuse",
+        unpricedUsage: world.keepsUnpriced ? "keep" : "refuse",
         waitingUsage: { report: async () => ({ version: world.traffic.prices.latest.book.version, pauseMs: 5_000 }) },
         log: { warn: log, error: log },
       },

@@ -6,6 +6,7 @@ import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import { granted } from "../support/books.ts";
 import { checkCopy } from "./copy-check.ts";
 import { OPERATOR } from "./keys.ts";
+import { checkWaiting } from "./waiting-usage.ts";
 import type { World } from "./world.ts";
 
 const QUIET_HOURS = 48;
@@ -27,6 +28,7 @@ export async function quiesce(world: World): Promise<void> {
   world.check();
   if (!world.quiet) world.fail(`the copy does not catch up in ${QUIET_HOURS} quiet hours`);
   platform.network.checkDelivered();
+  checkWaiting(world);
   const owed = operators.credit.referred && !platform.network.grantedElsewhere.has("referral:acme");
   if (owed) world.fail("the other side of a referral did not get its grant");
   await audit(world);

@@ -30,6 +30,9 @@ export const RARE_EVENTS = [
   "tier_reported",
   "searches_reported",
   "multiplier_changed",
+  "usage_kept_without_a_price",
+  "waiting_usage_priced",
+  "waiting_usage_priced_by_a_report",
   "draws_moved_out_of_their_row",
   // buckets
   "bonus_drawn",

@@ -27,7 +27,10 @@ export type ReferenceMeter = Taker & {
   tier: string;
   aliases: Set<string>;
   unit: ReferenceUnit;
-  price: Price;
+  /** Null while nothing prices its usage. */
+  price: Price | null;
+  /** When usage that had waited got a price; 0 for all other meters. */
+  pricedMs: number;
   tokens: Tokens;
   final: boolean;
   /** True while an estimate was received and no exact final. */
@@ -57,6 +60,7 @@ export type ReferenceRun = {
 
 export const MAX_AMOUNT = Number.MAX_SAFE_INTEGER;
 const METER_RETENTION_MS = 35 * 86_400_000;
+const WAITING_RETENTION_MS = 400 * 86_400_000;
 const AHEAD_MS = 300_000;
 
 /** Whether the ledger may have deleted a run that never reported, because it is 35 days old. */
@@ -65,8 +69,9 @@ export function maySilentRunEnd(run: ReferenceRun, nowMs: number): boolean {
   return nowMs - Math.max(run.startedMs, run.holdEndedMs) > METER_RETENTION_MS;
 }
 
-/** ceil(Σ quantity·rate ÷ 10^6, searches · 1,000), in credits times credits_per_usd and the multiplier, as one exact sum; Infinity if it exceeds the largest amount. */
-export function costOf(tokens: Tokens, price: Price, unit: ReferenceUnit): number {
+/** ceil(Σ quantity·rate ÷ 10^6, searches · 1,000), in credits times credits_per_usd and the multiplier, as one exact sum; Infinity if it exceeds the largest amount. Without a price, 0. */
+export function costOf(tokens: Tokens, price: Price | null, unit: ReferenceUnit): number {
+  if (price === null) return 0;
   let sum = 0n;
   for (const kind of USED_KINDS) {
     // The rate of searches is for a thousand of them, and that of tokens for a million.
@@ -112,11 +117,12 @@ export function findMeter(run: ReferenceRun, report: Report, nowMs: number): Ref
   return meter !== undefined && isKept(meter, run, nowMs) ? meter : undefined;
 }
 
-export function isKept(meter: ReferenceMeter, run: ReferenceRun, nowMs: number): boolean {
-  return nowMs - Math.max(meter.lastReportMs, run.startedMs) <= METER_RETENTION_MS;
+export function isKept(meter: ReferenceMeter, run: Pick<ReferenceRun, "startedMs">, nowMs: number): boolean {
+  const keptMs = meter.price === null ? WAITING_RETENTION_MS : METER_RETENTION_MS;
+  return nowMs - Math.max(meter.lastReportMs, run.startedMs, meter.pricedMs) <= keptMs;
 }
 
-export function newMeter(report: Report, price: Price, unit: ReferenceUnit, nowMs: number): ReferenceMeter {
+export function newMeter(report: Report, price: Price | null, unit: ReferenceUnit, nowMs: number): ReferenceMeter {
   const aliases = new Set(report.reportedAs === report.model ? [] : [report.reportedAs]);
   return {
     name: `${report.run} ${report.model} ${report.tier}`,
@@ -126,6 +132,7 @@ export function newMeter(report: Report, price: Price, unit: ReferenceUnit, nowM
     aliases,
     unit,
     price,
+    pricedMs: 0,
     tokens: used(),
     final: false,
     estimated: false,

@@ -53,12 +53,15 @@ export class Reference {
   readonly budgets = new ReferenceBudgets(this);
   readonly runs = new Map<string, ReferenceRun>();
   readonly groups = new Map<string, string | null>();
+  readonly #waiting = new Map<ReferenceMeter, ReferenceRun>();
   cap: number | null = null;
 
   constructor(
     public settings: Settings,
     nowMs: number,
     readonly count: (name: RareEvent) => void,
+    /** Whether usage that nothing prices is kept. */
+    readonly keepsUnpriced = false,
   ) {
     this.money = new ReferenceMoney(nowMs, turnSettings(settings), count);
   }
@@ -106,31 +109,76 @@ export class Reference {
   }
 
   /** The price at which a meter that begins now is pinned. */
-  pinned(price: Price): Price {
-    return { ...price, multiplierMillionths: multiplierOf(this.settings) };
+  pinned<T extends Price | null>(price: T): T {
+    return price === null ? price : { ...price, multiplierMillionths: multiplierOf(this.settings) };
   }
 
   debit(report: Report, nowMs: number): Expected | string {
     const run = this.runs.get(report.run) ?? openRun(report);
     if (run === null) return "validation_failed";
     const meter = findMeter(run, report, nowMs);
-    if (meter === undefined && report.price === null) return "unknown_model";
+    if (meter === undefined && report.price === null && !this.keepsUnpriced) return "unknown_model";
     if (conflicts(run, report)) return "run_attribution_conflict";
     const fault = startFault(run.startedMs, report.startedAtMs, nowMs);
     if (meter === undefined && fault !== null) return fault;
-    const next = meter ?? newMeter(report, this.pinned(report.price as Price), this.unit, nowMs);
+    const price = meter?.price ?? this.pinned(report.price);
+    const next = meter ?? newMeter(report, price, this.unit, nowMs);
     const joined = join(meter, report);
-    const delta = costOf(joined.tokens, next.price, next.unit) - costOf(next.tokens, next.price, next.unit);
+    const delta = costOf(joined.tokens, price, next.unit) - costOf(next.tokens, next.price, next.unit);
     const used = this.balance(next.unit, nowMs).used;
     const ofRun = totalOf(run, next.unit);
-    const cost = costOf(joined.tokens, next.price, next.unit);
+    const cost = costOf(joined.tokens, price, next.unit);
     if (cost > MAX_AMOUNT || used + delta > MAX_AMOUNT || ofRun + delta > MAX_AMOUNT) return "charge_too_large";
     if (meter === undefined) {
       const isOther = ({ model, tier }: ReferenceMeter) => model !== next.model || tier !== next.tier;
       run.meters = [...run.meters.filter(isOther), next];
     }
+    if (meter === undefined && price === null) {
+      this.#waiting.set(next, run);
+      this.count("usage_kept_without_a_price");
+    }
+    const isPricedNow = price !== next.price;
+    if (isPricedNow) {
+      this.count("waiting_usage_priced_by_a_report");
+      this.#waiting.delete(next);
+      Object.assign(next, { price, pricedMs: nowMs });
+    }
     this.runs.set(report.run, run);
-    return this.#accept(run, next, report, { ...joined, delta, touched: meter === undefined }, nowMs);
+    return this.#accept(run, next, report, { ...joined, delta, touched: meter === undefined || isPricedNow }, nowMs);
+  }
+
+  /** How many meters wait for a price. */
+  get waitingCount(): number {
+    return this.#waiting.size;
+  }
+
+  /** Forgets a meter that has waited too long. */
+  drop(meter: ReferenceMeter): void {
+    meter.pruned = true;
+    this.#waiting.delete(meter);
+  }
+
+  /** The meters that wait for a price, in the order in which they get one: by run, then by tier, `standard` first. */
+  waiting(): { run: ReferenceRun; meter: ReferenceMeter }[] {
+    const key = ({ tier }: ReferenceMeter) => (tier === "standard" ? "" : tier);
+    const all = [...this.#waiting].map(([meter, run]) => ({ run, meter }));
+    return all.sort((a, b) => (a.run === b.run ? less(key(a.meter), key(b.meter)) : less(a.run.run, b.run.run)));
+  }
+
+  /** Charges usage that has waited for a price (rule R13). The caller notes the entry. */
+  price(run: ReferenceRun, meter: ReferenceMeter, found: Price, nowMs: number): void {
+    const price = this.pinned(found);
+    const micros = costOf(meter.tokens, price, meter.unit);
+    this.#waiting.delete(meter);
+    Object.assign(meter, { price, pricedMs: nowMs });
+    this.count("waiting_usage_priced");
+    this.money.charge(meter, micros, meter.unit, nowMs);
+    this.budgets.charge(run, meter.unit, micros, micros, nowMs);
+    this.#spendHold(run, meter, micros, nowMs);
+    this.money.payDebt(nowMs);
+    const { unit, model, tier } = meter;
+    const charged = { unit, model, tier, grown: used(), micros, ofCycle: micros, first: false };
+    this.totals.add(run, { ...charged, cycle: this.money.cycle, nowMs });
   }
 
   start(request: StartRequest, nowMs: number): string {
@@ -254,11 +302,7 @@ export class Reference {
       [ofCycle, ofDay] = [-refunded.ofCycle, -refunded.ofDay];
     } else this.money.charge(meter, delta, meter.unit, nowMs);
     this.budgets.charge(run, meter.unit, ofCycle, ofDay, nowMs);
-    if (run.hold !== null) {
-      if (run.hold.unit === meter.unit) run.hold.left -= Math.min(run.hold.left, Math.max(0, delta));
-      run.hold.endsMs = nowMs + run.hold.ttlMs;
-    }
-    if (run.meters.every((other) => other.final)) endHold(run, nowMs);
+    this.#spendHold(run, meter, delta, nowMs);
     if (this.money.payDebt(nowMs) > 0 && delta < 0) this.count("debt_paid_by_a_refund");
     if (closes && run.closed) this.count("run_closed_again");
     if (closes) run.closed = true;
@@ -268,6 +312,15 @@ export class Reference {
     const { remaining, available } = this.balance(meter.unit, nowMs);
     const answer = { charged: delta, runTotal: totalOf(run, meter.unit), unit: meter.unit, remaining, available };
     return { ...answer, ...this.#action(run, meter.unit, nowMs) };
+  }
+
+  /** Takes a charge from the run's hold. The hold ends with the last open meter. */
+  #spendHold(run: ReferenceRun, { unit }: ReferenceMeter, micros: number, nowMs: number): void {
+    if (run.hold !== null) {
+      if (run.hold.unit === unit) run.hold.left -= Math.min(run.hold.left, Math.max(0, micros));
+      run.hold.endsMs = nowMs + run.hold.ttlMs;
+    }
+    if (run.meters.every((other) => other.final)) endHold(run, nowMs);
   }
 
   #action(run: ReferenceRun, unit: ReferenceUnit, nowMs: number): { action: string; reason: string | null } {
@@ -300,6 +353,10 @@ export class Reference {
     if (available === 0) return "credits_exhausted";
     return more > available ? "insufficient_credits" : null;
   }
+}
+
+function less(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function multiplierOf({ priceMultiplierMillionths }: Settings): number {

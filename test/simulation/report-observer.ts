@@ -82,7 +82,7 @@ export class ReportObserver {
     if (before.final && !report.final) world.count("report_after_final");
     if (tokens !== null && !report.final && (report.usage.input ?? 0) < tokens.input) world.count("report_overtaken");
     if (meter !== null && meter.model !== report.model) world.count("alias_moved_to_another_model");
-    if (meter !== null && report.price !== null && meter.price.bookVersion !== report.price.bookVersion) {
+    if (meter?.price && report.price !== null && meter.price.bookVersion !== report.price.bookVersion) {
       world.count("price_changed_under_an_open_meter");
     }
     if (meter !== null && world.booksNowMs - started > METER_RETENTION_MS)

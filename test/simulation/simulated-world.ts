@@ -24,6 +24,7 @@ import type { SimulatedObject } from "./simulated-object.ts";
 import { Trace, Violation } from "./trace.ts";
 import { Traffic } from "./traffic.ts";
 import { callTrapped, drawTrap, kills } from "./traps.ts";
+import { expectPriced, findPriced } from "./waiting-usage.ts";
 import type { World } from "./world.ts";
 
 /** How long a world runs after its end: by then the latest report has arrived. */
@@ -32,6 +33,8 @@ const AFTERMATH_DAYS = 42;
 const LATE_TURN_MS = 300_000;
 /** How much more likely storage fails while a turn is due than at any other alarm. */
 const TURN_TRAPS = 8;
+/** One in so many worlds keeps usage that nothing prices. The others refuse it. */
+const WORLDS_PER_KEEPING = 3;
 const CHECK_EVERY_CALLS = 12;
 const COPY_CHECK_EVERY_CALLS = 150;
 
@@ -39,6 +42,7 @@ export class SimulatedWorld implements World {
   readonly dice: Dice;
   readonly scenario: Scenario;
   readonly trace = new Trace();
+  readonly keepsUnpriced: boolean;
   readonly rareEvents = new RareEventCounts();
   readonly platform: SimPlatform;
   readonly reference: Reference;
@@ -61,11 +65,12 @@ export class SimulatedWorld implements World {
   constructor(readonly seed: number) {
     this.dice = new Dice(seed);
     this.scenario = drawScenario(this.dice);
+    this.keepsUnpriced = seed % WORLDS_PER_KEEPING === 0;
     const { startMs, days, settings, testClock } = this.scenario;
     this.nowMs = startMs;
     this.endMs = startMs + days * DAY_MS;
     this.platform = new SimPlatform(this);
-    this.reference = new Reference(settings, startMs, (name) => this.count(name));
+    this.reference = new Reference(settings, startMs, (name) => this.count(name), this.keepsUnpriced);
     this.#watchedEndMs = this.reference.money.cycle.endsMs;
     this.object.core.management.provision("acme", settings, settings, testClock ? startMs : null);
     this.#booksMs = startMs;
@@ -223,6 +228,7 @@ export class SimulatedWorld implements World {
     const { credit } = this.operators;
     const referred = credit.referralGranted(all);
     if (referred) this.#updateReference(lastAtMs, () => credit.expectReferralGrant(lastAtMs));
+    else if (findPriced(this, all).any) this.#updateReference(lastAtMs, () => expectPriced(this, all, lastAtMs));
     else if (lastAtMs > this.#booksMs) this.#updateReference(lastAtMs, () => {});
     this.#advanceBooks(lastAtMs);
   }

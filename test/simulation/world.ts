@@ -19,6 +19,8 @@ import type { Trace } from "./trace.ts";
 export interface World {
   readonly dice: Dice;
   readonly scenario: Scenario;
+  /** Whether usage that nothing prices is kept, and charged once it has a price. */
+  readonly keepsUnpriced: boolean;
   readonly trace: Trace;
   readonly reference: Reference;
   readonly platform: WorldPlatform;
