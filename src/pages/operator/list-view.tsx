@@ -185,10 +185,11 @@ const Rows: FC<Listed> = ({ rows }) => (
             </a>
             <small class="muted name">{id}</small>
           </>,
-          <>
+          // One element: on a phone the row is a grid, and the text would be a separate line.
+          <span>
             <Name>{gauge.plan}</Name>
             {gauge.spend !== null && ", own model"}
-          </>,
+          </span>,
           <Used gauge={gauge} />,
           gauge.remainingMicros === null ? "—" : formatAmount(gauge.remainingMicros, gauge.unit),
           <Badges conditions={conditionsOf(gauge, suspended)} />,
