@@ -177,6 +177,9 @@ export async function forgetRun(deps: RetentionDeps, run: string): Promise<boole
 async function forget({ ledger, platform, rebuilder }: RetentionDeps, runs: readonly string[]): Promise<void> {
   if (runs.length === 0) return;
   await rebuilder.writer.inTurn(async () => {
+    // The job waits while the copy is moving, but a start does not. A row that stayed would keep its old attribution.
+    const second = loadSecondShard(ledger.sql);
+    if (second !== null) await deleteRuns(platform.database(second), ledger.id, runs);
     await deleteRuns(platform.copy, ledger.id, runs);
     ledger.recent.forget(runs);
     ledger.sql.run(

@@ -1,11 +1,14 @@
 // Retention: history ends after 400 days, in the object and in its copy, and the books still add up.
 import { describe, expect, it } from "vitest";
 import { findCycle, type ListedCycle } from "../../../src/enterprise/books/cycle-list.ts";
+import { moveTo } from "../../../src/enterprise/copy/move.ts";
+import { MOVE } from "../../../src/enterprise/copy/move-cursor.ts";
 import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import type { AuditResult } from "../../../src/enterprise/jobs/audit.ts";
 import { AUDIT_CURSOR } from "../../../src/enterprise/jobs/audit.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
 import { RETENTION } from "../../../src/enterprise/jobs/retention.ts";
+import { isRefusal } from "../../../src/ledger/refusals.ts";
 import { type EntryJson, isEntry } from "../../../src/wire/entry.ts";
 import { CopyDb } from "../../simulation/copy-db.ts";
 import { DAY_MS, grantRequest, HOUR_MS, NOON, report, settings, start } from "../../support/books.ts";
@@ -113,6 +116,22 @@ describe("a run that never reported", () => {
     expect(receiptOf(world, "held")).toMatchObject({ refusal: { code: "not_found" } });
     expect(count(world, "runs") + count(world, "late_runs") + countCopy(world, "runs")).toBe(0);
     expect(await failedChecks(world)).toEqual([]);
+  });
+
+  it("is also deleted from the database to which its copy is moving, if a start finds its row", async () => {
+    const { core, platform, copy } = openWorld();
+    const other = new CopyDb(async (apply) => apply());
+    platform.database = () => other;
+    const countRuns = () => [copy, other].map((db) => db.rows("SELECT run FROM runs WHERE enterprise = 'acme'").length);
+    core.ledger.startJob(MOVE, { ...moveTo(core.ledger, "DB_2"), generation: 1 });
+    core.ledger.start(start({ run: "silent", holdMicros: null, startedAtMs: NOON }));
+    await core.jobs.runNow("project");
+    expect(countRuns()).toEqual([1, 1]);
+    core.ledger.moveClock(NOON + 35 * DAY_MS + HOUR_MS);
+    const refused = core.ledger.start(start({ run: "silent", user: "somebody else", holdMicros: null }));
+    if (!isRefusal(refused)) throw new Error("the start is not refused");
+    expect(await core.jobs.forgetRun("silent", refused)).toBe(true);
+    expect(countRuns()).toEqual([0, 0]);
   });
 
   it("stays if it reports while D1 deletes it, and comes back to the copy", async () => {
