@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import { openCopy } from "../../../src/copy/checked-copy.ts";
 import { readChanges, readNames, readTop } from "../../../src/copy/read.ts";
+import { timedD1 } from "../../../src/copy/timed-d1.ts";
 import { CopyDb } from "../../simulation/copy-db.ts";
 
 function open(mark = { revision: 0, sinceRevision: 0 }) {
@@ -41,6 +42,41 @@ it("answers the other queries if one of them fails", async () => {
     copy.prepare("SELECT * FROM no_such_table").bind().all(),
   ]);
   expect([good.status, bad.status]).toEqual(["fulfilled", "rejected"]);
+});
+
+it("sends queries that are made while others are read as the next batch", async () => {
+  const { copy, batches } = open();
+  const first = Promise.all([readChanges(copy, "acme", 10), readTop(copy, QUESTION, 10, null)]);
+  // The first batch has been sent by now.
+  for (let turn = 0; turn < 100 && batches() === 0; turn++) await null;
+  const second = readNames(copy, "acme", "user", ["u1"]);
+  expect([await first, [...(await second)], batches()]).toEqual([[[], []], [], 2]);
+});
+
+it("tries no query again after a call that took too long", async () => {
+  let calls = 0;
+  const d1 = {
+    ...new CopyDb(async (apply) => apply()),
+    prepare: () => ({ bind: () => ({}) }),
+  } as unknown as D1Database;
+  d1.batch = () => {
+    calls += 1;
+    return new Promise(() => {});
+  };
+  const copy = openCopy(
+    timedD1(
+      () => d1,
+      5,
+      (act) => setTimeout(act, 5),
+    ),
+    "acme",
+    { revision: 0, sinceRevision: 0 },
+  );
+  const reads = ["SELECT 1", "SELECT 2"].map((text) => copy.prepare(text).bind().all());
+  for (const read of await Promise.allSettled(reads)) {
+    expect(read).toMatchObject({ status: "rejected", reason: { message: expect.stringContaining("CopyTimeout") } });
+  }
+  expect(calls).toBe(1);
 });
 
 it("refuses all of them if the copy lacks something, and reports that once", async () => {
