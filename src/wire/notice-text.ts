@@ -127,12 +127,15 @@ type BudgetData = {
 
 function budgetText(envelope: Envelope): Text {
   const budget = envelope.data.budget as BudgetData;
-  const { dimension } = budget;
-  const who = `${dimension.slice(0, 1).toUpperCase()}${dimension.slice(1)} ${oneLine(budget.name ?? budget.id)}`;
+  const { dimension, id } = budget;
+  const isWithoutGroup = dimension === "group" && id === NO_GROUP;
+  const named = `${dimension.slice(0, 1).toUpperCase()}${dimension.slice(1)} ${oneLine(budget.name ?? id)}`;
+  const who = isWithoutGroup ? "Runs without a group have" : `${named} has`;
   const period = budget.period === "day" ? "daily budget" : "budget for this cycle";
   const percent = /\d+$/.exec(envelope.data.code)?.[0];
   const share = percent === undefined ? "used up" : `used ${percent} % of`;
-  const title = `${who} has ${share} ${dimension === "user" ? "their" : "its"} ${period}`;
+  const whose = dimension === "user" || isWithoutGroup ? "their" : "its";
+  const title = `${who} ${share} ${whose} ${period}`;
   const used = formatAmount(budget.used_micros, budget.unit);
   const blocks = percent === undefined && budget.action !== "warn";
   const resets = budget.resets_at === undefined ? [] : [`It resets on ${momentOf(envelope, budget.resets_at)}.`];

@@ -159,6 +159,13 @@ it("keeps the subject on one line, whatever the name of a budgeted id contains",
   expect(text.split("\n")[0]).toBe(subject);
 });
 
+it("says of the budget of the group none that it is of runs without a group", () => {
+  const notice = budgetNotice("budget_75", { dimension: "group", id: "none", name: null });
+  expect(emailOf(showNotice(notice, SENDER), SITE).subject).toBe(
+    "Runs without a group have used 75 % of their daily budget",
+  );
+});
+
 it("names what has no group, and leaves out the groups if there are none", () => {
   const top = (ids: string[]) => ({ groups: ids.map((id) => ({ id, name: null, amount_micros: CREDIT })) });
   const textOf = (ids: string[]) => emailOf(showNotice(report({ top: top(ids) }), SENDER), SITE).text;
