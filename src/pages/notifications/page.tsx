@@ -204,7 +204,7 @@ function notificationsPage(c: Context<PageEnv>, view: PageView, children: Child,
             <h1>Notifications</h1>
             <p class="muted">
               Messages about the balance and the budgets, by Slack, by email, or to a program. Each is sent once a
-              cycle.
+              cycle, or once a day if it is about a daily budget.
             </p>
           </div>
           {children}
