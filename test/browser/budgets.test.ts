@@ -138,7 +138,7 @@ it("fits every width in both themes, and is accessible, for admins and for the o
       }
     };
     await visit(PATH, "budgets");
-    expect(await textOf(page, "main")).toContain("No new run starts for Ada Lovelace");
+    expect(await textOf(page, "main")).toContain("New runs are refused for Ada Lovelace");
     await page.goto(`${PATH}/remove?of=user&id=ada&period=day`);
     expect(await axeViolations(page)).toEqual([]);
     await page.goto("/operator");

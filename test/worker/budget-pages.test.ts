@@ -39,7 +39,7 @@ describe("an admin", () => {
     }
     expect((await admin.open("budgets?of=user&id=u1&period=day")).html).toMatch(/name="limit"[^>]*value="50"/);
     await admin.post("budgets", { ...form, limit: "10.5" });
-    expect((await admin.open("budgets")).html).toContain("No new run starts for");
+    expect((await admin.open("budgets")).html).toContain("New runs are refused for");
     expect((await admin.open("budgets/remove?of=user&id=u1&period=day")).html).toContain("Remove this budget?");
     expect((await admin.post("budgets/remove", form)).status).toBe(303);
     expect((await admin.open("budgets")).html).toContain("No budget is set");
@@ -137,5 +137,7 @@ it("says that the rest of a budget is held, and what is limited to nothing", asy
   expect((await admin.open("usage")).html).toContain("3.0 of 10.0 credits today: the rest is held");
   const { html } = await admin.open("budgets");
   const [, blocking = ""] = /<p class="notice conflict">(.*?)<\/p>/s.exec(html) ?? [];
-  expect(blocking.replaceAll(/<.*?>/g, "")).toBe("No new run starts for every user, u2, u1 (the rest is held).");
+  expect(blocking.replaceAll(/<.*?>/g, "")).toBe(
+    "New runs are refused for every user without their own budget for the cycle, u2, u1 (the rest is held).",
+  );
 });

@@ -206,11 +206,11 @@ function blockingOf(reached: readonly ParsedBudget[], rows: readonly ParsedBudge
 const Blocking: FC<{ rows: readonly ParsedBudget[]; timeZone: string }> = ({ rows, timeZone }) =>
   rows.length === 0 ? null : (
     <p class="notice conflict">
-      No new run starts for{" "}
+      New runs are refused for{" "}
       {rows.map((row, i) => (
         <Fragment>
           {i > 0 && ", "}
-          {row.id === EVERY_ID ? nameOf(row) : <Name>{row.name}</Name>}
+          {row.id === EVERY_ID ? restOf(row) : <Name>{row.name}</Name>}
           {row.limitMicros === 0 ? null : row.usedMicros < (row.limitMicros ?? 0) ? (
             " (the rest is held)"
           ) : (
@@ -224,6 +224,11 @@ const Blocking: FC<{ rows: readonly ParsedBudget[]; timeZone: string }> = ({ row
       .
     </p>
   );
+
+/** The ids that a default limits: those that have no budget for its period. */
+function restOf({ dimension, period }: ParsedBudget): string {
+  return `every ${dimension} without ${dimension === "user" ? "their" : "its"} own budget for the ${period}`;
+}
 
 type BudgetChanged = Entry & { facts: Extract<Entry["facts"], { type: "budget_changed" }> };
 
