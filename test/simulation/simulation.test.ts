@@ -7,7 +7,7 @@ import { RareEventCounts } from "./rare-events.ts";
 import { type Outcome, simulate } from "./simulate.ts";
 
 const DEFAULT_WORLDS = 12;
-/** Rare events that did not happen in the worlds above must happen in as many as this. */
+/** Rare events that did not happen in those worlds must happen before there are more than this many. */
 const MAX_WORLDS = 40;
 const FIRST_SEED = Number(process.env.FUELGAUGE_SEED ?? 1);
 const WORLDS = Number(process.env.FUELGAUGE_SIM_WORLDS ?? DEFAULT_WORLDS);

@@ -58,6 +58,11 @@ function isLeftOver(name: string): boolean {
   }
 }
 
+/** What another user of the machine left over cannot be removed, which must not stop this run. */
 function remove(name: string): void {
-  rmSync(join(MEMORY, name), { recursive: true, force: true, maxRetries: 5 });
+  try {
+    rmSync(join(MEMORY, name), { recursive: true, force: true, maxRetries: 5 });
+  } catch (error) {
+    console.warn(`${name} in ${MEMORY} was not removed: ${String(error)}`);
+  }
 }
