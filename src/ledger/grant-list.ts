@@ -10,7 +10,7 @@ import type { AtMs } from "./time.ts";
 type Expiring = { micros: Micros; expiresAtMs: AtMs | null };
 
 const MAX_CHUNK = 96;
-/** Removing a grant from a chunk of at most this size looks at all chunks, because small ones may prevail. */
+/** Removing a grant from a chunk of at most this size looks at all chunks: there may be too many small ones then. */
 const MIN_CHUNK = MAX_CHUNK / 8;
 
 export const NO_GRANTS: GrantList = { chunks: [], open: 0, remainingMicros: 0, versions: new Map() };

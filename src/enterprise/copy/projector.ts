@@ -8,7 +8,7 @@ import type { CopyWriter } from "./copy-writer.ts";
 import { confirmBatch, MAX_ITEMS, MAX_RUNS, takeBatch } from "./projection.ts";
 
 const MAX_BATCHES = 50;
-/** After this many batches in a row, the copy is far behind. Batches then may have twice as many runs as before. */
+/** After this many batches in a row, the copy is far behind. Batches then may have twice as many runs, and so on. */
 const SMALL_BATCHES = 5;
 const MAX_DOUBLINGS = 4;
 /** After each batch, D1 and the object serve others for as long as the batch took, but not longer than this. */
