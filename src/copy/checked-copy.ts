@@ -60,7 +60,8 @@ export function openCopy(
 /**
  * Returns a function that reads with one statement. Statements that are read at the same time are sent as one D1 batch,
  * because a call of D1 costs more than most queries. If the batch fails, each statement is tried alone, so that a query
- * that fails does not affect the others.
+ * that fails does not affect the others. A batch that takes too long fails as a whole: D1 runs one query after another,
+ * so the others would wait for the slow one anyway.
  */
 function readTogether(readAll: ReadAll): Read {
   let waiting: Waiting[] = [];

@@ -2,7 +2,7 @@
  * The queries about runs in D1: a list for any combination of filters, and the runs of a cycle. A page, newest first,
  * follows an index. A list by amount reads the rows of its window that match its most selective filter.
  */
-import { SURFACES, type Surface } from "../ledger/books.ts";
+import { NO_GROUP, SURFACES, type Surface } from "../ledger/books.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
 import type { Usage } from "../ledger/prices.ts";
 import type { RunSummary } from "../ledger/receipt.ts";
@@ -54,7 +54,7 @@ export async function readRunPage(db: CheckedCopy, query: RunsQuery): Promise<Ru
   const { enterprise, selection, startedFromMs, startedToMs, sort, limit, after } = query;
   const bound = new Parameters(enterprise);
   // Named, because SQLite knows nothing of the values and may follow the surface, which half of all runs share.
-  const first = filtersOf(selection)[0]?.[0];
+  const first = firstFilterOf(selection);
   const byModel = first === "model";
   const started = byModel ? "m.started_at_ms" : "r.started_at_ms";
   const run = byModel ? "m.run" : "r.run";
@@ -81,6 +81,15 @@ export async function readRunPage(db: CheckedCopy, query: RunsQuery): Promise<Ru
     .bind(...bound.values)
     .all<Row>();
   return results.map(summaryOf);
+}
+
+/** Returns the filter whose index a list of runs follows. All runs may lack a group, so a model comes before "none". */
+function firstFilterOf(selection: Selection): ReturnType<typeof filtersOf>[number][0] | undefined {
+  const { group, model } = selection;
+  const chosen = filtersOf(selection).filter(
+    ([filter]) => filter !== "group" || group !== NO_GROUP || model === undefined,
+  );
+  return chosen[0]?.[0];
 }
 
 /**

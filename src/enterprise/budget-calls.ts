@@ -5,6 +5,7 @@
 import { byOf, type Caller } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
 import { type BudgetKey, type BudgetScope, type BudgetState, type BudgetTerms, EVERY_ID } from "../ledger/budget.ts";
+import { dayOf } from "../ledger/calendar.ts";
 import type { Dimension } from "../ledger/dimensions.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import { type BudgetJson, showBudget } from "../wire/budget.ts";
@@ -76,11 +77,13 @@ export class BudgetCalls {
     return this.deps.answer(caller, () => {
       const { ledger } = this.deps;
       if (ledger.budgets.none || this.#ownOnly(caller) !== null) return [];
-      const closed = ledger.budgets
-        .list()
-        .filter((budget) => budget.dimension === dimension && budget.limitMicros === 0);
+      const { cycle } = ledger.books;
+      const startsAtMs = { cycle: cycle.startsAtMs, day: dayOf(cycle, ledger.nowMs()) };
+      const closed = ledger.budgets.list().filter((budget) => {
+        return budget.dimension === dimension && budget.limitMicros === 0 && budget.action === "block";
+      });
       const ids = [
-        ...loadReached(ledger.sql, dimension, ledger.books.cycle.startsAtMs, MAX_REACHED),
+        ...loadReached(ledger.sql, dimension, startsAtMs, MAX_REACHED),
         ...closed.slice(0, MAX_REACHED).map(({ id }) => id),
       ];
       return budgetStates(

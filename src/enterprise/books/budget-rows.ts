@@ -73,11 +73,20 @@ export function putAnnounced(sql: Sql, rows: readonly Announced[]): void {
   ANNOUNCED.put(sql, rows);
 }
 
-/** Loads ids that have used up a budget since the cycle began, those of today first. */
-export function loadReached(sql: Sql, dimension: Dimension, cycleStartsAtMs: AtMs, limit: number): string[] {
-  const statement = `SELECT id, max(period_starts_at_ms) AS at_ms FROM budget_levels
-    WHERE dimension = ? AND level >= 100 AND period_starts_at_ms >= ? GROUP BY id ORDER BY at_ms DESC, id LIMIT ?`;
-  return sql.all(statement, dimension, cycleStartsAtMs, limit).map((row) => row.id as string);
+/**
+ * Loads ids that have used up a budget of the current day or cycle.
+ * @param startsAtMs when the current day and cycle began
+ */
+export function loadReached(
+  sql: Sql,
+  dimension: Dimension,
+  startsAtMs: Record<BudgetPeriod, AtMs>,
+  limit: number,
+): string[] {
+  const statement = `SELECT DISTINCT id FROM budget_levels WHERE dimension = ?1 AND level >= 100
+    AND ((period = 'cycle' AND period_starts_at_ms = ?2) OR (period = 'day' AND period_starts_at_ms = ?3))
+    ORDER BY id LIMIT ?4`;
+  return sql.all(statement, dimension, startsAtMs.cycle, startsAtMs.day, limit).map((row) => row.id as string);
 }
 
 /** Deletes a portion of the levels of past cycles. */

@@ -112,8 +112,10 @@ export class ExpiredHolds extends ExpiredSums {
       sum(iif(hold_unit = 'usd', hold_micros, 0)) AS usd FROM (${PORTION})`;
     const row = this.sql.all(sum, nowMs, ...this.after(), this.maxHolds)[0] as SqlRow;
     const count = row.count as number;
+    // Read before the sum changes: if this read throws, the portion is not counted, and the next call repeats it.
+    const last = this.place(nowMs, count);
     if (count > 0) this.#sum = addUnits(this.#sum, { credits: row.credits as number, usd: row.usd as number });
-    return { count, last: this.place(nowMs, count) };
+    return { count, last };
   }
 }
 
@@ -144,8 +146,10 @@ export class ExpiredHoldsById extends ExpiredSums {
 
   protected override addNext(nowMs: AtMs) {
     const { count, sums } = sumExpired(this.sql, nowMs, this.after(), this.maxHolds);
+    // Read before the sums change, as above.
+    const last = this.place(nowMs, count);
     for (const { scope, micros } of sums) this.#add([scope], micros);
-    return { count, last: this.place(nowMs, count) };
+    return { count, last };
   }
 
   #add(scopes: readonly BudgetScope[], micros: ByUnit): void {

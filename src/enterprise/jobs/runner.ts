@@ -7,6 +7,7 @@
 import type { Denied } from "../../access/refusals.ts";
 import type { Refused } from "../../ledger/refusals.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { isTransient } from "../../wire/transient.ts";
 import { type StoredJob, UNPUBLISHED } from "../books/job-rows.ts";
 import { tryStoring } from "../books/try-storing.ts";
 import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
@@ -188,7 +189,10 @@ export class JobRunner {
   async forgetRun(run: string, { refusal }: Refused | Denied): Promise<boolean> {
     if (refusal.code !== "run_too_old" && refusal.code !== "run_attribution_conflict") return false;
     // While D1 cannot be reached, the row stays until the daily job, and so does the refusal.
-    return forgetRun(this.deps, run).catch(() => false);
+    return forgetRun(this.deps, run).catch((error) => {
+      if (isTransient(error)) return false;
+      throw error;
+    });
   }
 
   /** Makes the catalog's record of a job that was started by `runInCall`, so that its id may be given to the caller. */

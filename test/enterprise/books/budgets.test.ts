@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { budgetStates, removeBudget, setBudget } from "../../../src/enterprise/books/budget-commands.ts";
 import { checkBudgets } from "../../../src/enterprise/books/budget-faults.ts";
+import { loadReached } from "../../../src/enterprise/books/budget-rows.ts";
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { loadOutbox } from "../../../src/enterprise/books/outbox.ts";
 import { getProgress } from "../../../src/enterprise/books/progress.ts";
@@ -11,6 +12,7 @@ import type { Sql } from "../../../src/enterprise/books/sql.ts";
 import { foldOutbox } from "../../../src/enterprise/copy/totals.ts";
 import { auditBooks } from "../../../src/enterprise/jobs/audit.ts";
 import { BUDGET_PERIODS, type BudgetKey } from "../../../src/ledger/budget.ts";
+import { dayOf } from "../../../src/ledger/calendar.ts";
 import { isRefusal } from "../../../src/ledger/refusals.ts";
 import {
   at,
@@ -348,6 +350,21 @@ describe("levels", () => {
     debit(ledger, report(80));
     setBudget(ledger, key, { limitMicros: 80, action: "block" }, "operator");
     expect(codes(ledger)).toEqual(["budget_reached"]);
+  });
+
+  it("of earlier days do not hide a budget of the cycle that is used up", () => {
+    const clock = { nowMs: at("2026-03-10T12:00:00Z") };
+    const ledger = openByClock(clock, { allowanceOverrideMicros: 1_000_000 });
+    setBudget(ledger, { ...key, id: "*" }, { limitMicros: 10, action: "block" }, "operator");
+    setBudget(ledger, { ...key, id: "z", period: "cycle" }, { limitMicros: 5, action: "block" }, "operator");
+    const use = (user: string) =>
+      debit(ledger, report(10, { run: `${user}-${clock.nowMs}`, user, startedAtMs: clock.nowMs }));
+    for (const user of ["a", "b", "c", "z"]) use(user);
+    clock.nowMs += DAY_MS;
+    use("b");
+    const { cycle } = ledger.books;
+    const startsAtMs = { cycle: cycle.startsAtMs, day: dayOf(cycle, clock.nowMs) };
+    expect(loadReached(ledger.sql, "user", startsAtMs, 2)).toEqual(["b", "z"]);
   });
 });
 
