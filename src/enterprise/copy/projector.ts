@@ -11,8 +11,9 @@ const MAX_BATCHES = 50;
 /** After this many batches in a row, the copy is far behind. Batches then may have twice as many runs, and so on. */
 const SMALL_BATCHES = 5;
 const MAX_DOUBLINGS = 4;
-/** After each batch, D1 and the object serve others for as long as the batch took, but not longer than this. */
-const MAX_REST_MS = 25;
+/** After each batch, the object and D1 serve others for three times as long as it took, but not longer than MAX_REST_MS. */
+const REST_FACTOR = 3;
+const MAX_REST_MS = 100;
 /** Projections that take longer are logged: the copy may be at most this far behind (rule R11). */
 const SLOW_MS = 5_000;
 /** After a write that took longer, D1 gets a pause as long as the write, up to MAX_PAUSE_MS. */
@@ -57,7 +58,7 @@ export class Projector {
         const batchEndedMs = clock.realNowMs();
         if (this.notBeforeMs > batchEndedMs) return;
         // Calls that arrived meanwhile go first.
-        const restMs = Math.min(MAX_REST_MS, Math.max(0, batchEndedMs - batchStartedMs));
+        const restMs = Math.min(MAX_REST_MS, REST_FACTOR * Math.max(0, batchEndedMs - batchStartedMs));
         await new Promise<void>((resolve) => defer(resolve, restMs));
       }
     } finally {

@@ -9,9 +9,9 @@ import { report, settings } from "../../support/books.ts";
 import { stubPlatform } from "../stub-platform.ts";
 
 /** How long D1 takes for a batch. */
-const WRITE_MS = 60;
+const WRITE_MS = 30;
 
-function open(runs: number) {
+function open(runs: number, writeMs = WRITE_MS) {
   const rests: number[] = [];
   const platform = stubPlatform({
     defer: (act, delayMs) => {
@@ -25,7 +25,7 @@ function open(runs: number) {
   });
   const copy = new CopyDb(async (apply) => {
     apply();
-    platform.nowMs += WRITE_MS;
+    platform.nowMs += writeMs;
   });
   platform.copy = copy;
   const core = new EnterpriseCore(platform);
@@ -44,11 +44,17 @@ it("takes at most a hundred runs into a batch, but all changes of one commit", (
   expect(takeBatch(other.ledger)?.runs).toHaveLength(250);
 });
 
-it("rests after each batch, but not as long as D1 takes for it", async () => {
+it("rests after each batch for three times as long as it took, but for at most a tenth of a second", async () => {
   const { copy, rests, projector } = open(250);
   await projector.project();
   expect(copy.rows("SELECT count(*) AS n FROM runs WHERE enterprise = 'acme'")).toEqual([{ n: 250 }]);
-  expect(rests).toEqual([25, 25, 25]);
+  expect(rests).toEqual([90, 90, 90]);
+});
+
+it("rests for a tenth of a second after a batch that took longer than that", async () => {
+  const { rests, projector } = open(1, 200);
+  await projector.project();
+  expect(rests).toEqual([100]);
 });
 
 it("writes larger batches when the copy is far behind", async () => {
