@@ -4,19 +4,8 @@
  */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import {
-  axeViolations,
-  clickAndLoad,
-  type Enterprise,
-  KEY,
-  NARROW,
-  overflowingElements,
-  type Site,
-  savePicture,
-  startSite,
-  textOf,
-  WIDE,
-} from "./site.ts";
+import { axeViolations, faultsOf } from "./looks.ts";
+import { clickAndLoad, type Enterprise, NARROW, type Site, startSite, textOf, WIDE } from "./site.ts";
 
 const PATH = "/settings/budgets";
 const CREDIT = 1_000_000;
@@ -83,8 +72,7 @@ it.each([
 it("shows a member what counts for them, and lets them change nothing", async () => {
   const acme = await site.newEnterprise();
   await site.sendOk("PUT", `${acme.path}/budgets/user/*/day`, { limit_micros: 50 * CREDIT });
-  const { page, context } = await site.signIn(acme, "member");
-  await page.goto(PATH);
+  const { page, context } = await site.signIn(acme, "member", { path: PATH });
   expect(await textOf(page, "main")).toMatch(/Your budget today: .* of 50\.0 credits/);
   expect(await page.locator("main button, main form, main .acts").count()).toBe(0);
   expect(await axeViolations(page)).toEqual([]);
@@ -123,28 +111,23 @@ it("fits every width in both themes, and is accessible, for admins and for the o
   });
   await site.sendOk("POST", `${acme.path}/runs`, { ...run, run: "r2", user: "bob", hold_micros: CREDIT });
   const sizes = [NARROW, { width: 320, height: 700 }, { width: 768, height: 900 }, WIDE];
-  for (const theme of ["light", "dark"] as const) {
-    const { page, context, browserErrors } = await site.signIn(acme, "admin", { theme });
-    const visit = async (path: string, name: string) => {
-      for (const size of sizes) {
-        await page.setViewportSize(size);
-        await page.goto(path);
-        expect(await overflowingElements(page), `${name} ${size.width}`).toEqual([]);
-        expect(await tablesBeyondCards(page), `${name} ${size.width}`).toEqual([]);
-        // A long text may be wider than its element.
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(size.width);
-        expect(await axeViolations(page), `${name} ${size.width}`).toEqual([]);
-        await savePicture(page, `${name}-${theme}-${size.width}`);
-      }
-    };
-    await visit(PATH, "budgets");
-    expect(await textOf(page, "main")).toContain("New runs are refused for Ada Lovelace");
-    await page.goto(`${PATH}/remove?of=user&id=ada&period=day`);
-    expect(await axeViolations(page)).toEqual([]);
-    await page.goto("/operator");
-    await page.getByLabel("Operator key").fill(KEY);
-    await press(page, "Sign in");
-    await visit(`/operator/enterprises/${acme.id}/budgets`, "operator-budgets");
+  const check = async (page: Page, name: string) => {
+    expect(await faultsOf(page, name, sizes), name).toEqual([]);
+    for (const size of sizes) {
+      await page.setViewportSize(size);
+      expect(await tablesBeyondCards(page), `${name} ${size.width}`).toEqual([]);
+      // A long text may be wider than its element.
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(size.width);
+    }
+  };
+  const admin = await site.signIn(acme, "admin", { path: PATH });
+  expect(await textOf(admin.page, "main")).toContain("New runs are refused for Ada Lovelace");
+  await check(admin.page, "budgets");
+  await admin.page.goto(`${PATH}/remove?of=user&id=ada&period=day`);
+  expect(await faultsOf(admin.page, "budgets-remove", [WIDE])).toEqual([]);
+  const operator = await site.signInAsOperator({ path: `/operator/enterprises/${acme.id}/budgets` });
+  await check(operator.page, "operator-budgets");
+  for (const { browserErrors, context } of [admin, operator]) {
     expect(browserErrors).toEqual([]);
     await context.close();
   }

@@ -1,6 +1,7 @@
 /** While the copy is unavailable, the balance is still shown, and each block that needs the copy says that it cannot. */
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { axeViolations, clickAndLoad, KEY, type Site, savePicture, startSite, textOf } from "./site.ts";
+import { axeViolations } from "./looks.ts";
+import { clickAndLoad, type Site, savePicture, startSite, textOf } from "./site.ts";
 
 let site: Site;
 
@@ -38,8 +39,7 @@ it("shows the receipt of a run, which does not need the copy", async () => {
 
 it("saves a change of the cap and shows it, while the older history cannot be read", async () => {
   const enterprise = await site.newEnterprise({ billing_model: "byom", monthly_allowance_micros: null });
-  const { page, context } = await site.signIn(enterprise);
-  await page.goto("/settings/model");
+  const { page, context } = await site.signIn(enterprise, "admin", { path: "/settings/model" });
   expect(await textOf(page, "section:has(#history-title)")).toContain("cannot be read");
   await page.getByLabel("Cap in dollars a month").fill("500");
   await page.getByLabel("Stop new runs at").check();
@@ -52,11 +52,7 @@ it("saves a change of the cap and shows it, while the older history cannot be re
 
 it("lets the operator open an enterprise by its id and change it", async () => {
   const enterprise = await site.newEnterprise({ name: "Reachable" });
-  const context = await site.newContext();
-  const page = await context.newPage();
-  await page.goto("/operator");
-  await page.getByLabel("Operator key").fill(KEY);
-  await clickAndLoad(page.getByRole("button", { name: "Sign in" }));
+  const { page, context } = await site.signInAsOperator();
   expect(await textOf(page, "main")).toContain("The copy cannot be read right now");
   expect(await axeViolations(page)).toEqual([]);
   expect(await page.getByRole("link", { name: enterprise.id, exact: true }).count()).toBe(1);

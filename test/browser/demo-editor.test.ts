@@ -1,9 +1,9 @@
 // The demo editor: a page of another origin with the usage bar, whose backend holds the keys and runs an agent.
-import AxeBuilder from "@axe-core/playwright";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { startEditor } from "../../tools/demo/editor.ts";
 import { DEMO_ENTERPRISES } from "../../tools/demo/world.ts";
+import { axeViolations } from "./looks.ts";
 import { collectBrowserErrors, type Site, savePicture, startSite } from "./site.ts";
 
 const SOON = { timeout: 15_000 };
@@ -52,7 +52,7 @@ it("shows two bars over one socket, which follow the debits of an agent's run", 
   await expectBoth(new RegExp(`^${(used / 1e6).toFixed(1)} of`));
   expect(sockets).toBe(1);
   expect(browserErrors).toEqual([]);
-  expect((await new AxeBuilder({ page }).analyze()).violations).toEqual([]);
+  expect(await axeViolations(page)).toEqual([]);
   await savePicture(page, "demo-editor");
   await context.close();
 });

@@ -14,8 +14,11 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop());
 
-async function signInWithoutScript(enterprise = acme, role: "admin" | "member" = "admin") {
-  return site.signIn(enterprise, role, { script: false });
+async function signInWithoutScript(
+  enterprise = acme,
+  { role = "admin", path = "/settings/usage" }: { role?: "admin" | "member"; path?: string } = {},
+) {
+  return site.signIn(enterprise, role, { script: false, path });
 }
 
 it("shows the same texts and links as with script", async () => {
@@ -169,8 +172,7 @@ describe("the spend cap", () => {
 
   it("is refused if it is not an amount, and the typed text is kept", async () => {
     const globex = await newByom(0, 500);
-    const { page, context } = await signInWithoutScript(globex);
-    await page.goto("/settings/model");
+    const { page, context } = await signInWithoutScript(globex, { path: "/settings/model" });
     await save(page, "5e9");
     expect(await textOf(page, "#notice")).toBe("Enter an amount in dollars, such as 500.00.");
     expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("5e9");
@@ -181,8 +183,7 @@ describe("the spend cap", () => {
 
   it("is refused if an amount is typed while “No cap” is selected", async () => {
     const globex = await newByom(100, null);
-    const { page, context } = await signInWithoutScript(globex);
-    await page.goto("/settings/model");
+    const { page, context } = await signInWithoutScript(globex, { path: "/settings/model" });
     await page.getByLabel("Cap in dollars a month").fill("500");
     await clickAndLoad(page.getByRole("button", { name: "Save" }));
     expect(await textOf(page, "#notice")).toBe(
@@ -199,8 +200,7 @@ describe("the spend cap", () => {
 
   it("below what is spent needs a confirmation, which can be declined", async () => {
     const globex = await newByom(412.4, 500);
-    const { page, context } = await signInWithoutScript(globex);
-    await page.goto("/settings/model");
+    const { page, context } = await signInWithoutScript(globex, { path: "/settings/model" });
     await save(page, "300");
     expect(await textOf(page, "main")).toContain(
       "$412.40 is already spent: with a cap of $300.00, no new run starts until Tue 1 Dec.",
@@ -217,8 +217,7 @@ describe("the spend cap", () => {
 
   it("is not overwritten if someone else changed it in the meantime", async () => {
     const globex = await newByom(100, 500);
-    const { page, context } = await signInWithoutScript(globex);
-    await page.goto("/settings/model");
+    const { page, context } = await signInWithoutScript(globex, { path: "/settings/model" });
     await globex.cap(700_000_000);
     await save(page, "600");
     expect(await textOf(page, "#notice")).toBe(
@@ -233,8 +232,7 @@ describe("the spend cap", () => {
 
   it("is shown to a member without a form", async () => {
     const globex = await newByom(100, 500);
-    const { page, context } = await signInWithoutScript(globex, "member");
-    await page.goto("/settings/model");
+    const { page, context } = await signInWithoutScript(globex, { role: "member", path: "/settings/model" });
     expect(await textOf(page, "main")).toContain("You are signed in as a member. Only an admin can change the cap.");
     expect(await page.getByRole("button", { name: "Save" }).count()).toBe(0);
     await context.close();
@@ -242,8 +240,7 @@ describe("the spend cap", () => {
 });
 
 it("shows rates in credits and dollars, and searches for a model", async () => {
-  const { page, context } = await signInWithoutScript();
-  await page.goto("/settings/model");
+  const { page, context } = await signInWithoutScript(acme, { path: "/settings/model" });
   expect(await page.locator("#cap-title").count()).toBe(0);
   expect(await textOf(page, ".rates tbody tr:first-child")).toBe("plain 0.1 $1.00 0.1 $1.00 0.1 $1.00 0.1 $1.00");
   await page.getByPlaceholder("Search 2 models").fill("OTH");

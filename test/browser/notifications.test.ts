@@ -1,18 +1,8 @@
 /** The notification settings: an admin adds, changes, tests, pauses and removes channels, also without JavaScript. */
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import {
-  axeViolations,
-  clickAndLoad,
-  type Enterprise,
-  NARROW,
-  overflowingElements,
-  type Site,
-  savePicture,
-  startSite,
-  textOf,
-  WIDE,
-} from "./site.ts";
+import { axeViolations, faultsOf } from "./looks.ts";
+import { clickAndLoad, type Enterprise, NARROW, type Site, startSite, textOf, WIDE } from "./site.ts";
 
 const PATH = "/settings/notifications";
 const SLACK = "https://hooks.slack.com/services/T0000000/B0000000/abcdefghijklmnopqrstuvwx";
@@ -97,8 +87,7 @@ it.each([
 it("shows what is wrong with a form, and keeps what was typed", async () => {
   const acme = await site.newEnterprise();
   await site.sendOk("PUT", `${acme.path}/channels/ops`, { kind: "webhook", target: "https://hooks.acme.example/a" });
-  const { page, context } = await site.signIn(acme);
-  await page.goto(PATH);
+  const { page, context } = await site.signIn(acme, "admin", { path: PATH });
   await fill(page, { id: "two words", kind: "slack", target: "http://10.0.0.1/", thresholds: "half" });
   await press(page, "Add channel");
   expect(await textOf(page, "#e-id")).toContain("must be 1 to 128");
@@ -115,8 +104,7 @@ it("shows what is wrong with a form, and keeps what was typed", async () => {
 it("shows channels to members, who cannot change them, and nothing to those who see only their own", async () => {
   const acme = await site.newEnterprise();
   await site.sendOk("PUT", `${acme.path}/channels/ops`, { kind: "slack", target: SLACK });
-  const { page, context } = await site.signIn(acme, "member");
-  await page.goto(PATH);
+  const { page, context } = await site.signIn(acme, "member", { path: PATH });
   expect(await textOf(page, "main")).toContain("Only an admin can change channels.");
   expect(await page.locator("main button, main form").count()).toBe(0);
   const cookie = await site.cookieFor(acme, "member");
@@ -145,22 +133,15 @@ it("fits every width in both themes, and is accessible", async () => {
     active: false,
   });
   await site.send("POST", `${acme.path}/channels/ops-alerts/test`);
-  for (const theme of ["light", "dark"] as const) {
-    const { page, context, browserErrors } = await site.signIn(acme, "admin", { theme });
-    for (const size of [NARROW, { width: 320, height: 700 }, { width: 768, height: 900 }, WIDE]) {
-      await page.setViewportSize(size);
-      await page.goto(PATH);
-      expect(await overflowingElements(page)).toEqual([]);
-      expect(await axeViolations(page)).toEqual([]);
-      await savePicture(page, `notifications-${theme}-${size.width}`);
-    }
-    for (const path of ["edit", "remove"]) {
-      await page.goto(`${PATH}/${path}?id=mail`);
-      expect(await axeViolations(page)).toEqual([]);
-    }
-    expect(browserErrors).toEqual([]);
-    await context.close();
+  const { page, context, browserErrors } = await site.signIn(acme, "admin", { path: PATH });
+  const sizes = [NARROW, { width: 320, height: 700 }, { width: 768, height: 900 }, WIDE];
+  expect(await faultsOf(page, "notifications", sizes)).toEqual([]);
+  for (const path of ["edit", "remove"]) {
+    await page.goto(`${PATH}/${path}?id=mail`);
+    expect(await faultsOf(page, `notifications-${path}`, [WIDE])).toEqual([]);
   }
+  expect(browserErrors).toEqual([]);
+  await context.close();
 }, 120_000);
 
 it("confirms an email address with one button", async () => {

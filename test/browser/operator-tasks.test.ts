@@ -6,17 +6,8 @@
 import { readFile } from "node:fs/promises";
 import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  axeViolations,
-  clickAndLoad,
-  collectBrowserErrors,
-  KEY,
-  overflowingElements,
-  type Site,
-  savePicture,
-  startSite,
-  textOf,
-} from "./site.ts";
+import { axeViolations, overflowingElements } from "./looks.ts";
+import { clickAndLoad, collectBrowserErrors, KEY, type Site, savePicture, startSite, textOf } from "./site.ts";
 
 const SIZES = [
   { width: 300, height: 700 },
@@ -26,13 +17,18 @@ const SIZES = [
 ];
 
 /** Whether the way out is beside the name, and the navigation beside or below both. */
-async function isHeaderOneRow(page: Page): Promise<boolean> {
-  const middleOf = async (selector: string) => {
-    const box = await page.locator(selector).first().boundingBox();
-    return (box?.y ?? 0) + (box?.height ?? 0) / 2;
-  };
-  return Math.abs((await middleOf("header .brand")) - (await middleOf("header .who"))) < 12;
+function isHeaderOneRow(page: Page): Promise<boolean> {
+  return page.evaluate(() => {
+    const middleOf = (selector: string) => {
+      const box = document.querySelector(selector)?.getBoundingClientRect();
+      return (box?.top ?? 0) + (box?.height ?? 0) / 2;
+    };
+    return Math.abs(middleOf("header .brand") - middleOf("header .who")) < 12;
+  });
 }
+
+/** Loading a page takes longer than the usual pause between two attempts. */
+const RELOADING = { timeout: 20_000, interval: 400 };
 
 let site: Site;
 beforeAll(async () => {
@@ -55,10 +51,7 @@ it("keeps hostile names of people and plans in their places", async () => {
     await site.sendOk("POST", `${path}/grants`, grant);
     await site.sendOk("PUT", `${path}/directory`, { users: [{ id: `${i}${"u".repeat(120)}`, name }] });
   }
-  const page = await (await site.newContext()).newPage();
-  await page.goto("/operator");
-  await page.getByLabel("Operator key").fill(KEY);
-  await clickAndLoad(page.getByRole("button", { name: "Sign in" }));
+  const { page, context } = await site.signInAsOperator();
   const below = ["", "/keys", "/grants", "/directory", "/journal", "/settings"];
   const lists = [
     "/operator",
@@ -79,7 +72,7 @@ it("keeps hostile names of people and plans in their places", async () => {
       0,
     ]);
   }
-  await page.context().close();
+  await context.close();
 });
 
 describe.each([true, false])("an operator, with script: %s,", (script) => {
@@ -127,7 +120,7 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
     expect(await axeViolations(page), name).toEqual([]);
     for (const theme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme: theme });
-      if (theme === "dark") expect(await axeViolations(page, { onlyColours: true }), `${name}, dark`).toEqual([]);
+      if (theme === "dark") expect(await axeViolations(page, "colours"), `${name}, dark`).toEqual([]);
       for (const size of SIZES) {
         if (theme === "dark" && !process.env.FUELGAUGE_PICTURES) continue;
         await page.setViewportSize(size);
@@ -347,7 +340,7 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
     await field("One of the users in each line").fill('ada, Ada Lovelace\ngrace, "Hopper, Grace"');
     await press("Save the names");
     expect(await notice()).toContain("Saved.");
-    await expect.poll(() => reloaded("#rows-names")).toContain("Ada Lovelace");
+    await expect.poll(() => reloaded("#rows-names"), RELOADING).toContain("Ada Lovelace");
     await look("directory");
   });
 
@@ -357,7 +350,7 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
     await press("Erase …");
     await look("erase");
     await press("Erase the person");
-    if (!script) await expect.poll(() => reloaded("#job")).toContain("Done");
+    if (!script) await expect.poll(() => reloaded("#job"), RELOADING).toContain("Done");
     await expect.poll(() => textOf(page, "#job"), { timeout: 20_000 }).toContain("Done");
     await look("job");
     expect(JSON.stringify(await read(`/runs/run-${script}`))).not.toContain('"ada"');
@@ -369,7 +362,7 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
     await press("Move the copy");
     await look("job-running");
     await openTab("Data");
-    await expect.poll(() => reloaded("main"), { timeout: 20_000 }).toContain(`in the database ${target}`);
+    await expect.poll(() => reloaded("main"), RELOADING).toContain(`in the database ${target}`);
   });
 
   it("learns that the platform cannot restore", async () => {
@@ -422,7 +415,7 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
   it("looks at the whole fleet", async () => {
     await inMenu("Fleet");
     // The totals are read at most once a minute, and an earlier test has looked at them.
-    await expect.poll(() => reloaded("#rows-plans"), { timeout: 70_000, interval: 1_000 }).toContain("team");
+    await expect.poll(() => reloaded("#rows-plans"), { timeout: 70_000, interval: 4_000 }).toContain("team");
     await look("fleet");
   }, 100_000);
 

@@ -1,24 +1,11 @@
 // What waits for a price, in a browser: on the operator's page of prices and on receipts. Also receipts of other kinds of
 // usage, at three widths and in both themes.
-import type { Page } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import {
-  axeViolations,
-  clickAndLoad,
-  collectBrowserErrors,
-  KEY,
-  NARROW,
-  overflowingElements,
-  type Site,
-  savePicture,
-  startSite,
-  textOf,
-  WIDE,
-} from "./site.ts";
+import { faultsOf } from "./looks.ts";
+import { clickAndLoad, NARROW, type Site, startSite, textOf, WIDE } from "./site.ts";
 
-const MEDIUM = { width: 768, height: 900 };
 const NEW_MODEL = "openrouter/a-vendor-with-a-long-name/plain-model-of-next-year-preview-2027-01-31";
-const VIEWS = [NARROW, MEDIUM, WIDE].flatMap((size) => (["light", "dark"] as const).map((theme) => ({ size, theme })));
+const SIZES = [NARROW, { width: 768, height: 900 }, WIDE];
 
 let site: Site;
 let acme: Awaited<ReturnType<Site["newEnterprise"]>>;
@@ -42,40 +29,30 @@ beforeAll(async () => {
 });
 afterAll(() => site.stop());
 
-async function check(page: Page, name: string): Promise<void> {
-  await page.waitForLoadState();
-  await savePicture(page, name);
-  expect(await axeViolations(page), name).toEqual([]);
-  expect(await overflowingElements(page), name).toEqual([]);
-}
-
-it.each(VIEWS)("shows the operator what waits for a price ($size.width, $theme)", async ({ size, theme }) => {
-  const context = await site.newContext({ size, theme });
-  const page = await context.newPage();
-  const browserErrors = collectBrowserErrors(page);
-  await page.goto("/operator");
-  await page.getByLabel("Operator key").fill(KEY);
-  await clickAndLoad(page.getByRole("button", { name: "Sign in" }));
-  await page.goto("/operator/prices");
+it("shows the operator what waits for a price", async () => {
+  const { page, context, browserErrors } = await site.signInAsOperator({ path: "/operator/prices" });
   expect(await textOf(page, "#rows-waiting")).toContain(NEW_MODEL);
-  await check(page, `prices-waiting-${theme}-${size.width}`);
+  expect(await faultsOf(page, "prices-waiting", SIZES)).toEqual([]);
   await page.getByPlaceholder("Show the cost as this model").fill("plain");
   await clickAndLoad(page.getByRole("button", { name: "Show" }));
   expect(await textOf(page, "#rows-waiting")).toContain("$2.50 as plain");
   await clickAndLoad(page.locator("#rows-waiting").getByRole("link", { name: "plain", exact: true }).first());
   expect(await page.getByLabel("The entry as JSON").inputValue()).toContain(NEW_MODEL);
-  await check(page, `prices-entry-${theme}-${size.width}`);
+  expect(await faultsOf(page, "prices-entry", SIZES)).toEqual([]);
   expect(browserErrors).toEqual([]);
   await context.close();
 });
 
-it.each(VIEWS)("shows a receipt with every kind of usage ($size.width, $theme)", async ({ size, theme }) => {
-  const { page, context, browserErrors } = await site.signIn(acme, "admin", { size, theme });
-  await page.goto("/settings/usage/runs/every-kind");
-  const text = await textOf(page, "main");
-  expect(text).toContain(NEW_MODEL);
-  expect(text).toContain("The usage is charged once the model has a price.");
-  await check(page, `receipt-kinds-${theme}-${size.width}`);
+it("shows a receipt with every kind of usage", async () => {
+  const path = "/settings/usage/runs/every-kind";
+  const { page, context, browserErrors } = await site.signIn(acme, "admin", { path });
+  for (const size of SIZES) {
+    await page.setViewportSize(size);
+    const text = await textOf(page, "main");
+    expect(text).toContain(NEW_MODEL);
+    expect(text).toContain("The usage is charged once the model has a price.");
+  }
+  expect(await faultsOf(page, "receipt-kinds", SIZES)).toEqual([]);
   expect(browserErrors).toEqual([]);
   await context.close();
 });

@@ -5,26 +5,22 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { launchBrowser } from "./chromium.ts";
+import { sharedBrowser } from "./chromium.ts";
 import { startHostPage } from "./host-page.ts";
 import { KEY, openSite, textOf } from "./site.ts";
 import { barMarkup } from "./usage-bar-fixture.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const SOON = { timeout: 45_000 };
+const SOON = { timeout: 45_000, interval: 250 };
 
-let browser: Browser;
 let directory: string;
 let server: ChildProcess | null = null;
 
-beforeAll(async () => {
-  browser = await launchBrowser();
+beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), "fuelgauge-restart-"));
 });
 afterAll(async () => {
-  await browser?.close();
   await kill();
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 });
@@ -81,7 +77,7 @@ async function freePort(): Promise<number> {
 it("leaves page and bar showing what the ledger kept after a restart", { timeout: 180_000 }, async () => {
   const port = await freePort();
   await start(port);
-  const site = await openSite(`http://localhost:${port}`, browser);
+  const site = await openSite(`http://localhost:${port}`, await sharedBrowser());
   const enterprise = await site.newEnterprise();
   await enterprise.run(100 * 10_000);
   const host = await startHostPage(site);

@@ -1,6 +1,7 @@
 /** Signing in and out: links, sessions, roles, cross-site forms, and the security headers of pages. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { axeViolations, type Enterprise, FORM, type Site, startSite, textOf } from "./site.ts";
+import { axeViolations } from "./looks.ts";
+import { type Enterprise, FORM, type Site, startSite, textOf } from "./site.ts";
 
 let site: Site;
 let acme: Enterprise;

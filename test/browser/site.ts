@@ -1,15 +1,12 @@
 /**
- * Starts the Worker and a Chromium for one test file, and creates enterprises over the HTTP interface. Every enterprise has
- * a test clock, and the price book has round prices, so that amounts are easy to choose.
+ * Starts the Worker for one test file, opens its pages in Chromium, and creates enterprises over the HTTP interface. Every
+ * enterprise has a test clock, and the price book has round prices, so that amounts are easy to choose.
  */
-import { readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { join } from "node:path";
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { OPERATOR_KEY, startBuiltWorker } from "../support/start-worker.ts";
-import { launchBrowser } from "./chromium.ts";
+import { sharedBrowser } from "./chromium.ts";
 
 export const KEY = OPERATOR_KEY;
 
@@ -19,7 +16,13 @@ export const NARROW = { width: 375, height: 800 };
 // biome-ignore lint/suspicious/noExplicitAny: the shapes of answers are tested elsewhere
 type Answer = { status: number; body: any; headers: Headers; text: string };
 
-export type ViewOptions = { theme?: "light" | "dark"; size?: { width: number; height: number }; script?: boolean };
+export type ViewOptions = {
+  theme?: "light" | "dark";
+  size?: { width: number; height: number };
+  script?: boolean;
+  /** The page that a signed-in person opens first. */
+  path?: string;
+};
 
 export type Site = Awaited<ReturnType<typeof startSite>>;
 export type Enterprise = Awaited<ReturnType<Site["newEnterprise"]>>;
@@ -40,7 +43,7 @@ export async function startSite({ copy = true, demo = false, shards = false } = 
       },
       ...(copy ? { databases } : { databases: [], without: databases }),
     }),
-    launchBrowser(),
+    sharedBrowser(),
   ]);
   const site = await openSite(worker.url, browser);
 
@@ -61,7 +64,7 @@ export async function startSite({ copy = true, demo = false, shards = false } = 
   }
 
   async function stop(): Promise<void> {
-    await browser.close();
+    await site.closeContexts();
     await worker.stop();
   }
 
@@ -144,28 +147,57 @@ export async function openSite(base: string, browser: Browser) {
     };
   }
 
-  /** Signs a new browser context in to the enterprise and opens the dashboard. */
+  /** Opens a page as a signed-in person: the dashboard, unless the view names another path. */
   async function signIn(enterprise: { id: string }, role: "admin" | "member" = "admin", view: ViewOptions = {}) {
+    return openSignedIn(await sessionOf(enterprise, role), view, "/settings/usage");
+  }
+
+  /** Opens a page as the operator: the list of enterprises, unless the view names another path. */
+  async function signInAsOperator(view: ViewOptions = {}) {
+    const answer = await send("POST", "/operator/signin", `operator_key=${KEY}`, FORM);
+    return openSignedIn(answer.headers.get("Set-Cookie") ?? "", view, "/operator");
+  }
+
+  /** Opens a page in a new context with the cookie of a session. The tests of signing in use the pages for it instead. */
+  async function openSignedIn(session: string, view: ViewOptions, home: string) {
     const context = await newContext(view);
-    const link = await sendOk("POST", `/v1/enterprises/${enterprise.id}/sessions`, { user: "lena.vogt", role });
+    await addCookie(context, session);
     const page = await context.newPage();
     const browserErrors = collectBrowserErrors(page);
-    await page.goto(link.body.url);
-    await page.getByRole("button", { name: "Sign in" }).click();
-    await page.waitForURL(/\/settings\/usage/);
+    await page.goto(view.path ?? home);
     return { context, page, browserErrors };
+  }
+
+  /** Adds a cookie with the attributes that the server gave it. They decide whether other sites' forms can use it. */
+  async function addCookie(context: BrowserContext, session: string): Promise<void> {
+    const [, name = "", value = "", attributes = ""] = /^([^=]+)=([^;]+)(.*)$/.exec(session) ?? [];
+    const [, sameSite] = /SameSite=(Lax|Strict)/.exec(attributes) ?? [];
+    await context.addCookies([
+      {
+        name,
+        value,
+        url: base,
+        httpOnly: attributes.includes("HttpOnly"),
+        ...(sameSite === undefined ? {} : { sameSite: sameSite as "Lax" | "Strict" }),
+      },
+    ]);
+  }
+
+  async function sessionOf(enterprise: { id: string }, role: "admin" | "member"): Promise<string> {
+    const link = await sendOk("POST", `/v1/enterprises/${enterprise.id}/sessions`, { user: "lena.vogt", role });
+    const token = new URL(link.body.url).searchParams.get("token") ?? "";
+    return (await send("POST", "/signin", `token=${token}`, FORM)).headers.get("Set-Cookie") ?? "";
   }
 
   /** The cookie of a session, for requests without a browser. */
   async function cookieFor(enterprise: { id: string }, role: "admin" | "member" = "admin"): Promise<string> {
-    const link = await sendOk("POST", `/v1/enterprises/${enterprise.id}/sessions`, { user: "lena.vogt", role });
-    const token = new URL(link.body.url).searchParams.get("token") ?? "";
-    const answer = await send("POST", "/signin", `token=${token}`, FORM);
-    return (answer.headers.get("Set-Cookie") ?? "").split(";")[0] ?? "";
+    return (await sessionOf(enterprise, role)).split(";")[0] ?? "";
   }
 
-  function newContext({ theme = "light", size = WIDE, script = true }: ViewOptions = {}): Promise<BrowserContext> {
-    return browser.newContext({
+  const contexts: BrowserContext[] = [];
+
+  async function newContext({ theme = "light", size = WIDE, script = true }: ViewOptions = {}) {
+    const context = await browser.newContext({
       baseURL: base,
       viewport: size,
       colorScheme: theme,
@@ -173,9 +205,14 @@ export async function openSite(base: string, browser: Browser) {
       locale: "en-GB",
       reducedMotion: "reduce",
     });
+    contexts.push(context);
+    return context;
   }
 
-  return { base, browser, send, sendOk, newEnterprise, signIn, cookieFor, newContext };
+  /** Closes the contexts that are still open. */
+  const closeContexts = () => Promise.all(contexts.map((context) => context.close()));
+
+  return { base, browser, send, sendOk, newEnterprise, signIn, signInAsOperator, cookieFor, newContext, closeContexts };
 }
 
 /** Clicks a link or a button that loads a new page, and waits for that page. */
@@ -217,38 +254,4 @@ export function setHidden(page: Page, hidden: boolean): Promise<void> {
 /** The text of an element as one line with single spaces. */
 export async function textOf(page: Page, selector: string): Promise<string> {
   return (await page.locator(selector).innerText()).replaceAll(/\s+/g, " ").trim();
-}
-
-/** The rules of axe. Its library would send the readable source, twice as long, two times for every check of a page. */
-const AXE = readFileSync(
-  createRequire(import.meta.resolve("@axe-core/playwright")).resolve("axe-core/axe.min.js"),
-  "utf8",
-);
-
-/**
- * Violations of accessibility rules, each with the rule and the element.
- * @param onlyColours check only the rules about colours, for another theme of a page that was checked before
- */
-export async function axeViolations(page: Page, { onlyColours = false } = {}): Promise<string[]> {
-  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(AXE);
-  // The page has the rules now, so the library has nothing to send. The legacy mode does not look into frames of other
-  // sites, and these pages have none. It needs no second page for each call. Describing every element that passes would
-  // take longer than checking it.
-  const axe = new AxeBuilder({ page, axeSource: ";" }).setLegacyMode().options({ resultTypes: ["violations"] });
-  const { violations } = await (onlyColours ? axe.withTags("cat.color") : axe).analyze();
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(" ")}`));
-}
-
-/** The elements that are wider than the screen. Waits some frames, because the chart resizes with a delay. */
-export async function overflowingElements(page: Page): Promise<string[]> {
-  return page.evaluate(async () => {
-    const width = document.documentElement.clientWidth;
-    const find = () =>
-      [...document.querySelectorAll("main *")]
-        .filter((element) => element.closest(".scroll, .unseen, svg, thead") === null)
-        .filter((element) => element.getBoundingClientRect().right > width + 0.5)
-        .map((element) => `${element.tagName}.${element.className} in #${element.closest("[id]")?.id}`);
-    for (let frame = 0; frame < 180 && find().length > 0; frame++) await new Promise(requestAnimationFrame);
-    return find();
-  });
 }
