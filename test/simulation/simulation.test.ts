@@ -1,20 +1,24 @@
 // Simulated worlds: the real core over simulated storage, alarms and networks with every kind of fault. A world that
-// fails prints its seed. FUELGAUGE_SEED sets the first seed, FUELGAUGE_SIM_WORLDS the number of worlds, and
-// FUELGAUGE_SIM_SECONDS runs further worlds for so long.
+// fails prints its seed. By default a few chosen worlds run. FUELGAUGE_SEED sets the first seed and FUELGAUGE_SIM_WORLDS
+// the number of worlds, which then run one seed after another. FUELGAUGE_SIM_SECONDS runs further worlds for so long.
 import process from "node:process";
 import { afterAll, describe, expect, it } from "vitest";
 import { RareEventCounts } from "./rare-events.ts";
 import { type Outcome, simulate } from "./simulate.ts";
 
+/** Worlds that take little time and together meet every rare event at least twice. */
+const CHOSEN_SEEDS = [9, 19, 21, 24, 29, 32, 33, 36, 41];
+/** Rare events that happen in none of them, because the code has changed, must happen in some world up to this seed. */
+const MAX_SEED = 60;
 const DEFAULT_WORLDS = 12;
-/** Rare events that did not happen in those worlds must happen before there are more than this many. */
-const MAX_WORLDS = 40;
-const FIRST_SEED = Number(process.env.FUELGAUGE_SEED ?? 1);
-const WORLDS = Number(process.env.FUELGAUGE_SIM_WORLDS ?? DEFAULT_WORLDS);
+const { FUELGAUGE_SEED, FUELGAUGE_SIM_WORLDS } = process.env;
+const FIRST_SEED = Number(FUELGAUGE_SEED ?? 1);
+const WORLDS = Number(FUELGAUGE_SIM_WORLDS ?? DEFAULT_WORLDS);
 const SECONDS = Number(process.env.FUELGAUGE_SIM_SECONDS ?? 0);
 const WORLD_TIMEOUT_MS = 180_000;
 
-const seeds = Array.from({ length: WORLDS }, (_, i) => FIRST_SEED + i);
+const isDefault = FUELGAUGE_SEED === undefined && FUELGAUGE_SIM_WORLDS === undefined;
+const seeds = isDefault ? CHOSEN_SEEDS : Array.from({ length: WORLDS }, (_, i) => FIRST_SEED + i);
 const rareEvents = new RareEventCounts();
 const outcomes: Outcome[] = [];
 
@@ -37,11 +41,11 @@ describe("a simulated enterprise", () => {
   });
 
   it("meets every rare event that the simulation must produce", { timeout: 0 }, async () => {
-    expect(outcomes).toHaveLength(WORLDS);
-    // A few chosen worlds need not meet every event.
-    if (FIRST_SEED !== 1 || WORLDS < DEFAULT_WORLDS) return;
-    for (let seed = FIRST_SEED + WORLDS; rareEvents.missing.length > 0 && seed <= MAX_WORLDS; seed++) {
-      expect((await live(seed)).violation).toBeNull();
+    expect(outcomes).toHaveLength(seeds.length);
+    // A few other worlds need not meet every event.
+    if (!isDefault && (FIRST_SEED !== 1 || WORLDS < DEFAULT_WORLDS)) return;
+    for (let seed = 1; rareEvents.missing.length > 0 && seed <= MAX_SEED; seed++) {
+      if (!seeds.includes(seed)) expect((await live(seed)).violation).toBeNull();
     }
     expect(rareEvents.missing).toEqual([]);
   });
@@ -54,7 +58,7 @@ describe("a simulated enterprise", () => {
 
   it.runIf(SECONDS > 0)("keeps the contract for as long as FUELGAUGE_SIM_SECONDS says", { timeout: 0 }, async () => {
     const startedMs = performance.now();
-    for (let seed = FIRST_SEED + WORLDS; performance.now() - startedMs < SECONDS * 1_000; seed++) {
+    for (let seed = Math.max(...seeds) + 1; performance.now() - startedMs < SECONDS * 1_000; seed++) {
       expect((await live(seed)).violation).toBeNull();
     }
   });
