@@ -128,7 +128,7 @@ describe("a forecast with grants that expire", () => {
         expect(Math.abs((found.runOutDays ?? 0) - expected.days)).toBeLessThanOrEqual(1 / 24 + 1e-9);
         expect(Math.abs((found.leftAtResetMicros ?? 0) - expected.leftAtReset)).toBeLessThanOrEqual(1);
       }),
-      cases(3_334),
+      cases(3_334, 10_000),
     );
   });
 

@@ -190,7 +190,7 @@ it("keeps the files of object and copy at the same size after two years of the s
       0,
     ),
   });
-  for (let day = 0; day < 3 * 365; day += 3) {
+  for (let day = 0; day < 2 * 365; day += 3) {
     trafficOfADay(world, day);
     await pass(world, 3 * DAY_MS);
     if (day > 470 && day % 60 === 0) sizes.push(measure());
