@@ -115,7 +115,7 @@ export default defineConfig({
                 RATE_LIMIT_FACTOR: "1000",
                 SIMULATE_REGIONS: "true",
                 EMAIL_FROM: "fuelgauge@platform.example",
-                BAD_INPUTS: process.env.FUELGAUGE_BAD_INPUTS ?? "40",
+                BAD_INPUTS: process.env.FUELGAUGE_BAD_INPUTS ?? "20",
                 CUBE_RUNS: process.env.FUELGAUGE_CUBE_RUNS ?? "300",
                 SHARD_ENTERPRISES: process.env.FUELGAUGE_SHARD_ENTERPRISES ?? "12",
                 BAD_INPUT_SEED: process.env.FUELGAUGE_SEED ?? "20261123",

@@ -1,6 +1,6 @@
 // Sends bad input to every route: mutations of a valid body, malformed bodies, odd queries and paths. The answers must
 // be problem documents with documented codes, never 5xx, and a 4xx must change nothing.
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import {
   type Answer,
   CREDIT,
@@ -19,14 +19,17 @@ printSummary();
 
 let e: Enterprise;
 let params: Record<string, string>;
-beforeEach(async () => {
+
+/** Makes the enterprise of the next test, or of all tests whose requests change nothing. */
+async function makeEnterprise(): Promise<void> {
   e = await newEnterprise();
   await e.debit(costing(3, { run: "known", final: false }));
   await e.grant({ id: "given", amount_micros: 5 * CREDIT });
   params = { e: e.id, run: "known", id: "given" };
-});
+}
 
 it("notices a change of the ledger and a change of the catalog", async () => {
+  await makeEnterprise();
   const states = [await readState(e.id), await readState(e.id)];
   await e.debit(costing(1, { run: "known", final: true }));
   states.push(await readState(e.id));
@@ -42,6 +45,8 @@ const bodiesOf = (route: Route) =>
   route.path.endsWith("/debits") ? [route.body, { reports: [{ run: "b" }] }] : [route.body];
 
 describe("a body", () => {
+  beforeEach(makeEnterprise);
+
   it.each(routesWithBody.map((route) => [nameOf(route), route] as const))(
     "that is invalid in one place is refused and changes nothing: %s",
     async (name, route) => {
@@ -107,6 +112,8 @@ describe("a body", () => {
 });
 
 describe("a query", () => {
+  beforeAll(makeEnterprise);
+
   it.each(ROUTES.filter(({ method }) => method === "GET").map((route) => [nameOf(route), route] as const))(
     "is answered or refused, never a server error: %s",
     async (name, route) => {
@@ -131,6 +138,8 @@ describe("a query", () => {
 });
 
 describe("a path", () => {
+  beforeAll(makeEnterprise);
+
   const ODD_SEGMENTS = [
     "%",
     "%zz",

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { csvCell } from "../../src/wire/csv.ts";
 import { CREDIT, costing, type Enterprise, newEnterprise, OPERATOR_KEY, operator, projectNow } from "./api.ts";
 import { countAnswer, printSummary, readState } from "./expect-documented.ts";
-import { QUERY_VALUES } from "./hostile-input.ts";
+import { QUERY_VALUES, shareOf } from "./hostile-input.ts";
 import { nameOf, PAGES, type Page, pathOf } from "./routes.ts";
 import { sessionCookie } from "./sessions.ts";
 
@@ -84,16 +84,17 @@ describe("a form", () => {
   ];
 
   const headersOf = (type: string) => ({ Origin: HOST, ...(type === "" ? {} : { "Content-Type": type }) });
+  // A form gets half of them: each body, either from a browser or from a script. The next form gets the other half.
   const submissions = BODIES.flatMap(([type, body]) =>
     ["text/html", "*/*"].map((accept) => [type, body, accept] as const),
   );
 
-  it.each(FORMS.filter((page) => !isOperatorPage(page)).map((page) => [nameOf(page), page] as const))(
+  it.each(FORMS.filter((page) => !isOperatorPage(page)).map((page, i) => [nameOf(page), page, i] as const))(
     "that is malformed is refused with a 4xx and changes nothing: %s",
-    async (_, { path }) => {
+    async (_, { path }, place) => {
       const { Cookie } = await sessionCookie(byom.id);
       const before = await readState(byom.id);
-      for (const [type, body, accept] of submissions) {
+      for (const [type, body, accept] of shareOf(submissions, place, 2)) {
         const headers = { Cookie, Accept: accept, ...headersOf(type) };
         const { status } = await request(path, { method: "POST", body, headers });
         const what = `${type} ${String(body).slice(0, 40)}`;
@@ -105,12 +106,12 @@ describe("a form", () => {
     },
   );
 
-  it.each(FORMS.filter(isOperatorPage).map((page) => [nameOf(page), page] as const))(
+  it.each(FORMS.filter(isOperatorPage).map((page, i) => [nameOf(page), page, i] as const))(
     "of the operator that is malformed never causes a server error and changes nothing if refused: %s",
-    async (_, page) => {
+    async (_, page, place) => {
       const [{ id }, cookie] = [await newEnterprise({ billing_model: "byom" }), await operatorCookie()];
       let before = await readState(id);
-      for (const [type, body, accept] of submissions) {
+      for (const [type, body, accept] of shareOf(submissions, place, 2)) {
         const headers = { Cookie: cookie, Accept: accept, ...headersOf(type) };
         const { status } = await request(pathOf(page, { e: id, id: "none" }), { method: "POST", body, headers });
         const what = `${type} ${String(body).slice(0, 40)}`;
@@ -143,25 +144,22 @@ describe("a page", () => {
     "/settings/usage/runs/..%2f..": [],
   };
 
-  it.each(PAGES.filter((page) => page.method === "GET" && isOperatorPage(page)).map(({ path }) => path))(
-    "of the operator is shown or refused with any query, never a server error: %s",
-    async (path) => {
-      const cookie = await operatorCookie();
-      for (const value of [...QUERY_VALUES, ...ODD_CURSORS, "0", "Infinity", "-1e400"]) {
-        const query = ["before", "after", "q", "id", "done", "to"].map(
-          (name) => `${name}=${encodeURIComponent(value)}`,
-        );
-        const url = `${pathOf({ path }, { e: e.id, id: "g1" })}?${query.join("&")}`;
-        const { status, text } = await request(url, { headers: { Cookie: cookie, Accept: "text/html" } });
-        expect([value.slice(0, 60), status, status < 500]).toEqual([value.slice(0, 60), status, true]);
-        expect(await injectedMarkupIn(text)).toEqual([]);
-      }
-    },
-  );
+  it.each(
+    PAGES.filter((page) => page.method === "GET" && isOperatorPage(page)).map(({ path }, i) => [path, i] as const),
+  )("of the operator is shown or refused with any query, never a server error: %s", async (path, place) => {
+    const cookie = await operatorCookie();
+    for (const value of shareOf([...QUERY_VALUES, ...ODD_CURSORS, "0", "Infinity", "-1e400"], place, 2)) {
+      const query = ["before", "after", "q", "id", "done", "to"].map((name) => `${name}=${encodeURIComponent(value)}`);
+      const url = `${pathOf({ path }, { e: e.id, id: "g1" })}?${query.join("&")}`;
+      const { status, text } = await request(url, { headers: { Cookie: cookie, Accept: "text/html" } });
+      expect([value.slice(0, 60), status, status < 500]).toEqual([value.slice(0, 60), status, true]);
+      expect(await injectedMarkupIn(text)).toEqual([]);
+    }
+  });
 
-  it.each(Object.entries(QUERIES))(
+  it.each(Object.entries(QUERIES).map(([path, fields], i) => [path, fields, i] as const))(
     "is shown or refused with any query, never a server error: %s",
-    async (path, fields) => {
+    async (path, fields, place) => {
       const { Cookie } = await sessionCookie(e.id);
       const all = (format: (field: string) => string) => fields.map(format).join("&");
       const queries = [
@@ -172,16 +170,15 @@ describe("a page", () => {
         all((field) => `${field}=%ff%zz%`),
         all((field) => field),
       ];
-      for (const query of queries) {
-        for (const more of [{}, { "HX-Request-Type": "partial" }]) {
-          const { status } = await request(
-            `${pathOf({ path }, { run: "@run-1" })}${path.includes("?") ? "" : "?"}&${query}`,
-            {
-              headers: { Cookie, Accept: "text/html", ...more },
-            },
-          );
-          expect([query.slice(0, 60), status, status < 500]).toEqual([query.slice(0, 60), status, true]);
-        }
+      // A page gets each query, either as a whole page or as a part of one.
+      const asked = queries.flatMap((query, i) => {
+        const both = [{}, { "HX-Request-Type": "partial" }].map((more) => [query, more] as const);
+        return i % 2 === 0 ? both : both.toReversed();
+      });
+      const url = `${pathOf({ path }, { run: "@run-1" })}${path.includes("?") ? "" : "?"}`;
+      for (const [query, more] of shareOf(asked, place, 2)) {
+        const { status } = await request(`${url}&${query}`, { headers: { Cookie, Accept: "text/html", ...more } });
+        expect([query.slice(0, 60), status, status < 500]).toEqual([query.slice(0, 60), status, true]);
       }
     },
   );

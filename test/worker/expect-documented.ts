@@ -61,44 +61,29 @@ const LEDGER_TABLES = [
   "webhooks",
 ];
 
-const catalogOf = () => env.CATALOG.getByName("catalog");
+const CATALOG_TABLES = ["price_versions", "price_entries", "enterprises"];
 
-/** Every row of the ledger and the catalog that a refused request must leave unchanged, as text. */
-async function readRows(enterprise: string): Promise<string> {
-  const rowsOf =
-    (tables: readonly string[]) =>
-    (_: unknown, { storage }: DurableObjectState) =>
-      JSON.stringify(tables.map((table) => storage.sql.exec(`SELECT * FROM ${table}`).toArray()));
-  const states = await Promise.all([
-    runInDurableObject(objectOf(enterprise), rowsOf(LEDGER_TABLES)),
-    runInDurableObject(catalogOf(), rowsOf(["price_versions", "price_entries", "enterprises"])),
-  ]);
-  return states.join();
-}
-
-/** How many rows SQLite has written in the ledger and in the catalog. Rows that were rolled back count too. */
-async function countWrites(enterprise: string): Promise<string> {
-  const count = (_: unknown, { storage }: DurableObjectState) =>
-    String(storage.sql.exec<{ writes: number }>("SELECT total_changes() AS writes").one().writes);
-  const counts = await Promise.all([
-    runInDurableObject(objectOf(enterprise), count),
-    runInDurableObject(catalogOf(), count),
-  ]);
-  return counts.join();
-}
-
-let last = { enterprise: "", writes: "", rows: "" };
+type Part = { of: string; writes: number; rows: string };
+const unread: Part = { of: "", writes: -1, rows: "" };
+let [ledger, catalog] = [unread, unread];
 
 /**
- * Returns every row of the ledger and the catalog that a refused request must leave unchanged, as text. Reads the rows
- * only if any row was written since the last call, because the price book is large.
+ * Returns every row of the ledger and the catalog that a refused request must leave unchanged, as text. Reads the rows of
+ * each only if SQLite has written any row of it since the last call, because the price book is large. Rows that were rolled
+ * back count as written too.
  */
 export async function readState(enterprise: string): Promise<string> {
-  const writes = await countWrites(enterprise);
-  if (enterprise !== last.enterprise || writes !== last.writes) {
-    last = { enterprise, writes, rows: await readRows(enterprise) };
-  }
-  return last.rows;
+  const readPart = (before: Part, of: string, tables: readonly string[]) => (_: unknown, state: DurableObjectState) => {
+    const { sql } = state.storage;
+    const { writes } = sql.exec<{ writes: number }>("SELECT total_changes() AS writes").one();
+    if (before.of === of && before.writes === writes) return before;
+    return { of, writes, rows: JSON.stringify(tables.map((table) => sql.exec(`SELECT * FROM ${table}`).toArray())) };
+  };
+  [ledger, catalog] = await Promise.all([
+    runInDurableObject(objectOf(enterprise), readPart(ledger, enterprise, LEDGER_TABLES)),
+    runInDurableObject(env.CATALOG.getByName("catalog"), readPart(catalog, "catalog", CATALOG_TABLES)),
+  ]);
+  return `${ledger.rows},${catalog.rows}`;
 }
 
 const tally = { requests: 0, serverErrors: 0 };

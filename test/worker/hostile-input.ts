@@ -95,19 +95,28 @@ export const QUERY_VALUES = [
     .concat(btoa("[1e400]").replace(/=+$/, ""), btoa('[1e400,"x"]').replace(/=+$/, "")),
 ];
 
+const { BAD_INPUTS, BAD_INPUT_SEED } = env as unknown as { BAD_INPUTS: string; BAD_INPUT_SEED: string };
+
+/**
+ * Returns one part of these values, which is tried in this place. The next places get the other parts. With
+ * FUELGAUGE_BAD_INPUTS of 40 or more a place gets two parts, and with 400 or more, as in the campaign, all.
+ * @param parts into how many parts the values are divided
+ */
+export function shareOf<T>(values: readonly T[], place: number, parts: number): T[] {
+  const every = Number(BAD_INPUTS) >= 400 ? 1 : Number(BAD_INPUTS) >= 40 ? parts / 2 : parts;
+  return values.filter((_, i) => (i + place) % every === 0);
+}
+
 /**
  * The body as raw JSON, with each value replaced, each field removed or doubled, and unknown fields added. Each value is
- * replaced by one in three of the hostile values, and the next field by the next third. With FUELGAUGE_BAD_INPUTS of 400
- * or more, as in the campaign, each value is replaced by all of them.
+ * replaced by a share of the hostile values, and the next field by the next share.
  */
 export function* mutationsOf(body: unknown): Generator<[string, string]> {
-  const { BAD_INPUTS, BAD_INPUT_SEED } = env as unknown as { BAD_INPUTS: string; BAD_INPUT_SEED: string };
-  const every = Number(BAD_INPUTS) >= 400 ? 1 : 3;
   let field = Number(BAD_INPUT_SEED);
   for (const path of pathsOf(body)) {
     field += 1;
-    for (const [i, raw] of HOSTILE_VALUES.entries()) {
-      if ((i + field) % every === 0) yield [`${path.join(".")} = ${raw.slice(0, 60)}`, withRaw(body, path, raw)];
+    for (const raw of shareOf(HOSTILE_VALUES, field, 6)) {
+      yield [`${path.join(".")} = ${raw.slice(0, 60)}`, withRaw(body, path, raw)];
     }
   }
   for (const path of objectsOf(body)) {

@@ -1,6 +1,6 @@
 // Rate limits: who is refused, for how long, and who is never refused.
 import { env, exports } from "cloudflare:workers";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { addressOf } from "../../src/access/limits.ts";
 import {
   type Answer,
@@ -98,6 +98,17 @@ it("lets a revoked key wake its object a hundred times in ten seconds, then refu
 });
 
 it("limits costly routes for each caller and enterprise separately, the operator included", async () => {
+  // The binding lets sixty calls a minute pass. That takes long with costly routes, so here a stand-in lets five pass.
+  const { LIMIT_COSTLY } = env;
+  const calls = new Map<string, number>();
+  const limit = async ({ key }: { key: string }) => {
+    calls.set(key, (calls.get(key) ?? 0) + 1);
+    return { success: (calls.get(key) as number) <= 5 };
+  };
+  Object.assign(env, { LIMIT_COSTLY: { limit } });
+  onTestFinished(() => {
+    Object.assign(env, { LIMIT_COSTLY });
+  });
   const [one, two] = [await newEnterprise(), await newEnterprise()];
   const reader = await one.createKey(["read"]);
   const costly: [string, Send, string, string][] = [
@@ -107,16 +118,15 @@ it("limits costly routes for each caller and enterprise separately, the operator
     ["the table of runs", reader.send, "GET", `${one.path}/runs.csv`],
   ];
   for (const [what, send, method, path] of costly) {
-    const { rate_limited = 0, ...others } = await countCodes(125, () => send(method, path));
-    expect([what, rate_limited >= 5]).toEqual([what, true]);
-    expect([what, Object.values(others).reduce((sum, n) => sum + n) >= 60]).toEqual([what, true]);
+    const { rate_limited, ...others } = await countCodes(8, () => send(method, path));
+    expect([what, rate_limited, Object.values(others)]).toEqual([what, 3, [5]]);
   }
   expect((await operator("GET", `${two.path}/audit`)).status).toBe(200);
   expect((await one.agent("GET", `${one.path}/runs.csv`)).status).toBe(200);
   expect(invalidPaths(await operator("POST", `${two.path}/webhooks/test`))).toEqual(["webhook_url"]);
 });
 
-it("counts a costly route under every spelling of its path", async () => {
+it("lets a costly route be called sixty times a minute, under every spelling of its path together", async () => {
   const e = await newEnterprise({}, `spelled:${crypto.randomUUID()}`);
   const spellings = [e.id, encodeURIComponent(e.id), e.id.replace(":", "%3a"), e.id.replace("spelled", "%73pelled")];
   let calls = 0;
