@@ -11,7 +11,7 @@ export const CREDIT = 1_000_000;
 const TOKENS_PER_CREDIT = 10_000;
 /** 22 days into a cycle of 30 that ends 1 Dec. */
 const TEST_CLOCK = "2026-11-23T14:00:00Z";
-const SOON = { timeout: 10_000, interval: 50 };
+const SOON = { timeout: 10_000, interval: 100 };
 
 type Detail = { threshold?: number; action?: string; url?: string };
 

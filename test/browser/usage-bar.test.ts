@@ -4,7 +4,6 @@ import { brotliCompressSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { formatAmount } from "../../src/pages/kit/format.ts";
 import { axeViolations } from "./looks.ts";
-import {} from "./site.ts";
 import { barMarkup, CREDIT, setUpUsageBar } from "./usage-bar-fixture.ts";
 
 const SIZE_LIMIT_BYTES = 6_000;
