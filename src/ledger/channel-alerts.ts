@@ -29,12 +29,12 @@ export function decideBalanceChange(books: Books, nowMs: AtMs): { alerted: Alert
   if (before === null) {
     return { alerted: { ...now, onTrack: false, expiring: false, expiringUntilMs: 0 }, change: NO_CHANGE };
   }
-  const sameUnit = before.unit === unit;
-  const sameCycle = sameUnit && before.cycleStartsAtMs === cycleStartsAtMs;
+  const sameCycle = before.unit === unit && before.cycleStartsAtMs === cycleStartsAtMs;
   // A larger total means new credit, or a cap that was raised or removed.
   const raised = (totalMicros ?? Number.POSITIVE_INFINITY) > (before.totalMicros ?? Number.POSITIVE_INFINITY);
   const fromPercent = !sameCycle ? 0 : raised ? Math.min(before.percent, percent) : before.percent;
-  const wasExhausted = sameUnit && before.exhausted;
+  // A switch of the billing model is new credit too, if the other balance has some.
+  const wasExhausted = before.exhausted;
   const creditAgain = remainingMicros !== 0 && (raised || !sameCycle);
   const exhausted = nothingLeft || (wasExhausted && !creditAgain);
   const toPercent = Math.max(fromPercent, percent);

@@ -130,3 +130,11 @@ it("announces each grant that expires within seven days at most once", () => {
   expect(nextOutlookAtMs({ ...next, alerted: { ...next.alerted, onTrack: true } }, NOON)).toBe(NOON + 13 * DAY_MS);
   expect(decideOutlook(next, NOON + 14 * DAY_MS).outlook.expiring).toEqual({ atMs: NOON + 20 * DAY_MS, micros: 50 });
 });
+
+it("says recovered when there is credit after a switch of the billing model, so exhausted never comes twice in a row", () => {
+  const spent = follow(first(), used(1_000));
+  expect(spent.change).toMatchObject({ exhausted: true });
+  const switched = follow(spent.books, byomBooks());
+  expect(switched.change).toMatchObject({ exhausted: false, recovered: true });
+  expect(follow(switched.books, used(1_000)).change).toMatchObject({ exhausted: true, recovered: false });
+});

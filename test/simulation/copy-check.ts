@@ -4,7 +4,7 @@
  */
 import { copyAsOfMs } from "../../src/enterprise/copy/projection.ts";
 import { type CopyRow, NEIGHBOUR } from "./copy-db.ts";
-import { maySilentRunEnd, type ReferenceRun, totalOf } from "./reference-meter.ts";
+import { maySilentRunEnd, type ReferenceMeter, type ReferenceRun, totalOf } from "./reference-meter.ts";
 import { DAY_MS } from "./scenario.ts";
 import { RUN_HISTORY_MS } from "./starts.ts";
 import type { World } from "./world.ts";
@@ -159,7 +159,7 @@ function viewRun(world: World, run: ReferenceRun) {
   const final = meters.length > 0 && meters.every((meter) => meter.final);
   const fixed = [run.surface, run.workspace, run.group ?? "none", run.user, run.startedMs, final];
   const models = [...new Set(meters.map(({ model }) => model))].sort();
-  const unit = [...meters].sort((a, b) => a.firstReportMs - b.firstReportMs || (a.model < b.model ? -1 : 1))[0]?.unit;
+  const unit = meters.toSorted((a, b) => a.firstReportMs - b.firstReportMs || (keyOf(a) < keyOf(b) ? -1 : 1))[0]?.unit;
   if (unit === undefined) return [...fixed, models];
   const lastReportMs = Math.max(...meters.map((meter) => meter.lastReportMs));
   const takings = meters.filter((meter) => meter.unit === unit).flatMap((meter) => meter.takings);
@@ -168,6 +168,11 @@ function viewRun(world: World, run: ReferenceRun) {
   const ofCycle = counted.filter((taking) => taking.cycleMs === cycleMs);
   const inCycle = ofCycle.reduce((sum, { micros, late = 0 }) => sum + micros + late, 0);
   return [...fixed, models, lastReportMs, unit, totalOf(run, unit), cycleMs, inCycle];
+}
+
+/** Meters of one instant are in the order of their models, then of their tiers, `standard` first. */
+function keyOf({ model, tier }: ReferenceMeter): string {
+  return `${model} ${tier === "standard" ? "" : tier}`;
 }
 
 /** The cycles in which the run was charged, also if all of that was refunded. */
