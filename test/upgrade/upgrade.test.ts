@@ -60,12 +60,12 @@ async function expectAuditOk(runtime: Runtime, enterprise: string): Promise<void
 describe.each(RELEASES)("the state of %s", (release) => {
   const fixture = readFixture(release);
 
-  describe("after an upgrade", { timeout: 60_000 }, () => {
-    let runtime: Runtime;
-    beforeAll(async () => {
-      runtime = await open(fixture);
-    }, 60_000);
+  let runtime: Runtime;
+  beforeAll(async () => {
+    runtime = await open(fixture);
+  }, 60_000);
 
+  describe("after an upgrade", { timeout: 60_000 }, () => {
     it("answers every question as the earlier release did", async () => {
       await projectAll(runtime);
       expectAsBefore(fixture.reads, await readAll(runtime));
@@ -95,11 +95,6 @@ describe.each(RELEASES)("the state of %s", (release) => {
   });
 
   describe("credentials of the earlier release", { timeout: 60_000 }, () => {
-    let runtime: Runtime;
-    beforeAll(async () => {
-      runtime = await open(fixture);
-    }, 60_000);
-
     const get = (path: string, headers: Record<string, string>) =>
       fetch(`http://localhost:${runtime.port}${path}`, { headers, redirect: "manual" });
     const credentialsOf = (enterprise: string) => fixture.credentials[enterprise] as Credentials;
