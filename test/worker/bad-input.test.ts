@@ -12,7 +12,7 @@ import {
   report,
 } from "./api.ts";
 import { printSummary, readState, STATUSES_BY_CODE, sendAndCheck } from "./expect-documented.ts";
-import { MALFORMED_BODIES, MALFORMED_BYTES, mutationsOf, QUERY_VALUES } from "./hostile-input.ts";
+import { MALFORMED_BODIES, MALFORMED_BYTES, mutationsOf, QUERY_VALUES, shareOf } from "./hostile-input.ts";
 import { nameOf, pathOf, ROUTES, type Route } from "./routes.ts";
 
 printSummary();
@@ -63,12 +63,16 @@ describe("a body", () => {
     },
   );
 
-  it.each(routesWithBody.map((route) => [nameOf(route), route] as const))(
+  it.each(routesWithBody.map((route, i) => [nameOf(route), route, i] as const))(
     "that is malformed, of another type or too large is refused: %s",
-    async (name, route) => {
+    async (name, route, place) => {
       const path = pathOf(route, params);
       const bodies: [string, unknown, string][] = [
-        ...MALFORMED_BODIES.map((raw): [string, unknown, string] => [raw.slice(0, 40), raw, "application/json"]),
+        ...shareOf(MALFORMED_BODIES, place, 2).map((raw): [string, unknown, string] => [
+          raw.slice(0, 40),
+          raw,
+          "application/json",
+        ]),
         ...MALFORMED_BYTES.map((bytes): [string, unknown, string] => [
           `bytes ${bytes}`,
           new Uint8Array(bytes),
@@ -114,12 +118,12 @@ describe("a body", () => {
 describe("a query", () => {
   beforeAll(makeEnterprise);
 
-  it.each(ROUTES.filter(({ method }) => method === "GET").map((route) => [nameOf(route), route] as const))(
+  it.each(ROUTES.filter(({ method }) => method === "GET").map((route, i) => [nameOf(route), route, i] as const))(
     "is answered or refused, never a server error: %s",
-    async (name, route) => {
+    async (name, route, place) => {
       const path = pathOf(route, params);
-      const queries = (route.query ?? []).flatMap((field) => [
-        ...QUERY_VALUES.map((value) => `${field}=${encodeURIComponent(value)}`),
+      const queries = (route.query ?? []).flatMap((field, i) => [
+        ...shareOf(QUERY_VALUES, place + i, 2).map((value) => `${field}=${encodeURIComponent(value)}`),
         `${field}=1&${field}=2`,
         `${field}=%ff`,
         `${field}=%`,

@@ -17,7 +17,7 @@ import {
 import { checkUsagePages, parseCount, readUsagePage } from "./usage-page.ts";
 
 const IS_CAMPAIGN = RUNS >= 10_000;
-const COMBINATIONS = IS_CAMPAIGN ? 300 : 40;
+const COMBINATIONS = IS_CAMPAIGN ? 300 : 20;
 /** Of how many selections one is checked on the page. A page takes longer than the routes that it shows. */
 const PAGE_EVERY = IS_CAMPAIGN ? 1 : 4;
 const TIMEOUT_MS = 120_000 + RUNS * 300;
