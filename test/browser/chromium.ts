@@ -15,8 +15,9 @@ let shared: Promise<Browser> | undefined;
  * because starting a browser takes longer than many tests. It ends with the process.
  */
 export async function sharedBrowser(): Promise<Browser> {
-  if (shared === undefined || !(await shared).isConnected()) shared = launchBrowser();
-  return shared;
+  const running = await shared?.catch(() => null);
+  if (!running?.isConnected()) shared = launchBrowser();
+  return shared as Promise<Browser>;
 }
 
 async function launchBrowser(): Promise<Browser> {
