@@ -20,7 +20,7 @@ import {
 } from "../../support/books.ts";
 import { openSql } from "../../support/node-sql.ts";
 
-const HOLDS = 12_000;
+const HOLDS = 6_000;
 const CREDIT = 1_000_000;
 
 function openWithHolds(unitCapMicros: number | null = null) {
@@ -75,7 +75,7 @@ it("treats a run whose expired hold waits for its portion as one without a hold"
 it("sums the holds of a large backlog in portions, each hold once, and then answers exactly", () => {
   const { clock, ledger } = openWithHolds();
   const { expired } = ledger.store;
-  expired.maxHolds = 5_000;
+  expired.maxHolds = 2_500;
   clock.nowMs += 15 * MINUTE_MS;
   // Each of these calls sums one portion.
   expect(() => ledger.gauge()).toThrow("LedgerBusy");
