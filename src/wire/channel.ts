@@ -30,7 +30,7 @@ export const channelPut = z
       .max(MAX_EVENTS)
       .nullable()
       .optional()
-      .openapi({ type: ["array", "null"] })
+      .openapi({ type: ["array", "null"], items: { type: "string" } })
       .describe("The codes of the messages that it gets; null or omitted: all"),
     thresholds: z
       .array(z.int().min(1).max(100))

@@ -90,6 +90,18 @@ it("names every operation once, and has an example for each body that fits its s
   }
 });
 
+it("says for every list what its items are", () => {
+  const unnamed: string[] = [];
+  const look = (value: unknown, path: string): void => {
+    if (typeof value !== "object" || value === null) return;
+    const { type, items } = value as { type?: unknown; items?: unknown };
+    if ([type].flat().includes("array") && items === undefined) unnamed.push(path);
+    for (const [key, inner] of Object.entries(value)) if (key !== "example") look(inner, `${path}/${key}`);
+  };
+  look(document, "");
+  expect(unnamed).toEqual([]);
+});
+
 describe("a webhook", () => {
   it("has a sample that fits its schema and whose signature the library of the spec accepts", () => {
     const types = Object.keys(document.webhooks);
