@@ -151,6 +151,14 @@ export function loadOutbox(sql: Sql, afterSeq: number, limit: number): OutboxRow
   return sql.all(statement, afterSeq, limit).map(outboxOfRow);
 }
 
+/** Returns whether the copy lacks a change of a run. If it lacks more commits than this, it counts as lacking one of any. */
+export function loadRunsOwed(sql: Sql, maxRows: number): (run: string) => boolean {
+  const rows = loadOutbox(sql, 0, maxRows + 1);
+  if (rows.length > maxRows) return () => true;
+  const owed = new Set(rows.flatMap(({ items }) => items.map(({ run }) => run)));
+  return (run) => owed.has(run);
+}
+
 function outboxOfRow(row: SqlRow): OutboxRow {
   return {
     lastSeq: row.last_seq as number,

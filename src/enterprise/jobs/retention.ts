@@ -4,6 +4,7 @@
  * are deleted in pruning.ts. Deleting twice is harmless, so a slice may be repeated. No balance changes.
  */
 import { type CopyKeptSince, deleteEntries, deleteOldRows, deleteRuns, RETAINED_TABLES } from "../../copy/retention.ts";
+import type { Run } from "../../ledger/books.ts";
 import { METER_RETENTION_MS } from "../../ledger/meter.ts";
 import { isForgotten, keptSince } from "../../ledger/retention.ts";
 import type { AtMs } from "../../ledger/time.ts";
@@ -11,6 +12,7 @@ import { showFacts } from "../../wire/entry.ts";
 import { loadCheckpoint, removeEntries } from "../books/checkpoint.ts";
 import { loadJob } from "../books/job-rows.ts";
 import type { Ledger } from "../books/ledger.ts";
+import { loadRunsOwed } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import { RUNS } from "../books/rows.ts";
 import type { CopyWriter } from "../copy/copy-writer.ts";
@@ -27,7 +29,7 @@ export const RETENTION = "retention";
 type RetentionCursor =
   /** Looks at runs that are 35 days old, in the order of their starts. */
   | { phase: "runs"; after: { startedAtMs: AtMs; run: string } }
-  /** Looks again at the runs whose hold ended later. */
+  /** Looks again at the runs whose hold ended later, or of which the copy lacked a change. */
   | { phase: "late_runs"; after: string }
   | { phase: "totals" }
   | { phase: "entries" }
@@ -38,6 +40,8 @@ type RetentionCursor =
 type RetentionDeps = { ledger: Ledger; platform: Platform; rebuilder: { writer: CopyWriter } };
 
 const RUN_ROWS = 500;
+/** If the copy lacks more commits than this, no run is deleted. */
+const MAX_OWED_ROWS = 5_000;
 
 export const RETENTION_JOB: SlicedJob<RetentionCursor, RetentionDeps> = {
   slice: (deps, cursor) =>
@@ -78,8 +82,9 @@ const SLICES: Slices = {
       RUN_ROWS,
     );
     const silent = rows.map(RUNS.read).filter((run) => !run.reported);
+    const isEnded = endedRuns(ledger, nowMs);
     const [forgotten, late] = [true, false].map((isOld) =>
-      silent.filter((run) => isForgotten(run, nowMs) === isOld).map(({ run }) => run),
+      silent.filter((run) => isEnded(run) === isOld).map(({ run }) => run),
     ) as [string[], string[]];
     await forget(deps, forgotten);
     const last = rows.at(-1);
@@ -106,9 +111,10 @@ const SLICES: Slices = {
       .all("SELECT run FROM late_runs WHERE run > ? ORDER BY run LIMIT ?", after, RUN_ROWS)
       .map((row) => row.run as string);
     const known = new Map(ledger.store.loadRuns(listed).map((run) => [run.run, run]));
+    const isEnded = endedRuns(ledger, nowMs);
     const forgotten = listed.filter((name) => {
       const run = known.get(name);
-      return run !== undefined && isForgotten(run, nowMs);
+      return run !== undefined && isEnded(run);
     });
     await forget(deps, forgotten);
     const settled = listed.filter((name) => known.get(name)?.reported !== false || forgotten.includes(name));
@@ -165,9 +171,18 @@ const SLICES: Slices = {
 export async function forgetRun(deps: RetentionDeps, run: string): Promise<boolean> {
   const { ledger } = deps;
   const known = ledger.store.loadRuns([run])[0];
-  if (known === undefined || !isForgotten(known, ledger.nowMs())) return false;
+  if (known === undefined || !endedRuns(ledger, ledger.nowMs())(known)) return false;
   await forget(deps, [run]);
   return true;
+}
+
+/**
+ * Returns whether a run is forgotten and may be deleted. While the copy lacks a change of the run, D1 may still apply a
+ * batch that has it, up to half a minute after the call that sent the batch has ended.
+ */
+function endedRuns({ sql }: Ledger, nowMs: AtMs): (run: Run) => boolean {
+  const isOwed = loadRunsOwed(sql, MAX_OWED_ROWS);
+  return (run) => isForgotten(run, nowMs) && !isOwed(run.run);
 }
 
 /**
