@@ -133,6 +133,7 @@ describe("a move of a copy", () => {
     const to = from === "DB_EU" ? "DB_EU_1" : "DB_EU";
     for (let run = 0; run < 5; run++) await e.debit(costing(1, { run: `before-${run}` }));
     await alarm(e);
+    await vi.waitFor(async () => expect((await e.get("usage/top/users")).total_micros).toBe(5 * CREDIT));
     let spent = 5;
     let seen = 5;
     const look = async () => {

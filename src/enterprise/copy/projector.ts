@@ -5,13 +5,13 @@
 import type { Ledger } from "../books/ledger.ts";
 import type { Platform } from "../platform.ts";
 import type { CopyWriter } from "./copy-writer.ts";
-import { confirmBatch, MAX_ITEMS, MAX_RUNS, takeBatch } from "./projection.ts";
+import { confirmBatch, copyIsBehind, MAX_ITEMS, MAX_RUNS, takeBatch } from "./projection.ts";
 
 const MAX_BATCHES = 50;
 /** After this many batches in a row, the copy is far behind. Batches then may have twice as many runs, and so on. */
 const SMALL_BATCHES = 5;
 const MAX_DOUBLINGS = 4;
-/** After each batch, the object and D1 serve others for three times as long as it took, but not longer than MAX_REST_MS. */
+/** Between two batches, the object and D1 serve others for three times as long as the first took, up to MAX_REST_MS. */
 const REST_FACTOR = 3;
 const MAX_REST_MS = 100;
 /** Projections that take longer are logged: the copy may be at most this far behind (rule R11). */
@@ -56,7 +56,7 @@ export class Projector {
         const maxRuns = MAX_RUNS * 2 ** Math.min(MAX_DOUBLINGS, Math.floor(sent / SMALL_BATCHES));
         if (!(await this.writer.inTurn(() => this.#sendNext(maxRuns)))) return;
         const batchEndedMs = clock.realNowMs();
-        if (this.notBeforeMs > batchEndedMs) return;
+        if (this.notBeforeMs > batchEndedMs || !copyIsBehind(ledger)) return;
         // Calls that arrived meanwhile go first.
         const restMs = Math.min(MAX_REST_MS, REST_FACTOR * Math.max(0, batchEndedMs - batchStartedMs));
         await new Promise<void>((resolve) => defer(resolve, restMs));

@@ -144,7 +144,7 @@ it("keeps every sum in any order of payments, charges, refunds, turns and evicti
       expect(faults(ledger)).toEqual([]);
       expect(ledger.sql.all("SELECT 1 FROM debt_payments")).toEqual([]);
     }),
-    cases(6),
+    cases(12),
   );
   expect(rare.waited).toBeGreaterThan(0);
 });
