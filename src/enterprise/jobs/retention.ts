@@ -167,11 +167,16 @@ const SLICES: Slices = {
   },
 };
 
-/** Deletes a run that is forgotten but still has its row. Returns false if the run is not forgotten. */
-export async function forgetRun(deps: RetentionDeps, run: string): Promise<boolean> {
+/**
+ * Deletes a run that is forgotten but still has its row. Returns false if the run is not forgotten, or if the copy lacks
+ * a change of it even after a projection.
+ */
+export async function forgetRun(deps: RetentionDeps, run: string, project: () => Promise<void>): Promise<boolean> {
   const { ledger } = deps;
   const known = ledger.store.loadRuns([run])[0];
-  if (known === undefined || !endedRuns(ledger, ledger.nowMs())(known)) return false;
+  if (known === undefined || !isForgotten(known, ledger.nowMs())) return false;
+  if (!endedRuns(ledger, ledger.nowMs())(known)) await project();
+  if (!endedRuns(ledger, ledger.nowMs())(known)) return false;
   await forget(deps, [run]);
   return true;
 }

@@ -189,7 +189,7 @@ export class JobRunner {
   async forgetRun(run: string, { refusal }: Refused | Denied): Promise<boolean> {
     if (refusal.code !== "run_too_old" && refusal.code !== "run_attribution_conflict") return false;
     // While D1 cannot be reached, the row stays until the daily job, and so does the refusal.
-    return forgetRun(this.deps, run).catch((error) => {
+    return forgetRun(this.deps, run, () => this.runNow("project")).catch((error) => {
       if (isTransient(error)) return false;
       throw error;
     });
