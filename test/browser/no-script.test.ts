@@ -59,6 +59,13 @@ it("offers toggles, table pages and filters as links", async () => {
   expect(await textOf(page, "#chart-summary")).toContain("In the last 30 days");
   await clickAndLoad(page.getByRole("link", { name: "Running total" }));
   expect(page.url()).toContain("/settings/usage?view=total");
+  // The reset is marked with a line as thin as those of the grid.
+  const widthOf = (line: string) =>
+    page
+      .locator(line)
+      .first()
+      .evaluate((path) => getComputedStyle(path).strokeWidth);
+  expect(await widthOf(".sketch .mark")).toBe(await widthOf(".sketch .grid"));
   await clickAndLoad(page.locator("#more-workspace"));
   expect(await page.locator("#rows-workspace tr").count()).toBe(10);
   expect(await textOf(page, "#line-workspace")).toBe("11–20 of 23 shown Show more Show the first 10 CSV");

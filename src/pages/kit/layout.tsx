@@ -168,9 +168,9 @@ const OperatorNavigation: FC<{ pages: readonly NavigationLink[] }> = ({ pages })
 
 /** The logo: a gauge, three quarters full. */
 const Mark: FC = () => (
-  <svg class="mark" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
-    <path class="mark-track" d="M4.2 18.5a10 10 0 1 1 15.6 0" />
-    <path class="mark-fill" d="M4.2 18.5A10 10 0 0 1 17 3.6" />
-    <path class="mark-needle" d="M12 13.5l4-5" />
+  <svg class="logo" viewBox="0 0 24 24" width="24" height="24" aria-hidden="true">
+    <path class="logo-track" d="M4.2 18.5a10 10 0 1 1 15.6 0" />
+    <path class="logo-fill" d="M4.2 18.5A10 10 0 0 1 17 3.6" />
+    <path class="logo-needle" d="M12 13.5l4-5" />
   </svg>
 );
