@@ -84,12 +84,9 @@ export async function readRunPage(db: CheckedCopy, query: RunsQuery): Promise<Ru
 }
 
 /** Returns the filter whose index a list of runs follows. All runs may lack a group, so a model comes before "none". */
-function firstFilterOf(selection: Selection): ReturnType<typeof filtersOf>[number][0] | undefined {
-  const { group, model } = selection;
-  const chosen = filtersOf(selection).filter(
-    ([filter]) => filter !== "group" || group !== NO_GROUP || model === undefined,
-  );
-  return chosen[0]?.[0];
+function firstFilterOf(selection: Selection): keyof Selection | undefined {
+  const skipsGroup = selection.group === NO_GROUP && selection.model !== undefined;
+  return filtersOf(selection).find(([filter]) => !(skipsGroup && filter === "group"))?.[0];
 }
 
 /**

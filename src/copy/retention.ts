@@ -97,13 +97,22 @@ export async function deleteOldRows(
   return (deleted?.results.length ?? 0) >= PAGE_ROWS;
 }
 
-/** Deletes these runs, with the rows that belong to them. */
-export async function deleteRuns(db: D1Database, enterprise: string, runs: readonly string[]): Promise<void> {
-  const listed = "(SELECT value FROM json_each(?2))";
+/**
+ * Deletes those of these runs that started before an instant, with the rows that belong to them. D1 may apply a deletion
+ * late that has timed out. By then an id may name a new run, which must stay.
+ */
+export async function deleteRuns(
+  db: D1Database,
+  enterprise: string,
+  runs: readonly string[],
+  startedBeforeMs: AtMs,
+): Promise<void> {
+  const old = `SELECT run FROM runs WHERE enterprise = ?1 AND +started_at_ms < ?3
+    AND run IN (SELECT value FROM json_each(?2))`;
   const deletions = ["run_models", "run_cycles", "runs"].map((table) =>
     db
-      .prepare(`DELETE FROM ${table} WHERE enterprise = ?1 AND run IN ${listed}`)
-      .bind(enterprise, JSON.stringify(runs)),
+      .prepare(`DELETE FROM ${table} WHERE enterprise = ?1 AND run IN (${old})`)
+      .bind(enterprise, JSON.stringify(runs), startedBeforeMs),
   );
   await db.batch(deletions);
 }

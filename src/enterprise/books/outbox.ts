@@ -151,10 +151,14 @@ export function loadOutbox(sql: Sql, afterSeq: number, limit: number): OutboxRow
   return sql.all(statement, afterSeq, limit).map(outboxOfRow);
 }
 
-/** Returns whether the copy lacks a change of a run. If it lacks more commits than this, it counts as lacking one of any. */
-export function loadRunsOwed(sql: Sql, maxRows: number): (run: string) => boolean {
-  const rows = loadOutbox(sql, 0, maxRows + 1);
-  if (rows.length > maxRows) return () => true;
+/** How much of the outbox is read to find the runs of its changes. */
+const MAX_OWED_ROWS = 5_000;
+const MAX_OWED_CHARS = 2_000_000;
+
+/** Returns whether the copy lacks a change of a run. If it lacks more than is read here, it counts as lacking one of any. */
+export function loadRunsOwed(sql: Sql): (run: string) => boolean {
+  const rows = loadOutboxPortion(sql, 0, MAX_OWED_ROWS, MAX_OWED_CHARS);
+  if (loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, 1).length > 0) return () => true;
   const owed = new Set(rows.flatMap(({ items }) => items.map(({ run }) => run)));
   return (run) => owed.has(run);
 }

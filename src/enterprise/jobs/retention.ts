@@ -40,8 +40,6 @@ type RetentionCursor =
 type RetentionDeps = { ledger: Ledger; platform: Platform; rebuilder: { writer: CopyWriter } };
 
 const RUN_ROWS = 500;
-/** If the copy lacks more commits than this, no run is deleted. */
-const MAX_OWED_ROWS = 5_000;
 
 export const RETENTION_JOB: SlicedJob<RetentionCursor, RetentionDeps> = {
   slice: (deps, cursor) =>
@@ -175,8 +173,10 @@ export async function forgetRun(deps: RetentionDeps, run: string, project: () =>
   const { ledger } = deps;
   const known = ledger.store.loadRuns([run])[0];
   if (known === undefined || !isForgotten(known, ledger.nowMs())) return false;
-  if (!endedRuns(ledger, ledger.nowMs())(known)) await project();
-  if (!endedRuns(ledger, ledger.nowMs())(known)) return false;
+  if (loadRunsOwed(ledger.sql)(run)) {
+    await project();
+    if (loadRunsOwed(ledger.sql)(run)) return false;
+  }
   await forget(deps, [run]);
   return true;
 }
@@ -186,7 +186,7 @@ export async function forgetRun(deps: RetentionDeps, run: string, project: () =>
  * batch that has it, up to half a minute after the call that sent the batch has ended.
  */
 function endedRuns({ sql }: Ledger, nowMs: AtMs): (run: Run) => boolean {
-  const isOwed = loadRunsOwed(sql, MAX_OWED_ROWS);
+  const isOwed = loadRunsOwed(sql);
   return (run) => isForgotten(run, nowMs) && !isOwed(run.run);
 }
 
@@ -199,8 +199,9 @@ async function forget({ ledger, platform, rebuilder }: RetentionDeps, runs: read
   await rebuilder.writer.inTurn(async () => {
     // The job waits while the copy is moving, but a start does not. A row that stayed would keep its old attribution.
     const second = loadSecondShard(ledger.sql);
-    if (second !== null) await deleteRuns(platform.database(second), ledger.id, runs);
-    await deleteRuns(platform.copy, ledger.id, runs);
+    const startedBeforeMs = ledger.nowMs() - METER_RETENTION_MS;
+    if (second !== null) await deleteRuns(platform.database(second), ledger.id, runs, startedBeforeMs);
+    await deleteRuns(platform.copy, ledger.id, runs, startedBeforeMs);
     ledger.recent.forget(runs);
     ledger.sql.run(
       `DELETE FROM runs WHERE run IN (SELECT value FROM json_each(?1)) AND reported = 0 AND hold_unit IS NULL

@@ -1,5 +1,6 @@
 // How the copy is written while debits wait: in small batches with a rest after each, in larger ones when it is behind.
 import { expect, it } from "vitest";
+import { loadRunsOwed, putOutbox } from "../../../src/enterprise/books/outbox.ts";
 import { CopyWriter } from "../../../src/enterprise/copy/copy-writer.ts";
 import { takeBatch } from "../../../src/enterprise/copy/projection.ts";
 import { Projector } from "../../../src/enterprise/copy/projector.ts";
@@ -62,4 +63,13 @@ it("writes larger batches when the copy is far behind", async () => {
   await projector.project();
   expect(copy.rows("SELECT count(*) AS n FROM runs WHERE enterprise = 'acme'")).toEqual([{ n: 2_000 }]);
   expect(rests).toHaveLength(11);
+});
+
+it("knows of which runs the copy lacks a change, and says all of them if it lacks more than is read at once", () => {
+  const { core } = open(2);
+  const { sql } = core.ledger;
+  expect(["r0", "r1", "r2"].map(loadRunsOwed(sql))).toEqual([true, true, false]);
+  const items = Array.from({ length: 15_000 }, (_, n) => ({ n: 100 + n, run: `${n}`.padEnd(120, "x"), debit: null }));
+  putOutbox(sql, items, core.ledger.nowMs(), "UTC", null);
+  expect(loadRunsOwed(sql)("r2")).toBe(true);
 });

@@ -151,6 +151,31 @@ describe("a run that never reported", () => {
     expect(count(world, "runs") + countCopy(world, "runs")).toBe(0);
   });
 
+  it("is deleted only if it is old, because D1 may apply a deletion late when the id names a new run", async () => {
+    let late: (() => void) | null = null;
+    let isSlow = false;
+    const world = openWorld(async (apply) => {
+      if (!isSlow) return apply();
+      late = apply;
+      throw new Error("CopyTimeout: D1 has not answered");
+    });
+    const { ledger, jobs } = world.core;
+    const startNow = () => ledger.start(start({ run: "silent", user: "somebody else", holdMicros: null }));
+    ledger.start(start({ run: "silent", holdMicros: null, startedAtMs: NOON }));
+    await jobs.runNow("project");
+    ledger.moveClock(NOON + 35 * DAY_MS + HOUR_MS);
+    const refused = startNow();
+    if (!isRefusal(refused)) throw new Error("the start is not refused");
+    isSlow = true;
+    expect(await jobs.forgetRun("silent", refused)).toBe(false);
+    isSlow = false;
+    expect(await jobs.forgetRun("silent", refused)).toBe(true);
+    expect(isRefusal(startNow())).toBe(false);
+    await jobs.runNow("project");
+    (late as (() => void) | null)?.();
+    expect(world.copy.rows("SELECT user FROM runs WHERE enterprise = 'acme'")).toEqual([{ user: "somebody else" }]);
+  });
+
   it("stays if it reports while D1 deletes it, and comes back to the copy", async () => {
     let meanwhile = () => {};
     const world = openWorld(async (apply) => {
