@@ -2,7 +2,7 @@
 
 Copy this file into your project. A background thread sends the reports, so counting never waits for the network, and no
 failure of the ledger or of the network raises an exception in the agent. Totals are running totals: reports that are
-lost, repeated or late change nothing.
+lost, repeated or late change nothing. Version 0.1.0, Apache-2.0.
 
     with Fuelgauge(url, enterprise, key) as fuelgauge:
         with fuelgauge.start_run(surface="cli", workspace="web-shop", user="ada") as run:
@@ -12,29 +12,44 @@ lost, repeated or late change nothing.
 
 from __future__ import annotations
 
+import atexit
 import email.utils
 import http.client
 import json
+import os
+import queue
 import random
 import threading
 import time
 import urllib.error
 import urllib.request
 import uuid
+import weakref
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Callable, Mapping, Optional
+from email.message import Message
+from typing import Any, Callable, Mapping, Optional, Union
 from urllib.parse import quote
+
+__all__ = ["Finished", "Fuelgauge", "Run", "RunRefused"]
+__version__ = "0.1.0"
 
 MIN_INTERVAL_SECONDS = 0.25
 MAX_BACKOFF_SECONDS = 30.0
 MAX_REPORT_AFTER_SECONDS = 60.0
+MAX_RETRY_AFTER_SECONDS = 600.0
 MAX_BATCH = 500
+EXIT_SECONDS = 3.0
+"""How long the end of the program waits for reports that are left, if the client was not closed."""
 
 Usage = Mapping[str, int]
 """Quantities by kind: input_tokens, output_tokens, cache_read_tokens, … as in the HTTP interface."""
 
-Trouble = Callable[[dict], None]
+Json = dict[str, Any]
+
+Trouble = Callable[[Json], None]
+
+Key = Union[str, Callable[[], str]]
 
 
 class RunRefused(Exception):
@@ -43,12 +58,12 @@ class RunRefused(Exception):
     `budget` is the budget that has too little left, if `code` is "budget_exhausted".
     """
 
-    def __init__(self, code: str, detail: str, body: Optional[dict] = None) -> None:
+    def __init__(self, code: str, detail: str, body: Optional[Json] = None) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
         self.detail = detail
         self.body = body or {}
-        self.budget: Optional[dict] = self.body.get("budget")
+        self.budget: Optional[Json] = self.body.get("budget")
 
 
 @dataclass
@@ -58,8 +73,8 @@ class Finished:
     delivered: bool
     charged_micros: Optional[int]
     unit: Optional[str]
-    refused: list = field(default_factory=list)
-    unpriced: list = field(default_factory=list)
+    refused: list[Json] = field(default_factory=list)
+    unpriced: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -69,13 +84,13 @@ class _Meter:
     run: "Run"
     model: str
     tier: str
-    usage: dict = field(default_factory=dict)
+    usage: dict[str, int] = field(default_factory=dict)
     final: bool = False
     estimated: bool = False
     version: int = 0
     acked: int = 0
     sent_at: float = float("-inf")
-    refused: Optional[dict] = None
+    refused: Optional[Json] = None
     priced: bool = True
 
     @property
@@ -88,7 +103,7 @@ class _Answer:
     """A response of the ledger; status 0 means that there was none."""
 
     status: int
-    body: dict
+    body: Json
     retry_after: float = 0.0
     date: Optional[float] = None
 
@@ -97,31 +112,61 @@ class _Answer:
         return self.status in (0, 408, 425, 429) or self.status >= 500
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect, because urllib would send the key to the new address."""
+
+    def redirect_request(self, *_args: Any) -> None:
+        return None
+
+
 class Fuelgauge:
-    """A client for one enterprise. It may be used from any thread. Close it, or use it in a `with` statement."""
+    """A client for one enterprise. It may be used from any thread. Close it, or use it in a `with` statement.
+
+    After a fork, the child may start runs of its own. The parent sends what it had counted before.
+    """
 
     def __init__(
         self,
         url: str,
         enterprise: str,
-        key: str,
+        key: Key,
         *,
         start_without_ledger: bool = False,
         start_limit: float = 5.0,
         timeout: float = 10.0,
+        max_runs: int = 10_000,
         on_trouble: Optional[Trouble] = None,
     ) -> None:
-        """`start_without_ledger` admits runs while the ledger cannot be reached. `on_trouble` receives a dict for logs."""
+        """Makes a client. Raises ValueError if `url` or `enterprise` cannot be right.
+
+        `key` has the scope `debit`; a function is called before each request and returns the current key.
+        `start_without_ledger` admits runs while the ledger cannot be reached. `start_limit` is how many seconds `start_run`
+        tries, and `timeout` is the limit of any other request. No run starts while `max_runs` runs have unreported usage.
+        `on_trouble` receives a dict for logs, in any thread.
+        """
+        if not url.startswith(("https://", "http://")):
+            raise ValueError(f"url must begin with https:// or http://, not {url!r}")
+        if not enterprise:
+            raise ValueError("enterprise must not be empty")
         self._base = f"{url.rstrip('/')}/v1/enterprises/{quote(enterprise, safe='')}"
-        self._headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+        self._key = key
+        self._opener = urllib.request.build_opener(_NoRedirect)
         self._timeout = timeout
         self._start_limit = start_limit
         self._open = start_without_ledger
+        self._max_runs = max_runs
         self._on_trouble = on_trouble
+        self._closed = False
+        self._reset()
+        _clients.add(self)
+
+    def _reset(self) -> None:
+        """Begins with an empty queue: at first, and in the child of a fork, which has neither the thread nor its locks."""
         self._changed: dict[int, _Meter] = {}
         self._wake = threading.Condition()
-        self._closed = False
         self._thread: Optional[threading.Thread] = None
+        self._sleeps_until = float("inf")
+        """When the thread looks for due meters again. A change wakes it only if it is due earlier."""
 
     def start_run(
         self,
@@ -133,22 +178,32 @@ class Fuelgauge:
         group: Optional[str] = None,
         model: Optional[str] = None,
         hold_micros: Optional[int] = None,
+        hold_ttl_seconds: Optional[int] = None,
         on_action: Optional[Callable[[str, Optional[str]], None]] = None,
     ) -> "Run":
-        """Asks whether a run may start. Waits at most `start_limit` seconds. Raises RunRefused if it may not."""
-        asked = {"run": run or str(uuid.uuid4()), "surface": surface, "workspace": workspace, "user": user}
-        optional = {"group": group, "model": model, "hold_micros": hold_micros}
+        """Asks whether a run may start. Waits at most `start_limit` seconds. Raises RunRefused if it may not.
+
+        `on_action` is called with the action and its reason when these change, in the thread that sends the reports.
+        """
+        with self._wake:
+            unreported = len({id(meter.run) for meter in self._changed.values()})
+        if unreported >= self._max_runs:
+            raise RunRefused("too_many_runs", f"{unreported} runs have unreported usage")
+        asked: Json = {"run": run or str(uuid.uuid4()), "surface": surface, "workspace": workspace, "user": user}
+        hold = {"hold_micros": hold_micros, "hold_ttl_seconds": hold_ttl_seconds}
+        optional = {"group": group, "model": model, **hold}
         asked.update({name: value for name, value in optional.items() if value is not None})
         started = Run(self, asked, on_action)
         deadline = time.monotonic() + self._start_limit
         failures = 0
         while True:
-            answer = self._call("/runs", asked, max(0.05, deadline - time.monotonic()))
+            answer = self._call_within(max(0.05, deadline - time.monotonic()), "/runs", asked)
             if answer.status in (200, 201) and answer.body.get("admitted") is True:
                 started._registered(answer)
                 return started
             if not answer.transient:
-                raise RunRefused(*_problem(answer), body=answer.body)
+                code, detail = _problem(answer)
+                raise RunRefused(code, detail, answer.body)
             failures += 1
             pause = _pause(failures, answer.retry_after)
             if time.monotonic() + pause >= deadline:
@@ -162,8 +217,8 @@ class Fuelgauge:
         """Waits until the ledger has processed all reports. Returns False if that takes longer."""
         return self._wait(lambda: not self._changed, timeout)
 
-    def close(self, timeout: float = 30.0) -> bool:
-        """Sends what is left, for at most `timeout` seconds, and stops."""
+    def close(self, timeout: float = 5.0) -> bool:
+        """Sends what is left, for at most `timeout` seconds, and stops. Returns whether everything was sent."""
         flushed = self.flush(timeout)
         with self._wake:
             self._closed = True
@@ -185,9 +240,17 @@ class Fuelgauge:
         meter.refused = None
         self._changed[id(meter)] = meter
         if self._thread is None:
-            self._thread = threading.Thread(target=self._send_forever, name="fuelgauge", daemon=True)
-            self._thread.start()
-        self._wake.notify_all()
+            self._start_thread()
+        if self._due_at(meter) < self._sleeps_until:
+            self._wake.notify_all()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._send_forever, name="fuelgauge", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # Too many threads, or the program is ending. The next report tries again.
+            return
+        self._thread = thread
 
     def _wait(self, is_done: Callable[[], bool], timeout: float) -> bool:
         with self._wake:
@@ -197,15 +260,17 @@ class Fuelgauge:
         failures = 0
         while True:
             with self._wake:
+                self._sleeps_until = float("inf")
                 self._wake.wait_for(lambda: self._closed or bool(self._changed))
                 if self._closed:
                     return
                 now = time.monotonic()
                 due = [meter for meter in self._changed.values() if self._due_at(meter) <= now][:MAX_BATCH]
                 if not due:
-                    soonest = min(self._due_at(meter) for meter in self._changed.values())
-                    self._wake.wait(max(0.001, soonest - now))
+                    self._sleeps_until = min(self._due_at(meter) for meter in self._changed.values())
+                    self._wake.wait(max(0.001, self._sleeps_until - now))
                     continue
+                self._sleeps_until = float("-inf")
             try:
                 failed = self._deliver(due)
             except Exception as error:  # A bug in here must not end the reporting.
@@ -226,7 +291,7 @@ class Fuelgauge:
         interval = MIN_INTERVAL_SECONDS if meter.final else max(MIN_INTERVAL_SECONDS, meter.run._report_after)
         return meter.sent_at + interval
 
-    def _deliver(self, due: list) -> Optional[_Answer]:
+    def _deliver(self, due: list[_Meter]) -> Optional[_Answer]:
         """Sends one batch. Returns None if the ledger has processed every report, else the failed answer."""
         for run in {id(meter.run): meter.run for meter in due}.values():
             if run._started_at is None:
@@ -252,7 +317,7 @@ class Fuelgauge:
                 self._refuse(meter, version, report, result)
         return failed
 
-    def _accept(self, meter: _Meter, version: int, result: dict) -> None:
+    def _accept(self, meter: _Meter, version: int, result: Json) -> None:
         with self._wake:
             meter.acked = version
             meter.priced = result.get("priced") is not False
@@ -265,7 +330,7 @@ class Fuelgauge:
             self._wake.notify_all()
         meter.run._act(result.get("action", "continue"), result.get("reason"))
 
-    def _refuse(self, meter: _Meter, version: int, report: dict, result: dict) -> None:
+    def _refuse(self, meter: _Meter, version: int, report: Json, result: Json) -> None:
         with self._wake:
             if meter.final and report.get("final") is not True:
                 # It became final while this report was under way, so its final totals have not been sent yet.
@@ -276,7 +341,7 @@ class Fuelgauge:
             self._wake.notify_all()
         self._trouble({"kind": "report_refused", "run": report["run"], "model": report["model"], **result})
 
-    def _trouble(self, trouble: dict) -> None:
+    def _trouble(self, trouble: Json) -> None:
         if self._on_trouble is None:
             return
         try:
@@ -284,19 +349,57 @@ class Fuelgauge:
         except Exception:
             pass  # A logger that fails must not stop the reporting.
 
-    def _call(self, path: str, body: dict, timeout: float) -> _Answer:
-        """Sends one request. It never raises: without a response, the status is 0."""
-        request = urllib.request.Request(self._base + path, json.dumps(body).encode(), self._headers)
+    def _call_within(self, seconds: float, path: str, body: Json) -> _Answer:
+        """Like `_call`, but the limit also holds for name servers, and for responses that arrive slowly."""
+        answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        call = threading.Thread(target=lambda: answers.put(self._call(path, body, seconds)), daemon=True)
         try:
-            with urllib.request.urlopen(request, timeout=timeout) as response:
+            call.start()
+            return answers.get(timeout=seconds)
+        except (queue.Empty, RuntimeError) as error:
+            detail = f"no response within {seconds:.1f} s" if isinstance(error, queue.Empty) else repr(error)
+            return _Answer(0, {"code": "ledger_unreachable", "detail": detail})
+
+    def _call(self, path: str, body: Json, timeout: float) -> _Answer:
+        """Sends one request. It never raises: without a response, the status is 0."""
+        try:
+            key = self._key() if callable(self._key) else self._key
+            headers = {
+                "Authorization": f"Bearer {key}",
+                "Content-Type": "application/json",
+                # Firewalls refuse the User-Agent of urllib more often than others.
+                "User-Agent": f"fuelgauge-python/{__version__}",
+            }
+            request = urllib.request.Request(self._base + path, json.dumps(body).encode(), headers)
+            with self._opener.open(request, timeout=timeout) as response:
                 return _answer_of(response.status, response.headers, response.read())
         except urllib.error.HTTPError as error:
             try:
                 return _answer_of(error.code, error.headers, error.read())
             except (OSError, http.client.HTTPException):
                 return _Answer(error.code, {})
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except Exception as error:  # The network, or the function that returns the key.
             return _Answer(0, {"code": "ledger_unreachable", "detail": repr(error)})
+
+
+_clients: weakref.WeakSet[Fuelgauge] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    for client in list(_clients):
+        client._reset()
+
+
+def _end_of_program() -> None:
+    deadline = time.monotonic() + EXIT_SECONDS
+    for client in list(_clients):
+        if not client._closed:
+            client.close(max(0.0, deadline - time.monotonic()))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_in_child)
+atexit.register(_end_of_program)
 
 
 class Run:
@@ -305,18 +408,22 @@ class Run:
     def __init__(
         self,
         client: Fuelgauge,
-        asked: dict,
+        asked: Json,
         on_action: Optional[Callable[[str, Optional[str]], None]] = None,
     ) -> None:
         self.id: str = asked["run"]
         self.action = "continue"
         """What the ledger asks the run to do: `continue`, `wind_down` or `stop`."""
         self.reason: Optional[str] = None
+        self.hold: Optional[Json] = None
+        """The hold when the run started: `micros` and `expires_at`. None without a hold."""
+        self.gauge: Optional[Json] = None
+        """The enterprise's balance when the run started. None if the ledger did not admit the run."""
         self._client = client
         self._asked = asked
         self._on_action = on_action
-        self._meters: dict[tuple, _Meter] = {}
-        self._answer: Optional[dict] = None
+        self._meters: dict[tuple[str, str], _Meter] = {}
+        self._answer: Optional[Json] = None
         self._report_after = 0.0
         self._started_at: Optional[str] = None
         self._started_steady = time.monotonic()
@@ -370,9 +477,9 @@ class Run:
             self._meters[key] = _Meter(self, model, tier)
         return self._meters[key]
 
-    def _report(self, meter: _Meter) -> dict:
-        place = {name: self._asked[name] for name in ("surface", "workspace", "user", "group") if name in self._asked}
-        report: dict[str, Any] = {"run": self.id, "model": meter.model, "usage": dict(meter.usage), **place}
+    def _report(self, meter: _Meter) -> Json:
+        place: Json = {name: self._asked[name] for name in ("surface", "workspace", "user", "group") if name in self._asked}
+        report: Json = {"run": self.id, "model": meter.model, "usage": dict(meter.usage), **place}
         report["started_at"] = self._started_at
         # Fields with their usual values are left out, so that earlier versions of the ledger accept the report.
         if meter.tier != "standard":
@@ -389,6 +496,8 @@ class Run:
         suspended = answer.body.get("code") == "enterprise_suspended"
         if answer.transient or answer.status in (401, 404) or (answer.status == 403 and not suspended):
             return answer
+        if answer.status in (200, 201) and answer.body.get("admitted") is not True:
+            return _Answer(0, {"detail": "the response does not come from a ledger"})
         self._registered(answer)
         if answer.status not in (200, 201):
             self._act("stop", answer.body.get("code"))
@@ -396,7 +505,8 @@ class Run:
 
     def _registered(self, answer: _Answer) -> None:
         """Takes the run's start by the ledger's clock, because the clock of an agent's machine may be wrong."""
-        as_of = (answer.body.get("gauge") or {}).get("as_of")
+        self.hold, self.gauge = answer.body.get("hold"), answer.body.get("gauge")
+        as_of = (self.gauge or {}).get("as_of")
         now = _parse_time(as_of) if as_of else (answer.date or time.time())
         started = now - (time.monotonic() - self._started_steady)
         self._started_at = datetime.fromtimestamp(started, timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
@@ -414,26 +524,39 @@ class Run:
 
 def _pause(failures: int, retry_after: float) -> float:
     """At least as long as the ledger asks for, plus a random part of a growing backoff."""
-    backoff = min(MAX_BACKOFF_SECONDS, MIN_INTERVAL_SECONDS * 2 ** min(failures - 1, 10))
+    backoff = min(MAX_BACKOFF_SECONDS, MIN_INTERVAL_SECONDS * (1 << min(failures - 1, 10)))
     return retry_after + random.random() * backoff
 
 
-def _problem(answer: _Answer) -> tuple:
+def _problem(answer: _Answer) -> tuple[str, str]:
     code = answer.body.get("code") or "unexpected_answer"
     return str(code), str(answer.body.get("detail") or f"status {answer.status}")
 
 
-def _answer_of(status: int, headers: Mapping[str, str], content: bytes) -> _Answer:
+def _answer_of(status: int, headers: Message, content: bytes) -> _Answer:
     try:
         body = json.loads(content)
     except ValueError:
         body = None
-    date = email.utils.parsedate_to_datetime(headers["Date"]).timestamp() if headers.get("Date") else None
-    try:
-        retry_after = min(600.0, max(0.0, float(headers.get("Retry-After") or 0)))
-    except ValueError:
-        retry_after = 0.0
+    date = _parse_date(headers.get("Date"))
+    retry_after = _parse_retry_after(headers.get("Retry-After"), date or time.time())
     return _Answer(status, body if isinstance(body, dict) else {}, retry_after, date)
+
+
+def _parse_date(header: Optional[str]) -> Optional[float]:
+    try:
+        return email.utils.parsedate_to_datetime(header or "").timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _parse_retry_after(header: Optional[str], now: float) -> float:
+    """Parses Retry-After, which is a number of seconds or a date by the server's clock."""
+    try:
+        seconds = float(header or 0)
+    except ValueError:
+        seconds = (_parse_date(header) or now) - now
+    return min(MAX_RETRY_AFTER_SECONDS, max(0.0, seconds))
 
 
 def _parse_time(text: str) -> float:

@@ -1,5 +1,5 @@
 // The Python client as a separate process, against the real Worker: refusals, wrong counts, and a run that is asked to
-// stop. agent-streams.test.ts has the faults of the network.
+// stop. python/test_fuelgauge.py has what needs no Worker, and agent-streams.test.ts has the faults of the network.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Ledger, startLedger } from "./worker.ts";
 
 const CLIENT = resolve(import.meta.dirname, "../../clients/python");
+const UNIT_TESTS = join(import.meta.dirname, "python");
 const hasPython = (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, "python3")));
 const folder = mkdtempSync(join(tmpdir(), "fuelgauge-python-"));
 
@@ -32,16 +33,27 @@ async function python(program: string): Promise<Record<string, unknown>> {
   const client = `Fuelgauge("${ledger.url}", "${enterprise.id}", "${enterprise.key}", start_without_ledger=True, start_limit=0.5)`;
   const head = `import dataclasses, json, time\nfrom fuelgauge import Fuelgauge, RunRefused\nfuelgauge = ${client}\n`;
   writeFileSync(file, `${head}WHO = dict(surface="cli", workspace="w1", user="u1")\n${program}`);
-  const child = spawn("python3", [file], { env: { ...process.env, PYTHONPATH: CLIENT, PYTHONDONTWRITEBYTECODE: "1" } });
+  const { status, out, err } = await runPython([file]);
+  if (status !== 0) throw new Error(`ended with ${status}: ${out}${err}`);
+  return JSON.parse(out.trim().split("\n").at(-1) ?? "");
+}
+
+/** Runs python3 to its end. It finds the client, and writes no caches next to it. */
+async function runPython(args: string[]) {
+  const child = spawn("python3", args, { env: { ...process.env, PYTHONPATH: CLIENT, PYTHONDONTWRITEBYTECODE: "1" } });
   const printed = { out: "", err: "" };
   child.stdout.on("data", (data) => (printed.out += data));
   child.stderr.on("data", (data) => (printed.err += data));
   const [status] = await once(child, "close");
-  if (status !== 0) throw new Error(`ended with ${status}: ${printed.out}${printed.err}`);
-  return JSON.parse(printed.out.trim().split("\n").at(-1) ?? "");
+  return { status, ...printed };
 }
 
 describe.runIf(hasPython)("the Python client; skipped only if python3 is missing", () => {
+  it("passes its own tests: wrong setups and answers, redirects, forks, threads, and programs that end", async () => {
+    const { status, err } = await runPython(["-m", "unittest", "discover", "-s", UNIT_TESTS]);
+    expect([status, err]).toEqual([0, expect.stringMatching(/Ran 1\d tests/)]);
+  }, 60_000);
+
   it("raises only if a run may not start, or for a count that cannot be right", async () => {
     const program = `
 codes = []

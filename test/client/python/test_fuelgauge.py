@@ -1,0 +1,282 @@
+"""The Python client in one process, next to a ledger that each test scripts. python.test.ts runs this file.
+
+The ledger here only repeats the shapes of the real one; the other tests of the client use the real Worker.
+"""
+
+import contextlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import unittest
+
+from fuelgauge import Fuelgauge, RunRefused
+
+WHO = {"surface": "cli", "workspace": "w1", "user": "u1"}
+STARTED = {"admitted": True, "hold": None, "gauge": {"as_of": "2026-01-01T00:00:00.000Z"}}
+
+
+def reply_of(path, body):
+    """What the real ledger answers, as far as the client reads it."""
+    if path.endswith("/runs"):
+        return {"run": body["run"], **STARTED}
+    answer = {"action": "continue", "reason": None, "unit": "credits", "run_total_micros": 1, "priced": True}
+    return {"results": [{**report, **answer} for report in body["reports"]]}
+
+
+class ScriptedLedger:
+    """An HTTP server that remembers what it received. `answer` may return (status, headers, body) instead of the usual."""
+
+    def __init__(self, answer=lambda path, body, count: None):
+        self.received = []
+        ledger = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                body = json.loads(content) if content else {}
+                ledger.received.append({"path": self.path, "key": self.headers.get("Authorization"), "body": body})
+                scripted = answer(self.path, body, len(ledger.received))
+                status, headers, reply = scripted or (200, {}, reply_of(self.path, body))
+                self.send_response_only(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                text = json.dumps(reply).encode()
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def totals(self, run):
+        """The output tokens of each report of a run, in the order of arrival."""
+        reports = [one for request in self.received for one in request["body"].get("reports", [])]
+        return [one["usage"]["output_tokens"] for one in reports if one["run"] == run]
+
+
+@contextlib.contextmanager
+def scripted(answer=lambda path, body, count: None):
+    ledger = ScriptedLedger(answer)
+    try:
+        yield ledger
+    finally:
+        ledger.server.shutdown()
+        ledger.server.server_close()
+
+
+def usage(tokens):
+    return {"input_tokens": 0, "output_tokens": tokens}
+
+
+def run_program(program, url):
+    """Runs a program in a new process, because it forks or ends without closing its client."""
+    head = "import os, sys\nfrom fuelgauge import Fuelgauge\n"
+    head += f"WHO = {WHO!r}\nfuelgauge = Fuelgauge({url!r}, 'acme', 'key')\n"
+    done = subprocess.run([sys.executable, "-c", head + program], capture_output=True, text=True, timeout=30)
+    if done.returncode != 0:
+        raise AssertionError(done.stdout + done.stderr)
+    return done.stdout
+
+
+class Setup(unittest.TestCase):
+    def test_refuses_an_address_that_cannot_be_right(self):
+        for url in ("", "fuelgauge.example.com", "file:///etc/hosts"):
+            with self.assertRaisesRegex(ValueError, "url must begin with https:// or http://"):
+                Fuelgauge(url, "acme", "key")
+        with self.assertRaisesRegex(ValueError, "enterprise must not be empty"):
+            Fuelgauge("https://fuelgauge.example.com", "", "key")
+
+    def test_asks_for_the_key_before_each_request(self):
+        keys = iter(["first", "second", "third", "fourth"])
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", lambda: next(keys)) as client:
+            run = client.start_run("r1", **WHO)
+            run.report("gpt-5", usage(1))
+            self.assertTrue(run.finish(10).delivered)
+            self.assertEqual([one["key"] for one in ledger.received][:2], ["Bearer first", "Bearer second"])
+
+    def test_treats_a_key_function_that_fails_as_an_outage(self):
+        def no_key():
+            raise RuntimeError("the vault is sealed")
+
+        with self.assertRaises(RunRefused) as refused:
+            Fuelgauge("http://127.0.0.1:9", "acme", no_key, start_limit=0.2).start_run(**WHO)
+        self.assertEqual(refused.exception.code, "ledger_unreachable")
+        self.assertIn("the vault is sealed", refused.exception.detail)
+
+    def test_passes_the_lifetime_of_a_hold(self):
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
+            client.start_run("r1", **WHO, hold_micros=5, hold_ttl_seconds=60)
+            asked = ledger.received[0]["body"]
+            self.assertEqual((asked["hold_micros"], asked["hold_ttl_seconds"]), (5, 60))
+
+
+class Network(unittest.TestCase):
+    def test_never_follows_a_redirect_with_the_key(self):
+        with scripted() as other:
+            redirect = {"Location": f"{other.url}/elsewhere"}
+            with scripted(lambda *_: (302, redirect, {})) as ledger:
+                with self.assertRaises(RunRefused) as refused:
+                    Fuelgauge(ledger.url, "acme", "key").start_run(**WHO)
+            self.assertEqual(other.received, [])
+            self.assertIn("302", refused.exception.detail)
+
+    def test_reads_an_answer_whose_headers_are_wrong(self):
+        wrong = {"Date": "yesterday", "Retry-After": "soon"}
+
+        def answer(_path, _body, count):
+            return (503, wrong, {"code": "ledger_busy"}) if count == 1 else None
+
+        with scripted(answer) as ledger:
+            Fuelgauge(ledger.url, "acme", "key").start_run(**WHO)
+            self.assertEqual(len(ledger.received), 2)
+
+    def test_decides_in_time_although_the_answer_arrives_byte_by_byte(self):
+        def drip(handler):
+            with contextlib.suppress(OSError):
+                handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+                for _ in range(40):
+                    handler.wfile.write(b" ")
+                    time.sleep(0.1)
+
+        class Slow(http.server.BaseHTTPRequestHandler):
+            do_POST = drip
+            log_message = lambda *_: None  # noqa: E731: the base class writes to stderr
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        began = time.monotonic()
+        with self.assertRaises(RunRefused):
+            Fuelgauge(f"http://127.0.0.1:{server.server_port}", "acme", "key", start_limit=0.5).start_run(**WHO)
+        self.assertLess(time.monotonic() - began, 2.5)
+        server.shutdown()
+        server.server_close()
+
+    def test_limits_how_many_runs_may_have_unreported_usage(self):
+        client = Fuelgauge("http://127.0.0.1:9", "acme", "key", start_without_ledger=True, start_limit=0.01, max_runs=3)
+        for _ in range(3):
+            client.start_run(**WHO).report("gpt-5", usage(1))
+        with self.assertRaises(RunRefused) as refused:
+            client.start_run(**WHO)
+        self.assertEqual(refused.exception.code, "too_many_runs")
+        client.close(0)
+
+
+class Processes(unittest.TestCase):
+    def test_sends_what_is_left_when_the_program_ends_without_closing(self):
+        program = """
+run = fuelgauge.start_run("r1", **WHO)
+for tokens in range(1, 500): run.report("gpt-5", {"input_tokens": 0, "output_tokens": tokens})
+"""
+        with scripted() as ledger:
+            run_program(program, ledger.url)
+            self.assertEqual(ledger.totals("r1")[-1], 499)
+
+    def test_an_outage_holds_up_the_end_of_a_program_for_a_limited_time(self):
+        program = """
+run = fuelgauge.start_run("r1", **WHO)
+run.report("gpt-5", {"input_tokens": 0, "output_tokens": 1})
+sys.modules["fuelgauge"].EXIT_SECONDS = 0.5
+"""
+        with scripted(lambda path, *_: (503, {}, {}) if path.endswith("/debits") else None) as ledger:
+            began = time.monotonic()
+            run_program(program, ledger.url)
+            self.assertLess(time.monotonic() - began, 5)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "this system has no fork")
+    def test_reports_from_a_process_that_was_forked_after_the_client_had_sent(self):
+        program = """
+before = fuelgauge.start_run("parent", **WHO)
+before.report("gpt-5", {"input_tokens": 0, "output_tokens": 1})
+fuelgauge.flush()
+before.report("gpt-5", {"input_tokens": 0, "output_tokens": 2})
+child = os.fork()
+if child == 0:
+    run = fuelgauge.start_run("child", **WHO)
+    run.report("gpt-5", {"input_tokens": 0, "output_tokens": 7})
+    os._exit(0 if run.finish(10).delivered else 1)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert before.finish(10).delivered
+"""
+        with scripted() as ledger:
+            run_program(program, ledger.url)
+            self.assertEqual(ledger.totals("child")[-1], 7)
+            self.assertEqual(ledger.totals("parent")[-1], 2)
+
+    @unittest.skipUnless(hasattr(os, "fork"), "this system has no fork")
+    def test_a_fork_while_another_thread_reports_does_not_block_the_child(self):
+        program = """
+import threading
+run = fuelgauge.start_run("r1", **WHO)
+def count():
+    tokens = 0
+    while True:
+        tokens += 1
+        run.report("gpt-5", {"input_tokens": 0, "output_tokens": tokens})
+for _ in range(2): threading.Thread(target=count, daemon=True).start()
+for _ in range(30):
+    child = os.fork()
+    if child == 0:
+        import signal
+        signal.alarm(5)
+        run.report("gpt-4", {"input_tokens": 0, "output_tokens": 1})
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+os._exit(0)
+"""
+        with scripted() as ledger:
+            run_program(program, ledger.url)
+
+
+class ManyThreads(unittest.TestCase):
+    def test_counts_from_many_threads_at_once(self):
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
+            runs = [client.start_run(f"r{number}", **WHO) for number in range(16)]
+
+            def stream(run):
+                for tokens in range(1, 200):
+                    run.report("gpt-5", usage(tokens))
+                run.finish()
+
+            threads = [threading.Thread(target=stream, args=(run,)) for run in runs]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            self.assertEqual([ledger.totals(run.id)[-1] for run in runs], [199] * 16)
+
+    def test_a_report_costs_no_more_when_many_other_runs_wait(self):
+        slow = {"action": "continue", "reason": None, "run_total_micros": 1, "report_after_ms": 60_000}
+
+        def answer(path, body, _count):
+            return None if path.endswith("/runs") else (200, {}, {"results": [slow for _ in body["reports"]]})
+
+        looks = []
+        with scripted(answer) as ledger:
+            client = Fuelgauge(ledger.url, "acme", "key")
+            runs = [client.start_run(f"r{number}", **WHO) for number in range(100)]
+            for tokens in (1, 2):
+                for run in runs:
+                    run.report("gpt-5", usage(tokens))
+                client.flush(1 if tokens == 1 else 0)
+            due_at = client._due_at
+            client._due_at = lambda meter: looks.append(meter) or due_at(meter)
+            for tokens in range(3, 1003):
+                runs[0].report("gpt-5", usage(tokens))
+                time.sleep(0.0001)
+            # Each report looks at its own meter. A report that wakes the thread would make it look at all of them.
+            self.assertLess(len(looks), 5_000)
+            client.close(0)
+
+
+if __name__ == "__main__":
+    unittest.main()
