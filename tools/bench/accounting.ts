@@ -33,6 +33,8 @@ export interface Bill {
   /** Rows written per debit in the object, alarms included, and in D1. */
   objectRows: number;
   copyRows: number;
+  /** Rows written per debit by each statement, the most first. */
+  statements: [name: string, rows: number][];
   /** Billed requests per debit, to the Worker and to the object. */
   workerRequests: number;
   objectRequests: number;
@@ -52,6 +54,8 @@ interface Counts {
   d1RowsWritten: number;
   d1RowsRead: number;
 }
+
+type Statements = Record<string, number>;
 
 const ENTERPRISE = "billed";
 const PATH = `/v1/enterprises/${ENTERPRISE}`;
@@ -105,14 +109,16 @@ async function countWay(
 ): Promise<Bill> {
   const reporter = new Reporter(way, runs);
   const sum = { ...NOTHING };
+  const rowsOf: Statements = {};
   for (let tick = 0; tick < ticks; tick++) {
     await send(Array.from({ length: runs }, () => reporter.next()));
     // Taking the counts also runs the alarm's work.
-    const counts = await takeCounts(runtime);
+    const { statements, ...counts } = await takeCounts(runtime);
+    for (const [name, rows] of Object.entries(statements)) rowsOf[name] = (rowsOf[name] ?? 0) + rows;
     for (const name of Object.keys(sum) as (keyof Counts)[]) sum[name] += counts[name];
     sum.alarmsRun += 1;
   }
-  return billOf(way, runs * ticks, requests * ticks, sum);
+  return billOf(way, runs * ticks, requests * ticks, sum, rowsOf);
 }
 
 /** Opens a socket for debits. Its `send` resolves when all messages are answered. */
@@ -168,11 +174,11 @@ export function measureStorage(directory: string, objectId: string): StorageUse 
 
 const NOTHING: Counts = { rowsWritten: 0, rowsRead: 0, alarmsSet: 0, alarmsRun: 0, d1RowsWritten: 0, d1RowsRead: 0 };
 
-async function takeCounts(runtime: Runtime): Promise<Counts> {
-  return (await runtime.ask(`counts?${ENTERPRISE}`)).json() as Promise<Counts>;
+async function takeCounts(runtime: Runtime): Promise<Counts & { statements: Statements }> {
+  return (await runtime.ask(`counts?${ENTERPRISE}`)).json() as Promise<Counts & { statements: Statements }>;
 }
 
-function billOf(way: Way, debits: number, requests: number, counts: Counts): Bill {
+function billOf(way: Way, debits: number, requests: number, counts: Counts, rowsOf: Statements): Bill {
   const prices = LIST_PRICES;
   const calls = requests > 0 ? requests : debits / prices.messagesPerRequest;
   const workerRequests = requests / debits;
@@ -194,6 +200,9 @@ function billOf(way: Way, debits: number, requests: number, counts: Counts): Bil
     debits,
     objectRows,
     copyRows,
+    statements: Object.entries({ ...rowsOf, "object: set the alarm": counts.alarmsSet })
+      .map(([name, rows]): [string, number] => [name, rows / debits])
+      .sort(([, a], [, b]) => b - a),
     workerRequests,
     objectRequests,
     requestsUsd,

@@ -18,7 +18,16 @@ import { BENCH_HELP, type BenchOptions, type Plan, parseBenchOptions } from "./o
 import { findPostgres, type Postgres, startPostgres } from "./postgres.ts";
 import { printProfile } from "./profile.ts";
 import { markdownOf, type Row, tableOf } from "./report.ts";
-import { billTable, growthRows, lagRows, latencyRow, singlesPerSecond, storageRows, throughputRows } from "./rows.ts";
+import {
+  billTable,
+  growthRows,
+  lagRows,
+  latencyRow,
+  singlesPerSecond,
+  statementTable,
+  storageRows,
+  throughputRows,
+} from "./rows.ts";
 import { measureWatchers, watcherRows } from "./watchers.ts";
 
 const ENTERPRISE = "bench";
@@ -43,7 +52,17 @@ try {
   for (const cleanup of cleanups.reverse()) await cleanup();
 }
 
-async function bench({ plan, profile, watchers, pages, control, markdown, json, dir }: BenchOptions): Promise<void> {
+async function bench({
+  plan,
+  profile,
+  watchers,
+  pages,
+  control,
+  bill,
+  markdown,
+  json,
+  dir,
+}: BenchOptions): Promise<void> {
   // Listeners of "exit" stop child processes and remove files, so every signal has to end in an exit.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(130));
   const startedMs = performance.now();
@@ -60,6 +79,10 @@ async function bench({ plan, profile, watchers, pages, control, markdown, json, 
   }
   const bundle = buildWorker(join(directory, "bundle"));
   if (watchers || pages) return benchReaders(plan, bundle, join(directory, "state"), pages);
+  if (bill) {
+    const { bills } = await account(bundle, join(directory, "counted"));
+    return console.log(`${statementTable(bills)}\n\n${billTable(bills)}`);
+  }
   if (control) return benchControl(plan, bundle, join(directory, "state"));
   if (profile !== null) return printProfile(bundle, join(directory, "state"), profile, cleanups);
 

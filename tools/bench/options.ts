@@ -16,6 +16,7 @@ Measures Fuelgauge on this machine and prints a table. Takes about ten minutes.
                    ${PROFILED_LOADS.join(", ")}
   --watchers       measure only what watchers and a webhook receiver that never answers cost a debit
   --pages          measure only what a hundred open usage pages cost a debit
+  --bill           count only what a million debits cost, and the rows that each statement writes
   --control        measure only what budgets and channels cost a debit and a start
   --help           show this help`;
 
@@ -41,6 +42,7 @@ export interface BenchOptions {
   /** Also print the table for the documentation. */
   markdown: boolean;
   control: boolean;
+  bill: boolean;
 }
 
 const FULL: Plan = {
@@ -74,13 +76,14 @@ export function parseBenchOptions(args: string[]): BenchOptions | null {
       pages: { type: "boolean", default: false },
       markdown: { type: "boolean", default: false },
       control: { type: "boolean", default: false },
+      bill: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   if (values.help) return null;
-  const { quick, json, dir = null, watchers, pages, markdown, control } = values;
+  const { quick, json, dir = null, watchers, pages, markdown, control, bill } = values;
   const profile = PROFILED_LOADS.find((name) => name === values.profile) ?? null;
   if (values.profile !== undefined && profile === null)
     throw new UsageError(`There is no load "${values.profile}". See "npm run bench -- --help".`);
-  return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers, pages, markdown, control };
+  return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers, pages, markdown, control, bill };
 }

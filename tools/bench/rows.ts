@@ -171,6 +171,16 @@ export function billTable(bills: readonly Bill[]): string {
   ]);
 }
 
+/** Formats the rows per debit that each statement writes, one column for each way. */
+export function statementTable(bills: readonly Bill[]): string {
+  const names = [...new Set(bills.flatMap(({ statements }) => statements.map(([name]) => name)))];
+  const rowsOf = ({ statements }: Bill, name: string) => statements.find(([other]) => other === name)?.[1] ?? 0;
+  return alignedLines([
+    ["rows written per debit by each statement", ...bills.map(({ way }) => WAYS[way])],
+    ...names.map((name) => [name, ...bills.map((bill) => rowsOf(bill, name).toFixed(3))]),
+  ]);
+}
+
 function perSecondOf(rounds: Rounds, load: LoadName): number[] | null {
   const turns = rounds.flatMap((round) => round[load] ?? []);
   return turns.length === 0 ? null : turns.map(({ perSecond }) => perSecond * LOADS[load].reports);

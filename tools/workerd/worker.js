@@ -69,9 +69,10 @@ export class EnterpriseObject extends Product {
   async takeCounts() {
     await super.alarm();
     const taken = { ...this.#counts, rowsWritten: 0, rowsRead: 0 };
-    for (const cursor of this.#counts.cursors) {
+    for (const { text, cursor } of this.#counts.cursors) {
       taken.rowsWritten += cursor.rowsWritten;
       taken.rowsRead += cursor.rowsRead;
+      addStatement(taken.statements, "object", text, cursor.rowsWritten);
     }
     Object.assign(this.#counts, newCounts());
     const { cursors: _, ...numbers } = taken;
@@ -211,6 +212,8 @@ const COPIED = `SELECT max(cycle_starts_at_ms), amount_micros FROM usage_by_dime
 function newCounts() {
   return {
     cursors: [],
+    /** Rows written by each statement. */
+    statements: {},
     alarmsSet: 0,
     alarmsRun: 0,
     d1RowsWritten: 0,
@@ -221,12 +224,19 @@ function newCounts() {
   };
 }
 
+/** Adds the rows that a statement wrote. Its start names it: what it does, and to which table. */
+function addStatement(statements, where, text, rows) {
+  if (rows === 0) return;
+  const name = `${where}: ${/^[^(]*?(?=\(| SET | WHERE |$)/.exec(text.replace(/\s+/g, " ").trim())[0].trim()}`;
+  statements[name] = (statements[name] ?? 0) + rows;
+}
+
 /** Keeps the cursors, because they know how many rows they wrote only when they are done. */
 function countStorage(storage, counts) {
   const { exec } = storage.sql;
   Object.getPrototypeOf(storage.sql).exec = function (...args) {
     const cursor = exec.apply(this, args);
-    counts.cursors.push(cursor);
+    counts.cursors.push({ text: args[0], cursor });
     return cursor;
   };
   const { setAlarm } = storage;
@@ -237,42 +247,46 @@ function countStorage(storage, counts) {
 }
 
 function countedDb(db, counts) {
-  const add = ({ meta }) => {
+  const add = ({ meta }, text) => {
     counts.d1Queries += 1;
+    addStatement(counts.statements, "D1", text, meta.rows_written);
     counts.d1RowsWritten += meta.rows_written;
     counts.d1RowsRead += meta.rows_read;
   };
-  const counted = (statement) => ({
+  const counted = (statement, text) => ({
     statement,
-    bind: (...values) => counted(statement.bind(...values)),
+    text,
+    bind: (...values) => counted(statement.bind(...values), text),
     all: async () => {
       const result = await statement.all();
-      add(result);
+      add(result, text);
       return result;
     },
     first: async (...args) => {
-      add(await statement.all());
+      add(await statement.all(), text);
       return statement.first(...args);
     },
     raw: async (...args) => {
       // `raw` returns no counts, so the query runs a second time.
-      add(await statement.all());
+      add(await statement.all(), text);
       return statement.raw(...args);
     },
     run: async () => {
       const result = await statement.run();
-      add(result);
+      add(result, text);
       return result;
     },
   });
   return {
-    prepare: (text) => counted(db.prepare(text)),
+    prepare: (text) => counted(db.prepare(text), text),
     batch: async (statements) => {
       const sinceMs = Date.now();
       const results = await db.batch(statements.map(({ statement }) => statement));
       counts.d1Ms += Date.now() - sinceMs;
       counts.d1Batches += 1;
-      results.forEach(add);
+      results.forEach((result, i) => {
+        add(result, statements[i].text);
+      });
       return results;
     },
   };
