@@ -98,8 +98,11 @@ function isAfter(a: CopyKey, b: CopyKey): boolean {
 function firstDifference(columns: readonly string[], row: CopyRow, expected: readonly unknown[]): string | null {
   // A run without reports has no unit yet. Its row has the enterprise's unit at the time of writing.
   const unitless = row.last_report_at_ms === null;
+  // An earlier release does not write magnitudes. It leaves the old one and its revision.
+  const unranked = row.magnitude_revision !== row.revision;
   const at = columns.findIndex((column, i) => {
-    if (column === "revision" || row[column] === expected[i]) return false;
+    if (column === "revision" || column === "magnitude_revision" || row[column] === expected[i]) return false;
+    if (unranked && column === "magnitude") return false;
     return !(unitless && column === "unit");
   });
   const column = columns[at];

@@ -12,6 +12,7 @@ import type { Micros, Unit } from "../ledger/micros.ts";
 import type { AtMs } from "../ledger/time.ts";
 import { type FactsJson, parseFacts } from "../wire/entry.ts";
 import type { CheckedCopy } from "./checked-copy.ts";
+import { magnitudeOf } from "./magnitude.ts";
 import { entries, names, usageByDimension, usageDaily, usageHourly } from "./schema.ts";
 
 export type TimeBucket = Span & { webMicros: number; cliMicros: number };
@@ -67,23 +68,47 @@ export function inBuckets(
   return buckets;
 }
 
-/** Returns the largest rows of a dimension after `after`. Returns `limit` + 1 rows if there are more than `limit`. */
+/**
+ * Returns the largest rows of a dimension after `after`. Returns `limit` + 1 rows if there are more than `limit`. It reads
+ * the rows from the largest magnitude on, until a magnitude ends behind the last row of the page.
+ */
 export async function readTop(
   db: CheckedCopy,
-  question: OfCycle & { dimension: Dimension },
+  { enterprise, unit, cycleStartsAtMs, dimension }: OfCycle & { dimension: Dimension },
   limit: number,
   after: { amountMicros: Micros; id: string } | null,
 ): Promise<TopRow[]> {
-  const t = usageByDimension;
+  const params: (string | number)[] = [enterprise, unit, cycleStartsAtMs, dimension];
+  if (after !== null) params.push(after.amountMicros, after.id, magnitudeOf(after.amountMicros));
   // Comparing row values lets SQLite seek in the index. Two conditions joined by OR would read all earlier rows.
-  const beyond = after === null ? undefined : sql`(${t.amountMicros}, ${t.id}) < (${after.amountMicros}, ${after.id})`;
-  return drizzle(db)
-    .select({ id: t.id, name: names.name, requests: t.requests, amountMicros: t.amountMicros })
-    .from(t)
-    .leftJoin(names, and(eq(names.enterprise, t.enterprise), eq(names.kind, question.dimension), eq(names.id, t.id)))
-    .where(and(ofCycle(question), eq(t.dimension, question.dimension), beyond))
-    .orderBy(desc(t.amountMicros), desc(t.id))
-    .limit(limit + 1);
+  const [rankedBeyond, beyond] =
+    after === null
+      ? ["", ""]
+      : ["AND (magnitude, amount_micros, id) < (?7, ?5, ?6)", "AND (amount_micros, id) < (?5, ?6)"];
+  const ofCycle = "enterprise = ?1 AND unit = ?2 AND cycle_starts_at_ms = ?3 AND dimension = ?4";
+  const list = (index: string, condition: string, order: string) =>
+    `SELECT * FROM (SELECT id, requests, amount_micros FROM usage_by_dimension INDEXED BY ${index}
+      WHERE ${ofCycle} AND ${condition} ORDER BY ${order} LIMIT ${limit + 1})`;
+  const ranked = list(
+    "usage_by_dimension_magnitude",
+    `magnitude_revision = revision ${rankedBeyond}`,
+    "magnitude DESC, amount_micros DESC, id DESC",
+  );
+  // The rows that an earlier release wrote last are not found by their magnitude. There are hardly ever any.
+  const unranked = list(
+    "usage_by_dimension_unranked",
+    `magnitude_revision <> revision ${beyond}`,
+    "amount_micros DESC, id DESC",
+  );
+  const { results } = await db
+    .prepare(
+      `SELECT t.*, n.name FROM (${ranked} UNION ALL ${unranked} ORDER BY amount_micros DESC, id DESC LIMIT ${limit + 1}) AS t
+        LEFT JOIN names AS n ON n.enterprise = ?1 AND n.kind = ?4 AND n.id = t.id
+        ORDER BY t.amount_micros DESC, t.id DESC`,
+    )
+    .bind(...params)
+    .all<{ id: string; requests: number; amount_micros: number; name: string | null }>();
+  return results.map(({ id, name, requests, amount_micros }) => ({ id, name, requests, amountMicros: amount_micros }));
 }
 
 /** Returns one row of a dimension with its name. Its numbers are zero if nothing was charged in the cycle. */

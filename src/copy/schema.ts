@@ -96,11 +96,19 @@ export const usageByDimension = sqliteTable(
     amountMicros: amount("amount_micros"),
     revision: integer("revision").notNull(),
     generation: generation(),
+    /** The result of magnitudeOf for the amount, if `magnitudeRevision` is the row's revision. */
+    magnitude: integer("magnitude").notNull().default(0),
+    /** The revision that wrote the magnitude last. An earlier release raises only the revision. */
+    magnitudeRevision: integer("magnitude_revision").notNull().default(0),
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.unit, t.cycleStartsAtMs, t.dimension, t.id] }),
-    // This index has the order of the top lists, so that a page of a list reads only its own rows.
-    index("usage_by_dimension_amount").on(t.enterprise, t.unit, t.cycleStartsAtMs, t.dimension, t.amountMicros, t.id),
+    // This index finds the largest rows. A charge that leaves the magnitude as it is does not write to it.
+    index("usage_by_dimension_magnitude").on(t.enterprise, t.unit, t.cycleStartsAtMs, t.dimension, t.magnitude),
+    // This index finds the rows that an earlier release wrote last.
+    index("usage_by_dimension_unranked")
+      .on(t.enterprise, t.unit, t.cycleStartsAtMs, t.dimension)
+      .where(sql`magnitude_revision <> revision`),
   ],
 );
 

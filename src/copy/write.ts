@@ -6,6 +6,7 @@
 import { showFacts } from "../wire/entry.ts";
 import type { Batch, CopyHead, CycleTotal, TimeTotal } from "./batch.ts";
 import { headStatement, parseHead } from "./checked-copy.ts";
+import { magnitudeOf } from "./magnitude.ts";
 import { removeCycles, runParts } from "./run-parts.ts";
 import { searchKeysOf } from "./search-keys.ts";
 import type { TableRows } from "./table-rows.ts";
@@ -104,9 +105,10 @@ export function allRowsOf(batch: BatchRows): TableRows[] {
     { table: "usage_daily", columns: TIME, keys: 3, values: time("day") },
     {
       table: "usage_by_dimension",
-      columns: ["unit", "cycle_starts_at_ms", "dimension", "id", "requests", "amount_micros", "revision"],
+      columns: CYCLE_COLUMNS,
       keys: 4,
       values: batch.totals.cycle.map(cycleToList),
+      rare: ["magnitude"],
     },
     ...cubeRows(batch.totals),
     {
@@ -145,9 +147,21 @@ function timeToList({ unit, startsAtMs, surface, amountMicros, revision }: TimeT
   return [unit, startsAtMs, surface, amountMicros, revision];
 }
 
+const CYCLE_COLUMNS = [
+  "unit",
+  "cycle_starts_at_ms",
+  "dimension",
+  "id",
+  "requests",
+  "amount_micros",
+  "revision",
+  "magnitude",
+  "magnitude_revision",
+] as const;
+
 function cycleToList(total: CycleTotal): unknown[] {
   const { unit, cycleStartsAtMs, dimension, id, requests, amountMicros, revision } = total;
-  return [unit, cycleStartsAtMs, dimension, id, requests, amountMicros, revision];
+  return [unit, cycleStartsAtMs, dimension, id, requests, amountMicros, revision, magnitudeOf(amountMicros), revision];
 }
 
 const RUN_COLUMNS = [
@@ -218,8 +232,8 @@ function portionsOf(values: readonly unknown[][]): string[] {
 }
 
 function upsertOf(rows: TableRows): string {
-  const { table, columns, keys, fixed = [], rare = [], quiet = false } = rows;
-  const changing = columns.slice(keys).filter((column) => !fixed.includes(column) && !rare.includes(column));
+  const { table, columns, quiet = false } = rows;
+  const changing = changingOf(rows);
   const set = listOf([...changing, "generation"], (column) => `${column} = excluded.${column}`);
   // Within a generation, an entry never changes.
   const newer = columns.includes("revision")
@@ -232,18 +246,24 @@ function upsertOf(rows: TableRows): string {
 }
 
 /**
- * Returns SQL that updates these columns in the existing rows in which one of them differs. It must run before the
- * upsert: the upsert raises the row's revision, and this statement needs the old revision to recognize an older batch.
- * UPDATE … FROM would read all rows of the enterprise. The cross join makes SQLite look up only the rows that were sent.
+ * Returns SQL that updates the existing rows in which one of these columns differs, all of their columns at once. It must
+ * run before the upsert, which then finds these rows to be written. UPDATE … FROM would read all rows of the enterprise.
+ * The cross join makes SQLite look up only the rows that were sent.
  */
 function updateWhereDifferent(rows: TableRows, corrected: readonly string[]): string {
   const { table, columns, keys } = rows;
   const sent = (column: string) => `j.value ->> ${columns.indexOf(column)}`;
   const same = columns.slice(0, keys).map((column) => `t.${column} = ${sent(column)}`);
   const differs = corrected.map((column) => `t.${column} IS NOT ${sent(column)}`);
+  const set = [...corrected, ...changingOf(rows), "generation"];
   return `${insertSent(rows)} CROSS JOIN ${table} AS t ON t.enterprise = ?1 AND ${same.join(" AND ")}
     WHERE ${OF_THIS_GENERATION} AND (t.generation, t.revision) < (?3, ${sent("revision")}) AND (${differs.join(" OR ")})
-    ${onConflict(rows)} DO UPDATE SET ${listOf(corrected, (column) => `${column} = excluded.${column}`)}`;
+    ${onConflict(rows)} DO UPDATE SET ${listOf(set, (column) => `${column} = excluded.${column}`)}`;
+}
+
+/** The columns that every update of a row sets. */
+function changingOf({ columns, keys, fixed = [], rare = [] }: TableRows): string[] {
+  return columns.slice(keys).filter((column) => !fixed.includes(column) && !rare.includes(column));
 }
 
 /** The head is written first, so its generation is at least that of the batch. */

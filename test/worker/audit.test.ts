@@ -128,7 +128,7 @@ const COPY_DAMAGE: [what: string, sql: string][] = [
   ],
   [
     "a total that the ledger lacks",
-    "INSERT INTO usage_by_dimension SELECT enterprise, unit, cycle_starts_at_ms, dimension, 'ghost', requests, amount_micros, revision, generation FROM usage_by_dimension WHERE enterprise = ?1 AND id = 'u2'",
+    "INSERT INTO usage_by_dimension SELECT enterprise, unit, cycle_starts_at_ms, dimension, 'ghost', requests, amount_micros, revision, generation, magnitude, magnitude_revision FROM usage_by_dimension WHERE enterprise = ?1 AND id = 'u2'",
   ],
 ];
 

@@ -21,7 +21,9 @@ export const TABLES = [
 export async function copyOf({ id }: Enterprise): Promise<Record<string, unknown[]>> {
   const read = async (table: string) => {
     const { results } = await env.DB.prepare(`SELECT * FROM ${table} WHERE enterprise = ?`).bind(id).all();
-    return results.map(({ revision: _r, generation: _g, ...row }) => JSON.stringify(row)).sort();
+    return results
+      .map(({ revision: _r, generation: _g, magnitude_revision: _m, ...row }) => JSON.stringify(row))
+      .sort();
   };
   return Object.fromEntries(await Promise.all(TABLES.map(async (table) => [table, await read(table)] as const)));
 }

@@ -69,11 +69,14 @@ function writeCopy(file: string, { enterprise, runs, cycleStartsAtMs }: History)
     ["group", "group-", GROUPS],
     ["user", "user-", USERS],
   ] as const) {
+    const amount = `(:requests * ${CHARGE_MICROS} + i)`;
+    const text = `CAST(${amount} AS TEXT)`;
     db.prepare(
       `${NUMBERS} INSERT OR REPLACE INTO usage_by_dimension
-          (enterprise, unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision)
+          (enterprise, unit, cycle_starts_at_ms, dimension, id, requests, amount_micros, revision, magnitude,
+            magnitude_revision)
         SELECT :enterprise, 'credits', :cycle, :dimension, CASE :prefix WHEN '' THEN '' ELSE :prefix || i END,
-          :requests, :requests * ${CHARGE_MICROS} + i, 1 FROM n`,
+          :requests, ${amount}, 1, length(${text}) * 3 + (${text} >= '2') + (${text} >= '5'), 1 FROM n`,
     ).run({ ...parameters, dimension, prefix, count, requests: Math.ceil(runs / count) });
   }
   db.close();
