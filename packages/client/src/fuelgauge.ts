@@ -32,12 +32,15 @@ export type OpenPolicy = {
   maxRuns: number;
   /** How much usage may be unreported. Above this limit no run starts, and runs in progress are asked to stop. */
   maxUnreported: number;
-  /** Returns how much a meter's totals count toward `maxUnreported`, for example their cost. Default: all tokens. */
+  /**
+   * Returns how much a meter's totals count toward `maxUnreported`, for example their cost. Default: all tokens, which
+   * also count where this function throws or does not return a number.
+   */
   weigh?: (model: string, usage: Usage) => number;
 };
 
 export type FuelgaugeOptions = {
-  /** The address of your Fuelgauge, such as https://fuelgauge.example.com */
+  /** The address of your Fuelgauge, such as https://fuelgauge.example.com. A TypeError is thrown for any other form. */
   url: string;
   enterprise: string;
   /** A key with the scope `debit`, or a function that returns the current one. */
@@ -71,6 +74,7 @@ export type Fuelgauge = {
 };
 
 export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
+  requireAddress(options);
   const { clock = realClock, random = Math.random, timeoutMs = 10_000, startLimitMs = 5_000 } = options;
   const { maxRuns = 10_000, whenUnreachable = "closed" } = options;
   const onTrouble = (trouble: Trouble) => {
@@ -93,7 +97,7 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
     ...context,
     tiers,
     transport: options.transport?.({ ...context, timeoutMs, http }) ?? http,
-    limit: open && { maxUnreported: open.maxUnreported, weigh: open.weigh ?? allTokens },
+    limit: open && { maxUnreported: open.maxUnreported, weigh: safeWeigh(open.weigh, onTrouble) },
     register: (run) => registerRun(context, run, startOptions.get(run) as StartOptions),
     onTrouble,
   });
@@ -141,6 +145,31 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
 }
 
 const TOTALS_MISSING = "the ledger already knows this run: pass its saved totals, or {} if it had used nothing";
+
+/** Finds a missing variable when the program starts. Later it would look like an outage of the ledger. */
+function requireAddress({ url, enterprise }: FuelgaugeOptions): void {
+  if (!/^https?:\/\/./.test(url)) throw new TypeError(`url must begin with https:// or http://, not "${url}"`);
+  if (enterprise === "") throw new TypeError("enterprise must not be empty");
+}
+
+/** A `weigh` that fails must neither throw into the agent nor switch the limit off, so all tokens count instead. */
+function safeWeigh(weigh: OpenPolicy["weigh"], onTrouble: (trouble: Trouble) => void): typeof allTokens {
+  if (weigh === undefined) return allTokens;
+  let isKnown = false;
+  return (model, usage) => {
+    let detail: string;
+    try {
+      const weight = weigh(model, usage);
+      if (Number.isFinite(weight)) return weight;
+      detail = `weigh returned ${String(weight)} for ${model}`;
+    } catch (error) {
+      detail = String(error);
+    }
+    if (!isKnown) onTrouble({ kind: "weigh_failed", detail });
+    isKnown = true;
+    return allTokens(model, usage);
+  };
+}
 
 function refuse(code: Refusal["code"], detail: string): Started {
   return { admitted: false, refusal: { code, status: 0, detail } };

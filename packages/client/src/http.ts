@@ -88,7 +88,8 @@ function causeOf(error: unknown): string {
   return reason === undefined ? String(error) : `${error} (${reason})`;
 }
 
-function parseBody(text: string): Record<string, unknown> {
+/** Parses a JSON object. Of any other text, the first characters are in `detail`. */
+export function parseBody(text: string): Record<string, unknown> {
   try {
     const json: unknown = JSON.parse(text);
     if (typeof json === "object" && json !== null) return json as Record<string, unknown>;

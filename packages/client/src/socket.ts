@@ -5,7 +5,7 @@
  * go over HTTP for a random time of up to 30 s, or of up to 5 minutes after several failures in a row.
  */
 import { type Clock, reopenAfterMs, withTimeout } from "./clock.ts";
-import { type Ledger, noAnswer } from "./http.ts";
+import { type Ledger, noAnswer, parseBody } from "./http.ts";
 import { type MakeTransport, type Outcome, outcomeOf, type Transport } from "./transport.ts";
 import type { Report } from "./wire.ts";
 
@@ -97,12 +97,7 @@ class SocketTransport implements Transport {
   }
 
   #handleReply(data: unknown): void {
-    let reply: Record<string, unknown>;
-    try {
-      reply = JSON.parse(String(data)) as Record<string, unknown>;
-    } catch {
-      return;
-    }
+    const reply = parseBody(String(data));
     const waiting = this.#waiting.get(reply.id as number);
     if (waiting === undefined) return;
     this.#failures = 0;

@@ -14,5 +14,7 @@ export type Trouble =
   | { kind: "totals_missing"; run: string; detail: string }
   /** `keep` threw, rejected or took too long. The totals were reported anyway. */
   | { kind: "keep_failed"; run: string; detail: string }
+  /** `weigh` threw, or did not return a number. The client counts all tokens instead, and says so only once. */
+  | { kind: "weigh_failed"; detail: string }
   /** A listener given to `onAction` threw. */
   | { kind: "listener_failed"; run: string; detail: string };
