@@ -1,17 +1,13 @@
 // The demo's history: local hours in any time zone, steps within one local day, and runs that can be sent again.
 import { describe, expect, it } from "vitest";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
-import {
-  anchorDayFor,
-  busyness,
-  cycleStartDate,
-  historySteps,
-  localTime,
-  MAX_STEP_MS,
-  pastHours,
-} from "../../tools/demo/rhythm.ts";
+import { cycleAt } from "../../src/ledger/cycle.ts";
+import { forecastOf } from "../../src/ledger/forecast.ts";
+import { medianMicros } from "../../tools/demo/agent.ts";
+import { anchorDayFor, busyness, historySteps, localTime, MAX_STEP_MS, pastHours } from "../../tools/demo/rhythm.ts";
 import { costOfMeters, runsOfHour } from "../../tools/demo/runs.ts";
 import { seedEnterprise } from "../../tools/demo/seed.ts";
+import { cycleTargets } from "../../tools/demo/targets.ts";
 import { DEMO_ENTERPRISES, type DemoEnterprise } from "../../tools/demo/world.ts";
 import type { Call } from "../../tools/kit/http.ts";
 
@@ -53,15 +49,78 @@ describe("past hours", () => {
 });
 
 describe("the cycle", () => {
-  it("began on its anchor day, even across a day of 23 hours", () => {
-    expect(cycleStartDate(Date.parse("2026-03-30T22:30:00Z"), "Europe/Berlin", 29)).toBe("2026-03-29");
-    expect(cycleStartDate(NOW_MS, "Europe/Berlin", 23)).toBe("2026-11-23");
-    expect(cycleStartDate(NOW_MS, "Europe/Berlin", 24)).toBe("2026-10-24");
-  });
-
   it("is about as old as configured, with an anchor day that every month has", () => {
     expect(anchorDayFor(NOW_MS, "Europe/Berlin", 20)).toBe(3);
     expect(anchorDayFor(Date.parse("2026-11-20T12:00:00Z"), "UTC", 20)).toBe(28);
+  });
+});
+
+describe("what the demo has used", () => {
+  const ALLOWANCES: Record<string, number> = { acme: 25_000_000_000, globex: 0, initech: 500_000_000 };
+  const DAY_MS = 24 * HOUR_MS;
+
+  /** The last cycle and its forecast, if the demo is first started at this moment. */
+  function startedAt(nowMs: number, enterprise: DemoEnterprise) {
+    const { id, settings, grants, monthlyCapMicros } = enterprise;
+    const anchorDay = anchorDayFor(nowMs, settings.time_zone, enterprise.daysIntoCycle);
+    const targets = cycleTargets(enterprise, anchorDay, ALLOWANCES[id]!, nowMs);
+    const current = targets.at(-1)!;
+    const expiries = grants.map(({ amount_micros, expiresInDays }) => ({
+      micros: amount_micros,
+      expiresAtMs: expiresInDays === null ? null : nowMs + expiresInDays * DAY_MS,
+    }));
+    const lastingMicros = (monthlyCapMicros ?? ALLOWANCES[id]!) - current.usedMicros;
+    const credit = { lastingMicros, grants: expiries.toSorted((a) => (a.expiresAtMs === null ? 1 : -1)) };
+    return {
+      targets,
+      current,
+      anchorDay,
+      lastingMicros,
+      forecast: forecastOf(current.usedMicros, credit, current, nowMs),
+    };
+  }
+
+  const MOMENTS = Array.from({ length: 520 }, (_, index) => Date.parse("2026-11-01T00:30:00Z") + index * 35 * HOUR_MS);
+
+  it("makes Acme run out some days from now and before the reset, while a grant expires, at every moment of two years", () => {
+    for (const nowMs of MOMENTS) {
+      const { current, lastingMicros, forecast } = startedAt(nowMs, DEMO_ENTERPRISES[0]!);
+      const at = new Date(nowMs).toISOString();
+      expect(forecast.onTrackToRunOut, at).toBe(true);
+      expect(forecast.runOutDays, at).toBeGreaterThan(2.2);
+      expect((current.endsAtMs - forecast.runOutAtMs!) / DAY_MS, at).toBeGreaterThan(3);
+      expect(forecast.expiringMicros, at).toBe(600_000_000);
+      expect(lastingMicros, at).toBeGreaterThan(0);
+    }
+  });
+
+  it("keeps the others below their limits at every moment of two years", () => {
+    for (const enterprise of DEMO_ENTERPRISES.slice(1)) {
+      for (const nowMs of MOMENTS) {
+        const { forecast, lastingMicros } = startedAt(nowMs, enterprise);
+        const ratio = forecast.leftAtResetMicros! / (enterprise.monthlyCapMicros ?? ALLOWANCES[enterprise.id]!);
+        expect(forecast.onTrackToRunOut).toBe(false);
+        expect(ratio).toBeGreaterThan(0.07);
+        expect(lastingMicros).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  it("has two whole cycles before this one, which were less busy and within the allowance", () => {
+    const { targets, anchorDay } = startedAt(NOW_MS, DEMO_ENTERPRISES[0]!);
+    expect(targets.map(({ usedMicros }) => Math.round(usedMicros / 1e6))).toEqual([16_000, 21_500, expect.any(Number)]);
+    expect(targets.map(({ activity }) => activity < 1)).toEqual([true, true, false]);
+    for (const { startsAtMs, endsAtMs } of targets) {
+      expect(cycleAt(startsAtMs, "Europe/Berlin", anchorDay)).toEqual({ startsAtMs, endsAtMs });
+    }
+  });
+
+  it("lets the agents of Acme work harder while it is not on track to run out", () => {
+    const [acme, globex] = DEMO_ENTERPRISES as [DemoEnterprise, DemoEnterprise];
+    const gauge = (on_track_to_run_out: boolean) => ({ available_micros: 1_000_000_000, on_track_to_run_out });
+    expect(medianMicros(acme, gauge(true))).toBe(100_000);
+    expect(medianMicros(acme, gauge(false))).toBe(1_000_000);
+    expect(medianMicros(globex, gauge(false))).toBe(100_000);
   });
 });
 
@@ -132,7 +191,7 @@ describe("seedEnterprise", () => {
 
   const ACME = DEMO_ENTERPRISES[0]!;
 
-  it("sends a month of history, follows the real clock, and does nothing the second time", async () => {
+  it("sends the history of three cycles, follows the real clock, and does nothing the second time", async () => {
     const operator = fakeInterface(ACME);
     expect(await seedEnterprise(ACME, BOOK, operator.call, NOW_MS)).toBe(true);
     expect(operator.shown()).toMatchObject({ test_clock: null, anchor_day: 3 });

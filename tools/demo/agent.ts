@@ -4,7 +4,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
-import type { Call } from "../kit/http.ts";
+import type { Answer, Call } from "../kit/http.ts";
 import { aroundMedian, wholeBetween } from "../kit/random.ts";
 import { localTime } from "./rhythm.ts";
 import { attributionOf, costOfMeters, type DemoRun, metersOf, scaleUsage } from "./runs.ts";
@@ -26,6 +26,13 @@ const PAUSE_AFTER_ERROR_MS = 5_000;
 /** The median cost of a run if the enterprise has no limit to take a share of. */
 const MICROS_WITHOUT_LIMIT = 20_000;
 const MIN_RUN_MICROS = 2_000;
+const CATCH_UP_FACTOR = 10;
+
+/** The fields of a gauge that an agent reads. */
+interface GaugeOfAgent {
+  available_micros: number | null;
+  on_track_to_run_out: boolean;
+}
 
 type RunOutcome = "done" | "refused";
 
@@ -56,9 +63,7 @@ async function doRun(enterprise: DemoEnterprise, book: PriceBook, { brief, patie
   const path = `/v1/enterprises/${enterprise.id}`;
   const gauge = await brief("GET", `${path}/gauge`);
   if (gauge.status !== 200) return "refused";
-  const { available_micros } = gauge.body as { available_micros: number | null };
-  const share = available_micros === null ? MICROS_WITHOUT_LIMIT : available_micros * enterprise.live.shareOfRemaining;
-  const targetMicros = Math.max(MIN_RUN_MICROS, aroundMedian(Math.random, share, 1.8));
+  const targetMicros = Math.max(MIN_RUN_MICROS, aroundMedian(Math.random, medianMicros(enterprise, gauge.body), 1.8));
   const { meters, ...run } = planRun(enterprise, book, targetMicros);
 
   const admission = await brief("POST", `${path}/runs`, {
@@ -67,6 +72,7 @@ async function doRun(enterprise: DemoEnterprise, book: PriceBook, { brief, patie
     ...(Math.random() < HOLD_RATIO ? { hold_micros: Math.ceil(targetMicros * 1.5) } : {}),
   });
   // 404: the server has no route for starting runs. Report anyway.
+  if (isBudgetExhausted(admission)) return "done";
   if (![200, 201, 404].includes(admission.status)) return "refused";
 
   const steps = wholeBetween(Math.random, 5, 15);
@@ -81,6 +87,22 @@ async function doRun(enterprise: DemoEnterprise, book: PriceBook, { brief, patie
   }
   await reportAll(run, meters, { ratio: Math.min(1, reached / steps), final: true }, path, patient);
   return "done";
+}
+
+/** A person's budget is used up: the next run is somebody else's. */
+function isBudgetExhausted({ status, body }: Answer): boolean {
+  return status === 402 && (body as { code?: string } | null)?.code === "budget_exhausted";
+}
+
+/**
+ * The median cost of a run: a share of what is left. Ten times that while an enterprise that shall run out is not on track
+ * to, because the demo was stopped for days or a new cycle has begun.
+ */
+export function medianMicros({ paceRatio, live }: DemoEnterprise, gauge: unknown): number {
+  const { available_micros, on_track_to_run_out } = gauge as GaugeOfAgent;
+  if (available_micros === null) return MICROS_WITHOUT_LIMIT;
+  const catchUp = paceRatio > 1 && !on_track_to_run_out ? CATCH_UP_FACTOR : 1;
+  return available_micros * live.shareOfRemaining * catchUp;
 }
 
 function planRun(enterprise: DemoEnterprise, book: PriceBook, targetMicros: number) {

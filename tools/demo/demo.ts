@@ -1,4 +1,4 @@
-// The demo that `npm start` runs: creates three enterprises with a month of history if they are missing, prints links
+// The demo that `npm start` runs: creates three enterprises with the history of three cycles if they are missing, prints links
 // that sign in to them, serves an editor that embeds the usage bar, and runs demo agents until it is stopped.
 // Needs OPERATOR_KEY in the environment and a Worker in local demo mode. To run it by hand:
 // `node tools/run.mjs demo/demo.ts --to URL`. With `--editor-port` it prefers that port for the editor. With `--seed-only` it exits after printing the links.
@@ -49,7 +49,7 @@ async function main(): Promise<void> {
 
 async function seedAll(book: PriceBook, call: Call): Promise<void> {
   const startedMs = performance.now();
-  const notice = setTimeout(() => console.log("Creating three demo enterprises with a month of history …"), 1000);
+  const notice = setTimeout(() => console.log("Creating three demo enterprises with three cycles of history …"), 1000);
   const seeded = await Promise.all(
     DEMO_ENTERPRISES.map((enterprise) => seedEnterprise(enterprise, book, call, Date.now())),
   );

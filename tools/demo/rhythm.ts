@@ -6,8 +6,9 @@ const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 /** Older history appears only as days and weeks, so fewer and longer steps suffice and make seeding quick. */
 const HOURLY_FOR_MS = 3 * DAY_MS;
-/** The maximum length of a step. A resumed seed sends the hours of this last stretch again. */
-export const MAX_STEP_MS = 4 * HOUR_MS;
+const FOUR_HOURLY_FOR_MS = 34 * DAY_MS;
+/** The maximum length of a step: a local day. A resumed seed sends the hours of this last stretch again. */
+export const MAX_STEP_MS = 25 * HOUR_MS;
 const ARRIVES_BEFORE_END_MS = 1000;
 
 const BUSYNESS_BY_HOUR = [
@@ -68,15 +69,15 @@ export function busyness({ hour, isWeekend, startsAtMs, endsAtMs }: PastHour): n
   return BUSYNESS_BY_HOUR[hour]! * (isWeekend ? WEEKEND_RATIO : 1) * share;
 }
 
-/** Groups hours into steps: one hour each for recent days, up to four of the same local day before that. */
+/** Groups hours into steps: one hour each for recent days, before that up to four of the same local day, and then whole days. */
 export function historySteps(hours: readonly PastHour[], nowMs: number): HistoryStep[] {
   const steps: HistoryStep[] = [];
   for (const hour of hours) {
     const step = steps.at(-1);
     const first = step?.hours[0];
     const arriveAtMs = hour.endsAtMs - ARRIVES_BEFORE_END_MS;
-    const isOld = hour.startsAtMs < nowMs - HOURLY_FOR_MS;
-    if (step && first && isOld && first.date === hour.date && hour.endsAtMs - first.startsAtMs <= MAX_STEP_MS) {
+    const maxStepMs = maxStepAt(nowMs - hour.startsAtMs);
+    if (step && first && first.date === hour.date && hour.endsAtMs - first.startsAtMs <= maxStepMs) {
       step.hours.push(hour);
       step.arriveAtMs = arriveAtMs;
     } else {
@@ -86,14 +87,9 @@ export function historySteps(hours: readonly PastHour[], nowMs: number): History
   return steps;
 }
 
-/**
- * The local date on which the current cycle began. Anchor days are at most 28 here, so every month has them.
- * Goes back in half days, because 24 hours could skip a local day that has only 23.
- */
-export function cycleStartDate(nowMs: number, timeZone: string, anchorDay: number): string {
-  let atMs = nowMs;
-  while (Number(localTime(atMs, timeZone).date.slice(8)) !== anchorDay) atMs -= DAY_MS / 2;
-  return localTime(atMs, timeZone).date;
+function maxStepAt(ageMs: number): number {
+  if (ageMs <= HOURLY_FOR_MS) return HOUR_MS;
+  return ageMs <= FOUR_HOURLY_FOR_MS ? 4 * HOUR_MS : MAX_STEP_MS;
 }
 
 /** The anchor day that makes the current cycle about this many days old. */

@@ -30,11 +30,11 @@ const HELPER_MODELS = ["claude-haiku-4-5", "gpt-5-mini", "gemini-2.5-flash"];
 const HELPER_RATIO = 0.2;
 const HELPER_TOKENS_RATIO = 0.15;
 
-/** The runs that started in one past hour. */
-export function runsOfHour(enterprise: DemoEnterprise, hour: PastHour, book: PriceBook): DemoRun[] {
+/** The runs that started in one past hour. `activity` is how busy that cycle was, compared with this one. */
+export function runsOfHour(enterprise: DemoEnterprise, hour: PastHour, book: PriceBook, activity = 1): DemoRun[] {
   const name = `${enterprise.id}/${new Date(hour.startsAtMs).toISOString().slice(0, 13)}`;
   const dayFactor = 0.6 + 0.8 * seededRandom(`${enterprise.id}/${hour.date}`)();
-  const expected = enterprise.runsPerBusyHour * busyness(hour) * dayFactor;
+  const expected = enterprise.runsPerBusyHour * busyness(hour) * dayFactor * activity;
   const count = Math.floor(expected + seededRandom(name)());
   return Array.from({ length: count }, (_, index) => {
     const random = seededRandom(`${name}/${index}`);

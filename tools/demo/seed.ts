@@ -1,28 +1,19 @@
-// Creates one demo enterprise with a month of history, over the documented HTTP interface with the operator key.
-// The enterprise starts with a test clock 34 days in the past. The history is sent as ordinary debits while that clock
+// Creates one demo enterprise with the history of three cycles, over the documented HTTP interface with the operator key.
+// The enterprise starts with a test clock at the start of the first of them. The history is sent as ordinary debits while that clock
 // moves forward. At the end the enterprise switches to the real clock, which marks it as demo data and works in local
 // demo mode only. Every call may be repeated, so an interrupted seed resumes with the next start.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PriceBook } from "../../src/catalog/price-book.ts";
 import { type Answer, type Call, describeProblem } from "../kit/http.ts";
-import {
-  anchorDayFor,
-  cycleStartDate,
-  type HistoryStep,
-  historySteps,
-  MAX_STEP_MS,
-  type PastHour,
-  pastHours,
-} from "./rhythm.ts";
+import { anchorDayFor, type HistoryStep, historySteps, MAX_STEP_MS, type PastHour, pastHours } from "./rhythm.ts";
 import { costOfMeters, type DemoRun, runsOfHour, scaleUsage } from "./runs.ts";
+import { cycleTargets } from "./targets.ts";
 import { type DemoEnterprise, type DemoGrant, memberWithBudget } from "./world.ts";
 
 const MICROS = 1_000_000;
 
 const DAY_MS = 86_400_000;
-/** Fills the 30-day chart. One day less than the 35 days after which reports are refused (410 run_too_old). */
-const HISTORY_MS = 34 * DAY_MS;
 const MAX_REPORTS_PER_CALL = 1000;
 /** How long to wait for the tables to have everything. */
 const MAX_LAG_MS = 60_000;
@@ -73,9 +64,11 @@ function isInterrupted({ name, test_clock }: ShownEnterprise, enterprise: DemoEn
   return Boolean(test_clock) && name === enterprise.settings.name;
 }
 
-async function create({ id, settings, daysIntoCycle }: DemoEnterprise, call: Call, nowMs: number): Promise<unknown> {
+async function create(enterprise: DemoEnterprise, call: Call, nowMs: number): Promise<unknown> {
+  const { id, settings, daysIntoCycle } = enterprise;
   const anchor_day = anchorDayFor(nowMs, settings.time_zone, daysIntoCycle);
-  const test_clock = new Date(nowMs - HISTORY_MS).toISOString();
+  const [first] = cycleTargets(enterprise, anchor_day, 0, nowMs);
+  const test_clock = new Date(first!.startsAtMs).toISOString();
   return must(call, "PUT", `/v1/enterprises/${id}`, { ...settings, anchor_day, test_clock });
 }
 
@@ -89,7 +82,7 @@ interface PlannedStep extends HistoryStep {
   runs: DemoRun[];
 }
 
-/** Plans the history, scaled so that this cycle's use is the configured share of the total. */
+/** Plans the history, scaled so that each cycle's use meets its target. */
 function planHistory(
   enterprise: DemoEnterprise,
   shown: ShownEnterprise,
@@ -97,27 +90,30 @@ function planHistory(
   clocks: Clocks,
 ): PlannedStep[] {
   const { clockMs, nowMs } = clocks;
-  const { time_zone } = enterprise.settings;
-  const hours = pastHours(nowMs - HISTORY_MS, nowMs, time_zone);
-  const runsOf = new Map<PastHour, DemoRun[]>(hours.map((hour) => [hour, runsOfHour(enterprise, hour, book)]));
-
-  const cycleStart = cycleStartDate(nowMs, time_zone, shown.anchor_day);
-  const inCycle = hours.filter(({ date }) => date >= cycleStart).flatMap((hour) => runsOf.get(hour)!);
-  const costMicros = costOfMeters(
-    inCycle.flatMap(({ meters }) => meters),
-    enterprise,
-    book,
-  );
-  const bonusMicros = enterprise.grants.reduce((sum, { amount_micros }) => sum + amount_micros, 0);
-  const totalMicros = enterprise.monthlyCapMicros ?? (shown.gauge.monthly?.allowance_micros ?? 0) + bonusMicros;
-  const factor = costMicros > 0 ? (totalMicros * enterprise.usedRatio) / costMicros : 1;
+  const allowanceMicros = shown.gauge.monthly?.allowance_micros ?? 0;
+  const targets = cycleTargets(enterprise, shown.anchor_day, allowanceMicros, nowMs);
+  const hours = pastHours(targets[0]!.startsAtMs, nowMs, enterprise.settings.time_zone);
+  const runsOf = new Map<PastHour, DemoRun[]>();
+  for (const { startsAtMs, endsAtMs, usedMicros, activity } of targets) {
+    const own = hours.filter((hour) => hour.startsAtMs >= startsAtMs && hour.startsAtMs < endsAtMs);
+    const planned = own.map((hour) => ({ hour, runs: runsOfHour(enterprise, hour, book, activity) }));
+    const meters = planned.flatMap(({ runs }) => runs).flatMap((run) => run.meters);
+    const costMicros = costOfMeters(meters, enterprise, book);
+    const factor = costMicros > 0 ? usedMicros / costMicros : 1;
+    for (const { hour, runs } of planned) {
+      runsOf.set(
+        hour,
+        runs.map((run) => scaleRun(run, factor)),
+      );
+    }
+  }
 
   // After an interruption the last step may or may not have been sent, so its hours are sent again.
   const missing = hours.filter(({ endsAtMs }) => endsAtMs > clockMs - MAX_STEP_MS);
   return historySteps(missing, nowMs).map((step) => ({
     ...step,
     arriveAtMs: Math.max(step.arriveAtMs, clockMs),
-    runs: step.hours.flatMap((hour) => runsOf.get(hour)!).map((run) => scaleRun(run, factor)),
+    runs: step.hours.flatMap((hour) => runsOf.get(hour)!),
   }));
 }
 

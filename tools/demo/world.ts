@@ -1,6 +1,7 @@
 // The three demo enterprises, as data: one on credits, one with its own model (byom), one on the free tier.
 // Usage is given as a share of what an enterprise has. The seed scales it with the current price book, so that the
-// dashboards look the same at all prices, and on every day on which the demo is first started.
+// dashboards look the same at all prices, and on every day on which the demo is first started: Acme is on track to run
+// out, and the other two are not.
 
 /** A person who starts runs; `cliShare` of them from the command line. */
 interface DemoUser {
@@ -33,8 +34,13 @@ export interface DemoEnterprise {
   };
   /** How far into the cycle the enterprise is when the seed ends. */
   daysIntoCycle: number;
-  /** This cycle's use at that time, as a share of the total (byom: of the cap). */
-  usedRatio: number;
+  /**
+   * What this cycle's pace comes to at the cycle's end, as a share of what the enterprise then has (byom: of the cap).
+   * Above 1, it is on track to run out.
+   */
+  paceRatio: number;
+  /** What the earlier cycles used, the last one first, as a share of the allowance (byom: of the cap). */
+  pastRatios: number[];
   monthlyCapMicros: number | null;
   grants: DemoGrant[];
   groups: { id: string; name: string }[];
@@ -62,7 +68,8 @@ const ACME: DemoEnterprise = {
     referral_url: "https://example.com/acme/invite",
   },
   daysIntoCycle: 20,
-  usedRatio: 0.65,
+  paceRatio: 1.15,
+  pastRatios: [0.86, 0.64],
   monthlyCapMicros: null,
   grants: [
     {
@@ -79,7 +86,7 @@ const ACME: DemoEnterprise = {
       amount_micros: 600 * CREDIT,
       note: "Seasonal promotion",
       grantedDaysAgo: 9,
-      expiresInDays: 5,
+      expiresInDays: 2,
     },
   ],
   groups: [
@@ -126,7 +133,8 @@ const GLOBEX: DemoEnterprise = {
   id: "globex",
   settings: { name: "Globex Energy", billing_model: "byom", plan: "enterprise", time_zone: "America/New_York" },
   daysIntoCycle: 21,
-  usedRatio: 0.72,
+  paceRatio: 0.88,
+  pastRatios: [0.94, 0.7],
   monthlyCapMicros: 500 * USD,
   grants: [],
   groups: [
@@ -167,7 +175,8 @@ const INITECH: DemoEnterprise = {
     referral_url: "https://example.com/initech/invite",
   },
   daysIntoCycle: 24,
-  usedRatio: 0.8,
+  paceRatio: 0.92,
+  pastRatios: [0.78, 0.5],
   monthlyCapMicros: null,
   grants: [],
   groups: [{ id: "everyone", name: "Everyone" }],
@@ -186,10 +195,10 @@ const INITECH: DemoEnterprise = {
   live: { everySeconds: 40, shareOfRemaining: 0.001 },
 };
 
-/** All demo enterprises, in the order in which their links are printed. */
 /** The person whose budget is used up. */
 export function memberWithBudget({ users }: DemoEnterprise): DemoUser {
   return users.at(-1) as DemoUser;
 }
 
+/** All demo enterprises, in the order in which their links are printed. */
 export const DEMO_ENTERPRISES: readonly DemoEnterprise[] = [ACME, GLOBEX, INITECH];
