@@ -61,7 +61,7 @@ it.each([
   expect(await textOf(page, "main")).toContain("Remove this budget?");
   await press(page, "Remove");
   expect((await rowsOf(acme)).map(({ id }: { id: string }) => id)).toEqual(["ada"]);
-  expect(await textOf(page, "main")).toContain("user ada, a day");
+  expect(await textOf(page, "main")).toContain("user Ada Lovelace, a day");
 
   await follow(page, "Groups");
   await set(page, { id: "none", period: "cycle", kind: "warn", limit: "3" });
@@ -121,7 +121,7 @@ it("fits every width in both themes, and is accessible, for admins and for the o
     }
   };
   const admin = await site.signIn(acme, "admin", { path: PATH });
-  expect(await textOf(admin.page, "main")).toContain("New runs are refused for Ada Lovelace");
+  expect(await textOf(admin.page, "main")).toContain("New runs are refused for user Ada Lovelace");
   await check(admin.page, "budgets");
   await admin.page.goto(`${PATH}/remove?of=user&id=ada&period=day`);
   expect(await faultsOf(admin.page, "budgets-remove", [WIDE])).toEqual([]);

@@ -207,7 +207,7 @@ describe("seedEnterprise", () => {
     await seedEnterprise(ACME, BOOK, operator.call, NOW_MS);
     expect(operator.budgets).toEqual([
       ["user/*/day", 400_000_000],
-      [`user/${ACME.users[0]!.id}/day`, 5_000_000_000],
+      [`user/${ACME.users[0]!.id}/day`, 4_800_000_000],
       [`group/${ACME.groups[0]!.id}/cycle`, 1_201_000_000],
       [`user/${ACME.users.at(-1)!.id}/cycle`, 980_000_000],
     ]);

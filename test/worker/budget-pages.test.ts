@@ -1,7 +1,7 @@
 // /settings/budgets and the operator's page of budgets: what they show, and what their forms do.
 import { exports } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
-import { CREDIT, costing, type Enterprise, newEnterprise, operator, projectNow } from "./api.ts";
+import { CREDIT, costing, type Enterprise, newEnterprise, OPERATOR_KEY, operator, projectNow } from "./api.ts";
 import { sessionCookie } from "./sessions.ts";
 
 const HOST = "https://fuelgauge.test";
@@ -19,6 +19,16 @@ async function visit(e: Enterprise, who: { user: string; role: "admin" | "member
   return { open: (path: string) => send(path), post: (path: string, form: Record<string, string>) => send(path, form) };
 }
 
+async function operatorCookie(): Promise<string> {
+  const answer = await exports.default.fetch(`${HOST}/operator/signin`, {
+    method: "POST",
+    body: new URLSearchParams({ operator_key: OPERATOR_KEY }),
+    headers: { Origin: HOST },
+    redirect: "manual",
+  });
+  return answer.headers.get("Set-Cookie")?.split(";")[0] as string;
+}
+
 const put = (e: Enterprise, of: string, limit_micros: number | null) =>
   operator("PUT", `/v1/enterprises/${e.id}/budgets/${of}`, { limit_micros });
 
@@ -27,6 +37,7 @@ describe("an admin", () => {
     const e = await newEnterprise();
     await operator("PUT", `/v1/enterprises/${e.id}/directory`, { users: [{ id: "u1", name: "Ada Lovelace" }] });
     await e.debit(costing(12, { final: false }));
+    await projectNow(e.id);
     const admin = await visit(e, { user: "boss", role: "admin" });
     const form = { of: "user", id: "u1", period: "day", kind: "block", limit: "50" };
     expect(await admin.post("budgets", form)).toMatchObject({
@@ -34,7 +45,13 @@ describe("an admin", () => {
       location: expect.stringContaining("of=user"),
     });
     const shown = (await admin.open("budgets?of=user")).html;
-    for (const text of ["Ada Lovelace", "12.0 credits", "50.0 credits", "24 % used", "user u1, a day: none"]) {
+    for (const text of [
+      "Ada Lovelace",
+      "12.0 credits",
+      "50.0 credits",
+      "24 % used",
+      "user Ada Lovelace, a day: none",
+    ]) {
       expect(shown).toContain(text);
     }
     expect((await admin.open("budgets?of=user&id=u1&period=day")).html).toMatch(/name="limit"[^>]*value="50"/);
@@ -57,6 +74,28 @@ describe("an admin", () => {
     expect((await admin.post("budgets", { ...form, enterprise: "other" })).status).toBe(409);
     expect((await operator("GET", `/v1/enterprises/${e.id}/budgets`)).body.rows).toEqual([]);
   });
+});
+
+it("every tab says what blocks now, whatever its dimension, to the admin and to the operator", async () => {
+  const e = await newEnterprise();
+  await operator("PUT", `/v1/enterprises/${e.id}/directory`, { users: [{ id: "u1", name: "Ada Lovelace" }] });
+  await e.debit(costing(12, { user: "u1", workspace: "w1" }));
+  await put(e, "user/u1/day", 10 * CREDIT);
+  await put(e, "workspace/w1/cycle", 12 * CREDIT);
+  await put(e, "group/g1/cycle", 0);
+  const admin = await visit(e, { user: "boss", role: "admin" });
+  const Cookie = await operatorCookie();
+  for (const tab of ["user", "group", "workspace"]) {
+    const page = await exports.default.fetch(`${HOST}/operator/enterprises/${e.id}/budgets?of=${tab}`, {
+      headers: { Cookie, Accept: "text/html" },
+    });
+    for (const html of [(await admin.open(`budgets?of=${tab}`)).html, await page.text()]) {
+      const text = html.match(/<p id="blocking".*?<\/p>/s)?.[0].replace(/<[^>]+>/g, "");
+      expect(text).toMatch(
+        /^New runs are refused for user Ada Lovelace \(until .*\), group g1, workspace w1 \(until .*\)\.$/,
+      );
+    }
+  }
 });
 
 it("the tables of the usage page show what counts for each row now, and a member sees only their own", async () => {
@@ -136,8 +175,8 @@ it("says that the rest of a budget is held, and what is limited to nothing", asy
   await projectNow(e.id);
   expect((await admin.open("usage")).html).toContain("3.0 of 10.0 credits today: the rest is held");
   const { html } = await admin.open("budgets");
-  const [, blocking = ""] = /<p class="notice conflict">(.*?)<\/p>/s.exec(html) ?? [];
+  const [, blocking = ""] = /<p id="blocking" .*?>(.*?)<\/p>/s.exec(html) ?? [];
   expect(blocking.replaceAll(/<.*?>/g, "")).toBe(
-    "New runs are refused for every user without their own budget for the cycle, u2, u1 (the rest is held).",
+    "New runs are refused for every user without their own budget for the cycle, user u2, user u1 (the rest is held).",
   );
 });

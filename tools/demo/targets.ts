@@ -7,7 +7,7 @@ import type { DemoEnterprise } from "./world.ts";
 const DAY_MS = 86_400_000;
 
 /** One billing cycle and what is used of it so far. */
-export interface CycleTarget {
+interface CycleTarget {
   startsAtMs: number;
   endsAtMs: number;
   usedMicros: number;

@@ -42,6 +42,8 @@ export interface DemoEnterprise {
   /** What the earlier cycles used, the last one first, as a share of the allowance (byom: of the cap). */
   pastRatios: number[];
   monthlyCapMicros: number | null;
+  /** The default budget of each user for a day. */
+  dayBudgetMicros: number;
   grants: DemoGrant[];
   groups: { id: string; name: string }[];
   workspaces: { id: string; name: string; group_id?: string }[];
@@ -71,6 +73,7 @@ const ACME: DemoEnterprise = {
   paceRatio: 1.15,
   pastRatios: [0.86, 0.64],
   monthlyCapMicros: null,
+  dayBudgetMicros: 400 * CREDIT,
   grants: [
     {
       id: "referral-hooli",
@@ -136,6 +139,7 @@ const GLOBEX: DemoEnterprise = {
   paceRatio: 0.88,
   pastRatios: [0.94, 0.7],
   monthlyCapMicros: 500 * USD,
+  dayBudgetMicros: 12 * USD,
   grants: [],
   groups: [
     { id: "grid", name: "Grid operations" },
@@ -178,6 +182,7 @@ const INITECH: DemoEnterprise = {
   paceRatio: 0.92,
   pastRatios: [0.78, 0.5],
   monthlyCapMicros: null,
+  dayBudgetMicros: 40 * CREDIT,
   grants: [],
   groups: [{ id: "everyone", name: "Everyone" }],
   workspaces: [

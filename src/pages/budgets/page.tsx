@@ -3,23 +3,21 @@
  * what blocks now and what has changed. Members see the budgets that count for them. Without JavaScript it works the same.
  */
 import { type Context, Hono } from "hono";
-import { type FC, Fragment } from "hono/jsx";
+import type { FC } from "hono/jsx";
 import type { CheckedCopy } from "../../copy/checked-copy.ts";
-import { readChanges } from "../../copy/read.ts";
-import { type BudgetKey, EVERY_ID } from "../../ledger/budget.ts";
-import type { Dimension } from "../../ledger/dimensions.ts";
+import { readChanges, readNames } from "../../copy/read.ts";
+import type { BudgetKey } from "../../ledger/budget.ts";
+import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import { MAX_MICROS } from "../../ledger/micros.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
-import { type ParsedBudget, parseBudget } from "../../wire/budget.ts";
+import type { ParsedBudget } from "../../wire/budget.ts";
 import { isEntry, parseEntry } from "../../wire/entry.ts";
+import { BudgetListView, loadBudget, loadBudgetList } from "../kit/budget-list.tsx";
 import {
-  BudgetForm,
   BudgetTable,
-  BudgetTabs,
-  isBlocking,
   nameOf,
   OwnBudgetLines,
   parseBudgetForm,
@@ -38,7 +36,6 @@ import { answerRefused, callerOf, type PageEnv, requireSameOrigin, requireSessio
 import { loadView, type PageView, signedOf } from "../kit/view.ts";
 
 const PATH = "/settings/budgets";
-const PAGE_ROWS = 100;
 const HISTORY_ROWS = 10;
 /** How many of the newest entries are searched for changes of budgets. */
 const ENTRIES_READ = 100;
@@ -50,7 +47,7 @@ export const budgetPages = new Hono<PageEnv>()
     if (c.var.session.role !== "admin") return memberPage(c, view);
     const tab = parseTab(c.req.query("of"));
     const key = parseKey(c.req.query());
-    const budget = key === null ? null : await findBudget(c, key);
+    const budget = await findBudget(c, key);
     return adminPage(c, view, tab, { values: valuesOf(budget, key ?? {}), errors: {} });
   })
   .post(PATH, requireSession, requireSameOrigin, async (c) => {
@@ -76,7 +73,7 @@ export const budgetPages = new Hono<PageEnv>()
     const view = await loadView(c);
     if (isRefusal(view)) return answerRefused(c, view.refusal);
     const key = parseKey(c.req.query());
-    const budget = key === null ? null : await findBudget(c, key);
+    const budget = await findBudget(c, key);
     if (budget === null) return problemPage(c, "not_found");
     const question = <RemoveQuestion path={PATH} budget={budget} enterprise={view.gauge.enterprise} />;
     return budgetsPage(c, view, question);
@@ -121,19 +118,13 @@ async function adminPage(
   form: Form,
   status: 200 | 409 | 422 = 200,
 ) {
-  const caller = callerOf(c.var.session);
-  const stub = () => enterpriseStub(c.env, c.var.session);
-  const after = parseKey({ of: tab, id: c.req.query("after_id"), period: c.req.query("after_period") });
-  const copy = readCopy(c.env, c.executionCtx, c.var.session, view.copy);
-  const [listed, reached, history] = await Promise.all([
-    stub().budgets(caller, { dimension: tab, after, limit: PAGE_ROWS }),
-    stub().budgetsReached(caller, tab),
+  const { session } = c.var;
+  const copy = readCopy(c.env, c.executionCtx, session, view.copy);
+  const [list, history] = await Promise.all([
+    loadBudgetList(() => enterpriseStub(c.env, session), callerOf(session), tab, c.req.query()),
     readBlock("budget changes", () => readHistory(c, copy)),
   ]);
-  if (isRefusal(listed)) return answerRefused(c, listed.refusal);
-  if (isRefusal(reached)) return answerRefused(c, reached.refusal);
-  const rows = listed.slice(0, PAGE_ROWS).map(parseBudget);
-  const last = listed.length > PAGE_ROWS ? rows.at(-1) : undefined;
+  if (isRefusal(list)) return answerRefused(c, list.refusal);
   const { timeZone, gauge } = view;
   const notice =
     c.req.query("saved") !== undefined
@@ -148,24 +139,15 @@ async function adminPage(
           {notice}
         </p>
       )}
-      <BudgetTabs path={PATH} tab={tab} />
-      <Blocking rows={blockingOf(reached.map(parseBudget), rows)} timeZone={timeZone} />
-      <BudgetTable
+      <BudgetListView
         path={PATH}
-        title={`Budgets of ${tab}s`}
-        rows={rows}
+        list={list}
+        form={form}
+        unit={gauge.unit}
         timeZone={timeZone}
+        enterprise={gauge.enterprise}
         editable
-        empty={`No budget is set: nothing but the balance limits a ${tab}.`}
       />
-      {last !== undefined && (
-        <p>
-          <a href={`${PATH}?${new URLSearchParams({ of: tab, after_id: last.id, after_period: last.period })}`}>
-            Show the next ones
-          </a>
-        </p>
-      )}
-      <BudgetForm path={PATH} tab={tab} form={form} unit={gauge.unit} enterprise={gauge.enterprise} />
       <History changes={history} timeZone={timeZone} />
     </>
   );
@@ -195,44 +177,12 @@ function budgetsPage(c: Context<PageEnv>, view: PageView, children: unknown, sta
   );
 }
 
-/** The budgets that refuse new runs now: those that were reached, and those of the table whose rest is held. */
-function blockingOf(reached: readonly ParsedBudget[], rows: readonly ParsedBudget[]): ParsedBudget[] {
-  const isListed = ({ id, period }: ParsedBudget) =>
-    reached.some((known) => known.id === id && known.period === period);
-  return [...reached, ...rows.filter((row) => row.id !== EVERY_ID && isBlocking(row) && !isListed(row))];
-}
-
-/** What refuses new runs now. */
-const Blocking: FC<{ rows: readonly ParsedBudget[]; timeZone: string }> = ({ rows, timeZone }) =>
-  rows.length === 0 ? null : (
-    <p class="notice conflict">
-      New runs are refused for{" "}
-      {rows.map((row, i) => (
-        <Fragment>
-          {i > 0 && ", "}
-          {row.id === EVERY_ID ? restOf(row) : <Name>{row.name}</Name>}
-          {row.limitMicros === 0 ? null : row.usedMicros < (row.limitMicros ?? 0) ? (
-            " (the rest is held)"
-          ) : (
-            <>
-              {" "}
-              (until <Moment atMs={row.resetsAtMs} timeZone={timeZone} />)
-            </>
-          )}
-        </Fragment>
-      ))}
-      .
-    </p>
-  );
-
-/** The ids that a default limits: those that have no budget for its period. */
-function restOf({ dimension, period }: ParsedBudget): string {
-  return `every ${dimension} without ${dimension === "user" ? "their" : "its"} own budget for the ${period}`;
-}
-
 type BudgetChanged = Entry & { facts: Extract<Entry["facts"], { type: "budget_changed" }> };
 
-const History: FC<{ changes: BudgetChanged[] | null; timeZone: string }> = ({ changes, timeZone }) => (
+/** A change, and what the directory calls the id that the budget limits. */
+type NamedChange = BudgetChanged & { name: string };
+
+const History: FC<{ changes: NamedChange[] | null; timeZone: string }> = ({ changes, timeZone }) => (
   <section class="card" aria-labelledby="history-title">
     <h2 id="history-title">Changes</h2>
     {changes === null ? (
@@ -241,9 +191,9 @@ const History: FC<{ changes: BudgetChanged[] | null; timeZone: string }> = ({ ch
       <p class="muted">No budget has been changed yet.</p>
     ) : (
       <ul class="plain">
-        {changes.map(({ atMs, by, facts }) => (
+        {changes.map(({ atMs, by, facts, name }) => (
           <li>
-            <Moment atMs={atMs} timeZone={timeZone} /> · {nameOf({ ...facts, name: facts.id })},{" "}
+            <Moment atMs={atMs} timeZone={timeZone} /> · {nameOf({ ...facts, name })},{" "}
             {facts.period === "day" ? "a day" : "a cycle"}: {termsText(facts.from)} → {termsText(facts.to)}{" "}
             <small class="muted">
               by <Name>{by}</Name>
@@ -262,7 +212,7 @@ function termsText(terms: BudgetChanged["facts"]["to"]): string {
 }
 
 /** Merges the copy's entries with the ledger's newest ones, so that a change made just now is not missing. */
-async function readHistory(c: Context<PageEnv>, copy: CheckedCopy): Promise<BudgetChanged[]> {
+async function readHistory(c: Context<PageEnv>, copy: CheckedCopy): Promise<NamedChange[]> {
   const { session } = c.var;
   const [copied, entries] = await Promise.all([
     readChanges(copy, session.enterprise, ENTRIES_READ),
@@ -270,16 +220,25 @@ async function readHistory(c: Context<PageEnv>, copy: CheckedCopy): Promise<Budg
   ]);
   const newest = isRefusal(entries) ? [] : entries.filter(isEntry).map(parseEntry);
   const bySeq = new Map([...copied, ...newest].map((entry) => [entry.seq, entry]));
-  return [...bySeq.values()]
+  const changes = [...bySeq.values()]
     .filter((entry): entry is BudgetChanged => entry.facts.type === "budget_changed")
     .sort((a, b) => b.seq - a.seq)
     .slice(0, HISTORY_ROWS);
+  const idsOf = (dimension: Dimension) =>
+    changes.flatMap(({ facts }) => (facts.dimension === dimension ? facts.id : []));
+  const names = Object.fromEntries(
+    await Promise.all(
+      DIMENSIONS.map(async (each) => [each, await readNames(copy, session.enterprise, each, idsOf(each))] as const),
+    ),
+  );
+  return changes.map((entry) => ({
+    ...entry,
+    name: names[entry.facts.dimension]?.get(entry.facts.id) ?? entry.facts.id,
+  }));
 }
 
-async function findBudget(c: Context<PageEnv>, key: BudgetKey): Promise<ParsedBudget | null> {
-  const rows = await enterpriseStub(c.env, c.var.session).budgetsOf(callerOf(c.var.session), key);
-  const found = isRefusal(rows) ? undefined : rows.find(({ period, inherited }) => period === key.period && !inherited);
-  return found === undefined ? null : parseBudget(found);
+function findBudget(c: Context<PageEnv>, key: BudgetKey | null): Promise<ParsedBudget | null> {
+  return loadBudget(enterpriseStub(c.env, c.var.session), callerOf(c.var.session), key);
 }
 
 /** Whether another tab has signed in to another enterprise since the form was shown. */

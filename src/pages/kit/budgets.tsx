@@ -22,7 +22,7 @@ import { formatAmount, formatCharge, formatExactDecimal, formatPercent } from ".
 import { Moment, Name } from "./parts.tsx";
 
 /** The dimensions in the order of their tabs. */
-const BUDGET_TABS = ["user", "group", "workspace"] as const satisfies readonly Dimension[];
+export const BUDGET_TABS = ["user", "group", "workspace"] as const satisfies readonly Dimension[];
 
 const NOUNS: Record<Dimension, string> = { user: "Users", group: "Groups", workspace: "Workspaces" };
 const PERIODS: Record<BudgetPeriod, string> = { day: "a day", cycle: "a cycle" };
@@ -201,7 +201,7 @@ export const BudgetForm: FC<{
 }> = ({ path, tab, form, unit, enterprise }) => (
   <section id="set" class="card" aria-labelledby="set-title">
     <h2 id="set-title">Set a budget</h2>
-    <PostForm form={form} action={path} submit="Save" hidden={{ of: tab, enterprise }} wide>
+    <PostForm form={form} action={path} submit="Save" hidden={{ of: tab, enterprise }} wide="four">
       <Field
         form={form}
         name="id"
@@ -210,16 +210,6 @@ export const BudgetForm: FC<{
         hint={`As agents report it. * is the default for every ${tab} that has no other budget for the period.`}
       />
       <Choice form={form} name="period" label="Period" options={{ day: "A local day", cycle: "A billing cycle" }} />
-      <Choice
-        form={form}
-        name="kind"
-        label="At the limit"
-        options={{
-          block: "Refuse new runs",
-          warn: "Only alert",
-          exempt: "No limit: exempt from the default",
-        }}
-      />
       <Field
         form={form}
         name="limit"
@@ -227,7 +217,18 @@ export const BudgetForm: FC<{
         inputmode="decimal"
         maxlength={20}
         optional
-        hint="Not needed if there is no limit. A run in progress is asked to stop, and is never cut off."
+        hint="Leave it empty only for an exemption."
+      />
+      <Choice
+        form={form}
+        name="kind"
+        label="At the limit"
+        hint="A run in progress is asked to stop, and is never cut off."
+        options={{
+          block: "Refuse new runs",
+          warn: "Only alert",
+          exempt: "No limit: exempt from the default",
+        }}
       />
     </PostForm>
   </section>

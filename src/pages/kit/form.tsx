@@ -151,8 +151,8 @@ type PostFormProps = {
   submit: string;
   /** What the notice says if the form was refused, for example "Nothing was granted." */
   refused?: string;
-  /** Lays the fields out in columns where there is room. */
-  wide?: boolean;
+  /** Lays the fields out in columns where there is room. "four": they are four. */
+  wide?: boolean | "four";
   kind?: ButtonKind;
   hidden?: Readonly<Record<string, string>>;
   upload?: boolean;
@@ -178,7 +178,7 @@ export const PostForm: FC<PostFormProps> = (props) => {
     <>
       <NothingSaved form={form} what={refused} />
       <form
-        class={wide === true ? "form wide" : "form"}
+        class={wide === "four" ? "form wide four" : wide === true ? "form wide" : "form"}
         method="post"
         action={action}
         enctype={upload === true ? "multipart/form-data" : undefined}

@@ -107,36 +107,39 @@ const RatesTable: FC<{ book: PricesInForce; found: Found; unit: Unit; query: Rat
       </button>
     </form>
     <div class="scroll" role="region" aria-label="Table of rates" tabindex={0}>
-      <table class="rates">
+      {/* With explicit roles it stays a table for screen readers when CSS lays its rows out as a grid. */}
+      <table class="rates" role="table">
         <caption>
           {found.title}: {unit === "credits" ? "credits per 1,000 tokens, and $ per million" : "$ per million tokens"}
         </caption>
-        <thead>
-          <tr>
-            <th scope="col">Model</th>
+        <thead role="rowgroup">
+          <tr role="row">
+            <th scope="col" role="columnheader">
+              Model
+            </th>
             {KINDS.map((kind) => (
-              <th scope="col" class="num">
+              <th scope="col" role="columnheader" class="num">
                 {TITLES[kind]}
               </th>
             ))}
           </tr>
         </thead>
-        <tbody>
+        <tbody role="rowgroup">
           {found.models.length === 0 && (
-            <tr>
-              <td colspan={5} class="muted">
+            <tr role="row">
+              <td role="cell" colspan={5} class="muted">
                 No model matches the search.
               </td>
             </tr>
           )}
           {found.models.map((model) => (
             <>
-              <tr>
-                <th scope="row">
+              <tr role="row">
+                <th scope="row" role="rowheader">
                   <Name>{model.id === ANY_MODEL ? "any other model" : model.id}</Name>
                   {book.own.has(model.id) && <small class="muted">price of this enterprise</small>}
                   {model.aliases.length > 0 && (
-                    <small class="muted">
+                    <small class="muted aliases">
                       <Name>{aliasesOf(model)}</Name>
                     </small>
                   )}
@@ -145,8 +148,8 @@ const RatesTable: FC<{ book: PricesInForce; found: Found; unit: Unit; query: Rat
                 <RateCells rates={fillEntry(model)} book={book} unit={unit} />
               </tr>
               {Object.entries(fillEntry(model).tiers).map(([name, tier]) => (
-                <tr>
-                  <th scope="row">
+                <tr role="row" class="tier">
+                  <th scope="row" role="rowheader">
                     <small>{tierTitle(name, tier.above_input_tokens)}</small>
                     <FurtherRates listed={model.tiers?.[name] ?? {}} book={book} unit={unit} />
                   </th>
@@ -181,7 +184,7 @@ const RateCells: FC<{ rates: Record<(typeof KINDS)[number], string>; book: Price
 }) => (
   <>
     {KINDS.map((kind) => (
-      <td class="num">
+      <td role="cell" class="num">
         {unit === "credits" ? (
           <>
             {creditsPerThousand(rates[kind], book)}

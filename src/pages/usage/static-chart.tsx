@@ -27,7 +27,13 @@ export const StaticChart: FC<{ chart: Chart }> = ({ chart }) => {
         {chart.limit !== null && <path class="limit" d={`M0 ${scale.y(chart.limit.at)}H${WIDTH}`} />}
         {chart.series.map((series) => (
           <>
+            {(series.key === "web" || series.key === "used") && (
+              <path class={`area ${series.key}`} d={areaOf(chart, series, scale)} />
+            )}
             <path class={`line ${series.key}`} d={lineOf(chart, series, scale)} />
+            {series.key === "used" && (
+              <path class="points used" d={pointsOf(chart, series, scale, [newestOf(series)])} />
+            )}
             {chart.kind === "buckets" && (
               <>
                 <path class={`points ${series.key}`} d={pointsOf(chart, series, scale)} />
@@ -72,6 +78,17 @@ function lineOf(chart: Chart, series: ChartSeries, scale: Scale): string {
   return coordinatesOf(chart, series, scale)
     .map(([x, y], i) => `${i === 0 ? "M" : "L"}${x} ${y}`)
     .join("");
+}
+
+/** The area between the line and zero. */
+function areaOf(chart: Chart, series: ChartSeries, scale: Scale): string {
+  const points = coordinatesOf(chart, series, scale);
+  return points[0] === undefined ? "" : `${lineOf(chart, series, scale)}V${scale.y(0)}H${points[0][0]}Z`;
+}
+
+/** The index of the last point before the forecast. */
+function newestOf({ values }: ChartSeries): number {
+  return values.findLastIndex((value) => value !== null);
 }
 
 /**

@@ -1,0 +1,59 @@
+// What tables show on a phone: everything that they show on a wide screen, except further names of a model.
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { type Enterprise, NARROW, type Site, startSite, WIDE } from "./site.ts";
+
+let site: Site;
+let acme: Enterprise;
+
+beforeAll(async () => {
+  site = await startSite();
+  acme = await site.newEnterprise();
+  const tiers = { above_200000: { above_input_tokens: 200_000, input: "6", output: "22.5" } };
+  const models = [{ id: "long-context-model", input: "3", output: "15", web_searches: "10", tiers }];
+  await site.sendOk("PUT", `${acme.path}/price-overrides`, { models });
+});
+afterAll(() => site.stop());
+
+it.each([NARROW, WIDE])("names each tier of a model and its further rates, $width pixels wide", async (size) => {
+  const { page, context } = await site.signIn(acme, "member", { path: "/settings/model?q=long-context" });
+  await page.setViewportSize(size);
+  const names = await page.locator(".rates tbody th").allInnerTexts();
+  expect(names.map((text) => text.replaceAll(/\s+/g, " "))).toEqual([
+    expect.stringMatching(
+      /^long-context-model price of this enterprise web searches 1,000 per 1,000 \(\$10\.00 per 1,000\)$/,
+    ),
+    "prompts above 200,000 tokens (above_200000)",
+  ]);
+  await context.close();
+});
+
+it.each([NARROW, WIDE])(
+  "shortens the id of a run with an ellipsis, and still says that it is open, $width pixels wide",
+  async (size) => {
+    const run = "live-8b93e44f-2e67-44e6-bda1-0123456789ab";
+    await acme.run(10_000, { run, final: false });
+    await acme.project();
+    const { page, context } = await site.signIn(acme, "member", { path: "/settings/usage" });
+    await page.setViewportSize(size);
+    const id = page.locator(".run-id").first();
+    expect(await id.innerText()).toContain("· open");
+    const seen = await id.evaluate((element) => {
+      const name = element.querySelector(".name") as HTMLElement;
+      const range = document.createRange();
+      range.selectNodeContents(element.lastChild as Node);
+      const { ellipsis, end } = { ellipsis: getComputedStyle(name).textOverflow, end: range.getBoundingClientRect() };
+      const row = element.closest("tr")?.getBoundingClientRect() as DOMRect;
+      const own = element.getBoundingClientRect();
+      return {
+        ellipsis,
+        cut: name.scrollWidth > name.clientWidth,
+        inside: end.right <= own.right + 1,
+        lines: own.height,
+        row: row.right,
+      };
+    });
+    expect(seen).toMatchObject({ ellipsis: "ellipsis", cut: true, inside: true });
+    expect(seen.lines).toBeLessThan(28);
+    await context.close();
+  },
+);
