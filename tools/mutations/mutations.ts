@@ -2,7 +2,7 @@
 // each. The bugs are in tools/mutations/*.txt. Exits with 1 if a bug survives or cannot be planted.
 
 import { spawn } from "node:child_process";
-import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -120,8 +120,16 @@ async function testMutations(queue: Mutation[], everyLayer: boolean): Promise<vo
 async function makeCopy(): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), "mutations-"));
   for (const name of [...COPIED, ...CONFIGURATION]) await cp(join(ROOT, name), join(copy, name), { recursive: true });
-  await symlink(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  await linkLibraries(copy);
   return copy;
+}
+
+/** Links the libraries one by one, so that the copy has its own caches: other tests may run in the project meanwhile. */
+async function linkLibraries(copy: string): Promise<void> {
+  const [from, to] = [join(ROOT, "node_modules"), join(copy, "node_modules")];
+  await mkdir(to);
+  const names = (await readdir(from)).filter((name) => !name.startsWith(".vite"));
+  await Promise.all(names.map((name) => symlink(join(from, name), join(to, name))));
 }
 
 /** Plants one bug and runs the layers that should catch it. Returns null if it cannot be planted. */
