@@ -9,6 +9,10 @@ import { eachUsable, findGrant, putGrants, usableSum } from "./grant-list.ts";
 import { MAX_MICROS, type Micros, type Unit } from "./micros.ts";
 import type { AtMs } from "./time.ts";
 
+/** Grants by their ids. */
+export type GrantsById = ReadonlyMap<string, Grant>;
+const NO_GRANTS_BY_ID: GrantsById = new Map();
+
 export type Drawn = { books: Books; draws: readonly Draw[] };
 /** The parts of the refund that undo charges of the current cycle and of the current local day, and lower their totals. */
 type Refunded = Drawn & { cycleMicros: Micros; dayMicros: Micros };
@@ -38,8 +42,18 @@ export function drawCharge(books: Books, draws: readonly Draw[], unit: Unit, mic
   return { books: { ...covered.books, cycle }, draws: covered.draws };
 }
 
-/** Refunds `micros` > 0, most recent draw first. What came from a bucket that has ended lapses. */
-export function refundCharge(books: Books, draws: readonly Draw[], micros: Micros, nowMs: AtMs): Refunded {
+/**
+ * Refunds `micros` > 0, most recent draw first. What came from a bucket that has ended lapses.
+ *
+ * @param usedUp grants that are usable and not in the books, because nothing was left of them
+ */
+export function refundCharge(
+  books: Books,
+  draws: readonly Draw[],
+  micros: Micros,
+  nowMs: AtMs,
+  usedUp: GrantsById = NO_GRANTS_BY_ID,
+): Refunded {
   const kept = [...draws];
   const dayStartsAtMs = dayOf(books.cycle, nowMs);
   /** The grants that get something back. They replace those in the books once, at the end. */
@@ -51,7 +65,7 @@ export function refundCharge(books: Books, draws: readonly Draw[], micros: Micro
     if (draw === undefined) throw new Error(`a refund of ${micros} passes what the meter has drawn`);
     const part = Math.min(left, draw.micros);
     left -= part;
-    const back = giveBack(books, grants, draw, part, nowMs);
+    const back = giveBack(books, { grants, usedUp }, draw, part, nowMs);
     books = back.books;
     if (draw.dayStartsAtMs === dayStartsAtMs) dayMicros += part;
     const isLate = draw.cycleStartsAtMs !== books.cycle.startsAtMs;
@@ -156,11 +170,12 @@ function periodOf({ cycle }: Books, nowMs: AtMs): Pick<Draw, "cycleStartsAtMs" |
 /**
  * Undoes part of a draw. `lapsed`: its bucket has ended, so nothing returns to it.
  *
- * @param grants the grants that have got something back so far; a grant that gets more is replaced there
+ * @param known the grants that have got something back so far, where a grant that gets more is replaced; and the others
+ *   that are not in the books
  */
 function giveBack(
   books: Books,
-  grants: Map<string, Grant>,
+  { grants, usedUp }: { grants: Map<string, Grant>; usedUp: GrantsById },
   draw: Draw,
   micros: Micros,
   nowMs: AtMs,
@@ -190,7 +205,7 @@ function giveBack(
       const bonusUsedMicros = cycle.bonusUsedMicros - (current ? micros : 0);
       const next = { ...books, cycle: { ...cycle, bonusUsedMicros } };
       const id = draw.grantId ?? "";
-      const grant = grants.get(id) ?? findGrant(books.grants, id);
+      const grant = grants.get(id) ?? findGrant(books.grants, id) ?? usedUp.get(id) ?? null;
       if (grant === null || !grantUsable(grant, nowMs)) return { books: next, lapsed: true };
       grants.set(id, { ...grant, drawnMicros: grant.drawnMicros - micros });
       return { books: next, lapsed: false };

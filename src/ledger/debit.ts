@@ -7,7 +7,7 @@
 import { type Attribution, findConflict, findStartFault, openRun } from "./attribution.ts";
 import { balanceOf, creditsUsed } from "./balance.ts";
 import { type Books, type Draw, type Meter, NO_GROUP, type Run, unitOf } from "./books.ts";
-import { type Drawn, drawCharge, refundCharge } from "./buckets.ts";
+import { type Drawn, drawCharge, type GrantsById, refundCharge } from "./buckets.ts";
 import type { BudgetState } from "./budget.ts";
 import { budgetAction, leastAvailable } from "./budgets.ts";
 import { endHold, holdLeft, spendHold } from "./holds.ts";
@@ -97,8 +97,11 @@ const MAX_NAMES = 16;
 /** How often a duplicate may update the time of its meter's last report. */
 const REFRESH_MS = 60_000;
 
-/** What is known before a decision: the books, the run (null if it is not known) and its meters. */
-type Known = { books: Books; run: Run | null; meters: readonly Meter[] };
+/**
+ * What is known before a decision: the books, the run (null if it is not known) and its meters. `usedUp` are the grants
+ * that a refund may reopen: they are usable and not in the books, because nothing was left of them.
+ */
+type Known = { books: Books; run: Run | null; meters: readonly Meter[]; usedUp?: GrantsById };
 
 /**
  * Decides what a report charges. Refuses an unknown model if `refuseUnpriced` says so, an attribution that is incomplete
@@ -175,7 +178,7 @@ function chargeOf(books: Books, meters: readonly Meter[], before: Meter, next: M
 
 /** Moves the credit of a decided charge, and ends the run's hold if its last open meter is now final. */
 function settleMeter(
-  { books, meters }: Known,
+  { books, meters, usedUp }: Known,
   run: Run,
   before: Meter | null,
   joined: Meter,
@@ -185,7 +188,7 @@ function settleMeter(
 ): Debit {
   // A duplicate only updates the time of the last report, at most once a minute, so a flood of them writes nothing.
   const changed = before === null || !sameMeter(before, joined) || nowMs - before.lastReportAtMs >= REFRESH_MS;
-  const moved = moveCredit(books, joined.draws, joined.unit, deltaMicros, nowMs);
+  const moved = moveCredit(books, joined.draws, joined.unit, deltaMicros, nowMs, usedUp);
   const meter: Meter = {
     ...joined,
     chargedMicros: joined.chargedMicros + deltaMicros,
@@ -343,13 +346,14 @@ function moveCredit(
   unit: Unit,
   deltaMicros: number,
   nowMs: AtMs,
+  usedUp?: GrantsById,
 ): Drawn & { cycleMicros: number; dayMicros: number } {
   if (deltaMicros === 0) return { books, draws, cycleMicros: 0, dayMicros: 0 };
   if (deltaMicros > 0) {
     const drawn = drawCharge(books, draws, unit, deltaMicros, nowMs);
     return { ...drawn, cycleMicros: deltaMicros, dayMicros: deltaMicros };
   }
-  const refunded = refundCharge(books, draws, -deltaMicros, nowMs);
+  const refunded = refundCharge(books, draws, -deltaMicros, nowMs, usedUp);
   return { ...refunded, cycleMicros: -refunded.cycleMicros, dayMicros: -refunded.dayMicros };
 }
 

@@ -101,16 +101,32 @@ export function putGrants(list: GrantList, grants: readonly Grant[]): GrantList 
     const replaced = replaceOne(list, grants[0] as Grant);
     if (replaced !== null) return replaced;
   }
-  const edited = new Map<number, Grant[]>();
-  for (const grant of grants) {
-    const index = Math.min(chunkIndexOf(list.chunks, grant), list.chunks.length - 1);
-    const copy = edited.get(index) ?? [...(list.chunks[index] as GrantChunk).grants];
-    edited.set(index, copy);
-    const place = placeOf(copy, grant);
-    copy.splice(place, copy[place]?.id === grant.id ? 1 : 0, grant);
-    if (!list.versions.has(grant.id)) list.versions.set(grant.id, grant);
+  const byChunk = Map.groupBy(grants, (grant) => Math.min(chunkIndexOf(list.chunks, grant), list.chunks.length - 1));
+  const edited = new Map<number, readonly Grant[]>();
+  for (const [index, added] of byChunk) {
+    edited.set(index, merge((list.chunks[index] as GrantChunk).grants, added));
+    for (const grant of added) if (!list.versions.has(grant.id)) list.versions.set(grant.id, grant);
   }
   return withEdits(list, edited);
+}
+
+/** Adds grants to sorted ones. A grant with the same place and id replaces the version there. */
+function merge(known: readonly Grant[], added: readonly Grant[]): readonly Grant[] {
+  const sorted = added.toSorted(byPlace);
+  const merged: Grant[] = [];
+  let next = 0;
+  for (const [i, grant] of sorted.entries()) {
+    // Of two versions of a grant, the later one counts.
+    if (sorted[i + 1]?.id === grant.id) continue;
+    for (let kept = known[next]; kept !== undefined && byPlace(kept, grant) < 0; kept = known[next]) {
+      merged.push(kept);
+      next += 1;
+    }
+    if (known[next]?.id === grant.id) next += 1;
+    merged.push(grant);
+  }
+  for (; next < known.length; next++) merged.push(known[next] as Grant);
+  return merged;
 }
 
 /** Returns the list with a new version of one of its grants, which most debits on grants need; null if it has none. */

@@ -119,14 +119,21 @@ export class Change {
     return this.#meters.get(run) ?? [];
   }
 
-  /** Returns the meters of a loaded run, one of them with all draws that a refund may undo. Loads the grants of these. */
-  metersFor(run: string, refund: { meter: Meter; micros: Micros } | null): readonly Meter[] {
-    if (refund === null) return this.metersOf(run);
+  /**
+   * Returns the meters of a loaded run, one of them with all draws that a refund may undo. `usedUp` are those of its grants
+   * that are usable and not in the books.
+   */
+  metersFor(run: string, refund: { meter: Meter; micros: Micros } | null) {
+    if (refund === null) return { meters: this.metersOf(run) };
     const meter = this.store.olderDraws.take(refund.meter, refund.micros);
-    const ids = new Set(meter.draws.flatMap((draw) => draw.grantId ?? []));
+    const ids = new Set<string>();
+    for (const { grantId } of meter.draws) if (grantId !== null) ids.add(grantId);
     const missing = [...ids].filter((id) => findGrant(this.books.grants, id) === null);
-    if (missing.length > 0) this.addGrants(this.store.loadGrants(missing));
-    return this.metersOf(run).map((known) => (known === refund.meter ? meter : known));
+    const usedUp = missing.length === 0 ? [] : this.store.loadUsableGrants(missing, this.nowMs);
+    return {
+      meters: this.metersOf(run).map((known) => (known === refund.meter ? meter : known)),
+      usedUp: new Map(usedUp.map((grant) => [grant.id, grant])),
+    };
   }
 
   /** Returns a grant in its state so far within this change; null if there is no such grant. */

@@ -57,8 +57,7 @@ export function debitOne(change: Change, sent: Report, refuseUnpriced: boolean):
   const report = change.store.erasures.attribute(sent, run);
   change.attributeTo(report.run);
   const refund = refundBound(run, change.metersOf(report.run), report, change.nowMs);
-  const meters = change.metersFor(report.run, refund);
-  const known = { books: change.books, run, meters };
+  const known = { books: change.books, run, ...change.metersFor(report.run, refund) };
   const groupOf = (workspace: string) => groupOfWorkspace(change.store.sql, workspace);
   const debit = decideDebit(known, report, change.nowMs, groupOf, refuseUnpriced);
   if (isRefusal(debit)) return debit;

@@ -81,20 +81,30 @@ export class OlderDrawPages {
    * were taken when the meter is stored.
    */
   take(meter: Meter, micros: Micros): Meter {
-    let { draws, older } = meter;
+    let { older } = meter;
     const { run, key } = meter;
-    for (let drawn = sumOf(draws); older !== undefined && drawn < micros; ) {
-      const page = older.pages - 1;
-      const [row] = this.sql.all("SELECT * FROM older_draws WHERE run = ? AND model = ? AND page = ?", run, key, page);
-      const taken = drawsOf(row as SqlRow);
-      drawn += sumOf(taken);
-      draws = [...taken, ...draws];
-      older = page === 0 ? undefined : { ...older, pages: page, micros: older.micros - sumOf(taken) };
+    /** The draws of the pages that were taken, newest page first. They are joined once, because there may be hundreds. */
+    const taken: Draw[][] = [meter.draws as Draw[]];
+    let drawn = sumOf(meter.draws);
+    while (older !== undefined && drawn < micros) {
+      const statement = `SELECT page, micros, sums, draws FROM older_draws
+        WHERE run = ? AND model = ? AND page < ? ORDER BY page DESC LIMIT ${PAGES_PER_STATEMENT}`;
+      const rows = this.sql.all(statement, run, key, older.pages);
+      if (rows.length === 0) throw new Error(`pages of the draws of ${run} on ${meter.model} are missing`);
+      for (const row of rows) {
+        if (drawn >= micros) break;
+        const page = row.page as number;
+        taken.push(drawsOf(row));
+        drawn += row.micros as number;
+        older =
+          page === 0 ? undefined : { pages: page, micros: older.micros - (row.micros as number), debtCycleMs: null };
+        if (older === undefined) break;
+      }
     }
     if (older === meter.older) return meter;
     const { older: _, ...rest } = meter;
     const left = older === undefined ? {} : { older: { ...older, debtCycleMs: this.#debtCycleMs(meter, older.pages) } };
-    return { ...rest, draws, ...left };
+    return { ...rest, draws: taken.reverse().flat(), ...left };
   }
 
   /** Returns the meter with at least its newest `count` draws, and the sums of all draws before those. For readers. */

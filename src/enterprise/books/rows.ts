@@ -203,6 +203,14 @@ export const GRANTS = new Table<Grant>({
   }),
 });
 
+/** Writes what was drawn on stored grants of which nothing has expired and nothing was voided. */
+export const GRANT_DRAWS = new Table<Grant>({
+  name: "grants",
+  key: { id: (grant) => grant.id },
+  changing: { drawn_micros: (grant) => grant.drawnMicros },
+  read: GRANTS.read,
+});
+
 /** Entries are only added and never changed. */
 export const ENTRIES = new Table<Entry>({
   name: "entries",

@@ -14,7 +14,7 @@ import { Erasures } from "./erasures.ts";
 import { ExpiredHolds } from "./expired-holds.ts";
 import { furtherRatesOf } from "./further-kinds.ts";
 import { OlderDrawPages } from "./older-draws.ts";
-import { ENTRIES, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
+import { ENTRIES, GRANT_DRAWS, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 
 /**
@@ -70,6 +70,13 @@ export class Store {
 
   loadGrants(ids: readonly string[]): Grant[] {
     return this.sql.all(`SELECT * FROM grants WHERE id IN ${LIST}`, JSON.stringify(ids)).map(GRANTS.read);
+  }
+
+  /** Loads those of these grants that can be used now. */
+  loadUsableGrants(ids: readonly string[], nowMs: AtMs): Grant[] {
+    const statement = `SELECT * FROM grants
+      WHERE id IN ${LIST} AND voided = 0 AND (expires_at_ms IS NULL OR expires_at_ms > ?2)`;
+    return this.sql.all(statement, JSON.stringify(ids), nowMs).map(GRANTS.read);
   }
 
   /** Loads grants with a seq below `beforeSeq`, newest first. */
@@ -212,7 +219,9 @@ export class Store {
   }
 
   putGrants(grants: readonly Grant[]): void {
-    GRANTS.updateAll(this.sql, grants);
+    const { true: whole = [], false: ended = [] } = Object.groupBy(grants, (grant) => String(isWhole(grant)));
+    GRANT_DRAWS.updateAll(this.sql, whole);
+    GRANTS.updateAll(this.sql, ended);
   }
 
   /** Stores cycles that have ended, with the cap at their end. */
@@ -240,6 +249,11 @@ export class Store {
     const open = "SELECT g.* FROM open_grants AS o JOIN grants AS g ON g.id = o.id";
     return listGrants(this.sql.all(open).map(GRANTS.read));
   }
+}
+
+/** Whether nothing of a grant has expired or was voided, so that only what is drawn on it can have changed. */
+function isWhole({ expiredMicros, voided }: Grant): boolean {
+  return expiredMicros === 0 && !voided;
 }
 
 function keysOf(meters: readonly Meter[]): string {

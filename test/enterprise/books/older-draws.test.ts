@@ -85,6 +85,30 @@ describe("a meter that has drawn on thousands of grants", () => {
   });
 });
 
+it("refunds thousands of draws to the grants that can still be used", () => {
+  const ledger = openBooks(settings({ allowanceOverrideMicros: 0 }));
+  const expiresAtMs = NOON + DAY_MS;
+  const count = 1_200;
+  const ids = Array.from({ length: count }, (_, n) => `g${n}`);
+  const isExpiring = (n: number) => n % 4 === 1;
+  const isVoided = (n: number) => n % 4 === 2;
+  for (const [n, id] of ids.entries()) {
+    granted(ledger.addGrant(grantRequest(id, 10, isExpiring(n) ? { expiresAtMs } : {}), "operator"));
+  }
+  debit(ledger, report(count * 10));
+  // This leaves grants in memory that are half used.
+  granted(ledger.addGrant(grantRequest("half", 10), "operator"));
+  debit(ledger, report(count * 10 + 5));
+  for (const [n, id] of ids.entries()) if (isVoided(n)) ledger.voidGrant(id, "operator");
+  ledger.moveClock(expiresAtMs);
+  ledger.recent.clear();
+  debit(ledger, report(0, { final: true }));
+  const back = ids.map((_, n) => remaining(ledger, n));
+  expect(back).toEqual(ids.map((_, n) => (isExpiring(n) || isVoided(n) ? 0 : 10)));
+  expect(ledger.gauge().availableMicros).toBe((count / 2) * 10 + 10);
+  expect(faults(ledger)).toEqual([]);
+});
+
 it("pays the debt of a meter piece by piece, wherever its draws are", () => {
   const ledger = openBooks(settings({ allowanceOverrideMicros: 0 }));
   const rounds = 400;
