@@ -1,11 +1,17 @@
 /** CSV files (RFC 4180): cells that spreadsheets can open safely, and lines that are sent one after another. */
 
-/** Formats one cell. Puts an apostrophe in front of text that starts like a formula. */
+/**
+ * Where a spreadsheet would find a formula: at the start of a cell, and behind a semicolon, which separates cells where the
+ * comma is the decimal sign. Spaces and quotes may come first, and the full-width characters count too.
+ */
+const FORMULA = /(^|;)(?=[\s"']*[=+\-@＝＋－＠]|[\t\r])/g;
+
+/** Formats one cell. Puts an apostrophe in front of each text that starts like a formula. */
 export function csvCell(value: string | number | boolean | string[] | null): string {
   if (value === null) return "";
   if (typeof value === "number" || typeof value === "boolean") return String(value);
   const text = Array.isArray(value) ? value.join(" ") : value;
-  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = text.replaceAll(FORMULA, "$1'");
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
