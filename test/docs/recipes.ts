@@ -74,6 +74,14 @@ export function testRecipes(deployment: () => { server: Server; key: string }): 
     expect(Math.round(days)).toBe(365);
   });
 
+  it("moves a customer: their cycle's day, a full first cycle, and what they had left", async () => {
+    await follow("Move a customer from another system");
+    const { monthly, bonus, cycle } = await gauge("moved");
+    expect([monthly.remaining_micros, bonus.remaining_micros]).toEqual([25_000 * CREDIT, 7_250 * CREDIT]);
+    const day = new Intl.DateTimeFormat("en", { day: "numeric", timeZone: "Europe/Paris" });
+    expect(day.format(new Date(cycle.ends_at))).toBe("15");
+  });
+
   it("offers a trial, whose end leads to the shop, and turns it into a plan", async () => {
     await follow("Offer a trial");
     const { monthly, bonus } = await gauge("trial");
