@@ -118,7 +118,7 @@ export async function deleteRuns(
 }
 
 /**
- * Writes the checkpoint in place of its entry, and deletes a page of the entries before it. Returns true if there may be
+ * Writes the checkpoint in place of its entry, which may not have been copied, and deletes a page of the entries before it. Returns true if there may be
  * more.
  */
 export async function deleteEntries(
@@ -131,7 +131,10 @@ export async function deleteEntries(
   const [, deleted] = await db.batch([
     db
       .prepare(
-        "UPDATE entries SET at_ms = ?3, type = ?4, caused_by = ?5, facts = ?6 WHERE enterprise = ?1 AND seq = ?2",
+        `INSERT INTO entries (enterprise, seq, at_ms, type, caused_by, facts, generation)
+          SELECT ?1, ?2, ?3, ?4, ?5, ?6, generation FROM enterprises WHERE id = ?1
+          ON CONFLICT (enterprise, seq) DO UPDATE SET at_ms = excluded.at_ms, type = excluded.type,
+            caused_by = excluded.caused_by, facts = excluded.facts`,
       )
       .bind(enterprise, seq, atMs, type, by, facts),
     db.prepare(`DELETE FROM entries WHERE enterprise = ?1 AND seq IN (${page}) RETURNING 1`).bind(enterprise, seq),

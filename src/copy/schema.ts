@@ -262,6 +262,7 @@ export const runCycles = sqliteTable(
   ],
 );
 
+/** The journal, except for the entries of closed runs, which earlier releases copied too. */
 export const entries = sqliteTable(
   "entries",
   {
@@ -275,7 +276,7 @@ export const entries = sqliteTable(
   },
   (t) => [
     primaryKey({ columns: [t.enterprise, t.seq] }),
-    // These indexes are partial, so that the many entries of closed runs write no index rows.
+    // These indexes are partial, because an earlier release copied the many entries of closed runs.
     index("entries_of_cap").on(t.enterprise, t.seq).where(sql`type = 'cap_changed'`),
     index("entries_of_changes").on(t.enterprise, t.seq).where(sql`type <> 'run_closed'`),
   ],

@@ -3,6 +3,7 @@
  * batch run as one D1 batch. A row replaces only a row of an earlier generation, or one with a lower revision, so
  * batches may be written twice, late or out of order.
  */
+import type { Entry } from "../ledger/entries.ts";
 import { showFacts } from "../wire/entry.ts";
 import type { Batch, CopyHead, CycleTotal, TimeTotal } from "./batch.ts";
 import { headStatement, parseHead } from "./checked-copy.ts";
@@ -126,13 +127,9 @@ export function allRowsOf(batch: BatchRows): TableRows[] {
       table: "entries",
       columns: ["seq", "at_ms", "type", "caused_by", "facts"],
       keys: 1,
-      values: batch.entries.map(({ seq, atMs, by, facts }) => [
-        seq,
-        atMs,
-        facts.type,
-        by,
-        JSON.stringify(showFacts(facts)),
-      ]),
+      values: batch.entries
+        .filter(isCopied)
+        .map(({ seq, atMs, by, facts }) => [seq, atMs, facts.type, by, JSON.stringify(showFacts(facts))]),
     },
     {
       table: "names",
@@ -141,6 +138,11 @@ export function allRowsOf(batch: BatchRows): TableRows[] {
       values: batch.names.map(({ kind, id, name, group, revision }) => [kind, id, name, group, revision]),
     },
   ];
+}
+
+/** Whether an entry is copied. Closed runs are most of the entries, and no reader of the copy asks for them. */
+function isCopied({ facts }: Entry): boolean {
+  return facts.type !== "run_closed";
 }
 
 function timeToList({ unit, startsAtMs, surface, amountMicros, revision }: TimeTotal): unknown[] {

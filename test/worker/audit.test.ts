@@ -120,7 +120,7 @@ const COPY_DAMAGE: [what: string, sql: string][] = [
   ["a missing day", "DELETE FROM usage_daily WHERE enterprise = ?1"],
   ["a wrong count", "UPDATE usage_by_dimension SET requests = 99 WHERE enterprise = ?1 AND dimension = 'user'"],
   ["a wrong run", "UPDATE runs SET charged_micros = charged_micros - 1 WHERE enterprise = ?1 AND run = 'third'"],
-  ["a missing entry", "DELETE FROM entries WHERE enterprise = ?1 AND type = 'run_closed'"],
+  ["a missing entry", "DELETE FROM entries WHERE enterprise = ?1 AND type = 'cycle_started'"],
   ["a wrong name", "UPDATE names SET name = 'Eve' WHERE enterprise = ?1"],
   [
     "a run that the ledger lacks",

@@ -164,8 +164,7 @@ export function measureStorage(directory: string, objectId: string): StorageUse 
     meters,
     bytesPerMeter: bytesOf(object, "meters") / meters,
     bytesPerRunInObject: (bytesOf(object, "runs") + bytesOf(object, "entries")) / runs,
-    bytesPerRunInCopy:
-      (bytesOf(copy, "runs") + bytesOf(copy, "run_models") + bytesOf(copy, "entries")) / rowsIn(copy, "runs"),
+    bytesPerRunInCopy: (bytesOf(copy, "runs") + bytesOf(copy, "run_models")) / rowsIn(copy, "runs"),
   };
   object.close();
   copy.close();

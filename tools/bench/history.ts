@@ -44,13 +44,6 @@ function writeCopy(file: string, { enterprise, runs, cycleStartsAtMs }: History)
           CASE WHEN ${startedAt} >= :cycle THEN :cycle ELSE :cycle - 2592000000 END, ${CHARGE_MICROS}, 1, 1 FROM n`,
     ).run({ ...parameters, count: runs, from_ms: fromMs, step_ms: stepMs });
   });
-  fill(db, "entries", () => {
-    db.prepare(
-      `${NUMBERS} INSERT INTO entries (enterprise, seq, at_ms, type, caused_by, facts)
-        SELECT :enterprise, 1000 + i, ${startedAt} + 20000, 'run_closed', 'agent',
-          printf('{"type":"run_closed","run":"past-%08d","credits_micros":${CHARGE_MICROS},"usd_micros":0}', i) FROM n`,
-    ).run({ enterprise, count: runs, from_ms: fromMs, step_ms: stepMs });
-  });
   for (const [table, lengthMs] of [
     ["usage_hourly", 3_600_000],
     ["usage_daily", DAY_MS],

@@ -139,7 +139,7 @@ export function storageRows({ meters, ...bytes }: StorageUse): Row[] {
   return [
     row("storage per meter in the object", bytes.bytesPerMeter),
     row("storage per run in the object, with its entry", bytes.bytesPerRunInObject),
-    row("storage per run in D1, with its entry", bytes.bytesPerRunInCopy),
+    row("storage per run in D1, with its models", bytes.bytesPerRunInCopy),
   ];
 }
 

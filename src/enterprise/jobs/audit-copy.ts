@@ -119,6 +119,8 @@ function rangeOf(ledger: Ledger, phase: Exclude<CopyPhase, "head">, after: CopyK
         ...range,
         isWaiting: ([entry]) => (entry as number) > confirmed,
         isNewer: (row) => (row.seq as number) > seq,
+        // Earlier releases also copied closed runs. These rows are deleted by the next rebuild, or when they are old.
+        isOld: (row) => row.type === "run_closed" || isOld(row),
       };
     }
     case "names": {
@@ -175,7 +177,8 @@ const READ: Record<Exclude<CopyPhase, "head">, (ledger: Ledger, after: CopyKey |
   run_cycles: (ledger, after, limit) => ofWholeRuns(readRuns(ledger, after, limit), [LAST_TEXT, MAX_MICROS]),
   entries_in_copy: ({ store }, after, limit) => {
     const entries = store.loadEntriesAfter((after?.[0] ?? 0) as number, limit);
-    return { rows: { entries }, complete: entries.length < limit };
+    // The last entries of the range may be of closed runs, which are not copied.
+    return { rows: { entries }, complete: entries.length < limit, last: [entries.at(-1)?.seq ?? 0] };
   },
   names: ({ sql }, after, limit) => {
     const names = loadNamesByKey(sql, after, limit);
