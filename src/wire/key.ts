@@ -10,6 +10,7 @@ export const newKey = z
     scopes: z
       .array(z.enum(SCOPES))
       .min(1, "must name a scope")
+      .max(SCOPES.length, "must not name a scope twice")
       .refine((scopes) => new Set(scopes).size === scopes.length, "must not name a scope twice"),
     expires_at: orNull(time, "string").optional(),
   })

@@ -11,6 +11,7 @@ export const newOperatorKey = z
     scopes: z
       .array(z.enum(OPERATOR_SCOPES))
       .min(1, "must name a scope")
+      .max(OPERATOR_SCOPES.length, "must not name a scope twice")
       .refine((scopes) => new Set(scopes).size === scopes.length, "must not name a scope twice"),
     expires_at: orNull(time, "string").optional(),
   })

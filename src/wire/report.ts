@@ -11,10 +11,12 @@ import { type FieldError, isRefusal, type Refused, refuse } from "../ledger/refu
 import { STANDARD_TIER, TIER_PATTERN, TIER_RULE } from "../ledger/tiers.ts";
 import { type DebitAnswerJson, debitAnswerSchema } from "./debit-answer.ts";
 import { id, surface, time } from "./fields.ts";
-import { fieldErrors, type Problem, problemOfRefusal } from "./problems.ts";
+import { fieldErrors, firstErrors, type Problem, problemOfRefusal } from "./problems.ts";
 import { parseUsage, usageSchema } from "./usage.ts";
 
 const MAX_REPORTS = 1_000;
+/** How many field errors each result of a batch lists. */
+const MAX_ITEM_ERRORS = 10;
 
 const reportSchema = z
   .strictObject({
@@ -121,7 +123,7 @@ function outlineOf(body: unknown): { batch: boolean; sent: unknown[] } | { error
   const errors = Object.keys(rest).map((path) => ({ path, message: "unknown field" }));
   const fits = Array.isArray(reports) && reports.length >= 1 && reports.length <= MAX_REPORTS;
   if (!fits) errors.push({ path: "reports", message: `must be a list of 1 to ${MAX_REPORTS} reports` });
-  return errors.length > 0 ? { errors } : { batch: true, sent: reports as unknown[] };
+  return errors.length > 0 ? { errors: firstErrors(errors) } : { batch: true, sent: reports as unknown[] };
 }
 
 /** Checks one report and prices its model. */
@@ -168,8 +170,9 @@ export function writeBody(results: readonly (DebitAnswerJson | Refused)[], body:
 
 /** A refusal where it has no HTTP response to itself: in a batch and in a socket's reply. */
 export function showRefusal(refusal: AnyRefusal): Record<string, unknown> {
-  const shown = showProblem(problemOfRefusal(refusal));
-  return refusal.code === "validation_failed" ? { ...shown, errors: refusal.errors } : shown;
+  if (refusal.code !== "validation_failed") return showProblem(problemOfRefusal(refusal));
+  const errors = firstErrors(refusal.errors, MAX_ITEM_ERRORS);
+  return { ...showProblem(problemOfRefusal({ ...refusal, errors })), errors };
 }
 
 export function showProblem({ status, code, detail }: Problem): Record<string, unknown> {

@@ -4,8 +4,11 @@ import { ROLES } from "../access/callers.ts";
 import { id } from "./fields.ts";
 
 const role = z.enum(ROLES);
+/** Longer than any name of DNS with its scheme and port. */
+const MAX_ORIGIN_CHARS = 300;
 const origin = z
   .string()
+  .max(MAX_ORIGIN_CHARS)
   .refine(
     (text) => /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text,
     "must be an origin such as https://editor.example",

@@ -79,6 +79,44 @@ describe("a body generated from the schema", () => {
   });
 });
 
+describe("a body with very many faults", () => {
+  const routes = ROUTES.filter(({ body }) => body !== undefined);
+  const MAX_ANSWER_CHARS = 50_000;
+
+  function propertiesOf(schema: Schema): Record<string, Schema> {
+    const { $ref, anyOf = [], properties = {} } = schema as Schema & { $ref?: string };
+    if ($ref !== undefined) return propertiesOf(find($ref));
+    return Object.assign({}, ...anyOf.map(propertiesOf), properties);
+  }
+
+  it.each(routes.map((route) => [nameOf(route), route] as const))(
+    "is refused with a short answer: %s",
+    async (name, route) => {
+      const { requestBody } = operationOf(route) as Required<Operation>;
+      const properties = propertiesOf(requestBody.content["application/json"].schema);
+      const lists = Object.entries(properties).filter(([, { type }]) => [type].flat().includes("array"));
+      const unknown = Object.fromEntries(Array.from({ length: 60_000 }, (_, i) => [`k${i}`, 1]));
+      const bodies = [unknown, ...lists.map(([list]) => ({ [list]: Array(200_000).fill("x") }))];
+      for (const body of bodies) {
+        const { status, text } = await operator(route.method, pathOf(route, params()), JSON.stringify(body));
+        expect([name, status]).toEqual([name, 422]);
+        expect(text.length).toBeLessThan(MAX_ANSWER_CHARS);
+      }
+    },
+  );
+
+  it("makes each result of a batch short", async () => {
+    const report = Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`k${i}`, 1]));
+    const { body, text } = await e.agent("POST", `${e.path}/debits`, { reports: Array(1_000).fill(report) });
+    expect(body.results).toHaveLength(1_000);
+    expect(body.results[0].errors.at(-1)).toEqual({
+      path: "",
+      message: expect.stringMatching(/^and \d+ more errors$/),
+    });
+    expect(text.length).toBeLessThan(1_500_000);
+  });
+});
+
 describe("a query generated from the schema", () => {
   const routes = ROUTES.filter(({ query }) => query !== undefined);
   it.each(routes.map((route) => [nameOf(route), route] as const))(
