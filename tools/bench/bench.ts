@@ -78,7 +78,7 @@ async function bench({
     notice(`other processes are busy (load ${loadBefore.toFixed(1)}): trust only the ratios.`);
   }
   const bundle = buildWorker(join(directory, "bundle"));
-  if (watchers || pages) return benchReaders(plan, bundle, join(directory, "state"), pages);
+  if (watchers || pages) return benchReaders(plan, bundle, directory, pages);
   if (bill) {
     const { bills } = await account(bundle, join(directory, "counted"));
     return console.log(`${statementTable(bills)}\n\n${billTable(bills)}`);
@@ -181,8 +181,10 @@ async function measure(plan: Plan, bundle: string, directory: string) {
   await assertBooks(runtime);
 
   logStep("measuring debits with a hundred open pages");
-  const openPages = await measureOpenPages(runtime, { ...plan, enterprise: ENTERPRISE, key, perSecond: halfLoad / 2 });
-  await assertBooks(runtime);
+  await runtime.stop();
+  const openPages = await measureOpenPages(
+    ...([bundle, join(directory, "pages"), { ...plan, perSecond: halfLoad / 2 }, stopAtEnd] as const),
+  );
   return {
     openPages,
     rounds,
@@ -202,8 +204,8 @@ async function measure(plan: Plan, bundle: string, directory: string) {
 
 /** Measures debits at a quarter of the speed that single debits reach, so that hardly any of them queue. */
 async function benchReaders(plan: Plan, bundle: string, directory: string, pages: boolean): Promise<void> {
-  const runtime = new Runtime(bundle, directory);
-  cleanups.push(() => runtime.stop());
+  const runtime = new Runtime(bundle, join(directory, "state"));
+  stopAtEnd(runtime);
   await runtime.start();
   await runtime.migrate();
   const key = await runtime.provision(ENTERPRISE);
@@ -211,12 +213,18 @@ async function benchReaders(plan: Plan, bundle: string, directory: string, pages
   await loads.run("single", { leadMs: plan.measureMs, measureMs: plan.measureMs });
   const { perSecond: maxPerSecond } = await loads.run("single", { leadMs: plan.measureMs, measureMs: plan.measureMs });
   const perSecond = maxPerSecond / 4;
-  const readers = { ...plan, enterprise: ENTERPRISE, key, perSecond };
-  const rows = pages
-    ? openPagesRows(await measureOpenPages(runtime, readers), perSecond)
-    : watcherRows(await measureWatchers(runtime, readers), perSecond);
+  if (pages) {
+    await runtime.stop();
+    const rounds = await measureOpenPages(bundle, join(directory, "pages"), { ...plan, perSecond }, stopAtEnd);
+    return console.log(tableOf(openPagesRows(rounds, perSecond)));
+  }
+  const rounds = await measureWatchers(runtime, { ...plan, enterprise: ENTERPRISE, key, perSecond });
   await assertBooks(runtime);
-  console.log(tableOf(rows));
+  console.log(tableOf(watcherRows(rounds, perSecond)));
+}
+
+function stopAtEnd(runtime: Runtime): void {
+  cleanups.push(() => runtime.stop());
 }
 
 async function benchControl(plan: Plan, bundle: string, directory: string): Promise<void> {

@@ -2,6 +2,7 @@
 // development server. The state, D1 included, is on disk.
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { convertV4MiniflareOptions, Miniflare, Response as OutsideResponse } from "miniflare";
@@ -30,6 +31,8 @@ export class Runtime {
   /** How far the clock was moved forward; null if it cannot be moved. */
   #aheadMs: number | null;
   #miniflare: Miniflare | null = null;
+  /** The process, if the system lists it. */
+  #pid: number | undefined;
   port = 0;
 
   /** @param directory the folder of the state; a later runtime with the same folder continues with that state */
@@ -84,6 +87,8 @@ export class Runtime {
             module("worker.js", join(ROOT, "tools", "workerd", "worker.js")),
             module("recovery.js", join(ROOT, "tools", "workerd", "recovery.js")),
             module("movable-clock.js", join(ROOT, "tools", "workerd", "movable-clock.js")),
+            module("elsewhere.js", join(ROOT, "tools", "workerd", "elsewhere.js")),
+            module("undefined-fields.js", join(ROOT, "tools", "workerd", "undefined-fields.js")),
             module("product.js", this.#bundle),
           ],
           bindings: {
@@ -101,19 +106,27 @@ export class Runtime {
         },
       ],
     });
+    const others = workerdsOf(process.pid);
     const miniflare = new Miniflare(options);
     this.#miniflare = miniflare;
     this.port = Number((await miniflare.unsafeGetDirectURL(NAME)).port);
+    this.#pid = workerdsOf(process.pid).find((pid) => !others.includes(pid));
   }
 
   async stop(): Promise<void> {
     await this.#miniflare?.dispose();
     this.#miniflare = null;
+    this.#pid = undefined;
+  }
+
+  /** Lets other processes run first. */
+  yieldToOthers(): void {
+    if (this.#pid !== undefined) setPriority(this.#pid, constants.priority.PRIORITY_BELOW_NORMAL);
   }
 
   /** Kills workerd at once, even while it is starting, without flushing or closing anything. */
   async kill(): Promise<void> {
-    const pid = workerdOf(process.pid);
+    const pid = this.#pid ?? workerdsOf(process.pid)[0];
     if (pid !== undefined) process.kill(pid, "SIGKILL");
     // If the process is unknown, Miniflare kills it with the same signal. It also must not start workerd again.
     await this.stop();
@@ -187,9 +200,8 @@ export class Runtime {
   /** The CPU milliseconds that all threads of workerd have used; null if the system does not report them. */
   cpuMs(): number | null {
     try {
-      const pid = workerdOf(process.pid);
-      return readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => {
-        const [nanoseconds] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
+      return readdirSync(`/proc/${this.#pid}/task`).reduce((sum, thread) => {
+        const [nanoseconds] = readFileSync(`/proc/${this.#pid}/task/${thread}/schedstat`, "utf8").split(" ");
         return sum + Number(nanoseconds) / 1e6;
       }, 0);
     } catch {
@@ -219,12 +231,12 @@ export class Runtime {
   }
 }
 
-/** The workerd that this process started; undefined if there is none, or the system does not list children. */
-function workerdOf(pid: number): number | undefined {
+/** The workerd processes that this process has started; none if the system does not list children. */
+function workerdsOf(pid: number): number[] {
   try {
     const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
-    return children.find((child) => readFileSync(`/proc/${child}/comm`, "utf8") === "workerd\n");
+    return children.filter((child) => readFileSync(`/proc/${child}/comm`, "utf8") === "workerd\n");
   } catch {
-    return undefined;
+    return [];
   }
 }

@@ -2,9 +2,11 @@
 // The Worker of benchmarks and tests: the unchanged product, plus calls that read or drive an object from outside, empty
 // calls that debits are compared with, and counters of what Cloudflare bills. The variable COUNT=1 switches counting on;
 // it is off while time is measured, because counting takes time. RECOVERY=1 gives objects a point-in-time recovery.
+import { bindingsOf, runStatements, setCopyAt, takeObjectCalls } from "./elsewhere.js";
 import { followClock, moveClock } from "./movable-clock.js";
 import product, { CatalogObject as Catalog, EnterpriseObject as Product } from "./product.js";
 import { provideRecovery, startAtBookmark, takeSnapshot } from "./recovery.js";
+import { keepUndefined, restoreUndefined } from "./undefined-fields.js";
 
 const NAME = "bench";
 const STEP_DELAY_MS = 60;
@@ -53,7 +55,8 @@ export class EnterpriseObject extends Product {
     }
     const counts = env.COUNT === "1" ? newCounts() : null;
     if (counts !== null) countStorage(ctx.storage, counts);
-    super(ctx, counts === null ? env : { ...env, DB: countedDb(env.DB, counts) });
+    const bindings = bindingsOf(env);
+    super(ctx, counts === null ? bindings : { ...bindings, DB: countedDb(bindings.DB, counts) });
     this.#counts = counts;
   }
 
@@ -116,7 +119,8 @@ export class EnterpriseObject extends Product {
 }
 
 export default {
-  async fetch(request, env, ctx) {
+  async fetch(request, own, ctx) {
+    const env = bindingsOf(own);
     const path = request.url.slice(request.url.indexOf("/", "https://".length));
     if (!path.startsWith("/bench/")) return product.fetch(request, env.RECORD === "1" ? recorded(env) : env, ctx);
     const [what, name = NAME] = path.slice("/bench/".length).split("?");
@@ -150,10 +154,17 @@ export default {
         return Response.json({ amount_micros: await stub.chargedMicros() });
       case "copied":
         return Response.json(await env.DB.prepare(COPIED).bind(name).first());
+      case "copy-at":
+        setCopyAt(request.headers.get("bench-url"));
+        return new Response("ok");
+      case "d1":
+        return Response.json(await runStatements(env.DB, await request.json()));
+      case "object-calls":
+        return Response.json(takeObjectCalls());
       case "recorded-calls":
         return new Response(JSON.stringify(calls.splice(0), keepUndefined));
       case "call": {
-        // Calls an object as a Worker of another release did.
+        // Calls an object as a Worker of another release or of another process does.
         const { binding, object, method, args } = await request.json();
         const result = await env[binding].getByName(object)[method](...restoreUndefined(args));
         return new Response(JSON.stringify(result === undefined ? null : result));
@@ -192,17 +203,6 @@ function recorded(env) {
     });
   const recordedObjects = (binding) => ({ getByName: (object) => recordedStub(binding, object) });
   return { ...env, ENTERPRISE: recordedObjects("ENTERPRISE"), CATALOG: recordedObjects("CATALOG") };
-}
-
-/** JSON has no `undefined`, and an object may treat a field that is undefined like one that is absent or not. */
-const UNDEFINED = "\u0000undefined";
-const keepUndefined = (_, value) => (value === undefined ? UNDEFINED : value);
-
-function restoreUndefined(value) {
-  if (value === UNDEFINED) return undefined;
-  if (Array.isArray(value)) return value.map(restoreUndefined);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, restoreUndefined(inner)]));
 }
 
 /** The sum of all charges of the current cycle that have reached the copy. */
