@@ -51,11 +51,15 @@ type Results = { violations: { id: string; nodes: { target: string[] }[] }[] };
 export async function overflowingElements(page: Page): Promise<string[]> {
   return page.evaluate(async () => {
     const width = document.documentElement.clientWidth;
-    const find = () =>
-      [...document.querySelectorAll("main *")]
+    const find = () => {
+      const wide = [...document.querySelectorAll("main *")]
         .filter((element) => element.closest(".scroll, .unseen, svg, thead") === null)
         .filter((element) => element.getBoundingClientRect().right > width + 0.5)
         .map((element) => `${element.tagName}.${element.className} in #${element.closest("[id]")?.id}`);
+      // A long text may be wider than its element.
+      const scrolls = document.documentElement.scrollWidth > width;
+      return wide.length === 0 && scrolls ? [`the page: ${document.documentElement.scrollWidth} pixels`] : wide;
+    };
     for (let frame = 0; frame < 180 && find().length > 0; frame++) await new Promise(requestAnimationFrame);
     return find();
   });

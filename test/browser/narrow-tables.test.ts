@@ -57,3 +57,27 @@ it.each([NARROW, WIDE])(
     await context.close();
   },
 );
+
+it("shows the percentage beside what is used on the operator's page, at every width", async () => {
+  const { page, context } = await site.signInAsOperator({ path: `/operator/enterprises/${acme.id}` });
+  for (const size of [NARROW, WIDE]) {
+    await page.setViewportSize(size);
+    const [big, percent] = await Promise.all(
+      [".headline .big", ".headline .percent"].map((selector) => page.locator(selector).boundingBox()),
+    );
+    expect(percent!.x).toBeGreaterThan(big!.x + big!.width);
+    expect(percent!.y).toBeLessThan(big!.y + big!.height);
+  }
+  await context.close();
+});
+
+it("keeps the plan and its billing in one line of the operator's list on a phone", async () => {
+  const own = await site.newEnterprise({ name: "Own model", billing_model: "byom", monthly_allowance_micros: null });
+  await own.project();
+  const { page, context } = await site.signInAsOperator({ path: "/operator?billing=byom" });
+  await page.setViewportSize(NARROW);
+  const text = page.getByText("pro, own model");
+  await text.waitFor();
+  expect((await text.boundingBox())!.height).toBeLessThan(24);
+  await context.close();
+});

@@ -243,12 +243,36 @@ describe("in local demo mode", () => {
     expect(await textOf(page, ".demos")).toContain("Initech Credits, free plan · 0 of 500 credits (0 %)");
     expect(await page.content()).not.toContain("Hooli");
     expect(await axeViolations(page)).toEqual([]);
+    const editor = page.getByRole("link", { name: "Open the demo editor" });
+    expect(await editor.getAttribute("href")).toBe("http://localhost:8788/");
     await page.getByRole("button", { name: "As member" }).click();
     await page.waitForURL("**/settings/usage");
     expect(await textOf(page, ".who")).toContain("demo member");
     expect((await demo.send("POST", "/demo/signin", `enterprise=${hidden.id}`, FORM)).status).toBe(404);
     const crossSite = { headers: { ...FORM.headers, "Sec-Fetch-Site": "cross-site" } };
     expect((await demo.send("POST", "/demo/signin", `enterprise=${shown.id}`, crossSite)).status).toBe(403);
+    await context.close();
+  });
+
+  it("the start page signs in as the member whose budget is used up, and never with more than a member's rights", async () => {
+    const yesterday = new Date(Date.now() - 86_400_000).toISOString();
+    const shown = await demo.newEnterprise({ name: "Acme", test_clock: yesterday });
+    await shown.directory({ users: [{ id: "yuki", name: "Yuki Tanaka" }] });
+    await demo.sendOk("PUT", `${shown.path}/budgets/user/yuki/cycle`, { limit_micros: 0 });
+    await demo.sendOk("POST", `${shown.path}/demo/follow-real-clock`);
+    const context = await demo.newContext();
+    const page = await context.newPage();
+    await page.goto("/");
+    await page.getByRole("button", { name: "As Yuki Tanaka, out of budget" }).click();
+    await page.waitForURL("**/settings/usage");
+    expect(await textOf(page, ".who")).toContain("Yuki Tanaka member");
+    expect(await textOf(page, "main")).toContain("no new run of yours starts");
+    await context.request.post("/demo/signin", {
+      form: { enterprise: shown.id, user: "yuki", role: "admin" },
+      headers: { Origin: demo.base },
+    });
+    await page.goto("/settings/budgets");
+    expect(await page.locator("#set").count()).toBe(0);
     await context.close();
   });
 });

@@ -39,7 +39,7 @@ export async function startSite({ copy = true, demo = false, shards = false } = 
         RATE_LIMIT_FACTOR: "1000",
         SIMULATE_REGIONS: "true",
         EMAIL_FROM: "fuelgauge@platform.example",
-        ...(demo ? { DEMO_MODE: "true" } : {}),
+        ...(demo ? { DEMO_MODE: "true", DEMO_EDITOR: "http://localhost:8788/" } : {}),
       },
       ...(copy ? { databases } : { databases: [], without: databases }),
     }),

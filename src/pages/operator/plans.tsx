@@ -126,7 +126,7 @@ const PlanTable: FC<{ form: Form; rows: number }> = ({ form: { values }, rows })
 );
 
 const PlanFields: FC<{ form: Form; row: number }> = ({ form, row }) => (
-  <fieldset>
+  <fieldset class="fields">
     <legend>{form.values[`id_${row}`] || "A new plan"}</legend>
     <Field form={form} name={`id_${row}`} label="Id" maxlength={128} />
     <Field form={form} name={`name_${row}`} label="Name" maxlength={200} />

@@ -8,6 +8,7 @@ import { readSession, startSession } from "../../access/session.ts";
 import { findAddress } from "../../catalog/addresses.ts";
 import { catalogOf } from "../../catalog/object.ts";
 import type { StateJson } from "../../enterprise/answers.ts";
+import { EVERY_ID } from "../../ledger/budget.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { demoEditorUrl, isDemoMode } from "../../operations/demo-mode.ts";
 import { findEnterprise } from "../../operations/enterprise-stub.ts";
@@ -48,9 +49,9 @@ export const homePages = new Hono<PageEnv>()
   })
   .post("/demo/signin", refuseCrossOrigin, async (c) => {
     if (!isDemoMode(c.env)) return problemPage(c, "not_found");
-    const { enterprise, role } = await readForm(c);
-    if (enterprise === undefined || !isId(enterprise)) return problemPage(c, "not_found");
-    const who = { user: DEMO_USER, role: role === "member" ? "member" : "admin" } as const;
+    const { enterprise, role, user = DEMO_USER } = await readForm(c);
+    if (enterprise === undefined || !isId(enterprise) || !isId(user)) return problemPage(c, "not_found");
+    const who = { user, role: role === "admin" && user === DEMO_USER ? "admin" : "member" } as const;
     const address = await findAddress(c.env, enterprise);
     if (address === null) return problemPage(c, "not_found");
     const state = await issueToken(c.env, address, { ...who, kind: "session" });
@@ -66,12 +67,15 @@ const HowToSignIn: FC = () => (
   </p>
 );
 
-const Demos: FC<{ demos: StateJson[]; editorUrl: string | null }> = ({ demos, editorUrl }) => (
+/** A demo enterprise, and a member whose budget refuses new runs; null if there is none. */
+type Demo = StateJson & { stopped: { id: string; name: string } | null };
+
+const Demos: FC<{ demos: Demo[]; editorUrl: string | null }> = ({ demos, editorUrl }) => (
   <>
     <h2>Demo enterprises</h2>
     {demos.length === 0 && <p class="card">They are being created. Reload this page in a few seconds.</p>}
     <ul class="demos">
-      {demos.map(({ identity, gauge }) => (
+      {demos.map(({ identity, gauge, stopped }) => (
         <li class="card">
           <h3>
             <bdi>{gauge.name}</bdi>
@@ -89,7 +93,14 @@ const Demos: FC<{ demos: StateJson[]; editorUrl: string | null }> = ({ demos, ed
             </button>{" "}
             <button class="button plain" type="submit" name="role" value="member">
               As member
-            </button>
+            </button>{" "}
+            {stopped !== null && (
+              <button class="button plain" type="submit" name="user" value={stopped.id}>
+                <span>
+                  As <bdi>{stopped.name}</bdi>, out of budget
+                </span>
+              </button>
+            )}
           </form>
         </li>
       ))}
@@ -106,13 +117,18 @@ const Demos: FC<{ demos: StateJson[]; editorUrl: string | null }> = ({ demos, ed
   </>
 );
 
-async function loadDemos(c: Context<PageEnv>): Promise<StateJson[]> {
+async function loadDemos(c: Context<PageEnv>): Promise<Demo[]> {
   const ids = await catalogOf(c.env).demos(MAX_DEMOS);
-  const states = await Promise.all(ids.map((id) => readState(c, id)));
-  const found = states.flatMap((state) => (state === undefined || isRefusal(state) ? [] : [state]));
-  return found.sort((a, b) => a.gauge.name.localeCompare(b.gauge.name));
+  const demos = await Promise.all(ids.map((id) => loadDemo(c, id)));
+  return demos.filter((demo) => demo !== null).sort((a, b) => a.gauge.name.localeCompare(b.gauge.name));
 }
 
-async function readState(c: Context<PageEnv>, id: string) {
-  return (await findEnterprise(c.env, id))?.state({ kind: "operator" });
+async function loadDemo(c: Context<PageEnv>, id: string): Promise<Demo | null> {
+  const stub = await findEnterprise(c.env, id);
+  if (stub === null) return null;
+  const caller = { kind: "operator" } as const;
+  const [state, reached] = await Promise.all([stub.state(caller), stub.budgetsReached(caller, "user")]);
+  if (isRefusal(state)) return null;
+  const stopped = isRefusal(reached) ? undefined : reached.find((budget) => budget.id !== EVERY_ID);
+  return { ...state, stopped: stopped ?? null };
 }
