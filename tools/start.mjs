@@ -14,7 +14,7 @@ import { whenNpmIsGone } from "./npm-parent.mjs";
 import { ensureSecrets, PASSED_ON_NAMES, SECRET_NAMES, writeOverrides, writeStartConfig } from "./start/dev-vars.mjs";
 import { hostOf, parseStartOptions, START_HELP } from "./start/options.mjs";
 
-const HEALTHY_WITHIN_MS = 60_000;
+const HEALTHY_WITHIN_MS = 180_000;
 const EDITOR_PORT_OFFSET = 1000;
 const MAX_PORT = 65_535;
 
@@ -191,7 +191,7 @@ async function waitUntilHealthy(base, worker) {
   while (!stopping && Date.now() < deadline) {
     if (worker.exitCode !== null)
       throw new StepFailed("Starting the Worker", `wrangler dev ended with ${worker.exitCode}; see its output above`);
-    const healthy = await fetch(`${base}/healthz`, { signal: AbortSignal.timeout(2000) }).then(
+    const healthy = await fetch(`${base}/healthz`, { signal: AbortSignal.timeout(10_000) }).then(
       (answer) => answer.ok,
       () => false,
     );

@@ -131,4 +131,4 @@ it("fits every width in both themes, and is accessible, for admins and for the o
     expect(browserErrors).toEqual([]);
     await context.close();
   }
-}, 180_000);
+});

@@ -6,7 +6,6 @@ import { DEMO_ENTERPRISES } from "../../tools/demo/world.ts";
 import { axeViolations } from "./looks.ts";
 import { collectBrowserErrors, type Site, savePicture, startSite } from "./site.ts";
 
-const SOON = { timeout: 15_000 };
 let site: Site;
 let editor: Awaited<ReturnType<typeof startEditor>>;
 
@@ -39,14 +38,14 @@ it("shows two bars over one socket, which follow the debits of an agent's run", 
   const labels = page.locator("usage-bar [part=label]");
   const expectBoth = (text: RegExp) => {
     const like = expect.stringMatching(text);
-    return expect.poll(() => labels.allInnerTexts(), SOON).toEqual([like, like]);
+    return expect.poll(() => labels.allInnerTexts()).toEqual([like, like]);
   };
   await expectBoth(/^0 of 500 credits/);
   expect(await page.locator("header usage-bar").count()).toBe(1);
   await page.getByLabel("Refactor everything").check();
   await page.getByRole("button", { name: "Run the agent" }).click();
   await expectBoth(/^[1-9]\d?\.\d of 500 credits/);
-  await expect.poll(() => page.locator("li").first().innerText(), { timeout: 40_000 }).toBe("Done");
+  await expect.poll(() => page.locator("li").first().innerText()).toBe("Done");
   const used = await usedBy("initech");
   expect(used).toBeGreaterThan(10_000_000);
   await expectBoth(new RegExp(`^${(used / 1e6).toFixed(1)} of`));

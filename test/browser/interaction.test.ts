@@ -220,7 +220,7 @@ describe("the chart", () => {
       await scrubber.focus();
       await page.keyboard.press("ArrowLeft");
       await enterprise.run(50 * 10_000);
-      await expect.poll(() => textOf(page, "#sum-web"), { timeout: 10_000 }).toBe("150");
+      await expect.poll(() => textOf(page, "#sum-web")).toBe("150");
       await expect.poll(() => page.locator(".plot .u-wrap").count()).toBe(1);
       expect(await scrubber.evaluate((input) => input === document.activeElement)).toBe(true);
       expect(await scrubber.getAttribute("aria-valuetext")).toMatch(/^Thu 19 Nov: Web/);

@@ -142,7 +142,7 @@ it("fits every width in both themes, and is accessible", async () => {
   }
   expect(browserErrors).toEqual([]);
   await context.close();
-}, 120_000);
+});
 
 it("confirms an email address with one button", async () => {
   const page = await (await site.newContext({ size: NARROW })).newPage();

@@ -28,7 +28,7 @@ function isHeaderOneRow(page: Page): Promise<boolean> {
 }
 
 /** Loading a page takes longer than the usual pause between two attempts. */
-const RELOADING = { timeout: 20_000, interval: 400 };
+const RELOADING = { interval: 400 };
 
 let site: Site;
 beforeAll(async () => {
@@ -83,7 +83,6 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
 
   beforeAll(async () => {
     const context = await site.newContext({ script });
-    context.setDefaultTimeout(20_000);
     page = await context.newPage();
     browserErrors = collectBrowserErrors(page);
     await page.goto("/operator");
@@ -351,7 +350,7 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
     await look("erase");
     await press("Erase the person");
     if (!script) await expect.poll(() => reloaded("#job"), RELOADING).toContain("Done");
-    await expect.poll(() => textOf(page, "#job"), { timeout: 20_000 }).toContain("Done");
+    await expect.poll(() => textOf(page, "#job")).toContain("Done");
     await look("job");
     expect(JSON.stringify(await read(`/runs/run-${script}`))).not.toContain('"ada"');
   });
@@ -415,9 +414,9 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
   it("looks at the whole fleet", async () => {
     await inMenu("Fleet");
     // The totals are read at most once a minute, and an earlier test has looked at them.
-    await expect.poll(() => reloaded("#rows-plans"), { timeout: 70_000, interval: 4_000 }).toContain("team");
+    await expect.poll(() => reloaded("#rows-plans"), { timeout: 150_000, interval: 4_000 }).toContain("team");
     await look("fleet");
-  }, 100_000);
+  });
 
   it("makes an operator key with one scope, whose session sees only its pages", async () => {
     await inMenu("Keys");

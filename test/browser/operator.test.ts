@@ -26,7 +26,6 @@ afterAll(() => site.stop());
 
 async function signInAsOperator(view: ViewOptions = {}) {
   const signedIn = await site.signInAsOperator(view);
-  signedIn.context.setDefaultTimeout(20_000);
   return signedIn;
 }
 

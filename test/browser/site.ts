@@ -10,6 +10,9 @@ import { sharedBrowser } from "./chromium.ts";
 
 export const KEY = OPERATOR_KEY;
 
+/** How long an action in the browser waits for what it needs: as long as polls do. */
+export const PATIENCE_MS = 60_000;
+
 export const WIDE = { width: 1280, height: 900 };
 export const NARROW = { width: 375, height: 800 };
 
@@ -205,6 +208,7 @@ export async function openSite(base: string, browser: Browser) {
       locale: "en-GB",
       reducedMotion: "reduce",
     });
+    context.setDefaultTimeout(PATIENCE_MS);
     contexts.push(context);
     return context;
   }

@@ -5,13 +5,12 @@
 import type { BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { type HostPage, startHostPage } from "./host-page.ts";
-import { type Enterprise, type Site, savePicture, startSite } from "./site.ts";
+import { type Enterprise, PATIENCE_MS, type Site, savePicture, startSite } from "./site.ts";
 
 export const CREDIT = 1_000_000;
 const TOKENS_PER_CREDIT = 10_000;
 /** 22 days into a cycle of 30 that ends 1 Dec. */
 const TEST_CLOCK = "2026-11-23T14:00:00Z";
-const SOON = { timeout: 10_000, interval: 100 };
 
 type Detail = { threshold?: number; action?: string; url?: string };
 
@@ -42,14 +41,14 @@ export function setUpUsageBar() {
       await fixture.page.goto(fixture.host.origin);
     },
     label: (nth = 0) => fixture.page.locator("usage-bar").nth(nth).locator("[part=label]").innerText(),
-    expectLabel: (nth = 0) => expect.poll(() => fixture.label(nth), SOON),
+    expectLabel: (nth = 0) => expect.poll(() => fixture.label(nth)),
     buttons: () => fixture.page.locator("usage-bar").getByRole("link").allInnerTexts(),
-    expectButtons: () => expect.poll(() => fixture.buttons(), SOON),
+    expectButtons: () => expect.poll(() => fixture.buttons()),
     meterText: () => fixture.page.getByRole("meter").getAttribute("aria-valuetext"),
     eventsOf: (type: string): Promise<Detail[]> =>
       fixture.page.evaluate((name) => events.flatMap(({ type, detail }) => (type === name ? detail : [])), type),
     thresholds: async () => (await fixture.eventsOf("usage-threshold")).map(({ threshold }) => threshold),
-    expectThresholds: () => expect.poll(() => fixture.thresholds(), SOON),
+    expectThresholds: () => expect.poll(() => fixture.thresholds()),
     savePicture: (name: string) => savePicture(fixture.page, `usage-bar-${name}`),
     async withCredits(credits: number, settings: Record<string, unknown> = {}) {
       const monthly_allowance_micros = Math.round(credits * CREDIT);
@@ -76,6 +75,7 @@ export function setUpUsageBar() {
     Object.assign(fixture.host, { tokenRequest: { role: "member" }, isSignedIn: true, tokensIssued: 0 });
     Object.assign(fixture, { consoleMessages: [], socketsOpened: 0 });
     fixture.context = await fixture.site.browser.newContext();
+    fixture.context.setDefaultTimeout(PATIENCE_MS);
     fixture.page = await fixture.context.newPage();
     fixture.page.on("console", (message) => fixture.consoleMessages.push(message.text()));
     fixture.page.on("pageerror", (error) => fixture.consoleMessages.push(String(error)));

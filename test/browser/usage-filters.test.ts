@@ -235,7 +235,7 @@ it("follows a turn of the cycle while a filtered page is open: the new cycle, an
   await acme.moveTo("2026-12-01T00:30:00.000Z");
   await acme.run(1_500_000, { user: "u1", workspace: "w2", surface: "web", run: "after-the-turn" });
   await acme.run(900_000, { user: "u2", workspace: "w2", surface: "web" });
-  await expect.poll(() => textOf(page, "#foot-workspace .total td:nth-child(3)"), { timeout: 15_000 }).toBe("150");
+  await expect.poll(() => textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe("150");
   await expect.poll(() => textOf(page, ".headline")).toContain("240 of");
   expect(await textOf(page, "#selection")).toContain("150 credits in this cycle");
   expect(await page.locator("#rows-workspace tr").count()).toBe(1);

@@ -28,7 +28,7 @@ beforeAll(async () => {
   [ledger, provider] = await Promise.all([startLedger(), startProvider()]);
   enterprise = await ledger.newEnterprise();
   fuelgauge = createFuelgauge({ url: ledger.url, enterprise: enterprise.id, key: enterprise.key });
-}, 120_000);
+});
 
 afterAll(async () => {
   fuelgauge.close();

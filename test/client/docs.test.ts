@@ -24,7 +24,7 @@ let enterprise: Awaited<ReturnType<Ledger["newEnterprise"]>>;
 beforeAll(async () => {
   [ledger, provider] = await Promise.all([startLedger(), startProvider()]);
   enterprise = await ledger.newEnterprise({ upgrade_url: "https://platform.example/upgrade" });
-}, 120_000);
+});
 
 afterAll(async () => {
   provider.close();

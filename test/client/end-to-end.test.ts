@@ -21,7 +21,7 @@ beforeAll(async () => {
   ledger = await startLedger();
   enterprise = await ledger.newEnterprise();
   fuelgauge = createFuelgauge({ url: ledger.url, enterprise: enterprise.id, key: enterprise.key });
-}, 120_000);
+});
 
 afterAll(async () => {
   fuelgauge.close();

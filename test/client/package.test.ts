@@ -46,7 +46,7 @@ beforeAll(async () => {
   await run("npm", ["pack", "-w", "@fuelgauge/client", "--pack-destination", tarballs], ROOT);
   tarball = join(tarballs, readdirSync(tarballs)[0] as string);
   await run("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], app);
-}, 120_000);
+});
 
 afterAll(() => rmSync(folder, { recursive: true }));
 

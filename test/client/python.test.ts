@@ -20,7 +20,7 @@ let enterprise: Awaited<ReturnType<Ledger["newEnterprise"]>>;
 beforeAll(async () => {
   ledger = await startLedger();
   enterprise = await ledger.newEnterprise();
-}, 120_000);
+});
 
 afterAll(async () => {
   await ledger.close();

@@ -15,7 +15,7 @@ import { ContendedEnterprise } from "./contended-enterprise.ts";
 const AGENTS = Number(process.env.FUELGAUGE_CONTENTION_AGENTS ?? 1_000);
 const ROOM_FOR = 100;
 const CONNECTIONS = 64;
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 600_000;
 
 const directory = mkdtempSync(join(tmpdir(), "fuelgauge-contention-"));
 let runtime: Runtime;

@@ -33,7 +33,7 @@ export interface Crashes {
 
 const ENTERPRISES = ["first", "second", "third"];
 const MAX_UPTIME_MS = 1_800;
-const CATCHES_UP_WITHIN_MS = 45_000;
+const CATCHES_UP_WITHIN_MS = 120_000;
 const POLL_MS = 50;
 
 export class CrashSession {

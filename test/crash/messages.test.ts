@@ -39,7 +39,7 @@ const STEPS: { user: string; total: number; codes: string[] }[] = [
 
 type Message = { id: string; said: string };
 
-it("sends each level once to each receiver, across kills and failed deliveries", { timeout: 180_000 }, async () => {
+it("sends each level once to each receiver, across kills and failed deliveries", { timeout: 600_000 }, async () => {
   const directory = mkdtempSync(join(tmpdir(), "fuelgauge-messages-"));
   const random = seededRandom(SEED);
   const received = new Map<string, Message[]>([URL_TARGET, CHANNEL_TARGET].map((target) => [target, []]));
@@ -78,7 +78,7 @@ it("sends each level once to each receiver, across kills and failed deliveries",
       // The agent repeats a report whose answer it has not seen.
       while (!(await reporting) && !(await report(runtime, key, user, total))) await sleep(20);
     }
-    await expect.poll(() => countPending(runtime), { timeout: 90_000, interval: 200 }).toBe(0);
+    await expect.poll(() => countPending(runtime), { timeout: 300_000, interval: 200 }).toBe(0);
     const expected = STEPS.flatMap(({ codes }) => codes).sort();
     for (const [target, messages] of received) {
       const byId = new Map(messages.map(({ id, said }) => [id, said]));

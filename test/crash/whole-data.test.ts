@@ -27,14 +27,14 @@ beforeAll(async () => {
   runtime = new Runtime(await builtWorker(), join(directory, "state"), { movableClock: true });
   await runtime.start();
   await runtime.migrate();
-}, 120_000);
+});
 
 afterAll(async () => {
   await runtime.stop();
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
 });
 
-it("completes the deletion of an enterprise", { timeout: 240_000 }, async () => {
+it("completes the deletion of an enterprise", { timeout: 600_000 }, async () => {
   const objectId = await fill("leaving");
   await fill("staying");
   const { job } = (await runtime.call("DELETE", "/v1/enterprises/leaving?confirm=leaving")) as { job: string };
@@ -48,7 +48,7 @@ it("completes the deletion of an enterprise", { timeout: 240_000 }, async () => 
   expect(await auditViolations(runtime, "staying")).toEqual([]);
 });
 
-it("completes the erasure of a person", { timeout: 240_000 }, async () => {
+it("completes the erasure of a person", { timeout: 600_000 }, async () => {
   const objectId = await fill("keeping");
   const { job } = (await runtime.call("POST", `/v1/enterprises/keeping/users/${ADA}/erase`)) as { job: string };
   await killOnTheWay();
@@ -88,7 +88,7 @@ async function fill(id: string): Promise<string> {
   connection.close();
   await expect
     .poll(async () => ((await runtime.call("GET", `${path}/audit`)) as { ok?: boolean }).ok, {
-      timeout: 60_000,
+      timeout: 120_000,
       interval: 500,
     })
     .toBe(true);
@@ -101,7 +101,7 @@ async function endOf(job: string, enterprise: string): Promise<void> {
     await runtime.moveClock(LATE_WRITES_MS, enterprise);
     return ((await runtime.call("GET", `/v1/jobs/${job}`)) as { state: string }).state;
   };
-  await expect.poll(state, { timeout: 120_000, interval: 500 }).toBe("done");
+  await expect.poll(state, { timeout: 300_000, interval: 500 }).toBe("done");
 }
 
 /** The rows of all tables of a database that contain this text. */

@@ -59,8 +59,8 @@ beforeAll(async () => {
   const { key } = await server.newEnterprise("acme");
   await server.newEnterprise("former");
   agent = { FUELGAUGE_URL: server.url, FUELGAUGE_ENTERPRISE: "acme", FUELGAUGE_KEY: key };
-}, 120_000);
-afterAll(() => server.stop());
+});
+afterAll(() => server?.stop());
 
 function existsIn(folder: string, name: string): boolean {
   try {

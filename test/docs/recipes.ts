@@ -143,7 +143,7 @@ export function testRecipes(deployment: () => { server: Server; key: string }): 
       const { rows } = await read("/v1/enterprises/acme/usage/top/models");
       return rows.map(({ id }: { id: string }) => id);
     };
-    await expect.poll(models, { timeout: 15_000 }).toContain("tool-browser");
+    await expect.poll(models).toContain("tool-browser");
   });
 
   it("bills in dollars with a cap", async () => {

@@ -33,8 +33,8 @@ beforeAll(async () => {
   }
   await server.newEnterprise("former");
   JOB = (await server.call(OPERATOR_KEY, "DELETE", "/v1/enterprises/former?confirm=former")).body.job;
-}, 120_000);
-afterAll(() => server.stop());
+});
+afterAll(() => server?.stop());
 
 const metric = async (name: string) => {
   const { body } = await server.call(OPERATOR_KEY, "GET", "/metrics");
@@ -79,7 +79,7 @@ describe("docs/runbook.md", () => {
       const before = await operator("/v1/price-book?version=1");
       const { models } = await operator("/v1/price-book");
       expect(models.length).toBe(before.models.length + 1);
-      await expect.poll(() => metric("fuelgauge_unpriced_meters"), { timeout: 60_000, interval: 500 }).toBe(0);
+      await expect.poll(() => metric("fuelgauge_unpriced_meters"), { interval: 500 }).toBe(0);
       const { meters } = await operator("/v1/enterprises/acme/runs/r1");
       // 1,000 input tokens at 2 USD and 10 output tokens at 8 USD per million; 100 credits per USD.
       expect(meters).toContainEqual(expect.objectContaining({ model: "new-model-1", charged_micros: 208_000 }));
@@ -100,7 +100,6 @@ describe("docs/runbook.md", () => {
       for (const part of found) await OUTCOMES[part]?.(out);
       if (found.length === 0) expect(out).toMatch(/ok|fuelgauge_/);
     },
-    70_000,
   );
 
   it("records usage while an enterprise is suspended, as it says", async () => {

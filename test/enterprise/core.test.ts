@@ -57,12 +57,12 @@ it("closes a socket whose key is revoked while it waits for prices, and charges 
   let arrive = (_: typeof PRICES) => {};
   const { core, usedMicros } = openCore(() => new Promise((resolve) => (arrive = resolve)));
   const { socket, sent, closed } = openSocket();
-  const received = Array.from({ length: 24 }, () => core.receive(socket, MESSAGE));
+  // A message of a closed socket is not answered.
+  for (let n = 0; n < 24; n++) void core.receive(socket, MESSAGE);
   core.access.revokeKey({ kind: "operator" }, "k1");
   arrive(PRICES);
-  await Promise.race([Promise.all(received), new Promise((resolve) => setTimeout(resolve, 100))]);
+  await expect.poll(() => closed).toContain(4401);
   expect(sent).toEqual([]);
-  expect(closed).toContain(4401);
   expect(usedMicros()).toBe(0);
 });
 
@@ -94,8 +94,9 @@ it("closes the socket of a watcher within a minute of its expiry, though nothing
   for (const opened of [socket, later.socket, forever.socket]) core.openSocket(opened.owner, () => opened);
   expect(platform.alarms.at(-1)).toBeLessThanOrEqual(NOON + 5_000);
   platform.nowMs = NOON + 5_000;
-  await Promise.race([core.alarm(), new Promise((resolve) => setTimeout(resolve, 50))]);
-  expect(closed).toContain(4401);
+  // The alarm also waits for the copy, which never answers.
+  void core.alarm();
+  await expect.poll(() => closed).toContain(4401);
   expect([later.closed, forever.closed]).toEqual([[], []]);
 });
 

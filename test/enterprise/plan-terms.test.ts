@@ -1,6 +1,7 @@
 // When the object of an enterprise that follows the real clock asks the catalog what its plan gives.
 import { expect, it } from "vitest";
 import { EnterpriseCore } from "../../src/enterprise/core.ts";
+import type { Platform } from "../../src/enterprise/platform.ts";
 import type { Plan } from "../../src/ledger/plans.ts";
 import { settings } from "../support/books.ts";
 import { failingCopy, stubPlatform } from "./stub-platform.ts";
@@ -8,7 +9,7 @@ import { failingCopy, stubPlatform } from "./stub-platform.ts";
 const MINUTE_MS = 60_000;
 const pro = (allowanceMicros: number): Plan => ({ id: "pro", name: "Pro", allowanceMicros, free: false });
 
-function openCore() {
+function openCore(over: Partial<Platform> = {}) {
   const asked: number[] = [];
   const platform = stubPlatform({
     copy: failingCopy,
@@ -17,6 +18,7 @@ function openCore() {
       if (catalogue.fails) throw new Error("connection lost");
       return catalogue.plans;
     },
+    ...over,
   });
   const catalogue = { plans: [pro(1_000)], fails: false };
   const core = new EnterpriseCore(platform);
@@ -48,6 +50,22 @@ it("asks once in the last twenty minutes of a cycle, so that a turn that a reque
   expect(core.ledger.books.cycle.allowanceMicros).toBe(1_000);
   platform.nowMs = endsAtMs;
   expect(core.ledger.gauge().monthly?.allowanceMicros).toBe(2_000);
+});
+
+it("waits two seconds at most for the catalog, and then uses what was read last", async () => {
+  const pausesMs: number[] = [];
+  const { core, platform, endsAtMs } = openCore({
+    plans: () => new Promise(() => {}),
+    defer: (act, delayMs) => {
+      pausesMs.push(delayMs);
+      const timer = setTimeout(act, 0);
+      return () => clearTimeout(timer);
+    },
+  });
+  platform.nowMs = endsAtMs;
+  await core.alarm();
+  expect(pausesMs[0]).toBe(2_000);
+  expect(core.ledger.books.cycle).toMatchObject({ startsAtMs: endsAtMs, allowanceMicros: 1_000 });
 });
 
 it("raises the allowance at the next PUT even if the larger plan was read before", async () => {

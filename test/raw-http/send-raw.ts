@@ -16,7 +16,7 @@ interface RawAnswer {
 export function sendRaw(
   port: number,
   bytes: string | Uint8Array | Iterable<string>,
-  { waitMs = 5_000, halfClose = false } = {},
+  { waitMs = 60_000, halfClose = false } = {},
 ): Promise<RawAnswer> {
   return new Promise((done) => {
     const socket = connect(port, "127.0.0.1");

@@ -15,7 +15,7 @@ const { FUELGAUGE_SEED, FUELGAUGE_SIM_WORLDS } = process.env;
 const FIRST_SEED = Number(FUELGAUGE_SEED ?? 1);
 const WORLDS = Number(FUELGAUGE_SIM_WORLDS ?? DEFAULT_WORLDS);
 const SECONDS = Number(process.env.FUELGAUGE_SIM_SECONDS ?? 0);
-const WORLD_TIMEOUT_MS = 180_000;
+const WORLD_TIMEOUT_MS = 600_000;
 
 const isDefault = FUELGAUGE_SEED === undefined && FUELGAUGE_SIM_WORLDS === undefined;
 const seeds = isDefault ? CHOSEN_SEEDS : Array.from({ length: WORLDS }, (_, i) => FIRST_SEED + i);

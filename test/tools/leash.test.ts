@@ -2,7 +2,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 
 const LEASH = join(import.meta.dirname, "../../tools/start/leash.mjs");
@@ -46,10 +45,7 @@ function exitOf(child: ChildProcess): Promise<number | string | null> {
   return new Promise((done) => child.once("exit", (code, signal) => done(code ?? signal)));
 }
 
-async function allGone(pids: number[]): Promise<boolean> {
-  for (let i = 0; i < 50 && pids.some(isAlive); i += 1) await sleep(100);
-  return !pids.some(isAlive);
-}
+const expectAllGone = (pids: number[]) => expect.poll(() => pids.filter(isAlive)).toEqual([]);
 
 describe.skipIf(process.platform === "win32")("a command on a leash", () => {
   it("ends, with everything it started, when the pipe is closed", async () => {
@@ -57,7 +53,7 @@ describe.skipIf(process.platform === "win32")("a command on a leash", () => {
     expect(pids.every(isAlive)).toBe(true);
     leash.stdin!.destroy();
     await exitOf(leash);
-    expect(await allGone(pids)).toBe(true);
+    await expectAllGone(pids);
   });
 
   it("ends when the process that holds the pipe is killed", async () => {
@@ -75,7 +71,7 @@ describe.skipIf(process.platform === "win32")("a command on a leash", () => {
       .map(Number);
     started.push(...pids);
     holder.kill("SIGKILL");
-    expect(await allGone(pids)).toBe(true);
+    await expectAllGone(pids);
   });
 
   it("passes on the exit code when it ends normally", async () => {

@@ -20,7 +20,7 @@ let bundle: string;
 const runtimes: Runtime[] = [];
 beforeAll(async () => {
   bundle = await builtWorker();
-}, 120_000);
+});
 afterAll(async () => {
   await Promise.all(runtimes.map((runtime) => runtime.stop()));
   rmSync(root, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
@@ -53,7 +53,7 @@ function expectAsBefore(before: Recorded[], after: Recorded[]): void {
 async function expectAuditOk(runtime: Runtime, enterprise: string): Promise<void> {
   type Audit = { ok: boolean; checks?: { ok: boolean; name: string; detail: string }[] };
   await expect
-    .poll(async () => (await runtime.call("GET", `/v1/enterprises/${enterprise}/audit`)) as Audit, { timeout: 20_000 })
+    .poll(async () => (await runtime.call("GET", `/v1/enterprises/${enterprise}/audit`)) as Audit)
     .toMatchObject({ ok: true });
 }
 
@@ -63,9 +63,9 @@ describe.each(RELEASES)("the state of %s", (release) => {
   let runtime: Runtime;
   beforeAll(async () => {
     runtime = await open(fixture);
-  }, 60_000);
+  });
 
-  describe("after an upgrade", { timeout: 60_000 }, () => {
+  describe("after an upgrade", () => {
     it("answers every question as the earlier release did", async () => {
       await projectAll(runtime);
       expectAsBefore(fixture.reads, await readAll(runtime));
@@ -94,7 +94,7 @@ describe.each(RELEASES)("the state of %s", (release) => {
     });
   });
 
-  describe("credentials of the earlier release", { timeout: 60_000 }, () => {
+  describe("credentials of the earlier release", () => {
     const get = (path: string, headers: Record<string, string>) =>
       fetch(`http://localhost:${runtime.port}${path}`, { headers, redirect: "manual" });
     const credentialsOf = (enterprise: string) => fixture.credentials[enterprise] as Credentials;
@@ -161,7 +161,7 @@ describe.each(RELEASES)("the state of %s", (release) => {
       different.push(...compare(result, await replay(runtime, call), `${binding}.${method}(${object})`));
     }
     expect(different.slice(0, 20)).toEqual([]);
-  }, 60_000);
+  });
 });
 
 async function replay(runtime: Runtime, { binding, object, method, args }: RecordedCall): Promise<unknown> {

@@ -43,7 +43,7 @@ beforeAll(async () => {
   await call("PUT", PATH, { name: "Newcomer", billing_model: "credits", plan: "enterprise", test_clock: NOW });
   key = (await call("POST", `${PATH}/keys`, { name: "agents", scopes: ["debit", "read"] })).key;
   objectId = await (await runtime.ask(`id?${ID}`)).text();
-}, 120_000);
+});
 
 afterAll(async () => {
   await runtime.stop();

@@ -1,5 +1,5 @@
 // The copy in D1: how late it is, how it recovers when D1 fails, and what the Worker answers while D1 is unavailable.
-import { evictDurableObject, runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { evictDurableObject, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { describe, expect, it } from "vitest";
 import {
@@ -11,6 +11,7 @@ import {
   objectOf,
   operator,
   projectNow,
+  runAlarm,
   start,
 } from "./api.ts";
 import {
@@ -29,14 +30,15 @@ import {
 describe("the copy", () => {
   it("has a debit within five seconds without being asked", async () => {
     const e = await newEnterprise();
-    const sinceMs = Date.now();
+    await projectNow(e.id);
     await e.debit(costing(3));
-    let rows: unknown[] = [];
-    while (rows.length === 0 && Date.now() - sinceMs < 5_000) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-      rows = (await e.get("runs")).rows;
-    }
-    expect(rows).toMatchObject([{ run: "run-1", charged_micros: 3 * CREDIT }]);
+    const debitedMs = Date.now();
+    const alarmAtMs = await alarmOf(e);
+    // The alarm is no longer set if it has already fired.
+    if (alarmAtMs !== null) expect(alarmAtMs).toBeLessThanOrEqual(debitedMs + 5_000);
+    await expect
+      .poll(async () => (await e.get("runs")).rows)
+      .toMatchObject([{ run: "run-1", charged_micros: 3 * CREDIT }]);
     expect((await e.get("usage/timeseries")).buckets.at(-1).web_micros).toBe(3 * CREDIT);
   });
 
@@ -88,8 +90,8 @@ describe("the copy", () => {
     expect(await copyOf(e)).toEqual(before);
   });
 
-  // Without an index this comparison takes most of a minute.
-  it("with thousands of workspaces, groups and users is audited within seconds", { timeout: 15_000 }, async () => {
+  // Without an index, this comparison takes thousands of times as long.
+  it("with thousands of workspaces, groups and users is audited within the time limit of a test", async () => {
     const e = await newEnterprise();
     const reports = Array.from({ length: 1_000 }, (_, i) =>
       costing(0.001, { run: `run-${i}`, workspace: `workspace-${i}`, group: `group-${i}`, user: `user-${i}` }),
@@ -103,7 +105,7 @@ describe("the copy", () => {
     const e = await newBusyEnterprise();
     await breakD1(e, "before");
     for (let i = 0; i < 3; i++) {
-      await runDurableObjectAlarm(objectOf(e.id));
+      await runAlarm(objectOf(e.id));
       expect(await alarmOf(e)).not.toBeNull();
     }
     expect((await copyOf(e)).runs).toEqual([]);
@@ -111,22 +113,22 @@ describe("the copy", () => {
     expect((await e.debit(laterReport("r2", 9))).status).toBe(200);
     expect(Date.parse((await e.get("usage/timeseries")).as_of)).toBeLessThan(Date.parse((await e.gauge()).as_of));
     await repairD1(e);
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     expect(await auditFailures(e)).toEqual([]);
   });
 
   it("catches up after D1 timed out having written", async () => {
     const e = await newBusyEnterprise();
     await breakD1(e, "after");
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     const once = await copyOf(e);
     expect(once.runs?.length).toBe(31);
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     expect(await copyOf(e)).toEqual(once);
     await e.debit(laterReport("r2", 9));
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     await repairD1(e);
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     expect(await auditFailures(e)).toEqual([]);
   });
 
@@ -134,14 +136,14 @@ describe("the copy", () => {
     const e = await newBusyEnterprise();
     const gate = Promise.withResolvers<void>();
     await breakD1(e, "slow", gate.promise);
-    const projecting = runDurableObjectAlarm(objectOf(e.id));
+    const projecting = runAlarm(objectOf(e.id));
     // One run is in the batch already, the other is not.
     expect((await e.debit(laterReport("r3", 9))).body.charged_micros).toBe(3 * CREDIT);
     expect((await e.debit(costing(9, { run: "new" }))).status).toBe(200);
     gate.resolve();
     await projecting;
     await repairD1(e);
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     expect(await auditFailures(e)).toEqual([]);
     const { rows } = await e.get("runs?limit=100");
     expect(rows.find(({ run }: { run: string }) => run === "r3").charged_micros).toBe(9 * CREDIT);
@@ -155,11 +157,11 @@ describe("the copy", () => {
       throw new Error("D1_ERROR: D1 DB storage operation exceeded timeout.");
     };
     await replaceD1(e, { prepare: (sql: string) => D1.prepare(sql), batch } as unknown as D1Database);
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     await repairD1(e);
     await operator("PUT", `${e.path}/directory`, { users: [{ id: "u1", name: "Ada L." }] });
     await e.debit({ reports: Array.from({ length: 30 }, (_, i) => laterReport(`r${i}`, 50)) });
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     const before = await copyOf(e);
     const { gauge } = (await env.DB.prepare("SELECT gauge FROM enterprises WHERE id = ?").bind(e.id).first()) ?? {};
     await runInDurableObject(objectOf(e.id), () => D1.batch(late));
@@ -171,10 +173,10 @@ describe("the copy", () => {
   it("catches up after an eviction in the middle of a write", async () => {
     const e = await newBusyEnterprise();
     await breakD1(e, "after");
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     await evictDurableObject(objectOf(e.id));
     await repairD1(e);
-    await runDurableObjectAlarm(objectOf(e.id));
+    await runAlarm(objectOf(e.id));
     expect(await auditFailures(e)).toEqual([]);
   });
 
@@ -186,7 +188,7 @@ describe("the copy", () => {
     expect([rebuild.status, rebuild.body]).toEqual([202, { job: expect.any(String) }]);
     await repairD1(e);
     const job = () => operator("GET", `/v1/jobs/${rebuild.body.job}`);
-    await expect.poll(async () => (await job()).body.state, { timeout: 10_000 }).toBe("done");
+    await expect.poll(async () => (await job()).body.state).toBe("done");
     expect(await auditFailures(e)).toEqual([]);
   });
 });

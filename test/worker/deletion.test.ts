@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { catalogOf, LISTS } from "../../src/catalog/object.ts";
 import { COPY_TABLES } from "../../src/copy/delete-copy.ts";
 import {
+  type Answer,
   costing,
   type Enterprise,
   expectProblem,
@@ -22,11 +23,9 @@ const remove = (e: Enterprise) => operator("DELETE", `${e.path}?confirm=${encode
 
 /** Waits until the job has ended. */
 async function endOf(job: string) {
-  for (;;) {
-    const { body } = await operator("GET", `/v1/jobs/${job}`);
-    if (body.state !== "running") return body;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  let body: Answer["body"];
+  await expect.poll(async () => (body = (await operator("GET", `/v1/jobs/${job}`)).body).state).not.toBe("running");
+  return body;
 }
 
 /** The tables of the copy that have a row of the enterprise. */

@@ -24,19 +24,16 @@ async function statusesOf(e: Enterprise): Promise<(number | string)[]> {
 
 /** Expects a good audit. An audit waits for the end of a rebuild, which deletes old rows when readers have all new ones. */
 async function expectAuditOk(e: Enterprise): Promise<void> {
-  await expect.poll(async () => (await e.audit()).ok, { timeout: 20_000 }).toBe(true);
+  await expect.poll(async () => (await e.audit()).ok).toBe(true);
 }
 
 /** Runs alarms until every read of the copy is answered. */
 async function untilReadable(e: Enterprise): Promise<void> {
   await expect
-    .poll(
-      async () => {
-        await projectNow(e.id);
-        return statusesOf(e);
-      },
-      { timeout: 20_000 },
-    )
+    .poll(async () => {
+      await projectNow(e.id);
+      return statusesOf(e);
+    })
     .toEqual(READS.map(() => 200));
 }
 

@@ -1,18 +1,18 @@
 /** Enterprises in the jurisdiction eu, whose copies may be in DB_EU or DB_EU_1, and moves between these databases. */
-import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
+import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, vi } from "vitest";
 import { objectAt } from "../../src/catalog/addresses.ts";
 import { catalogOf } from "../../src/catalog/object.ts";
 import { COPY_TABLES } from "../../src/copy/delete-copy.ts";
 import { databaseAt } from "../../src/copy/shards.ts";
-import { type Enterprise, newEnterprise, operator } from "./api.ts";
+import { type Enterprise, newEnterprise, operator, runAlarm } from "./api.ts";
 
 export const newInEu = (settings: Record<string, unknown> = {}) => newEnterprise({ region: "eu", ...settings });
 export const objectInEu = (id: string) => objectAt(env, { enterprise: id, region: "eu" });
 
 export async function alarm({ id }: Pick<Enterprise, "id">): Promise<void> {
-  await runDurableObjectAlarm(objectInEu(id));
+  await runAlarm(objectInEu(id));
 }
 
 export async function shardOf({ id }: Pick<Enterprise, "id">): Promise<string> {
@@ -60,7 +60,7 @@ export async function endMove(e: Enterprise): Promise<void> {
       expect(read.body.state, JSON.stringify(job)).toBe("done");
       return read;
     },
-    { timeout: 20_000, interval: 50 },
+    { timeout: 60_000, interval: 50 },
   );
   expect(body.detail).toMatch(/^moved from DB_EU/);
 }

@@ -1,5 +1,5 @@
 /** The operator's page for prices, without script: search, one entry, edit, refuse, remove, and compare versions. */
-import { beforeAll, expect, it, vi } from "vitest";
+import { beforeAll, expect, it } from "vitest";
 import { type Answer, CREDIT, newEnterprise, OPERATOR_KEY, operator, report, senderWith } from "./api.ts";
 
 const PATH = "/operator/prices";
@@ -73,7 +73,7 @@ it("lists the names that wait for a price, what they would cost as a model, and 
   const gpt5 = (await operator("GET", "/v1/price-book")).body.models.find(({ id }: { id: string }) => id === "gpt-5");
   const entry = JSON.stringify({ ...gpt5, aliases: [...gpt5.aliases, "gpt-5-_future_"] });
   expect((await post(PATH, { model: "gpt-5", version: await version(), entry })).status).toBe(303);
-  await vi.waitFor(async () => expect((await enterprise.gauge()).used_micros).toBe(350 * CREDIT), 10_000);
+  await expect.poll(async () => (await enterprise.gauge()).used_micros).toBe(350 * CREDIT);
 });
 
 it("lists the versions page by page", async () => {

@@ -147,14 +147,12 @@ describe("an edited plan", () => {
     const catalog = env.CATALOG;
     afterEach(() => Object.assign(env, { CATALOG: catalog }));
 
-    it("does not delay a turn, which uses what was read last", async () => {
+    it("does not stop a turn, which uses what was read last", async () => {
       await edit(800);
       const e = await newEnterprise({ plan: "starter" });
       await edit(900);
       Object.assign(env, { CATALOG: { getByName: () => ({ plans: () => new Promise(() => {}) }) } });
-      const startedMs = Date.now();
       await runInDurableObject(objectOf(e.id), (object) => object.moveClock(Date.parse("2026-04-01T00:00:00Z")));
-      expect(Date.now() - startedMs).toBeLessThan(4_000);
       expect(await allowanceOf(e)).toBe(800);
     });
   });

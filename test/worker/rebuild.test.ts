@@ -36,7 +36,7 @@ describe("a rebuild", () => {
         if (evicted) await evictDurableObject(objectOf(e.id));
         await repairD1(e);
         expect(await alarmOf(e)).not.toBeNull();
-        await expect.poll(async () => (await readJob(asked.body.job)).state, { timeout: 20_000 }).toBe("done");
+        await expect.poll(async () => (await readJob(asked.body.job)).state).toBe("done");
         expect(await copyOf(e)).toEqual(before);
         expect(await readJob(asked.body.job)).toMatchObject({ name: "rebuild", enterprise: e.id, progress: 1 });
       }
@@ -111,13 +111,10 @@ describe("a rebuild", () => {
     await revise(e, "UPDATE runs SET revision = revision + 1000, charged_micros = 1 WHERE enterprise = ?");
     await e.debit(laterReport("r1", 9));
     await expect
-      .poll(
-        async () => {
-          await projectNow(e.id);
-          return auditFailures(e);
-        },
-        { timeout: 20_000 },
-      )
+      .poll(async () => {
+        await projectNow(e.id);
+        return auditFailures(e);
+      })
       .toEqual([]);
   });
 });

@@ -4,7 +4,16 @@ import { runDurableObjectAlarm, runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { catalogOf } from "../../src/catalog/object.ts";
-import { auditFailures, costing, expectProblem, newEnterprise, objectOf, operator, projectNow } from "./api.ts";
+import {
+  type Answer,
+  auditFailures,
+  costing,
+  expectProblem,
+  newEnterprise,
+  objectOf,
+  operator,
+  projectNow,
+} from "./api.ts";
 import { alarm, endMove, move, newInEu, objectInEu, rowsIn, shardOf } from "./moves.ts";
 import { bearer, openSocket } from "./open-socket.ts";
 import { provideRecovery, takeSnapshot } from "./snapshots.ts";
@@ -13,17 +22,18 @@ afterEach(() => vi.restoreAllMocks());
 
 /** Runs the catalog's alarm until the job has ended. */
 async function endOf(job: string) {
-  for (let i = 0; i < 200; i++) {
+  let body: Answer["body"];
+  const state = async () => {
     await runInDurableObject(catalogOf(env), (_, { storage }) => {
       storage.sql.exec("UPDATE restores SET due_at_ms = 0, begun_at_ms = 0");
       return storage.setAlarm(Date.now() + 60_000);
     });
     await runDurableObjectAlarm(catalogOf(env));
-    const { body } = await operator("GET", `/v1/jobs/${job}`);
-    if (body.state !== "running") return body;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error("the restore has not ended");
+    body = (await operator("GET", `/v1/jobs/${job}`)).body;
+    return body.state;
+  };
+  await expect.poll(state).not.toBe("running");
+  return body;
 }
 
 const anHourAgo = () => new Date(Date.now() - 3_600_000).toISOString();

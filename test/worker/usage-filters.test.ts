@@ -20,7 +20,7 @@ const IS_CAMPAIGN = RUNS >= 10_000;
 const COMBINATIONS = IS_CAMPAIGN ? 300 : 20;
 /** Of how many selections one is checked on the page. A page takes longer than the routes that it shows. */
 const PAGE_EVERY = IS_CAMPAIGN ? 1 : 4;
-const TIMEOUT_MS = 120_000 + RUNS * 300;
+const TIMEOUT_MS = 300_000 + RUNS * 1_000;
 const PLURALS = { workspaces: "workspace", groups: "group", users: "user", models: "model" } as const;
 const NAMES: Record<string, string> = { u1: "Ada", u2: "Élan" };
 

@@ -2,15 +2,16 @@
 import { runDurableObjectAlarm } from "cloudflare:test";
 import { env } from "cloudflare:workers";
 import { expect, it } from "vitest";
-import { expectProblem, newEnterprise, objectOf, operator, report, start } from "./api.ts";
+import { type Enterprise, expectProblem, newEnterprise, objectOf, operator, report, runAlarm, start } from "./api.ts";
 
-/** Runs the alarms of the catalog and of these enterprises, until everything they have started is done. */
-async function alarms(...ids: string[]): Promise<void> {
-  for (let i = 0; i < 4; i++) {
+/** Runs the alarms of the catalog and of this enterprise until it was charged this much, also for what waited. */
+async function untilCharged({ id, gauge }: Enterprise, micros: number): Promise<void> {
+  const usedMicros = async () => {
     await runDurableObjectAlarm(env.CATALOG.getByName("catalog"));
-    for (const id of ids) await runDurableObjectAlarm(objectOf(id));
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+    await runAlarm(objectOf(id));
+    return (await gauge()).used_micros;
+  };
+  await expect.poll(usedMicros).toBe(micros);
 }
 
 async function unpricedMeters(): Promise<number> {
@@ -38,9 +39,10 @@ it("charges usage that waited once a version of the book prices it, in every ent
     tiers: { flex: { input: "1.5" } },
   };
   expect((await operator("PATCH", "/v1/price-book", { models: [entry] })).status).toBe(201);
-  await alarms(a.id, b.id);
   // 1,000 tokens at 1.5 micro-USD and 2 searches at 10,000 micro-USD, at 100 credits per dollar.
   const charge = (1_500 + 20_000) * 100;
+  await untilCharged(a, charge);
+  await untilCharged(b, 2 * charge);
   expect((await a.receipt("run-1")).meters).toMatchObject([
     {
       model: "maker/brand-new",
@@ -52,7 +54,6 @@ it("charges usage that waited once a version of the book prices it, in every ent
       charged_micros: charge,
     },
   ]);
-  expect((await a.gauge()).used_micros).toBe(charge);
   expect((await b.receipt("run-1")).meters).toMatchObject([{ price_multiplier: "2", charged_micros: 2 * charge }]);
   expect((await a.entries()).at(-1)).toMatchObject({
     type: "usage_priced",
@@ -71,7 +72,8 @@ it("charges usage that waited once an override prices it, for that enterprise on
   for (const { debit } of [a, b]) await debit(report({ model: "own-model" }));
   const models = [{ id: "own-model", input: "1", output: "1" }];
   expect((await operator("PUT", `${a.path}/price-overrides`, { models })).status).toBe(200);
-  await alarms(a.id, b.id);
+  await untilCharged(a, 110_000);
+  await untilCharged(b, 0);
   expect((await a.receipt("run-1")).meters).toMatchObject([{ priced: true, charged_micros: 110_000 }]);
   expect((await b.receipt("run-1")).meters).toMatchObject([{ priced: false, charged_micros: 0, rates: null }]);
   expect((await a.audit()).ok).toBe(true);

@@ -1,4 +1,5 @@
 // Very much that is due at once: holds and grants end in portions, and every answer between two portions is right.
+import process from "node:process";
 import { expect, it } from "vitest";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import type { Sql } from "../../../src/enterprise/books/sql.ts";
@@ -35,6 +36,12 @@ function openWithHolds(unitCapMicros: number | null = null) {
   return { clock, ledger };
 }
 
+/** The CPU time since then. Unlike the time of day, it does not depend on what else the machine does. */
+function computedMs(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
+
 /** 128 characters: the longest id there is. */
 const nameOf = (i: number) => `r${i}-`.padEnd(128, "x");
 
@@ -49,9 +56,9 @@ it.each([
   let answers = 0;
   let slowestMs = 0;
   do {
-    const startedMs = performance.now();
+    const before = process.cpuUsage();
     expect(ledger.gauge()).toMatchObject({ heldMicros: 0, availableMicros: totalMicros });
-    slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+    slowestMs = Math.max(slowestMs, computedMs(before));
     answers += 1;
   } while (ledger.nextDueAtMs() <= clock.nowMs);
   expect(answers).toBe(HOLDS / 1_000);
@@ -122,9 +129,9 @@ it("expires 10,000 grants with long notes at one instant, in portions", () => {
   clock.nowMs = expiresAtMs;
   let portions = 0;
   do {
-    const startedMs = performance.now();
+    const before = process.cpuUsage();
     expect(ledger.gauge().bonus).toEqual({ usedMicros: 0, remainingMicros: 0, nextExpiry: null });
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
+    expect(computedMs(before)).toBeLessThan(1_000);
     portions += 1;
     const last = ledger.store.loadGrants(["g9999"])[0];
     expect(summarizeGrant(last as Grant, clock.nowMs)).toMatchObject({ state: "expired", remainingMicros: 0 });
