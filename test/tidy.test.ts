@@ -191,6 +191,16 @@ it("keeps source files short enough to be one idea, and explains every long file
   expect(unexplained, 'say in the header why, as in "This file is long because …", or split the file').toEqual([]);
 });
 
+it("gives everything that a test waits for at least a minute, because a machine may be slow", () => {
+  const short = code.flatMap((file) =>
+    [...read(file).matchAll(/\btimeout: ([\d_]+)|\bvi\.wait(?:For|Until)\(/g)]
+      .filter(([, ms]) => ms === undefined || (ms !== "0" && Number(ms.replaceAll("_", "")) < 60_000))
+      .map(([found]) => `${file}: ${found}`),
+  );
+  const tests = short.filter((place) => place.startsWith("test/") && !place.startsWith("test/tidy.test.ts"));
+  expect(tests, "expect.poll has a generous limit (vitest.config.ts), which vi.waitFor has not").toEqual([]);
+});
+
 it("uses none of the banned words", () => {
   const found = prose
     .filter((file) => !WORDS_ARE_QUOTED.includes(file))

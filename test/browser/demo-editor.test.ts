@@ -41,7 +41,7 @@ it("shows two bars over one socket, which follow the debits of an agent's run", 
     return expect.poll(() => labels.allInnerTexts()).toEqual([like, like]);
   };
   await expectBoth(/^0 of 500 credits/);
-  expect(await page.locator("header usage-bar").count()).toBe(1);
+  await expect.poll(() => page.locator("header usage-bar").count()).toBe(1);
   await page.getByLabel("Refactor everything").check();
   await page.getByRole("button", { name: "Run the agent" }).click();
   await expectBoth(/^[1-9]\d?\.\d of 500 credits/);

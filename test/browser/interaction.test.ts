@@ -38,12 +38,12 @@ describe("without loading a new page", () => {
       await page.getByRole("link", { name: "24 hours" }).click();
       await page.waitForURL("**/settings/usage?range=24h");
       await page.locator("#range-24h[aria-current]").waitFor();
-      expect(await textOf(page, "#chart-summary")).toContain("In the last 24 hours");
-      expect(await focused(page)).toBe("range-24h");
+      await expect.poll(() => textOf(page, "#chart-summary")).toContain("In the last 24 hours");
+      await expect.poll(() => focused(page)).toBe("range-24h");
       expect(await sameDocument(page)).toBe(true);
       await page.getByRole("link", { name: "Running total" }).click();
       await page.locator("#view-total[aria-current]").waitFor();
-      expect(await textOf(page, "#chart-summary")).toContain("used in this cycle so far");
+      await expect.poll(() => textOf(page, "#chart-summary")).toContain("used in this cycle so far");
       await page.goBack();
       await page.locator("#range-24h[aria-current]").waitFor();
       await page.locator(".plot canvas").waitFor();
@@ -79,8 +79,8 @@ describe("without loading a new page", () => {
       await page.locator("#filter-user-u00").click();
       await page.locator(".selection").waitFor();
       expect(Object.fromEntries(new URL(page.url()).searchParams)).toEqual({ range: "30d", user: "u00" });
-      expect(await textOf(page, "#chart-summary")).toContain("In the last 30 days");
-      expect(await page.locator("#exports a").first().getAttribute("href")).toMatch(/runs\.csv\?user=u00$/);
+      await expect.poll(() => textOf(page, "#chart-summary")).toContain("In the last 30 days");
+      await expect.poll(() => page.locator("#exports a").first().getAttribute("href")).toMatch(/runs\.csv\?user=u00$/);
     });
   });
 
@@ -89,7 +89,7 @@ describe("without loading a new page", () => {
     await page.route("**/settings/usage?*part=*", (route) => route.fulfill({ status: 503, body: "busy" }));
     await page.locator("#range-24h").click();
     await page.locator(".toast").waitFor();
-    expect(await textOf(page, ".toast")).toBe("This could not be loaded. Try again in a moment.");
+    await expect.poll(() => textOf(page, ".toast")).toBe("This could not be loaded. Try again in a moment.");
     expect(page.url()).toBe(`${site.base}/settings/usage`);
     await page.unroute("**/settings/usage?*part=*");
     await page.locator("#range-24h").click();
@@ -105,18 +105,18 @@ describe("without loading a new page", () => {
       await page.locator("#more-workspace").focus();
       await page.keyboard.press("Enter");
       await expect.poll(() => rows.count()).toBe(20);
-      expect(await focused(page)).toBe("more-workspace");
-      expect(await textOf(page, "#line-workspace")).toBe("20 of 23 shown Show more CSV");
-      expect(await textOf(page, "#status-region")).toBe("10 more workspaces shown.");
+      await expect.poll(() => focused(page)).toBe("more-workspace");
+      await expect.poll(() => textOf(page, "#line-workspace")).toBe("20 of 23 shown Show more CSV");
+      await expect.poll(() => textOf(page, "#status-region")).toBe("10 more workspaces shown.");
       await page.keyboard.press("Enter");
       await expect.poll(() => rows.count()).toBe(23);
-      expect(await textOf(page, "#line-workspace")).toBe("All 23 shown Show the first 10 CSV");
-      expect(await focused(page)).toBe("more-workspace");
+      await expect.poll(() => textOf(page, "#line-workspace")).toBe("All 23 shown Show the first 10 CSV");
+      await expect.poll(() => focused(page)).toBe("more-workspace");
       const ids = await rows.evaluateAll((list) => list.map(({ id }) => id));
       expect(new Set(ids).size).toBe(23);
       await page.keyboard.press("Enter");
       await expect.poll(() => rows.count()).toBe(10);
-      expect(await focused(page)).toBe("more-workspace");
+      await expect.poll(() => focused(page)).toBe("more-workspace");
       expect(await sameDocument(page)).toBe(true);
     });
   });
@@ -126,7 +126,7 @@ describe("without loading a new page", () => {
       await page.locator("#more-runs").dblclick();
       await expect.poll(() => page.locator("#rows-runs tr").count()).toBe(20);
       await page.waitForLoadState("networkidle");
-      expect(await page.locator("#rows-runs tr").count()).toBe(20);
+      await expect.poll(() => page.locator("#rows-runs tr").count()).toBe(20);
     });
   });
 
@@ -135,13 +135,13 @@ describe("without loading a new page", () => {
       await page.getByRole("link", { name: "Workspace 00" }).first().click();
       await page.waitForURL("**/settings/usage?workspace=w00");
       await page.locator("#filter-workspace-w00[aria-current]").waitFor();
-      expect(await focused(page)).toBe("filter-workspace-w00");
+      await expect.poll(() => focused(page)).toBe("filter-workspace-w00");
       const selected = await textOf(page, "#row-workspace-w00 td:nth-child(3)");
       expect(await textOf(page, ".selection")).toContain(
         `Workspace Workspace 00 , remove this filter × Show all ${selected} credits in this cycle`,
       );
-      expect(await textOf(page, "#foot-user .total td:nth-child(3)")).toBe(selected);
-      expect(await textOf(page, "#sum-web")).toBe(selected);
+      await expect.poll(() => textOf(page, "#foot-user .total td:nth-child(3)")).toBe(selected);
+      await expect.poll(() => textOf(page, "#sum-web")).toBe(selected);
       const where = await page.locator("#rows-runs .run-workspace").allInnerTexts();
       expect(new Set(where)).toEqual(new Set(["Workspace 00"]));
       await page.getByRole("link", { name: "Show all" }).click();
@@ -168,9 +168,9 @@ describe("without loading a new page", () => {
       await expect.poll(() => textOf(page, "#preview")).toContain("must be between $1.00 and $1,000,000.00");
       await page.getByLabel("No cap").check();
       await expect.poll(() => textOf(page, "#preview")).toContain("spending has no limit");
-      expect(await page.getByLabel("Cap in dollars a month").inputValue()).toBe("");
+      await expect.poll(() => page.getByLabel("Cap in dollars a month").inputValue()).toBe("");
       await page.getByLabel("Cap in dollars a month").fill("600");
-      expect(await page.getByLabel("Stop new runs at").isChecked()).toBe(true);
+      await expect.poll(() => page.getByLabel("Stop new runs at").isChecked()).toBe(true);
       expect(await sameDocument(page)).toBe(true);
     }, globex);
   });
@@ -180,15 +180,15 @@ describe("without loading a new page", () => {
     await enterprise.run(100 * 10_000);
     await enterprise.project();
     await onPage(async (page) => {
-      expect(await textOf(page, ".headline")).toContain("100 of 1,500");
+      await expect.poll(() => textOf(page, ".headline")).toContain("100 of 1,500");
       await page.locator("#explanation summary").click();
       await page.locator("#view-total").focus();
       await enterprise.run(50 * 10_000);
       await expect.poll(() => textOf(page, ".headline")).toContain("150 of 1,500");
-      expect(await focused(page)).toBe("view-total");
-      expect(await page.locator("#explanation").getAttribute("open")).not.toBeNull();
-      expect(await textOf(page, "#explanation")).toContain("minus refunds: 150.0 credits.");
-      expect(await page.locator(".plot canvas").count()).toBe(1);
+      await expect.poll(() => focused(page)).toBe("view-total");
+      await expect.poll(() => page.locator("#explanation").getAttribute("open")).not.toBeNull();
+      await expect.poll(() => textOf(page, "#explanation")).toContain("minus refunds: 150.0 credits.");
+      await expect.poll(() => page.locator(".plot canvas").count()).toBe(1);
     }, enterprise);
   });
 });
@@ -201,13 +201,13 @@ describe("the chart", () => {
       const last = await scrubber.getAttribute("aria-valuetext");
       expect(last).toMatch(/^Mon 23 Nov \(so far\): Web [\d.,]+, CLI [\d.,]+, Total [\d.,]+$/);
       await page.keyboard.press("ArrowLeft");
-      expect(await scrubber.getAttribute("aria-valuetext")).toMatch(/^Sun 22 Nov: Web/);
-      expect(await textOf(page, ".tip")).toContain("Sun 22 Nov");
+      await expect.poll(() => scrubber.getAttribute("aria-valuetext")).toMatch(/^Sun 22 Nov: Web/);
+      await expect.poll(() => textOf(page, ".tip")).toContain("Sun 22 Nov");
       const [plot, slider] = await Promise.all([page.locator(".plot .u-wrap").boundingBox(), scrubber.boundingBox()]);
       // It covers neither the points nor the labels below them.
       expect(slider?.y).toBeGreaterThanOrEqual((plot?.y ?? 0) + (plot?.height ?? Number.POSITIVE_INFINITY) - 0.5);
       await page.keyboard.press("Tab");
-      expect(await page.locator(".tip").isVisible()).toBe(false);
+      await expect.poll(() => page.locator(".tip").isVisible()).toBe(false);
     });
   });
 
@@ -223,8 +223,8 @@ describe("the chart", () => {
       await expect.poll(() => textOf(page, "#sum-web")).toBe("150");
       await expect.poll(() => page.locator(".plot .u-wrap").count()).toBe(1);
       expect(await scrubber.evaluate((input) => input === document.activeElement)).toBe(true);
-      expect(await scrubber.getAttribute("aria-valuetext")).toMatch(/^Thu 19 Nov: Web/);
-      expect(await textOf(page, ".tip")).toContain("Thu 19 Nov");
+      await expect.poll(() => scrubber.getAttribute("aria-valuetext")).toMatch(/^Thu 19 Nov: Web/);
+      await expect.poll(() => textOf(page, ".tip")).toContain("Thu 19 Nov");
     }, enterprise);
   });
 
@@ -237,7 +237,7 @@ describe("the chart", () => {
       const cursorX = async () => (await page.locator(".u-cursor-x").boundingBox())?.x;
       const onPoint = await cursorX();
       await page.mouse.move(box.x + box.width - 45, box.y + 60);
-      expect(await cursorX()).toBe(onPoint);
+      await expect.poll(() => cursorX()).toBe(onPoint);
       await page.locator("#chart-table summary").click();
       const row = await textOf(page, "#chart-table tbody tr:last-child");
       const [web, cli, total] = row.split(" ").slice(-3);
@@ -261,12 +261,12 @@ describe("the chart", () => {
     await page.route("**/assets/chart-*", (route) => route.abort());
     await page.reload();
     await page.waitForLoadState("networkidle");
-    expect(await page.locator(".sketch").isVisible()).toBe(true);
-    expect(await page.locator(".plot canvas").count()).toBe(0);
+    await expect.poll(() => page.locator(".sketch").isVisible()).toBe(true);
+    await expect.poll(() => page.locator(".plot canvas").count()).toBe(0);
     await page.unroute("**/assets/chart-*");
     await page.locator("#range-24h").click();
     await page.locator(".plot canvas").waitFor();
-    expect(await page.locator(".sketch").isVisible()).toBe(false);
+    await expect.poll(() => page.locator(".sketch").isVisible()).toBe(false);
     await context.close();
   });
 });
@@ -277,12 +277,12 @@ describe("by keyboard", () => {
       await page.keyboard.press("Tab");
       expect(await page.evaluate(() => document.activeElement?.textContent?.trim())).toBe("Skip to content");
       await page.keyboard.press("Enter");
-      expect(await focused(page)).toBe("content");
+      await expect.poll(() => focused(page)).toBe("content");
       await page.keyboard.press("Tab");
       await page.keyboard.press("Enter");
-      expect(await page.getByRole("link", { name: "The balance (JSON)" }).isVisible()).toBe(true);
+      await expect.poll(() => page.getByRole("link", { name: "The balance (JSON)" }).isVisible()).toBe(true);
       await page.keyboard.press("Escape");
-      expect(await page.getByRole("link", { name: "The balance (JSON)" }).isVisible()).toBe(false);
+      await expect.poll(() => page.getByRole("link", { name: "The balance (JSON)" }).isVisible()).toBe(false);
       expect(await page.evaluate(() => document.activeElement?.textContent?.trim())).toBe("Export");
     });
   });
@@ -336,13 +336,13 @@ it("prints the server's drawing of the chart and no controls", async () => {
     for (const screenOnly of [".top", ".menu", ".toggle", ".plot", "#more-runs", ".actions", "#chart-table"]) {
       expect(await page.locator(screenOnly).first().isVisible(), screenOnly).toBe(false);
     }
-    expect(await page.locator(".sketch").isVisible()).toBe(true);
-    expect(await page.locator(".sketch .points.web.hollow").getAttribute("d")).toMatch(/^M[\d.]+ [\d.]+h0$/);
-    expect(await page.locator("#top-user").isVisible()).toBe(true);
-    expect(await textOf(page, ".on-paper")).toBe("Acme Robotics, as of Mon 23 Nov 2026, 12:00");
+    await expect.poll(() => page.locator(".sketch").isVisible()).toBe(true);
+    await expect.poll(() => page.locator(".sketch .points.web.hollow").getAttribute("d")).toMatch(/^M[\d.]+ [\d.]+h0$/);
+    await expect.poll(() => page.locator("#top-user").isVisible()).toBe(true);
+    await expect.poll(() => textOf(page, ".on-paper")).toBe("Acme Robotics, as of Mon 23 Nov 2026, 12:00");
     // Paper is narrower than a screen but must keep all columns.
     await page.setViewportSize({ width: 718, height: 1000 });
-    expect(await page.locator(".runs thead").isVisible()).toBe(true);
+    await expect.poll(() => page.locator(".runs thead").isVisible()).toBe(true);
     const tops = await page
       .locator("#cards .card")
       .evaluateAll((all) => all.map((card) => card.getBoundingClientRect().top));

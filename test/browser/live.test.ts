@@ -56,13 +56,13 @@ describe("the usage page", () => {
     await context.setOffline(true);
     await site.evict(enterprise);
     await expect.poll(() => pill(page)).toMatch(/^Reconnecting \(numbers as of \d+:\d\d:\d\d\)$/);
-    expect(await headline(page)).toContain("100 of 1,500");
+    await expect.poll(() => headline(page)).toContain("100 of 1,500");
     await expect.poll(() => textOf(page, "#alert-region")).toContain("Connection lost");
     await enterprise.run(7 * TOKENS_PER_CREDIT);
     await context.setOffline(false);
     await expect.poll(() => headline(page)).toContain("107 of 1,500");
     await expect.poll(() => pill(page)).toBe("Live");
-    expect(await textOf(page, "#status-region")).toContain("Connected again");
+    await expect.poll(() => textOf(page, "#status-region")).toContain("Connected again");
     await context.close();
   });
 
@@ -84,7 +84,7 @@ describe("the usage page", () => {
     await expect.poll(() => pill(page)).toBe("Signed out");
     await enterprise.run(50 * TOKENS_PER_CREDIT);
     await page.waitForTimeout(1_000);
-    expect(await headline(page)).toContain("100 of 1,500");
+    await expect.poll(() => headline(page)).toContain("100 of 1,500");
     await context.close();
   });
 
@@ -123,7 +123,7 @@ describe("the usage page", () => {
     await enterprise.run(50 * TOKENS_PER_CREDIT);
     await page.waitForTimeout(1_000);
     expect(requested).toEqual([]);
-    expect(await headline(page)).toContain("100 of 1,500");
+    await expect.poll(() => headline(page)).toContain("100 of 1,500");
     await setHidden(page, false);
     await expect.poll(() => headline(page)).toContain("150 of 1,500");
     await expect.poll(() => pill(page)).toBe("Live");
@@ -179,8 +179,10 @@ describe("the usage page", () => {
     await enterprise.run(50 * TOKENS_PER_CREDIT);
     await setHidden(page, false);
     await expect.poll(() => pill(page)).toBe("Signed out");
-    expect(await headline(page)).toContain("100 of 1,500");
-    expect(await textOf(page, "#signed-out")).toBe("You are signed out, so this page no longer changes. Sign in again");
+    await expect.poll(() => headline(page)).toContain("100 of 1,500");
+    await expect
+      .poll(() => textOf(page, "#signed-out"))
+      .toBe("You are signed out, so this page no longer changes. Sign in again");
     await page.getByRole("link", { name: "30 days" }).click();
     await page.waitForURL("**/");
     await context.close();
@@ -194,8 +196,8 @@ describe("the usage page", () => {
     await context.addCookies([{ name, value, url: site.base }]);
     await acme.run(50 * TOKENS_PER_CREDIT);
     await expect.poll(() => pill(page)).toBe("Signed out");
-    expect(await textOf(page, "main")).not.toContain("900");
-    expect(await headline(page)).toContain("100 of 1,500");
+    await expect.poll(() => textOf(page, "main")).not.toContain("900");
+    await expect.poll(() => headline(page)).toContain("100 of 1,500");
     // Every control leads to the start page, which leads to the page of the enterprise that is signed in now.
     await page.getByRole("link", { name: "30 days" }).click();
     await expect.poll(() => headline(page)).toContain("900 of 1,500");

@@ -31,7 +31,7 @@ it.each([
   const acme = await site.newEnterprise();
   const { page, context } = await site.signIn(acme, "admin", { script });
   await clickAndLoad(page.getByRole("link", { name: "Notifications" }));
-  expect(await textOf(page, "main")).toContain("There is no channel yet");
+  await expect.poll(() => textOf(page, "main")).toContain("There is no channel yet");
 
   await fill(page, {
     id: "alerts",
@@ -40,23 +40,23 @@ it.each([
     thresholds: "80 %, 60",
   });
   await press(page, "Add channel");
-  expect(await textOf(page, "#secret")).toMatch(/^whsec_/);
+  await expect.poll(() => textOf(page, "#secret")).toMatch(/^whsec_/);
   await clickAndLoad(page.getByRole("link", { name: "Done" }));
-  expect(await textOf(page, ".channels")).toContain("All (60, 80 %)");
+  await expect.poll(() => textOf(page, ".channels")).toContain("All (60, 80 %)");
 
   await fill(page, { id: "team", kind: "slack", target: SLACK });
   for (const name of ["Nothing is left", "There is credit again"]) await page.getByLabel(name).uncheck();
   await press(page, "Add channel");
-  expect(await textOf(page, ".notice")).toBe("Saved.");
+  await expect.poll(() => textOf(page, ".notice")).toBe("Saved.");
   expect(await page.content()).not.toContain("abcdefghijkl");
 
   await clickAndLoad(page.getByRole("link", { name: "Change team" }));
-  expect(await page.getByLabel("Address").inputValue()).toBe("https://hooks.slack.com/***uvwx");
-  expect(await page.getByLabel("Nothing is left").isChecked()).toBe(false);
+  await expect.poll(() => page.getByLabel("Address").inputValue()).toBe("https://hooks.slack.com/***uvwx");
+  await expect.poll(() => page.getByLabel("Nothing is left").isChecked()).toBe(false);
   await page.getByLabel("Nothing is left").check();
   await page.getByLabel("Percentages of the balance").fill("101");
   await press(page, "Save");
-  expect(await textOf(page, "#e-thresholds")).toContain("from 1 to 100");
+  await expect.poll(() => textOf(page, "#e-thresholds")).toContain("from 1 to 100");
   await page.getByLabel("Percentages of the balance").fill("90");
   await press(page, "Save");
   const [, team] = await channelsOf(acme);
@@ -65,20 +65,22 @@ it.each([
   expect(team.events).not.toContain("recovered");
 
   await press(page, "Pause: team");
-  expect(await textOf(page, ".channels > li:nth-child(2)")).toContain("Paused");
+  await expect.poll(() => textOf(page, ".channels > li:nth-child(2)")).toContain("Paused");
   await press(page, "Resume: team");
   // Nothing outside can be reached here, so the test message fails, and the page says so.
   await press(page, "Send a test: alerts");
-  expect(await textOf(page, ".notice")).toMatch(/^Test of alerts: Failed: /);
-  expect(await textOf(page, ".channels > li:first-child")).toContain("Last delivery Failed: it cannot be reached");
+  await expect.poll(() => textOf(page, ".notice")).toMatch(/^Test of alerts: Failed: /);
+  await expect
+    .poll(() => textOf(page, ".channels > li:first-child"))
+    .toContain("Last delivery Failed: it cannot be reached");
 
   await fill(page, { id: "mail", kind: "email", target: "ops@acme.example" });
   await press(page, "Add channel");
-  expect(await textOf(page, ".channels > li:nth-child(2)")).toContain("Waits for confirmation");
+  await expect.poll(() => textOf(page, ".channels > li:nth-child(2)")).toContain("Waits for confirmation");
   await press(page, "Send the confirmation again: mail");
 
   await clickAndLoad(page.getByRole("link", { name: "Remove team" }));
-  expect(await textOf(page, "main")).toContain("No more messages go to https://hooks.slack.com/***uvwx");
+  await expect.poll(() => textOf(page, "main")).toContain("No more messages go to https://hooks.slack.com/***uvwx");
   await press(page, "Remove");
   expect((await channelsOf(acme)).map(({ id }: { id: string }) => id)).toEqual(["alerts", "mail"]);
   await context.close();
@@ -90,13 +92,13 @@ it("shows what is wrong with a form, and keeps what was typed", async () => {
   const { page, context } = await site.signIn(acme, "admin", { path: PATH });
   await fill(page, { id: "two words", kind: "slack", target: "http://10.0.0.1/", thresholds: "half" });
   await press(page, "Add channel");
-  expect(await textOf(page, "#e-id")).toContain("must be 1 to 128");
-  expect(await textOf(page, "#e-target")).toContain("https");
-  expect(await textOf(page, "#e-thresholds")).toContain("whole percentages");
-  expect(await page.getByLabel("Name").inputValue()).toBe("two words");
+  await expect.poll(() => textOf(page, "#e-id")).toContain("must be 1 to 128");
+  await expect.poll(() => textOf(page, "#e-target")).toContain("https");
+  await expect.poll(() => textOf(page, "#e-thresholds")).toContain("whole percentages");
+  await expect.poll(() => page.getByLabel("Name").inputValue()).toBe("two words");
   await fill(page, { id: "ops", kind: "webhook", target: "https://hooks.acme.example/b", thresholds: "" });
   await press(page, "Add channel");
-  expect(await textOf(page, "#e-id")).toBe("There is already a channel with this name.");
+  await expect.poll(() => textOf(page, "#e-id")).toBe("There is already a channel with this name.");
   expect(await axeViolations(page)).toEqual([]);
   await context.close();
 });
@@ -105,8 +107,8 @@ it("shows channels to members, who cannot change them, and nothing to those who 
   const acme = await site.newEnterprise();
   await site.sendOk("PUT", `${acme.path}/channels/ops`, { kind: "slack", target: SLACK });
   const { page, context } = await site.signIn(acme, "member", { path: PATH });
-  expect(await textOf(page, "main")).toContain("Only an admin can change channels.");
-  expect(await page.locator("main button, main form").count()).toBe(0);
+  await expect.poll(() => textOf(page, "main")).toContain("Only an admin can change channels.");
+  await expect.poll(() => page.locator("main button, main form").count()).toBe(0);
   const cookie = await site.cookieFor(acme, "member");
   for (const path of ["", "/test", "/pause", "/remove"]) {
     const headers = { Cookie: cookie, "Sec-Fetch-Site": "same-origin", Accept: "text/html" };
@@ -147,5 +149,5 @@ it("fits every width in both themes, and is accessible", async () => {
 it("confirms an email address with one button", async () => {
   const page = await (await site.newContext({ size: NARROW })).newPage();
   expect((await page.goto("/confirm-email?token=forged"))?.status()).toBe(410);
-  expect(await textOf(page, "main")).toContain("Link no longer valid");
+  await expect.poll(() => textOf(page, "main")).toContain("Link no longer valid");
 });

@@ -192,7 +192,7 @@ describe.each([true, false])("an operator, with script: %s,", (script) => {
       await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
       await page.getByRole("button", { name: "Copy: The key" }).click();
       await expect.poll(() => page.evaluate(() => navigator.clipboard.readText())).toBe(key);
-      expect(await page.getByRole("button", { name: "Copy: The key" }).innerText()).toBe("Copied");
+      await expect.poll(() => page.getByRole("button", { name: "Copy: The key" }).innerText()).toBe("Copied");
     }
   });
 

@@ -31,13 +31,13 @@ afterAll(() => site.stop());
 
 it("shows the operator what waits for a price", async () => {
   const { page, context, browserErrors } = await site.signInAsOperator({ path: "/operator/prices" });
-  expect(await textOf(page, "#rows-waiting")).toContain(NEW_MODEL);
+  await expect.poll(() => textOf(page, "#rows-waiting")).toContain(NEW_MODEL);
   expect(await faultsOf(page, "prices-waiting", SIZES)).toEqual([]);
   await page.getByPlaceholder("Show the cost as this model").fill("plain");
   await clickAndLoad(page.getByRole("button", { name: "Show" }));
-  expect(await textOf(page, "#rows-waiting")).toContain("$2.50 as plain");
+  await expect.poll(() => textOf(page, "#rows-waiting")).toContain("$2.50 as plain");
   await clickAndLoad(page.locator("#rows-waiting").getByRole("link", { name: "plain", exact: true }).first());
-  expect(await page.getByLabel("The entry as JSON").inputValue()).toContain(NEW_MODEL);
+  await expect.poll(() => page.getByLabel("The entry as JSON").inputValue()).toContain(NEW_MODEL);
   expect(await faultsOf(page, "prices-entry", SIZES)).toEqual([]);
   expect(browserErrors).toEqual([]);
   await context.close();

@@ -42,13 +42,13 @@ describe("a sign-in link", () => {
     const context = await site.newContext();
     const page = await context.newPage();
     await page.goto(link.href);
-    expect(await textOf(page, "main")).toContain("As Ada Lovelace (admin) of Acme Robotics.");
+    await expect.poll(() => textOf(page, "main")).toContain("As Ada Lovelace (admin) of Acme Robotics.");
     expect(await axeViolations(page)).toEqual([]);
     await page.getByRole("button", { name: "Sign in" }).click();
     await page.waitForURL("**/settings/usage");
     await page.goto(link.href);
     await page.getByRole("button", { name: "Sign in" }).click();
-    expect(await textOf(page, "main")).toContain("Sign-in link already used");
+    await expect.poll(() => textOf(page, "main")).toContain("Sign-in link already used");
     await context.close();
   });
 
@@ -92,7 +92,7 @@ describe("a visitor without a session", () => {
     const context = await site.newContext();
     const page = await context.newPage();
     await page.goto("/");
-    expect(await textOf(page, "main")).toContain("Fuelgauge is the credit ledger and usage dashboard");
+    await expect.poll(() => textOf(page, "main")).toContain("Fuelgauge is the credit ledger and usage dashboard");
     expect(await page.content()).not.toContain("Acme Robotics");
     expect(await axeViolations(page)).toEqual([]);
     await context.close();
@@ -240,14 +240,14 @@ describe("in local demo mode", () => {
     const context = await demo.newContext();
     const page = await context.newPage();
     await page.goto("/");
-    expect(await textOf(page, ".demos")).toContain("Initech Credits, free plan · 0 of 500 credits (0 %)");
+    await expect.poll(() => textOf(page, ".demos")).toContain("Initech Credits, free plan · 0 of 500 credits (0 %)");
     expect(await page.content()).not.toContain("Hooli");
     expect(await axeViolations(page)).toEqual([]);
     const editor = page.getByRole("link", { name: "Open the demo editor" });
     expect(await editor.getAttribute("href")).toBe("http://localhost:8788/");
     await page.getByRole("button", { name: "As member" }).click();
     await page.waitForURL("**/settings/usage");
-    expect(await textOf(page, ".who")).toContain("demo member");
+    await expect.poll(() => textOf(page, ".who")).toContain("demo member");
     expect((await demo.send("POST", "/demo/signin", `enterprise=${hidden.id}`, FORM)).status).toBe(404);
     const crossSite = { headers: { ...FORM.headers, "Sec-Fetch-Site": "cross-site" } };
     expect((await demo.send("POST", "/demo/signin", `enterprise=${shown.id}`, crossSite)).status).toBe(403);

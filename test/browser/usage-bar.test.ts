@@ -31,33 +31,33 @@ describe("the text and buttons of the bar", () => {
       new PerformanceObserver(record).observe({ type: "layout-shift", buffered: true });
     });
     const box = await fixture.page.locator("usage-bar").boundingBox();
-    expect(await buttons()).toEqual([]);
+    await expect.poll(() => buttons()).toEqual([]);
 
     await acme.spend(840);
     await expectLabel().toBe("840 of 2,000 credits · resets in 8 days");
-    expect(await meterText()).toBe("840 of 2,000 credits used, 42 %, resets in 8 days");
-    expect(await buttons()).toEqual([]);
-    expect(await thresholds()).toEqual([]);
+    await expect.poll(() => meterText()).toBe("840 of 2,000 credits used, 42 %, resets in 8 days");
+    await expect.poll(() => buttons()).toEqual([]);
+    await expect.poll(() => thresholds()).toEqual([]);
 
     await acme.spend(400);
     await expectLabel().toBe("1,240 of 2,000 credits · resets in 8 days");
-    expect(await buttons()).toEqual(["Invite"]);
+    await expect.poll(() => buttons()).toEqual(["Invite"]);
     expect(await fixture.page.getByRole("link").getAttribute("href")).toBe("https://platform.example/invite");
     expect(await fixture.page.getByRole("status").innerText()).toBe("50 % used: 1,240 of 2,000 credits");
     await fixture.savePicture("half");
 
     await acme.spend(300);
     await expectLabel().toBe("1,540 of 2,000 credits · resets in 8 days");
-    expect(await buttons()).toEqual(["Upgrade plan", "Invite"]);
+    await expect.poll(() => buttons()).toEqual(["Upgrade plan", "Invite"]);
     const links = fixture.page.getByRole("link");
     expect(await links.nth(0).getAttribute("href")).toBe("https://platform.example/upgrade");
     expect(await links.nth(1).getAttribute("href")).toBe("https://platform.example/invite");
 
     await acme.spend(600);
     await expectLabel().toBe("Out of credits until 1 Dec");
-    expect(await meterText()).toBe("2,140 of 2,000 credits used, 107 %, resets in 8 days");
-    expect(await buttons()).toEqual(["Upgrade plan", "Invite"]);
-    expect(await thresholds()).toEqual([50, 75, 90, 100]);
+    await expect.poll(() => meterText()).toBe("2,140 of 2,000 credits used, 107 %, resets in 8 days");
+    await expect.poll(() => buttons()).toEqual(["Upgrade plan", "Invite"]);
+    await expect.poll(() => thresholds()).toEqual([50, 75, 90, 100]);
     await fixture.savePicture("exhausted");
 
     expect(await fixture.page.locator("usage-bar").boundingBox()).toEqual(box);
@@ -94,8 +94,8 @@ describe("the text and buttons of the bar", () => {
     await free.spend(0.04);
     await show(free);
     await expectLabel().toBe("<0.1 of 500 credits · resets in 6 hours");
-    expect(await meterText()).toBe("<0.1 of 500 credits used, less than 1 %, resets in 6 hours");
-    expect(await buttons()).toEqual(["Upgrade plan"]);
+    await expect.poll(() => meterText()).toBe("<0.1 of 500 credits used, less than 1 %, resets in 6 hours");
+    await expect.poll(() => buttons()).toEqual(["Upgrade plan"]);
   });
 
   it("name the date of the reset in the time zone of the enterprise", async () => {
@@ -112,8 +112,8 @@ describe("the text and buttons of the bar", () => {
     await globex.spend(41_240);
     await show(globex);
     await expectLabel().toBe("$412.40 of $500.00 cap · resets in 8 days");
-    expect(await meterText()).toBe("$412.40 of $500.00 cap used, 82 %, resets in 8 days");
-    expect(await buttons()).toEqual([]);
+    await expect.poll(() => meterText()).toBe("$412.40 of $500.00 cap used, 82 %, resets in 8 days");
+    await expect.poll(() => buttons()).toEqual([]);
     fixture.host.tokenRequest = { role: "admin" };
     await fixture.page.reload();
     await expectButtons().toEqual(["Raise cap"]);
@@ -129,7 +129,7 @@ describe("the text and buttons of the bar", () => {
     await show(globex);
     await expectLabel().toBe("$0.00 spent · resets in 8 days");
     expect(await fixture.page.getByRole("meter").count()).toBe(0);
-    expect(await buttons()).toEqual(["Set a cap"]);
+    await expect.poll(() => buttons()).toEqual(["Set a cap"]);
     await globex.spend(0.4);
     await expectLabel().toBe("<$0.01 spent · resets in 8 days");
     await globex.cap(20 * USD);
@@ -166,7 +166,7 @@ describe("the events for the host page", () => {
       { used_micros: 600 * CREDIT },
       { used_micros: 610 * CREDIT },
     ]);
-    expect(await thresholds()).toEqual([50]);
+    await expect.poll(() => thresholds()).toEqual([50]);
     await fixture.page.reload();
     await expectLabel().toMatch(/^610 of/);
     await acme.spend(200);
@@ -187,7 +187,7 @@ describe("the events for the host page", () => {
     await expectLabel().toMatch(/^600 of/);
     await acme.spend(200);
     await expectLabel().toMatch(/^800 of/);
-    expect(await thresholds()).toEqual([50, 75]);
+    await expect.poll(() => thresholds()).toEqual([50, 75]);
     await acme.grant(1_000);
     await expectLabel().toMatch(/^800 of 2,000/);
     await acme.spend(300);
@@ -200,7 +200,9 @@ describe("the events for the host page", () => {
     const link = fixture.page.getByRole("link", { name: "Upgrade plan" });
     const [opened] = await Promise.all([fixture.context.waitForEvent("page"), link.click()]);
     expect(opened.url()).toBe("https://platform.example/upgrade");
-    expect(await eventsOf("usage-action")).toEqual([{ action: "upgrade", url: "https://platform.example/upgrade" }]);
+    await expect
+      .poll(() => eventsOf("usage-action"))
+      .toEqual([{ action: "upgrade", url: "https://platform.example/upgrade" }]);
     await fixture.page.evaluate(() => addEventListener("usage-action", (event) => event.preventDefault()));
     await link.press("Enter");
     await expect.poll(() => eventsOf("usage-action")).toHaveLength(2);
@@ -327,7 +329,7 @@ describe("the appearance of the bar", () => {
     expect([await level(), await colour()]).toEqual(["critical", "rgb(168, 32, 26)"]);
     await acme.put({ suspended: true });
     await expectLabel().toMatch(/Suspended: no new runs$/);
-    expect(await meterText()).toBe("1,000 of 1,000 credits used, 100 %, resets in 8 days");
+    await expect.poll(() => meterText()).toBe("1,000 of 1,000 credits used, 100 %, resets in 8 days");
     await fixture.savePicture("suspended");
   });
 
@@ -348,7 +350,7 @@ describe("the appearance of the bar", () => {
     const page = await context.newPage();
     fixture.host.serve(barMarkup("acme"));
     await page.goto(fixture.host.origin);
-    expect(await page.getByRole("link", { name: "Your usage" }).isVisible()).toBe(true);
+    await expect.poll(() => page.getByRole("link", { name: "Your usage" }).isVisible()).toBe(true);
     await context.close();
   });
 });
@@ -360,7 +362,7 @@ it("causes no console message under a strict content security policy", async () 
   await expectLabel().toMatch(/^800 of/);
   await acme.spend(300);
   await expectLabel().toMatch(/^Out of credits/);
-  expect(await label()).not.toContain("not live");
+  await expect.poll(() => label()).not.toContain("not live");
   expect(fixture.consoleMessages).toEqual([]);
   expect(await fixture.page.evaluate(() => violations)).toEqual([]);
 });

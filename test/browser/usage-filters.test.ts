@@ -66,10 +66,10 @@ it("combines three filters, each of which can be removed, and shows the numbers 
   expect(new URL(page.url()).search).toBe("?user=u1&model=plain&surface=web");
   const top = await read("usage/top/workspaces?user=u1&model=plain&surface=web&limit=100");
   const total = String(Math.round(top.total_micros / 1e6));
-  expect(await textOf(page, "#selection")).toContain(`${total} credits in this cycle`);
-  expect(await textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe(total);
-  expect(await textOf(page, "#foot-model .total td:nth-child(3)")).toBe(total);
-  expect(await page.locator("#rows-workspace tr").count()).toBe(top.rows.length);
+  await expect.poll(() => textOf(page, "#selection")).toContain(`${total} credits in this cycle`);
+  await expect.poll(() => textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe(total);
+  await expect.poll(() => textOf(page, "#foot-model .total td:nth-child(3)")).toBe(total);
+  await expect.poll(() => page.locator("#rows-workspace tr").count()).toBe(top.rows.length);
   await checkLooks(page, "three-filters");
   await page.setViewportSize({ width: 1280, height: 900 });
   await page.locator("#chip-model").click();
@@ -83,12 +83,12 @@ describe("without script", () => {
   it("sorts, searches and downloads a table, and shows chosen dates", async () => {
     const { page, context } = await site.signIn(acme, "admin", { script: false });
     await clickAndLoad(page.locator("#sort-workspace-name"));
-    expect(await textOf(page, "#rows-workspace tr:nth-child(2) th")).toBe("Workspace 1");
-    expect(await page.locator("#top-workspace th[aria-sort]").innerText()).toBe("Workspace");
+    await expect.poll(() => textOf(page, "#rows-workspace tr:nth-child(2) th")).toBe("Workspace 1");
+    await expect.poll(() => page.locator("#top-workspace th[aria-sort]").innerText()).toBe("Workspace");
     await page.locator("#find-workspace").fill("ace 13");
     await clickAndLoad(page.locator("#top-workspace").getByRole("button", { name: "Find" }));
-    expect(await page.locator("#rows-workspace tr").count()).toBe(1);
-    expect(await textOf(page, "#line-workspace")).toBe("1 workspace of 14 found CSV");
+    await expect.poll(() => page.locator("#rows-workspace tr").count()).toBe(1);
+    await expect.poll(() => textOf(page, "#line-workspace")).toBe("1 workspace of 14 found CSV");
     await clickAndLoad(page.getByRole("link", { name: "Show all workspaces" }));
     const href = (await page.locator("#line-workspace a[download]").getAttribute("href")) ?? "";
     const cookie = await site.cookieFor(acme);
@@ -102,8 +102,8 @@ describe("without script", () => {
     await page.goto("/settings/usage?from=2026-10-01&to=2026-10-31");
     const series = await read("usage/timeseries?from=2026-10-01&to=2026-10-31&granularity=day");
     const web = series.buckets.reduce((sum: number, bucket: { web_micros: number }) => sum + bucket.web_micros, 0);
-    expect(await textOf(page, "#sum-web")).toBe(String(Math.round(web / 1e6)));
-    expect(await page.locator("#chart-table tbody tr").count()).toBe(31);
+    await expect.poll(() => textOf(page, "#sum-web")).toBe(String(Math.round(web / 1e6)));
+    await expect.poll(() => page.locator("#chart-table tbody tr").count()).toBe(31);
     await context.close();
   });
 
@@ -114,9 +114,9 @@ describe("without script", () => {
     expect(new URL(page.url()).searchParams.get("cycle")).toBe(OCTOBER);
     const top = await read(`usage/top/users?cycle=${OCTOBER}`);
     const used = String(Math.round(top.total_micros / 1e6));
-    expect(await textOf(page, ".headline")).toContain(`${used} credits used in this cycle`);
-    expect(await textOf(page, "#card-requests")).toBe("28 in the cycle");
-    expect(await textOf(page, "#card-busiest")).toContain("Tue 20 Oct");
+    await expect.poll(() => textOf(page, ".headline")).toContain(`${used} credits used in this cycle`);
+    await expect.poll(() => textOf(page, "#card-requests")).toBe("28 in the cycle");
+    await expect.poll(() => textOf(page, "#card-busiest")).toContain("Tue 20 Oct");
     for (const table of ["workspace", "group", "user", "model"]) {
       expect(await textOf(page, `#foot-${table} .total td:nth-child(3)`), table).toBe(used);
     }
@@ -137,13 +137,13 @@ it("looks right in a past cycle, with the running total and with a list of token
   await savePicture(page, "statement");
   await page.emulateMedia({ media: "screen" });
   await page.goto("/settings/usage?view=total");
-  expect(await page.locator("#range-cycle").getAttribute("aria-current")).toBe("true");
+  await expect.poll(() => page.locator("#range-cycle").getAttribute("aria-current")).toBe("true");
   await page.locator("#kinds summary").click();
-  expect(await textOf(page, "#chart-marks")).toContain("Thu 12 Nov: grant of 300 credits");
-  expect(await textOf(page, "#chart .keys")).toContain("Previous cycle");
-  expect(await textOf(page, "#card-average")).toContain("% on the last cycle");
+  await expect.poll(() => textOf(page, "#chart-marks")).toContain("Thu 12 Nov: grant of 300 credits");
+  await expect.poll(() => textOf(page, "#chart .keys")).toContain("Previous cycle");
+  await expect.poll(() => textOf(page, "#card-average")).toContain("% on the last cycle");
   const trend = { name: /^[\d.,]+ in the cycle before, [\d.,]+ in this one$/ };
-  expect(await page.locator("#row-model-plain").getByRole("img", trend).count()).toBe(1);
+  await expect.poll(() => page.locator("#row-model-plain").getByRole("img", trend).count()).toBe(1);
   await checkLooks(page, "models");
   expect(browserErrors).toEqual([]);
   await context.close();
@@ -152,11 +152,11 @@ it("looks right in a past cycle, with the running total and with a list of token
 it("shows a member who sees only their own nothing of others, and 404 for what others used", async () => {
   await acme.put({ members_see: "own" });
   const { page, context } = await site.signIn(acme, "member");
-  expect(await textOf(page, ".chips")).toBe("User Lena Vogt");
-  expect(await page.locator("#chip-user").count()).toBe(0);
-  expect(await textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe("7.0");
-  expect(await page.locator("#rows-runs tr").count()).toBe(1);
-  expect(await page.locator("#grants").count()).toBe(0);
+  await expect.poll(() => textOf(page, ".chips")).toBe("User Lena Vogt");
+  await expect.poll(() => page.locator("#chip-user").count()).toBe(0);
+  await expect.poll(() => textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe("7.0");
+  await expect.poll(() => page.locator("#rows-runs tr").count()).toBe(1);
+  await expect.poll(() => page.locator("#grants").count()).toBe(0);
   expect((await page.goto("/settings/usage?user=u1"))?.status()).toBe(404);
   expect((await page.goto("/settings/usage/users.csv?user=u1"))?.status()).toBe(404);
   expect((await page.goto("/settings/usage/runs/own-run"))?.status()).toBe(200);
@@ -173,8 +173,8 @@ it("lists the dearest runs of the cycle, and the runs of a past cycle", async ()
     dearest.rows.map(({ run }: { run: string }) => run),
   );
   await page.goto(`/settings/usage?cycle=${OCTOBER}`);
-  expect(await page.locator("#rows-runs tr").count()).toBe(10);
-  expect(await page.locator("#rows-runs").innerText()).not.toContain("Nov");
+  await expect.poll(() => page.locator("#rows-runs tr").count()).toBe(10);
+  await expect.poll(() => page.locator("#rows-runs").innerText()).not.toContain("Nov");
   await context.close();
 });
 
@@ -192,8 +192,8 @@ describe("when responses are slow", () => {
     await page.waitForURL("**/settings/usage?user=u1");
     await page.waitForTimeout(1_000);
     expect(new URL(page.url()).search).toBe("?user=u1");
-    expect(await page.locator("#view-buckets").getAttribute("aria-current")).toBe("true");
-    expect(await page.locator(".toast").count()).toBe(0);
+    await expect.poll(() => page.locator("#view-buckets").getAttribute("aria-current")).toBe("true");
+    await expect.poll(() => page.locator(".toast").count()).toBe(0);
     await context.close();
   });
 
@@ -231,19 +231,19 @@ it("follows a turn of the cycle while a filtered page is open: the new cycle, an
   await expect.poll(() => textOf(page, "#pill")).toBe("Live");
   const before = await read("usage/top/workspaces?user=u1&surface=web&limit=100");
   const total = (micros: number) => String(Math.round(micros / 1e6));
-  expect(await textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe(total(before.total_micros));
+  await expect.poll(() => textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe(total(before.total_micros));
   await acme.moveTo("2026-12-01T00:30:00.000Z");
   await acme.run(1_500_000, { user: "u1", workspace: "w2", surface: "web", run: "after-the-turn" });
   await acme.run(900_000, { user: "u2", workspace: "w2", surface: "web" });
   await expect.poll(() => textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe("150");
   await expect.poll(() => textOf(page, ".headline")).toContain("240 of");
-  expect(await textOf(page, "#selection")).toContain("150 credits in this cycle");
-  expect(await page.locator("#rows-workspace tr").count()).toBe(1);
+  await expect.poll(() => textOf(page, "#selection")).toContain("150 credits in this cycle");
+  await expect.poll(() => page.locator("#rows-workspace tr").count()).toBe(1);
   const after = await read("usage/top/workspaces?user=u1&surface=web");
   expect([after.total_micros, after.rows.length]).toEqual([150_000_000, 1]);
   await page.goto("/settings/usage?cycle=2026-11-01T00:00:00.000Z&user=u1&surface=web");
-  expect(await textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe(total(before.total_micros));
-  expect(await page.locator("#rows-workspace tr").count()).toBe(Math.min(10, before.rows.length));
+  await expect.poll(() => textOf(page, "#foot-workspace .total td:nth-child(3)")).toBe(total(before.total_micros));
+  await expect.poll(() => page.locator("#rows-workspace tr").count()).toBe(Math.min(10, before.rows.length));
   expect(browserErrors).toEqual([]);
   await context.close();
 });

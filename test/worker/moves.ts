@@ -1,7 +1,7 @@
 /** Enterprises in the jurisdiction eu, whose copies may be in DB_EU or DB_EU_1, and moves between these databases. */
 import { runInDurableObject } from "cloudflare:test";
 import { env } from "cloudflare:workers";
-import { expect, vi } from "vitest";
+import { expect } from "vitest";
 import { objectAt } from "../../src/catalog/addresses.ts";
 import { catalogOf } from "../../src/catalog/object.ts";
 import { COPY_TABLES } from "../../src/copy/delete-copy.ts";
@@ -49,18 +49,13 @@ export async function move(e: Enterprise, shard: string, onSlice: () => Promise<
 
 /** Lets the minute pass in which earlier readers may finish, and deletes the rows of the old database. */
 export async function endMove(e: Enterprise): Promise<void> {
-  const { body } = await vi.waitFor(
-    async () => {
-      const job = await runInDurableObject(objectInEu(e.id), (_, { storage }) => {
-        storage.sql.exec("UPDATE jobs SET due_at_ms = 0 WHERE name = 'move' AND state = 'running'");
-        return storage.sql.exec<{ id: string; detail: string }>("SELECT * FROM jobs WHERE name = 'move'").one();
-      });
-      await alarm(e);
-      const read = await operator("GET", `/v1/jobs/${job.id}`);
-      expect(read.body.state, JSON.stringify(job)).toBe("done");
-      return read;
-    },
-    { timeout: 60_000, interval: 50 },
-  );
-  expect(body.detail).toMatch(/^moved from DB_EU/);
+  const job = async () => {
+    const { id } = await runInDurableObject(objectInEu(e.id), (_, { storage }) => {
+      storage.sql.exec("UPDATE jobs SET due_at_ms = 0 WHERE name = 'move' AND state = 'running'");
+      return storage.sql.exec<{ id: string }>("SELECT id FROM jobs WHERE name = 'move'").one();
+    });
+    await alarm(e);
+    return (await operator("GET", `/v1/jobs/${id}`)).body;
+  };
+  await expect.poll(job).toMatchObject({ state: "done", detail: expect.stringMatching(/^moved from DB_EU/) });
 }
