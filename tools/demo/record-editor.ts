@@ -3,10 +3,9 @@
 import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
-import packedChromium from "@sparticuz/chromium";
-import { chromium } from "playwright-core";
 import { reportFailure } from "../kit/failures.mjs";
 import { parseOptions } from "../kit/options.mjs";
+import { launchBrowser } from "./browser.ts";
 
 const VIEWPORT = { width: 960, height: 1_000 };
 const AGENTS = 6;
@@ -26,10 +25,9 @@ async function main(): Promise<void> {
       to: { type: "string", default: "docs/screenshots/editor-bar.png" },
     },
   });
-  const executablePath = process.env.FUELGAUGE_CHROMIUM ?? (await packedChromium.executablePath());
-  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  const browser = await launchBrowser();
   try {
-    const page = await browser.newPage({ viewport: VIEWPORT });
+    const page = await browser.newPage({ locale: "en-US", viewport: VIEWPORT });
     await page.goto(values.editor);
     await page
       .getByText(/ of [\d,]+ credits/)

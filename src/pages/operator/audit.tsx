@@ -1,6 +1,7 @@
 /**
  * The audit of an enterprise's books and of its copy, run on request, and the rebuild of the copy, after a confirmation.
  */
+
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
 import { isOver } from "../../access/limits.ts";
@@ -15,12 +16,12 @@ import { readBlock } from "../kit/read-block.ts";
 import { mayOpen } from "./access.ts";
 import { doneHref, enterprisePage, tabHref } from "./enterprise-page.tsx";
 import { type Column, formatUtc, Row, Table } from "./frame.tsx";
+import { COPY_CHECK, RebuildAdvice } from "./rebuild-advice.tsx";
 import { LastAudit } from "./scheduled-audits.tsx";
 import { enterpriseHref, type OperatorContext, type OperatorEnv, operatorProblem } from "./session.tsx";
 
 const PATH = "/operator/enterprises/:e/audit";
 const REBUILD_PATH = "/operator/enterprises/:e/rebuild";
-const COPY_CHECK = "copy_equals_ledger";
 const COLUMNS: readonly Column[] = [{ title: "Check" }, { title: "Result" }, { title: "Details" }];
 
 export const enterpriseAudit = new Hono<OperatorEnv>()
@@ -112,15 +113,7 @@ const Progress: FC<{ id: string; running: NonNullable<AuditState["running"]> }> 
 const RebuildSection: FC<{ id: string }> = ({ id }) => (
   <section class="card" aria-labelledby="rebuild-title">
     <h2 id="rebuild-title">Copy</h2>
-    <p>
-      Charts, tables and lists are read from a copy in D1. If the check <code>{COPY_CHECK}</code> of an audit fails,
-      rebuild the copy: it is written again from the ledger, and what the ledger does not have is deleted.
-    </p>
-    <p class="buttons">
-      <a class="button plain" href={enterpriseHref(id, "rebuild")}>
-        Rebuild the copy
-      </a>
-    </p>
+    <RebuildAdvice id={id} />
   </section>
 );
 

@@ -1,6 +1,7 @@
 /** The cards of an enterprise's Data page. */
 import type { FC } from "hono/jsx";
 import { Choice, Field, FileField, type Form, PostForm } from "../kit/form.tsx";
+import { RebuildAdvice } from "./rebuild-advice.tsx";
 import { enterpriseHref } from "./session.tsx";
 
 export type Forms = Record<"export" | "import" | "erase" | "move" | "restore", Form>;
@@ -97,16 +98,8 @@ export const CopyCard: FC<CopyProps> = ({ id, form, shard, shards }) => {
   return (
     <section class="card" aria-labelledby="copy-title">
       <h2 id="copy-title">Copy</h2>
-      <p>
-        Charts, tables and lists are read from a copy{shard === null ? "" : ` in the database ${shard}`}. If an audit
-        finds a difference in it, rebuild it from the ledger.
-        {others.length === 0 && " It cannot be moved, because this deployment has no other database for it."}
-      </p>
-      <p class="buttons">
-        <a class="button plain" href={enterpriseHref(id, "rebuild")}>
-          Rebuild the copy
-        </a>
-      </p>
+      <RebuildAdvice id={id} shard={shard} />
+      {others.length === 0 && <p class="muted">It cannot be moved: this deployment has no other database for it.</p>}
       {others.length > 0 && (
         <PostForm
           form={form}

@@ -12,6 +12,7 @@ import { formatAmount, formatCharge, formatIdentity, formatPercent } from "../ki
 import { Unreadable } from "../kit/parts.tsx";
 import { MAX_GRANTS } from "./data.ts";
 import { Grants } from "./grants.tsx";
+import { LegendItem } from "./legend.tsx";
 import type { Outlook } from "./outlook.ts";
 import { USAGE_PATH } from "./query.ts";
 
@@ -121,37 +122,22 @@ const CreditLegend: FC<Props> = ({ gauge, timeZone, grants }) => {
   return (
     <>
       <dl class="legend">
-        <div>
-          <dt>
-            <i class="swatch monthly" />
-            Monthly
-          </dt>
-          <dd>
-            {formatAmount(monthly.usedMicros, unit)} of {formatAmount(monthly.allowanceMicros, unit)}
-          </dd>
-        </div>
-        <div>
-          <dt>
-            <i class="swatch bonus" />
-            Bonus
-          </dt>
-          <dd>
-            {bonusTotal === 0 ? "none" : `${formatAmount(bonus.usedMicros, unit)} of ${formatAmount(bonusTotal, unit)}`}
-            {expiry !== null && (
-              <span class="muted">
-                {" "}
-                · {formatAmount(expiry.micros, unit)} expire {formatShortDate(expiry.atMs, timeZone)}
-              </span>
-            )}
-          </dd>
-        </div>
-        <div>
-          <dt>{left < 0 ? "Over" : "Left"}</dt>
-          <dd>
-            <strong>{formatAmount(Math.abs(left), unit)}</strong>
-            <Held gauge={gauge} />
-          </dd>
-        </div>
+        <LegendItem term="Monthly" swatch="monthly">
+          {formatAmount(monthly.usedMicros, unit)} of {formatAmount(monthly.allowanceMicros, unit)}
+        </LegendItem>
+        <LegendItem term="Bonus" swatch="bonus">
+          {bonusTotal === 0 ? "none" : `${formatAmount(bonus.usedMicros, unit)} of ${formatAmount(bonusTotal, unit)}`}
+          {expiry !== null && (
+            <span class="muted">
+              {" "}
+              · {formatAmount(expiry.micros, unit)} expire {formatShortDate(expiry.atMs, timeZone)}
+            </span>
+          )}
+        </LegendItem>
+        <LegendItem term={left < 0 ? "Over" : "Left"}>
+          <strong>{formatAmount(Math.abs(left), unit)}</strong>
+          <Held gauge={gauge} />
+        </LegendItem>
       </dl>
       {gauge.remainingMicros !== 0 && monthly.remainingMicros === 0 && (
         <p class="note">The monthly allowance is used up; runs now draw on bonus credits.</p>
@@ -181,25 +167,17 @@ const CapLegend: FC<Props> = ({ gauge }) => {
   return (
     <>
       <dl class="legend">
-        <div>
-          <dt>
-            <i class="swatch monthly" />
-            Spent
-          </dt>
-          <dd>{formatAmount(gauge.usedMicros, unit)}</dd>
-        </div>
-        <div>
-          <dt>Cap</dt>
-          <dd>{gauge.totalMicros === null ? "none" : formatAmount(gauge.totalMicros, unit)}</dd>
-        </div>
+        <LegendItem term="Spent" swatch="monthly">
+          {formatAmount(gauge.usedMicros, unit)}
+        </LegendItem>
+        <LegendItem term="Cap">
+          {gauge.totalMicros === null ? "none" : formatAmount(gauge.totalMicros, unit)}
+        </LegendItem>
         {left !== null && (
-          <div>
-            <dt>{overMicros > 0 ? "Over" : "Left"}</dt>
-            <dd>
-              <strong>{formatAmount(Math.max(left, overMicros), unit)}</strong>
-              <Held gauge={gauge} />
-            </dd>
-          </div>
+          <LegendItem term={overMicros > 0 ? "Over" : "Left"}>
+            <strong>{formatAmount(Math.max(left, overMicros), unit)}</strong>
+            <Held gauge={gauge} />
+          </LegendItem>
         )}
         <div class="end">
           <dt class="unseen">Cap settings</dt>

@@ -11,6 +11,7 @@ import { formatDate } from "../kit/dates.ts";
 import { countOf, formatAmount, formatCharge, formatCount, formatPercent } from "../kit/format.ts";
 import { CardList } from "./cards.tsx";
 import { readOf, type UsageData } from "./data.ts";
+import { LegendItem } from "./legend.tsx";
 
 type Props = { data: UsageData; ended: EndedCycle };
 
@@ -34,28 +35,13 @@ export const PastCycle: FC<Props> = ({ data, ended }) => {
         {isOfAllowance && <Bar ended={ended} total={total} />}
         {isOfAllowance && (
           <dl class="legend">
-            <div>
-              <dt>
-                <i class="swatch monthly" />
-                Monthly
-              </dt>
-              <dd>
-                {formatAmount(ended.monthlyUsedMicros, unit)} of {formatAmount(ended.allowanceMicros, unit)}
-              </dd>
-            </div>
-            <div>
-              <dt>
-                <i class="swatch bonus" />
-                Bonus used
-              </dt>
-              <dd>{formatAmount(ended.bonusUsedMicros, unit)}</dd>
-            </div>
-            {ended.debtMicros > 0 && (
-              <div>
-                <dt>Written off</dt>
-                <dd>{formatAmount(ended.debtMicros, unit)}</dd>
-              </div>
-            )}
+            <LegendItem term="Monthly" swatch="monthly">
+              {formatAmount(ended.monthlyUsedMicros, unit)} of {formatAmount(ended.allowanceMicros, unit)}
+            </LegendItem>
+            <LegendItem term="Bonus used" swatch="bonus">
+              {formatAmount(ended.bonusUsedMicros, unit)}
+            </LegendItem>
+            {ended.debtMicros > 0 && <LegendItem term="Written off">{formatAmount(ended.debtMicros, unit)}</LegendItem>}
           </dl>
         )}
       </section>
