@@ -100,17 +100,18 @@ export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
  */
 async function isOverLimit(c: Context<ApiEnv>, { costly }: Access): Promise<boolean> {
   const subject = subjectOf(c);
-  if (isKey(c.var.caller) && isBlocked("LIMIT_FAILURES", subject)) return true;
-  if (!isFullOperator(c.var.caller) && (await isOver(c.env, "LIMIT_CALLERS", subject))) return true;
+  const caller = c.get("caller");
+  if (isKey(caller) && isBlocked("LIMIT_FAILURES", subject)) return true;
+  if (!isFullOperator(caller) && (await isOver(c.env, "LIMIT_CALLERS", subject))) return true;
   if (costly !== true) return false;
   // Use the route and the decoded id rather than the path as sent: different spellings of a path share one limit.
-  return isOver(c.env, "LIMIT_COSTLY", `${c.req.method} ${c.req.routePath} ${c.var.enterprise} ${subject}`);
+  return isOver(c.env, "LIMIT_COSTLY", `${c.req.method} ${c.req.routePath} ${c.get("enterprise")} ${subject}`);
 }
 
 function subjectOf(c: Context<ApiEnv>): string {
-  const { caller, enterprise } = c.var;
+  const caller = c.get("caller");
   if (caller.kind === "operator") return byOf(caller);
-  return `${enterprise} ${caller.kind === "key" ? caller.id : byOf(caller)}`;
+  return `${c.get("enterprise")} ${caller.kind === "key" ? caller.id : byOf(caller)}`;
 }
 
 function isKey(caller: Caller): boolean {
@@ -151,8 +152,9 @@ function authenticateOperatorKey(
 }
 
 /** Returns why the catalog refuses the caller's operator key; null for other callers and for OPERATOR_KEY. */
-async function operatorKeyFault({ env, var: { caller } }: Context<ApiEnv>): Promise<AccessRefusalCode | null> {
-  return caller.kind === "operator" && caller.key !== undefined ? findOperatorKeyFault(env, caller.key) : null;
+async function operatorKeyFault(c: Context<ApiEnv>): Promise<AccessRefusalCode | null> {
+  const caller = c.get("caller");
+  return caller.kind === "operator" && caller.key !== undefined ? findOperatorKeyFault(c.env, caller.key) : null;
 }
 
 /**

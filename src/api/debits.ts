@@ -63,8 +63,8 @@ export const debitRoutes = newRouter().openapi(createRoute({ ...declared, hide: 
   const decided =
     reports.length === 0
       ? []
-      : await callEnterprise(c.env, c.var.address, async (stub) =>
-          stub.debit(c.var.caller, reports.map(forPreviousObject), bodyFor(split)),
+      : await callEnterprise(c.env, c.get("address"), async (stub) =>
+          stub.debit(c.get("caller"), reports.map(forPreviousObject), bodyFor(split)),
         );
   if (typeof decided === "string") return answerText(decided);
   if (isRefusal(decided)) return refused(c, decided.refusal);

@@ -35,7 +35,7 @@ gaugeRoutes.openapi(
     request: { params: inEnterprise },
   }),
   async (c) => {
-    const gauge = await callEnterprise(c.env, c.var.address, async (stub) => stub.gauge(c.var.caller, true));
+    const gauge = await callEnterprise(c.env, c.get("address"), async (stub) => stub.gauge(c.get("caller"), true));
     if (typeof gauge === "string") return answerText(gauge);
     return isRefusal(gauge) ? refused(c, gauge.refusal) : c.json(gauge);
   },

@@ -39,13 +39,11 @@ const MAX_REMEMBERED = 5_000;
 /** Indexes a book by name. */
 export function indexPrices(book: PriceBook): PriceIndex {
   const list = indexEntries(book.models, parseEntry);
-  const matches = new Map<string, BookMatch>();
-  const matchOf = (name: string): BookMatch => {
-    const known = matches.get(name);
-    if (known !== undefined) return known;
-    const match = matchInBook(list, name);
-    if (matches.size < MAX_REMEMBERED) matches.set(name, match);
-    return match;
+  const known = new Map<string, BookTerms>();
+  const termsOf = (name: string): BookTerms => {
+    const terms = known.get(name) ?? termsAt(book, matchInBook(list, name));
+    if (known.size < MAX_REMEMBERED) known.set(name, terms);
+    return terms;
   };
   const prices = new Map<string, Price>();
   const priceOf = (entry: PriceEntry, tier: string): Price => {
@@ -55,14 +53,18 @@ export function indexPrices(book: PriceBook): PriceIndex {
     return price;
   };
   const find = (name: string, tier = STANDARD_TIER): Quote => {
-    const match = matchOf(name);
-    const terms = { bookVersion: book.version, creditsPerUsd: book.credits_per_usd, match };
+    const terms = termsOf(name);
+    const { match } = terms;
     if (match === null || match.kind === "tie") return { model: name, price: null, book: terms };
     const model = match.kind === "fallback" ? name : match.id;
     const entry = list.entry(match.kind === "fallback" ? ANY_MODEL : match.id) as PriceEntry;
     return { model, price: priceOf(entry, tier), book: terms };
   };
   return { book, list, find };
+}
+
+function termsAt(book: PriceBook, match: BookMatch): BookTerms {
+  return { bookVersion: book.version, creditsPerUsd: book.credits_per_usd, match };
 }
 
 function priceAt(entry: PriceEntry, tier: string, book: PriceBook): Price {
