@@ -1,6 +1,7 @@
 // `npm run bench`: measures the built Worker on workerd, with its state on a disk and D1 included, from a client on the
 // same machine, and prints a table. Each row is a ratio of two loads that took turns. Slow results never fail the
-// benchmark; wrong answers and books that do not add up do. docs/benchmarks.md describes what is measured.
+// benchmark; wrong answers and books that do not add up do. docs/benchmarks.md describes what is measured. This file is long
+// because it runs all measurements in turn.
 
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir, totalmem } from "node:os";
@@ -9,6 +10,7 @@ import { reportFailure } from "../kit/failures.mjs";
 import { buildWorker } from "../workerd/build.ts";
 import { Runtime } from "../workerd/runtime.ts";
 import { type Bill, countRows, LIST_PRICES, measureStorage, type StorageUse } from "./accounting.ts";
+import { apartRows, measureApart } from "./apart.ts";
 import { controlRows, measureControl } from "./control.ts";
 import { measureDebits, measurePage, prepareGrowth } from "./growth.ts";
 import { measureLag } from "./lag.ts";
@@ -57,6 +59,7 @@ async function bench({
   profile,
   watchers,
   pages,
+  apart,
   control,
   bill,
   markdown,
@@ -83,6 +86,7 @@ async function bench({
     const { bills } = await account(bundle, join(directory, "counted"));
     return console.log(`${statementTable(bills)}\n\n${billTable(bills)}`);
   }
+  if (apart) return benchApart(plan, bundle, directory);
   if (control) return benchControl(plan, bundle, join(directory, "state"));
   if (profile !== null) return printProfile(bundle, join(directory, "state"), profile, cleanups);
 
@@ -98,6 +102,7 @@ async function bench({
     watchers: watcherRounds,
     openPages,
     control: controlRounds,
+    apart: apartRounds,
     storage,
     bills,
     postgres,
@@ -105,6 +110,7 @@ async function bench({
   const rows: Row[] = [
     ...throughputRows(rounds),
     latencyRow(latencies, halfLoad),
+    ...apartRows(apartRounds),
     ...growthRows(page, debits, plan.historyRuns),
     ...lagRows(lag, watched, LAG_DEBITS_PER_SECOND),
     ...watcherRows(watcherRounds, halfLoad / 2),
@@ -152,7 +158,6 @@ async function measure(plan: Plan, bundle: string, directory: string) {
     logStep(`round ${round} of ${plan.rounds}`);
     rounds.push(await loads.round(plan.measureMs));
   }
-  await postgres?.stop();
 
   logStep("measuring latency at half the speed of single debits");
   const halfLoad = singlesPerSecond(rounds) / 2;
@@ -160,6 +165,10 @@ async function measure(plan: Plan, bundle: string, directory: string) {
   for (let round = 0; round < plan.latencyRounds; round++) {
     latencies.push(await loads.latencyRound(halfLoad, plan.measureMs));
   }
+
+  logStep("measuring with D1 in its own process");
+  const apart = await measureApart(bundle, directory, plan, postgres, cleanups);
+  await postgres?.stop();
 
   logStep("measuring pages and debits after a long history");
   await runtime.drain(ENTERPRISE);
@@ -187,6 +196,7 @@ async function measure(plan: Plan, bundle: string, directory: string) {
   );
   return {
     openPages,
+    apart,
     rounds,
     latencies,
     halfLoad,
@@ -225,6 +235,11 @@ async function benchReaders(plan: Plan, bundle: string, directory: string, pages
 
 function stopAtEnd(runtime: Runtime): void {
   cleanups.push(() => runtime.stop());
+}
+
+async function benchApart(plan: Plan, bundle: string, directory: string): Promise<void> {
+  const postgres = await tryPostgres(join(directory, "postgres"), "any");
+  console.log(tableOf(apartRows(await measureApart(bundle, directory, plan, postgres, cleanups))));
 }
 
 async function benchControl(plan: Plan, bundle: string, directory: string): Promise<void> {

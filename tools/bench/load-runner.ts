@@ -42,13 +42,17 @@ export class LoadRunner {
   readonly #postgres: Postgres | null;
   readonly #enterprise: string;
   readonly #key: string;
+  readonly #runs: string;
   #turns = 0;
 
-  constructor(runtime: Runtime, postgres: Postgres | null, { enterprise, key }: { enterprise: string; key: string }) {
+  /** @param of `runs` is how the ids of its runs begin: two runners that use the same PostgreSQL need different ones */
+  constructor(runtime: Runtime, postgres: Postgres | null, of: { enterprise: string; key: string; runs?: string }) {
+    const { enterprise, key, runs = "run" } = of;
     this.#runtime = runtime;
     this.#postgres = postgres;
     this.#enterprise = enterprise;
     this.#key = key;
+    this.#runs = runs;
   }
 
   /** Runs each load once. */
@@ -100,9 +104,9 @@ export class LoadRunner {
       case "batch":
         return runClosed(this.#batchLoad(), BATCH_CONNECTIONS, timing);
       case "postgres":
-        return runClosed(this.#debitLoad((this.#postgres as Postgres).port), CONNECTIONS, timing);
+        return runClosed(this.#debitLoad(this.#postgres as Postgres), CONNECTIONS, timing);
       case "postgresBatch":
-        return runClosed(this.#batchLoad((this.#postgres as Postgres).port), BATCH_CONNECTIONS, timing);
+        return runClosed(this.#batchLoad(this.#postgres as Postgres), BATCH_CONNECTIONS, timing);
       default:
         return name satisfies never;
     }
@@ -113,9 +117,9 @@ export class LoadRunner {
     return { port: this.#runtime.port, next: () => request };
   }
 
-  #debitLoad(port = this.#runtime.port): Load {
+  #debitLoad(server = this.#fuelgauge()): Load {
     const reporters = this.#reporters(1);
-    return { port, next: (i) => this.#post((reporters[i] as Reporter).next()) };
+    return { port: server.port, next: (i) => this.#post(server.key, (reporters[i] as Reporter).next()) };
   }
 
   /** Sends the same requests as debits to a path that handles them like debits around an empty call. */
@@ -131,9 +135,9 @@ export class LoadRunner {
     return { port: this.#runtime.port, next: () => request };
   }
 
-  #batchLoad(port = this.#runtime.port): Load {
+  #batchLoad(server = this.#fuelgauge()): Load {
     const reporters = this.#reporters(BATCH);
-    return { port, next: (i) => this.#post((reporters[i] as Reporter).nextBatch(BATCH)) };
+    return { port: server.port, next: (i) => this.#post(server.key, (reporters[i] as Reporter).nextBatch(BATCH)) };
   }
 
   #sockets(inFlight: number, timing: Timing): Promise<Measured> {
@@ -144,13 +148,17 @@ export class LoadRunner {
     return runSockets(address, { sockets: CONNECTIONS, inFlight, next }, timing);
   }
 
-  #post(body: string): Buffer {
-    return requestBytes("POST", `/v1/enterprises/${this.#enterprise}/debits`, bearer(this.#key), body);
+  #fuelgauge(): Pick<Postgres, "port" | "key"> {
+    return { port: this.#runtime.port, key: this.#key };
+  }
+
+  #post(key: string, body: string): Buffer {
+    return requestBytes("POST", `/v1/enterprises/${this.#enterprise}/debits`, bearer(key), body);
   }
 
   #reporters(width: number): Reporter[] {
     this.#turns += 1;
-    return Array.from({ length: CONNECTIONS }, (_, i) => new Reporter(`run-${this.#turns}-${i}`, width));
+    return Array.from({ length: CONNECTIONS }, (_, i) => new Reporter(`${this.#runs}-${this.#turns}-${i}`, width));
   }
 
   /** CPU time covers the lead time too, so it is divided by all answers, including those of the lead time. */

@@ -17,6 +17,7 @@ Measures Fuelgauge on this machine and prints a table. Takes about ten minutes.
   --watchers       measure only what watchers and a webhook receiver that never answers cost a debit
   --pages          measure only what a hundred open usage pages cost a debit
   --bill           count only what a million debits cost, and the rows that each statement writes
+  --apart          measure only debits with D1 in its own process, as on Cloudflare
   --control        measure only what budgets and channels cost a debit and a start
   --help           show this help`;
 
@@ -39,6 +40,7 @@ export interface BenchOptions {
   profile: LoadName | null;
   watchers: boolean;
   pages: boolean;
+  apart: boolean;
   /** Also print the table for the documentation. */
   markdown: boolean;
   control: boolean;
@@ -74,6 +76,7 @@ export function parseBenchOptions(args: string[]): BenchOptions | null {
       profile: { type: "string" },
       watchers: { type: "boolean", default: false },
       pages: { type: "boolean", default: false },
+      apart: { type: "boolean", default: false },
       markdown: { type: "boolean", default: false },
       control: { type: "boolean", default: false },
       bill: { type: "boolean", default: false },
@@ -81,9 +84,9 @@ export function parseBenchOptions(args: string[]): BenchOptions | null {
     },
   });
   if (values.help) return null;
-  const { quick, json, dir = null, watchers, pages, markdown, control, bill } = values;
+  const { quick, json, dir = null, watchers, pages, apart, markdown, control, bill } = values;
   const profile = PROFILED_LOADS.find((name) => name === values.profile) ?? null;
   if (values.profile !== undefined && profile === null)
     throw new UsageError(`There is no load "${values.profile}". See "npm run bench -- --help".`);
-  return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers, pages, markdown, control, bill };
+  return { quick, plan: quick ? QUICK : FULL, json, dir, profile, watchers, pages, apart, markdown, control, bill };
 }

@@ -29,6 +29,8 @@ export interface Postgres {
   version: string;
   /** The port of the Node server in front of it. */
   port: number;
+  /** The only key that it accepts. */
+  key: string;
   stop(): Promise<void>;
 }
 
@@ -82,6 +84,7 @@ export async function startPostgres(binaries: string, directory: string, key: st
   return {
     version,
     port,
+    key,
     stop: async () => {
       await end(server, "SIGTERM");
       await end(cluster, "SIGINT");

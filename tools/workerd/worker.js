@@ -153,7 +153,7 @@ export default {
       case "charged":
         return Response.json({ amount_micros: await stub.chargedMicros() });
       case "copied":
-        return Response.json(await env.DB.prepare(COPIED).bind(name).first());
+        return Response.json(await bindingsOf(env).DB.prepare(COPIED).bind(name).first());
       case "copy-at":
         setCopyAt(request.headers.get("bench-url"));
         return new Response("ok");
