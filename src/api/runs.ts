@@ -7,7 +7,6 @@ import type { Denied } from "../access/refusals.ts";
 import { RUN_SORTS, readRunPage } from "../copy/read-runs.ts";
 import type { StartRefusedJson } from "../enterprise/answers.ts";
 import { windowOf } from "../ledger/calendar.ts";
-import type { RunSummary } from "../ledger/receipt.ts";
 import { isRefusal, type Refused } from "../ledger/refusals.ts";
 import { callEnterprise, enterpriseStub } from "../operations/enterprise-stub.ts";
 import { isPriced } from "../operations/model-price.ts";
@@ -19,7 +18,7 @@ import { receiptSchema } from "../wire/receipt.ts";
 import { runSchema, showRun } from "../wire/run.ts";
 import { formatIso } from "../wire/time.ts";
 import type { ApiEnv } from "./auth.ts";
-import { cursorOf, limit, listOf, pageOf } from "./listing.ts";
+import { cursorOf, encodeCursor, limit, listOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 import { localDate, selectionFields } from "./usage-query.ts";
@@ -156,7 +155,7 @@ export const runRoutes = newRouter()
         name: "listRuns",
         summary: "List runs, newest first",
         details:
-          "Read from the copy, which is at most 5 seconds behind the ledger. Filters can be combined. With `model`, the runs that used the model are listed with their whole charge.",
+          "Read from the copy, which is at most 5 seconds behind the ledger. Filters can be combined. With `model`, the runs that used the model are listed with their whole charge. With several filters, a page looks through at most 10,000 runs, so it may have fewer rows than `limit`, or none, before the last page.",
         refusals: ["copy_unavailable"],
         tag: "Readers",
         access: { scope: "read", session: true, operatorScopes: ["metrics"] },
@@ -172,7 +171,7 @@ export const runRoutes = newRouter()
       const usage = await openUsage(c.env, c.executionCtx, c.var, { selection });
       if (isRefusal(usage)) return refused(c, usage.refusal);
       const { timeZone } = usage.view;
-      const runs = await readRunPage(usage.copy, {
+      const { runs, next } = await readRunPage(usage.copy, {
         enterprise: c.var.enterprise,
         selection: usage.selection,
         startedFromMs: from === undefined ? null : windowOf(from, from, timeZone).startsAtMs,
@@ -181,8 +180,7 @@ export const runRoutes = newRouter()
         limit: maxRows,
         after: cursor === undefined ? null : { value: cursor[0], run: cursor[1] },
       });
-      const placeOf = (run: RunSummary) => (sort === "newest" ? run.startedAtMs : run.chargedMicros);
-      return c.json(pageOf(runs, maxRows, (run) => [placeOf(run), run.run], showRun));
+      return c.json({ rows: runs.map(showRun), next_cursor: next && encodeCursor([next.value, next.run]) });
     },
   )
   .openapi(

@@ -1,6 +1,6 @@
 /**
  * The queries about runs in D1: a list for any combination of filters, and the runs of a cycle. A page, newest first,
- * follows an index. A list by amount reads the rows of its window that match its most selective filter.
+ * follows an index, and looks through a bounded number of runs. A list by amount reads the rows of its window that match its most selective filter.
  */
 import { NO_GROUP, SURFACES, type Surface } from "../ledger/books.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
@@ -21,9 +21,11 @@ type RunsQuery = {
   startedToMs: AtMs | null;
   sort: RunSort;
   limit: number;
-  /** The start or the amount of the last run before the page, as the sort says, and its id. */
-  after: { value: number; run: string } | null;
+  after: RunPlace | null;
 };
+
+/** The start or the amount of the last run before a page, as the sort says, and its id. */
+type RunPlace = { value: number; run: string };
 
 export type NamedRun = RunSummary & { workspaceName: string | null; userName: string | null };
 
@@ -49,44 +51,103 @@ type Row = Record<string, string | number | null>;
 
 const COLUMNS = { workspace: "workspace", group: "group_id", user: "user", surface: "surface" } as const;
 
-/** Returns runs after `after`. Returns `limit` + 1 runs if there are more than `limit`. */
-export async function readRunPage(db: CheckedCopy, query: RunsQuery): Promise<RunSummary[]> {
-  const { enterprise, selection, startedFromMs, startedToMs, sort, limit, after } = query;
+/** A page of runs. `next` is null after the last page. Before it, a page may have fewer runs than its limit. */
+type RunPage = { runs: RunSummary[]; next: RunPlace | null };
+
+/**
+ * A page looks through at most this many runs. Those that match the first of several filters need not match the others,
+ * so there may be none to show for a long time.
+ */
+const MAX_SCANNED_RUNS = 10_000;
+
+/** Returns the page of at most `limit` runs after `after`. */
+export async function readRunPage(db: CheckedCopy, query: RunsQuery, maxScanned = MAX_SCANNED_RUNS): Promise<RunPage> {
+  const { selection, sort, limit } = query;
+  const runs = await readRuns(db, query, maxScanned);
+  const last = runs.length > limit ? runs[limit - 1] : undefined;
+  if (last !== undefined) {
+    const value = sort === "newest" ? last.startedAtMs : last.chargedMicros;
+    return { runs: runs.slice(0, limit), next: { value, run: last.run } };
+  }
+  const isWhole = sort === "amount" || filtersOf(selection).length < 2;
+  return { runs, next: isWhole ? null : await findEnd(db, query, maxScanned) };
+}
+
+/** Returns `limit` + 1 runs if there are more than `limit`. */
+async function readRuns(db: CheckedCopy, query: RunsQuery, maxScanned: number): Promise<RunSummary[]> {
+  const { enterprise, selection, sort, limit } = query;
   const bound = new Parameters(enterprise);
-  // Named, because SQLite knows nothing of the values and may follow the surface, which half of all runs share.
-  const first = firstFilterOf(selection);
-  const byModel = first === "model";
+  const { from, started, run, conditions } = scanOf(query, bound);
+  const value = sort === "newest" ? started : "r.charged_micros";
+  const [first, ...others] = filtersFrom(selection);
+  if (sort === "newest" && first !== undefined && others.length > 0) {
+    const scanned = `SELECT r.* FROM ${from} WHERE ${conditions.join(" AND ")}
+      ORDER BY ${started} DESC, ${run} DESC LIMIT ${maxScanned}`;
+    const matching = filters(others, bound, "r").join(" AND ");
+    // The outer query has no ORDER BY, so it keeps the order of the inner one and stops at the limit.
+    const statement = `SELECT r.* FROM (${scanned}) AS r WHERE ${matching} LIMIT ${limit + 1}`;
+    return summariesOf(db, statement, bound);
+  }
+  const all = [...conditions, ...filters(others, bound, "r")];
+  const list = `SELECT r.* FROM ${from} WHERE ${all.join(" AND ")}`;
+  // Without a filter, the runs of each surface follow their index. SQLite merges the two lists and stops at the limit.
+  const lists = first !== undefined ? [list] : SURFACES.map((surface) => `${list} AND r.surface = '${surface}'`);
+  const order = lists.length > 1 ? `${value.slice(2)} DESC, run DESC` : `${value} DESC, ${run} DESC`;
+  return summariesOf(db, `${lists.join(" UNION ALL ")} ORDER BY ${order} LIMIT ${limit + 1}`, bound);
+}
+
+/** Returns the place of the last run that a page looks through; null if it looks through all. */
+async function findEnd(db: CheckedCopy, query: RunsQuery, maxScanned: number): Promise<RunPlace | null> {
+  const bound = new Parameters(query.enterprise);
+  const { from, started, run, conditions } = scanOf(query, bound);
+  const statement = `SELECT ${started} AS started_at_ms, ${run} AS run FROM ${from} WHERE ${conditions.join(" AND ")}
+    ORDER BY ${started} DESC, ${run} DESC LIMIT 1 OFFSET ${maxScanned - 1}`;
+  const { results } = await db
+    .prepare(statement)
+    .bind(...bound.values)
+    .all<{ started_at_ms: number; run: string }>();
+  return results[0] === undefined ? null : { value: results[0].started_at_ms, run: results[0].run };
+}
+
+/** What a list looks through: the runs that match its first filter, in its window and after its place. */
+function scanOf({ selection, startedFromMs, startedToMs, sort, after }: RunsQuery, bound: Parameters) {
+  const first = filtersFrom(selection)[0];
+  const byModel = first?.[0] === "model";
   const started = byModel ? "m.started_at_ms" : "r.started_at_ms";
   const run = byModel ? "m.run" : "r.run";
+  // Named, because SQLite knows nothing of the values and may follow the surface, which half of all runs share.
   const from = byModel
     ? "run_models AS m CROSS JOIN runs AS r ON r.enterprise = m.enterprise AND r.run = m.run"
-    : `runs AS r INDEXED BY runs_of_${first ?? "surface"}`;
+    : `runs AS r INDEXED BY runs_of_${first?.[0] ?? "surface"}`;
   const conditions = [
     byModel ? "m.enterprise = ?1 AND m.used = 1" : "r.enterprise = ?1",
-    ...filters(selection, bound, byModel ? undefined : "r"),
+    ...filters(first === undefined ? [] : [first], bound, byModel ? undefined : "r"),
   ];
   if (startedFromMs !== null) conditions.push(`${started} >= ${bound.place(startedFromMs)}`);
   if (startedToMs !== null) conditions.push(`${started} < ${bound.place(startedToMs)}`);
-  const value = sort === "newest" ? started : "r.charged_micros";
   if (after !== null) {
+    const value = sort === "newest" ? started : "r.charged_micros";
     conditions.push(`(${value}, ${run}) < (${bound.place(after.value)}, ${bound.place(after.run)})`);
   }
-  const list = `SELECT r.* FROM ${from} WHERE ${conditions.join(" AND ")}`;
-  // Without a filter, the runs of each surface follow their index. SQLite merges the two lists and stops at the limit.
-  const lists =
-    filtersOf(selection).length > 0 ? [list] : SURFACES.map((surface) => `${list} AND r.surface = '${surface}'`);
-  const order = lists.length > 1 ? `${value.slice(2)} DESC, run DESC` : `${value} DESC, ${run} DESC`;
+  return { from, started, run, conditions };
+}
+
+async function summariesOf(db: CheckedCopy, statement: string, bound: Parameters): Promise<RunSummary[]> {
   const { results } = await db
-    .prepare(`${lists.join(" UNION ALL ")} ORDER BY ${order} LIMIT ${limit + 1}`)
+    .prepare(statement)
     .bind(...bound.values)
     .all<Row>();
   return results.map(summaryOf);
 }
 
-/** Returns the filter whose index a list of runs follows. All runs may lack a group, so a model comes before "none". */
-function firstFilterOf(selection: Selection): keyof Selection | undefined {
+type SetFilters = ReturnType<typeof filtersOf>;
+
+/** Returns the filters, that one first whose index a list follows. All runs may lack a group, so a model precedes "none". */
+function filtersFrom(selection: Selection): SetFilters {
+  const all = filtersOf(selection);
   const skipsGroup = selection.group === NO_GROUP && selection.model !== undefined;
-  return filtersOf(selection).find(([filter]) => !(skipsGroup && filter === "group"))?.[0];
+  const first = all.find(([filter]) => !(skipsGroup && filter === "group"));
+  return first === undefined ? all : [first, ...all.filter((filter) => filter !== first)];
 }
 
 /**
@@ -97,7 +158,7 @@ export async function readCycleRunPage(db: CheckedCopy, query: CycleRunsQuery): 
   const { enterprise, selection, cycleStartsAtMs, limit, after } = query;
   const bound = new Parameters(enterprise);
   const cycle = bound.place(cycleStartsAtMs);
-  const matching = filters(selection, bound, "r").map((condition) => ` AND ${condition}`);
+  const matching = filters(filtersOf(selection), bound, "r").map((condition) => ` AND ${condition}`);
   const places =
     after === null
       ? null
@@ -126,8 +187,8 @@ export async function readCycleRunPage(db: CheckedCopy, query: CycleRunsQuery): 
 }
 
 /** Returns the conditions of these filters. `run_models` is joined as `m` unless runs are to be looked up in it. */
-function filters(selection: Selection, bound: Parameters, lookUp: "r" | undefined): string[] {
-  return filtersOf(selection).map(([filter, value]) => {
+function filters(set: SetFilters, bound: Parameters, lookUp: "r" | undefined): string[] {
+  return set.map(([filter, value]) => {
     const place = bound.place(value);
     if (filter !== "model") return `r.${COLUMNS[filter]} = ${place}`;
     if (lookUp === undefined) return `m.model = ${place}`;

@@ -218,7 +218,7 @@ async function readHistory(c: Context<PageEnv>, copy: CheckedCopy): Promise<CapC
 }
 
 async function readUsedModels(c: Context<PageEnv>, copy: CheckedCopy, onlyUser: string | null): Promise<string[]> {
-  const runs = await readRunPage(copy, {
+  const { runs } = await readRunPage(copy, {
     enterprise: c.var.session.enterprise,
     selection: { user: onlyUser ?? undefined },
     startedFromMs: null,

@@ -256,7 +256,7 @@ function blockReaders(db: CheckedCopy, { enterprise, view, cycle, selection, que
       const { sort, after } = query.runs;
       // The dearest runs are those of the cycle: of all that is kept, they would be found only by reading all.
       const ofCycle = sort === "amount" || cycle.ended !== null;
-      const found = await readRunPage(db, {
+      const { runs: rows, next } = await readRunPage(db, {
         enterprise,
         selection,
         startedFromMs: ofCycle ? cycle.startsAtMs : null,
@@ -265,7 +265,6 @@ function blockReaders(db: CheckedCopy, { enterprise, view, cycle, selection, que
         limit: ROWS,
         after,
       });
-      const rows = found.slice(0, ROWS);
       const [workspaces, users] = await Promise.all([
         readNames(
           db,
@@ -280,17 +279,13 @@ function blockReaders(db: CheckedCopy, { enterprise, view, cycle, selection, que
           rows.map(({ user }) => user),
         ),
       ]);
-      const last = found.length > ROWS ? rows.at(-1) : undefined;
       return {
         rows: rows.map((run) => ({
           ...run,
           workspaceName: workspaces.get(run.workspace) ?? null,
           userName: users.get(run.user) ?? null,
         })),
-        next:
-          last === undefined
-            ? null
-            : { value: sort === "newest" ? last.startedAtMs : last.chargedMicros, run: last.run },
+        next,
       };
     },
   };

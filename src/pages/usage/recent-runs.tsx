@@ -104,7 +104,9 @@ const Rows: FC<Props & { block: RunsBlock }> = ({ block, query, timeZone }) => (
       <tr role="row">
         <td role="cell" colspan={6} class="muted">
           {isFiltered(query)
-            ? "No runs of this selection."
+            ? block.next === null
+              ? "No runs of this selection."
+              : "No runs of this selection found so far. “Show more” looks further back."
             : "No runs yet. Start an agent in a workspace on the web or on the command line: its run appears here with its first report."}
         </td>
       </tr>
