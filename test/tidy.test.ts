@@ -1,6 +1,7 @@
 /** Checks the conventions of the project that can be checked by reading its files. */
 import { dirname } from "node:path";
 import { expect, it } from "vitest";
+import { PROBLEMS } from "../src/wire/problem-catalogue.ts";
 import { renderErrorsPage } from "./support/errors-page.ts";
 import { exportsOf, headerOf, importCycles, importsOf, lineCount, listFiles, read } from "./support/sources.ts";
 
@@ -177,6 +178,8 @@ it("exports only what another file imports", () => {
 });
 
 it("keeps docs/errors.md in step with the catalogue (rewrite it with: npm test -- test/tidy.test.ts -u)", async () => {
+  const statuses = Object.values(PROBLEMS).map(({ status }) => status);
+  expect(statuses).toEqual(statuses.toSorted((a, b) => a - b));
   await expect(renderErrorsPage()).toMatchFileSnapshot("../docs/errors.md");
 });
 

@@ -219,12 +219,6 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "Only an enterprise that brings its own model has a spend cap.",
     remedy: "Do not retry: this enterprise uses credits.",
   },
-  region_unavailable: {
-    status: 422,
-    title: "Region not available",
-    meaning: "This deployment has no database in that jurisdiction.",
-    remedy: "Choose another region, or bind a database for it: see docs/operate.md.",
-  },
   enterprise_deleted: {
     status: 409,
     title: "Enterprise deleted",
@@ -266,6 +260,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     title: "Unsupported media type",
     meaning: "The request does not declare its body as JSON.",
     remedy: "Send `Content-Type: application/json`.",
+  },
+  region_unavailable: {
+    status: 422,
+    title: "Region not available",
+    meaning: "This deployment has no database in that jurisdiction.",
+    remedy: "Choose another region, or bind a database for it: see docs/operate.md.",
   },
   validation_failed: {
     status: 422,
@@ -315,6 +315,12 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "The enterprise follows the real clock, which cannot be moved.",
     remedy: "Create an enterprise with a `test_clock`.",
   },
+  filtered_too_early: {
+    status: 422,
+    title: "Filtered too early",
+    meaning: "The question reaches back to usage that an earlier release recorded, which has totals only.",
+    remedy: "Ask from `filtered_from` on, or without filters. Kinds and models cannot be read for that time.",
+  },
   upgrade_required: {
     status: 426,
     title: "Upgrade required",
@@ -353,12 +359,6 @@ export const PROBLEMS: Record<ProblemCode, ProblemEntry> = {
     meaning: "The copy that lists and charts are read from cannot be reached, or it is incomplete and being rebuilt.",
     remedy: "Wait `Retry-After` seconds, then retry. The gauge, receipts and debits do not need the copy.",
     retryAfterSeconds: 5,
-  },
-  filtered_too_early: {
-    status: 422,
-    title: "Filtered too early",
-    meaning: "The question reaches back to usage that an earlier release recorded, which has totals only.",
-    remedy: "Ask from `filtered_from` on, or without filters. Kinds and models cannot be read for that time.",
   },
   misconfigured: {
     status: 503,

@@ -179,6 +179,8 @@ describe("every route", () => {
     }
     const heads = ["route", ...kinds.slice(1).map(([name], i) => (i >= 10 && i < 12 ? `${name} session` : name))];
     const table = [`| ${heads.join(" | ")} |`, `|${heads.map(() => "---").join("|")}|`, ...lines].join("\n");
-    await expect(`${table}\n`).toMatchFileSnapshot("../../docs/access-table.md");
+    const head =
+      "# Who may call each route\n\n`OPERATOR_KEY` may call every route. The columns are the scopes of operator keys, then the scopes of enterprise keys, then sessions and embed tokens. [Security](security.md) explains them. A test makes this table from the responses.";
+    await expect(`${head}\n\n${table}\n`).toMatchFileSnapshot("../../docs/access-table.md");
   });
 });

@@ -254,6 +254,8 @@ describe("every page and form of the operator", () => {
     }
     const heads = ["page or form", ...cookies.keys()];
     const table = [`| ${heads.join(" | ")} |`, `|${heads.map(() => "---").join("|")}|`, ...lines].join("\n");
-    await expect(`${table}\n`).toMatchFileSnapshot("../../docs/console-access.md");
+    const head =
+      "# Who may use each page of the console\n\nThe columns are `OPERATOR_KEY` and the scopes of operator keys. [Operate](operate.md#the-operators-page) describes the pages. A test makes this table from the responses.";
+    await expect(`${head}\n\n${table}\n`).toMatchFileSnapshot("../../docs/console-access.md");
   });
 });
