@@ -83,8 +83,8 @@ async function bench({
   const bundle = buildWorker(join(directory, "bundle"));
   if (watchers || pages) return benchReaders(plan, bundle, directory, pages);
   if (bill) {
-    const { bills } = await account(bundle, join(directory, "counted"));
-    return console.log(`${statementTable(bills)}\n\n${billTable(bills)}`);
+    const { bills, storage } = await account(bundle, join(directory, "counted"));
+    return console.log(`${statementTable(bills)}\n\n${billTable(bills)}\n\n${tableOf(storageRows(storage))}`);
   }
   if (apart) return benchApart(plan, bundle, directory);
   if (control) return benchControl(plan, bundle, join(directory, "state"));
