@@ -147,7 +147,9 @@ const BudgetRow: FC<{ row: ParsedBudget; path: string; timeZone: string; editabl
       <Cell column="Limit" num>
         {limitMicros === null ? "No limit" : formatCharge(limitMicros, unit)}
         {!every && limitMicros !== null && limitMicros > 0 && (
-          <small class="muted">{formatPercent(usedMicros, limitMicros)} used</small>
+          <small class="muted">
+            {usedMicros / limitMicros > 10 ? "over 1,000 %" : formatPercent(usedMicros, limitMicros)} used
+          </small>
         )}
       </Cell>
       <Cell column="Period">{PERIODS[row.period]}</Cell>

@@ -80,7 +80,7 @@ const Bar: FC<Props & { total: number }> = ({ gauge, outlook, total }) => {
           </defs>
           <rect class="track-fill" width="100%" height="22" />
           <rect class="monthly-fill" width={percent(share(monthly.usedMicros, total))} height="22" />
-          {gauge.bonus !== null && bonusStart < 100 && (
+          {gauge.bonus !== null && total > 0 && bonusStart < 100 && (
             <>
               <rect x={percent(bonusStart)} width={percent(100 - bonusStart)} height="22" fill="url(#hatch-free)" />
               <rect

@@ -55,8 +55,9 @@ export function bucketChart({ buckets, granularity, unit, timeZone, window, nowM
   return {
     kind: "buckets",
     x: buckets.map((_, i) => i),
-    xMin: -0.35,
-    xMax: buckets.length - 0.65,
+    // Each point is in the middle of its bucket, and the first and last buckets have room for their marks.
+    xMin: -0.5,
+    xMax: buckets.length - 0.5,
     labels,
     xTicks: buckets.flatMap(({ startsAtMs }, i) =>
       (buckets.length - 1 - i) % bucketsPerTick === 0

@@ -35,6 +35,37 @@ describe("the chart by bucket", () => {
     );
   });
 
+  it("has room for a mark at the very start and the very end of its buckets", () => {
+    const week = buckets(
+      "7d",
+      () => 1,
+      () => 0,
+    );
+    const facts = {
+      type: "grant_added",
+      grant: "g",
+      amountMicros: UNIT,
+      source: "referral",
+      expiresAtMs: null,
+      debtPaidMicros: 0,
+    } as const;
+    const at = [week.buckets[6]!.endsAtMs - 1, week.buckets[0]!.startsAtMs];
+    const changes = at.map((atMs, i) => ({ seq: 2 - i, atMs, by: "operator", facts }) as const);
+    const chart = bucketChart({
+      ...week,
+      unit: "credits",
+      timeZone: "UTC",
+      window: "the last 7 days",
+      nowMs: NOW,
+      changes,
+    });
+    expect(chart.marks).toHaveLength(2);
+    for (const mark of chart.marks) {
+      expect(mark.at).toBeGreaterThanOrEqual(chart.xMin);
+      expect(mark.at).toBeLessThanOrEqual(chart.xMax);
+    }
+  });
+
   it("shows zeros, and says so if nothing was used", () => {
     const day = buckets(
       "24h",

@@ -1,4 +1,4 @@
-// What tables show on a phone: everything that they show on a wide screen, except further names of a model.
+// What pages show on a phone and with odd data: tiers, long ids, an allowance of 0, a limit that was passed a thousandfold.
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Enterprise, NARROW, type Site, startSite, WIDE } from "./site.ts";
 
@@ -79,5 +79,25 @@ it("keeps the plan and its billing in one line of the operator's list on a phone
   const text = page.getByText("pro, own model");
   await text.waitFor();
   expect((await text.boundingBox())!.height).toBeLessThan(24);
+  await context.close();
+});
+
+it("draws no bonus for an allowance of 0", async () => {
+  const zero = await site.newEnterprise({ monthly_allowance_micros: 0 });
+  const { page, context } = await site.signIn(zero, "admin", { path: "/settings/usage" });
+  expect(await page.locator("#allocation .meter > svg > rect").count()).toBe(2);
+  expect(await page.locator("#allocation .monthly-fill").getAttribute("width")).toBe("0%");
+  await context.close();
+});
+
+it("keeps a budget that was passed a thousandfold inside its card at 300 pixels", async () => {
+  await acme.run(9_000_000, { user: "ada" });
+  await site.sendOk("PUT", `${acme.path}/budgets/user/ada/cycle`, { limit_micros: 1 });
+  const { page, context } = await site.signIn(acme, "admin", { path: "/settings/budgets" });
+  await page.setViewportSize({ width: 300, height: 700 });
+  const limit = page.locator(".budgets [data-label=Limit] small");
+  expect(await limit.innerText()).toBe("over 1,000 % used");
+  const [text, card] = [await limit.boundingBox(), await page.locator(".budgets").boundingBox()];
+  expect(text!.x + text!.width).toBeLessThanOrEqual(card!.x + card!.width);
   await context.close();
 });
