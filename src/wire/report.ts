@@ -11,6 +11,7 @@ import { type FieldError, isRefusal, type Refused, refuse } from "../ledger/refu
 import { STANDARD_TIER, TIER_PATTERN, TIER_RULE } from "../ledger/tiers.ts";
 import { type DebitAnswerJson, debitAnswerSchema } from "./debit-answer.ts";
 import { id, surface, time } from "./fields.ts";
+import { type ReportJson, readOrdinaryReport } from "./ordinary-report.ts";
 import { fieldErrors, firstErrors, type Problem, problemOfRefusal } from "./problems.ts";
 import { parseUsage, usageSchema } from "./usage.ts";
 
@@ -18,7 +19,7 @@ const MAX_REPORTS = 1_000;
 /** How many field errors each result of a batch lists. */
 const MAX_ITEM_ERRORS = 10;
 
-const reportSchema = z
+export const reportSchema = z
   .strictObject({
     run: id,
     model: id.describe("An id or alias of the price book, or a name that a router or a cloud uses for it"),
@@ -128,9 +129,15 @@ function outlineOf(body: unknown): { batch: boolean; sent: unknown[] } | { error
 
 /** Checks one report and prices its model. */
 function parseReport(report: unknown, find: FindPrice): Report | Refused {
+  const ordinary = readOrdinaryReport(report);
+  if (ordinary !== null) return priceReport(ordinary, find);
   const parsed = reportSchema.safeParse(report);
   if (!parsed.success) return refuse({ code: "validation_failed", errors: fieldErrors(parsed.error) });
-  const { run, model, tier, usage, surface: from, workspace, user, group, started_at, final, estimated } = parsed.data;
+  return priceReport(parsed.data, find);
+}
+
+function priceReport(report: ReportJson, find: FindPrice): Report {
+  const { run, model, tier, usage, surface: from, workspace, user, group, started_at, final, estimated } = report;
   const found = find(model, tier);
   return {
     run,

@@ -51,11 +51,16 @@ export class HibernatingSockets implements Sockets {
   }
 }
 
+/** The owners that were read before. An attachment never changes, and every message of a debit stream needs it. */
+const owners = new WeakMap<WebSocket, SocketOwner>();
+
 export class HibernatingSocket implements Socket {
   constructor(readonly socket: WebSocket) {}
 
   get owner(): SocketOwner {
-    return this.socket.deserializeAttachment() as SocketOwner;
+    const owner = owners.get(this.socket) ?? (this.socket.deserializeAttachment() as SocketOwner);
+    owners.set(this.socket, owner);
+    return owner;
   }
 
   send(message: string): void {
