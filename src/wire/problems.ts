@@ -48,10 +48,10 @@ export function problemHeaders({ status, retryAfterSeconds }: Problem): Record<s
 }
 
 /** How many field errors a problem lists. A body may have very many, and listing all would take more bytes than the body. */
-const MAX_ERRORS = 100;
+export const MAX_ERRORS = 100;
 
-/** A schema's issues as field errors. A path is dotted; items of a list are named by their index. */
-export function fieldErrors(error: z.core.$ZodError): FieldError[] {
+/** A schema's first issues as field errors. A path is dotted; items of a list are named by their index. */
+export function fieldErrors(error: z.core.$ZodError, limit = MAX_ERRORS): FieldError[] {
   const errors = error.issues.flatMap((issue) => {
     const path = issue.path.map(String);
     if (issue.code !== "unrecognized_keys") {
@@ -60,11 +60,11 @@ export function fieldErrors(error: z.core.$ZodError): FieldError[] {
     }
     return issue.keys.map((key) => ({ path: [...path, key].join("."), message: "unknown field" }));
   });
-  return firstErrors(errors);
+  return firstErrors(errors, limit);
 }
 
 /** The first errors of a list, and how many more there are. */
-export function firstErrors(errors: FieldError[], limit = MAX_ERRORS): FieldError[] {
+export function firstErrors(errors: FieldError[], limit: number): FieldError[] {
   if (errors.length <= limit) return errors;
   return [...errors.slice(0, limit), { path: "", message: `and ${errors.length - limit} more errors` }];
 }

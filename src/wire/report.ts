@@ -12,7 +12,7 @@ import { STANDARD_TIER, TIER_PATTERN, TIER_RULE } from "../ledger/tiers.ts";
 import { type DebitAnswerJson, debitAnswerSchema } from "./debit-answer.ts";
 import { id, surface, time } from "./fields.ts";
 import { type ReportJson, readOrdinaryReport } from "./ordinary-report.ts";
-import { fieldErrors, firstErrors, type Problem, problemOfRefusal } from "./problems.ts";
+import { fieldErrors, firstErrors, MAX_ERRORS, type Problem, problemOfRefusal } from "./problems.ts";
 import { parseUsage, usageSchema } from "./usage.ts";
 
 const MAX_REPORTS = 1_000;
@@ -124,7 +124,7 @@ function outlineOf(body: unknown): { batch: boolean; sent: unknown[] } | { error
   const errors = Object.keys(rest).map((path) => ({ path, message: "unknown field" }));
   const fits = Array.isArray(reports) && reports.length >= 1 && reports.length <= MAX_REPORTS;
   if (!fits) errors.push({ path: "reports", message: `must be a list of 1 to ${MAX_REPORTS} reports` });
-  return errors.length > 0 ? { errors: firstErrors(errors) } : { batch: true, sent: reports as unknown[] };
+  return errors.length > 0 ? { errors: firstErrors(errors, MAX_ERRORS) } : { batch: true, sent: reports as unknown[] };
 }
 
 /** Checks one report and prices its model. */

@@ -25,7 +25,7 @@ export function parseHistoryFile(text: string, unit: Unit): Portions | { fault: 
   const portions: ImportRequest[] = [];
   for (let at = 0; at < read.rows.length || at === 0; at += MAX_ROWS) {
     const parsed = historySchema.safeParse({ unit: read.unit, rows: read.rows.slice(at, at + MAX_ROWS) });
-    if (!parsed.success) return { fault: rowFault(fieldErrors(parsed.error), at) };
+    if (!parsed.success) return { fault: rowFault(fieldErrors(parsed.error, Number.POSITIVE_INFINITY), at) };
     portions.push(parseHistory(parsed.data));
   }
   return { portions, rows: read.rows.length };
@@ -91,7 +91,7 @@ export function parseCsv(text: string): string[][] {
   const lines: string[][] = [];
   let line: string[] = [];
   // A cell in quotes, in which two quotes mean one; or text without quotes; then what ends the cell.
-  const cell = /(?:\s*"((?:[^"]|"")*)"\s*|([^,\r\n]*))(,|\r?\n|\r|$)/gy;
+  const cell = /(?:[ \t]*"((?:[^"]|"")*)"[ \t]*|([^,\r\n]*))(,|\r?\n|\r|$)/gy;
   while (cell.lastIndex <= text.length) {
     const [found, quoted, plain = "", end] = cell.exec(text) ?? [];
     if (found === undefined) break;

@@ -67,3 +67,25 @@ it("reads cells in quotes as RFC 4180 says, and never hangs on broken ones", () 
   ]);
   expect(parseCsv("")).toEqual([]);
 });
+
+it("ends a line at its end, whatever the next one begins with", () => {
+  expect(parseCsv('a,\n"b",c')).toEqual([
+    ["a", ""],
+    ["b", "c"],
+  ]);
+  expect(parseCsv('a,"b" \r\n,c')).toEqual([
+    ["a", "b"],
+    ["", "c"],
+  ]);
+});
+
+it("reads a file of empty lines in one pass", () => {
+  const empty = "\n".repeat(1_000_000);
+  expect(parseCsv(`a${empty}b`)).toEqual([["a"], ["b"]]);
+  expect(parseCsv(`a,${" ".repeat(1_000_000)}b`)).toEqual([["a", "b"]]);
+});
+
+it("says how many more errors there are, also when there are very many", () => {
+  const lines = Array.from({ length: 900 }, () => LINE.replace("3.4", "-1"));
+  expect(faultOf([HEAD, ...lines].join("\n"))).toMatch(/^Row 1: amount_micros .* There are 899 more errors\.$/);
+});
