@@ -13,7 +13,12 @@ import { NOON, report, settings } from "../support/books.ts";
 import { stubPlatform } from "./stub-platform.ts";
 
 const { values } = parseArgs({ options: { runs: { type: "string", default: "1000000" } } });
-const RUNS = Number(values.runs);
+const BLOCK = 1_000;
+const RUN_DIGITS = 7;
+/** How many blocks one statement writes. */
+const BLOCKS_AT_ONCE = 50;
+/** A multiple of a thousand. */
+const RUNS = Math.max(2, Math.ceil(Number(values.runs) / BLOCK)) * BLOCK;
 const DEBIT_EVERY_MS = 20;
 const QUIET_MS = 10_000;
 const CREDIT = 1_000_000;
@@ -69,17 +74,74 @@ await measure("rebuild", () => run(REBUILD, REBUILD_START));
 console.log(readers.end());
 process.exit(0);
 
+/**
+ * Fills the object and the copy. Only the first and the last thousand runs are debited. The runs between them are copies of
+ * the first ones, and the object's totals are multiplied to match. The last runs change every total, so the copy gets
+ * these from the object.
+ */
 async function fill(): Promise<void> {
-  for (let made = 0; made < RUNS; made += 1_000) {
-    ledger.debit(Array.from({ length: 1_000 }, (_, i) => reportOf(made + i)));
-    if (made % 10_000 === 0) while (ledger.sql.all("SELECT 1 FROM outbox_items LIMIT 1").length > 0) await project();
+  await debitBlock(0);
+  const copies = Math.max(0, RUNS / BLOCK - 2);
+  for (let from = 1; from <= copies; from += BLOCKS_AT_ONCE) {
+    const to = Math.min(copies, from + BLOCKS_AT_ONCE - 1);
+    ledger.sql.transaction(() => {
+      for (const table of ["runs", "meters"]) ledger.sql.run(copyOfRows(ledger.sql.all, table, from, to));
+    });
+    for (const table of ["runs", "run_models"]) copy.rows(copyOfRows(copy.rows.bind(copy), table, from, to));
+    note(`wrote ${(to + 1) * BLOCK} of ${RUNS} runs`);
   }
+  multiplyTotals(1 + copies);
+  await debitBlock(1 + copies);
+  note(`${RUNS} runs are in the object and in the copy`);
+}
+
+async function debitBlock(block: number): Promise<void> {
+  ledger.debit(Array.from({ length: BLOCK }, (_, i) => reportOf(block * BLOCK + i)));
   while (ledger.sql.all("SELECT 1 FROM outbox_items LIMIT 1").length > 0) await project();
-  console.log(`${RUNS} runs after ${Math.round((performance.now() - startedMs) / 1_000)} s`);
 }
 
 function reportOf(n: number) {
-  return report(1 + (n % 50), { run: `run-${n}`, user: `u${n % 50}`, workspace: `w${n % 20}` });
+  return report(1 + (n % 50), { run: runName(n), user: `u${n % 50}`, workspace: `w${n % 20}` });
+}
+
+function runName(n: number): string {
+  return `run-${String(n).padStart(RUN_DIGITS, "0")}`;
+}
+
+/** Returns a statement that copies the rows of the first thousand runs, once for each block of runs. */
+function copyOfRows(all: (sql: string) => object[], table: string, fromBlock: number, toBlock: number): string {
+  const columns = Object.keys(all(`SELECT * FROM ${table} LIMIT 1`)[0] ?? {});
+  const name = `printf('run-%0${RUN_DIGITS}d', block * ${BLOCK} + substr(run, 5))`;
+  return `WITH RECURSIVE blocks (block) AS (VALUES (${fromBlock}) UNION ALL SELECT block + 1 FROM blocks WHERE block < ${toBlock})
+    INSERT INTO ${table} (${columns.join(", ")})
+    SELECT ${columns.map((column) => (column === "run" ? name : column)).join(", ")}
+    FROM blocks CROSS JOIN (SELECT * FROM ${table} WHERE run LIKE 'run-%' ORDER BY run LIMIT ${BLOCK})`;
+}
+
+/** Multiplies what the first thousand runs came to, in the enterprise's row and in the totals. */
+function multiplyTotals(by: number): void {
+  const { sql } = ledger;
+  const times = (columns: string[]) => columns.map((column) => `${column} = ${column} * ${by}`).join(", ");
+  const cubeSums = ["cycle_micros", "model_requests", "savings_micros"];
+  /** Multiplies each number of a JSON object whose values are numbers or lists of numbers. */
+  const json = (column: string) => `${column} = (SELECT json_group_object(key, json(iif(type = 'array',
+    json_array((value ->> 0) * ${by}, (value ->> 1) * ${by}), value * ${by}))) FROM json_each(${column}))`;
+  sql.transaction(() => {
+    sql.run(`UPDATE enterprise SET ${times(["monthly_used_micros"])}, seq = 1 + (seq - 1) * ${by}`);
+    sql.run(`UPDATE progress SET ${times(["value"])} WHERE name = 'items_folded'`);
+    sql.run("UPDATE progress SET value = (SELECT seq FROM enterprise) WHERE name IN ('folded', 'cube_folded')");
+    sql.run(`UPDATE totals_time SET ${times(["amount_micros"])}`);
+    sql.run(`UPDATE totals_cycle SET ${times(["requests", "amount_micros", "day_micros"])}`);
+    sql.run(`UPDATE totals_model SET ${times(cubeSums)}, ${json("kinds")}`);
+    const sums = ["amount_micros", "requests", "meter_requests", ...cubeSums];
+    sql.run(`UPDATE cube SET ${times(sums)}, ${json("kinds")}, ${json("hours")}`);
+  });
+  ledger.forget();
+}
+
+/** Says on stderr how far the measurement is. */
+function note(text: string): void {
+  console.error(`${Math.round((performance.now() - startedMs) / 1_000)} s: ${text}`);
 }
 
 async function project(): Promise<void> {
@@ -89,9 +151,13 @@ async function project(): Promise<void> {
 
 async function run(name: string, cursor: unknown) {
   ledger.startJob(name, cursor);
+  let noted = 0;
   for (;;) {
     const job = await jobs.runSlices(name, 1);
     const cursor = job?.cursor as { phase?: string; place?: unknown } | null;
+    const percent = Math.floor(10 * (job?.progress ?? 1)) * 10;
+    if (percent !== noted) note(`${name} ${percent} %`);
+    noted = percent;
     running = `${name} ${cursor?.phase ?? JSON.stringify(cursor?.place)?.slice(0, 50)}`;
     if (job?.state !== "running") return job;
     await new Promise<void>((resolve) =>
@@ -102,6 +168,7 @@ async function run(name: string, cursor: unknown) {
 
 /** Runs `act` while debits arrive, and prints how long each of them waited, from when it was due until its commit. */
 async function measure<T>(what: string, act: () => Promise<T>): Promise<T> {
+  note(`measures debits: ${what}`);
   const fromMs = performance.now();
   const waits: { wallMs: number; cpuMs: number }[] = [];
   let ended = false;
@@ -138,22 +205,41 @@ async function measure<T>(what: string, act: () => Promise<T>): Promise<T> {
   return result;
 }
 
+/** Twice a second reads what pages show: totals of the cycle, days, hours and the cube, and a hundred runs by their ids. */
 function watchReaders() {
   const count = () => Number(copy.rows("SELECT count(*) AS n FROM runs")[0]?.n);
-  const sum = () =>
-    Number(copy.rows("SELECT sum(amount_micros) AS n FROM usage_by_dimension WHERE dimension = 'all'")[0]?.n);
   const before = count();
-  let [least, last, fell] = [before, sum(), 0];
+  const sums = [
+    "usage_by_dimension WHERE dimension = 'all'",
+    "usage_by_dimension WHERE dimension = 'user'",
+    "usage_daily",
+    "usage_hourly",
+    "usage_cube",
+  ];
+  const last = new Map<string, number>();
+  let [fell, looks, missing] = [0, 0, 0];
   const timer = setInterval(() => {
-    const now = sum();
-    if (now < last) fell += 1;
-    last = now;
+    looks += 1;
+    for (const from of sums) {
+      const now = Number(copy.rows(`SELECT sum(amount_micros) AS n FROM ${from}`)[0]?.n);
+      if (now < (last.get(from) ?? 0)) fell += 1;
+      last.set(from, now);
+    }
+    const step = Math.floor(RUNS / 100);
+    const ids = Array.from({ length: 100 }, (_, i) => runName(i * step + ((looks * 7_919) % step)));
+    const found = copy.rows(
+      "SELECT count(*) AS n FROM runs WHERE enterprise = 'acme' AND run IN (SELECT value FROM json_each(?))",
+      JSON.stringify(ids),
+    );
+    missing += ids.length - Number(found[0]?.n);
   }, 500);
   return {
     end: () => {
       clearInterval(timer);
-      least = Math.min(least, count());
-      return `rows of runs before ${before}, after ${count()}; the total of the copy fell ${fell} times`;
+      return (
+        `rows of runs before ${before}, after ${count()}; in ${looks} looks, a total of the copy fell ${fell} times, ` +
+        `and ${missing} of ${looks * 100} runs were missing`
+      );
     },
   };
 }
