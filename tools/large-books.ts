@@ -9,7 +9,7 @@ const HELP = `Usage: node tools/run.mjs large-books.ts [options]
 Fills an enterprise with runs, then audits it and rebuilds its copy while 50 debits arrive in each second. Says on stderr
 how far it is, and prints the result at the end.
 
-  --runs N   how many runs (default 1000000, which takes about ten minutes and 3 GB of memory)
+  --runs N   how many runs (default 1000000, which takes 3 GB of memory)
   --help     show this help`;
 
 const OPTIONS = {

@@ -32,6 +32,11 @@ export class CreditCommands {
 
   constructor(readonly world: World) {}
 
+  /** How far the referral has come. */
+  get referral(): string {
+    return JSON.stringify([this.referred, this.#accepting, this.#granted]);
+  }
+
   grant(): void {
     const { dice, booksNowMs, reference, scenario } = this.world;
     const expiry = scenario.disciplined ? "never" : dice.weighted({ never: 3, soon: 3, later: 3, turn: 3, past: 0.3 });

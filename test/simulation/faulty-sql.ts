@@ -25,11 +25,15 @@ export type FaultySql = Sql & {
   commits(): number;
   /** The state after the last commit since the trap was armed; null if there was none. */
   committedDump(): string | null;
+  /** Writes everything that is stored to a file. */
+  saveTo(file: string): void;
+  /** Continues with what is stored in a file. */
+  goBackTo(file: string): void;
 };
 
 /** @param committed called after each commit, with a way to read without meeting the trap */
 export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
-  const inner = openSql();
+  let inner = openSql();
   let trap: Trap | null = null;
   let left = 0;
   let depth = 0;
@@ -94,6 +98,12 @@ export function faultySql(committed: (all: Sql["all"]) => void): FaultySql {
     sprung: () => sprung,
     commits: () => commits,
     committedDump: () => committedDump,
+    saveTo: (file) => inner.run("VACUUM INTO ?", file),
+    goBackTo: (file) => {
+      inner = openSql(file);
+      inner.all("PRAGMA synchronous = OFF");
+      inner.all("PRAGMA journal_mode = MEMORY");
+    },
   };
 }
 

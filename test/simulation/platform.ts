@@ -127,6 +127,7 @@ export class SimPlatform implements WorldPlatform {
       sql,
       {
         sql,
+        ...(world.restores.recovery === null ? {} : { recovery: world.restores.recovery }),
         clock: { realNowMs: () => this.nowMs() },
         alarm: { set: (atMs) => this.#setAlarm(atMs) },
         copy,

@@ -106,6 +106,10 @@ export const RARE_EVENTS = [
   "alarm_lost_until_the_next_call",
   "job_retried",
   "job_interrupted_between_slices",
+  "restored",
+  "restore_undid_charges",
+  "restore_interrupted",
+  "restore_met_a_request_on_its_way",
   // the copy
   "copy_down",
   "copy_down_for_hours",

@@ -24,9 +24,9 @@ type Around = {
 
 export class ReferenceBudgets {
   /** By dimension, id and period. */
-  readonly #budgets = new Map<string, ReferenceBudget>();
+  readonly limits = new Map<string, ReferenceBudget>();
   /** By unit, period, its start, dimension and id. */
-  readonly #used = new Map<string, number>();
+  readonly charges = new Map<string, number>();
 
   constructor(readonly around: Around) {}
 
@@ -34,14 +34,14 @@ export class ReferenceBudgets {
   set(dimension: BudgetDimension, id: string, period: Period, limit: number | null, action: "block" | "warn"): boolean {
     const place = `${dimension} ${id} ${period}`;
     const budget = { limit, action, unit: this.around.unit };
-    const changes = JSON.stringify(this.#budgets.get(place)) !== JSON.stringify(budget);
-    this.#budgets.set(place, budget);
+    const changes = JSON.stringify(this.limits.get(place)) !== JSON.stringify(budget);
+    this.limits.set(place, budget);
     return changes;
   }
 
   /** Removes a budget. Returns whether there was one. */
   remove(dimension: BudgetDimension, id: string, period: Period): boolean {
-    return this.#budgets.delete(`${dimension} ${id} ${period}`);
+    return this.limits.delete(`${dimension} ${id} ${period}`);
   }
 
   /** Books a charge or a refund: the parts that count in this cycle and today. */
@@ -50,7 +50,7 @@ export class ReferenceBudgets {
     for (const [dimension, id] of Object.entries(this.#idsOf(run))) {
       for (const period of PERIODS) {
         const key = `${unit} ${period} ${this.startOf(period, nowMs)} ${dimension} ${id}`;
-        this.#used.set(key, (this.#used.get(key) ?? 0) + parts[period]);
+        this.charges.set(key, (this.charges.get(key) ?? 0) + parts[period]);
       }
     }
   }
@@ -58,10 +58,10 @@ export class ReferenceBudgets {
   /** How what applies to an id stands. */
   of(dimension: BudgetDimension, id: string, nowMs: number): BudgetStanding[] {
     return PERIODS.flatMap((period) => {
-      const budget = this.#budgets.get(`${dimension} ${id} ${period}`) ?? this.#budgets.get(`${dimension} * ${period}`);
+      const budget = this.limits.get(`${dimension} ${id} ${period}`) ?? this.limits.get(`${dimension} * ${period}`);
       if (budget === undefined) return [];
       const key = `${budget.unit} ${period} ${this.startOf(period, nowMs)} ${dimension} ${id}`;
-      const used = Math.max(0, this.#used.get(key) ?? 0);
+      const used = Math.max(0, this.charges.get(key) ?? 0);
       return [{ ...budget, period, used, held: this.#held(dimension, id, budget.unit) }];
     });
   }

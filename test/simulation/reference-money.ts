@@ -52,7 +52,7 @@ export class ReferenceMoney {
   /** The entries by type: how many there are, and the sum of the micros that they name. */
   readonly entries = new Map<string, { count: number; micros: number }>();
   /** Everything that was taken in the running cycle, and by which meter. */
-  #takings: { taking: Taking; taker: Taker }[] = [];
+  takings: { taking: Taking; taker: Taker }[] = [];
 
   constructor(
     nowMs: number,
@@ -67,7 +67,7 @@ export class ReferenceMoney {
   /** How much was taken from a source in the running cycle. */
   taken(from: Source): number {
     let sum = 0;
-    for (const { taking } of this.#takings) if (taking.from === from) sum += taking.micros;
+    for (const { taking } of this.takings) if (taking.from === from) sum += taking.micros;
     return sum;
   }
 
@@ -152,7 +152,7 @@ export class ReferenceMoney {
     let paid = 0;
     for (;;) {
       const free = this.monthlyLeft + this.bonusLeft(nowMs);
-      const debts = this.#takings.filter(({ taking }) => taking.from === "debt" && taking.micros > 0);
+      const debts = this.takings.filter(({ taking }) => taking.from === "debt" && taking.micros > 0);
       const first = debts.sort((a, b) => byAge(a.taker, b.taker))[0];
       if (free <= 0 || first === undefined) return paid;
       const part = Math.min(free, first.taking.micros);
@@ -197,7 +197,7 @@ export class ReferenceMoney {
       nowMs < endsMs ? { startsMs: endedMs, endsMs } : { startsMs: holding.startsAtMs, endsMs: holding.endsAtMs };
     if (nowMs >= endsMs) this.count("cycle_turned_over_idle_months");
     this.cycle = { ...bounds, zone, allowance };
-    this.#takings = [];
+    this.takings = [];
     this.note("cycle_started", allowance);
   }
 
@@ -219,7 +219,7 @@ export class ReferenceMoney {
     if (micros === 0) return;
     const taking = { from, grant, cycleMs: this.cycle.startsMs, dayMs, micros, lapsed: 0 };
     taker.takings.push(taking);
-    this.#takings.push({ taking, taker });
+    this.takings.push({ taking, taker });
   }
 }
 

@@ -38,9 +38,14 @@ export class ReferenceTotals {
   readonly cycle = new Map<string, CycleSum>();
   /** By `day cycle unit workspace group user model tier surface`. */
   readonly cells = new Map<string, CellSum>();
-  readonly #used = new Set<string>();
+  /** The models and meters that each run has used. */
+  readonly seen = new Set<string>();
+
+  /** How many reports were booked. */
+  charges = 0;
 
   add(run: ReferenceRun, charged: Charged): void {
+    this.charges += 1;
     const { unit, micros, ofCycle, first, cycle, nowMs } = charged;
     this.#addCell(run, charged);
     const starts = { hour: localHourStart(nowMs, cycle.zone), day: localDayStart(nowMs, cycle.zone) };
@@ -57,10 +62,10 @@ export class ReferenceTotals {
   }
 
   #addCell(run: ReferenceRun, { unit, model, tier, grown, micros, ofCycle, first, cycle, nowMs }: Charged): void {
-    const firstOfModel = !this.#used.has(`${run.run} ${model}`);
-    this.#used.add(`${run.run} ${model}`);
-    const firstOfMeter = !this.#used.has(`${run.run} ${model} ${tier}`);
-    this.#used.add(`${run.run} ${model} ${tier}`);
+    const firstOfModel = !this.seen.has(`${run.run} ${model}`);
+    this.seen.add(`${run.run} ${model}`);
+    const firstOfMeter = !this.seen.has(`${run.run} ${model} ${tier}`);
+    this.seen.add(`${run.run} ${model} ${tier}`);
     if (!firstOfMeter && micros === 0 && Object.values(grown).every((tokens) => tokens === 0)) return;
     const ids = [run.workspace, run.group ?? "none", run.user, model, tier, run.surface].join(" ");
     const key = `${localDayStart(nowMs, cycle.zone)} ${cycle.startsMs} ${unit} ${ids}`;

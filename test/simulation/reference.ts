@@ -53,7 +53,8 @@ export class Reference {
   readonly budgets = new ReferenceBudgets(this);
   readonly runs = new Map<string, ReferenceRun>();
   readonly groups = new Map<string, string | null>();
-  readonly #waiting = new Map<ReferenceMeter, ReferenceRun>();
+  /** The meters that wait for a price, and their runs. */
+  readonly unpriced = new Map<ReferenceMeter, ReferenceRun>();
   cap: number | null = null;
 
   constructor(
@@ -134,13 +135,13 @@ export class Reference {
       run.meters = [...run.meters.filter(isOther), next];
     }
     if (meter === undefined && price === null) {
-      this.#waiting.set(next, run);
+      this.unpriced.set(next, run);
       this.count("usage_kept_without_a_price");
     }
     const isPricedNow = price !== next.price;
     if (isPricedNow) {
       this.count("waiting_usage_priced_by_a_report");
-      this.#waiting.delete(next);
+      this.unpriced.delete(next);
       Object.assign(next, { price, pricedMs: nowMs });
     }
     this.runs.set(report.run, run);
@@ -149,19 +150,19 @@ export class Reference {
 
   /** How many meters wait for a price. */
   get waitingCount(): number {
-    return this.#waiting.size;
+    return this.unpriced.size;
   }
 
   /** Forgets a meter that has waited too long. */
   drop(meter: ReferenceMeter): void {
     meter.pruned = true;
-    this.#waiting.delete(meter);
+    this.unpriced.delete(meter);
   }
 
   /** The meters that wait for a price, in the order in which they get one: by run, then by tier, `standard` first. */
   waiting(): { run: ReferenceRun; meter: ReferenceMeter }[] {
     const key = ({ tier }: ReferenceMeter) => (tier === "standard" ? "" : tier);
-    const all = [...this.#waiting].map(([meter, run]) => ({ run, meter }));
+    const all = [...this.unpriced].map(([meter, run]) => ({ run, meter }));
     return all.sort((a, b) => (a.run === b.run ? less(key(a.meter), key(b.meter)) : less(a.run.run, b.run.run)));
   }
 
@@ -169,7 +170,7 @@ export class Reference {
   price(run: ReferenceRun, meter: ReferenceMeter, found: Price, nowMs: number): void {
     const price = this.pinned(found);
     const micros = costOf(meter.tokens, price, meter.unit);
-    this.#waiting.delete(meter);
+    this.unpriced.delete(meter);
     Object.assign(meter, { price, pricedMs: nowMs });
     this.count("waiting_usage_priced");
     this.money.charge(meter, micros, meter.unit, nowMs);

@@ -1,7 +1,7 @@
 /**
  * One simulated world: an enterprise's object, the platform under it, and the people and agents around it. It has one
  * seed, one clock and one queue of events. Every call to the object goes through `call`: it may fail halfway; what it
- * has done is applied to the reference too, and the books are compared.
+ * has done is applied to the reference too, and the books are compared. This file is long because a world is one class.
  */
 import { setImmediate as turnOfTheLoop } from "node:timers/promises";
 import type { Sql } from "../../src/enterprise/books/sql.ts";
@@ -19,6 +19,7 @@ import { SimPlatform } from "./platform.ts";
 import { quiesce } from "./quiesce.ts";
 import { type RareEvent, RareEventCounts } from "./rare-events.ts";
 import { Reference } from "./reference.ts";
+import { SimulatedRestores } from "./restores.ts";
 import { DAY_MS, drawScenario, type Scenario } from "./scenario.ts";
 import type { SimulatedObject } from "./simulated-object.ts";
 import { Trace, Violation } from "./trace.ts";
@@ -51,12 +52,14 @@ export class SimulatedWorld implements World {
   readonly budgets: SimulatedBudgets;
   readonly channels: SimulatedChannels;
   readonly crowds: Crowds;
+  readonly restores: SimulatedRestores;
   nowMs: number;
   readonly endMs: number;
   readonly #queue = new EventQueue();
   #drains = false;
   #calling = false;
   #failure: Error | null = null;
+  #awaited: Promise<void> | null = null;
   #calls = 0;
   /** The latest instant at which the books changed, by the enterprise's clock. */
   #booksMs = 0;
@@ -69,6 +72,7 @@ export class SimulatedWorld implements World {
     const { startMs, days, settings, testClock } = this.scenario;
     this.nowMs = startMs;
     this.endMs = startMs + days * DAY_MS;
+    this.restores = new SimulatedRestores(this, seed);
     this.platform = new SimPlatform(this);
     this.reference = new Reference(settings, startMs, (name) => this.count(name), this.keepsUnpriced);
     this.#watchedEndMs = this.reference.money.cycle.endsMs;
@@ -126,12 +130,14 @@ export class SimulatedWorld implements World {
       this.budgets.begin();
       this.channels.begin();
       this.crowds.begin();
+      this.restores.begin();
       await this.live(this.endMs + AFTERMATH_DAYS * DAY_MS);
       await quiesce(this);
       this.budgets.checkAnnounced();
       this.channels.check();
     } finally {
       this.platform.copy.close();
+      this.restores.end();
     }
   }
 
@@ -167,6 +173,24 @@ export class SimulatedWorld implements World {
     if (this.#calls % COPY_CHECK_EVERY_CALLS === 0) this.checkCopyWhenQuiet();
     if (this.dice.chance(this.scenario.faults.eviction) && !this.platform.healed) this.platform.evict();
     return outcome.answer;
+  }
+
+  waitFor(work: Promise<void>): void {
+    this.#awaited = work;
+  }
+
+  wentBack(): void {
+    const { object, reference } = this;
+    this.#calling = true;
+    object.core.gauge(OPERATOR);
+    this.#calling = false;
+    const { endsMs: watchedMs } = reference.money.cycle;
+    this.#booksMs = object.ledger.identity.lastAtMs;
+    reference.advance(object.ledger.nowMs());
+    this.#watchedEndMs = reference.money.cycle.endsMs;
+    if (this.#watchedEndMs !== watchedMs) this.operators.awaitTurn(this.#watchedEndMs);
+    this.platform.network.normalSinceMs = Math.max(this.platform.network.normalSinceMs, this.nowMs);
+    this.check();
   }
 
   /** Checks what a promise resolves to, before the next event. */
@@ -223,7 +247,7 @@ export class SimulatedWorld implements World {
 
   /** Applies to the reference what the object commits outside of a call, at the instant of that commit. */
   committed(all: Sql["all"]): void {
-    if (this.#calling || this.#booksMs === 0) return;
+    if (this.#calling || this.#booksMs === 0 || this.restores.underWay) return;
     const lastAtMs = all("SELECT last_at_ms FROM enterprise")[0]?.last_at_ms as number;
     const { credit } = this.operators;
     const referred = credit.referralGranted(all);
@@ -243,6 +267,8 @@ export class SimulatedWorld implements World {
       }
       this.nowMs = event.atMs;
       event.act();
+      if (this.#awaited !== null) await this.#awaited;
+      this.#awaited = null;
       if (!this.#drains) continue;
       this.#drains = false;
       await turnOfTheLoop();

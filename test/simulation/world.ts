@@ -4,6 +4,7 @@
  */
 import type { Caller } from "../../src/access/callers.ts";
 import type { Sql } from "../../src/enterprise/books/sql.ts";
+import type { Recovery } from "../../src/enterprise/platform.ts";
 import type { Attributed, Sent } from "./agent.ts";
 import type { CopyDb } from "./copy-db.ts";
 import type { Dice } from "./dice.ts";
@@ -26,6 +27,7 @@ export interface World {
   readonly platform: WorldPlatform;
   readonly traffic: WorldTraffic;
   readonly operators: WorldOperators;
+  readonly restores: WorldRestores;
   /** The object; a new instance after an eviction. */
   readonly object: SimulatedObject;
   readonly nowMs: number;
@@ -61,6 +63,10 @@ export interface World {
   same(what: string, found: unknown, expected: unknown): void;
   /** Compares the books with the reference. */
   check(): void;
+  /** Lets no event happen until this is done. */
+  waitFor(work: Promise<void>): void;
+  /** The object has gone back to an earlier moment, and the reference too. What time has caused since then follows. */
+  wentBack(): void;
   /** Lets storage fail under what the object does next without a call. */
   trapJobs(): void;
   /** Applies to the reference what the object commits outside of a call, at the instant of that commit. */
@@ -86,9 +92,18 @@ export interface WorldPlatform {
   readonly watchers: { open(): void };
 }
 
+interface WorldRestores {
+  /** The platform's recovery; null in a world without restores. */
+  readonly recovery: Recovery | null;
+  /** How many numbers the checkpoints of restores have skipped that are part of a checkpoint with this seq. */
+  skippedUntil(seq: number): number;
+}
+
 export type Condition = "normal" | "down" | "slow" | "unanswered";
 
 export interface WorldNetwork {
+  /** How many requests or answers are on their way. */
+  readonly inFlight: number;
   /** Since when the copy can be written; Infinity while it cannot. */
   readonly normalSinceMs: number;
   /** The grants that reached the enterprise that referred this one, by id: how often. */
@@ -101,7 +116,7 @@ export interface WorldNetwork {
 export interface WorldTraffic {
   readonly prices: Prices;
   readonly observer: {
-    readonly acknowledged: ReadonlyMap<string, { open: Tokens | null; final: Tokens | null }>;
+    readonly acknowledged: Map<string, { open: Tokens | null; final: Tokens | null }>;
     ofStart(outcome: string): void;
   };
   readonly starts: { race(): void; raise(run: string): void; release(run: string): void };
@@ -115,5 +130,5 @@ export interface WorldTraffic {
 
 export interface WorldOperators {
   readonly keys: { draw(): string; isValid(key: string): boolean; callerOf(key: string): Caller };
-  readonly credit: { readonly referred: boolean };
+  readonly credit: { readonly referred: boolean; readonly referral: string };
 }

@@ -5,7 +5,6 @@
 import { copyFileSync, mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
 import type { JobRecord } from "../../../src/catalog/job-record.ts";
 import type { RestoreSteps } from "../../../src/catalog/restore-steps.ts";
 import { type RestoredObject, Restores } from "../../../src/catalog/restores.ts";
@@ -14,6 +13,7 @@ import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import { auditInCall } from "../../../src/enterprise/jobs/audit-in-call.ts";
 import type { Recovery } from "../../../src/enterprise/platform.ts";
 import { CopyDb } from "../../simulation/copy-db.ts";
+import { openCatalogSql } from "../../support/catalog-sql.ts";
 import { openSql } from "../../support/node-sql.ts";
 import { type StubPlatform, stubPlatform } from "../stub-platform.ts";
 
@@ -50,7 +50,7 @@ export class Restorable {
     };
     this.platform = stubPlatform({ copy: this.copy, sql: this.#open(), recovery });
     this.core = new EnterpriseCore(this.platform);
-    this.restores = new Restores(sqlStorage(), (record) => void this.jobs.set(record.job, record));
+    this.restores = new Restores(openCatalogSql(), (record) => void this.jobs.set(record.job, record));
   }
 
   /** Takes a copy of the object's file, which a restore to this moment or later goes back to. */
@@ -143,16 +143,4 @@ export class Restorable {
         },
     });
   }
-}
-
-type CatalogSql = ConstructorParameters<typeof Restores>[0];
-
-/** The storage of a Durable Object, as far as Restores uses it. */
-function sqlStorage(): CatalogSql {
-  const db = new DatabaseSync(":memory:");
-  const exec = (statement: string, ...params: (string | number | null)[]) => {
-    const rows = db.prepare(statement).all(...params);
-    return { toArray: () => rows, one: () => rows[0] };
-  };
-  return { exec } as unknown as CatalogSql;
 }
