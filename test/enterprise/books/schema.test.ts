@@ -5,6 +5,7 @@ import { TOTAL_DIMENSIONS } from "../../../src/copy/batch.ts";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { loadOutbox } from "../../../src/enterprise/books/outbox.ts";
 import { migrate, STEPS, schemaStep } from "../../../src/enterprise/books/schema.ts";
+import type { Sql } from "../../../src/enterprise/books/sql.ts";
 import { DIMENSIONS } from "../../../src/ledger/attribution.ts";
 import { SURFACES } from "../../../src/ledger/books.ts";
 import { UNITS } from "../../../src/ledger/micros.ts";
@@ -48,39 +49,56 @@ it("applies no step twice, and leaves a database of a later version unchanged", 
   expect(dumpOf(sql)).toBe(after);
 });
 
-it("is before or after a step, wherever storage breaks, and continues from there", () => {
+it("is exactly as before a step, wherever storage breaks in it, and continues from there", () => {
   const steps = [...STEPS, LATER];
-  /** How many of the faults left the database before each step. */
-  const faultsBefore = steps.map(() => 0);
-  for (let statement = 0; ; statement++) {
-    const sql = faultySql(() => {});
-    sql.arm({ after: statement, writesOnly: true });
-    const fault = breaks(() => migrate(sql, steps));
-    if (!fault) break;
-    faultsBefore[schemaStep(sql)] = (faultsBefore[schemaStep(sql)] ?? 0) + 1;
-    const ledger = new Ledger(sql, () => NOON);
-    expect(ledger.provisioned).toBe(false);
-    migrate(sql, steps);
-    expect(schemaStep(sql)).toBe(steps.length);
-    ledger.create("acme", settings(), null);
-    expect(ledger.gauge().seq).toBe(1);
+  const sql = faultySql(() => {});
+  for (const [step, statements] of steps.entries()) {
+    const before = schemaAndRows(sql);
+    // Each statement of the step, and the one that notes the step, breaks once.
+    for (let after = 0; after <= statements.length; after++) {
+      sql.arm({ after, writesOnly: true });
+      expect(breaks(() => migrate(sql, steps))).toBe(true);
+      expect([schemaStep(sql), schemaAndRows(sql)]).toEqual([step, before]);
+    }
+    migrate(sql, steps.slice(0, step + 1));
+    expect(schemaStep(sql)).toBe(step + 1);
   }
-  // Each statement of a step, and the one that notes the step, broke once.
-  expect(faultsBefore).toEqual(steps.map((statements) => statements.length + 1));
+  const ledger = new Ledger(sql, () => NOON);
+  expect(ledger.provisioned).toBe(false);
+  ledger.create("acme", settings(), null);
+  expect(ledger.gauge().seq).toBe(1);
 });
 
 it("is provisioned completely or not at all, wherever its creation breaks", () => {
-  for (let statement = 0; ; statement++) {
+  const fresh = () => {
     const sql = faultySql(() => {});
+    migrate(sql);
+    return sql;
+  };
+  let sql = fresh();
+  const before = schemaAndRows(sql);
+  let rolledBack = 0;
+  for (let after = 0, fault = true; fault; after++) {
     const ledger = new Ledger(sql, () => NOON);
-    sql.arm({ after: statement, writesOnly: false });
-    if (!breaks(() => ledger.create("acme", settings(), null))) break;
+    sql.arm({ after, writesOnly: false });
+    fault = breaks(() => ledger.create("acme", settings(), null));
+    sql.disarm();
     const woken = new Ledger(sql, () => NOON);
-    if (!woken.provisioned) woken.create("acme", settings(), null);
+    if (!woken.provisioned) {
+      expect(schemaAndRows(sql)).toBe(before);
+      rolledBack += 1;
+      continue;
+    }
     expect(woken.state().identity.id).toBe("acme");
     expect(sql.all("SELECT count(*) AS n FROM entries")).toEqual([{ n: 1 }]);
+    sql = fresh();
   }
+  expect(rolledBack).toBeGreaterThan(3);
 });
+
+function schemaAndRows(sql: Sql): string {
+  return `${JSON.stringify(sql.all("SELECT name, sql FROM sqlite_master ORDER BY name"))}\n${dumpOf(sql)}`;
+}
 
 function breaks(act: () => void): boolean {
   try {
