@@ -62,14 +62,21 @@ const LONG_FILES = [
   "test/worker/usage-filters.test.ts",
 ];
 
+/**
+ * The projects one after another, because a process is used again only for the next file of the same project. Those whose
+ * files wait for other processes come in the middle, and the one with the shortest files is last, so that both cores have
+ * work until the end.
+ */
+const PROJECTS = ["worker", "process", "browser", "core"];
+
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const rankOf = ({ moduleId }: TestSpecification) => {
       const rank = LONG_FILES.findIndex((file) => moduleId.endsWith(`/${file}`));
       return rank === -1 ? LONG_FILES.length : rank;
     };
-    const byProject = Map.groupBy(await super.sort(files), ({ project }) => project);
-    return [...byProject.values()].flatMap((ofOne) => ofOne.toSorted((a, b) => rankOf(a) - rankOf(b)));
+    const placeOf = ({ project }: TestSpecification) => PROJECTS.indexOf(project.name);
+    return (await super.sort(files)).toSorted((a, b) => placeOf(a) - placeOf(b) || rankOf(a) - rankOf(b));
   }
 }
 
@@ -147,8 +154,7 @@ export default defineConfig({
           ...patient,
           name: "process",
           include: ["test/{contention,crash,raw-http,upgrade,volume}/**/*.test.ts"],
-          maxWorkers: 2,
-          sequence: { groupOrder: 2 },
+          maxWorkers: WORKERS,
         },
       },
       {
@@ -159,7 +165,6 @@ export default defineConfig({
           exclude: [TIMED_BROWSER_TESTS],
           // Each file starts its own Worker and Chromium on free ports.
           maxWorkers: WORKERS,
-          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -168,7 +173,7 @@ export default defineConfig({
           name: "browser-timed",
           include: [TIMED_BROWSER_TESTS],
           fileParallelism: false,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 1 },
         },
       },
     ],

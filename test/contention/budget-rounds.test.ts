@@ -1,5 +1,5 @@
-// Three hundred agents start at once under overlapping budgets and a nearly empty balance, five times, through a real
-// `wrangler dev` as `npm start` runs it: exactly those that fit are admitted.
+// Three hundred agents start at once under overlapping budgets and a nearly empty balance, five times: exactly those that fit
+// are admitted.
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { OPERATOR_KEY, type Server, startServer } from "../docs/server.ts";
 import { BudgetCrowd } from "./budget-crowd.ts";
@@ -12,7 +12,7 @@ let server: Server;
 const refused = { balance: 0, budget: 0 };
 
 beforeAll(async () => {
-  server = await startServer("npm start");
+  server = await startServer();
 }, TIMEOUT_MS);
 afterAll(() => server?.stop());
 

@@ -108,15 +108,11 @@ it("names only commands of wrangler that exist", () => {
   const texts = files.filter((name) => name.endsWith(".md")).map((name) => readFileSync(join(ROOT, name), "utf8"));
   const named = new Set(texts.flatMap((text) => text.match(/(?<=npx wrangler )[a-z]\w*(?: [a-z]\w*)?/g) ?? []));
   const groups = ["secret", "d1", "deployments"];
-  const helpOf = (...command: string[]) => {
-    const wrangler = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
-    return spawnSync(process.execPath, [wrangler, ...command, "--help"], { cwd: folder }).stdout.toString();
-  };
-  const help = [[], ...groups.map((group) => [group])].map((command) => helpOf(...command)).join("\n");
+  // wrangler's program declares each command like this. Its help would have to be printed for each group.
+  const program = readFileSync(join(ROOT, "node_modules/wrangler/wrangler-dist/cli.js"), "utf8");
   const known = [...named].filter((command) => {
     const [first = "", second] = command.split(" ");
-    const wanted = groups.includes(first) ? `${first} ${second}` : first;
-    return new RegExp(`^\\s*wrangler ${wanted}\\b`, "m").test(help);
+    return program.includes(`command: "wrangler ${groups.includes(first) ? `${first} ${second}` : first}"`);
   });
   expect(named.size).toBeGreaterThan(5);
   expect([...named].filter((command) => !known.includes(command))).toEqual([]);
