@@ -48,7 +48,7 @@ let site: Site;
 let host: HostPage;
 
 beforeAll(async () => {
-  site = await startSite();
+  site = await startSite({ own: true });
   host = await startHostPage(site);
 });
 afterAll(async () => {

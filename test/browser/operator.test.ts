@@ -20,7 +20,7 @@ import {
 
 let site: Site;
 beforeAll(async () => {
-  site = await startSite();
+  site = await startSite({ own: true });
 });
 afterAll(() => site.stop());
 

@@ -11,7 +11,7 @@ let site: Site;
 let acme: Awaited<ReturnType<Site["newEnterprise"]>>;
 
 beforeAll(async () => {
-  site = await startSite();
+  site = await startSite({ own: true });
   acme = await site.newEnterprise();
   const tiers = { batch: { input: "0.5" }, above_200000: { input: "2", output: "3", cache_write_1h: "4" } };
   const models = [

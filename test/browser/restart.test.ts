@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { sharedBrowser } from "./chromium.ts";
 import { startHostPage } from "./host-page.ts";
-import { KEY, openSite, textOf } from "./site.ts";
+import { KEY, openSite, putPrices, textOf } from "./site.ts";
 import { barMarkup } from "./usage-bar-fixture.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
@@ -78,7 +78,8 @@ async function freePort(): Promise<number> {
 it("leaves page and bar showing what the ledger kept after a restart", { timeout: 600_000 }, async () => {
   const port = await freePort();
   await start(port);
-  const site = await openSite(`http://localhost:${port}`, await sharedBrowser());
+  await putPrices(`http://localhost:${port}`);
+  const site = openSite(`http://localhost:${port}`, await sharedBrowser());
   const enterprise = await site.newEnterprise();
   await enterprise.run(100 * 10_000);
   const host = await startHostPage(site);

@@ -1,6 +1,6 @@
 /**
- * Starts the Worker for one test file, opens its pages in Chromium, and creates enterprises over the HTTP interface. Every
- * enterprise has a test clock, and the price book has round prices, so that amounts are easy to choose.
+ * Starts the Worker, opens its pages in Chromium, and creates enterprises over the HTTP interface. Every enterprise has a
+ * test clock, and the price book has round prices, so that amounts are easy to choose.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -30,25 +30,38 @@ export type ViewOptions = {
 export type Site = Awaited<ReturnType<typeof startSite>>;
 export type Enterprise = Awaited<ReturnType<Site["newEnterprise"]>>;
 
+type WorkerOptions = { copy?: boolean; demo?: boolean; shards?: boolean };
+
+async function startWorker({ copy = true, demo = false, shards = false }: WorkerOptions) {
+  const databases = shards ? ["DB", "DB_1"] : ["DB"];
+  const worker = await startBuiltWorker({
+    variables: {
+      RATE_LIMIT_FACTOR: "1000",
+      SIMULATE_REGIONS: "true",
+      EMAIL_FROM: "fuelgauge@platform.example",
+      ...(demo ? { DEMO_MODE: "true", DEMO_EDITOR: "http://localhost:8788/" } : {}),
+    },
+    ...(copy ? { databases } : { databases: [], without: databases }),
+  });
+  await putPrices(worker.url);
+  return worker;
+}
+
+let sharedWorker: ReturnType<typeof startWorker> | undefined;
+
 /**
+ * Files that run one after another in a process share its Worker, each with its own enterprises, because starting a Worker
+ * takes longer than many tests. It ends with the process.
+ * @param own true: this file has its own Worker, because it looks at all enterprises or changes what they have in common
  * @param copy false: the copy has no tables, so that every query of it fails
  * @param shards true: there is a second database for copies
  */
-export async function startSite({ copy = true, demo = false, shards = false } = {}) {
-  const databases = shards ? ["DB", "DB_1"] : ["DB"];
-  const [worker, browser] = await Promise.all([
-    startBuiltWorker({
-      variables: {
-        RATE_LIMIT_FACTOR: "1000",
-        SIMULATE_REGIONS: "true",
-        EMAIL_FROM: "fuelgauge@platform.example",
-        ...(demo ? { DEMO_MODE: "true", DEMO_EDITOR: "http://localhost:8788/" } : {}),
-      },
-      ...(copy ? { databases } : { databases: [], without: databases }),
-    }),
-    sharedBrowser(),
-  ]);
-  const site = await openSite(worker.url, browser);
+export async function startSite({ own = false, ...options }: WorkerOptions & { own?: boolean } = {}) {
+  const isShared = !own && Object.keys(options).length === 0;
+  if (isShared) sharedWorker ??= startWorker({});
+  const starting = isShared && sharedWorker !== undefined ? sharedWorker : startWorker(options);
+  const [worker, browser] = await Promise.all([starting, sharedBrowser()]);
+  const site = openSite(worker.url, browser);
 
   /** Closes all sockets of an enterprise's object and clears its memory, as a deployment does. */
   const evict = ({ id }: { id: string }) => worker.evict(id);
@@ -68,14 +81,25 @@ export async function startSite({ copy = true, demo = false, shards = false } = 
 
   async function stop(): Promise<void> {
     await site.closeContexts();
-    await worker.stop();
+    if (!isShared) await worker.stop();
   }
 
   return { ...site, evict, breakCopy, stop };
 }
 
-/** Uses a Worker that is already running. */
-export async function openSite(base: string, browser: Browser) {
+/** One token costs a millionth of a dollar, which is a ten-thousandth of a credit. */
+export async function putPrices(base: string): Promise<void> {
+  const models = ["plain", "other"].map((id) => ({ id, input: "1", output: "1" }));
+  const headers = { Authorization: `Bearer ${KEY}`, "Content-Type": "application/json" };
+  const put = { method: "PUT", headers, body: JSON.stringify({ models }) };
+  const { ok, status } = await fetch(new URL("/v1/price-book", base), put);
+  if (!ok) throw new Error(`PUT /v1/price-book: ${status}`);
+}
+
+let enterprisesMade = 0;
+
+/** Uses a Worker that is already running, with the prices of `putPrices`. */
+export function openSite(base: string, browser: Browser) {
   async function send(method: string, path: string, body?: unknown, init: RequestInit = {}): Promise<Answer> {
     const headers = new Headers(init.headers);
     if (!headers.has("Authorization") && !headers.has("Cookie")) headers.set("Authorization", `Bearer ${KEY}`);
@@ -93,17 +117,6 @@ export async function openSite(base: string, browser: Browser) {
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${answer.text}`);
     return answer;
   }
-
-  // One token costs a millionth of a dollar, which is a ten-thousandth of a credit.
-  const plain = { input: "1", output: "1" };
-  await sendOk("PUT", "/v1/price-book", {
-    models: [
-      { id: "plain", ...plain },
-      { id: "other", ...plain },
-    ],
-  });
-
-  let enterprisesMade = 0;
 
   /** Creates an enterprise. Its test clock shows noon on 20 November 2026. */
   async function newEnterprise(settings: Record<string, unknown> = {}) {
