@@ -14,7 +14,7 @@ import { whenNpmIsGone } from "./npm-parent.mjs";
 import { ensureSecrets, PASSED_ON_NAMES, SECRET_NAMES, writeOverrides, writeStartConfig } from "./start/dev-vars.mjs";
 import { hostOf, parseStartOptions, START_HELP } from "./start/options.mjs";
 
-const HEALTHY_WITHIN_MS = 180_000;
+const HEALTHY_WITHIN_MS = 240_000;
 const EDITOR_PORT_OFFSET = 1000;
 const MAX_PORT = 65_535;
 

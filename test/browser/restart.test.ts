@@ -31,7 +31,7 @@ async function start(port: number): Promise<void> {
   const secrets = { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" };
   server = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...secrets }, stdio: "ignore" });
   const healthy = () => fetch(`http://localhost:${port}/healthz`).then(({ ok }) => ok);
-  await expect.poll(() => healthy().catch(() => false), { timeout: 120_000, interval: 200 }).toBe(true);
+  await expect.poll(() => healthy().catch(() => false), { timeout: 300_000, interval: 200 }).toBe(true);
 }
 
 /** Kills workerd and then the process that started it, so that neither can shut down cleanly. */
@@ -75,7 +75,7 @@ async function freePort(): Promise<number> {
 }
 
 // It starts `npm start` twice, and then waits until page and bar try again to connect.
-it("leaves page and bar showing what the ledger kept after a restart", { timeout: 600_000 }, async () => {
+it("leaves page and bar showing what the ledger kept after a restart", { timeout: 1_200_000 }, async () => {
   const port = await freePort();
   await start(port);
   await putPrices(`http://localhost:${port}`);

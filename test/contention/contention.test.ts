@@ -1,5 +1,5 @@
-// A thousand agents compete over HTTP for a balance that is enough for a hundred. FUELGAUGE_CONTENTION_AGENTS sets another
-// number of agents.
+// A thousand agents compete over HTTP for a balance that is enough for a hundred, and crowds of agents under budgets.
+// FUELGAUGE_CONTENTION_AGENTS sets another number of agents for the balance.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -50,22 +50,23 @@ describe.each(["credits", "byom"] as const)(`${AGENTS} agents on a balance for $
   });
 });
 
-describe(`${AGENTS} agents under overlapping budgets and a nearly empty balance`, () => {
-  it("with holds, exactly those that fit are admitted and no budget is overspent", {
-    timeout: TIMEOUT_MS,
-  }, async () => {
-    const plan = { agents: AGENTS, atOnce: CONNECTIONS, balanceFor: Math.ceil(AGENTS / 5) };
+describe("300 agents that start at once under overlapping budgets and a nearly empty balance", () => {
+  const plan = { agents: 300, atOnce: 300, balanceFor: 60 };
+  const refused = { balance: 0, budget: 0 };
+
+  it.each([1, 2, 3, 4, 5])("admits exactly those that fit, in round %i", { timeout: TIMEOUT_MS }, async (round) => {
     const { port, operatorKey } = runtime;
-    const { admitted, refused, overspentMicros, violations } = await new BudgetCrowd(
-      `http://127.0.0.1:${port}`,
-      operatorKey,
-      "budgets",
-      plan,
-    ).run();
-    expect(violations).toEqual([]);
-    expect(overspentMicros).toBe(0);
-    expect(admitted).toBeGreaterThan(0);
-    expect(refused.budget).toBeGreaterThan(0);
+    const crowd = new BudgetCrowd(`http://127.0.0.1:${port}`, operatorKey, `round-${round}`, plan);
+    const outcome = await crowd.run();
+    expect(outcome).toMatchObject({ violations: [], overspentMicros: 0 });
+    expect(outcome.refused.balance + outcome.refused.budget + outcome.admitted).toBe(plan.agents);
+    expect(outcome.admitted).toBeGreaterThan(0);
+    refused.balance += outcome.refused.balance;
+    refused.budget += outcome.refused.budget;
+  });
+
+  it("had agents in these rounds that a budget refused, and agents that the balance refused", () => {
     expect(refused.balance).toBeGreaterThan(0);
+    expect(refused.budget).toBeGreaterThan(0);
   });
 });
