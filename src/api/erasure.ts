@@ -2,9 +2,8 @@
 import { byOf } from "../access/callers.ts";
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
-import { id } from "../wire/fields.ts";
 import { refused } from "./problem.ts";
-import { createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+import { aboutUser, createRoute, declare, newRouter, z } from "./route.ts";
 
 export const erasureRoutes = newRouter().openapi(
   createRoute({
@@ -21,14 +20,7 @@ export const erasureRoutes = newRouter().openapi(
       access: { scope: "operator", operatorScopes: ["maintenance"] },
       answers: { 202: { description: "Started; see the job", schema: z.object({ job: z.string() }) } },
     }),
-    request: {
-      params: inEnterprise.extend({
-        user: id.openapi({
-          example: "ada",
-          param: { name: "user", in: "path", description: "The person's id. Percent-encode a `/` in it." },
-        }),
-      }),
-    },
+    request: { params: aboutUser },
   }),
   async (c) => {
     const erased = await enterpriseStub(c.env, c.var.address).eraseUser(c.req.valid("param").user, byOf(c.var.caller));

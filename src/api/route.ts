@@ -29,6 +29,14 @@ export const inEnterprise = z.object({
   }),
 });
 
+/** The path parameters of routes about one person of an enterprise. */
+export const aboutUser = inEnterprise.extend({
+  user: id.openapi({
+    example: "ada",
+    param: { name: "user", in: "path", description: "The person's id. Percent-encode a `/` in it." },
+  }),
+});
+
 type Declaration = {
   method: "get" | "post" | "put" | "patch" | "delete";
   path: string;

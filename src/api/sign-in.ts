@@ -5,11 +5,10 @@
 import { isRefusal } from "../ledger/refusals.ts";
 import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { makeEmbedToken, makeLink } from "../operations/sign-in.ts";
-import { id } from "../wire/fields.ts";
 import { newEmbedToken, newSession } from "../wire/sign-in.ts";
 import { formatIso } from "../wire/time.ts";
 import { refused } from "./problem.ts";
-import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
+import { aboutUser, body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
 export const signInRoutes = newRouter()
   .openapi(
@@ -78,14 +77,7 @@ export const signInRoutes = newRouter()
         access: { scope: "operator", operatorScopes: ["sessions"] },
         answers: { 204: { description: "Signed out" } },
       }),
-      request: {
-        params: inEnterprise.extend({
-          user: id.openapi({
-            example: "ada",
-            param: { name: "user", in: "path", description: "The person's id. Percent-encode a `/` in it." },
-          }),
-        }),
-      },
+      request: { params: aboutUser },
     }),
     async (c) => {
       const ended = await enterpriseStub(c.env, c.var.address).signOutPerson(c.req.valid("param").user);

@@ -57,7 +57,6 @@ import {
   type Socket,
   type SocketOwner,
 } from "./sockets/sockets.ts";
-
 import { within } from "./within.ts";
 
 const OPERATOR: Caller = { kind: "operator" };

@@ -48,7 +48,8 @@ export const enterpriseData = new Hono<OperatorEnv>()
     const after = (c.req.query("after") ?? "").trim();
     const cursor = after === "" ? null : decodeExportCursor(after);
     const isWrong = after !== "" && (cursor === null || cursor.kind !== kind);
-    if (kind === undefined || isWrong) return exportRefused(c, kind ?? "", after, "This is no `next` of such a file.");
+    if (kind === undefined || isWrong)
+      return exportRefused(c, kind ?? "", after, "This is not the `next` of such a file.");
     const { id } = c.var.state.identity;
     const exported = await exportRows(c.env, c.var.address, { kind, cursor, maxRows: MAX_EXPORTED_ROWS });
     if (isRefusal(exported)) return exportRefused(c, kind, after, problemOfRefusal(exported.refusal).detail);
