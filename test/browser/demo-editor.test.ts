@@ -53,6 +53,10 @@ it("shows two bars over one socket, which follow the debits of an agent's run", 
   expect(browserErrors).toEqual([]);
   expect(await axeViolations(page)).toEqual([]);
   await savePicture(page, "demo-editor");
+  for (const width of [300, 375]) {
+    await page.setViewportSize({ width, height: 800 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+  }
   await context.close();
 });
 

@@ -102,9 +102,11 @@ function accessPage(c: OperatorContext, sent: Partial<Forms>) {
   const { id: enterprise } = c.var.state.identity;
   const children = (
     <div class="pair">
-      <LinkForm id={enterprise} form={forms.link} />
+      <div class="column">
+        <LinkForm id={enterprise} form={forms.link} />
+        <SignOutForm id={enterprise} form={forms.signOut} />
+      </div>
       <EmbedForm id={enterprise} form={forms.embed} />
-      <SignOutForm id={enterprise} form={forms.signOut} />
     </div>
   );
   return enterprisePage(c, "access", children, Object.values(forms).some(hasErrors) ? 422 : 200);
