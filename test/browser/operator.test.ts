@@ -239,6 +239,23 @@ describe("the list of enterprises", () => {
     await context.close();
   });
 
+  it("shows the most pressing enterprises first, only above the list of all", async () => {
+    for (const name of ["Vv One", "Vv Two", "Vv Three", "Vv Four"]) {
+      const enterprise = await site.newEnterprise({ name, plan: "free" });
+      await enterprise.put({ suspended: true });
+      await enterprise.project();
+    }
+    const { page, context } = await site.signInAsOperator({ path: "/operator" });
+    const pressing = page.getByRole("region", { name: "Most pressing" });
+    expect(await pressing.getByRole("listitem").count()).toBe(3);
+    for (const text of await pressing.getByRole("listitem").allInnerTexts()) expect(text).not.toMatch(/ OK$/);
+    await clickAndLoad(pressing.getByRole("link", { name: "All that need attention" }));
+    expect(await pressing.count()).toBe(0);
+    await page.goto("/operator?q=Vv");
+    expect(await pressing.count()).toBe(0);
+    await context.close();
+  });
+
   it("shows each enterprise once through Show more, in place with script and by links without", async () => {
     await Promise.all(Array.from({ length: 45 }, (_, n) => newListedEnterprise({ name: `Zz Many ${n}` })));
     const names = async (page: Page) => page.locator("#rows-enterprises th a").allInnerTexts();

@@ -22,6 +22,8 @@ const COLUMNS: readonly Column[] = [
   { title: "As of (UTC)" },
 ];
 
+const MAX_PRESSING = 3;
+
 /** The notice that the list is incomplete, for example because D1 was lost. */
 export const Missing: FC<{ count: number }> = ({ count }) => (
   <p class="notice conflict">
@@ -29,6 +31,28 @@ export const Missing: FC<{ count: number }> = ({ count }) => (
     copy has no row of {count === 1 ? "it" : "them"}. An enterprise that was just created appears within seconds. After
     a loss of D1, each one appears again once its object has rebuilt its copy. Until then, open it by its id.
   </p>
+);
+
+/** The most pressing of the enterprises that need attention, above the list of all. */
+export const Pressing: FC<{ listed: Listed }> = ({ listed: { rows, next } }) => (
+  <section class="card" aria-labelledby="pressing-title">
+    <h2 id="pressing-title">Most pressing</h2>
+    <ul class="pressing">
+      {rows.slice(0, MAX_PRESSING).map(({ id, gauge, suspended }) => (
+        <li>
+          <a href={enterpriseHref(id)}>
+            <Name>{gauge.name}</Name>
+          </a>{" "}
+          <Badges conditions={conditionsOf(gauge, suspended)} />
+        </li>
+      ))}
+    </ul>
+    {(next !== null || rows.length > MAX_PRESSING) && (
+      <p class="more">
+        <a href={`${OPERATOR_PATH}?show=attention`}>All that need attention</a>
+      </p>
+    )}
+  </section>
 );
 
 export const Enterprises: FC<EnterprisesProps> = ({ listed, counts, plans }) => (
@@ -165,7 +189,8 @@ const Search: FC<{ search: string }> = ({ search }) => (
   </form>
 );
 
-function isAll({ search, attention, plan, state, billing }: Listed): boolean {
+/** Whether the list shows all enterprises. */
+export function isAll({ search, attention, plan, state, billing }: Listed): boolean {
   return search === "" && !attention && plan === "" && state === null && billing === null;
 }
 

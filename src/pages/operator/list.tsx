@@ -25,7 +25,16 @@ import { mayOpen } from "./access.ts";
 import { openHref } from "./enterprise-page.tsx";
 import { operatorPage } from "./frame.tsx";
 import type { Counts, Listed } from "./list-filters.tsx";
-import { Enterprises, EnterprisesPage, Heading, Missing, OpenForm, WithoutCopy } from "./list-view.tsx";
+import {
+  Enterprises,
+  EnterprisesPage,
+  Heading,
+  isAll,
+  Missing,
+  OpenForm,
+  Pressing,
+  WithoutCopy,
+} from "./list-view.tsx";
 import { WrongAudits } from "./scheduled-audits.tsx";
 import type { OperatorContext, OperatorEnv } from "./session.tsx";
 import { OPERATOR_PATH } from "./sign-in.tsx";
@@ -62,7 +71,9 @@ export const enterpriseList = new Hono<OperatorEnv>()
             : readPage(readDirectories(c.env), search, after),
     );
     if (listed !== null && isPartial(c)) return c.html(<EnterprisesPage {...listed} />);
-    const [wrong, missing, counts, { plans }] = await Promise.all([
+    const isStart = listed !== null && isAll(listed) && !listed.later;
+    const [pressing, wrong, missing, counts, { plans }] = await Promise.all([
+      isStart ? readBlock("pressing enterprises", () => readAttentionPage(readDirectories(c.env), "")) : null,
       mayOpen(c.var.caller, AUDITED) ? readBlock("audits", () => catalogOf(c.env).wrongAudits(WRONG_SHOWN)) : null,
       listed === null ? null : readBlock("missing enterprises", () => countMissing(c)),
       listed === null ? null : readBlock("counts", () => readCounts(c.env)),
@@ -73,6 +84,7 @@ export const enterpriseList = new Hono<OperatorEnv>()
         <Heading mayCreate={mayOpen(c.var.caller, "GET /operator/new")} />
         <WrongAudits wrong={wrong ?? []} />
         {missing !== null && missing > 0 && <Missing count={missing} />}
+        {pressing !== null && pressing.rows.length > 0 && <Pressing listed={pressing} />}
         {listed === null ? (
           <WithoutCopy search={search} ids={await newestIds(c)} />
         ) : (
