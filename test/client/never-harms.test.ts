@@ -49,6 +49,24 @@ it.each([
   ]);
 });
 
+it("lets nobody wait after `close`, so that a process can end", async () => {
+  const client = createFuelgauge({
+    url: "http://127.0.0.1:9",
+    enterprise: "acme",
+    key: "k",
+    startLimitMs: 1,
+    whenUnreachable: { policy: "open", maxRuns: 1, maxUnreported: 1_000 },
+  });
+  const started = await client.startRun({ run: "r1", surface: "cli", workspace: "w1", user: "u1" });
+  if (!started.admitted) throw new Error(started.refusal.detail);
+  started.run.report("gpt-5", { input_tokens: 0, output_tokens: 1 });
+  const waiting = Promise.all([started.run.finish(), client.flush()]);
+  client.close();
+  const outcome = Promise.race([waiting, new Promise((late) => setTimeout(late, 2_000, "late"))]);
+  expect(await outcome).toEqual([expect.objectContaining({ delivered: false }), false]);
+  expect([(await started.run.finish()).delivered, await client.flush()]).toEqual([false, false]);
+}, 10_000);
+
 it("ignores a message on the socket that is not an object", async () => {
   const listeners = new Map<string, (event: never) => void>();
   const open = async (): Promise<Socket> => ({

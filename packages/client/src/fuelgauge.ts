@@ -69,7 +69,7 @@ export type Fuelgauge = {
   startRun(options: StartOptions): Promise<Started>;
   /** Waits until the ledger has processed all reports. Returns false if that takes longer than `waitMs` (30 s). */
   flush(options?: { waitMs?: number }): Promise<boolean>;
-  /** Stops sending immediately. */
+  /** Stops sending immediately, and ends every wait for the ledger. */
   close(): void;
 };
 

@@ -32,7 +32,7 @@ type SenderSetup = {
 
 /** A report, with the state that its meter had when the report was made. */
 type Snapshot = { meter: Meter<RunState>; version: number; weight: number; report: Report };
-type Waiter = { isDone(): boolean; done(): void };
+type Waiter = { isDone(): boolean; end(isDone: boolean): void };
 
 const MIN_INTERVAL_MS = 250;
 const MAX_BATCH = 500;
@@ -97,7 +97,7 @@ export class Sender implements ReportQueue {
   }
 
   waitUntil(isDone: () => boolean, waitMs: number): Promise<boolean> {
-    if (isDone()) return Promise.resolve(true);
+    if (isDone() || this.#closed) return Promise.resolve(isDone());
     return new Promise((resolve) => {
       const finish = (done: boolean) => {
         cancel();
@@ -105,7 +105,7 @@ export class Sender implements ReportQueue {
         resolve(done);
       };
       const cancel = this.#setup.clock.after(waitMs, () => finish(false));
-      const waiter: Waiter = { isDone, done: () => finish(true) };
+      const waiter: Waiter = { isDone, end: finish };
       this.#waiters.add(waiter);
     });
   }
@@ -118,6 +118,8 @@ export class Sender implements ReportQueue {
     this.#closed = true;
     this.#timer?.cancel();
     this.#setup.transport.close();
+    // Nothing more is sent, so waiting longer would only keep the process alive.
+    for (const waiter of [...this.#waiters]) waiter.end(waiter.isDone());
   }
 
   #dueAtMs(meter: Meter<RunState>): number {
@@ -154,7 +156,7 @@ export class Sender implements ReportQueue {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const meter of this.#changed) nextMs = Math.min(nextMs, this.#dueAtMs(meter));
     if (nextMs < Number.POSITIVE_INFINITY) this.#wakeAt(nextMs);
-    for (const waiter of [...this.#waiters]) if (waiter.isDone()) waiter.done();
+    for (const waiter of [...this.#waiters]) if (waiter.isDone()) waiter.end(true);
   }
 
   #takeDue(): Meter<RunState>[] {
