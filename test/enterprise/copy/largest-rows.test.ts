@@ -30,6 +30,9 @@ const BATCH: Batch = {
   settingsRevision: null,
 };
 
+/** More rows than there are. */
+const MAX_LISTED = 1_000;
+
 type Amounts = ReadonlyMap<string, number>;
 
 function totalsOf(amounts: Amounts, revision: number): CycleTotal[] {
@@ -67,13 +70,14 @@ function writeAsBefore(db: CopyDb, id: string, amountMicros: number, revision: n
 async function list(db: CopyDb, limit: number): Promise<[string, number][]> {
   const copy = openCopy(db, "acme", null);
   const listed: [string, number][] = [];
-  for (let after: { amountMicros: number; id: string } | null = null; ; ) {
+  for (let after: { amountMicros: number; id: string } | null = null; listed.length < MAX_LISTED; ) {
     const rows = await readTop(copy, QUESTION, limit, after);
     const page = rows.slice(0, limit);
     listed.push(...page.map(({ id, amountMicros }): [string, number] => [id, amountMicros]));
     if (rows.length <= limit) return listed;
     after = page.at(-1) ?? null;
   }
+  throw new Error("the list does not end");
 }
 
 const inOrder = (amounts: Amounts) => [...amounts].sort(([a, x], [b, y]) => y - x || (a < b ? 1 : -1));

@@ -63,7 +63,7 @@ async function listAll(selection: Selection) {
   } as const;
   const listed: string[] = [];
   let emptyPages = 0;
-  for (let after: { value: number; run: string } | null = null; ; ) {
+  for (let after: { value: number; run: string } | null = null; emptyPages < RUNS; ) {
     const page = await readRunPage(copy, { ...query, after }, MAX_SCANNED);
     expect(page.runs.length).toBeLessThanOrEqual(query.limit);
     listed.push(...page.runs.map(({ run }) => run));
@@ -71,6 +71,7 @@ async function listAll(selection: Selection) {
     if (page.next === null) return { listed, emptyPages };
     after = page.next;
   }
+  throw new Error("the list does not end");
 }
 
 it.each(COMBINATIONS)("finds every run of %j, newest first", async (selection) => {
