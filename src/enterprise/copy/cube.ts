@@ -110,10 +110,12 @@ export const MODEL_TOTALS = new Table<ModelTotal>({
 /** Adds these rows to the cube. Returns all of its rows that they affect, as now stored. */
 export function foldCube(sql: Sql, rows: readonly OutboxRow[], revision: number): Cube {
   const touched = sumUp(rows, revision);
-  addStored(CUBE.loadSame(sql, touched.cells), touched.cells, cellKey, addCell);
-  addStored(MODEL_TOTALS.loadSame(sql, touched.models), touched.models, modelKey, addModel);
-  CUBE.put(sql, touched.cells);
-  MODEL_TOTALS.put(sql, touched.models);
+  const cells = CUBE.loadSame(sql, touched.cells);
+  const models = MODEL_TOTALS.loadSame(sql, touched.models);
+  addStored(cells, touched.cells, cellKey, addCell);
+  addStored(models, touched.models, modelKey, addModel);
+  CUBE.write(sql, touched.cells, cells, cellKey);
+  MODEL_TOTALS.write(sql, touched.models, models, modelKey);
   logChanges(sql, "usage", touched.cells.map(cellId));
   setProgress(sql, "cube_folded", revision);
   return touched;

@@ -126,9 +126,11 @@ function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
   const last = rows.at(-1);
   if (last === undefined) return NO_TOTALS;
   const touched = sumUp(rows, last.lastSeq);
-  addStored(sql, touched);
-  TIME_TOTALS.put(sql, touched.time);
-  CYCLE_TOTALS.put(sql, touched.cycle);
+  const time = TIME_TOTALS.loadSame(sql, touched.time);
+  const cycle = CYCLE_TOTALS.loadSame(sql, touched.cycle);
+  addStored(touched, { time, cycle });
+  TIME_TOTALS.write(sql, touched.time, time, timeKey);
+  CYCLE_TOTALS.write(sql, touched.cycle, cycle, cycleKey);
   noteGap(sql, rows);
   const cube: Cube = foldCube(sql, rows, last.lastSeq);
   foldHeld(sql, rows, getProgress(sql, "folded"), last.lastSeq);
@@ -205,17 +207,16 @@ function addToCycle(
   addDay(known, day);
 }
 
-function addStored(sql: Sql, touched: Touched): void {
+function addStored(touched: Touched, stored: Touched): void {
   const time = new Map(touched.time.map((total) => [timeKey(total), total]));
-  for (const stored of TIME_TOTALS.loadSame(sql, touched.time)) {
-    const total = time.get(timeKey(stored));
-    if (total !== undefined) total.amountMicros = limitSum(total.amountMicros + stored.amountMicros);
+  for (const more of stored.time) {
+    const total = time.get(timeKey(more));
+    if (total !== undefined) total.amountMicros = limitSum(total.amountMicros + more.amountMicros);
   }
   const cycle = new Map(touched.cycle.map((total) => [cycleKey(total), total]));
-  for (const stored of CYCLE_TOTALS.loadSame(sql, touched.cycle)) {
-    const total = cycle.get(cycleKey(stored));
-    if (total === undefined) continue;
-    addCycleTotal(total, stored);
+  for (const more of stored.cycle) {
+    const total = cycle.get(cycleKey(more));
+    if (total !== undefined) addCycleTotal(total, more);
   }
 }
 
