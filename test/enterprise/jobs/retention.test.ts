@@ -215,7 +215,9 @@ it("keeps and lists a cycle with all its totals until it ended 400 days ago, and
   expect(await failedChecks(world)).toEqual([]);
 });
 
-it("keeps the files of object and copy at the same size after two years of the same traffic", async () => {
+it("keeps the files of object and copy at the same size after two years of the same traffic", {
+  timeout: 900_000,
+}, async () => {
   const world = openWorld();
   const sizes: { rows: number; bytes: number; inCopy: number }[] = [];
   const { sql } = world.platform;
