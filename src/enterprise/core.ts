@@ -38,6 +38,7 @@ import { Deletion } from "./data/deletion.ts";
 import { Eraser } from "./data/eraser.ts";
 import { Restorer } from "./data/restorer.ts";
 import { DataCalls } from "./data-calls.ts";
+import { retryForgotten } from "./forgotten-runs.ts";
 import { WaitingReporter } from "./jobs/report-waiting.ts";
 import { JobRunner } from "./jobs/runner.ts";
 import { Management } from "./management.ts";
@@ -330,7 +331,12 @@ export class EnterpriseCore {
     refuse: () => Refused | Denied | null,
   ): Promise<(DebitAnswerJson | Refused)[] | Refused | Denied> {
     this.#senders.note(reports[0]?.run ?? "", this.#realNowMs());
-    const answers = await this.#debits.add(reports, refuse);
+    const decided = await this.#debits.add(reports, refuse);
+    const retries = !isRefusal(decided) && decided.some(isRefusal);
+    const decide = (again: readonly Report[]) => this.#debits.add(again, refuse);
+    const answers = retries
+      ? await retryForgotten(reports, decided, { ledger: this.ledger, jobs: this.jobs, decide })
+      : decided;
     const unpriced = !isRefusal(answers) && answers.some((answer) => !isRefusal(answer) && !answer.priced);
     if (unpriced && this.#waiting.isUnlisted) await this.jobs.runNow("report_waiting");
     return answers;

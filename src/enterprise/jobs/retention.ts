@@ -166,19 +166,24 @@ const SLICES: Slices = {
 };
 
 /**
- * Deletes a run that is forgotten but still has its row. Returns false if the run is not forgotten, or if the copy lacks
- * a change of it even after a projection.
+ * Deletes those of these runs that are forgotten but still have their rows. Returns which these were. A run stays if the
+ * copy lacks a change of it even after a projection.
  */
-export async function forgetRun(deps: RetentionDeps, run: string, project: () => Promise<void>): Promise<boolean> {
+export async function forgetRuns(
+  deps: RetentionDeps,
+  names: readonly string[],
+  project: () => Promise<void>,
+): Promise<string[]> {
   const { ledger } = deps;
-  const known = ledger.store.loadRuns([run])[0];
-  if (known === undefined || !isForgotten(known, ledger.nowMs())) return false;
-  if (loadRunsOwed(ledger.sql)(run)) {
+  const runs = ledger.store.loadRuns(names).filter((run) => isForgotten(run, ledger.nowMs()));
+  let isOwed = loadRunsOwed(ledger.sql);
+  if (runs.some(({ run }) => isOwed(run))) {
     await project();
-    if (loadRunsOwed(ledger.sql)(run)) return false;
+    isOwed = loadRunsOwed(ledger.sql);
   }
-  await forget(deps, [run]);
-  return true;
+  const forgotten = runs.map(({ run }) => run).filter((run) => !isOwed(run));
+  await forget(deps, forgotten);
+  return forgotten;
 }
 
 /**

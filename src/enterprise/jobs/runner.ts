@@ -14,12 +14,13 @@ import { REBUILD, REBUILD_START } from "../copy/copy-writer.ts";
 import { listingDueAtMs } from "../copy/lister.ts";
 import { copyAsOfMs, copyIsBehind } from "../copy/projection.ts";
 import type { RebuildResult } from "../copy/rebuild.ts";
+import { blamesKnownRun } from "../forgotten-runs.ts";
 import { within } from "../within.ts";
 import { Deliverer } from "./deliverer.ts";
 import { type AlarmDeps, CHECK_AGAIN_MS, JOBS, type Job, type JobDeps, type JobName, SLICED_JOBS } from "./jobs.ts";
 import { NEVER, nextAlarmAt, retryPauseMs } from "./next-alarm.ts";
 import { findReceiver } from "./receivers.ts";
-import { forgetRun } from "./retention.ts";
+import { forgetRuns } from "./retention.ts";
 import { Slicer } from "./slicer.ts";
 
 /** Delaying the write batches debits, so each one costs fewer rows in D1. The copy may be 5 s behind (rule R11). */
@@ -186,11 +187,15 @@ export class JobRunner {
   }
 
   /** Deletes the row of a run that is forgotten, if a start was refused because of it. Returns whether it did. */
-  async forgetRun(run: string, { refusal }: Refused | Denied): Promise<boolean> {
-    if (refusal.code !== "run_too_old" && refusal.code !== "run_attribution_conflict") return false;
-    // While D1 cannot be reached, the row stays until the daily job, and so does the refusal.
-    return forgetRun(this.deps, run, () => this.runNow("project")).catch((error) => {
-      if (isTransient(error)) return false;
+  async forgetRun(run: string, refusal: Refused | Denied): Promise<boolean> {
+    return blamesKnownRun(refusal) && (await this.forgetRuns([run])).length > 0;
+  }
+
+  /** Deletes the rows of those of these runs that are forgotten. Returns which these were. */
+  async forgetRuns(runs: readonly string[]): Promise<string[]> {
+    // While D1 cannot be reached, the rows stay until the daily job, and so do the refusals.
+    return forgetRuns(this.deps, runs, () => this.runNow("project")).catch((error) => {
+      if (isTransient(error)) return [];
       throw error;
     });
   }
