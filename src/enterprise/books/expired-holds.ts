@@ -9,7 +9,7 @@ import type { BudgetScope } from "../../ledger/budget.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { LedgerBusy } from "../../wire/transient.ts";
-import { addUnits, type ByUnit, NOTHING, placeOf, sumExpired } from "./held-sums.ts";
+import { addUnits, type ByUnit, HOLD_ORDER, NOTHING, placeOf, selectExpired, sumExpired } from "./held-sums.ts";
 import type { Sql, SqlRow } from "./sql.ts";
 
 /** Summing this many in SQL takes about fifteen milliseconds, and they are a hundred portions of `Change.settle`. */
@@ -20,9 +20,7 @@ const MAX_HOLDS_BY_ID = 60_000;
 /** The place of a hold in the index. */
 type Place = { expiresAtMs: AtMs; unit: Unit; micros: number; run: string };
 
-const INDEXED = "hold_expires_at_ms, hold_unit, hold_micros, run";
-const PORTION = `SELECT ${INDEXED} FROM runs WHERE hold_expires_at_ms <= ? AND (${INDEXED}) > (?, ?, ?, ?)
-  ORDER BY ${INDEXED} LIMIT ?`;
+const PORTION = selectExpired(HOLD_ORDER);
 const FIRST: Place = { expiresAtMs: Number.MIN_SAFE_INTEGER, unit: "credits", micros: 0, run: "" };
 
 /** How far the holds are summed. */

@@ -123,6 +123,18 @@ export function movesOf(held: string | null): (BudgetScope & { micros: ByUnit })
   return moves.map(([dimension, id, credits, usd]) => ({ dimension, id, micros: { credits, usd } }));
 }
 
+/** The columns of the index `runs_with_hold`. */
+export const HOLD_ORDER = "hold_expires_at_ms, hold_unit, hold_micros, run";
+
+/**
+ * Selects a portion of the holds that have expired and are not ended, in the order of the index. Its parameters are the
+ * time, the values of the index after which the portion starts, and how many holds it may have.
+ */
+export function selectExpired(columns: string): string {
+  return `SELECT ${columns} FROM runs WHERE hold_expires_at_ms <= ? AND (${HOLD_ORDER}) > (?, ?, ?, ?)
+    ORDER BY ${HOLD_ORDER} LIMIT ?`;
+}
+
 /**
  * Sums holds that have expired by then and are not ended, by the ids of their runs. Also returns how many holds these are.
  * The database adds them up, in the order of the index `runs_with_hold`.
@@ -135,10 +147,8 @@ export function sumExpired(
   after: readonly (string | number)[],
   limit: number,
 ): { count: number; sums: { scope: BudgetScope; micros: ByUnit }[] } {
-  const indexed = "hold_expires_at_ms, hold_unit, hold_micros, run";
   const ids = DIMENSIONS.map((dimension) => `${ID_OF_RUN[dimension]} AS id_of_${dimension}`).join(", ");
-  const portion = `SELECT hold_unit, hold_micros, ${ids} FROM runs WHERE hold_expires_at_ms <= ? AND (${indexed}) > (?, ?, ?, ?)
-    ORDER BY ${indexed} LIMIT ?`;
+  const portion = selectExpired(`hold_unit, hold_micros, ${ids}`);
   const sums = UNITS.map((unit) => `sum(iif(hold_unit = '${unit}', hold_micros, 0)) AS ${unit}`).join(", ");
   const byId = DIMENSIONS.map(
     (dimension) => `SELECT '${dimension}' AS dimension, id_of_${dimension} AS id, count(*) AS count, ${sums}
