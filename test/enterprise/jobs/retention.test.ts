@@ -134,41 +134,6 @@ describe("a run that never reported", () => {
     expect(countRuns()).toEqual([0, 0]);
   });
 
-  it("does not refuse a report that begins a new run under its id", async () => {
-    const world = openWorld();
-    const { core } = world;
-    core.ledger.start(start({ run: "silent", holdMicros: null, startedAtMs: NOON }));
-    core.ledger.moveClock(NOON + 2 * DAY_MS);
-    core.ledger.start(start({ run: "kept", holdMicros: null, startedAtMs: NOON + 2 * DAY_MS }));
-    core.ledger.moveClock(NOON + 35 * DAY_MS + HOUR_MS);
-    const startedAtMs = core.ledger.nowMs();
-    const by = { user: "somebody else", startedAtMs };
-    const reports = [
-      report(5, { run: "silent", ...by }),
-      report(5, { run: "kept", ...by }),
-      report(9, { run: "silent", ...by }),
-      report(5, { run: "other", startedAtMs }),
-    ];
-    const shown = (answers: Awaited<ReturnType<typeof core.debit>>) =>
-      isRefusal(answers) ? answers : answers.map((one) => (isRefusal(one) ? one.refusal.code : one.charged_micros));
-    expect(shown(await core.debit({ kind: "operator" }, reports))).toEqual([5, "run_attribution_conflict", 4, 5]);
-    await core.jobs.runNow("project");
-    const rows = world.copy.rows("SELECT run, user FROM runs WHERE enterprise = 'acme' ORDER BY run");
-    expect(rows).toContainEqual({ run: "silent", user: "somebody else" });
-    expect(await failedChecks(world)).toEqual([]);
-  });
-
-  it("still refuses a report that says an old start, or not who it runs for", async () => {
-    const { core } = openWorld();
-    core.ledger.start(start({ run: "silent", holdMicros: null, startedAtMs: NOON }));
-    core.ledger.moveClock(NOON + 35 * DAY_MS + HOUR_MS);
-    const old = report(5, { run: "silent" });
-    const unnamed = report(5, { run: "silent", user: undefined, startedAtMs: core.ledger.nowMs() });
-    for (const sent of [old, unnamed]) {
-      expect(await core.debit({ kind: "operator" }, [sent])).toMatchObject([{ refusal: { code: "run_too_old" } }]);
-    }
-  });
-
   it("stays while the copy lacks a change of it, because a batch that D1 applies late would write its row again", async () => {
     let isDown = true;
     const world = openWorld(async (apply) => {
