@@ -254,7 +254,9 @@ class Fuelgauge:
 
     def _wait(self, is_done: Callable[[], bool], timeout: float) -> bool:
         with self._wake:
-            return self._wake.wait_for(is_done, timeout)
+            # A closed client sends nothing more, so nothing is left to wait for.
+            self._wake.wait_for(lambda: self._closed or is_done(), timeout)
+            return is_done()
 
     def _send_forever(self) -> None:
         failures = 0

@@ -171,6 +171,17 @@ class Network(unittest.TestCase):
         client.close(0)
 
 
+    def test_lets_nobody_wait_after_close(self):
+        with scripted(lambda path, *_: (503, {}, {}) if path.endswith("/debits") else None) as ledger:
+            client = Fuelgauge(ledger.url, "acme", "key")
+            run = client.start_run("r1", **WHO)
+            run.report("gpt-5", usage(1))
+            self.assertFalse(client.close(0))
+            began = time.monotonic()
+            self.assertEqual((run.finish().delivered, client.flush()), (False, False))
+            self.assertLess(time.monotonic() - began, 5)
+
+
 class Processes(unittest.TestCase):
     def test_sends_what_is_left_when_the_program_ends_without_closing(self):
         program = """
