@@ -107,6 +107,16 @@ describe("without script", () => {
     await context.close();
   });
 
+  it("updates the cards of a past cycle when a filter is chosen with script", async () => {
+    const { page, context } = await site.signIn(acme, "admin");
+    await page.goto(`/settings/usage?cycle=${OCTOBER}`);
+    await expect.poll(() => textOf(page, "#card-requests")).toBe("28 in the cycle");
+    await page.locator("#filter-user-u1").click();
+    await expect.poll(() => textOf(page, "#card-requests")).toBe("14 of this selection");
+    expect(await textOf(page, "#card-used")).toContain("of this selection");
+    await context.close();
+  });
+
   it("shows a past cycle as a statement", async () => {
     const { page, context } = await site.signIn(acme, "admin", { script: false });
     await page.locator("#cycles summary").click();
@@ -121,9 +131,12 @@ describe("without script", () => {
       expect(await textOf(page, `#foot-${table} .total td:nth-child(3)`), table).toBe(used);
     }
     await clickAndLoad(page.locator("#filter-user-u1"));
-    expect(await textOf(page, "#foot-user .total td:nth-child(3)")).toBe(
-      String(Math.round(top.rows.find(({ id }: { id: string }) => id === "u1").amount_micros / 1e6)),
-    );
+    const own = String(Math.round(top.rows.find(({ id }: { id: string }) => id === "u1").amount_micros / 1e6));
+    expect(await textOf(page, "#foot-user .total td:nth-child(3)")).toBe(own);
+    expect(await textOf(page, "#card-used")).toBe(`${own} of this selection`);
+    expect(await textOf(page, "#card-requests")).toBe("14 of this selection");
+    expect(await textOf(page, "#card-average")).toContain((Number(own) / 31).toFixed(0));
+    expect(await textOf(page, "#card-busiest")).toContain("Tue 20 Oct");
     expect((await page.goto("/settings/usage?cycle=2026-10-02T00:00:00.000Z"))?.status()).toBe(404);
     await context.close();
   });

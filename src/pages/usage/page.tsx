@@ -24,7 +24,7 @@ import { AsOf, CopyAsOf, Explanation } from "./explanation.tsx";
 import { Exports, Heading, Period } from "./heading.tsx";
 import { type Outlook, outlookOf } from "./outlook.ts";
 import { OwnBudgets } from "./own-budgets.tsx";
-import { PastCycle, usedIn } from "./past-cycle.tsx";
+import { PastCards, PastCycle, usedIn } from "./past-cycle.tsx";
 import { type Part, parseUsageQuery, type UsageQuery } from "./query.ts";
 import { RecentRuns, RunsPage } from "./recent-runs.tsx";
 import { SelectionCard } from "./selection.tsx";
@@ -147,9 +147,16 @@ const OnePart: FC<PageProps & { part: Part }> = ({ part, ...props }) => {
       );
     case "selection":
       return (
-        <Region id="selection">
-          <Selected {...props} />
-        </Region>
+        <>
+          <Region id="selection">
+            <Selected {...props} />
+          </Region>
+          {data.cycle.ended !== null && (
+            <Region id="cards">
+              <PastCards data={data} ended={data.cycle.ended} />
+            </Region>
+          )}
+        </>
       );
     case "chart":
       return (

@@ -45,10 +45,15 @@ export const PastCycle: FC<Props> = ({ data, ended }) => {
           </dl>
         )}
       </section>
-      <CardList cards={cardsOf(data, ended)} />
+      <PastCards data={data} ended={ended} />
     </>
   );
 };
+
+/** The cards of an ended cycle, or of a selection of it. */
+export const PastCards: FC<{ data: UsageData; ended: EndedCycle }> = ({ data, ended }) => (
+  <CardList cards={cardsOf(data, ended)} />
+);
 
 const Bar: FC<{ ended: EndedCycle; total: number }> = ({ ended, total }) => {
   const width = (micros: number) => `${total <= 0 ? 0 : Math.round((Math.max(0, micros) / total) * 10_000) / 100}%`;
@@ -75,17 +80,19 @@ export function usedIn(cycle: EndedCycle, unit: Unit): number {
 
 function cardsOf({ view, top, series, selection }: UsageData, ended: EndedCycle) {
   const { unit } = view.gauge;
-  const used = usedIn(ended, unit);
   const days = Math.max(1, wholeDays(ended.startsAtMs, ended.endsAtMs, ended.timeZone));
-  const requests = readOf(top.user)?.totalRequests;
   const isFiltered = Object.keys(selection).length > 0;
-  const busiest = isFiltered ? null : busiestOf(readOf(series)?.buckets ?? []);
+  const table = readOf(top.user);
+  // With filters all cards belong to the selection. The headline above them keeps the whole cycle.
+  const used = isFiltered ? table?.totalMicros : usedIn(ended, unit);
+  const requests = table?.totalRequests;
+  const busiest = busiestOf(readOf(series)?.buckets ?? []);
   return [
     {
       id: "used",
       label: unit === "usd" ? "Spent" : "Used",
-      value: formatAmount(used, unit),
-      note: countOf(days, "day"),
+      value: used === undefined ? "—" : formatAmount(used, unit),
+      note: isFiltered ? "of this selection" : countOf(days, "day"),
     },
     {
       id: "requests",
@@ -96,14 +103,14 @@ function cardsOf({ view, top, series, selection }: UsageData, ended: EndedCycle)
     {
       id: "average",
       label: "Average per day",
-      value: formatAmount(Math.round(used / days), unit),
+      value: used === undefined ? "—" : formatAmount(Math.round(used / days), unit),
       note: unit === "usd" ? "in the cycle" : "credits, in the cycle",
     },
     {
       id: "busiest",
       label: "Busiest day",
       value: busiest === null ? "—" : formatDate(busiest.startsAtMs, ended.timeZone),
-      note: busiest === null ? (isFiltered ? "without filters" : "nothing used") : formatCharge(sumOf(busiest), unit),
+      note: busiest === null ? "nothing used" : formatCharge(sumOf(busiest), unit),
     },
   ];
 }
