@@ -6,9 +6,9 @@ const PROFILED_LOADS = LOAD_NAMES.filter((name) => !name.startsWith("postgres"))
 
 export const BENCH_HELP = `Usage: npm run bench -- [options]
 
-Measures Fuelgauge on this machine and prints a table. Takes about ten minutes.
+Measures Fuelgauge on this machine and prints a table. Takes about thirteen minutes.
 
-  --quick          measure for about three minutes, with fewer rounds and a shorter history
+  --quick          measure for about four minutes, with fewer rounds and a shorter history
   --json FILE      write the results to FILE (default bench-results/latest.json)
   --dir DIR        keep the state in DIR meanwhile; it should be on a disk (default: the system's temporary folder)
   --markdown       also print the table as docs/benchmarks.md has it
