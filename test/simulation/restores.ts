@@ -61,7 +61,7 @@ export class SimulatedRestores {
     readonly world: World,
     seed: number,
   ) {
-    this.#dice = new Dice(seed + 0x4e80);
+    this.#dice = new Dice(seed + 0x4e58);
     const { testClock, disciplined } = world.scenario;
     // Restored runs spend more than their holds, and a test clock would go back.
     const some = this.#dice.chance(0.3) && !testClock && !disciplined;
