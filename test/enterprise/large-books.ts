@@ -21,6 +21,7 @@ const BLOCKS_AT_ONCE = 50;
 const RUNS = Math.max(2, Math.ceil(Number(values.runs) / BLOCK)) * BLOCK;
 const DEBIT_EVERY_MS = 20;
 const QUIET_MS = 10_000;
+const NOTE_EVERY_MS = 20_000;
 const CREDIT = 1_000_000;
 
 /** What runs, for how much CPU time without a pause, since the last turn of the event loop. */
@@ -151,13 +152,15 @@ async function project(): Promise<void> {
 
 async function run(name: string, cursor: unknown) {
   ledger.startJob(name, cursor);
-  let noted = 0;
+  let notedMs = performance.now();
   for (;;) {
     const job = await jobs.runSlices(name, 1);
     const cursor = job?.cursor as { phase?: string; place?: unknown } | null;
-    const percent = Math.floor(10 * (job?.progress ?? 1)) * 10;
-    if (percent !== noted) note(`${name} ${percent} %`);
-    noted = percent;
+    const isOver = job?.state !== "running";
+    if (isOver || performance.now() - notedMs > NOTE_EVERY_MS) {
+      note(`${name} ${isOver ? "has ended" : `${cursor?.phase ?? ""} ${Math.round(100 * job.progress)} %`}`);
+      notedMs = performance.now();
+    }
     running = `${name} ${cursor?.phase ?? JSON.stringify(cursor?.place)?.slice(0, 50)}`;
     if (job?.state !== "running") return job;
     await new Promise<void>((resolve) =>
