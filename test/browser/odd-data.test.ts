@@ -6,7 +6,7 @@ let site: Site;
 let acme: Enterprise;
 
 beforeAll(async () => {
-  site = await startSite();
+  site = await startSite({ own: true });
   acme = await site.newEnterprise();
   const tiers = { above_200000: { above_input_tokens: 200_000, input: "6", output: "22.5" } };
   const models = [{ id: "long-context-model", input: "3", output: "15", web_searches: "10", tiers }];
