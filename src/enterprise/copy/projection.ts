@@ -80,7 +80,8 @@ export function copyIsBehind(ledger: Ledger): boolean {
   if (sql.all("SELECT 1 FROM outbox_items LIMIT 1").length > 0) return true;
   if (ledger.store.loadEntriesAfter(getProgress(sql, "entries"), 1).length > 0) return true;
   if (missingSettingsRevision(sql) !== null) return true;
-  return getProgress(sql, "names_revision") > getProgress(sql, "names");
+  // A restore keeps the latest revision, and may undo the names that had it.
+  return loadNewNames(sql, 1).length > 0;
 }
 
 /** Returns the latest revision of the settings, or null if the copy already has it. */

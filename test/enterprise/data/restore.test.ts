@@ -4,6 +4,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Caller } from "../../../src/access/callers.ts";
 import type { RestoreSteps } from "../../../src/catalog/restore-steps.ts";
+import { copyIsBehind } from "../../../src/enterprise/copy/projection.ts";
 import { isRefusal } from "../../../src/ledger/refusals.ts";
 import { isEntry } from "../../../src/wire/entry.ts";
 import { DAY_MS, HOUR_MS, NOON, report, settings } from "../../support/books.ts";
@@ -205,6 +206,16 @@ describe("a restore", () => {
     };
     await d.run(job);
     expect(alarms).toBe(0);
+  });
+
+  it("leaves nothing for the copy to wait for when it has undone names", async () => {
+    d.core.management.putDirectory({ workspaces: [], groups: [], users: [{ id: "bob", name: "Bob" }] });
+    const atMs = d.save();
+    d.core.management.putDirectory({ workspaces: [], groups: [], users: [{ id: "bob", name: "Robert" }] });
+    await d.core.alarm();
+    await d.run(d.begin(atMs));
+    await d.core.jobs.runNow("project");
+    expect(copyIsBehind(d.core.ledger)).toBe(false);
   });
 
   it("refuses cursors of exports from before", async () => {
