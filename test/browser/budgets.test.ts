@@ -99,6 +99,7 @@ it("fits every width in both themes, and is accessible, for admins and for the o
       { id: "u-long", name: "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh the Younger" },
     ],
   });
+  await acme.project();
   await put("user/*/day", { limit_micros: 50 * CREDIT });
   await put("user/ada/day", { limit_micros: 12 * CREDIT });
   await put("user/ada/cycle", { limit_micros: 9_007_199_254_740_991, action: "warn" });
