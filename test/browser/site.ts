@@ -66,7 +66,7 @@ export async function startSite({ own = false, ...options }: WorkerOptions & { o
   /** Closes all sockets of an enterprise's object and clears its memory, as a deployment does. */
   const evict = ({ id }: { id: string }) => worker.evict(id);
 
-  /** Makes all reads and writes of the copy fail until the returned function is called. */
+  /** Makes all reads and writes of the copy fail until the returned function is called. Calling it again does nothing. */
   async function breakCopy(): Promise<() => Promise<void>> {
     const DB = await worker.database("DB");
     const found = await DB.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all();
@@ -76,7 +76,11 @@ export async function startSite({ own = false, ...options }: WorkerOptions & { o
     const visible = (table: string) => table;
     const hidden = (table: string) => `hidden_${table}`;
     await rename(visible, hidden);
-    return async () => void (await rename(hidden, visible));
+    let isBroken = true;
+    return async () => {
+      if (isBroken) await rename(hidden, visible);
+      isBroken = false;
+    };
   }
 
   async function stop(): Promise<void> {
