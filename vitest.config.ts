@@ -117,6 +117,8 @@ export default defineConfig({
       {
         test: {
           ...patient,
+          // More random cases take longer (test/support/cases.ts).
+          testTimeout: Math.max(patient.testTimeout, Number(process.env.FUELGAUGE_CASES ?? 0) * 400),
           name: "core",
           // These files share nothing that they change, so a process runs many of them, and loads each module once.
           isolate: false,
