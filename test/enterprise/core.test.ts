@@ -54,14 +54,14 @@ it("charges nothing for a debit whose key is revoked before its commit", async (
 });
 
 it("closes a socket whose key is revoked while it waits for prices, and charges nothing", async () => {
-  let arrive = (_: typeof PRICES) => {};
-  const { core, usedMicros } = openCore(() => new Promise((resolve) => (arrive = resolve)));
+  const arrivals: (() => void)[] = [];
+  const { core, usedMicros } = openCore(() => new Promise((resolve) => arrivals.push(() => resolve(PRICES))));
   const { socket, sent, closed } = openSocket();
-  // A message of a closed socket is not answered.
-  for (let n = 0; n < 24; n++) void core.receive(socket, MESSAGE);
+  const received = Array.from({ length: 24 }, () => core.receive(socket, MESSAGE));
   core.access.revokeKey({ kind: "operator" }, "k1");
-  arrive(PRICES);
-  await expect.poll(() => closed).toContain(4401);
+  for (const arrive of arrivals) arrive();
+  await Promise.all(received);
+  expect(closed).toEqual(received.map(() => 4401));
   expect(sent).toEqual([]);
   expect(usedMicros()).toBe(0);
 });
