@@ -73,8 +73,11 @@ it("charges usage that waited once an override prices it, for that enterprise on
   const models = [{ id: "own-model", input: "1", output: "1" }];
   expect((await operator("PUT", `${a.path}/price-overrides`, { models })).status).toBe(200);
   await untilCharged(a, 110_000);
-  await untilCharged(b, 0);
   expect((await a.receipt("run-1")).meters).toMatchObject([{ priced: true, charged_micros: 110_000 }]);
   expect((await b.receipt("run-1")).meters).toMatchObject([{ priced: false, charged_micros: 0, rates: null }]);
+  // Were the override of `a` used here, however late, this usage would already have its price.
+  const others = [{ id: "own-model", input: "2", output: "2" }];
+  expect((await operator("PUT", `${b.path}/price-overrides`, { models: others })).status).toBe(200);
+  await untilCharged(b, 220_000);
   expect((await a.audit()).ok).toBe(true);
 });
