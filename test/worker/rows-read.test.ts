@@ -2,6 +2,7 @@
 import { env } from "cloudflare:workers";
 import { beforeAll, expect, it } from "vitest";
 import { type CheckedCopy, openCopy } from "../../src/copy/checked-copy.ts";
+import { compareRange } from "../../src/copy/compare.ts";
 import {
   countTop,
   readCapChanges,
@@ -194,6 +195,27 @@ it.each([
     expect(counts[1].rows).toBeLessThanOrEqual(times * 1.6 * MATCHING + 20);
   },
 );
+
+it.each([
+  ["runs", ["run"], ["r0000100"], ["r0000200"]],
+  ["run_models", ["run", "model"], ["r0000100", "m9"], ["r0000200", "m9"]],
+  ["entries", ["seq"], [110], [210]],
+  [
+    "usage_by_dimension",
+    ["unit", "cycle_starts_at_ms", "dimension", "id"],
+    ["credits", CYCLE, "workspace", "w100"],
+    ["credits", CYCLE, "workspace", "w191"],
+  ],
+] as const)("reads only the range that an audit compares, in %s", async (table, keys, after, last) => {
+  const counts = { rows: 0 };
+  const never = () => false;
+  const rows = { table, columns: keys, keys: keys.length, values: [] };
+  const range = { rows, after, last, isWaiting: never, isNewer: never, isOld: never };
+  const { faults } = await compareRange(countRowsRead(db, counts), "long", range);
+  expect(faults.length).toBe(100);
+  // Each end of an index range may cost one more row.
+  expect(counts.rows).toBeLessThanOrEqual(102);
+});
 
 it("reads what a row used in up to five cycles before, oldest first", async () => {
   const trends = await readTrends(uncheckedCopy({ rows: 0 }, "short"), topOf("short"), ["w3", "unknown"]);
