@@ -29,7 +29,9 @@ afterAll(async () => {
 async function start(port: number): Promise<void> {
   const args = [join(ROOT, "tools", "start.mjs"), "--port", String(port), "--persist-to", directory, "--no-demo"];
   const secrets = { OPERATOR_KEY: KEY, SIGNING_SECRET: "signing-secret-of-the-tests-32-characters" };
-  server = spawn(process.execPath, args, { cwd: ROOT, env: { ...process.env, ...secrets }, stdio: "ignore" });
+  // As a script of npm, it ends by itself when this process or its parent is killed.
+  const env = { ...process.env, ...secrets, npm_lifecycle_event: "start" };
+  server = spawn(process.execPath, args, { cwd: ROOT, env, stdio: "ignore" });
   const healthy = () => fetch(`http://localhost:${port}/healthz`).then(({ ok }) => ok);
   await expect.poll(() => healthy().catch(() => false), { timeout: 300_000, interval: 200 }).toBe(true);
 }
