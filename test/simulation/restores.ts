@@ -152,7 +152,7 @@ export class SimulatedRestores {
 
   /** Nothing that had ended comes back, and no number falls. */
   #check(seqBefore: number, mark: Mark): void {
-    const { world } = this;
+    const world: World = this.world;
     const { reference, traffic, operators, platform } = world;
     const { books } = world.object.ledger;
     world.trace.add(`${world.nowMs} went back to ${mark.atMs}`);

@@ -10,7 +10,7 @@ const RUNS = 400;
 const MAX_SCANNED = 25;
 const db = new CopyDb(async (apply) => apply());
 
-type Listed = Required<Selection> & { run: string; started: number };
+type Listed = { [Name in keyof Selection]-?: NonNullable<Selection[Name]> } & { run: string; started: number };
 const runs: Listed[] = [];
 
 beforeAll(() => {
