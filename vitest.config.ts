@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
+import process from "node:process";
 import { cloudflareTest, readD1Migrations } from "@cloudflare/vitest-plugin";
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
@@ -11,8 +12,13 @@ keepTemporaryFilesInMemory();
 // The Worker imports the names of the built files, and the tests in workerd read wrangler.toml without running its build.
 await buildAssets();
 
+/** A file in Chromium needs 1.3 GB for itself, its Worker and the browser, and the run needs another gigabyte. */
+const BYTES_A_FILE = 2e9;
+/** The memory of the machine, or of its container, whose limit is 0 if it is not known. */
+const memory = Math.min(totalmem(), process.constrainedMemory() || totalmem());
+
 /** Files at a time. Many wait for timers, sockets and other processes, so on two cores three keep both busy. */
-const WORKERS = Math.max(3, availableParallelism());
+const WORKERS = Math.max(3, Math.min(availableParallelism(), Math.floor(memory / BYTES_A_FILE)));
 
 /** Every library that the Worker imports. One that is missing here would be loaded twice, with two copies of its state. */
 const WORKER_LIBRARIES = [
