@@ -1,5 +1,5 @@
 // A run that never reported is forgotten after 35 days. Its row stays until the daily job, and must not refuse a new run.
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { EnterpriseCore } from "../../src/enterprise/core.ts";
 import { auditInCall } from "../../src/enterprise/jobs/audit-in-call.ts";
 import { isRefusal } from "../../src/ledger/refusals.ts";
@@ -50,4 +50,14 @@ it("still refuses a report under such an id that says an old start, or not who i
   for (const sent of [old, unnamed]) {
     expect(await core.debit(OPERATOR, [sent])).toMatchObject([{ refusal: { code: "run_too_old" } }]);
   }
+});
+
+it("does not look through the outbox for a report that is rightly refused", async () => {
+  const { core, platform } = openWorld();
+  await core.debit(OPERATOR, [report(5, { run: "known" })]);
+  const { sql } = platform;
+  const all = vi.spyOn(sql, "all");
+  const conflicting = report(9, { run: "known", user: "somebody else" });
+  expect(await core.debit(OPERATOR, [conflicting])).toMatchObject([{ refusal: { code: "run_attribution_conflict" } }]);
+  expect(all.mock.calls.filter(([statement]) => statement.includes("FROM outbox_items"))).toEqual([]);
 });

@@ -176,6 +176,8 @@ export async function forgetRuns(
 ): Promise<string[]> {
   const { ledger } = deps;
   const runs = ledger.store.loadRuns(names).filter((run) => isForgotten(run, ledger.nowMs()));
+  // Most refusals are right. They must not cost a look through the outbox.
+  if (runs.length === 0) return [];
   let isOwed = loadRunsOwed(ledger.sql);
   if (runs.some(({ run }) => isOwed(run))) {
     await project();
