@@ -29,13 +29,15 @@ export async function retryForgotten(
   answers: Answer[],
   { ledger, jobs, decide }: Deps,
 ): Promise<Answer[]> {
-  const refused = reports.filter((report, i) => {
+  const blamed = reports.filter((_, i) => {
     const answer = answers[i] as Answer;
-    return isRefusal(answer) && blamesKnownRun(answer) && mayBegin(report, ledger.nowMs());
+    return isRefusal(answer) && blamesKnownRun(answer);
   });
-  if (refused.length === 0) return answers;
-  const forgotten = new Set(await jobs.forgetRuns([...new Set(refused.map(({ run }) => run))]));
-  const again = refused.filter(({ run }) => forgotten.has(run));
+  const begun = blamed.filter((report) => mayBegin(report, ledger.nowMs()));
+  if (begun.length === 0) return answers;
+  const forgotten = new Set(await jobs.forgetRuns([...new Set(begun.map(({ run }) => run))]));
+  // Once one of them has begun the run, the others need not say who it runs for.
+  const again = blamed.filter(({ run }) => forgotten.has(run));
   const decided = again.length === 0 ? [] : await decide(again);
   if (isRefusal(decided)) return answers;
   const known = new Map(again.map((report, i) => [report, decided[i] as Answer]));

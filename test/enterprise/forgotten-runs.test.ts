@@ -52,6 +52,18 @@ it("still refuses a report under such an id that says an old start, or not who i
   }
 });
 
+it("decides a short report again with the report of its batch that begins the run", async () => {
+  const { core } = openWorld();
+  core.ledger.start(start({ run: "silent", holdMicros: null, startedAtMs: NOON }));
+  core.ledger.moveClock(NOON + 35 * DAY_MS + HOUR_MS);
+  const unnamed = { surface: undefined, workspace: undefined, user: undefined, startedAtMs: undefined };
+  const reports = [
+    report(5, { run: "silent", startedAtMs: core.ledger.nowMs() }),
+    report(9, { run: "silent", ...unnamed }),
+  ];
+  expect(await core.debit(OPERATOR, reports)).toMatchObject([{ charged_micros: 5 }, { charged_micros: 4 }]);
+});
+
 it("does not look through the outbox for a report that is rightly refused", async () => {
   const { core, platform } = openWorld();
   await core.debit(OPERATOR, [report(5, { run: "known" })]);
