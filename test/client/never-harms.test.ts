@@ -18,8 +18,8 @@ it.each(["", "fuelgauge.example.com", "/v1", "ftp://fuelgauge.example.com"])(
   },
 );
 
-it("refuses an empty enterprise at once", () => {
-  const client = () => createFuelgauge({ url: "https://fuelgauge.example.com", enterprise: "", key: "k" });
+it.each(["", undefined as never])("refuses the enterprise %j at once", (enterprise) => {
+  const client = () => createFuelgauge({ url: "https://fuelgauge.example.com", enterprise, key: "k" });
   expect(client).toThrow("enterprise must not be empty");
 });
 
