@@ -1,5 +1,5 @@
 -- The largest rows of a cycle are found by their magnitude, which few charges change. Rows that are already there have
--- none until they change: an index of few rows finds them.
+-- none until they change or the copy is rebuilt. Until then the second index finds them.
 DROP INDEX `usage_by_dimension_amount`;
 --> statement-breakpoint
 ALTER TABLE `usage_by_dimension` ADD `magnitude` integer DEFAULT 0 NOT NULL;

@@ -1,6 +1,7 @@
 /**
  * The queries about runs in D1: a list for any combination of filters, and the runs of a cycle. A page, newest first,
- * follows an index, and looks through a bounded number of runs. A list by amount reads the rows of its window that match its most selective filter.
+ * follows an index, and looks through a bounded number of runs. A list by amount reads the rows of its window that match
+ * its most selective filter.
  */
 import { NO_GROUP, SURFACES, type Surface } from "../ledger/books.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";

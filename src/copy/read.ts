@@ -94,7 +94,8 @@ export async function readTop(
     `magnitude_revision = revision ${rankedBeyond}`,
     "magnitude DESC, amount_micros DESC, id DESC",
   );
-  // The rows that an earlier release wrote last are not found by their magnitude. There are hardly ever any.
+  // The rows that an earlier release wrote last are not found by their magnitude: right after an upgrade all rows, and
+  // later those of past cycles, until the copy is rebuilt. They are read and sorted whole.
   const unranked = list(
     "usage_by_dimension_unranked",
     `magnitude_revision <> revision ${beyond}`,

@@ -118,8 +118,8 @@ export async function deleteRuns(
 }
 
 /**
- * Writes the checkpoint in place of its entry, which may not have been copied, and deletes a page of the entries before it. Returns true if there may be
- * more.
+ * Writes the checkpoint in place of its entry, which may not have been copied, and deletes a page of the entries before
+ * it. Returns true if there may be more.
  */
 export async function deleteEntries(
   db: D1Database,

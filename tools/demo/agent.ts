@@ -71,8 +71,8 @@ async function doRun(enterprise: DemoEnterprise, book: PriceBook, { brief, patie
     model: meters[0]!.model,
     ...(Math.random() < HOLD_RATIO ? { hold_micros: Math.ceil(targetMicros * 1.5) } : {}),
   });
-  // 404: the server has no route for starting runs. Report anyway.
   if (isBudgetExhausted(admission)) return "done";
+  // 404: the server has no route for starting runs. Report anyway.
   if (![200, 201, 404].includes(admission.status)) return "refused";
 
   const steps = wholeBetween(Math.random, 5, 15);

@@ -1,6 +1,6 @@
 // Creates one demo enterprise with the history of three cycles, over the documented HTTP interface with the operator key.
-// The enterprise starts with a test clock at the start of the first of them. The history is sent as ordinary debits while that clock
-// moves forward. At the end the enterprise switches to the real clock, which marks it as demo data and works in local
+// The enterprise starts with a test clock at the start of the first of them. The history is sent as ordinary debits while
+// that clock moves forward. At the end the enterprise switches to the real clock, which marks it as demo data and works in local
 // demo mode only. Every call may be repeated, so an interrupted seed resumes with the next start.
 
 import { setTimeout as sleep } from "node:timers/promises";
