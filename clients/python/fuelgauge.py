@@ -235,10 +235,12 @@ class Fuelgauge:
         """Sends the meter soon. The caller holds the lock."""
         meter.version += 1
         # A refused meter is tried once more when it is final, because the price book may have changed by then.
-        if self._closed or (meter.refused is not None and not meter.final):
+        if meter.refused is not None and not meter.final:
             return
         meter.refused = None
         self._changed[id(meter)] = meter
+        if self._closed:  # It is not sent, but it counts as unreported.
+            return
         if self._thread is None:
             self._start_thread()
         if self._due_at(meter) < self._sleeps_until:

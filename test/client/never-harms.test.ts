@@ -67,6 +67,22 @@ it("lets nobody wait after `close`, so that a process can end", async () => {
   expect([(await started.run.finish()).delivered, await client.flush()]).toEqual([false, false]);
 });
 
+it("says that usage which was reported after `close` was not sent", async () => {
+  const client = createFuelgauge({
+    url: "http://127.0.0.1:9",
+    enterprise: "acme",
+    key: "k",
+    startLimitMs: 1,
+    whenUnreachable: { policy: "open", maxRuns: 1, maxUnreported: 1_000 },
+  });
+  const started = await client.startRun({ run: "r1", surface: "cli", workspace: "w1", user: "u1" });
+  if (!started.admitted) throw new Error(started.refusal.detail);
+  client.close();
+  expect(await client.flush()).toBe(true);
+  started.run.report("gpt-5", { input_tokens: 0, output_tokens: 1 });
+  expect(await client.flush()).toBe(false);
+});
+
 it("ignores a message on the socket that is not an object", async () => {
   const listeners = new Map<string, (event: never) => void>();
   const open = async (): Promise<Socket> => ({

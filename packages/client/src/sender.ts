@@ -81,8 +81,9 @@ export class Sender implements ReportQueue {
   markChanged(meter: Meter<RunState>): void {
     meter.version += 1;
     // A refused meter is tried once more when it is final, because the price book may have changed by then.
-    if (this.#closed || (meter.refused !== null && !meter.final)) return;
+    if (meter.refused !== null && !meter.final) return;
     meter.refused = null;
+    // After `close` it is not sent, but it counts as unreported.
     this.#runs.add(meter.run);
     this.#weigh(meter, this.#setup.limit?.weigh(meter.model, meter.totals) ?? 0);
     this.#changed.add(meter);

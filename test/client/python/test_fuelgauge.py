@@ -181,6 +181,14 @@ class Network(unittest.TestCase):
             self.assertEqual((run.finish().delivered, client.flush()), (False, False))
             self.assertLess(time.monotonic() - began, 5)
 
+    def test_says_that_usage_reported_after_close_was_not_sent(self):
+        with scripted(lambda *_: None) as ledger:
+            client = Fuelgauge(ledger.url, "acme", "key")
+            run = client.start_run("r1", **WHO)
+            self.assertTrue(client.close())
+            run.report("gpt-5", usage(1))
+            self.assertFalse(client.flush())
+
 
 class Processes(unittest.TestCase):
     def test_sends_what_is_left_when_the_program_ends_without_closing(self):
