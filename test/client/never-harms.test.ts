@@ -49,7 +49,8 @@ it.each([
   ]);
 });
 
-it("lets nobody wait after `close`, so that a process can end", async () => {
+/** A client whose ledger cannot be reached, and a run that it admitted. */
+async function startUnreachable() {
   const client = createFuelgauge({
     url: "http://127.0.0.1:9",
     enterprise: "acme",
@@ -59,27 +60,24 @@ it("lets nobody wait after `close`, so that a process can end", async () => {
   });
   const started = await client.startRun({ run: "r1", surface: "cli", workspace: "w1", user: "u1" });
   if (!started.admitted) throw new Error(started.refusal.detail);
-  started.run.report("gpt-5", { input_tokens: 0, output_tokens: 1 });
-  const waiting = Promise.all([started.run.finish(), client.flush()]);
+  return { client, run: started.run };
+}
+
+it("lets nobody wait after `close`, so that a process can end", async () => {
+  const { client, run } = await startUnreachable();
+  run.report("gpt-5", { input_tokens: 0, output_tokens: 1 });
+  const waiting = Promise.all([run.finish(), client.flush()]);
   client.close();
   const outcome = Promise.race([waiting, new Promise((late) => setTimeout(late, 60_000, "late"))]);
   expect(await outcome).toEqual([expect.objectContaining({ delivered: false }), false]);
-  expect([(await started.run.finish()).delivered, await client.flush()]).toEqual([false, false]);
+  expect([(await run.finish()).delivered, await client.flush()]).toEqual([false, false]);
 });
 
 it("says that usage which was reported after `close` was not sent", async () => {
-  const client = createFuelgauge({
-    url: "http://127.0.0.1:9",
-    enterprise: "acme",
-    key: "k",
-    startLimitMs: 1,
-    whenUnreachable: { policy: "open", maxRuns: 1, maxUnreported: 1_000 },
-  });
-  const started = await client.startRun({ run: "r1", surface: "cli", workspace: "w1", user: "u1" });
-  if (!started.admitted) throw new Error(started.refusal.detail);
+  const { client, run } = await startUnreachable();
   client.close();
   expect(await client.flush()).toBe(true);
-  started.run.report("gpt-5", { input_tokens: 0, output_tokens: 1 });
+  run.report("gpt-5", { input_tokens: 0, output_tokens: 1 });
   expect(await client.flush()).toBe(false);
 });
 
