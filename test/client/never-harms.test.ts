@@ -1,7 +1,10 @@
 // What a caller passes to the client may be wrong or fail. The client says so at once where that is possible, and never
 // throws into an agent that is at work.
-import { afterAll, expect, it } from "vitest";
-import { createFuelgauge, type Trouble } from "../../packages/client/src/fuelgauge.ts";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { afterAll, describe, expect, it } from "vitest";
+import { createFuelgauge, type Fetch, type Trouble } from "../../packages/client/src/fuelgauge.ts";
 import { noAnswer } from "../../packages/client/src/http.ts";
 import { type Socket, socketTransport } from "../../packages/client/src/socket.ts";
 import { startFakeLedger } from "./fake-ledger.ts";
@@ -51,16 +54,18 @@ it.each([
 
 /** A client whose ledger cannot be reached, and a run that it admitted. */
 async function startUnreachable() {
+  const troubles: Trouble[] = [];
   const client = createFuelgauge({
     url: "http://127.0.0.1:9",
     enterprise: "acme",
     key: "k",
     startLimitMs: 1,
     whenUnreachable: { policy: "open", maxRuns: 1, maxUnreported: 1_000 },
+    onTrouble: (trouble) => troubles.push(trouble),
   });
   const started = await client.startRun({ run: "r1", surface: "cli", workspace: "w1", user: "u1" });
   if (!started.admitted) throw new Error(started.refusal.detail);
-  return { client, run: started.run };
+  return { client, run: started.run, troubles };
 }
 
 it("lets nobody wait after `close`, so that a process can end", async () => {
@@ -79,6 +84,99 @@ it("says that usage which was reported after `close` was not sent", async () => 
   expect(await client.flush()).toBe(true);
   run.report("gpt-5", { input_tokens: 0, output_tokens: 1 });
   expect(await client.flush()).toBe(false);
+});
+
+it("starts no run after `close`, because its usage would never be sent", async () => {
+  const client = ledger.connect();
+  client.close();
+  const started = await client.startRun({ run: "r1", surface: "cli", workspace: "w1", user: "u1" });
+  expect(started).toMatchObject({ admitted: false, refusal: { code: "client_closed", status: 0 } });
+});
+
+it("starts no run that is admitted after `close`, and releases its hold", async () => {
+  const requests: string[] = [];
+  const fetch: Fetch = async (url, { method, ...init }) => {
+    requests.push(`${method} ${new URL(url).pathname}`);
+    client.close();
+    const response = await globalThis.fetch(url, { method, ...init });
+    if (method === "DELETE") return response;
+    const body = await response.json();
+    return Response.json({ ...body, hold: { micros: 5, expires_at: "2026-11-27T00:00:00.000Z" } }, { status: 201 });
+  };
+  const client = ledger.connect({ fetch });
+  const started = await client.startRun({ run: "a/b", surface: "cli", workspace: "w1", user: "u1", holdMicros: 5 });
+  expect(started).toMatchObject({ admitted: false, refusal: { code: "client_closed" } });
+  await expect.poll(() => requests[1]).toBe("DELETE /v1/enterprises/acme/runs/a%2Fb/hold");
+});
+
+it("tells about the end of a run that its client did not live to see", async () => {
+  const { client, run, troubles } = await startUnreachable();
+  client.close();
+  for (const tokens of [1, 2]) run.report("gpt-5", { input_tokens: 0, output_tokens: tokens });
+  const detail = "the client was closed before this run ended, so its last totals are not sent";
+  expect(troubles).toEqual([{ kind: "reported_after_close", run: "r1", model: "gpt-5", detail }]);
+});
+
+it("follows no redirect, so that the key goes only to the given address", async () => {
+  const elsewhere: string[] = [];
+  const other = createServer((request, response) => void response.end(elsewhere.push(request.url ?? ""))).listen(0);
+  const moved = createServer((_request, response) => {
+    response.writeHead(307, { Location: `http://127.0.0.1:${(other.address() as AddressInfo).port}/taken` }).end();
+  }).listen(0);
+  await Promise.all([other, moved].map((server) => server.listening || once(server, "listening")));
+  const client = ledger.connect({ url: `http://127.0.0.1:${(moved.address() as AddressInfo).port}` });
+  const started = await client.startRun({ run: "r1", surface: "cli", workspace: "w1", user: "u1" });
+  for (const server of [other, moved]) server.close();
+  expect(started).toMatchObject({ admitted: false, refusal: { code: "unexpected_answer", status: 307 } });
+  expect(elsewhere).toEqual([]);
+});
+
+describe("a usage that cannot be right", () => {
+  it.each([
+    [{ outputTokens: 7 }, "outputTokens is not a kind of usage: it is named output_tokens"],
+    [{ prompt_tokens: 7 }, "prompt_tokens is not a kind of usage"],
+    [{ output_tokens: -1 }, "output_tokens must be an integer from 0 to 10^12, not -1"],
+    [{ output_tokens: 1.5 }, "output_tokens must be an integer from 0 to 10^12, not 1.5"],
+    [{ output_tokens: "7" }, "output_tokens must be an integer from 0 to 10^12, not 7"],
+    [{ output_tokens: Number.NaN }, "output_tokens must be an integer from 0 to 10^12, not NaN"],
+    [{ output_tokens: 1e13 }, "output_tokens must be an integer from 0 to 10^12, not 10000000000000"],
+    [undefined, "a usage must be an object, not undefined"],
+    [7, "a usage must be an object, not 7"],
+  ])("does not throw into a stream, and is reported once: %j", async (usage, detail) => {
+    const run = await ledger.startRun();
+    run.report("gpt-5", { input_tokens: 4, output_tokens: 3 });
+    for (let token = 0; token < 3; token++) run.report("gpt-5", usage as never);
+    const told = ledger.troubles.filter((trouble) => "run" in trouble && trouble.run === run.id);
+    expect(told).toEqual([{ kind: "invalid_usage", run: run.id, model: "gpt-5", detail }]);
+    const refused = [{ model: "gpt-5", tier: "standard", status: 0, code: "invalid_usage", detail }];
+    expect(await run.finish()).toMatchObject({ delivered: false, refused });
+  });
+
+  it("loses nothing that was counted before it", async () => {
+    const run = await ledger.startRun();
+    run.report("gpt-5", { input_tokens: 4, output_tokens: 3 });
+    run.report("gpt-5", { input_tokens: 5, output_tokens: Number.NaN, inputTokens: 6 } as never);
+    await run.finish();
+    expect(ledger.finals(run)["gpt-5"]).toMatchObject({ input_tokens: 5, output_tokens: 3 });
+  });
+
+  it("is forgotten once later totals are right", async () => {
+    const run = await ledger.startRun();
+    run.report("gpt-5", { input_tokens: 4, output_tokens: Number.NaN });
+    run.report("gpt-5", { input_tokens: 4, output_tokens: 9 });
+    expect(await run.finish()).toMatchObject({ delivered: true, refused: [] });
+  });
+
+  it("does not throw from a call either", async () => {
+    const run = await ledger.startRun();
+    const call = run.call();
+    call.update("gpt-5", { input_tokens: 4, output_tokens: 3 });
+    call.update("gpt-5", { input_tokens: 4, output_tokens: Number.NaN, outputTokens: 1 } as never);
+    call.set([{ model: "gpt-5", usage: { input_tokens: 5, output_tokens: -1 } }]);
+    call.end();
+    expect(await run.finish()).toMatchObject({ delivered: false });
+    expect(ledger.finals(run)["gpt-5"]).toMatchObject({ input_tokens: 5, output_tokens: 3 });
+  });
 });
 
 it("ignores a message on the socket that is not an object", async () => {

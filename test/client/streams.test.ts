@@ -218,7 +218,7 @@ describe("a stream is never harmed", () => {
     const usage = { prompt_tokens: 5e12, completion_tokens: 1, total_tokens: 5e12 + 1 };
     const chunk = { id: "c", object: "chat.completion.chunk", model: "gpt-5", choices: [], usage };
     expect(await readAll(openai.meter(streamOf([chunk]), run))).toEqual([chunk]);
-    expect((await run.finish()).not_counted).toMatchObject([{ reason: "adapter_failed" }]);
+    expect((await run.finish()).refused).toMatchObject([{ code: "invalid_usage" }]);
   });
 
   it("by a price book that cannot be read: its events are not delayed, and other usage is reported", async () => {

@@ -26,7 +26,7 @@ export type StartOptions = {
   keep?: (totals: Record<string, Totals>) => unknown;
 };
 
-/** Why a run does not start. The ledger decides the first six; the client decides the last two. */
+/** Why a run does not start. The ledger decides the first six; the client decides the last three. */
 export type RefusalCode =
   | "credits_exhausted"
   | "insufficient_credits"
@@ -36,6 +36,7 @@ export type RefusalCode =
   | "unknown_model"
   | "ledger_unreachable"
   | "too_many_runs"
+  | "client_closed"
   | (string & {});
 
 export type Refusal = {

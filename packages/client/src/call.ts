@@ -3,7 +3,7 @@
  * it if the tier turns out to be another one. Usage whose tier is not known yet waits in a meter that is not sent.
  */
 import type { Counted, Uncounted } from "./counted.ts";
-import { isSame, promptOf, sumOf, type Totals, totalsOf } from "./totals.ts";
+import { isSame, promptOf, sumOf, type Totals } from "./totals.ts";
 import type { Usage } from "./wire.ts";
 
 export type CallOptions = {
@@ -25,6 +25,8 @@ export type Call = {
   end(uncounted?: Uncounted): void;
 };
 
+type CheckedCount = Counted & { usage: Totals };
+
 /** One call's share of a meter. */
 export type Part = { model: string; tier: string | null; totals: Totals; estimated: boolean };
 
@@ -32,6 +34,8 @@ export type Part = { model: string; tier: string | null; totals: Totals; estimat
 export type CallHost = {
   /** Returns the tier of a response, or null if it is not known yet. */
   tierOf(model: string, serviceTier: string | undefined, promptTokens: number): string | null;
+  /** Returns what is right in a usage, and reports what is wrong. A wrong count keeps its total of `before`. */
+  checkUsage(key: string, model: string, usage: unknown, before: Totals | undefined): Totals;
   setPart(key: string, part: Part): void;
   removePart(key: string, part: Part): void;
   endPart(key: string, part: Part): void;
@@ -43,7 +47,9 @@ export type CallHost = {
 export class CallState {
   readonly #host: CallHost;
   readonly #key: string;
-  #counted: readonly Counted[] = [];
+  /** What `set` was last called with, which is what adapters repeat while nothing changes. */
+  #given: readonly Counted[] | null = null;
+  #counted: readonly CheckedCount[] = [];
   #parts = new Map<string, Part>();
   #ended = false;
 
@@ -59,15 +65,18 @@ export class CallState {
 
   update(model: string, usage: Usage, options: CallOptions = {}): void {
     if (this.#ended) return;
-    const counted: Counted = { ...options, model, usage: totalsOf(usage) };
-    this.set([...this.#counted.filter((other) => other.model !== model), counted]);
+    const before = this.#counted.find((other) => other.model === model)?.usage;
+    const counted = { ...options, model, usage: this.#host.checkUsage(this.#key, model, usage, before) };
+    this.#given = null;
+    this.#place([...this.#counted.filter((other) => other.model !== model), counted]);
   }
 
   set(counted: readonly Counted[]): void {
-    if (this.#ended || counted === this.#counted) return;
-    const checked = counted.map((one) => ({ ...one, usage: totalsOf(one.usage) }));
-    this.#counted = counted;
-    this.#place(checked);
+    if (this.#ended || counted === this.#given) return;
+    this.#given = counted;
+    const check = ({ model, usage }: Counted, response: number) =>
+      this.#host.checkUsage(`${this.#key}.${response}`, model, usage, this.#counted[response]?.usage);
+    this.#place(counted.map((one, response) => ({ ...one, usage: check(one, response) })));
   }
 
   end(uncounted: Uncounted | null | undefined = this.#counted.length > 0 ? null : NO_UPDATE): void {
@@ -83,7 +92,8 @@ export class CallState {
     if (this.#ended && !this.isWaiting) this.#endParts();
   }
 
-  #place(counted: readonly Counted[]): void {
+  #place(counted: readonly CheckedCount[]): void {
+    this.#counted = counted;
     const parts = new Map<string, Part>();
     for (const { model, usage, tier: serviceTier, promptTokens, estimated = false } of counted) {
       const tier = this.#host.tierOf(model, serviceTier, promptTokens ?? promptOf(usage));

@@ -6,7 +6,7 @@
 import { askToStart, type Refusal, registerRun, type StartOptions } from "./admission.ts";
 import { type Clock, realClock } from "./clock.ts";
 import { connectHttp, type Fetch, type Key } from "./http.ts";
-import { type Run, RunState } from "./run.ts";
+import { type Run, RunState, releaseHold } from "./run.ts";
 import { Sender } from "./sender.ts";
 import { PriceTiers } from "./tiers.ts";
 import { KINDS } from "./totals.ts";
@@ -125,8 +125,14 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
 
   return {
     async startRun(start) {
+      if (sender.closed) return refuseClosed();
       if (sender.runs.size >= maxRuns) return refuse("too_many_runs", `${sender.runs.size} runs have unreported usage`);
       const admission = await askToStart(context, start, startLimitMs);
+      if (sender.closed) {
+        // The client was closed meanwhile. Nothing would end the run's hold before it expires.
+        if (admission.admitted && admission.hold !== null) void releaseHold(ledger, start.run);
+        return refuseClosed();
+      }
       if (admission.admitted) {
         const { hold, gauge } = admission;
         if (admission.known && start.totals === undefined) {
@@ -142,6 +148,10 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
     flush: ({ waitMs = 30_000 } = {}) => sender.flush(waitMs),
     close: () => sender.close(),
   };
+}
+
+function refuseClosed(): Started {
+  return refuse("client_closed", "the client was closed, so it sends no reports");
 }
 
 const TOTALS_MISSING = "the ledger already knows this run: pass its saved totals, or {} if it had used nothing";

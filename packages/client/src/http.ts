@@ -7,7 +7,7 @@ import { type Clock, withTimeout } from "./clock.ts";
 /** The part of `fetch` that the client uses. Pass another implementation to go through a proxy, or in tests. */
 export type Fetch = (
   url: string,
-  init: { method: string; headers: Record<string, string>; body?: string; signal: AbortSignal },
+  init: { method: string; headers: Record<string, string>; body?: string; signal: AbortSignal; redirect: "manual" },
 ) => Promise<{ status: number; headers: { get(name: string): string | null }; text(): Promise<string> }>;
 
 export type Key = string | (() => string | Promise<string>);
@@ -47,7 +47,8 @@ export function connectHttp(options: {
   const send = async (method: string, path: string, body: unknown, signal: AbortSignal): Promise<Answer> => {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     const type: Record<string, string> = body === undefined ? {} : { "Content-Type": "application/json" };
-    const init = { method, headers: { ...(await headers()), ...type }, ...sent, signal };
+    // A redirect is not followed, so the key and the reports go only to the given address.
+    const init = { method, headers: { ...(await headers()), ...type }, ...sent, signal, redirect: "manual" as const };
     const response = await options.fetch((path.startsWith("/v1/") ? root : base) + path, init);
     const dateMs = parseDate(response.headers.get("Date"));
     const retryAfterMs = parseRetryAfter(response.headers.get("Retry-After"), dateMs ?? clock.nowMs());

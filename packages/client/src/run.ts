@@ -8,7 +8,7 @@ import type { Uncounted } from "./counted.ts";
 import type { Answer, Ledger } from "./http.ts";
 import { Meter } from "./meter.ts";
 import { type PriceTiers, STANDARD } from "./tiers.ts";
-import { isSame, sumOf, type Totals, totalsOf, ZERO_TOTALS } from "./totals.ts";
+import { isSame, readUsage, sumOf, type Totals, ZERO_TOTALS } from "./totals.ts";
 import type { Trouble } from "./trouble.ts";
 import type { Action, DebitAnswer, ItemRefusal, StopReason, Surface, Unit, Usage } from "./wire.ts";
 
@@ -25,7 +25,10 @@ export type Finished = {
   /** The run's charge according to the last response; null if there was no response. */
   charged_micros: number | null;
   unit: Unit | null;
-  /** The meters whose final totals the ledger refused. Sending them again would not help. */
+  /**
+   * The meters whose final totals the ledger refused. Sending them again would not help. The code `invalid_usage` is the
+   * client's: a part of the usage could not be right, and the rest was sent.
+   */
   refused: (ItemRefusal & { model: string; tier: string })[];
   /** The model calls whose usage is missing, because the provider did not state it or not all of it. At most 100. */
   not_counted: Uncounted[];
@@ -51,7 +54,10 @@ export type Run = {
   readonly state: ActionEvent;
   /** Running totals by model, and by "MODEL TIER" for other price tiers. Save them to continue after a restart. */
   readonly totals: Record<string, Totals>;
-  /** Sets the running totals of everything that the run has used of this model so far, at one price tier. */
+  /**
+   * Sets the running totals of everything that the run has used of this model so far, at one price tier. It never throws:
+   * what cannot be right is passed to `onTrouble`, and `finish` returns it in `refused`.
+   */
   report(model: string, usage: Usage, options?: ReportOptions): void;
   /** Closes the meter, with exactly these totals if they are given. */
   final(model: string, usage?: Usage, options?: ReportOptions): void;
@@ -124,6 +130,8 @@ export class RunState implements Run, CallHost {
   reportAfterMs = 0;
   readonly #waitingCalls = new Set<CallState>();
   readonly #notCounted: Uncounted[] = [];
+  /** The usage of which a part could not be right when it was last reported. */
+  readonly #invalid = new Map<string, Finished["refused"][number]>();
   #calls = 0;
   #finished = false;
   /** Whether the ledger is an earlier version, which has neither tiers nor further kinds. */
@@ -162,7 +170,8 @@ export class RunState implements Run, CallHost {
   }
 
   report(model: string, usage: Usage, { tier = STANDARD, estimated = false }: ReportOptions = {}): void {
-    this.setPart("=", { model, tier, totals: totalsOf(usage), estimated });
+    const before = this.#meterOf(model, tier).part("=", model);
+    this.setPart("=", { model, tier, totals: this.checkUsage("=", model, usage, before, tier), estimated });
   }
 
   final(model: string, usage?: Usage, options: ReportOptions = {}): void {
@@ -193,11 +202,12 @@ export class RunState implements Run, CallHost {
     const meters = [...this.#meters.values()];
     // The last final report ends the hold. If the ledger accepted no final report, release the hold explicitly.
     if (held && meters.every((meter) => meter.refused !== null)) {
-      await ledger.call("DELETE", `/runs/${encodeURIComponent(this.id)}/hold`);
+      await releaseHold(ledger, this.id);
     }
     const refused = meters.flatMap(({ refused, model, tier }) =>
       refused === null ? [] : [{ model, tier: tier ?? STANDARD, ...refused }],
     );
+    refused.push(...this.#invalid.values());
     const { answer } = this.state;
     return {
       delivered: settled && refused.length === 0,
@@ -211,6 +221,18 @@ export class RunState implements Run, CallHost {
 
   tierOf(model: string, serviceTier: string | undefined, promptTokens: number): string | null {
     return this.setup.tiers.tierOf(model, serviceTier, promptTokens);
+  }
+
+  checkUsage(key: string, model: string, usage: unknown, before: Totals | undefined, tier = STANDARD): Totals {
+    const { totals, wrong } = readUsage(usage, before);
+    const name = `${key} ${keyOf(model, tier)}`;
+    if (wrong === null) this.#invalid.delete(name);
+    else if (!this.#invalid.has(name)) {
+      // It is reported once, not for each token of a stream.
+      this.#invalid.set(name, { model, tier, status: 0, code: "invalid_usage", detail: wrong });
+      this.setup.onTrouble({ kind: "invalid_usage", run: this.id, model, detail: wrong });
+    }
+    return totals;
   }
 
   setPart(key: string, { model, tier, totals, estimated }: Part): void {
@@ -344,6 +366,11 @@ export class RunState implements Run, CallHost {
     this.setup.queue.drop(meter);
     this.setup.queue.markChanged(other);
   }
+}
+
+/** Ends a run's hold. */
+export function releaseHold(ledger: Ledger, run: string): Promise<Answer> {
+  return ledger.call("DELETE", `/runs/${encodeURIComponent(run)}/hold`);
 }
 
 /** The name of a meter in `run.totals`. `?` is the tier of usage that waits for its tier. */

@@ -47,6 +47,7 @@ export class Sender implements ReportQueue {
   #timer: { atMs: number; cancel: () => void } | null = null;
   #sending = false;
   #closed = false;
+  #saidClosed = false;
   #failures = 0;
   #pausedUntilMs = 0;
   #unreported = 0;
@@ -58,6 +59,10 @@ export class Sender implements ReportQueue {
   /** Runs with something to report, and runs that the ledger does not know yet. */
   get runs(): ReadonlySet<RunState> {
     return this.#runs;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   get unreachable(): boolean {
@@ -84,6 +89,7 @@ export class Sender implements ReportQueue {
     if (meter.refused !== null && !meter.final) return;
     meter.refused = null;
     // After `close` it is not sent, but it counts as unreported.
+    if (this.#closed) this.#reportAfterClose(meter);
     this.#runs.add(meter.run);
     this.#weigh(meter, this.#setup.limit?.weigh(meter.model, meter.totals) ?? 0);
     this.#changed.add(meter);
@@ -121,6 +127,13 @@ export class Sender implements ReportQueue {
     this.#setup.transport.close();
     // Nothing more is sent, so waiting longer would only keep the process alive.
     for (const waiter of [...this.#waiters]) waiter.end(waiter.isDone());
+  }
+
+  #reportAfterClose({ run, model }: Meter<RunState>): void {
+    if (this.#saidClosed) return;
+    this.#saidClosed = true;
+    const detail = "the client was closed before this run ended, so its last totals are not sent";
+    this.#setup.onTrouble({ kind: "reported_after_close", run: run.id, model, detail });
   }
 
   #dueAtMs(meter: Meter<RunState>): number {

@@ -30,17 +30,38 @@ const MAX_QUANTITY = 1_000_000_000_000;
 
 export const ZERO_TOTALS: Totals = { input_tokens: 0, output_tokens: 0, cache_read_tokens: 0, cache_write_tokens: 0 };
 
-/** Checks a usage as the ledger does, and sets missing main kinds to 0. Throws a RangeError that names the wrong kind. */
-export function totalsOf(usage: Usage): Totals {
+/**
+ * Reads a usage as the ledger does, and sets missing main kinds to 0. It never throws, because a model may be streaming.
+ * A count that cannot be right keeps its total of `before`. `wrong` describes it, or names an unknown kind.
+ */
+export function readUsage(usage: unknown, before: Usage = ZERO_TOTALS): { totals: Totals; wrong: string | null } {
   const totals = { ...ZERO_TOTALS };
+  const isObject = typeof usage === "object" && usage !== null;
+  const given = (isObject ? usage : before) as Record<string, unknown>;
+  let wrong = isObject ? null : `a usage must be an object, not ${String(usage)}`;
   for (const kind of KINDS) {
-    const quantity = usage[kind] ?? 0;
-    if (!Number.isInteger(quantity) || quantity < 0 || quantity > MAX_QUANTITY) {
-      throw new RangeError(`${kind} must be an integer from 0 to 10^12, not ${String(quantity)}`);
+    let quantity = given[kind] ?? 0;
+    if (!isQuantity(quantity)) {
+      wrong ??= `${kind} must be an integer from 0 to 10^12, not ${String(quantity)}`;
+      quantity = before[kind] ?? 0;
     }
-    if (quantity > 0) totals[kind] = quantity;
+    if (isQuantity(quantity) && quantity > 0) totals[kind] = quantity;
   }
-  return totals;
+  const unknown = Object.keys(given).find((name) => !isKind(name) && given[name] !== undefined);
+  return { totals, wrong: wrong ?? (unknown === undefined ? null : describeUnknown(unknown)) };
+}
+
+function isQuantity(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_QUANTITY;
+}
+
+function isKind(name: string): boolean {
+  return (KINDS as readonly string[]).includes(name);
+}
+
+function describeUnknown(name: string): string {
+  const snake = name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  return `${name} is not a kind of usage${isKind(snake) ? `: it is named ${snake}` : ""}`;
 }
 
 export function sumOf(all: Iterable<Usage>): Totals {

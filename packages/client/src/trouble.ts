@@ -6,6 +6,10 @@ export type Trouble =
   | { kind: "unreachable"; status: number; detail: string; failures: number; pauseMs: number }
   /** The ledger refused a report. Sending it again would not help. */
   | { kind: "report_refused"; run: string; model: string; status: number; code: string; detail: string }
+  /** A report contains an unknown kind, or a count that cannot be right. Its other kinds are counted. */
+  | { kind: "invalid_usage"; run: string; model: string; detail: string }
+  /** A run went on after `close`, and what it counted since then is not sent. The client says so once. */
+  | { kind: "reported_after_close"; run: string; model: string; detail: string }
   /** A model call ended before the provider stated its usage, so the call is not counted. `reason` says why. */
   | { kind: "no_usage"; run: string; model: string | null; reason: Uncounted["reason"]; detail: string }
   /** A model call ended before the provider stated all of its usage. What it had stated is counted. */
