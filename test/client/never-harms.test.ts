@@ -109,7 +109,7 @@ it("starts no run that is admitted after `close`, and releases its hold", async 
   await expect.poll(() => requests[1]).toBe("DELETE /v1/enterprises/acme/runs/a%2Fb/hold");
 });
 
-it("tells about the end of a run that its client did not live to see", async () => {
+it("reports once that a run went on after `close`", async () => {
   const { client, run, troubles } = await startUnreachable();
   client.close();
   for (const tokens of [1, 2]) run.report("gpt-5", { input_tokens: 0, output_tokens: tokens });
@@ -146,8 +146,8 @@ describe("a usage that cannot be right", () => {
     const run = await ledger.startRun();
     run.report("gpt-5", { input_tokens: 4, output_tokens: 3 });
     for (let token = 0; token < 3; token++) run.report("gpt-5", usage as never);
-    const told = ledger.troubles.filter((trouble) => "run" in trouble && trouble.run === run.id);
-    expect(told).toEqual([{ kind: "invalid_usage", run: run.id, model: "gpt-5", detail }]);
+    const said = ledger.troubles.filter((trouble) => "run" in trouble && trouble.run === run.id);
+    expect(said).toEqual([{ kind: "invalid_usage", run: run.id, model: "gpt-5", detail }]);
     const refused = [{ model: "gpt-5", tier: "standard", status: 0, code: "invalid_usage", detail }];
     expect(await run.finish()).toMatchObject({ delivered: false, refused });
   });
