@@ -19,9 +19,14 @@ export async function addReferral(
   if (referrer === referee) return refuse({ code: "self_referral" });
   const stub = await findEnterprise(env, referee);
   if (stub === null) return refuse({ code: "not_found" });
-  const bonusMicros = Number(env.REFERRAL_BONUS_CREDITS) * MICROS_PER_CREDIT;
+  const bonusMicros = referralBonusMicros(env);
   const accepted = await stub.acceptReferral(referrer, bonusMicros, by);
   return isRefusal(accepted) ? accepted : { referrer, referee, bonusMicros };
+}
+
+/** Returns what each side of a referral gets. */
+export function referralBonusMicros(env: Env): Micros {
+  return Number(env.REFERRAL_BONUS_CREDITS) * MICROS_PER_CREDIT;
 }
 
 /**

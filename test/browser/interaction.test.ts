@@ -107,6 +107,11 @@ describe("without loading a new page", () => {
       await expect.poll(() => rows.count()).toBe(20);
       await expect.poll(() => focused(page)).toBe("more-workspace");
       await expect.poll(() => textOf(page, "#line-workspace")).toBe("20 of 23 shown Show more CSV");
+      await expect.poll(() => textOf(page, "#foot-workspace th")).toBe("3 others");
+      const requests = await page.locator("#top-workspace :is(tbody, tfoot) td:nth-child(2)").allInnerTexts();
+      const [total = 0, ...rows20AndOthers] = requests.map((text) => Number(text.replaceAll(",", ""))).reverse();
+      expect(rows20AndOthers).toHaveLength(21);
+      expect(rows20AndOthers.reduce((sum, count) => sum + count)).toBe(total);
       await expect.poll(() => textOf(page, "#status-region")).toBe("10 more workspaces shown.");
       await page.keyboard.press("Enter");
       await expect.poll(() => rows.count()).toBe(23);

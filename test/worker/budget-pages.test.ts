@@ -54,6 +54,7 @@ describe("an admin", () => {
     ]) {
       expect(shown).toContain(text);
     }
+    expect(shown, "the form offers names").toContain('<option value="u1">Ada Lovelace</option>');
     expect((await admin.open("budgets?of=user&id=u1&period=day")).html).toMatch(/name="limit"[^>]*value="50"/);
     await admin.post("budgets", { ...form, limit: "10.5" });
     expect((await admin.open("budgets")).html).toContain("New runs are refused for");

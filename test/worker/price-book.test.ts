@@ -234,6 +234,6 @@ it("shows people every kind, tier, override and the multiplier in force", async 
   expect(page).toContain("multiplied by 2");
   expect(page).toContain("price of this enterprise");
   expect(page).toContain("1-hour cache write 0.8 per 1,000 ($4.00 per million)");
-  expect(page).toContain("web searches 2,000 per 1,000 ($10.00 per 1,000)");
+  expect(page).toContain("web searches 2 each ($10.00 per 1,000)");
   expect(page).toContain("prompts above 1,000 tokens (above_1000)");
 });

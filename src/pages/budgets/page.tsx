@@ -5,7 +5,7 @@
 import { type Context, Hono } from "hono";
 import type { FC } from "hono/jsx";
 import type { CheckedCopy } from "../../copy/checked-copy.ts";
-import { readChanges, readNames } from "../../copy/read.ts";
+import { readChanges, readNamePage, readNames } from "../../copy/read.ts";
 import type { BudgetKey } from "../../ledger/budget.ts";
 import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
 import type { Entry } from "../../ledger/entries.ts";
@@ -39,6 +39,8 @@ const PATH = "/settings/budgets";
 const HISTORY_ROWS = 10;
 /** How many of the newest entries are searched for changes of budgets. */
 const ENTRIES_READ = 100;
+/** How many names the form offers. Every id can be typed. */
+const NAMES_OFFERED = 500;
 
 export const budgetPages = new Hono<PageEnv>()
   .get(PATH, requireSession, async (c) => {
@@ -120,9 +122,10 @@ async function adminPage(
 ) {
   const { session } = c.var;
   const copy = readCopy(c.env, c.executionCtx, session, view.copy);
-  const [list, history] = await Promise.all([
+  const [list, history, names] = await Promise.all([
     loadBudgetList(() => enterpriseStub(c.env, session), callerOf(session), tab, c.req.query()),
     readBlock("budget changes", () => readHistory(c, copy)),
+    readBlock("names", () => readNamePage(copy, session.enterprise, tab, "", NAMES_OFFERED)),
   ]);
   if (isRefusal(list)) return answerRefused(c, list.refusal);
   const { timeZone, gauge } = view;
@@ -147,6 +150,7 @@ async function adminPage(
         timeZone={timeZone}
         enterprise={gauge.enterprise}
         editable
+        names={names ?? []}
       />
       <History changes={history} timeZone={timeZone} />
     </>

@@ -5,6 +5,7 @@
 import { type FC, Fragment } from "hono/jsx";
 import type { Caller } from "../../access/callers.ts";
 import type { Denied } from "../../access/refusals.ts";
+import type { DirectoryName } from "../../copy/read.ts";
 import type { EnterpriseObject } from "../../enterprise/object.ts";
 import { type BudgetKey, EVERY_ID } from "../../ledger/budget.ts";
 import type { Dimension } from "../../ledger/dimensions.ts";
@@ -72,9 +73,20 @@ type ListProps = {
   enterprise: string;
   /** Whether the reader may change budgets. */
   editable: boolean;
+  /** Names of the directory, which the form offers. */
+  names?: readonly DirectoryName[];
 };
 
-export const BudgetListView: FC<ListProps> = ({ path, list, form, unit, timeZone, enterprise, editable }) => {
+export const BudgetListView: FC<ListProps> = ({
+  path,
+  list,
+  form,
+  unit,
+  timeZone,
+  enterprise,
+  editable,
+  names = [],
+}) => {
   const { tab, rows, more, blocking } = list;
   const last = more ? rows.at(-1) : undefined;
   return (
@@ -96,7 +108,7 @@ export const BudgetListView: FC<ListProps> = ({ path, list, form, unit, timeZone
           </a>
         </p>
       )}
-      {editable && <BudgetForm path={path} tab={tab} form={form} unit={unit} enterprise={enterprise} />}
+      {editable && <BudgetForm path={path} tab={tab} form={form} unit={unit} enterprise={enterprise} names={names} />}
     </>
   );
 };

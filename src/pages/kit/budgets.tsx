@@ -4,6 +4,7 @@
  * the table, the form and the question.
  */
 import type { Child, FC } from "hono/jsx";
+import type { DirectoryName } from "../../copy/read.ts";
 import {
   BUDGET_ACTIONS,
   BUDGET_PERIODS,
@@ -200,7 +201,8 @@ export const BudgetForm: FC<{
   form: Form;
   unit: Unit;
   enterprise: string;
-}> = ({ path, tab, form, unit, enterprise }) => (
+  names?: readonly DirectoryName[];
+}> = ({ path, tab, form, unit, enterprise, names = [] }) => (
   <section id="set" class="card" aria-labelledby="set-title">
     <h2 id="set-title">Set a budget</h2>
     <PostForm form={form} action={path} submit="Save" hidden={{ of: tab, enterprise }} wide="four">
@@ -209,7 +211,8 @@ export const BudgetForm: FC<{
         name="id"
         label={`Id of the ${tab}`}
         maxlength={128}
-        hint={`As agents report it. * is the default for every ${tab} that has no other budget for the period.`}
+        offered={names}
+        hint={`${names.length === 0 ? "As agents report it." : "Type a name to find its id."} * is the default for every ${tab} that has no other budget for the period.`}
       />
       <Choice form={form} name="period" label="Period" options={{ day: "A local day", cycle: "A billing cycle" }} />
       <Field

@@ -50,28 +50,41 @@ type FieldProps = {
   inputmode?: "decimal" | "numeric";
   optional?: boolean;
   maxlength?: number;
+  /** Values that the browser offers while a person types one of them or its name. */
+  offered?: readonly { id: string; name: string }[];
 };
 
-export const Field: FC<FieldProps> = ({ form, name, label, type = "text", hint, inputmode, optional, maxlength }) => (
-  <p class="field">
-    <label for={`f-${name}`}>
-      {label} {optional === true && <small class="muted">(optional)</small>}
-    </label>
-    <input
-      id={`f-${name}`}
-      name={name}
-      type={type}
-      value={type === "password" ? undefined : (form.values[name] ?? "")}
-      inputmode={inputmode}
-      maxlength={maxlength}
-      autocomplete="off"
-      autocapitalize="off"
-      spellcheck={false}
-      {...errorAttributes(form, name)}
-    />
-    <Notes form={form} name={name} hint={hint} />
-  </p>
-);
+export const Field: FC<FieldProps> = (props) => {
+  const { form, name, label, type = "text", hint, inputmode, optional, maxlength, offered = [] } = props;
+  return (
+    <p class="field">
+      <label for={`f-${name}`}>
+        {label} {optional === true && <small class="muted">(optional)</small>}
+      </label>
+      <input
+        id={`f-${name}`}
+        name={name}
+        type={type}
+        value={type === "password" ? undefined : (form.values[name] ?? "")}
+        inputmode={inputmode}
+        maxlength={maxlength}
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        list={offered.length === 0 ? undefined : `o-${name}`}
+        {...errorAttributes(form, name)}
+      />
+      {offered.length > 0 && (
+        <datalist id={`o-${name}`}>
+          {offered.map((each) => (
+            <option value={each.id}>{each.name}</option>
+          ))}
+        </datalist>
+      )}
+      <Notes form={form} name={name} hint={hint} />
+    </p>
+  );
+};
 
 export const Choice: FC<{ form: Form; name: string; label: string; options: Record<string, string>; hint?: Child }> = ({
   form,

@@ -204,9 +204,9 @@ const FurtherRates: FC<{ listed: RateTexts; book: PricesInForce; unit: Unit }> =
     const [title, rate] = [FURTHER_TITLES[kind], listed[kind]];
     if (title === undefined || rate === undefined) return [];
     const usd = `${formatRateUsd(rate)} per ${per === "million" ? "million" : "1,000"}`;
-    // A rate per thousand searches is a thousand times a rate per million.
-    const credits = creditsPerThousand(rate, book, per === "million" ? 1n : 1_000n);
-    return [`${title} ${unit === "credits" ? `${credits} per 1,000 (${usd})` : usd}`];
+    // Dollars per million tokens make credits per thousand; dollars per thousand searches make credits for each.
+    const credits = `${creditsPerThousand(rate, book)} ${per === "million" ? "per 1,000" : "each"}`;
+    return [`${title} ${unit === "credits" ? `${credits} (${usd})` : usd}`];
   });
   return further.length === 0 ? null : <small class="muted">{further.join(", ")}</small>;
 };
@@ -223,9 +223,9 @@ function aliasesOf({ aliases }: ModelPrice): string {
 }
 
 /** Credits per thousand, exact: the rate in $ per million × credits per $ × multiplier ÷ 1,000. */
-function creditsPerThousand(rate: string, { credits_per_usd, multiplier }: PricesInForce, times = 1n): string {
+function creditsPerThousand(rate: string, { credits_per_usd, multiplier }: PricesInForce): string {
   const [scaled, factor] = [BigInt(parseRate(rate) ?? 0), BigInt(parseRate(multiplier) ?? 0)];
-  return formatExactDecimal(scaled * BigInt(credits_per_usd) * factor * times, PER_THOUSAND_DIGITS);
+  return formatExactDecimal(scaled * BigInt(credits_per_usd) * factor, PER_THOUSAND_DIGITS);
 }
 
 function ratesHref({ search, rows, all }: RatesQuery): string {

@@ -117,7 +117,7 @@ const Jobs: FC<{ c: OperatorContext; rows: readonly ListedJob[]; query: string }
       id="rows-jobs"
       caption="Last change first; kept for 35 days"
       columns={COLUMNS}
-      empty="There are no such jobs."
+      empty={query === "" ? "No job has run in the last 35 days." : "There are no such jobs."}
     >
       {rows.map((job) => (
         <Row

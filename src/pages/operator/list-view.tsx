@@ -147,6 +147,7 @@ const Used: FC<{ gauge: Gauge }> = ({ gauge }) => {
     <>
       {formatPercent(used, total)} <span class="muted">of {formatAmount(total, unit)}</span>
       <svg class="mini" width="100%" height="4" aria-hidden="true" focusable="false">
+        <rect class="track-fill" width="100%" height="4" />
         <rect width={`${width}%`} height="4" />
       </svg>
     </>

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { byOf } from "../../access/callers.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
-import { addReferral } from "../../operations/referrals.ts";
+import { addReferral, referralBonusMicros } from "../../operations/referrals.ts";
 import { ID_RULE, isId } from "../../wire/fields.ts";
 import { errorsOf, errorsOfRefusal, Field, type Form, hasErrors, PostForm, readForm } from "../kit/form.tsx";
 import { formatCharge } from "../kit/format.ts";
@@ -39,6 +39,10 @@ function referralPage(c: OperatorContext, form: Form, added: Added | null = null
             <a href={enterpriseHref(added.referrer)}>{added.referrer}</a> follows at once, or when it has room.
           </p>
         )}
+        <p>
+          When one enterprise has invited another, both get {formatCharge(referralBonusMicros(c.env), "credits")}. The
+          code is on the page of the enterprise that invited. An enterprise can be invited once.
+        </p>
         <PostForm form={form} action={PATH} submit="Grant both sides the bonus" refused="Nothing was granted." wide>
           <Field form={form} name="code" label="Referral code" maxlength={200} hint="Of the enterprise that invited." />
           <Field form={form} name="referee" label="Invited enterprise" maxlength={128} hint="Its id." />

@@ -31,7 +31,7 @@ import { readBlock } from "../kit/read-block.ts";
 import { callerOf, type PageEnv } from "../kit/session.ts";
 import { loadView, type PageView } from "../kit/view.ts";
 import { chartSpans, daysOf } from "./chart-spans.ts";
-import type { Filter, Part, RunPlace, TopPlace, UsageQuery } from "./query.ts";
+import type { Filter, Part, RunPlace, Shown, TopPlace, UsageQuery } from "./query.ts";
 import { readRowBudgets } from "./row-budgets.ts";
 
 export const ROWS = 10;
@@ -58,8 +58,7 @@ type SeriesBlock = {
 export type TopBlock = {
   rows: TopRow[];
   /** Rows on this page and the pages before it. */
-  shownRows: number;
-  shownMicros: Micros;
+  shown: Shown;
   /** The number of rows of the selection; COUNTED_ROWS + 1 means that there are more. */
   allRows: number;
   totalMicros: Micros;
@@ -230,23 +229,21 @@ function blockReaders(db: CheckedCopy, { enterprise, view, cycle, selection, que
         dimension === "model" ? readKinds(db, ofCycle) : null,
       ]);
       const rows = table.rows.slice(0, ROWS);
-      const shownRows = (after?.shownRows ?? 0) + rows.length;
-      const shownMicros = rows.reduce((sum, row) => sum + row.amountMicros, after?.shownMicros ?? 0);
+      const shown = sumShown(rows, after?.shown);
       const last = table.rows.length > ROWS ? rows.at(-1) : undefined;
       const counted = { enterprise, unit: question.unit, cycleStartsAtMs: cycle.startsAtMs };
       const isFiltered = filtersOf(selection).length > 0;
       const [allRows, trends] = await Promise.all([
-        table.allRows ?? (dimension === "model" ? shownRows : countTop(db, { ...counted, dimension }, COUNTED_ROWS)),
+        table.allRows ?? (dimension === "model" ? shown.rows : countTop(db, { ...counted, dimension }, COUNTED_ROWS)),
         readTrends(db, { ...counted, dimension }, isFiltered ? [] : rows.map(({ id }) => id)),
       ]);
       return {
         rows,
-        shownRows,
-        shownMicros,
+        shown,
         allRows,
         totalMicros: table.totalMicros,
         totalRequests: table.totalRequests,
-        next: last === undefined ? null : { value: last.sortedBy, id: last.id, shownRows, shownMicros },
+        next: last === undefined ? null : { value: last.sortedBy, id: last.id, shown },
         trends,
         kinds,
       };
@@ -305,4 +302,13 @@ async function readSelectedNames(
     if (name !== undefined) names[dimension] = name;
   }
   return names;
+}
+
+/** Sums the rows of a page, and what the pages before it sum to. */
+export function sumShown(rows: readonly TopRow[], before: Shown = { rows: 0, micros: 0, requests: 0 }): Shown {
+  return {
+    rows: before.rows + rows.length,
+    micros: rows.reduce((sum, row) => sum + row.amountMicros, before.micros),
+    requests: rows.reduce((sum, row) => sum + row.requests, before.requests),
+  };
 }

@@ -63,11 +63,11 @@ function wholePage(c: Context<PageEnv>, props: PageProps): Response | Promise<Re
           <Selected {...props} />
           <ChartPart {...props} />
           <Top {...props} dimension="workspace" />
-          <div class="pair">
+          <div class="pair rankings">
             <Top {...props} dimension="group" />
             <Top {...props} dimension="user" />
+            <Top {...props} dimension="model" />
           </div>
-          <Top {...props} dimension="model" />
           <RecentRuns block={data.runs} query={props.query} timeZone={data.view.timeZone} />
           {data.cycle.ended === null && <Explanation view={data.view} outlook={props.outlook} />}
           <AsOf view={data.view} outlook={props.outlook} />

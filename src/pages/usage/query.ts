@@ -34,7 +34,10 @@ export type Filter = (typeof FILTERS)[number];
  * Where a table's next page starts: the sorted value and the id of the last row, with the sums of the pages before, so
  * that its footer need not read them again.
  */
-export type TopPlace = { value: number | string; id: string; shownRows: number; shownMicros: Micros };
+export type TopPlace = { value: number | string; id: string; shown: Shown };
+
+/** What the rows of a table up to a place sum to. */
+export type Shown = { rows: number; micros: Micros; requests: number };
 export type TableState = { sort: TopSort; search: string; after: TopPlace | null };
 export type RunPlace = { value: number; run: string };
 type RunSort = "newest" | "amount";
@@ -108,7 +111,8 @@ export function usageParams(query: UsageQuery): URLSearchParams {
     if (sort !== "amount") params.set(`${dimension}s_sort`, sort);
     if (search !== "") params.set(`${dimension}s_q`, search);
     if (after === null) continue;
-    params.set(`${dimension}s_after`, JSON.stringify([after.value, after.id, after.shownRows, after.shownMicros]));
+    const { rows, micros, requests } = after.shown;
+    params.set(`${dimension}s_after`, JSON.stringify([after.value, after.id, rows, micros, requests]));
   }
   if (runs.sort !== "newest") params.set("runs_sort", runs.sort);
   if (runs.after !== null) params.set("runs_after", `${runs.after.value}.${runs.after.run}`);
@@ -181,11 +185,15 @@ function parseTable(params: URLSearchParams, dimension: TopDimension): TableStat
 }
 
 function parseTopPlace(text: string | null): TopPlace | null {
-  const [value, id, shownRows, shownMicros, ...rest] = parseList(text);
+  const [value, id, rows, micros, requests, ...rest] = parseList(text);
   if (rest.length > 0 || typeof id !== "string" || !isId(id)) return null;
   if (typeof value !== "string" && !Number.isSafeInteger(value)) return null;
-  if (!Number.isSafeInteger(shownRows) || (shownRows as number) < 0 || !Number.isSafeInteger(shownMicros)) return null;
-  return { value: value as number | string, id, shownRows: shownRows as number, shownMicros: shownMicros as number };
+  if (!isCount(rows) || !isCount(requests) || !Number.isSafeInteger(micros)) return null;
+  return { value: value as number | string, id, shown: { rows, micros: micros as number, requests } };
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function parseList(text: string | null): unknown[] {

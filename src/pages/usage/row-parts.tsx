@@ -20,6 +20,16 @@ export const RowBudget: FC<{ budget: ParsedBudget }> = ({ budget }) => {
   );
 };
 
+/** Says above the bars of the rows what they are. A screen reader reads it at each bar instead. */
+export const TrendHead: FC<{ trends: ReadonlyMap<string, readonly Micros[]> }> = ({ trends }) => {
+  const cycles = trends.values().next().value?.length ?? 0;
+  return cycles < 2 ? null : (
+    <span class="trend-head" aria-hidden="true">
+      {cycles} cycles
+    </span>
+  );
+};
+
 /** A bar for each cycle, oldest first. The current cycle is not over, so its bar is hollow. */
 export const Trend: FC<{ amounts: readonly Micros[]; unit: Unit; isPast: boolean }> = ({ amounts, unit, isPast }) => {
   const highest = Math.max(...amounts);

@@ -4,18 +4,19 @@
  * a link that adds a filter. The heads of the columns sort. "Show more" loads the next page; with JavaScript it is added
  * to the table.
  */
-import type { FC } from "hono/jsx";
+import type { Child, FC } from "hono/jsx";
 import type { TopRow } from "../../copy/read.ts";
 import type { TopDimension, TopSort } from "../../copy/read-top.ts";
 import type { Unit } from "../../ledger/micros.ts";
 import type { ParsedBudget } from "../../wire/budget.ts";
 import { countOf, formatAmount, formatCount, formatShare } from "../kit/format.ts";
 import { idName, Name, PartLink, Region, Unreadable } from "../kit/parts.tsx";
-import { type Block, COUNTED_ROWS, isEarly, ROWS, type TopBlock } from "./data.ts";
+import { type Block, COUNTED_ROWS, isEarly, ROWS, sumShown, type TopBlock } from "./data.ts";
 import { TooEarly } from "./early.tsx";
 import { KindsTable } from "./kinds-table.tsx";
 import {
   FILTERED_PARTS,
+  type Shown,
   tableCsvHref,
   USAGE_PATH,
   type UsageQuery,
@@ -25,7 +26,7 @@ import {
   withoutPaging,
   withTable,
 } from "./query.ts";
-import { RowBudget, Trend } from "./row-parts.tsx";
+import { RowBudget, Trend, TrendHead } from "./row-parts.tsx";
 
 const WORDS: Record<TopDimension, { title: string; column: string; noun: string }> = {
   workspace: { title: "Top workspaces", column: "Workspace", noun: "workspace" },
@@ -66,7 +67,9 @@ export const TopTable: FC<Props> = (props) => {
             </caption>
             <thead>
               <tr>
-                <Head {...props} sort="name" title={column} />
+                <Head {...props} sort="name" title={column}>
+                  <TrendHead trends={block.trends} />
+                </Head>
                 <Head {...props} sort="requests" title="Requests" />
                 <Head {...props} sort="amount" title={unit === "usd" ? "USD" : "Credits"} />
                 <th scope="col" class="num">
@@ -88,7 +91,8 @@ export const TopTable: FC<Props> = (props) => {
 };
 
 /** The head of a column, as a link that sorts by it. */
-const Head: FC<Props & { sort: TopSort; title: string }> = ({ dimension, query, sort, title }) => {
+const Head: FC<Props & { sort: TopSort; title: string; children?: Child }> = (props) => {
+  const { dimension, query, sort, title, children } = props;
   const sorted = query.tables[dimension].sort === sort;
   const href = usageHref(withTable(withoutPaging(query), dimension, { sort }));
   return (
@@ -100,6 +104,7 @@ const Head: FC<Props & { sort: TopSort; title: string }> = ({ dimension, query, 
       <PartLink id={`sort-${dimension}-${sort}`} part={dimension} href={href} current={sorted}>
         {title}
       </PartLink>
+      {children}
     </th>
   );
 };
@@ -213,7 +218,7 @@ const FilterLink: FC<FilterLinkProps> = ({ dimension, row, query, selectable }) 
 
 const TopFoot: FC<Props & { block: TopBlock }> = (props) => {
   const { dimension, block, unit } = props;
-  const { rows, micros } = visibleOf(props);
+  const { rows, micros, requests } = visibleOf(props);
   const others = block.allRows - rows;
   const othersMicros = block.totalMicros - micros;
   return (
@@ -221,7 +226,7 @@ const TopFoot: FC<Props & { block: TopBlock }> = (props) => {
       {others > 0 && (
         <tr class="muted">
           <th scope="row">{block.allRows > COUNTED_ROWS ? "All others" : countOf(others, "other")}</th>
-          <td></td>
+          <td class="num">{formatCount(block.totalRequests - requests)}</td>
           <td class="num">{formatAmount(othersMicros, unit)}</td>
           <td class="num">{formatShare(othersMicros, block.totalMicros)}</td>
         </tr>
@@ -265,9 +270,8 @@ const MoreLine: FC<Props & { block: TopBlock }> = (props) => {
 };
 
 /** With JavaScript, a page is added to the pages before it; otherwise it replaces them. */
-function visibleOf({ query, block }: { query: UsageQuery; block: TopBlock }): { rows: number; micros: number } {
-  if (query.parts !== null) return { rows: block.shownRows, micros: block.shownMicros };
-  return { rows: block.rows.length, micros: block.rows.reduce((sum, row) => sum + row.amountMicros, 0) };
+function visibleOf({ query, block }: { query: UsageQuery; block: TopBlock }): Shown {
+  return query.parts !== null ? block.shown : sumShown(block.rows);
 }
 
 function shownText(props: Props & { block: TopBlock }): string {
@@ -275,13 +279,13 @@ function shownText(props: Props & { block: TopBlock }): string {
   const { rows } = visibleOf(props);
   if (block.allRows === 0) return "";
   if (query.tables[dimension].search !== "") {
-    const found = `${countOf(block.shownRows, WORDS[dimension].noun)} of ${formatCount(block.allRows)} found`;
+    const found = `${countOf(block.shown.rows, WORDS[dimension].noun)} of ${formatCount(block.allRows)} found`;
     return block.next === null ? found : `The first ${found}`;
   }
   if (rows === block.allRows) return `All ${formatCount(rows)} shown`;
   const all = block.allRows > COUNTED_ROWS ? `more than ${formatCount(COUNTED_ROWS)}` : formatCount(block.allRows);
-  if (rows === block.shownRows) return `${formatCount(rows)} of ${all} shown`;
-  return `${formatCount(block.shownRows - rows + 1)}–${formatCount(block.shownRows)} of ${all} shown`;
+  if (rows === block.shown.rows) return `${formatCount(rows)} of ${all} shown`;
+  return `${formatCount(block.shown.rows - rows + 1)}–${formatCount(block.shown.rows)} of ${all} shown`;
 }
 
 function widthOf(row: TopRow, block: TopBlock): number {

@@ -23,8 +23,11 @@ it("parses every state back from its URL", () => {
   const id = fc.stringMatching(/^[A-Za-z0-9_.:@/-]{1,40}$/).filter((text) => text !== "." && text !== "..");
   const sums = {
     id,
-    shownRows: fc.integer({ min: 0, max: 999_999 }),
-    shownMicros: fc.integer({ min: -(10 ** 15), max: 10 ** 15 }),
+    shown: fc.record({
+      rows: fc.integer({ min: 0, max: 999_999 }),
+      micros: fc.integer({ min: -(10 ** 15), max: 10 ** 15 }),
+      requests: fc.integer({ min: 0, max: 999_999 }),
+    }),
   };
   const number = fc.integer({ min: -(10 ** 15), max: 10 ** 15 });
   const search = fc.stringMatching(/^[a-zäé"&<%]{0,12}$/);
