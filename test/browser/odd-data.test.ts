@@ -19,9 +19,7 @@ it.each([NARROW, WIDE])("names each tier of a model and its further rates, $widt
   await page.setViewportSize(size);
   const names = await page.locator(".rates tbody th").allInnerTexts();
   expect(names.map((text) => text.replaceAll(/\s+/g, " "))).toEqual([
-    expect.stringMatching(
-      /^long-context-model price of this enterprise web searches 1 each \(\$10\.00 per 1,000\)$/,
-    ),
+    expect.stringMatching(/^long-context-model price of this enterprise web searches 1 each \(\$10\.00 per 1,000\)$/),
     "prompts above 200,000 tokens (above_200000)",
   ]);
   await context.close();
