@@ -131,6 +131,8 @@ export type Batch = {
   confirmedRevision: number;
   /** The seq up to which the batch contains the outbox; 0 if the batch contains no outbox rows. */
   outboxSeq: number;
+  /** The seq of the ledger when the rows of the runs were read: they include all changes up to it. */
+  runsSeq: number;
   /** The revision of the settings, or null if the copy already has it. If not null, the search keys are replaced. */
   settingsRevision: number | null;
 };

@@ -4,6 +4,7 @@
  * a query. Runs without meters are not cached, because they are loaded only once.
  */
 import type { Meter, Run } from "../../ledger/books.ts";
+import { CopiedRuns } from "./copied-runs.ts";
 
 type RecentRun = { run: Run; meters: readonly Meter[] };
 
@@ -16,6 +17,8 @@ const DRAWS_PER_WEIGHT = 8;
 export class Recent {
   /** The runs, least recently written first. A Map keeps the order in which its keys were set. */
   readonly #runs = new Map<string, RecentRun>();
+  /** What the copy has of runs. Forgotten with the runs, because what changes them otherwise may have no seq. */
+  readonly copied = new CopiedRuns();
   /** The weight of all cached runs together. */
   #weight = 0;
 
@@ -36,12 +39,16 @@ export class Recent {
   }
 
   forget(runs: Iterable<string>): void {
-    for (const run of runs) this.#forgetOne(run);
+    for (const run of runs) {
+      this.#forgetOne(run);
+      this.copied.forget(run);
+    }
   }
 
   clear(): void {
     this.#runs.clear();
     this.#weight = 0;
+    this.copied.clear();
   }
 
   #forgetOne(run: string): void {

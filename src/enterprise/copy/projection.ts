@@ -8,12 +8,14 @@ import { attentionOf } from "../../ledger/attention.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { showGauge } from "../../wire/gauge.ts";
+import type { CopiedRuns } from "../books/copied-runs.ts";
 import type { Ledger } from "../books/ledger.ts";
 import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import type { Sql, SqlRow } from "../books/sql.ts";
 import { logOutbox } from "../data/export-log.ts";
 import { confirmedRevision } from "./copy-writer.ts";
+import { loadSecondShard } from "./move-cursor.ts";
 import { loadRunRows } from "./run-rows.ts";
 import { foldAndTouch } from "./totals.ts";
 
@@ -34,7 +36,7 @@ export function takeBatch(ledger: Ledger, maxItems = MAX_ITEMS, maxRuns = MAX_RU
   const { sql, store } = ledger;
   const gauge = ledger.gauge();
   return sql.transaction(() => {
-    const { rows, runs } = loadForBatch(sql, maxItems, maxRuns);
+    const { rows, runs } = loadForBatch(sql, copiedRuns(ledger), maxItems, maxRuns);
     const entries = store.loadEntriesAfter(getProgress(sql, "entries"), Math.min(ENTRY_ROWS, maxItems));
     const names = loadNewNames(sql, Math.min(NAME_ROWS, maxItems));
     logOutbox(sql, rows);
@@ -47,6 +49,7 @@ export function takeBatch(ledger: Ledger, maxItems = MAX_ITEMS, maxRuns = MAX_RU
       entries,
       names,
       outboxSeq: rows.at(-1)?.lastSeq ?? 0,
+      runsSeq: ledger.books.seq,
     };
   });
 }
@@ -62,6 +65,13 @@ export function confirmBatch(ledger: Ledger, batch: Batch): void {
     setProgress(sql, "settings", Math.max(batch.settingsRevision ?? 0, getProgress(sql, "settings")));
     if (nameRevision !== undefined) setProgress(sql, "names", Math.max(nameRevision, getProgress(sql, "names")));
   });
+  const runs = batch.runs.map(({ run }) => run);
+  if (batch.generation === getProgress(sql, "generation")) copiedRuns(ledger).note(runs, batch.runsSeq);
+}
+
+/** Returns what the copy has of runs. A rebuild begins a new copy, and so does a move, which writes to two databases. */
+function copiedRuns({ recent, sql }: Ledger): CopiedRuns {
+  return recent.copied.about(`${getProgress(sql, "generation")} ${loadSecondShard(sql)}`);
 }
 
 /** Returns the time up to which the copy has every debit: the time of the oldest in the outbox, or now if there is none. */
@@ -113,16 +123,22 @@ export function headOf(ledger: Ledger, gauge: Gauge) {
 }
 
 /**
- * Loads the oldest rows of the outbox and collects the ids of their runs. Loads as many rows as fit, at least one. A row
- * of many debits takes long to parse, so each page has about as many rows as may still fit.
+ * Loads the oldest rows of the outbox and collects the ids of their runs, except for changes that the copy already has.
+ * Loads as many rows as fit, at least one. A row of many debits takes long to parse, so each page has about as many rows
+ * as may still fit.
  */
-function loadForBatch(sql: Sql, maxItems: number, maxRuns: number): { rows: OutboxRow[]; runs: Set<string> } {
+function loadForBatch(
+  sql: Sql,
+  copied: CopiedRuns,
+  maxItems: number,
+  maxRuns: number,
+): { rows: OutboxRow[]; runs: Set<string> } {
   const rows: OutboxRow[] = [];
   const runs = new Set<string>();
   for (let items = 0, limit = 1; ; ) {
     const page = loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, limit);
     for (const row of page) {
-      const added = new Set(row.items.flatMap(({ run }) => (runs.has(run) ? [] : run)));
+      const added = new Set(row.items.flatMap(({ run, n }) => (runs.has(run) || copied.has(run, n) ? [] : run)));
       const isFull = items + row.items.length > maxItems || runs.size + added.size > maxRuns;
       if (isFull && rows.length > 0) return { rows, runs };
       rows.push(row);

@@ -88,6 +88,7 @@ export function takePage(ledger: Ledger, { part, after }: SnapshotPlace): { batc
       entries: [],
       names: [],
       outboxSeq: 0,
+      runsSeq: 0,
       ...read(ledger, rows),
     };
     if (last !== undefined && rows.length === limit) {

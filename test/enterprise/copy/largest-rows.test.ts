@@ -27,6 +27,7 @@ const BATCH: Batch = {
   rebuild: false,
   confirmedRevision: 0,
   outboxSeq: 0,
+  runsSeq: 0,
   settingsRevision: null,
 };
 
