@@ -231,3 +231,11 @@ it("loads nothing from another host in what it serves", () => {
   const foreign = served.filter((file) => /(?:src|href|url|import)\s*[=(]\s*["']?https?:/.test(read(file)));
   expect(foreign).toEqual([]);
 });
+
+it("separates the text of a screen from what follows on the next line", () => {
+  // JSX drops a line break between text and a tag or a value. Text that needs a space there says {" "}.
+  const joined = /^\s+([A-Za-z][A-Za-z' ,.;:()-]*[A-Za-z,:;.])\n\s+(\{[a-zA-Z]|<(a|b|strong|code|bdi|time|em)[ >])/gm;
+  const screens = source.filter((file) => file.endsWith(".tsx"));
+  const found = screens.flatMap((file) => [...read(file).matchAll(joined)].map(([, text]) => `${file}: ${text}`));
+  expect(found).toEqual([]);
+});

@@ -78,8 +78,7 @@ export const Explanation: FC<Props> = ({ view, outlook }) => {
           <dd>
             The balance and the cards come from the ledger itself. The chart, the tables and the runs come from a copy
             that follows within seconds. The chart counts a charge in the hour or day in which it arrived. All times are
-            in
-            {timeZone}.
+            in the time zone {timeZone}.
           </dd>
         </div>
       </dl>
