@@ -150,6 +150,7 @@ describe("a usage that cannot be right", () => {
     expect(said).toEqual([{ kind: "invalid_usage", run: run.id, model: "gpt-5", detail }]);
     const refused = [{ model: "gpt-5", tier: "standard", status: 0, code: "invalid_usage", detail }];
     expect(await run.finish()).toMatchObject({ delivered: false, refused });
+    expect(ledger.finals(run)["gpt-5"]).toMatchObject({ output_tokens: 3 });
   });
 
   it("loses nothing that was counted before it", async () => {

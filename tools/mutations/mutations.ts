@@ -28,7 +28,15 @@ const CONSOLE_TESTS = [
 ];
 const INPUT_TESTS = ["http", "webhooks"];
 const CONTROL_TESTS = ["budgets", "budget-pages", "channels"];
-const CLIENT_TESTS = ["socket-pauses", "streams", "ai-sdk-usages", "python", "agent-streams"];
+const CLIENT_TESTS = [
+  "never-harms",
+  "socket-pauses",
+  "streams",
+  "ai-sdk-usages",
+  "usage-agreement",
+  "python",
+  "agent-streams",
+];
 
 /** The arguments of vitest for each layer. Each run ends with the first test that fails. */
 const LAYERS: Record<string, string[]> = {

@@ -32,22 +32,23 @@ export const ZERO_TOTALS: Totals = { input_tokens: 0, output_tokens: 0, cache_re
 
 /**
  * Reads a usage as the ledger does, and sets missing main kinds to 0. It never throws, because a model may be streaming.
- * A count that cannot be right keeps its total of `before`. `wrong` describes it, or names an unknown kind.
+ * What cannot be right keeps its total of `before`, and `wrong` describes it.
  */
 export function readUsage(usage: unknown, before: Usage = ZERO_TOTALS): { totals: Totals; wrong: string | null } {
   const totals = { ...ZERO_TOTALS };
   const isObject = typeof usage === "object" && usage !== null;
   const given = (isObject ? usage : before) as Record<string, unknown>;
   let wrong = isObject ? null : `a usage must be an object, not ${String(usage)}`;
+  const unknown = Object.keys(given).find((name) => !isKind(name) && given[name] !== undefined);
   for (const kind of KINDS) {
-    let quantity = given[kind] ?? 0;
+    // A kind that is missing may be the one with the wrong name, so its total stays.
+    let quantity = given[kind] ?? (unknown === undefined ? 0 : before[kind]) ?? 0;
     if (!isQuantity(quantity)) {
       wrong ??= `${kind} must be an integer from 0 to 10^12, not ${String(quantity)}`;
       quantity = before[kind] ?? 0;
     }
     if (isQuantity(quantity) && quantity > 0) totals[kind] = quantity;
   }
-  const unknown = Object.keys(given).find((name) => !isKind(name) && given[name] !== undefined);
   return { totals, wrong: wrong ?? (unknown === undefined ? null : describeUnknown(unknown)) };
 }
 

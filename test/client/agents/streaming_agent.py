@@ -35,10 +35,18 @@ def preempted() -> float:
     return seconds
 
 
-done = 0
+totals = {}
 if os.path.exists(TOTALS):
     with open(TOTALS) as kept:
-        done = int(kept.read() or 0)
+        totals = json.load(kept)
+done = totals.get("gpt-5", {}).get("output_tokens", 0) // 10
+
+
+def keep(kept_totals):
+    with open(TOTALS + ".new", "w") as kept:
+        json.dump(kept_totals, kept)
+    os.replace(TOTALS + ".new", TOTALS)
+
 
 fuelgauge = Fuelgauge(
     os.environ["FUELGAUGE_URL"],
@@ -46,14 +54,11 @@ fuelgauge = Fuelgauge(
     os.environ["KEY"],
     start_without_ledger=True,
     start_limit=0.4,
+    on_trouble=lambda trouble: None,
 )
-run = fuelgauge.start_run(os.environ["RUN"], surface="cli", workspace="w1", user="u1")
+run = fuelgauge.start_run(os.environ["RUN"], surface="cli", workspace="w1", user="u1", totals=totals, keep=keep)
 held_up = []
 for token in range(done + 1, TOKENS + 1):
-    # Kept before it is reported, so that a restart never continues with less than the ledger has.
-    with open(TOTALS + ".new", "w") as kept:
-        kept.write(str(token))
-    os.replace(TOTALS + ".new", TOTALS)
     others = preempted()
     cpu, steady, waited = time.thread_time(), time.perf_counter(), waits()
     run.report("gpt-5", {"input_tokens": 100, "output_tokens": token * 10})
@@ -62,8 +67,6 @@ for token in range(done + 1, TOKENS + 1):
     time.sleep(0.01)
     if token == 50:
         print("half", flush=True)
-# The totals again, because a process that was killed after its last token has nothing left to count.
-run.report("gpt-5", {"input_tokens": 100, "output_tokens": TOKENS * 10})
 finished = dataclasses.asdict(run.finish(60))
 fuelgauge.close()
 print(json.dumps({**finished, "action": run.action, "heldUpMs": held_up}))

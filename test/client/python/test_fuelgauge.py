@@ -23,6 +23,10 @@ def reply_of(path, body):
     """What the real ledger answers, as far as the client reads it."""
     if path.endswith("/runs"):
         return {"run": body["run"], **STARTED}
+    if path.startswith("/v1/price-book/models/"):
+        return {"tiers": {"above_100": {"above_input_tokens": 100}} if path.endswith("/long") else {}}
+    if path.endswith("/hold"):
+        return {}
     answer = {"action": "continue", "reason": None, "unit": "credits", "run_total_micros": 1, "priced": True}
     return {"results": [{**report, **answer} for report in body["reports"]]}
 
@@ -32,29 +36,42 @@ class ScriptedLedger:
 
     def __init__(self, answer=lambda path, body, count: None):
         self.received = []
+        self.connections = set()
         ledger = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 body = json.loads(content) if content else {}
-                ledger.received.append({"path": self.path, "key": self.headers.get("Authorization"), "body": body})
+                ledger.received.append(
+                    {"method": self.command, "path": self.path, "key": self.headers.get("Authorization"), "body": body}
+                )
+                ledger.connections.add(self.client_address)
                 scripted = answer(self.path, body, len(ledger.received))
-                status, headers, reply = scripted or (200, {}, reply_of(self.path, body))
+                usual = 201 if self.path.endswith("/runs") else 200
+                status, headers, reply = scripted or (usual, {}, reply_of(self.path, body))
                 self.send_response_only(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
                 text = json.dumps(reply).encode()
-                self.send_header("Content-Length", str(len(text)))
+                if "Transfer-Encoding" not in headers:
+                    self.send_header("Content-Length", str(len(text)))
                 self.end_headers()
-                self.wfile.write(text)
+                if "Transfer-Encoding" not in headers:
+                    return self.wfile.write(text)
+                with contextlib.suppress(OSError):
+                    for _ in range(600):  # An answer that arrives byte by byte, and never ends.
+                        self.wfile.write(b"1\r\n \r\n")
+                        time.sleep(0.1)
 
-            do_GET = do_POST
+            protocol_version = "HTTP/1.1"
+            do_GET = do_DELETE = do_POST
 
             def log_message(self, *_):
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -171,6 +188,69 @@ class Network(unittest.TestCase):
         client.close(0)
 
 
+    def test_sends_its_reports_over_one_connection(self):
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
+            run = client.start_run("r1", **WHO)
+            for tokens in range(1, 5):
+                run.report("gpt-5", usage(tokens))
+                self.assertTrue(client.flush(60))
+            # One for the start, which waits in the agent's thread, and one for all reports.
+            self.assertEqual(len(ledger.connections), 2)
+
+    def test_sends_again_without_a_pause_when_the_server_has_closed_the_connection(self):
+        troubles = []
+        with scripted() as ledger:
+            client = Fuelgauge(ledger.url, "acme", "key", on_trouble=troubles.append)
+            run = client.start_run("r1", **WHO)
+            for tokens in range(1, 5):
+                run.report("gpt-5", usage(tokens))
+                self.assertTrue(client.flush(60))
+                with client._wake:
+                    client._connection._http.sock.shutdown(2)
+            client.close()
+            self.assertEqual((ledger.totals("r1"), troubles), ([1, 2, 3, 4], []))
+
+    def test_reports_again_after_an_answer_that_never_ends(self):
+        endless = threading.Event()
+
+        def answer(path, _body, count):
+            if path.endswith("/debits") and not endless.is_set():
+                endless.set()
+                return 200, {"Transfer-Encoding": "chunked"}, "endless"
+
+        with scripted(answer) as ledger:
+            client = Fuelgauge(ledger.url, "acme", "key", timeout=0.3)
+            run = client.start_run("r1", **WHO)
+            run.report("gpt-5", usage(1))
+            self.assertTrue(run.finish(60).delivered)
+            client.close()
+
+    def test_keeps_a_key_with_a_line_break_out_of_its_logs(self):
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "secret\n") as client:
+            client.start_run("r1", **WHO)
+            self.assertEqual(ledger.received[0]["key"], "Bearer secret")
+
+    def test_releases_the_hold_of_a_run_that_used_nothing(self):
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
+            with client.start_run("a/b", **WHO, hold_micros=5):
+                pass
+            last = ledger.received[-1]
+            self.assertEqual((last["method"], last["path"]), ("DELETE", "/v1/enterprises/acme/runs/a%2Fb/hold"))
+
+    def test_goes_through_the_proxy_of_the_environment(self):
+        with scripted() as proxy:
+            before = os.environ.get("http_proxy")
+            os.environ["http_proxy"] = proxy.url.replace("http://", "http://ada:s%40cret@")
+            try:
+                client = Fuelgauge("http://ledger.example/base/", "acme", "key")
+            finally:
+                os.environ.pop("http_proxy")
+                if before is not None:
+                    os.environ["http_proxy"] = before
+            client.start_run("r1", **WHO)
+            client.close()
+            self.assertEqual(proxy.received[0]["path"], "http://ledger.example/base/v1/enterprises/acme/runs")
+
     def test_lets_nobody_wait_after_close(self):
         with scripted(lambda path, *_: (503, {}, {}) if path.endswith("/debits") else None) as ledger:
             client = Fuelgauge(ledger.url, "acme", "key")
@@ -188,6 +268,97 @@ class Network(unittest.TestCase):
             self.assertTrue(client.close())
             run.report("gpt-5", usage(1))
             self.assertFalse(client.flush())
+
+
+    def test_starts_no_run_after_close(self):
+        with scripted() as ledger:
+            client = Fuelgauge(ledger.url, "acme", "key")
+            client.close()
+            with self.assertRaises(RunRefused) as refused:
+                client.start_run("r1", **WHO)
+            self.assertEqual((refused.exception.code, ledger.received), ("client_closed", []))
+
+
+class Agents(unittest.TestCase):
+    """Nothing that an agent does wrong may raise an exception into it, or stop the reporting."""
+
+    def test_never_raises_for_a_usage_that_cannot_be_right_and_reports_it_once(self):
+        cases = [
+            ({"outputTokens": 7}, "outputTokens is not a kind of usage: it is named output_tokens"),
+            ({"prompt_tokens": 7}, "prompt_tokens is not a kind of usage"),
+            ({"output_tokens": -1}, "output_tokens must be an integer from 0 to 10^12, not -1"),
+            ({"output_tokens": 1.5}, "output_tokens must be an integer from 0 to 10^12, not 1.5"),
+            ({"output_tokens": "7"}, "output_tokens must be an integer from 0 to 10^12, not '7'"),
+            ({"output_tokens": True}, "output_tokens must be an integer from 0 to 10^12, not True"),
+            ({"output_tokens": float("nan")}, "output_tokens must be an integer from 0 to 10^12, not nan"),
+            ({"output_tokens": 10**13}, "output_tokens must be an integer from 0 to 10^12, not 10000000000000"),
+            (None, "a usage must be a mapping, not None"),
+        ]
+        troubles = []
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key", on_trouble=troubles.append) as client:
+            for number, (wrong, detail) in enumerate(cases):
+                run = client.start_run(f"r{number}", **WHO)
+                run.report("gpt-5", {"input_tokens": 4, "output_tokens": 3})
+                for _ in range(3):
+                    run.report("gpt-5", wrong)
+                finished = run.finish(60)
+                self.assertFalse(finished.delivered)
+                self.assertEqual([(one["code"], one["detail"]) for one in finished.refused], [("invalid_usage", detail)])
+                self.assertEqual([one["detail"] for one in troubles if one["run"] == run.id], [detail])
+                # What was counted before is not lost.
+                self.assertEqual(ledger.totals(run.id)[-1], 3)
+
+    def test_forgets_a_wrong_usage_once_later_totals_are_right(self):
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key", on_trouble=lambda _: None) as client:
+            run = client.start_run("r1", **WHO)
+            run.report("gpt-5", {"output_tokens": -1})
+            run.report("gpt-5", {"output_tokens": 9.0, "cache_read_tokens": None})
+            self.assertTrue(run.finish(60).delivered)
+            self.assertEqual(ledger.totals("r1")[-1], 9)
+
+    def test_goes_on_reporting_when_a_listener_or_a_logger_exits(self):
+        def leave(*_):
+            raise SystemExit
+
+        def answer(path, body, _count):
+            if path.endswith("/debits"):
+                return 200, {}, {"results": [{**one, "action": "stop", "reason": "x"} for one in body["reports"]]}
+
+        with scripted(answer) as ledger, Fuelgauge(ledger.url, "acme", "key", on_trouble=leave) as client:
+            run = client.start_run("r1", **WHO, on_action=leave)
+            run.report("gpt-5", usage(1))
+            self.assertTrue(client.flush(60))
+            run.report("gpt-5", usage(2))
+            self.assertTrue(run.finish(60).delivered)
+            self.assertTrue(run.should_stop)
+
+    def test_logs_a_refused_report_unless_it_is_given_a_callback(self):
+        refusal = {"status": 422, "code": "charge_too_large", "detail": "too large"}
+
+        def answer(path, body, _count):
+            return (200, {}, {"results": [refusal for _ in body["reports"]]}) if path.endswith("/debits") else None
+
+        with scripted(answer) as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
+            with self.assertLogs("fuelgauge", "WARNING") as logs:
+                run = client.start_run("r1", **WHO)
+                run.report("gpt-5", usage(1))
+                self.assertEqual(run.finish(60).refused[0]["code"], "charge_too_large")
+            self.assertIn("charge_too_large", logs.output[0])
+
+    def test_continues_a_run_with_its_saved_totals(self):
+        kept = []
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
+            run = client.start_run("r1", **WHO, keep=lambda totals: kept.append(totals))
+            run.report("gpt-5", usage(5))
+            run.report("gpt-5", usage(2), tier="batch")
+            self.assertTrue(client.flush(60))
+            self.assertEqual(kept[-1], {"gpt-5": usage(5), "gpt-5 batch": usage(2)})
+            again = client.start_run("r1", **WHO, totals=kept[-1])
+            call = again.call()
+            call.update("gpt-5", usage(3))
+            call.end()
+            self.assertTrue(again.finish(60).delivered)
+            self.assertEqual(sorted(ledger.totals("r1")[-2:]), [2, 8])
 
 
 class Processes(unittest.TestCase):
@@ -274,7 +445,7 @@ class ManyThreads(unittest.TestCase):
             self.assertEqual([ledger.totals(run.id)[-1] for run in runs], [199] * 16)
 
     def test_a_report_costs_no_more_when_many_other_runs_wait(self):
-        slow = {"action": "continue", "reason": None, "run_total_micros": 1, "report_after_ms": 60_000}
+        slow = {"model": "gpt-5", "action": "continue", "run_total_micros": 1, "report_after_ms": 60_000}
 
         def answer(path, body, _count):
             return None if path.endswith("/runs") else (200, {}, {"results": [slow for _ in body["reports"]]})
@@ -287,13 +458,19 @@ class ManyThreads(unittest.TestCase):
                 for run in runs:
                     run.report("gpt-5", usage(tokens))
                 client.flush(60 if tokens == 1 else 0)
-            due_at = client._due_at
-            client._due_at = lambda meter: looks.append(meter) or due_at(meter)
+
+            class Watched(dict):
+                def values(self):
+                    looks.append(len(self))
+                    return super().values()
+
+            with client._wake:
+                client._changed = Watched(client._changed)
             for tokens in range(3, 1003):
                 runs[0].report("gpt-5", usage(tokens))
                 time.sleep(0.0001)
-            # Each report looks at its own meter. A report that wakes the thread would make it look at all of them.
-            self.assertLess(len(looks), 5_000)
+            # A report that woke the thread would make it look at all meters.
+            self.assertLess(len(looks), 100)
             client.close(0)
 
 
