@@ -84,7 +84,7 @@ describe("without script", () => {
     const { page, context } = await site.signIn(acme, "admin", { script: false });
     await clickAndLoad(page.locator("#sort-workspace-name"));
     await expect.poll(() => textOf(page, "#rows-workspace tr:nth-child(2) th")).toBe("Workspace 1");
-    await expect.poll(() => page.locator("#top-workspace th[aria-sort]").innerText()).toBe("Workspace");
+    await expect.poll(() => page.locator("#top-workspace th[aria-sort] a").innerText()).toBe("Workspace");
     await page.locator("#find-workspace").fill("ace 13");
     await clickAndLoad(page.locator("#top-workspace").getByRole("button", { name: "Find" }));
     await expect.poll(() => page.locator("#rows-workspace tr").count()).toBe(1);

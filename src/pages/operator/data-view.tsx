@@ -99,7 +99,9 @@ export const CopyCard: FC<CopyProps> = ({ id, form, shard, shards }) => {
     <section class="card" aria-labelledby="copy-title">
       <h2 id="copy-title">Copy</h2>
       <RebuildAdvice id={id} shard={shard} />
-      {others.length === 0 && <p class="muted">It cannot be moved: this deployment has no other database for it.</p>}
+      {others.length === 0 && (
+        <p class="note muted">The copy cannot be moved, because this deployment has no other database.</p>
+      )}
       {others.length > 0 && (
         <PostForm
           form={form}

@@ -98,7 +98,7 @@ const Totals: FC<{ totals: FleetTotals }> = ({ totals: { rows, runs } }) => {
     ["Enterprises", formatCount(sumOf(rows, (row) => row.enterprises))],
     ["Exhausted", formatCount(sumOf(rows, (row) => row.exhausted))],
     ["Runs", formatCount(runs)],
-    ...UNITS.map((unit): [string, Child] => [`Used in ${BILLED_IN[unit]}`, formatCharge(used(unit), unit)]),
+    ["Used", `${formatCharge(used("credits"), "credits")}, and ${formatCharge(used("usd"), "usd")}`],
   ];
   return (
     <section class="card" aria-labelledby="totals-title">

@@ -10,7 +10,7 @@ import type { Micros, Unit } from "../../ledger/micros.ts";
 import { type AtMs, DAY_MS } from "../../ledger/time.ts";
 import { formatDate, formatDaysOf, formatHours, formatShortDate, formatTime, offsetOf } from "../kit/dates.ts";
 import { formatAmount, formatCharge, formatTick } from "../kit/format.ts";
-import { marksOf, positionIn, positionInDays, ratioOf } from "./chart-marks.ts";
+import { expiryMarks, marksOf, positionIn, positionInDays, ratioOf } from "./chart-marks.ts";
 import type { Chart, ChartSeries, Tick } from "./chart-shape.ts";
 import type { Outlook } from "./outlook.ts";
 
@@ -146,7 +146,10 @@ export function totalChart({
     sums: null,
     partial: [],
     limit: showsLimit ? { at: limitMicros / MICROS, label: limitLabel(limitMicros, unit) } : null,
-    marks: marksOf(changes, timeZone, (atMs) => positionInDays(buckets, atMs)),
+    marks: [
+      ...marksOf(changes, timeZone, (atMs) => positionInDays(buckets, atMs)),
+      ...expiryMarks(gauge.bonus?.nextExpiry ?? null, outlook, gauge.cycle.daysTotal, timeZone),
+    ],
     summary: totalSummary(usedMicros, endMicros, limitMicros, resetDate, unit),
     columns: "By the end of",
     timeZone,
@@ -278,5 +281,5 @@ function niceStep(micros: number): Micros {
 }
 
 function limitLabel(limitMicros: Micros, unit: Unit): string {
-  return unit === "usd" ? `Cap ${formatAmount(limitMicros, unit)}` : `${formatAmount(limitMicros, unit)} credits`;
+  return `${unit === "usd" ? "Cap" : "Limit"} ${formatAmount(limitMicros, unit)}`;
 }

@@ -1,10 +1,12 @@
-/** The marks of the chart: resets, grants and changes of the cap, at the place of their time between the points. */
+/** The marks of the chart: resets, grants, the next expiry, and changes of the cap, each at the place of its time. */
 import type { TimeBucket } from "../../copy/read.ts";
 import type { Entry } from "../../ledger/entries.ts";
+import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { formatDate } from "../kit/dates.ts";
 import { formatCharge } from "../kit/format.ts";
 import type { Tick } from "./chart-shape.ts";
+import type { Outlook } from "./outlook.ts";
 
 /** The changes that have a place in the chart, oldest first. */
 export function marksOf(changes: readonly Entry[], timeZone: string, placeOf: (atMs: AtMs) => number | null): Tick[] {
@@ -13,6 +15,21 @@ export function marksOf(changes: readonly Entry[], timeZone: string, placeOf: (a
     const text = markText(facts);
     return at === null || text === null ? [] : [{ at, label: `${formatDate(atMs, timeZone)}: ${text}` }];
   });
+}
+
+type Expiry = { atMs: AtMs; micros: Micros };
+
+/** The next expiry of bonus credits, if it is before the end of the cycle. It is to the right of all buckets. */
+export function expiryMarks(
+  expiry: Expiry | null,
+  { startsAtMs, endsAtMs }: Pick<Outlook, "startsAtMs" | "endsAtMs">,
+  daysTotal: number,
+  timeZone: string,
+): Tick[] {
+  if (expiry === null || expiry.atMs > endsAtMs) return [];
+  const at = ratioOf(expiry.atMs, startsAtMs, endsAtMs) * daysTotal;
+  const credits = formatCharge(expiry.micros, "credits");
+  return [{ at, label: `${formatDate(expiry.atMs, timeZone)}: ${credits} expire` }];
 }
 
 function markText(facts: Entry["facts"]): string | null {

@@ -139,7 +139,21 @@ describe("the chart of the running total", () => {
     expect(forecast?.texts.at(-1)).toBe("1,579");
     expect(chart.x.at(-1)).toBe(30);
     expect(chart.x.at(-2)).toBe(22.5);
-    expect(chart.limit).toEqual({ at: 1_500, label: "1,500 credits" });
+    expect(chart.limit).toEqual({ at: 1_500, label: "Limit 1,500" });
+  });
+
+  it("marks the next expiry of bonus credits if it is in this cycle", () => {
+    const expiring = (at: string) => {
+      const bonus = {
+        usedMicros: 0,
+        remainingMicros: 600 * UNIT,
+        nextExpiry: { atMs: Date.parse(at), micros: 600 * UNIT },
+      };
+      return totalChart({ buckets: used, gauge: { ...gauge, bonus }, outlook, timeZone: "UTC", selectedMicros: null })
+        .marks;
+    };
+    expect(expiring("2026-11-28T12:00:00.000Z")).toEqual([{ at: 27.5, label: "Sat 28 Nov: 600 credits expire" }]);
+    expect(expiring("2026-12-01T00:00:01.000Z")).toEqual([]);
   });
 
   it("shows the previous cycle as a line of its totals, and marks what changed", () => {
