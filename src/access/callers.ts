@@ -38,6 +38,9 @@ export type Caller =
   | { kind: "user"; user: string; role: Role; token?: CallerToken }
   | { kind: "embed"; user: string; role: Role; token?: CallerToken };
 
+/** The holder of OPERATOR_KEY, as the caller of what the deployment does by itself or has checked before. */
+export const OPERATOR: Caller = { kind: "operator" };
+
 /** The caller's session or embed token. A Worker of the last release does not send it. */
 export type CallerToken = { id: string; issuedAtMs: AtMs; expiresAtMs: AtMs };
 

@@ -2,7 +2,7 @@
  * The calls to one enterprise's Durable Object that give or end access: keys, sign-in links, sessions and sign-outs.
  * Ending access also closes the sockets that it opened. The core checks the caller of each call.
  */
-import { byOf, type Caller, type Role } from "../access/callers.ts";
+import { byOf, type Caller, OPERATOR, type Role } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
 import type { AtMs } from "../ledger/time.ts";
@@ -10,8 +10,6 @@ import { type KeyJson, showKey } from "../wire/key.ts";
 import type { IssuedJson, StateJson } from "./answers.ts";
 import type { Keyring, NewKey, UsedLink } from "./books/keyring.ts";
 import { CLOSE_UNAUTHORIZED, type Holder, type Sockets } from "./sockets/sockets.ts";
-
-const OPERATOR: Caller = { kind: "operator" };
 
 type AccessDeps = {
   keyring: Keyring;

@@ -4,7 +4,7 @@
  * Workers: the platform is passed in, so the simulator runs this class too. This file is long because all calls of agents,
  * readers and sockets meet here.
  */
-import type { Caller } from "../access/callers.ts";
+import { type Caller, OPERATOR } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
 import type { StartRequest } from "../ledger/admission.ts";
 import type { Report } from "../ledger/debit.ts";
@@ -60,7 +60,6 @@ import {
 } from "./sockets/sockets.ts";
 import { within } from "./within.ts";
 
-const OPERATOR: Caller = { kind: "operator" };
 /** How long an alarm waits for the catalog. */
 const CATALOG_LIMIT_MS = 2_000;
 

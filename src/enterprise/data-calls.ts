@@ -2,7 +2,7 @@
  * The operator's calls to one enterprise's Durable Object that concern its data as a whole. The core checks the caller of
  * each call.
  */
-import { byOf, type Caller } from "../access/callers.ts";
+import { byOf, type Caller, OPERATOR } from "../access/callers.ts";
 import type { Denied } from "../access/refusals.ts";
 import type { By } from "../ledger/entries.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
@@ -24,8 +24,6 @@ const SLICES_IN_CALL = 60;
 /** How long an import waits for the copy: ten seconds in all. If D1 does not write by then, the import goes on. */
 const MAX_IMPORT_WAITS = 200;
 const IMPORT_WAIT_MS = 50;
-
-const OPERATOR: Caller = { kind: "operator" };
 
 type DataDeps = {
   platform: Platform;

@@ -1,4 +1,5 @@
 /** The core's platform in production: a Durable Object with its storage and alarm, D1, and other Durable Objects. */
+import { OPERATOR } from "../access/callers.ts";
 import { makeConfirmUrl } from "../access/confirm-link.ts";
 import { firstReferralCodeOf } from "../access/referral-code.ts";
 import { signingSecret, signingSecrets } from "../access/secrets.ts";
@@ -35,7 +36,7 @@ export function durablePlatform(ctx: DurableObjectState, env: Env, sockets: Sock
     shards: () => allShards(env),
     peers: {
       exists: async (enterprise) => {
-        const state = await (await findPeer(ctx, env, enterprise))?.state({ kind: "operator" });
+        const state = await (await findPeer(ctx, env, enterprise))?.state(OPERATOR);
         return state !== undefined && !isRefusal(state);
       },
       addGrant: async (enterprise, request, by) =>

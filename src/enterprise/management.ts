@@ -2,7 +2,7 @@
  * The calls of the operator and of admins to one enterprise's Durable Object: settings, grants, the spend cap, prices,
  * names, referrals and audits. The core checks the caller of each call.
  */
-import { byOf, type Caller } from "../access/callers.ts";
+import { byOf, type Caller, OPERATOR } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
 import type { ModelPrice } from "../catalog/price-entry.ts";
 import { FIRST_SHARD } from "../copy/shards.ts";
@@ -32,7 +32,6 @@ import type { JobRunner } from "./jobs/runner.ts";
 import { learnPlanBefore } from "./plan-terms.ts";
 import type { Platform } from "./platform.ts";
 
-const OPERATOR: Caller = { kind: "operator" };
 const BY_OPERATOR: By = "operator";
 
 type ManagementDeps = {

@@ -2,7 +2,7 @@
  * The calls to one enterprise's Durable Object about its messages: channels, the confirmation of an email address, tests,
  * the delivery log, and the secret of the webhook URL. The core checks the caller of each call.
  */
-import { byOf, type Caller } from "../access/callers.ts";
+import { byOf, type Caller, OPERATOR } from "../access/callers.ts";
 import { type Denied, deny } from "../access/refusals.ts";
 import { MAX_CHANNELS } from "../ledger/channels.ts";
 import { isRefusal, type Refused, refuse } from "../ledger/refusals.ts";
@@ -21,7 +21,6 @@ import { send } from "./jobs/send.ts";
 import { onlyUserOf } from "./members.ts";
 import type { Platform } from "./platform.ts";
 
-const OPERATOR: Caller = { kind: "operator" };
 const NO_WEBHOOK_URL = refuse({
   code: "validation_failed",
   errors: [{ path: "webhook_url", message: "is not set for this enterprise" }],

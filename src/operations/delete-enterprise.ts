@@ -2,6 +2,7 @@
  * Deletes an enterprise. The catalog records the deletion before anything is deleted, and continues it whatever fails.
  * The first part of it runs within the call, so that keys and sessions have stopped when the call is answered.
  */
+import { OPERATOR } from "../access/callers.ts";
 import type { Denied } from "../access/refusals.ts";
 import type { Address } from "../catalog/addresses.ts";
 import { catalogOf } from "../catalog/object.ts";
@@ -11,7 +12,7 @@ import { enterpriseStub } from "./enterprise-stub.ts";
 export async function deleteEnterprise(env: Env, address: Address): Promise<{ job: string } | Refused | Denied> {
   const { enterprise } = address;
   const stub = enterpriseStub(env, address);
-  const state = await stub.state({ kind: "operator" });
+  const state = await stub.state(OPERATOR);
   if (isRefusal(state)) return state;
   const begun = await catalogOf(env).beginDeletion(enterprise, stub.id.toString());
   if (begun === null) return refuse({ code: "not_found" });

@@ -2,6 +2,7 @@
  * Reads and changes the catalogue of plans. Before a plan is left out, every enterprise's plan must be recorded in the
  * catalog object. Enterprises of the last release are not, so this asks their objects, a hundred at a time.
  */
+import { OPERATOR } from "../access/callers.ts";
 import { catalogOf } from "../catalog/object.ts";
 import type { PlanChange, PlanRefusal, RecordedPlan } from "../catalog/plan-versions.ts";
 import { FIRST_PLANS, type PlanCatalogue } from "../ledger/plans.ts";
@@ -71,7 +72,7 @@ async function recordPlans(env: Env, ids: readonly string[]): Promise<number> {
 }
 
 async function readState(env: Env, id: string) {
-  return (await findEnterprise(env, id))?.state({ kind: "operator" }) ?? null;
+  return (await findEnterprise(env, id))?.state(OPERATOR) ?? null;
 }
 
 /** During a deploy the catalog may still run the last release, which lacks these methods. */

@@ -1,4 +1,5 @@
 /** Finds who a referral code belongs to, and grants both sides the referral bonus. */
+import { OPERATOR } from "../access/callers.ts";
 import { sameSecret } from "../access/mac.ts";
 import { readReferralCode } from "../access/referral-code.ts";
 import type { Denied } from "../access/refusals.ts";
@@ -38,7 +39,7 @@ async function findReferrer(env: Env, code: string): Promise<string | null> {
   if (known !== null) return known;
   const enterprise = code.slice(0, Math.max(0, code.lastIndexOf("~")));
   const stub = enterprise === "" ? null : await findEnterprise(env, enterprise);
-  const state = await stub?.state({ kind: "operator" });
+  const state = await stub?.state(OPERATOR);
   if (state === undefined || isRefusal(state)) return null;
   const stored = state.settings.referralCode;
   return stored !== undefined && (await sameSecret(stored, code)) ? enterprise : null;

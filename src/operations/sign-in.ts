@@ -3,7 +3,7 @@
  * of issue, so that it is later than every sign-out so far. The catalog records which of the operator's sessions ended.
  */
 import type { Context } from "hono";
-import type { Role } from "../access/callers.ts";
+import { OPERATOR, type Role } from "../access/callers.ts";
 import { type OperatorSession, readOperatorSession, type SessionKey } from "../access/operator-session.ts";
 import type { AccessRefusalCode, Denied } from "../access/refusals.ts";
 import { signingSecret } from "../access/secrets.ts";
@@ -25,7 +25,7 @@ export async function issueToken(
   address: Address,
   { user, role, kind }: Person & { kind: "link" | "session" | "embed" },
 ): Promise<IssuedJson | Refused | Denied> {
-  const state = await enterpriseStub(env, address).state({ kind: "operator" }, { user, role, kind });
+  const state = await enterpriseStub(env, address).state(OPERATOR, { user, role, kind });
   // An object of the last release does not know when the person was signed out, because it signs nobody out.
   return isRefusal(state) ? state : { issuedAtMs: Date.now(), ...state };
 }

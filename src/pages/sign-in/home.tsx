@@ -2,8 +2,10 @@
  * The start page, which introduces Fuelgauge to visitors. In local demo mode it also lists the demo enterprises, each with
  * buttons that sign in without a link; in a deployment their route does not exist.
  */
+
 import { type Context, Hono } from "hono";
 import type { FC } from "hono/jsx";
+import { OPERATOR } from "../../access/callers.ts";
 import { readSession, startSession } from "../../access/session.ts";
 import { findAddress } from "../../catalog/addresses.ts";
 import { catalogOf } from "../../catalog/object.ts";
@@ -126,8 +128,7 @@ async function loadDemos(c: Context<PageEnv>): Promise<Demo[]> {
 async function loadDemo(c: Context<PageEnv>, id: string): Promise<Demo | null> {
   const stub = await findEnterprise(c.env, id);
   if (stub === null) return null;
-  const caller = { kind: "operator" } as const;
-  const [state, reached] = await Promise.all([stub.state(caller), stub.budgetsReached(caller, "user")]);
+  const [state, reached] = await Promise.all([stub.state(OPERATOR), stub.budgetsReached(OPERATOR, "user")]);
   if (isRefusal(state)) return null;
   const stopped = isRefusal(reached) ? undefined : reached.find((budget) => budget.id !== EVERY_ID);
   return { ...state, stopped: stopped ?? null };
