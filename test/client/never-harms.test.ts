@@ -1,8 +1,10 @@
 // What a caller passes to the client may be wrong or fail. The client says so at once where that is possible, and never
 // throws into an agent that is at work.
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import process from "node:process";
 import { afterAll, describe, expect, it } from "vitest";
 import { createFuelgauge, type Fetch, type Trouble } from "../../packages/client/src/fuelgauge.ts";
 import { noAnswer } from "../../packages/client/src/http.ts";
@@ -84,6 +86,48 @@ it("says that usage which was reported after `close` was not sent", async () => 
   expect(await client.flush()).toBe(true);
   run.report("gpt-5", { input_tokens: 0, output_tokens: 1 });
   expect(await client.flush()).toBe(false);
+});
+
+it("finishes a run and closes the client at the end of its scope, also when an error is thrown", async () => {
+  let id = "";
+  const work = async () => {
+    await using client = ledger.connect();
+    const started = await client.startRun({ surface: "cli", workspace: "w1", user: "u1" });
+    if (!started.admitted) throw new Error(started.refusal.detail);
+    await using run = started.run;
+    id = run.id;
+    run.report("gpt-5", { input_tokens: 0, output_tokens: 7 });
+    throw new Error("the agent failed");
+  };
+  await expect(work()).rejects.toThrow("the agent failed");
+  expect(id).toMatch(/^[0-9a-f-]{36}$/);
+  expect(ledger.reports.filter(({ run }) => run === id)).toMatchObject([{ final: true, usage: { output_tokens: 7 } }]);
+});
+
+it("does not keep a process alive for the whole of an outage", async () => {
+  const client = JSON.stringify(new URL("../../packages/client/src/fuelgauge.ts", import.meta.url).href);
+  // The time of this process passes twenty times as fast.
+  const program = `import { createFuelgauge } from ${client};
+const clock = {
+  nowMs: Date.now,
+  steadyMs: () => performance.now() * 20,
+  after(ms, then, isBackground) {
+    const timer = setTimeout(then, ms / 20);
+    if (isBackground) timer.unref();
+    return () => clearTimeout(timer);
+  },
+};
+const whenUnreachable = { policy: "open", maxRuns: 1, maxUnreported: 1e9 };
+const options = { url: "http://127.0.0.1:9", enterprise: "acme", key: "k", startLimitMs: 1, whenUnreachable, clock };
+const { run } = await createFuelgauge(options).startRun({ surface: "cli", workspace: "w1", user: "u1" });
+run.report("gpt-5", { input_tokens: 0, output_tokens: 1 });
+const { delivered } = await run.finish({ waitMs: 15_000 });
+process.on("exit", () => console.log(delivered, performance.now() * 20 > 10_000));`;
+  const child = spawn(process.execPath, ["--input-type=module", "--eval", program]);
+  let printed = "";
+  for (const output of [child.stdout, child.stderr]) output.on("data", (data) => (printed += data));
+  const [status] = await once(child, "close");
+  expect([status, printed]).toEqual([0, "false true\n"]);
 });
 
 it("starts no run after `close`, because its usage would never be sent", async () => {

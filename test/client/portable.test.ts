@@ -27,7 +27,7 @@ it("uses no global of a single runtime", () => {
 });
 
 it.each([
-  ["fuelgauge", 7_700],
+  ["fuelgauge", 8_500],
   ["anthropic", 2_400],
   ["openai", 4_700],
   ["google", 3_000],

@@ -50,6 +50,19 @@ export const TOKEN_USAGES: UsageCase[] = [
     { input_tokens: 50, output_tokens: 300 },
   ),
   one(
+    "a total that is larger by as much as the reasoning and the cache counts the reasoning",
+    "chat",
+    "grok-4.5",
+    {
+      prompt_tokens: 100,
+      completion_tokens: 10,
+      total_tokens: 150,
+      prompt_tokens_details: { cached_tokens: 40 },
+      completion_tokens_details: { reasoning_tokens: 40 },
+    },
+    { input_tokens: 60, cache_read_tokens: 40, output_tokens: 50 },
+  ),
+  one(
     "a proxy counts the cache beside the prompt, and its total shows it",
     "chat",
     "claude-sonnet-4-6",

@@ -10,7 +10,8 @@ import type { Totals } from "./totals.ts";
 import type { ExhaustedBudget, Gauge, Hold, RunStarted, StartRequest, Surface, Usage } from "./wire.ts";
 
 export type StartOptions = {
-  run: string;
+  /** The run's id. Default: a random UUID. */
+  run?: string;
   surface: Surface;
   workspace: string;
   user: string;
@@ -25,6 +26,8 @@ export type StartOptions = {
   /** Saves the totals outside the process. The client awaits this function before it sends the totals. */
   keep?: (totals: Record<string, Totals>) => unknown;
 };
+
+export type NamedStart = StartOptions & { run: string };
 
 /** Why a run does not start. The ledger decides the first six; the client decides the last three. */
 export type RefusalCode =
@@ -61,7 +64,7 @@ type Admission =
 type Context = { ledger: Ledger; clock: Clock; random: () => number };
 
 /** Asks until the ledger decides, for at most `limitMs`. */
-export async function askToStart(context: Context, options: StartOptions, limitMs: number): Promise<Admission> {
+export async function askToStart(context: Context, options: NamedStart, limitMs: number): Promise<Admission> {
   const { ledger, clock, random } = context;
   const deadlineMs = clock.steadyMs() + limitMs;
   for (let failures = 1; ; failures++) {
@@ -82,7 +85,7 @@ export async function askToStart(context: Context, options: StartOptions, limitM
 }
 
 /** Registers a run that started without the ledger. Returns null once it may report, else the failed response. */
-export async function registerRun(context: Context, run: RunState, options: StartOptions): Promise<Answer | null> {
+export async function registerRun(context: Context, run: RunState, options: NamedStart): Promise<Answer | null> {
   const { ledger, clock } = context;
   const answer = await ledger.call("POST", "/runs", requestOf(options));
   const { status, body, dateMs } = answer;
@@ -95,7 +98,7 @@ export async function registerRun(context: Context, run: RunState, options: Star
   return null;
 }
 
-function requestOf(options: StartOptions): StartRequest {
+function requestOf(options: NamedStart): StartRequest {
   const { run, surface, workspace, user, group, model, holdMicros, holdTtlSeconds } = options;
   const request: StartRequest = { run, surface, workspace, user };
   if (group !== undefined) request.group = group;

@@ -9,16 +9,20 @@ export type Clock = {
   nowMs(): number;
   /** Milliseconds since an arbitrary moment; never goes backwards. */
   steadyMs(): number;
-  /** Calls `then` after the delay, at once if it is negative, unless the returned function is called first. */
-  after(delayMs: number, then: () => void): () => void;
+  /**
+   * Calls `then` after the delay, at once if it is negative, unless the returned function is called first. If the timer is
+   * in the background, it does not keep the process alive.
+   */
+  after(delayMs: number, then: () => void, isBackground?: boolean): () => void;
 };
 
 export const realClock: Clock = {
   nowMs: () => Date.now(),
   steadyMs: () => performance.now(),
-  after(delayMs, then) {
-    const timer = setTimeout(then, Math.max(0, delayMs));
-    return () => clearTimeout(timer);
+  after(delayMs, then, isBackground = false) {
+    const timer: unknown = setTimeout(then, Math.max(0, delayMs));
+    if (isBackground) (timer as { unref?(): void }).unref?.();
+    return () => clearTimeout(timer as number);
   },
 };
 

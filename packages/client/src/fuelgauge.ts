@@ -3,7 +3,8 @@
  * asks. It runs wherever `fetch` exists: Node ≥ 20, Deno, Bun, Workers and browsers. The client sends each report until
  * the ledger responds to it. `whenUnreachable` decides whether new runs may start while the ledger cannot be reached.
  */
-import { askToStart, type Refusal, registerRun, type StartOptions } from "./admission.ts";
+/// <reference lib="esnext.disposable" preserve="true" />
+import { askToStart, type NamedStart, type Refusal, registerRun, type StartOptions } from "./admission.ts";
 import { type Clock, realClock } from "./clock.ts";
 import { connectHttp, type Fetch, type Key } from "./http.ts";
 import { type Run, RunState, releaseHold } from "./run.ts";
@@ -71,6 +72,8 @@ export type Fuelgauge = {
   flush(options?: { waitMs?: number }): Promise<boolean>;
   /** Stops sending immediately, and ends every wait for the ledger. */
   close(): void;
+  /** Sends what is left, for at most 5 s, and closes the client: `await using fuelgauge = createFuelgauge(…)`. */
+  [Symbol.asyncDispose](): Promise<void>;
 };
 
 export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
@@ -92,17 +95,17 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
   const http = httpTransport(ledger);
   const context = { ledger, clock, random };
   const tiers = new PriceTiers(ledger, clock, random);
-  const startOptions = new WeakMap<Run, StartOptions>();
+  const startOptions = new WeakMap<Run, NamedStart>();
   const sender = new Sender({
     ...context,
     tiers,
     transport: options.transport?.({ ...context, timeoutMs, http }) ?? http,
     limit: open && { maxUnreported: open.maxUnreported, weigh: safeWeigh(open.weigh, onTrouble) },
-    register: (run) => registerRun(context, run, startOptions.get(run) as StartOptions),
+    register: (run) => registerRun(context, run, startOptions.get(run) as NamedStart),
     onTrouble,
   });
 
-  const begin = (start: StartOptions, admittedBy: Run["admittedBy"], startedAt: string | null): Run => {
+  const begin = (start: NamedStart, admittedBy: Run["admittedBy"], startedAt: string | null): Run => {
     const { surface, workspace, user, group, totals = {}, holdMicros = 0, keep } = start;
     const run = new RunState({
       id: start.run,
@@ -124,7 +127,8 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
   };
 
   return {
-    async startRun(start) {
+    async startRun(options) {
+      const start = { ...options, run: options.run ?? newId() };
       if (sender.closed) return refuseClosed();
       if (sender.runs.size >= maxRuns) return refuse("too_many_runs", `${sender.runs.size} runs have unreported usage`);
       const admission = await askToStart(context, start, startLimitMs);
@@ -147,6 +151,10 @@ export function createFuelgauge(options: FuelgaugeOptions): Fuelgauge {
     },
     flush: ({ waitMs = 30_000 } = {}) => sender.flush(waitMs),
     close: () => sender.close(),
+    async [Symbol.asyncDispose]() {
+      await sender.flush(DISPOSE_WAIT_MS);
+      sender.close();
+    },
   };
 }
 
@@ -154,7 +162,14 @@ function refuseClosed(): Started {
   return refuse("client_closed", "the client was closed, so it sends no reports");
 }
 
+const DISPOSE_WAIT_MS = 5_000;
 const TOTALS_MISSING = "the ledger already knows this run: pass its saved totals, or {} if it had used nothing";
+
+/** Browsers have `randomUUID` only on pages that came over https. */
+function newId(): string {
+  if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
 
 /** Finds a missing variable when the program starts. Later it would look like an outage of the ledger. */
 function requireAddress({ url, enterprise }: FuelgaugeOptions): void {

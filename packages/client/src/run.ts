@@ -3,6 +3,7 @@
  * for the network: it only marks a meter as changed, and the sender reports that meter. The file is long because a run
  * is one object with many parts.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Call, type CallHost, CallState, type Part } from "./call.ts";
 import type { Uncounted } from "./counted.ts";
 import type { Answer, Ledger } from "./http.ts";
@@ -66,6 +67,8 @@ export type Run = {
   onAction(listener: (event: ActionEvent) => void): () => void;
   /** Closes all meters. Waits at most `waitMs` (30 s) until the ledger has processed them. */
   finish(options?: { waitMs?: number }): Promise<Finished>;
+  /** Finishes the run, also when an error is thrown: `await using run = started.run`. */
+  [Symbol.asyncDispose](): Promise<void>;
 };
 
 export class RunStopped extends Error {
@@ -217,6 +220,10 @@ export class RunState implements Run, CallHost {
       not_counted: [...this.#notCounted],
       unpriced: [...new Set(meters.filter(({ priced }) => !priced).map(({ model }) => model))],
     };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.finish();
   }
 
   tierOf(model: string, serviceTier: string | undefined, promptTokens: number): string | null {

@@ -36,6 +36,8 @@ type Waiter = { isDone(): boolean; end(isDone: boolean): void };
 
 const MIN_INTERVAL_MS = 250;
 const MAX_BATCH = 500;
+/** How long an outage keeps a process alive that has nothing else to do. */
+const KEEP_ALIVE_MS = 10_000;
 /** The client waits this long for `keep`. Then it sends the totals unsaved, because they are safest in the ledger. */
 const KEEP_TIMEOUT_MS = 5_000;
 
@@ -49,6 +51,7 @@ export class Sender implements ReportQueue {
   #closed = false;
   #saidClosed = false;
   #failures = 0;
+  #failingSinceMs = 0;
   #pausedUntilMs = 0;
   #unreported = 0;
 
@@ -146,10 +149,13 @@ export class Sender implements ReportQueue {
     if (this.#sending || this.#closed || (this.#timer !== null && this.#timer.atMs <= atMs)) return;
     this.#timer?.cancel();
     const { clock } = this.#setup;
-    const cancel = clock.after(Math.max(0, atMs - clock.steadyMs()), () => {
+    const nowMs = clock.steadyMs();
+    const isBackground = this.#failures > 0 && nowMs - this.#failingSinceMs >= KEEP_ALIVE_MS;
+    const send = () => {
       this.#timer = null;
       void this.#send();
-    });
+    };
+    const cancel = clock.after(Math.max(0, atMs - nowMs), send, isBackground);
     this.#timer = { atMs, cancel };
   }
 
@@ -278,6 +284,7 @@ export class Sender implements ReportQueue {
 
   #pause(failure: Answer): void {
     const { clock, random, onTrouble } = this.#setup;
+    if (this.#failures === 0) this.#failingSinceMs = clock.steadyMs();
     this.#failures += 1;
     const pauseMs = backoffMs(this.#failures, random, failure.retryAfterMs);
     this.#pausedUntilMs = clock.steadyMs() + pauseMs;
