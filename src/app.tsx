@@ -12,7 +12,7 @@ import { documentOf } from "./api/document.ts";
 import { enterpriseRoutes } from "./api/enterprises.ts";
 import { entryRoutes } from "./api/entries.ts";
 import { erasureRoutes } from "./api/erasure.ts";
-import { limitBody, securityHeaders } from "./api/every-response.ts";
+import { everyRequest } from "./api/every-response.ts";
 import { exportRoutes } from "./api/export.ts";
 import { gaugeRoutes } from "./api/gauge.ts";
 import { grantRoutes } from "./api/grants.ts";
@@ -24,13 +24,13 @@ import { allowedMethods } from "./api/methods.ts";
 import { metricRoutes } from "./api/metrics.ts";
 import { operatorKeyRoutes } from "./api/operator-keys.ts";
 import { planRoutes } from "./api/plans.ts";
-import { requireHttps, requireSecrets } from "./api/preconditions.ts";
 import { priceOverrideRoutes } from "./api/price-overrides.ts";
 import { priceRoutes } from "./api/prices.ts";
 import { answerError, problem } from "./api/problem.ts";
 import { referralRoutes } from "./api/referrals.ts";
 import { restoreRoutes } from "./api/restore.ts";
 import { newRouter } from "./api/route.ts";
+import { RememberingRouter } from "./api/router.ts";
 import { runRoutes } from "./api/runs.ts";
 import { runsCsvRoutes } from "./api/runs-csv.ts";
 import { signInRoutes } from "./api/sign-in.ts";
@@ -44,14 +44,9 @@ import { referencePage } from "./pages/reference/page.tsx";
 import { pageRoutes } from "./pages/site.tsx";
 import type { ApiDocument } from "./wire/api-document.ts";
 
-export const app = newRouter();
+export const app = newRouter({ router: new RememberingRouter() });
 
-app.use(
-  securityHeaders,
-  requireSecrets,
-  requireHttps,
-  limitBody((c) => (wantsHtml(c) ? problemPage(c, "body_too_large") : problem(c, "body_too_large"))),
-);
+app.use(everyRequest((c) => (wantsHtml(c) ? problemPage(c, "body_too_large") : problem(c, "body_too_large"))));
 
 app.get("/healthz", (c) => c.json({ ok: true }));
 

@@ -38,9 +38,10 @@ const LETTERS: Record<Scope, string> = { debit: "d", read: "r", admin: "a" };
 const MAX_VERIFIED = 1_000;
 
 /**
- * Caches the keys verified in this isolate, to verify a busy agent's key only once. Callers check expiry every time.
+ * Caches the keys verified in this isolate, to verify a busy agent's key only once, each with the secret that signed it.
+ * Callers check expiry every time.
  */
-const verified = new Map<string, VerifiedKey>();
+const verified = new Map<string, { claims: VerifiedKey; secret: string }>();
 
 export async function mintKey(
   secret: string,
@@ -58,17 +59,20 @@ export async function verifyKey(secrets: Secrets, key: string): Promise<Verified
   return findWithSecret(secrets, (secret) => verifyWith(secret, key));
 }
 
+/** Returns the claims of a key that this isolate has verified before; null if it has not. */
+export function findVerified(secrets: Secrets, key: string): VerifiedKey | null {
+  const known = verified.get(key);
+  // After a rotation, a key signed with a removed secret must not be found.
+  return known !== undefined && secrets.includes(known.secret) ? known.claims : null;
+}
+
 async function verifyWith(secret: string, key: string): Promise<VerifiedKey | null> {
-  // The cache key includes the secret: after a rotation, a key signed with a removed secret must not be found.
-  const cacheKey = `${secret}\n${key}`;
-  const known = verified.get(cacheKey);
-  if (known !== undefined) return known;
   const [payload, mac, ...rest] = key.startsWith(PREFIX) ? key.slice(PREFIX.length).split(".") : [];
   if (payload === undefined || mac === undefined || rest.length > 0) return null;
   if (!(await macMatches(secret, PURPOSE, payload, mac))) return null;
   const claims = { ...parsePayload(payload), hash: await hashOf(key), secretId: await secretIdOf(secret) };
   if (verified.size >= MAX_VERIFIED) verified.clear();
-  verified.set(cacheKey, claims);
+  verified.set(key, { claims, secret });
   return claims;
 }
 

@@ -19,10 +19,10 @@ export type Secrets = readonly [current: string, previous?: string];
  * deployment may serve requests. An optional secret counts only if it is set and not empty.
  */
 export function weakSecrets(env: object): string[] {
-  return [
-    ...REQUIRED.filter((name) => isWeak(readSecret(env, name))),
-    ...OPTIONAL.filter((name) => isSet(env, name) && isWeak(readSecret(env, name))),
-  ];
+  const weak: string[] = [];
+  for (const name of REQUIRED) if (isWeak(readSecret(env, name))) weak.push(name);
+  for (const name of OPTIONAL) if (isSet(env, name) && isWeak(readSecret(env, name))) weak.push(name);
+  return weak;
 }
 
 /** Returns the accepted operator keys. Throws if one is weak. */

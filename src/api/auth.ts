@@ -14,10 +14,10 @@ import {
   type OperatorScope,
   type Scope,
 } from "../access/callers.ts";
-import { verifyKey } from "../access/keys.ts";
+import { findVerified, verifyKey } from "../access/keys.ts";
 import { failedTooOften, isBlocked, isOver } from "../access/limits.ts";
 import { verifyOperatorKey } from "../access/operator-key.ts";
-import { findOperatorKey } from "../access/operator-session.ts";
+import { findOperatorKey, type OperatorCaller } from "../access/operator-session.ts";
 import type { AccessRefusalCode } from "../access/refusals.ts";
 import { signingSecrets } from "../access/secrets.ts";
 import { readSession } from "../access/session.ts";
@@ -81,15 +81,16 @@ export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
     c.set("enterprise", asked ?? address?.enterprise ?? "");
     c.set("address", address ?? { enterprise: asked ?? "", region: "" });
     c.set("expiresAtMs", expiresAtMs);
-    if (await isOverLimit(c, access)) return problem(c, "rate_limited");
-    const fault = await operatorKeyFault(c);
+    const subject = subjectOf(c);
+    if (await isOverLimit(c, subject, access)) return problem(c, "rate_limited");
+    const fault = caller.kind === "operator" ? await operatorKeyFault(c.env, caller) : null;
     if (fault === null) {
       await renewRestoring(c.env, c.executionCtx);
       await next();
     } else c.res = problem(c, fault);
     // Only the enterprise's Durable Object knows that a key was revoked. Count its 401 responses here, so that
     // isOverLimit() soon stops a revoked key from waking the object again.
-    if (c.res.status === 401) await isOver(c.env, "LIMIT_FAILURES", subjectOf(c));
+    if (c.res.status === 401) await isOver(c.env, "LIMIT_FAILURES", subject);
   });
 }
 
@@ -98,8 +99,7 @@ export function authorize(access: Access): MiddlewareHandler<ApiEnv> {
  * unless its key has scopes.
  * All other callers also have a limit over all routes, which is too high for an honest burst to reach.
  */
-async function isOverLimit(c: Context<ApiEnv>, { costly }: Access): Promise<boolean> {
-  const subject = subjectOf(c);
+async function isOverLimit(c: Context<ApiEnv>, subject: string, { costly }: Access): Promise<boolean> {
   const caller = c.get("caller");
   if (isKey(caller) && isBlocked("LIMIT_FAILURES", subject)) return true;
   if (!isFullOperator(caller) && (await isOver(c.env, "LIMIT_CALLERS", subject))) return true;
@@ -126,11 +126,12 @@ async function authenticate(c: Context<ApiEnv>, access: Access): Promise<Authent
   const token = /^Bearer ([!-~]+)$/i.exec(header.trim())?.[1];
   if (token === undefined) return "key_invalid";
   // Try enterprise keys first, because agents send most of the requests.
-  const key = await verifyKey(signingSecrets(c.env), token);
+  const secrets = signingSecrets(c.env);
+  const key = findVerified(secrets, token) ?? (await verifyKey(secrets, token));
   if (key === null) {
     if ((await findOperatorKey(c.env, token)) !== null)
       return { caller: { kind: "operator" }, address: null, expiresAtMs: null };
-    const operatorKey = await verifyOperatorKey(signingSecrets(c.env), token);
+    const operatorKey = await verifyOperatorKey(secrets, token);
     return operatorKey === null ? authenticateEmbed(c, token, access) : authenticateOperatorKey(operatorKey, access);
   }
   if (key.expiresAtMs !== null && key.expiresAtMs <= Date.now()) return "key_expired";
@@ -151,10 +152,9 @@ function authenticateOperatorKey(
   return hasOperatorScope(caller, operatorScopes) ? { caller, address: null, expiresAtMs } : "scope_denied";
 }
 
-/** Returns why the catalog refuses the caller's operator key; null for other callers and for OPERATOR_KEY. */
-async function operatorKeyFault(c: Context<ApiEnv>): Promise<AccessRefusalCode | null> {
-  const caller = c.get("caller");
-  return caller.kind === "operator" && caller.key !== undefined ? findOperatorKeyFault(c.env, caller.key) : null;
+/** Returns why the catalog refuses an operator key; null for OPERATOR_KEY. */
+async function operatorKeyFault(env: Env, { key }: OperatorCaller): Promise<AccessRefusalCode | null> {
+  return key === undefined ? null : findOperatorKeyFault(env, key);
 }
 
 /**

@@ -66,7 +66,7 @@ export const debitRoutes = newRouter().openapi(createRoute({ ...declared, hide: 
       : await callEnterprise(c.env, c.get("address"), async (stub) =>
           stub.debit(c.get("caller"), reports.map(forPreviousObject), bodyFor(split)),
         );
-  if (typeof decided === "string") return answerText(decided);
+  if (typeof decided === "string") return answerText(c, decided);
   if (isRefusal(decided)) return refused(c, decided.refusal);
   const results = mergeResults(split, decided.map(completeAnswer));
   if (split.batch) return c.json({ results: results.map(showResult) });
@@ -88,7 +88,7 @@ function bodyFor({ batch, items, reports }: SplitReports): DebitBody {
 /** Returns the parsed body; undefined if the body is not valid JSON or the connection breaks. */
 async function readJson(request: HonoRequest): Promise<unknown> {
   try {
-    return JSON.parse(await request.text());
+    return JSON.parse(await request.raw.text());
   } catch {
     return undefined;
   }

@@ -4,6 +4,7 @@
  */
 import { createRoute, OpenAPIHono, type RouteConfig, z } from "@hono/zod-openapi";
 import { createMiddleware } from "hono/factory";
+import type { HonoOptions } from "hono/hono-base";
 import { id } from "../wire/fields.ts";
 import type { ProblemCode } from "../wire/problem-catalogue.ts";
 import { fieldErrors } from "../wire/problems.ts";
@@ -76,9 +77,14 @@ export function body<T extends z.ZodType>(schema: T, example: z.input<T>) {
   return { content: { "application/json": { schema, example } }, required: true } as const;
 }
 
-/** Makes a router that responds with 422 and the field errors if a request does not match its schema. */
-export function newRouter(): OpenAPIHono<ApiEnv> {
+/**
+ * Makes a router that responds with 422 and the field errors if a request does not match its schema.
+ *
+ * @param options how the router of the whole site finds routes
+ */
+export function newRouter(options: Pick<HonoOptions<ApiEnv>, "router"> = {}): OpenAPIHono<ApiEnv> {
   return new OpenAPIHono<ApiEnv>({
+    ...options,
     defaultHook: (result, c) => {
       if (!result.success) return invalid(c, fieldErrors(result.error));
     },

@@ -28,7 +28,7 @@ const known = new Map<string, { placed: Placed; readAtMs: number }>();
  */
 export function objectAt(env: Env, { enterprise, region }: Address, locationHint: LocationHint | null = null) {
   refuseRestoring(enterprise);
-  const options = locationHint === null ? {} : { locationHint };
+  const options = locationHint === null ? undefined : { locationHint };
   if (region === "") return env.ENTERPRISE.getByName(enterprise, options);
   const jurisdiction = JURISDICTIONS.find((name) => name === region);
   if (jurisdiction === undefined) throw new Error(`"${region}" is not a jurisdiction`);

@@ -81,10 +81,16 @@ function isQuantity(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= MAX_QUANTITY;
 }
 
-/** Parses a time in the form that JavaScript writes: 2026-11-23T14:05:12.000Z. Null for every other form. */
+/** The form in which JavaScript writes a time, 2026-11-23T14:05:12.000Z, with a day that every month has. */
+const OWN_FORMAT =
+  /^(?:19[7-9]\d|20\d\d)-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3])(?::[0-5]\d){2}\.\d{3}Z$/;
+
+/** Parses a time in the form that JavaScript writes. Null for every other form. */
 function parseOwnFormat(text: unknown): number | null {
   if (typeof text !== "string" || text.length !== 24) return null;
   const atMs = Date.parse(text);
+  // Writing the time again costs more than the rest of this function.
+  if (OWN_FORMAT.test(text)) return atMs;
   return atMs >= 0 && new Date(atMs).toISOString() === text ? atMs : null;
 }
 

@@ -1,6 +1,12 @@
-// HTTP: body sizes and types, methods, ids in paths, and internal errors.
+// HTTP: body sizes and types, methods, ids in paths, headers, and internal errors.
 import { evictDurableObject, runInDurableObject } from "cloudflare:test";
+import fc from "fast-check";
+import { RegExpRouter } from "hono/router/reg-exp-router";
+import { SmartRouter } from "hono/router/smart-router";
+import { TrieRouter } from "hono/router/trie-router";
 import { describe, expect, it, vi } from "vitest";
+import { RememberingRouter } from "../../src/api/router.ts";
+import { app } from "../../src/app.tsx";
 import {
   CREDIT,
   costing,
@@ -184,6 +190,51 @@ describe("a URL", () => {
     const { agent, path } = await newEnterprise();
     expect(await agent("HEAD", `${path}/gauge`)).toMatchObject({ status: 200, text: "" });
     expect(await anonymous("HEAD", `${path}/gauge`)).toMatchObject({ status: 401, text: "" });
+  });
+});
+
+describe("a response", () => {
+  const SECURITY = /^(content-security|cross-origin|origin-agent|permissions|referrer|strict-transport|x-)/;
+
+  it("has the same security headers, whatever made it", async () => {
+    const { agent, path } = await newEnterprise();
+    const responses = [
+      await anonymous("GET", "/healthz"),
+      await agent("GET", `${path}/gauge`),
+      await agent("POST", `${path}/debits`, costing(1)),
+      await agent("POST", `${path}/debits`, { reports: [costing(1), {}] }),
+      await agent("POST", `${path}/debits`, report({ usage: {} })),
+      await agent("POST", `${path}/debits`, "{".padEnd(MEGABYTE + 1)),
+      await agent("PUT", `${path}/gauge`),
+      await anonymous("GET", `${path}/gauge`),
+      await anonymous("GET", "/nowhere"),
+    ];
+    expect(responses.map(({ status }) => status)).toEqual([200, 200, 200, 200, 422, 413, 405, 401, 404]);
+    const [expected, ...others] = responses.map(({ headers }) => [...headers].filter(([name]) => SECURITY.test(name)));
+    expect(expected).toHaveLength(13);
+    for (const headers of others) expect(headers).toEqual(expected);
+  });
+
+  it("comes from the same route, whether its path was seen before or not", () => {
+    const remembering = new RememberingRouter<string>();
+    const plain = new SmartRouter<string>({ routers: [new RegExpRouter(), new TrieRouter()] });
+    app.routes.forEach(({ method, path }, i) => {
+      for (const router of [remembering, plain]) router.add(method, path, `${i}`);
+    });
+    const text = fc.constantFrom("a", "acme", "..", "%2F", "", "gauge", "debits", "x".repeat(200), "ä");
+    const known = fc
+      .constantFrom(...app.routes)
+      .chain(({ path }) => fc.tuple(...path.split("/").map((part) => (/[:*]/.test(part) ? text : fc.constant(part)))));
+    const parts = fc.oneof(known, fc.array(text, { maxLength: 6 }));
+    const method = fc.constantFrom("GET", "POST", "PUT", "DELETE", "OPTIONS", "ODD");
+    fc.assert(
+      fc.property(method, parts, (called, names) => {
+        const path = `/${names.join("/").replace(/^\/+/, "")}`;
+        const expected = plain.match(called, path);
+        for (let time = 1; time <= 2; time++) expect(remembering.match(called, path)).toEqual(expected);
+      }),
+      { numRuns: 3_000 },
+    );
   });
 });
 

@@ -221,9 +221,9 @@ describe("in a deployment, whose regions are not simulated", () => {
       expect((await operator("GET", `/v1/enterprises/${eu}`)).body.region).toBe("eu");
     });
     expect(asked).toEqual([
-      ["eu", eu, {}],
+      ["eu", eu, undefined],
       ["", hinted, { locationHint: "apac" }],
-      ["eu", eu, {}],
+      ["eu", eu, undefined],
     ]);
   });
 });
