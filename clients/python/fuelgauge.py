@@ -140,21 +140,26 @@ class Fuelgauge:
         start_limit: float = 5.0,
         timeout: float = 10.0,
         max_runs: int = 10_000,
+        max_unreported: Optional[int] = None,
         on_trouble: Optional[Trouble] = None,
         ssl_context: Any = None,
     ) -> None:
-        """Makes a client. Raises ValueError if `url` or `enterprise` cannot be right.
+        """Makes a client. Raises ValueError if `url`, `enterprise` or `key` cannot be right.
 
         `key` has the scope `debit`; a function is called before each request and returns the current key.
         `start_without_ledger` admits runs while the ledger cannot be reached. `start_limit` is how many seconds `start_run`
         tries, and `timeout` is the limit of any other request. No run starts while `max_runs` runs have unreported usage.
+        While more than `max_unreported` tokens are unreported in an outage, runs are asked to stop, with the reason
+        "ledger_unreachable", and none starts without the ledger. The default is no such limit.
         `on_trouble` receives a dict for logs, in any thread; without it, the logger `fuelgauge` receives a warning.
         `ssl_context` replaces the default one, for example to trust another certificate authority.
         """
-        if not url.startswith(("https://", "http://")):
+        if not isinstance(url, str) or not url.startswith(("https://", "http://")):
             raise ValueError(f"url must begin with https:// or http://, not {url!r}")
         if not enterprise:
             raise ValueError("enterprise must not be empty")
+        if not key:
+            raise ValueError("key must not be empty")
         # The certificates are loaded here, because that takes longer than a model's token may wait.
         self._address = _Address(url, ssl_context)
         self._base = f"/v1/enterprises/{quote(enterprise, safe='')}"
@@ -163,6 +168,7 @@ class Fuelgauge:
         self._start_limit = start_limit
         self._open = start_without_ledger
         self._max_runs = max_runs
+        self._max_unreported = max_unreported
         self._on_trouble = on_trouble
         self._closed = False
         self._said_closed = False
@@ -176,6 +182,7 @@ class Fuelgauge:
         self._thread: Optional[threading.Thread] = None
         self._connection = _Connection(self._address)
         self._tiers = _PriceTiers(self)
+        self._failing = False
         self._sleeps_until = float("inf")
         """When the thread looks for due meters again. A change wakes it only if it is due earlier."""
 
@@ -217,7 +224,7 @@ class Fuelgauge:
             answer = self._call_within(max(0.05, deadline - time.monotonic()), "POST", "/runs", asked)
             if answer.status in (200, 201) and answer.body.get("admitted") is True:
                 if self._closed:
-                    started._release_hold()
+                    started._release_hold(max(0.0, deadline - time.monotonic()))
                     raise _client_closed()
                 started._registered(answer)
                 if answer.status == 200 and failures == 0 and totals is None:
@@ -230,7 +237,7 @@ class Fuelgauge:
             failures += 1
             pause = _pause(failures, answer.retry_after)
             if time.monotonic() + pause >= deadline:
-                if not self._open:
+                if not self._open or self._over_limit():
                     raise RunRefused("ledger_unreachable", _problem(answer)[1])
                 break
             time.sleep(pause)
@@ -319,14 +326,32 @@ class Fuelgauge:
                 failed = self._settle_tiers(due) or self._deliver(due)
             except Exception as error:  # A bug in here must not end the reporting.
                 failed = _Answer(0, {"detail": repr(error)})
+            self._failing = failed is not None
             if failed is None:
                 failures = 0
                 continue
             failures += 1
             pause = _pause(failures, failed.retry_after)
             self._say_unreachable(failed, pause)
+            again = time.monotonic() + pause
+            while not self._closed and time.monotonic() < again:
+                self._stop_runs_over_limit()
+                with self._wake:
+                    self._wake.wait_for(lambda: self._closed, min(1.0, max(0.0, again - time.monotonic())))
+
+    def _over_limit(self) -> bool:
+        if self._max_unreported is None or not self._failing:
+            return False
+        with self._wake:
+            unreported = sum(meter.unreported for meter in self._changed.values())
+        return unreported > self._max_unreported
+
+    def _stop_runs_over_limit(self) -> None:
+        if self._over_limit():
             with self._wake:
-                self._wake.wait_for(lambda: self._closed, pause)
+                runs = {id(meter.run): meter.run for meter in self._changed.values()}
+            for run in runs.values():
+                run._act("stop", "ledger_unreachable")
 
     def _say_unreachable(self, answer: "_Answer", pause: float) -> None:
         code, detail = _problem(answer)
@@ -380,17 +405,18 @@ class Fuelgauge:
         for (meter, version, report), result in zip(snapshots, results):
             status = result.get("status")
             if status is None:
-                self._accept(meter, version, result)
+                self._accept(meter, version, report, result)
             elif status == 429 or status >= 500:
                 failed = _Answer(status, result)
             else:
                 self._refuse(meter, version, report, result)
         return failed
 
-    def _accept(self, meter: "_Meter", version: int, result: Json) -> None:
+    def _accept(self, meter: "_Meter", version: int, report: Json, result: Json) -> None:
         run = meter.run
         with self._wake:
             meter.acked = version
+            meter.acked_tokens = sum(report["usage"].values())
             meter.priced = result.get("priced") is not False
             if meter.settled:
                 self._changed.pop(id(meter), None)
@@ -512,6 +538,7 @@ class _Meter:
     estimated: bool = False
     version: int = 0
     acked: int = 0
+    acked_tokens: int = 0
     sent_at: float = float("-inf")
     ask_at: float = float("-inf")
     due_at: float = float("-inf")
@@ -525,6 +552,10 @@ class _Meter:
     @property
     def totals(self) -> Totals:
         return _sum(self.parts.values())
+
+    @property
+    def unreported(self) -> int:
+        return max(0, sum(sum(part.values()) for part in self.parts.values()) - self.acked_tokens)
 
     def schedule(self) -> None:
         # A final report is not delayed: nothing more is collected after it.
@@ -649,7 +680,7 @@ class Run:
             refused += self._invalid.values()
         # The last final report ends the hold. Without one that the ledger accepted, the hold is released here.
         if self._asked.get("hold_micros") and not accepted:
-            self._release_hold()
+            self._release_hold(timeout)
         unpriced = list({meter.model: None for meter in meters if not meter.priced})
         delivered = settled and not refused
         charged, unit = answer.get("run_total_micros"), answer.get("unit")
@@ -661,8 +692,8 @@ class Run:
     def __exit__(self, *_error: object) -> None:
         self.finish()
 
-    def _release_hold(self) -> None:
-        self._client._call_within(self._client._start_limit, "DELETE", f"/runs/{quote(self.id, safe='')}/hold")
+    def _release_hold(self, timeout: float) -> None:
+        self._client._call_within(max(0.05, min(timeout, 5.0)), "DELETE", f"/runs/{quote(self.id, safe='')}/hold")
 
     def _meter(self, name: str, tier: Optional[str]) -> _Meter:
         model = self._canonical.get((name, tier), name)

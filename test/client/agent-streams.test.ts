@@ -1,19 +1,15 @@
 // Agents with the TypeScript client and with the Python client, as processes, against the real Worker: through outages,
 // lost and late answers, a wrong clock and a kill. The charge is right in each, and the client holds no token up for more than
 // 5 ms.
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import process from "node:process";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FaultOf, startNetwork } from "./agents/faulty-network.ts";
+import { hasPython, type Language, startAgent } from "./agents/start-agent.ts";
 import { type Ledger, startLedger } from "./worker.ts";
 
-const AGENTS = resolve(import.meta.dirname, "agents");
-const PYTHON_CLIENT = resolve(import.meta.dirname, "../../clients/python");
 const MAX_HELD_UP_MS = 5;
 const HOURS_AHEAD_MS = String(3 * 3_600_000);
 /** More at once would measure each other's use of the caches. */
@@ -26,7 +22,6 @@ const AGENTS_AT_ONCE = 2;
 const MAX_ATTEMPTS = 6;
 const MAX_SLOW_TOKENS = 1;
 
-const hasPython = (process.env.PATH ?? "").split(":").some((folder) => existsSync(join(folder, "python3")));
 const folder = mkdtempSync(join(tmpdir(), "fuelgauge-agents-"));
 
 let ledger: Ledger;
@@ -41,24 +36,6 @@ afterAll(async () => {
   await ledger.close();
   rmSync(folder, { recursive: true });
 });
-
-type Language = "TypeScript" | "Python";
-
-const COMMANDS: Record<Language, string[]> = {
-  TypeScript: [process.execPath, join(AGENTS, "streaming-agent.ts")],
-  Python: ["python3", join(AGENTS, "streaming_agent.py")],
-};
-
-function startAgent(language: Language, environment: Record<string, string>) {
-  const [command = "", ...args] = COMMANDS[language];
-  const python = { PYTHONPATH: PYTHON_CLIENT, PYTHONDONTWRITEBYTECODE: "1" };
-  const agent: ChildProcess = spawn(command, args, { env: { ...process.env, ...python, ...environment } });
-  const printed = { out: "", err: "" };
-  agent.stdout?.on("data", (data) => (printed.out += data));
-  agent.stderr?.on("data", (data) => (printed.err += data));
-  const ended = once(agent, "close").then(([status]) => status as number | null);
-  return { agent, printed, ended };
-}
 
 type Scenario = { fault: FaultOf; clockAhead?: boolean; kill?: boolean };
 
@@ -100,7 +77,7 @@ async function takeTurn(): Promise<Disposable> {
 
 /** Runs an agent through one stream, and checks its charge. Returns how long the client held up each token. */
 async function runAgent(language: Language, { fault, clockAhead = false, kill = false }: Scenario, run: string) {
-  const network = await startNetwork(ledger.url, fault);
+  const network = await startNetwork(() => ledger.url, fault);
   const environment = {
     FUELGAUGE_URL: network.url,
     ENTERPRISE: enterprise.id,

@@ -28,6 +28,11 @@ it.each(["", undefined as never])("refuses the enterprise %j at once", (enterpri
   expect(client).toThrow("enterprise must not be empty");
 });
 
+it.each(["", undefined as never])("refuses the key %j at once", (key) => {
+  const client = () => createFuelgauge({ url: "https://fuelgauge.example.com", enterprise: "acme", key });
+  expect(client).toThrow("key must not be empty");
+});
+
 it.each([
   ["throws", () => JSON.parse("no price")],
   ["returns NaN", () => Number.NaN],

@@ -172,9 +172,10 @@ function newId(): string {
 }
 
 /** Finds a missing variable when the program starts. Later it would look like an outage of the ledger. */
-function requireAddress({ url, enterprise }: FuelgaugeOptions): void {
+function requireAddress({ url, enterprise, key }: FuelgaugeOptions): void {
   if (!/^https?:\/\/./.test(url)) throw new TypeError(`url must begin with https:// or http://, not "${url}"`);
   if (!enterprise) throw new TypeError("enterprise must not be empty");
+  if (!key) throw new TypeError("key must not be empty");
 }
 
 /** A `weigh` that fails must neither throw into the agent nor switch the limit off, so all tokens count instead. */

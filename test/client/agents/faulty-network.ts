@@ -14,7 +14,8 @@ export type FaultOf = (path: string, count: number, elapsedMs: number) => Fault;
 
 const LATE_MS = 1_500;
 
-export async function startNetwork(workerUrl: string, faultOf: FaultOf) {
+/** @param workerUrl the Worker's address, which changes if its process is started again */
+export async function startNetwork(workerUrl: () => string, faultOf: FaultOf) {
   let count = 0;
   let firstAtMs: number | null = null;
   const pass = async (request: IncomingMessage, response: ServerResponse) => {
@@ -25,7 +26,7 @@ export async function startNetwork(workerUrl: string, faultOf: FaultOf) {
     const fault = faultOf(path, ++count, performance.now() - firstAtMs);
     if (fault === "down") return request.socket.destroy();
     const headers = { Authorization: request.headers.authorization ?? "", "Content-Type": "application/json" };
-    const answer = await fetch(workerUrl + path, { method, headers, ...(method === "GET" ? {} : { body }) });
+    const answer = await fetch(workerUrl() + path, { method, headers, ...(method === "GET" ? {} : { body }) });
     const text = await answer.text();
     if (fault === "lost") return request.socket.destroy();
     if (fault === "late") await new Promise((late) => setTimeout(late, LATE_MS));

@@ -7,11 +7,13 @@ import contextlib
 import http.server
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
 import time
 import unittest
+import unittest.mock
 
 from fuelgauge import Fuelgauge, RunRefused
 
@@ -110,8 +112,23 @@ class Setup(unittest.TestCase):
         for url in ("", "fuelgauge.example.com", "file:///etc/hosts"):
             with self.assertRaisesRegex(ValueError, "url must begin with https:// or http://"):
                 Fuelgauge(url, "acme", "key")
+        with self.assertRaisesRegex(ValueError, "url must begin with"):
+            Fuelgauge(os.environ.get("NO_SUCH_VARIABLE"), "acme", "key")
         with self.assertRaisesRegex(ValueError, "enterprise must not be empty"):
             Fuelgauge("https://fuelgauge.example.com", "", "key")
+        for key in ("", None):
+            with self.assertRaisesRegex(ValueError, "key must not be empty"):
+                Fuelgauge("https://fuelgauge.example.com", "acme", key)
+
+    def test_loads_certificates_before_any_run_starts_and_never_again(self):
+        # It takes 20 ms, in which Python 3.9 lets no other thread run.
+        with unittest.mock.patch("ssl.create_default_context", wraps=ssl.create_default_context) as load:
+            client = Fuelgauge("https://127.0.0.1:9", "acme", "key", start_without_ledger=True, start_limit=0.3)
+            run = client.start_run("r1", **WHO)
+            run.report("gpt-5", usage(1))
+            client.flush(0.3)
+            client.close(0)
+            self.assertEqual(load.call_count, 1)
 
     def test_asks_for_the_key_before_each_request(self):
         keys = iter(["first", "second", "third", "fourth"])
@@ -187,6 +204,30 @@ class Network(unittest.TestCase):
         self.assertEqual(refused.exception.code, "too_many_runs")
         client.close(0)
 
+
+    def test_asks_runs_to_stop_while_too_much_is_unreported(self):
+        down = threading.Event()
+
+        def answer(path, _body, _count):
+            return (503, {}, {"code": "ledger_busy"}) if down.is_set() and path.endswith("/debits") else None
+
+        with scripted(answer) as ledger:
+            client = Fuelgauge(ledger.url, "acme", "key", max_unreported=100, on_trouble=lambda _: None)
+            stopped = threading.Event()
+            run = client.start_run("r1", **WHO, on_action=lambda action, reason: stopped.set())
+            run.report("gpt-5", usage(1_000))
+            self.assertTrue(client.flush(60))
+            down.set()
+            run.report("gpt-5", usage(1_100))
+            time.sleep(1)
+            self.assertFalse(run.should_stop)
+            run.report("gpt-5", usage(1_101))
+            self.assertTrue(stopped.wait(60))
+            self.assertEqual((run.action, run.reason), ("stop", "ledger_unreachable"))
+            down.clear()
+            self.assertTrue(run.finish(60).delivered)
+            self.assertEqual(run.action, "continue")
+            client.close()
 
     def test_sends_its_reports_over_one_connection(self):
         with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
