@@ -3,16 +3,17 @@
 import { expect, it } from "vitest";
 import { writeBatch } from "../../src/copy/write.ts";
 import type { Ledger } from "../../src/enterprise/books/ledger.ts";
-import { confirmBatch, takeBatch } from "../../src/enterprise/copy/projection.ts";
+import { confirmBatch } from "../../src/enterprise/copy/projection.ts";
 import { prune } from "../../src/enterprise/jobs/pruning.ts";
 import { APRIL, codeOf, DAY_MS, debit, granted, NOON, openBooks, report, start, tokens } from "../support/books.ts";
+import { takeWaiting } from "../support/take-batch.ts";
 import { CopyDb } from "./copy-db.ts";
 import { faultsOf } from "./copy-faults.ts";
 
 const fairNetwork = async (apply: () => void) => apply();
 
 async function copyAll(ledger: Ledger, copy: CopyDb): Promise<void> {
-  for (let batch = takeBatch(ledger); batch !== null; batch = takeBatch(ledger)) {
+  for (let batch = takeWaiting(ledger); batch !== null; batch = takeWaiting(ledger)) {
     await writeBatch(copy, batch);
     confirmBatch(ledger, batch);
   }

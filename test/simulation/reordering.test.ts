@@ -4,9 +4,10 @@ import type { Batch } from "../../src/copy/batch.ts";
 import { writeBatch } from "../../src/copy/write.ts";
 import { putDirectory } from "../../src/enterprise/books/directory.ts";
 import type { Ledger } from "../../src/enterprise/books/ledger.ts";
-import { confirmBatch, takeBatch } from "../../src/enterprise/copy/projection.ts";
+import { confirmBatch } from "../../src/enterprise/copy/projection.ts";
 import { shuffled } from "../../tools/kit/random.ts";
 import { DAY_MS, debit, NOON, openBooks, report } from "../support/books.ts";
+import { takeWaiting } from "../support/take-batch.ts";
 import { CopyDb } from "./copy-db.ts";
 import { faultsOf } from "./copy-faults.ts";
 import { Dice } from "./dice.ts";
@@ -24,12 +25,12 @@ function runStory(ledger: Ledger, dice: Dice): Batch[] {
     debit(ledger, report(step * 10, { run, final: dice.chance(0.1), startedAtMs: ledger.nowMs() }));
     const name = `Name ${step}`;
     if (dice.chance(0.2)) putDirectory(ledger.sql, { workspaces: [], groups: [], users: [{ id: "u1", name }] });
-    const batch = dice.chance(0.4) ? takeBatch(ledger) : null;
+    const batch = dice.chance(0.4) ? takeWaiting(ledger) : null;
     if (batch === null) continue;
     batches.push(batch);
     if (dice.chance(0.5)) confirmBatch(ledger, batch);
   }
-  const last = takeBatch(ledger);
+  const last = takeWaiting(ledger);
   return last === null ? batches : [...batches, last];
 }
 

@@ -34,6 +34,8 @@ const KEY_BYTES = 32;
 export class Erasures {
   /** Cached, because new runs look here. Null if nobody was erased. Losing it only costs a query. */
   #hashKey: string | null | undefined;
+  /** How often an erasure has looked through the outbox in this instance: what was read before may have the old id. */
+  outboxRewrites = 0;
 
   constructor(readonly sql: Sql) {}
 

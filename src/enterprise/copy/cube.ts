@@ -1,26 +1,18 @@
 /**
- * Folds the outbox into the usage cube: the usage on each local day by workspace, group, user, model, tier and surface,
+ * The usage cube of the Durable Object: the usage on each local day by workspace, group, user, model, tier and surface,
  * and its sums by cycle, model and tier. Rows are absolute and have the seq up to which they are complete as revision,
- * like the totals. Debits of a release without a cube are not in it: `cubeGap` says when that was.
+ * like the totals. cube-sums.ts folds the outbox into it. Debits of a release without a cube are not in it: `cubeGap`
+ * says when that was.
  */
 import type { CubeCell, KindSums, ModelTotal } from "../../copy/batch.ts";
 import { CELL_KEY } from "../../copy/write-cube.ts";
 import type { Surface } from "../../ledger/books.ts";
-import { calendarOf } from "../../ledger/calendar.ts";
-import { KINDS, type Kind } from "../../ledger/kinds.ts";
+import { KINDS } from "../../ledger/kinds.ts";
 import { limitSum, type Unit } from "../../ledger/micros.ts";
-import type { AtMs } from "../../ledger/time.ts";
-import type { OutboxDebit, OutboxRow, OutboxUse } from "../books/outbox.ts";
-import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import { type Columns, Table } from "../books/table.ts";
-import { logChanges } from "../data/export-log.ts";
 
-export type Cube = { cells: CubeCell[]; models: ModelTotal[] };
-
-const MINUTE_MS = 60_000;
-
-const NO_USE = {
+export const NO_USE = {
   amountMicros: 0,
   cycleMicros: 0,
   requests: 0,
@@ -107,20 +99,6 @@ export const MODEL_TOTALS = new Table<ModelTotal>({
   }),
 });
 
-/** Adds these rows to the cube. Returns all of its rows that they affect, as now stored. */
-export function foldCube(sql: Sql, rows: readonly OutboxRow[], revision: number): Cube {
-  const touched = sumUp(rows, revision);
-  const cells = CUBE.loadSame(sql, touched.cells);
-  const models = MODEL_TOTALS.loadSame(sql, touched.models);
-  addStored(cells, touched.cells, cellKey, addCell);
-  addStored(models, touched.models, modelKey, addModel);
-  CUBE.write(sql, touched.cells, cells, cellKey);
-  MODEL_TOTALS.write(sql, touched.models, models, modelKey);
-  logChanges(sql, "usage", touched.cells.map(cellId));
-  setProgress(sql, "cube_folded", revision);
-  return touched;
-}
-
 /** Returns these cells with what is stored under the same keys added. */
 export function mergeCells(sql: Sql, cells: CubeCell[]): CubeCell[] {
   addStored(CUBE.loadSame(sql, cells), cells, cellKey, (cell, stored) => {
@@ -133,12 +111,6 @@ export function mergeCells(sql: Sql, cells: CubeCell[]): CubeCell[] {
 /** Returns the id of a cell in the export's log: its key as JSON. */
 export function cellId(cell: CubeCell): string {
   return JSON.stringify(Object.values(CUBE_KEY).map((of) => of(cell)));
-}
-
-/** Loads the stored rows of the cube that these outbox rows have changed. */
-export function loadTouchedCube(sql: Sql, rows: readonly OutboxRow[]): Cube {
-  const { cells, models } = sumUp(rows, 0);
-  return { cells: CUBE.loadSame(sql, cells), models: MODEL_TOTALS.loadSame(sql, models) };
 }
 
 /** Loads the rows of the cube after a key, in the order of the key. */
@@ -156,90 +128,7 @@ export function loadModelTotals(sql: Sql, after: readonly (string | number)[] | 
   return sql.all(statement, ...(after ?? []), limit).map(MODEL_TOTALS.read);
 }
 
-/**
- * Notes up to when debits are missing from the cube, before the rows are folded: until the last of these rows that an
- * earlier release wrote, or until the first of them if an earlier release has folded others.
- */
-export function noteGap(sql: Sql, rows: readonly OutboxRow[]): void {
-  let lastMs = 0;
-  if (getProgress(sql, "cube_folded") !== getProgress(sql, "folded")) lastMs = rows[0]?.atMs ?? 0;
-  for (const { atMs, items } of rows) {
-    if (items.some(({ debit }) => debit !== null && debit.use === undefined)) lastMs = Math.max(lastMs, atMs);
-  }
-  if (lastMs > getProgress(sql, "before_cube_ms")) setProgress(sql, "before_cube_ms", lastMs);
-}
-
-/**
- * Sums what the rows add to each row of the cube that they change. Many debits change the same few rows, so each of them
- * adds to its row in place.
- */
-function sumUp(rows: readonly OutboxRow[], revision: number): Cube {
-  const cells = new Map<string, CubeCell>();
-  for (const row of rows) {
-    const calendar = calendarOf(row.timeZone);
-    const dayStartsAtMs = calendar.dayStart(row.atMs);
-    const minute = (calendar.hourStart(row.atMs) - dayStartsAtMs) / MINUTE_MS;
-    for (const { debit } of row.items) {
-      if (debit?.use === undefined) continue;
-      for (let i = 0; i < debit.use.length; i++) {
-        const use = debit.use[i] as OutboxUse;
-        addUse(cellOf(cells, debit, use, dayStartsAtMs, revision), debit, use, i === 0, minute);
-      }
-    }
-  }
-  const models = new Map<string, ModelTotal>();
-  for (const cell of cells.values()) {
-    cell.kinds = addKinds(cell.kinds, {});
-    merge(models, modelKey(cell), modelOf(cell), addModel);
-  }
-  return { cells: [...cells.values()], models: [...models.values()] };
-}
-
-/** Returns the row that this use changes, with what was added to it so far. */
-function cellOf(
-  cells: Map<string, CubeCell>,
-  { unit, cycleMs: cycleStartsAtMs, workspace, group, user, surface }: OutboxDebit,
-  [model, tier]: OutboxUse,
-  dayStartsAtMs: AtMs,
-  revision: number,
-): CubeCell {
-  const ids = { unit, dayStartsAtMs, cycleStartsAtMs, workspace, group, user, model, tier, surface };
-  const key = cellKey(ids);
-  const known = cells.get(key);
-  if (known !== undefined) return known;
-  const cell = { ...ids, ...NO_USE, kinds: {}, hours: {}, revision };
-  cells.set(key, cell);
-  return cell;
-}
-
-/** The first use of a debit has its charge. A second one only corrects quantities and counts. */
-function addUse(cell: CubeCell, debit: OutboxDebit, use: OutboxUse, isFirst: boolean, minute: number): void {
-  const [, , modelRequests, meterRequests, savingsMicros, kinds] = use;
-  cell.modelRequests += modelRequests;
-  cell.meterRequests += meterRequests;
-  cell.savingsMicros = limitSum(cell.savingsMicros + savingsMicros);
-  for (const kind in kinds) {
-    const [quantity, micros] = kinds[kind as Kind] as [number, number];
-    const sum = cell.kinds[kind as Kind];
-    if (sum === undefined) cell.kinds[kind as Kind] = [quantity, micros];
-    else {
-      sum[0] = limitSum(sum[0] + quantity);
-      sum[1] += micros;
-    }
-  }
-  if (!isFirst) return;
-  cell.amountMicros = limitSum(cell.amountMicros + debit.micros);
-  cell.cycleMicros += debit.cycleMicros;
-  cell.requests += debit.requests;
-  if (debit.micros !== 0) cell.hours[minute] = (cell.hours[minute] ?? 0) + debit.micros;
-}
-
-function modelOf(cell: CubeCell): ModelTotal {
-  const { unit, cycleStartsAtMs, model, tier, cycleMicros, modelRequests, savingsMicros, kinds, revision } = cell;
-  return { unit, cycleStartsAtMs, model, tier, cycleMicros, modelRequests, savingsMicros, kinds, revision };
-}
-
-function addCell(cell: CubeCell, more: CubeCell): void {
+export function addCell(cell: CubeCell, more: CubeCell): void {
   cell.amountMicros = limitSum(cell.amountMicros + more.amountMicros);
   cell.requests += more.requests;
   cell.meterRequests += more.meterRequests;
@@ -249,7 +138,7 @@ function addCell(cell: CubeCell, more: CubeCell): void {
   addModel(cell, more);
 }
 
-function addModel(total: ModelTotal, more: ModelTotal): void {
+export function addModel(total: ModelTotal, more: ModelTotal): void {
   total.cycleMicros += more.cycleMicros;
   total.modelRequests += more.modelRequests;
   total.savingsMicros = limitSum(total.savingsMicros + more.savingsMicros);
@@ -257,7 +146,7 @@ function addModel(total: ModelTotal, more: ModelTotal): void {
 }
 
 /** Adds by kind, in the order of rule R1, so that the same sums are always the same text. */
-function addKinds(a: KindSums, b: KindSums): KindSums {
+export function addKinds(a: KindSums, b: KindSums): KindSums {
   const sums: KindSums = {};
   for (const { kind } of KINDS) {
     const [x, y] = [a[kind], b[kind]];
@@ -267,7 +156,12 @@ function addKinds(a: KindSums, b: KindSums): KindSums {
   return sums;
 }
 
-function addStored<T>(stored: readonly T[], touched: readonly T[], keyOf: (row: T) => string, add: Adding<T>): void {
+export function addStored<T>(
+  stored: readonly T[],
+  touched: readonly T[],
+  keyOf: (row: T) => string,
+  add: Adding<T>,
+): void {
   const byKey = new Map(touched.map((row) => [keyOf(row), row]));
   for (const row of stored) {
     const changed = byKey.get(keyOf(row));
@@ -277,17 +171,11 @@ function addStored<T>(stored: readonly T[], touched: readonly T[], keyOf: (row: 
 
 type Adding<T> = (row: T, more: T) => void;
 
-function merge<T>(rows: Map<string, T>, key: string, more: T, add: Adding<T>): void {
-  const known = rows.get(key);
-  if (known === undefined) rows.set(key, more);
-  else add(known, more);
-}
-
-function cellKey(cell: Omit<CubeCell, keyof typeof NO_USE | "kinds" | "hours" | "revision">): string {
+export function cellKey(cell: Omit<CubeCell, keyof typeof NO_USE | "kinds" | "hours" | "revision">): string {
   return `${modelKey(cell)} ${cell.dayStartsAtMs} ${cell.workspace} ${cell.group} ${cell.user} ${cell.surface}`;
 }
 
-function modelKey({
+export function modelKey({
   unit,
   cycleStartsAtMs,
   model,

@@ -3,52 +3,53 @@
  * revisions, so the copy ends up the same if batches arrive twice, late or out of order. Taking a batch and confirming
  * it are two transactions. Debits may commit between them, so confirming deletes only the sent rows from the outbox.
  */
-import type { Batch, NameRow } from "../../copy/batch.ts";
+import { type Batch, type NameRow, NO_TOTALS } from "../../copy/batch.ts";
 import { attentionOf } from "../../ledger/attention.ts";
 import type { Gauge } from "../../ledger/gauge.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { showGauge } from "../../wire/gauge.ts";
 import type { CopiedRuns } from "../books/copied-runs.ts";
 import type { Ledger } from "../books/ledger.ts";
-import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, nextRevision, setProgress } from "../books/progress.ts";
 import type { Sql, SqlRow } from "../books/sql.ts";
-import { logOutbox } from "../data/export-log.ts";
 import { confirmedRevision } from "./copy-writer.ts";
 import { loadSecondShard } from "./move-cursor.ts";
+import { Portion, type PortionLimits } from "./portion.ts";
 import { loadRunRows } from "./run-rows.ts";
-import { foldAndTouch } from "./totals.ts";
 
-const MAX_PAGE_ROWS = 100;
-/** Taking a batch of this many items blocks the Durable Object for a few milliseconds. */
-export const MAX_ITEMS = 1_000;
-/** Most rows that D1 writes are of runs. Writing this many runs blocks D1 for about ten milliseconds. */
-export const MAX_RUNS = 100;
+/** Most rows that D1 writes are of runs. Writing this many runs blocks D1 for about five milliseconds. */
+export const MAX_RUNS = 50;
 const ENTRY_ROWS = 500;
 const NAME_ROWS = 500;
 
+/** Begins to gather the next portion of the outbox. */
+export function nextPortion(ledger: Ledger, limits: PortionLimits): Portion {
+  return new Portion(ledger, copiedRuns(ledger), limits);
+}
+
 /**
- * Returns the next batch, or null if the copy has everything.
- * @param maxItems how many changes the batch may have; a single outbox row with more is sent alone
- * @param maxRuns how many runs these changes may be of; a single outbox row with more is sent alone too
+ * Returns the next batch for a portion; null if there is nothing to send, or if the portion must be gathered again. If the
+ * portion has more runs than a batch may have, the batch has only runs. The last batch has the totals, all at once, and
+ * its confirmation deletes the portion from the outbox.
  */
-export function takeBatch(ledger: Ledger, maxItems = MAX_ITEMS, maxRuns = MAX_RUNS): Batch | null {
+export function takeBatch(ledger: Ledger, portion: Portion, maxRuns = MAX_RUNS): Batch | null {
   const { sql, store } = ledger;
   const gauge = ledger.gauge();
   return sql.transaction(() => {
-    const { rows, runs } = loadForBatch(sql, copiedRuns(ledger), maxItems, maxRuns);
-    const entries = store.loadEntriesAfter(getProgress(sql, "entries"), Math.min(ENTRY_ROWS, maxItems));
-    const names = loadNewNames(sql, Math.min(NAME_ROWS, maxItems));
-    logOutbox(sql, rows);
-    if (rows.length + entries.length + names.length === 0 && missingSettingsRevision(sql) === null) return null;
+    const entries = store.loadEntriesAfter(getProgress(sql, "entries"), Math.min(ENTRY_ROWS, portion.limits.items));
+    const names = loadNewNames(sql, Math.min(NAME_ROWS, portion.limits.items));
+    if (portion.lastSeq + entries.length + names.length === 0 && missingSettingsRevision(sql) === null) return null;
+    const isLast = portion.runs.size <= maxRuns;
+    const totals = isLast && portion.lastSeq > 0 ? portion.fold(sql) : NO_TOTALS;
+    if (totals === null) return null;
     return {
       ...headOf(ledger, gauge),
       rebuild: false,
-      totals: foldAndTouch(sql, rows),
-      runs: loadRunRows(ledger, [...runs]),
+      totals,
+      runs: loadRunRows(ledger, portion.nextRuns(maxRuns)),
       entries,
       names,
-      outboxSeq: rows.at(-1)?.lastSeq ?? 0,
+      outboxSeq: isLast ? portion.lastSeq : 0,
       runsSeq: ledger.books.seq,
     };
   });
@@ -120,35 +121,6 @@ export function headOf(ledger: Ledger, gauge: Gauge) {
     confirmedRevision: confirmedRevision(ledger.sql),
     settingsRevision: missingSettingsRevision(ledger.sql),
   };
-}
-
-/**
- * Loads the oldest rows of the outbox and collects the ids of their runs, except for changes that the copy already has.
- * Loads as many rows as fit, at least one. A row of many debits takes long to parse, so each page has about as many rows
- * as may still fit.
- */
-function loadForBatch(
-  sql: Sql,
-  copied: CopiedRuns,
-  maxItems: number,
-  maxRuns: number,
-): { rows: OutboxRow[]; runs: Set<string> } {
-  const rows: OutboxRow[] = [];
-  const runs = new Set<string>();
-  for (let items = 0, limit = 1; ; ) {
-    const page = loadOutbox(sql, rows.at(-1)?.lastSeq ?? 0, limit);
-    for (const row of page) {
-      const added = new Set(row.items.flatMap(({ run, n }) => (runs.has(run) || copied.has(run, n) ? [] : run)));
-      const isFull = items + row.items.length > maxItems || runs.size + added.size > maxRuns;
-      if (isFull && rows.length > 0) return { rows, runs };
-      rows.push(row);
-      items += row.items.length;
-      for (const run of added) runs.add(run);
-    }
-    if (page.length < limit) return { rows, runs };
-    const used = Math.max(items / maxItems, runs.size / maxRuns);
-    limit = Math.min(MAX_PAGE_ROWS, 1 + Math.floor((rows.length * Math.max(0, 1 - used)) / used));
-  }
 }
 
 /** Loads the names after a key of kind and id, in the order of that key. */

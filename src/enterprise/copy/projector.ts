@@ -1,13 +1,24 @@
 /**
- * Sends changes to the copy in D1, batch by batch. Debits may commit while a batch is being written. They stay in the
- * outbox for the next batch. Batches get smaller while D1 fails, and rarer while it is slow.
+ * Sends changes to the copy in D1, portion by portion, each in one or several batches. Debits may commit while a portion
+ * is gathered or written. They stay in the outbox for the next one. Portions and batches get smaller while D1 fails, and
+ * rarer while it is slow.
  */
 import type { Ledger } from "../books/ledger.ts";
 import type { Platform } from "../platform.ts";
 import type { CopyWriter } from "./copy-writer.ts";
-import { confirmBatch, copyIsBehind, MAX_ITEMS, MAX_RUNS, takeBatch } from "./projection.ts";
+import type { Portion } from "./portion.ts";
+import { confirmBatch, copyIsBehind, MAX_RUNS, nextPortion, takeBatch } from "./projection.ts";
 
 const MAX_BATCHES = 50;
+/** A portion with this many changes is gathered in many slices. */
+const MAX_ITEMS = 20_000;
+/** Gathering this many changes blocks the Durable Object for about a millisecond. */
+const SLICE_ITEMS = 250;
+const SLICE_REST_MS = 1;
+/** Storing this many totals, and writing them to D1, takes a few milliseconds each. */
+const MAX_TOTALS = 400;
+/** A portion with this many runs is sent in several batches. */
+const MAX_PORTION_RUNS = 500;
 /** After this many batches in a row, the copy is far behind. Batches then may have twice as many runs, and so on. */
 const SMALL_BATCHES = 5;
 const MAX_DOUBLINGS = 4;
@@ -48,18 +59,21 @@ export class Projector {
 
   async #sendAll(): Promise<void> {
     const { ledger, platform } = this;
-    const { clock, defer, log } = platform;
+    const { clock, log } = platform;
     const startedMs = clock.realNowMs();
     try {
+      let portion: Portion | null = null;
       for (let sent = 0; sent < MAX_BATCHES; sent++) {
+        const factor = 2 ** Math.min(MAX_DOUBLINGS, Math.floor(sent / SMALL_BATCHES));
+        const current = (portion ??= await this.#gather(factor));
         const batchStartedMs = clock.realNowMs();
-        const maxRuns = MAX_RUNS * 2 ** Math.min(MAX_DOUBLINGS, Math.floor(sent / SMALL_BATCHES));
-        if (!(await this.writer.inTurn(() => this.#sendNext(maxRuns)))) return;
+        const result = await this.writer.inTurn(() => this.#sendNext(current, MAX_RUNS * factor));
+        if (result === "end") return;
+        if (result === "next portion") portion = null;
         const batchEndedMs = clock.realNowMs();
-        if (this.notBeforeMs > batchEndedMs || !copyIsBehind(ledger)) return;
+        if (this.notBeforeMs > batchEndedMs || (portion === null && !copyIsBehind(ledger))) return;
         // Calls that arrived meanwhile go first.
-        const restMs = Math.min(MAX_REST_MS, REST_FACTOR * Math.max(0, batchEndedMs - batchStartedMs));
-        await new Promise<void>((resolve) => defer(resolve, restMs));
+        await this.#rest(Math.min(MAX_REST_MS, REST_FACTOR * Math.max(0, batchEndedMs - batchStartedMs)));
       }
     } finally {
       this.onFinished();
@@ -68,19 +82,35 @@ export class Projector {
     }
   }
 
-  /** Sends the next batch. Returns whether there may be more to send now. */
-  async #sendNext(maxRuns: number): Promise<boolean> {
+  /** Gathers the next portion of the outbox, slice by slice. */
+  async #gather(factor: number): Promise<Portion> {
+    const limits = { items: this.#maxItems, runs: MAX_PORTION_RUNS * factor, totals: MAX_TOTALS * factor };
+    const portion = nextPortion(this.ledger, limits);
+    while (portion.gather(SLICE_ITEMS)) await this.#rest(SLICE_REST_MS);
+    return portion;
+  }
+
+  #rest(ms: number): Promise<void> {
+    return new Promise((resolve) => this.platform.defer(resolve, ms));
+  }
+
+  /** Sends the next batch of a portion. Returns what comes next; "end" if there is nothing to send now. */
+  async #sendNext(portion: Portion, maxRuns: number): Promise<"this portion" | "next portion" | "end"> {
     const { ledger, platform, writer } = this;
     const { clock } = platform;
     const startedMs = clock.realNowMs();
-    const batch = takeBatch(ledger, this.#maxItems, maxRuns);
-    if (batch === null) return false;
+    const limit = Math.min(maxRuns, this.#maxItems);
+    const batch = takeBatch(ledger, portion, limit);
+    if (batch === null) return portion.lastSeq > 0 ? "next portion" : "end";
     try {
       const head = await writer.write(batch, () => confirmBatch(ledger, batch));
       this.#maxItems = Math.min(MAX_ITEMS, this.#maxItems * 2);
-      return head !== null;
+      if (head === null) return "end";
+      // Some may have no row any more.
+      for (const run of portion.nextRuns(limit)) portion.runs.delete(run);
+      return batch.outboxSeq < portion.lastSeq ? "this portion" : "next portion";
     } catch (error) {
-      this.#maxItems = Math.ceil(this.#maxItems / 2);
+      this.#maxItems = Math.ceil(Math.min(this.#maxItems, portion.items || 1) / 2);
       throw error;
     } finally {
       const nowMs = clock.realNowMs();

@@ -3,17 +3,17 @@
  * totals by workspace, group and user for each cycle. The cost of folding is proportional to the number of changes. The
  * revision of a total is the seq up to which it is complete, so writing it to the copy twice or late is harmless.
  */
-import { type CycleTotal, NO_TOTALS, type TimeTotal, type TotalDimension, type Totals } from "../../copy/batch.ts";
+import type { CycleTotal, TimeTotal, TotalDimension, Totals } from "../../copy/batch.ts";
 import type { Surface } from "../../ledger/books.ts";
 import { calendarOf } from "../../ledger/calendar.ts";
 import { limitSum, type Unit } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
-import { foldHeld } from "../books/held-sums.ts";
+import { foldHeld, NO_MOVES } from "../books/held-sums.ts";
 import { loadOutbox, loadOutboxPortion, type OutboxDebit, type OutboxRow } from "../books/outbox.ts";
 import { getProgress, setProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import { Table } from "../books/table.ts";
-import { type Cube, foldCube, loadTouchedCube, noteGap } from "./cube.ts";
+import { CubeSums } from "./cube-sums.ts";
 import { addDay, dayMicrosOf, type StoredTotal } from "./day-totals.ts";
 
 const MAX_FOLDED_ROWS = 1_000;
@@ -93,16 +93,6 @@ export function foldPortions(sql: Sql, maxPortions = MAX_PORTIONS): boolean {
   return false;
 }
 
-/**
- * Folds these rows. The first of them may already be folded. Returns all totals that the rows affect, as now stored.
- */
-export function foldAndTouch(sql: Sql, rows: readonly OutboxRow[]): Totals {
-  const folded = getProgress(sql, "folded");
-  const fresh = rows.filter((row) => row.lastSeq > folded);
-  const touched = foldRows(sql, fresh);
-  return fresh.length === rows.length ? touched : loadTouched(sql, rows);
-}
-
 /** Loads the totals of hours or days after a key of unit, start and surface, in the order of that key. */
 export function loadTimeTotals(
   sql: Sql,
@@ -122,55 +112,74 @@ export function loadCycleTotals(sql: Sql, after: readonly (string | number)[] | 
   return sql.all(`SELECT * FROM totals_cycle ${beyond} ${order}`, ...(after ?? []), limit).map(CYCLE_TOTALS.read);
 }
 
-function foldRows(sql: Sql, rows: readonly OutboxRow[]): Totals {
-  const last = rows.at(-1);
-  if (last === undefined) return NO_TOTALS;
-  const touched = sumUp(rows, last.lastSeq);
-  const time = TIME_TOTALS.loadSame(sql, touched.time);
-  const cycle = CYCLE_TOTALS.loadSame(sql, touched.cycle);
-  addStored(touched, { time, cycle });
-  TIME_TOTALS.write(sql, touched.time, time, timeKey);
-  CYCLE_TOTALS.write(sql, touched.cycle, cycle, cycleKey);
-  noteGap(sql, rows);
-  const cube: Cube = foldCube(sql, rows, last.lastSeq);
-  foldHeld(sql, rows, getProgress(sql, "folded"), last.lastSeq);
-  const items = rows.reduce((sum, row) => sum + row.items.length, 0);
-  setProgress(sql, "folded", last.lastSeq);
-  setProgress(sql, "items_folded", getProgress(sql, "items_folded") + items);
-  return { ...touched, ...cube };
+function foldRows(sql: Sql, rows: readonly OutboxRow[]): void {
+  if (rows.length === 0) return;
+  const sums = new Sums();
+  for (const row of rows) sums.add(row);
+  sums.store(sql);
 }
 
-/** Loads the stored totals that these outbox rows have changed. */
-function loadTouched(sql: Sql, rows: readonly OutboxRow[]): Totals {
-  const touched = sumUp(rows, 0);
-  return {
-    time: TIME_TOTALS.loadSame(sql, touched.time),
-    cycle: CYCLE_TOTALS.loadSame(sql, touched.cycle),
-    ...loadTouchedCube(sql, rows),
-  };
-}
+/** What outbox rows add to the totals and to the usage cube, summed before it is stored. */
+export class Sums {
+  readonly #time = new Map<string, TimeTotal>();
+  readonly #cycle = new Map<string, StoredTotal>();
+  readonly #cube = new CubeSums();
+  readonly #held: { held: string | null }[] = [];
+  #items = 0;
+  #lastSeq = 0;
 
-/** Sums what the rows add to each total that they change. */
-function sumUp(rows: readonly OutboxRow[], revision: number): Touched {
-  const time = new Map<string, TimeTotal>();
-  const cycle = new Map<string, StoredTotal>();
-  for (const row of rows) {
+  /** How many rows of the totals and of the cube the sums change. */
+  get size(): number {
+    return this.#time.size + this.#cycle.size + this.#cube.size;
+  }
+
+  /** Adds an outbox row. Rows must be added in their order. */
+  add(row: OutboxRow): void {
     const calendar = calendarOf(row.timeZone);
     const hour = calendar.hourStart(row.atMs);
     const day = calendar.dayStart(row.atMs);
     for (const { debit } of row.items) {
       if (debit === null) continue;
-      addToTime(time, "hour", hour, debit, revision);
-      addToTime(time, "day", day, debit, revision);
+      addToTime(this.#time, "hour", hour, debit);
+      addToTime(this.#time, "day", day, debit);
       const onDay = { dayStartsAtMs: Math.max(debit.cycleMs, day), dayMicros: dayMicrosOf(debit) };
       // The id under which a debit counts in each dimension.
-      addToCycle(cycle, "all", "", debit, onDay, revision);
-      addToCycle(cycle, "workspace", debit.workspace, debit, onDay, revision);
-      addToCycle(cycle, "group", debit.group, debit, onDay, revision);
-      addToCycle(cycle, "user", debit.user, debit, onDay, revision);
+      addToCycle(this.#cycle, "all", "", debit, onDay);
+      addToCycle(this.#cycle, "workspace", debit.workspace, debit, onDay);
+      addToCycle(this.#cycle, "group", debit.group, debit, onDay);
+      addToCycle(this.#cycle, "user", debit.user, debit, onDay);
     }
+    this.#cube.add(row);
+    if (row.held !== NO_MOVES) this.#held.push({ held: row.held });
+    this.#items += row.items.length;
+    this.#lastSeq = row.lastSeq;
   }
-  return { time: [...time.values()], cycle: [...cycle.values()] };
+
+  /** Folds the rows: adds the sums to what is stored. Returns all totals that they affect, as now stored. Call this once. */
+  store(sql: Sql): Totals {
+    const revision = this.#lastSeq;
+    const touched: Touched = { time: [...this.#time.values()], cycle: [...this.#cycle.values()] };
+    for (const total of [...touched.time, ...touched.cycle]) total.revision = revision;
+    const time = TIME_TOTALS.loadSame(sql, touched.time);
+    const cycle = CYCLE_TOTALS.loadSame(sql, touched.cycle);
+    addStored(touched, { time, cycle });
+    TIME_TOTALS.write(sql, touched.time, time, timeKey);
+    CYCLE_TOTALS.write(sql, touched.cycle, cycle, cycleKey);
+    const cube = this.#cube.store(sql, revision);
+    foldHeld(sql, this.#held, getProgress(sql, "folded"), revision);
+    setProgress(sql, "folded", revision);
+    setProgress(sql, "items_folded", getProgress(sql, "items_folded") + this.#items);
+    return { ...touched, ...cube };
+  }
+
+  /** Loads all totals that the rows affect, as they are stored. */
+  load(sql: Sql): Totals {
+    return {
+      time: TIME_TOTALS.loadSame(sql, [...this.#time.values()]),
+      cycle: CYCLE_TOTALS.loadSame(sql, [...this.#cycle.values()]),
+      ...this.#cube.load(sql),
+    };
+  }
 }
 
 function addToTime(
@@ -178,12 +187,11 @@ function addToTime(
   span: TimeTotal["span"],
   startsAtMs: AtMs,
   { unit, surface, micros }: OutboxDebit,
-  revision: number,
 ): void {
   const ids = { span, unit, startsAtMs, surface };
   const key = timeKey(ids);
   const known = totals.get(key);
-  if (known === undefined) totals.set(key, { ...ids, amountMicros: micros, revision });
+  if (known === undefined) totals.set(key, { ...ids, amountMicros: micros, revision: 0 });
   else known.amountMicros = limitSum(known.amountMicros + micros);
 }
 
@@ -193,13 +201,12 @@ function addToCycle(
   id: string,
   { unit, cycleMs: cycleStartsAtMs, requests, cycleMicros }: OutboxDebit,
   day: Pick<StoredTotal, "dayStartsAtMs" | "dayMicros">,
-  revision: number,
 ): void {
   const ids = { unit, cycleStartsAtMs, dimension, id };
   const key = cycleKey(ids);
   const known = totals.get(key);
   if (known === undefined) {
-    totals.set(key, { ...ids, requests, amountMicros: cycleMicros, ...day, revision });
+    totals.set(key, { ...ids, requests, amountMicros: cycleMicros, ...day, revision: 0 });
     return;
   }
   known.requests += requests;

@@ -80,7 +80,9 @@ function eraseBudgets({ ledger }: EraseDeps, { user, replacement }: PersonToEras
   return null;
 }
 
-function eraseOutbox({ ledger: { sql } }: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): StageKey {
+function eraseOutbox({ ledger }: EraseDeps, { user, replacement }: PersonToErase, after: StageKey): StageKey {
+  const { sql, store } = ledger;
+  store.erasures.outboxRewrites += 1;
   const rows = loadOutbox(sql, Number(after?.[0] ?? 0), OUTBOX_ROWS);
   for (const { lastSeq, items } of rows) {
     if (!items.some(({ debit }) => debit?.user === user)) continue;

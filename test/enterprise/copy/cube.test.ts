@@ -3,12 +3,13 @@ import { expect, it } from "vitest";
 import type { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { getProgress, setProgress } from "../../../src/enterprise/books/progress.ts";
 import { cubeGap } from "../../../src/enterprise/copy/cube-gap.ts";
-import { confirmBatch, takeBatch } from "../../../src/enterprise/copy/projection.ts";
+import { confirmBatch } from "../../../src/enterprise/copy/projection.ts";
 import { DAY_MS, debit, HOUR_MS, MARCH, NOON, openBooks, openByClock, report } from "../../support/books.ts";
+import { takeWaiting } from "../../support/take-batch.ts";
 
 /** Sends what the copy lacks. Returns the cells of the cube and the totals of models that were sent. */
 function send(ledger: Ledger) {
-  const batch = takeBatch(ledger);
+  const batch = takeWaiting(ledger);
   if (batch === null) throw new Error("there is nothing to send");
   confirmBatch(ledger, batch);
   const { cells, models } = batch.totals;

@@ -1,10 +1,10 @@
 // The steps of a deletion: pages, an instance that is cut off, and a batch for the copy that arrives late.
 import { beforeEach, expect, it } from "vitest";
 import { writeBatch } from "../../../src/copy/write.ts";
-import { takeBatch } from "../../../src/enterprise/copy/projection.ts";
 import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import { CopyDb } from "../../simulation/copy-db.ts";
 import { report, settings } from "../../support/books.ts";
+import { takeWaiting } from "../../support/take-batch.ts";
 import { type StubPlatform, stubPlatform } from "../stub-platform.ts";
 
 let platform: StubPlatform;
@@ -73,7 +73,7 @@ it("writes nothing back when a batch arrives late, and waits until none can arri
   const core = await newCore(1);
   core.ledger.debit([report(5)]);
   batchesFail = true;
-  const late = takeBatch(core.ledger);
+  const late = takeWaiting(core.ledger);
   await core.alarm();
   batchesFail = false;
   const { done, pauseMs } = await core.data.deleteStep("acme");

@@ -2,13 +2,14 @@
 import { expect, it } from "vitest";
 import { Ledger } from "../../../src/enterprise/books/ledger.ts";
 import { setProgress } from "../../../src/enterprise/books/progress.ts";
-import { confirmBatch, takeBatch } from "../../../src/enterprise/copy/projection.ts";
+import { confirmBatch } from "../../../src/enterprise/copy/projection.ts";
 import { exportPage } from "../../../src/enterprise/data/export.ts";
 import { markExportLog, pruneExportLog } from "../../../src/enterprise/data/export-log.ts";
 import { prune } from "../../../src/enterprise/jobs/pruning.ts";
 import type { ExportCursor, ExportKind, ExportLine } from "../../../src/wire/export.ts";
 import { DAY_MS, MARCH, NOON, report, settings } from "../../support/books.ts";
 import { openSql } from "../../support/node-sql.ts";
+import { takeWaiting } from "../../support/take-batch.ts";
 
 function openLedger() {
   const clock = { nowMs: NOON };
@@ -58,7 +59,7 @@ it("misses nothing and repeats what changes, over ten resumptions while traffic 
     // New runs before and behind the place of the export, and changes of runs that were listed or were not yet.
     ledger.debit([report(20 + round, { run: "r0" }), report(5, { run: `a${round}` }), report(5, { run: `z${round}` })]);
     if (round % 3 === 0) {
-      const batch = takeBatch(ledger);
+      const batch = takeWaiting(ledger);
       if (batch !== null) confirmBatch(ledger, batch);
     }
   }
@@ -106,7 +107,7 @@ it("names the rows that were removed since the first export", () => {
 it("costs nothing before the first export", () => {
   const { ledger } = openLedger();
   ledger.debit([report(10)]);
-  takeBatch(ledger);
+  takeWaiting(ledger);
   expect(ledger.sql.all("SELECT * FROM export_log")).toEqual([]);
 });
 
@@ -165,7 +166,7 @@ it("deletes changes from its log after 90 days, in portions, and refuses older c
   const charge = (first: number, count: number) => {
     const runs = Array.from({ length: count }, (_, i) => report(1, { run: `r${first + i}`, startedAtMs: clock.nowMs }));
     ledger.debit(runs);
-    const batch = takeBatch(ledger);
+    const batch = takeWaiting(ledger);
     if (batch !== null) confirmBatch(ledger, batch);
   };
   for (let day = 0; day < 100; day++) {

@@ -1,8 +1,9 @@
 // Importing history while the copy is behind: an import waits for it, and what the copy says about its age stays true.
 import { beforeEach, describe, expect, it } from "vitest";
-import { confirmBatch, copyAsOfMs, takeBatch } from "../../../src/enterprise/copy/projection.ts";
+import { confirmBatch, copyAsOfMs } from "../../../src/enterprise/copy/projection.ts";
 import { EnterpriseCore } from "../../../src/enterprise/core.ts";
 import { report, settings } from "../../support/books.ts";
+import { takeWaiting } from "../../support/take-batch.ts";
 import { type StubPlatform, stubPlatform } from "../stub-platform.ts";
 
 const ROWS_PER_CALL = 1_000;
@@ -37,7 +38,7 @@ function importRows(call: number) {
 
 /** Lets the copy confirm everything. */
 function project(): void {
-  for (let batch = takeBatch(core.ledger); batch !== null; batch = takeBatch(core.ledger)) {
+  for (let batch = takeWaiting(core.ledger); batch !== null; batch = takeWaiting(core.ledger)) {
     confirmBatch(core.ledger, batch);
   }
 }
