@@ -99,3 +99,24 @@ it("keeps a budget that was passed a thousandfold inside its card at 300 pixels"
   expect(text!.x + text!.width).toBeLessThanOrEqual(card!.x + card!.width);
   await context.close();
 });
+
+it("keeps the navigation in one row beside long names, and cuts a name from right to left at its own end", async () => {
+  const name = "شركة الطاقة المتجددة والتقنيات الذكية للمستقبل القريب";
+  const own = await site.newEnterprise({ name });
+  const users = [{ id: "lena.vogt", name: "Lena-Marie Annabelle Vogt-von-und-zu-Obernsteinhausen" }];
+  await site.sendOk("PUT", `${own.path}/directory`, { users });
+  const { page, context } = await site.signIn(own, "admin", { path: "/settings/model" });
+  await expect.poll(() => page.locator(".who bdi").innerText()).toContain("Obernsteinhausen");
+  await page.setViewportSize(WIDE);
+  const heights = await page.locator(".top .inner > *").evaluateAll((parts) => parts.map((part) => part.clientHeight));
+  expect(Math.max(...heights)).toBeLessThanOrEqual(56);
+  const start = page.locator(".tenant bdi");
+  const firstLetter = await start.evaluate((element) => {
+    const range = document.createRange();
+    range.setStart(element.firstChild as Node, 0);
+    range.setEnd(element.firstChild as Node, 1);
+    return range.getBoundingClientRect().right - element.getBoundingClientRect().right;
+  });
+  expect(Math.abs(firstLetter), "the first letter is at the right edge").toBeLessThan(2);
+  await context.close();
+});

@@ -124,8 +124,8 @@ function requestHeaders(signed: Signed | undefined) {
 
 const Navigation: FC<{ signed: Signed; tab: Tab | undefined }> = ({ signed, tab }) => (
   <>
-    <span class="tenant" title="Enterprise">
-      <bdi>{signed.name}</bdi>
+    <span class="tenant">
+      <bdi title={signed.name}>{signed.name}</bdi>
     </span>
     <nav class="tabs" aria-label="Settings">
       <span class="section" aria-hidden="true">

@@ -113,7 +113,7 @@ const Demos: FC<{ demos: Demo[]; editorUrl: string | null }> = ({ demos, editorU
         watch the bar fall.
       </p>
     )}
-    <p class="muted">
+    <p>
       The operator manages all of them at <a href="/operator">/operator</a>.
     </p>
   </>
