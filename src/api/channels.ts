@@ -7,7 +7,7 @@ import { enterpriseStub } from "../operations/enterprise-stub.ts";
 import { putChannel } from "../operations/put-channel.ts";
 import { channelPut, channelSchema } from "../wire/channel.ts";
 import { id } from "../wire/fields.ts";
-import { listOf } from "./listing.ts";
+import { listOf, listQuery, pageOf } from "./listing.ts";
 import { refused } from "./problem.ts";
 import { body, createRoute, declare, inEnterprise, newRouter, z } from "./route.ts";
 
@@ -69,13 +69,24 @@ export const channelRoutes = newRouter()
         summary: "List channels, by id, with the last delivery of each",
         tag: "Operator",
         access,
-        answers: { 200: { description: "All channels, at most 50", schema: listOf(channelSchema) } },
+        answers: { 200: { description: "A page of channels", schema: listOf(channelSchema) } },
       }),
-      request: { params: inEnterprise },
+      request: { params: inEnterprise, query: listQuery(100, "string") },
     }),
     async (c) => {
-      const rows = await enterpriseStub(c.env, c.var.address).channels(c.var.caller);
-      return isRefusal(rows) ? refused(c, rows.refusal) : c.json({ rows, next_cursor: null });
+      const { limit, cursor: [afterId] = [""] } = c.req.valid("query");
+      const channels = await enterpriseStub(c.env, c.var.address).channels(c.var.caller);
+      if (isRefusal(channels)) return refused(c, channels.refusal);
+      // The object answers with all channels, at most 50 and by id. The page is cut here.
+      const after = channels.filter(({ id }) => id > afterId);
+      return c.json(
+        pageOf(
+          after,
+          limit,
+          ({ id }) => [id],
+          (channel) => channel,
+        ),
+      );
     },
   )
   .openapi(

@@ -59,6 +59,24 @@ async function codesAt({ id, path }: Pick<Enterprise, "id" | "path">, url = HOOK
   return received.filter(({ to }) => to === url).map(({ body }) => JSON.parse(body).data.code);
 }
 
+it("lists channels by id, a page at a time", async () => {
+  const enterprise = await newCredits();
+  for (const id of ["c", "a", "b"]) await put(enterprise, id, webhook());
+  const page = async (query: string) => (await operator("GET", `${enterprise.path}/channels${query}`)).body;
+  const idsOf = ({ rows }: { rows: { id: string }[] }) => rows.map(({ id }) => id);
+
+  expect(idsOf(await page(""))).toEqual(["a", "b", "c"]);
+  expect((await page("")).next_cursor).toBeNull();
+  const first = await page("?limit=2");
+  expect(idsOf(first)).toEqual(["a", "b"]);
+  const last = await page(`?limit=2&cursor=${encodeURIComponent(first.next_cursor)}`);
+  expect(idsOf(last)).toEqual(["c"]);
+  expect(last.next_cursor).toBeNull();
+  for (const query of ["?limit=0", "?limit=101", "?cursor=x", "?unknown=1"]) {
+    expectProblem(await operator("GET", `${enterprise.path}/channels${query}`), 422, "validation_failed");
+  }
+});
+
 it("makes, shows, changes and removes a channel", async () => {
   const e = await newCredits();
   const made = await put(e, "ops", webhook({ thresholds: [90, 60, 60] }));
