@@ -52,13 +52,23 @@ export function indexPrices(book: PriceBook): PriceIndex {
     prices.set(key, price);
     return price;
   };
-  const find = (name: string, tier = STANDARD_TIER): Quote => {
+  const quoteOf = (name: string, tier: string): Quote => {
     const terms = termsOf(name);
     const { match } = terms;
     if (match === null || match.kind === "tie") return { model: name, price: null, book: terms };
     const model = match.kind === "fallback" ? name : match.id;
     const entry = list.entry(match.kind === "fallback" ? ANY_MODEL : match.id) as PriceEntry;
     return { model, price: priceOf(entry, tier), book: terms };
+  };
+  // Most reports name the standard tier, and every report needs a price.
+  const standard = new Map<string, Quote>();
+  const find = (name: string, tier = STANDARD_TIER): Quote => {
+    if (tier !== STANDARD_TIER) return quoteOf(name, tier);
+    const remembered = standard.get(name);
+    if (remembered !== undefined) return remembered;
+    const quote = quoteOf(name, tier);
+    if (standard.size < MAX_REMEMBERED) standard.set(name, quote);
+    return quote;
   };
   return { book, list, find };
 }

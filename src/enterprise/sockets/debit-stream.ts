@@ -25,15 +25,14 @@ export class DebitStream {
 
   /** Returns the reply to a message, or the refusal of its sender. */
   async answer(text: string | ArrayBuffer, refuse: Refuse): Promise<Record<string, unknown> | Refused | Denied> {
-    const refused = refuse();
-    if (refused !== null) return refused;
+    // The sender of reports is checked right before their commit. The sender of any other message is checked here.
     const message = parseMessage(text);
-    if ("reply" in message) return message.reply;
+    if ("reply" in message) return refuse() ?? message.reply;
     try {
       const prices = await this.platform.prices();
       const request = parseRequest(message, prices.find);
-      if ("reply" in request) return request.reply;
-      const decided = request.reports.length === 0 ? [] : await this.debit(request.reports, refuse);
+      if ("reply" in request) return refuse() ?? request.reply;
+      const decided = request.reports.length === 0 ? (refuse() ?? []) : await this.debit(request.reports, refuse);
       return isRefusal(decided) ? decided : replyTo(request, decided);
     } catch (error) {
       this.platform.log.error({ event: "message_failed", enterprise: this.enterprise(), error: String(error) });

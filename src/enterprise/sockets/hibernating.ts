@@ -58,7 +58,9 @@ export class HibernatingSocket implements Socket {
   constructor(readonly socket: WebSocket) {}
 
   get owner(): SocketOwner {
-    const owner = owners.get(this.socket) ?? (this.socket.deserializeAttachment() as SocketOwner);
+    const known = owners.get(this.socket);
+    if (known !== undefined) return known;
+    const owner = this.socket.deserializeAttachment() as SocketOwner;
     owners.set(this.socket, owner);
     return owner;
   }
