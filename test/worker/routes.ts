@@ -204,7 +204,7 @@ export const ROUTES: readonly Route[] = [
       rotate_secret: false,
     },
   },
-  { method: "GET", path: `${E}/channels`, needs: "admin" },
+  { method: "GET", path: `${E}/channels`, needs: "admin", query: ["limit", "cursor"] },
   { method: "DELETE", path: `${E}/channels/{id}`, needs: "admin", mayBeMissing: true },
   { method: "POST", path: `${E}/channels/{id}/test`, needs: "admin", mayBeMissing: true },
   { method: "POST", path: `${E}/demo/follow-real-clock`, needs: "operator", mayBeMissing: true },
