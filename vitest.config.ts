@@ -32,8 +32,10 @@ const WORKER_LIBRARIES = [
   ),
 ];
 
-/** Tests with a time limit on what a person sees. Other work on the machine would falsify it, so they run alone. */
+/** Tests with a time limit on what a person sees. Those that run at the same time give way (test/support/give-way.ts). */
 const TIMED_BROWSER_TESTS = "test/browser/latency.test.ts";
+
+const GIVE_WAY = "./test/support/give-way.ts";
 
 /** The files that take longest, longest first in each project. They start first, so that no core waits for one at the end. */
 const LONG_FILES = [
@@ -81,9 +83,9 @@ const LONG_FILES = [
 /**
  * The projects one after another, because a process is used again only for the next file of the same project. Those whose
  * files wait for other processes come in the middle, and the one with the shortest files is last, so that both cores have
- * work until the end.
+ * work until the end. The timed tests wait most of their time, and start while there is still other work.
  */
-const PROJECTS = ["worker", "process", "browser", "core"];
+const PROJECTS = ["worker", "process", "browser", "browser-timed", "core"];
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -128,6 +130,7 @@ export default defineConfig({
           name: "core",
           // These files share nothing that they change, so a process runs many of them, and loads each module once.
           isolate: false,
+          setupFiles: [GIVE_WAY],
           include: ["test/{client,docs,enterprise,ledger,pages,simulation,tools,wire}/**/*.test.ts", "test/*.test.ts"],
           maxWorkers: WORKERS,
         },
@@ -181,6 +184,7 @@ export default defineConfig({
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
           exclude: [TIMED_BROWSER_TESTS],
+          setupFiles: [GIVE_WAY],
           // Each file starts its own Worker and Chromium on free ports.
           maxWorkers: WORKERS,
         },
@@ -190,8 +194,7 @@ export default defineConfig({
           ...browser,
           name: "browser-timed",
           include: [TIMED_BROWSER_TESTS],
-          fileParallelism: false,
-          sequence: { groupOrder: 1 },
+          maxWorkers: WORKERS,
         },
       },
     ],

@@ -1,6 +1,6 @@
 // What the usage page and the usage bar must show within a time limit, and how often they are updated under load. Other
-// work on the machine would falsify these times, so this file does not run beside other tests, the limits grow with the time
-// that the machine needs for fixed work, and a test that missed its limit is repeated.
+// work on the machine would falsify these times, so tests that run at the same time have a lower priority, the limits grow
+// with the time that the machine needs for fixed work, and a test that missed its limit is repeated.
 import type { Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { type HostPage, startHostPage } from "./host-page.ts";

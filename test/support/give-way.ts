@@ -1,0 +1,9 @@
+/**
+ * Gives this process, and those that it starts, a lower priority. Tests with a time limit on what a person sees run at the
+ * same time with the usual priority, so they get the processor when they need it.
+ */
+import { setPriority } from "node:os";
+
+const LOWER_PRIORITY = 10;
+
+setPriority(LOWER_PRIORITY);
