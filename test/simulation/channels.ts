@@ -12,10 +12,14 @@ import type { World } from "./world.ts";
 const SITE = "https://fuel.example.com";
 const STAYS = "stays";
 const PUTS = 6;
+/** The log of messages keeps them for longer. */
+const LOOK_EVERY_MS = 7 * DAY_MS;
 
 export class SimulatedChannels {
   readonly #dice: Dice;
   readonly #some: boolean;
+  /** The codes of the messages to the channel that stays, by their numbers. */
+  readonly #codes = new Map<number, string>();
 
   constructor(
     readonly world: World,
@@ -27,6 +31,7 @@ export class SimulatedChannels {
 
   begin(): void {
     const { world } = this;
+    for (let atMs = world.nowMs; atMs < world.endMs; atMs += LOOK_EVERY_MS) world.at(atMs, () => this.#look());
     if (!this.#some) return;
     this.#put(STAYS, { kind: "webhook", target: "https://receiver.example.com/fuel" });
     const { days } = world.scenario;
@@ -43,14 +48,24 @@ export class SimulatedChannels {
   /** A channel gets "exhausted" and "recovered" in turns. */
   check(): void {
     const { world } = this;
-    if (!this.#some) return;
-    const codes = world.platform.sql
-      .all("SELECT body FROM webhooks WHERE channel = ? ORDER BY number", STAYS)
-      .map(({ body }) => (JSON.parse(body as string) as { data: { code: string } }).data.code)
-      .filter((code) => code === "exhausted" || code === "recovered");
+    this.#look();
+    const codes = [...this.#codes].sort(([a], [b]) => a - b).map(([, code]) => code);
     for (const [i, code] of codes.entries()) {
       if (code === codes[i - 1]) world.fail(`a channel gets "${code}" twice in a row`);
       world.count(code === "exhausted" ? "channel_exhausted" : "channel_recovered");
+    }
+  }
+
+  /** Notes the messages before the log forgets them. After a restore, other messages have the numbers of later ones. */
+  #look(): void {
+    const { platform } = this.world;
+    platform.network.noteGivenUp();
+    const rows = platform.sql.all("SELECT number, body FROM webhooks WHERE channel = ? ORDER BY number", STAYS);
+    const first = (rows[0]?.number ?? Infinity) as number;
+    for (const number of this.#codes.keys()) if (number >= first) this.#codes.delete(number);
+    for (const { number, body } of rows) {
+      const { code } = (JSON.parse(body as string) as { data: { code: string } }).data;
+      if (code === "exhausted" || code === "recovered") this.#codes.set(number as number, code);
     }
   }
 

@@ -24,6 +24,7 @@ export class ServiceNetwork implements WorldNetwork {
   /** The webhooks that reached their receiver, in the order in which they first did. */
   readonly #received: string[] = [];
   #condition: Condition = "normal";
+  readonly #givenUp = new Set<string>();
   #receiverFails = false;
   #healed = false;
   #sent = 0;
@@ -137,7 +138,17 @@ export class ServiceNetwork implements WorldNetwork {
       world.same(`what was delivered to "${channel}"`, [...places.values()], received);
     }
     world.same("waiting webhooks", sql.all("SELECT 1 FROM webhooks WHERE next_at_ms IS NOT NULL").length, 0);
-    world.count("webhook_given_up", sql.all("SELECT 1 FROM webhooks WHERE given_up_at_ms IS NOT NULL").length);
+    this.noteGivenUp();
+  }
+
+  /** Counts the webhooks that were given up since the last call. */
+  noteGivenUp(): void {
+    const { world } = this;
+    for (const { id } of world.platform.sql.all("SELECT id FROM webhooks WHERE given_up_at_ms IS NOT NULL")) {
+      if (this.#givenUp.has(id as string)) continue;
+      this.#givenUp.add(id as string);
+      world.count("webhook_given_up");
+    }
   }
 
   #apply(apply: () => void, number: number): void {

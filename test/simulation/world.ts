@@ -31,6 +31,7 @@ export interface World {
   /** The object; a new instance after an eviction. */
   readonly object: SimulatedObject;
   readonly nowMs: number;
+  readonly endMs: number;
   /** The time by the enterprise's clock. */
   readonly booksNowMs: number;
   readonly ended: boolean;
@@ -111,6 +112,7 @@ export interface WorldNetwork {
   change(condition: Condition, forMs: number): void;
   failReceiver(forMs: number): void;
   checkDelivered(): void;
+  noteGivenUp(): void;
 }
 
 export interface WorldTraffic {
