@@ -17,8 +17,9 @@ import { loadSecondShard } from "./move-cursor.ts";
 import { Portion, type PortionLimits } from "./portion.ts";
 import { loadRunRows } from "./run-rows.ts";
 
-/** Most rows that D1 writes are of runs. Writing this many runs blocks D1 for about five milliseconds. */
-export const MAX_RUNS = 50;
+/** Most rows that D1 writes are of runs. Writing this many runs blocks D1 for a few milliseconds. Each call of D1
+ * has its cost, too: with half as many, a backlog takes more time in all. */
+export const MAX_RUNS = 100;
 const ENTRY_ROWS = 500;
 const NAME_ROWS = 500;
 

@@ -49,38 +49,38 @@ function open(runs: number, writeMs = WRITE_MS) {
 const runsOf = (copy: CopyDb) =>
   copy.rows("SELECT count(*) AS n FROM runs WHERE enterprise = 'acme' GROUP BY revision ORDER BY revision");
 
-it("sends the runs of a portion in batches of fifty, and all totals at once with the last of them", async () => {
+it("sends the runs of a portion in batches of a hundred, and all totals at once with the last of them", async () => {
   const { copy, core, hooks, projector } = open(0);
-  core.ledger.debit(Array.from({ length: 120 }, (_, i) => report(1, { run: `r${i}` })));
+  core.ledger.debit(Array.from({ length: 220 }, (_, i) => report(1, { run: `r${i}` })));
   const sums: CopyRow[][] = [];
   hooks.afterBatch = () => {
     sums.push(copy.rows("SELECT amount_micros AS n FROM usage_by_dimension WHERE dimension = 'all'"));
   };
   await projector.project();
-  expect(runsOf(copy)).toEqual([{ n: 50 }, { n: 50 }, { n: 20 }]);
-  expect(sums).toEqual([[], [], [{ n: 120 }]]);
+  expect(runsOf(copy)).toEqual([{ n: 100 }, { n: 100 }, { n: 20 }]);
+  expect(sums).toEqual([[], [], [{ n: 220 }]]);
 });
 
 it("rests between batches for three times as long as one took", async () => {
-  const { copy, rests, projector } = open(120);
+  const { copy, rests, projector } = open(220);
   await projector.project();
-  expect(copy.rows("SELECT count(*) AS n FROM runs WHERE enterprise = 'acme'")).toEqual([{ n: 120 }]);
+  expect(copy.rows("SELECT count(*) AS n FROM runs WHERE enterprise = 'acme'")).toEqual([{ n: 220 }]);
   expect(rests).toEqual([90, 90]);
 });
 
 it("rests for at most a tenth of a second, and not after the last batch", async () => {
-  const { rests, projector } = open(60, 200);
+  const { rests, projector } = open(120, 200);
   await projector.project();
   expect(rests).toEqual([100]);
 });
 
 it("writes larger batches when the copy is far behind", async () => {
-  const { copy, projector } = open(1_000);
+  const { copy, projector } = open(2_000);
   await projector.project();
   const sizes = runsOf(copy).map(({ n }) => n as number);
-  expect(sizes.slice(0, 7)).toEqual([50, 50, 50, 50, 50, 100, 100]);
+  expect(sizes.slice(0, 7)).toEqual([100, 100, 100, 100, 100, 200, 200]);
   expect(sizes.length).toBeLessThan(15);
-  expect(sizes.reduce((sum, n) => sum + n)).toBe(1_000);
+  expect(sizes.reduce((sum, n) => sum + n)).toBe(2_000);
 });
 
 it("gathers a backlog in slices, between which calls go first", async () => {

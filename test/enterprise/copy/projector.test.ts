@@ -35,7 +35,7 @@ it("halves the batches that D1 refuses until it accepts them, and tries larger o
   }
   const accepted = tried.filter((runs) => runs <= 10);
   expect(accepted.reduce((sum, runs) => sum + runs, 0)).toBe(DEBITS);
-  expect(tried[0]).toBe(50);
+  expect(tried[0]).toBe(DEBITS);
   expect(tried.length).toBeLessThan(40);
   expect(accepted.length).toBeGreaterThan(1);
 });
