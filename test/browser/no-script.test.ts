@@ -124,7 +124,7 @@ it("shows a run's receipt with every micro", async () => {
   const { page, context } = await signInWithoutScript(enterprise);
   await clickAndLoad(page.locator("#run-costly-run th a"));
   expect(await textOf(page, "main")).toContain("1.7001 credits charged");
-  expect(await textOf(page, ".receipt tbody tr:first-child")).toBe("Input 17,001 $1.00 per million $0.017001");
+  expect(await textOf(page, ".receipt tbody tr:first-child")).toBe("Input 17,001 $1.00 $0.017001");
   expect(await textOf(page, ".draws")).toBe(
     "Monthly allowance of the cycle from Sun 1 Nov 1.0 credits Grant hooli 0.5 credits Not covered by any credit, in the cycle from Sun 1 Nov 0.2001 credits",
   );

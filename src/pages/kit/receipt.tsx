@@ -189,7 +189,7 @@ const Cost: FC<{ meter: MeterSummary; price: Price }> = ({ meter, price }) => {
             Quantity
           </th>
           <th scope="col" class="num">
-            Rate
+            Rate per million
           </th>
           <th scope="col" class="num">
             Cost
@@ -202,7 +202,8 @@ const Cost: FC<{ meter: MeterSummary; price: Price }> = ({ meter, price }) => {
             <th scope="row">{name}</th>
             <td class="num">{formatCount(count)}</td>
             <td class="num">
-              {formatRateUsd(formatRate(rate))} <small class="muted">per {searches ? "thousand" : "million"}</small>
+              {formatRateUsd(formatRate(rate))}
+              {searches && <small class="muted">per thousand</small>}
             </td>
             <td class="num">${formatExactDecimal(cost, COST_DIGITS, 2)}</td>
           </tr>
