@@ -32,7 +32,10 @@ const rowSchema = z.strictObject({
   group: id.optional().describe("`none` by default"),
   user: id,
   model: id,
-  requests: z.int("must be an integer").min(0, "must not be negative").max(MAX_REQUESTS),
+  requests: z
+    .int("must be an integer")
+    .min(0, "must not be negative")
+    .max(MAX_REQUESTS, `must be at most ${MAX_REQUESTS}`),
   amount_micros: micros,
   usage: usageSchema.optional(),
 });

@@ -133,6 +133,8 @@ describe("imported history", () => {
       "rows.0.day",
       "rows.1.amount_micros",
     ]);
+    const { body } = await load(e, [row({ requests: 1_000_000_000_001 })]);
+    expect(body.errors).toEqual([{ path: "rows.0.requests", message: "must be at most 1000000000000" }]);
     expect(invalidPaths(await load(e, []))).toEqual(["rows"]);
     expect(invalidPaths(await load(e, Array(1_001).fill(row())))).toEqual(["rows"]);
     expect(invalidPaths(await load(e, [row()], "eur"))).toEqual(["unit"]);
