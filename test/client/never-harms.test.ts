@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it, vi } from "vitest";
 import { createFuelgauge, type Fetch, type Trouble } from "../../packages/client/src/fuelgauge.ts";
 import { noAnswer } from "../../packages/client/src/http.ts";
 import { type Socket, socketTransport } from "../../packages/client/src/socket.ts";
@@ -136,10 +136,12 @@ process.on("exit", () => console.log(delivered, performance.now() * 20 > 10_000)
 });
 
 it("starts no run after `close`, because its usage would never be sent", async () => {
-  const client = ledger.connect();
+  const fetch = vi.fn<Fetch>(globalThis.fetch);
+  const client = ledger.connect({ fetch });
   client.close();
   const started = await client.startRun({ run: "r1", surface: "cli", workspace: "w1", user: "u1" });
   expect(started).toMatchObject({ admitted: false, refusal: { code: "client_closed", status: 0 } });
+  expect(fetch).not.toHaveBeenCalled();
 });
 
 it("starts no run that is admitted after `close`, and releases its hold", async () => {
