@@ -6,8 +6,8 @@ import { afterAll, describe, expect, it } from "vitest";
 import { RareEventCounts } from "./rare-events.ts";
 import { type Outcome, simulate } from "./simulate.ts";
 
-/** Worlds that take little time and together meet every rare event at least twice. */
-const CHOSEN_SEEDS = [8, 11, 15, 30, 34, 47, 48, 51];
+/** Worlds that take little time and together meet every rare event at least three times. */
+const CHOSEN_SEEDS = [12, 18, 22, 29, 38, 39, 42, 46];
 /** Rare events that happen in none of them, because the code has changed, must happen in some world up to this seed. */
 const MAX_SEED = 60;
 const DEFAULT_WORLDS = 12;
