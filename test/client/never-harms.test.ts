@@ -117,7 +117,7 @@ const clock = {
   nowMs: Date.now,
   steadyMs: () => performance.now() * 20,
   after(ms, then, isBackground) {
-    const timer = setTimeout(then, ms / 20);
+    const timer = setTimeout(then, Math.max(0, ms / 20));
     if (isBackground) timer.unref();
     return () => clearTimeout(timer);
   },
