@@ -3,8 +3,8 @@
  * never increments. Batches may be written twice, late or out of order: the copy ends up the same.
  */
 import type { Attention } from "../ledger/attention.ts";
-import { DIMENSIONS } from "../ledger/attribution.ts";
 import type { Surface } from "../ledger/books.ts";
+import { DIMENSIONS } from "../ledger/dimensions.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Kind } from "../ledger/kinds.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";

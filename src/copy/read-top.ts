@@ -2,7 +2,7 @@
  * The tables of a cycle's use by workspace, group, user or model: sorted, searched, filtered, in pages. A page without a
  * filter or search, largest first, reads only its own rows. Every other page reads the rows of its selection.
  */
-import { DIMENSIONS, type Dimension } from "../ledger/attribution.ts";
+import { DIMENSIONS, type Dimension } from "../ledger/dimensions.ts";
 import type { Micros } from "../ledger/micros.ts";
 import type { CheckedCopy } from "./checked-copy.ts";
 import { readCycleTotal, readTop, type TopRow } from "./read.ts";

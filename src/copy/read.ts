@@ -4,9 +4,9 @@
  */
 import { and, asc, count, desc, eq, gte, inArray, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import type { Dimension } from "../ledger/attribution.ts";
 import type { Surface } from "../ledger/books.ts";
 import type { Granularity, Span } from "../ledger/calendar.ts";
+import type { Dimension } from "../ledger/dimensions.ts";
 import type { Entry } from "../ledger/entries.ts";
 import type { Micros, Unit } from "../ledger/micros.ts";
 import type { AtMs } from "../ledger/time.ts";

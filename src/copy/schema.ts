@@ -5,8 +5,8 @@
  */
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
-import { DIMENSIONS } from "../ledger/attribution.ts";
 import { SURFACES } from "../ledger/books.ts";
+import { DIMENSIONS } from "../ledger/dimensions.ts";
 import { UNITS } from "../ledger/micros.ts";
 import { TOTAL_DIMENSIONS } from "./batch.ts";
 

@@ -7,8 +7,6 @@ import { METER_RETENTION_MS } from "./meter.ts";
 import type { FieldError, Refusal } from "./refusals.ts";
 import type { AtMs } from "./time.ts";
 
-export { DIMENSIONS, type Dimension } from "./dimensions.ts";
-
 /** What a request says about its run. All of it may be left out once the run is known. */
 export type Attribution = {
   surface?: Surface | undefined;

@@ -6,8 +6,8 @@
 import type { Child, FC } from "hono/jsx";
 import type { CheckedCopy } from "../../copy/checked-copy.ts";
 import { readNames } from "../../copy/read.ts";
-import { DIMENSIONS, type Dimension } from "../../ledger/attribution.ts";
 import type { Bucket } from "../../ledger/books.ts";
+import { DIMENSIONS, type Dimension } from "../../ledger/dimensions.ts";
 import { type Kind, RATE_FACTORS } from "../../ledger/kinds.ts";
 import { formatRate, NO_MULTIPLIER, type Price } from "../../ledger/prices.ts";
 import type { DrawSummary, MeterSummary, Receipt } from "../../ledger/receipt.ts";

@@ -4,7 +4,7 @@
  */
 import { Hono } from "hono";
 import type { FC } from "hono/jsx";
-import { DIMENSIONS } from "../../ledger/attribution.ts";
+import { DIMENSIONS } from "../../ledger/dimensions.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { findRun, type RunsFound } from "../../operations/find-run.ts";

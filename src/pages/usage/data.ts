@@ -14,8 +14,8 @@ import { readTopPage, TOP_DIMENSIONS, type TopDimension } from "../../copy/read-
 import { readTrends } from "../../copy/read-trends.ts";
 import { filtersOf, type Selection } from "../../copy/selection.ts";
 import type { EndedCycle } from "../../enterprise/answers.ts";
-import { DIMENSIONS } from "../../ledger/attribution.ts";
 import type { Span } from "../../ledger/calendar.ts";
+import { DIMENSIONS } from "../../ledger/dimensions.ts";
 import type { Entry } from "../../ledger/entries.ts";
 import type { GrantSummary } from "../../ledger/grants.ts";
 import { MAX_MICROS, type Micros } from "../../ledger/micros.ts";

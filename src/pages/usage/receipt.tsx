@@ -1,6 +1,6 @@
 /** /settings/usage/runs/RUN: a run's receipt, for the people of the enterprise. It is read from the enterprise's object. */
 import { Hono } from "hono";
-import type { Dimension } from "../../ledger/attribution.ts";
+import type { Dimension } from "../../ledger/dimensions.ts";
 import { isRefusal } from "../../ledger/refusals.ts";
 import { enterpriseStub } from "../../operations/enterprise-stub.ts";
 import { readCopy } from "../../operations/read-copy.ts";
