@@ -24,7 +24,7 @@ import type { Micros } from "../../ledger/micros.ts";
 import type { AtMs } from "../../ledger/time.ts";
 import { type AlertLinks, type DeploymentLinks, linksOf } from "../../wire/links.ts";
 import { budgetNotice, type Notice } from "../../wire/notice.ts";
-import { assertBalances, assertGrant, assertMeter } from "./assertions.ts";
+import { assertBalances, assertGrant } from "./assertions.ts";
 import { BudgetChange } from "./budget-change.ts";
 import type { Budgets } from "./budgets.ts";
 import { addPayments, keepPayments, loadPayments, oldestPaidCycleMs, paymentsWait } from "./debt-payments.ts";
@@ -53,7 +53,8 @@ export class Change {
   readonly #changedRuns = new Set<string>();
   /** New meters by run and key, until they are written. */
   readonly #newMeters = new Map<string, Meter>();
-  readonly #changedMeters = new Map<string, Meter>();
+  /** Each with what is stored of it, if that is known. */
+  readonly #changedMeters = new Map<string, { meter: Meter; stored?: Meter | undefined }>();
   /** Stored meters that got a price after they had waited for one. */
   readonly #pricedMeters = new Map<string, Meter>();
   /** Meters that waited too long for a price. */
@@ -166,7 +167,8 @@ export class Change {
     if (meter.price === null || before?.price === null) this.waiting.note(before ?? null, meter);
     if (index === -1 || this.#newMeters.has(key)) this.#newMeters.set(key, meter);
     else {
-      this.#changedMeters.set(key, meter);
+      const { stored = before } = this.#changedMeters.get(key) ?? {};
+      this.#changedMeters.set(key, { meter, stored });
       const hadPrice = before?.price !== null;
       if (this.#pricedMeters.has(key) || (!hadPrice && meter.price !== null)) this.#pricedMeters.set(key, meter);
     }
@@ -388,9 +390,8 @@ export class Change {
   }
 
   #flushMeters(): void {
-    for (const meters of [this.#newMeters, this.#changedMeters]) meters.forEach(assertMeter);
     this.store.addMeters([...this.#newMeters.values()]);
-    for (const meter of this.#changedMeters.values()) this.store.putMeter(meter);
+    for (const { meter, stored } of this.#changedMeters.values()) this.store.putMeter(meter, stored);
     this.store.putPrices([...this.#pricedMeters.values()]);
     this.#newMeters.clear();
     this.#changedMeters.clear();

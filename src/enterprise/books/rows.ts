@@ -29,6 +29,17 @@ const PRICE_COLUMNS: Columns<Meter> = {
   priced_at_ms: (meter) => meter.pricedAtMs,
 };
 
+/** The columns of a meter that most reports change. */
+const USE_COLUMNS: Columns<Meter> = {
+  input_tokens: (meter) => meter.usage.input ?? 0,
+  output_tokens: (meter) => meter.usage.output ?? 0,
+  cache_read_tokens: (meter) => meter.usage.cache_read ?? 0,
+  cache_write_tokens: (meter) => meter.usage.cache_write ?? 0,
+  charged_micros: (meter) => meter.chargedMicros,
+  draws: (meter) => JSON.stringify(meter.draws.map(drawToList)),
+  last_report_at_ms: (meter) => meter.lastReportAtMs,
+};
+
 /**
  * A meter's row includes its draws, so a debit that draws on the same bucket again writes no additional row. Rows are
  * read from the view `meter_rows`, which adds the further rates.
@@ -46,24 +57,38 @@ export const METERS = new Table<Meter>({
     first_report_at_ms: (meter) => meter.firstReportAtMs,
   },
   changing: {
+    ...USE_COLUMNS,
     reported_as: (meter) => JSON.stringify(meter.reportedAs),
-    input_tokens: (meter) => meter.usage.input ?? 0,
-    output_tokens: (meter) => meter.usage.output ?? 0,
-    cache_read_tokens: (meter) => meter.usage.cache_read ?? 0,
-    cache_write_tokens: (meter) => meter.usage.cache_write ?? 0,
     further_usage: (meter) => writeFurtherUsage(meter.usage),
-    charged_micros: (meter) => meter.chargedMicros,
     final: (meter) => Number(meter.final),
     estimated: (meter) => (meter.estimated ? 1 : null),
-    draws: (meter) => JSON.stringify(meter.draws.map(drawToList)),
     debt_cycle_ms: (meter) => latestDebtOf(meter),
     older_pages: ({ older }) => older?.pages ?? null,
     older_micros: ({ older }) => older?.micros ?? null,
     older_debt_cycle_ms: ({ older }) => older?.debtCycleMs ?? null,
-    last_report_at_ms: (meter) => meter.lastReportAtMs,
   },
   read: readMeter,
 });
+
+/** Writes a stored meter of which `differsInUse` says that no other column has changed. It costs less. */
+export const METER_USE = new Table<Meter>({
+  name: "meters",
+  key: { run: (meter) => meter.run, model: (meter) => meter.key },
+  changing: USE_COLUMNS,
+  read: readMeter,
+});
+
+/** Whether no more than the columns of METER_USE differ, as after most reports. May return false if that is so. */
+export function differsInUse(stored: Meter, meter: Meter): boolean {
+  return (
+    stored.reportedAs === meter.reportedAs &&
+    stored.final === meter.final &&
+    stored.estimated === meter.estimated &&
+    stored.older === meter.older &&
+    latestDebtOf(stored) === latestDebtOf(meter) &&
+    writeFurtherUsage(stored.usage) === writeFurtherUsage(meter.usage)
+  );
+}
 
 /** Writes the price of a stored meter that has waited for one. */
 export const METER_PRICES = new Table<Meter>({

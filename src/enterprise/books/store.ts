@@ -8,13 +8,14 @@ import { listGrants } from "../../ledger/grant-list.ts";
 import type { Micros } from "../../ledger/micros.ts";
 import { MAX_LISTED_DRAWS, type MeterSummary, summarizeMeter } from "../../ledger/receipt.ts";
 import type { AtMs } from "../../ledger/time.ts";
+import { assertMeter } from "./assertions.ts";
 import { Channels } from "./channels.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "./enterprise-row.ts";
 import { Erasures } from "./erasures.ts";
 import { ExpiredHolds } from "./expired-holds.ts";
 import { furtherRatesOf } from "./further-kinds.ts";
 import { OlderDrawPages } from "./older-draws.ts";
-import { ENTRIES, GRANT_DRAWS, GRANTS, METER_PRICES, METERS, RUNS } from "./rows.ts";
+import { differsInUse, ENTRIES, GRANT_DRAWS, GRANTS, METER_PRICES, METER_USE, METERS, RUNS } from "./rows.ts";
 import type { Sql, SqlValue } from "./sql.ts";
 
 /**
@@ -167,6 +168,7 @@ export class Store {
   }
 
   addMeters(meters: readonly Meter[]): void {
+    meters.forEach(assertMeter);
     METERS.add(this.sql, meters);
     this.#addFurtherRates(meters);
     const waiting = meters.filter((meter) => meter.price === null);
@@ -175,8 +177,11 @@ export class Store {
     this.sql.run(statement, keysOf(waiting));
   }
 
-  putMeter(meter: Meter): void {
-    METERS.update(this.sql, meter);
+  /** @param stored the meter as it is stored, if that is known */
+  putMeter(meter: Meter, stored?: Meter): void {
+    assertMeter(meter);
+    const table = stored !== undefined && differsInUse(stored, meter) ? METER_USE : METERS;
+    table.update(this.sql, meter);
   }
 
   /** Writes the prices of stored meters that have waited for one. */

@@ -25,6 +25,8 @@ export class Table<T> {
   readonly read: (row: SqlRow) => T;
   /** The names of all columns, the primary key first. */
   readonly columns: readonly string[];
+  /** The names of the columns that `update` writes. */
+  readonly changing: readonly string[];
   readonly #key: Columns<T>[string][];
   readonly #changesAndKey: Columns<T>[string][];
   readonly #all: Columns<T>[string][];
@@ -45,6 +47,7 @@ export class Table<T> {
     this.columns = names;
     const keys = Object.keys(key);
     const changes = Object.keys(changing);
+    this.changing = changes;
     // Without WHERE, SQLite would parse ON CONFLICT as part of a join.
     this.#insert = `INSERT INTO ${name} (${names.join(", ")})
       SELECT ${names.map((_, i) => `value ->> ${i}`).join(", ")} FROM json_each(?1) WHERE true`;

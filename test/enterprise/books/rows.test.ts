@@ -1,10 +1,12 @@
 // How values are stored: every table reads what it has written, and refuses to write what breaks an invariant.
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { assertBalances, assertGrant, assertMeter } from "../../../src/enterprise/books/assertions.ts";
 import { CYCLES, ENTERPRISE, type Enterprise } from "../../../src/enterprise/books/enterprise-row.ts";
-import { ENTRIES, GRANTS, METERS, RUNS } from "../../../src/enterprise/books/rows.ts";
+import { ENTRIES, GRANTS, METER_USE, METERS, RUNS } from "../../../src/enterprise/books/rows.ts";
 import { migrate } from "../../../src/enterprise/books/schema.ts";
 import type { Sql } from "../../../src/enterprise/books/sql.ts";
+import { Store } from "../../../src/enterprise/books/store.ts";
 import type { Table } from "../../../src/enterprise/books/table.ts";
 import type { Meter } from "../../../src/ledger/books.ts";
 import { NO_GRANTS } from "../../../src/ledger/grant-list.ts";
@@ -149,5 +151,57 @@ describe("a commit asserts", () => {
     );
     expect(() => assertBalances(books({ held: { credits: -1, usd: 0 } }))).toThrow("held credits");
     expect(() => assertBalances(byomBooks({ capMicros: 2 ** 53 }))).toThrow("spend cap");
+  });
+});
+
+describe("a stored meter", () => {
+  const older = { pages: 1, micros: 5, debtCycleMs: null };
+  /** Other values of every field that can change. */
+  const changes: fc.Arbitrary<Partial<Meter>> = fc.record(
+    {
+      reportedAs: fc.constantFrom(["alias"], ["alias", "another"]),
+      usage: fc.constantFrom(tokens({ input: 90 }), { ...tokens({ output: 3 }), web_searches: 2 }),
+      final: fc.boolean(),
+      estimated: fc.boolean(),
+      draws: fc.constantFrom(
+        [],
+        [draw("monthly", 30)],
+        [draw("debt", 4)],
+        [draw("debt", 4, { cycleStartsAtMs: MARCH - 1 })],
+      ),
+      lastReportAtMs: fc.nat(1_000),
+      older: fc.constantFrom(older, { ...older, debtCycleMs: MARCH }),
+    },
+    { requiredKeys: [] },
+  );
+
+  /** A charge must be the sum of its draws. */
+  const charged = (value: Meter): Meter => {
+    const drawn = value.draws.reduce((sum, { micros }) => sum + micros, value.older?.micros ?? 0);
+    return { ...value, chargedMicros: drawn };
+  };
+
+  it("is written whole, whichever of its columns have changed", () => {
+    const sql = emptyTables();
+    const store = new Store(sql);
+    METERS.add(sql, [FULL_METER]);
+    fc.assert(
+      fc.property(changes, changes, (first, second) => {
+        const before = charged({ ...FULL_METER, ...first });
+        const after = charged({ ...before, ...second });
+        METERS.update(sql, before);
+        store.putMeter(after, before);
+        expect(stored(sql, "meters", METERS)).toEqual([after]);
+        const written = sql.all("SELECT * FROM meters");
+        METERS.update(sql, after);
+        expect(written).toEqual(sql.all("SELECT * FROM meters"));
+      }),
+    );
+  });
+
+  it("has no other columns that can change", () => {
+    const compared = ["reported_as", "further_usage", "final", "estimated", "debt_cycle_ms"];
+    const ofOlderDraws = ["older_pages", "older_micros", "older_debt_cycle_ms"];
+    expect([...METERS.changing].sort()).toEqual([...METER_USE.changing, ...compared, ...ofOlderDraws].sort());
   });
 });
