@@ -6,13 +6,16 @@
 import type { Totals } from "../../copy/batch.ts";
 import type { CopiedRuns } from "../books/copied-runs.ts";
 import type { Ledger } from "../books/ledger.ts";
-import { loadOutbox, type OutboxRow } from "../books/outbox.ts";
+import { loadOutbox, loadOutboxPortion, type OutboxRow } from "../books/outbox.ts";
 import { getProgress } from "../books/progress.ts";
 import type { Sql } from "../books/sql.ts";
 import { logOutbox } from "../data/export-log.ts";
 import { Sums } from "./totals.ts";
 
 const MAX_PAGE_ROWS = 100;
+/** Adding this much at once takes a few milliseconds. */
+const MAX_FURTHER_ROWS = 1_000;
+const MAX_FURTHER_CHARS = 200_000;
 
 /** How much a portion may have. A single outbox row with more is a separate portion. */
 export type PortionLimits = {
@@ -65,6 +68,19 @@ export class Portion {
       limit = Math.min(MAX_PAGE_ROWS, 1 + Math.floor((rows * Math.max(0, 1 - used)) / used));
     }
     return true;
+  }
+
+  /**
+   * Adds what other calls have folded since the portion was gathered, as far as it fits. The stored totals have it, so
+   * without it the portion would send some totals that include a change, and not the others. Call this in a transaction.
+   */
+  addFolded(): void {
+    const { sql } = this.ledger;
+    const foldedSeq = getProgress(sql, "folded");
+    if (this.lastSeq === 0 || foldedSeq <= this.lastSeq) return;
+    const page = loadOutboxPortion(sql, this.lastSeq, MAX_FURTHER_ROWS, MAX_FURTHER_CHARS);
+    const end = page.findIndex((row) => row.lastSeq > foldedSeq || !this.#add(row));
+    logOutbox(sql, end === -1 ? page : page.slice(0, end));
   }
 
   /**

@@ -37,6 +37,7 @@ export function takeBatch(ledger: Ledger, portion: Portion, maxRuns = MAX_RUNS):
   const { sql, store } = ledger;
   const gauge = ledger.gauge();
   return sql.transaction(() => {
+    portion.addFolded();
     const entries = store.loadEntriesAfter(getProgress(sql, "entries"), Math.min(ENTRY_ROWS, portion.limits.items));
     const names = loadNewNames(sql, Math.min(NAME_ROWS, portion.limits.items));
     if (portion.lastSeq + entries.length + names.length === 0 && missingSettingsRevision(sql) === null) return null;

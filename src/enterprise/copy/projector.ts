@@ -36,6 +36,8 @@ export class Projector {
   notBeforeMs = 0;
   /** How many items the next batch may have. In memory only: a new instance begins with the most. */
   #maxItems = MAX_ITEMS;
+  /** Whether the last write was slow. In memory only, like the above. */
+  #isSlow = false;
   /**
    * The projection that is running, so that two never overlap. Losing this is harmless: a batch may be written twice.
    */
@@ -84,7 +86,9 @@ export class Projector {
 
   /** Gathers the next portion of the outbox, slice by slice. */
   async #gather(factor: number): Promise<Portion> {
-    const limits = { items: this.#maxItems, runs: MAX_PORTION_RUNS * factor, totals: MAX_TOTALS * factor };
+    // A slow write is the last one before a pause. If it ended no portion, new runs could delay the totals for ever.
+    const maxRuns = this.#isSlow ? MAX_RUNS : MAX_PORTION_RUNS;
+    const limits = { items: this.#maxItems, runs: maxRuns * factor, totals: MAX_TOTALS * factor };
     const portion = nextPortion(this.ledger, limits);
     while (portion.gather(SLICE_ITEMS)) await this.#rest(SLICE_REST_MS);
     return portion;
@@ -115,7 +119,8 @@ export class Projector {
     } finally {
       const nowMs = clock.realNowMs();
       const tookMs = nowMs - startedMs;
-      if (tookMs > SLOW_WRITE_MS) this.notBeforeMs = nowMs + Math.min(tookMs, MAX_PAUSE_MS);
+      this.#isSlow = tookMs > SLOW_WRITE_MS;
+      if (this.#isSlow) this.notBeforeMs = nowMs + Math.min(tookMs, MAX_PAUSE_MS);
     }
   }
 }

@@ -61,6 +61,24 @@ it("sends the runs of a portion in batches of a hundred, and all totals at once 
   expect(sums).toEqual([[], [], [{ n: 220 }]]);
 });
 
+it("sends the totals of a change that another call has folded all at once, too", async () => {
+  const { copy, core, hooks, projector } = open(0);
+  const { ledger } = core;
+  ledger.debit(Array.from({ length: 220 }, (_, i) => report(1, { run: `r${i}` })));
+  const sums: CopyRow[][] = [];
+  hooks.afterBatch = () => {
+    if (sums.length === 0) {
+      ledger.debit([report(1, { run: "other", user: "other" })]);
+      ledger.sql.transaction(() => foldOutbox(ledger.sql));
+    }
+    const statement = `SELECT sum(amount_micros) AS n FROM usage_by_dimension WHERE dimension IN ('all', 'user')
+      GROUP BY dimension`;
+    sums.push(copy.rows(statement));
+  };
+  await projector.project();
+  expect(sums).toEqual([[], [], [{ n: 221 }, { n: 221 }]]);
+});
+
 it("rests between batches for three times as long as one took", async () => {
   const { copy, rests, projector } = open(220);
   await projector.project();

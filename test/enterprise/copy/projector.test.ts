@@ -46,6 +46,17 @@ it("gives D1 a pause as long as a slow write took", async () => {
   expect(projector.notBeforeMs).toBe(platform.nowMs + 3_000);
 });
 
+it("keeps up with new runs while D1 is slow", async () => {
+  const { ledger, projector } = openProjector({ writeMs: 600 });
+  for (let n = 0; n < 200; n++) debit(ledger, report(1, { run: `waiting-${n}` }));
+  for (let turn = 0; turn < 10; turn++) {
+    await projector.project();
+    for (let n = 0; n < 100; n++) debit(ledger, report(1, { run: `new-${turn}-${n}` }));
+  }
+  const [waiting] = ledger.sql.all("SELECT count(*) AS n FROM outbox_items");
+  expect(waiting?.n).toBeLessThan(500);
+});
+
 it("gives D1 no pause after a quick write", async () => {
   const { projector } = openProjector({ writeMs: 100 });
   await projector.project();
