@@ -17,6 +17,8 @@ const SLICE_ITEMS = 250;
 const SLICE_REST_MS = 1;
 /** Storing this many totals, and writing them to D1, takes a few milliseconds each. */
 const MAX_TOTALS = 400;
+/** Far behind, a portion may have twice as many totals. All are stored in one turn: with 16 times as many, it takes 125 ms. */
+const MAX_TOTALS_FACTOR = 2;
 /** A portion with this many runs is sent in several batches. */
 const MAX_PORTION_RUNS = 500;
 /** After this many batches in a row, the copy is far behind. Batches then may have twice as many runs, and so on. */
@@ -88,7 +90,8 @@ export class Projector {
   async #gather(factor: number): Promise<Portion> {
     // A slow write is the last one before a pause. If it ended no portion, new runs could delay the totals for ever.
     const maxRuns = this.#isSlow ? MAX_RUNS : MAX_PORTION_RUNS;
-    const limits = { items: this.#maxItems, runs: maxRuns * factor, totals: MAX_TOTALS * factor };
+    const totals = MAX_TOTALS * Math.min(MAX_TOTALS_FACTOR, factor);
+    const limits = { items: this.#maxItems, runs: maxRuns * factor, totals };
     const portion = nextPortion(this.ledger, limits);
     while (portion.gather(SLICE_ITEMS)) await this.#rest(SLICE_REST_MS);
     return portion;

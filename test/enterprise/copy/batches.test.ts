@@ -101,6 +101,16 @@ it("writes larger batches when the copy is far behind", async () => {
   expect(sizes.reduce((sum, n) => sum + n)).toBe(2_000);
 });
 
+it("stores at most 800 totals in one turn, however far the copy is behind", async () => {
+  const { core, copy, projector } = open(0);
+  for (let i = 0; i < 4_000; i++) core.ledger.debit([report(1, { run: `r${i}`, user: `u${i}` })]);
+  await projector.project();
+  const users = copy.rows(`SELECT count(*) AS n FROM usage_by_dimension WHERE dimension = 'user' GROUP BY revision`);
+  // Each user has a total and a cell.
+  expect(Math.max(...users.map(({ n }) => n as number))).toBeLessThanOrEqual(400);
+  expect(users.reduce((sum, { n }) => sum + (n as number), 0)).toBe(4_000);
+});
+
 it("gathers a backlog in slices, between which calls go first", async () => {
   const { core, rests, projector } = open(0);
   for (let n = 1; n <= 1_000; n++) core.ledger.debit([report(n)]);
