@@ -166,8 +166,9 @@ export const JOBS = {
       return deliverer.nextDueAtMs();
     },
   },
-  /** Adds the grant for the enterprise that referred this one. */
+  /** Adds the grant for the enterprise that referred this one. Runs in the background: that object may not respond. */
   settle_referral: {
+    background: true,
     loadDueAtMs: ({ ledger }) => referralDueAtMs(ledger) ?? NEVER,
     run: async ({ ledger, platform }) => {
       await settleReferral(ledger, platform.peers, platform.clock.realNowMs());
