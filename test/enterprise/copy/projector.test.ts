@@ -57,6 +57,19 @@ it("keeps up with new runs while D1 is slow", async () => {
   expect(waiting?.n).toBeLessThan(500);
 });
 
+it("logs a portion that takes longer than five seconds, but not many quick portions in a row", async () => {
+  const slow = openProjector({ writeMs: 6_000 });
+  await slow.projector.project();
+  expect(slow.platform.logged).toEqual([{ event: "copy_slow", enterprise: slow.ledger.id, ms: 6_000 }]);
+
+  const quick = openProjector({ writeMs: 490 });
+  for (let n = 0; n < 2_000; n++) debit(quick.ledger, report(1, { run: `more-${n}` }));
+  const startedMs = quick.platform.nowMs;
+  await quick.projector.project();
+  expect(quick.platform.nowMs - startedMs).toBeGreaterThan(5_000);
+  expect(quick.platform.logged).toEqual([]);
+});
+
 it("gives D1 no pause after a quick write", async () => {
   const { projector } = openProjector({ writeMs: 100 });
   await projector.project();
