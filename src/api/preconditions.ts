@@ -20,8 +20,8 @@ export function refuseWithoutSecrets(c: Context<{ Bindings: Env }>): Response | 
 
 /**
  * Redirects GET and HEAD requests over plain http to https, and refuses other methods over plain http. Returns null for
- * all other requests. Plain http on this machine is allowed. A request such as `OPTIONS *` has no URL and matches no route. It passes this check, and the
- * router responds as for any unknown path.
+ * all other requests. Plain http on this machine is allowed. A request such as `OPTIONS *` has no URL and matches no
+ * route. It passes this check, and the router responds as for any unknown path.
  */
 export function refusePlainHttp(c: Context): Response | null {
   const text = c.req.url;

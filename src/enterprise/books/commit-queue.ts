@@ -6,7 +6,7 @@
  */
 import type { Defer } from "../platform.ts";
 
-/** The limit of requests per commit. A commit sends each table's rows as one JSON value, and SQLite accepts 2 MB. */
+/** The limit of requests per commit. The calls of a larger group would wait longer for their answers. */
 const MAX_GROUP = 1_000;
 
 /** A call with requests of type Q. It resolves to one A for each request, or to a refusal of type R. */

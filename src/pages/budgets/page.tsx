@@ -150,7 +150,7 @@ async function adminPage(
         timeZone={timeZone}
         enterprise={gauge.enterprise}
         editable
-        names={names ?? []}
+        names={(names ?? []).slice(0, NAMES_OFFERED)}
       />
       <History changes={history} timeZone={timeZone} />
     </>

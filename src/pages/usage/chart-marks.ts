@@ -19,7 +19,7 @@ export function marksOf(changes: readonly Entry[], timeZone: string, placeOf: (a
 
 type Expiry = { atMs: AtMs; micros: Micros };
 
-/** The next expiry of bonus credits, if it is before the end of the cycle. It is to the right of all buckets. */
+/** The next expiry of bonus credits, unless it is after the end of the cycle. It may be to the right of all buckets. */
 export function expiryMarks(
   expiry: Expiry | null,
   { startsAtMs, endsAtMs }: Pick<Outlook, "startsAtMs" | "endsAtMs">,

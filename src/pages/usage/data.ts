@@ -309,6 +309,6 @@ export function sumShown(rows: readonly TopRow[], before: Shown = { rows: 0, mic
   return {
     rows: before.rows + rows.length,
     micros: rows.reduce((sum, row) => sum + row.amountMicros, before.micros),
-    requests: rows.reduce((sum, row) => sum + row.requests, before.requests),
+    requests: before.requests === null ? null : rows.reduce((sum, row) => sum + row.requests, before.requests),
   };
 }

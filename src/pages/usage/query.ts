@@ -36,8 +36,8 @@ export type Filter = (typeof FILTERS)[number];
  */
 export type TopPlace = { value: number | string; id: string; shown: Shown };
 
-/** What the rows of a table up to a place sum to. */
-export type Shown = { rows: number; micros: Micros; requests: number };
+/** What the rows of a table up to a place sum to. A link of the last release does not say how many requests: null. */
+export type Shown = { rows: number; micros: Micros; requests: number | null };
 export type TableState = { sort: TopSort; search: string; after: TopPlace | null };
 export type RunPlace = { value: number; run: string };
 type RunSort = "newest" | "amount";
@@ -185,10 +185,10 @@ function parseTable(params: URLSearchParams, dimension: TopDimension): TableStat
 }
 
 function parseTopPlace(text: string | null): TopPlace | null {
-  const [value, id, rows, micros, requests, ...rest] = parseList(text);
+  const [value, id, rows, micros, requests = null, ...rest] = parseList(text);
   if (rest.length > 0 || typeof id !== "string" || !isId(id)) return null;
   if (typeof value !== "string" && !Number.isSafeInteger(value)) return null;
-  if (!isCount(rows) || !isCount(requests) || !Number.isSafeInteger(micros)) return null;
+  if (!isCount(rows) || !(requests === null || isCount(requests)) || !Number.isSafeInteger(micros)) return null;
   return { value: value as number | string, id, shown: { rows, micros: micros as number, requests } };
 }
 

@@ -226,7 +226,7 @@ const TopFoot: FC<Props & { block: TopBlock }> = (props) => {
       {others > 0 && (
         <tr class="muted">
           <th scope="row">{block.allRows > COUNTED_ROWS ? "All others" : countOf(others, "other")}</th>
-          <td class="num">{formatCount(block.totalRequests - requests)}</td>
+          <td class="num">{requests !== null && formatCount(block.totalRequests - requests)}</td>
           <td class="num">{formatAmount(othersMicros, unit)}</td>
           <td class="num">{formatShare(othersMicros, block.totalMicros)}</td>
         </tr>

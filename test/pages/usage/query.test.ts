@@ -26,7 +26,7 @@ it("parses every state back from its URL", () => {
     shown: fc.record({
       rows: fc.integer({ min: 0, max: 999_999 }),
       micros: fc.integer({ min: -(10 ** 15), max: 10 ** 15 }),
-      requests: fc.integer({ min: 0, max: 999_999 }),
+      requests: fc.option(fc.integer({ min: 0, max: 999_999 })),
     }),
   };
   const number = fc.integer({ min: -(10 ** 15), max: 10 ** 15 });
@@ -87,6 +87,14 @@ it("keeps a window of dates, and ignores one that does not exist or is too long"
     "from=2024-01-01&to=2026-01-01",
   ]) {
     expect(parse(text)).toEqual(DEFAULTS);
+  }
+});
+
+it("keeps the place of a link of the last release, which does not count requests", () => {
+  const place = { value: 50, id: "u1", shown: { rows: 10, micros: 900, requests: null } };
+  expect(parse("users_after=[50,%22u1%22,10,900]").tables.user.after).toEqual(place);
+  for (const text of ['[50,"u1",10]', '[50,"u1",10,900,-1]', '[50,"u1",10,900,1,1]']) {
+    expect(parse(`users_after=${encodeURIComponent(text)}`)).toEqual(DEFAULTS);
   }
 });
 
