@@ -40,7 +40,8 @@ async function python(program: string): Promise<Record<string, unknown>> {
 
 /** Runs python3 to its end. It finds the client, and writes no caches next to it. */
 async function runPython(args: string[], more: Record<string, string> = {}) {
-  const env = { ...process.env, PYTHONPATH: CLIENT, PYTHONDONTWRITEBYTECODE: "1", ...more };
+  // Python would ask the environment's proxy, if there is one, for the Workers on this machine.
+  const env = { ...process.env, PYTHONPATH: CLIENT, PYTHONDONTWRITEBYTECODE: "1", no_proxy: "127.0.0.1", ...more };
   const child = spawn("python3", args, { env });
   const printed = { out: "", err: "" };
   child.stdout.on("data", (data) => (printed.out += data));

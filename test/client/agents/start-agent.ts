@@ -18,7 +18,8 @@ const COMMANDS: Record<Language, string[]> = {
 
 export function startAgent(language: Language, environment: Record<string, string>) {
   const [command = "", ...args] = COMMANDS[language];
-  const python = { PYTHONPATH: PYTHON_CLIENT, PYTHONDONTWRITEBYTECODE: "1" };
+  // Python would ask the environment's proxy, if there is one, for the Workers on this machine.
+  const python = { PYTHONPATH: PYTHON_CLIENT, PYTHONDONTWRITEBYTECODE: "1", no_proxy: "127.0.0.1" };
   const agent: ChildProcess = spawn(command, args, { env: { ...process.env, ...python, ...environment } });
   const printed = { out: "", err: "" };
   agent.stdout?.on("data", (data) => (printed.out += data));

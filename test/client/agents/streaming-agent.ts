@@ -3,7 +3,7 @@
  * continues from its file of totals after it was killed. It prints how long the client held up each token: it looks every
  * millisecond for how long its thread has worked or waited in a call. Time in which other processes ran does not count.
  */
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { createFuelgauge } from "../../../packages/client/src/fuelgauge.ts";
 import { BusyWatch, CpuWatch } from "./thread-watch.ts";
@@ -30,7 +30,11 @@ const started = await fuelgauge.startRun({
   workspace: "w1",
   user: "u1",
   totals,
-  keep: (kept) => writeFileSync(TOTALS, JSON.stringify(kept)),
+  // A kill in the middle must not leave half a file.
+  keep: (kept) => {
+    writeFileSync(`${TOTALS}.new`, JSON.stringify(kept));
+    renameSync(`${TOTALS}.new`, TOTALS);
+  },
 });
 if (!started.admitted) throw new Error(started.refusal.detail);
 const { run } = started;
@@ -53,6 +57,6 @@ for (let token = (totals[MODEL]?.output_tokens ?? 0) / 10 + 1; token <= TOKENS; 
   heldUpMs.push(Math.max(longestMs, busy.busyMs()));
   if (token === 50) console.log("half");
 }
-const finished = await run.finish({ waitMs: 60_000 });
+const finished = await run.finish({ waitMs: 180_000 });
 fuelgauge.close();
 console.log(JSON.stringify({ ...finished, action: run.state.action, heldUpMs }));

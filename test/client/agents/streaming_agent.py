@@ -67,6 +67,6 @@ for token in range(done + 1, TOKENS + 1):
     time.sleep(0.01)
     if token == 50:
         print("half", flush=True)
-finished = dataclasses.asdict(run.finish(60))
+finished = dataclasses.asdict(run.finish(180))
 fuelgauge.close()
 print(json.dumps({**finished, "action": run.action, "heldUpMs": held_up}))
