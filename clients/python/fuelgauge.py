@@ -36,11 +36,12 @@ import time
 import urllib.request
 import uuid
 import weakref
+from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.message import Message
-from typing import Any, Callable, Dict, Generic, List, Optional, Tuple, TypeVar, Union
+from typing import Any, Callable, Deque, Dict, Generic, List, Optional, Tuple, TypeVar, Union
 from urllib.parse import quote, unquote, urlsplit
 
 __all__ = ["Call", "Finished", "Fuelgauge", "KINDS", "Metered", "Run", "RunRefused"]
@@ -52,10 +53,12 @@ MAX_REPORT_AFTER_SECONDS = 60.0
 MAX_RETRY_AFTER_SECONDS = 600.0
 MAX_IDLE_SECONDS = 20.0
 """How long a connection stays open without requests. Networks forget idle connections without saying so."""
-MAX_BODY_BYTES = 16 * 1024 * 1024
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""More than any batch's results. Python 3.9 clears so much memory for each response, and no other thread runs meanwhile."""
 MAX_BATCH = 500
 MAX_QUANTITY = 10**12
-MAX_NOT_COUNTED = 100
+MAX_NAMED = 100
+"""How many of a run's calls are named whose usage is missing, and how many whose usage cannot be right."""
 EXIT_SECONDS = 3.0
 """How long the end of the program waits for reports that are left, if the client was not closed."""
 
@@ -183,6 +186,8 @@ class Fuelgauge:
         self._connection = _Connection(self._address)
         self._tiers = _PriceTiers(self)
         self._failing = False
+        self._untold: Deque[Json] = deque()
+        """Troubles that were found while the lock was held. `on_trouble` may wait for a lock of the agent."""
         self._sleeps_until = float("inf")
         """When the thread looks for due meters again. A change wakes it only if it is due earlier."""
 
@@ -213,7 +218,7 @@ class Fuelgauge:
             unreported = len({id(meter.run) for meter in self._changed.values()})
         if unreported >= self._max_runs:
             raise RunRefused("too_many_runs", f"{unreported} runs have unreported usage")
-        asked: Json = {"run": run or str(uuid.uuid4()), "surface": surface, "workspace": workspace, "user": user}
+        asked: Json = {"run": str(run or uuid.uuid4()), "surface": surface, "workspace": workspace, "user": user}
         hold = {"hold_micros": hold_micros, "hold_ttl_seconds": hold_ttl_seconds}
         optional = {"group": group, "model": model, **hold}
         asked.update({name: value for name, value in optional.items() if value is not None})
@@ -290,7 +295,8 @@ class Fuelgauge:
         if not self._said_closed:
             self._said_closed = True
             detail = "the client was closed before this run ended, so its last totals are not sent"
-            self._trouble({"kind": "reported_after_close", "run": meter.run.id, "model": meter.model, "detail": detail})
+            place = {"run": meter.run.id, "model": meter.model}
+            self._untold.append({"kind": "reported_after_close", **place, "detail": detail})
 
     def _start_thread(self) -> None:
         thread = threading.Thread(target=self._send_forever, name="fuelgauge", daemon=True)
@@ -326,6 +332,7 @@ class Fuelgauge:
                 failed = self._settle_tiers(due) or self._deliver(due)
             except Exception as error:  # A bug in here must not end the reporting.
                 failed = _Answer(0, {"detail": repr(error)})
+            self._tell()
             self._failing = failed is not None
             if failed is None:
                 failures = 0
@@ -426,8 +433,11 @@ class Fuelgauge:
             if isinstance(after, (int, float)):
                 run._report_after = min(MAX_REPORT_AFTER_SECONDS, after / 1000)
                 meter.schedule()
+            # Set before `finish` and `flush` return, so that the agent sees the action of the report it waited for.
+            is_news = run._set_action(result["action"], result.get("reason"))
             self._wake.notify_all()
-        run._act(result["action"], result.get("reason"))
+        if is_news:
+            run._tell_action()
 
     def _refuse(self, meter: "_Meter", version: int, report: Json, result: Json) -> None:
         with self._wake:
@@ -439,6 +449,15 @@ class Fuelgauge:
             self._changed.pop(id(meter), None)
             self._wake.notify_all()
         self._trouble({"kind": "report_refused", "run": report["run"], "model": report["model"], **result})
+
+    def _tell(self) -> None:
+        """Reports the troubles that were found while the lock was held. The caller does not hold it any more."""
+        while self._untold:
+            try:
+                trouble = self._untold.popleft()
+            except IndexError:  # Another thread reports it.
+                return
+            self._trouble(trouble)
 
     def _trouble(self, trouble: Json) -> None:
         try:
@@ -476,13 +495,16 @@ class Fuelgauge:
     ) -> "_Answer":
         """Sends one request. It never raises: without a response, the status is 0."""
         try:
-            key = self._key() if callable(self._key) else self._key
+            key = (self._key() if callable(self._key) else self._key).strip()
+            if not (key.isascii() and key.isprintable()):  # http.client would name the key in its error.
+                raise ValueError("the key is not one line of ASCII")
             headers = {
-                "Authorization": f"Bearer {key.strip()}",
+                "Authorization": f"Bearer {key}",
                 # Firewalls refuse the User-Agent of urllib more often than others.
                 "User-Agent": f"fuelgauge-python/{__version__}",
             }
-            content = None if body is None else json.dumps(body).encode()
+            # An id that is no text, such as a UUID, must not hold up the reports of all runs.
+            content = None if body is None else json.dumps(body, default=str).encode()
             if content is not None:
                 headers["Content-Type"] = "application/json"
             path = path if path.startswith("/v1/") else self._base + path
@@ -630,6 +652,7 @@ class Run:
             before = self._meter(model, tier).parts.get(("=", model))
             totals = self._checked("=", model, tier, usage, before)
             self._set_part("=", model, tier, totals, estimated)
+        self._client._tell()
 
     def meter(
         self,
@@ -671,6 +694,7 @@ class Run:
                 if not meter.final:
                     meter.final = True
                     self._client._mark(meter)
+        self._client._tell()
         settled = self._client._wait(lambda: all(meter.settled for meter in self._meters.values()), timeout)
         with self._client._wake:
             meters = list(self._meters.values())
@@ -708,10 +732,11 @@ class Run:
         name = (origin, model, tier)
         if wrong is None:
             self._invalid.pop(name, None)
-        elif name not in self._invalid:  # It is reported once, not for each token of a stream.
+        elif name not in self._invalid and len(self._invalid) < MAX_NAMED:
+            # It is reported once, not for each token of a stream.
             detail = {"code": "invalid_usage", "detail": wrong}
             self._invalid[name] = {"model": model, "tier": tier, "status": 0, **detail}
-            self._client._trouble({"kind": "invalid_usage", "run": self.id, "model": model, "detail": wrong})
+            self._client._untold.append({"kind": "invalid_usage", "run": self.id, "model": model, "detail": wrong})
         return totals
 
     def _set_part(self, origin: str, name: str, tier: Optional[str], totals: Totals, estimated: bool) -> None:
@@ -746,7 +771,7 @@ class Run:
     def _call_ended(self, uncounted: Optional[Json]) -> None:
         if uncounted is None:
             return
-        if len(self._not_counted) < MAX_NOT_COUNTED:
+        if len(self._not_counted) < MAX_NAMED:
             self._not_counted.append(uncounted)
         kind = "partial_usage" if uncounted["partial"] else "no_usage"
         self._client._trouble({"kind": kind, "run": self.id, **uncounted})
@@ -810,12 +835,21 @@ class Run:
         self._started_at = datetime.fromtimestamp(started, timezone.utc).isoformat(timespec="milliseconds")[:-6] + "Z"
 
     def _act(self, action: str, reason: Optional[str]) -> None:
+        if self._set_action(action, reason):
+            self._tell_action()
+
+    def _set_action(self, action: str, reason: Optional[str]) -> bool:
+        """Returns whether the action or its reason has changed."""
         if (action, reason) == (self.action, self.reason):
-            return
+            return False
         self.action, self.reason = action, reason
+        return True
+
+    def _tell_action(self) -> None:
+        """Calls the listener. The caller does not hold the lock."""
         if self._on_action is not None:
             try:
-                self._on_action(action, reason)
+                self._on_action(self.action, self.reason)
             except BaseException as error:  # SystemExit too: it would end the thread that sends the reports.
                 self._client._trouble({"kind": "listener_failed", "run": self.id, "detail": repr(error)})
 
@@ -861,6 +895,7 @@ class Call:
             totals = self._run._checked(self._origin, model, STANDARD, usage, before)
             others = [one for one in self._counted if one.model != model]
             self._place([*others, _Counted(model, totals, tier, prompt_tokens, estimated)])
+        self._run._client._tell()
 
     def end(self) -> None:
         """Ends the call, whether it succeeded or not. The run keeps the call's totals, and ignores later updates."""
@@ -887,6 +922,7 @@ class Call:
                     totals = self._run._checked(origin, one.model, STANDARD, one.usage, before[place])
                     checked.append(replace(one, usage=totals))
                 self._place(checked)
+        self._run._client._tell()
 
     def _end(self, uncounted: Optional[Json]) -> None:
         with self._run._client._wake:
@@ -954,7 +990,10 @@ class _PriceTiers:
         if time.monotonic() - asked_at >= self.KEEP_SECONDS and model not in self._asking:
             self._asking[model] = True
             # The stream does not wait for the answer, and what is known holds until then.
-            threading.Thread(target=self.ask, args=(model, True), name="fuelgauge-tiers", daemon=True).start()
+            try:
+                threading.Thread(target=self.ask, args=(model, True), name="fuelgauge-tiers", daemon=True).start()
+            except RuntimeError:  # Too many threads, or the program is ending. The next call tries again.
+                self._asking.pop(model, None)
         return _choose_tier(thresholds, service_tier or STANDARD, prompt_tokens)
 
     def ask(self, model: str, again: bool = False) -> Optional["_Answer"]:
@@ -965,6 +1004,8 @@ class _PriceTiers:
         # Only the thread that sends the reports may use the client's own connection.
         connection = _Connection(client._address) if again else None
         answer = client._call("GET", path, None, client._timeout, connection)
+        if connection is not None:
+            connection.close()
         self._asking.pop(model, None)
         # A 404 means that nothing prices the model. It has no tiers then.
         if not answer.transient and answer.status != 401:

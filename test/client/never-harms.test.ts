@@ -135,6 +135,16 @@ process.on("exit", () => console.log(delivered, performance.now() * 20 > 10_000)
   expect([status, printed]).toEqual([0, "false true\n"]);
 });
 
+it("keeps a key with a line break out of its messages, and accepts one at its end", async () => {
+  const start = { surface: "cli", workspace: "w1", user: "u1" } as const;
+  expect((await ledger.connect({ key: "secret\n" }).startRun(start)).admitted).toBe(true);
+  for (const key of ["secret\nmore", "secret\u2026"]) {
+    const started = await ledger.connect({ key, startLimitMs: 100 }).startRun(start);
+    expect(started).toMatchObject({ admitted: false, refusal: { code: "ledger_unreachable" } });
+    expect(JSON.stringify(started)).not.toContain("secret");
+  }
+});
+
 it("starts no run after `close`, because its usage would never be sent", async () => {
   const fetch = vi.fn<Fetch>(globalThis.fetch);
   const client = ledger.connect({ fetch });
@@ -217,6 +227,16 @@ describe("a usage that cannot be right", () => {
     run.report("gpt-5", { input_tokens: 4, output_tokens: Number.NaN });
     run.report("gpt-5", { input_tokens: 4, output_tokens: 9 });
     expect(await run.finish()).toMatchObject({ delivered: true, refused: [] });
+  });
+
+  it("is named of a bounded number of calls", async () => {
+    const run = await ledger.startRun();
+    for (let i = 0; i < 150; i++) {
+      const call = run.call();
+      call.update("gpt-5", { input_tokens: 1, output_tokens: -1 });
+      call.end();
+    }
+    expect((await run.finish()).refused).toHaveLength(100);
   });
 
   it("does not throw from a call either", async () => {

@@ -43,7 +43,12 @@ export function connectHttp(options: {
   const { key, clock, timeoutMs } = options;
   const root = options.url.replace(/\/+$/, "");
   const base = `${root}/v1/enterprises/${encodeURIComponent(options.enterprise)}`;
-  const headers = async () => ({ Authorization: `Bearer ${typeof key === "function" ? await key() : key}` });
+  const headers = async () => {
+    const value = (typeof key === "function" ? await key() : key).trim();
+    // `fetch` would name the key in its error.
+    if (/[^ -~]/.test(value)) throw new TypeError("the key is not one line of ASCII");
+    return { Authorization: `Bearer ${value}` };
+  };
   const send = async (method: string, path: string, body: unknown, signal: AbortSignal): Promise<Answer> => {
     const sent = body === undefined ? {} : { body: JSON.stringify(body) };
     const type: Record<string, string> = body === undefined ? {} : { "Content-Type": "application/json" };

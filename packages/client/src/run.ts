@@ -115,7 +115,8 @@ const FINISH_WAIT_MS = 30_000;
 const LATE_STOPS = ["credits_exhausted", "spend_cap_reached", "budget_exhausted", "enterprise_suspended"] as const;
 /** Matches dated model names such as claude-x-20250929, gpt-x-2025-08-07 and claude-x@20250929. */
 const DATE_OF_MODEL = /[-@](\d{8}|\d{4}-\d{2}-\d{2})$/;
-const MAX_NOT_COUNTED = 100;
+/** How many of a run's calls are named whose usage is missing, and how many whose usage cannot be right. */
+const MAX_NAMED = 100;
 const MAX_REPORT_AFTER_MS = 60_000;
 
 export class RunState implements Run, CallHost {
@@ -234,7 +235,7 @@ export class RunState implements Run, CallHost {
     const { totals, wrong } = readUsage(usage, before);
     const name = `${key} ${keyOf(model, tier)}`;
     if (wrong === null) this.#invalid.delete(name);
-    else if (!this.#invalid.has(name)) {
+    else if (!this.#invalid.has(name) && this.#invalid.size < MAX_NAMED) {
       // It is reported once, not for each token of a stream.
       this.#invalid.set(name, { model, tier, status: 0, code: "invalid_usage", detail: wrong });
       this.setup.onTrouble({ kind: "invalid_usage", run: this.id, model, detail: wrong });
@@ -273,7 +274,7 @@ export class RunState implements Run, CallHost {
   callEnded(uncounted: Uncounted | null): void {
     if (uncounted === null) return;
     const { partial, model, reason, detail } = uncounted;
-    if (this.#notCounted.length < MAX_NOT_COUNTED) this.#notCounted.push(uncounted);
+    if (this.#notCounted.length < MAX_NAMED) this.#notCounted.push(uncounted);
     const kind = partial ? "partial_usage" : "no_usage";
     this.setup.onTrouble({ kind, run: this.id, model, reason, detail });
   }

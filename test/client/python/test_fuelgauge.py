@@ -14,8 +14,9 @@ import threading
 import time
 import unittest
 import unittest.mock
+import uuid
 
-from fuelgauge import Fuelgauge, RunRefused
+from fuelgauge import Fuelgauge, Run, RunRefused
 
 WHO = {"surface": "cli", "workspace": "w1", "user": "u1"}
 STARTED = {"admitted": True, "hold": None, "gauge": {"as_of": "2026-01-01T00:00:00.000Z"}}
@@ -270,6 +271,10 @@ class Network(unittest.TestCase):
         with scripted() as ledger, Fuelgauge(ledger.url, "acme", "secret\n") as client:
             client.start_run("r1", **WHO)
             self.assertEqual(ledger.received[0]["key"], "Bearer secret")
+            for key in ("secret\nmore", "secret\u2026"):
+                with self.assertRaises(RunRefused) as refused:
+                    Fuelgauge(ledger.url, "acme", key, start_limit=0.1).start_run("r2", **WHO)
+                self.assertNotIn("secret", str(refused.exception))
 
     def test_releases_the_hold_of_a_run_that_used_nothing(self):
         with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
@@ -348,6 +353,52 @@ class Agents(unittest.TestCase):
                 self.assertEqual([one["detail"] for one in troubles if one["run"] == run.id], [detail])
                 # What was counted before is not lost.
                 self.assertEqual(ledger.totals(run.id)[-1], 3)
+
+    def test_calls_a_listener_without_a_lock_that_other_threads_of_the_agent_need(self):
+        reported = []
+
+        def note(_trouble):
+            other = threading.Thread(target=lambda: reported.append(run.report("gpt-5", usage(1))))
+            other.start()
+            other.join(60)
+
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key", on_trouble=note) as client:
+            run = client.start_run("r1", **WHO)
+            call = run.call()
+            call.update("gpt-5", {"outputTokens": 1})
+            self.assertEqual(len(reported), 1)
+            run.report("gpt-5", {"outputTokens": 1})
+            self.assertEqual(len(reported), 2)
+
+    def test_names_a_bounded_number_of_wrong_usages(self):
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key", on_trouble=lambda _: None) as client:
+            run = client.start_run("r1", **WHO)
+            for _ in range(150):
+                with run.call() as call:
+                    call.update("gpt-5", {"input_tokens": 1, "output_tokens": -1})
+            self.assertEqual(len(run.finish(60).refused), 100)
+
+    def test_knows_the_action_of_every_report_that_it_has_waited_for(self):
+        def answer(path, body, _count):
+            if path.endswith("/debits"):
+                return 200, {}, {"results": [{**one, "action": "stop", "reason": "x"} for one in body["reports"]]}
+
+        act = Run._act
+        with unittest.mock.patch.object(Run, "_act", lambda *args: (time.sleep(0.1), act(*args))):
+            with scripted(answer) as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
+                run = client.start_run("r1", **WHO)
+                run.report("gpt-5", usage(1))
+                self.assertTrue(run.finish(60).delivered)
+                self.assertTrue(run.should_stop)
+
+    def test_reports_other_runs_although_the_ids_of_one_are_no_text(self):
+        with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key") as client:
+            odd = client.start_run(uuid.UUID(int=7), **{**WHO, "user": uuid.UUID(int=9)})
+            odd.report("gpt-5", usage(1))
+            run = client.start_run("r1", **WHO)
+            run.report("gpt-5", usage(1))
+            self.assertTrue(run.finish(60).delivered)
+            self.assertEqual(ledger.received[0]["body"]["user"], str(uuid.UUID(int=9)))
 
     def test_forgets_a_wrong_usage_once_later_totals_are_right(self):
         with scripted() as ledger, Fuelgauge(ledger.url, "acme", "key", on_trouble=lambda _: None) as client:
